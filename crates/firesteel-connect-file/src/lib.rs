@@ -1,0 +1,1 @@
+//! Text files as a source (plain, gzip, zstd; folders; growing files) and as a sink.

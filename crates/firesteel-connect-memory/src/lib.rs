@@ -1,0 +1,1 @@
+//! Sources and sinks inside the process: slices, queues, a rate generator and a collector.

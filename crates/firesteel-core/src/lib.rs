@@ -1,0 +1,1 @@
+//! Resilient distributed datasets: partitions, lineage, operators, shuffles, broadcast variables and accumulators.

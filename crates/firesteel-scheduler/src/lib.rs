@@ -1,0 +1,1 @@
+//! Runs any lineage graph: stages, tasks, an executor pool, retries, adaptive parallelism and a listener bus.

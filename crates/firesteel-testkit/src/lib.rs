@@ -1,0 +1,1 @@
+//! Virtual time, scripted sources and recording sinks for testing pipelines.

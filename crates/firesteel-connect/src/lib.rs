@@ -1,1 +1,23 @@
-//! The traits between the engine and the outside world: sources, receivers, sinks, offsets and guarantees.
+//! The traits between the engine and the outside world.
+//!
+//! A connector author depends on this crate alone. Three traits cover what a stream processor needs:
+//!
+//! - [`Source`]: data that can be read again by position, in parallel splits.
+//! - [`Receiver`]: data that is pushed at us.
+//! - [`Sink`]: a place for results; what a task writes stays invisible until the epoch commits.
+//!
+//! The crate holds no client, no runtime and no engine type.
+
+mod error;
+mod guarantee;
+mod receiver;
+mod sink;
+mod source;
+mod split;
+
+pub use error::{Class, ConnectError, Result};
+pub use guarantee::{Guarantee, Replay};
+pub use receiver::{Receiver, Store, Stopped};
+pub use sink::{Epoch, Sink, WriteTask};
+pub use source::{Discovery, Source, SourceReader, Wake};
+pub use split::{PositionUnit, ReadRange, Split, SplitId};

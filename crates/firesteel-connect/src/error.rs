@@ -1,0 +1,111 @@
+//! What can go wrong between the engine and the outside world.
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+
+/// The result of a connector's work.
+pub type Result<T> = std::result::Result<T, ConnectError>;
+
+/// What the engine may do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// The same call may succeed later: the engine tries again, waiting longer each time.
+    Retryable,
+    /// One record is at fault: the engine fails the batch or sets the record aside, as the user chose.
+    Record,
+    /// Nothing but a person can help: the job stops.
+    Fatal,
+}
+
+/// An error of a source, a receiver or a sink.
+///
+/// Each variant names the thing, the place and the way out, and keeps the error it comes from.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// A file or folder cannot be used.
+    #[error("FS-N001: cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried, as a verb: `read`, `create`, `list`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Data at a known place is not what the format demands.
+    #[error("FS-N002: {place}, position {position}: {reason}")]
+    Malformed {
+        /// The split or file.
+        place: String,
+        /// The position in it, in the unit of the split.
+        position: u64,
+        /// What is wrong and what was expected.
+        reason: String,
+    },
+    /// The other side cannot be reached or has closed the connection.
+    #[error("FS-N003: {peer} does not answer: {source}")]
+    Unreachable {
+        /// The peer's address.
+        peer: String,
+        /// What the client library says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A setting of the connector makes no sense.
+    #[error("FS-N004: {setting} of {connector} is not usable: {reason}")]
+    Setting {
+        /// The connector.
+        connector: &'static str,
+        /// The setting.
+        setting: &'static str,
+        /// Why not, and what would be accepted.
+        reason: String,
+    },
+    /// Data that a committed position points at is gone.
+    #[error("FS-N005: {place} no longer holds position {position}: {reason}")]
+    Lost {
+        /// The split.
+        place: String,
+        /// The position that was asked for.
+        position: u64,
+        /// What is there instead, and what can be done.
+        reason: String,
+    },
+    /// Anything else a connector has to report.
+    #[error("FS-N006: {context}: {source}")]
+    Other {
+        /// What was being done.
+        context: String,
+        /// Whether trying again can help.
+        class: Class,
+        /// The error of the client library.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+}
+
+impl ConnectError {
+    /// What the engine may do about it.
+    ///
+    /// ```
+    /// use firesteel_connect::{Class, ConnectError};
+    /// let error = ConnectError::Malformed { place: "a.log".into(), position: 7, reason: "not UTF-8".into() };
+    /// assert_eq!(error.class(), Class::Record);
+    /// ```
+    #[must_use]
+    pub fn class(&self) -> Class {
+        use std::io::ErrorKind as Kind;
+        match self {
+            Self::File { source, .. } => match source.kind() {
+                Kind::Interrupted | Kind::TimedOut | Kind::WouldBlock | Kind::StorageFull | Kind::ResourceBusy => {
+                    Class::Retryable
+                }
+                _ => Class::Fatal,
+            },
+            Self::Malformed { .. } => Class::Record,
+            Self::Unreachable { .. } => Class::Retryable,
+            Self::Setting { .. } | Self::Lost { .. } => Class::Fatal,
+            Self::Other { class, .. } => *class,
+        }
+    }
+}

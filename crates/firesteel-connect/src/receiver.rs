@@ -1,0 +1,89 @@
+//! Receivers: data that is pushed at us.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::Result;
+
+/// The engine has told the receiver to stop; what was pushed is not taken any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the receiver has been told to stop")]
+pub struct Stopped;
+
+/// Where a receiver puts what it gets. The buffer behind it is bounded: a push waits while it is full, which slows
+/// the sender down instead of filling the memory.
+pub struct Store<T> {
+    buffer: Arc<dyn StoreBuffer<T>>,
+}
+
+/// What stands behind a [`Store`].
+pub(crate) trait StoreBuffer<T>: Send + Sync {
+    fn push(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped>;
+    fn is_stopped(&self) -> bool;
+    fn wait_stopped(&self, at_most: std::time::Duration) -> bool;
+}
+
+impl<T> Store<T> {
+    pub(crate) fn new(buffer: Arc<dyn StoreBuffer<T>>) -> Self {
+        Self { buffer }
+    }
+
+    /// Stores one record; waits while the buffer is full.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the receiver is to end; the record is not taken.
+    pub fn push(&self, record: T) -> std::result::Result<(), Stopped> {
+        self.buffer.push(&mut std::iter::once(record))
+    }
+
+    /// Stores many records at the cost of one; waits while the buffer is full.
+    ///
+    /// # Errors
+    /// [`Stopped`] when the receiver is to end; the records not yet taken stay in `records`.
+    pub fn push_all(&self, mut records: impl Iterator<Item = T>) -> std::result::Result<(), Stopped> {
+        self.buffer.push(&mut records)
+    }
+
+    /// Whether the receiver is to end.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.buffer.is_stopped()
+    }
+
+    /// Waits until the receiver is to end, `at_most` so long; tells whether it is. For pauses between attempts to
+    /// connect, which then do not delay the end of the job.
+    #[must_use]
+    pub fn wait_stopped(&self, at_most: std::time::Duration) -> bool {
+        self.buffer.wait_stopped(at_most)
+    }
+}
+
+impl<T> Clone for Store<T> {
+    fn clone(&self) -> Self {
+        Self { buffer: Arc::clone(&self.buffer) }
+    }
+}
+
+impl<T> fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("stopped", &self.is_stopped()).finish()
+    }
+}
+
+/// Data that comes without being asked for: a socket, a subscription, a callback.
+///
+/// The engine runs the receiver on a thread of its own. [`Buffered`](crate::Buffered) makes it a source.
+pub trait Receiver: Send + 'static {
+    /// A record.
+    type Item: Send + 'static;
+
+    /// What is received, for messages: `lines from 127.0.0.1:9999`.
+    fn describe(&self) -> String;
+
+    /// Receives into `store` until there is nothing more or the store says stop. Called again after a retryable
+    /// error, waiting longer each time.
+    ///
+    /// # Errors
+    /// When receiving fails. A clean end of the data is `Ok`.
+    fn receive(&mut self, store: &Store<Self::Item>) -> Result<()>;
+}

@@ -1,0 +1,132 @@
+//! Sources: data that can be read again by position.
+
+use std::fmt;
+use std::sync::Arc;
+
+use firesteel_window::Timestamp;
+
+use crate::{ReadRange, Replay, Result, Split, SplitId};
+
+/// What a source found when it looked around.
+#[derive(Debug, Clone, Default)]
+pub struct Discovery {
+    /// The splits that exist now, in an order that stays the same from call to call.
+    pub splits: Vec<Split>,
+    /// Whether no further split will ever appear. Together with [`Split::finished`] on every split it means that the
+    /// source has an end, which an available-now run reports as the end of event time.
+    pub complete: bool,
+}
+
+/// A call that tells the engine of new data, so that a waiting job need not poll. Cheap to clone, callable anywhere.
+#[derive(Clone)]
+pub struct Wake(Arc<dyn Fn() + Send + Sync>);
+
+impl Wake {
+    /// A wake-up call that runs `call`.
+    pub fn new(call: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(call))
+    }
+
+    /// A wake-up call that nobody hears, for tests and for reading without an engine.
+    #[must_use]
+    pub fn silent() -> Self {
+        Self::new(|| ())
+    }
+
+    /// Tells the engine that there is something to read.
+    pub fn wake(&self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Wake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Wake")
+    }
+}
+
+/// Data that can be read by position, in parallel, as often as needed.
+///
+/// The engine calls [`discover`](Self::discover) on the job's thread before each batch, cuts what is there into
+/// ranges, and [`open`](Self::open)s each range in a task, possibly several times and on several threads at once.
+/// Reading the same exact range again yields the same records in the same order.
+pub trait Source: Send + Sync + 'static {
+    /// A record.
+    type Item: Send + 'static;
+    /// Reads one range.
+    type Reader: SourceReader<Item = Self::Item>;
+
+    /// What is read, for messages: `text files in logs/`.
+    fn describe(&self) -> String;
+
+    /// For how long the same range can be read again.
+    fn replay(&self) -> Replay;
+
+    /// Called once before the first [`discover`](Self::discover), to check settings and to start what must run.
+    ///
+    /// # Errors
+    /// When the source cannot work at all: a missing file, a wrong setting, an unreachable server.
+    fn start(&self, wake: Wake) -> Result<()> {
+        let _ = wake;
+        Ok(())
+    }
+
+    /// What can be read now. `now` is the engine's processing time: a source asks no clock of its own.
+    ///
+    /// # Errors
+    /// When the place cannot be inspected; the engine repeats the call if the error is retryable.
+    fn discover(&self, now: Timestamp) -> Result<Discovery>;
+
+    /// A reader of the range.
+    ///
+    /// # Errors
+    /// When the range cannot be read.
+    fn open(&self, range: &ReadRange) -> Result<Self::Reader>;
+
+    /// Told after each commit up to where each split is done with, so that the source may forget what is before.
+    ///
+    /// # Errors
+    /// When the note cannot be taken; the engine logs it and goes on.
+    fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
+        let _ = positions;
+        Ok(())
+    }
+
+    /// Called once when the job ends: stop what runs, release what is held.
+    fn stop(&self) {}
+}
+
+/// Reads one range of one split, record by record.
+pub trait SourceReader: Sized {
+    /// A record.
+    type Item;
+
+    /// The next record, or `None` behind the last one of the range.
+    ///
+    /// # Errors
+    /// When the record cannot be read. The reader is not used again.
+    fn next_record(&mut self) -> Result<Option<Self::Item>>;
+
+    /// Where the next read would go on: the position behind the last record handed out.
+    fn position(&self) -> u64;
+
+    /// The position of the record handed out last, for error messages. Only meaningful behind a record.
+    fn last_position(&self) -> u64 {
+        self.position().saturating_sub(1)
+    }
+
+    /// Whether reading stopped because nothing more is there, rather than at a limit.
+    fn at_end(&self) -> bool;
+
+    /// Hands all remaining records to `each`. Readers over memory override this with a tight loop; such an override
+    /// keeps [`position`](Self::position) and [`last_position`](Self::last_position) true even while `each` unwinds.
+    ///
+    /// # Errors
+    /// When a record cannot be read; those before it have been handed out.
+    fn for_each(&mut self, mut each: impl FnMut(Self::Item)) -> Result<()> {
+        while let Some(record) = self.next_record()? {
+            each(record);
+        }
+        Ok(())
+    }
+}

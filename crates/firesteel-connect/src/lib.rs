@@ -17,7 +17,7 @@ mod split;
 
 pub use error::{Class, ConnectError, Result};
 pub use guarantee::{Guarantee, Replay};
-pub use receiver::{Receiver, Store, Stopped};
+pub use receiver::{Receiver, Stopped, Store};
 pub use sink::{Epoch, Sink, WriteTask};
 pub use source::{Discovery, Source, SourceReader, Wake};
 pub use split::{PositionUnit, ReadRange, Split, SplitId};

@@ -1,1 +1,39 @@
 //! Resilient distributed datasets: partitions, lineage, operators, shuffles, broadcast variables and accumulators.
+//!
+//! The crate describes computations and runs none: a [`JobRunner`] does, such as the one in `firesteel-scheduler`.
+//! It knows nothing of micro-batches, event time, keyed state or connectors.
+
+#[cfg(panic = "abort")]
+compile_error!("Firesteel turns panics of user code into task failures: build with panic = \"unwind\"");
+
+mod accumulator;
+mod actions;
+mod context;
+mod error;
+pub mod hash;
+mod job;
+mod lineage;
+mod operator;
+pub mod ops;
+mod pair_ops;
+mod partitioner;
+mod rdd;
+mod rdd_ops;
+pub mod shuffle;
+mod source;
+mod storage;
+mod task;
+
+pub use accumulator::{Accumulate, Accumulator, Listed};
+pub use actions::Actions;
+pub use context::{Context, Settings};
+pub use error::{Error, Result};
+pub use job::{Job, JobOptions, JobOutput, JobRunner, Work};
+pub use lineage::{Dependency, Lineage, Location, Node, RddId, to_debug_string};
+pub use operator::Operator;
+pub use pair_ops::PairOps;
+pub use partitioner::{CustomPartitioner, HashPartitioner, Partitioner, PartitionerId, RangePartitioner};
+pub use rdd::{Data, Exchange, Key, Rdd};
+pub use rdd_ops::RddOps;
+pub use source::Numbered;
+pub use task::{Blame, DeadLetter, OnPanic, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport};

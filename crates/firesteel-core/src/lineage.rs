@@ -1,0 +1,159 @@
+//! The lineage graph: what the scheduler sees of a program.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::operator::Operator;
+use crate::partitioner::PartitionerId;
+use crate::shuffle::ShuffleDependency;
+
+/// The number of an RDD, unique within its context.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RddId(pub(crate) u64);
+
+impl RddId {
+    /// The bare number, as it appears in lineages and events.
+    #[must_use]
+    pub fn number(self) -> u64 {
+        self.0
+    }
+}
+
+/// Where a partition would best be computed: a host, an executor. Empty for data that is everywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Location(pub Arc<str>);
+
+/// What every RDD carries: its number, its operator, its context.
+#[derive(Clone)]
+pub struct Node {
+    id: RddId,
+    operator: Operator,
+    context: Context,
+}
+
+impl Node {
+    /// A fresh node of the lineage graph.
+    #[must_use]
+    pub fn new(context: &Context, operator: Operator) -> Self {
+        Self { id: context.next_rdd_id(), operator, context: context.clone() }
+    }
+
+    /// The RDD's number.
+    #[must_use]
+    pub fn id(&self) -> RddId {
+        self.id
+    }
+
+    /// What computes the RDD.
+    #[must_use]
+    pub fn operator(&self) -> &Operator {
+        &self.operator
+    }
+
+    /// The context it belongs to.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Gives the operator a name.
+    pub fn set_name(&mut self, name: impl Into<Arc<str>>) {
+        self.operator = self.operator.clone().named(name);
+    }
+
+    /// Sets what jobs over this RDD and over those made from it default to.
+    pub fn set_context(&mut self, context: Context) {
+        self.context = context;
+    }
+}
+
+/// What an RDD is made from.
+pub enum Dependency<'a> {
+    /// Each partition needs a bounded set of the parent's partitions: both run in one task.
+    Narrow(&'a dyn Lineage),
+    /// Each partition needs records of every partition of the parent: a stage ends here.
+    Shuffle(&'a Arc<dyn ShuffleDependency>),
+}
+
+/// The untyped side of an RDD: four of its five properties, all but the compute function.
+///
+/// The scheduler cuts any graph of these into stages; it never sees a record.
+pub trait Lineage: Send + Sync + 'static {
+    /// Number, operator and context.
+    fn node(&self) -> &Node;
+
+    /// For renaming the operator.
+    fn node_mut(&mut self) -> &mut Node;
+
+    /// Into how many partitions the data is cut.
+    fn num_partitions(&self) -> usize;
+
+    /// Calls `visit` for each parent, in a fixed order.
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>));
+
+    /// How keys are placed, if the RDD promises that equal keys share a partition.
+    fn partitioner(&self) -> Option<PartitionerId> {
+        None
+    }
+
+    /// Where the partition would best be computed, best first.
+    fn preferred_locations(&self, split: usize) -> Vec<Location> {
+        let _ = split;
+        Vec::new()
+    }
+
+    /// About how many records the partition has to go through, where that is known without computing it. The
+    /// scheduler sizes tasks by it; it is asked after all parent stages have run.
+    fn size_hint(&self, split: usize) -> Option<u64> {
+        let _ = split;
+        None
+    }
+
+    /// Whether all partitions can be had without computing the parents: the scheduler then skips their stages.
+    fn is_materialized(&self) -> bool {
+        false
+    }
+
+    /// Whether computing one partition may compute a parent's partition more than once. Shuffles below it keep their
+    /// output until the RDD is dropped.
+    fn repeats_parents(&self) -> bool {
+        false
+    }
+
+    /// Whether computing a partition changes something outside of it, such as keyed state. Such tasks never run twice
+    /// at the same time.
+    fn is_stateful(&self) -> bool {
+        false
+    }
+}
+
+/// The lineage as text: one line per RDD, a deeper indent behind each shuffle, as Spark prints it.
+///
+/// `(4)` is a number of partitions, `+-(8)` marks a shuffle from eight partitions.
+#[must_use]
+pub fn to_debug_string(rdd: &dyn Lineage) -> String {
+    let mut text = String::new();
+    write_lineage(rdd, 0, None, &mut text);
+    text
+}
+
+fn write_lineage(rdd: &dyn Lineage, depth: usize, shuffle_from: Option<usize>, text: &mut String) {
+    for _ in 0..depth {
+        text.push_str(" |  ");
+    }
+    match shuffle_from {
+        Some(maps) => drop(write!(text, "+-({maps}) ")),
+        None => drop(write!(text, "({}) ", rdd.num_partitions())),
+    }
+    let node = rdd.node();
+    let _ = write!(text, "[{}] {}", node.id().number(), node.operator());
+    if rdd.is_materialized() {
+        text.push_str(" [stored]");
+    }
+    text.push('\n');
+    rdd.dependencies(&mut |dependency| match dependency {
+        Dependency::Narrow(parent) => write_lineage(parent, depth, None, text),
+        Dependency::Shuffle(shuffle) => write_lineage(shuffle.parent(), depth + 1, Some(shuffle.num_maps()), text),
+    });
+}

@@ -1,0 +1,218 @@
+//! Partitioners: which partition a key belongs to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::hash::hash_key;
+use crate::rdd::Key;
+
+/// Tells whether two RDDs place equal keys in equal partitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PartitionerId {
+    /// What kind of partitioner, and which one where they differ: two hash partitioners are alike, two range
+    /// partitioners only if they are the same.
+    instance: u64,
+    partitions: usize,
+}
+
+impl PartitionerId {
+    const HASH: u64 = 0;
+
+    /// An identity equal to no other.
+    #[must_use]
+    pub fn unique(partitions: usize) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self { instance: NEXT.fetch_add(1, Ordering::Relaxed), partitions }
+    }
+
+    /// The identity shared by all hash partitioners of so many partitions.
+    #[must_use]
+    pub fn hash(partitions: usize) -> Self {
+        Self { instance: Self::HASH, partitions }
+    }
+
+    /// The number of partitions.
+    #[must_use]
+    pub fn partitions(&self) -> usize {
+        self.partitions
+    }
+}
+
+/// Assigns each key to a partition, the same one each time.
+pub trait Partitioner<K>: Send + Sync + 'static {
+    /// How many partitions there are; at least one.
+    fn num_partitions(&self) -> usize;
+
+    /// The key's partition, below [`num_partitions`](Self::num_partitions). `hash` is the key's
+    /// [`hash_key`](crate::hash::hash_key), which is computed anyway.
+    fn partition(&self, key: &K, hash: u64) -> usize;
+
+    /// For telling whether data placed by another partitioner is placed alike.
+    fn id(&self) -> PartitionerId;
+}
+
+impl<K, P: Partitioner<K> + ?Sized> Partitioner<K> for Arc<P> {
+    fn num_partitions(&self) -> usize {
+        (**self).num_partitions()
+    }
+    fn partition(&self, key: &K, hash: u64) -> usize {
+        (**self).partition(key, hash)
+    }
+    fn id(&self) -> PartitionerId {
+        (**self).id()
+    }
+}
+
+/// Spreads keys evenly by their hash. Uses the upper bits, so that a partition is a range of hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashPartitioner {
+    partitions: usize,
+}
+
+impl HashPartitioner {
+    /// A partitioner over so many partitions; none counts as one.
+    #[must_use]
+    pub fn new(partitions: usize) -> Self {
+        Self { partitions: partitions.max(1) }
+    }
+
+    /// The partition of a hash.
+    #[inline]
+    #[must_use]
+    pub fn of_hash(&self, hash: u64) -> usize {
+        ((u128::from(hash) * self.partitions as u128) >> 64) as usize
+    }
+}
+
+impl<K: Key> Partitioner<K> for HashPartitioner {
+    fn num_partitions(&self) -> usize {
+        self.partitions
+    }
+    #[inline]
+    fn partition(&self, _: &K, hash: u64) -> usize {
+        self.of_hash(hash)
+    }
+    fn id(&self) -> PartitionerId {
+        PartitionerId::hash(self.partitions)
+    }
+}
+
+/// Places keys by a function of the user's.
+pub struct CustomPartitioner<F> {
+    partitions: usize,
+    place: F,
+    id: PartitionerId,
+}
+
+impl<F> CustomPartitioner<F> {
+    /// A partitioner that places a key in partition `place(key) % partitions`; none counts as one.
+    ///
+    /// ```
+    /// use firesteel_core::{CustomPartitioner, Partitioner};
+    /// let by_length = CustomPartitioner::new(4, |word: &String| word.len());
+    /// assert_eq!(by_length.partition(&"abcde".to_owned(), 0), 1);
+    /// ```
+    pub fn new(partitions: usize, place: F) -> Self {
+        let partitions = partitions.max(1);
+        Self { partitions, place, id: PartitionerId::unique(partitions) }
+    }
+}
+
+impl<K, F: Fn(&K) -> usize + Send + Sync + 'static> Partitioner<K> for CustomPartitioner<F> {
+    fn num_partitions(&self) -> usize {
+        self.partitions
+    }
+    fn partition(&self, key: &K, _: u64) -> usize {
+        (self.place)(key) % self.partitions
+    }
+    fn id(&self) -> PartitionerId {
+        self.id
+    }
+}
+
+/// Places keys in ranges, in order: all keys of a partition come before those of the next.
+#[derive(Debug, Clone)]
+pub struct RangePartitioner<K> {
+    /// The largest key of each partition but the last.
+    bounds: Vec<K>,
+    ascending: bool,
+    id: PartitionerId,
+}
+
+impl<K: Ord> RangePartitioner<K> {
+    /// Cuts so that a sorted sample would be spread evenly over at most so many partitions.
+    #[must_use]
+    pub fn from_sample(mut sample: Vec<K>, partitions: usize, ascending: bool) -> Self {
+        sample.sort();
+        let (len, partitions) = (sample.len(), partitions.max(1));
+        let mut cut = (1..partitions).map(|part| (part * len).div_ceil(partitions)).filter(|at| *at > 0).peekable();
+        let mut bounds: Vec<K> = Vec::new();
+        for (index, key) in sample.into_iter().enumerate() {
+            let mut is_cut = false;
+            while cut.next_if(|at| at - 1 == index).is_some() {
+                is_cut = true;
+            }
+            if is_cut && bounds.last() != Some(&key) {
+                bounds.push(key);
+            }
+        }
+        let id = PartitionerId::unique(bounds.len() + 1);
+        Self { bounds, ascending, id }
+    }
+
+    /// Whether partitions are in ascending order of keys.
+    #[must_use]
+    pub fn is_ascending(&self) -> bool {
+        self.ascending
+    }
+
+    /// The partitions that may hold keys of `[low, high]`.
+    #[must_use]
+    pub fn partitions_between(&self, low: &K, high: &K) -> std::ops::RangeInclusive<usize> {
+        let (first, last) = (self.place(low), self.place(high));
+        first.min(last)..=first.max(last)
+    }
+
+    fn place(&self, key: &K) -> usize {
+        let ascending = self.bounds.partition_point(|bound| bound < key);
+        if self.ascending { ascending } else { self.bounds.len() - ascending }
+    }
+}
+
+impl<K: Ord + Send + Sync + 'static> Partitioner<K> for RangePartitioner<K> {
+    fn num_partitions(&self) -> usize {
+        self.bounds.len() + 1
+    }
+    fn partition(&self, key: &K, _: u64) -> usize {
+        self.place(key)
+    }
+    fn id(&self) -> PartitionerId {
+        self.id
+    }
+}
+
+/// The partition of a key under a partitioner.
+pub(crate) fn partition_of<K: Key>(partitioner: &impl Partitioner<K>, key: &K) -> usize {
+    partitioner.partition(key, hash_key(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_cut_evenly() {
+        let ranges = RangePartitioner::from_sample((1..=100u32).rev().collect(), 4, true);
+        assert_eq!(ranges.bounds, [25, 50, 75]);
+        assert_eq!([1, 25, 26, 100, 1000].map(|key| ranges.place(&key)), [0, 0, 1, 3, 3]);
+        let down = RangePartitioner::from_sample((1..=100u32).collect(), 4, false);
+        assert_eq!([1, 25, 26, 100].map(|key| down.place(&key)), [3, 3, 2, 0]);
+    }
+
+    #[test]
+    fn few_distinct_keys_make_few_ranges() {
+        let ranges = RangePartitioner::from_sample(vec![7u32; 50], 8, true);
+        assert_eq!(ranges.num_partitions(), 2);
+        assert_eq!(RangePartitioner::<u32>::from_sample(vec![], 8, true).num_partitions(), 1);
+    }
+}

@@ -1,0 +1,291 @@
+//! What a task knows of itself while it runs.
+
+mod blame;
+mod report;
+
+use std::cell::{Cell, RefCell};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::accumulator::{self, Updates};
+use crate::operator::Operator;
+use crate::shuffle::ShuffleId;
+
+pub use blame::{Blame, DeadLetter};
+pub use report::{TaskMetrics, TaskReport};
+
+/// What a task leaves for whoever submitted it.
+pub type TaskOutput = Box<dyn std::any::Any + Send>;
+
+/// Why a task attempt ended without a result.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// User code panicked.
+    Panic(Blame),
+    /// The output of a map task is gone; that task has to run again first.
+    FetchFailed {
+        /// The shuffle.
+        shuffle: ShuffleId,
+        /// The partition of its map side.
+        map: usize,
+    },
+    /// The job was cancelled, or another attempt was faster.
+    Cancelled,
+    /// Something outside failed: a file, a source, a sink.
+    Failed {
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Whether another attempt may succeed.
+        retryable: bool,
+        /// Where it happened, as far as it is known.
+        blame: Blame,
+    },
+}
+
+/// What to do with a record on which user code panics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnPanic {
+    /// Fail the task; after its last attempt the job stops.
+    #[default]
+    Fail,
+    /// Set the record aside as a [`DeadLetter`] and go on with the next. The first attempt runs at full speed; only
+    /// after a panic the task is repeated with each record guarded.
+    DeadLetter,
+}
+
+/// Which attempt of which task this is.
+#[derive(Debug, Clone)]
+pub struct TaskIdentity {
+    /// The job's number.
+    pub job: u64,
+    /// The stage's number within the job.
+    pub stage: usize,
+    /// The partition.
+    pub partition: usize,
+    /// The attempt, counting from 0.
+    pub attempt: u32,
+}
+
+/// One attempt to compute one partition.
+///
+/// It stays on one thread. What an attempt counts or sets aside is kept here and counts only if it succeeds.
+pub struct TaskContext {
+    identity: TaskIdentity,
+    guarded: bool,
+    cancelled: Arc<AtomicBool>,
+    position: Cell<Option<u64>>,
+    origin: RefCell<Option<Arc<str>>>,
+    origin_number: Cell<u32>,
+    culprit: RefCell<Option<Operator>>,
+    dead: RefCell<Vec<DeadLetter>>,
+    updates: Rc<Updates>,
+    metrics: TaskMetricsCells,
+}
+
+#[derive(Default)]
+struct TaskMetricsCells {
+    records_read: Cell<u64>,
+    shuffle_records_written: Cell<u64>,
+    shuffle_records_read: Cell<u64>,
+    bytes_spilled: Cell<u64>,
+}
+
+impl TaskContext {
+    /// A fresh attempt. `guarded` asks for each record to be guarded against panics; setting `cancelled` makes the
+    /// attempt end at its next check.
+    #[must_use]
+    pub fn new(identity: TaskIdentity, guarded: bool, cancelled: Arc<AtomicBool>) -> Self {
+        Self {
+            identity,
+            guarded,
+            cancelled,
+            position: Cell::new(None),
+            origin: RefCell::new(None),
+            origin_number: Cell::new(0),
+            culprit: RefCell::new(None),
+            dead: RefCell::new(Vec::new()),
+            updates: Rc::default(),
+            metrics: TaskMetricsCells::default(),
+        }
+    }
+
+    /// Which attempt of which task this is.
+    #[must_use]
+    pub fn identity(&self) -> &TaskIdentity {
+        &self.identity
+    }
+
+    /// The partition being computed.
+    #[must_use]
+    pub fn partition(&self) -> usize {
+        self.identity.partition
+    }
+
+    /// Runs `work` as this attempt: catches panics, counts what is to be counted, and reports.
+    ///
+    /// # Errors
+    /// Why the attempt failed. What it counted is dropped with it.
+    pub fn run(self, work: impl FnOnce(&Self) -> TaskOutput) -> Result<(TaskOutput, TaskReport), TaskError> {
+        let entered = accumulator::enter(&self.updates);
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(&self)));
+        drop(entered);
+        match outcome {
+            Ok(output) => Ok((output, self.into_report())),
+            Err(payload) => Err(match payload.downcast::<TaskError>() {
+                Ok(error) => *error,
+                Err(payload) => TaskError::Panic(self.blame(blame::message(&*payload))),
+            }),
+        }
+    }
+
+    fn into_report(self) -> TaskReport {
+        TaskReport {
+            partition: self.identity.partition,
+            updates: self.updates.take(),
+            dead_letters: self.dead.into_inner(),
+            metrics: TaskMetrics {
+                records_read: self.metrics.records_read.get(),
+                shuffle_records_written: self.metrics.shuffle_records_written.get(),
+                shuffle_records_read: self.metrics.shuffle_records_read.get(),
+                bytes_spilled: self.metrics.bytes_spilled.get(),
+            },
+        }
+    }
+
+    /// Ends the attempt. It unwinds to the executor, so that no operator in between sees a cut-off partition.
+    pub fn fail(&self, error: TaskError) -> ! {
+        resume_unwind(Box::new(error))
+    }
+
+    /// Ends the attempt because of an error from outside.
+    pub fn fail_with(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>, retryable: bool) -> ! {
+        let source = source.into();
+        let blame = self.blame(source.to_string());
+        self.fail(TaskError::Failed { source, retryable, blame })
+    }
+
+    /// Ends the attempt if it has been cancelled. Sources call it every few thousand records.
+    #[inline]
+    pub fn check_cancelled(&self) {
+        if self.cancelled.load(Ordering::Relaxed) {
+            self.fail(TaskError::Cancelled);
+        }
+    }
+
+    /// Calls user code on behalf of `operator`: if it panics, the operator gets the blame. Costs nothing otherwise.
+    #[inline(always)]
+    pub fn blame_on<T>(&self, operator: &Operator, call: impl FnOnce() -> T) -> T {
+        let bomb = blame::Bomb { culprit: &self.culprit, operator };
+        let value = call();
+        std::mem::forget(bomb);
+        value
+    }
+
+    /// Says which record a source is handing out, for messages.
+    #[inline(always)]
+    pub fn set_position(&self, position: u64) {
+        self.position.set(Some(position));
+    }
+
+    /// The position of the record being handled, if the source tells.
+    #[inline(always)]
+    #[must_use]
+    pub fn position(&self) -> Option<u64> {
+        self.position.get()
+    }
+
+    /// Says which split of a source is being read. `number` tells splits apart cheaply; it is the index of the split
+    /// in its source.
+    pub fn set_origin(&self, name: Arc<str>, number: u32) {
+        *self.origin.borrow_mut() = Some(name);
+        self.origin_number.set(number);
+    }
+
+    /// The number given by [`set_origin`](Self::set_origin), or 0.
+    #[inline(always)]
+    #[must_use]
+    pub fn origin_number(&self) -> u32 {
+        self.origin_number.get()
+    }
+
+    /// The name given by [`set_origin`](Self::set_origin).
+    #[must_use]
+    pub fn origin(&self) -> Option<Arc<str>> {
+        self.origin.borrow().clone()
+    }
+
+    fn blame(&self, cause: String) -> Blame {
+        Blame {
+            operator: self.culprit.borrow_mut().take(),
+            partition: self.identity.partition,
+            origin: self.origin(),
+            position: self.position.get(),
+            cause,
+        }
+    }
+
+    /// Hands every record to `each`. Everything that consumes a partition goes through here or through
+    /// [`fold`](Self::fold): in a guarded attempt, a record whose operators panic becomes a dead letter.
+    #[inline]
+    pub fn drain<T>(&self, records: impl Iterator<Item = T>, mut each: impl FnMut(T)) {
+        if self.guarded {
+            self.guard(records).for_each(each);
+        } else {
+            records.for_each(&mut each);
+        }
+    }
+
+    /// Folds every record into `start`; see [`drain`](Self::drain).
+    #[inline]
+    pub fn fold<T, A>(&self, records: impl Iterator<Item = T>, start: A, each: impl FnMut(A, T) -> A) -> A {
+        if self.guarded { self.guard(records).fold(start, each) } else { records.fold(start, each) }
+    }
+
+    /// The same records, each guarded if the attempt is: for consumers that need an iterator.
+    pub fn guard<'a, T: 'a>(&'a self, mut records: impl Iterator<Item = T> + 'a) -> impl Iterator<Item = T> + 'a {
+        std::iter::from_fn(move || {
+            if !self.guarded {
+                return records.next();
+            }
+            loop {
+                match catch_unwind(AssertUnwindSafe(|| records.next())) {
+                    Ok(record) => return record,
+                    Err(payload) if payload.is::<TaskError>() => resume_unwind(payload),
+                    Err(payload) => {
+                        let letter = DeadLetter(self.blame(blame::message(&*payload)));
+                        // A source that cannot tell positions would yield the same panic for ever.
+                        let mut dead = self.dead.borrow_mut();
+                        if dead.last().is_some_and(|last| last.0.position == letter.0.position) {
+                            drop(dead);
+                            self.fail(TaskError::Panic(letter.0));
+                        }
+                        dead.push(letter);
+                    }
+                }
+            }
+        })
+    }
+
+    /// Counts records read from a source.
+    pub fn count_read(&self, records: u64) {
+        self.metrics.records_read.set(self.metrics.records_read.get() + records);
+    }
+
+    /// Counts records written to a shuffle.
+    pub fn count_shuffle_written(&self, records: u64) {
+        self.metrics.shuffle_records_written.set(self.metrics.shuffle_records_written.get() + records);
+    }
+
+    /// Counts records read from a shuffle.
+    pub fn count_shuffle_read(&self, records: u64) {
+        self.metrics.shuffle_records_read.set(self.metrics.shuffle_records_read.get() + records);
+    }
+
+    /// Counts bytes written to disk because the memory budget was used up.
+    pub fn count_spilled(&self, bytes: u64) {
+        self.metrics.bytes_spilled.set(self.metrics.bytes_spilled.get() + bytes);
+    }
+}

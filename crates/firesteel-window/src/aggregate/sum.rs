@@ -1,0 +1,279 @@
+use serde::{Deserialize, Serialize};
+
+use super::Aggregator;
+use crate::time::Duration;
+
+/// The sum of the values.
+///
+/// It never wraps around and never depends on how the values were split:
+///
+/// | values | kept while adding | result |
+/// |---|---|---|
+/// | `i8`, `i16`, `i32` / `u8`, `u16`, `u32` | `i64` / `u64` | `i64` / `u64` |
+/// | `i64`, `isize` / `u64`, `usize` | `i128` / `u128` | `i64` / `u64` |
+/// | `i128` / `u128` | the same | the same |
+/// | `f32`, `f64` | [`Compensated`] | `f64` |
+/// | [`Duration`] | `i128` | [`Duration`] |
+///
+/// A sum that is larger than its result type gives the largest (or smallest) value of that type. What is kept while
+/// adding is wide enough for four billion extreme values (18 quintillion for 64 bits), so that a sum that leaves the
+/// range and returns is still exact; only 128-bit values have nothing wider and stop at their limit.
+///
+/// ```
+/// use firesteel_window::{Aggregator, Sum};
+///
+/// let mut acc = Aggregator::<i64>::create(&Sum);
+/// for value in [i64::MAX, 1, -1, -7] {
+///     Sum.add(&mut acc, value);
+/// }
+/// assert_eq!(Aggregator::<i64>::finish(&Sum, &acc), i64::MAX - 7);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Sum;
+
+/// A type whose values [`Sum`] and [`Mean`](super::Mean) can take: all numbers of the language, and [`Duration`].
+pub trait Summand {
+    /// The sum while values are being added.
+    type Partial;
+    /// The sum when it is asked for.
+    type Total;
+    /// The mean when it is asked for.
+    type Average;
+
+    /// The sum of no values.
+    fn zero() -> Self::Partial;
+
+    /// Adds this value to `sum`.
+    fn add_to(self, sum: &mut Self::Partial);
+
+    /// Adds the sum `other` to `sum`.
+    fn merge(sum: &mut Self::Partial, other: Self::Partial);
+
+    /// The result of a sum.
+    fn total(sum: &Self::Partial) -> Self::Total;
+
+    /// The mean of `count` values that have this sum; `count` is at least one.
+    fn average(sum: &Self::Partial, count: u64) -> Self::Average;
+}
+
+macro_rules! whole_numbers {
+    ($($number:ty: $partial:ty => $total:ty;)*) => {$(
+        impl Summand for $number {
+            type Partial = $partial;
+            type Total = $total;
+            type Average = f64;
+
+            #[inline]
+            fn zero() -> $partial {
+                0
+            }
+
+            #[inline]
+            fn add_to(self, sum: &mut $partial) {
+                *sum = sum.saturating_add(self as $partial);
+            }
+
+            #[inline]
+            fn merge(sum: &mut $partial, other: $partial) {
+                *sum = sum.saturating_add(other);
+            }
+
+            #[inline]
+            fn total(sum: &$partial) -> $total {
+                (*sum).clamp(<$total>::MIN as $partial, <$total>::MAX as $partial) as $total
+            }
+
+            #[inline]
+            fn average(sum: &$partial, count: u64) -> f64 {
+                *sum as f64 / count as f64
+            }
+        }
+    )*};
+}
+
+whole_numbers! {
+    i8: i64 => i64;
+    i16: i64 => i64;
+    i32: i64 => i64;
+    i64: i128 => i64;
+    isize: i128 => i64;
+    i128: i128 => i128;
+    u8: u64 => u64;
+    u16: u64 => u64;
+    u32: u64 => u64;
+    u64: u128 => u64;
+    usize: u128 => u64;
+    u128: u128 => u128;
+}
+
+/// A sum of floating-point numbers that remembers what rounding has cut off.
+///
+/// Each addition's error is computed exactly (Knuth's TwoSum) and added up beside the sum, as Neumaier proposed (1974).
+/// The result is as good as if computed in twice the precision, so that splitting and merging hardly shows: without
+/// this, a million times 0.1 already differs in the tenth digit. Sums beyond the range of `f64`, infinities and NaN give
+/// what plain addition gives.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Compensated {
+    sum: f64,
+    error: f64,
+}
+
+impl Compensated {
+    #[inline]
+    fn add(&mut self, value: f64) {
+        let sum = self.sum + value;
+        let added = sum - self.sum;
+        self.error += (self.sum - (sum - added)) + (value - added);
+        self.sum = sum;
+    }
+
+    /// The sum, rounded once.
+    #[inline]
+    pub fn value(&self) -> f64 {
+        if self.sum.is_finite() {
+            self.sum + self.error
+        } else {
+            // The error of an infinite sum is not a number.
+            self.sum
+        }
+    }
+}
+
+macro_rules! floating_point_numbers {
+    ($($number:ty)*) => {$(
+        impl Summand for $number {
+            type Partial = Compensated;
+            type Total = f64;
+            type Average = f64;
+
+            #[inline]
+            fn zero() -> Compensated {
+                Compensated::default()
+            }
+
+            #[inline]
+            fn add_to(self, sum: &mut Compensated) {
+                sum.add(f64::from(self));
+            }
+
+            #[inline]
+            fn merge(sum: &mut Compensated, other: Compensated) {
+                sum.add(other.sum);
+                sum.error += other.error;
+            }
+
+            #[inline]
+            fn total(sum: &Compensated) -> f64 {
+                sum.value()
+            }
+
+            #[inline]
+            fn average(sum: &Compensated, count: u64) -> f64 {
+                sum.value() / count as f64
+            }
+        }
+    )*};
+}
+
+floating_point_numbers!(f32 f64);
+
+impl Summand for Duration {
+    type Partial = i128;
+    type Total = Duration;
+    type Average = Duration;
+
+    #[inline]
+    fn zero() -> i128 {
+        0
+    }
+
+    #[inline]
+    fn add_to(self, sum: &mut i128) {
+        self.as_micros().add_to(sum);
+    }
+
+    #[inline]
+    fn merge(sum: &mut i128, other: i128) {
+        i64::merge(sum, other);
+    }
+
+    #[inline]
+    fn total(sum: &i128) -> Duration {
+        Duration::micros(i64::total(sum))
+    }
+
+    /// Rounded towards zero.
+    #[inline]
+    fn average(sum: &i128, count: u64) -> Duration {
+        Duration::micros(i64::total(&(sum / i128::from(count))))
+    }
+}
+
+impl<In: Summand> Aggregator<In> for Sum {
+    type Acc = In::Partial;
+    type Out = In::Total;
+
+    #[inline]
+    fn create(&self) -> In::Partial {
+        In::zero()
+    }
+
+    #[inline]
+    fn add(&self, acc: &mut In::Partial, value: In) {
+        value.add_to(acc);
+    }
+
+    #[inline]
+    fn merge(&self, acc: &mut In::Partial, other: In::Partial) {
+        In::merge(acc, other);
+    }
+
+    #[inline]
+    fn finish(&self, acc: &In::Partial) -> In::Total {
+        In::total(acc)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::run;
+    use super::*;
+    use crate::time::{days, seconds};
+
+    #[test]
+    fn whole_numbers_are_widened() {
+        assert_eq!(run(&Sum, [200_u8; 3]), 600_u64);
+        assert_eq!(run(&Sum, [i32::MAX; 3]), 3 * i64::from(i32::MAX));
+        assert_eq!(run(&Sum, [3_usize, 4]), 7_u64);
+    }
+
+    #[test]
+    fn a_sum_stops_at_the_limit_of_its_type_and_can_return() {
+        assert_eq!(run(&Sum, [i64::MAX, 1]), i64::MAX);
+        assert_eq!(run(&Sum, [i64::MIN, -1]), i64::MIN);
+        assert_eq!(run(&Sum, [i64::MIN, i64::MIN, i64::MAX, i64::MAX]), -2);
+        assert_eq!(run(&Sum, [u64::MAX, 1]), u64::MAX);
+        assert_eq!(run(&Sum, [i128::MAX, 1]), i128::MAX);
+    }
+
+    #[test]
+    fn floating_point_sums_keep_what_rounding_cuts_off() {
+        assert_eq!(run(&Sum, [1e16, 1.0, -1e16]), 1.0);
+        assert_eq!(run(&Sum, [0.1; 10]), 1.0);
+        assert_eq!(run(&Sum, [0.5_f32, 0.25]), 0.75_f64);
+    }
+
+    #[test]
+    fn floating_point_sums_beyond_the_range_are_as_usual() {
+        assert_eq!(run(&Sum, [f64::MAX, f64::MAX]), f64::INFINITY);
+        assert_eq!(run(&Sum, [1.0, f64::NEG_INFINITY, 2.0]), f64::NEG_INFINITY);
+        assert!(run(&Sum, [f64::INFINITY, f64::NEG_INFINITY]).is_nan());
+        assert!(run(&Sum, [1.0, f64::NAN, 1.0]).is_nan());
+    }
+
+    #[test]
+    fn durations_add_up() {
+        assert_eq!(run(&Sum, [seconds(3), seconds(4)]), seconds(7));
+        assert_eq!(run(&Sum, [Duration::MAX, days(1)]), Duration::MAX);
+    }
+}

@@ -1,0 +1,185 @@
+//! How far event time has come.
+//!
+//! A watermark is a statement about the events still to come: those before it are not expected any more. It is what
+//! lets a window close while its stream goes on for ever. Akidau et al., *The Dataflow Model* (VLDB 2015), is the
+//! source of the notion; the rules here are Spark's where Spark has one, per partition as in Flink:
+//!
+//! - The watermark of a partition is computed from the largest event time seen in it, by a [`WatermarkStrategy`]. For
+//!   [`Watermark::bounded`] it is `largest − delay`, exactly.
+//! - The watermark of a stream is the smallest over its active partitions ([`PartitionWatermarks`]), and never falls.
+//! - A window is closed when `end <= watermark` ([`Window::is_closed_by`](crate::Window::is_closed_by)): at that moment
+//!   it fires, and an event that comes for it afterwards is late. An event behind the watermark whose window is still
+//!   open is not late.
+//!
+//! ```
+//! use firesteel_window::{PartitionWatermarks, Timestamp, Watermark, seconds};
+//!
+//! let strategy = Watermark::bounded(seconds(10));
+//! let now = Timestamp::EPOCH; // processing time comes from whoever has a clock
+//! let mut watermarks = PartitionWatermarks::new();
+//! watermarks.observe("fast", Timestamp::from_secs(60), now);
+//! watermarks.observe("slow", Timestamp::from_secs(25), now);
+//! assert_eq!(watermarks.advance(&strategy, now), Timestamp::from_secs(15));
+//! ```
+//!
+//! No clock is read here: processing time, which is needed to tell idle partitions, is handed in.
+
+mod partitions;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::WindowError;
+use crate::time::{Duration, Timestamp};
+
+pub use partitions::PartitionWatermarks;
+
+/// A rule that derives the watermark of one partition from the largest event time seen in it.
+pub trait WatermarkStrategy {
+    /// The watermark of a partition whose largest event time so far is `largest`.
+    ///
+    /// Expected to grow with `largest`. Where it does not, the watermark of the stream stands still: it never falls.
+    fn watermark(&self, largest: Timestamp) -> Timestamp;
+
+    /// How long, in processing time, a partition may be silent before the others stop waiting for it; `None` for ever.
+    fn idle_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether the strategy can work as declared. A job asks once, before it starts.
+    ///
+    /// # Errors
+    ///
+    /// A [`WindowError`] that names the value that was refused.
+    fn validate(&self) -> Result<(), WindowError> {
+        Ok(())
+    }
+}
+
+/// Where the usual watermark strategies are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watermark {}
+
+impl Watermark {
+    /// Events may come up to `delay` later than the latest one of their partition.
+    ///
+    /// Zero is for events in order. A negative delay is reported by
+    /// [`validate`](WatermarkStrategy::validate).
+    pub const fn bounded(delay: Duration) -> BoundedOutOfOrderness {
+        BoundedOutOfOrderness {
+            delay,
+            idle_after: None,
+        }
+    }
+
+    /// The watermark of a stream with several inputs: the smallest among those that are not idle, and never below
+    /// `current`.
+    ///
+    /// Each input is given as its own watermark and whether it is [idle](PartitionWatermarks::is_idle). Where all are
+    /// idle, or there are none, nothing changes.
+    ///
+    /// ```
+    /// use firesteel_window::{Timestamp, Watermark};
+    ///
+    /// let [early, middle, late] = [10, 20, 30].map(Timestamp::from_secs);
+    /// assert_eq!(Watermark::merge(early, [(middle, false), (late, false)]), middle);
+    /// assert_eq!(Watermark::merge(early, [(middle, true), (late, false)]), late);
+    /// assert_eq!(Watermark::merge(early, [(middle, true), (late, true)]), early);
+    /// ```
+    pub fn merge(
+        current: Timestamp,
+        inputs: impl IntoIterator<Item = (Timestamp, bool)>,
+    ) -> Timestamp {
+        inputs
+            .into_iter()
+            .filter_map(|(watermark, idle)| (!idle).then_some(watermark))
+            .min()
+            .map_or(current, |smallest| smallest.max(current))
+    }
+}
+
+/// A watermark that trails the largest event time by a fixed delay: `largest − delay`.
+///
+/// Made by [`Watermark::bounded`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BoundedOutOfOrderness {
+    delay: Duration,
+    idle_after: Option<Duration>,
+}
+
+impl BoundedOutOfOrderness {
+    /// Stops waiting for a partition that has been silent for `timeout` of processing time.
+    ///
+    /// Without this a partition that has nothing to say holds the windows of all others open. With it, what a partition
+    /// sends after a long silence may be late. A time-out of zero or below is reported by
+    /// [`validate`](WatermarkStrategy::validate).
+    #[must_use]
+    pub const fn idle_after(self, timeout: Duration) -> Self {
+        Self {
+            idle_after: Some(timeout),
+            ..self
+        }
+    }
+
+    /// How far the watermark stays behind.
+    pub const fn delay(&self) -> Duration {
+        self.delay
+    }
+}
+
+impl WatermarkStrategy for BoundedOutOfOrderness {
+    #[inline]
+    fn watermark(&self, largest: Timestamp) -> Timestamp {
+        largest - self.delay
+    }
+
+    fn idle_timeout(&self) -> Option<Duration> {
+        self.idle_after
+    }
+
+    fn validate(&self) -> Result<(), WindowError> {
+        if self.delay.is_negative() {
+            return Err(WindowError::Delay { delay: self.delay });
+        }
+        match self.idle_after {
+            Some(timeout) if timeout <= Duration::ZERO => Err(WindowError::IdleTimeout { timeout }),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::seconds;
+
+    #[test]
+    fn trails_the_largest_event_time_by_the_delay() {
+        let strategy = Watermark::bounded(seconds(10));
+        assert_eq!(
+            strategy.watermark(Timestamp::from_secs(25)),
+            Timestamp::from_secs(15)
+        );
+        assert_eq!(strategy.watermark(Timestamp::MIN), Timestamp::MIN);
+    }
+
+    #[test]
+    fn refuses_what_cannot_work() {
+        let refused = |strategy: BoundedOutOfOrderness| strategy.validate().unwrap_err().code();
+        assert_eq!(refused(Watermark::bounded(seconds(-1))), "FS-W002");
+        let at_once = Watermark::bounded(seconds(1)).idle_after(Duration::ZERO);
+        assert_eq!(refused(at_once), "FS-W003");
+        let fine = Watermark::bounded(Duration::ZERO).idle_after(seconds(1));
+        assert_eq!(fine.validate(), Ok(()));
+    }
+
+    #[test]
+    fn inputs_merge_by_minimum() {
+        let at = Timestamp::from_secs;
+        assert_eq!(Watermark::merge(Timestamp::MIN, []), Timestamp::MIN);
+        assert_eq!(Watermark::merge(at(5), [(at(3), false)]), at(5));
+        assert_eq!(
+            Watermark::merge(at(5), [(at(9), false), (at(7), false), (at(6), true)]),
+            at(7)
+        );
+    }
+}

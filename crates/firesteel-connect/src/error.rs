@@ -85,6 +85,16 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// The error of a split that `described` does not have.
+    #[must_use]
+    pub fn unknown_split(described: &str, split: &crate::SplitId) -> Self {
+        Self::Other {
+            context: format!("reading {described}"),
+            class: Class::Fatal,
+            source: format!("there is no split `{split}`; was the source replaced under the name of another?").into(),
+        }
+    }
+
     /// What the engine may do about it.
     ///
     /// ```

@@ -6,18 +6,31 @@
 //! - [`Receiver`]: data that is pushed at us.
 //! - [`Sink`]: a place for results; what a task writes stays invisible until the epoch commits.
 //!
+//! [`Buffered`] makes a receiver a source, [`Blocks`] helps sources over memory, and the `conformance` feature brings
+//! the suites every connector's own tests should run.
+//!
 //! The crate holds no client, no runtime and no engine type.
 
+mod blocks;
+mod buffer;
+mod buffered;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod error;
 mod guarantee;
 mod receiver;
 mod sink;
 mod source;
 mod split;
+mod supervise;
+mod text;
 
+pub use blocks::{BlockReader, Blocks};
+pub use buffered::{Buffered, DEFAULT_CAPACITY};
 pub use error::{Class, ConnectError, Result};
 pub use guarantee::{Guarantee, Replay};
 pub use receiver::{Receiver, Stopped, Store};
 pub use sink::{Epoch, Sink, WriteTask};
 pub use source::{Discovery, Source, SourceReader, Wake};
 pub use split::{PositionUnit, ReadRange, Split, SplitId};
+pub use text::InvalidUtf8;

@@ -1,4 +1,27 @@
 //! Receivers: data that is pushed at us.
+//!
+//! ```
+//! use firesteel_connect::{Buffered, Receiver, Result, Store};
+//!
+//! /// Counts to three.
+//! struct Count;
+//!
+//! impl Receiver for Count {
+//!     type Item = u32;
+//!
+//!     fn describe(&self) -> String {
+//!         "three numbers".into()
+//!     }
+//!
+//!     fn receive(&mut self, store: &Store<u32>) -> Result<()> {
+//!         // `Stopped` is no failure: the job is over, and so is the receiver.
+//!         let _ = store.push_all(1..=3);
+//!         Ok(())
+//!     }
+//! }
+//!
+//! let source = Buffered::new(Count).capacity(100);
+//! ```
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +41,8 @@ pub struct Store<T> {
 
 /// What stands behind a [`Store`].
 pub(crate) trait StoreBuffer<T>: Send + Sync {
-    fn push(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped>;
+    fn push_one(&self, record: T) -> std::result::Result<(), Stopped>;
+    fn push_all(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped>;
     fn is_stopped(&self) -> bool;
     fn wait_stopped(&self, at_most: std::time::Duration) -> bool;
 }
@@ -33,15 +57,16 @@ impl<T> Store<T> {
     /// # Errors
     /// [`Stopped`] when the receiver is to end; the record is not taken.
     pub fn push(&self, record: T) -> std::result::Result<(), Stopped> {
-        self.buffer.push(&mut std::iter::once(record))
+        self.buffer.push_one(record)
     }
 
-    /// Stores many records at the cost of one; waits while the buffer is full.
+    /// Stores many records at the cost of one; waits while the buffer is full. They become readable a thousand at a
+    /// time: where records come slowly, [`push`](Self::push) each when it is there.
     ///
     /// # Errors
     /// [`Stopped`] when the receiver is to end; the records not yet taken stay in `records`.
     pub fn push_all(&self, mut records: impl Iterator<Item = T>) -> std::result::Result<(), Stopped> {
-        self.buffer.push(&mut records)
+        self.buffer.push_all(&mut records)
     }
 
     /// Whether the receiver is to end.

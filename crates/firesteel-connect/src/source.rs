@@ -107,7 +107,8 @@ pub trait SourceReader: Sized {
     /// When the record cannot be read. The reader is not used again.
     fn next_record(&mut self) -> Result<Option<Self::Item>>;
 
-    /// Where the next read would go on: the position behind the last record handed out.
+    /// Where the next read would go on: the position behind the last record handed out. Once `None` has come because
+    /// the end of the range is reached, at least that end, so that nobody asks for the same stretch again.
     fn position(&self) -> u64;
 
     /// The position of the record handed out last, for error messages. Only meaningful behind a record.

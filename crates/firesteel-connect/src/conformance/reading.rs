@@ -1,0 +1,180 @@
+//! What the suite for sources asks of a reader.
+
+use std::fmt::Debug;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use super::Rule;
+use super::source::open_range;
+use crate::{PositionUnit, ReadRange, Source, SourceReader, Split};
+
+const READS: Rule = Rule("S1", "every record can be read");
+const LIMITS: Rule = Rule("S5", "limits are respected, and a read gets on nevertheless");
+const POSITIONS: Rule = Rule("S6", "positions grow with the records and tell where to go on");
+const FOR_EACH: Rule = Rule("S7", "for_each does what next_record does, also when it unwinds");
+
+/// What a range held.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Read<T> {
+    pub(super) records: Vec<T>,
+    /// `position()` before the first record, then behind each, then behind the final `None`.
+    positions: Vec<u64>,
+    /// `last_position()` behind each record.
+    lasts: Vec<u64>,
+    at_end: bool,
+}
+
+impl<T> Read<T> {
+    /// Where reading ended.
+    pub(super) fn end(&self) -> u64 {
+        self.positions.last().copied().unwrap_or_default()
+    }
+
+    /// A position to read the record of this index and all later ones from.
+    pub(super) fn before(&self, index: usize) -> u64 {
+        self.positions[index]
+    }
+}
+
+/// Reads the range record by record.
+pub(super) fn read<S: Source>(source: &S, range: &ReadRange) -> Read<S::Item> {
+    read_by(READS, source, range)
+}
+
+/// As [`read`]; a failure breaks the rule.
+pub(super) fn read_by<S: Source>(rule: Rule, source: &S, range: &ReadRange) -> Read<S::Item> {
+    let mut reader = rule.ok(source.open(range), || format!("opening {range:?}"));
+    let mut read = Read { records: vec![], positions: vec![reader.position()], lasts: vec![], at_end: false };
+    while let Some(record) = rule.ok(reader.next_record(), || format!("reading {range:?}")) {
+        read.records.push(record);
+        read.positions.push(reader.position());
+        read.lasts.push(reader.last_position());
+    }
+    read.positions.push(reader.position());
+    read.at_end = reader.at_end();
+    let more = rule.ok(reader.next_record(), || format!("reading {range:?} behind its end"));
+    POSITIONS.check(more.is_none(), || format!("a record came behind the end of {range:?}"));
+    read
+}
+
+/// The positions of a read of the whole split.
+pub(super) fn positions<T: Debug>(split: &Split, all: &Read<T>) {
+    POSITIONS.check(all.positions[0] == split.first, || {
+        format!("a reader opened at {} stands at {} before it reads", split.first, all.positions[0])
+    });
+    POSITIONS.check(all.at_end, || format!("all of {} is read, but at_end is false", split.id));
+    for (index, last) in all.lasts.iter().enumerate() {
+        let (before, behind) = (all.positions[index], all.positions[index + 1]);
+        let counted = split.unit != PositionUnit::Records || (behind == before + 1 && *last == before);
+        POSITIONS.check(counted && before <= *last && *last < behind, || {
+            format!("record {index} of {} stands at {last}, between {before} and {behind}", split.id)
+        });
+    }
+    let reached = split.available.is_none_or(|available| all.end() >= available);
+    POSITIONS.check(reached, || format!("reading all of {split:?} ends at {}", all.end()));
+}
+
+/// Bounded reads, each going on where the one before it stopped.
+pub(super) fn limits<S>(source: &S, split: &Split, all: &Read<S::Item>)
+where
+    S: Source,
+    S::Item: PartialEq + Debug,
+{
+    let longest = all.records.len() as u64 + 1;
+    for records in [1, 2, 3, longest] {
+        bounded(source, split, all, |from| ReadRange { max_records: Some(records), ..open_range(&split.id, from) }, {
+            records
+        });
+    }
+    bounded(source, split, all, |from| ReadRange { max_bytes: Some(1), ..open_range(&split.id, from) }, 1);
+    let both = |from| ReadRange { max_records: Some(2), max_bytes: Some(u64::MAX), ..open_range(&split.id, from) };
+    bounded(source, split, all, both, 2);
+    let none = read(source, &ReadRange { max_records: Some(0), ..open_range(&split.id, split.first) });
+    LIMITS.check(none.records.is_empty(), || format!("a limit of no record gave {:?}", none.records));
+}
+
+fn bounded<S>(source: &S, split: &Split, all: &Read<S::Item>, range: impl Fn(u64) -> ReadRange, records: u64)
+where
+    S: Source,
+    S::Item: PartialEq + Debug,
+{
+    let (mut from, mut found) = (split.first, vec![]);
+    while found.len() < all.records.len() {
+        let range = range(from);
+        let part = read(source, &range);
+        let due = records.min((all.records.len() - found.len()) as u64);
+        LIMITS.check(part.records.len() as u64 == due, || {
+            format!("{range:?} gave {} records instead of {due}", part.records.len())
+        });
+        found.extend(part.records);
+        let left = found.len() < all.records.len();
+        POSITIONS.check(!(left && part.at_end), || format!("{range:?} says at_end, but more is there"));
+        from = part.positions.last().copied().unwrap_or(from);
+    }
+    LIMITS.check(found == all.records, || format!("the bounded reads of {} add up to {found:?}", split.id));
+}
+
+/// `for_each` from the start, behind some records, and interrupted at some of them.
+pub(super) fn for_each<S>(source: &S, split: &Split, all: &Read<S::Item>)
+where
+    S: Source,
+    S::Item: Clone + PartialEq + Debug,
+{
+    let count = all.records.len();
+    for skipped in [0, 1, count / 2, count] {
+        if skipped <= count {
+            uninterrupted(source, split, all, skipped);
+        }
+    }
+    for stop in [0, 1, count / 2, count.saturating_sub(1)] {
+        if stop < count {
+            unwinding(source, split, all, stop);
+        }
+    }
+}
+
+fn uninterrupted<S>(source: &S, split: &Split, all: &Read<S::Item>, skipped: usize)
+where
+    S: Source,
+    S::Item: Clone + PartialEq + Debug,
+{
+    let mut reader = FOR_EACH.ok(source.open(&open_range(&split.id, split.first)), || "opening".into());
+    let mut records = vec![];
+    for _ in 0..skipped {
+        records.extend(FOR_EACH.ok(reader.next_record(), || "reading one by one".into()));
+    }
+    FOR_EACH.ok(reader.for_each(|record| records.push(record)), || "reading with for_each".into());
+    FOR_EACH.check(records == all.records, || format!("behind {skipped} records it gave {records:?}"));
+    let (position, at_end) = (reader.position(), reader.at_end());
+    FOR_EACH.check(position == all.end() && at_end, || {
+        format!("behind {skipped} records it ends at {position} (at_end: {at_end}) instead of {}", all.end())
+    });
+}
+
+fn unwinding<S>(source: &S, split: &Split, all: &Read<S::Item>, stop: usize)
+where
+    S: Source,
+    S::Item: Clone + PartialEq + Debug,
+{
+    /// What is thrown; it passes by the panic hook, so that nothing is printed.
+    struct Thrown;
+    let mut reader = FOR_EACH.ok(source.open(&open_range(&split.id, split.first)), || "opening".into());
+    let mut records = vec![];
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        reader.for_each(|record| {
+            records.push(record);
+            if records.len() == stop + 1 {
+                resume_unwind(Box::new(Thrown));
+            }
+        })
+    }));
+    match outcome {
+        Err(thrown) if thrown.is::<Thrown>() => {}
+        Err(other) => resume_unwind(other),
+        Ok(ended) => FOR_EACH.broken(format!("for_each swallowed a panic and returned {ended:?}")),
+    }
+    let seen = (reader.position(), reader.last_position());
+    let due = (all.positions[stop + 1], all.lasts[stop]);
+    FOR_EACH.check(seen == due, || {
+        format!("unwinding at record {stop} leaves position and last_position at {seen:?} instead of {due:?}")
+    });
+}

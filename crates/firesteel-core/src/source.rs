@@ -37,7 +37,14 @@ impl<I: Iterator> Iterator for Numbered<'_, I> {
     }
 
     #[inline]
-    fn fold<B, F: FnMut(B, I::Item) -> B>(self, start: B, mut each: F) -> B {
+    fn fold<B, F: FnMut(B, I::Item) -> B>(mut self, start: B, mut each: F) -> B {
+        if self.task.positions_wanted() {
+            let mut acc = start;
+            while let Some(record) = self.next() {
+                acc = each(acc, record);
+            }
+            return acc;
+        }
         struct Report<'t> {
             seen: u64,
             first: u64,

@@ -77,6 +77,7 @@ pub struct TaskContext {
     guarded: bool,
     cancelled: Arc<AtomicBool>,
     position: Cell<Option<u64>>,
+    positions_wanted: Cell<bool>,
     origin: RefCell<Option<Arc<str>>>,
     origin_number: Cell<u32>,
     culprit: RefCell<Option<Operator>>,
@@ -103,6 +104,7 @@ impl TaskContext {
             guarded,
             cancelled,
             position: Cell::new(None),
+            positions_wanted: Cell::new(false),
             origin: RefCell::new(None),
             origin_number: Cell::new(0),
             culprit: RefCell::new(None),
@@ -188,6 +190,24 @@ impl TaskContext {
     #[inline(always)]
     pub fn set_position(&self, position: u64) {
         self.position.set(Some(position));
+    }
+
+    /// Asks the source to keep [`position`](Self::position) true for every record, not only when something fails. To be
+    /// called while the iterators of a partition are made; it takes the source's tight loop away.
+    pub fn want_positions(&self) {
+        self.positions_wanted.set(true);
+    }
+
+    /// Whether somebody asked for the position of every record.
+    #[must_use]
+    pub fn positions_wanted(&self) -> bool {
+        self.positions_wanted.get()
+    }
+
+    /// Whether each record is to be guarded against panics.
+    #[must_use]
+    pub fn is_guarded(&self) -> bool {
+        self.guarded
     }
 
     /// The position of the record being handled, if the source tells.

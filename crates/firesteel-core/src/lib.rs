@@ -8,6 +8,7 @@ compile_error!("Firesteel turns panics of user code into task failures: build wi
 
 mod accumulator;
 mod actions;
+mod clock;
 mod context;
 mod error;
 pub mod hash;
@@ -26,6 +27,7 @@ mod task;
 
 pub use accumulator::{Accumulate, Accumulator, Listed};
 pub use actions::Actions;
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::{Context, Settings};
 pub use error::{Error, Result};
 pub use job::{Job, JobOptions, JobOutput, JobRunner, Work};

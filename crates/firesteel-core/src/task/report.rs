@@ -4,7 +4,7 @@ use crate::accumulator::Update;
 use crate::task::DeadLetter;
 
 /// What a task did, in numbers.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct TaskMetrics {
     /// Records read from sources.

@@ -1,0 +1,143 @@
+//! Clocks: what everything that asks the time asks.
+//!
+//! This is the one place that reads the machine's clock. Code that takes a [`Clock`] runs unchanged on virtual time:
+//!
+//! ```
+//! use std::time::Duration;
+//! use firesteel_core::{Clock, ManualClock};
+//!
+//! let clock = ManualClock::starting_at(Duration::from_secs(1_000));
+//! let started = clock.monotonic();
+//! clock.advance(Duration::from_millis(250));
+//! assert_eq!(clock.monotonic() - started, Duration::from_millis(250));
+//! assert_eq!(clock.wall(), Duration::from_millis(1_000_250));
+//! ```
+//!
+//! A clock does not wait for anybody: timers and pauses belong to whoever owns the thread.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use parking_lot::Mutex;
+
+/// Tells the time. All methods may be called from any thread.
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// Time since some fixed moment in the life of this clock. It never runs backwards: use it for durations.
+    fn monotonic(&self) -> Duration;
+
+    /// Time since the Unix epoch, as a person's clock shows it. It may jump: use it for time stamps.
+    fn wall(&self) -> Duration;
+}
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn monotonic(&self) -> Duration {
+        (**self).monotonic()
+    }
+    fn wall(&self) -> Duration {
+        (**self).wall()
+    }
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// A clock whose monotonic time begins now.
+    #[must_use]
+    #[allow(clippy::disallowed_methods, reason = "this module is where the machine's clock is read")]
+    pub fn new() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for SystemClock {
+    #[allow(clippy::disallowed_methods, reason = "this module is where the machine's clock is read")]
+    fn monotonic(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.origin)
+    }
+
+    #[allow(clippy::disallowed_methods, reason = "this module is where the machine's clock is read")]
+    fn wall(&self) -> Duration {
+        // A clock set before 1970 counts as 1970.
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
+/// A clock that stands still until it is told to move. A clone is the same clock.
+#[derive(Debug, Clone, Default)]
+pub struct ManualClock {
+    time: Arc<Mutex<Times>>,
+}
+
+#[derive(Debug, Default)]
+struct Times {
+    monotonic: Duration,
+    wall: Duration,
+}
+
+impl ManualClock {
+    /// A clock that shows the Unix epoch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A clock whose wall time is so long after the Unix epoch.
+    #[must_use]
+    pub fn starting_at(wall: Duration) -> Self {
+        Self { time: Arc::new(Mutex::new(Times { monotonic: Duration::ZERO, wall })) }
+    }
+
+    /// Moves both times forward.
+    pub fn advance(&self, by: Duration) {
+        let mut time = self.time.lock();
+        time.monotonic += by;
+        time.wall += by;
+    }
+
+    /// Sets the wall time, forwards or backwards, as an administrator does; monotonic time stays.
+    pub fn set_wall(&self, wall: Duration) {
+        self.time.lock().wall = wall;
+    }
+}
+
+impl Clock for ManualClock {
+    fn monotonic(&self) -> Duration {
+        self.time.lock().monotonic
+    }
+    fn wall(&self) -> Duration {
+        self.time.lock().wall
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_s_clock_moves_forwards_only() {
+        let clock = SystemClock::new();
+        let first = clock.monotonic();
+        assert!(clock.monotonic() >= first);
+        assert!(clock.wall() > Duration::from_secs(1_700_000_000));
+    }
+
+    #[test]
+    fn a_jump_of_the_wall_clock_leaves_durations_alone() {
+        let clock = ManualClock::starting_at(Duration::from_secs(10));
+        let same = clock.clone();
+        clock.advance(Duration::from_secs(5));
+        same.set_wall(Duration::from_secs(3));
+        assert_eq!((clock.monotonic(), clock.wall()), (Duration::from_secs(5), Duration::from_secs(3)));
+    }
+}

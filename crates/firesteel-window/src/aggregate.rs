@@ -116,10 +116,7 @@ pub(crate) mod testing {
     use super::Aggregator;
 
     /// The result over all `values`, added one by one.
-    pub(crate) fn run<In, A: Aggregator<In>>(
-        aggregator: &A,
-        values: impl IntoIterator<Item = In>,
-    ) -> A::Out {
+    pub(crate) fn run<In, A: Aggregator<In>>(aggregator: &A, values: impl IntoIterator<Item = In>) -> A::Out {
         let mut acc = aggregator.create();
         for value in values {
             aggregator.add(&mut acc, value);

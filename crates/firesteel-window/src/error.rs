@@ -44,10 +44,9 @@ impl fmt::Display for WindowError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.code())?;
         match self {
-            Self::Size { size } => write!(
-                f,
-                "a window of {size} holds no instant; give a size above zero, such as `minutes(5)`"
-            ),
+            Self::Size { size } => {
+                write!(f, "a window of {size} holds no instant; give a size above zero, such as `minutes(5)`")
+            }
             Self::Delay { delay } => write!(
                 f,
                 "a watermark cannot be delayed by {delay}; give zero for events in order, or how late events may be"
@@ -106,14 +105,12 @@ impl fmt::Display for TimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.code())?;
         match self {
-            Self::Duration { text, problem } => write!(
-                f,
-                "`{text}` is not a duration: {problem}; write for example `1h`, `90s`, `5m 30s` or `250ms`"
-            ),
-            Self::Timestamp { text, source } => write!(
-                f,
-                "`{text}` is not a timestamp: {source}; write for example `2025-01-31T13:00:00Z`"
-            ),
+            Self::Duration { text, problem } => {
+                write!(f, "`{text}` is not a duration: {problem}; write for example `1h`, `90s`, `5m 30s` or `250ms`")
+            }
+            Self::Timestamp { text, source } => {
+                write!(f, "`{text}` is not a timestamp: {source}; write for example `2025-01-31T13:00:00Z`")
+            }
             Self::Range { value, target } => {
                 write!(f, "{value} lies outside of what {target} can hold")
             }

@@ -65,10 +65,7 @@ impl Watermark {
     /// Zero is for events in order. A negative delay is reported by
     /// [`validate`](WatermarkStrategy::validate).
     pub const fn bounded(delay: Duration) -> BoundedOutOfOrderness {
-        BoundedOutOfOrderness {
-            delay,
-            idle_after: None,
-        }
+        BoundedOutOfOrderness { delay, idle_after: None }
     }
 
     /// The watermark of a stream with several inputs: the smallest among those that are not idle, and never below
@@ -85,10 +82,7 @@ impl Watermark {
     /// assert_eq!(Watermark::merge(early, [(middle, true), (late, false)]), late);
     /// assert_eq!(Watermark::merge(early, [(middle, true), (late, true)]), early);
     /// ```
-    pub fn merge(
-        current: Timestamp,
-        inputs: impl IntoIterator<Item = (Timestamp, bool)>,
-    ) -> Timestamp {
+    pub fn merge(current: Timestamp, inputs: impl IntoIterator<Item = (Timestamp, bool)>) -> Timestamp {
         inputs
             .into_iter()
             .filter_map(|(watermark, idle)| (!idle).then_some(watermark))
@@ -114,10 +108,7 @@ impl BoundedOutOfOrderness {
     /// [`validate`](WatermarkStrategy::validate).
     #[must_use]
     pub const fn idle_after(self, timeout: Duration) -> Self {
-        Self {
-            idle_after: Some(timeout),
-            ..self
-        }
+        Self { idle_after: Some(timeout), ..self }
     }
 
     /// How far the watermark stays behind.
@@ -155,10 +146,7 @@ mod tests {
     #[test]
     fn trails_the_largest_event_time_by_the_delay() {
         let strategy = Watermark::bounded(seconds(10));
-        assert_eq!(
-            strategy.watermark(Timestamp::from_secs(25)),
-            Timestamp::from_secs(15)
-        );
+        assert_eq!(strategy.watermark(Timestamp::from_secs(25)), Timestamp::from_secs(15));
         assert_eq!(strategy.watermark(Timestamp::MIN), Timestamp::MIN);
     }
 
@@ -177,9 +165,6 @@ mod tests {
         let at = Timestamp::from_secs;
         assert_eq!(Watermark::merge(Timestamp::MIN, []), Timestamp::MIN);
         assert_eq!(Watermark::merge(at(5), [(at(3), false)]), at(5));
-        assert_eq!(
-            Watermark::merge(at(5), [(at(9), false), (at(7), false), (at(6), true)]),
-            at(7)
-        );
+        assert_eq!(Watermark::merge(at(5), [(at(9), false), (at(7), false), (at(6), true)]), at(7));
     }
 }

@@ -1,3 +1,5 @@
+//! Aggregations made of functions: [`Fold`], [`Reduce`] and [`Of`].
+
 use super::Aggregator;
 
 /// An aggregation made of a zero and two functions: Spark's `aggregate_by_key`.

@@ -1,3 +1,5 @@
+//! The smallest and the largest value.
+
 use super::Aggregator;
 
 /// The smallest value, the first of several equal ones; `None` where there are no values.

@@ -1,3 +1,5 @@
+//! The mean, as a sum and a count.
+
 use serde::{Deserialize, Serialize};
 
 use super::{Aggregator, Summand};
@@ -22,10 +24,7 @@ impl<In: Summand> Aggregator<In> for Mean {
 
     #[inline]
     fn create(&self) -> Self::Acc {
-        MeanParts {
-            sum: In::zero(),
-            count: 0,
-        }
+        MeanParts { sum: In::zero(), count: 0 }
     }
 
     #[inline]
@@ -65,10 +64,7 @@ mod tests {
         assert_eq!(run(&Mean, vec![0.1; 1_000_000]), Some(0.1));
         // Small differences on a large base are not lost.
         let base = 1e15;
-        assert_eq!(
-            run(&Mean, [base + 0.25, base + 0.5, base + 0.75]),
-            Some(base + 0.5)
-        );
+        assert_eq!(run(&Mean, [base + 0.25, base + 0.5, base + 0.75]), Some(base + 0.5));
         assert_eq!(run(&Mean, [i64::MAX, i64::MAX]), Some(i64::MAX as f64));
     }
 }

@@ -1,3 +1,5 @@
+//! Sums that never wrap around. Other aggregations of numbers build on the same [`Summand`].
+
 use serde::{Deserialize, Serialize};
 
 use super::Aggregator;
@@ -252,7 +254,9 @@ mod tests {
         assert_eq!(run(&Sum, [i64::MAX, 1]), i64::MAX);
         assert_eq!(run(&Sum, [i64::MIN, -1]), i64::MIN);
         assert_eq!(run(&Sum, [i64::MIN, i64::MIN, i64::MAX, i64::MAX]), -2);
+        assert_eq!(run(&Sum, [isize::MAX, isize::MAX, isize::MIN]), isize::MAX as i64 - 1);
         assert_eq!(run(&Sum, [u64::MAX, 1]), u64::MAX);
+        assert_eq!(run(&Sum, [usize::MAX, 1]), (usize::MAX as u64).saturating_add(1));
         assert_eq!(run(&Sum, [i128::MAX, 1]), i128::MAX);
     }
 

@@ -65,11 +65,7 @@ where
 
     #[inline]
     fn finish(&self, acc: &Self::Acc) -> Self::Out {
-        (
-            self.0.finish(&acc.0),
-            self.1.finish(&acc.1),
-            self.2.finish(&acc.2),
-        )
+        (self.0.finish(&acc.0), self.1.finish(&acc.1), self.2.finish(&acc.2))
     }
 }
 

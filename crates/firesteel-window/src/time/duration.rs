@@ -1,3 +1,5 @@
+//! The span type: signed microseconds, with units in its text.
+
 use std::fmt;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
@@ -219,12 +221,7 @@ impl FromStr for Duration {
     /// [`TimeError::Duration`] for an empty text, a number without a unit, an unknown unit, or more than the range
     /// holds.
     fn from_str(text: &str) -> Result<Self, TimeError> {
-        text::read_duration(text)
-            .map(Self)
-            .map_err(|problem| TimeError::Duration {
-                text: text.to_owned(),
-                problem,
-            })
+        text::read_duration(text).map(Self).map_err(|problem| TimeError::Duration { text: text.to_owned(), problem })
     }
 }
 
@@ -239,10 +236,7 @@ impl TryFrom<std::time::Duration> for Duration {
     fn try_from(span: std::time::Duration) -> Result<Self, TimeError> {
         i64::try_from(span.as_micros())
             .map(Self)
-            .map_err(|_| TimeError::Range {
-                value: format!("{span:?}"),
-                target: "a Duration",
-            })
+            .map_err(|_| TimeError::Range { value: format!("{span:?}"), target: "a Duration" })
     }
 }
 
@@ -255,20 +249,13 @@ impl TryFrom<Duration> for std::time::Duration {
     fn try_from(span: Duration) -> Result<Self, TimeError> {
         u64::try_from(span.0)
             .map(Self::from_micros)
-            .map_err(|_| TimeError::Range {
-                value: span.to_string(),
-                target: "a std::time::Duration",
-            })
+            .map_err(|_| TimeError::Range { value: span.to_string(), target: "a std::time::Duration" })
     }
 }
 
 impl Serialize for Duration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_i64(self.0)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
     }
 }
 
@@ -291,9 +278,7 @@ impl<'de> Deserialize<'de> for Duration {
         if deserializer.is_human_readable() {
             deserializer.deserialize_str(Text)
         } else {
-            i64::deserialize(deserializer)
-                .map(Self)
-                .map_err(D::Error::custom)
+            i64::deserialize(deserializer).map(Self).map_err(D::Error::custom)
         }
     }
 }
@@ -320,10 +305,7 @@ mod tests {
         assert_eq!(-Duration::MIN, Duration::MAX);
         assert_eq!(Duration::MAX * -2, Duration::MIN);
         assert_eq!(Duration::MAX.checked_add(Duration::micros(1)), None);
-        assert_eq!(
-            Duration::secs(2).checked_sub(Duration::secs(3)),
-            Some(-Duration::secs(1))
-        );
+        assert_eq!(Duration::secs(2).checked_sub(Duration::secs(3)), Some(-Duration::secs(1)));
         let total: Duration = [Duration::secs(1), Duration::secs(2)].into_iter().sum();
         assert_eq!(total, Duration::secs(3));
     }
@@ -332,15 +314,9 @@ mod tests {
     fn the_standard_durations_convert() {
         let std = std::time::Duration::from_nanos(1_500_999);
         assert_eq!(Duration::try_from(std).unwrap(), Duration::micros(1_500));
-        assert_eq!(
-            std::time::Duration::try_from(Duration::millis(3)).unwrap(),
-            std::time::Duration::from_millis(3)
-        );
+        assert_eq!(std::time::Duration::try_from(Duration::millis(3)).unwrap(), std::time::Duration::from_millis(3));
         let negative = std::time::Duration::try_from(-Duration::secs(1)).unwrap_err();
-        assert_eq!(
-            negative.to_string(),
-            "FS-W012: -1s lies outside of what a std::time::Duration can hold"
-        );
+        assert_eq!(negative.to_string(), "FS-W012: -1s lies outside of what a std::time::Duration can hold");
         assert!(Duration::try_from(std::time::Duration::MAX).is_err());
     }
 

@@ -3,14 +3,8 @@
 use std::fmt;
 
 /// The units that are written, longest first, in microseconds.
-const UNITS: [(&str, u64); 6] = [
-    ("d", 86_400_000_000),
-    ("h", 3_600_000_000),
-    ("m", 60_000_000),
-    ("s", 1_000_000),
-    ("ms", 1_000),
-    ("us", 1),
-];
+const UNITS: [(&str, u64); 6] =
+    [("d", 86_400_000_000), ("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000), ("us", 1)];
 
 /// The length of a unit in microseconds, by any of its names.
 fn unit(name: &str) -> Option<u64> {
@@ -23,10 +17,7 @@ fn unit(name: &str) -> Option<u64> {
         "µs" | "μs" | "microsecond" | "microseconds" => "us",
         other => other,
     };
-    UNITS
-        .iter()
-        .find(|(name, _)| *name == short)
-        .map(|(_, micros)| *micros)
+    UNITS.iter().find(|(name, _)| *name == short).map(|(_, micros)| *micros)
 }
 
 /// Writes whole parts, longest unit first, leaving out what is zero.

@@ -1,3 +1,5 @@
+//! The instant type: microseconds since the epoch, with RFC 3339 as its text.
+
 use std::fmt;
 use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::str::FromStr;
@@ -155,10 +157,7 @@ impl From<jiff::Timestamp> for Timestamp {
     /// Rounds what is shorter than a microsecond towards the past.
     fn from(at: jiff::Timestamp) -> Self {
         let micros = at.as_nanosecond().div_euclid(1_000);
-        Self(
-            i64::try_from(micros)
-                .expect("jiff's years −9999 to 9999 fit in 64 bits of microseconds"),
-        )
+        Self(i64::try_from(micros).expect("jiff's years −9999 to 9999 fit in 64 bits of microseconds"))
     }
 }
 
@@ -169,10 +168,8 @@ impl TryFrom<Timestamp> for jiff::Timestamp {
     ///
     /// [`TimeError::Range`] outside of the years −9999 to 9999.
     fn try_from(at: Timestamp) -> Result<Self, TimeError> {
-        Self::from_microsecond(at.0).map_err(|_| TimeError::Range {
-            value: at.to_string(),
-            target: "a jiff::Timestamp",
-        })
+        Self::from_microsecond(at.0)
+            .map_err(|_| TimeError::Range { value: at.to_string(), target: "a jiff::Timestamp" })
     }
 }
 
@@ -227,21 +224,14 @@ impl FromStr for Timestamp {
         }
         match text.parse::<jiff::Timestamp>() {
             Ok(at) => Ok(at.into()),
-            Err(error) => Err(TimeError::Timestamp {
-                text: text.to_owned(),
-                source: Box::new(error),
-            }),
+            Err(error) => Err(TimeError::Timestamp { text: text.to_owned(), source: Box::new(error) }),
         }
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_i64(self.0)
-        }
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
     }
 }
 
@@ -264,9 +254,7 @@ impl<'de> Deserialize<'de> for Timestamp {
         if deserializer.is_human_readable() {
             deserializer.deserialize_str(Text)
         } else {
-            i64::deserialize(deserializer)
-                .map(Self)
-                .map_err(D::Error::custom)
+            i64::deserialize(deserializer).map(Self).map_err(D::Error::custom)
         }
     }
 }
@@ -334,10 +322,7 @@ mod tests {
     #[test]
     fn other_time_types_convert() {
         let nanosecond_before = jiff::Timestamp::from_nanosecond(-1).unwrap();
-        assert_eq!(
-            Timestamp::from(nanosecond_before),
-            Timestamp::from_micros(-1)
-        );
+        assert_eq!(Timestamp::from(nanosecond_before), Timestamp::from_micros(-1));
         assert!(Timestamp::from(jiff::Timestamp::MIN) < Timestamp::from(jiff::Timestamp::MAX));
         let back = jiff::Timestamp::try_from(Timestamp::from_secs(5)).unwrap();
         assert_eq!(back, jiff::Timestamp::from_second(5).unwrap());
@@ -346,9 +331,6 @@ mod tests {
         let nanosecond = std::time::Duration::from_nanos(1);
         let epoch = SystemTime::UNIX_EPOCH;
         assert_eq!(Timestamp::from(epoch + nanosecond), Timestamp::EPOCH);
-        assert_eq!(
-            Timestamp::from(epoch - nanosecond),
-            Timestamp::from_micros(-1)
-        );
+        assert_eq!(Timestamp::from(epoch - nanosecond), Timestamp::from_micros(-1));
     }
 }

@@ -1,3 +1,5 @@
+//! From the watermarks of partitions to the one of the stream.
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -60,10 +62,7 @@ enum Activity {
 
 impl Partition {
     const fn new(now: Timestamp) -> Self {
-        Self {
-            largest: None,
-            activity: Activity::Active(now),
-        }
+        Self { largest: None, activity: Activity::Active(now) }
     }
 
     fn is_idle(&self) -> bool {
@@ -80,10 +79,7 @@ impl<Id: Ord> Default for PartitionWatermarks<Id> {
 impl<Id: Ord> PartitionWatermarks<Id> {
     /// No partition yet, and a watermark of [`Timestamp::MIN`].
     pub const fn new() -> Self {
-        Self {
-            partitions: BTreeMap::new(),
-            current: Timestamp::MIN,
-        }
+        Self { partitions: BTreeMap::new(), current: Timestamp::MIN }
     }
 
     /// Makes a partition known before its first event, so that the watermark waits for it.
@@ -135,11 +131,7 @@ impl<Id: Ord> PartitionWatermarks<Id> {
             .partitions
             .values()
             .filter(|partition| !partition.is_idle())
-            .map(|partition| {
-                partition
-                    .largest
-                    .map_or(Timestamp::MIN, |largest| strategy.watermark(largest))
-            })
+            .map(|partition| partition.largest.map_or(Timestamp::MIN, |largest| strategy.watermark(largest)))
             .min();
         if let Some(smallest) = smallest {
             self.current = self.current.max(smallest);
@@ -178,9 +170,7 @@ impl<Id: Ord> PartitionWatermarks<Id> {
 
     /// The partitions that are known, in order, each with its largest event time and whether it is idle.
     pub fn iter(&self) -> impl Iterator<Item = (&Id, Option<Timestamp>, bool)> {
-        self.partitions
-            .iter()
-            .map(|(id, partition)| (id, partition.largest, partition.is_idle()))
+        self.partitions.iter().map(|(id, partition)| (id, partition.largest, partition.is_idle()))
     }
 }
 
@@ -307,11 +297,7 @@ mod tests {
         assert_eq!(restored.advance(&STRATEGY, at(86_401)), at(890));
         assert_eq!(
             restored.iter().collect::<Vec<_>>(),
-            [
-                (&0, Some(at(1_000)), false),
-                (&1, Some(at(900)), false),
-                (&2, Some(at(20)), true)
-            ]
+            [(&0, Some(at(1_000)), false), (&1, Some(at(900)), false), (&2, Some(at(20)), true)]
         );
         assert_eq!(restored.largest(&1), Some(at(900)));
     }

@@ -1,3 +1,5 @@
+//! The fast way through a run of events, for windows that do not overlap.
+
 use super::{DisjointWindows, Window};
 use crate::time::Timestamp;
 
@@ -22,10 +24,7 @@ pub struct WindowCursor<W> {
 impl<W: DisjointWindows> WindowCursor<W> {
     /// A cursor that stands nowhere yet.
     pub fn new(assigner: W) -> Self {
-        Self {
-            assigner,
-            last: Window::new(Timestamp::EPOCH, Timestamp::EPOCH),
-        }
+        Self { assigner, last: Window::new(Timestamp::EPOCH, Timestamp::EPOCH) }
     }
 
     /// The window of `at`.

@@ -1,3 +1,5 @@
+//! Windows side by side. Sliding and session windows are other assigners.
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -36,10 +38,7 @@ impl Tumbling {
     /// A size of zero or below is reported by [`validate`](WindowAssigner::validate), which a job calls before it
     /// starts; until then such windows are one microsecond long.
     pub const fn of(size: Duration) -> Self {
-        Self {
-            size,
-            offset: Duration::ZERO,
-        }
+        Self { size, offset: Duration::ZERO }
     }
 
     /// Moves every window by `offset`, of either sign and any length; only its remainder by the size matters.
@@ -63,10 +62,7 @@ impl WindowAssigner for Tumbling {
         if into < 0 {
             into += size;
         }
-        Window {
-            start: at - Duration::micros(into),
-            end: at + Duration::micros(size - into),
-        }
+        Window { start: at - Duration::micros(into), end: at + Duration::micros(size - into) }
     }
 
     fn validate(&self) -> Result<(), WindowError> {
@@ -147,23 +143,14 @@ mod tests {
             assert_eq!(bad.validate(), Err(WindowError::Size { size }));
             assert!(bad.window_of(Timestamp::EPOCH).contains(Timestamp::EPOCH));
         }
-        let message = Tumbling::of(seconds(-5))
-            .validate()
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            message,
-            "FS-W001: a window of -5s holds no instant; give a size above zero, such as `minutes(5)`"
-        );
+        let message = Tumbling::of(seconds(-5)).validate().unwrap_err().to_string();
+        assert_eq!(message, "FS-W001: a window of -5s holds no instant; give a size above zero, such as `minutes(5)`");
         assert_eq!(Tumbling::of(seconds(5)).validate(), Ok(()));
     }
 
     #[test]
     fn is_described_in_words() {
         let quarter_past = Tumbling::of(Duration::hours(1)).offset(Duration::minutes(15));
-        assert_eq!(
-            quarter_past.to_string(),
-            "tumbling windows of 1h, offset 15m"
-        );
+        assert_eq!(quarter_past.to_string(), "tumbling windows of 1h, offset 15m");
     }
 }

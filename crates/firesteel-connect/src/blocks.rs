@@ -142,6 +142,12 @@ pub struct BlockReader<T> {
 }
 
 impl<T> BlockReader<T> {
+    /// The position behind the last record of the range, limits included.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        self.stop.max(self.position)
+    }
+
     /// The block that holds the current position, unless the range is read.
     fn block(&mut self) -> Option<Block<T>> {
         if self.position >= self.stop {

@@ -1,4 +1,5 @@
 //! Receivers behind a buffer: the suite, failures, restarts, bounds and the end.
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, mpsc};

@@ -1,0 +1,117 @@
+//! A sink that keeps the results.
+
+use std::fmt;
+use std::sync::Arc;
+
+use firesteel_connect::{Epoch, Guarantee, Result, Sink, WriteTask};
+use parking_lot::Mutex;
+
+/// Keeps what is committed, epoch by epoch. A clone shows the same results, so keep one and give the other away.
+///
+/// Exactly-once as long as the process lives: an epoch that is there already is not taken again.
+///
+/// ```
+/// use firesteel_connect::{Epoch, Sink, WriteTask};
+/// use firesteel_connect_memory::Collector;
+///
+/// let results = Collector::new();
+/// let sink = results.clone();
+/// let pending = sink.write(WriteTask { epoch: Epoch(1), partition: 0, attempt: 0 }, ["a", "b"].into_iter())?;
+/// assert!(results.records().is_empty(), "not before the commit");
+/// sink.commit(Epoch(1), vec![pending])?;
+/// assert_eq!(results.batches(), [(Epoch(1), vec!["a", "b"])]);
+/// # Ok::<(), firesteel_connect::ConnectError>(())
+/// ```
+pub struct Collector<T> {
+    results: Arc<Mutex<Results<T>>>,
+}
+
+struct Results<T> {
+    batches: Vec<(Epoch, Vec<T>)>,
+    last: Option<Epoch>,
+}
+
+impl<T> Collector<T> {
+    /// A collector of nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { results: Arc::new(Mutex::new(Results { batches: Vec::new(), last: None })) }
+    }
+
+    /// All records, in the order of epochs, partitions and records.
+    #[must_use]
+    pub fn records(&self) -> Vec<T>
+    where
+        T: Clone,
+    {
+        self.results.lock().batches.iter().flat_map(|(_, records)| records).cloned().collect()
+    }
+
+    /// The records of each committed epoch, in the order of their commits; also those without records.
+    #[must_use]
+    pub fn batches(&self) -> Vec<(Epoch, Vec<T>)>
+    where
+        T: Clone,
+    {
+        self.results.lock().batches.clone()
+    }
+
+    /// All records, which are then forgotten; the newest epoch stays known.
+    #[must_use]
+    pub fn take(&self) -> Vec<T> {
+        let batches = std::mem::take(&mut self.results.lock().batches);
+        batches.into_iter().flat_map(|(_, records)| records).collect()
+    }
+}
+
+impl<T: Send + 'static> Sink<T> for Collector<T> {
+    type Pending = Vec<T>;
+
+    fn describe(&self) -> String {
+        "a collector in memory".into()
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::ExactlyOnce
+    }
+
+    fn write(&self, _task: WriteTask, records: impl Iterator<Item = T>) -> Result<Vec<T>> {
+        Ok(records.collect())
+    }
+
+    fn commit(&self, epoch: Epoch, pending: Vec<Vec<T>>) -> Result<()> {
+        let mut results = self.results.lock();
+        if results.last < Some(epoch) {
+            results.last = Some(epoch);
+            let records = pending.into_iter().flatten().collect();
+            results.batches.push((epoch, records));
+        }
+        Ok(())
+    }
+
+    fn last_committed(&self) -> Result<Option<Epoch>> {
+        Ok(self.results.lock().last)
+    }
+}
+
+impl<T> Default for Collector<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Clone for Collector<T> {
+    fn clone(&self) -> Self {
+        Self { results: Arc::clone(&self.results) }
+    }
+}
+
+impl<T> fmt::Debug for Collector<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let results = self.results.lock();
+        f.debug_struct("Collector")
+            .field("epochs", &results.batches.len())
+            .field("last_committed", &results.last)
+            .finish_non_exhaustive()
+    }
+}

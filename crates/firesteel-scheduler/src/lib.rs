@@ -1,1 +1,48 @@
 //! Runs any lineage graph: stages, tasks, an executor pool, retries, adaptive parallelism and a listener bus.
+//!
+//! ```
+//! use firesteel_core::{Actions, RddOps};
+//!
+//! let context = firesteel_scheduler::local(2)?;
+//! let even = context.parallelize(0..100u32).filter(|n| n % 2 == 0);
+//! assert_eq!(even.count()?, 50);
+//! # Ok::<(), firesteel_core::Error>(())
+//! ```
+//!
+//! A job goes through three steps. Its lineage is cut at the shuffles into *stages*; those whose output is there are
+//! skipped. The stages of one depth run together as a *wave*, one task per partition: on the calling thread if they are
+//! small, on the executors otherwise. A task that fails is tried again; a task whose input is gone waits until the
+//! map tasks that made it have run again.
+//!
+//! The scheduler knows nothing of streams, batches or time windows, and it runs within one process.
+
+mod adaptive;
+mod builder;
+mod cancel;
+mod engine;
+mod event;
+mod in_flight;
+mod job_run;
+mod plan;
+mod pool;
+mod scheduler;
+mod small_map;
+mod stage;
+mod task_set;
+
+pub use adaptive::Adaptive;
+pub use builder::Builder;
+pub use cancel::Cancel;
+pub use event::{
+    Event, JobEnded, JobStarted, Listener, Outcome, StageEnded, StageStarted, TaskEnded, TaskInfo, TaskStarted,
+};
+pub use pool::{Mode, Pool};
+pub use scheduler::Scheduler;
+
+/// A context whose jobs run on `threads` executors of this process; 0 means one for each core.
+///
+/// # Errors
+/// When the operating system refuses a thread.
+pub fn local(threads: usize) -> firesteel_core::Result<firesteel_core::Context> {
+    Ok(Scheduler::builder().threads(threads).build()?.context(firesteel_core::Settings::default()))
+}

@@ -1,0 +1,45 @@
+//! What all clones of a scheduler share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use firesteel_core::Clock;
+use parking_lot::Mutex;
+
+use crate::adaptive::Adaptive;
+use crate::cancel::JobControl;
+use crate::event::Bus;
+use crate::in_flight::InFlight;
+use crate::pool::Executors;
+
+/// The parts of a scheduler.
+pub(crate) struct Engine {
+    pub(crate) pool: Arc<Executors>,
+    pub(crate) adaptive: Adaptive,
+    pub(crate) max_attempts: u32,
+    /// Everything on the calling thread, in an order drawn from this seed.
+    pub(crate) deterministic: Option<u64>,
+    pub(crate) bus: Bus,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) in_flight: InFlight,
+    pub(crate) jobs: Mutex<Vec<Arc<JobControl>>>,
+    pub(crate) next_job: AtomicU64,
+}
+
+impl Engine {
+    /// Cancels the jobs that match and returns how many there were.
+    pub(crate) fn cancel(&self, reason: &str, which: impl Fn(&JobControl) -> bool) -> usize {
+        let chosen: Vec<_> = self.jobs.lock().iter().filter(|job| which(job)).cloned().collect();
+        for job in &chosen {
+            job.cancel(Some(reason.to_owned()));
+        }
+        self.in_flight.wake();
+        chosen.len()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.pool.end();
+    }
+}

@@ -1,0 +1,280 @@
+//! One job from its lineage to its result.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use firesteel_core::shuffle::ShuffleDependency;
+use firesteel_core::{DeadLetter, Error, Job, JobOutput, Lineage, Result, TaskOutput};
+
+use crate::adaptive::Arrangement;
+use crate::cancel::JobControl;
+use crate::engine::Engine;
+use crate::event::{Event, JobStarted, StageEnded, StageStarted};
+use crate::plan::{Plan, PlannedShuffle, find_shuffle};
+use crate::stage::{Body, Stage};
+use crate::task_set::{Lost, Task, TaskSet, WaveEnd};
+
+/// A job that runs.
+pub(crate) struct JobRun<'a> {
+    engine: &'a Arc<Engine>,
+    control: Arc<JobControl>,
+    job: &'a Job<'a>,
+    /// The shuffles written so far within this job, at their stage numbers.
+    stages: Vec<KnownStage>,
+    dead: Vec<DeadLetter>,
+}
+
+struct KnownStage {
+    shuffle: Option<u64>,
+    attempts: u32,
+}
+
+impl<'a> JobRun<'a> {
+    pub(crate) fn new(engine: &'a Arc<Engine>, control: Arc<JobControl>, job: &'a Job<'a>) -> Self {
+        Self { engine, control, job, stages: Vec::new(), dead: Vec::new() }
+    }
+
+    pub(crate) fn run(mut self) -> Result<JobOutput> {
+        let whole = self.job.splits == (0..self.job.target.num_partitions());
+        let plan = Plan::for_job(self.job.target, whole, self.job.options, true);
+        self.post_started(&plan);
+        if self.job.splits.is_empty() {
+            return Ok(JobOutput { outputs: Vec::new(), dead_letters: Vec::new() });
+        }
+        let stateful = plan.stateful;
+        self.run_plan(plan)?;
+        let body = Body::Result(Arc::clone(&self.job.work));
+        let stage = self.stage(None, body, stateful);
+        let tasks = self.job.splits.clone().map(|split| Task { stage: 0, split }).collect();
+        let outputs = self.run_wave(vec![stage], tasks)?;
+        Ok(JobOutput { outputs, dead_letters: self.dead })
+    }
+
+    /// Runs what is missing, level by level.
+    fn run_plan(&mut self, plan: Plan) -> Result<()> {
+        let levels = plan.levels();
+        let mut shuffles = plan.shuffles;
+        for level in 0..levels {
+            let (now, later) = if level + 1 == levels {
+                (shuffles, Vec::new())
+            } else {
+                shuffles.into_iter().partition(|planned| planned.level == level)
+            };
+            shuffles = later;
+            self.run_level(now)?;
+        }
+        Ok(())
+    }
+
+    /// Runs the map sides of shuffles that do not need each other, except those that another job is at.
+    fn run_level(&mut self, shuffles: Vec<PlannedShuffle>) -> Result<()> {
+        let engine = self.engine;
+        let (mut stages, mut tasks, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+        let mut elsewhere = Vec::new();
+        for planned in shuffles {
+            let Some(claim) = engine.in_flight.claim(&planned.shuffle) else {
+                elsewhere.push(planned.shuffle);
+                continue;
+            };
+            claims.push(claim);
+            let stage = stages.len() as u32;
+            tasks.extend(planned.missing.into_iter().map(|split| Task { stage, split }));
+            let number = planned.shuffle.id().number();
+            stages.push(self.stage(Some(number), Body::Map(planned.shuffle), planned.stateful));
+        }
+        if !stages.is_empty() {
+            self.run_wave(stages, tasks)?;
+        }
+        drop(claims);
+        for shuffle in elsewhere {
+            let control = &self.control;
+            engine.pool.step_aside(|| engine.in_flight.wait(&shuffle, || control.is_stopped()));
+            if control.is_stopped() {
+                return Err(control.error());
+            }
+            // The other job may have failed, or have lost something again.
+            self.run_plan(Plan::for_shuffle(&shuffle))?;
+        }
+        Ok(())
+    }
+
+    /// A stage under its number: the one it had before if its output has to be made again.
+    fn stage(&mut self, shuffle: Option<u64>, body: Body, stateful: bool) -> Stage {
+        let known = self.stages.iter().position(|stage| stage.shuffle.is_some() && stage.shuffle == shuffle);
+        let number = known.unwrap_or_else(|| {
+            self.stages.push(KnownStage { shuffle, attempts: 0 });
+            self.stages.len() - 1
+        });
+        let attempt = self.stages[number].attempts;
+        self.stages[number].attempts += 1;
+        Stage { number, attempt, body, stateful }
+    }
+
+    /// Runs tasks until all have succeeded, and makes lost input again where that is needed.
+    fn run_wave(&mut self, stages: Vec<Stage>, tasks: Vec<Task>) -> Result<Vec<TaskOutput>> {
+        let set = TaskSet::new(self.engine, &self.control, self.job.options.on_panic, stages, tasks);
+        let set = Arc::new(set);
+        let mut round: Vec<u32> = Vec::new();
+        loop {
+            let started = self.post_stages_started(&set);
+            self.run_round(&set, round);
+            let end = set.end();
+            self.post_stages_ended(&set, started);
+            match end {
+                WaveEnd::Done => break,
+                WaveEnd::Failed(error) => return Err(error),
+                WaveEnd::Lost(lost) => {
+                    self.recover(&set, &lost)?;
+                    round = lost.iter().map(|lost| lost.task).collect();
+                    round.sort_unstable();
+                }
+            }
+        }
+        self.dead.extend(set.take_dead());
+        Ok(set.take_outputs())
+    }
+
+    /// Runs tasks of a wave once, all if `round` is empty.
+    fn run_round(&self, set: &Arc<TaskSet>, round: Vec<u32>) {
+        let count = if round.is_empty() { set.tasks.len() } else { round.len() };
+        if let Some(seed) = self.engine.deterministic {
+            let seed = if seed == 0 { 0 } else { seed ^ (self.control.id << 32) ^ set.stages[0].number as u64 };
+            let assignment = set.open_in_one(shuffled(round, count, seed), count);
+            set.run(assignment, None);
+            return;
+        }
+        let at = |position: usize| round.get(position).map_or(position, |task| *task as usize);
+        let size = |position: usize| {
+            let task = set.tasks[at(position)];
+            self.lineage(&set.stages[task.stage as usize]).size_hint(task.split)
+        };
+        let sizes: Vec<Option<u64>> = (0..count).map(size).collect();
+        match self.engine.adaptive.arrange(&sizes) {
+            Arrangement::Inline => {
+                let assignment = set.open_in_one(round, count);
+                set.run(assignment, Some(self.engine.adaptive.patience));
+                if set.is_finished() {
+                    return;
+                }
+            }
+            Arrangement::Spread { order, ends } => {
+                let order = order.into_iter().map(|position| at(position as usize) as u32).collect();
+                set.open_spread(order, &ends);
+            }
+        }
+        self.control.enter(set);
+        if self.control.is_stopped() {
+            set.abort(self.control.error());
+        }
+        self.engine.pool.run(set);
+    }
+
+    /// The RDD whose partitions the tasks of a stage compute.
+    fn lineage<'s>(&'s self, stage: &'s Stage) -> &'s dyn Lineage {
+        stage.shuffle().map_or(self.job.target, |shuffle| shuffle.parent())
+    }
+
+    /// Makes again what tasks could not find.
+    fn recover(&mut self, set: &TaskSet, lost: &[Lost]) -> Result<()> {
+        let mut shuffles: Vec<Arc<dyn ShuffleDependency>> = Vec::new();
+        for lost in lost {
+            let number = lost.shuffle.number();
+            let known = shuffles.iter().find(|shuffle| shuffle.id() == lost.shuffle).cloned();
+            let stage = &set.stages[set.tasks[lost.task as usize].stage as usize];
+            let Some(shuffle) = known.clone().or_else(|| find_shuffle(self.lineage(stage), number)) else {
+                return Err(Error::OutputLost { shuffle: number, times: 1 });
+            };
+            tracing::info!(job = self.control.id, shuffle = number, map = lost.map, "lost output is made again");
+            shuffle.discard(lost.map);
+            if known.is_none() {
+                shuffles.push(shuffle);
+            }
+        }
+        for shuffle in shuffles {
+            self.run_plan(Plan::for_shuffle(&shuffle))?;
+        }
+        Ok(())
+    }
+
+    fn post_started(&self, plan: &Plan) {
+        self.engine.bus.post(|| {
+            let text = |name: &Option<Arc<str>>| name.as_deref().map(str::to_owned);
+            let options = self.job.options;
+            Event::JobStarted(JobStarted {
+                job: self.control.id,
+                name: text(&options.name),
+                pool: text(&options.pool),
+                group: text(&options.group),
+                target: self.job.target.node().operator().to_string(),
+                stages: plan.shuffles.len() + usize::from(!self.job.splits.is_empty()),
+                skipped_stages: plan.skipped,
+                at: self.engine.clock.wall(),
+            })
+        });
+    }
+
+    fn post_stages_started(&self, set: &TaskSet) -> Duration {
+        if !self.engine.bus.is_active() {
+            return Duration::ZERO;
+        }
+        for (position, stage) in set.stages.iter().enumerate() {
+            let lineage = self.lineage(stage);
+            let tasks: Vec<&Task> = set.tasks.iter().filter(|task| task.stage as usize == position).collect();
+            let places = |task: &&Task| {
+                lineage.preferred_locations(task.split).iter().map(|place| place.0.to_string()).collect()
+            };
+            self.engine.bus.post(|| {
+                Event::StageStarted(StageStarted {
+                    job: self.control.id,
+                    stage: stage.number,
+                    attempt: stage.attempt,
+                    shuffle: stage.shuffle().map(|shuffle| shuffle.id().number()),
+                    operator: lineage.node().operator().to_string(),
+                    tasks: tasks.len(),
+                    locations: tasks.iter().map(places).collect(),
+                    at: self.engine.clock.wall(),
+                })
+            });
+        }
+        self.engine.clock.monotonic()
+    }
+
+    fn post_stages_ended(&self, set: &TaskSet, started: Duration) {
+        if !self.engine.bus.is_active() {
+            return;
+        }
+        for (position, stage) in set.stages.iter().enumerate() {
+            let done = set.stage_metrics(position);
+            let tasks = set.tasks.iter().filter(|task| task.stage as usize == position).count();
+            self.engine.bus.post(|| {
+                Event::StageEnded(StageEnded {
+                    job: self.control.id,
+                    stage: stage.number,
+                    attempt: stage.attempt,
+                    duration: done.last_end.saturating_sub(started),
+                    metrics: done.sum,
+                    complete: done.done == tasks,
+                })
+            });
+        }
+    }
+}
+
+/// The tasks, or as many numbers from 0, in an order drawn from `seed`; 0 keeps the order.
+fn shuffled(tasks: Vec<u32>, count: usize, mut seed: u64) -> Vec<u32> {
+    if seed == 0 {
+        return tasks;
+    }
+    let mut tasks = if tasks.is_empty() { (0..count as u32).collect() } else { tasks };
+    // SplitMix64 (Steele, Lea and Flood 2014) and the shuffle of Fisher and Yates.
+    let mut next = || {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    };
+    for at in (1..tasks.len()).rev() {
+        tasks.swap(at, (next() % (at as u64 + 1)) as usize);
+    }
+    tasks
+}

@@ -1,0 +1,211 @@
+//! The executors: persistent threads that take tasks of the waves that run, and the order in which they take them.
+//!
+//! The thread that submits a job works for it as well, as one of the executors: with two executors, two threads are
+//! busy, whoever they are. It only ever runs tasks of its own job.
+
+mod fair;
+mod worker;
+
+use std::sync::Arc;
+
+use firesteel_core::{Error, Result};
+use parking_lot::{Condvar, Mutex};
+
+use crate::task_set::{Assignment, TaskSet};
+
+use fair::Share;
+pub use fair::{Mode, Pool};
+
+/// The executors of a scheduler.
+pub(crate) struct Executors {
+    state: Mutex<State>,
+    /// Signalled when there may be work for an idle thread, or it should end.
+    work: Condvar,
+    patience: Option<std::time::Duration>,
+}
+
+struct State {
+    mode: Mode,
+    /// The waves that run, in the order of their jobs.
+    waves: Vec<Wave>,
+    shares: Vec<Share>,
+    /// How many tasks may run at once.
+    slots: usize,
+    /// How many threads run tasks.
+    active: usize,
+    threads: usize,
+    idle: usize,
+    next_name: usize,
+    ended: bool,
+}
+
+struct Wave {
+    set: Arc<TaskSet>,
+    share: usize,
+}
+
+impl Executors {
+    pub(crate) fn new(mode: Mode, pools: Vec<(Arc<str>, Pool)>, patience: Option<std::time::Duration>) -> Arc<Self> {
+        let shares = pools.into_iter().map(|(name, pool)| Share::new(Some(name), pool)).collect();
+        let state = State {
+            mode,
+            waves: Vec::new(),
+            shares,
+            slots: 0,
+            active: 0,
+            threads: 0,
+            idle: 0,
+            next_name: 0,
+            ended: false,
+        };
+        Arc::new(Self { state: Mutex::new(state), work: Condvar::new(), patience })
+    }
+
+    pub(crate) fn slots(&self) -> usize {
+        self.state.lock().slots
+    }
+
+    /// Changes the number of executors and returns what it was. Threads that are too many end after their task.
+    pub(crate) fn resize(self: &Arc<Self>, slots: usize) -> Result<usize> {
+        let mut state = self.state.lock();
+        let before = std::mem::replace(&mut state.slots, slots);
+        while state.threads < slots {
+            let name = format!("firesteel-executor-{}", state.next_name);
+            if let Err(error) = worker::start(self, name) {
+                state.slots = before;
+                return Err(error);
+            }
+            state.next_name += 1;
+            state.threads += 1;
+        }
+        drop(state);
+        self.work.notify_all();
+        Ok(before)
+    }
+
+    /// Ends the threads, once they have finished what they are at.
+    pub(crate) fn end(&self) {
+        self.state.lock().ended = true;
+        self.work.notify_all();
+    }
+
+    /// Tells idle threads that there is something to take.
+    pub(crate) fn wake(&self) {
+        let wake = self.state.lock().wakeable();
+        self.notify(wake);
+    }
+
+    /// Sees a wave through. The calling thread takes part.
+    pub(crate) fn run(self: &Arc<Self>, set: &Arc<TaskSet>) {
+        let inside = worker::holds_slot_of(self);
+        self.state.lock().admit(set);
+        loop {
+            self.help(set, inside);
+            // A thread that waits within a task keeps its slot. Whatever of its own job comes back is its to run, lest
+            // all slots be held by threads that wait for each other.
+            if set.wait(inside) {
+                break;
+            }
+        }
+        self.state.lock().waves.retain(|wave| !Arc::ptr_eq(&wave.set, set));
+    }
+
+    /// Runs tasks of a wave for as long as it is its turn.
+    fn help(self: &Arc<Self>, set: &Arc<TaskSet>, inside: bool) {
+        let mut state = self.state.lock();
+        loop {
+            let taken = if inside { set.take() } else { state.take_for(set) };
+            let Some(assignment) = taken else { break };
+            let share = state.share_of(set);
+            state.shares[share].running += 1;
+            state.active += usize::from(!inside);
+            let wake = state.wakeable();
+            drop(state);
+            self.notify(wake);
+            self.run_one(set, assignment);
+            state = self.state.lock();
+            state.active -= usize::from(!inside);
+            state.shares[share].running -= 1;
+        }
+        let wake = state.wakeable();
+        drop(state);
+        self.notify(wake);
+    }
+
+    fn notify(&self, threads: usize) {
+        for _ in 0..threads {
+            self.work.notify_one();
+        }
+    }
+
+    fn run_one(self: &Arc<Self>, set: &TaskSet, assignment: Assignment) {
+        let _slot = worker::hold_slot(self);
+        set.run(assignment, self.patience);
+    }
+
+    /// Lets others use the calling thread's slot, if it has one, while it waits.
+    pub(crate) fn step_aside(self: &Arc<Self>, wait: impl FnOnce()) {
+        if !worker::holds_slot_of(self) {
+            return wait();
+        }
+        self.state.lock().active -= 1;
+        self.wake();
+        wait();
+        self.state.lock().active += 1;
+    }
+}
+
+impl State {
+    fn admit(&mut self, set: &Arc<TaskSet>) {
+        let name = set.job.pool.as_ref();
+        let share = self.shares.iter().position(|share| share.name.as_ref() == name).unwrap_or_else(|| {
+            self.shares.push(Share::new(name.cloned(), Pool::default()));
+            self.shares.len() - 1
+        });
+        let at = self.waves.partition_point(|wave| wave.set.job.id <= set.job.id);
+        self.waves.insert(at, Wave { set: Arc::clone(set), share });
+    }
+
+    fn share_of(&self, set: &Arc<TaskSet>) -> usize {
+        self.waves.iter().find(|wave| Arc::ptr_eq(&wave.set, set)).map_or(0, |wave| wave.share)
+    }
+
+    /// How many idle threads there is something to take for.
+    fn wakeable(&self) -> usize {
+        let free = self.idle.min(self.slots.saturating_sub(self.active));
+        if free == 0 { 0 } else { free.min(self.waves.iter().map(|wave| wave.set.pending()).sum()) }
+    }
+
+    /// The wave whose turn it is, by its position.
+    fn best(&self) -> Option<usize> {
+        let waiting = self.waves.iter().enumerate().filter(|(_, wave)| wave.set.pending() > 0);
+        match self.mode {
+            Mode::Fifo => waiting.map(|(at, _)| at).next(),
+            Mode::Fair => waiting
+                .min_by(|(_, a), (_, b)| fair::compare(&self.shares[a.share], &self.shares[b.share]))
+                .map(|(at, _)| at),
+        }
+    }
+
+    /// Tasks for any executor, with the wave and the share they belong to.
+    fn take_any(&self) -> Option<(Arc<TaskSet>, usize, Assignment)> {
+        while self.active < self.slots {
+            let wave = &self.waves[self.best()?];
+            // Cancelling empties a wave without asking.
+            if let Some(assignment) = wave.set.take() {
+                return Some((Arc::clone(&wave.set), wave.share, assignment));
+            }
+        }
+        None
+    }
+
+    /// Tasks for the thread that submitted `set`, if it is the turn of that wave.
+    fn take_for(&self, set: &Arc<TaskSet>) -> Option<Assignment> {
+        if self.active < self.slots && Arc::ptr_eq(&self.waves[self.best()?].set, set) { set.take() } else { None }
+    }
+}
+
+/// The operating system refused a thread.
+fn cannot_start(name: &str, source: std::io::Error) -> Error {
+    Error::File { action: "start the thread", path: name.into(), source }
+}

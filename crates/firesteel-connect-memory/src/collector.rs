@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 ///
 /// let results = Collector::new();
 /// let sink = results.clone();
-/// let pending = sink.write(WriteTask { epoch: Epoch(1), partition: 0, attempt: 0 }, ["a", "b"].into_iter())?;
+/// let mut pending = vec![sink.write(WriteTask { epoch: Epoch(1), partition: 0, attempt: 0 }, ["a", "b"].into_iter())?];
 /// assert!(results.records().is_empty(), "not before the commit");
-/// sink.commit(Epoch(1), vec![pending])?;
+/// sink.commit(Epoch(1), &mut pending)?;
 /// assert_eq!(results.batches(), [(Epoch(1), vec!["a", "b"])]);
 /// # Ok::<(), firesteel_connect::ConnectError>(())
 /// ```
@@ -79,11 +79,11 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
         Ok(records.collect())
     }
 
-    fn commit(&self, epoch: Epoch, pending: Vec<Vec<T>>) -> Result<()> {
+    fn commit(&self, epoch: Epoch, pending: &mut Vec<Vec<T>>) -> Result<()> {
         let mut results = self.results.lock();
         if results.last < Some(epoch) {
             results.last = Some(epoch);
-            let records = pending.into_iter().flatten().collect();
+            let records = pending.drain(..).flatten().collect();
             results.batches.push((epoch, records));
         }
         Ok(())

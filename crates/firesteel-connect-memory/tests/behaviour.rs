@@ -152,7 +152,7 @@ fn a_collector_shows_epochs_and_gives_its_records_away() {
     let task = |epoch| WriteTask { epoch, partition: 0, attempt: 0 };
     for (epoch, records) in [(Epoch(1), vec![1, 2]), (Epoch(3), vec![]), (Epoch(4), vec![3])] {
         let pending = results.write(task(epoch), records.into_iter()).unwrap();
-        results.commit(epoch, vec![pending]).unwrap();
+        results.commit(epoch, &mut vec![pending]).unwrap();
     }
     assert_eq!(results.batches(), [(Epoch(1), vec![1, 2]), (Epoch(3), vec![]), (Epoch(4), vec![3])]);
     assert_eq!(results.take(), [1, 2, 3]);

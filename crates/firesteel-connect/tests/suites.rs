@@ -280,7 +280,7 @@ impl Sink<u32> for FaultySink {
         Ok(pending)
     }
 
-    fn commit(&self, epoch: Epoch, pending: Vec<Vec<u32>>) -> Result<()> {
+    fn commit(&self, epoch: Epoch, pending: &mut Vec<Vec<u32>>) -> Result<()> {
         let mut place = self.place.0.lock().unwrap();
         if place.1 >= Some(epoch) && self.fault != SinkFault::CommitsTwice {
             return Ok(());
@@ -288,7 +288,7 @@ impl Sink<u32> for FaultySink {
         if !(self.fault == SinkFault::SkipsEmpty && pending.is_empty()) {
             place.1 = place.1.max(Some(epoch));
         }
-        let mut records = pending.concat();
+        let mut records = std::mem::take(pending).concat();
         if self.fault == SinkFault::Reversed {
             records.reverse();
         }

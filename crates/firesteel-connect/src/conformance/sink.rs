@@ -90,18 +90,18 @@ where
         STARTS.check(!sink.describe().is_empty(), || "the description is empty".into());
         self.start(sink);
         self.tells(sink, None, TELLS);
-        let pending = self.write(sink, 1, 0, &[0..3, 3..3, 3..5], VISIBLE);
+        let mut pending = self.write(sink, 1, 0, &[0..3, 3..3, 3..5], VISIBLE);
         self.shows(sink, 0..0, INVISIBLE);
-        VISIBLE.ok(sink.commit(Epoch(1), pending), || "committing epoch 1".into());
+        VISIBLE.ok(sink.commit(Epoch(1), &mut pending), || "committing epoch 1".into());
         self.shows(sink, 0..5, VISIBLE);
         self.tells(sink, Some(1), TELLS);
-        IDEMPOTENT.ok(sink.commit(Epoch(1), vec![]), || "committing epoch 1 with nothing".into());
+        IDEMPOTENT.ok(sink.commit(Epoch(1), &mut vec![]), || "committing epoch 1 with nothing".into());
         self.shows(sink, 0..5, IDEMPOTENT);
-        let pending = self.write(sink, 1, 1, &[0..3, 3..3, 3..5], IDEMPOTENT);
-        IDEMPOTENT.ok(sink.commit(Epoch(1), pending), || "committing epoch 1 again".into());
+        let mut pending = self.write(sink, 1, 1, &[0..3, 3..3, 3..5], IDEMPOTENT);
+        IDEMPOTENT.ok(sink.commit(Epoch(1), &mut pending), || "committing epoch 1 again".into());
         self.shows(sink, 0..5, IDEMPOTENT);
-        let pending = self.write(sink, 2, 0, &[], EMPTY);
-        EMPTY.ok(sink.commit(Epoch(2), pending), || "committing an epoch without partitions".into());
+        let mut pending = self.write(sink, 2, 0, &[], EMPTY);
+        EMPTY.ok(sink.commit(Epoch(2), &mut pending), || "committing an epoch without partitions".into());
         self.tells(sink, Some(2), EMPTY);
         self.epoch(sink, 3, &[5..5, 5..5], EMPTY);
         self.tells(sink, Some(3), EMPTY);
@@ -115,12 +115,12 @@ where
     fn aborts(&self, sink: &S) {
         self.start(sink);
         self.epoch(sink, 1, &[0..0, 0..1], ABORTED);
-        let pending = self.write(sink, 2, 0, &[1..4, 4..6], ABORTED);
+        let mut pending = self.write(sink, 2, 0, &[1..4, 4..6], ABORTED);
         ABORTED.ok(sink.abort(Epoch(2), pending), || "aborting epoch 2".into());
         self.shows(sink, 0..1, ABORTED);
         self.tells(sink, Some(1), ABORTED);
-        let pending = self.write(sink, 2, 1, &[1..4, 4..6], ABORTED);
-        ABORTED.ok(sink.commit(Epoch(2), pending), || "committing the second attempt at epoch 2".into());
+        let mut pending = self.write(sink, 2, 1, &[1..4, 4..6], ABORTED);
+        ABORTED.ok(sink.commit(Epoch(2), &mut pending), || "committing the second attempt at epoch 2".into());
         self.shows(sink, 0..6, ABORTED);
     }
 
@@ -140,8 +140,8 @@ where
             Ok(written) => RETRIED.broken(format!("a panic was swallowed (written: {})", written.is_ok())),
         }
         self.shows(sink, 0..0, RETRIED);
-        let pending = self.write(sink, 1, 2, &[0..3, 3..4], RETRIED);
-        RETRIED.ok(sink.commit(Epoch(1), pending), || "committing the third attempt".into());
+        let mut pending = self.write(sink, 1, 2, &[0..3, 3..4], RETRIED);
+        RETRIED.ok(sink.commit(Epoch(1), &mut pending), || "committing the third attempt".into());
         self.shows(sink, 0..4, RETRIED);
     }
 
@@ -159,7 +159,7 @@ where
             let written = tasks.into_iter().map(|task| task.join().unwrap_or_else(|panic| resume_unwind(panic)));
             PARALLEL.ok(written.collect::<Result<Vec<_>>>(), || "writing".into())
         });
-        PARALLEL.ok(sink.commit(Epoch(1), pending), || "committing".into());
+        PARALLEL.ok(sink.commit(Epoch(1), &mut pending), || "committing".into());
         self.shows(sink, 0..100, PARALLEL);
     }
 
@@ -177,8 +177,8 @@ where
     }
 
     fn epoch(&self, sink: &S, epoch: u64, parts: &[Part], rule: Rule) {
-        let pending = self.write(sink, epoch, 0, parts, rule);
-        rule.ok(sink.commit(Epoch(epoch), pending), || format!("committing epoch {epoch}"));
+        let mut pending = self.write(sink, epoch, 0, parts, rule);
+        rule.ok(sink.commit(Epoch(epoch), &mut pending), || format!("committing epoch {epoch}"));
     }
 
     fn shows(&self, sink: &S, due: Part, rule: Rule) {

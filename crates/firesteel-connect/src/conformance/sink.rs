@@ -115,7 +115,7 @@ where
     fn aborts(&self, sink: &S) {
         self.start(sink);
         self.epoch(sink, 1, &[0..0, 0..1], ABORTED);
-        let mut pending = self.write(sink, 2, 0, &[1..4, 4..6], ABORTED);
+        let pending = self.write(sink, 2, 0, &[1..4, 4..6], ABORTED);
         ABORTED.ok(sink.abort(Epoch(2), pending), || "aborting epoch 2".into());
         self.shows(sink, 0..1, ABORTED);
         self.tells(sink, Some(1), ABORTED);
@@ -148,7 +148,7 @@ where
     fn parallel(&self, sink: &S) {
         self.start(sink);
         let (parts, record) = ([0..50, 50..90, 90..100], self.record);
-        let pending = std::thread::scope(|scope| {
+        let mut pending = std::thread::scope(|scope| {
             let tasks: Vec<_> = (parts.iter().cloned().enumerate())
                 .map(|(partition, part)| {
                     let task = WriteTask { epoch: Epoch(1), partition, attempt: 0 };

@@ -1,0 +1,294 @@
+//! The streaming context: where a job is built and run.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use firesteel_connect::{Buffered, Receiver, Source};
+use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, Settings, SystemClock};
+use firesteel_scheduler::Scheduler;
+
+use crate::error::{Error, Result};
+use crate::graph::Graph;
+use crate::input::{BatchLimits, SourceInput, unique_name};
+use crate::progress::{StreamingListener, Summary};
+use crate::run::{Control, JobRun, RunningJob, Stop, Stopper, Trigger};
+use crate::stream::{RecordError, SideOutput, SourceStream, Stream};
+
+/// What is set for a job.
+pub(crate) struct Config {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: BatchLimits,
+    pub(crate) listeners: Vec<Arc<dyn StreamingListener>>,
+}
+
+/// Settings of a job. Made by [`StreamingContext::builder`].
+#[must_use]
+pub struct Builder {
+    name: String,
+    scheduler: Option<Scheduler>,
+    threads: Option<usize>,
+    settings: Settings,
+    config: Config,
+    on_panic: OnPanic,
+    pool: Option<Arc<str>>,
+}
+
+impl Builder {
+    /// Runs the job's tasks on executors shared with other jobs, instead of executors of its own.
+    pub fn scheduler(mut self, scheduler: &Scheduler) -> Self {
+        self.scheduler = Some(scheduler.clone());
+        self
+    }
+
+    /// Runs the job's tasks on so many threads; one per core by default.
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// What the job may use of memory and disk.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Takes the time from `clock` instead of the machine: for tests on virtual time.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.config.clock = clock;
+        self
+    }
+
+    /// How large a micro-batch may become.
+    pub fn limits(mut self, limits: BatchLimits) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// What to do with a record on which user code panics; by default the job stops.
+    pub fn on_panic(mut self, on_panic: OnPanic) -> Self {
+        self.on_panic = on_panic;
+        self
+    }
+
+    /// The pool of the scheduler whose share the job gets.
+    pub fn pool(mut self, pool: &str) -> Self {
+        self.pool = Some(pool.into());
+        self
+    }
+
+    /// Tells `listener` of the job's start, its batches and its end.
+    pub fn listener(mut self, listener: impl StreamingListener) -> Self {
+        self.config.listeners.push(Arc::new(listener));
+        self
+    }
+
+    /// The context.
+    ///
+    /// # Errors
+    /// When the executors cannot be started.
+    pub fn build(self) -> Result<StreamingContext> {
+        let scheduler = match self.scheduler {
+            Some(scheduler) => scheduler,
+            None => {
+                let mut builder = Scheduler::builder();
+                if let Some(threads) = self.threads {
+                    builder = builder.threads(threads);
+                }
+                builder.build()?
+            }
+        };
+        let name: Arc<str> = self.name.as_str().into();
+        let graph = Graph::new();
+        let dead_letters = SideOutput::new(Arc::clone(&graph), "dead letters");
+        dead_letters.feed_last();
+        let options = JobOptions {
+            name: Some(Arc::clone(&name)),
+            pool: self.pool,
+            on_panic: self.on_panic,
+            group: Some(format!("{name}@{:p}", Arc::as_ptr(&graph)).into()),
+            single_use: true,
+        };
+        let context = scheduler.context(self.settings).with_options(options);
+        let control = Arc::default();
+        let config = Arc::new(self.config);
+        let inner =
+            Inner { name, graph, scheduler, context, config, control, dead_letters, started: AtomicBool::new(false) };
+        Ok(StreamingContext { inner: Arc::new(inner) })
+    }
+}
+
+struct Inner {
+    name: Arc<str>,
+    graph: Arc<Graph>,
+    scheduler: Scheduler,
+    context: Context,
+    config: Arc<Config>,
+    control: Arc<Control>,
+    dead_letters: SideOutput<RecordError>,
+    started: AtomicBool,
+}
+
+/// A streaming job: built from sources, streams and outputs, then run. A clone is the same job.
+///
+/// Several jobs may run in one process, each with a context of its own, on shared executors if they are given the same
+/// [`Scheduler`].
+#[derive(Clone)]
+pub struct StreamingContext {
+    inner: Arc<Inner>,
+}
+
+impl StreamingContext {
+    /// Begins a job. The name appears in messages, events and progress.
+    pub fn builder(name: &str) -> Builder {
+        let clock = Arc::new(SystemClock::new());
+        Builder {
+            name: name.to_owned(),
+            scheduler: None,
+            threads: None,
+            settings: Settings::default(),
+            config: Config { clock, limits: BatchLimits::default(), listeners: Vec::new() },
+            on_panic: OnPanic::default(),
+            pool: None,
+        }
+    }
+
+    /// The job's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The context of RDDs outside of any batch, such as static tables to join with.
+    #[must_use]
+    pub fn rdds(&self) -> Context {
+        self.inner.context.with_options(JobOptions::default())
+    }
+
+    /// The executors' scheduler.
+    #[must_use]
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.inner.scheduler
+    }
+
+    /// The stream of what `source` yields.
+    #[track_caller]
+    pub fn read<S: Source>(&self, source: S) -> Stream<SourceStream<S>> {
+        let name = source.describe();
+        self.add(&name, source, Operator::here("read"))
+    }
+
+    /// The stream of what `source` yields, under a name of its own: it appears in progress and errors.
+    #[track_caller]
+    pub fn read_named<S: Source>(&self, name: &str, source: S) -> Stream<SourceStream<S>> {
+        self.add(name, source, Operator::here("read").named(name))
+    }
+
+    /// The stream of what `receiver` is sent. What it has received and not yet processed is in memory only.
+    #[track_caller]
+    pub fn receive<R: Receiver>(&self, receiver: R) -> Stream<SourceStream<Buffered<R>>>
+    where
+        R::Item: Data,
+    {
+        let name = receiver.describe();
+        self.add(&name, Buffered::new(receiver), Operator::here("receive"))
+    }
+
+    fn add<S: Source>(&self, name: &str, source: S, operator: Operator) -> Stream<SourceStream<S>> {
+        let graph = &self.inner.graph;
+        let (input, reading) = graph.change(|parts| {
+            let taken: HashSet<&str> = parts.inputs.iter().map(|input| &**input.name()).collect();
+            let name = unique_name(name, &taken);
+            let (input, reading) = SourceInput::new(name, source);
+            parts.inputs.push(Box::new(input));
+            (parts.inputs.len() - 1, reading)
+        });
+        Stream { graph: Arc::clone(graph), node: SourceStream { reading, operator, input } }
+    }
+
+    /// A side output, to be filled by operators of this job and read as a stream.
+    #[must_use]
+    pub fn side_output<T: Data>(&self, name: &str) -> SideOutput<T> {
+        SideOutput::new(Arc::clone(&self.inner.graph), name)
+    }
+
+    /// Where records go on which user code panics, with [`OnPanic::DeadLetter`].
+    #[must_use]
+    pub fn dead_letters(&self) -> SideOutput<RecordError> {
+        self.inner.dead_letters.clone()
+    }
+
+    /// Starts the job to be advanced by hand, batch by batch.
+    ///
+    /// # Errors
+    /// When the job does not fit together, has been started before, or a source or sink cannot start.
+    pub fn begin(&self) -> Result<JobRun> {
+        if self.inner.started.swap(true, Ordering::SeqCst) {
+            return Err(Error::Setting {
+                what: format!("job {}", self.inner.name),
+                reason: "it has been started already: build a new context for another run".to_owned(),
+            });
+        }
+        let parts = self.inner.graph.change(std::mem::take);
+        JobRun::start(
+            Arc::clone(&self.inner.name),
+            parts,
+            self.inner.context.clone(),
+            Arc::clone(&self.inner.config),
+            Arc::clone(&self.inner.control),
+            self.inner.dead_letters.clone(),
+        )
+    }
+
+    /// Runs the job on this thread until it ends.
+    ///
+    /// # Errors
+    /// Why the job could not start, or what ended it.
+    pub fn run(&self, trigger: Trigger) -> Result<()> {
+        self.run_to_summary(trigger).map(drop)
+    }
+
+    /// Runs the job on this thread until it ends, and returns the run in numbers.
+    ///
+    /// # Errors
+    /// Why the job could not start, or what ended it.
+    pub fn run_to_summary(&self, trigger: Trigger) -> Result<Summary> {
+        self.begin()?.drive(trigger)
+    }
+
+    /// Runs the job on a thread of its own.
+    ///
+    /// # Errors
+    /// Why the job could not start. What ends it later is returned by [`RunningJob::await_termination`].
+    pub fn start(&self, trigger: Trigger) -> Result<RunningJob> {
+        let run = self.begin()?;
+        let thread = std::thread::Builder::new()
+            .name(format!("firesteel-job-{}", self.inner.name))
+            .spawn(move || run.drive(trigger))
+            .map_err(|error| Error::Thread { what: format!("the job's thread could not be started: {error}") })?;
+        Ok(RunningJob { stopper: self.stopper(), thread })
+    }
+
+    /// Something to stop the job with from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        let (scheduler, group) = (self.inner.scheduler.clone(), self.inner.context.options().group.clone());
+        let cancel = move || {
+            if let Some(group) = &group {
+                scheduler.cancel_group(group, "the job was told to stop at once");
+            }
+        };
+        Stopper { control: Arc::clone(&self.inner.control), cancel: Arc::new(cancel) }
+    }
+
+    /// Tells the job to end, and returns at once.
+    pub fn stop(&self, how: Stop) {
+        self.stopper().stop(how);
+    }
+}
+
+impl std::fmt::Debug for StreamingContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StreamingContext").field("job", &self.inner.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! What can go wrong with a streaming job.
+
+use std::fmt;
+
+use firesteel_connect::ConnectError;
+use firesteel_window::WindowError;
+
+/// The result of work with streams.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why a job cannot start, or has stopped.
+///
+/// `Debug` prints the same text as `Display`, with the causes below, so that a `main` which returns it stays readable.
+#[derive(thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The job has nothing to do.
+    #[error("FS-S001: job {job} has no output, so nothing would run: end a stream with write, print or for_each_rdd")]
+    NoOutput {
+        /// The job's name.
+        job: String,
+    },
+    /// Something about the job does not fit together.
+    #[error("FS-S002: {what}: {reason}")]
+    Setting {
+        /// The setting or operator.
+        what: String,
+        /// Why it cannot work, and what would.
+        reason: String,
+    },
+    /// An operator's window or watermark cannot work.
+    #[error("FS-S003: {operator}: {source}")]
+    Window {
+        /// The operator.
+        operator: String,
+        /// What was refused.
+        source: WindowError,
+    },
+    /// A source failed.
+    #[error("FS-S004: source {name} failed")]
+    Source {
+        /// The source's name.
+        name: String,
+        /// What it said.
+        source: ConnectError,
+    },
+    /// A sink failed.
+    #[error("FS-S005: sink {name} failed in batch {batch}")]
+    Sink {
+        /// The output's name.
+        name: String,
+        /// The micro-batch.
+        batch: u64,
+        /// What it said.
+        source: ConnectError,
+    },
+    /// A micro-batch could not be computed.
+    #[error("FS-S006: batch {batch} failed in output {output}")]
+    Batch {
+        /// The micro-batch.
+        batch: u64,
+        /// The output that was being computed.
+        output: String,
+        /// Why.
+        source: firesteel_core::Error,
+    },
+    /// A function that makes the RDD of a micro-batch returned an error.
+    #[error("FS-S007: {operator} made no RDD for batch {batch}: {source}")]
+    Transform {
+        /// The operator.
+        operator: String,
+        /// The micro-batch.
+        batch: u64,
+        /// What the function returned.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The executors could not be set up, or an RDD action outside of a batch failed.
+    #[error(transparent)]
+    Rdd(#[from] firesteel_core::Error),
+    /// The job's thread could not be started, or it died.
+    #[error("FS-S008: {what}")]
+    Thread {
+        /// What happened.
+        what: String,
+    },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            write!(f, "\n  caused by: {error}")?;
+            cause = error.source();
+        }
+        Ok(())
+    }
+}

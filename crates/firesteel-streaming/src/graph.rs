@@ -1,0 +1,54 @@
+//! The program under construction: what a context's streams share.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::input::Input;
+use crate::output::Output;
+use crate::time::Tracker;
+
+/// Inputs, outputs and what lies between them that has a life of its own.
+#[derive(Default)]
+pub(crate) struct Graph {
+    parts: Mutex<Parts>,
+}
+
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) inputs: Vec<Box<dyn Input>>,
+    pub(crate) outputs: Vec<Box<dyn Output>>,
+    pub(crate) trackers: Vec<Arc<Tracker>>,
+    pub(crate) counters: Vec<Counted>,
+    /// What must hold before the job starts, found while the program was built.
+    pub(crate) faults: Vec<crate::Error>,
+}
+
+/// Something that is counted across the job and reported per batch.
+pub(crate) struct Counted {
+    pub(crate) what: What,
+    pub(crate) count: firesteel_core::Accumulator<u64>,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Malformed,
+    Late,
+}
+
+impl Graph {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Parts) -> T) -> T {
+        change(&mut self.parts.lock())
+    }
+
+    pub(crate) fn counter(&self, what: What) -> firesteel_core::Accumulator<u64> {
+        let count = firesteel_core::Accumulator::new();
+        self.change(|parts| parts.counters.push(Counted { what, count: count.clone() }));
+        count
+    }
+}

@@ -1,0 +1,181 @@
+//! Outputs: what a micro-batch is computed for.
+
+use std::sync::Arc;
+
+use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Sink, WriteTask};
+use firesteel_core::{DeadLetter, Operator, Rdd, TaskContext};
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::stream::{DStream, Origins, Stream};
+
+/// An output as the batch loop sees it.
+pub(crate) trait Output: Send {
+    fn name(&self) -> String;
+    fn describe(&self) -> String;
+    fn guarantee(&self) -> Guarantee;
+    fn level(&self) -> usize;
+    fn start(&mut self) -> Result<()>;
+    /// Computes and writes the batch, invisibly.
+    fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<Written>;
+    /// Makes what was written visible.
+    fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError>;
+    /// Throws away what was written.
+    fn abort(&mut self, epoch: Epoch);
+    fn stop(&mut self) -> std::result::Result<(), ConnectError>;
+}
+
+/// What an output wrote.
+#[derive(Default)]
+pub(crate) struct Written {
+    pub(crate) rows: u64,
+    pub(crate) dead_letters: Vec<DeadLetter>,
+}
+
+struct SinkOutput<D, S: Sink<D::Item>>
+where
+    D: DStream,
+{
+    stream: D,
+    operator: Operator,
+    sink: Arc<S>,
+    pending: Vec<S::Pending>,
+}
+
+impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
+    fn name(&self) -> String {
+        if self.stream.operator().is_named() { self.stream.operator().name().to_owned() } else { self.sink.describe() }
+    }
+    fn describe(&self) -> String {
+        self.sink.describe()
+    }
+    fn guarantee(&self) -> Guarantee {
+        self.sink.guarantee()
+    }
+    fn level(&self) -> usize {
+        let mut origins = Origins::default();
+        self.stream.trace(&mut origins);
+        origins.level
+    }
+
+    fn start(&mut self) -> Result<()> {
+        self.sink.start().map_err(|source| Error::Sink { name: self.name(), batch: 0, source })
+    }
+
+    fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<Written> {
+        let rdd = self.stream.rdd(batch)?;
+        let (sink, operator) = (Arc::clone(&self.sink), self.operator.clone());
+        let work = move |rdd: &D::Rdd, split: usize, task: &TaskContext| {
+            let at = WriteTask { epoch, partition: split, attempt: task.identity().attempt };
+            let mut rows = 0u64;
+            let records = rdd.compute(split, task);
+            let written = task.blame_on(&operator, || {
+                if task.is_guarded() {
+                    sink.write(at, task.guard(records).inspect(|_| rows += 1))
+                } else {
+                    sink.write(at, records.inspect(|_| rows += 1))
+                }
+            });
+            match written {
+                Ok(pending) => (pending, rows),
+                Err(error) => {
+                    let retryable = error.class() == Class::Retryable;
+                    task.fail_with(error, retryable)
+                }
+            }
+        };
+        let (parts, dead_letters) = batch
+            .context()
+            .run_some(&rdd, 0..firesteel_core::Lineage::num_partitions(&rdd), work)
+            .map_err(|source| Error::Batch { batch: batch.id(), output: self.name(), source })?;
+        let rows = parts.iter().map(|(_, rows)| rows).sum();
+        self.pending = parts.into_iter().map(|(pending, _)| pending).collect();
+        Ok(Written { rows, dead_letters })
+    }
+
+    fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError> {
+        self.sink.commit(epoch, &mut self.pending)
+    }
+
+    fn abort(&mut self, epoch: Epoch) {
+        if let Err(error) = self.sink.abort(epoch, std::mem::take(&mut self.pending)) {
+            tracing::warn!(sink = %self.name(), %error, "something of a failed batch stays behind");
+        }
+    }
+
+    fn stop(&mut self) -> std::result::Result<(), ConnectError> {
+        self.sink.stop()
+    }
+}
+
+struct ForEachRdd<D, F> {
+    stream: D,
+    operator: Operator,
+    f: F,
+}
+
+impl<D, E, F> Output for ForEachRdd<D, F>
+where
+    D: DStream,
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    F: FnMut(D::Rdd, &Batch) -> std::result::Result<(), E> + Send + 'static,
+{
+    fn name(&self) -> String {
+        self.operator.to_string()
+    }
+    fn describe(&self) -> String {
+        self.operator.to_string()
+    }
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtLeastOnce
+    }
+    fn level(&self) -> usize {
+        let mut origins = Origins::default();
+        self.stream.trace(&mut origins);
+        origins.level
+    }
+    fn start(&mut self) -> Result<()> {
+        Ok(())
+    }
+    fn write(&mut self, batch: &Batch, _: Epoch) -> Result<Written> {
+        let rdd = crate::stream::reusable(self.stream.rdd(batch)?);
+        match (self.f)(rdd, batch) {
+            Ok(()) => Ok(Written::default()),
+            Err(source) => {
+                let operator = self.operator.to_string();
+                Err(Error::Transform { operator, batch: batch.id(), source: source.into() })
+            }
+        }
+    }
+    fn commit(&mut self, _: Epoch) -> std::result::Result<(), ConnectError> {
+        Ok(())
+    }
+    fn abort(&mut self, _: Epoch) {}
+    fn stop(&mut self) -> std::result::Result<(), ConnectError> {
+        Ok(())
+    }
+}
+
+impl<D: DStream> Stream<D> {
+    /// Writes every batch to `sink`, in one commit per epoch.
+    #[track_caller]
+    pub fn write<S: Sink<D::Item>>(self, sink: S) {
+        let operator = Operator::here("write");
+        let output = SinkOutput { stream: self.node, operator, sink: Arc::new(sink), pending: Vec::new() };
+        self.graph.change(|parts| parts.outputs.push(Box::new(output)));
+    }
+
+    /// Calls `f` with every batch's RDD, on the job's thread: for everything that no sink does. The RDD's actions run
+    /// in parallel as always.
+    ///
+    /// An error stops the job. What `f` does outside happens again if the batch is repeated.
+    #[track_caller]
+    pub fn for_each_rdd<E, F>(self, f: F)
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
+        F: FnMut(D::Rdd, &Batch) -> std::result::Result<(), E> + Send + 'static,
+    {
+        let output = ForEachRdd { stream: self.node, operator: Operator::here("for_each_rdd"), f };
+        self.graph.change(|parts| parts.outputs.push(Box::new(output)));
+    }
+}

@@ -1,0 +1,153 @@
+//! What a job reports: a record per micro-batch, and a summary at the end.
+
+use std::sync::Arc;
+
+use firesteel_connect::{Epoch, Guarantee};
+use firesteel_window::Timestamp;
+use serde::Serialize;
+
+/// One micro-batch in numbers. Serialises to JSON.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct BatchProgress {
+    /// The job's name.
+    pub job: Arc<str>,
+    /// The batch's number, counting from 1.
+    pub batch: u64,
+    /// The epoch that committed it.
+    pub epoch: Epoch,
+    /// The processing time at which it was admitted.
+    pub time: Timestamp,
+    /// What was read.
+    pub inputs: Vec<InputProgress>,
+    /// Records read from all inputs.
+    pub rows_in: u64,
+    /// What was written.
+    pub outputs: Vec<OutputProgress>,
+    /// Records written to all outputs.
+    pub rows_out: u64,
+    /// Records read per second of the batch's duration.
+    pub input_rows_per_second: f64,
+    /// Where the time went.
+    pub durations: Durations,
+    /// The smallest watermark of the job behind the batch, if event time is used and known.
+    pub watermark: Option<Timestamp>,
+    /// Records that came too late for their window.
+    pub late: u64,
+    /// Records that `try_map` refused.
+    pub malformed: u64,
+    /// Records set aside because user code panicked on them, as text.
+    pub dead_letters: Vec<String>,
+}
+
+/// What one input read in a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct InputProgress {
+    /// The input's name.
+    pub name: Arc<str>,
+    /// Records read.
+    pub rows: u64,
+    /// The ranges that were read.
+    pub splits: Vec<SplitProgress>,
+}
+
+/// How far a batch went in one split: `[from, to)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SplitProgress {
+    /// The split's name.
+    pub split: Arc<str>,
+    /// The position before the batch.
+    pub from: u64,
+    /// The position behind it.
+    pub to: u64,
+}
+
+/// What one output wrote in a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OutputProgress {
+    /// The output's name.
+    pub name: Arc<str>,
+    /// Records written.
+    pub rows: u64,
+}
+
+/// Where a batch's time went, in microseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Durations {
+    /// Finding out what there is to read.
+    pub admit_us: u64,
+    /// Computing and writing the outputs.
+    pub process_us: u64,
+    /// Making the outputs visible.
+    pub commit_us: u64,
+    /// All of it.
+    pub total_us: u64,
+}
+
+/// What a job is, told once when it starts.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct JobInfo {
+    /// The job's name.
+    pub job: Arc<str>,
+    /// Each input's name and description.
+    pub inputs: Vec<(Arc<str>, String)>,
+    /// Each output's name and description.
+    pub outputs: Vec<(Arc<str>, String)>,
+    /// What holds for the job as a whole when it fails and is started again: the weakest of its links.
+    pub guarantee: Guarantee,
+    /// Why it is no stronger.
+    pub guarantee_reason: String,
+}
+
+/// A whole run in numbers.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Micro-batches that were processed.
+    pub batches: u64,
+    /// Records read.
+    pub rows_in: u64,
+    /// Records written.
+    pub rows_out: u64,
+    /// Records that `try_map` refused.
+    pub malformed: u64,
+    /// Records that came too late for their window.
+    pub late: u64,
+    /// Records set aside because user code panicked on them.
+    pub dead_letters: u64,
+    /// How long the job ran, in microseconds.
+    pub elapsed_us: u64,
+}
+
+impl Summary {
+    /// Records read per second of running time.
+    #[must_use]
+    pub fn rows_per_second(&self) -> f64 {
+        per_second(self.rows_in, self.elapsed_us)
+    }
+}
+
+/// A rate per second out of a count and microseconds; 0 where no time has passed.
+pub(crate) fn per_second(count: u64, micros: u64) -> f64 {
+    if micros == 0 { 0.0 } else { count as f64 * 1e6 / micros as f64 }
+}
+
+/// Hears of a job's life. Calls come on the job's thread, in order; a slow listener slows the job.
+pub trait StreamingListener: Send + Sync + 'static {
+    /// The job starts.
+    fn on_start(&self, info: &JobInfo) {
+        let _ = info;
+    }
+    /// A micro-batch is committed.
+    fn on_batch(&self, progress: &BatchProgress) {
+        let _ = progress;
+    }
+    /// The job has ended; `error` says why, if it was not meant to.
+    fn on_end(&self, summary: &Summary, error: Option<&crate::Error>) {
+        let _ = (summary, error);
+    }
+}

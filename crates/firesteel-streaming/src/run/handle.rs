@@ -1,0 +1,44 @@
+//! The handle of a job that runs on a thread of its own.
+
+use std::thread::JoinHandle;
+
+use crate::error::{Error, Result};
+use crate::progress::Summary;
+use crate::run::{Stop, Stopper};
+
+/// A running job. Dropping the handle leaves the job running.
+#[derive(Debug)]
+#[must_use = "nobody hears of the job's end unless somebody awaits its termination"]
+pub struct RunningJob {
+    pub(crate) stopper: Stopper,
+    pub(crate) thread: JoinHandle<Result<Summary>>,
+}
+
+impl RunningJob {
+    /// Tells the job to end, and returns at once.
+    pub fn stop(&self, how: Stop) {
+        self.stopper.stop(how);
+    }
+
+    /// Something to stop the job with from elsewhere.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Whether the job has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Waits until the job has ended.
+    ///
+    /// # Errors
+    /// What ended the job, if it was not meant to end.
+    pub fn await_termination(self) -> Result<Summary> {
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(Error::Thread { what: "the job's thread panicked outside of any task".to_owned() }))
+    }
+}

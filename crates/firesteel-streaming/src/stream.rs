@@ -1,0 +1,87 @@
+//! Streams: rules that make an RDD of each micro-batch.
+
+mod basic;
+mod lift;
+mod side;
+mod source;
+mod try_map;
+
+use std::sync::Arc;
+
+use firesteel_core::{Operator, Rdd};
+
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::graph::Graph;
+
+pub(crate) use lift::Width;
+pub use side::{SideOutput, SideStream};
+pub(crate) use source::SourceStream;
+pub use try_map::{RecordError, TryMap};
+
+/// A rule that yields an RDD for a given micro-batch, and nothing more.
+///
+/// Every RDD operator is therefore a stream operator. Users meet this trait only as `impl DStream<Item = T>`, when
+/// they write functions that take or return a [`Stream`].
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a stream")]
+pub trait DStream: Send + Sync + 'static {
+    /// A record.
+    type Item: Send + 'static;
+    /// The RDD of one batch.
+    type Rdd: Rdd<Item = Self::Item>;
+
+    /// The RDD of the batch. Called on the job's thread, possibly several times for one batch.
+    ///
+    /// # Errors
+    /// When there can be no RDD, which stops the job.
+    fn rdd(&self, batch: &Batch) -> Result<Self::Rdd>;
+
+    /// What the stream's last operator is called.
+    fn operator(&self) -> &Operator;
+
+    /// For renaming it.
+    fn operator_mut(&mut self) -> &mut Operator;
+
+    /// Adds where the stream's records come from.
+    fn trace(&self, origins: &mut Origins);
+}
+
+/// Where the records of a stream come from.
+#[derive(Debug, Default, Clone)]
+pub struct Origins {
+    pub(crate) inputs: Vec<usize>,
+    /// Outputs of level n run after those of level n - 1, whose side outputs they read.
+    pub(crate) level: usize,
+    pub(crate) shuffled: bool,
+}
+
+/// A stream of records in micro-batches.
+///
+/// Its methods are the operators; each returns a new stream, and nothing runs before the job does. A stream has one
+/// consumer; [`shared`](Self::shared) makes one that can be cloned.
+#[must_use = "a stream without an output computes nothing: end it with write, print or for_each_rdd"]
+pub struct Stream<D> {
+    pub(crate) graph: Arc<Graph>,
+    pub(crate) node: D,
+}
+
+impl<D: Clone> Clone for Stream<D> {
+    fn clone(&self) -> Self {
+        Self { graph: Arc::clone(&self.graph), node: self.node.clone() }
+    }
+}
+
+impl<D> std::fmt::Debug for Stream<D> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stream")
+    }
+}
+
+/// The same RDD for user code, which may run several actions over it: shuffles keep what they have moved.
+pub(crate) fn reusable<R: Rdd>(mut rdd: R) -> R {
+    let context = rdd.node().context();
+    let options = firesteel_core::JobOptions { single_use: false, ..context.options().clone() };
+    let context = context.with_options(options);
+    rdd.node_mut().set_context(context);
+    rdd
+}

@@ -1,0 +1,142 @@
+//! The watermark of one `event_time` operator.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firesteel_core::{Accumulate, Accumulator};
+use firesteel_window::{Duration, PartitionWatermarks, Timestamp, WatermarkStrategy};
+use parking_lot::Mutex;
+
+/// Follows the event times of one stream, per split of its sources.
+///
+/// Within a batch there are two watermarks: the one at its start, which judges lateness, and the one that follows from
+/// the batch's own records, which fires windows. The second is only asked for once all records have been seen.
+pub(crate) struct Tracker {
+    strategy: Strategy,
+    /// The inputs whose splits are waited for; none behind a shuffle, where records have no split.
+    pub(crate) inputs: Vec<usize>,
+    state: Mutex<State>,
+    seen: Accumulator<Largest>,
+}
+
+struct State {
+    marks: PartitionWatermarks<Arc<str>>,
+    at_start: Timestamp,
+    now: Timestamp,
+    /// The batch is the last: behind it no event can come.
+    ending: bool,
+}
+
+/// A strategy of any type.
+struct Strategy(Box<dyn WatermarkStrategy + Send + Sync>);
+
+impl WatermarkStrategy for Strategy {
+    fn watermark(&self, largest: Timestamp) -> Timestamp {
+        self.0.watermark(largest)
+    }
+    fn idle_timeout(&self) -> Option<Duration> {
+        self.0.idle_timeout()
+    }
+}
+
+/// The largest event time of each split.
+#[derive(Clone)]
+pub(crate) struct Largest(BTreeMap<Arc<str>, Timestamp>);
+
+impl Accumulate for Largest {
+    type Item = (Arc<str>, Timestamp);
+    fn zero() -> Self {
+        Self(BTreeMap::new())
+    }
+    fn add(&mut self, (split, at): Self::Item) {
+        let largest = self.0.entry(split).or_insert(at);
+        *largest = at.max(*largest);
+    }
+    fn merge(&mut self, _: usize, other: Self) {
+        other.0.into_iter().for_each(|item| self.add(item));
+    }
+}
+
+impl Tracker {
+    pub(crate) fn new(strategy: Box<dyn WatermarkStrategy + Send + Sync>, inputs: Vec<usize>) -> Self {
+        let marks = PartitionWatermarks::new();
+        let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
+        Self { strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::new() }
+    }
+
+    /// A batch begins. `waiting` splits have something to read, `finished` ones have ended before it; `ending` says
+    /// that nothing can come behind this batch.
+    pub(crate) fn begin(
+        &self,
+        now: Timestamp,
+        waiting: impl Iterator<Item = Arc<str>>,
+        finished: impl Iterator<Item = Arc<str>>,
+        ending: bool,
+    ) {
+        let mut state = self.state.lock();
+        for split in finished {
+            state.marks.finish(&split);
+        }
+        for split in waiting {
+            state.marks.register(split, now);
+        }
+        state.at_start = state.marks.advance(&self.strategy, now);
+        state.now = now;
+        state.ending = ending;
+    }
+
+    /// Whether the passing of time alone moves the watermark, because splits have fallen silent.
+    pub(crate) fn can_advance(&self, now: Timestamp) -> bool {
+        if self.strategy.idle_timeout().is_none() {
+            return false;
+        }
+        let state = self.state.lock();
+        let mut marks = state.marks.clone();
+        let before = marks.current();
+        marks.advance(&self.strategy, now) > before
+    }
+
+    /// Takes note of the largest event time that a task has seen in a split.
+    pub(crate) fn saw(&self, split: Arc<str>, largest: Timestamp) {
+        self.seen.add((split, largest));
+    }
+
+    /// The watermark at the start of the batch.
+    pub(crate) fn at_start(&self) -> Timestamp {
+        self.state.lock().at_start
+    }
+
+    /// The watermark that follows from all records up to those of this batch.
+    pub(crate) fn reached(&self) -> Timestamp {
+        let state = self.state.lock();
+        let mut marks = state.marks.clone();
+        self.advance(&mut marks, &state)
+    }
+
+    /// The batch is committed.
+    pub(crate) fn end(&self) -> Timestamp {
+        let mut state = self.state.lock();
+        let mut marks = std::mem::take(&mut state.marks);
+        let reached = self.advance(&mut marks, &state);
+        state.marks = marks;
+        self.seen.take();
+        reached
+    }
+
+    fn advance(&self, marks: &mut PartitionWatermarks<Arc<str>>, state: &State) -> Timestamp {
+        if state.ending {
+            return marks.finish_all();
+        }
+        self.seen.read(|seen| {
+            for (split, largest) in &seen.0 {
+                marks.observe(Arc::clone(split), *largest, state.now);
+            }
+        });
+        marks.advance(&self.strategy, state.now)
+    }
+}
+
+/// The smallest of some watermarks; the end of time if there are none.
+pub(crate) fn least(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> Timestamp) -> Timestamp {
+    trackers.iter().map(|tracker| of(tracker)).min().unwrap_or(Timestamp::MAX)
+}

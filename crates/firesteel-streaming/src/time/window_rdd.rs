@@ -1,0 +1,148 @@
+//! The reduce side of a windowed aggregation: accumulators meet the state, and windows fire.
+
+use std::sync::Arc;
+
+use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
+use firesteel_core::{Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_window::{Aggregator, DisjointWindows, Timestamp};
+
+use crate::batch::Batch;
+use crate::time::state::{WindowState, groups_of, key_group};
+use crate::time::tracker::least;
+use crate::time::window_side::{WindowBucket, WindowSide};
+use crate::time::{Tracker, WindowResult};
+
+type WindowShuffle<R, K, V, W, A> = Shuffle<R, WindowSide<K, V, W, A>, WindowBucket<K, <A as Aggregator<V>>::Acc>>;
+
+/// What fires in one batch.
+///
+/// Computing a partition changes the state of its key groups. It begins by taking back what an earlier attempt at the
+/// same batch did, so that any number of attempts has the effect of one.
+pub struct WindowRdd<R, K, V, W, A: Aggregator<V>> {
+    node: Node,
+    shuffle: Arc<WindowShuffle<R, K, V, W, A>>,
+    dependency: Arc<dyn ShuffleDependency>,
+    aggregator: Arc<A>,
+    state: Arc<WindowState<K, A::Acc>>,
+    trackers: Arc<[Arc<Tracker>]>,
+    batch: u64,
+}
+
+impl<R, K, V, W, A> WindowRdd<R, K, V, W, A>
+where
+    R: Rdd<Item = (Timestamp, (K, V))>,
+    K: Key,
+    V: Send + 'static,
+    W: DisjointWindows + Clone + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Send + Sync + 'static> + Send + Sync + 'static,
+{
+    pub(crate) fn new(
+        parent: R,
+        operator: &Operator,
+        batch: &Batch,
+        side: WindowSide<K, V, W, A>,
+        state: Arc<WindowState<K, A::Acc>>,
+        trackers: Arc<[Arc<Tracker>]>,
+    ) -> Self {
+        let aggregator = Arc::clone(&side.aggregator);
+        let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
+        let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
+        let node = Node::new(batch.context(), operator.clone());
+        Self { node, shuffle, dependency, aggregator, state, trackers, batch: batch.id() }
+    }
+}
+
+impl<R, K, V, W, A: Aggregator<V>> Clone for WindowRdd<R, K, V, W, A> {
+    fn clone(&self) -> Self {
+        Self {
+            node: self.node.clone(),
+            shuffle: Arc::clone(&self.shuffle),
+            dependency: Arc::clone(&self.dependency),
+            aggregator: Arc::clone(&self.aggregator),
+            state: Arc::clone(&self.state),
+            trackers: Arc::clone(&self.trackers),
+            batch: self.batch,
+        }
+    }
+}
+
+impl<R, K, V, W, A> Lineage for WindowRdd<R, K, V, W, A>
+where
+    R: Rdd<Item = (Timestamp, (K, V))>,
+    K: Key,
+    V: Send + 'static,
+    W: DisjointWindows + Clone + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Send + Sync + 'static> + Send + Sync + 'static,
+{
+    fn node(&self) -> &Node {
+        &self.node
+    }
+    fn node_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+    fn num_partitions(&self) -> usize {
+        self.shuffle.side().partitions
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        visit(Dependency::Shuffle(&self.dependency));
+    }
+    fn size_hint(&self, split: usize) -> Option<u64> {
+        Some(self.dependency.reduce_len(split))
+    }
+    fn is_stateful(&self) -> bool {
+        true
+    }
+}
+
+impl<R, K, V, W, A> Rdd for WindowRdd<R, K, V, W, A>
+where
+    R: Rdd<Item = (Timestamp, (K, V))>,
+    K: Key,
+    V: Send + 'static,
+    W: DisjointWindows + Clone + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Clone + Send + Sync + 'static, Out: Send + 'static> + Send + Sync + 'static,
+{
+    type Item = WindowResult<K, A::Out>;
+
+    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = Self::Item> + 'a {
+        let groups = groups_of(split, self.num_partitions());
+        let first = groups.start;
+        let mut panes: Vec<_> = groups.map(|group| self.state.group(group).lock()).collect();
+        for panes in &mut panes {
+            panes.begin(self.batch);
+        }
+        let (aggregator, operator) = (&*self.aggregator, self.node.operator());
+        let outputs = self.shuffle.outputs();
+        for map in 0..outputs.num_maps() {
+            let mut merge = |window, (hash, key, acc): (u64, K, A::Acc)| {
+                let panes = &mut panes[key_group(hash) - first];
+                panes.merge(window, hash, key, acc, |acc, other| {
+                    task.blame_on(operator, || aggregator.merge(acc, other));
+                });
+            };
+            match outputs.fetch(map, split, task) {
+                Fetched::Owned(bucket) => {
+                    task.count_shuffle_read(bucket.0.iter().map(|(_, entries)| entries.len() as u64).sum());
+                    for (window, entries) in bucket.0 {
+                        entries.into_iter().for_each(|entry| merge(window, entry));
+                    }
+                }
+                Fetched::Shared(bucket) => {
+                    for (window, entries) in &bucket.0 {
+                        entries.iter().cloned().for_each(|entry| merge(*window, entry));
+                    }
+                }
+            }
+        }
+        let watermark = least(&self.trackers, Tracker::reached);
+        let mut fired = Vec::new();
+        for panes in &mut panes {
+            fired.extend(panes.fire(watermark).map(|(window, key, acc)| WindowResult {
+                window,
+                key: key.clone(),
+                value: task.blame_on(operator, || aggregator.finish(acc)),
+            }));
+        }
+        fired.into_iter()
+    }
+}

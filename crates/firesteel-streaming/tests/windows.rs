@@ -1,0 +1,32 @@
+//! Event-time windows through the batch loop.
+
+use firesteel_connect_memory::{Collector, MemorySource};
+use firesteel_streaming::{StreamingContext, Trigger, WindowResult};
+use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
+
+fn rows(results: &[WindowResult<u32, u64>]) -> Vec<(u32, i64, u64)> {
+    let mut rows: Vec<_> = results.iter().map(|row| (row.key, row.window.start().as_secs(), row.value)).collect();
+    rows.sort_unstable();
+    rows
+}
+
+#[test]
+fn a_bounded_source_closes_all_windows() {
+    let events: Vec<(u32, i64)> = (0..1000).map(|n| (n % 3, i64::from(n) / 10)).collect();
+    let results = Collector::new();
+    let job = StreamingContext::builder("windows").threads(2).build().unwrap();
+    job.read(MemorySource::new(events.clone()))
+        .event_time(|event| Timestamp::from_secs(event.1), Watermark::bounded(seconds(1)))
+        .key_by(|event| event.0)
+        .window(Tumbling::of(seconds(10)))
+        .count()
+        .write(results.clone());
+    let summary = job.run_to_summary(Trigger::AvailableNow).unwrap();
+    assert_eq!((summary.rows_in, summary.late, summary.rows_out), (1000, 0, 30));
+    let mut expected = std::collections::BTreeMap::new();
+    for (key, at) in events {
+        *expected.entry((key, at / 10 * 10)).or_insert(0u64) += 1;
+    }
+    let expected: Vec<_> = expected.into_iter().map(|((key, at), count)| (key, at, count)).collect();
+    assert_eq!(rows(&results.records()), expected);
+}

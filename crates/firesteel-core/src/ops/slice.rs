@@ -50,7 +50,13 @@ impl<T: Data> Rdd for SliceRdd<T> {
 
     #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = T> + 'a {
-        Numbered::new(self.partitions[split].iter().cloned(), task)
+        // In blocks, so that a cancelled task notices and the loop within a block stays tight.
+        let blocks = self.partitions[split].chunks(8192);
+        let records = blocks.flat_map(|block| {
+            task.check_cancelled();
+            block.iter().cloned()
+        });
+        Numbered::new(records, task)
     }
 }
 

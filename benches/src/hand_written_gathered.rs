@@ -1,0 +1,122 @@
+//! W1 with few keys, as a careful engineer would write it for this one job.
+//!
+//! Every thread counts its share of every batch in maps of its own, one per
+//! open window, and moves its watermark at the end of the batch. A thread whose
+//! watermark passes a window hands its map in; the last to do so merges the
+//! maps and emits the window. So the threads meet once per window and never
+//! wait for each other.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::ad_events::{AdEvents, COUNTED_KIND, DELAY};
+use crate::hasher::Counts;
+use crate::measured::{Measured, Outcome};
+use crate::open_windows::OpenWindows;
+use crate::stopwatch::Stopwatch;
+use crate::workload::Setting;
+
+/// Runs W1.
+#[must_use]
+pub fn run(data: &AdEvents, setting: Setting) -> Measured {
+    let watch = Stopwatch::start();
+    let gathering = Gathering::new(setting.threads);
+    let mut outcome = Outcome::default();
+    thread::scope(|scope| {
+        let others: Vec<_> = (1..setting.threads)
+            .map(|index| {
+                let gathering = &gathering;
+                thread::Builder::new()
+                    .name(format!("hand-written-{index}"))
+                    .spawn_scoped(scope, move || count(data, setting, index, gathering))
+                    .expect("the system refuses another thread")
+            })
+            .collect();
+        outcome += count(data, setting, 0, &gathering);
+        for other in others {
+            outcome += other.join().expect("a worker panicked");
+        }
+    });
+    outcome += gathering.finish();
+    Measured { events: data.events.len(), seconds: watch.seconds(), outcome }
+}
+
+/// The work of thread `index`.
+fn count(data: &AdEvents, setting: Setting, index: usize, gathering: &Gathering) -> Outcome {
+    let mut outcome = Outcome::default();
+    let Some(first) = data.events.first() else {
+        return outcome;
+    };
+    let mut open = OpenWindows::from(first.ts - DELAY);
+    let mut latest = i64::MIN;
+    for batch in setting.batches(data.events.len()) {
+        for event in &data.events[setting.share(&batch, index)] {
+            latest = latest.max(event.ts);
+            if event.kind == COUNTED_KIND {
+                let campaign = data.campaigns[event.ad as usize];
+                *open.counts(event.ts).entry(campaign).or_insert(0) += 1;
+            }
+        }
+        while let Some((start, counts)) = open.close(latest.saturating_sub(DELAY)) {
+            gathering.hand_in(start, counts, &mut open, &mut outcome);
+        }
+    }
+    while let Some((start, counts)) = open.pop() {
+        gathering.hand_in(start, counts, &mut open, &mut outcome);
+    }
+    outcome
+}
+
+/// Where the threads bring the counts of the windows they are done with.
+#[derive(Debug)]
+struct Gathering {
+    threads: usize,
+    partial: Mutex<BTreeMap<i64, Vec<Counts>>>,
+}
+
+impl Gathering {
+    fn new(threads: usize) -> Self {
+        Self { threads, partial: Mutex::default() }
+    }
+
+    /// Adds a thread's counts to the window that starts at `start`, and emits
+    /// the window if no thread is missing.
+    fn hand_in(&self, start: i64, counts: Counts, open: &mut OpenWindows, outcome: &mut Outcome) {
+        let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
+        let parts = partial.entry(start).or_default();
+        parts.push(counts);
+        if parts.len() < self.threads {
+            return;
+        }
+        let parts = partial.remove(&start).unwrap_or_default();
+        drop(partial);
+        open.recycle(emit(start, parts, outcome));
+    }
+
+    /// Emits the windows that some thread never had an event for.
+    fn finish(self) -> Outcome {
+        let mut outcome = Outcome::default();
+        let partial = self.partial.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for (start, parts) in partial {
+            emit(start, parts, &mut outcome);
+        }
+        outcome
+    }
+}
+
+/// Merges the counts of one window, emits its rows and returns the merged map.
+fn emit(start: i64, parts: Vec<Counts>, outcome: &mut Outcome) -> Counts {
+    let mut parts = parts.into_iter();
+    let mut merged = parts.next().unwrap_or_default();
+    for part in parts {
+        merged.reserve(part.len());
+        for (campaign, count) in part {
+            *merged.entry(campaign).or_insert(0) += count;
+        }
+    }
+    for (&campaign, &count) in &merged {
+        outcome.add_window(campaign, start, count);
+    }
+    merged
+}

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use firesteel_core::shuffle::Combine;
-use firesteel_core::{Actions, Clock, Context, JobOptions, PairOps, Result, RddOps, Settings, SystemClock};
+use firesteel_core::{Actions, Clock, Context, JobOptions, PairOps, RddOps, Result, Settings, SystemClock};
 use firesteel_scheduler::Scheduler;
 
 struct Count;

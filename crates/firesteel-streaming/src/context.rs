@@ -19,6 +19,7 @@ use crate::stream::{RecordError, SideOutput, SourceStream, Stream};
 pub(crate) struct Config {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: BatchLimits,
+    pub(crate) partitions: Option<usize>,
     pub(crate) listeners: Vec<Arc<dyn StreamingListener>>,
 }
 
@@ -62,6 +63,13 @@ impl Builder {
     /// How large a micro-batch may become.
     pub fn limits(mut self, limits: BatchLimits) -> Self {
         self.config.limits = limits;
+        self
+    }
+
+    /// Cuts the data behind a shuffle into so many partitions, unless an operator says otherwise. By default small
+    /// batches have one partition, large ones as many as there are executors.
+    pub fn partitions(mut self, partitions: usize) -> Self {
+        self.config.partitions = Some(partitions.max(1));
         self
     }
 
@@ -147,7 +155,7 @@ impl StreamingContext {
             scheduler: None,
             threads: None,
             settings: Settings::default(),
-            config: Config { clock, limits: BatchLimits::default(), listeners: Vec::new() },
+            config: Config { clock, limits: BatchLimits::default(), partitions: None, listeners: Vec::new() },
             on_panic: OnPanic::default(),
             pool: None,
         }

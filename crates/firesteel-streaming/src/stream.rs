@@ -15,8 +15,9 @@ use crate::error::Result;
 use crate::graph::Graph;
 
 pub(crate) use lift::Width;
+pub use lift::{Lift, Lift2};
 pub use side::{SideOutput, SideStream};
-pub(crate) use source::SourceStream;
+pub use source::SourceStream;
 pub use try_map::{RecordError, TryMap};
 
 /// A rule that yields an RDD for a given micro-batch, and nothing more.

@@ -15,9 +15,13 @@ fn poisoned(number: u32) -> u32 {
 fn a_panic_names_the_operator_the_partition_and_the_offset() {
     let job = StreamingContext::builder("poisoned").threads(2).build().unwrap();
     let results = Collector::new();
-    job.read(MemorySource::new((0..10_000u32).collect::<Vec<_>>())).map(poisoned).named("increment").write(results.clone());
+    job.read(MemorySource::new((0..10_000u32).collect::<Vec<_>>()))
+        .map(poisoned)
+        .named("increment")
+        .write(results.clone());
     let error = job.run(Trigger::AvailableNow).unwrap_err();
-    let Error::Batch { batch: 1, source: firesteel_core::Error::TaskFailed { blame, attempts: 4, .. }, .. } = &error else {
+    let Error::Batch { batch: 1, source: firesteel_core::Error::TaskFailed { blame, attempts: 4, .. }, .. } = &error
+    else {
         panic!("{error:?}");
     };
     let Blame { operator, partition, position, cause, .. } = &**blame;
@@ -32,7 +36,10 @@ fn a_panic_names_the_operator_the_partition_and_the_offset() {
 fn with_dead_letters_the_job_goes_on_with_all_other_records() {
     let job = StreamingContext::builder("survivor").threads(2).on_panic(OnPanic::DeadLetter).build().unwrap();
     let (results, letters) = (Collector::new(), Collector::new());
-    job.read(MemorySource::new((0..10_000u32).collect::<Vec<_>>())).map(poisoned).named("increment").write(results.clone());
+    job.read(MemorySource::new((0..10_000u32).collect::<Vec<_>>()))
+        .map(poisoned)
+        .named("increment")
+        .write(results.clone());
     job.dead_letters().stream().write(letters.clone());
     let summary = job.run_to_summary(Trigger::AvailableNow).unwrap();
     assert_eq!((summary.rows_in, summary.dead_letters), (10_000, 1));

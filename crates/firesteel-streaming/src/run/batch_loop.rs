@@ -181,7 +181,8 @@ impl JobRun {
         }
         let records = admitted.iter().map(|input| if input.ranges == 0 { Some(0) } else { input.records }).sum();
         let records: Option<u64> = records;
-        let parallelism = if records.is_some_and(|records| records < SMALL_BATCH) { 1 } else { admission.executors };
+        let small = records.is_some_and(|records| records < SMALL_BATCH);
+        let parallelism = self.config.partitions.unwrap_or(if small { 1 } else { admission.executors });
         let context = self.context.with_parallelism(parallelism);
         let batch = Batch { id: self.batch, time: admission.now, context };
         let admitted_at = self.config.clock.monotonic();

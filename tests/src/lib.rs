@@ -1,1 +1,10 @@
-//! Integration tests of the whole workspace.
+//! What the tests of the whole workspace share. The tests themselves are in `tests/tests`.
+//!
+//! A test that needs one crate only is in that crate; here are those that need several, and those that look at the
+//! workspace from outside: at its [crate graph](layers), its [resolved dependencies](resolved) and its
+//! [documents](documents).
+
+pub mod documents;
+pub mod layers;
+pub mod resolved;
+pub mod workspace;

@@ -1,2 +1,52 @@
-//! Development tasks of the workspace.
-fn main() {}
+//! Development tasks of the workspace: `cargo xtask <TASK>`.
+//!
+//! ```text
+//! cargo xtask test                      # everything that is tested
+//! cargo xtask test -p firesteel-window  # one crate
+//! cargo xtask ci                        # what has to pass before a change is merged
+//! ```
+//!
+//! Each task is a list of steps, most of them one call of Cargo. A step that fails does not hide the next: all run, a
+//! table of results and durations follows, and the exit code says whether all passed.
+//!
+//! It has no dependencies, so that it is built in a second or two, and it installs nothing: what is missing on the
+//! machine is named together with the command that brings it.
+
+mod cargo;
+mod command_line;
+mod house;
+mod steps;
+mod tasks;
+mod workspace;
+
+use std::process::ExitCode;
+
+use command_line::{Request, USAGE};
+use steps::Steps;
+
+/// The exit code for a command line that makes no sense, as of most Unix programs.
+const USAGE_ERROR: u8 = 2;
+
+fn main() -> ExitCode {
+    let request = match command_line::parse(std::env::args().skip(1)) {
+        Ok(request) => request,
+        Err(error) => {
+            eprintln!("error: {error}\n\n{USAGE}");
+            return ExitCode::from(USAGE_ERROR);
+        }
+    };
+    let mut steps = Steps::default();
+    match request {
+        Request::Help => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Request::Test(selection) => tasks::test(&mut steps, &selection),
+        Request::Lint => tasks::lint(&mut steps),
+        Request::Doc => tasks::doc(&mut steps),
+        Request::Bench(arguments) => tasks::bench(&mut steps, &arguments),
+        Request::Ci => tasks::ci(&mut steps),
+    }
+    eprint!("{}", steps.table());
+    if steps.all_passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

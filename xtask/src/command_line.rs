@@ -1,0 +1,186 @@
+//! The command line: what was asked for.
+//!
+//! Written by hand, because a parser crate would take longer to build than all the rest of this program.
+
+/// The text that `--help` prints and that follows a wrong command line.
+pub(crate) const USAGE: &str = "\
+Development tasks of the Firesteel workspace.
+
+Usage: cargo xtask <TASK> [OPTIONS]
+
+Tasks:
+  test [-p CRATE]... [-- FILTER...]
+              Run all tests: unit, integration, conformance and compile-fail tests, those of
+              the example programs, and the examples in the documentation.
+              -p      only of this crate; may be given more than once
+              FILTER  goes to the test programs, such as a part of a test's name
+  lint        Check the formatting, clippy, the documentation, every crate on its own,
+              and the rules of the house (`xtask/src/house.rs`). Warnings are errors.
+  doc         Build the documentation of the workspace and print where it lies.
+  bench [throughput | small] [-- ARGS...]
+              Run the benchmarks: the throughput workloads beside other engines, which also
+              write target/bench/results.jsonl, and the small ones under criterion; both
+              without a choice. ARGS go to the benchmark program; to see those of the
+              workloads: cargo xtask bench throughput -- --help
+  ci          Lint, test, and run every throughput workload once on little data, for its
+              result and not for its speed: what has to pass before a change is merged.
+
+The exit code is 0 when every step passed, 1 when one failed, 2 when the command line is wrong.
+Set CARGO_TARGET_DIR to build elsewhere than in target/.
+";
+
+/// What was asked for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// The usage text.
+    Help,
+    /// Run tests.
+    Test(Selection),
+    /// Check the sources.
+    Lint,
+    /// Build the documentation.
+    Doc,
+    /// Run benchmarks.
+    Bench(Benchmarks),
+    /// Lint, test and try the benchmarks.
+    Ci,
+}
+
+/// Which tests to run; all without a choice.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    /// The crates, or none for all.
+    pub(crate) crates: Vec<String>,
+    /// What the test programs get.
+    pub(crate) filters: Vec<String>,
+}
+
+/// Which benchmarks to run.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Benchmarks {
+    /// Which of them, or both kinds.
+    pub(crate) only: Option<Kind>,
+    /// What the benchmark program gets.
+    pub(crate) arguments: Vec<String>,
+}
+
+/// A kind of benchmarks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Whole workloads beside other engines.
+    Throughput,
+    /// Single pieces under criterion.
+    Small,
+}
+
+/// Reads the arguments behind the program's name.
+///
+/// # Errors
+/// What does not make sense, in words for the person who typed it.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Request, String> {
+    let mut before: Vec<String> = arguments.into_iter().collect();
+    let after = match before.iter().position(|argument| argument == "--") {
+        Some(at) => {
+            let after = before.split_off(at + 1);
+            before.pop();
+            after
+        }
+        None => Vec::new(),
+    };
+    if before.iter().any(|argument| argument == "-h" || argument == "--help") {
+        return Ok(Request::Help);
+    }
+    let mut before = before.into_iter();
+    let Some(task) = before.next() else { return Err("which task?".to_owned()) };
+    let request = match task.as_str() {
+        "help" => Request::Help,
+        "test" => return Ok(Request::Test(Selection { crates: crates(before)?, filters: after })),
+        "bench" => return Ok(Request::Bench(Benchmarks { only: kind(before)?, arguments: after })),
+        "lint" => Request::Lint,
+        "doc" => Request::Doc,
+        "ci" => Request::Ci,
+        other => return Err(format!("there is no task {other:?}")),
+    };
+    match before.chain(after).next() {
+        Some(extra) => Err(format!("{task} takes no {extra:?}")),
+        None => Ok(request),
+    }
+}
+
+fn crates(mut arguments: impl Iterator<Item = String>) -> Result<Vec<String>, String> {
+    let mut crates = Vec::new();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "-p" | "--package" => crates.push(arguments.next().ok_or("-p needs the name of a crate")?),
+            other => return Err(format!("test takes no {other:?}; what is for the test programs goes behind --")),
+        }
+    }
+    Ok(crates)
+}
+
+fn kind(mut arguments: impl Iterator<Item = String>) -> Result<Option<Kind>, String> {
+    let kind = match arguments.next().as_deref() {
+        None => return Ok(None),
+        Some("throughput") => Kind::Throughput,
+        Some("small") => Kind::Small,
+        Some(other) => return Err(format!("bench takes no {other:?}; what is for the benchmarks goes behind --")),
+    };
+    match arguments.next() {
+        Some(extra) => Err(format!("bench takes no {extra:?}; what is for the benchmarks goes behind --")),
+        None => Ok(Some(kind)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Request, String> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn a_task_alone_means_everything() {
+        assert_eq!(parsed("test"), Ok(Request::Test(Selection::default())));
+        assert_eq!(parsed("bench"), Ok(Request::Bench(Benchmarks::default())));
+        assert_eq!(parsed("ci"), Ok(Request::Ci));
+    }
+
+    #[test]
+    fn what_follows_two_dashes_is_passed_on_as_it_is() {
+        let Ok(Request::Test(selection)) = parsed("test -p a --package b -- -p --help x") else {
+            panic!("a test was asked for")
+        };
+        assert_eq!(selection.crates, ["a", "b"]);
+        assert_eq!(selection.filters, ["-p", "--help", "x"]);
+        let Ok(Request::Bench(benchmarks)) = parsed("bench small -- --events 5") else {
+            panic!("benchmarks were asked for")
+        };
+        assert_eq!(benchmarks.only, Some(Kind::Small));
+        assert_eq!(benchmarks.arguments, ["--events", "5"]);
+    }
+
+    #[test]
+    fn help_is_given_wherever_it_is_asked_for() {
+        for line in ["--help", "-h", "help", "test --help", "bench small -h"] {
+            assert_eq!(parsed(line), Ok(Request::Help), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_named() {
+        for (line, named) in [
+            ("", "which task"),
+            ("tset", "tset"),
+            ("test window", "window"),
+            ("test -p", "-p"),
+            ("bench large", "large"),
+            ("bench small 5", "5"),
+            ("lint --fix", "--fix"),
+            ("ci -- fast", "fast"),
+        ] {
+            let error = parsed(line).expect_err(line);
+            assert!(error.contains(named), "{line}: {error}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The rules of the house: what neither the compiler nor clippy looks at.
+//!
+//! - A source file begins with `//!`: what it is for.
+//! - It has at most [`MOST_LINES`] lines, unless half of them are comments, or a line `// Long file: …` says why it is
+//!   one thing all the same.
+//! - Nothing is left for later: no such marks, no macros that stand for missing code.
+//! - A test that is ignored says why.
+//!
+//! Programs that a test expects to be refused by the compiler (in a folder `compile_fail`) only have to be short.
+
+mod rules;
+
+use std::fs;
+
+use crate::steps::Outcome;
+use crate::workspace;
+
+/// The longest a file may be.
+pub(crate) const MOST_LINES: usize = 450;
+
+/// Checks all sources of the workspace and prints what breaks a rule.
+pub(crate) fn check() -> Outcome {
+    let files = match workspace::rust_files() {
+        Ok(files) => files,
+        Err(error) => return Outcome::Failed(format!("the sources cannot be listed: {error}")),
+    };
+    let mut broken = 0_usize;
+    for file in &files {
+        let text = match fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) => return Outcome::Failed(format!("{} cannot be read: {error}", file.display())),
+        };
+        let path = file.strip_prefix(workspace::root()).unwrap_or(file);
+        for fault in rules::faults(path, &text) {
+            eprintln!("{}:{}: {}", path.display(), fault.line, fault.what);
+            broken += 1;
+        }
+    }
+    if broken == 0 {
+        Outcome::Passed(format!("{} files", files.len()))
+    } else {
+        Outcome::Failed(format!("broken {broken} times"))
+    }
+}

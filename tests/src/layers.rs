@@ -54,7 +54,18 @@ const LAYERS: &[(&str, Uses)] = &[
         Uses::Only(&["firesteel-connect", "firesteel-core", "firesteel-scheduler", "firesteel-window"]),
     ),
     ("firesteel-terminal", ENGINE),
-    ("firesteel-testkit", ENGINE),
+    (
+        "firesteel-testkit",
+        // Scripted sources and recording sinks are those of memory.
+        Uses::Only(&[
+            "firesteel-connect",
+            "firesteel-connect-memory",
+            "firesteel-core",
+            "firesteel-scheduler",
+            "firesteel-streaming",
+            "firesteel-window",
+        ]),
+    ),
     ("firesteel", Uses::AllBelow),
 ];
 

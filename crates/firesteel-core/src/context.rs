@@ -38,7 +38,7 @@ struct Shared {
 
 /// The entry point to RDDs: makes them, runs jobs over them, keeps what they store. A clone is the same context.
 ///
-/// The scheduler crate makes contexts: `firesteel_scheduler::local()`.
+/// The scheduler crate makes contexts: `firesteel_scheduler::local(2)?`.
 #[derive(Clone)]
 pub struct Context {
     shared: Arc<Shared>,
@@ -84,6 +84,14 @@ impl Context {
     #[must_use]
     pub fn executors(&self) -> usize {
         self.shared.runner.parallelism()
+    }
+
+    /// The same context for a job that another one over the same RDDs follows: it leaves their shuffles in place.
+    pub(crate) fn ahead(&self) -> Self {
+        if !self.options.single_use {
+            return self.clone();
+        }
+        self.with_options(JobOptions { single_use: false, ..(*self.options).clone() })
     }
 
     pub(crate) fn next_rdd_id(&self) -> RddId {

@@ -1,5 +1,6 @@
 //! The lineage graph: what the scheduler sees of a program.
 
+use std::any::Any;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -94,6 +95,12 @@ pub trait Lineage: Send + Sync + 'static {
 
     /// How keys are placed, if the RDD promises that equal keys share a partition.
     fn partitioner(&self) -> Option<PartitionerId> {
+        None
+    }
+
+    /// The same as a [`Placement`](crate::Placement) of the RDD's keys, where it is known: for going to the one
+    /// partition of a key. Ask through [`Placement::known`](crate::Placement::known).
+    fn placement(&self) -> Option<&dyn Any> {
         None
     }
 

@@ -1,42 +1,70 @@
 //! The operators, each a small RDD around its parents.
+//!
+//! The methods of [`RddOps`](crate::RddOps) and [`PairOps`](crate::PairOps) make them; their constructors are for
+//! those who build on top and have an [`Operator`](crate::Operator) of their own to name.
 
+mod boxed;
+mod cartesian;
+mod coalesce;
+mod cogroup;
 mod combined;
+mod either;
 mod filter;
 mod flat_map;
+mod flat_map_values;
+mod folded;
+mod generate;
+mod glom;
+mod grouped;
+mod inspect;
+mod joined;
+mod key_by;
+mod keyed;
+mod keys;
+pub(crate) mod macros;
 mod map;
+mod map_partitions;
+mod map_values;
+mod partitioned;
+mod pruned;
+mod range;
+mod repartitioned;
+mod sample;
 mod slice;
+mod sorted;
+mod subtracted;
+mod union;
+mod zip;
+mod zip_with_index;
 
+pub use boxed::BoxRdd;
+pub use cartesian::Cartesian;
+pub use coalesce::Coalesce;
+pub use cogroup::{Cogroup, Cogroup3};
 pub use combined::CombinedRdd;
 pub use filter::Filter;
 pub use flat_map::FlatMap;
+pub use flat_map_values::FlatMapValues;
+pub(crate) use folded::Once;
+pub use folded::{Aggregate, CombineWith, Count, Fold, FoldFrom, FoldedRdd, Reduce};
+pub use generate::Generate;
+pub use glom::Glom;
+pub use grouped::GroupedRdd;
+pub use inspect::Inspect;
+pub use joined::{FullOuter, Inner, JoinKind, Joined, LeftOuter, RightOuter};
+pub use key_by::KeyBy;
+pub use keys::{Keys, Values};
 pub use map::Map;
+pub use map_partitions::{MapPartitions, MapPartitionsWithIndex};
+pub use map_values::MapValues;
+pub use partitioned::PartitionedRdd;
+pub use pruned::FilterByRange;
+pub use range::{Countable, RangeRdd};
+pub use repartitioned::Repartitioned;
+pub use sample::{Resample, Sample};
 pub use slice::SliceRdd;
-
-/// The part of [`Lineage`](crate::Lineage) that an operator with one parent and the same partitions shares with all
-/// others of its kind.
-///
-/// Expects the fields `node: Node` and `parent: impl Rdd`; further methods may follow it.
-#[macro_export]
-macro_rules! narrow_lineage {
-    () => {
-        fn node(&self) -> &$crate::Node {
-            &self.node
-        }
-        fn node_mut(&mut self) -> &mut $crate::Node {
-            &mut self.node
-        }
-        fn num_partitions(&self) -> usize {
-            self.parent.num_partitions()
-        }
-        fn dependencies(&self, visit: &mut dyn FnMut($crate::Dependency<'_>)) {
-            visit($crate::Dependency::Narrow(&self.parent));
-        }
-        fn preferred_locations(&self, split: usize) -> Vec<$crate::Location> {
-            self.parent.preferred_locations(split)
-        }
-        fn size_hint(&self, split: usize) -> Option<u64> {
-            self.parent.size_hint(split)
-        }
-    };
-}
-pub(crate) use narrow_lineage;
+pub use sorted::{By, ByPairKey, Order, SortKey, Sorted};
+pub use subtracted::Subtracted;
+pub use union::{Union, UnionAll};
+pub use zip::Zip;
+pub use zip_with_index::ZipWithIndex;

@@ -1,10 +1,14 @@
 //! Partitioners: which partition a key belongs to.
 
+mod placement;
+
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::hash::hash_key;
 use crate::rdd::Key;
+
+pub use placement::Placement;
 
 /// Tells whether two RDDs place equal keys in equal partitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,6 +35,10 @@ impl PartitionerId {
         Self { instance: Self::HASH, partitions }
     }
 
+    pub(crate) fn is_hash(&self) -> bool {
+        self.instance == Self::HASH
+    }
+
     /// The number of partitions.
     #[must_use]
     pub fn partitions(&self) -> usize {
@@ -49,6 +57,12 @@ pub trait Partitioner<K>: Send + Sync + 'static {
 
     /// For telling whether data placed by another partitioner is placed alike.
     fn id(&self) -> PartitionerId;
+
+    /// The partitions that may hold keys from `low` to `high`, both included; `None` if keys are not placed in order.
+    fn partitions_between(&self, low: &K, high: &K) -> Option<Range<usize>> {
+        let _ = (low, high);
+        None
+    }
 }
 
 impl<K, P: Partitioner<K> + ?Sized> Partitioner<K> for Arc<P> {
@@ -60,6 +74,9 @@ impl<K, P: Partitioner<K> + ?Sized> Partitioner<K> for Arc<P> {
     }
     fn id(&self) -> PartitionerId {
         (**self).id()
+    }
+    fn partitions_between(&self, low: &K, high: &K) -> Option<Range<usize>> {
+        (**self).partitions_between(low, high)
     }
 }
 
@@ -140,17 +157,24 @@ pub struct RangePartitioner<K> {
 }
 
 impl<K: Ord> RangePartitioner<K> {
-    /// Cuts so that a sorted sample would be spread evenly over at most so many partitions.
+    /// Cuts so that a sample would be spread evenly over at most so many partitions.
     #[must_use]
-    pub fn from_sample(mut sample: Vec<K>, partitions: usize, ascending: bool) -> Self {
-        sample.sort();
-        let (len, partitions) = (sample.len(), partitions.max(1));
-        let mut cut = (1..partitions).map(|part| (part * len).div_ceil(partitions)).filter(|at| *at > 0).peekable();
-        let mut bounds: Vec<K> = Vec::new();
-        for (index, key) in sample.into_iter().enumerate() {
+    pub fn from_sample(sample: Vec<K>, partitions: usize, ascending: bool) -> Self {
+        Self::from_weighted(sample.into_iter().map(|key| (key, 1.0)).collect(), partitions, ascending)
+    }
+
+    /// The same from keys that stand for so many records each.
+    pub(crate) fn from_weighted(mut sample: Vec<(K, f64)>, partitions: usize, ascending: bool) -> Self {
+        sample.sort_by(|a, b| a.0.cmp(&b.0));
+        let total: f64 = sample.iter().map(|(_, weight)| weight).sum();
+        let step = total / partitions.max(1) as f64;
+        let (mut bounds, mut seen, mut cut): (Vec<K>, f64, usize) = (Vec::new(), 0.0, 1);
+        for (key, weight) in sample {
+            seen += weight;
+            // Weights are sums of fractions: what is a hair below a cut is meant to be at it.
             let mut is_cut = false;
-            while cut.next_if(|at| at - 1 == index).is_some() {
-                is_cut = true;
+            while cut < partitions && seen >= step * cut as f64 * (1.0 - 1e-9) {
+                (is_cut, cut) = (true, cut + 1);
             }
             if is_cut && bounds.last() != Some(&key) {
                 bounds.push(key);
@@ -166,14 +190,7 @@ impl<K: Ord> RangePartitioner<K> {
         self.ascending
     }
 
-    /// The partitions that may hold keys of `[low, high]`.
-    #[must_use]
-    pub fn partitions_between(&self, low: &K, high: &K) -> std::ops::RangeInclusive<usize> {
-        let (first, last) = (self.place(low), self.place(high));
-        first.min(last)..=first.max(last)
-    }
-
-    fn place(&self, key: &K) -> usize {
+    pub(crate) fn place(&self, key: &K) -> usize {
         let ascending = self.bounds.partition_point(|bound| bound < key);
         if self.ascending { ascending } else { self.bounds.len() - ascending }
     }
@@ -189,11 +206,13 @@ impl<K: Ord + Send + Sync + 'static> Partitioner<K> for RangePartitioner<K> {
     fn id(&self) -> PartitionerId {
         self.id
     }
-}
-
-/// The partition of a key under a partitioner.
-pub(crate) fn partition_of<K: Key>(partitioner: &impl Partitioner<K>, key: &K) -> usize {
-    partitioner.partition(key, hash_key(key))
+    fn partitions_between(&self, low: &K, high: &K) -> Option<Range<usize>> {
+        if low > high {
+            return Some(0..0);
+        }
+        let (first, last) = (self.place(low), self.place(high));
+        Some(first.min(last)..first.max(last) + 1)
+    }
 }
 
 #[cfg(test)]

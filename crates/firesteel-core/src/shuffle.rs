@@ -7,7 +7,9 @@
 mod chunk;
 mod combine;
 mod exchange;
+mod growing;
 mod outputs;
+mod reader;
 mod route;
 mod table;
 
@@ -15,10 +17,11 @@ use crate::lineage::Lineage;
 use crate::task::{TaskContext, TaskOutput};
 
 pub use chunk::Chunk;
-pub use combine::{Combine, CombineReader, CombineSide};
+pub use combine::{Combine, CombineSide, Combined};
 pub use exchange::{MapSide, Shuffle};
 pub use outputs::{Fetched, MapOutputs};
-pub use route::RouteSide;
+pub use reader::CombineReader;
+pub use route::{ByKey, Route, RouteSide};
 pub use table::KeyedTable;
 
 /// The number of a shuffle, unique within its context.

@@ -7,13 +7,19 @@ use crate::task::TaskContext;
 pub struct Numbered<'t, I> {
     inner: I,
     next: u64,
+    counted: bool,
     task: &'t TaskContext,
 }
 
 impl<'t, I: Iterator> Numbered<'t, I> {
     /// The same records, numbered for messages and counted as read.
     pub fn new(inner: I, task: &'t TaskContext) -> Self {
-        Self { inner, next: 0, task }
+        Self { inner, next: 0, counted: true, task }
+    }
+
+    /// The same for records that come out of a shuffle, which are not read from a source.
+    pub(crate) fn behind_shuffle(inner: I, task: &'t TaskContext) -> Self {
+        Self { inner, next: 0, counted: false, task }
     }
 }
 
@@ -24,7 +30,9 @@ impl<I: Iterator> Iterator for Numbered<'_, I> {
     fn next(&mut self) -> Option<I::Item> {
         let record = self.inner.next()?;
         self.task.set_position(self.next);
-        self.task.count_read(1);
+        if self.counted {
+            self.task.count_read(1);
+        }
         self.next += 1;
         if self.next.is_multiple_of(8192) {
             self.task.check_cancelled();
@@ -48,17 +56,20 @@ impl<I: Iterator> Iterator for Numbered<'_, I> {
         struct Report<'t> {
             seen: u64,
             first: u64,
+            counted: bool,
             task: &'t TaskContext,
         }
         impl Drop for Report<'_> {
             fn drop(&mut self) {
-                self.task.count_read(self.seen - self.first);
+                if self.counted {
+                    self.task.count_read(self.seen - self.first);
+                }
                 if let Some(last) = self.seen.checked_sub(1) {
                     self.task.set_position(last);
                 }
             }
         }
-        let mut report = Report { seen: self.next, first: self.next, task: self.task };
+        let mut report = Report { seen: self.next, first: self.next, counted: self.counted, task: self.task };
         self.inner.fold(start, |acc, record| {
             report.seen += 1;
             each(acc, record)

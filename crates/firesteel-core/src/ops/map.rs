@@ -2,35 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::lineage::{Lineage, Node};
-use crate::operator::Operator;
-use crate::ops::narrow_lineage;
+use crate::lineage::Lineage;
+use crate::ops::macros::operator;
 use crate::rdd::Rdd;
 use crate::task::TaskContext;
 
-/// The RDD of [`RddOps::map`](crate::RddOps::map).
-pub struct Map<R, F> {
-    node: Node,
-    parent: R,
-    f: Arc<F>,
-}
-
-impl<R: Rdd, F> Map<R, F> {
-    /// `f` applied to `parent`, as `operator`.
-    #[must_use]
-    pub fn new(parent: R, operator: Operator, f: Arc<F>) -> Self {
-        Self { node: Node::new(parent.node().context(), operator), parent, f }
-    }
-}
-
-impl<R: Clone, F> Clone for Map<R, F> {
-    fn clone(&self) -> Self {
-        Self { node: self.node.clone(), parent: self.parent.clone(), f: Arc::clone(&self.f) }
-    }
+operator! {
+    /// The RDD of [`RddOps::map`](crate::RddOps::map).
+    pub struct Map<R, F> { f: Arc<F> }
 }
 
 impl<R: Rdd, F: Send + Sync + 'static> Lineage for Map<R, F> {
-    narrow_lineage!();
+    crate::narrow_lineage!();
 }
 
 impl<R: Rdd, U: Send + 'static, F: Fn(R::Item) -> U + Send + Sync + 'static> Rdd for Map<R, F> {

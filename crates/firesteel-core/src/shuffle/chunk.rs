@@ -1,8 +1,10 @@
 //! A bucket of records in memory, with what did not fit on disk.
 
+use std::sync::Arc;
+
 use crate::rdd::Exchange;
 use crate::shuffle::Fetched;
-use crate::storage::{Memory, Reservation, Run, RunWriter};
+use crate::storage::{Reservation, Run};
 use crate::task::TaskContext;
 
 /// Records for one reduce partition: first those on disk, then those in memory.
@@ -10,11 +12,11 @@ pub struct Chunk<T> {
     spilled: Vec<Run<T>>,
     records: Vec<T>,
     /// Held for as long as the records are.
-    _memory: Option<Reservation>,
+    _memory: Reservation,
 }
 
 impl<T: Exchange> Chunk<T> {
-    pub(crate) fn new(spilled: Vec<Run<T>>, records: Vec<T>, memory: Option<Reservation>) -> Self {
+    pub(crate) fn new(spilled: Vec<Run<T>>, records: Vec<T>, memory: Reservation) -> Self {
         Self { spilled, records, _memory: memory }
     }
 
@@ -32,13 +34,17 @@ impl<T: Exchange> Chunk<T> {
 }
 
 impl<T: Exchange> Fetched<Chunk<T>> {
+    fn chunk(&self) -> &Chunk<T> {
+        match self {
+            Self::Owned(chunk) => chunk,
+            Self::Shared(chunk) => chunk,
+        }
+    }
+
     /// How many records there are.
     #[must_use]
     pub fn len(&self) -> u64 {
-        match self {
-            Self::Owned(chunk) => chunk.len(),
-            Self::Shared(chunk) => chunk.len(),
-        }
+        self.chunk().len()
     }
 
     /// Whether there are none.
@@ -50,57 +56,57 @@ impl<T: Exchange> Fetched<Chunk<T>> {
     /// Hands out the records in the order in which they were written; moves them if nobody else needs them.
     pub fn for_each(self, task: &TaskContext, mut each: impl FnMut(T)) {
         task.count_shuffle_read(self.len());
+        read_runs(self.chunk().spilled.clone(), task).for_each(&mut each);
         match self {
-            Self::Owned(chunk) => {
-                read_runs(&chunk.spilled, task).for_each(&mut each);
-                chunk.records.into_iter().for_each(each);
-            }
-            Self::Shared(chunk) => {
-                read_runs(&chunk.spilled, task).for_each(&mut each);
-                chunk.records.iter().cloned().for_each(each);
-            }
+            Self::Owned(chunk) => chunk.records.into_iter().for_each(each),
+            Self::Shared(chunk) => chunk.records.iter().cloned().for_each(each),
         }
     }
 
     /// The records in the order in which they were written.
     pub fn into_records(self, task: &TaskContext) -> impl Iterator<Item = T> + '_ {
         task.count_shuffle_read(self.len());
-        let (owned, shared) = match self {
-            Self::Owned(chunk) => (Some(chunk), None),
-            Self::Shared(chunk) => (None, Some(chunk)),
+        let on_disk = read_runs(self.chunk().spilled.clone(), task);
+        let in_memory = match self {
+            Self::Owned(chunk) => InMemory::Moved { records: chunk.records.into_iter(), _memory: chunk._memory },
+            Self::Shared(chunk) => InMemory::Cloned { chunk, next: 0 },
         };
-        let runs: Vec<Run<T>> =
-            owned.as_ref().or(shared.as_deref()).map_or_else(Vec::new, |chunk| chunk.spilled.clone());
-        let from_disk =
-            runs.into_iter().flat_map(move |run| read_runs(std::slice::from_ref(&run), task).collect::<Vec<_>>());
-        let moved = owned.map(|chunk| chunk.records).into_iter().flatten();
-        let cloned =
-            shared.into_iter().flat_map(|chunk| (0..chunk.records.len()).map(move |at| chunk.records[at].clone()));
-        from_disk.chain(moved).chain(cloned)
+        on_disk.chain(in_memory)
+    }
+}
+
+/// The part of a chunk that is in memory, being handed out.
+enum InMemory<T> {
+    Moved { records: std::vec::IntoIter<T>, _memory: Reservation },
+    Cloned { chunk: Arc<Chunk<T>>, next: usize },
+}
+
+impl<T: Exchange> Iterator for InMemory<T> {
+    type Item = T;
+
+    fn next(&mut self) -> Option<T> {
+        match self {
+            Self::Moved { records, .. } => records.next(),
+            Self::Cloned { chunk, next } => {
+                let record = chunk.records.get(*next)?.clone();
+                *next += 1;
+                Some(record)
+            }
+        }
+    }
+
+    fn fold<B, F: FnMut(B, T) -> B>(self, start: B, each: F) -> B {
+        match self {
+            Self::Moved { records, .. } => records.fold(start, each),
+            Self::Cloned { chunk, next } => chunk.records[next..].iter().cloned().fold(start, each),
+        }
     }
 }
 
 /// The records of the runs; an unreadable file fails the task.
-pub(crate) fn read_runs<'a, T: Exchange>(runs: &'a [Run<T>], task: &'a TaskContext) -> impl Iterator<Item = T> + 'a {
-    runs.iter().flat_map(move |run| {
+fn read_runs<T: Exchange>(runs: Vec<Run<T>>, task: &TaskContext) -> impl Iterator<Item = T> + '_ {
+    runs.into_iter().flat_map(move |run| {
         let reader = run.read().unwrap_or_else(|error| task.fail_with(error, true));
         reader.map(move |record| record.unwrap_or_else(|error| task.fail_with(error, true)))
     })
-}
-
-/// Writes records to disk; failing to fails the task.
-pub(crate) fn write_run<'a, T: Exchange>(
-    memory: &Memory,
-    records: impl Iterator<Item = &'a T>,
-    task: &TaskContext,
-) -> Run<T> {
-    let written = RunWriter::create(memory).and_then(|mut writer| {
-        for record in records {
-            writer.push(record)?;
-        }
-        writer.finish()
-    });
-    let run = written.unwrap_or_else(|error| task.fail_with(error, true));
-    task.count_spilled(run.bytes());
-    run
 }

@@ -1,53 +1,81 @@
 //! A map side that only sorts records by partition, without combining them.
 
-use std::marker::PhantomData;
-
-use crate::rdd::Exchange;
-use crate::shuffle::chunk::{self, Chunk};
+use crate::error::Error;
+use crate::hash::hash_key;
+use crate::partitioner::{Partitioner, Placement};
+use crate::rdd::{Exchange, Key};
+use crate::shuffle::chunk::Chunk;
 use crate::shuffle::exchange::MapSide;
-use crate::storage::{Memory, Reservation, Run, estimate_bytes};
+use crate::storage::{Memory, Reservation, Run, RunFile, estimate_by, estimate_bytes};
 use crate::task::TaskContext;
 
-/// Routes each record to the partition that `F` names, and sends it as what `F` makes of it.
-pub struct RouteSide<T, U, F> {
-    partitions: usize,
-    memory: Memory,
-    route: F,
-    kind: PhantomData<fn(T) -> U>,
+/// Says where each record goes, and what is sent.
+pub trait Route<T>: Send + Sync + 'static {
+    /// What is sent for a record.
+    type Sent: Exchange;
+
+    /// What the route remembers from record to record of one map partition.
+    type State;
+
+    /// How many reduce partitions there are.
+    fn num_reduces(&self) -> usize;
+
+    /// The state before the first record of a map partition.
+    fn start(&self, task: &TaskContext) -> Self::State;
+
+    /// The record's reduce partition, below [`num_reduces`](Self::num_reduces), and what is sent.
+    fn route(&self, state: &mut Self::State, record: T, task: &TaskContext) -> (usize, Self::Sent);
 }
 
-impl<T, U, F> RouteSide<T, U, F> {
-    /// `route` is called once per map partition and returns a function from a record to its reduce partition, below
-    /// `partitions`, and the record to send.
-    pub(crate) fn new(memory: Memory, partitions: usize, route: F) -> Self {
-        Self { partitions, memory, route, kind: PhantomData }
-    }
-}
+/// Sends each key with its hash and value to the key's partition.
+pub struct ByKey<K>(pub Placement<K>);
 
-impl<T, U, F, G> MapSide<T> for RouteSide<T, U, F>
-where
-    T: 'static,
-    U: Exchange,
-    F: Fn(&TaskContext) -> G + Send + Sync + 'static,
-    G: FnMut(T) -> (usize, U),
-{
-    type Bucket = Chunk<U>;
+impl<K: Key, V: Exchange> Route<(K, V)> for ByKey<K> {
+    type Sent = (u64, K, V);
+    type State = ();
 
     fn num_reduces(&self) -> usize {
-        self.partitions
+        self.0.num_partitions()
     }
 
-    fn write(&self, records: impl Iterator<Item = T>, task: &TaskContext) -> Vec<Chunk<U>> {
-        let mut buckets = Buckets::new(self.partitions, &self.memory);
-        let mut route = (self.route)(task);
-        task.drain(records, |record| {
-            let (partition, sent) = route(record);
-            buckets.push(partition, sent, task);
-        });
+    fn start(&self, _: &TaskContext) {}
+
+    #[inline]
+    fn route(&self, (): &mut (), (key, value): (K, V), _: &TaskContext) -> (usize, (u64, K, V)) {
+        let hash = hash_key(&key);
+        (self.0.partition(&key, hash), (hash, key, value))
+    }
+}
+
+/// Routes each record to the partition that `O` names.
+pub struct RouteSide<O> {
+    memory: Memory,
+    route: O,
+}
+
+impl<O> RouteSide<O> {
+    pub(crate) fn new(memory: Memory, route: O) -> Self {
+        Self { memory, route }
+    }
+}
+
+impl<T, O: Route<T>> MapSide<T> for RouteSide<O> {
+    type Bucket = Chunk<O::Sent>;
+
+    fn num_reduces(&self) -> usize {
+        self.route.num_reduces()
+    }
+
+    fn write(&self, records: impl Iterator<Item = T>, task: &TaskContext) -> Vec<Chunk<O::Sent>> {
+        let mut buckets = Buckets::new(self.route.num_reduces(), &self.memory);
+        let mut state = self.route.start(task);
+        // Routing runs the user's code: as a part of the iterator it is guarded with it.
+        let routed = records.map(|record| self.route.route(&mut state, record, task));
+        task.drain(routed, |(partition, sent)| buckets.push(partition, sent, task));
         buckets.finish()
     }
 
-    fn len(&self, bucket: &Chunk<U>) -> u64 {
+    fn len(&self, bucket: &Chunk<O::Sent>) -> u64 {
         bucket.len()
     }
 }
@@ -61,18 +89,18 @@ pub(crate) struct Buckets<'m, U> {
     check_at: usize,
 }
 
-/// Records between two looks at the memory budget, to begin with.
-const FIRST_CHECK: usize = 4096;
-
 impl<'m, U: Exchange> Buckets<'m, U> {
     pub(crate) fn new(partitions: usize, memory: &'m Memory) -> Self {
         let buckets = (0..partitions).map(|_| (Vec::new(), Vec::new())).collect();
-        Self { memory, reservation: memory.reserve_nothing(), buckets, held: 0, check_at: FIRST_CHECK }
+        Self { memory, reservation: memory.reserve_nothing(), buckets, held: 0, check_at: Memory::FIRST_CHECK }
     }
 
     #[inline]
     pub(crate) fn push(&mut self, partition: usize, record: U, task: &TaskContext) {
-        self.buckets[partition].1.push(record);
+        let Some((_, records)) = self.buckets.get_mut(partition) else {
+            out_of_range(partition, self.buckets.len(), task)
+        };
+        records.push(record);
         self.held += 1;
         if self.held == self.check_at {
             self.check(task);
@@ -82,27 +110,47 @@ impl<'m, U: Exchange> Buckets<'m, U> {
     #[cold]
     fn check(&mut self, task: &TaskContext) {
         task.check_cancelled();
-        // Growing by a half, not by doubling: a budget is met more closely.
-        let ahead = self.held + self.held / 2;
-        let some = self.buckets.iter().filter_map(|(_, records)| records.last());
-        if self.reservation.resize(estimate_bytes(ahead, some)) {
-            self.check_at = ahead;
+        let samples = 1000 / self.buckets.len();
+        let bytes = self.buckets.iter().map(|(_, records)| estimate_by(records, samples)).sum();
+        if self.reservation.grow(bytes) {
+            self.check_at = Memory::next_check(self.held);
             return;
         }
+        self.spill(task);
+        self.reservation.release();
+        self.held = 0;
+        self.check_at = Memory::FIRST_CHECK;
+    }
+
+    fn spill(&mut self, task: &TaskContext) {
+        let written = RunFile::create(self.memory).and_then(|mut file| {
+            for (_, records) in self.buckets.iter().filter(|(_, records)| !records.is_empty()) {
+                file.write(|push| records.iter().try_for_each(push))?;
+            }
+            Ok(file.finish())
+        });
+        let mut written = written.unwrap_or_else(|error| task.fail_with(error, true));
         for (runs, records) in &mut self.buckets {
-            if !records.is_empty() {
-                runs.push(chunk::write_run(self.memory, records.iter(), task));
-                *records = Vec::new();
+            if !std::mem::take(records).is_empty() {
+                let run = written.next().expect("a run was written for every bucket that holds something");
+                task.count_spilled(run.bytes());
+                runs.push(run);
             }
         }
-        self.reservation.resize(0);
-        self.held = 0;
-        self.check_at = FIRST_CHECK;
     }
 
     pub(crate) fn finish(mut self) -> Vec<Chunk<U>> {
-        let mut reservation = Some(std::mem::replace(&mut self.reservation, self.memory.reserve_nothing()));
-        let chunks = self.buckets.into_iter().map(|(runs, records)| Chunk::new(runs, records, reservation.take()));
+        let reservation = &mut self.reservation;
+        let chunks = self.buckets.into_iter().map(|(runs, records)| {
+            let share = if reservation.is_empty() { 0 } else { estimate_bytes(&records) };
+            Chunk::new(runs, records, reservation.split(share))
+        });
         chunks.collect()
     }
+}
+
+#[cold]
+fn out_of_range(partition: usize, partitions: usize, task: &TaskContext) -> ! {
+    let reason = format!("it returned partition {partition}, but there are {partitions}, counted from 0");
+    task.fail_with(Error::Argument { operator: "partitioner".to_owned(), reason }, false)
 }

@@ -63,7 +63,7 @@ impl<K: Eq, C> KeyedTable<K, C> {
         found.map(|at| &self.entries[*at as usize].2)
     }
 
-    /// Takes the value of a key out, for good. The order of the other keys stays.
+    /// The entries, in the order of first appearance: hash, key and value of each.
     pub fn entries(&self) -> &[(u64, K, C)] {
         &self.entries
     }

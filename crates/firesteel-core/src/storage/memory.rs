@@ -4,8 +4,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::Serialize;
-
 /// A budget in bytes, and the place to go to when it is used up.
 #[derive(Clone)]
 pub(crate) struct Memory {
@@ -19,6 +17,15 @@ struct Budget {
 }
 
 impl Memory {
+    /// Records after which a buffer looks at the budget for the first time.
+    pub(crate) const FIRST_CHECK: usize = 128;
+
+    /// When a buffer of so many records looks at the budget again. Growing by a half rather than by doubling meets a
+    /// budget more closely.
+    pub(crate) fn next_check(len: usize) -> usize {
+        (len + len / 2).max(Self::FIRST_CHECK)
+    }
+
     pub(crate) fn new(limit: u64, temporary: Option<PathBuf>) -> Self {
         Self { shared: Arc::new(Budget { limit, used: AtomicU64::new(0), temporary }) }
     }
@@ -44,6 +51,17 @@ impl Reservation {
     /// Below this, a task may hold what it likes: spilling less would only make tiny files.
     const FREE: u64 = 1 << 20;
 
+    /// For a buffer that holds so many bytes now: reserves what it will hold at its [next check](Memory::next_check).
+    /// `false`, and no change, if that exceeds the budget.
+    pub(crate) fn grow(&mut self, now: u64) -> bool {
+        self.resize(now + now / 2)
+    }
+
+    /// Gives everything back.
+    pub(crate) fn release(&mut self) {
+        self.resize(0);
+    }
+
     /// Changes the reservation to `bytes`; `false`, and no change, if that exceeds the budget.
     pub(crate) fn resize(&mut self, bytes: u64) -> bool {
         let used = &self.memory.shared.used;
@@ -61,6 +79,18 @@ impl Reservation {
         self.bytes = bytes;
         true
     }
+
+    /// Whether nothing is reserved.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes == 0
+    }
+
+    /// Splits a share off.
+    pub(crate) fn split(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { memory: self.memory.clone(), bytes }
+    }
 }
 
 impl Drop for Reservation {
@@ -69,14 +99,19 @@ impl Drop for Reservation {
     }
 }
 
-/// About how many bytes so many records take, judged by a few of them: their size in place, and for what they own
-/// elsewhere the length of their encoding.
-pub(crate) fn estimate_bytes<'a, T: Serialize + 'a>(len: usize, some: impl Iterator<Item = &'a T>) -> u64 {
-    let (mut encoded, mut seen) = (0, 0);
-    for record in some.take(16) {
-        encoded += postcard::experimental::serialized_size(record).unwrap_or(0);
-        seen += 1;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_shared_and_given_back() {
+        let memory = Memory::new(10 << 20, None);
+        let (mut a, mut b) = (memory.reserve_nothing(), memory.reserve_nothing());
+        assert!(a.resize(6 << 20) && !b.resize(5 << 20), "the second does not fit beside the first");
+        assert!(b.resize(1 << 20), "a little is always free");
+        drop(a.split(4 << 20));
+        assert!(b.resize(5 << 20));
+        drop((a, b));
+        assert_eq!(memory.shared.used.load(Ordering::Relaxed), 0);
     }
-    let owned = if seen == 0 { 0 } else { encoded / seen };
-    len as u64 * (std::mem::size_of::<T>() + owned) as u64
 }

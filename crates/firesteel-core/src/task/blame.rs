@@ -23,13 +23,6 @@ pub struct Blame {
     pub cause: String,
 }
 
-impl Blame {
-    /// Blame of which only the cause is known.
-    pub(crate) fn of_cause(cause: String) -> Self {
-        Self { operator: None, partition: 0, origin: None, position: None, cause }
-    }
-}
-
 impl fmt::Display for Blame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.operator {

@@ -4,6 +4,8 @@
 //! time; the shape is that of the Yahoo Streaming Benchmark (Chintapalli et
 //! al., 2016) without its Kafka and Redis.
 
+use std::sync::Arc;
+
 use crate::random::SplitMix64;
 
 /// Microseconds of one second.
@@ -48,7 +50,7 @@ pub enum Campaigns {
 pub struct AdEvents {
     /// The events in the order of their arrival. Each is at most [`DELAY`]
     /// behind the largest timestamp before it, so none is late.
-    pub events: Vec<AdEvent>,
+    pub events: Arc<[AdEvent]>,
     /// The campaign of each ad.
     pub campaigns: Vec<u32>,
 }

@@ -22,6 +22,7 @@
 //! that outlives the process and connectors are not measured here.
 
 pub mod ad_events;
+pub mod firesteel_side;
 pub mod hand_written_exchanged;
 pub mod hand_written_gathered;
 pub mod hand_written_records;

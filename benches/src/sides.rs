@@ -4,7 +4,9 @@ use crate::ad_events::AdEvents;
 use crate::measured::Measured;
 use crate::text_records::TextRecords;
 use crate::workload::Setting;
-use crate::{hand_written_exchanged, hand_written_gathered, hand_written_records, renoir_side, timely_side};
+use crate::{
+    firesteel_side, hand_written_exchanged, hand_written_gathered, hand_written_records, renoir_side, timely_side,
+};
 
 /// Runs a workload of ad events.
 pub type RunEvents = fn(&'static AdEvents, Setting) -> Measured;
@@ -35,6 +37,13 @@ pub const REFERENCES: [&str; 3] = ["hand-written", "timely", "renoir"];
 
 /// Every side, in the order of the report.
 pub const SIDES: &[Side] = &[
+    Side {
+        name: "firesteel",
+        by_default: true,
+        w1a: Some(firesteel_side::run_windows),
+        w1b: Some(firesteel_side::run_windows),
+        w2: Some(firesteel_side::run_records),
+    },
     Side {
         name: "hand-written",
         by_default: true,

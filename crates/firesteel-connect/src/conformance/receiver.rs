@@ -45,7 +45,7 @@ where
     let (woken, wakes) = mpsc::channel();
     STOPS.ok(source.start(Wake::new(move || _ = woken.send(()))), || "starting".into());
     // Give it a chance to receive something or to wait for it; either will do.
-    let _ = wakes.recv_timeout(PATIENCE / 50);
+    let _ = wakes.recv_timeout(PATIENCE / 200);
     STOPS.check(source.end(), || format!("{} has not ended within {PATIENCE:?}", source.describe()));
 }
 

@@ -1,0 +1,181 @@
+//! One file of an epoch: written, then published or thrown away.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use firesteel_connect::{Epoch, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::manifest::Entry;
+use crate::path;
+
+/// Bytes that are written at once.
+const BUFFER: usize = 128 << 10;
+
+/// Which part of which epoch a file holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PartName {
+    pub(super) epoch: Epoch,
+    pub(super) partition: usize,
+    pub(super) gzip: bool,
+}
+
+impl PartName {
+    /// The name when it is published. The numbers are padded, so that the order of names is that of the data.
+    fn published(self) -> String {
+        let end = if self.gzip { "txt.gz" } else { "txt" };
+        format!("part-{:010}-{:05}.{end}", self.epoch.0, self.partition)
+    }
+
+    /// The hidden name before that.
+    pub(super) fn temporary(self, attempt: u32, serial: u64) -> String {
+        format!(".{}.{attempt}-{serial}.tmp", self.published())
+    }
+
+    /// The epoch of a published file of this sink.
+    pub(super) fn epoch_of(path: &Path) -> Option<Epoch> {
+        let (epoch, rest) = path.file_name()?.to_str()?.strip_prefix("part-")?.split_once('-')?;
+        let partition = rest.strip_suffix(".gz").unwrap_or(rest).strip_suffix(".txt")?;
+        let numbers = [epoch, partition].iter().all(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        if numbers && !partition.is_empty() { epoch.parse().ok().map(Epoch) } else { None }
+    }
+
+    /// Whether it is a temporary file of this sink.
+    pub(super) fn is_temporary(path: &Path) -> bool {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name.starts_with(".part-") && name.ends_with(".tmp") && name.contains(".txt."))
+    }
+}
+
+/// A file that is removed unless it is published.
+#[derive(Debug)]
+struct Temporary {
+    /// The temporary name, or the published one.
+    path: PathBuf,
+    /// Whether it is published.
+    kept: bool,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.kept {
+            // A file that stays behind is hidden, and removed at the next start.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Writes lines to a temporary file.
+pub(super) struct PartWriter {
+    // Dropped, and thereby closed, before the file is removed.
+    output: Output,
+    temporary: Temporary,
+    records: u64,
+}
+
+enum Output {
+    Plain(BufWriter<File>),
+    Gzip(Box<GzEncoder<BufWriter<File>>>),
+}
+
+impl PartWriter {
+    pub(super) fn create(path: PathBuf, gzip: bool) -> Result<Self> {
+        let file = File::create_new(&path).map_err(path::failed("create", &path))?;
+        let file = BufWriter::with_capacity(BUFFER, file);
+        let output = if gzip {
+            Output::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
+        } else {
+            Output::Plain(file)
+        };
+        Ok(Self { output, temporary: Temporary { path, kept: false }, records: 0 })
+    }
+
+    pub(super) fn write(&mut self, line: &[u8]) -> Result<()> {
+        self.records += 1;
+        let written = match &mut self.output {
+            Output::Plain(file) => file.write_all(line),
+            Output::Gzip(encoder) => encoder.write_all(line),
+        };
+        written.map_err(path::failed("write", &self.temporary.path))
+    }
+
+    /// Makes what was written durable.
+    pub(super) fn finish(self, name: PartName) -> Result<PendingFile> {
+        let Self { output, temporary, records } = self;
+        let finish = || -> io::Result<u64> {
+            let buffered = match output {
+                Output::Plain(file) => file,
+                Output::Gzip(encoder) => encoder.finish()?,
+            };
+            let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.sync_all()?;
+            Ok(file.metadata()?.len())
+        };
+        let bytes = finish().map_err(path::failed("write", &temporary.path))?;
+        Ok(PendingFile { written: Some(Written { temporary, name, bytes, records }) })
+    }
+}
+
+/// What a task leaves for the commit: a temporary file, or nothing. Dropping it removes the file.
+#[derive(Debug)]
+pub struct PendingFile {
+    written: Option<Written>,
+}
+
+#[derive(Debug)]
+struct Written {
+    temporary: Temporary,
+    name: PartName,
+    bytes: u64,
+    records: u64,
+}
+
+impl PendingFile {
+    pub(super) fn empty() -> Self {
+        Self { written: None }
+    }
+
+    /// Gives the file its name, unless it has it. A file of that name is left from a commit that failed half-way, and
+    /// is replaced.
+    pub(super) fn publish(&mut self, folder: &Path) -> Result<Option<Entry>> {
+        let Some(Written { temporary, name, bytes, records }) = &mut self.written else { return Ok(None) };
+        let name = name.published();
+        if !temporary.kept {
+            let path = folder.join(&name);
+            std::fs::rename(&temporary.path, &path).map_err(path::failed("rename to", &path))?;
+            (temporary.path, temporary.kept) = (path, true);
+        }
+        Ok(Some(Entry { name, bytes: *bytes, records: *records }))
+    }
+
+    /// Removes the file, also one that has its name already.
+    pub(super) fn remove(self) -> Result<()> {
+        let Some(Written { mut temporary, .. }) = self.written else { return Ok(()) };
+        temporary.kept = true;
+        std::fs::remove_file(&temporary.path).map_err(path::failed("remove", &temporary.path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_apart_from_those_of_others() {
+        let name = PartName { epoch: Epoch(7), partition: 3, gzip: false };
+        assert_eq!(name.published(), "part-0000000007-00003.txt");
+        let zipped = PartName { gzip: true, ..name };
+        for ours in [name, zipped] {
+            assert_eq!(PartName::epoch_of(Path::new(&ours.published())), Some(Epoch(7)));
+            assert!(PartName::is_temporary(Path::new(&ours.temporary(0, 1))));
+            assert_eq!(PartName::epoch_of(Path::new(&ours.temporary(0, 1))), None);
+            assert!(!PartName::is_temporary(Path::new(&ours.published())));
+        }
+        for foreign in ["part-00000-1f2e.snappy.parquet", "part-00000", "part-1-.txt", "part-x-1.txt", "party.txt"] {
+            assert_eq!(PartName::epoch_of(Path::new(foreign)), None, "{foreign}");
+        }
+    }
+}

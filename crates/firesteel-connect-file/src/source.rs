@@ -1,0 +1,208 @@
+//! Lines of text files as a source.
+
+mod catalog;
+mod compression;
+mod decode;
+mod fingerprint;
+mod lines;
+mod listing;
+mod parked;
+mod reader;
+mod zstd;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use firesteel_connect::{
+    ConnectError, Discovery, InvalidUtf8, PositionUnit, ReadRange, Replay, Result, Source, Split, SplitId, Wake,
+};
+use firesteel_window::Timestamp;
+use parking_lot::Mutex;
+
+use catalog::{Catalog, FileEntry};
+pub use decode::{Bytes, Decode, Owned, Text};
+use parked::Parked;
+pub use reader::TextFileReader;
+
+/// How long a line may be unless told otherwise: 16 MiB.
+const LONGEST_LINE: usize = 16 << 20;
+
+/// Reads lines of text from a file, a folder or a glob.
+///
+/// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
+///   hidden (`.`, `_`) and temporary ones (`~`, `.tmp`, `.temp`, `.part`, `.partial`, `._COPYING_`). Of a folder that
+///   a [`TextFileSink`](crate::TextFileSink) writes, exactly the committed files are read.
+/// - **Compression.** Plain text, gzip (also of several members) and zstd, told apart by their first bytes.
+/// - **Lines** end with `\n` or `\r\n`. A record is a `String` unless [`decode`](Self::decode) makes something else
+///   of the line.
+/// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files can
+///   be read from anywhere, so large ones are read in parallel. A compressed file is read by one task at a time,
+///   which goes on where the one before it stopped.
+/// - **Without [`follow`](Self::follow)** the files that are there at the start, as long as they are then, are all
+///   there is. **With it**, files and lines that are added later are read as they come.
+///
+/// What is read must not change: a file that is gone, shorter, or another one under the same name is an error, and
+/// never read as something it is not. Damage in gzip and zstd is found by their checksums, at the latest where a gzip
+/// member or a zstd frame ends.
+///
+/// ```
+/// use firesteel_connect_file::TextFiles;
+///
+/// let clicks = TextFiles::new("logs/*.log.gz")
+///     .follow()
+///     .decode(|line: &str| line.split(' ').next().map(str::len));
+/// ```
+pub struct TextFiles<D = Owned> {
+    paths: Vec<PathBuf>,
+    follow: bool,
+    settings: LineSettings,
+    decode: D,
+    catalog: Mutex<Catalog>,
+    parked: Arc<Parked>,
+}
+
+/// What makes a line usable.
+#[derive(Debug, Clone, Copy)]
+struct LineSettings {
+    longest: usize,
+    invalid_utf8: InvalidUtf8,
+}
+
+impl TextFiles {
+    /// The file, the folder, or the files that match the glob (`*`, `?`, `[a-z]`, `**`).
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self::all([path])
+    }
+
+    /// Several files, folders or globs, one after the other. What several of them name is read once.
+    pub fn all(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
+        let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
+        Self {
+            catalog: Mutex::new(Catalog::new(paths.clone(), false)),
+            paths,
+            follow: false,
+            settings: LineSettings { longest: LONGEST_LINE, invalid_utf8: InvalidUtf8::default() },
+            decode: Owned,
+            parked: Arc::new(Parked::default()),
+        }
+    }
+}
+
+impl<D> TextFiles<D> {
+    /// Goes on with files that appear and lines that are appended, without end.
+    ///
+    /// A line counts when its newline is there. A file that was read and committed to its end may be removed. A
+    /// compressed file is read once, as it is when it is first seen: write it elsewhere and move it in when it is
+    /// complete; one that changes afterwards is an error. A log that is rotated should get a new name for each
+    /// piece: a name that comes to mean another file is an error too.
+    #[must_use]
+    pub fn follow(mut self) -> Self {
+        self.follow = true;
+        self.catalog = Mutex::new(Catalog::new(self.paths.clone(), true));
+        self
+    }
+
+    /// How many bytes a line may have; 16 MiB unless told otherwise. A longer one is an error that concerns one
+    /// record, and is passed over without being held in memory.
+    #[must_use]
+    pub fn longest_line(mut self, bytes: usize) -> Self {
+        self.settings.longest = bytes;
+        self
+    }
+
+    /// What becomes of a line that is not UTF-8. The default is [`InvalidUtf8::Fail`]: an error that concerns one
+    /// record, since data is never changed in silence.
+    #[must_use]
+    pub fn invalid_utf8(mut self, policy: InvalidUtf8) -> Self {
+        self.settings.invalid_utf8 = policy;
+        self
+    }
+
+    /// Makes records of lines as they stand in the read buffer, without an allocation per line.
+    #[must_use]
+    pub fn decode<T, F>(self, decode: F) -> TextFiles<Text<F>>
+    where
+        F: Fn(&str) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.decode_with(Text::new(decode))
+    }
+
+    /// As [`decode`](Self::decode), with the line as bytes, which need not be UTF-8.
+    #[must_use]
+    pub fn decode_bytes<T, F>(self, decode: F) -> TextFiles<Bytes<F>>
+    where
+        F: Fn(&[u8]) -> T + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        self.decode_with(Bytes::new(decode))
+    }
+
+    fn decode_with<E>(self, decode: E) -> TextFiles<E> {
+        let Self { paths, follow, settings, decode: _, catalog, parked } = self;
+        TextFiles { paths, follow, settings, decode, catalog, parked }
+    }
+}
+
+impl<D: Decode> Source for TextFiles<D> {
+    type Item = D::Item;
+    type Reader = TextFileReader<D>;
+
+    fn describe(&self) -> String {
+        let paths: Vec<String> = self.paths.iter().map(|path| path.display().to_string()).collect();
+        format!("text files in {}", paths.join(", "))
+    }
+
+    fn replay(&self) -> Replay {
+        Replay::Always
+    }
+
+    fn start(&self, _wake: Wake) -> Result<()> {
+        if self.settings.longest == 0 {
+            let reason = "it is 0; a line needs a byte at least".into();
+            return Err(ConnectError::Setting { connector: "TextFiles", setting: "longest line", reason });
+        }
+        self.catalog.lock().look()
+    }
+
+    fn discover(&self, _now: Timestamp) -> Result<Discovery> {
+        let mut catalog = self.catalog.lock();
+        catalog.look()?;
+        let split = |file: &FileEntry| Split {
+            id: file.split.clone(),
+            first: 0,
+            available: file.available(),
+            unit: PositionUnit::Bytes,
+            divisible: file.is_plain(),
+            finished: !self.follow || !file.is_plain(),
+        };
+        Ok(Discovery { splits: catalog.files().map(split).collect(), complete: !self.follow })
+    }
+
+    fn open(&self, range: &ReadRange) -> Result<TextFileReader<D>> {
+        let mut catalog = self.catalog.lock();
+        if !catalog.has_looked() {
+            catalog.look()?;
+        }
+        let file = catalog.file(&range.split);
+        let file = file.cloned().ok_or_else(|| ConnectError::unknown_split(&self.describe(), &range.split))?;
+        drop(catalog);
+        TextFileReader::open(file, range, self.settings, self.decode.clone(), Arc::clone(&self.parked))
+    }
+
+    fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
+        self.catalog.lock().committed(positions);
+        Ok(())
+    }
+
+    fn stop(&self) {
+        self.parked.clear();
+    }
+}
+
+impl<D> fmt::Debug for TextFiles<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextFiles").field("paths", &self.paths).field("follow", &self.follow).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,119 @@
+//! Which compression a file has, and the bytes behind it.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::zstd::ZstdFrames;
+
+/// Compressed bytes that are read at once.
+const COMPRESSED_CHUNK: usize = 128 << 10;
+
+/// How a file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Compression {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// By the first bytes (RFC 1952, RFC 8878); `None` while there are too few to tell.
+    pub(crate) fn of(head: &[u8]) -> Option<Self> {
+        let gzip = [0x1f, 0x8b];
+        let zstd = [0x28, 0xb5, 0x2f, 0xfd];
+        // A zstd file may begin with a frame to be skipped; the low half of the first byte is free.
+        let first = head.first()?;
+        let skipped = [0x50 | (first & 0x0f), 0x2a, 0x4d, 0x18];
+        if head.starts_with(&gzip) {
+            Some(Self::Gzip)
+        } else if head.starts_with(&zstd) || head.starts_with(&skipped) {
+            Some(Self::Zstd)
+        } else if [&gzip[..], &zstd, &skipped].iter().any(|magic| magic.starts_with(head)) {
+            None
+        } else {
+            Some(Self::Plain)
+        }
+    }
+
+    /// By the name, for files that are too short to tell by their bytes.
+    pub(crate) fn of_name(path: &Path) -> Self {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("gz" | "gzip") => Self::Gzip,
+            Some("zst" | "zstd") => Self::Zstd,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// The text of a file, decompressed.
+pub(crate) enum Input {
+    Plain(Take<File>),
+    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
+    Zstd(Box<ZstdFrames<BufReader<File>>>),
+}
+
+impl Input {
+    /// The bytes `[from, to)` of a plain file.
+    pub(crate) fn plain(mut file: File, from: u64, to: u64) -> io::Result<Self> {
+        if from > 0 {
+            file.seek(SeekFrom::Start(from))?;
+        }
+        Ok(Self::Plain(file.take(to - from)))
+    }
+
+    /// All of a compressed file.
+    pub(crate) fn compressed(file: File, compression: Compression) -> Self {
+        let file = BufReader::with_capacity(COMPRESSED_CHUNK, file);
+        match compression {
+            Compression::Zstd => Self::Zstd(Box::new(ZstdFrames::new(file))),
+            _ => Self::Gzip(Box::new(MultiGzDecoder::new(file))),
+        }
+    }
+
+    pub(crate) fn compression(&self) -> Compression {
+        match self {
+            Self::Plain(_) => Compression::Plain,
+            Self::Gzip(_) => Compression::Gzip,
+            Self::Zstd(_) => Compression::Zstd,
+        }
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read(buffer),
+            Self::Gzip(decoder) => decoder.read(buffer),
+            Self::Zstd(decoder) => decoder.read(buffer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Compression::{self, Gzip, Plain, Zstd};
+
+    #[test]
+    fn the_first_bytes_tell_as_soon_as_they_can() {
+        let cases: [(&[u8], Option<Compression>); 12] = [
+            (b"", None),
+            (b"\x1f", None),
+            (b"\x1f\x8b", Some(Gzip)),
+            (b"\x1fx", Some(Plain)),
+            (b"(", None),
+            (b"(x", Some(Plain)),
+            (b"\x28\xb5\x2f", None),
+            (b"\x28\xb5\x2f\xfd", Some(Zstd)),
+            (b"W", None),
+            (b"W\n", Some(Plain)),
+            (b"\x57\x2a\x4d\x18", Some(Zstd)),
+            (b"a", Some(Plain)),
+        ];
+        for (head, expected) in cases {
+            assert_eq!(Compression::of(head), expected, "{head:?}");
+        }
+    }
+}

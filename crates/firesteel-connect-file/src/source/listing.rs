@@ -1,0 +1,181 @@
+//! Which files are there.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::Metadata;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use firesteel_connect::{ConnectError, Epoch, Result};
+use glob::MatchOptions;
+
+use crate::{manifest, path};
+
+/// A file that is to be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) path: PathBuf,
+    /// Its size, where a manifest says it.
+    pub(crate) bytes: Option<u64>,
+}
+
+/// Lists files, folders and globs.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    paths: Vec<PathBuf>,
+    follow: bool,
+    /// The manifests read so far; they never change.
+    manifests: HashMap<PathBuf, BTreeMap<Epoch, Vec<Listed>>>,
+}
+
+impl Listing {
+    pub(crate) fn new(paths: Vec<PathBuf>, follow: bool) -> Self {
+        Self { paths, follow, manifests: HashMap::new() }
+    }
+
+    /// The files that are there now: path after path as given, within each by name.
+    pub(crate) fn look(&mut self) -> Result<Vec<Listed>> {
+        let mut files = vec![];
+        for path in self.paths.clone() {
+            match std::fs::metadata(&path) {
+                Ok(metadata) => self.add(&path, &metadata, &mut files)?,
+                Err(error) if error.kind() == ErrorKind::NotFound && is_glob(&path) => {
+                    self.matches(&path, &mut files)?
+                }
+                Err(error) => return Err(path::failed("find", &path)(error)),
+            }
+        }
+        let mut seen = HashSet::new();
+        files.retain(|file| seen.insert(file.path.clone()));
+        Ok(files)
+    }
+
+    fn add(&mut self, path: &Path, metadata: &Metadata, files: &mut Vec<Listed>) -> Result<()> {
+        if metadata.is_file() {
+            files.push(Listed { path: path.to_owned(), bytes: None });
+            Ok(())
+        } else if !metadata.is_dir() {
+            let reason = "it is neither a file nor a folder; a stream without positions needs a receiver";
+            Err(path::failed("read", path)(io::Error::new(ErrorKind::InvalidInput, reason)))
+        } else if manifest::folder_of(path).is_dir() {
+            self.committed(path, files)
+        } else {
+            self.folder(path, files)
+        }
+    }
+
+    fn folder(&self, folder: &Path, files: &mut Vec<Listed>) -> Result<()> {
+        let mut paths = path::entries(folder)?;
+        paths.sort();
+        for path in paths.into_iter().filter(|path| !is_ignored(path)) {
+            if self.metadata(&path)?.is_some_and(|metadata| metadata.is_file()) {
+                files.push(Listed { path, bytes: None });
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of the committed epochs.
+    fn committed(&mut self, results: &Path, files: &mut Vec<Listed>) -> Result<()> {
+        let known = self.manifests.entry(results.to_owned()).or_default();
+        for epoch in manifest::epochs(results)? {
+            if let Entry::Vacant(vacant) = known.entry(epoch) {
+                let entries = manifest::read(results, epoch)?.into_iter();
+                let listed = entries.map(|entry| Listed { path: results.join(entry.name), bytes: Some(entry.bytes) });
+                vacant.insert(listed.collect());
+            }
+        }
+        let listed = known.values().flatten();
+        files.extend(listed.map(|file| Listed { path: file.path.clone(), bytes: file.bytes }));
+        Ok(())
+    }
+
+    fn matches(&mut self, pattern: &Path, files: &mut Vec<Listed>) -> Result<()> {
+        let unusable = |reason: String| ConnectError::Setting { connector: "TextFiles", setting: "path", reason };
+        let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+        let matches = glob::glob_with(path::text(pattern)?, options)
+            .map_err(|error| unusable(format!("the glob {} does not hold: {error}", pattern.display())))?;
+        let before = files.len();
+        for path in matches {
+            let path = path.map_err(|error| {
+                let path = error.path().to_owned();
+                path::failed("list", &path)(error.into())
+            })?;
+            if let Some(metadata) = self.metadata(&path)?.filter(|_| !is_ignored(&path)) {
+                self.add(&path, &metadata, files)?;
+            }
+        }
+        if files.len() == before && !self.follow {
+            return Err(unusable(format!("{} matches no file", pattern.display())));
+        }
+        Ok(())
+    }
+
+    /// `None` for a file that has been removed since it was listed, where files may come and go.
+    fn metadata(&self, path: &Path) -> Result<Option<Metadata>> {
+        match std::fs::metadata(path) {
+            Ok(metadata) => Ok(Some(metadata)),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.follow => Ok(None),
+            Err(error) => Err(path::failed("find", path)(error)),
+        }
+    }
+}
+
+fn is_glob(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
+}
+
+/// Whether a name marks a hidden or a temporary file.
+fn is_ignored(path: &Path) -> bool {
+    let Some(name) = path.file_name().map(|name| name.as_encoded_bytes()) else { return true };
+    let temporary = ["~", ".tmp", ".temp", ".part", ".partial", "._COPYING_"];
+    name.starts_with(b".") || name.starts_with(b"_") || temporary.iter().any(|end| name.ends_with(end.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(listing: &mut Listing) -> Vec<String> {
+        let name = |file: Listed| file.path.file_name().unwrap().to_str().unwrap().to_owned();
+        listing.look().unwrap().into_iter().map(name).collect()
+    }
+
+    #[test]
+    fn a_folder_holds_its_files_by_name_without_hidden_and_temporary_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.log", "a.log", ".hidden", "_SUCCESS", "c.log.tmp", "d.log~", "e.part", "f._COPYING_", "part-1"]
+        {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("sub")).unwrap();
+        assert_eq!(names(&mut Listing::new(vec![folder.path().into()], false)), ["a.log", "b.log", "part-1"]);
+    }
+
+    #[test]
+    fn globs_files_and_folders_may_be_mixed_and_nothing_is_read_twice() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["b.log", "a.log", "c.txt", "_d.log"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        let paths = vec![folder.path().join("b.log"), folder.path().join("*.log"), folder.path().into()];
+        assert_eq!(names(&mut Listing::new(paths, false)), ["b.log", "a.log", "c.txt"]);
+    }
+
+    #[test]
+    fn a_glob_without_a_match_is_an_error_unless_files_may_still_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let pattern = folder.path().join("*.log");
+        let error = Listing::new(vec![pattern.clone()], false).look().unwrap_err();
+        assert!(error.to_string().contains("matches no file"), "{error}");
+        assert_eq!(Listing::new(vec![pattern], true).look().unwrap(), []);
+    }
+
+    #[test]
+    fn a_name_with_brackets_is_that_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a[1].log");
+        std::fs::write(&path, "x").unwrap();
+        assert_eq!(names(&mut Listing::new(vec![path], false)), ["a[1].log"]);
+    }
+}

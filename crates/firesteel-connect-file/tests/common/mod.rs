@@ -1,0 +1,52 @@
+//! Files to read and ways to read them.
+
+#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+use std::io::Write;
+use std::path::Path;
+
+use firesteel_connect::{Discovery, ReadRange, Result, Source, SourceReader, SplitId};
+use firesteel_window::Timestamp;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+pub(crate) fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(crate) fn zstd(text: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(text, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+pub(crate) fn append(path: &Path, text: &str) {
+    std::fs::OpenOptions::new().append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
+}
+
+pub(crate) fn discover<S: Source>(source: &S) -> Result<Discovery> {
+    source.discover(Timestamp::from_secs(0))
+}
+
+/// The known ends of all splits.
+pub(crate) fn available<S: Source>(source: &S) -> Result<Vec<Option<u64>>> {
+    Ok(discover(source)?.splits.iter().map(|split| split.available).collect())
+}
+
+/// Everything from a position on.
+pub(crate) fn from(split: &SplitId, from: u64) -> ReadRange {
+    ReadRange { split: split.clone(), from, to: None, max_records: None, max_bytes: None }
+}
+
+pub(crate) fn split(path: &Path) -> SplitId {
+    SplitId::new(path.to_str().unwrap())
+}
+
+/// The records of a range and the position behind them.
+pub(crate) fn read<S: Source>(source: &S, range: &ReadRange) -> Result<(Vec<S::Item>, u64)> {
+    let mut records = vec![];
+    let mut reader = source.open(range)?;
+    reader.for_each(|record| records.push(record))?;
+    Ok((records, reader.position()))
+}

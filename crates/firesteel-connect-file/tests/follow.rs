@@ -1,0 +1,216 @@
+//! Files that grow, appear and go away while they are followed.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+mod common;
+
+use common::{append, available, discover, from, gzip, read, split};
+use firesteel_connect::{ConnectError, ReadRange, Source, Wake};
+use firesteel_connect_file::TextFiles;
+
+#[test]
+fn a_line_counts_when_its_newline_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    std::fs::write(&path, "one\ntw").unwrap();
+    let files = TextFiles::new(&path).follow();
+    files.start(Wake::silent()).unwrap();
+    assert_eq!(available(&files).unwrap(), [Some(4)]);
+    assert_eq!(read(&files, &from(&split(&path), 0)).unwrap(), (vec!["one".to_owned()], 4));
+    append(&path, "o");
+    assert_eq!(available(&files).unwrap(), [Some(4)]);
+    assert_eq!(read(&files, &from(&split(&path), 4)).unwrap(), (vec![], 4));
+    append(&path, "\n\nfour");
+    assert_eq!(available(&files).unwrap(), [Some(9)]);
+    assert_eq!(read(&files, &from(&split(&path), 4)).unwrap(), (vec!["two".to_owned(), String::new()], 9));
+    let found = discover(&files).unwrap();
+    assert!(!found.complete && !found.splits[0].finished);
+}
+
+#[test]
+fn a_long_partial_line_is_found_to_end_far_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    std::fs::write(&path, "x".repeat(200_000)).unwrap();
+    let files = TextFiles::new(&path).follow();
+    files.start(Wake::silent()).unwrap();
+    assert_eq!(available(&files).unwrap(), [Some(0)]);
+    append(&path, &format!("\n{}", "y".repeat(150_000)));
+    assert_eq!(available(&files).unwrap(), [Some(200_001)]);
+    assert_eq!(read(&files, &from(&split(&path), 0)).unwrap().0[0].len(), 200_000);
+}
+
+#[test]
+fn new_files_come_in_by_name_and_old_ones_go_when_they_are_committed() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = ["a.log", "b.log", "c.gz"].map(|name| folder.path().join(name));
+    let files = TextFiles::new(folder.path()).follow();
+    files.start(Wake::silent()).unwrap();
+    assert_eq!(discover(&files).unwrap().splits.len(), 0);
+    std::fs::write(&paths[1], "b\n").unwrap();
+    assert_eq!(available(&files).unwrap(), [Some(2)]);
+    std::fs::write(&paths[0], "a1\na2\n").unwrap();
+    std::fs::write(&paths[2], gzip(b"c1\nc2")).unwrap();
+    let found = discover(&files).unwrap().splits;
+    let expected = paths.each_ref().map(|path| split(path));
+    assert_eq!(found.iter().map(|split| split.id.clone()).collect::<Vec<_>>(), expected);
+    assert_eq!(found.iter().map(|split| split.available).collect::<Vec<_>>(), [Some(6), Some(2), None]);
+    assert_eq!(found.iter().map(|split| split.finished).collect::<Vec<_>>(), [false, false, true]);
+
+    assert_eq!(read(&files, &from(&split(&paths[2]), 0)).unwrap(), (vec!["c1".to_owned(), "c2".to_owned()], 5));
+    assert_eq!(available(&files).unwrap(), [Some(6), Some(2), Some(5)], "the reader has found the end");
+    let done = paths.each_ref().map(|path| split(path)).into_iter().zip([6, 2, 5]).collect::<Vec<_>>();
+    files.committed(&done).unwrap();
+    std::fs::remove_file(&paths[2]).unwrap();
+    std::fs::remove_file(&paths[0]).unwrap();
+    assert_eq!(available(&files).unwrap(), [Some(2)]);
+    files.committed(&done).unwrap();
+}
+
+#[test]
+fn a_file_that_goes_before_it_is_committed_is_missed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    std::fs::write(&path, "one\ntwo\n").unwrap();
+    let files = TextFiles::new(folder.path()).follow();
+    files.start(Wake::silent()).unwrap();
+    files.committed(&[(split(&path), 4)]).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let error = discover(&files).unwrap_err();
+    assert!(matches!(&error, ConnectError::Lost { position: 4, .. }), "{error}");
+    assert!(error.to_string().contains("put it back"), "{error}");
+    assert!(discover(&files).is_err(), "and stays missed");
+}
+
+#[test]
+fn a_file_that_is_cut_rewritten_or_replaced_is_not_read_as_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    let started = || {
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        let files = TextFiles::new(&path).follow();
+        files.start(Wake::silent()).unwrap();
+        files
+    };
+    let lost = |files: &TextFiles| match discover(files) {
+        Err(ConnectError::Lost { reason, .. }) => reason,
+        other => panic!("{other:?}"),
+    };
+    let files = started();
+    std::fs::write(&path, "one\n").unwrap();
+    assert!(lost(&files).contains("was cut to 4 bytes"));
+
+    let files = started();
+    std::fs::write(&path, "other lines, and more of them\n").unwrap();
+    assert!(lost(&files).contains("rewritten"));
+
+    let files = started();
+    let new = folder.path().join("new");
+    std::fs::write(&new, "one\ntwo\nthree\n").unwrap();
+    std::fs::rename(&new, &path).unwrap();
+    let reason = if cfg!(unix) { lost(&files) } else { "another file".into() };
+    assert!(reason.contains("another file"), "{reason}");
+}
+
+#[test]
+fn a_compressed_file_that_grows_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gz");
+    let whole = gzip("line\n".repeat(100).as_bytes());
+    std::fs::write(&path, &whole[..20]).unwrap();
+    let files = TextFiles::new(folder.path()).follow();
+    files.start(Wake::silent()).unwrap();
+    assert_eq!(available(&files).unwrap(), [None]);
+    std::fs::write(&path, &whole).unwrap();
+    let error = discover(&files).unwrap_err();
+    assert!(error.to_string().contains("move it here when it is complete"), "{error}");
+}
+
+#[test]
+fn the_kind_of_a_followed_file_is_known_when_it_has_some_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gz");
+    std::fs::write(&path, b"").unwrap();
+    let files = TextFiles::new(folder.path()).follow();
+    files.start(Wake::silent()).unwrap();
+    assert_eq!(available(&files).unwrap(), [Some(0)]);
+    std::fs::write(&path, gzip(b"x\n")).unwrap();
+    assert_eq!(available(&files).unwrap(), [None]);
+    assert_eq!(read(&files, &from(&split(&path), 0)).unwrap().0, ["x"]);
+}
+
+#[test]
+fn without_follow_the_files_at_the_start_are_all_there_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    std::fs::write(&path, "one\ntw").unwrap();
+    let files = TextFiles::new(folder.path());
+    files.start(Wake::silent()).unwrap();
+    append(&path, "o\nthree\n");
+    std::fs::write(folder.path().join("b.log"), "b\n").unwrap();
+    let found = discover(&files).unwrap();
+    assert!(found.complete && found.splits[0].finished);
+    assert_eq!(available(&files).unwrap(), [Some(6)]);
+    assert_eq!(read(&files, &from(&split(&path), 0)).unwrap(), (vec!["one".to_owned(), "tw".to_owned()], 6));
+}
+
+#[test]
+fn a_new_run_goes_on_at_the_positions_of_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (plain, zipped) = (folder.path().join("a.log"), folder.path().join("b.gz"));
+    std::fs::write(&plain, "one\ntwo\nthree\n").unwrap();
+    std::fs::write(&zipped, gzip(b"one\ntwo\nthree\n")).unwrap();
+    for path in [&plain, &zipped] {
+        // Exact ranges are repeated before the new run has looked around.
+        let files = TextFiles::new(folder.path());
+        assert_eq!(read(&files, &ReadRange::exact(split(path), 4, 8)).unwrap(), (vec!["two".to_owned()], 8));
+        let error = read(&files, &from(&split(path), 400)).unwrap_err();
+        assert!(matches!(error, ConnectError::Lost { position: 400, .. }), "{error}");
+    }
+    let error = read(&TextFiles::new(folder.path()), &from(&split(&zipped), 5)).unwrap_err();
+    assert!(error.to_string().contains("no line begins there"), "{error}");
+}
+
+#[test]
+fn a_compressed_file_is_not_decompressed_again_for_each_bounded_range() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gz");
+    let text: String = (0..10_000).map(|n| format!("{n}\n")).collect();
+    std::fs::write(&path, gzip(text.as_bytes())).unwrap();
+    let files = TextFiles::new(&path);
+    files.start(Wake::silent()).unwrap();
+    let mut position = 0;
+    for batch in 0..10 {
+        let range = ReadRange { max_records: Some(1_000), ..from(&split(&path), position) };
+        let (records, end) = read(&files, &range).unwrap();
+        assert_eq!(records[0], (batch * 1_000).to_string());
+        position = end;
+        if batch == 0 && cfg!(unix) {
+            // Only a decoder that has kept the file open can go on now.
+            std::fs::remove_file(&path).unwrap();
+        }
+    }
+    assert_eq!(position, text.len() as u64);
+}
+
+#[test]
+fn two_readers_of_a_compressed_file_do_not_disturb_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.gz");
+    let text: String = (0..1_000).map(|n| format!("{n}\n")).collect();
+    std::fs::write(&path, gzip(text.as_bytes())).unwrap();
+    let files = TextFiles::new(&path);
+    let some = ReadRange { max_records: Some(10), ..from(&split(&path), 0) };
+    let (_, behind) = read(&files, &some).unwrap();
+    let numbers = |range: std::ops::Range<u32>| range.map(|n| n.to_string()).collect::<Vec<_>>();
+    let next = ReadRange { max_records: Some(10), ..from(&split(&path), behind) };
+    // Each of them reads on from the same place, also once the other has gone further.
+    for _ in 0..2 {
+        let mut first = files.open(&next).unwrap();
+        let second = read(&files, &next).unwrap().0;
+        assert_eq!(second, numbers(10..20));
+        let mut records = vec![];
+        firesteel_connect::SourceReader::for_each(&mut first, |record| records.push(record)).unwrap();
+        assert_eq!(records, second);
+    }
+}

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use firesteel_connect::{
     ConnectError, Discovery, InvalidUtf8, PositionUnit, ReadRange, Replay, Result, Source, Split, SplitId, Wake,
 };
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
 use catalog::{Catalog, FileEntry};
@@ -56,9 +56,12 @@ const LONGEST_LINE: usize = 16 << 20;
 pub struct TextFiles<D = Owned> {
     paths: Vec<PathBuf>,
     follow: bool,
+    look_every: Duration,
     settings: LineSettings,
     decode: D,
     catalog: Mutex<Catalog>,
+    /// When the last look that succeeded was.
+    looked_at: Mutex<Option<Timestamp>>,
     parked: Arc<Parked>,
 }
 
@@ -82,6 +85,8 @@ impl TextFiles {
             catalog: Mutex::new(Catalog::new(paths.clone(), false)),
             paths,
             follow: false,
+            look_every: Duration::ZERO,
+            looked_at: Mutex::new(None),
             settings: LineSettings { longest: LONGEST_LINE, invalid_utf8: InvalidUtf8::default() },
             decode: Owned,
             parked: Arc::new(Parked::default()),
@@ -101,6 +106,20 @@ impl<D> TextFiles<D> {
         self.follow = true;
         self.catalog = Mutex::new(Catalog::new(self.paths.clone(), true));
         self
+    }
+
+    /// How long to leave the file system alone between two looks for new files and lines. By default it is asked
+    /// whenever the engine asks, which costs about a microsecond per file; with very many files, look less often.
+    #[must_use]
+    pub fn look_every(mut self, span: Duration) -> Self {
+        self.look_every = span;
+        self
+    }
+
+    /// Whether it is time to look again.
+    fn is_due(&self, now: Timestamp) -> bool {
+        // A clock that was set back is no reason to wait.
+        self.looked_at.lock().is_none_or(|last| now < last || now.since(last) >= self.look_every)
     }
 
     /// How many bytes a line may have; 16 MiB unless told otherwise. A longer one is an error that concerns one
@@ -140,8 +159,8 @@ impl<D> TextFiles<D> {
     }
 
     fn decode_with<E>(self, decode: E) -> TextFiles<E> {
-        let Self { paths, follow, settings, decode: _, catalog, parked } = self;
-        TextFiles { paths, follow, settings, decode, catalog, parked }
+        let Self { paths, follow, look_every, settings, decode: _, catalog, looked_at, parked } = self;
+        TextFiles { paths, follow, look_every, settings, decode, catalog, looked_at, parked }
     }
 }
 
@@ -166,9 +185,12 @@ impl<D: Decode> Source for TextFiles<D> {
         self.catalog.lock().look()
     }
 
-    fn discover(&self, _now: Timestamp) -> Result<Discovery> {
+    fn discover(&self, now: Timestamp) -> Result<Discovery> {
         let mut catalog = self.catalog.lock();
-        catalog.look()?;
+        if self.is_due(now) || !catalog.has_looked() {
+            catalog.look()?;
+            *self.looked_at.lock() = Some(now);
+        }
         let split = |file: &FileEntry| Split {
             id: file.split.clone(),
             first: 0,

@@ -7,6 +7,7 @@ mod common;
 use common::{append, available, discover, from, gzip, read, split};
 use firesteel_connect::{ConnectError, ReadRange, Source, Wake};
 use firesteel_connect_file::TextFiles;
+use firesteel_window::{Timestamp, seconds};
 
 #[test]
 fn a_line_counts_when_its_newline_is_there() {
@@ -25,6 +26,21 @@ fn a_line_counts_when_its_newline_is_there() {
     assert_eq!(read(&files, &from(&split(&path), 4)).unwrap(), (vec!["two".to_owned(), String::new()], 9));
     let found = discover(&files).unwrap();
     assert!(!found.complete && !found.splits[0].finished);
+}
+
+#[test]
+fn the_file_system_is_left_alone_between_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    std::fs::write(&path, "one\n").unwrap();
+    let files = TextFiles::new(&path).follow().look_every(seconds(10));
+    files.start(Wake::silent()).unwrap();
+    let found = |now| files.discover(Timestamp::from_secs(now)).unwrap().splits[0].available;
+    assert_eq!(found(100), Some(4));
+    append(&path, "two\n");
+    assert_eq!([found(109), found(110)], [Some(4), Some(8)]);
+    append(&path, "three\n");
+    assert_eq!([found(119), found(50)], [Some(8), Some(14)], "a clock that was set back does not stop it");
 }
 
 #[test]

@@ -65,13 +65,26 @@ impl Listing {
     }
 
     fn folder(&self, folder: &Path, files: &mut Vec<Listed>) -> Result<()> {
-        let mut paths = path::entries(folder)?;
-        paths.sort();
-        for path in paths.into_iter().filter(|path| !is_ignored(path)) {
-            if self.metadata(&path)?.is_some_and(|metadata| metadata.is_file()) {
-                files.push(Listed { path, bytes: None });
+        let mut paths = vec![];
+        for entry in std::fs::read_dir(folder).map_err(path::failed("list", folder))? {
+            let entry = entry.map_err(path::failed("list", folder))?;
+            let path = entry.path();
+            if is_ignored(&path) {
+                continue;
+            }
+            let kind = entry.file_type().map_err(path::failed("find", &path))?;
+            // Only of a link must it be asked what is behind it.
+            let is_file = if kind.is_symlink() {
+                self.metadata(&path)?.is_some_and(|metadata| metadata.is_file())
+            } else {
+                kind.is_file()
+            };
+            if is_file {
+                paths.push(path);
             }
         }
+        paths.sort();
+        files.extend(paths.into_iter().map(|path| Listed { path, bytes: None }));
         Ok(())
     }
 

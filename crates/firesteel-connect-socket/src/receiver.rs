@@ -1,0 +1,173 @@
+//! The receiver: connect, read lines, notice the end.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::time::Duration;
+
+use firesteel_connect::{Class, ConnectError, InvalidUtf8, Receiver, Result, Store};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::lines::{BadLine, Splitter};
+
+/// How often a wait looks whether the job is to stop.
+const STOP_CHECK: Duration = Duration::from_millis(20);
+/// Bytes that are read at once.
+const CHUNK: usize = 64 << 10;
+
+/// Receives lines of text from a TCP server.
+///
+/// Lines end with `\n` or `\r\n`; what the peer has sent behind the last newline when it closes the connection is a
+/// line too. A peer that closes or cannot be reached is a retryable error, upon which
+/// [`Buffered`](firesteel_connect::Buffered) connects again after a pause; with [`end_on_close`](Self::end_on_close)
+/// a closed connection is the end of the data instead.
+///
+/// ```
+/// use firesteel_connect::Receiver;
+/// use firesteel_connect_socket::SocketText;
+/// use std::time::Duration;
+///
+/// let lines = SocketText::connect("localhost:9999").end_on_close().connect_within(Duration::from_secs(2));
+/// assert_eq!(lines.describe(), "lines from localhost:9999");
+/// ```
+#[derive(Debug, Clone)]
+pub struct SocketText {
+    address: String,
+    end_on_close: bool,
+    connect_within: Duration,
+    longest: usize,
+    invalid_utf8: InvalidUtf8,
+}
+
+impl SocketText {
+    /// Lines from the server at `host:port`.
+    pub fn connect(address: impl Into<String>) -> Self {
+        Self {
+            address: address.into(),
+            end_on_close: false,
+            connect_within: Duration::from_secs(10),
+            longest: 16 << 20,
+            invalid_utf8: InvalidUtf8::default(),
+        }
+    }
+
+    /// Takes a connection that the peer closes as the end of the data, rather than as a reason to connect again.
+    #[must_use]
+    pub fn end_on_close(mut self) -> Self {
+        self.end_on_close = true;
+        self
+    }
+
+    /// How long an attempt to connect may take; 10 s by default.
+    #[must_use]
+    pub fn connect_within(mut self, at_most: Duration) -> Self {
+        self.connect_within = at_most;
+        self
+    }
+
+    /// How many bytes a line may have; 16 MiB by default. A longer one ends the receiver with an error, since
+    /// nothing says where sense begins again.
+    #[must_use]
+    pub fn longest_line(mut self, bytes: usize) -> Self {
+        self.longest = bytes;
+        self
+    }
+
+    /// What becomes of a line that is not UTF-8. By default it ends the receiver with an error, since data is never
+    /// changed in silence; [`InvalidUtf8::Replace`] keeps it going.
+    #[must_use]
+    pub fn invalid_utf8(mut self, policy: InvalidUtf8) -> Self {
+        self.invalid_utf8 = policy;
+        self
+    }
+
+    async fn run(&self, store: &Store<String>) -> Result<()> {
+        let Some(mut stream) = self.open(store).await? else { return Ok(()) };
+        let mut splitter = Splitter::new(self.longest, self.invalid_utf8);
+        let mut chunk = vec![0; CHUNK];
+        let mut lines = Vec::new();
+        while let Some(read) = unless_stopped(store, stream.read(&mut chunk)).await {
+            let count = read.map_err(|error| self.cut_off(&error, splitter.unfinished()))?;
+            let fed = if count == 0 {
+                splitter.finish().map(|last| lines.extend(last))
+            } else {
+                splitter.feed(&chunk[..count], &mut lines)
+            };
+            // Nothing else runs on this thread, so it may wait here for room in the buffer, and the peer with it.
+            if store.push_all(lines.drain(..)).is_err() {
+                return Ok(());
+            }
+            fed.map_err(|bad| self.malformed(bad))?;
+            if count == 0 {
+                return if self.end_on_close { Ok(()) } else { Err(self.unreachable("it has closed the connection")) };
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection, or `None` when the job is to stop.
+    async fn open(&self, store: &Store<String>) -> Result<Option<TcpStream>> {
+        let connecting = timeout(self.connect_within, TcpStream::connect(&self.address));
+        match unless_stopped(store, connecting).await {
+            None => Ok(None),
+            Some(Ok(Ok(stream))) => Ok(Some(stream)),
+            Some(Ok(Err(error))) if error.kind() == io::ErrorKind::InvalidInput => Err(ConnectError::Setting {
+                connector: "SocketText",
+                setting: "address",
+                reason: format!("`{}` is not of the form host:port ({error})", self.address),
+            }),
+            Some(Ok(Err(error))) => Err(self.unreachable(error)),
+            Some(Err(_)) => Err(self.unreachable(format!("no connection within {:?}", self.connect_within))),
+        }
+    }
+
+    fn unreachable(&self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ConnectError {
+        ConnectError::Unreachable { peer: self.address.clone(), source: source.into() }
+    }
+
+    /// The error of a connection that broke, which names what it takes with it.
+    fn cut_off(&self, error: &io::Error, unfinished: usize) -> ConnectError {
+        match unfinished {
+            0 => self.unreachable(error.to_string()),
+            bytes => self.unreachable(format!("{error}; {bytes} bytes of a line whose end never came are dropped")),
+        }
+    }
+
+    fn malformed(&self, bad: BadLine) -> ConnectError {
+        ConnectError::Malformed { place: self.describe(), position: bad.position, reason: bad.reason }
+    }
+}
+
+/// Waits for the future, but not beyond the job's end.
+async fn unless_stopped<F: Future>(store: &Store<String>, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    while !store.is_stopped() {
+        if let Ok(output) = timeout(STOP_CHECK, future.as_mut()).await {
+            return Some(output);
+        }
+    }
+    None
+}
+
+impl Receiver for SocketText {
+    type Item = String;
+
+    fn describe(&self) -> String {
+        format!("lines from {}", self.address)
+    }
+
+    fn receive(&mut self, store: &Store<String>) -> Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
+        let runtime = runtime.map_err(|source| ConnectError::Other {
+            context: format!("starting to receive {}", self.describe()),
+            class: Class::Retryable,
+            source: source.into(),
+        })?;
+        let received = runtime.block_on(self.run(store));
+        // A name that is still being looked up must not hold up the end of the job.
+        runtime.shutdown_background();
+        received
+    }
+}

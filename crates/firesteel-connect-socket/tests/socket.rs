@@ -1,0 +1,140 @@
+//! The suite, and peers that close, break off, send rubbish or are not there.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+use std::io::Write;
+use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use firesteel_connect::{
+    Buffered, Class, ConnectError, InvalidUtf8, ReadRange, Result, Source, SourceReader, SplitId, Wake, conformance,
+};
+use firesteel_connect_socket::SocketText;
+use firesteel_window::Timestamp;
+
+/// A server that sends one text to each peer in turn, and closes the connection and in the end the port.
+fn serve(texts: Vec<Vec<u8>>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let run = move || {
+        for text in texts {
+            let (mut peer, _) = listener.accept().unwrap();
+            // A peer that has gone away is none of the server's business.
+            let _ = peer.write_all(&text);
+            let _ = peer.shutdown(Shutdown::Write);
+        }
+    };
+    std::thread::Builder::new().spawn(run).unwrap();
+    address
+}
+
+/// Collects lines until the receiver ends or fails.
+fn collect(receiver: SocketText) -> (Vec<String>, Result<()>) {
+    collect_some(Buffered::new(receiver), usize::MAX)
+}
+
+/// Collects lines until there are enough or the receiver ends or fails.
+fn collect_some(source: Buffered<SocketText>, enough: usize) -> (Vec<String>, Result<()>) {
+    let (woken, wakes) = mpsc::channel();
+    source.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    let mut lines = vec![];
+    loop {
+        let found = source.discover(Timestamp::from_secs(0));
+        let range = ReadRange {
+            split: SplitId::new("receiver"),
+            from: lines.len() as u64,
+            to: None,
+            max_records: None,
+            max_bytes: None,
+        };
+        source.open(&range).unwrap().for_each(|line| lines.push(line)).unwrap();
+        match found {
+            Err(error) => return (lines, Err(error)),
+            Ok(found) if found.splits[0].finished || lines.len() >= enough => return (lines, Ok(())),
+            Ok(_) => wakes.recv_timeout(Duration::from_secs(10)).expect("the source wakes when something happens"),
+        }
+    }
+}
+
+#[test]
+fn the_receiver_suite_holds() {
+    let text: String = (0..2_000).map(|n| format!("line {n}\r\n")).collect();
+    let expected: Vec<String> = (0..2_000).map(|n| format!("line {n}")).collect();
+    let make = || SocketText::connect(serve(vec![text.clone().into_bytes()]).to_string()).end_on_close();
+    conformance::receiver(make, &expected);
+}
+
+#[test]
+fn a_silent_peer_does_not_hold_up_the_end_of_the_job() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    conformance::receiver_stops(|| Buffered::new(SocketText::connect(&address)));
+}
+
+#[test]
+fn a_line_without_an_end_is_a_line_when_the_peer_closes() {
+    let address = serve(vec![b"one\n\ntwo".to_vec()]).to_string();
+    let (lines, ended) = collect(SocketText::connect(address).end_on_close());
+    assert_eq!(lines, ["one", "", "two"]);
+    ended.unwrap();
+}
+
+#[test]
+fn a_peer_that_closes_is_connected_to_again() {
+    let address = serve(vec![b"one\ntwo\n".to_vec(), vec![], b"three\n".to_vec()]).to_string();
+    let (told, retries) = mpsc::channel();
+    let source = Buffered::new(SocketText::connect(address))
+        .pauses(Duration::from_millis(1), Duration::from_millis(1))
+        .on_retry(move |error, _| _ = told.send(error.to_string()));
+    let (lines, ended) = collect_some(source, 3);
+    assert_eq!(lines, ["one", "two", "three"]);
+    ended.unwrap();
+    let first = retries.recv().unwrap();
+    assert!(first.starts_with("FS-N003") && first.contains("closed the connection"), "{first}");
+}
+
+#[test]
+fn a_peer_that_is_not_there_is_named_and_tried_again() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let (told, retries) = mpsc::channel();
+    let source = Buffered::new(SocketText::connect(nobody.to_string()))
+        .pauses(Duration::from_millis(1), Duration::from_millis(1))
+        .on_retry(move |error, _| _ = told.send((error.class(), error.to_string())));
+    source.start(Wake::silent()).unwrap();
+    for _ in 0..3 {
+        let (class, text) = retries.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert_eq!(class, Class::Retryable);
+        assert!(text.contains(&nobody.to_string()), "{text}");
+    }
+}
+
+#[test]
+fn an_address_without_a_port_is_refused() {
+    let (_, ended) = collect(SocketText::connect("localhost"));
+    let error = ended.unwrap_err();
+    assert!(matches!(&error, ConnectError::Setting { setting: "address", .. }), "{error}");
+    assert!(error.to_string().contains("host:port"), "{error}");
+}
+
+#[test]
+fn bytes_that_are_not_utf8_end_the_receiver_or_are_replaced_as_chosen() {
+    let text = b"one\ncaf\xe9\ntwo\n".to_vec();
+    let (lines, ended) = collect(SocketText::connect(serve(vec![text.clone()]).to_string()).end_on_close());
+    assert_eq!(lines, ["one"]);
+    let error = ended.unwrap_err();
+    assert!(matches!(&error, ConnectError::Malformed { position: 4, .. }), "{error}");
+    let replacing = SocketText::connect(serve(vec![text]).to_string()).end_on_close();
+    let (lines, ended) = collect(replacing.invalid_utf8(InvalidUtf8::Replace));
+    assert_eq!(lines, ["one", "caf\u{fffd}", "two"]);
+    ended.unwrap();
+}
+
+#[test]
+fn a_line_that_never_ends_does_not_fill_the_memory() {
+    let address = serve(vec![[b"one\n".to_vec(), vec![b'x'; 1_000_000]].concat()]).to_string();
+    let (lines, ended) = collect(SocketText::connect(address).end_on_close().longest_line(1_000));
+    assert_eq!(lines, ["one"]);
+    let error = ended.unwrap_err();
+    assert!(error.to_string().contains("more than 1000 bytes"), "{error}");
+}

@@ -6,8 +6,7 @@ use crate::house;
 use crate::steps::{Outcome, Steps};
 use crate::workspace;
 
-/// The package of the benchmarks. It is no default member: the engines it compares with take minutes to build, and
-/// some of what they need is C.
+/// The package of the benchmarks. It is no default member: the engines it compares with take minutes to build.
 const BENCHES: &str = "firesteel-benches";
 
 /// Runs the tests of the default members, or those that were chosen.

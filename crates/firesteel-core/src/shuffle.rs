@@ -8,6 +8,7 @@ mod chunk;
 mod combine;
 mod exchange;
 mod growing;
+mod index;
 mod outputs;
 mod reader;
 mod route;

@@ -252,16 +252,29 @@ impl TaskContext {
     #[inline]
     pub fn drain<T>(&self, records: impl Iterator<Item = T>, mut each: impl FnMut(T)) {
         if self.guarded {
-            self.guard(records).for_each(each);
+            self.drain_guarded(records, &mut each);
         } else {
-            records.for_each(&mut each);
+            records.for_each(each);
         }
+    }
+
+    /// Erased and out of line, so that the tight loop has the only direct call of `each` and takes it in.
+    #[cold]
+    #[inline(never)]
+    fn drain_guarded<T>(&self, records: impl Iterator<Item = T>, each: &mut dyn FnMut(T)) {
+        self.guard(records).for_each(each);
     }
 
     /// Folds every record into `start`; see [`drain`](Self::drain).
     #[inline]
-    pub fn fold<T, A>(&self, records: impl Iterator<Item = T>, start: A, each: impl FnMut(A, T) -> A) -> A {
-        if self.guarded { self.guard(records).fold(start, each) } else { records.fold(start, each) }
+    pub fn fold<T, A>(&self, records: impl Iterator<Item = T>, start: A, mut each: impl FnMut(A, T) -> A) -> A {
+        if self.guarded { self.fold_guarded(records, start, &mut each) } else { records.fold(start, each) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn fold_guarded<T, A>(&self, records: impl Iterator<Item = T>, start: A, each: &mut dyn FnMut(A, T) -> A) -> A {
+        self.guard(records).fold(start, each)
     }
 
     /// The same records, each guarded if the attempt is: for consumers that need an iterator.

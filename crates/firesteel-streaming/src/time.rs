@@ -1,6 +1,7 @@
 //! Event time: streams whose records say when they happened.
 
 mod keyed;
+mod recycle;
 mod results;
 mod state;
 mod timed;

@@ -1,13 +1,13 @@
 //! A table of keys and values that remembers the order in which keys came.
 
-use hashbrown::HashTable;
+use crate::shuffle::index::Index;
 
 /// Keys with their hash and a value each, in the order of first appearance.
 ///
 /// The hash is computed by the caller, once, and carried along. Iteration order depends on nothing but the order of
 /// insertions, which is what makes a repeated computation yield the same output.
 pub struct KeyedTable<K, C> {
-    index: HashTable<u32>,
+    index: Index,
     entries: Vec<(u64, K, C)>,
 }
 
@@ -15,7 +15,7 @@ impl<K: Eq, C> KeyedTable<K, C> {
     /// An empty table with room for so many keys.
     #[must_use]
     pub fn with_capacity(keys: usize) -> Self {
-        Self { index: HashTable::with_capacity(keys), entries: Vec::with_capacity(keys) }
+        Self { index: Index::with_capacity(keys), entries: Vec::with_capacity(keys) }
     }
 
     /// The number of keys.
@@ -31,7 +31,7 @@ impl<K: Eq, C> KeyedTable<K, C> {
     }
 
     /// Adds `value` to the key's entry with `update`, or makes the entry with `create`. Returns whether it is new.
-    #[inline]
+    #[inline(always)]
     pub fn upsert<V>(
         &mut self,
         hash: u64,
@@ -40,27 +40,31 @@ impl<K: Eq, C> KeyedTable<K, C> {
         create: impl FnOnce(V) -> C,
         update: impl FnOnce(&mut C, V),
     ) -> bool {
-        let entries = &mut self.entries;
-        let found = self.index.find(hash, |at| {
-            let entry = &entries[*at as usize];
-            entry.0 == hash && entry.1 == key
-        });
-        if let Some(at) = found {
-            update(&mut entries[*at as usize].2, value);
-            return false;
+        let entries = &self.entries;
+        match self.index.find(hash, |at| entries[at].1 == key) {
+            Some(at) => {
+                update(&mut self.entries[at].2, value);
+                false
+            }
+            None => {
+                self.push(hash, key, create(value));
+                true
+            }
         }
-        let created = create(value);
-        let at = u32::try_from(entries.len()).expect("a partition holds fewer than four billion distinct keys");
-        self.index.insert_unique(hash, at, |at| entries[*at as usize].0);
-        entries.push((hash, key, created));
-        true
+    }
+
+    #[inline(never)]
+    fn push(&mut self, hash: u64, key: K, created: C) {
+        let entries = &self.entries;
+        self.index.insert(hash, entries.len(), |at| entries[at].0);
+        self.entries.push((hash, key, created));
     }
 
     /// The value of a key.
     #[must_use]
     pub fn get(&self, hash: u64, key: &K) -> Option<&C> {
-        let found = self.index.find(hash, |at| self.entries[*at as usize].1 == *key);
-        found.map(|at| &self.entries[*at as usize].2)
+        let found = self.index.find(hash, |at| self.entries[at].1 == *key);
+        found.map(|at| &self.entries[at].2)
     }
 
     /// The entries, in the order of first appearance: hash, key and value of each.
@@ -78,6 +82,12 @@ impl<K: Eq, C> KeyedTable<K, C> {
         self.index.clear();
         let room = self.entries.capacity();
         std::mem::replace(&mut self.entries, Vec::with_capacity(room.min(1024)))
+    }
+
+    /// Takes all entries out one by one, in the order of first appearance, and keeps the room.
+    pub fn drain(&mut self) -> impl Iterator<Item = (u64, K, C)> {
+        self.index.clear();
+        self.entries.drain(..)
     }
 
     /// All entries, in the order of first appearance.

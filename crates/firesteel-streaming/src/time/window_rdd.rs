@@ -112,7 +112,7 @@ where
             panes.begin(self.batch);
         }
         let (aggregator, operator) = (&*self.aggregator, self.node.operator());
-        let outputs = self.shuffle.outputs();
+        let (outputs, recycled) = (self.shuffle.outputs(), &self.shuffle.side().recycled);
         for map in 0..outputs.num_maps() {
             let mut merge = |window, (hash, key, acc): (u64, K, A::Acc)| {
                 let panes = &mut panes[key_group(hash) - first];
@@ -123,8 +123,9 @@ where
             match outputs.fetch(map, split, task) {
                 Fetched::Owned(bucket) => {
                     task.count_shuffle_read(bucket.0.iter().map(|(_, entries)| entries.len() as u64).sum());
-                    for (window, entries) in bucket.0 {
-                        entries.into_iter().for_each(|entry| merge(window, entry));
+                    for (window, mut entries) in bucket.0 {
+                        entries.drain(..).for_each(|entry| merge(window, entry));
+                        recycled.keep_list(entries);
                     }
                 }
                 Fetched::Shared(bucket) => {

@@ -6,18 +6,22 @@ use std::sync::Arc;
 use firesteel_core::hash::hash_key;
 use firesteel_core::shuffle::{KeyedTable, MapSide};
 use firesteel_core::{Accumulator, Key, Operator, TaskContext};
-use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window, WindowCursor};
+use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
-use crate::time::state::{key_group, placement};
+use crate::time::recycle::Recycled;
+use crate::time::state::{KEY_GROUPS, key_group, placement};
 
 /// What is done with a late record besides counting it.
 pub(crate) type LateOutput<K, V> = Arc<dyn Fn(Timestamp, K, V) + Send + Sync>;
 
-/// Accumulators on their way to one reduce partition: for each window the keys with their hashes.
-pub struct WindowBucket<K, A>(pub(crate) Vec<(Window, Vec<(u64, K, A)>)>);
+/// A key's hash, the key, its accumulator.
+pub(crate) type Entry<K, A> = (u64, K, A);
 
-/// Aggregates within the map partition, then sorts by key group.
-pub struct WindowSide<K, V, W, A> {
+/// Accumulators on their way to one reduce partition. A window may stand there several times.
+pub struct WindowBucket<K, A>(pub(crate) Vec<(Window, Vec<Entry<K, A>>)>);
+
+/// Aggregates within the map partition, as long as that makes the data smaller, and sorts by key group.
+pub struct WindowSide<K, V, W, A: Aggregator<V>> {
     pub(crate) windows: W,
     pub(crate) aggregator: Arc<A>,
     pub(crate) operator: Operator,
@@ -26,6 +30,7 @@ pub struct WindowSide<K, V, W, A> {
     pub(crate) late: Accumulator<u64>,
     pub(crate) late_output: Option<LateOutput<K, V>>,
     pub(crate) partitions: usize,
+    pub(crate) recycled: Arc<Recycled<K, A::Acc>>,
     pub(crate) kind: PhantomData<fn(K, V)>,
 }
 
@@ -43,37 +48,16 @@ where
     }
 
     fn write(&self, records: impl Iterator<Item = (Timestamp, (K, V))>, task: &TaskContext) -> Vec<Self::Bucket> {
-        let aggregator = &*self.aggregator;
-        let mut cursor = WindowCursor::new(self.windows.clone());
-        let mut tables: Vec<(Window, KeyedTable<K, A::Acc>)> = Vec::new();
-        let mut current = 0;
-        let mut late = 0u64;
-        task.drain(records, |(at, (key, value))| {
-            let window = cursor.window_of(at);
-            if window.is_closed_by(self.closed_by) {
-                late += 1;
-                if let Some(output) = &self.late_output {
-                    output(at, key, value);
-                }
-                return;
-            }
-            if tables.get(current).is_none_or(|(of, _)| *of != window) {
-                current = table_of(&mut tables, window);
-            }
-            let create = |value| {
-                let mut acc = aggregator.create();
-                aggregator.add(&mut acc, value);
-                acc
-            };
-            let hash = hash_key(&key);
-            task.blame_on(&self.operator, || {
-                tables[current].1.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value));
-            });
-        });
-        if late > 0 {
-            self.late.add(late);
-        }
-        self.sort(tables)
+        let mut writer = Writer {
+            side: self,
+            task,
+            window: Window::new(Timestamp::EPOCH, Timestamp::EPOCH),
+            current: usize::MAX,
+            panes: Vec::new(),
+            late: 0,
+        };
+        task.drain(records, |(at, (key, value))| writer.push(at, key, value));
+        writer.finish()
     }
 
     fn len(&self, bucket: &Self::Bucket) -> u64 {
@@ -81,37 +65,130 @@ where
     }
 }
 
-impl<K: Key, V, W, A: Aggregator<V>> WindowSide<K, V, W, A> {
-    fn sort(&self, tables: Vec<(Window, KeyedTable<K, A::Acc>)>) -> Vec<WindowBucket<K, A::Acc>> {
-        if self.partitions == 1 {
-            return vec![WindowBucket(
-                tables.into_iter().map(|(window, table)| (window, table.into_entries())).collect(),
-            )];
+/// What one map partition has gathered so far.
+struct Writer<'a, K, V, W, A: Aggregator<V>> {
+    side: &'a WindowSide<K, V, W, A>,
+    task: &'a TaskContext,
+    /// The window of the last record: neighbours mostly share one.
+    window: Window,
+    /// Its place in `panes`; beyond them if the window is closed.
+    current: usize,
+    panes: Vec<Pane<K, A::Acc>>,
+    late: u64,
+}
+
+/// What one window has gathered.
+struct Pane<K, A> {
+    window: Window,
+    seen: usize,
+    table: KeyedTable<K, A>,
+    /// Where entries go, by key group, when hardly any key repeats: a table would cost more than it saves.
+    passed: Vec<Vec<Entry<K, A>>>,
+}
+
+/// Keys after which it is decided whether to go on combining.
+const TRIAL: usize = 4096;
+
+impl<K, V, W, A> Writer<'_, K, V, W, A>
+where
+    K: Key,
+    W: DisjointWindows,
+    A: Aggregator<V>,
+{
+    #[inline(always)]
+    fn push(&mut self, at: Timestamp, key: K, value: V) {
+        if !self.window.contains(at) {
+            self.enter(at);
         }
-        let owner = placement(self.partitions);
-        let mut buckets: Vec<_> = (0..self.partitions).map(|_| WindowBucket(Vec::new())).collect();
-        for (window, table) in tables {
-            let entries = table.into_entries();
-            let share = entries.len() / self.partitions + entries.len() / self.partitions / 8 + 8;
-            for bucket in &mut buckets {
-                bucket.0.push((window, Vec::with_capacity(share)));
+        let Some(pane) = self.panes.get_mut(self.current) else {
+            return self.refuse(at, key, value);
+        };
+        let aggregator = &*self.side.aggregator;
+        let create = |value| {
+            let mut acc = aggregator.create();
+            aggregator.add(&mut acc, value);
+            acc
+        };
+        let hash = hash_key(&key);
+        let operator = &self.side.operator;
+        pane.seen += 1;
+        if let Some(group) = pane.passed.get_mut(key_group(hash)) {
+            group.push((hash, key, self.task.blame_on(operator, || create(value))));
+            return;
+        }
+        let table = &mut pane.table;
+        let new = self
+            .task
+            .blame_on(operator, || table.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value)));
+        if new && pane.table.len().is_multiple_of(TRIAL) && pane.table.len() * 2 > pane.seen {
+            pane.pass(&self.side.recycled);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter(&mut self, at: Timestamp) {
+        self.window = self.side.windows.window_of(at);
+        if self.window.is_closed_by(self.side.closed_by) {
+            self.current = usize::MAX;
+            return;
+        }
+        let found = self.panes.iter().position(|pane| pane.window == self.window);
+        self.current = found.unwrap_or_else(|| {
+            let table = self.side.recycled.table();
+            self.panes.push(Pane { window: self.window, seen: 0, table, passed: Vec::new() });
+            self.panes.len() - 1
+        });
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse(&mut self, at: Timestamp, key: K, value: V) {
+        self.late += 1;
+        if let Some(output) = &self.side.late_output {
+            output(at, key, value);
+        }
+    }
+
+    fn finish(self) -> Vec<WindowBucket<K, A::Acc>> {
+        if self.late > 0 {
+            self.side.late.add(self.late);
+        }
+        let partitions = self.side.partitions;
+        let recycled = &self.side.recycled;
+        let owner = placement(partitions);
+        let mut buckets: Vec<_> = (0..partitions).map(|_| WindowBucket(Vec::new())).collect();
+        for Pane { window, mut table, passed, .. } in self.panes {
+            for (group, entries) in passed.into_iter().enumerate() {
+                buckets[usize::from(owner[group])].0.push((window, entries));
             }
-            for entry in entries {
+            if table.is_empty() {
+                recycled.keep_table(table);
+                continue;
+            }
+            for bucket in &mut buckets {
+                bucket.0.push((window, recycled.list()));
+            }
+            for entry in table.drain() {
                 let bucket = &mut buckets[usize::from(owner[key_group(entry.0)])];
                 if let Some((_, entries)) = bucket.0.last_mut() {
                     entries.push(entry);
                 }
             }
+            recycled.keep_table(table);
         }
         buckets
     }
 }
 
-/// The table of a window; a batch has few windows.
-#[cold]
-fn table_of<K: Eq, A>(tables: &mut Vec<(Window, KeyedTable<K, A>)>, window: Window) -> usize {
-    tables.iter().position(|(of, _)| *of == window).unwrap_or_else(|| {
-        tables.push((window, KeyedTable::default()));
-        tables.len() - 1
-    })
+impl<K: Eq, A> Pane<K, A> {
+    /// Gives up combining: from now on entries are only sorted by key group.
+    #[cold]
+    #[inline(never)]
+    fn pass(&mut self, recycled: &Recycled<K, A>) {
+        self.passed = (0..KEY_GROUPS).map(|_| recycled.list()).collect();
+        for entry in self.table.drain() {
+            self.passed[key_group(entry.0)].push(entry);
+        }
+    }
 }

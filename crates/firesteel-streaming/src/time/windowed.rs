@@ -10,6 +10,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::graph::What;
 use crate::stream::{DStream, Origins, SideOutput, Stream};
+use crate::time::recycle::Recycled;
 use crate::time::state::{KEY_GROUPS, WindowState};
 use crate::time::tracker::least;
 use crate::time::window_rdd::WindowRdd;
@@ -71,6 +72,7 @@ where
             windows: self.windows,
             aggregator: Arc::new(aggregator),
             state: Arc::new(WindowState::new()),
+            recycled: Arc::new(Recycled::new()),
             trackers: self.trackers,
             late_count,
             late_output,
@@ -161,6 +163,7 @@ pub struct WindowAggregate<D, K, V, W, A: Aggregator<V>> {
     windows: W,
     aggregator: Arc<A>,
     state: Arc<WindowState<K, A::Acc>>,
+    recycled: Arc<Recycled<K, A::Acc>>,
     trackers: Arc<[Arc<Tracker>]>,
     late_count: Accumulator<u64>,
     late_output: Option<LateOutput<K, V>>,
@@ -187,6 +190,7 @@ where
             late: self.late_count.clone(),
             late_output: self.late_output.clone(),
             partitions: parent.node().context().parallelism().min(KEY_GROUPS),
+            recycled: Arc::clone(&self.recycled),
             kind: PhantomData,
         };
         let (state, trackers) = (Arc::clone(&self.state), Arc::clone(&self.trackers));

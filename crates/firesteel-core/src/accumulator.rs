@@ -42,6 +42,61 @@ impl Accumulate for u64 {
     }
 }
 
+impl Accumulate for i64 {
+    type Item = i64;
+    fn zero() -> Self {
+        0
+    }
+    fn add(&mut self, item: i64) {
+        *self = self.saturating_add(item);
+    }
+    fn merge(&mut self, _: usize, other: Self) {
+        self.add(other);
+    }
+}
+
+macro_rules! extremes {
+    ($($(#[$doc:meta])* $name:ident: $better:ident;)+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            pub struct $name<T>(Option<T>);
+
+            impl<T> $name<T> {
+                /// The item; `None` if nothing was added.
+                #[must_use]
+                pub fn get(&self) -> Option<&T> {
+                    self.0.as_ref()
+                }
+            }
+
+            impl<T: Ord + Send + 'static> Accumulate for $name<T> {
+                type Item = T;
+                fn zero() -> Self {
+                    Self(None)
+                }
+                fn add(&mut self, item: T) {
+                    let item = match self.0.take() {
+                        Some(best) => best.$better(item),
+                        None => item,
+                    };
+                    self.0 = Some(item);
+                }
+                fn merge(&mut self, _: usize, other: Self) {
+                    other.0.into_iter().for_each(|item| self.add(item));
+                }
+            }
+        )+
+    };
+}
+
+extremes! {
+    /// The largest item added.
+    Max: max;
+    /// The smallest item added.
+    Min: min;
+}
+
 /// Items in the order of the partitions they come from, whatever the order in which tasks finish.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed<T>(BTreeMap<usize, Vec<T>>);
@@ -83,6 +138,27 @@ impl<T: Send + 'static> Accumulate for Listed<T> {
 /// What a task adds becomes visible when the task succeeds, once, however many attempts it took; what failed or
 /// superfluous attempts added is dropped. Outside of tasks an addition counts at once. A clone is the same
 /// accumulator.
+///
+/// ```
+/// use firesteel_core::{Accumulator, Actions, Max, RddOps};
+///
+/// # fn main() -> firesteel_core::Result<()> {
+/// let (malformed, longest) = (Accumulator::<u64>::new(), Accumulator::<Max<usize>>::new());
+/// let (count, measure) = (malformed.clone(), longest.clone());
+/// let lines = firesteel_scheduler::local(2)?.parallelize(["1", "20", "x"]);
+/// let numbers = lines.inspect(move |line| measure.add(line.len())).flat_map(move |line| {
+///     let number = line.parse::<u32>();
+///     count.add(u64::from(number.is_err()));
+///     number
+/// });
+/// assert_eq!(numbers.collect()?, [1, 20]);
+/// assert_eq!((malformed.get(), longest.read(|longest| longest.get().copied())), (1, Some(2)));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An action counts what the operators below it add as they run: a second action counts again, unless the RDD is
+/// persisted.
 pub struct Accumulator<A> {
     value: Arc<Mutex<A>>,
 }

@@ -10,22 +10,25 @@ use crate::job::{Job, JobOptions, JobRunner};
 use crate::lineage::RddId;
 use crate::rdd::Rdd;
 use crate::shuffle::ShuffleId;
-use crate::storage::Memory;
+use crate::storage::{Blocks, Memory};
 use crate::task::{DeadLetter, TaskContext, TaskOutput};
 
 /// What a context may use of the machine.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Memory for shuffles before they go to disk, in bytes.
+    /// Memory for shuffles and sorting before they go to disk, in bytes; 1 GiB by default. A task may hold one MiB in
+    /// any case.
     pub shuffle_memory: u64,
+    /// Memory for persisted RDDs before the least recently used partitions have to go, in bytes; 1 GiB by default.
+    pub storage_memory: u64,
     /// Where temporary files go; the system's place for them by default.
     pub temporary: Option<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { shuffle_memory: 1 << 30, temporary: None }
+        Self { shuffle_memory: 1 << 30, storage_memory: 1 << 30, temporary: None }
     }
 }
 
@@ -33,7 +36,9 @@ struct Shared {
     runner: Arc<dyn JobRunner>,
     next_rdd: AtomicU64,
     next_shuffle: AtomicU64,
+    next_broadcast: AtomicU64,
     memory: Memory,
+    blocks: Blocks,
 }
 
 /// The entry point to RDDs: makes them, runs jobs over them, keeps what they store. A clone is the same context.
@@ -51,8 +56,9 @@ impl Context {
     #[must_use]
     pub fn new(runner: Arc<dyn JobRunner>, settings: Settings) -> Self {
         let memory = Memory::new(settings.shuffle_memory, settings.temporary);
-        let (next_rdd, next_shuffle) = (AtomicU64::new(0), AtomicU64::new(0));
-        let shared = Arc::new(Shared { runner, next_rdd, next_shuffle, memory });
+        let blocks = Blocks::new(settings.storage_memory);
+        let [next_rdd, next_shuffle, next_broadcast] = [0, 0, 0].map(AtomicU64::new);
+        let shared = Arc::new(Shared { runner, next_rdd, next_shuffle, next_broadcast, memory, blocks });
         Self { shared, parallelism: None, options: Arc::default() }
     }
 
@@ -100,6 +106,15 @@ impl Context {
 
     pub(crate) fn next_shuffle_id(&self) -> ShuffleId {
         ShuffleId(self.shared.next_shuffle.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn next_broadcast_id(&self) -> u64 {
+        self.shared.next_broadcast.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The partitions that are kept.
+    pub(crate) fn blocks(&self) -> &Blocks {
+        &self.shared.blocks
     }
 
     /// The memory that shuffles share.

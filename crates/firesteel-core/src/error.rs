@@ -58,6 +58,14 @@ pub enum Error {
         /// What is wrong and what would be accepted.
         reason: String,
     },
+    /// A file that was written whole is not any more.
+    #[error("FS-R007: {} is damaged: {reason}; restore it, or make it again from its source", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// An accumulator, broadcast variable or RDD was used with the wrong context, or after its context ended.
     #[error("FS-R006: {what}")]
     Misuse {

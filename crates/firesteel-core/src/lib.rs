@@ -8,6 +8,7 @@ compile_error!("Firesteel turns panics of user code into task failures: build wi
 
 mod accumulator;
 mod actions;
+mod broadcast;
 mod clock;
 mod context;
 mod error;
@@ -16,6 +17,7 @@ mod job;
 mod lineage;
 mod operator;
 pub mod ops;
+mod pair_actions;
 mod pair_ops;
 mod partitioner;
 mod random;
@@ -26,17 +28,20 @@ mod source;
 mod storage;
 mod task;
 
-pub use accumulator::{Accumulate, Accumulator, Listed};
-pub use actions::Actions;
+pub use accumulator::{Accumulate, Accumulator, Listed, Max, Min};
+pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
+pub use broadcast::Broadcast;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::{Context, Settings};
 pub use error::{Error, Result};
 pub use job::{Job, JobOptions, JobOutput, JobRunner, Work};
 pub use lineage::{Dependency, Lineage, Location, Node, RddId, to_debug_string};
 pub use operator::Operator;
+pub use pair_actions::PairActions;
 pub use pair_ops::PairOps;
 pub use partitioner::{CustomPartitioner, HashPartitioner, Partitioner, PartitionerId, Placement, RangePartitioner};
 pub use rdd::{Data, Exchange, Key, Rdd, Records};
 pub use rdd_ops::RddOps;
 pub use source::Numbered;
+pub use storage::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
 pub use task::{Blame, DeadLetter, OnPanic, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport};

@@ -100,7 +100,7 @@ pub trait Lineage: Send + Sync + 'static {
 
     /// The same as a [`Placement`](crate::Placement) of the RDD's keys, where it is known: for going to the one
     /// partition of a key. Ask through [`Placement::known`](crate::Placement::known).
-    fn placement(&self) -> Option<&dyn Any> {
+    fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         None
     }
 

@@ -5,6 +5,7 @@
 
 mod boxed;
 mod cartesian;
+mod checkpoint;
 mod coalesce;
 mod cogroup;
 mod combined;
@@ -26,6 +27,7 @@ mod map;
 mod map_partitions;
 mod map_values;
 mod partitioned;
+mod persist;
 mod pruned;
 mod range;
 mod repartitioned;
@@ -39,6 +41,7 @@ mod zip_with_index;
 
 pub use boxed::BoxRdd;
 pub use cartesian::Cartesian;
+pub use checkpoint::Checkpointed;
 pub use coalesce::Coalesce;
 pub use cogroup::{Cogroup, Cogroup3};
 pub use combined::CombinedRdd;
@@ -58,6 +61,7 @@ pub use map::Map;
 pub use map_partitions::{MapPartitions, MapPartitionsWithIndex};
 pub use map_values::MapValues;
 pub use partitioned::PartitionedRdd;
+pub use persist::Persisted;
 pub use pruned::FilterByRange;
 pub use range::{Countable, RangeRdd};
 pub use repartitioned::Repartitioned;

@@ -1,17 +1,19 @@
 //! Transformations of every RDD.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::Result;
 use crate::lineage::to_debug_string;
 use crate::operator::Operator;
 use crate::ops::{
-    BoxRdd, By, Cartesian, Coalesce, Cogroup, CombinedRdd, Filter, FlatMap, Glom, GroupedRdd, Inspect, KeyBy, Keys,
-    Map, MapPartitions, MapPartitionsWithIndex, Once, Order, Repartitioned, Resample, Sample, Sorted, Subtracted,
-    Union, Zip, ZipWithIndex,
+    BoxRdd, By, Cartesian, Checkpointed, Coalesce, Cogroup, CombinedRdd, Filter, FlatMap, Glom, GroupedRdd, Inspect,
+    KeyBy, Keys, Map, MapPartitions, MapPartitionsWithIndex, Once, Order, Persisted, Repartitioned, Resample, Sample,
+    Sorted, Subtracted, Union, Zip, ZipWithIndex,
 };
 use crate::partitioner::Placement;
 use crate::rdd::{Data, Exchange, Key, Rdd, Records};
+use crate::storage::{MemoryOnly, StorageLevel};
 
 /// Transformations: each makes a new RDD and runs nothing.
 ///
@@ -338,6 +340,55 @@ pub trait RddOps: Rdd {
         Self::Item: Exchange,
     {
         Repartitioned::new(self, Operator::here("repartition"), partitions)
+    }
+
+    /// The same RDD, whose records are kept once they have been computed, as `level` says: [`MemoryOnly`],
+    /// [`MemoryAndDisk`](crate::MemoryAndDisk) or [`DiskOnly`](crate::DiskOnly). They are dropped with the last clone
+    /// of it, or by [`unpersist`](Persisted::unpersist).
+    ///
+    /// All persisted RDDs of a context share the memory that [`Settings`](crate::Settings) allow; the least recently
+    /// used partitions have to go when there is no more.
+    ///
+    /// ```
+    /// use firesteel_core::{Actions, MemoryAndDisk, RddOps};
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let context = firesteel_scheduler::local(2)?;
+    /// let parsed = context.parallelize(["1", "2", "x"]).flat_map(|text| text.parse::<u32>()).persist(MemoryAndDisk);
+    /// assert_eq!((parsed.count()?, parsed.max()?), (2, Some(2))); // parsed once
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    fn persist<L: StorageLevel<Self::Item>>(self, level: L) -> Persisted<Self, L>
+    where
+        Self::Item: Data,
+    {
+        Persisted::new(self, Operator::here("persist"), level)
+    }
+
+    /// [`persist`](Self::persist) in memory.
+    #[track_caller]
+    fn cache(self) -> Persisted<Self, MemoryOnly>
+    where
+        Self::Item: Data,
+    {
+        Persisted::new(self, Operator::here("cache"), MemoryOnly)
+    }
+
+    /// Writes all records into files in a new folder, by a job, and returns an RDD that reads them there. It no longer
+    /// depends on how they were made, so a long lineage ends here. The files stay; remove them when they are of no use
+    /// any more. [`Context::read_checkpoint`](crate::Context::read_checkpoint) takes them up again.
+    ///
+    /// The files carry checksums: a damaged one fails the job that reads it.
+    ///
+    /// # Errors
+    /// When the folder exists or cannot be written to, or when the job fails.
+    #[track_caller]
+    fn checkpoint(&self, folder: impl AsRef<Path>) -> Result<Checkpointed<Self::Item>>
+    where
+        Self::Item: Exchange,
+    {
+        Checkpointed::write(self, Operator::here("checkpoint"), folder.as_ref())
     }
 
     /// The same RDD behind a type that only tells its records: for a field, a return type, a list of RDDs.

@@ -48,7 +48,7 @@ impl<I: Iterator> Iterator for Numbered<'_, I> {
     fn fold<B, F: FnMut(B, I::Item) -> B>(mut self, start: B, mut each: F) -> B {
         if self.task.positions_wanted() {
             let mut acc = start;
-            while let Some(record) = self.next() {
+            for record in self.by_ref() {
                 acc = each(acc, record);
             }
             return acc;

@@ -1,12 +1,20 @@
-//! Memory and temporary files of a context: what shuffles may hold, and what goes to disk.
+//! Memory and files of a context: what shuffles may hold, what is kept of RDDs, and what goes to disk.
 
+mod blocks;
+mod level;
 mod measure;
 mod memory;
 mod merge;
 mod records;
 mod run;
+mod shared;
 
+pub(crate) use blocks::{Block, Blocks, Spill};
+pub(crate) use level::Disk;
+pub use level::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
 pub(crate) use measure::{estimate_by, estimate_bytes};
 pub(crate) use memory::{Memory, Reservation};
 pub(crate) use merge::{Merge, Runs, SortOrder, Sorter, write_run};
+pub(crate) use records::{RecordReader, RecordWriter};
 pub(crate) use run::{Run, RunFile, RunReader};
+pub(crate) use shared::Shared;

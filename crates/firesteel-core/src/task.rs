@@ -83,6 +83,7 @@ pub struct TaskContext {
     culprit: RefCell<Option<Operator>>,
     dead: RefCell<Vec<DeadLetter>>,
     updates: Rc<Updates>,
+    on_success: RefCell<Vec<Box<dyn FnOnce()>>>,
     metrics: TaskMetricsCells,
 }
 
@@ -110,6 +111,7 @@ impl TaskContext {
             culprit: RefCell::new(None),
             dead: RefCell::new(Vec::new()),
             updates: Rc::default(),
+            on_success: RefCell::default(),
             metrics: TaskMetricsCells::default(),
         }
     }
@@ -135,7 +137,10 @@ impl TaskContext {
         let outcome = catch_unwind(AssertUnwindSafe(|| work(&self)));
         drop(entered);
         match outcome {
-            Ok(output) => Ok((output, self.into_report())),
+            Ok(output) => {
+                self.on_success.take().into_iter().for_each(|keep| keep());
+                Ok((output, self.into_report()))
+            }
             Err(payload) => Err(match payload.downcast::<TaskError>() {
                 Ok(error) => *error,
                 Err(payload) => TaskError::Panic(self.blame(blame::message(&*payload))),
@@ -155,6 +160,12 @@ impl TaskContext {
                 bytes_spilled: self.metrics.bytes_spilled.get(),
             },
         }
+    }
+
+    /// Runs `keep` if the attempt succeeds: what a failed attempt computed must not be found by the next one, which
+    /// would then count less.
+    pub(crate) fn on_success(&self, keep: impl FnOnce() + 'static) {
+        self.on_success.borrow_mut().push(Box::new(keep));
     }
 
     /// Ends the attempt. It unwinds to the executor, so that no operator in between sees a cut-off partition.

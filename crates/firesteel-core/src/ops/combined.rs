@@ -87,8 +87,8 @@ where
     fn partitioner(&self) -> Option<PartitionerId> {
         Some(self.placement.id())
     }
-    fn placement(&self) -> Option<&dyn Any> {
-        Some(&self.placement)
+    fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(Arc::new(self.placement.clone()))
     }
     fn size_hint(&self, split: usize) -> Option<u64> {
         match &self.input {

@@ -99,8 +99,8 @@ macro_rules! placed_lineage {
         fn partitioner(&self) -> Option<$crate::PartitionerId> {
             Some($crate::Partitioner::id(&self.placement))
         }
-        fn placement(&self) -> Option<&dyn ::std::any::Any> {
-            Some(&self.placement)
+        fn placement(&self) -> Option<::std::sync::Arc<dyn ::std::any::Any + Send + Sync>> {
+            Some(::std::sync::Arc::new(self.placement.clone()))
         }
         fn size_hint(&self, split: usize) -> Option<u64> {
             Some(0 $(+ self.$input.size_hint(split)?)+)

@@ -44,7 +44,7 @@ macro_rules! same_placement {
         fn partitioner(&self) -> Option<$crate::PartitionerId> {
             self.parent.partitioner()
         }
-        fn placement(&self) -> Option<&dyn ::std::any::Any> {
+        fn placement(&self) -> Option<::std::sync::Arc<dyn ::std::any::Any + Send + Sync>> {
             self.parent.placement()
         }
     };
@@ -63,7 +63,7 @@ macro_rules! lineage_of_inner {
         fn partitioner(&self) -> Option<$crate::PartitionerId> {
             self.inner.partitioner()
         }
-        fn placement(&self) -> Option<&dyn ::std::any::Any> {
+        fn placement(&self) -> Option<::std::sync::Arc<dyn ::std::any::Any + Send + Sync>> {
             self.inner.placement()
         }
         fn preferred_locations(&self, split: usize) -> Vec<$crate::Location> {

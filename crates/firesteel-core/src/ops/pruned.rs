@@ -50,7 +50,7 @@ impl<R: Rdd, K: Key> Lineage for FilterByRange<R, K> {
     fn partitioner(&self) -> Option<crate::partitioner::PartitionerId> {
         self.is_whole().then(|| self.parent.partitioner()).flatten()
     }
-    fn placement(&self) -> Option<&dyn Any> {
+    fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.is_whole().then(|| self.parent.placement()).flatten()
     }
     fn preferred_locations(&self, split: usize) -> Vec<Location> {

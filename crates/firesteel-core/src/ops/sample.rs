@@ -34,7 +34,8 @@ impl<R: Rdd> Sample<R> {
     /// When a weight is negative or not finite, or their sum is 0.
     pub fn split(parent: &R, operator: &Operator, weights: &[f64], seed: u64) -> Result<Vec<Self>> {
         let total: f64 = weights.iter().sum();
-        if !weights.iter().all(|weight| (0.0..f64::INFINITY).contains(weight)) || !(total > 0.0 && total.is_finite()) {
+        let usable = |weight: &f64| (0.0..f64::INFINITY).contains(weight);
+        if !(weights.iter().all(usable) && total > 0.0 && total.is_finite()) {
             let reason = format!("the weights {weights:?} are not numbers from 0 with a sum above 0");
             return Err(Error::Argument { operator: operator.to_string(), reason });
         }

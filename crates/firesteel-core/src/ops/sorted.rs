@@ -139,11 +139,13 @@ impl<T: Exchange, S: SortKey<T>> Route<T> for ByRange<S, S::Key> {
     }
 }
 
+type Exchanged<R, T, S> = Shuffle<R, RouteSide<ByRange<S, <S as SortKey<T>>::Key>>, Chunk<T>>;
+
 /// The RDD of [`RddOps::sort_by`](crate::RddOps::sort_by) and [`PairOps::sort_by_key`](crate::PairOps::sort_by_key):
 /// each partition sorted, and all records of one before those of the next.
 pub struct Sorted<R: Rdd, S: SortKey<R::Item>> {
     node: Node,
-    shuffle: Arc<Shuffle<R, RouteSide<ByRange<S, S::Key>>, Chunk<R::Item>>>,
+    shuffle: Arc<Exchanged<R, R::Item, S>>,
     dependency: Arc<dyn ShuffleDependency>,
     key: Arc<S>,
     order: Order,
@@ -193,9 +195,8 @@ impl<R: Rdd<Item: Exchange>, S: SortKey<R::Item>> Lineage for Sorted<R, S> {
     fn partitioner(&self) -> Option<PartitionerId> {
         self.placed.as_ref().map(|placed| placed.id)
     }
-    fn placement(&self) -> Option<&dyn Any> {
-        let placed: &dyn Any = &*self.placed.as_ref()?.placement;
-        Some(placed)
+    fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        Some(Arc::clone(&self.placed.as_ref()?.placement))
     }
     fn size_hint(&self, split: usize) -> Option<u64> {
         Some(self.dependency.reduce_len(split))

@@ -46,7 +46,7 @@ impl<A: Rdd, B: Rdd<Item = A::Item>> Lineage for Union<A, B> {
     fn partitioner(&self) -> Option<PartitionerId> {
         self.alike.then(|| self.first.partitioner()).flatten()
     }
-    fn placement(&self) -> Option<&dyn Any> {
+    fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.alike.then(|| self.first.placement()).flatten()
     }
     fn preferred_locations(&self, split: usize) -> Vec<Location> {
@@ -126,7 +126,7 @@ impl<R: Rdd> Lineage for UnionAll<R> {
     fn partitioner(&self) -> Option<PartitionerId> {
         self.alike.then(|| self.parents[0].partitioner()).flatten()
     }
-    fn placement(&self) -> Option<&dyn Any> {
+    fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.alike.then(|| self.parents[0].placement()).flatten()
     }
     fn preferred_locations(&self, split: usize) -> Vec<Location> {

@@ -1,10 +1,8 @@
 //! A bucket of records in memory, with what did not fit on disk.
 
-use std::sync::Arc;
-
 use crate::rdd::Exchange;
 use crate::shuffle::Fetched;
-use crate::storage::{Reservation, Run};
+use crate::storage::{Reservation, Run, Shared};
 use crate::task::TaskContext;
 
 /// Records for one reduce partition: first those on disk, then those in memory.
@@ -13,6 +11,13 @@ pub struct Chunk<T> {
     records: Vec<T>,
     /// Held for as long as the records are.
     _memory: Reservation,
+}
+
+impl<T> AsRef<[T]> for Chunk<T> {
+    /// The part that is in memory.
+    fn as_ref(&self) -> &[T] {
+        &self.records
+    }
 }
 
 impl<T: Exchange> Chunk<T> {
@@ -69,7 +74,7 @@ impl<T: Exchange> Fetched<Chunk<T>> {
         let on_disk = read_runs(self.chunk().spilled.clone(), task);
         let in_memory = match self {
             Self::Owned(chunk) => InMemory::Moved { records: chunk.records.into_iter(), _memory: chunk._memory },
-            Self::Shared(chunk) => InMemory::Cloned { chunk, next: 0 },
+            Self::Shared(chunk) => InMemory::Cloned(Shared::new(chunk)),
         };
         on_disk.chain(in_memory)
     }
@@ -78,7 +83,7 @@ impl<T: Exchange> Fetched<Chunk<T>> {
 /// The part of a chunk that is in memory, being handed out.
 enum InMemory<T> {
     Moved { records: std::vec::IntoIter<T>, _memory: Reservation },
-    Cloned { chunk: Arc<Chunk<T>>, next: usize },
+    Cloned(Shared<T, Chunk<T>>),
 }
 
 impl<T: Exchange> Iterator for InMemory<T> {
@@ -87,18 +92,14 @@ impl<T: Exchange> Iterator for InMemory<T> {
     fn next(&mut self) -> Option<T> {
         match self {
             Self::Moved { records, .. } => records.next(),
-            Self::Cloned { chunk, next } => {
-                let record = chunk.records.get(*next)?.clone();
-                *next += 1;
-                Some(record)
-            }
+            Self::Cloned(records) => records.next(),
         }
     }
 
     fn fold<B, F: FnMut(B, T) -> B>(self, start: B, each: F) -> B {
         match self {
             Self::Moved { records, .. } => records.fold(start, each),
-            Self::Cloned { chunk, next } => chunk.records[next..].iter().cloned().fold(start, each),
+            Self::Cloned(records) => records.fold(start, each),
         }
     }
 }

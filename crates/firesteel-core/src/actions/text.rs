@@ -1,0 +1,77 @@
+//! Records as lines of text files.
+
+use std::fmt::Display;
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::operator::Operator;
+use crate::rdd::Rdd;
+use crate::task::TaskContext;
+
+pub(super) fn save<R: Rdd<Item: Display>>(rdd: &R, operator: &Operator, folder: &Path) -> Result<()> {
+    create_new(operator, folder)?;
+    let to: Arc<Path> = folder.into();
+    let by = operator.clone();
+    let write = move |rdd: &R, split, task: &TaskContext| {
+        let lines = rdd.compute(split, task);
+        // An attempt writes under a name of its own, so that two attempts never share a file.
+        let temporary = to.join(format!(".part-{split:05}-attempt-{}.tmp", task.identity().attempt));
+        let written = write_lines(&temporary, lines, &by, task).and_then(|()| {
+            let part = to.join(format!("part-{split:05}"));
+            fs::rename(&temporary, &part).map_err(|source| Error::File { action: "move", path: part, source })
+        });
+        if let Err(error) = written {
+            let _ = fs::remove_file(&temporary);
+            task.fail_with(error, true);
+        }
+    };
+    let done = rdd.node().context().run(rdd, write).and_then(|_| {
+        let marker = folder.join("_SUCCESS");
+        File::create(&marker).map(drop).map_err(|source| Error::File { action: "create", path: marker, source })
+    });
+    if done.is_err() {
+        // The folder is this call's own: nobody else has put anything into it.
+        let _ = fs::remove_dir_all(folder);
+    }
+    done
+}
+
+/// Makes a folder that must not exist yet.
+pub(crate) fn create_new(operator: &Operator, folder: &Path) -> Result<()> {
+    let path = folder.to_owned();
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(|source| Error::File {
+            action: "create the folder of",
+            path: path.clone(),
+            source,
+        })?;
+    }
+    fs::create_dir(folder).map_err(|source| match source.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::Argument {
+            operator: operator.to_string(),
+            reason: format!("{} exists already: remove it, or write elsewhere", folder.display()),
+        },
+        _ => Error::File { action: "create the folder", path, source },
+    })
+}
+
+fn write_lines<T: Display>(
+    path: &Path,
+    lines: impl Iterator<Item = T>,
+    operator: &Operator,
+    task: &TaskContext,
+) -> Result<()> {
+    let failed = |source| Error::File { action: "write", path: path.to_owned(), source };
+    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+    let mut outcome = Ok(());
+    task.drain(lines, |line| {
+        if outcome.is_ok() {
+            outcome = task.blame_on(operator, || writeln!(file, "{line}"));
+        }
+    });
+    outcome.and_then(|()| file.into_inner().map_err(std::io::IntoInnerError::into_error)).map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! `persist`: records are kept once they have been computed.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::lineage::{Dependency, Lineage, Location, Node, RddId};
+use crate::operator::Operator;
+use crate::ops::either::Either;
+use crate::rdd::{Data, Rdd, Records};
+use crate::source::Numbered;
+use crate::storage::{Block, Blocks, Disk, Memory, Shared, Spill, StorageLevel};
+use crate::task::TaskContext;
+
+/// The RDD of [`RddOps::persist`](crate::RddOps::persist). What it keeps is dropped with its last clone.
+pub struct Persisted<R, L> {
+    node: Node,
+    parent: R,
+    kept: Arc<Kept>,
+    level: PhantomData<fn() -> L>,
+}
+
+/// What is kept of one RDD.
+struct Kept {
+    rdd: RddId,
+    blocks: Blocks,
+    enabled: AtomicBool,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.blocks.remove(self.rdd);
+    }
+}
+
+impl<R: Rdd, L: StorageLevel<R::Item>> Persisted<R, L>
+where
+    R::Item: Data,
+{
+    /// Keeps the records of `parent` as `level` says.
+    #[must_use]
+    pub fn new(parent: R, operator: Operator, level: L) -> Self {
+        let _ = level;
+        let node = Node::new(parent.node().context(), operator);
+        let blocks = node.context().blocks().clone();
+        let kept = Arc::new(Kept { rdd: node.id(), blocks, enabled: AtomicBool::new(true) });
+        Self { node, parent, kept, level: PhantomData }
+    }
+
+    /// Drops what is kept, and keeps nothing from now on. Records are computed again when they are needed.
+    pub fn unpersist(&self) {
+        self.kept.enabled.store(false, Ordering::Relaxed);
+        self.kept.blocks.remove(self.kept.rdd);
+    }
+
+    /// How many partitions are kept now.
+    #[must_use]
+    pub fn kept_partitions(&self) -> usize {
+        (0..self.num_partitions()).filter(|split| self.kept.blocks.contains(self.kept.rdd, *split)).count()
+    }
+
+    /// Computes a partition, and keeps it if the attempt succeeds.
+    fn fill<'a>(&'a self, split: usize, task: &'a TaskContext) -> Filled<'a, R::Item> {
+        let memory = self.node.context().memory();
+        let mut records = task.guard(self.parent.compute(split, task));
+        let (mut held, mut check_at) = (Vec::new(), Memory::FIRST_CHECK);
+        let limit = self.kept.blocks.limit();
+        // What does not belong into memory goes to disk at once; what turns out too large, as soon as it does.
+        let mut fits = L::measure(&held).is_some();
+        while fits && let Some(record) = records.next() {
+            held.push(record);
+            if held.len() >= check_at {
+                fits = L::measure(&held).is_some_and(|bytes| bytes <= limit);
+                check_at = Memory::next_check(held.len());
+            }
+        }
+        match L::disk() {
+            _ if fits => Either::Left(self.keep_in_memory(split, held, task)),
+            Some(disk) => {
+                let run = (disk.write)(memory, &mut held.into_iter().chain(records));
+                let run = run.unwrap_or_else(|error| task.fail_with(error, true));
+                let (kept, copy) = (Arc::clone(&self.kept), run.clone());
+                task.on_success(move || kept.if_enabled(|blocks| blocks.put_on_disk(kept.rdd, split, copy)));
+                Either::Right((disk.read)(&run, task))
+            }
+            None => Either::Right(Box::new(held.into_iter().chain(records))),
+        }
+    }
+
+    fn keep_in_memory(&self, split: usize, held: Vec<R::Item>, task: &TaskContext) -> Shared<R::Item, Vec<R::Item>> {
+        let bytes = L::measure(&held).unwrap_or(0);
+        let held = Arc::new(held);
+        let (kept, copy) = (Arc::clone(&self.kept), Arc::clone(&held));
+        let (memory, disk) = (self.node.context().memory().clone(), L::disk());
+        task.on_success(move || {
+            kept.if_enabled(|blocks| {
+                let spill = disk.map(|disk| spill(disk, memory.clone()));
+                if !blocks.put_in_memory(kept.rdd, split, Arc::clone(&copy), bytes, spill)
+                    && let Some(disk) = disk
+                {
+                    match (disk.write)(&memory, &mut copy.iter().cloned()) {
+                        Ok(run) => blocks.put_on_disk(kept.rdd, split, run),
+                        Err(error) => tracing::warn!(split, %error, "a partition cannot be persisted to disk"),
+                    }
+                }
+            });
+        });
+        Shared::new(held)
+    }
+}
+
+/// Records of a block in memory, or any other way.
+type Filled<'a, T> = Either<Shared<T, Vec<T>>, Records<'a, T>>;
+
+impl Kept {
+    fn if_enabled(&self, put: impl FnOnce(&Blocks)) {
+        if self.enabled.load(Ordering::Relaxed) {
+            put(&self.blocks);
+        }
+    }
+}
+
+/// How a block of known record type is moved to disk.
+fn spill<T: Data>(disk: Disk<T>, memory: Memory) -> Spill {
+    Arc::new(move |block| match block.downcast_ref::<Block<T>>() {
+        Some(Block::InMemory(records)) => {
+            let run = (disk.write)(&memory, &mut records.iter().cloned())?;
+            Ok(Arc::new(Block::OnDisk(run)))
+        }
+        _ => Ok(Arc::clone(block)),
+    })
+}
+
+impl<R: Clone, L> Clone for Persisted<R, L> {
+    fn clone(&self) -> Self {
+        let (node, parent) = (self.node.clone(), self.parent.clone());
+        Self { node, parent, kept: Arc::clone(&self.kept), level: PhantomData }
+    }
+}
+
+impl<R: Rdd<Item: Data>, L: StorageLevel<R::Item>> Lineage for Persisted<R, L> {
+    crate::own_node!();
+    crate::same_placement!();
+    fn num_partitions(&self) -> usize {
+        self.parent.num_partitions()
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        visit(Dependency::Narrow(&self.parent));
+    }
+    fn preferred_locations(&self, split: usize) -> Vec<Location> {
+        self.parent.preferred_locations(split)
+    }
+    fn size_hint(&self, split: usize) -> Option<u64> {
+        match self.kept.blocks.get::<R::Item>(self.kept.rdd, split) {
+            Some(Block::InMemory(records)) => Some(records.len() as u64),
+            Some(Block::OnDisk(run)) => Some(run.len()),
+            None => self.parent.size_hint(split),
+        }
+    }
+    fn is_materialized(&self) -> bool {
+        self.kept_partitions() == self.num_partitions()
+    }
+}
+
+impl<R: Rdd<Item: Data>, L: StorageLevel<R::Item>> Rdd for Persisted<R, L> {
+    type Item = R::Item;
+
+    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = R::Item> + 'a {
+        let records = match self.kept.blocks.get::<R::Item>(self.kept.rdd, split) {
+            Some(Block::InMemory(records)) => Either::Left(Shared::new(records)),
+            // Only a level that writes to disk leaves a block there.
+            Some(Block::OnDisk(run)) => match L::disk() {
+                Some(disk) => Either::Right((disk.read)(&run, task)),
+                None => self.fill(split, task),
+            },
+            None => self.fill(split, task),
+        };
+        Numbered::behind_shuffle(records, task)
+    }
+}

@@ -178,6 +178,8 @@ impl<T> Drop for Progress<'_, T> {
 impl<T: Clone> SourceReader for BlockReader<T> {
     type Item = T;
 
+    const POSITIONS_ARE_RECORDS: bool = true;
+
     #[inline]
     fn next_record(&mut self) -> Result<Option<T>> {
         if self.position >= self.stop {

@@ -101,6 +101,9 @@ pub trait SourceReader: Sized {
     /// A record.
     type Item;
 
+    /// Whether positions count records one by one, so that the engine need not count what it is handed.
+    const POSITIONS_ARE_RECORDS: bool = false;
+
     /// The next record, or `None` behind the last one of the range.
     ///
     /// # Errors

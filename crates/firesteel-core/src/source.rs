@@ -45,14 +45,7 @@ impl<I: Iterator> Iterator for Numbered<'_, I> {
     }
 
     #[inline]
-    fn fold<B, F: FnMut(B, I::Item) -> B>(mut self, start: B, mut each: F) -> B {
-        if self.task.positions_wanted() {
-            let mut acc = start;
-            for record in self.by_ref() {
-                acc = each(acc, record);
-            }
-            return acc;
-        }
+    fn fold<B, F: FnMut(B, I::Item) -> B>(self, start: B, mut each: F) -> B {
         struct Report<'t> {
             seen: u64,
             first: u64,

@@ -203,22 +203,17 @@ impl TaskContext {
         self.position.set(Some(position));
     }
 
-    /// Asks the source to keep [`position`](Self::position) true for every record, not only when something fails. To be
-    /// called while the iterators of a partition are made; it takes the source's tight loop away.
+    /// Asks for [`position`](Self::position) to be true for every record, not only when something fails. To be called while
+    /// the iterators of a partition are made; the partition is then consumed record by record.
     pub fn want_positions(&self) {
         self.positions_wanted.set(true);
     }
 
-    /// Whether somebody asked for the position of every record.
+    /// Whether records are to be taken one by one from [`guard`](Self::guard): because each is guarded against panics,
+    /// or because somebody wants to know the position of each. Otherwise the partition is consumed in a tight loop.
     #[must_use]
-    pub fn positions_wanted(&self) -> bool {
-        self.positions_wanted.get()
-    }
-
-    /// Whether each record is to be guarded against panics.
-    #[must_use]
-    pub fn is_guarded(&self) -> bool {
-        self.guarded
+    pub fn is_stepwise(&self) -> bool {
+        self.guarded || self.positions_wanted.get()
     }
 
     /// The position of the record being handled, if the source tells.
@@ -262,8 +257,8 @@ impl TaskContext {
     /// [`fold`](Self::fold): in a guarded attempt, a record whose operators panic becomes a dead letter.
     #[inline]
     pub fn drain<T>(&self, records: impl Iterator<Item = T>, mut each: impl FnMut(T)) {
-        if self.guarded {
-            self.drain_guarded(records, &mut each);
+        if self.is_stepwise() {
+            self.drain_stepwise(records, &mut each);
         } else {
             records.for_each(each);
         }
@@ -272,19 +267,19 @@ impl TaskContext {
     /// Erased and out of line, so that the tight loop has the only direct call of `each` and takes it in.
     #[cold]
     #[inline(never)]
-    fn drain_guarded<T>(&self, records: impl Iterator<Item = T>, each: &mut dyn FnMut(T)) {
+    fn drain_stepwise<T>(&self, records: impl Iterator<Item = T>, each: &mut dyn FnMut(T)) {
         self.guard(records).for_each(each);
     }
 
     /// Folds every record into `start`; see [`drain`](Self::drain).
     #[inline]
     pub fn fold<T, A>(&self, records: impl Iterator<Item = T>, start: A, mut each: impl FnMut(A, T) -> A) -> A {
-        if self.guarded { self.fold_guarded(records, start, &mut each) } else { records.fold(start, each) }
+        if self.is_stepwise() { self.fold_stepwise(records, start, &mut each) } else { records.fold(start, each) }
     }
 
     #[cold]
     #[inline(never)]
-    fn fold_guarded<T, A>(&self, records: impl Iterator<Item = T>, start: A, each: &mut dyn FnMut(A, T) -> A) -> A {
+    fn fold_stepwise<T, A>(&self, records: impl Iterator<Item = T>, start: A, each: &mut dyn FnMut(A, T) -> A) -> A {
         self.guard(records).fold(start, each)
     }
 

@@ -70,7 +70,7 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
             let mut rows = 0u64;
             let records = rdd.compute(split, task);
             let written = task.blame_on(&operator, || {
-                if task.is_guarded() {
+                if task.is_stepwise() {
                     sink.write(at, task.guard(records).inspect(|_| rows += 1))
                 } else {
                     sink.write(at, records.inspect(|_| rows += 1))

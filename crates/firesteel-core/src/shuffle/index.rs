@@ -3,22 +3,28 @@
 /// An open-addressing index from hashes to positions in a list of entries.
 ///
 /// A slot holds the upper half of a hash and a position, in one word: most probes are decided by one load, without a
-/// look at the entry. Slots are probed one after the other; at most three quarters are used. Nothing is ever removed.
+/// look at the entry. Slots are probed one after the other. Nothing is ever removed.
 pub(crate) struct Index {
     /// The upper half of the hash, and the position plus one in the lower half; 0 is free. A power of two of them.
     slots: Vec<u64>,
     used: usize,
 }
 
+/// How many of so many slots are used at the most: a quarter as long as they fit into the first-level cache, for then
+/// nearly every key stands where it is looked for first and the processor predicts that; half of more.
+fn room(slots: usize) -> usize {
+    if slots <= 2048 { slots / 4 } else { slots / 2 }
+}
+
 const UPPER: u64 = 0xffff_ffff_0000_0000;
 
 impl Index {
     pub(crate) fn with_capacity(entries: usize) -> Self {
-        let mut index = Self { slots: Vec::new(), used: 0 };
-        if entries > 0 {
-            index.slots = vec![0; (entries + entries / 3 + 1).next_power_of_two()];
+        let mut size = if entries > 0 { entries.next_power_of_two().max(16) } else { 0 };
+        while room(size) < entries {
+            size *= 2;
         }
-        index
+        Self { slots: vec![0; size], used: 0 }
     }
 
     /// The position of the entry with this hash for which `is_it` holds.
@@ -39,7 +45,7 @@ impl Index {
 
     /// Adds an entry that is not there yet. `hash_of` tells the hash of the entries before it.
     pub(crate) fn insert(&mut self, hash: u64, entry: usize, hash_of: impl Fn(usize) -> u64) {
-        if (self.used + 1) * 4 > self.slots.len() * 3 {
+        if self.used + 1 > room(self.slots.len()) {
             self.grow(hash_of);
         }
         self.place(hash, entry);

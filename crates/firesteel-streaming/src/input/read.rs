@@ -128,7 +128,7 @@ impl<S: Source> Rdd for SourceRdd<S> {
             let retryable = error.class() == Class::Retryable;
             task.fail_with(error, retryable)
         });
-        SourceIter { reader, split, ends, task, records: 0, done: false }
+        SourceIter { reader, split, ends, task, from: range.from, records: 0, done: false }
     }
 }
 
@@ -138,6 +138,7 @@ struct SourceIter<'a, R: SourceReader> {
     split: usize,
     ends: &'a Accumulator<Ends>,
     task: &'a TaskContext,
+    from: u64,
     records: u64,
     done: bool,
 }
@@ -185,16 +186,19 @@ impl<R: SourceReader> Iterator for SourceIter<'_, R> {
     #[inline]
     fn fold<B, F: FnMut(B, R::Item) -> B>(mut self, start: B, mut each: F) -> B {
         let mut acc = Some(start);
-        if self.task.positions_wanted() {
-            while let Some(record) = self.next() {
-                acc = acc.map(|acc| each(acc, record));
-            }
-        } else if !self.done {
-            let (reader, records) = (&mut self.reader, &mut self.records);
-            let read = reader.for_each(|record| {
-                *records += 1;
-                acc = acc.take().map(|acc| each(acc, record));
-            });
+        if !self.done {
+            let read = if R::POSITIONS_ARE_RECORDS {
+                let from = self.reader.position();
+                let read = self.reader.for_each(|record| acc = acc.take().map(|acc| each(acc, record)));
+                self.records += self.reader.position() - from;
+                read
+            } else {
+                let (reader, records) = (&mut self.reader, &mut self.records);
+                reader.for_each(|record| {
+                    *records += 1;
+                    acc = acc.take().map(|acc| each(acc, record));
+                })
+            };
             if let Err(error) = read {
                 self.fail(error);
             }
@@ -207,7 +211,8 @@ impl<R: SourceReader> Iterator for SourceIter<'_, R> {
 impl<R: SourceReader> Drop for SourceIter<'_, R> {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            if self.records > 0 {
+            // A reader that has handed out nothing yet has no last position.
+            if self.reader.position() > self.from {
                 self.task.set_position(self.reader.last_position());
             }
         } else if !self.done {

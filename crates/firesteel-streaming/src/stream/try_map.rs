@@ -137,6 +137,9 @@ where
     #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = U> + 'a {
         let (f, operator) = (&*self.f, self.node.operator());
+        if self.tells() {
+            task.want_positions();
+        }
         self.parent.compute(split, task).filter_map(move |record| match task.blame_on(operator, || f(record)) {
             Ok(record) => Some(record),
             Err(error) => {
@@ -148,10 +151,15 @@ where
 }
 
 impl<R: Rdd, F: Send + Sync + 'static> TryMapRdd<R, F> {
+    /// Whether somebody hears where a refused record stood.
+    fn tells(&self) -> bool {
+        self.errors.is_some() || tracing::enabled!(target: "firesteel::records", tracing::Level::DEBUG)
+    }
+
     #[cold]
     fn refuse(&self, error: &dyn fmt::Display, task: &TaskContext) {
         self.refused.add(1);
-        if self.errors.is_none() && !tracing::enabled!(tracing::Level::DEBUG) {
+        if !self.tells() {
             return;
         }
         let refused = RecordError {

@@ -56,7 +56,12 @@ where
             panes: Vec::new(),
             late: 0,
         };
-        task.drain(records, |(at, (key, value))| writer.push(at, key, value));
+        // Two calls of `push`, not one in a shared closure: the tight loop then takes it in whole.
+        if task.is_stepwise() {
+            task.guard(records).for_each(|(at, (key, value))| writer.push_slow(at, key, value));
+        } else {
+            records.for_each(|(at, (key, value))| writer.push(at, key, value));
+        }
         writer.finish()
     }
 
@@ -95,6 +100,12 @@ where
     W: DisjointWindows,
     A: Aggregator<V>,
 {
+    #[cold]
+    #[inline(never)]
+    fn push_slow(&mut self, at: Timestamp, key: K, value: V) {
+        self.push(at, key, value);
+    }
+
     #[inline(always)]
     fn push(&mut self, at: Timestamp, key: K, value: V) {
         if !self.window.contains(at) {

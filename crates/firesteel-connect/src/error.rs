@@ -16,6 +16,8 @@ pub enum Class {
     Record,
     /// Nothing but a person can help: the job stops.
     Fatal,
+    /// Nobody takes the results any more, as behind `… | head`: the job ends, and that is no failure.
+    Closed,
 }
 
 /// An error of a source, a receiver or a sink.
@@ -82,6 +84,12 @@ pub enum ConnectError {
         /// The error of the client library.
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// Whoever took the results has left on purpose.
+    #[error("FS-N007: {place} is closed: nobody reads it any more")]
+    Closed {
+        /// Where results went.
+        place: String,
+    },
 }
 
 impl ConnectError {
@@ -115,6 +123,7 @@ impl ConnectError {
             Self::Malformed { .. } => Class::Record,
             Self::Unreachable { .. } => Class::Retryable,
             Self::Setting { .. } | Self::Lost { .. } => Class::Fatal,
+            Self::Closed { .. } => Class::Closed,
             Self::Other { class, .. } => *class,
         }
     }

@@ -228,6 +228,11 @@ impl JobRun {
         for (output, name) in self.parts.outputs.iter_mut().zip(&self.names) {
             let mut attempt = 0;
             while let Err(source) = output.commit(epoch) {
+                if source.class() == Class::Closed {
+                    tracing::info!(job = %self.job, sink = %name, "the job ends: {source}");
+                    self.control.stop(Stop::Gracefully);
+                    break;
+                }
                 attempt += 1;
                 if source.class() != Class::Retryable || attempt >= COMMIT_ATTEMPTS {
                     return Err(Error::Sink { name: name.to_string(), batch: self.batch, source });

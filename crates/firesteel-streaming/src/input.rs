@@ -1,5 +1,6 @@
 //! Inputs: which ranges of a source each micro-batch reads, and how far the job has come.
 
+mod bounded;
 mod plan;
 mod read;
 
@@ -12,9 +13,10 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::progress::{InputProgress, SplitProgress};
 
+pub use bounded::ReadRdd;
 pub use plan::BatchLimits;
 pub(crate) use plan::{Admission, Bound};
-pub(crate) use read::SourceRdd;
+pub use read::SourceRdd;
 use read::{Planned, Ranges};
 
 /// A source as the batch loop sees it.

@@ -18,7 +18,7 @@ mod time;
 pub use batch::Batch;
 pub use context::{Builder, StreamingContext};
 pub use error::{Error, Result};
-pub use input::BatchLimits;
+pub use input::{BatchLimits, ReadRdd, SourceRdd};
 pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, SplitProgress, StreamingListener, Summary,
 };

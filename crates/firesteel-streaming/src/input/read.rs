@@ -75,21 +75,28 @@ impl Accumulate for Ends {
 
 /// The records of a batch's ranges: one partition for each range.
 pub struct SourceRdd<S> {
-    node: Node,
-    reading: Arc<Reading<S>>,
-    ranges: Ranges,
+    pub(crate) node: Node,
+    pub(crate) reading: Arc<Reading<S>>,
+    pub(crate) ranges: Ranges,
+    /// Stops the source behind the last clone, unless a job does.
+    pub(crate) started: Option<Arc<dyn Send + Sync>>,
 }
 
 impl<S: Source> SourceRdd<S> {
     pub(crate) fn new(batch: &Batch, operator: &Operator, reading: &Arc<Reading<S>>) -> Self {
         let node = Node::new(batch.context(), operator.clone());
-        Self { node, reading: Arc::clone(reading), ranges: reading.ranges.lock().clone() }
+        Self { node, reading: Arc::clone(reading), ranges: reading.ranges.lock().clone(), started: None }
     }
 }
 
 impl<S> Clone for SourceRdd<S> {
     fn clone(&self) -> Self {
-        Self { node: self.node.clone(), reading: Arc::clone(&self.reading), ranges: self.ranges.clone() }
+        Self {
+            node: self.node.clone(),
+            reading: Arc::clone(&self.reading),
+            ranges: self.ranges.clone(),
+            started: self.started.clone(),
+        }
     }
 }
 

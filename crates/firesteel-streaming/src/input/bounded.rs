@@ -1,0 +1,60 @@
+//! Sources read as RDDs, without a stream.
+
+use std::sync::Arc;
+
+use firesteel_connect::{Source, Wake};
+use firesteel_core::{Clock, Context, Node, Operator, SystemClock};
+use firesteel_window::Timestamp;
+
+use crate::error::Result;
+use crate::input::{Admission, BatchLimits, Bound, Input, Reading, SourceInput, SourceRdd};
+
+/// Reads sources as RDDs: what a source holds now, as one dataset for batch work.
+///
+/// ```
+/// use firesteel_connect_memory::MemorySource;
+/// use firesteel_core::{Actions, RddOps};
+/// use firesteel_streaming::ReadRdd;
+///
+/// let context = firesteel_scheduler::local(2)?;
+/// let words = context.read(MemorySource::new(vec!["spark", "flint", "steel"]))?;
+/// assert_eq!(words.filter(|word| word.starts_with('s')).count()?, 2);
+/// # Ok::<(), firesteel_streaming::Error>(())
+/// ```
+pub trait ReadRdd {
+    /// An RDD of what `source` holds when this is called; what comes later is not part of it. It is read anew by every
+    /// action, up to where the first one found its end.
+    ///
+    /// # Errors
+    /// When the source cannot start or cannot be inspected. An error while reading fails the action.
+    #[track_caller]
+    fn read<S: Source>(&self, source: S) -> Result<SourceRdd<S>>;
+}
+
+impl ReadRdd for Context {
+    #[track_caller]
+    fn read<S: Source>(&self, source: S) -> Result<SourceRdd<S>> {
+        let operator = Operator::here("read");
+        let now = i64::try_from(SystemClock::new().wall().as_micros()).unwrap_or(i64::MAX);
+        let (mut input, reading) = SourceInput::new(source.describe(), source);
+        input.start(Wake::silent())?;
+        let started = Arc::new(Started(Arc::clone(&reading)));
+        input.admit(&Admission {
+            now: Timestamp::from_micros(now),
+            limits: BatchLimits::default(),
+            bound: Bound::Once,
+            executors: self.executors(),
+        })?;
+        let ranges = reading.ranges.lock().clone();
+        Ok(SourceRdd { node: Node::new(self, operator), reading, ranges, started: Some(started) })
+    }
+}
+
+/// A source that is stopped when the last RDD over it has gone.
+struct Started<S: Source>(Arc<Reading<S>>);
+
+impl<S: Source> Drop for Started<S> {
+    fn drop(&mut self) {
+        self.0.source.stop();
+    }
+}

@@ -1,1 +1,36 @@
 //! What a job shows a person at a terminal: result tables, a progress bar, a summary.
+//!
+//! - [`Console`]: a sink that prints results, as aligned tables or as JSON lines.
+//! - [`TerminalProgress`]: a listener that shows progress and a summary on standard error.
+//!
+//! ```
+//! use firesteel_connect_memory::MemorySource;
+//! use firesteel_streaming::{StreamingContext, Trigger};
+//! use firesteel_terminal::{Console, TerminalProgress};
+//!
+//! let job = StreamingContext::builder("lengths").listener(TerminalProgress::new()).build()?;
+//! job.read(MemorySource::new(vec!["spark", "fire"])).map(|word| (word, word.len())).write(Console::table());
+//! job.run(Trigger::AvailableNow)?;
+//! // epoch 1: 2 rows
+//! //  key    value
+//! // ──────────────
+//! //  spark      5
+//! //  fire       4
+//! # Ok::<(), firesteel_streaming::Error>(())
+//! ```
+//!
+//! Results go to standard output and everything else to standard error, so that results can be piped on. Both know of
+//! each other: a table is never torn by the bar.
+//!
+//! It is no logging: what happens inside of a job is told by `tracing`.
+
+mod console;
+mod numbers;
+mod progress;
+mod report;
+mod screen;
+mod table;
+mod value;
+
+pub use console::{Console, Printed};
+pub use progress::TerminalProgress;

@@ -1,0 +1,143 @@
+//! Progress as plain lines, on virtual time.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+
+use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_core::ManualClock;
+use firesteel_streaming::{JobRun, StreamingContext, Trigger};
+use firesteel_terminal::TerminalProgress;
+use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
+use parking_lot::Mutex;
+
+#[derive(Clone, Default)]
+struct Paper(Arc<Mutex<Vec<u8>>>);
+
+impl Paper {
+    /// The lines since the last call.
+    fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8(std::mem::take(&mut *self.0.lock())).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+impl Write for Paper {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A job that counts seconds in windows of ten, on a clock that stands still unless it is moved.
+fn counting(paper: &Paper, clock: &Arc<ManualClock>, source: QueueSource<&'static str>) -> StreamingContext {
+    let builder = StreamingContext::builder("ticks").clock(Arc::clone(clock) as _).threads(1);
+    let job = builder.listener(TerminalProgress::lines(paper.clone())).build().unwrap();
+    job.read_named("queue", source)
+        .try_map(|text| text.parse::<i64>())
+        .event_time(|second| Timestamp::from_secs(*second), Watermark::bounded(seconds(0)))
+        .key_by(|_| ())
+        .window(Tumbling::of(seconds(10)))
+        .count()
+        .write(Collector::new());
+    job
+}
+
+#[test]
+fn lines_come_once_a_second_and_only_with_news() {
+    let (paper, clock) = (Paper::default(), Arc::new(ManualClock::new()));
+    let source = QueueSource::new(1).one_at_a_time();
+    let queue = source.handle();
+    let mut job = counting(&paper, &clock, source).begin().unwrap();
+    let batch = |job: &mut JobRun, millis: u64, records: &[&'static str]| {
+        clock.advance(Duration::from_millis(millis));
+        queue.push(records.to_vec()).unwrap();
+        job.next_batch().unwrap();
+        paper.lines()
+    };
+    let start = paper.lines();
+    assert_eq!(start.len(), 2, "{start:?}");
+    assert!(start[0].starts_with("ticks: reads ") && start[0].ends_with("; writes a collector in memory"), "{start:?}");
+    assert!(start[1].starts_with("ticks: guarantee at-most-once: source queue cannot be read again"), "{start:?}");
+
+    let none: [&str; 0] = [];
+    assert_eq!(batch(&mut job, 0, &[]), none, "nothing has happened");
+    assert_eq!(
+        batch(&mut job, 0, &["1", "2"]),
+        ["ticks: batch 2, 2 records read, 0 rows written, watermark 1970-01-01T00:00:02Z"]
+    );
+    assert_eq!(batch(&mut job, 999, &["3", "oops"]), none, "a second has not passed");
+    assert_eq!(
+        batch(&mut job, 1, &["14"]),
+        ["ticks: batch 4, 5 records read, 1 rows written, 1 malformed, watermark 1970-01-01T00:00:14Z"]
+    );
+    assert_eq!(batch(&mut job, 5_000, &[]), none, "nothing has happened since");
+    assert_eq!(
+        batch(&mut job, 5_000, &["5"]),
+        ["ticks: batch 6, 6 records read, 1 rows written, 1 malformed, 1 late, watermark 1970-01-01T00:00:14Z"]
+    );
+    job.last_batch().unwrap();
+    assert_eq!(paper.lines(), none, "the last line is less than a second old: the summary tells the rest",);
+}
+
+#[test]
+fn the_summary_stands_in_columns() {
+    let (paper, clock) = (Paper::default(), Arc::new(ManualClock::new()));
+    let source = QueueSource::new(1);
+    let queue = source.handle();
+    queue.push(["1", "2", "x", "14"].repeat(300)).unwrap();
+    queue.close();
+    counting(&paper, &clock, source).run(Trigger::AvailableNow).unwrap();
+    let lines = paper.lines();
+    let summary = lines.iter().position(|line| line == "ticks: done").expect("a summary is printed");
+    let expected = [
+        "  records read  1,200",
+        "  malformed       300",
+        "  late              0",
+        "  rows written      2",
+        "  dead letters      0",
+        "  batches           2",
+        "  elapsed        0 µs",
+        "  records/s       0.0",
+    ];
+    assert_eq!(lines[summary + 1..], expected);
+}
+
+#[test]
+fn a_failed_job_says_so_in_its_summary() {
+    let (paper, clock) = (Paper::default(), Arc::new(ManualClock::new()));
+    let source = QueueSource::new(1);
+    let queue = source.handle();
+    queue.push(vec![1]).unwrap();
+    queue.close();
+    let builder = StreamingContext::builder("broken").clock(clock as _).threads(1);
+    let job = builder.listener(TerminalProgress::lines(paper.clone())).build().unwrap();
+    job.read(source).map(|_: i32| -> i32 { panic!("no such thing") }).write(Collector::new());
+    job.run(Trigger::AvailableNow).unwrap_err();
+    assert!(paper.lines().contains(&"broken: failed".to_owned()));
+}
+
+#[test]
+fn a_closed_standard_error_does_not_stop_the_job() {
+    struct Closed;
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let source = QueueSource::new(1);
+    let queue = source.handle();
+    queue.push(vec![1, 2]).unwrap();
+    queue.close();
+    let results = Collector::new();
+    let job = StreamingContext::builder("unheard").listener(TerminalProgress::lines(Closed)).build().unwrap();
+    job.read(source).write(results.clone());
+    job.run(Trigger::AvailableNow).unwrap();
+    assert_eq!(results.records(), [1, 2]);
+}

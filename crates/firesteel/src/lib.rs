@@ -1,1 +1,86 @@
-//! Spark Streaming's model in Rust: typed micro-batch streams over RDDs, whole or in parts.
+//! Spark Streaming's model in Rust: typed micro-batch streams over RDDs, with event time, in one binary.
+//!
+//! Clicks per client and hour of a web site, from its access log:
+//!
+#![cfg_attr(all(feature = "file", feature = "terminal"), doc = "```")]
+#![cfg_attr(not(all(feature = "file", feature = "terminal")), doc = "```ignore")]
+//! use firesteel::file::TextFiles;
+//! use firesteel::prelude::*;
+//!
+//! # struct Click { client: String, at: Timestamp }
+//! # impl std::str::FromStr for Click {
+//! #     type Err = &'static str;
+//! #     fn from_str(line: &str) -> Result<Self, Self::Err> {
+//! #         let stamp = line.split(['[', ']']).nth(1).filter(|_| line.ends_with('"')).ok_or("cut off")?;
+//! #         let (day, clock) = (&stamp[..2], &stamp[12..20]);
+//! #         let at = format!("2015-05-{day}T{clock}Z").parse().map_err(|_| "no time")?;
+//! #         Ok(Self { client: line.split(' ').next().unwrap_or_default().to_owned(), at })
+//! #     }
+//! # }
+//! fn main() -> firesteel::Result<()> {
+//! #   std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).expect("the root is there");
+//!     let job = StreamingContext::builder("hourly-clicks").build()?;
+//!
+//!     job.read(TextFiles::new("examples/data/access.log.gz"))
+//!         .try_map(|line| line.parse::<Click>()) // what does not parse goes to the error output, counted
+//!         .event_time(|click| click.at, Watermark::bounded(minutes(1)))
+//!         .key_by(|click| click.client.clone())
+//!         .window(Tumbling::of(hours(1)))
+//!         .count()
+//!         .write(Console::table());
+//!
+//!     job.run(Trigger::AvailableNow)
+//! }
+//! ```
+//!
+//! The same without a stream, as batch work over an RDD:
+//!
+#![cfg_attr(feature = "file", doc = "```")]
+#![cfg_attr(not(feature = "file"), doc = "```ignore")]
+//! use firesteel::file::TextFiles;
+//! use firesteel::prelude::*;
+//!
+//! # fn main() -> firesteel::Result<()> {
+//! # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).expect("the root is there");
+//! let context = firesteel::scheduler::local(2)?;
+//! let lines = context.read(TextFiles::new("examples/data/access.log.gz"))?;
+//! let posts = lines.filter(|line| line.contains("\"POST ")).count()?;
+//! assert_eq!(posts, 5);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where things are
+//!
+//! This crate holds no code of its own: it puts the others under one name. Whoever needs only a part depends on that
+//! part.
+//!
+//! | module | crate | what is in it |
+//! |---|---|---|
+//! | the root | `firesteel-streaming` | contexts, streams, triggers, progress |
+//! | [`rdd`] | `firesteel-core` | RDDs, their operators and actions, broadcast variables, accumulators |
+//! | [`scheduler`] | `firesteel-scheduler` | executors, stages, retries, job events |
+//! | [`window`] | `firesteel-window` | timestamps, windows, watermarks, aggregators |
+//! | [`connect`] | `firesteel-connect` | the traits of sources, receivers and sinks |
+//! | `file` | `firesteel-connect-file` | text files; feature `file` |
+//! | `socket` | `firesteel-connect-socket` | lines from a TCP socket; feature `socket` |
+//! | `memory` | `firesteel-connect-memory` | slices, queues, rates, a collector; feature `memory` |
+//! | `terminal` | `firesteel-terminal` | result tables and progress; feature `terminal` |
+//!
+//! All features are on by default.
+
+pub mod prelude;
+
+pub use firesteel_connect as connect;
+#[cfg(feature = "file")]
+pub use firesteel_connect_file as file;
+#[cfg(feature = "memory")]
+pub use firesteel_connect_memory as memory;
+#[cfg(feature = "socket")]
+pub use firesteel_connect_socket as socket;
+pub use firesteel_core as rdd;
+pub use firesteel_scheduler as scheduler;
+pub use firesteel_streaming::*;
+#[cfg(feature = "terminal")]
+pub use firesteel_terminal as terminal;
+pub use firesteel_window as window;

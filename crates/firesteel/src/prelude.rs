@@ -1,0 +1,14 @@
+//! What nearly every program needs: `use firesteel::prelude::*;`
+//!
+//! It brings the names to build and run a job, the time types, and the traits with the methods of RDDs. Connectors are
+//! named where they are used, except for the console.
+
+pub use firesteel_core::{Actions, Context, OnPanic, PairOps, Rdd, RddOps};
+pub use firesteel_streaming::{
+    Batch, BatchLimits, DStream, ReadRdd, Stop, Stream, StreamingContext, Trigger, WindowResult,
+};
+#[cfg(feature = "terminal")]
+pub use firesteel_terminal::{Console, TerminalProgress};
+pub use firesteel_window::{
+    Duration, Timestamp, Tumbling, Watermark, Window, days, hours, millis, minutes, seconds,
+};

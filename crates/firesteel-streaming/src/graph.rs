@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 
 use crate::input::Input;
 use crate::output::Output;
-use crate::time::Tracker;
+use crate::time::{FiredWindows, Tracker};
 
 /// Inputs, outputs and what lies between them that has a life of its own.
 #[derive(Default)]
@@ -20,6 +20,7 @@ pub(crate) struct Parts {
     pub(crate) outputs: Vec<Box<dyn Output>>,
     pub(crate) trackers: Vec<Arc<Tracker>>,
     pub(crate) counters: Vec<Counted>,
+    pub(crate) fired: Vec<firesteel_core::Accumulator<FiredWindows>>,
     /// What must hold before the job starts, found while the program was built.
     pub(crate) faults: Vec<crate::Error>,
 }
@@ -50,5 +51,12 @@ impl Graph {
         let count = firesteel_core::Accumulator::new();
         self.change(|parts| parts.counters.push(Counted { what, count: count.clone() }));
         count
+    }
+
+    /// What notes the windows that one operator fires.
+    pub(crate) fn fired(&self) -> firesteel_core::Accumulator<FiredWindows> {
+        let fired = firesteel_core::Accumulator::new();
+        self.change(|parts| parts.fired.push(fired.clone()));
+        fired
     }
 }

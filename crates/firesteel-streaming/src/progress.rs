@@ -32,6 +32,8 @@ pub struct BatchProgress {
     pub durations: Durations,
     /// The smallest watermark of the job behind the batch, if event time is used and known.
     pub watermark: Option<Timestamp>,
+    /// Windows of event time that fired, each counted once per operator, whatever the number of its keys.
+    pub windows: u64,
     /// Records that came too late for their window.
     pub late: u64,
     /// Records that `try_map` refused.
@@ -115,6 +117,8 @@ pub struct Summary {
     pub rows_out: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
+    /// Windows of event time that fired, each counted once per operator, whatever the number of its keys.
+    pub windows: u64,
     /// Records that came too late for their window.
     pub late: u64,
     /// Records set aside because user code panicked on them.

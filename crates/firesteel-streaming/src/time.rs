@@ -1,5 +1,6 @@
 //! Event time: streams whose records say when they happened.
 
+mod fired;
 mod keyed;
 mod recycle;
 mod results;
@@ -10,6 +11,7 @@ mod window_rdd;
 mod window_side;
 mod windowed;
 
+pub(crate) use fired::FiredWindows;
 pub use keyed::KeyedTimedStream;
 pub use results::WindowResult;
 pub use timed::{Timed, TimedStream};

@@ -23,6 +23,7 @@ fn a_bounded_source_closes_all_windows() {
         .write(results.clone());
     let summary = job.run_to_summary(Trigger::AvailableNow).unwrap();
     assert_eq!((summary.rows_in, summary.late, summary.rows_out), (1000, 0, 30));
+    assert_eq!(summary.windows, 10, "three keys do not make a window three");
     let mut expected = std::collections::BTreeMap::new();
     for (key, at) in events {
         *expected.entry((key, at / 10 * 10)).or_insert(0u64) += 1;

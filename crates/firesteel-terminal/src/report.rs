@@ -94,6 +94,7 @@ pub(crate) fn end(job: &str, summary: &Summary, failed: bool) -> String {
         ("records read", grouped(summary.rows_in)),
         ("malformed", grouped(summary.malformed)),
         ("late", grouped(summary.late)),
+        ("windows", grouped(summary.windows)),
         ("rows written", grouped(summary.rows_out)),
         ("dead letters", grouped(summary.dead_letters)),
         ("batches", grouped(summary.batches)),

@@ -97,6 +97,7 @@ fn the_summary_stands_in_columns() {
         "  records read  1,200",
         "  malformed       300",
         "  late              0",
+        "  windows           2",
         "  rows written      2",
         "  dead letters      0",
         "  batches           2",

@@ -281,6 +281,7 @@ impl JobRun {
                 total_us,
             },
             watermark,
+            windows: self.parts.fired.iter().map(|fired| fired.take().len()).sum(),
             late: counted(&self.parts.counters, What::Late),
             malformed: counted(&self.parts.counters, What::Malformed),
             dead_letters,
@@ -293,6 +294,7 @@ impl JobRun {
         self.summary.batches += 1;
         self.summary.rows_in += progress.rows_in;
         self.summary.rows_out += progress.rows_out;
+        self.summary.windows += progress.windows;
         self.summary.late += progress.late;
         self.summary.malformed += progress.malformed;
         self.summary.dead_letters += progress.dead_letters.len() as u64;

@@ -1,16 +1,17 @@
 //! The reduce side of a windowed aggregation: accumulators meet the state, and windows fire.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
-use firesteel_core::{Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_core::{Accumulator, Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp};
 
 use crate::batch::Batch;
 use crate::time::state::{WindowState, groups_of, key_group};
 use crate::time::tracker::least;
 use crate::time::window_side::{WindowBucket, WindowSide};
-use crate::time::{Tracker, WindowResult};
+use crate::time::{FiredWindows, Tracker, WindowResult};
 
 type WindowShuffle<R, K, V, W, A> = Shuffle<R, WindowSide<K, V, W, A>, WindowBucket<K, <A as Aggregator<V>>::Acc>>;
 
@@ -23,9 +24,21 @@ pub struct WindowRdd<R, K, V, W, A: Aggregator<V>> {
     shuffle: Arc<WindowShuffle<R, K, V, W, A>>,
     dependency: Arc<dyn ShuffleDependency>,
     aggregator: Arc<A>,
-    state: Arc<WindowState<K, A::Acc>>,
-    trackers: Arc<[Arc<Tracker>]>,
+    firing: Firing<K, A::Acc>,
     batch: u64,
+}
+
+/// What decides which windows fire, and what takes note of them.
+pub(crate) struct Firing<K, Acc> {
+    pub(crate) state: Arc<WindowState<K, Acc>>,
+    pub(crate) trackers: Arc<[Arc<Tracker>]>,
+    pub(crate) fired: Accumulator<FiredWindows>,
+}
+
+impl<K, Acc> Clone for Firing<K, Acc> {
+    fn clone(&self) -> Self {
+        Self { state: Arc::clone(&self.state), trackers: Arc::clone(&self.trackers), fired: self.fired.clone() }
+    }
 }
 
 impl<R, K, V, W, A> WindowRdd<R, K, V, W, A>
@@ -41,14 +54,13 @@ where
         operator: &Operator,
         batch: &Batch,
         side: WindowSide<K, V, W, A>,
-        state: Arc<WindowState<K, A::Acc>>,
-        trackers: Arc<[Arc<Tracker>]>,
+        firing: Firing<K, A::Acc>,
     ) -> Self {
         let aggregator = Arc::clone(&side.aggregator);
         let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
         let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
         let node = Node::new(batch.context(), operator.clone());
-        Self { node, shuffle, dependency, aggregator, state, trackers, batch: batch.id() }
+        Self { node, shuffle, dependency, aggregator, firing, batch: batch.id() }
     }
 }
 
@@ -59,8 +71,7 @@ impl<R, K, V, W, A: Aggregator<V>> Clone for WindowRdd<R, K, V, W, A> {
             shuffle: Arc::clone(&self.shuffle),
             dependency: Arc::clone(&self.dependency),
             aggregator: Arc::clone(&self.aggregator),
-            state: Arc::clone(&self.state),
-            trackers: Arc::clone(&self.trackers),
+            firing: self.firing.clone(),
             batch: self.batch,
         }
     }
@@ -107,7 +118,7 @@ where
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = Self::Item> + 'a {
         let groups = groups_of(split, self.num_partitions());
         let first = groups.start;
-        let mut panes: Vec<_> = groups.map(|group| self.state.group(group).lock()).collect();
+        let mut panes: Vec<_> = groups.map(|group| self.firing.state.group(group).lock()).collect();
         for panes in &mut panes {
             panes.begin(self.batch);
         }
@@ -135,7 +146,7 @@ where
                 }
             }
         }
-        let watermark = least(&self.trackers, Tracker::reached);
+        let watermark = least(&self.firing.trackers, Tracker::reached);
         let mut fired = Vec::new();
         for panes in &mut panes {
             fired.extend(panes.fire(watermark).map(|(window, key, acc)| WindowResult {
@@ -143,6 +154,9 @@ where
                 key: key.clone(),
                 value: task.blame_on(operator, || aggregator.finish(acc)),
             }));
+        }
+        if !fired.is_empty() {
+            self.firing.fired.add(fired.iter().map(|result| result.window).collect::<BTreeSet<_>>());
         }
         fired.into_iter()
     }

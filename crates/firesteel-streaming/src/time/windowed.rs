@@ -13,9 +13,9 @@ use crate::stream::{DStream, Origins, SideOutput, Stream};
 use crate::time::recycle::Recycled;
 use crate::time::state::{KEY_GROUPS, WindowState};
 use crate::time::tracker::least;
-use crate::time::window_rdd::WindowRdd;
+use crate::time::window_rdd::{Firing, WindowRdd};
 use crate::time::window_side::{LateOutput, WindowSide};
-use crate::time::{Tracker, WindowResult};
+use crate::time::{FiredWindows, Tracker, WindowResult};
 
 /// A keyed stream gathered in windows, waiting for an aggregation.
 ///
@@ -64,6 +64,7 @@ where
         A: Aggregator<V, Acc: Data, Out: Send + 'static> + Send + Sync + 'static,
     {
         let late_count = self.stream.graph.counter(What::Late);
+        let fired = self.stream.graph.fired();
         let late_output =
             self.late.map(|late| -> LateOutput<K, V> { Arc::new(move |at, key, value| late((at, (key, value)))) });
         let node = WindowAggregate {
@@ -75,6 +76,7 @@ where
             recycled: Arc::new(Recycled::new()),
             trackers: self.trackers,
             late_count,
+            fired,
             late_output,
         };
         Stream { graph: self.stream.graph, node }
@@ -166,6 +168,7 @@ pub struct WindowAggregate<D, K, V, W, A: Aggregator<V>> {
     recycled: Arc<Recycled<K, A::Acc>>,
     trackers: Arc<[Arc<Tracker>]>,
     late_count: Accumulator<u64>,
+    fired: Accumulator<FiredWindows>,
     late_output: Option<LateOutput<K, V>>,
 }
 
@@ -193,8 +196,9 @@ where
             recycled: Arc::clone(&self.recycled),
             kind: PhantomData,
         };
-        let (state, trackers) = (Arc::clone(&self.state), Arc::clone(&self.trackers));
-        Ok(WindowRdd::new(parent, &self.operator, batch, side, state, trackers))
+        let firing =
+            Firing { state: Arc::clone(&self.state), trackers: Arc::clone(&self.trackers), fired: self.fired.clone() };
+        Ok(WindowRdd::new(parent, &self.operator, batch, side, firing))
     }
     fn operator(&self) -> &Operator {
         &self.operator

@@ -89,7 +89,8 @@ impl FromStr for Click {
             return Err(ParseClickError::Request);
         };
         let (status, rest) = word(rest);
-        let status = status.parse().ok().filter(|status| (100..1000).contains(status)).ok_or(ParseClickError::Status)?;
+        let status =
+            status.parse().ok().filter(|status| (100..1000).contains(status)).ok_or(ParseClickError::Status)?;
         let (bytes, rest) = word(rest);
         let bytes = if bytes == "-" { 0 } else { bytes.parse().map_err(|_| ParseClickError::Bytes)? };
         let (referrer, rest) = quoted(rest).ok_or(ParseClickError::Referrer)?;
@@ -144,7 +145,8 @@ fn time(text: &str) -> Option<Timestamp> {
 mod tests {
     use super::{Click, ParseClickError};
 
-    const LINE: &str = r#"::1 - frank [10/Oct/2000:13:55:36 -0700] "POST /a?b=c HTTP/1.0" 404 - "http://x/" "A \"quoted\" agent""#;
+    const LINE: &str =
+        r#"::1 - frank [10/Oct/2000:13:55:36 -0700] "POST /a?b=c HTTP/1.0" 404 - "http://x/" "A \"quoted\" agent""#;
 
     #[test]
     fn every_field_is_read() {

@@ -63,6 +63,11 @@ impl Node {
         self.operator = self.operator.clone().named(name);
     }
 
+    /// Says what computes the RDD, where it is not the method that made it: an operator built from several.
+    pub fn set_operator(&mut self, operator: Operator) {
+        self.operator = operator;
+    }
+
     /// Sets what jobs over this RDD and over those made from it default to.
     pub fn set_context(&mut self, context: Context) {
         self.context = context;

@@ -23,5 +23,7 @@ pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, SplitProgress, StreamingListener, Summary,
 };
 pub use run::{JobRun, RunningJob, Stop, Stopper, Trigger};
-pub use stream::{DStream, Lift, Lift2, Origins, RecordError, SideOutput, SideStream, SourceStream, Stream, TryMap};
+pub use stream::{
+    BoxStream, DStream, Lift, Lift2, Origins, RecordError, Shared, SideOutput, SideStream, SourceStream, Stream, TryMap,
+};
 pub use time::{KeyedTimedStream, Timed, TimedStream, WindowAggregate, WindowResult, WindowedStream};

@@ -1,9 +1,16 @@
 //! Streams: rules that make an RDD of each micro-batch.
 
 mod basic;
+mod boxed;
+mod joins;
 mod lift;
+mod pairs;
+mod partitions;
+mod print;
+mod shared;
 mod side;
 mod source;
+mod transform;
 mod try_map;
 
 use std::sync::Arc;
@@ -14,8 +21,10 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::graph::Graph;
 
+pub use boxed::BoxStream;
 pub(crate) use lift::Width;
 pub use lift::{Lift, Lift2};
+pub use shared::Shared;
 pub use side::{SideOutput, SideStream};
 pub use source::SourceStream;
 pub use try_map::{RecordError, TryMap};

@@ -9,6 +9,4 @@ pub use firesteel_streaming::{
 };
 #[cfg(feature = "terminal")]
 pub use firesteel_terminal::{Console, TerminalProgress};
-pub use firesteel_window::{
-    Duration, Timestamp, Tumbling, Watermark, Window, days, hours, millis, minutes, seconds,
-};
+pub use firesteel_window::{Duration, Timestamp, Tumbling, Watermark, Window, days, hours, millis, minutes, seconds};

@@ -15,6 +15,12 @@ pub(crate) enum Width {
     Wide,
 }
 
+/// The RDD under the name and place of the stream's operator, for messages and lineages.
+pub(crate) fn called<R: Rdd>(mut rdd: R, operator: &Operator) -> R {
+    rdd.node_mut().set_operator(operator.clone());
+    rdd
+}
+
 /// A stream whose RDDs `make` derives from those of one parent.
 pub struct Lift<D, M, R> {
     parent: D,

@@ -110,6 +110,16 @@ impl<T: Send + 'static, D: DStream<Item = (Timestamp, T)>> TimedStream<D> {
         KeyedTimedStream { stream, trackers: self.trackers }
     }
 
+    /// The records of both streams. The watermark is the smaller one of the two.
+    #[track_caller]
+    pub fn union<E>(self, other: TimedStream<E>) -> TimedStream<impl DStream<Item = (Timestamp, T)>>
+    where
+        E: DStream<Item = (Timestamp, T)>,
+    {
+        let trackers = self.trackers.iter().chain(other.trackers.iter()).cloned().collect();
+        TimedStream { stream: self.stream.union(other.stream), trackers }
+    }
+
     /// The plain stream of records with their times.
     pub fn without_time(self) -> Stream<D> {
         self.stream

@@ -18,10 +18,10 @@ pub(crate) type LateOutput<K, V> = Arc<dyn Fn(Timestamp, K, V) + Send + Sync>;
 pub(crate) type Entry<K, A> = (u64, K, A);
 
 /// Accumulators on their way to one reduce partition. A window may stand there several times.
-pub struct WindowBucket<K, A>(pub(crate) Vec<(Window, Vec<Entry<K, A>>)>);
+pub(crate) struct WindowBucket<K, A>(pub(crate) Vec<(Window, Vec<Entry<K, A>>)>);
 
 /// Aggregates within the map partition, as long as that makes the data smaller, and sorts by key group.
-pub struct WindowSide<K, V, W, A: Aggregator<V>> {
+pub(crate) struct WindowSide<K, V, W, A: Aggregator<V>> {
     pub(crate) windows: W,
     pub(crate) aggregator: Arc<A>,
     pub(crate) operator: Operator,

@@ -15,7 +15,8 @@ pub(crate) trait Output: Send {
     fn describe(&self) -> String;
     fn guarantee(&self) -> Guarantee;
     fn level(&self) -> usize;
-    fn start(&mut self) -> Result<()>;
+    /// Prepares for writing; returns the newest epoch that the outside world has.
+    fn start(&mut self) -> Result<Option<Epoch>>;
     /// Computes and writes the batch, invisibly.
     fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<Written>;
     /// Makes what was written visible.
@@ -58,8 +59,9 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
         origins.level
     }
 
-    fn start(&mut self) -> Result<()> {
-        self.sink.start().map_err(|source| Error::Sink { name: self.name(), batch: 0, source })
+    fn start(&mut self) -> Result<Option<Epoch>> {
+        let started = self.sink.start().and_then(|()| self.sink.last_committed());
+        started.map_err(|source| Error::Sink { name: self.name(), batch: 0, source })
     }
 
     fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<Written> {
@@ -134,8 +136,8 @@ where
         self.stream.trace(&mut origins);
         origins.level
     }
-    fn start(&mut self) -> Result<()> {
-        Ok(())
+    fn start(&mut self) -> Result<Option<Epoch>> {
+        Ok(None)
     }
     fn write(&mut self, batch: &Batch, _: Epoch) -> Result<Written> {
         let rdd = crate::stream::reusable(self.stream.rdd(batch)?);

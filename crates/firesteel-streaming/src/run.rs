@@ -2,6 +2,7 @@
 
 mod batch_loop;
 mod control;
+mod drive;
 mod handle;
 mod trigger;
 

@@ -1,4 +1,4 @@
-//! The batch loop: admit, compute, commit, report; again.
+//! One micro-batch after the other: admit, compute, commit, report.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use crate::batch::Batch;
 use crate::context::Config;
 use crate::error::{Error, Result};
 use crate::graph::{Counted, Parts, What};
-use crate::input::{Admission, Admitted, Bound};
+use crate::input::{Admission, Admitted, Bound, Input};
 use crate::output::Written;
 use crate::progress::{BatchProgress, Durations, JobInfo, OutputProgress, Summary, per_second};
-use crate::run::{Control, Stop, Trigger};
+use crate::run::{Control, Stop};
 use crate::stream::{RecordError, SideOutput};
 
 /// A job that has been started and is advanced batch by batch.
@@ -21,21 +21,26 @@ use crate::stream::{RecordError, SideOutput};
 /// [`StreamingContext::run`](crate::StreamingContext::run) drives it by a trigger; tests drive it by hand, on virtual
 /// time.
 pub struct JobRun {
-    job: Arc<str>,
-    parts: Parts,
-    names: Vec<Arc<str>>,
+    pub(super) job: Arc<str>,
+    pub(super) parts: Parts,
+    pub(super) names: Vec<Arc<str>>,
     context: Context,
-    config: Arc<Config>,
-    control: Arc<Control>,
+    pub(super) config: Arc<Config>,
+    pub(super) control: Arc<Control>,
     dead_letters: SideOutput<RecordError>,
-    batch: u64,
+    pub(super) batch: u64,
+    /// The newest epoch of this run or of any sink: what is committed next is behind all of them.
+    last_epoch: Epoch,
     started: std::time::Duration,
     summary: Summary,
-    ended: bool,
+    pub(super) ended: bool,
+    /// The job is to stop gracefully: only what receivers have stored is still read, for nobody could read it later.
+    pub(super) draining: bool,
+    pub(super) closed: bool,
 }
 
 /// What came of looking for work.
-enum Step {
+pub(super) enum Step {
     Done(Box<BatchProgress>),
     /// Nothing to read. `complete`: nothing will ever come. `drained`: nothing left that the trigger asks for.
     Idle {
@@ -44,18 +49,8 @@ enum Step {
     },
 }
 
-/// The interval of a trigger, which must be more than nothing.
-fn std_interval(interval: firesteel_window::Duration) -> Result<std::time::Duration> {
-    std::time::Duration::try_from(interval).ok().filter(|interval| !interval.is_zero()).ok_or_else(|| Error::Setting {
-        what: "Trigger::Every".to_owned(),
-        reason: format!("the interval is {interval}; it must be longer than zero"),
-    })
-}
-
 /// How often a commit is tried when the sink says that trying again may help.
 const COMMIT_ATTEMPTS: u32 = 5;
-/// How long the loop waits for data when no source wakes it.
-const POLL: std::time::Duration = std::time::Duration::from_millis(10);
 /// Below so many records a batch is not worth more than one partition behind a shuffle.
 const SMALL_BATCH: u64 = 20_000;
 
@@ -87,9 +82,12 @@ impl JobRun {
             control,
             dead_letters,
             batch: 0,
+            last_epoch: Epoch::default(),
             started,
             summary: Summary::default(),
             ended: false,
+            draining: false,
+            closed: false,
         };
         run.announce();
         for input in &mut run.parts.inputs {
@@ -97,7 +95,7 @@ impl JobRun {
             input.start(firesteel_connect::Wake::new(move || control.wake()))?;
         }
         for output in &mut run.parts.outputs {
-            output.start()?;
+            run.last_epoch = run.last_epoch.max(output.start()?.unwrap_or_default());
         }
         Ok(run)
     }
@@ -142,16 +140,23 @@ impl JobRun {
         self.process(&admission, &admitted, true, self.config.clock.monotonic())
     }
 
-    fn admission(&self, bound: Bound) -> Admission {
+    pub(super) fn admission(&self, bound: Bound) -> Admission {
         let now = Timestamp::from_micros(i64::try_from(self.config.clock.wall().as_micros()).unwrap_or(i64::MAX));
         Admission { now, limits: self.config.limits, bound, executors: self.context.executors() }
     }
 
-    fn admit(&mut self, admission: &Admission) -> Result<Vec<Admitted>> {
-        self.parts.inputs.iter_mut().map(|input| self_retry(&self.control, || input.admit(admission))).collect()
+    pub(super) fn admit(&mut self, admission: &Admission) -> Result<Vec<Admitted>> {
+        let (control, draining) = (&self.control, self.draining);
+        let admit = |input: &mut Box<dyn Input>| {
+            if draining && input.replay() == Replay::Always {
+                return Ok(Admitted { drained: true, ..Admitted::default() });
+            }
+            ask(control, || input.admit(admission))
+        };
+        self.parts.inputs.iter_mut().map(admit).collect()
     }
 
-    fn step(&mut self, bound: Bound, force: bool) -> Result<Step> {
+    pub(super) fn step(&mut self, bound: Bound, force: bool) -> Result<Step> {
         let begun = self.config.clock.monotonic();
         let admission = self.admission(bound);
         let admitted = self.admit(&admission)?;
@@ -172,7 +177,8 @@ impl JobRun {
         begun: std::time::Duration,
     ) -> Result<BatchProgress> {
         self.batch += 1;
-        let epoch = Epoch(self.batch);
+        self.last_epoch = Epoch(self.last_epoch.0 + 1);
+        let epoch = self.last_epoch;
         for tracker in &self.parts.trackers {
             let of = |names: fn(&Admitted) -> &Vec<Arc<str>>| {
                 tracker.inputs.iter().filter_map(|input| admitted.get(*input)).flat_map(names).cloned()
@@ -312,111 +318,21 @@ impl JobRun {
             listener.on_batch(progress);
         }
     }
+}
 
-    /// Drives the job until it ends.
-    pub(crate) fn drive(mut self, trigger: Trigger) -> Result<Summary> {
-        let ended = self.batches(trigger);
-        let ended = match ended {
-            // A batch that was cancelled because the job is to stop at once is no failure.
-            Err(Error::Batch { source: firesteel_core::Error::Cancelled { .. }, .. })
-                if self.control.stopping() == Some(Stop::AtOnce) =>
-            {
-                Ok(())
-            }
-            ended => ended,
-        };
-        let ended = self.close(ended);
-        let summary = self.summary();
-        if let Err(error) = &ended {
-            tracing::error!(job = %self.job, %error, "the job has failed");
+impl Drop for JobRun {
+    /// A run that is given up leaves nothing behind that runs on.
+    fn drop(&mut self) {
+        if !self.closed
+            && let Err(error) = self.close(Ok(()))
+        {
+            tracing::warn!(job = %self.job, %error, "a sink could not be closed");
         }
-        for listener in &self.config.listeners {
-            listener.on_end(&summary, ended.as_ref().err());
-        }
-        ended.map(|()| summary)
-    }
-
-    fn batches(&mut self, trigger: Trigger) -> Result<()> {
-        let (bound, interval) = match trigger {
-            Trigger::AsSoonAsPossible => (Bound::Open, None),
-            Trigger::Every(interval) => (Bound::Open, Some(std_interval(interval)?)),
-            Trigger::AvailableNow => (Bound::AvailableNow, None),
-            Trigger::Once => (Bound::Once, None),
-        };
-        let mut due = self.config.clock.monotonic();
-        loop {
-            match self.control.stopping() {
-                Some(Stop::AtOnce) => return Ok(()),
-                Some(Stop::Gracefully) => return self.drain_receivers(),
-                None => {}
-            }
-            if let Some(interval) = interval {
-                let now = self.config.clock.monotonic();
-                if now < due {
-                    self.control.wait_for_stop(due - now);
-                    continue;
-                }
-                // Missed ticks are not made up for.
-                due += interval * u32::try_from((now - due).as_nanos() / interval.as_nanos() + 1).unwrap_or(1);
-            }
-            match self.step(bound, false)? {
-                Step::Done(_) if bound == Bound::Once => return self.finish_if_complete(),
-                Step::Done(_) => {}
-                Step::Idle { complete: true, .. } => return self.finish(),
-                Step::Idle { drained: true, .. } if bound != Bound::Open => return Ok(()),
-                Step::Idle { .. } if interval.is_some() => drop(self.next_batch()?),
-                Step::Idle { .. } => self.control.wait(POLL),
-            }
-        }
-    }
-
-    fn finish_if_complete(&mut self) -> Result<()> {
-        let admission = self.admission(Bound::Open);
-        let complete = self.admit(&admission)?.iter().all(|input| input.complete);
-        if complete { self.finish() } else { Ok(()) }
-    }
-
-    /// All sources have ended: the last windows close.
-    fn finish(&mut self) -> Result<()> {
-        if !self.parts.trackers.is_empty() && !std::mem::replace(&mut self.ended, true) {
-            self.last_batch()?;
-        }
-        Ok(())
-    }
-
-    /// What receivers have stored would be lost: it is processed before the job ends.
-    fn drain_receivers(&mut self) -> Result<()> {
-        let volatile = |input: &&mut Box<dyn crate::input::Input>| input.replay() == Replay::WhileRunning;
-        let mut any = false;
-        for input in self.parts.inputs.iter_mut().filter(volatile) {
-            input.stop();
-            any = true;
-        }
-        while any && self.control.stopping() != Some(Stop::AtOnce) {
-            if let Step::Idle { .. } = self.step(Bound::AvailableNow, false)? {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn close(&mut self, ended: Result<()>) -> Result<()> {
-        for input in &mut self.parts.inputs {
-            input.stop();
-        }
-        let mut ended = ended;
-        for (output, name) in self.parts.outputs.iter_mut().zip(&self.names) {
-            if let Err(source) = output.stop() {
-                let failed = Error::Sink { name: name.to_string(), batch: self.batch, source };
-                ended = ended.and(Err(failed));
-            }
-        }
-        ended
     }
 }
 
 /// Repeats what failed for a passing reason.
-fn self_retry<T>(control: &Control, mut call: impl FnMut() -> Result<T>) -> Result<T> {
+fn ask<T>(control: &Control, mut call: impl FnMut() -> Result<T>) -> Result<T> {
     let mut attempt = 0;
     loop {
         match call() {

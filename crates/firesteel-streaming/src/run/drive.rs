@@ -1,0 +1,122 @@
+//! Running a job by its trigger until it ends, and ending it.
+
+use firesteel_connect::Replay;
+
+use crate::error::{Error, Result};
+use crate::input::Bound;
+use crate::progress::Summary;
+use crate::run::batch_loop::{JobRun, Step};
+use crate::run::{Stop, Trigger};
+
+/// How long the loop waits for data when no source wakes it.
+const POLL: std::time::Duration = std::time::Duration::from_millis(10);
+
+impl JobRun {
+    /// Drives the job until it ends.
+    pub(crate) fn drive(mut self, trigger: Trigger) -> Result<Summary> {
+        let ended = self.batches(trigger);
+        let ended = match ended {
+            // A batch that was cancelled because the job is to stop at once is no failure.
+            Err(Error::Batch { source: firesteel_core::Error::Cancelled { .. }, .. })
+                if self.control.stopping() == Some(Stop::AtOnce) =>
+            {
+                Ok(())
+            }
+            ended => ended,
+        };
+        let ended = self.close(ended);
+        let summary = self.summary();
+        if let Err(error) = &ended {
+            tracing::error!(job = %self.job, %error, "the job has failed");
+        }
+        for listener in &self.config.listeners {
+            listener.on_end(&summary, ended.as_ref().err());
+        }
+        ended.map(|()| summary)
+    }
+
+    fn batches(&mut self, trigger: Trigger) -> Result<()> {
+        let (bound, interval) = match trigger {
+            Trigger::AsSoonAsPossible => (Bound::Open, None),
+            Trigger::Every(interval) => (Bound::Open, Some(std_interval(interval)?)),
+            Trigger::AvailableNow => (Bound::AvailableNow, None),
+            Trigger::Once => (Bound::Once, None),
+        };
+        let mut due = self.config.clock.monotonic();
+        loop {
+            match self.control.stopping() {
+                Some(Stop::AtOnce) => return Ok(()),
+                Some(Stop::Gracefully) => return self.drain_receivers(),
+                None => {}
+            }
+            if let Some(interval) = interval {
+                let now = self.config.clock.monotonic();
+                if now < due {
+                    self.control.wait_for_stop(due - now);
+                    continue;
+                }
+                // Missed ticks are not made up for.
+                due += interval * u32::try_from((now - due).as_nanos() / interval.as_nanos() + 1).unwrap_or(1);
+            }
+            match self.step(bound, false)? {
+                Step::Done(_) if bound == Bound::Once => return self.finish_if_complete(),
+                Step::Done(_) => {}
+                Step::Idle { complete: true, .. } => return self.finish(),
+                Step::Idle { drained: true, .. } if bound != Bound::Open => return Ok(()),
+                Step::Idle { .. } if interval.is_some() => drop(self.next_batch()?),
+                Step::Idle { .. } => self.control.wait(POLL),
+            }
+        }
+    }
+
+    fn finish_if_complete(&mut self) -> Result<()> {
+        let admission = self.admission(Bound::Open);
+        let complete = self.admit(&admission)?.iter().all(|input| input.complete);
+        if complete { self.finish() } else { Ok(()) }
+    }
+
+    /// All sources have ended: the last windows close.
+    fn finish(&mut self) -> Result<()> {
+        if !self.parts.trackers.is_empty() && !std::mem::replace(&mut self.ended, true) {
+            self.last_batch()?;
+        }
+        Ok(())
+    }
+
+    /// What receivers have stored would be lost: it is processed before the job ends.
+    fn drain_receivers(&mut self) -> Result<()> {
+        self.draining = true;
+        for input in self.parts.inputs.iter_mut().filter(|input| input.replay() == Replay::WhileRunning) {
+            input.stop();
+        }
+        while self.control.stopping() != Some(Stop::AtOnce) {
+            if let Step::Idle { .. } = self.step(Bound::Open, false)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, ended: Result<()>) -> Result<()> {
+        self.closed = true;
+        for input in &mut self.parts.inputs {
+            input.stop();
+        }
+        let mut ended = ended;
+        for (output, name) in self.parts.outputs.iter_mut().zip(&self.names) {
+            if let Err(source) = output.stop() {
+                let failed = Error::Sink { name: name.to_string(), batch: self.batch, source };
+                ended = ended.and(Err(failed));
+            }
+        }
+        ended
+    }
+}
+
+/// The interval of a trigger, which must be more than nothing.
+fn std_interval(interval: firesteel_window::Duration) -> Result<std::time::Duration> {
+    std::time::Duration::try_from(interval).ok().filter(|interval| !interval.is_zero()).ok_or_else(|| Error::Setting {
+        what: "Trigger::Every".to_owned(),
+        reason: format!("the interval is {interval}; it must be longer than zero"),
+    })
+}

@@ -1,7 +1,48 @@
 //! Micro-batch streams: contexts, operators, event-time windows, the batch loop and its progress.
 //!
-//! A [`Stream`] is a rule that makes an RDD of each micro-batch, so every operator of RDDs is an operator of streams.
-//! A [`StreamingContext`] reads sources, and runs batch after batch until the job ends.
+//! A [`Stream`] is a rule that makes an RDD of each micro-batch, so every operator of RDDs is an operator of streams. A
+//! [`StreamingContext`] reads sources, and runs batch after batch until the job ends.
+//!
+//! ```
+//! use firesteel_connect_memory::{Collector, MemorySource};
+//! use firesteel_streaming::{StreamingContext, Trigger};
+//! use firesteel_window::{Timestamp, Tumbling, Watermark, minutes, seconds};
+//!
+//! let clicks = vec![("ada", 5), ("bob", 30), ("ada", 45), ("ada", 70)];
+//! let counts = Collector::new();
+//!
+//! let job = StreamingContext::builder("clicks per minute").build()?;
+//! job.read(MemorySource::new(clicks))
+//!     .map(|(user, second)| (user.to_owned(), second))
+//!     .event_time(|click| Timestamp::from_secs(click.1), Watermark::bounded(seconds(10)))
+//!     .key_by(|click| click.0.clone())
+//!     .window(Tumbling::of(minutes(1)))
+//!     .count()
+//!     .map(|row| (row.key, row.window.start().as_secs(), row.value))
+//!     .write(counts.clone());
+//! job.run(Trigger::AvailableNow)?;
+//!
+//! let mut counts = counts.records();
+//! counts.sort();
+//! let expected = [("ada", 0, 2), ("ada", 60, 1), ("bob", 0, 1)];
+//! assert!(counts.iter().map(|(user, at, count)| (user.as_str(), *at, *count)).eq(expected));
+//! # Ok::<(), firesteel_streaming::Error>(())
+//! ```
+//!
+//! # What is where
+//!
+//! - [`Stream`]: operators on records, on keys and values, and between streams, batch by batch; outputs.
+//! - [`TimedStream`], [`KeyedTimedStream`], [`WindowedStream`]: event time, watermarks and windows. A window needs a key
+//!   and an event time, and the types say so.
+//! - [`SideOutput`]: a second stream out of an operator, for what is malformed, late or set aside.
+//! - [`Trigger`] and [`BatchLimits`]: when a batch runs, and how large it may become.
+//! - [`BatchProgress`], [`Summary`] and [`StreamingListener`]: what a job reports. The same is logged by `tracing`.
+//! - [`JobRun`]: a job driven by hand, batch by batch, as the testkit does.
+//!
+//! # What it does not do
+//!
+//! State lives in memory and ends with the process: a job that is started again reads its sources from the start. The
+//! guarantee that follows from a job's sources and sinks is computed and told when the job starts ([`JobInfo`]).
 
 mod batch;
 mod context;

@@ -40,7 +40,8 @@ impl Adaptive {
     }
 
     /// Partitions are put together until they have so many records, 20,000 by default, and then run one after the
-    /// other on one executor. Each stays a task of its own.
+    /// other on one executor; fewer, down to a quarter, where executors would be left with nothing. Each partition stays
+    /// a task of its own.
     #[must_use]
     pub fn coalesce_to(self, records: u64) -> Self {
         Self { coalesce_to: records, ..self }
@@ -60,7 +61,7 @@ impl Adaptive {
     }
 
     /// Puts the tasks in the order in which to start them and cuts that order into runs of tasks.
-    pub(crate) fn arrange(&self, sizes: &[Option<u64>]) -> Arrangement {
+    pub(crate) fn arrange(&self, sizes: &[Option<u64>], executors: usize) -> Arrangement {
         let total = sizes.iter().fold(0u64, |total, size| total.saturating_add(Self::weight(*size)));
         if total < self.inline_below {
             return Arrangement::Inline;
@@ -68,11 +69,13 @@ impl Adaptive {
         // The largest first, so that no large one starts last while the other executors have nothing left to do.
         let mut order: Vec<u32> = (0..sizes.len()).map(|task| task as u32).collect();
         order.sort_by_key(|task| std::cmp::Reverse(Self::weight(sizes[*task as usize])));
+        // Every executor gets its part, unless that would be too little to wake it for.
+        let part = (total / executors.max(1) as u64).clamp(self.coalesce_to / 4, self.coalesce_to);
         let mut ends = Vec::new();
         let mut weight = 0u64;
         for (at, task) in order.iter().enumerate() {
             weight = weight.saturating_add(Self::weight(sizes[*task as usize]));
-            if weight >= self.coalesce_to || at + 1 == order.len() {
+            if weight >= part || at + 1 == order.len() {
                 ends.push(at as u32 + 1);
                 weight = 0;
             }
@@ -101,24 +104,35 @@ mod tests {
 
     #[test]
     fn a_small_wave_stays_with_the_caller() {
-        assert_eq!(Adaptive::default().arrange(&[Some(100), Some(200)]), Arrangement::Inline);
-        assert_ne!(Adaptive::default().arrange(&[Some(100), None]), Arrangement::Inline);
-        assert_ne!(Adaptive::off().arrange(&[Some(1)]), Arrangement::Inline);
+        assert_eq!(Adaptive::default().arrange(&[Some(100), Some(200)], 2), Arrangement::Inline);
+        assert_ne!(Adaptive::default().arrange(&[Some(100), None], 2), Arrangement::Inline);
+        assert_ne!(Adaptive::off().arrange(&[Some(1)], 2), Arrangement::Inline);
     }
 
     #[test]
     fn the_largest_come_first_and_tiny_ones_together() {
         let sizes = [Some(10), Some(30_000), None, Some(15_000), Some(20), Some(6_000)];
-        let Arrangement::Spread { order, ends } = Adaptive::default().arrange(&sizes) else { panic!("too large") };
+        let Arrangement::Spread { order, ends } = Adaptive::default().arrange(&sizes, 2) else { panic!("too large") };
         assert_eq!(order, [2, 1, 3, 5, 4, 0]);
         assert_eq!(ends, [1, 2, 4, 6]);
-        let Arrangement::Spread { ends, .. } = Adaptive::off().arrange(&sizes) else { panic!("never inline") };
+        let Arrangement::Spread { ends, .. } = Adaptive::off().arrange(&sizes, 2) else { panic!("never inline") };
         assert_eq!(ends, [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
+    fn no_executor_is_left_with_nothing_for_the_sake_of_coalescing() {
+        let ends = |size: u64, executors| match Adaptive::default().arrange(&[Some(size); 8], executors) {
+            Arrangement::Spread { ends, .. } => ends,
+            Arrangement::Inline => panic!("too large"),
+        };
+        assert_eq!(ends(4_000, 2), [4, 8]);
+        assert_eq!(ends(4_000, 4), [2, 4, 6, 8]);
+        assert_eq!(ends(4_000, 64), [2, 4, 6, 8]);
+    }
+
+    #[test]
     fn many_empty_partitions_are_still_spread() {
-        let Arrangement::Spread { ends, .. } = Adaptive::default().arrange(&vec![Some(0); 10_000]) else {
+        let Arrangement::Spread { ends, .. } = Adaptive::default().arrange(&vec![Some(0); 10_000], 2) else {
             panic!("ten thousand tasks cost something")
         };
         assert_eq!(ends.len(), 25);

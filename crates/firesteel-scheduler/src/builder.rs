@@ -6,17 +6,19 @@ use std::sync::atomic::AtomicU64;
 use firesteel_core::{Clock, Result, SystemClock};
 
 use crate::adaptive::Adaptive;
+use crate::bus::{Bus, Listener};
 use crate::engine::Engine;
-use crate::event::{Bus, Listener};
 use crate::in_flight::InFlight;
 use crate::pool::{Executors, Mode, Pool};
 use crate::scheduler::Scheduler;
+use crate::speculation::Speculation;
 
 /// Sets up a [`Scheduler`].
 #[must_use]
 pub struct Builder {
     threads: usize,
     max_attempts: u32,
+    speculation: Option<Speculation>,
     adaptive: Adaptive,
     deterministic: Option<u64>,
     mode: Mode,
@@ -30,6 +32,7 @@ impl Default for Builder {
         Self {
             threads: 0,
             max_attempts: 4,
+            speculation: None,
             adaptive: Adaptive::default(),
             deterministic: None,
             mode: Mode::default(),
@@ -51,13 +54,19 @@ impl Builder {
         Self { max_attempts: attempts.max(1), ..self }
     }
 
+    /// Gives stragglers a second attempt. Off by default.
+    pub fn speculation(self, speculation: Speculation) -> Self {
+        Self { speculation: Some(speculation), ..self }
+    }
+
     /// How tasks are spread over the executors.
     pub fn adaptive(self, adaptive: Adaptive) -> Self {
         Self { adaptive, ..self }
     }
 
     /// Runs every task on the thread that submits its job, one after the other, in an order drawn from `seed`; 0
-    /// keeps the order of the partitions. For tests: a failing order can be repeated.
+    /// keeps the order of the partitions. For tests: a failing order can be repeated. [`threads`](Self::threads) then
+    /// only says what the contexts take for the default number of partitions: 1 unless it is set.
     pub fn deterministic(self, seed: u64) -> Self {
         Self { deterministic: Some(seed), ..self }
     }
@@ -74,7 +83,8 @@ impl Builder {
         self
     }
 
-    /// Adds a listener; see [`Event`](crate::Event).
+    /// Adds a listener: it is called for each [`Event`](crate::Event), by the thread on which it happens.
+    /// [`Queued`](crate::Queued) makes one that never holds up a job.
     pub fn listener(mut self, listener: impl Listener) -> Self {
         self.listeners.push(Box::new(listener));
         self
@@ -91,18 +101,22 @@ impl Builder {
     /// When the operating system refuses a thread.
     pub fn build(self) -> Result<Scheduler> {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let threads = match (self.deterministic, self.threads) {
-            (Some(_), _) => 1,
-            (None, 0) => cores(),
-            (None, threads) => threads,
+        let threads = match (self.threads, self.deterministic) {
+            (0, Some(_)) => 1,
+            (0, None) => cores(),
+            (threads, _) => threads,
         };
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
-        let patience = Some(self.adaptive.patience);
-        let pool = Executors::new(self.mode, self.pools, patience);
+        let look = self.speculation.as_ref().map(|speculation| speculation.interval);
+        let pool = Executors::new(self.mode, self.pools, threads, self.adaptive.patience, look);
+        if self.deterministic.is_none() {
+            pool.resize(threads)?;
+        }
         let engine = Engine {
             pool,
             adaptive: self.adaptive,
             max_attempts: self.max_attempts,
+            speculation: self.speculation,
             deterministic: self.deterministic,
             bus: Bus::new(self.listeners),
             clock,
@@ -110,8 +124,6 @@ impl Builder {
             jobs: parking_lot::Mutex::default(),
             next_job: AtomicU64::new(0),
         };
-        let scheduler = Scheduler::new(engine);
-        scheduler.start(threads)?;
-        Ok(scheduler)
+        Ok(Scheduler::new(engine))
     }
 }

@@ -7,16 +7,18 @@ use firesteel_core::Clock;
 use parking_lot::Mutex;
 
 use crate::adaptive::Adaptive;
+use crate::bus::Bus;
 use crate::cancel::JobControl;
-use crate::event::Bus;
 use crate::in_flight::InFlight;
 use crate::pool::Executors;
+use crate::speculation::Speculation;
 
 /// The parts of a scheduler.
 pub(crate) struct Engine {
     pub(crate) pool: Arc<Executors>,
     pub(crate) adaptive: Adaptive,
     pub(crate) max_attempts: u32,
+    pub(crate) speculation: Option<Speculation>,
     /// Everything on the calling thread, in an order drawn from this seed.
     pub(crate) deterministic: Option<u64>,
     pub(crate) bus: Bus,

@@ -1,33 +1,8 @@
-//! The listener bus: what happens to jobs, stages, tasks and executors.
-//!
-//! ```
-//! use std::sync::{Arc, Mutex};
-//! use firesteel_core::Actions;
-//! use firesteel_scheduler::{Event, Scheduler};
-//!
-//! let log = Arc::new(Mutex::new(Vec::new()));
-//! let seen = Arc::clone(&log);
-//! let listener = move |event: &Event| {
-//!     if let Event::JobEnded(job) = event {
-//!         seen.lock().expect("nobody panics").push(job.error.clone());
-//!     }
-//! };
-//! let context = Scheduler::builder().threads(2).listener(listener).build()?.context(Default::default());
-//! context.parallelize(0..10u32).count()?;
-//! assert_eq!(*log.lock().expect("nobody panics"), [None]);
-//! # Ok::<(), firesteel_core::Error>(())
-//! ```
-//!
-//! Listeners are called one event at a time, in order, by the thread on which it happened: a slow listener slows the
-//! job. Without listeners no event is made.
+//! What is told to listeners: events of jobs, stages, tasks and executors.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use firesteel_core::TaskMetrics;
-use parking_lot::ReentrantMutex;
 use serde::{Serialize, Serializer};
 
 /// Something that happened. As JSON, times are numbers of microseconds.
@@ -100,16 +75,16 @@ pub struct StageStarted {
     pub job: u64,
     /// The stage's number within the job.
     pub stage: usize,
-    /// How often the stage ran before within this job: more than 0 if its output was lost.
+    /// How often the stage ran before within this job: more than 0 if its input or output was lost.
     pub attempt: u32,
     /// The shuffle it writes, or `None` for the stage that computes the result.
     pub shuffle: Option<u64>,
     /// The last operator of the stage.
     pub operator: String,
-    /// The number of its tasks.
+    /// How many of its tasks run now; after a loss, those that are to be run again.
     pub tasks: usize,
-    /// For each task, where it would best run. Within one process this is for information only: all executors are
-    /// equally near.
+    /// For each task, where it would best run; empty if no task minds. Within one process this is for information only:
+    /// all executors are equally near.
     pub locations: Vec<Vec<String>>,
     /// When, since the Unix epoch.
     #[serde(serialize_with = "micros")]
@@ -208,71 +183,10 @@ pub enum Outcome {
     },
     /// The job was cancelled or failed elsewhere.
     Cancelled,
-    /// Another attempt of the task was faster.
+    /// Another attempt of the task was faster. This may come after the end of the job.
     Superseded,
 }
 
-fn micros<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn micros<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_u64(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
-}
-
-/// Is told what happens. A closure of `&Event` is a listener.
-pub trait Listener: Send + Sync + 'static {
-    /// Called for each event, one at a time. It may ask things of the scheduler, such as to cancel a job; it must not
-    /// run jobs. A panic is logged and otherwise ignored.
-    fn on_event(&self, event: &Event);
-}
-
-impl<F: Fn(&Event) + Send + Sync + 'static> Listener for F {
-    fn on_event(&self, event: &Event) {
-        self(event);
-    }
-}
-
-/// Delivers events to listeners.
-pub(crate) struct Bus {
-    listeners: Vec<Box<dyn Listener>>,
-    /// Events that listeners caused while they were called.
-    queue: ReentrantMutex<RefCell<Queue>>,
-}
-
-#[derive(Default)]
-struct Queue {
-    waiting: VecDeque<Event>,
-    delivering: bool,
-}
-
-impl Bus {
-    pub(crate) fn new(listeners: Vec<Box<dyn Listener>>) -> Self {
-        Self { listeners, queue: ReentrantMutex::default() }
-    }
-
-    /// Whether anybody listens.
-    pub(crate) fn is_active(&self) -> bool {
-        !self.listeners.is_empty()
-    }
-
-    /// Delivers the event that `make` makes, if anybody listens.
-    pub(crate) fn post(&self, make: impl FnOnce() -> Event) {
-        if !self.is_active() {
-            return;
-        }
-        let event = make();
-        // The lock is what puts events of several threads in one order. It is reentrant: an event caused by a listener
-        // waits until the present one has reached all of them.
-        let queue = self.queue.lock();
-        queue.borrow_mut().waiting.push_back(event);
-        if std::mem::replace(&mut queue.borrow_mut().delivering, true) {
-            return;
-        }
-        loop {
-            let Some(event) = queue.borrow_mut().waiting.pop_front() else { break };
-            for listener in &self.listeners {
-                if catch_unwind(AssertUnwindSafe(|| listener.on_event(&event))).is_err() {
-                    tracing::error!(?event, "a listener panicked");
-                }
-            }
-        }
-        queue.borrow_mut().delivering = false;
-    }
 }

@@ -1,6 +1,7 @@
 //! Shuffles that are being computed: a job that needs one which another job is at waits for it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_core::shuffle::ShuffleDependency;
 use parking_lot::{Condvar, Mutex};
@@ -11,6 +12,8 @@ pub(crate) struct InFlight {
     /// By address: numbers are unique within a context only, and a scheduler may serve several.
     shuffles: Mutex<Vec<usize>>,
     changed: Condvar,
+    /// How many map sides have ended.
+    ended: AtomicU64,
 }
 
 fn address(shuffle: &Arc<dyn ShuffleDependency>) -> usize {
@@ -27,6 +30,11 @@ impl InFlight {
         }
         shuffles.push(address);
         Some(Claim { all: self, address })
+    }
+
+    /// How many map sides have ended so far: what was missing before may be there when this has changed.
+    pub(crate) fn ended(&self) -> u64 {
+        self.ended.load(Ordering::Acquire)
     }
 
     /// Waits until nobody is at it, or `give_up` holds.
@@ -53,6 +61,7 @@ pub(crate) struct Claim<'a> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
+        self.all.ended.fetch_add(1, Ordering::Release);
         self.all.shuffles.lock().retain(|address| *address != self.address);
         self.all.changed.notify_all();
     }

@@ -1,7 +1,8 @@
 //! One job from its lineage to its result.
 
+mod posts;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_core::shuffle::ShuffleDependency;
 use firesteel_core::{DeadLetter, Error, Job, JobOutput, Lineage, Result, TaskOutput};
@@ -9,24 +10,25 @@ use firesteel_core::{DeadLetter, Error, Job, JobOutput, Lineage, Result, TaskOut
 use crate::adaptive::Arrangement;
 use crate::cancel::JobControl;
 use crate::engine::Engine;
-use crate::event::{Event, JobStarted, StageEnded, StageStarted};
 use crate::plan::{Plan, PlannedShuffle, find_shuffle};
 use crate::stage::{Body, Stage};
-use crate::task_set::{Lost, Task, TaskSet, WaveEnd};
+use crate::task_set::{Lost, RoundEnd, Task, TaskSet};
 
 /// A job that runs.
 pub(crate) struct JobRun<'a> {
     engine: &'a Arc<Engine>,
     control: Arc<JobControl>,
     job: &'a Job<'a>,
-    /// The shuffles written so far within this job, at their stage numbers.
+    /// The stages that have run so far within this job, at their numbers.
     stages: Vec<KnownStage>,
     dead: Vec<DeadLetter>,
 }
 
 struct KnownStage {
+    /// The shuffle it writes.
     shuffle: Option<u64>,
-    attempts: u32,
+    /// How often it has run.
+    rounds: u32,
 }
 
 impl<'a> JobRun<'a> {
@@ -36,7 +38,7 @@ impl<'a> JobRun<'a> {
 
     pub(crate) fn run(mut self) -> Result<JobOutput> {
         let whole = self.job.splits == (0..self.job.target.num_partitions());
-        let plan = Plan::for_job(self.job.target, whole, self.job.options, true);
+        let plan = Plan::for_job(self.job.target, whole, self.job.options, self.engine);
         self.post_started(&plan);
         if self.job.splits.is_empty() {
             return Ok(JobOutput { outputs: Vec::new(), dead_letters: Vec::new() });
@@ -52,7 +54,7 @@ impl<'a> JobRun<'a> {
 
     /// Runs what is missing, level by level.
     fn run_plan(&mut self, plan: Plan) -> Result<()> {
-        let levels = plan.levels();
+        let (levels, ended) = (plan.levels(), plan.ended);
         let mut shuffles = plan.shuffles;
         for level in 0..levels {
             let (now, later) = if level + 1 == levels {
@@ -61,21 +63,27 @@ impl<'a> JobRun<'a> {
                 shuffles.into_iter().partition(|planned| planned.level == level)
             };
             shuffles = later;
-            self.run_level(now)?;
+            self.run_level(now, ended)?;
         }
         Ok(())
     }
 
     /// Runs the map sides of shuffles that do not need each other, except those that another job is at.
-    fn run_level(&mut self, shuffles: Vec<PlannedShuffle>) -> Result<()> {
+    fn run_level(&mut self, shuffles: Vec<PlannedShuffle>, ended: u64) -> Result<()> {
         let engine = self.engine;
         let (mut stages, mut tasks, mut claims) = (Vec::new(), Vec::new(), Vec::new());
         let mut elsewhere = Vec::new();
-        for planned in shuffles {
+        for mut planned in shuffles {
             let Some(claim) = engine.in_flight.claim(&planned.shuffle) else {
                 elsewhere.push(planned.shuffle);
                 continue;
             };
+            if engine.in_flight.ended() != ended {
+                planned.missing = planned.shuffle.missing();
+                if planned.missing.is_empty() {
+                    continue;
+                }
+            }
             claims.push(claim);
             let stage = stages.len() as u32;
             tasks.extend(planned.missing.into_iter().map(|split| Task { stage, split }));
@@ -93,7 +101,7 @@ impl<'a> JobRun<'a> {
                 return Err(control.error());
             }
             // The other job may have failed, or have lost something again.
-            self.run_plan(Plan::for_shuffle(&shuffle))?;
+            self.run_plan(Plan::for_shuffle(&shuffle, self.engine))?;
         }
         Ok(())
     }
@@ -102,12 +110,10 @@ impl<'a> JobRun<'a> {
     fn stage(&mut self, shuffle: Option<u64>, body: Body, stateful: bool) -> Stage {
         let known = self.stages.iter().position(|stage| stage.shuffle.is_some() && stage.shuffle == shuffle);
         let number = known.unwrap_or_else(|| {
-            self.stages.push(KnownStage { shuffle, attempts: 0 });
+            self.stages.push(KnownStage { shuffle, rounds: 0 });
             self.stages.len() - 1
         });
-        let attempt = self.stages[number].attempts;
-        self.stages[number].attempts += 1;
-        Stage { number, attempt, body, stateful }
+        Stage { number, body, stateful }
     }
 
     /// Runs tasks until all have succeeded, and makes lost input again where that is needed.
@@ -116,14 +122,14 @@ impl<'a> JobRun<'a> {
         let set = Arc::new(set);
         let mut round: Vec<u32> = Vec::new();
         loop {
-            let started = self.post_stages_started(&set);
+            let started = self.post_round_started(&set, &round);
             self.run_round(&set, round);
             let end = set.end();
-            self.post_stages_ended(&set, started);
+            self.post_round_ended(&set, started);
             match end {
-                WaveEnd::Done => break,
-                WaveEnd::Failed(error) => return Err(error),
-                WaveEnd::Lost(lost) => {
+                RoundEnd::Done => break,
+                RoundEnd::Failed(error) => return Err(error),
+                RoundEnd::Lost(lost) => {
                     self.recover(&set, &lost)?;
                     round = lost.iter().map(|lost| lost.task).collect();
                     round.sort_unstable();
@@ -149,7 +155,7 @@ impl<'a> JobRun<'a> {
             self.lineage(&set.stages[task.stage as usize]).size_hint(task.split)
         };
         let sizes: Vec<Option<u64>> = (0..count).map(size).collect();
-        match self.engine.adaptive.arrange(&sizes) {
+        match self.engine.adaptive.arrange(&sizes, self.engine.pool.slots()) {
             Arrangement::Inline => {
                 let assignment = set.open_in_one(round, count);
                 set.run(assignment, Some(self.engine.adaptive.patience));
@@ -191,72 +197,9 @@ impl<'a> JobRun<'a> {
             }
         }
         for shuffle in shuffles {
-            self.run_plan(Plan::for_shuffle(&shuffle))?;
+            self.run_plan(Plan::for_shuffle(&shuffle, self.engine))?;
         }
         Ok(())
-    }
-
-    fn post_started(&self, plan: &Plan) {
-        self.engine.bus.post(|| {
-            let text = |name: &Option<Arc<str>>| name.as_deref().map(str::to_owned);
-            let options = self.job.options;
-            Event::JobStarted(JobStarted {
-                job: self.control.id,
-                name: text(&options.name),
-                pool: text(&options.pool),
-                group: text(&options.group),
-                target: self.job.target.node().operator().to_string(),
-                stages: plan.shuffles.len() + usize::from(!self.job.splits.is_empty()),
-                skipped_stages: plan.skipped,
-                at: self.engine.clock.wall(),
-            })
-        });
-    }
-
-    fn post_stages_started(&self, set: &TaskSet) -> Duration {
-        if !self.engine.bus.is_active() {
-            return Duration::ZERO;
-        }
-        for (position, stage) in set.stages.iter().enumerate() {
-            let lineage = self.lineage(stage);
-            let tasks: Vec<&Task> = set.tasks.iter().filter(|task| task.stage as usize == position).collect();
-            let places = |task: &&Task| {
-                lineage.preferred_locations(task.split).iter().map(|place| place.0.to_string()).collect()
-            };
-            self.engine.bus.post(|| {
-                Event::StageStarted(StageStarted {
-                    job: self.control.id,
-                    stage: stage.number,
-                    attempt: stage.attempt,
-                    shuffle: stage.shuffle().map(|shuffle| shuffle.id().number()),
-                    operator: lineage.node().operator().to_string(),
-                    tasks: tasks.len(),
-                    locations: tasks.iter().map(places).collect(),
-                    at: self.engine.clock.wall(),
-                })
-            });
-        }
-        self.engine.clock.monotonic()
-    }
-
-    fn post_stages_ended(&self, set: &TaskSet, started: Duration) {
-        if !self.engine.bus.is_active() {
-            return;
-        }
-        for (position, stage) in set.stages.iter().enumerate() {
-            let done = set.stage_metrics(position);
-            let tasks = set.tasks.iter().filter(|task| task.stage as usize == position).count();
-            self.engine.bus.post(|| {
-                Event::StageEnded(StageEnded {
-                    job: self.control.id,
-                    stage: stage.number,
-                    attempt: stage.attempt,
-                    duration: done.last_end.saturating_sub(started),
-                    metrics: done.sum,
-                    complete: done.done == tasks,
-                })
-            });
-        }
     }
 }
 

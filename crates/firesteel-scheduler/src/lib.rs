@@ -18,26 +18,32 @@
 
 mod adaptive;
 mod builder;
+mod bus;
 mod cancel;
 mod engine;
 mod event;
 mod in_flight;
+mod job_metrics;
 mod job_run;
 mod plan;
 mod pool;
+mod queued;
 mod scheduler;
 mod small_map;
+mod speculation;
 mod stage;
 mod task_set;
 
 pub use adaptive::Adaptive;
 pub use builder::Builder;
+pub use bus::Listener;
 pub use cancel::Cancel;
-pub use event::{
-    Event, JobEnded, JobStarted, Listener, Outcome, StageEnded, StageStarted, TaskEnded, TaskInfo, TaskStarted,
-};
+pub use event::{Event, JobEnded, JobStarted, Outcome, StageEnded, StageStarted, TaskEnded, TaskInfo, TaskStarted};
+pub use job_metrics::{JobMetrics, Totals};
 pub use pool::{Mode, Pool};
+pub use queued::Queued;
 pub use scheduler::Scheduler;
+pub use speculation::Speculation;
 
 /// A context whose jobs run on `threads` executors of this process; 0 means one for each core.
 ///

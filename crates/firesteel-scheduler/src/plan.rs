@@ -9,6 +9,7 @@ use firesteel_core::Lineage;
 use firesteel_core::shuffle::ShuffleDependency;
 use firesteel_core::{Dependency, JobOptions};
 
+use crate::engine::Engine;
 use crate::small_map::SmallMap;
 
 /// A shuffle that has to run.
@@ -30,23 +31,26 @@ pub(crate) struct Plan {
     pub(crate) skipped: usize,
     /// Whether the tasks of the stage that was asked for change something outside of them.
     pub(crate) stateful: bool,
+    /// How many map sides had ended before anybody looked at what is missing.
+    pub(crate) ended: u64,
 }
 
 impl Plan {
     /// The stages below a job's target. Decides which shuffles may hand out their records instead of cloning them.
-    pub(crate) fn for_job(target: &dyn Lineage, whole: bool, options: &JobOptions, may_move: bool) -> Self {
-        let mut walk = Walk::default();
+    pub(crate) fn for_job(target: &dyn Lineage, whole: bool, options: &JobOptions, engine: &Engine) -> Self {
+        let may_move = options.single_use && engine.speculation.is_none();
+        let mut walk = Walk::new(engine);
         // Who computes a part of the partitions leaves the others for the next job.
         let reach = walk.rdd(target, !whole);
         for reached in walk.shuffles.values() {
-            reached.shuffle.set_single_use(options.single_use && may_move && !reached.repeated);
+            reached.shuffle.set_single_use(may_move && !reached.repeated);
         }
         walk.into_plan(reach.stateful)
     }
 
     /// The stages that bring back the output of `shuffle`, itself included.
-    pub(crate) fn for_shuffle(shuffle: &Arc<dyn ShuffleDependency>) -> Self {
-        let mut walk = Walk::default();
+    pub(crate) fn for_shuffle(shuffle: &Arc<dyn ShuffleDependency>, engine: &Engine) -> Self {
+        let mut walk = Walk::new(engine);
         walk.shuffle(shuffle, false);
         walk.into_plan(false)
     }
@@ -74,8 +78,8 @@ struct Reached {
     level: usize,
 }
 
-#[derive(Default)]
 struct Walk {
+    ended: u64,
     rdds: SmallMap<Reach>,
     shuffles: SmallMap<Reached>,
     planned: Vec<PlannedShuffle>,
@@ -83,6 +87,11 @@ struct Walk {
 }
 
 impl Walk {
+    fn new(engine: &Engine) -> Self {
+        let (rdds, shuffles, planned) = (SmallMap::default(), SmallMap::default(), Vec::new());
+        Self { ended: engine.in_flight.ended(), rdds, shuffles, planned, skipped: 0 }
+    }
+
     /// Enters an RDD; a second time only to learn that what is below it is read repeatedly.
     fn rdd(&mut self, rdd: &dyn Lineage, repeated: bool) -> Reach {
         let id = rdd.node().id().number();
@@ -134,7 +143,7 @@ impl Walk {
     }
 
     fn into_plan(self, stateful: bool) -> Plan {
-        Plan { shuffles: self.planned, skipped: self.skipped, stateful }
+        Plan { shuffles: self.planned, skipped: self.skipped, stateful, ended: self.ended }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The executors: persistent threads that take tasks of the waves that run, and the order in which they take them.
 //!
 //! The thread that submits a job works for it as well, as one of the executors: with two executors, two threads are
-//! busy, whoever they are. It only ever runs tasks of its own job.
+//! busy, whoever they are. It only ever runs tasks of its own job. With speculation it only waits.
 
 mod fair;
 mod worker;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use firesteel_core::{Error, Result};
 use parking_lot::{Condvar, Mutex};
@@ -21,7 +22,9 @@ pub(crate) struct Executors {
     state: Mutex<State>,
     /// Signalled when there may be work for an idle thread, or it should end.
     work: Condvar,
-    patience: Option<std::time::Duration>,
+    patience: Duration,
+    /// How often an idle thread looks for stragglers.
+    look: Option<Duration>,
 }
 
 struct State {
@@ -45,24 +48,36 @@ struct Wave {
 }
 
 impl Executors {
-    pub(crate) fn new(mode: Mode, pools: Vec<(Arc<str>, Pool)>, patience: Option<std::time::Duration>) -> Arc<Self> {
+    /// No threads yet.
+    pub(crate) fn new(
+        mode: Mode,
+        pools: Vec<(Arc<str>, Pool)>,
+        slots: usize,
+        patience: Duration,
+        look: Option<Duration>,
+    ) -> Arc<Self> {
         let shares = pools.into_iter().map(|(name, pool)| Share::new(Some(name), pool)).collect();
         let state = State {
             mode,
             waves: Vec::new(),
             shares,
-            slots: 0,
+            slots,
             active: 0,
             threads: 0,
             idle: 0,
             next_name: 0,
             ended: false,
         };
-        Arc::new(Self { state: Mutex::new(state), work: Condvar::new(), patience })
+        Arc::new(Self { state: Mutex::new(state), work: Condvar::new(), patience, look })
     }
 
     pub(crate) fn slots(&self) -> usize {
         self.state.lock().slots
+    }
+
+    /// How many tasks nobody has taken yet.
+    pub(crate) fn queued(&self) -> usize {
+        self.state.lock().waves.iter().map(|wave| wave.set.queued()).sum()
     }
 
     /// Changes the number of executors and returns what it was. Threads that are too many end after their task.
@@ -99,8 +114,16 @@ impl Executors {
     pub(crate) fn run(self: &Arc<Self>, set: &Arc<TaskSet>) {
         let inside = worker::holds_slot_of(self);
         self.state.lock().admit(set);
+        let speculating = self.look.is_some();
+        if speculating {
+            // From now on, whoever is idle looks for stragglers.
+            self.work.notify_all();
+        }
         loop {
-            self.help(set, inside);
+            // With speculation, the calling thread might get stuck in the very task that another overtakes.
+            if inside || !speculating {
+                self.help(set, inside);
+            }
             // A thread that waits within a task keeps its slot. Whatever of its own job comes back is its to run, lest
             // all slots be held by threads that wait for each other.
             if set.wait(inside) {
@@ -140,7 +163,7 @@ impl Executors {
 
     fn run_one(self: &Arc<Self>, set: &TaskSet, assignment: Assignment) {
         let _slot = worker::hold_slot(self);
-        set.run(assignment, self.patience);
+        set.run(assignment, Some(self.patience));
     }
 
     /// Lets others use the calling thread's slot, if it has one, while it waits.
@@ -189,14 +212,25 @@ impl State {
 
     /// Tasks for any executor, with the wave and the share they belong to.
     fn take_any(&self) -> Option<(Arc<TaskSet>, usize, Assignment)> {
-        while self.active < self.slots {
-            let wave = &self.waves[self.best()?];
+        if self.active >= self.slots {
+            return None;
+        }
+        loop {
+            let Some(best) = self.best() else { return self.take_straggler() };
+            let wave = &self.waves[best];
             // Cancelling empties a wave without asking.
             if let Some(assignment) = wave.set.take() {
                 return Some((Arc::clone(&wave.set), wave.share, assignment));
             }
         }
-        None
+    }
+
+    fn take_straggler(&self) -> Option<(Arc<TaskSet>, usize, Assignment)> {
+        let found = |wave: &Wave| {
+            let assignment = wave.set.take_straggler()?;
+            Some((Arc::clone(&wave.set), wave.share, assignment))
+        };
+        self.waves.iter().find_map(found)
     }
 
     /// Tasks for the thread that submitted `set`, if it is the turn of that wave.

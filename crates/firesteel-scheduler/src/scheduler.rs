@@ -39,10 +39,6 @@ impl Scheduler {
         Self { engine: Arc::new(engine) }
     }
 
-    pub(crate) fn start(&self, threads: usize) -> Result<()> {
-        self.engine.pool.resize(threads).map(drop)
-    }
-
     /// A context whose jobs this scheduler runs. Contexts share its executors and nothing else.
     #[must_use]
     pub fn context(&self, settings: Settings) -> Context {
@@ -53,6 +49,13 @@ impl Scheduler {
     #[must_use]
     pub fn threads(&self) -> usize {
         self.engine.pool.slots()
+    }
+
+    /// How many tasks wait for an executor: what to look at before changing how many there are. Tasks that run one
+    /// after the other on the thread that submitted them do not wait.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.engine.pool.queued()
     }
 
     /// Changes how many tasks can run at once; 0 counts as 1. No running task is interrupted: threads that are too

@@ -17,8 +17,6 @@ pub(crate) enum Body {
 pub(crate) struct Stage {
     /// Its number within the job.
     pub(crate) number: usize,
-    /// How often it ran before within the job.
-    pub(crate) attempt: u32,
     pub(crate) body: Body,
     /// Whether its tasks change something outside of them.
     pub(crate) stateful: bool,

@@ -1,24 +1,26 @@
-//! The tasks of one wave: which are left, which run, what they left, and what happens when they fail.
+//! The tasks of one wave: which are left, which run, what they left.
+//!
+//! A task is *open* until it is done, waits for lost input, or is given up. Whoever closes the last one wakes the thread
+//! that submitted the wave.
+
+mod assignment;
+mod attempt;
+mod failure;
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use firesteel_core::shuffle::ShuffleId;
-use firesteel_core::{
-    DeadLetter, Error, OnPanic, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport,
-};
+use firesteel_core::{DeadLetter, Error, OnPanic, TaskMetrics, TaskOutput};
 use parking_lot::{Condvar, Mutex};
 
 use crate::cancel::JobControl;
 use crate::engine::Engine;
-use crate::event::{Event, Outcome, TaskEnded, TaskInfo, TaskStarted};
 use crate::stage::Stage;
 
-/// How often a task may find its input lost, beyond what its own failed attempts used up, before the job gives up.
-const MAX_LOSSES: u32 = 4;
+pub(crate) use assignment::Assignment;
 
 /// One task of a wave.
 #[derive(Clone, Copy)]
@@ -31,14 +33,14 @@ pub(crate) struct Task {
 
 /// The tasks of one wave.
 pub(crate) struct TaskSet {
-    pub(crate) engine: Arc<Engine>,
+    engine: Arc<Engine>,
     pub(crate) job: Arc<JobControl>,
-    pub(crate) on_panic: OnPanic,
+    on_panic: OnPanic,
     pub(crate) stages: Vec<Stage>,
     pub(crate) tasks: Vec<Task>,
     state: Mutex<State>,
     /// Signalled when no task is open any more, and when tasks were handed back.
-    finished: Condvar,
+    changed: Condvar,
 }
 
 /// What changes while the wave runs.
@@ -46,33 +48,52 @@ struct State {
     tasks: Vec<TaskState>,
     /// Tasks in the order in which to start them; empty if that is the order of the tasks.
     order: Vec<u32>,
-    /// Runs of that order that nobody has taken yet.
+    /// What nobody has taken yet.
     pending: VecDeque<Assignment>,
-    /// Tasks that are neither done, nor lost, nor given up.
     open: usize,
     outputs: Vec<Option<TaskOutput>>,
     dead: Vec<(u32, Vec<DeadLetter>)>,
     lost: Vec<Lost>,
     error: Option<Error>,
-    metrics: Vec<StageMetrics>,
+    /// What the tasks of each stage did in this round; kept for listeners and for speculation.
+    progress: Vec<Progress>,
+    /// The attempts that run; kept for speculation only.
+    running: Vec<Running>,
 }
 
 #[derive(Clone, Default)]
 struct TaskState {
+    /// Attempts begun.
     attempts: u32,
+    /// Attempts that failed for reasons of their own.
     failures: u32,
+    /// Attempts that found their input lost.
     losses: u32,
+    /// Attempts that run now.
     running: u32,
     done: bool,
     guarded: bool,
+    /// Whether a speculative attempt is on its way.
+    copied: bool,
 }
 
-/// What the successful tasks of a stage did.
+/// What the tasks of a stage did.
 #[derive(Clone, Default)]
-pub(crate) struct StageMetrics {
-    pub(crate) sum: TaskMetrics,
-    pub(crate) done: usize,
+pub(crate) struct Progress {
+    /// The sums over those that succeeded.
+    pub(crate) metrics: TaskMetrics,
+    /// How long each of those took.
+    pub(crate) durations: Vec<Duration>,
+    /// When the last attempt ended.
     pub(crate) last_end: Duration,
+}
+
+/// An attempt that a second one may overtake.
+struct Running {
+    task: u32,
+    number: u32,
+    started: Duration,
+    stop: Arc<AtomicBool>,
 }
 
 /// A task whose input is gone.
@@ -82,36 +103,13 @@ pub(crate) struct Lost {
     pub(crate) map: usize,
 }
 
-/// Tasks to be run one after the other by whoever took them.
-pub(crate) struct Assignment {
-    /// The positions in the order.
-    next: u32,
-    end: u32,
-    /// A task to be tried again before the next.
-    again: Option<u32>,
-}
-
-impl Assignment {
-    pub(crate) fn new(next: u32, end: u32) -> Self {
-        Self { next, end, again: None }
-    }
-}
-
-/// An attempt that runs.
-struct Attempt {
-    task: u32,
-    number: u32,
-    guarded: bool,
-    stop: Arc<AtomicBool>,
-    started: Duration,
-}
-
-/// How a wave, or a round of it, ended.
-pub(crate) enum WaveEnd {
+/// How a round of a wave ended.
+pub(crate) enum RoundEnd {
     /// All tasks are done.
     Done,
     /// Some wait for lost input.
     Lost(Vec<Lost>),
+    /// The job has failed.
     Failed(Error),
 }
 
@@ -132,13 +130,14 @@ impl TaskSet {
             dead: Vec::new(),
             lost: Vec::new(),
             error: None,
-            metrics: vec![StageMetrics::default(); stages.len()],
+            progress: vec![Progress::default(); stages.len()],
+            running: Vec::new(),
         };
         let (engine, job) = (Arc::clone(engine), Arc::clone(job));
-        Self { engine, job, on_panic, stages, tasks, state: Mutex::new(state), finished: Condvar::new() }
+        Self { engine, job, on_panic, stages, tasks, state: Mutex::new(state), changed: Condvar::new() }
     }
 
-    /// Opens tasks, in the order in which to start them, all in one assignment.
+    /// Opens tasks, in the order in which to start them, as one assignment.
     pub(crate) fn open_in_one(&self, order: Vec<u32>, count: usize) -> Assignment {
         let mut state = self.state.lock();
         state.order = order;
@@ -168,209 +167,37 @@ impl TaskSet {
         self.state.lock().pending.len()
     }
 
-    /// Runs the tasks of an assignment. If `patience` runs out, the rest goes back to be taken one by one.
-    pub(crate) fn run(&self, mut assignment: Assignment, patience: Option<Duration>) {
-        let clock = &*self.engine.clock;
-        let started = patience.map(|_| clock.monotonic());
-        while let Some(attempt) = self.begin(&mut assignment) {
-            let task = self.tasks[attempt.task as usize];
-            let stage = &self.stages[task.stage as usize];
-            let identity =
-                TaskIdentity { job: self.job.id, stage: stage.number, partition: task.split, attempt: attempt.number };
-            let context = TaskContext::new(identity, attempt.guarded, Arc::clone(&attempt.stop));
-            let result = context.run(|context| stage.compute(task.split, context));
-            self.finish(&mut assignment, &attempt, result);
-            if assignment.next < assignment.end
-                && let (Some(patience), Some(started)) = (patience, started)
-                && clock.monotonic() - started > patience
-            {
-                self.give_back(&mut assignment);
-            }
-        }
+    /// How many tasks nobody has taken yet.
+    pub(crate) fn queued(&self) -> usize {
+        self.state.lock().pending.iter().map(Assignment::len).sum()
     }
 
-    /// Starts the next attempt of an assignment.
-    fn begin(&self, assignment: &mut Assignment) -> Option<Attempt> {
-        let mut state = self.state.lock();
-        if self.job.is_stopped() && state.error.is_none() {
-            self.fail(&mut state, self.job.error());
-        }
+    /// Takes a second attempt of a task that runs for too long.
+    pub(crate) fn take_straggler(&self) -> Option<Assignment> {
+        let rule = self.engine.speculation.as_ref()?;
+        let now = self.engine.clock.monotonic();
+        let state = &mut *self.state.lock();
         if state.error.is_some() {
-            let left = (assignment.end - assignment.next) as usize + usize::from(assignment.again.is_some());
-            assignment.next = assignment.end;
-            assignment.again = None;
-            self.close(&mut state, left);
             return None;
         }
-        let task = match assignment.again.take() {
-            Some(task) => task,
-            None if assignment.next < assignment.end => {
-                let at = assignment.next;
-                assignment.next += 1;
-                state.order.get(at as usize).copied().unwrap_or(at)
-            }
-            None => return None,
-        };
-        let entry = &mut state.tasks[task as usize];
-        let (number, guarded) = (entry.attempts, entry.guarded);
-        entry.attempts += 1;
-        entry.running += 1;
-        drop(state);
-        let stop = Arc::clone(&self.job.stop);
-        let started = if self.engine.bus.is_active() { self.engine.clock.monotonic() } else { Duration::ZERO };
-        let attempt = Attempt { task, number, guarded, stop, started };
-        let post = || TaskStarted { task: self.info(&attempt), at: self.engine.clock.wall() };
-        self.engine.bus.post(|| Event::TaskStarted(post()));
-        Some(attempt)
-    }
-
-    fn info(&self, attempt: &Attempt) -> TaskInfo {
-        let task = self.tasks[attempt.task as usize];
-        TaskInfo {
-            job: self.job.id,
-            stage: self.stages[task.stage as usize].number,
-            partition: task.split,
-            attempt: attempt.number,
-            speculative: false,
-            executor: std::thread::current().name().unwrap_or("unnamed").to_owned(),
-        }
-    }
-
-    fn finish(
-        &self,
-        assignment: &mut Assignment,
-        attempt: &Attempt,
-        result: Result<(TaskOutput, TaskReport), TaskError>,
-    ) {
-        match result {
-            Ok((output, report)) => self.succeeded(attempt, output, report),
-            Err(error) => self.failed(assignment, attempt, error),
-        }
-    }
-
-    fn succeeded(&self, attempt: &Attempt, output: TaskOutput, report: TaskReport) {
-        let mut state = self.state.lock();
-        let entry = &mut state.tasks[attempt.task as usize];
-        entry.running -= 1;
-        let superseded = std::mem::replace(&mut entry.done, true);
-        drop(state);
-        let metrics = *report.metrics();
-        if superseded {
-            self.post_end(attempt, metrics, || Outcome::Superseded);
-            return;
-        }
-        let task = self.tasks[attempt.task as usize];
-        let stage = &self.stages[task.stage as usize];
-        // Merging into accumulators is user code, too.
-        let settled = catch_unwind(AssertUnwindSafe(|| stage.settle(task.split, output, report)));
-        let dead_letters = settled.as_ref().map_or(0, |(_, dead)| dead.len());
-        self.post_end(attempt, metrics, || Outcome::Succeeded { dead_letters });
-        let mut state = self.state.lock();
-        match settled {
-            Ok((output, dead)) => {
-                if let Some(output) = output {
-                    if state.outputs.is_empty() {
-                        state.outputs.resize_with(self.tasks.len(), || None);
-                    }
-                    state.outputs[attempt.task as usize] = Some(output);
-                }
-                if !dead.is_empty() {
-                    state.dead.push((attempt.task, dead));
-                }
-            }
-            Err(_) => {
-                let what = format!("an accumulator panicked while taking in what partition {} added to it", task.split);
-                self.fail(&mut state, Error::Misuse { what });
+        for (position, stage) in self.stages.iter().enumerate() {
+            let tasks = self.tasks.iter().filter(|task| task.stage as usize == position).count();
+            let Some(limit) = rule.limit(tasks, &mut state.progress[position].durations) else { continue };
+            let slow = state.running.iter().find(|running| {
+                let entry = &state.tasks[running.task as usize];
+                let of_stage = self.tasks[running.task as usize].stage as usize == position;
+                of_stage
+                    && !stage.stateful
+                    && !entry.done
+                    && !entry.copied
+                    && now.saturating_sub(running.started) > limit
+            });
+            if let Some(slow) = slow {
+                state.tasks[slow.task as usize].copied = true;
+                return Some(Assignment::copy_of(slow.task));
             }
         }
-        if self.engine.bus.is_active() {
-            let of_stage = &mut state.metrics[task.stage as usize];
-            of_stage.sum.merge(&metrics);
-            of_stage.done += 1;
-            of_stage.last_end = self.engine.clock.monotonic();
-        }
-        self.close(&mut state, 1);
-    }
-
-    fn failed(&self, assignment: &mut Assignment, attempt: &Attempt, error: TaskError) {
-        let mut state = self.state.lock();
-        let stopped = state.error.is_some() || self.job.is_stopped();
-        let entry = &mut state.tasks[attempt.task as usize];
-        entry.running -= 1;
-        let task = self.tasks[attempt.task as usize];
-        let mut lost = None;
-        let mut fatal = None;
-        let outcome = match error {
-            _ if entry.done => Outcome::Superseded,
-            _ if stopped => Outcome::Cancelled,
-            TaskError::FetchFailed { shuffle, map } => {
-                entry.losses += 1;
-                if entry.losses > entry.failures + u32::from(entry.guarded) + MAX_LOSSES {
-                    fatal = Some(Error::OutputLost { shuffle: shuffle.number(), times: entry.losses });
-                } else {
-                    lost = Some(Lost { task: attempt.task, shuffle, map });
-                }
-                Outcome::InputLost { shuffle: shuffle.number(), map }
-            }
-            TaskError::Panic(blame) => {
-                if self.on_panic == OnPanic::DeadLetter && !attempt.guarded {
-                    // The attempt that finds out that records have to be guarded is not held against the task.
-                    entry.guarded = true;
-                } else {
-                    entry.failures += 1;
-                }
-                let retried = entry.failures < self.engine.max_attempts;
-                tracing::warn!(job = self.job.id, %blame, retried, "a task panicked");
-                let text = self.engine.bus.is_active().then(|| blame.to_string()).unwrap_or_default();
-                if !retried {
-                    fatal = Some(Error::TaskFailed { blame: Box::new(blame), attempts: entry.failures, source: None });
-                }
-                Outcome::Failed { blame: text, retried }
-            }
-            TaskError::Failed { source, retryable, blame } => {
-                entry.failures += 1;
-                let retried = retryable && entry.failures < self.engine.max_attempts;
-                tracing::warn!(job = self.job.id, %blame, retried, "a task failed");
-                let text = self.engine.bus.is_active().then(|| blame.to_string()).unwrap_or_default();
-                if !retried {
-                    let (blame, attempts) = (Box::new(blame), entry.failures);
-                    fatal = Some(Error::TaskFailed { blame, attempts, source: Some(source) });
-                }
-                Outcome::Failed { blame: text, retried }
-            }
-            // Nobody cancelled the job: the task itself did.
-            _ => {
-                let reason = Some(format!("the task of partition {} gave up", task.split));
-                fatal = Some(Error::Cancelled { reason });
-                Outcome::Cancelled
-            }
-        };
-        drop(state);
-        self.post_end(attempt, TaskMetrics::default(), || outcome.clone());
-        let mut state = self.state.lock();
-        if let Some(error) = fatal {
-            self.fail(&mut state, error);
-        }
-        if outcome == Outcome::Superseded {
-            return;
-        }
-        let alone = state.tasks[attempt.task as usize].running == 0;
-        match lost {
-            _ if state.error.is_some() => self.close(&mut state, 1),
-            Some(lost) => {
-                state.lost.push(lost);
-                self.close(&mut state, 1);
-            }
-            None if alone => assignment.again = Some(attempt.task),
-            None => {}
-        }
-    }
-
-    fn post_end(&self, attempt: &Attempt, metrics: TaskMetrics, outcome: impl FnOnce() -> Outcome) {
-        self.engine.bus.post(|| {
-            let duration = self.engine.clock.monotonic() - attempt.started;
-            Event::TaskEnded(TaskEnded { task: self.info(attempt), duration, metrics, outcome: outcome() })
-        });
+        None
     }
 
     /// Hands the rest of an assignment back, to be taken task by task.
@@ -379,12 +206,11 @@ impl TaskSet {
         if state.error.is_some() {
             return;
         }
-        for at in (assignment.next..assignment.end).rev() {
-            state.pending.push_front(Assignment::new(at, at + 1));
+        for single in assignment.split().rev() {
+            state.pending.push_front(single);
         }
-        assignment.end = assignment.next;
         drop(state);
-        self.finished.notify_all();
+        self.changed.notify_all();
         self.engine.pool.wake();
     }
 
@@ -400,16 +226,27 @@ impl TaskSet {
             return;
         }
         state.error = Some(error);
-        self.job.stop.store(true, std::sync::atomic::Ordering::Release);
-        let untaken: u32 = state.pending.drain(..).map(|assignment| assignment.end - assignment.next).sum();
-        state.open -= untaken as usize;
+        self.job.stop.store(true, Ordering::Release);
+        for running in &state.running {
+            running.stop.store(true, Ordering::Release);
+        }
+        let untaken: usize = state.pending.drain(..).map(|mut assignment| assignment.abandon()).sum();
+        state.open -= untaken;
+    }
+
+    /// Ends the wave at once, after something went wrong that left the count of open tasks in doubt.
+    fn collapse(&self) {
+        let what = "something that a task left behind panicked when it was dropped, or a clock or a log did";
+        let mut state = self.state.lock();
+        self.fail(&mut state, Error::Misuse { what: what.to_owned() });
+        self.close(&mut state, usize::MAX);
     }
 
     /// Counts tasks that are not open any more.
     fn close(&self, state: &mut State, tasks: usize) {
-        state.open -= tasks;
+        state.open = state.open.saturating_sub(tasks);
         if state.open == 0 {
-            self.finished.notify_all();
+            self.changed.notify_all();
         }
     }
 
@@ -425,18 +262,18 @@ impl TaskSet {
             if helping && !state.pending.is_empty() {
                 return false;
             }
-            self.finished.wait(&mut state);
+            self.changed.wait(&mut state);
         }
         true
     }
 
     /// How the round that has finished ended.
-    pub(crate) fn end(&self) -> WaveEnd {
+    pub(crate) fn end(&self) -> RoundEnd {
         let mut state = self.state.lock();
         match state.error.take() {
-            Some(error) => WaveEnd::Failed(error),
-            None if state.lost.is_empty() => WaveEnd::Done,
-            None => WaveEnd::Lost(std::mem::take(&mut state.lost)),
+            Some(error) => RoundEnd::Failed(error),
+            None if state.lost.is_empty() => RoundEnd::Done,
+            None => RoundEnd::Lost(std::mem::take(&mut state.lost)),
         }
     }
 
@@ -452,8 +289,8 @@ impl TaskSet {
         dead.into_iter().flat_map(|(_, letters)| letters).collect()
     }
 
-    /// What the tasks of a stage have done so far.
-    pub(crate) fn stage_metrics(&self, stage: usize) -> StageMetrics {
-        self.state.lock().metrics[stage].clone()
+    /// What the tasks of a stage did since this was asked last.
+    pub(crate) fn take_progress(&self, stage: usize) -> Progress {
+        std::mem::take(&mut self.state.lock().progress[stage])
     }
 }

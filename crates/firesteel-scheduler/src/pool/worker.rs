@@ -42,7 +42,10 @@ fn work(executors: &Arc<Executors>) {
     while !state.ended && state.threads <= state.slots {
         let Some((set, share, assignment)) = state.take_any() else {
             state.idle += 1;
-            executors.work.wait(&mut state);
+            match executors.look {
+                Some(interval) if !state.waves.is_empty() => drop(executors.work.wait_for(&mut state, interval)),
+                _ => executors.work.wait(&mut state),
+            }
             state.idle -= 1;
             continue;
         };

@@ -1,23 +1,9 @@
 //! Jobs of a few stages, run in every way the scheduler has.
 
-use firesteel_core::shuffle::Combine;
 use firesteel_core::{Actions, Context, PairOps, RddOps, Settings};
 use firesteel_scheduler::{Adaptive, Scheduler};
 
-struct Sum;
-
-impl Combine<u64> for Sum {
-    type Acc = u64;
-    fn create(&self, value: u64) -> u64 {
-        value
-    }
-    fn add(&self, acc: &mut u64, value: u64) {
-        *acc += value;
-    }
-    fn merge(&self, acc: &mut u64, other: u64) {
-        *acc += other;
-    }
-}
+use crate::common::Sum;
 
 fn contexts() -> Vec<Context> {
     let two = || Scheduler::builder().threads(2);
@@ -29,7 +15,7 @@ fn contexts() -> Vec<Context> {
         Scheduler::builder().deterministic(0),
         Scheduler::builder().deterministic(7),
     ]
-    .map(|builder| builder.build().unwrap().context(Settings::default()).with_parallelism(4))
+    .map(|builder| builder.build().expect("threads are left").context(Settings::default()).with_parallelism(4))
     .into()
 }
 

@@ -1,0 +1,264 @@
+//! What the tests share: an aggregation, RDDs with odd habits, a listener that remembers, a gate to wait at.
+
+use std::sync::Arc;
+
+use firesteel_core::shuffle::Combine;
+use firesteel_core::{Context, Dependency, Lineage, Node, Operator, Rdd, Settings, TaskContext};
+use firesteel_scheduler::{Builder, Event, Listener};
+use parking_lot::{Condvar, Mutex};
+
+/// Adds up the values of each key.
+pub struct Sum;
+
+impl Combine<u64> for Sum {
+    type Acc = u64;
+    fn create(&self, value: u64) -> u64 {
+        value
+    }
+    fn add(&self, acc: &mut u64, value: u64) {
+        *acc += value;
+    }
+    fn merge(&self, acc: &mut u64, other: u64) {
+        *acc += other;
+    }
+}
+
+pub fn context(builder: Builder) -> Context {
+    builder.build().expect("the machine has threads left").context(Settings::default())
+}
+
+/// A gate that is shut until it is opened.
+#[derive(Clone, Default)]
+pub struct Gate {
+    state: Arc<(Mutex<(bool, usize)>, Condvar)>,
+}
+
+impl Gate {
+    /// Waits until the gate is open.
+    pub fn pass(&self) {
+        let (state, changed) = &*self.state;
+        let mut state = state.lock();
+        state.1 += 1;
+        changed.notify_all();
+        while !state.0 {
+            changed.wait(&mut state);
+        }
+    }
+
+    pub fn open(&self) {
+        self.state.0.lock().0 = true;
+        self.state.1.notify_all();
+    }
+
+    /// Waits until so many have come to the gate.
+    pub fn wait_for(&self, visitors: usize) {
+        let (state, changed) = &*self.state;
+        let mut state = state.lock();
+        while state.1 < visitors {
+            changed.wait(&mut state);
+        }
+    }
+
+    pub fn visitors(&self) -> usize {
+        self.state.0.lock().1
+    }
+}
+
+/// Remembers all events.
+#[derive(Clone, Default)]
+pub struct Recorder {
+    events: Arc<(Mutex<Vec<Event>>, Condvar)>,
+}
+
+impl Listener for Recorder {
+    fn on_event(&self, event: &Event) {
+        self.events.0.lock().push(event.clone());
+        self.events.1.notify_all();
+    }
+}
+
+impl Recorder {
+    pub fn events(&self) -> Vec<Event> {
+        self.events.0.lock().clone()
+    }
+
+    /// Waits for an event; it may have come before.
+    pub fn wait_for(&self, wanted: impl Fn(&Event) -> bool) {
+        let mut events = self.events.0.lock();
+        while !events.iter().any(&wanted) {
+            self.events.1.wait(&mut events);
+        }
+    }
+
+    pub fn pick<T>(&self, pick: impl Fn(Event) -> Option<T>) -> Vec<T> {
+        self.events().into_iter().filter_map(pick).collect()
+    }
+}
+
+/// The habits of an [`Odd`] RDD.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Habit {
+    /// Has each partition of its parent twice, as the union of an RDD with itself.
+    Doubled,
+    /// Computes each partition of its parent twice within one task, as a cartesian product does, and says so.
+    Repeating,
+    /// Changes something outside of its tasks.
+    Stateful,
+    /// Prefers places.
+    Placed,
+}
+
+/// An RDD around a parent.
+#[derive(Clone)]
+pub struct Odd<R> {
+    node: Node,
+    parent: R,
+    habit: Habit,
+}
+
+impl<R: Rdd> Odd<R> {
+    pub fn new(parent: R, habit: Habit) -> Self {
+        Self { node: Node::new(parent.node().context(), Operator::here("odd")), parent, habit }
+    }
+}
+
+impl<R: Rdd> Lineage for Odd<R> {
+    fn node(&self) -> &Node {
+        &self.node
+    }
+    fn node_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+    fn num_partitions(&self) -> usize {
+        self.parent.num_partitions() * if self.habit == Habit::Doubled { 2 } else { 1 }
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        visit(Dependency::Narrow(&self.parent));
+        if self.habit == Habit::Doubled {
+            visit(Dependency::Narrow(&self.parent));
+        }
+    }
+    fn preferred_locations(&self, split: usize) -> Vec<firesteel_core::Location> {
+        let place = || firesteel_core::Location(format!("host-{split}").into());
+        if self.habit == Habit::Placed { vec![place()] } else { Vec::new() }
+    }
+    fn repeats_parents(&self) -> bool {
+        self.habit == Habit::Repeating
+    }
+    fn is_stateful(&self) -> bool {
+        self.habit == Habit::Stateful
+    }
+}
+
+impl<R: Rdd> Rdd for Odd<R> {
+    type Item = R::Item;
+
+    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = R::Item> + 'a {
+        let parent = split % self.parent.num_partitions();
+        let times = if self.habit == Habit::Repeating { 2 } else { 1 };
+        (0..times).flat_map(move |_| self.parent.compute(parent, task))
+    }
+}
+
+/// Runs something on a thread of its own.
+pub fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> std::thread::JoinHandle<T> {
+    std::thread::Builder::new().name("test".into()).spawn(work).expect("the machine has threads left")
+}
+
+/// The result of such a thread.
+pub fn join<T>(thread: std::thread::JoinHandle<T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// Lets the tasks of several jobs through one by one, and knows how many are at it.
+#[derive(Clone, Default)]
+pub struct Turnstile {
+    state: Arc<(Mutex<Turns>, Condvar)>,
+}
+
+#[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turns {
+    pub started: [usize; 2],
+    pub permits: [usize; 2],
+    pub finished: [usize; 2],
+}
+
+impl Turns {
+    pub fn running(&self) -> [usize; 2] {
+        [self.started[0] - self.finished[0], self.started[1] - self.finished[1]]
+    }
+}
+
+impl Turnstile {
+    /// A task of job 0 or 1 comes and waits for its permit; returns what was going on when it came.
+    pub fn pass(&self, job: usize) -> Turns {
+        let (state, changed) = &*self.state;
+        let mut state = state.lock();
+        state.started[job] += 1;
+        let came = *state;
+        changed.notify_all();
+        while state.permits[job] == 0 {
+            changed.wait(&mut state);
+        }
+        state.permits[job] -= 1;
+        state.finished[job] += 1;
+        changed.notify_all();
+        came
+    }
+
+    pub fn permit(&self, job: usize, tasks: usize) {
+        self.state.0.lock().permits[job] += tasks;
+        self.state.1.notify_all();
+    }
+
+    /// Waits until so many tasks of both jobs have started, and says how they stand.
+    pub fn wait_for(&self, started: usize) -> Turns {
+        let (state, changed) = &*self.state;
+        let mut state = state.lock();
+        while state.started[0] + state.started[1] < started {
+            changed.wait(&mut state);
+        }
+        *state
+    }
+}
+
+/// The partitions of one RDD and then those of another.
+#[derive(Clone)]
+pub struct Beside<A, B> {
+    node: Node,
+    first: A,
+    second: B,
+}
+
+impl<A: Rdd, B: Rdd<Item = A::Item>> Beside<A, B> {
+    pub fn new(first: A, second: B) -> Self {
+        Self { node: Node::new(first.node().context(), Operator::here("beside")), first, second }
+    }
+}
+
+impl<A: Rdd, B: Rdd<Item = A::Item>> Lineage for Beside<A, B> {
+    fn node(&self) -> &Node {
+        &self.node
+    }
+    fn node_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+    fn num_partitions(&self) -> usize {
+        self.first.num_partitions() + self.second.num_partitions()
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        visit(Dependency::Narrow(&self.first));
+        visit(Dependency::Narrow(&self.second));
+    }
+}
+
+impl<A: Rdd, B: Rdd<Item = A::Item>> Rdd for Beside<A, B> {
+    type Item = A::Item;
+
+    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = A::Item> + 'a {
+        let firsts = self.first.num_partitions();
+        let first = (split < firsts).then(|| self.first.compute(split, task));
+        let second = (split >= firsts).then(|| self.second.compute(split - firsts, task));
+        first.into_iter().flatten().chain(second.into_iter().flatten())
+    }
+}

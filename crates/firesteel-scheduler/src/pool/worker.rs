@@ -1,6 +1,7 @@
 //! One executor thread.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use firesteel_core::Result;
@@ -53,8 +54,10 @@ fn work(executors: &Arc<Executors>) {
         state.shares[share].running += 1;
         drop(state);
         executors.run_one(&set, assignment);
-        // Whatever the wave holds is dropped without the lock.
-        drop(set);
+        // What the wave holds may be dropped here, without the lock; a panic in there is its owner's affair.
+        if catch_unwind(AssertUnwindSafe(|| drop(set))).is_err() {
+            tracing::error!("something that a job left behind panicked when it was dropped");
+        }
         state = executors.state.lock();
         state.active -= 1;
         state.shares[share].running -= 1;

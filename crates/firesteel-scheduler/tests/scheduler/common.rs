@@ -8,7 +8,7 @@ use firesteel_scheduler::{Builder, Event, Listener};
 use parking_lot::{Condvar, Mutex};
 
 /// Adds up the values of each key.
-pub struct Sum;
+pub(crate) struct Sum;
 
 impl Combine<u64> for Sum {
     type Acc = u64;
@@ -23,19 +23,19 @@ impl Combine<u64> for Sum {
     }
 }
 
-pub fn context(builder: Builder) -> Context {
+pub(crate) fn context(builder: Builder) -> Context {
     builder.build().expect("the machine has threads left").context(Settings::default())
 }
 
 /// A gate that is shut until it is opened.
 #[derive(Clone, Default)]
-pub struct Gate {
+pub(crate) struct Gate {
     state: Arc<(Mutex<(bool, usize)>, Condvar)>,
 }
 
 impl Gate {
     /// Waits until the gate is open.
-    pub fn pass(&self) {
+    pub(crate) fn pass(&self) {
         let (state, changed) = &*self.state;
         let mut state = state.lock();
         state.1 += 1;
@@ -45,13 +45,13 @@ impl Gate {
         }
     }
 
-    pub fn open(&self) {
+    pub(crate) fn open(&self) {
         self.state.0.lock().0 = true;
         self.state.1.notify_all();
     }
 
     /// Waits until so many have come to the gate.
-    pub fn wait_for(&self, visitors: usize) {
+    pub(crate) fn wait_for(&self, visitors: usize) {
         let (state, changed) = &*self.state;
         let mut state = state.lock();
         while state.1 < visitors {
@@ -59,14 +59,14 @@ impl Gate {
         }
     }
 
-    pub fn visitors(&self) -> usize {
+    pub(crate) fn visitors(&self) -> usize {
         self.state.0.lock().1
     }
 }
 
 /// Remembers all events.
 #[derive(Clone, Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     events: Arc<(Mutex<Vec<Event>>, Condvar)>,
 }
 
@@ -78,26 +78,26 @@ impl Listener for Recorder {
 }
 
 impl Recorder {
-    pub fn events(&self) -> Vec<Event> {
+    pub(crate) fn events(&self) -> Vec<Event> {
         self.events.0.lock().clone()
     }
 
     /// Waits for an event; it may have come before.
-    pub fn wait_for(&self, wanted: impl Fn(&Event) -> bool) {
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&Event) -> bool) {
         let mut events = self.events.0.lock();
         while !events.iter().any(&wanted) {
             self.events.1.wait(&mut events);
         }
     }
 
-    pub fn pick<T>(&self, pick: impl Fn(Event) -> Option<T>) -> Vec<T> {
+    pub(crate) fn pick<T>(&self, pick: impl Fn(Event) -> Option<T>) -> Vec<T> {
         self.events().into_iter().filter_map(pick).collect()
     }
 }
 
 /// The habits of an [`Odd`] RDD.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Habit {
+pub(crate) enum Habit {
     /// Has each partition of its parent twice, as the union of an RDD with itself.
     Doubled,
     /// Computes each partition of its parent twice within one task, as a cartesian product does, and says so.
@@ -110,14 +110,14 @@ pub enum Habit {
 
 /// An RDD around a parent.
 #[derive(Clone)]
-pub struct Odd<R> {
+pub(crate) struct Odd<R> {
     node: Node,
     parent: R,
     habit: Habit,
 }
 
 impl<R: Rdd> Odd<R> {
-    pub fn new(parent: R, habit: Habit) -> Self {
+    pub(crate) fn new(parent: R, habit: Habit) -> Self {
         Self { node: Node::new(parent.node().context(), Operator::here("odd")), parent, habit }
     }
 }
@@ -161,37 +161,37 @@ impl<R: Rdd> Rdd for Odd<R> {
 }
 
 /// Runs something on a thread of its own.
-pub fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> std::thread::JoinHandle<T> {
+pub(crate) fn on_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> std::thread::JoinHandle<T> {
     std::thread::Builder::new().name("test".into()).spawn(work).expect("the machine has threads left")
 }
 
 /// The result of such a thread.
-pub fn join<T>(thread: std::thread::JoinHandle<T>) -> T {
+pub(crate) fn join<T>(thread: std::thread::JoinHandle<T>) -> T {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Lets the tasks of several jobs through one by one, and knows how many are at it.
 #[derive(Clone, Default)]
-pub struct Turnstile {
+pub(crate) struct Turnstile {
     state: Arc<(Mutex<Turns>, Condvar)>,
 }
 
 #[derive(Default, Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Turns {
-    pub started: [usize; 2],
-    pub permits: [usize; 2],
-    pub finished: [usize; 2],
+pub(crate) struct Turns {
+    pub(crate) started: [usize; 2],
+    pub(crate) permits: [usize; 2],
+    pub(crate) finished: [usize; 2],
 }
 
 impl Turns {
-    pub fn running(&self) -> [usize; 2] {
+    pub(crate) fn running(&self) -> [usize; 2] {
         [self.started[0] - self.finished[0], self.started[1] - self.finished[1]]
     }
 }
 
 impl Turnstile {
     /// A task of job 0 or 1 comes and waits for its permit; returns what was going on when it came.
-    pub fn pass(&self, job: usize) -> Turns {
+    pub(crate) fn pass(&self, job: usize) -> Turns {
         let (state, changed) = &*self.state;
         let mut state = state.lock();
         state.started[job] += 1;
@@ -206,13 +206,13 @@ impl Turnstile {
         came
     }
 
-    pub fn permit(&self, job: usize, tasks: usize) {
+    pub(crate) fn permit(&self, job: usize, tasks: usize) {
         self.state.0.lock().permits[job] += tasks;
         self.state.1.notify_all();
     }
 
     /// Waits until so many tasks of both jobs have started, and says how they stand.
-    pub fn wait_for(&self, started: usize) -> Turns {
+    pub(crate) fn wait_for(&self, started: usize) -> Turns {
         let (state, changed) = &*self.state;
         let mut state = state.lock();
         while state.started[0] + state.started[1] < started {
@@ -224,14 +224,14 @@ impl Turnstile {
 
 /// The partitions of one RDD and then those of another.
 #[derive(Clone)]
-pub struct Beside<A, B> {
+pub(crate) struct Beside<A, B> {
     node: Node,
     first: A,
     second: B,
 }
 
 impl<A: Rdd, B: Rdd<Item = A::Item>> Beside<A, B> {
-    pub fn new(first: A, second: B) -> Self {
+    pub(crate) fn new(first: A, second: B) -> Self {
         Self { node: Node::new(first.node().context(), Operator::here("beside")), first, second }
     }
 }

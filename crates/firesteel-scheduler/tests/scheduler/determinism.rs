@@ -24,8 +24,7 @@ fn order(seed: u64) -> Vec<(usize, usize)> {
         let work = move |_: &_, _: usize, task: &firesteel_core::TaskContext| log(task);
         context.run(&sums, work).expect("nothing fails");
     }
-    let order = order.lock().clone();
-    order
+    Arc::into_inner(order).expect("the jobs have ended").into_inner()
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Tasks that fail: how often they are tried, and what the error says.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-use firesteel_core::{Accumulator, Actions, Error, Rdd, RddOps};
+use firesteel_core::{Accumulator, Actions, Clock, Error, PairOps, RddOps};
 use firesteel_scheduler::{Adaptive, JobMetrics, Scheduler};
 
 use crate::common::{Sum, context};
-use firesteel_core::PairOps;
 
 #[test]
 fn a_task_that_fails_three_times_succeeds_at_the_fourth() {
@@ -119,23 +120,63 @@ fn an_accumulator_that_panics_fails_the_job_and_not_the_executor() {
     }
 }
 
+thread_local! {
+    static BROKEN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// A clock that panics once where a task has broken it.
+#[derive(Debug)]
+struct Fragile;
+
+impl Clock for Fragile {
+    fn monotonic(&self) -> Duration {
+        assert!(!BROKEN.replace(false), "the clock is broken");
+        Duration::ZERO
+    }
+    fn wall(&self) -> Duration {
+        Duration::ZERO
+    }
+}
+
 #[test]
-fn an_output_that_panics_when_dropped_does_not_hang_the_job() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            if !std::thread::panicking() {
-                panic!("dropped");
-            }
+fn a_panic_between_tasks_ends_the_job_and_not_the_executor() {
+    for adaptive in [Adaptive::default(), Adaptive::off()] {
+        let builder = Scheduler::builder().threads(2).adaptive(adaptive).clock(Fragile).listener(JobMetrics::new());
+        let context = context(builder);
+        let rdd = context.parallelize_into(6, 0..6u32);
+        for _ in 0..10 {
+            let error = context.run(&rdd, |_, split, _| BROKEN.set(split == 3)).unwrap_err();
+            assert!(matches!(error, Error::Misuse { .. }), "{error}");
+            assert_eq!(rdd.count().unwrap(), 6);
         }
     }
+}
+
+/// What cannot be dropped in peace.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn executors_survive_what_tasks_leave_behind() {
     let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()).max_attempts(1));
     let rdd = context.parallelize_into(4, 0..4u32);
-    // The panic happens while the error unwinds nothing: in the closure that owns the bomb.
-    let result = context.run(&rdd, |rdd, split, task| {
-        let _bomb = (split == 2).then_some(Bomb);
-        task.fold(rdd.compute(split, task), 0, |sum, n| sum + n)
-    });
-    assert!(matches!(result, Err(Error::TaskFailed { .. })));
-    assert_eq!(rdd.count().unwrap(), 4);
+    for _ in 0..20 {
+        let bomb = Bomb;
+        let job = catch_unwind(AssertUnwindSafe(|| {
+            context.run(&rdd, move |_, split, _| {
+                let _held = &bomb;
+                split
+            })
+        }));
+        // Whoever drops the closure last meets the bomb: the caller, or an executor, which goes on.
+        if let Ok(result) = job {
+            assert_eq!(result.unwrap(), [0, 1, 2, 3]);
+        }
+        assert_eq!(rdd.count().unwrap(), 4);
+    }
 }

@@ -262,3 +262,41 @@ impl<A: Rdd, B: Rdd<Item = A::Item>> Rdd for Beside<A, B> {
         first.into_iter().flatten().chain(second.into_iter().flatten())
     }
 }
+
+/// An RDD that tells when the scheduler looks at its parents.
+#[derive(Clone)]
+pub(crate) struct Watched<R> {
+    node: Node,
+    parent: R,
+    seen: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl<R: Rdd> Watched<R> {
+    pub(crate) fn new(parent: R, seen: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { node: Node::new(parent.node().context(), Operator::here("watched")), parent, seen: Arc::new(seen) }
+    }
+}
+
+impl<R: Rdd> Lineage for Watched<R> {
+    fn node(&self) -> &Node {
+        &self.node
+    }
+    fn node_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+    fn num_partitions(&self) -> usize {
+        self.parent.num_partitions()
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        (self.seen)();
+        visit(Dependency::Narrow(&self.parent));
+    }
+}
+
+impl<R: Rdd> Rdd for Watched<R> {
+    type Item = R::Item;
+
+    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = R::Item> + 'a {
+        self.parent.compute(split, task)
+    }
+}

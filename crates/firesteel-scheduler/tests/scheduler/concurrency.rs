@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use firesteel_core::{Accumulator, Actions, Context, PairOps, RddOps};
 use firesteel_scheduler::{Adaptive, Builder, Cancel, Event, JobMetrics, Mode, Queued, Scheduler};
 
-use crate::common::{Gate, Recorder, Sum, context, join, on_thread};
+use crate::common::{Gate, Recorder, Sum, Watched, context, join, on_thread};
 
 #[test]
 fn public_types_can_be_shared() {
@@ -72,6 +72,35 @@ fn a_shuffle_that_two_jobs_need_is_computed_once() {
     gate.open();
     assert_eq!(jobs.map(join), [3, 3]);
     assert_eq!(mapped.load(Ordering::Relaxed), 30);
+}
+
+#[test]
+fn what_another_job_made_in_the_meantime_is_not_made_again() {
+    let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()));
+    let (planned, done, mapped) = (Gate::default(), Gate::default(), Arc::new(AtomicUsize::new(0)));
+    let (map_waits, count) = (planned.clone(), Arc::clone(&mapped));
+    let (plans, plan_goes, plan_waits) = (AtomicUsize::new(0), planned.clone(), done.clone());
+    // The second job has seen that the shuffle is missing when it gets here, and goes on when the first job has ended.
+    let source = Watched::new(context.parallelize_into(1, 0..10u64), move || {
+        if plans.fetch_add(1, Ordering::Relaxed) == 1 {
+            plan_goes.open();
+            plan_waits.pass();
+        }
+    });
+    let pairs = source.map(move |n| {
+        count.fetch_add(1, Ordering::Relaxed);
+        map_waits.pass();
+        (n % 2, n)
+    });
+    let sums = pairs.combine_with(Sum);
+    let first = sums.clone();
+    let first = on_thread(move || first.count().expect("nothing fails"));
+    planned.wait_for(1);
+    let second = on_thread(move || sums.count().expect("nothing fails"));
+    assert_eq!(join(first), 2);
+    done.open();
+    assert_eq!(join(second), 2);
+    assert_eq!(mapped.load(Ordering::Relaxed), 10);
 }
 
 #[test]

@@ -54,8 +54,10 @@ fn of_ten_thousand_records_9999_go_on() {
 
 #[test]
 fn dead_letters_of_all_stages_come_in_order_and_once() {
-    for single_use in [false, true] {
-        let context = context(Scheduler::builder().threads(3).adaptive(Adaptive::off()));
+    let spread = || Scheduler::builder().threads(3).adaptive(Adaptive::off());
+    let shuffled = (1..10).map(|seed| (Scheduler::builder().deterministic(seed), seed % 2 == 0));
+    for (builder, single_use) in [(spread(), false), (spread(), true)].into_iter().chain(shuffled) {
+        let context = context(builder);
         let options = JobOptions { on_panic: OnPanic::DeadLetter, single_use, ..JobOptions::default() };
         let context = context.with_options(options).with_parallelism(3);
         let pairs = context.parallelize_into(5, 0..100u64).map(|n| {

@@ -131,6 +131,23 @@ fn a_listener_that_panics_is_no_concern_of_the_job() {
 }
 
 #[test]
+fn what_a_listener_causes_comes_after_what_it_heard() {
+    let found: std::sync::Arc<std::sync::OnceLock<Scheduler>> = std::sync::Arc::default();
+    let (inner, recorder) = (std::sync::Arc::clone(&found), Recorder::default());
+    let eager = move |event: &Event| {
+        if let (Event::JobStarted(_), Some(scheduler)) = (event, inner.get()) {
+            scheduler.resize(3).expect("threads are left");
+        }
+    };
+    let scheduler = Scheduler::builder().threads(2).listener(eager).listener(recorder.clone()).build().unwrap();
+    let context = scheduler.context(Default::default());
+    found.set(scheduler).expect("set once");
+    context.parallelize_into(1, 0..1u32).count().unwrap();
+    let heard = recorder.pick(|event| Some(brief(event)));
+    assert_eq!(heard[..2], ["job 0 of 1 + 0 stages", "ExecutorsResized { from: 2, to: 3 }"]);
+}
+
+#[test]
 fn a_full_queue_drops_events_and_counts_them() {
     let (gate, metrics) = (Gate::default(), JobMetrics::new());
     let (inner, sums) = (gate.clone(), metrics.clone());

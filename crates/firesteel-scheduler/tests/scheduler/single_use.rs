@@ -73,9 +73,9 @@ fn records_are_moved_only_if_nobody_else_needs_them() {
         let some = sums(&context);
         let first = |part: std::ops::Range<usize>| {
             let work = |rdd: &_, split, task: &_| task_records(rdd, split, task);
-            context.run_some(&some, part, work).unwrap().0.concat()
+            context.run_some(&some, part, work).unwrap().0.into_iter().flatten()
         };
-        assert_ne!(clones(&mut || expect(780, [first(0..1), first(1..3)].concat())), 0);
+        assert_ne!(clones(&mut || expect(780, first(0..1).chain(first(1..3)).collect())), 0);
         let shared = context.with_options(JobOptions::default());
         assert_ne!(clones(&mut || expect(780, sums(&shared).collect().unwrap())), 0);
         assert_eq!(metrics.totals().lost_inputs, 0, "nobody missed anything");

@@ -94,7 +94,7 @@ fn stages_that_run_again_say_so() {
 fn events_carry_what_a_person_wants_to_know() {
     let recorder = Recorder::default();
     let clock = ManualClock::starting_at(std::time::Duration::from_secs(5));
-    let builder = Scheduler::builder().threads(2).max_attempts(1).clock(clock.clone()).listener(recorder.clone());
+    let builder = Scheduler::builder().deterministic(0).max_attempts(1).clock(clock.clone()).listener(recorder.clone());
     let options = JobOptions { name: Some("daily".into()), group: Some("reports".into()), ..JobOptions::default() };
     let context = context(builder).with_options(options);
     let rdd = Odd::new(context.from_partitions(vec![vec![1u32], vec![2, 3]]), Habit::Placed).map(move |n| {

@@ -77,6 +77,9 @@ pub enum Error {
     /// The executors could not be set up, or an RDD action outside of a batch failed.
     #[error(transparent)]
     Rdd(#[from] firesteel_core::Error),
+    /// A connector was used outside of a job, and failed.
+    #[error(transparent)]
+    Connector(#[from] ConnectError),
     /// The job's thread could not be started, or it died.
     #[error("FS-S008: {what}")]
     Thread {

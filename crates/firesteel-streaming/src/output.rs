@@ -114,6 +114,14 @@ struct ForEachRdd<D, F> {
     stream: D,
     operator: Operator,
     f: F,
+    /// Set when the function found that nobody takes what it writes any more.
+    closed: Option<ConnectError>,
+}
+
+impl<D, F> ForEachRdd<D, F> {
+    fn failed(&self, batch: &Batch, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
+        Error::Transform { operator: self.operator.to_string(), batch: batch.id(), source }
+    }
 }
 
 impl<D, E, F> Output for ForEachRdd<D, F>
@@ -143,14 +151,18 @@ where
         let rdd = crate::stream::reusable(self.stream.rdd(batch)?);
         match (self.f)(rdd, batch) {
             Ok(()) => Ok(Written::default()),
-            Err(source) => {
-                let operator = self.operator.to_string();
-                Err(Error::Transform { operator, batch: batch.id(), source: source.into() })
-            }
+            Err(source) => match source.into().downcast::<ConnectError>() {
+                Ok(error) if error.class() == Class::Closed => {
+                    self.closed = Some(*error);
+                    Ok(Written::default())
+                }
+                Ok(error) => Err(self.failed(batch, error)),
+                Err(source) => Err(self.failed(batch, source)),
+            },
         }
     }
     fn commit(&mut self, _: Epoch) -> std::result::Result<(), ConnectError> {
-        Ok(())
+        self.closed.take().map_or(Ok(()), Err)
     }
     fn abort(&mut self, _: Epoch) {}
     fn stop(&mut self) -> std::result::Result<(), ConnectError> {
@@ -170,14 +182,15 @@ impl<D: DStream> Stream<D> {
     /// Calls `f` with every batch's RDD, on the job's thread: for everything that no sink does. The RDD's actions run
     /// in parallel as always.
     ///
-    /// An error stops the job. What `f` does outside happens again if the batch is repeated.
+    /// An error stops the job; one that says [`Closed`](ConnectError::Closed), as a console behind `… | head` does, ends
+    /// it without a failure. What `f` does outside happens again if the batch is repeated.
     #[track_caller]
     pub fn for_each_rdd<E, F>(self, f: F)
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
         F: FnMut(D::Rdd, &Batch) -> std::result::Result<(), E> + Send + 'static,
     {
-        let output = ForEachRdd { stream: self.node, operator: Operator::here("for_each_rdd"), f };
+        let output = ForEachRdd { stream: self.node, operator: Operator::here("for_each_rdd"), f, closed: None };
         self.graph.change(|parts| parts.outputs.push(Box::new(output)));
     }
 }

@@ -92,11 +92,47 @@ impl Console {
         self
     }
 
+    /// Prints rows at once, outside of any sink: for `for_each_rdd` and for batch work. A table has its title alone, no
+    /// epoch, above it, and no rows print nothing.
+    ///
+    /// ```
+    /// firesteel_terminal::Console::table().title("lengths").print([("spark", 5), ("fire", 4)])?;
+    /// # Ok::<(), firesteel_connect::ConnectError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When a row cannot be shown, or when nobody takes the text.
+    pub fn print<T: Serialize>(&self, rows: impl IntoIterator<Item = T>) -> Result<()> {
+        let printed = self.collect(rows.into_iter())?;
+        let text = self.render(self.title.as_deref().unwrap_or("result"), [printed]);
+        let target = &mut self.state.lock().target;
+        target.write_from(&text, &mut 0).map_err(|error| not_written(target, error))
+    }
+
     fn place(&self) -> &'static str {
         self.state.lock().target.name()
     }
 
-    fn render(&self, epoch: Epoch, pending: impl Iterator<Item = Printed>) -> Vec<u8> {
+    fn collect<T: Serialize>(&self, records: impl Iterator<Item = T>) -> Result<Printed> {
+        let mut printed = Printed { lines: Vec::new(), rows: Vec::new(), total: 0 };
+        for record in records {
+            printed.total += 1;
+            if self.format == Format::Table && printed.rows.len() == self.shown {
+                continue;
+            }
+            let fields = Value::of(&record).map_err(unprintable)?.into_fields();
+            match self.format {
+                Format::Table => printed.rows.push(fields),
+                Format::Json => {
+                    serde_json::to_writer(&mut printed.lines, &Object(&fields)).map_err(unprintable)?;
+                    printed.lines.push(b'\n');
+                }
+            }
+        }
+        Ok(printed)
+    }
+
+    fn render(&self, title: &str, pending: impl IntoIterator<Item = Printed>) -> Vec<u8> {
         let (mut lines, mut rows, mut total) = (Vec::new(), Vec::new(), 0);
         for part in pending {
             total += part.total;
@@ -107,11 +143,7 @@ impl Console {
             return lines;
         }
         rows.truncate(self.shown);
-        let title = match &self.title {
-            Some(title) => format!("{title}, epoch {epoch}"),
-            None => format!("epoch {epoch}"),
-        };
-        table::render(&title, rows, total).into_bytes()
+        table::render(title, rows, total).into_bytes()
     }
 }
 
@@ -140,22 +172,7 @@ impl<T: Serialize> Sink<T> for Console {
     }
 
     fn write(&self, _: WriteTask, records: impl Iterator<Item = T>) -> Result<Printed> {
-        let mut printed = Printed { lines: Vec::new(), rows: Vec::new(), total: 0 };
-        for record in records {
-            printed.total += 1;
-            if self.format == Format::Table && printed.rows.len() == self.shown {
-                continue;
-            }
-            let fields = Value::of(&record).map_err(unprintable)?.into_fields();
-            match self.format {
-                Format::Table => printed.rows.push(fields),
-                Format::Json => {
-                    serde_json::to_writer(&mut printed.lines, &Object(&fields)).map_err(unprintable)?;
-                    printed.lines.push(b'\n');
-                }
-            }
-        }
-        Ok(printed)
+        self.collect(records)
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Printed>) -> Result<()> {
@@ -164,7 +181,11 @@ impl<T: Serialize> Sink<T> for Console {
         let parts = pending.drain(..);
         if state.last < Some(epoch) {
             state.last = Some(epoch);
-            state.text = self.render(epoch, parts);
+            let title = match &self.title {
+                Some(title) => format!("{title}, epoch {epoch}"),
+                None => format!("epoch {epoch}"),
+            };
+            state.text = self.render(&title, parts);
             state.done = 0;
         }
         let written = state.target.write_from(&state.text, &mut state.done);

@@ -70,21 +70,22 @@ impl Sofar {
 
 impl fmt::Display for Sofar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "batch {}, {} records read", grouped(self.batch), grouped(self.rows_in))?;
+        write!(f, "batch {}, {} read", grouped(self.batch), grouped(self.rows_in))?;
         if self.news.busy_us > 0 {
             write!(f, " ({}/s)", rate(self.news.rows_in as f64 * 1e6 / self.news.busy_us as f64))?;
         }
-        write!(f, ", {} rows written", grouped(self.rows_out))?;
+        write!(f, ", {} written", grouped(self.rows_out))?;
+        match self.watermark {
+            None => {}
+            Some(Timestamp::MAX) => f.write_str(", all windows closed")?,
+            Some(watermark) => write!(f, ", watermark {watermark}")?,
+        }
         for (name, count) in [("malformed", self.malformed), ("late", self.late), ("dead letters", self.dead_letters)] {
             if count > 0 {
                 write!(f, ", {} {name}", grouped(count))?;
             }
         }
-        match self.watermark {
-            None => Ok(()),
-            Some(Timestamp::MAX) => f.write_str(", all windows closed"),
-            Some(watermark) => write!(f, ", watermark {watermark}"),
-        }
+        Ok(())
     }
 }
 

@@ -156,3 +156,24 @@ fn a_job_ends_when_the_reader_has_gone() {
     assert_eq!(summary.rows_in, 4, "the batch that nobody took was the last");
     assert_eq!(paper.text(), "{\"value\":0}\n{\"value\":1}\n");
 }
+
+#[test]
+fn rows_can_be_printed_without_a_sink() {
+    let paper = Paper::default();
+    let console = Console::table().title("totals").rows(1).to(paper.clone());
+    console.print([("a", 1), ("b", 2)]).unwrap();
+    console.print([0u8; 0]).unwrap();
+    assert_eq!(paper.text(), "totals: 2 rows\n key  value\n────────────\n a        1\n … and 1 more\n");
+}
+
+#[test]
+fn a_function_over_rdds_that_prints_ends_the_job_when_the_reader_has_gone() {
+    let paper = Paper::default().answering([Ok(usize::MAX), Err(io::ErrorKind::BrokenPipe.into())]);
+    let console = Console::json().to(paper.clone());
+    let job = StreamingContext::builder("head").limits(BatchLimits::default().records(2)).build().unwrap();
+    let numbers = job.read(MemorySource::new((0..100).collect::<Vec<u32>>()));
+    numbers.for_each_rdd(move |_, batch| console.print([batch.id()]));
+    let summary = job.run_to_summary(Trigger::AsSoonAsPossible).unwrap();
+    assert_eq!(summary.batches, 2);
+    assert_eq!(paper.text(), "{\"value\":1}\n");
+}

@@ -65,19 +65,16 @@ fn lines_come_once_a_second_and_only_with_news() {
 
     let none: [&str; 0] = [];
     assert_eq!(batch(&mut job, 0, &[]), none, "nothing has happened");
-    assert_eq!(
-        batch(&mut job, 0, &["1", "2"]),
-        ["ticks: batch 2, 2 records read, 0 rows written, watermark 1970-01-01T00:00:02Z"]
-    );
+    assert_eq!(batch(&mut job, 0, &["1", "2"]), ["ticks: batch 2, 2 read, 0 written, watermark 1970-01-01T00:00:02Z"]);
     assert_eq!(batch(&mut job, 999, &["3", "oops"]), none, "a second has not passed");
     assert_eq!(
         batch(&mut job, 1, &["14"]),
-        ["ticks: batch 4, 5 records read, 1 rows written, 1 malformed, watermark 1970-01-01T00:00:14Z"]
+        ["ticks: batch 4, 5 read, 1 written, watermark 1970-01-01T00:00:14Z, 1 malformed"]
     );
     assert_eq!(batch(&mut job, 5_000, &[]), none, "nothing has happened since");
     assert_eq!(
         batch(&mut job, 5_000, &["5"]),
-        ["ticks: batch 6, 6 records read, 1 rows written, 1 malformed, 1 late, watermark 1970-01-01T00:00:14Z"]
+        ["ticks: batch 6, 6 read, 1 written, watermark 1970-01-01T00:00:14Z, 1 malformed, 1 late"]
     );
     job.last_batch().unwrap();
     assert_eq!(paper.lines(), none, "the last line is less than a second old: the summary tells the rest",);

@@ -36,6 +36,6 @@ def write(name, rows):
 
 write("clicks-per-client-per-hour.tsv", sorted((hour, client, count) for (hour, client), count in hours.items()))
 write("pages.tsv", sorted(((count, page) for page, count in pages.items()), key=lambda row: (-row[0], row[1])))
-write("statuses.tsv", sorted(((count, status) for status, count in statuses.items()), reverse=True))
+write("statuses.tsv", sorted(((count, status) for status, count in statuses.items()), key=lambda row: (-row[0], row[1])))
 print(f"{sum(hours.values())} clicks, {malformed} malformed, {len(clients)} clients, {len(pages)} pages, "
       f"{len({hour for hour, _ in hours})} hours, {len(hours)} results")

@@ -4,5 +4,10 @@
 //! `rdd_log_analysis.rs`.
 
 mod click;
+mod signal;
 
 pub use click::{Click, ParseClickError};
+pub use signal::stop_on_ctrl_c;
+
+/// The access log that comes with the examples.
+pub const ACCESS_LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/access.log.gz");

@@ -8,3 +8,8 @@ pub mod documents;
 pub mod layers;
 pub mod resolved;
 pub mod workspace;
+
+/// The programs of the documents, so that they are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;

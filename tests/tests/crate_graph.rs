@@ -29,10 +29,12 @@ fn a_library_crate_has_no_build_script_dependencies() {
 }
 
 #[test]
-fn the_core_has_no_async_runtime() {
-    let built = resolved::built(&["--edges", "normal,build", "--package", "firesteel-core"]);
-    assert!(built.len() > 5, "Cargo lists what the core is built from");
-    assert_eq!(resolved::async_runtimes(&built), Vec::<String>::new());
+fn the_engine_has_no_async_runtime() {
+    for name in ["firesteel-core", "firesteel-scheduler", "firesteel-streaming"] {
+        let built = resolved::built(&["--edges", "normal,build", "--package", name]);
+        assert!(built.len() > 5, "Cargo lists what {name} is built from");
+        assert_eq!(resolved::async_runtimes(&built), Vec::<String>::new());
+    }
 }
 
 #[test]

@@ -1,0 +1,17 @@
+//! What is reduced by key crosses a shuffle, too. Here serde says the way out.
+//! expect: required for `Visit` to implement `Exchange`
+//! expect: `#[derive(serde::Serialize)]`
+
+use firesteel::prelude::*;
+
+#[derive(Clone)]
+struct Visit {
+    pages: u32,
+}
+
+fn main() {
+    let context = firesteel::scheduler::local(1).expect("threads can be started");
+    let visits = context.parallelize([(1u32, 3u32), (2, 4)]).map(|(client, pages)| (client, Visit { pages }));
+    let longest = visits.reduce_by_key(|a, b| if a.pages > b.pages { a } else { b });
+    println!("{}", longest.count().expect("nothing fails"));
+}

@@ -1,0 +1,15 @@
+//! Windows gather the values of keys.
+//! expect: no method named `window`
+
+use firesteel::memory::{Collector, MemorySource};
+use firesteel::prelude::*;
+
+fn main() -> firesteel::Result<()> {
+    let job = StreamingContext::builder("clicks").build()?;
+    job.read(MemorySource::new(vec![1i64, 2, 3]))
+        .event_time(|second| Timestamp::from_secs(*second), Watermark::bounded(seconds(1)))
+        .window(Tumbling::of(minutes(1)))
+        .count()
+        .write(Collector::new());
+    job.run(Trigger::Once)
+}

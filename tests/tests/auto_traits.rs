@@ -1,0 +1,32 @@
+//! What users hand from thread to thread can be handed from thread to thread.
+
+use firesteel::memory::{Collector, MemorySource};
+use firesteel::rdd::{Accumulator, Context, Error as RddError};
+use firesteel::scheduler::Scheduler;
+use firesteel::window::{Panes, PartitionWatermarks};
+use firesteel::{Error, RunningJob, SideOutput, SourceStream, Stopper, Stream, StreamingContext, Summary};
+
+fn shared<T: Send + Sync + 'static>() {}
+fn sent<T: Send + 'static>() {}
+
+#[test]
+fn handles_are_shared_between_threads() {
+    shared::<Context>();
+    shared::<Scheduler>();
+    shared::<StreamingContext>();
+    shared::<Stopper>();
+    shared::<RunningJob>();
+    shared::<Accumulator<u64>>();
+    shared::<SideOutput<String>>();
+    shared::<Collector<String>>();
+}
+
+#[test]
+fn what_is_built_and_what_comes_back_is_sent_between_threads() {
+    sent::<Stream<SourceStream<MemorySource<u32>>>>();
+    sent::<Panes<String, u64>>();
+    sent::<PartitionWatermarks<u32>>();
+    sent::<Summary>();
+    sent::<Error>();
+    sent::<RddError>();
+}

@@ -1,0 +1,148 @@
+//! What the documents say about the workspace is there: files, tests, crates, invariants, error codes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use firesteel_tests::documents::{error_codes, invariants, links, tests_named};
+use firesteel_tests::workspace;
+
+/// All files below a folder with this extension, sorted.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut ahead = vec![folder.to_owned()];
+    while let Some(folder) = ahead.pop() {
+        for entry in fs::read_dir(&folder).expect("the folder can be read") {
+            let path = entry.expect("the folder can be read").path();
+            if path.is_dir() {
+                ahead.push(path);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The documents: those at the root and those in `docs`.
+fn documents() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> =
+        ["README.md", "ARCHITECTURE.md"].iter().map(|name| workspace::root().join(name)).collect();
+    found.extend(files(&workspace::root().join("docs"), "md"));
+    assert!(found.len() > 5, "{found:?}");
+    found
+}
+
+/// All Rust sources of the members.
+fn sources() -> Vec<PathBuf> {
+    let found: Vec<PathBuf> = workspace::packages().iter().flat_map(|package| files(&package.folder, "rs")).collect();
+    assert!(found.len() > 100, "only {} sources", found.len());
+    found
+}
+
+#[test]
+fn links_lead_to_files() {
+    for document in documents() {
+        let folder = document.parent().expect("a document lies in a folder");
+        for link in links(&read(&document)) {
+            assert!(folder.join(&link).exists(), "{}: {link} does not exist", document.display());
+        }
+    }
+}
+
+#[test]
+fn tests_that_documents_name_exist() {
+    let mut named = 0;
+    for document in documents() {
+        for test in tests_named(&read(&document)) {
+            let text = read(&workspace::root().join(&test.file));
+            let there = text.contains(&format!("fn {}(", test.name));
+            assert!(there, "{}: {} has no test {}", document.display(), test.file, test.name);
+            named += 1;
+        }
+    }
+    assert!(named > 20, "only {named} tests are named");
+}
+
+#[test]
+fn each_invariant_has_its_number_and_a_test() {
+    let text = read(&workspace::root().join("docs/invariants.md"));
+    let sections: Vec<&str> = text.split("\n## ").skip(1).collect();
+    assert!(sections.len() > 10, "only {} invariants", sections.len());
+    for (section, expected) in sections.iter().zip(1..) {
+        assert_eq!(invariants(section).first(), Some(&expected), "{section}");
+        assert!(!tests_named(section).is_empty(), "INV-{expected} names no test");
+    }
+}
+
+#[test]
+fn invariants_that_are_cited_exist() {
+    let known: BTreeSet<u32> = invariants(&read(&workspace::root().join("docs/invariants.md"))).into_iter().collect();
+    // This package speaks of made-up ones.
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for file in sources().into_iter().filter(|file| !file.starts_with(own)).chain(documents()) {
+        for number in invariants(&read(&file)) {
+            assert!(known.contains(&number), "{}: there is no INV-{number}", file.display());
+        }
+    }
+}
+
+#[test]
+fn the_maps_show_every_crate() {
+    for document in ["README.md", "ARCHITECTURE.md"] {
+        let text = read(&workspace::root().join(document));
+        for package in workspace::packages() {
+            let folder = package.folder.strip_prefix(workspace::root()).expect("a member lies in the workspace");
+            let name = folder.file_name().expect("a member has a folder").to_string_lossy();
+            assert!(text.contains(&format!("`{name}`")), "{document} does not show {name}");
+        }
+    }
+}
+
+#[test]
+fn a_decision_says_how_it_is_confirmed_and_on_what_it_rests() {
+    let decisions = files(&workspace::root().join("docs/adr"), "md");
+    assert!(decisions.len() > 5, "{decisions:?}");
+    for (decision, number) in decisions.iter().zip(1..) {
+        let name = decision.file_name().expect("a file has a name").to_string_lossy();
+        assert!(name.starts_with(&format!("{number:04}-")), "{name} is not the {number}th");
+        let text = read(decision);
+        for part in ["## Decision", "## Confirmation", "## Evidence"] {
+            assert!(text.contains(part), "{name} has no part {part:?}");
+        }
+        assert!(!tests_named(&text).is_empty(), "{name} names no test");
+    }
+}
+
+#[test]
+fn an_error_code_belongs_to_one_error() {
+    let mut owners: BTreeMap<String, PathBuf> = BTreeMap::new();
+    for file in files(&workspace::root().join("crates"), "rs") {
+        if file.file_name().is_some_and(|name| name == "error.rs") {
+            let text = read(&file);
+            let code_itself = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let lines = code_itself.lines().filter(|line| !line.trim_start().starts_with("//"));
+            for code in lines.flat_map(error_codes) {
+                if let Some(other) = owners.insert(code.to_owned(), file.clone()) {
+                    panic!("{code} stands in {} and in {}", other.display(), file.display());
+                }
+            }
+        }
+    }
+    assert!(owners.len() > 20, "only {} codes", owners.len());
+}
+
+#[test]
+fn members_share_lints_and_licence() {
+    for package in workspace::packages() {
+        let manifest = read(&package.folder.join("Cargo.toml"));
+        for line in ["license.workspace = true", "rust-version.workspace = true", "[lints]\nworkspace = true"] {
+            assert!(manifest.contains(line), "{}: no {line:?}", package.name);
+        }
+    }
+}

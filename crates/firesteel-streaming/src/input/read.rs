@@ -125,10 +125,10 @@ impl<S: Source> Rdd for SourceRdd<S> {
         let mut range = range.clone();
         let ends = &self.ranges.ends;
         // A repetition reads exactly what was read the first time.
-        if range.max_records.is_some() || range.max_bytes.is_some() || range.to.is_none() {
-            if let Some(end) = ends.read(|ends| ends.of(split)).filter(|end| end.whole) {
-                range = ReadRange::exact(range.split, range.from, end.position);
-            }
+        if (range.max_records.is_some() || range.max_bytes.is_some() || range.to.is_none())
+            && let Some(end) = ends.read(|ends| ends.of(split)).filter(|end| end.whole)
+        {
+            range = ReadRange::exact(range.split, range.from, end.position);
         }
         task.set_origin(Arc::clone(origin), *number);
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| {

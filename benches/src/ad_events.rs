@@ -126,7 +126,7 @@ mod tests {
         let data = AdEvents::generate(50_000, Campaigns::Hundred, 1);
         let mut largest = i64::MIN;
         let mut behind = 0;
-        for event in &data.events {
+        for event in &*data.events {
             behind = behind.max(largest.saturating_sub(event.ts));
             largest = largest.max(event.ts);
         }

@@ -43,7 +43,8 @@ mod tests {
     fn counts_by_campaign_and_window() {
         let event = |ad, kind, ts| AdEvent { ad, kind, ts };
         let data = AdEvents {
-            events: vec![event(0, 0, 5), event(1, 0, WINDOW - 1), event(0, 1, 6), event(2, 0, 7), event(0, 0, WINDOW)],
+            events: [event(0, 0, 5), event(1, 0, WINDOW - 1), event(0, 1, 6), event(2, 0, 7), event(0, 0, WINDOW)]
+                .into(),
             campaigns: vec![40, 40, 41],
         };
         let mut expected = Outcome::default();

@@ -1,5 +1,7 @@
 //! `hourly-clicks` from outside, against counts that were computed without Firesteel.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 #[allow(dead_code, reason = "each test program uses its part")]
 mod common;
 

@@ -1,5 +1,7 @@
 //! `rdd-log-analysis` from outside, against tables that were computed without Firesteel.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 #[allow(dead_code, reason = "each test program uses its part")]
 mod common;
 

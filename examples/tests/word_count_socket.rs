@@ -1,5 +1,7 @@
 //! `word-count-socket` from outside, with the test as the server.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 #[allow(dead_code, reason = "each test program uses its part")]
 mod common;
 

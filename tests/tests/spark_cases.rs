@@ -3,6 +3,8 @@
 //! Every case runs on one thread in partition order, in other orders, on several threads, and with other numbers of
 //! partitions behind a shuffle: what comes out is the same.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use firesteel_core::{Lineage, PairOps, RddOps};
 use firesteel_streaming::{DStream, Stream, StreamingContext};
 use firesteel_testkit::{TestBuilder, TestJob};

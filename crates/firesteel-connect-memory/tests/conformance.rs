@@ -1,5 +1,7 @@
 //! The suites for everything in the crate.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use std::sync::Arc;
 
 use firesteel_connect::conformance;

@@ -1,5 +1,7 @@
 //! Sources as RDDs.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 

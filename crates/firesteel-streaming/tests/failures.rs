@@ -1,5 +1,7 @@
 //! What happens when user code fails.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use std::error::Error as _;
 
 use firesteel_connect_memory::{Collector, MemorySource};

@@ -1,5 +1,7 @@
 //! A job that is started again writes behind what its sinks have, never over it.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use firesteel_connect_memory::{Collector, MemorySource};
 use firesteel_streaming::{StreamingContext, Trigger};
 

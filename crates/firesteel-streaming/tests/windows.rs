@@ -1,5 +1,7 @@
 //! Event-time windows through the batch loop.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use firesteel_connect_memory::{Collector, MemorySource};
 use firesteel_streaming::{StreamingContext, Trigger, WindowResult};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};

@@ -1,5 +1,7 @@
 //! The console as a sink: the contract, and what happens when nobody or nothing takes what it prints.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::Arc;

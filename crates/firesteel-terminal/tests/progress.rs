@@ -1,5 +1,7 @@
 //! Progress as plain lines, on virtual time.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Watermarks and windows on virtual time.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use firesteel_connect_memory::{QueueHandle, QueueSource};
 use firesteel_core::Data;
 use firesteel_streaming::{DStream, KeyedTimedStream, Stream, WindowResult};

@@ -1,5 +1,7 @@
 //! Running the example programs from outside, as a person does.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
@@ -10,16 +12,16 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a program that has ended left behind.
-pub struct Ended {
-    pub status: ExitStatus,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Ended {
     /// The number behind `name` in the summary.
     #[track_caller]
-    pub fn told(&self, name: &str) -> String {
+    pub(crate) fn told(&self, name: &str) -> String {
         let line = self.err.lines().find_map(|line| line.trim_start().strip_prefix(name));
         line.unwrap_or_else(|| panic!("no line of {name} in:\n{}", self.err)).trim().to_owned()
     }
@@ -27,7 +29,7 @@ impl Ended {
 
 /// Runs a program to its end.
 #[track_caller]
-pub fn run(program: &str, arguments: &[&str]) -> Ended {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> Ended {
     let output = Command::new(program).args(arguments).output().expect("the program starts");
     let text = |bytes| String::from_utf8(bytes).expect("the program writes text");
     Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) }
@@ -35,14 +37,14 @@ pub fn run(program: &str, arguments: &[&str]) -> Ended {
 
 /// Runs a program to its end, which must be a good one.
 #[track_caller]
-pub fn succeed(program: &str, arguments: &[&str]) -> Ended {
+pub(crate) fn succeed(program: &str, arguments: &[&str]) -> Ended {
     let ended = run(program, arguments);
     assert!(ended.status.success(), "{}", ended.err);
     ended
 }
 
 /// A running program whose output is read line by line. It is killed if the test ends before it does.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     out: Option<Receiver<String>>,
     err: Option<JoinHandle<String>>,
@@ -50,7 +52,7 @@ pub struct Running {
 
 impl Running {
     /// Starts a program.
-    pub fn start(program: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start(program: &str, arguments: &[&str]) -> Self {
         let mut child = Command::new(program)
             .args(arguments)
             .stdout(Stdio::piped())
@@ -77,7 +79,7 @@ impl Running {
 
     /// The next line on standard output, waited for.
     #[track_caller]
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         match self.out.as_ref().expect("the test reads on").recv_timeout(PATIENCE) {
             Ok(line) => line,
             Err(error) => {
@@ -91,7 +93,7 @@ impl Running {
 
     /// Reads standard output up to a line that fits, and returns that line.
     #[track_caller]
-    pub fn line_with(&mut self, fits: impl Fn(&str) -> bool) -> String {
+    pub(crate) fn line_with(&mut self, fits: impl Fn(&str) -> bool) -> String {
         loop {
             let line = self.line();
             if fits(&line) {
@@ -101,18 +103,18 @@ impl Running {
     }
 
     /// Presses Ctrl-C.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         let sent = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(sent.expect("the system has kill").success());
     }
 
     /// Closes standard output, as `head` does when it has enough.
-    pub fn stop_reading(&mut self) {
+    pub(crate) fn stop_reading(&mut self) {
         self.out = None;
     }
 
     /// Waits for the end; `out` is what has not been read yet.
-    pub fn end(mut self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let rest: Vec<String> = self.out.take().into_iter().flatten().map(|line| line + "\n").collect();
         let err = self.err.take().unwrap().join().unwrap();
         Ended { status: self.child.wait().unwrap(), out: rest.concat(), err }
@@ -128,14 +130,14 @@ impl Drop for Running {
 }
 
 /// A table of the data folder: its rows, cut at the tabulators.
-pub fn table(name: &str) -> Vec<Vec<String>> {
+pub(crate) fn table(name: &str) -> Vec<Vec<String>> {
     let path = format!("{}/data/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).expect("the table is there");
     text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
 }
 
 /// The lines of the access log.
-pub fn access_log() -> Vec<String> {
+pub(crate) fn access_log() -> Vec<String> {
     let file = std::fs::File::open(firesteel_examples::ACCESS_LOG).expect("the log is there");
     let lines = BufReader::new(flate2::read::MultiGzDecoder::new(file)).lines();
     lines.map(|line| line.expect("the log is text")).collect()

@@ -7,6 +7,7 @@ mod fair;
 mod worker;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use firesteel_core::{Error, Result};
@@ -22,6 +23,8 @@ pub(crate) struct Executors {
     state: Mutex<State>,
     /// Signalled when there may be work for an idle thread, or it should end.
     work: Condvar,
+    /// Counts the waves that have come, for threads that wait awake.
+    arrivals: AtomicUsize,
     patience: Duration,
     /// How often an idle thread looks for stragglers.
     look: Option<Duration>,
@@ -68,7 +71,7 @@ impl Executors {
             next_name: 0,
             ended: false,
         };
-        Arc::new(Self { state: Mutex::new(state), work: Condvar::new(), patience, look })
+        Arc::new(Self { state: Mutex::new(state), work: Condvar::new(), arrivals: AtomicUsize::new(0), patience, look })
     }
 
     pub(crate) fn slots(&self) -> usize {
@@ -104,6 +107,19 @@ impl Executors {
         self.work.notify_all();
     }
 
+    /// Waits awake for the next wave, some tens of microseconds: a job of many short waves has it ready by then, and
+    /// waking a sleeping thread takes as long.
+    fn linger(&self) {
+        const LOOKS: u32 = 2_000;
+        let before = self.arrivals.load(Ordering::Acquire);
+        for _ in 0..LOOKS {
+            if self.arrivals.load(Ordering::Acquire) != before {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
     /// Tells idle threads that there is something to take.
     pub(crate) fn wake(&self) {
         let wake = self.state.lock().wakeable();
@@ -114,6 +130,7 @@ impl Executors {
     pub(crate) fn run(self: &Arc<Self>, set: &Arc<TaskSet>) {
         let inside = worker::holds_slot_of(self);
         self.state.lock().admit(set);
+        self.arrivals.fetch_add(1, Ordering::Release);
         let speculating = self.look.is_some();
         if speculating {
             // From now on, whoever is idle looks for stragglers.

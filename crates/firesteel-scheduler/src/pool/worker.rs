@@ -39,9 +39,18 @@ pub(super) fn start(executors: &Arc<Executors>, name: String) -> Result<()> {
 }
 
 fn work(executors: &Arc<Executors>) {
+    // Whether the thread has waited awake since it last had a task. It begins asleep.
+    let mut lingered = true;
     let mut state = executors.state.lock();
     while !state.ended && state.threads <= state.slots {
         let Some((set, share, assignment)) = state.take_any() else {
+            if !lingered {
+                drop(state);
+                executors.linger();
+                lingered = true;
+                state = executors.state.lock();
+                continue;
+            }
             state.idle += 1;
             match executors.look {
                 Some(interval) if !state.waves.is_empty() => drop(executors.work.wait_for(&mut state, interval)),
@@ -50,6 +59,7 @@ fn work(executors: &Arc<Executors>) {
             state.idle -= 1;
             continue;
         };
+        lingered = false;
         state.active += 1;
         state.shares[share].running += 1;
         drop(state);

@@ -49,6 +49,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-scheduler", Uses::Only(&["firesteel-core"])),
+    ("firesteel-state", Uses::Only(&["firesteel-window"])),
     (
         "firesteel-streaming",
         Uses::Only(&["firesteel-connect", "firesteel-core", "firesteel-scheduler", "firesteel-window"]),

@@ -1,0 +1,106 @@
+//! What one record of the changelog holds.
+
+use firesteel_window::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::frame::{Frame, Shard, StoreId};
+use crate::key_group::KeyGroup;
+use crate::wire::Bytes;
+
+/// One epoch: what was read, how far event time had come, and what changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EpochRecord {
+    /// The epoch; epochs follow each other without gaps.
+    pub epoch: u64,
+    /// Its micro-batches, in their order.
+    pub batches: Vec<BatchBoundary>,
+    /// The watermarks of the inputs at its end.
+    pub watermarks: Vec<InputWatermark>,
+    /// What else the engine wants to find again: not looked at here.
+    pub extra: Vec<u8>,
+    /// What changed, by operator and key group; at most one frame for each.
+    pub frames: Vec<Frame>,
+}
+
+/// What one micro-batch read: a repetition reads exactly the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchBoundary {
+    /// The batch's number.
+    pub batch: u64,
+    /// The processing time at which it was admitted.
+    pub time: Timestamp,
+    /// The ranges it read.
+    pub inputs: Vec<InputRange>,
+}
+
+/// A range of one split of one input: `[from, to)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputRange {
+    /// The input's name.
+    pub input: String,
+    /// The split's name.
+    pub split: String,
+    /// The first position, in the unit of the split.
+    pub from: u64,
+    /// The position behind the last one.
+    pub to: u64,
+}
+
+/// How far event time had come in one split of one input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputWatermark {
+    /// The input's name.
+    pub input: String,
+    /// The split's name.
+    pub split: String,
+    /// Its watermark.
+    pub watermark: Timestamp,
+}
+
+#[derive(Serialize)]
+struct HeadRef<'a> {
+    batches: &'a [BatchBoundary],
+    watermarks: &'a [InputWatermark],
+    extra: &'a [u8],
+}
+
+#[derive(Deserialize)]
+struct Head {
+    batches: Vec<BatchBoundary>,
+    watermarks: Vec<InputWatermark>,
+    extra: Vec<u8>,
+}
+
+impl EpochRecord {
+    /// The epoch is not part of it: it stands in the header of the record.
+    pub(super) fn encode(&self, out: &mut Vec<u8>) -> postcard::Result<()> {
+        let start = out.len();
+        out.extend_from_slice(&[0; 8]);
+        let head = HeadRef { batches: &self.batches, watermarks: &self.watermarks, extra: &self.extra };
+        codec::encode(&head, out)?;
+        let length = (out.len() - start - 8) as u64;
+        out[start..start + 8].copy_from_slice(&length.to_le_bytes());
+        for frame in &self.frames {
+            out.extend_from_slice(&frame.shard().store.0.to_le_bytes());
+            out.extend_from_slice(&frame.shard().group.0.to_le_bytes());
+            out.extend_from_slice(&(frame.bytes().len() as u64).to_le_bytes());
+            out.extend_from_slice(frame.bytes());
+        }
+        Ok(())
+    }
+
+    pub(super) fn decode(epoch: u64, payload: &[u8]) -> Option<Self> {
+        let mut bytes = Bytes::new(payload);
+        let length = usize::try_from(bytes.u64()?).ok()?;
+        let head: Head = codec::decode(bytes.take(length)?).ok()?;
+        let mut frames = vec![];
+        while !bytes.is_empty() {
+            let shard = Shard { store: StoreId(bytes.u16()?), group: KeyGroup(bytes.u16()?) };
+            let length = usize::try_from(bytes.u64()?).ok()?;
+            frames.push(Frame::from_bytes(shard, bytes.take(length)?.to_vec())?);
+        }
+        let Head { batches, watermarks, extra } = head;
+        Some(Self { epoch, batches, watermarks, extra, frames })
+    }
+}

@@ -1,0 +1,261 @@
+//! The bytes of a segment. The layout is in `docs/formats.md`.
+
+use std::path::Path;
+
+use super::record::EpochRecord;
+use crate::error::{Result, StateError};
+use crate::files::Header;
+use crate::wire::{Bytes, checksum};
+
+const MAGIC: [u8; 8] = *b"FSTCHLOG";
+const VERSION: u32 = 1;
+
+/// Every record begins with these bytes and ends with those. None of them is zero: a sector that was not written
+/// shows.
+const BEGIN: [u8; 4] = *b"FSrc";
+const END: [u8; 4] = *b"crSF";
+const RECORD_HEADER: usize = 56;
+const SECTOR: usize = 512;
+
+const COMPRESSED: u8 = 1;
+const MARK: u8 = 2;
+
+/// As much of a record is compressed to see whether it pays.
+const SAMPLE: usize = 64 << 10;
+/// A record is not taken to be larger than this when it is unpacked: 64 GiB.
+const LARGEST: u64 = 64 << 30;
+
+/// A record's epoch and where it begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Located {
+    pub(super) epoch: u64,
+    pub(super) at: u64,
+}
+
+pub(super) fn header() -> [u8; Header::LENGTH] {
+    Header { magic: MAGIC, version: VERSION }.encode()
+}
+
+/// The name of the segment that begins with `epoch`; names sort as epochs do.
+pub(super) fn name(epoch: u64) -> String {
+    format!("{epoch:020}.log")
+}
+
+pub(super) fn parse_name(name: &str) -> Option<u64> {
+    let digits = name.strip_suffix(".log")?;
+    (digits.len() == 20).then(|| digits.parse().ok()).flatten()
+}
+
+/// The first bytes of a record.
+struct RecordHeader {
+    flags: u8,
+    epoch: u64,
+    committed: u64,
+    stored: u64,
+    unpacked: u64,
+    sum: u64,
+}
+
+impl RecordHeader {
+    fn encode(&self) -> [u8; RECORD_HEADER] {
+        let mut bytes = [0; RECORD_HEADER];
+        bytes[..4].copy_from_slice(&BEGIN);
+        bytes[4] = self.flags;
+        for (at, field) in [self.epoch, self.committed, self.stored, self.unpacked, self.sum].into_iter().enumerate() {
+            bytes[8 + at * 8..][..8].copy_from_slice(&field.to_le_bytes());
+        }
+        let sum = checksum(&bytes[..48]);
+        bytes[48..].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    /// `None` if these are not the bytes of a header.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let header = bytes.get(..RECORD_HEADER)?;
+        let mut rest = Bytes::new(header);
+        let (begin, flags, zeros) = (rest.take(4)?, rest.u8()?, rest.take(3)?);
+        let header_of = Self {
+            flags,
+            epoch: rest.u64()?,
+            committed: rest.u64()?,
+            stored: rest.u64()?,
+            unpacked: rest.u64()?,
+            sum: rest.u64()?,
+        };
+        let sound = begin == BEGIN && zeros == [0; 3] && rest.u64()? == checksum(&header[..48]);
+        sound.then_some(header_of)
+    }
+
+    /// The length of the whole record; `None` beyond what memory can hold.
+    fn length(&self) -> Option<usize> {
+        usize::try_from(self.stored).ok()?.checked_add(RECORD_HEADER + END.len())
+    }
+}
+
+/// Appends the record of an epoch.
+pub(super) fn encode(record: &EpochRecord, committed: u64, compress: bool, out: &mut Vec<u8>) -> Result<()> {
+    let start = out.len();
+    out.extend_from_slice(&[0; RECORD_HEADER]);
+    record
+        .encode(out)
+        .map_err(|source| StateError::Encode { state: format!("the boundaries of epoch {}", record.epoch), source })?;
+    let payload = &out[start + RECORD_HEADER..];
+    let unpacked = payload.len();
+    let packed = (compress && pays(payload)).then(|| lz4_flex::block::compress(payload));
+    let flags = match packed {
+        Some(packed) if packed.len() < unpacked => {
+            out.truncate(start + RECORD_HEADER);
+            out.extend_from_slice(&packed);
+            COMPRESSED
+        }
+        _ => 0,
+    };
+    finish(flags, record.epoch, committed, unpacked as u64, start, out);
+    Ok(())
+}
+
+/// Appends a record that only says what is committed.
+pub(super) fn encode_mark(epoch: u64, committed: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; RECORD_HEADER]);
+    finish(MARK, epoch, committed, 0, start, out);
+}
+
+fn finish(flags: u8, epoch: u64, committed: u64, unpacked: u64, start: usize, out: &mut Vec<u8>) {
+    let payload = &out[start + RECORD_HEADER..];
+    let header =
+        RecordHeader { flags, epoch, committed, stored: payload.len() as u64, unpacked, sum: checksum(payload) };
+    let header = header.encode();
+    out[start..start + RECORD_HEADER].copy_from_slice(&header);
+    out.extend_from_slice(&END);
+}
+
+/// Whether a sample shrinks by a fifth: random integers do not, text does.
+fn pays(payload: &[u8]) -> bool {
+    if payload.len() < 256 {
+        return false;
+    }
+    let from = payload.len().saturating_sub(SAMPLE) / 2;
+    let sample = &payload[from..payload.len().min(from + SAMPLE)];
+    lz4_flex::block::compress(sample).len() * 5 < sample.len() * 4
+}
+
+/// Reads the record that begins at `at`.
+pub(super) fn decode(path: &Path, bytes: &[u8], at: u64) -> Result<EpochRecord> {
+    let damaged = |reason: &str| StateError::damaged(path, at, reason);
+    let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..));
+    let Some(Complete { header, payload, .. }) = from.and_then(Complete::of) else {
+        return Err(damaged("the record has changed since the changelog was opened"));
+    };
+    let unpacked;
+    let payload = if header.flags & COMPRESSED != 0 {
+        let size = usize::try_from(header.unpacked).ok().filter(|_| header.unpacked <= LARGEST);
+        // lz4 makes 255 bytes out of one at most: a larger claim is false, and memory is not to be wasted on it.
+        let size = size.filter(|size| size / 256 <= payload.len());
+        let size = size.ok_or_else(|| damaged("it claims to be impossibly large"))?;
+        unpacked = lz4_flex::block::decompress(payload, size)
+            .map_err(|error| damaged(&format!("it cannot be unpacked: {error}")))?;
+        &unpacked
+    } else {
+        payload
+    };
+    EpochRecord::decode(header.epoch, payload).ok_or_else(|| damaged("its contents make no sense"))
+}
+
+/// A record with nothing wrong.
+struct Complete<'a> {
+    header: RecordHeader,
+    payload: &'a [u8],
+    length: usize,
+}
+
+impl<'a> Complete<'a> {
+    fn of(bytes: &'a [u8]) -> Option<Self> {
+        let header = RecordHeader::decode(bytes)?;
+        let length = header.length()?;
+        let body = bytes.get(RECORD_HEADER..length)?;
+        let (payload, end) = body.split_at(body.len() - END.len());
+        (end == END && checksum(payload) == header.sum).then_some(Self { header, payload, length })
+    }
+}
+
+/// What a segment holds.
+#[derive(Debug)]
+pub(super) struct Content {
+    pub(super) records: Vec<Located>,
+    /// The latest mark; 0 if there is none.
+    pub(super) committed: u64,
+    /// Behind the last record.
+    pub(super) end: u64,
+    /// Where a torn write begins.
+    pub(super) torn: Option<u64>,
+}
+
+impl Content {
+    /// Looks through a segment; `None` if it was not even begun. Only the last segment may end with a torn write.
+    pub(super) fn of(path: &Path, bytes: &[u8], last: bool) -> Result<Option<Self>> {
+        if last && (bytes.len() < Header::LENGTH || bytes.iter().all(|byte| *byte == 0)) {
+            return Ok(None);
+        }
+        Header::check(path, bytes, MAGIC, VERSION)?;
+        let mut content = Self { records: vec![], committed: 0, end: 0, torn: None };
+        let mut at = Header::LENGTH;
+        while at < bytes.len() {
+            let Some(record) = Complete::of(&bytes[at..]) else {
+                content.torn = Some(at as u64);
+                if !last || !is_torn(bytes, at) {
+                    let reason = if last {
+                        "a record does not fit its checksum, and no write was torn there: restore an older snapshot"
+                    } else {
+                        "a record does not fit its checksum, and others follow: restore a newer snapshot"
+                    };
+                    return Err(StateError::damaged(path, at as u64, reason));
+                }
+                break;
+            };
+            let header = record.header;
+            if header.flags & MARK == 0 {
+                let expected = content.records.last().map_or(header.epoch, |before: &Located| before.epoch + 1);
+                if header.epoch != expected {
+                    let place = path.display().to_string();
+                    return Err(StateError::Gap { place, expected, found: format!("epoch {}", header.epoch) });
+                }
+                content.records.push(Located { epoch: header.epoch, at: at as u64 });
+            }
+            content.committed = content.committed.max(header.committed);
+            at += record.length;
+        }
+        content.end = at as u64;
+        Ok(Some(content))
+    }
+}
+
+/// Whether the bytes from `at` on, which are no record, can be what a crash left of the last write: the file ends
+/// before the record does, or a sector of it was never written. A sound record behind it tells that it is not so.
+fn is_torn(bytes: &[u8], at: usize) -> bool {
+    let rest = &bytes[at..];
+    let follows = |from: usize| rest[from..].starts_with(&BEGIN) && Complete::of(&rest[from..]).is_some();
+    if (1..rest.len()).any(follows) {
+        return false;
+    }
+    let header = RecordHeader::decode(rest);
+    if rest.len() < RECORD_HEADER
+        || header.as_ref().is_some_and(|header| header.length().is_none_or(|l| l > rest.len()))
+    {
+        return true;
+    }
+    let end = header.and_then(|header| header.length()).unwrap_or(rest.len());
+    // Something was written behind it, so it was synced before.
+    if rest[end..].iter().any(|byte| *byte != 0) {
+        return false;
+    }
+    let mut from = 0;
+    while from < end {
+        let to = (from + SECTOR - (at + from) % SECTOR).min(end);
+        if rest[from..to].iter().all(|byte| *byte == 0) {
+            return true;
+        }
+        from = to;
+    }
+    false
+}

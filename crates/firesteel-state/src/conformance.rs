@@ -1,0 +1,93 @@
+//! The suite that checks a backend against the contract of [`StateBackend`].
+//!
+//! A backend's own tests call it with a way to make the backend. Each check has a number, and a failure panics with
+//! the number, the rule and what was seen, as a test wants it.
+//!
+//! ```
+//! use firesteel_state::conformance;
+//! use firesteel_state::backend::MemoryBackend;
+//!
+//! let folder = std::env::temp_dir().join(format!("firesteel-conformance-{}", std::process::id()));
+//! conformance::backend(MemoryBackend::new, &folder);
+//! # std::fs::remove_dir_all(folder)?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A backend that survives the end of its process also passes [`backend_survives`]. The suites cannot see what it does
+//! when its disk fails or fills: that remains for its own tests.
+
+mod model;
+mod rules;
+
+use std::fmt::Display;
+use std::path::Path;
+
+use crate::backend::StateBackend;
+
+/// One demand on a backend.
+#[derive(Clone, Copy)]
+struct Rule(&'static str, &'static str);
+
+impl Rule {
+    /// Ends the test with the rule and what was seen instead.
+    #[track_caller]
+    fn broken(self, seen: impl Display) -> ! {
+        panic!("rule {} is broken ({}): {seen}", self.0, self.1)
+    }
+
+    #[track_caller]
+    fn check(self, holds: bool, seen: impl FnOnce() -> String) {
+        if !holds {
+            self.broken(seen());
+        }
+    }
+
+    #[track_caller]
+    fn ok<T, E: Display>(self, result: Result<T, E>, doing: impl FnOnce() -> String) -> T {
+        match result {
+            Ok(value) => value,
+            Err(error) => self.broken(format!("{}: {error}", doing())),
+        }
+    }
+}
+
+/// Checks a backend against the contract of [`StateBackend`].
+///
+/// `make` yields a fresh, empty backend each time. `folder` is a place for snapshots: it is created if need be, and
+/// what the suite writes to it stays there.
+///
+/// # Panics
+/// With the number of the rule that does not hold.
+pub fn backend<B: StateBackend>(make: impl Fn() -> B, folder: &Path) {
+    rules::empty(&make());
+    rules::reads(&make());
+    rules::order(&make());
+    rules::prefixes(&make());
+    rules::tables_and_shards(&make());
+    rules::removals(&make());
+    rules::markers(&make());
+    rules::atomic(&make());
+    rules::clears(&make());
+    rules::odd_bytes(&make());
+    rules::large(&make());
+    rules::errors_of_the_caller(&make());
+    rules::parallel(&make());
+    rules::numbers(&make());
+    rules::snapshots(&make, folder);
+    for seed in 1..=8 {
+        model::random(&make, folder, seed);
+    }
+}
+
+/// Checks that what a backend has flushed is there when it is opened again.
+///
+/// `make` yields a fresh, empty backend, and `reopen` ends it and opens another one at the same place.
+///
+/// # Panics
+/// With the number of the rule that does not hold.
+pub fn backend_survives<B: StateBackend>(make: impl Fn() -> B, reopen: impl Fn(B) -> B) {
+    rules::survives(make(), &reopen);
+    for seed in 1..=4 {
+        model::survives(make(), &reopen, seed);
+    }
+}

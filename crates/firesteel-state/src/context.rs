@@ -1,0 +1,85 @@
+//! The key that is being handled, and the way from a handle to its state.
+
+use firesteel_window::Timestamp;
+
+use crate::codec::{StateKey, StateValue};
+use crate::error::Result;
+use crate::frame::TableId;
+use crate::group::GroupState;
+use crate::table::Stamps;
+use crate::table::cells::{Cells, StateField};
+use crate::table::timers::TimerTable;
+use crate::table::values::Values;
+use crate::ttl::{TimeDomain, Times};
+
+/// One key of a [group](GroupState) at one moment: what handles are used with.
+#[derive(Debug)]
+pub struct KeyContext<'a, K> {
+    group: &'a mut GroupState<K>,
+    hash: u64,
+    key: &'a K,
+    times: Times,
+}
+
+impl<'a, K: StateKey> KeyContext<'a, K> {
+    pub(crate) fn new(group: &'a mut GroupState<K>, hash: u64, key: &'a K, times: Times) -> Self {
+        Self { group, hash, key, times }
+    }
+
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &'a K {
+        self.key
+    }
+
+    /// The event time of the record, or the time of the timer.
+    #[must_use]
+    pub fn event_time(&self) -> Timestamp {
+        self.times.event
+    }
+
+    /// The watermark at the start of the batch.
+    #[must_use]
+    pub fn watermark(&self) -> Timestamp {
+        self.times.watermark
+    }
+
+    /// The processing time of the batch.
+    #[must_use]
+    pub fn processing_time(&self) -> Timestamp {
+        self.times.processing
+    }
+
+    pub(crate) fn values<V: StateValue>(&mut self, at: usize) -> Result<Place<'_, K, Values<K, V>>> {
+        let (key, hash, times, stamps) = (self.key, self.hash, self.times, self.group.stamps());
+        Ok(Place { table: self.group.table(at, "value")?, hash, key, times, stamps })
+    }
+
+    pub(crate) fn cells<F: StateField, V: StateValue>(
+        &mut self,
+        at: usize,
+        kind: &'static str,
+    ) -> Result<Place<'_, K, Cells<K, F, V>>> {
+        let (key, hash, times, stamps) = (self.key, self.hash, self.times, self.group.stamps());
+        Ok(Place { table: self.group.table(at, kind)?, hash, key, times, stamps })
+    }
+
+    pub(crate) fn timers(
+        &mut self,
+        at: usize,
+        domain: TimeDomain,
+    ) -> Result<(Place<'_, K, dyn TimerTable<K>>, TableId)> {
+        let (key, hash, times, stamps) = (self.key, self.hash, self.times, self.group.stamps());
+        let (table, id) = self.group.timer_table(at, domain)?;
+        Ok((Place { table, hash, key, times, stamps }, id))
+    }
+}
+
+/// A table, and what its methods want to know.
+pub(crate) struct Place<'a, K, T: ?Sized> {
+    pub(crate) table: &'a mut T,
+    pub(crate) hash: u64,
+    pub(crate) key: &'a K,
+    pub(crate) times: Times,
+    pub(crate) stamps: Stamps,
+}

@@ -1,0 +1,216 @@
+//! What can go wrong with state.
+
+use std::error::Error as StdError;
+use std::path::{Path, PathBuf};
+
+/// The result of work on state.
+pub type Result<T> = std::result::Result<T, StateError>;
+
+/// What may be done about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Class {
+    /// The same call may succeed later.
+    Retryable,
+    /// One record, and the key it belongs to, is at fault.
+    Record,
+    /// Nothing but a person can help: the job stops.
+    Fatal,
+}
+
+/// An error of the state layer.
+///
+/// Each variant names the thing, the place and the way out, and keeps the error it comes from.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// A file or folder cannot be used.
+    #[error("FS-T001: cannot {action} {}: {source}", path.display())]
+    File {
+        /// What was tried, as a verb: `read`, `create`, `sync`.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// Bytes that were written are not there any more as they were written.
+    #[error("FS-T002: {} is damaged at byte {position}: {reason}", path.display())]
+    Damaged {
+        /// The file, or what stands for one.
+        path: PathBuf,
+        /// Where in it, in bytes.
+        position: u64,
+        /// What is wrong, and what can be done.
+        reason: String,
+    },
+    /// A file was written by a release that knows another format.
+    #[error(
+        "FS-T003: {} is of format {found}; this release reads formats up to {supported}: use a newer release",
+        path.display()
+    )]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The format it is of.
+        found: u32,
+        /// The newest format that can be read.
+        supported: u32,
+    },
+    /// Another process works with the same folder.
+    #[error("FS-T004: {} is in use by another process: stop that one, or choose another checkpoint folder", path.display())]
+    Locked {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// A key or value cannot be turned into bytes.
+    #[error("FS-T005: cannot encode a key or value of state {state}: {source}")]
+    Encode {
+        /// The state, as `operator/name`.
+        state: String,
+        /// What its `Serialize` says.
+        source: postcard::Error,
+    },
+    /// Stored bytes are not a key or value of the declared type.
+    #[error(
+        "FS-T006: cannot decode what is stored for state {state}: {source}; has the type changed without its version?"
+    )]
+    Decode {
+        /// The state, as `operator/name`.
+        state: String,
+        /// What its `Deserialize` says.
+        source: postcard::Error,
+    },
+    /// The declared state does not fit what is stored.
+    #[error("FS-T007: the program does not fit its checkpoint\n{report}")]
+    Mismatch {
+        /// What fits, what is new, what is lost, what differs.
+        report: String,
+    },
+    /// State is declared in a way that makes no sense.
+    #[error("FS-T008: the state of operator {operator} is not usable: {reason}")]
+    Declaration {
+        /// The operator.
+        operator: String,
+        /// Why not, and what would be accepted.
+        reason: String,
+    },
+    /// A handle is used with another operator's state than the one it was declared for.
+    #[error("FS-T009: operator {operator} has no {kind} that fits this handle: handles work where they are declared")]
+    Handle {
+        /// The operator whose state was used.
+        operator: String,
+        /// What kind of state the handle stands for.
+        kind: &'static str,
+    },
+    /// A number of key groups, or a key group, that cannot be.
+    #[error("FS-T010: {reason}")]
+    KeyGroups {
+        /// What is wrong, and what would be accepted.
+        reason: String,
+    },
+    /// There is no state to go on from, although there should be.
+    #[error("FS-T011: nothing in {} can be restored: {reason}", folder.display())]
+    NothingGood {
+        /// The checkpoint's folder.
+        folder: PathBuf,
+        /// What was tried and why it failed.
+        reason: String,
+    },
+    /// Epochs that are needed are missing.
+    #[error("FS-T012: {place} lacks epochs: epoch {expected} is needed, {found} comes next")]
+    Gap {
+        /// Where they are missing.
+        place: String,
+        /// The epoch that is needed.
+        expected: u64,
+        /// What is there instead: an epoch, or `nothing`.
+        found: String,
+    },
+    /// A backend failed.
+    #[error("FS-T013: {backend} cannot {action}: {source}")]
+    Backend {
+        /// The backend.
+        backend: String,
+        /// What was tried.
+        action: String,
+        /// Whether trying again can help.
+        class: Class,
+        /// The error of its library.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// A call came out of turn.
+    #[error("FS-T014: {what} is out of turn: {reason}")]
+    OutOfTurn {
+        /// What was called.
+        what: String,
+        /// What would have been in turn.
+        reason: String,
+    },
+}
+
+impl StateError {
+    /// What may be done about it.
+    ///
+    /// ```
+    /// use firesteel_state::{Class, StateError};
+    /// let error = StateError::Locked { path: "checkpoint/LOCK".into() };
+    /// assert_eq!(error.class(), Class::Fatal);
+    /// ```
+    #[must_use]
+    pub fn class(&self) -> Class {
+        use std::io::ErrorKind as Kind;
+        match self {
+            Self::File { source, .. } => match source.kind() {
+                Kind::Interrupted | Kind::TimedOut | Kind::WouldBlock | Kind::StorageFull | Kind::QuotaExceeded => {
+                    Class::Retryable
+                }
+                _ => Class::Fatal,
+            },
+            Self::Encode { .. } => Class::Record,
+            Self::Backend { class, .. } => *class,
+            _ => Class::Fatal,
+        }
+    }
+
+    /// The code that stays the same from release to release, `FS-T001`: what the message begins with.
+    #[must_use]
+    pub fn code(&self) -> String {
+        self.to_string().chars().take_while(|c| *c != ':').collect()
+    }
+
+    pub(crate) fn damaged(path: &Path, position: u64, reason: impl Into<String>) -> Self {
+        Self::Damaged { path: path.to_owned(), position, reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_begins_with_its_code() {
+        let io = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let errors = [
+            StateError::File { action: "write", path: "a".into(), source: io() },
+            StateError::damaged(Path::new("a"), 3, "x"),
+            StateError::Version { path: "a".into(), found: 9, supported: 1 },
+            StateError::Locked { path: "a".into() },
+            StateError::Encode { state: "a".into(), source: postcard::Error::SerializeBufferFull },
+            StateError::Decode { state: "a".into(), source: postcard::Error::DeserializeBadVarint },
+            StateError::Mismatch { report: "a".into() },
+            StateError::Declaration { operator: "a".into(), reason: "b".into() },
+            StateError::Handle { operator: "a".into(), kind: "value" },
+            StateError::KeyGroups { reason: "a".into() },
+            StateError::NothingGood { folder: "a".into(), reason: "b".into() },
+            StateError::Gap { place: "a".into(), expected: 1, found: "2".into() },
+            StateError::Backend { backend: "a".into(), action: "b".into(), class: Class::Fatal, source: "c".into() },
+            StateError::OutOfTurn { what: "a".into(), reason: "b".into() },
+        ];
+        for (error, number) in errors.iter().zip(1..) {
+            assert_eq!(error.code(), format!("FS-T{number:03}"), "{error}");
+        }
+        assert_eq!(errors[0].class(), Class::Retryable);
+        assert_eq!(errors[1].class(), Class::Fatal);
+    }
+}

@@ -1,0 +1,109 @@
+//! Files as durable state needs them: written whole, synced with their folder, and never mistaken for another kind.
+
+pub(crate) mod disk;
+
+#[cfg(test)]
+pub(crate) mod crashing;
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Result, StateError};
+use crate::wire::{Bytes, checksum};
+
+/// Turns an error of the operating system into one that names the file.
+pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StateError {
+    move |source| StateError::File { action, path: path.to_owned(), source }
+}
+
+/// The whole contents of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    let mut file = File::open(path).map_err(failed("open", path))?;
+    file.read_to_end(&mut bytes).map_err(failed("read", path))?;
+    Ok(bytes)
+}
+
+/// A folder in which files appear whole or not at all.
+#[derive(Debug, Clone)]
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder, which must not exist.
+    pub(crate) fn create_new(path: &Path) -> Result<Self> {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(failed("create", parent))?;
+        }
+        fs::create_dir(path).map_err(failed("create", path))?;
+        if let Some(parent) = path.parent() {
+            sync_folder(parent)?;
+        }
+        Ok(Self { path: path.to_owned() })
+    }
+
+    /// Writes a file under another name, syncs it, gives it its name, and syncs the folder.
+    pub(crate) fn write_durably(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        let path = self.path.join(name);
+        let temporary = self.path.join(format!("{name}.tmp"));
+        let mut file = File::create(&temporary).map_err(failed("create", &temporary))?;
+        file.write_all(bytes).map_err(failed("write", &temporary))?;
+        file.sync_all().map_err(failed("sync", &temporary))?;
+        fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
+        sync_folder(&self.path)
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(path: &Path) -> Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    match File::open(path).and_then(|folder| folder.sync_all()) {
+        Ok(()) => Ok(()),
+        // Windows and some network file systems cannot open or sync a folder; names are durable there with the file.
+        Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => Ok(()),
+        Err(_) if cfg!(windows) => Ok(()),
+        Err(error) => Err(failed("sync", path)(error)),
+    }
+}
+
+/// The first twenty bytes of every file: which kind it is, of which format, and a checksum over both.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Header {
+    pub(crate) magic: [u8; 8],
+    pub(crate) version: u32,
+}
+
+impl Header {
+    pub(crate) const LENGTH: usize = 20;
+
+    pub(crate) fn encode(self) -> [u8; Self::LENGTH] {
+        let mut bytes = [0; Self::LENGTH];
+        bytes[..8].copy_from_slice(&self.magic);
+        bytes[8..12].copy_from_slice(&self.version.to_le_bytes());
+        let sum = checksum(&bytes[..12]);
+        bytes[12..].copy_from_slice(&sum.to_le_bytes());
+        bytes
+    }
+
+    /// Checks the header of a file and yields what follows it.
+    pub(crate) fn check<'a>(path: &Path, bytes: &'a [u8], magic: [u8; 8], newest: u32) -> Result<Bytes<'a>> {
+        let mut rest = Bytes::new(bytes);
+        let damaged = |reason: &str| StateError::damaged(path, 0, reason);
+        let header = rest.take(Self::LENGTH).ok_or_else(|| damaged("it is too short to have a header"))?;
+        let mut fields = Bytes::new(header);
+        let found = fields.take(8).unwrap_or_default();
+        let version = fields.u32().unwrap_or_default();
+        if fields.u64() != Some(checksum(&header[..12])) {
+            return Err(damaged("its header's checksum does not fit, or it is no file of this kind"));
+        }
+        if found != magic {
+            return Err(damaged("it is a file of another kind"));
+        }
+        if version == 0 || version > newest {
+            return Err(StateError::Version { path: path.to_owned(), found: version, supported: newest });
+        }
+        Ok(rest)
+    }
+}

@@ -1,0 +1,110 @@
+//! Timers for each key.
+
+use firesteel_window::Timestamp;
+
+use crate::codec::StateKey;
+use crate::context::KeyContext;
+use crate::error::Result;
+use crate::frame::TableId;
+use crate::ttl::TimeDomain;
+
+/// Timers of one name: a key may have any number, at different times.
+///
+/// They fire in the order of time, then of keys, then of registration; see
+/// [`GroupState::pop_due`](crate::GroupState::pop_due). A time in the past fires at once, with the next that are due.
+///
+/// ```
+/// # use firesteel_state::*;
+/// # use firesteel_window::{Timestamp, minutes};
+/// # let mut states = Declaration::<String>::new("sessions");
+/// let end = states.processing_timers("end of session");
+/// # let store = KeyedStore::in_memory(states, KeyGroups::default(), |key| key.len() as u64)?;
+/// # let mut group = store.lock(KeyGroup(0));
+/// # let ann = String::from("ann");
+/// # let noon = Timestamp::EPOCH;
+/// # let mut context = group.key(3, &ann, Times::processing(noon));
+/// # let ann = &mut context;
+/// assert!(end.register(ann, noon + minutes(30))?);
+/// assert!(!end.register(ann, noon + minutes(30))?, "it is there already");
+/// end.register(ann, noon + minutes(5))?;
+/// assert_eq!(end.list(ann)?, [noon + minutes(5), noon + minutes(30)]);
+/// assert!(end.delete(ann, noon + minutes(30))?);
+/// # Ok::<(), StateError>(())
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Timers {
+    at: usize,
+    domain: TimeDomain,
+}
+
+impl Timers {
+    pub(crate) const fn new(at: usize, domain: TimeDomain) -> Self {
+        Self { at, domain }
+    }
+
+    /// The clock they follow.
+    #[must_use]
+    pub const fn domain(&self) -> TimeDomain {
+        self.domain
+    }
+
+    /// Registers a timer for the key. `false` if there is one of this name at this time already.
+    ///
+    /// # Errors
+    /// When the handle belongs to another operator.
+    pub fn register<K: StateKey>(&self, context: &mut KeyContext<'_, K>, at: Timestamp) -> Result<bool> {
+        let (place, timer) = context.timers(self.at, self.domain)?;
+        Ok(place.table.register(place.hash, place.key, timer, at, place.stamps))
+    }
+
+    /// Deletes a timer of the key. `false` if there is none of this name at this time.
+    ///
+    /// # Errors
+    /// When the handle belongs to another operator.
+    pub fn delete<K: StateKey>(&self, context: &mut KeyContext<'_, K>, at: Timestamp) -> Result<bool> {
+        let (place, timer) = context.timers(self.at, self.domain)?;
+        Ok(place.table.delete(place.hash, place.key, timer, at, place.stamps))
+    }
+
+    /// Deletes all timers of this name that the key has.
+    ///
+    /// # Errors
+    /// When the handle belongs to another operator.
+    pub fn clear<K: StateKey>(&self, context: &mut KeyContext<'_, K>) -> Result<()> {
+        for at in self.list(context)? {
+            self.delete(context, at)?;
+        }
+        Ok(())
+    }
+
+    /// When the key's timers of this name fire, in ascending order.
+    ///
+    /// # Errors
+    /// When the handle belongs to another operator.
+    pub fn list<K: StateKey>(&self, context: &mut KeyContext<'_, K>) -> Result<Vec<Timestamp>> {
+        let (place, timer) = context.timers(self.at, self.domain)?;
+        Ok(place.table.list(place.hash, place.key, timer))
+    }
+}
+
+/// A timer that fires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fired<K> {
+    /// The hash of the key.
+    pub hash: u64,
+    /// The key that registered it.
+    pub key: K,
+    /// When it was to fire; the context of the call gets it as its event time.
+    pub time: Timestamp,
+    /// The number under which its name is stored.
+    pub timer: TableId,
+    pub(crate) at: usize,
+}
+
+impl<K> Fired<K> {
+    /// Whether it is one of these timers.
+    #[must_use]
+    pub fn is(&self, timers: &Timers) -> bool {
+        self.at == timers.at
+    }
+}

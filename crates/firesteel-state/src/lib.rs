@@ -1,0 +1,56 @@
+//! Durable keyed state for stream processing: typed values, lists, maps and timers, a changelog and snapshots, over
+//! small backends.
+//!
+//! An operator [declares](Declaration) its state by name and gets [handles](handle). A [store](KeyedStore) holds the
+//! values, by [key group](KeyGroups). A task takes a key group, begins a batch, and uses the handles with one
+//! [key](KeyContext) after another; if it fails, beginning the batch again takes everything back.
+//!
+//! At the end of an epoch, the store yields [frames](Frame) of what changed. The [changelog] makes them durable, a
+//! [backend] may hold them in place of memory, and [snapshots](snapshot) make sure that the changelog need not be kept
+//! for ever. Recovery goes the same way backwards.
+//!
+//! # What it does not do
+//!
+//! It knows nothing of RDDs, streams or sources, reads no clock, starts no thread, and computes no hash.
+
+#![forbid(unsafe_code)]
+
+pub mod backend;
+mod budget;
+pub mod changelog;
+mod codec;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+mod context;
+mod declaration;
+mod error;
+mod files;
+mod frame;
+mod group;
+pub mod handle;
+mod key_group;
+mod lock;
+pub mod schema;
+pub mod snapshot;
+mod store;
+mod table;
+mod ttl;
+mod wire;
+
+pub use backend::{BackendMetrics, MemoryBackend, StateBackend};
+pub use budget::{MemoryBudget, Reservation};
+pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochRecord};
+pub use codec::{StateKey, StateValue};
+pub use context::KeyContext;
+pub use declaration::{Declaration, StateOptions};
+pub use error::{Class, Result, StateError};
+pub use frame::{Change, Frame, FrameWriter, Shard, StoreId, TableId};
+pub use group::GroupState;
+pub use handle::{Fired, List, Map, Timers, Value};
+pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
+pub use lock::CheckpointLock;
+pub use schema::{Catalog, Comparison, StoreSchema, TableKind, TableSchema, TypeTag};
+pub use snapshot::{FolderStore, Manifest, SnapshotStore, Snapshots};
+pub use store::{KeyedStore, StateStore, StoreSetup};
+pub use table::cells::StateField;
+pub use ttl::{TimeDomain, Times, Ttl};

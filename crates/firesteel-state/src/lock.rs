@@ -1,0 +1,55 @@
+//! The lock that keeps two processes from using one checkpoint.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+
+use crate::error::{Result, StateError};
+use crate::files::failed;
+
+/// A checkpoint folder that belongs to this process until the lock is dropped, or the process ends in any way.
+///
+/// ```
+/// use firesteel_state::CheckpointLock;
+/// # let folder = std::env::temp_dir().join(format!("firesteel-lock-{}", std::process::id()));
+///
+/// let lock = CheckpointLock::acquire(&folder)?;
+/// assert_eq!(CheckpointLock::acquire(&folder).unwrap_err().code(), "FS-T004");
+/// drop(lock);
+/// CheckpointLock::acquire(&folder)?;
+/// # std::fs::remove_dir_all(&folder).unwrap();
+/// # Ok::<(), firesteel_state::StateError>(())
+/// ```
+///
+/// The lock is the operating system's on the file `LOCK`, which stays where it is. On file systems without locks it
+/// cannot be had.
+#[derive(Debug)]
+pub struct CheckpointLock {
+    /// Locked as long as it is open.
+    _file: File,
+    path: PathBuf,
+}
+
+impl CheckpointLock {
+    /// Locks a folder, which is made if need be.
+    ///
+    /// # Errors
+    /// [`StateError::Locked`] while another process, or another part of this one, has it; [`StateError::File`] when the
+    /// folder cannot be used.
+    pub fn acquire(folder: &Path) -> Result<Self> {
+        std::fs::create_dir_all(folder).map_err(failed("create", folder))?;
+        let path = folder.join("LOCK");
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file, path }),
+            Err(TryLockError::WouldBlock) => Err(StateError::Locked { path }),
+            Err(TryLockError::Error(source)) => Err(failed("lock", &path)(source)),
+        }
+    }
+
+    /// The lock file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,111 @@
+//! What is stored, described: operators, their states, and the types of these.
+//!
+//! A checkpoint records the [`Catalog`] of what it holds. Before a job starts, its declarations are compared with it,
+//! so that a program that would misread its state is told so instead.
+//!
+//! ```
+//! use firesteel_state::{Catalog, Declaration, KeyGroups};
+//!
+//! let mut first = Declaration::<String>::new("velocity");
+//! first.value::<f64>("total");
+//! let catalog = Catalog::new(KeyGroups::default()).with(&[first.schema()], false)?;
+//!
+//! let mut second = Declaration::<String>::new("velocity");
+//! second.value::<u64>("total");
+//! second.list::<u64>("recent");
+//! let comparison = catalog.compare(&[second.schema()]);
+//! assert!(!comparison.fits());
+//! assert_eq!(
+//!     comparison.to_string(),
+//!     "  differs: velocity/total: value of u64, but value of f64 is stored\n  new:     velocity/recent: list of u64\n",
+//! );
+//! # Ok::<(), firesteel_state::StateError>(())
+//! ```
+
+mod catalog;
+mod comparison;
+mod shape;
+mod tag;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::catalog::Catalog;
+pub use self::comparison::Comparison;
+pub use self::tag::TypeTag;
+use crate::frame::{StoreId, TableId};
+use crate::ttl::{TimeDomain, Ttl};
+
+/// What kind of state a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TableKind {
+    /// One value for each key.
+    Value,
+    /// A list for each key.
+    List,
+    /// A map for each key.
+    Map,
+    /// Timers for each key, by the given clock.
+    Timers(TimeDomain),
+}
+
+/// One state of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableSchema {
+    /// The number under which it is stored; stays with the name.
+    pub id: TableId,
+    /// Its name, unique within the operator.
+    pub name: String,
+    /// Its kind.
+    pub kind: TableKind,
+    /// The type of its values.
+    pub value: TypeTag,
+    /// The type of the keys inside a map.
+    pub field: Option<TypeTag>,
+    /// How long values live. Whether there is a limit is part of the format, what it is is not.
+    pub ttl: Option<Ttl>,
+}
+
+impl fmt::Display for TableSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.kind, &self.field) {
+            (TableKind::Value, _) => write!(f, "value of {}", self.value)?,
+            (TableKind::List, _) => write!(f, "list of {}", self.value)?,
+            (TableKind::Map, Some(field)) => write!(f, "map of {field} to {}", self.value)?,
+            (TableKind::Map, None) => write!(f, "map to {}", self.value)?,
+            (TableKind::Timers(domain), _) => write!(f, "timers in {domain}")?,
+        }
+        match self.ttl {
+            Some(ttl) => write!(f, ", for {ttl}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl TableSchema {
+    /// Whether what is stored under `self` can be read as `declared`.
+    #[must_use]
+    pub fn reads_as(&self, declared: &Self) -> bool {
+        self.kind == declared.kind
+            && self.value == declared.value
+            && self.field == declared.field
+            && self.ttl.is_some() == declared.ttl.is_some()
+            && self.ttl.map(|ttl| ttl.domain()) == declared.ttl.map(|ttl| ttl.domain())
+    }
+}
+
+/// The state of one operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoreSchema {
+    /// The number under which it is stored; stays with the name.
+    pub id: StoreId,
+    /// The operator's name.
+    pub operator: String,
+    /// The type of its keys.
+    pub key: TypeTag,
+    /// Its states.
+    pub tables: Vec<TableSchema>,
+    /// The number that the next new state gets: numbers of dropped states are not given again.
+    pub next_table: u16,
+}

@@ -1,0 +1,219 @@
+//! Snapshots: images of key groups in a place of their own, so that the changelog need not be kept for ever.
+//!
+//! A snapshot is a manifest and the files it names. Each holds [images](crate::GroupState::image) of key groups, with a
+//! checksum for each. A later snapshot takes over by name what has not changed since: it is incremental by key group.
+//! The manifest is written last, so that a snapshot is there as a whole or not at all.
+//!
+//! ```
+//! use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
+//! use firesteel_state::snapshot::{self, Snapshots};
+//! use firesteel_state::{Catalog, Declaration, KeyGroups, KeyedStore, StateStore, Times};
+//! use firesteel_window::Timestamp;
+//! # let folder = std::env::temp_dir().join(format!("firesteel-snapshot-{}", std::process::id()));
+//! # let times = Times::processing(Timestamp::EPOCH);
+//!
+//! let open = || {
+//!     let mut states = Declaration::<u64>::new("totals");
+//!     let total = states.value::<u64>("total");
+//!     let catalog = Catalog::new(KeyGroups::default()).with(&[states.schema()], false).unwrap();
+//!     (KeyedStore::in_memory(states, KeyGroups::default(), |key| *key).unwrap(), total, catalog)
+//! };
+//!
+//! let (store, total, catalog) = open();
+//! let mut log = Changelog::open(&folder.join("changelog"), ChangelogOptions::default())?;
+//! let snapshots = Snapshots::in_folder(&folder.join("snapshots"))?;
+//! for epoch in 1..=3 {
+//!     store.begin(epoch);
+//!     total.set(&mut store.lock(store.group_of(7)).key(7, &7, times), epoch * 100)?;
+//!     log.prepare(&EpochRecord { epoch, frames: store.end_epoch(epoch)?, ..EpochRecord::default() })?;
+//!     store.applied(epoch);
+//!     if epoch == 2 {
+//!         let mut writer = snapshots.begin(epoch, &catalog, None)?;
+//!         for group in catalog.groups().all().iter() {
+//!             let (through, image) = store.image(group)?;
+//!             writer.add(through, &image)?;
+//!         }
+//!         writer.finish(vec![])?;
+//!     }
+//! }
+//!
+//! let (store, total, _) = open();
+//! let recovery = snapshot::recover(&snapshots, &log, None)?;
+//! recovery.restore_stores(&[&store])?;
+//! assert_eq!(recovery.epoch(), 3);
+//! assert_eq!(total.get(&mut store.lock(store.group_of(7)).key(7, &7, times))?, Some(&300));
+//! # std::fs::remove_dir_all(&folder).unwrap();
+//! # Ok::<(), firesteel_state::StateError>(())
+//! ```
+//!
+//! The files are described in `docs/formats.md`. When to take a snapshot, and of which groups, is the engine's choice.
+
+mod manifest;
+mod place;
+mod recovery;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+pub use self::manifest::{ImageRef, Manifest};
+pub use self::place::{FolderStore, SnapshotStore};
+pub use self::recovery::{Recovery, recover};
+pub use self::writer::SnapshotWriter;
+use crate::error::{Result, StateError};
+use crate::frame::Frame;
+use crate::schema::Catalog;
+use crate::wire::checksum;
+
+/// The snapshots of a checkpoint.
+#[derive(Clone)]
+pub struct Snapshots {
+    store: Arc<dyn SnapshotStore>,
+}
+
+impl Snapshots {
+    /// Snapshots in any place.
+    #[must_use]
+    pub fn new(store: Arc<dyn SnapshotStore>) -> Self {
+        Self { store }
+    }
+
+    /// Snapshots in a local folder, which is made if need be.
+    ///
+    /// # Errors
+    /// [`StateError::File`] when the folder cannot be made.
+    pub fn in_folder(folder: &Path) -> Result<Self> {
+        Ok(Self::new(Arc::new(FolderStore::open(folder)?)))
+    }
+
+    /// The numbers of all snapshots, ascending.
+    ///
+    /// # Errors
+    /// When the place cannot be listed.
+    pub fn list(&self) -> Result<Vec<u64>> {
+        let mut ids: Vec<u64> = self.store.list()?.iter().filter_map(|name| manifest::parse_name(name)).collect();
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// The manifest of a snapshot.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] or [`StateError::Version`] when it cannot be trusted; any error of the place.
+    pub fn manifest(&self, id: u64) -> Result<Manifest> {
+        let name = manifest::name(id);
+        let manifest = Manifest::decode(&self.path(&name), &self.store.get(&name)?)?;
+        if manifest.id != id {
+            let reason = format!("it is the manifest of snapshot {}", manifest.id);
+            return Err(StateError::damaged(&self.path(&name), 0, reason));
+        }
+        Ok(manifest)
+    }
+
+    /// Begins a snapshot of the state at the end of `epoch`. With a `base`, images that are not added again are taken
+    /// over from it.
+    ///
+    /// Key groups that get no image and have none in the base are taken to be empty at the end of `epoch`.
+    ///
+    /// # Errors
+    /// When the place cannot be listed.
+    pub fn begin(&self, epoch: u64, catalog: &Catalog, base: Option<&Manifest>) -> Result<SnapshotWriter> {
+        // A number is not used again even if no manifest came of it: its files may still be there.
+        let used = self.store.list()?.iter().filter_map(|name| manifest::parse_any(name)).max();
+        Ok(SnapshotWriter::new(self.store.clone(), used.map_or(1, |id| id + 1), epoch, catalog.clone(), base))
+    }
+
+    /// Reads an image.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] when it is not what was written; any error of the place.
+    pub fn image(&self, image: &ImageRef) -> Result<Frame> {
+        self.image_in(image, &self.store.get(&image.file)?)
+    }
+
+    fn image_in(&self, image: &ImageRef, file: &[u8]) -> Result<Frame> {
+        let damaged = |reason: &str| StateError::damaged(&self.path(&image.file), image.offset, reason);
+        let range = usize::try_from(image.offset).ok().zip(usize::try_from(image.length).ok());
+        let bytes = range.and_then(|(offset, length)| file.get(offset..)?.get(..length));
+        let bytes = bytes.ok_or_else(|| damaged("the file ends before the image"))?;
+        if checksum(bytes) != image.checksum {
+            return Err(damaged("an image does not fit its checksum"));
+        }
+        Frame::from_bytes(image.shard, bytes.to_vec()).ok_or_else(|| damaged("an image makes no sense"))
+    }
+
+    /// Hands all images of a snapshot to `each`, file by file.
+    ///
+    /// # Errors
+    /// As [`image`](Self::image), and the first error of `each`.
+    pub fn images(&self, manifest: &Manifest, mut each: impl FnMut(u64, Frame) -> Result<()>) -> Result<()> {
+        let files: BTreeSet<&str> = manifest.images.iter().map(|image| image.file.as_str()).collect();
+        for file in files {
+            let bytes = self.store.get(file)?;
+            for image in manifest.images.iter().filter(|image| image.file == file) {
+                each(image.through, self.image_in(image, &bytes)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads everything of a snapshot, to see whether it is sound.
+    ///
+    /// # Errors
+    /// As [`image`](Self::image).
+    pub fn verify(&self, manifest: &Manifest) -> Result<()> {
+        self.images(manifest, |_, _| Ok(()))
+    }
+
+    /// Keeps the newest `keep` snapshots (at least one) and removes the others, with the files that no snapshot needs
+    /// any more. Returns the epoch up to which the changelog is superfluous for all that are kept.
+    ///
+    /// Snapshots that are damaged count as well, since which ones are is found out by reading all of them; nothing is
+    /// removed if a manifest that is to be kept cannot be read. No snapshot may be under way.
+    ///
+    /// # Errors
+    /// Any error of the place; what was removed until then stays removed.
+    pub fn retain(&self, keep: usize) -> Result<u64> {
+        let ids = self.list()?;
+        let (old, kept) = ids.split_at(ids.len().saturating_sub(keep.max(1)));
+        let kept = kept.iter().map(|id| self.manifest(*id)).collect::<Result<Vec<_>>>()?;
+        for id in old {
+            self.store.delete(&manifest::name(*id))?;
+        }
+        let needed: BTreeSet<&str> =
+            kept.iter().flat_map(|manifest| &manifest.images).map(|image| image.file.as_str()).collect();
+        for name in self.store.list()? {
+            // Files that a crash left half-written have not got their names yet.
+            let unfinished = name.strip_suffix(".tmp").is_some_and(|name| manifest::parse_any(name).is_some());
+            if unfinished || manifest::parse_part(&name).is_some() && !needed.contains(name.as_str()) {
+                self.store.delete(&name)?;
+            }
+        }
+        Ok(kept.iter().map(Manifest::replay_from).min().unwrap_or(0))
+    }
+
+    /// Copies a snapshot to another place, where it stands alone: a savepoint. If its images are of different epochs,
+    /// it needs the changelog as well.
+    ///
+    /// # Errors
+    /// As [`images`](Self::images), and any error of the other place.
+    pub fn copy_to(&self, manifest: &Manifest, other: &Self) -> Result<Manifest> {
+        let mut writer = other.begin(manifest.epoch, &manifest.catalog, None)?;
+        self.images(manifest, |through, image| writer.add(through, &image))?;
+        writer.finish(manifest.extra.clone())
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        Path::new(&self.store.describe()).join(name)
+    }
+}
+
+impl std::fmt::Debug for Snapshots {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Snapshots({})", self.store.describe())
+    }
+}

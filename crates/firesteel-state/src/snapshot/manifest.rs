@@ -1,0 +1,107 @@
+//! The file that makes images a snapshot.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::error::{Result, StateError};
+use crate::files::Header;
+use crate::frame::Shard;
+use crate::schema::Catalog;
+use crate::wire::checksum;
+
+const MAGIC: [u8; 8] = *b"FSTMANIF";
+const VERSION: u32 = 1;
+
+/// What a snapshot consists of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The snapshot's number: later ones have larger ones.
+    pub id: u64,
+    /// The epoch it is a snapshot of.
+    pub epoch: u64,
+    /// What is stored, and under which numbers.
+    pub catalog: Catalog,
+    /// What the engine wants to find again, such as the inputs' positions.
+    pub extra: Vec<u8>,
+    /// Where the images are, in the order of their shards.
+    pub images: Vec<ImageRef>,
+}
+
+/// Where the image of one shard is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageRef {
+    /// Whose image it is.
+    pub shard: Shard,
+    /// The last epoch at whose end the shard was like this. Later changes are in the changelog.
+    pub through: u64,
+    /// The file.
+    pub file: String,
+    /// Where in the file it begins, in bytes.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its XXH3.
+    pub checksum: u64,
+}
+
+impl Manifest {
+    /// Changes of later epochs than this are needed from the changelog.
+    #[must_use]
+    pub fn replay_from(&self) -> u64 {
+        self.images.iter().map(|image| image.through).chain([self.epoch]).min().unwrap_or(self.epoch)
+    }
+
+    /// The epoch up to which the shard's changes are part of the snapshot.
+    #[must_use]
+    pub fn through(&self, shard: Shard) -> u64 {
+        let found = self.images.binary_search_by_key(&shard, |image| image.shard);
+        found.map_or(self.epoch, |at| self.images[at].through)
+    }
+
+    pub(super) fn encode(&self) -> Result<Vec<u8>> {
+        let mut bytes = Header { magic: MAGIC, version: VERSION }.encode().to_vec();
+        codec::encode(self, &mut bytes)
+            .map_err(|source| StateError::Encode { state: format!("the manifest of snapshot {}", self.id), source })?;
+        let sum = checksum(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        Ok(bytes)
+    }
+
+    pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let mut rest = Header::check(path, bytes, MAGIC, VERSION)?;
+        let body = rest.take(rest.remaining().saturating_sub(8)).unwrap_or_default();
+        let damaged = |reason: &str| StateError::damaged(path, Header::LENGTH as u64, reason);
+        if rest.u64() != Some(checksum(&bytes[..bytes.len().saturating_sub(8)])) {
+            return Err(damaged("the manifest does not fit its checksum"));
+        }
+        codec::decode(body).map_err(|error| damaged(&format!("the manifest makes no sense: {error}")))
+    }
+}
+
+/// The name of a snapshot's manifest.
+pub(super) fn name(id: u64) -> String {
+    format!("{id:020}.manifest")
+}
+
+/// The name of a file with images.
+pub(super) fn part_name(id: u64, part: usize) -> String {
+    format!("{id:020}-{part:06}.images")
+}
+
+fn id(name: &str) -> Option<u64> {
+    name.get(..20)?.parse().ok()
+}
+
+pub(super) fn parse_name(name: &str) -> Option<u64> {
+    id(name).filter(|_| name.len() == 29 && name.ends_with(".manifest"))
+}
+
+pub(super) fn parse_part(name: &str) -> Option<u64> {
+    id(name).filter(|_| name.len() == 34 && name.ends_with(".images"))
+}
+
+pub(super) fn parse_any(name: &str) -> Option<u64> {
+    parse_name(name).or_else(|| parse_part(name))
+}

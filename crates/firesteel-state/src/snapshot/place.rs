@@ -1,0 +1,83 @@
+//! Where snapshots are kept.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::Result;
+use crate::files::disk::{self, Disk, OsDisk};
+
+/// A place for files that are written once: a folder, or a bucket of an object store.
+pub trait SnapshotStore: Send + Sync + 'static {
+    /// What it is and where, for messages.
+    fn describe(&self) -> String;
+
+    /// Stores a file, in place of one of the same name. On return it survives a crash; it is there as a whole or not at
+    /// all.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()>;
+
+    /// The contents of a file.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    fn get(&self, name: &str) -> Result<Vec<u8>>;
+
+    /// The names of all files.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    fn list(&self) -> Result<Vec<String>>;
+
+    /// Removes a file; nothing happens if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    fn delete(&self, name: &str) -> Result<()>;
+}
+
+/// Snapshots in a local folder.
+#[derive(Debug)]
+pub struct FolderStore {
+    disk: Arc<dyn Disk>,
+    folder: PathBuf,
+}
+
+impl FolderStore {
+    /// A folder, which is made if need be.
+    ///
+    /// # Errors
+    /// [`StateError::File`](crate::StateError::File) when it cannot be made.
+    pub fn open(folder: &Path) -> Result<Self> {
+        Self::open_on(OsDisk::shared(), folder)
+    }
+
+    pub(crate) fn open_on(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self> {
+        disk.make_folder(folder)?;
+        Ok(Self { disk, folder: folder.to_owned() })
+    }
+}
+
+impl SnapshotStore for FolderStore {
+    fn describe(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        disk::write_whole(&*self.disk, &self.folder.join(name), bytes)
+    }
+
+    fn get(&self, name: &str) -> Result<Vec<u8>> {
+        self.disk.read(&self.folder.join(name))
+    }
+
+    fn list(&self) -> Result<Vec<String>> {
+        self.disk.list(&self.folder)
+    }
+
+    fn delete(&self, name: &str) -> Result<()> {
+        self.disk.remove(&self.folder.join(name))?;
+        self.disk.sync_folder(&self.folder)
+    }
+}

@@ -1,0 +1,215 @@
+//! From snapshots and the changelog back to state.
+
+use crate::backend::StateBackend;
+use crate::changelog::{Changelog, EpochRecord};
+use crate::error::{Result, StateError};
+use crate::frame::{Frame, Shard};
+use crate::store::StateStore;
+
+use super::{Manifest, Snapshots};
+
+/// What state can be restored from: a sound snapshot and the records of the changelog that follow it.
+#[derive(Debug)]
+pub struct Recovery<'a> {
+    snapshots: &'a Snapshots,
+    log: &'a Changelog,
+    base: Option<Manifest>,
+    skipped: Vec<(u64, StateError)>,
+}
+
+/// Finds what to go on from, and the records that lead from there to the last epoch that was prepared.
+///
+/// A `backend` that has kept its values is gone on from if the changelog has every record behind each of its markers;
+/// that reads no snapshot. Otherwise it is the newest sound snapshot that the changelog continues: a damaged one is
+/// passed over in favour of an older one, down to an empty state if the changelog goes back to the first epoch, which
+/// is 1. The epoch that was prepared last is part of what is restored: who knows that no sink committed it
+/// [drops](Changelog::drop_last) it before.
+///
+/// # Errors
+/// [`StateError::NothingGood`] when no snapshot is sound and the changelog does not go back far enough;
+/// [`StateError::Gap`] when the changelog ends before a snapshot or the backend does, and so lacks what came after
+/// them too.
+pub fn recover<'a>(
+    snapshots: &'a Snapshots,
+    log: &'a Changelog,
+    backend: Option<&dyn StateBackend>,
+) -> Result<Recovery<'a>> {
+    let mut skipped = vec![];
+    let ids = snapshots.list()?;
+    if let Some(backend) = backend
+        && is_continued(log, backend)?
+    {
+        let newest = ids.iter().filter_map(|id| snapshots.manifest(*id).ok()).map(|manifest| manifest.epoch).max();
+        reaches(snapshots, log, newest)?;
+        return Ok(Recovery { snapshots, log, base: None, skipped });
+    }
+    let mut newest = None;
+    for id in ids.into_iter().rev() {
+        let tried = snapshots.manifest(id).and_then(|manifest| {
+            newest = newest.max(Some(manifest.epoch));
+            snapshots.verify(&manifest)?;
+            continues(log, &manifest)?;
+            Ok(manifest)
+        });
+        match tried {
+            Ok(manifest) => {
+                reaches(snapshots, log, newest)?;
+                return Ok(Recovery { snapshots, log, base: Some(manifest), skipped });
+            }
+            // A place that cannot be reached says nothing about the snapshot.
+            Err(error) if error.class() == crate::Class::Retryable => return Err(error),
+            Err(error) => skipped.push((id, error)),
+        }
+    }
+    reaches(snapshots, log, newest)?;
+    // Without a snapshot, all records are needed; without either, it is the first start.
+    let whole = log.first_epoch().map_or(skipped.is_empty(), |first| first == 1);
+    if whole {
+        return Ok(Recovery { snapshots, log, base: None, skipped });
+    }
+    let mut reason = String::new();
+    for (id, error) in &skipped {
+        reason += &format!("snapshot {id}: {error}; ");
+    }
+    reason += &match log.first_epoch() {
+        Some(first) => format!("the changelog begins with epoch {first}"),
+        None => "the changelog is empty".into(),
+    };
+    Err(StateError::NothingGood { folder: snapshots.store.describe().into(), reason })
+}
+
+/// Whether the changelog has every record behind what the backend holds.
+fn is_continued(log: &Changelog, backend: &dyn StateBackend) -> Result<bool> {
+    let shards = backend.shards()?;
+    let Some(oldest) = shards.iter().map(|(_, marker)| *marker).min() else { return Ok(false) };
+    for (shard, marker) in shards {
+        ahead(log, backend, shard, marker)?;
+    }
+    Ok(log.first_epoch().is_some_and(|first| first <= oldest + 1))
+}
+
+/// A backend gets what is in the changelog: if it has more, the changelog has lost records.
+fn ahead(log: &Changelog, backend: &dyn StateBackend, shard: Shard, marker: u64) -> Result<()> {
+    let last = log.last_epoch().unwrap_or(0);
+    if marker <= last {
+        return Ok(());
+    }
+    Err(StateError::Gap {
+        place: format!("the changelog, beside {shard} in {}", backend.describe()),
+        expected: marker,
+        found: format!("nothing after epoch {last}"),
+    })
+}
+
+/// The changelog has every record behind the snapshot.
+fn continues(log: &Changelog, manifest: &Manifest) -> Result<()> {
+    let expected = manifest.replay_from() + 1;
+    match log.first_epoch() {
+        Some(first) if first > expected => {
+            Err(StateError::Gap { place: "the changelog".into(), expected, found: format!("epoch {first}") })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The changelog goes as far as the newest snapshot: one that does not has lost records, perhaps of committed epochs.
+fn reaches(snapshots: &Snapshots, log: &Changelog, newest: Option<u64>) -> Result<()> {
+    match (newest, log.last_epoch()) {
+        (Some(newest), last) if last.is_none_or(|last| last < newest) => Err(StateError::Gap {
+            place: format!("the changelog, beside the snapshots in {}", snapshots.store.describe()),
+            expected: newest,
+            found: last.map_or("nothing".into(), |last| format!("nothing after epoch {last}")),
+        }),
+        _ => Ok(()),
+    }
+}
+
+impl Recovery<'_> {
+    /// The snapshot that is gone on from, if any.
+    #[must_use]
+    pub fn base(&self) -> Option<&Manifest> {
+        self.base.as_ref()
+    }
+
+    /// The snapshots that were passed over, newest first, and why.
+    #[must_use]
+    pub fn skipped(&self) -> &[(u64, StateError)] {
+        &self.skipped
+    }
+
+    /// The last epoch that is restored; 0 if there is none.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.log.last_epoch().unwrap_or(0)
+    }
+
+    /// The records behind the snapshot.
+    pub fn tail(&self) -> impl Iterator<Item = Result<EpochRecord>> + use<> {
+        self.log.records(self.base.as_ref().map_or(0, Manifest::replay_from) + 1)
+    }
+
+    fn through(&self, shard: Shard) -> u64 {
+        self.base.as_ref().map_or(0, |base| base.through(shard))
+    }
+
+    /// Hands everything to `image` and `change`, in the order in which it is to be applied: images, then the changes
+    /// behind them, with their epochs.
+    ///
+    /// # Errors
+    /// When something cannot be read, and the first error of a receiver.
+    pub fn replay(
+        &self,
+        image: impl FnMut(u64, Frame) -> Result<()>,
+        mut change: impl FnMut(u64, Frame) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(base) = &self.base {
+            self.snapshots.images(base, image)?;
+        }
+        for record in self.tail() {
+            let record = record?;
+            for frame in record.frames {
+                if record.epoch > self.through(frame.shard()) {
+                    change(record.epoch, frame)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Restores stores that keep everything in memory. Operators that are no longer there are passed over.
+    ///
+    /// # Errors
+    /// As [`replay`](Self::replay), and those of [`StateStore::restore`].
+    pub fn restore_stores(&self, stores: &[&dyn StateStore]) -> Result<()> {
+        let restore = |epoch: u64, frame: Frame| {
+            let store = stores.iter().find(|store| store.schema().id == frame.shard().store);
+            store.map_or(Ok(()), |store| store.restore(epoch, &frame))
+        };
+        self.replay(restore, restore)
+    }
+
+    /// Brings a backend to the last epoch, before stores are opened over it. What it has kept by itself is used, shard
+    /// by shard, as far as its markers say.
+    ///
+    /// # Errors
+    /// As [`replay`](Self::replay), and those of the backend; [`StateError::Gap`] when the backend is ahead of the
+    /// changelog, which must have lost records then.
+    pub fn restore_backend(&self, backend: &dyn StateBackend) -> Result<()> {
+        for (shard, marker) in backend.shards()? {
+            ahead(self.log, backend, shard, marker)?;
+            // What is behind the snapshot, and not in it, has gaps: begin anew.
+            if marker < self.through(shard) {
+                backend.clear(shard)?;
+            }
+        }
+        let image = |through: u64, frame: Frame| {
+            let held = backend.marker(frame.shard())?;
+            if held.is_none_or(|marker| marker < through) {
+                backend.clear(frame.shard())?;
+                backend.apply(through, &[frame])?;
+            }
+            Ok(())
+        };
+        self.replay(image, |epoch, frame| backend.apply(epoch, &[frame]))
+    }
+}

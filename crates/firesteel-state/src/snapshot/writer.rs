@@ -1,0 +1,124 @@
+//! Writing a snapshot.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use super::manifest::{self, ImageRef, Manifest};
+use super::place::SnapshotStore;
+use crate::error::{Result, StateError};
+use crate::files::Header;
+use crate::frame::{Frame, Shard};
+use crate::schema::Catalog;
+use crate::wire::checksum;
+
+const MAGIC: [u8; 8] = *b"FSTIMAGE";
+const VERSION: u32 = 1;
+/// Files get about so large.
+const PART: usize = 32 << 20;
+
+/// A snapshot that is being written. Without a [`finish`](Self::finish) it does not exist.
+pub struct SnapshotWriter {
+    store: Arc<dyn SnapshotStore>,
+    manifest: Manifest,
+    images: BTreeMap<Shard, ImageRef>,
+    part: usize,
+    buffer: Vec<u8>,
+    /// The images in the buffer.
+    open: Vec<Shard>,
+}
+
+impl SnapshotWriter {
+    pub(super) fn new(
+        store: Arc<dyn SnapshotStore>,
+        id: u64,
+        epoch: u64,
+        catalog: Catalog,
+        base: Option<&Manifest>,
+    ) -> Self {
+        let known = |image: &&ImageRef| catalog.stores().iter().any(|store| store.id == image.shard.store);
+        let images = base.into_iter().flat_map(|base| &base.images).filter(known);
+        let images = images.map(|image| (image.shard, image.clone())).collect();
+        let manifest = Manifest { id, epoch, catalog, extra: vec![], images: vec![] };
+        Self { store, manifest, images, part: 0, buffer: Vec::new(), open: Vec::new() }
+    }
+
+    /// The snapshot's number.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.manifest.id
+    }
+
+    /// Adds the image of a shard as it was at the end of epoch `through`, in place of the base's. An empty image tells
+    /// that the shard is empty.
+    ///
+    /// # Errors
+    /// When it cannot be stored.
+    pub fn add(&mut self, through: u64, image: &Frame) -> Result<()> {
+        if self.buffer.is_empty() {
+            self.buffer.extend_from_slice(&Header { magic: MAGIC, version: VERSION }.encode());
+        }
+        let reference = ImageRef {
+            shard: image.shard(),
+            through,
+            file: manifest::part_name(self.manifest.id, self.part),
+            offset: self.buffer.len() as u64,
+            length: image.bytes().len() as u64,
+            checksum: checksum(image.bytes()),
+        };
+        self.buffer.extend_from_slice(image.bytes());
+        self.images.insert(image.shard(), reference);
+        self.open.push(image.shard());
+        if self.buffer.len() >= PART { self.flush() } else { Ok(()) }
+    }
+
+    /// Says that a shard has not changed from the base's image to the end of epoch `through`: less of the changelog is
+    /// needed then.
+    ///
+    /// # Errors
+    /// [`StateError::OutOfTurn`] if the base has no image of it.
+    pub fn unchanged(&mut self, shard: Shard, through: u64) -> Result<()> {
+        match self.images.get_mut(&shard) {
+            Some(image) => {
+                image.through = image.through.max(through);
+                Ok(())
+            }
+            None => Err(StateError::OutOfTurn {
+                what: format!("taking over {shard}"),
+                reason: "the base has no image of it: add one".into(),
+            }),
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        if !self.open.is_empty() {
+            self.store.put(&manifest::part_name(self.manifest.id, self.part), &self.buffer)?;
+            self.part += 1;
+            self.buffer.clear();
+            self.open.clear();
+        }
+        Ok(())
+    }
+
+    /// Writes the manifest: from now on the snapshot exists.
+    ///
+    /// # Errors
+    /// When it cannot be stored; then there is no snapshot.
+    pub fn finish(mut self, extra: Vec<u8>) -> Result<Manifest> {
+        self.flush()?;
+        self.manifest.extra = extra;
+        self.manifest.images = self.images.into_values().collect();
+        self.store.put(&manifest::name(self.manifest.id), &self.manifest.encode()?)?;
+        Ok(self.manifest)
+    }
+}
+
+impl fmt::Debug for SnapshotWriter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SnapshotWriter")
+            .field("id", &self.manifest.id)
+            .field("epoch", &self.manifest.epoch)
+            .field("images", &self.images.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,303 @@
+//! The state of one operator, all key groups of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use crate::backend::StateBackend;
+use crate::budget::MemoryBudget;
+use crate::codec::StateKey;
+use crate::declaration::Declaration;
+use crate::error::{Result, StateError};
+use crate::frame::{Frame, Shard, TableId};
+use crate::group::GroupState;
+use crate::key_group::{KeyGroup, KeyGroupRange, KeyGroups};
+use crate::schema::{Catalog, StoreSchema};
+use crate::table::Setup;
+use crate::table::values::Hasher;
+use crate::ttl::Times;
+
+/// The state of one operator: its declared states in all key groups.
+///
+/// Tasks lock the key groups they own; different groups are used from different threads at once.
+///
+/// ```
+/// use firesteel_state::{Declaration, KeyGroups, KeyedStore, StateStore, Times};
+/// use firesteel_window::Timestamp;
+///
+/// let mut states = Declaration::<String>::new("clicks");
+/// let count = states.value::<u64>("count");
+/// let store = KeyedStore::in_memory(states, KeyGroups::default(), |key: &String| {
+///     key.bytes().fold(7, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+/// })?;
+///
+/// let times = Times::processing(Timestamp::EPOCH);
+/// let ann = String::from("ann");
+/// let hash = store.hash(&ann);
+/// for attempt in 1..=2 {
+///     store.begin(7); // batch 7, the second time because the first attempt failed
+///     let mut group = store.lock(store.group_of(hash));
+///     count.update(&mut group.key(hash, &ann, times), |count| *count.get_or_insert(0) += 1)?;
+/// }
+/// let frames = store.end_epoch(1)?;
+/// assert_eq!(frames.len(), 1);
+/// assert_eq!(count.get(&mut store.lock(store.group_of(hash)).key(hash, &ann, times))?, Some(&1));
+/// # Ok::<(), firesteel_state::StateError>(())
+/// ```
+pub struct KeyedStore<K> {
+    schema: StoreSchema,
+    key_groups: KeyGroups,
+    hasher: Hasher<K>,
+    groups: Box<[Mutex<GroupState<K>>]>,
+    budget: MemoryBudget,
+    has_backend: bool,
+}
+
+/// Where a store's values live.
+#[derive(Clone)]
+pub struct StoreSetup<'a> {
+    /// What is stored, with this operator in it.
+    pub catalog: &'a Catalog,
+    /// What holds the values that are not in memory; `None` keeps all of them there.
+    pub backend: Option<Arc<dyn StateBackend>>,
+    /// The memory that all stores of the process share.
+    pub budget: MemoryBudget,
+}
+
+impl<K: StateKey> KeyedStore<K> {
+    /// The store of a declaration, as the catalogue describes it.
+    ///
+    /// `hash` is the hash by which keys are placed: equal on every machine and in every release.
+    ///
+    /// # Errors
+    /// [`StateError::Mismatch`] when the catalogue lacks the operator or a state of it, or has other types; any error
+    /// of the backend.
+    pub fn open(
+        declaration: Declaration<K>,
+        setup: &StoreSetup<'_>,
+        hash: impl Fn(&K) -> u64 + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let declared = declaration.schema();
+        let comparison = setup.catalog.compare(std::slice::from_ref(&declared));
+        let known = setup.catalog.store(&declared.operator);
+        let Some(schema) = known.filter(|_| comparison.fits() && comparison.new_states().is_empty()).cloned() else {
+            return Err(StateError::Mismatch { report: comparison.to_string() });
+        };
+        // The numbers in the order of the declaration.
+        let number = |name: &str| {
+            let found = schema.tables.iter().find(|table| table.name == name);
+            found.map_or(TableId::RESERVED, |table| table.id)
+        };
+        let ids: Arc<[TableId]> = declared.tables.iter().map(|table| number(&table.name)).collect();
+        let hasher: Hasher<K> = Arc::new(hash);
+        let operator: Arc<str> = declared.operator.as_str().into();
+        let (makers, make_timers) = declaration.into_parts();
+        let key_groups = setup.catalog.groups();
+        let mut groups = Vec::with_capacity(key_groups.count().into());
+        for group in key_groups.all().iter() {
+            let shard = Shard { store: schema.id, group };
+            let place = |name: &str, table, ttl| Setup {
+                state: format!("{operator}/{name}").into(),
+                shard,
+                table,
+                ttl,
+                backend: setup.backend.clone(),
+            };
+            let tables = (makers.iter().zip(&declared.tables).zip(ids.iter()))
+                .map(|((make, table), id)| Some(make.as_ref()?(place(&table.name, *id, table.ttl), hasher.clone())))
+                .collect();
+            let timers = [TableId::EVENT_TIMERS, TableId::PROCESSING_TIMERS]
+                .map(|id| Some(make_timers.as_ref()?(place("timers", id, None), hasher.clone())));
+            let whole = place("*", TableId::RESERVED, None);
+            let mut state =
+                GroupState::new(operator.clone(), whole, tables, ids.clone(), timers, setup.budget.reserve());
+            state.open_backend()?;
+            groups.push(Mutex::new(state));
+        }
+        Ok(Self {
+            schema,
+            key_groups,
+            hasher,
+            groups: groups.into(),
+            budget: setup.budget.clone(),
+            has_backend: setup.backend.is_some(),
+        })
+    }
+
+    /// A new store that keeps everything in memory, without a limit and without a catalogue of its own.
+    ///
+    /// # Errors
+    /// [`StateError::Declaration`] when the declaration makes no sense.
+    pub fn in_memory(
+        declaration: Declaration<K>,
+        groups: KeyGroups,
+        hash: impl Fn(&K) -> u64 + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let catalog = Catalog::new(groups).with(&[declaration.schema()], false)?;
+        let setup = StoreSetup { catalog: &catalog, backend: None, budget: MemoryBudget::unlimited() };
+        Self::open(declaration, &setup, hash)
+    }
+
+    /// The hash of a key.
+    pub fn hash(&self, key: &K) -> u64 {
+        (self.hasher)(key)
+    }
+
+    /// The group of the keys with this hash.
+    #[must_use]
+    pub fn group_of(&self, hash: u64) -> KeyGroup {
+        self.key_groups.group_of(hash)
+    }
+
+    /// The state in a key group, until the guard is dropped; waits while another thread has it.
+    ///
+    /// # Panics
+    /// If the job has no such group.
+    pub fn lock(&self, group: KeyGroup) -> MutexGuard<'_, GroupState<K>> {
+        self.groups[usize::from(group.0)].lock()
+    }
+}
+
+impl<K> fmt::Debug for KeyedStore<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyedStore")
+            .field("operator", &self.schema.operator)
+            .field("groups", &self.key_groups)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A store, whatever its types: what the engine sees of it between batches.
+pub trait StateStore: Send + Sync {
+    /// What is stored, with its numbers.
+    fn schema(&self) -> &StoreSchema;
+
+    /// How many key groups there are.
+    fn key_groups(&self) -> KeyGroups;
+
+    /// [Begins](GroupState::begin) an attempt at a batch in all groups.
+    fn begin(&self, batch: u64);
+
+    /// [Ends the epoch](GroupState::end_epoch) in a range of groups; the frames of those that changed, in order.
+    ///
+    /// # Errors
+    /// As [`GroupState::end_epoch`]. The epoch cannot be ended any more then: the job goes on from its last one.
+    fn end_epoch_in(&self, groups: KeyGroupRange, epoch: u64) -> Result<Vec<Frame>>;
+
+    /// [Ends the epoch](GroupState::end_epoch) in all groups.
+    ///
+    /// # Errors
+    /// As [`end_epoch_in`](Self::end_epoch_in).
+    fn end_epoch(&self, epoch: u64) -> Result<Vec<Frame>> {
+        self.end_epoch_in(self.key_groups().all(), epoch)
+    }
+
+    /// [Says](GroupState::applied) that the changes of a range of groups up to `epoch` are held elsewhere.
+    fn applied_in(&self, groups: KeyGroupRange, epoch: u64);
+
+    /// [Says](GroupState::applied) that the changes of all groups up to `epoch` are held elsewhere.
+    fn applied(&self, epoch: u64) {
+        self.applied_in(self.key_groups().all(), epoch);
+    }
+
+    /// [What has changed](GroupState::unapplied) in a group since it was last applied.
+    ///
+    /// # Errors
+    /// When a key or value cannot be encoded.
+    fn unapplied(&self, group: KeyGroup) -> Result<Frame>;
+
+    /// [All state](GroupState::image) of a group, and the epoch at whose end it was so.
+    ///
+    /// # Errors
+    /// As [`GroupState::image`].
+    fn image(&self, group: KeyGroup) -> Result<(u64, Frame)>;
+
+    /// [Takes](GroupState::restore) restored changes into memory.
+    ///
+    /// # Errors
+    /// As [`GroupState::restore`].
+    fn restore(&self, epoch: u64, frame: &Frame) -> Result<()>;
+
+    /// [Removes](GroupState::sweep) values whose life is over, in all groups.
+    fn sweep(&self, limit: usize, times: Times) -> usize;
+
+    /// If the budget is exceeded, lets go of values that the backend holds, group by group, until a tenth of the
+    /// budget is free. `false` if the budget is still exceeded: only an early end of the epoch helps then.
+    fn relieve(&self) -> bool;
+
+    /// Bytes of memory, partly estimated, as of the last [accounting](GroupState::account) of each group, which this
+    /// does again.
+    fn memory_used(&self) -> u64;
+}
+
+impl<K: StateKey> StateStore for KeyedStore<K> {
+    fn schema(&self) -> &StoreSchema {
+        &self.schema
+    }
+
+    fn key_groups(&self) -> KeyGroups {
+        self.key_groups
+    }
+
+    fn begin(&self, batch: u64) {
+        for group in &self.groups {
+            group.lock().begin(batch);
+        }
+    }
+
+    fn end_epoch_in(&self, groups: KeyGroupRange, epoch: u64) -> Result<Vec<Frame>> {
+        groups.iter().filter_map(|group| self.lock(group).end_epoch(epoch).transpose()).collect()
+    }
+
+    fn applied_in(&self, groups: KeyGroupRange, epoch: u64) {
+        for group in groups.iter() {
+            self.lock(group).applied(epoch);
+        }
+    }
+
+    fn unapplied(&self, group: KeyGroup) -> Result<Frame> {
+        self.lock(group).unapplied()
+    }
+
+    fn image(&self, group: KeyGroup) -> Result<(u64, Frame)> {
+        let state = self.lock(group);
+        Ok((state.epoch(), state.image()?))
+    }
+
+    fn restore(&self, epoch: u64, frame: &Frame) -> Result<()> {
+        let group = frame.shard().group;
+        if !self.key_groups.all().contains(group) || frame.shard().store != self.schema.id {
+            let reason = format!("{} is no part of the state of {}", frame.shard(), self.schema.operator);
+            return Err(StateError::KeyGroups { reason });
+        }
+        self.lock(group).restore(epoch, frame)
+    }
+
+    fn sweep(&self, limit: usize, times: Times) -> usize {
+        self.groups.iter().map(|group| group.lock().sweep(limit, times)).sum()
+    }
+
+    fn relieve(&self) -> bool {
+        if !self.has_backend {
+            return !self.budget.is_exceeded();
+        }
+        let enough = self.budget.limit() / 10 * 9;
+        let mut share = 0.25;
+        // At most the whole of what may go: four rounds.
+        while self.budget.is_exceeded() && share <= 1.0 {
+            for group in &self.groups {
+                if self.budget.used() <= enough {
+                    break;
+                }
+                group.lock().evict(share);
+            }
+            share += 0.25;
+        }
+        !self.budget.is_exceeded()
+    }
+
+    fn memory_used(&self) -> u64 {
+        self.groups.iter().map(|group| group.lock().account()).sum()
+    }
+}

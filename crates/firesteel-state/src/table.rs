@@ -1,0 +1,136 @@
+//! The overlay: typed values of one key group, with what it takes to take a batch back, to write what an epoch
+//! changed, and to let go of what a backend holds.
+//!
+//! There is no second buffer for changes. Each value carries a **stamp**, the number of the attempt that last changed
+//! it, and three numbers divide the stamps:
+//!
+//! - a value was changed in the open epoch if its stamp is not before `epoch_start`;
+//! - it is dirty if its stamp is later than `applied`, which is as far as the backend has it;
+//! - otherwise it may be evicted.
+
+pub(crate) mod cells;
+pub(crate) mod eviction;
+pub(crate) mod slots;
+pub(crate) mod timers;
+pub(crate) mod values;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use firesteel_window::Timestamp;
+
+use crate::backend::StateBackend;
+use crate::codec;
+use crate::error::{Result, StateError};
+use crate::frame::{Change, FrameWriter, Shard, TableId};
+use crate::ttl::{Times, Ttl};
+
+/// The numbers that divide stamps; see the [module](self).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stamps {
+    /// The attempt that runs.
+    pub(crate) attempt: u64,
+    /// The first attempt of the open epoch.
+    pub(crate) epoch_start: u64,
+    /// The last attempt whose changes are held elsewhere.
+    pub(crate) applied: u64,
+}
+
+/// What a table knows of its place.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    /// `operator/name`, for messages.
+    pub(crate) state: Arc<str>,
+    pub(crate) shard: Shard,
+    pub(crate) table: TableId,
+    pub(crate) ttl: Option<Ttl>,
+    /// Whom to ask for what is not here; nobody if everything always is.
+    pub(crate) backend: Option<Arc<dyn StateBackend>>,
+}
+
+impl Setup {
+    pub(crate) fn encode_error(&self) -> impl FnOnce(postcard::Error) -> StateError + use<> {
+        let state = self.state.clone();
+        move |source| StateError::Encode { state: state.to_string(), source }
+    }
+
+    pub(crate) fn decode_error(&self) -> impl FnOnce(postcard::Error) -> StateError + use<> {
+        let state = self.state.clone();
+        move |source| StateError::Decode { state: state.to_string(), source }
+    }
+
+    /// Appends a value as it is stored: behind the time of its last touch, if its life is limited.
+    #[inline]
+    pub(crate) fn encode_value<V: serde::Serialize>(
+        &self,
+        touched: Timestamp,
+        value: &V,
+        out: &mut Vec<u8>,
+    ) -> postcard::Result<()> {
+        if self.ttl.is_some() {
+            out.extend_from_slice(&touched.as_micros().to_le_bytes());
+        }
+        codec::encode(value, out)
+    }
+
+    /// A stored value and the time of its last touch.
+    pub(crate) fn decode_value<V: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Result<(Timestamp, V)> {
+        let (touched, bytes) = match (&self.ttl, bytes.split_first_chunk()) {
+            (None, _) => (Timestamp::EPOCH, bytes),
+            (Some(_), Some((touched, rest))) => (Timestamp::from_micros(i64::from_le_bytes(*touched)), rest),
+            (Some(_), None) => return Err(self.decode_error()(postcard::Error::DeserializeUnexpectedEnd)),
+        };
+        Ok((touched, codec::decode(bytes).map_err(self.decode_error())?))
+    }
+
+    pub(crate) fn expired(&self, touched: Timestamp, times: &Times) -> bool {
+        self.ttl.is_some_and(|ttl| ttl.expired(touched, times))
+    }
+}
+
+/// A table of one key group, whatever its types.
+pub(crate) trait Table<K>: Any + Send {
+    fn as_any(&mut self) -> &mut dyn Any;
+
+    /// Keeps what the last attempt changed; what follows can be taken back.
+    fn begin(&mut self);
+
+    /// Takes back what was changed since the last `begin`.
+    fn roll_back(&mut self);
+
+    /// Writes what changed in the open epoch, and forgets that it did.
+    fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()>;
+
+    /// Writes what changed since `applied`.
+    fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()>;
+
+    /// Writes everything that is here.
+    fn write_all(&self, out: &mut FrameWriter) -> Result<()>;
+
+    /// Takes a change that was written before; it counts as applied.
+    fn load(&mut self, change: Change<'_>) -> Result<()>;
+
+    /// Forgets removals that need not be remembered any more, when there are enough of them.
+    fn tidy(&mut self, stamps: Stamps);
+
+    /// Reads the keys that are not here, all at once.
+    fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()>;
+
+    /// Drops up to about the `share` of what is here, as far as it is applied; the longest unused first.
+    fn evict(&mut self, share: f64, stamps: Stamps);
+
+    /// Removes up to `limit` values whose life is over; how many it looked at and removed.
+    fn sweep(&mut self, limit: usize, times: &Times, stamps: Stamps) -> usize;
+
+    /// Bytes of memory it takes, partly estimated.
+    fn memory_used(&self) -> u64;
+
+    /// How many values are here, removals included.
+    fn len(&self) -> usize;
+
+    /// Whether everything that exists is here.
+    fn is_complete(&self) -> bool;
+
+    /// Whether the backend may hold what is not here.
+    fn set_complete(&mut self, complete: bool);
+}

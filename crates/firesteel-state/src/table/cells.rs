@@ -1,0 +1,481 @@
+//! Many values for each key, told apart by a field: what maps and lists are made of.
+//!
+//! Each field is stored, logged and taken back by itself, so that adding to a long list costs what it adds.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+
+use firesteel_window::Timestamp;
+
+use super::eviction::{self, MeanSize};
+use super::slots::Slots;
+use super::values::Hasher;
+use super::{Setup, Stamps, Table};
+use crate::codec::{self, StateKey, StateValue};
+use crate::error::Result;
+use crate::frame::{Change, FrameWriter};
+use crate::ttl::Times;
+
+/// Below this, removals are not worth a pass over the table.
+const FEW: usize = 64;
+
+/// What a field must be able to do: the fields of a key are kept in their order.
+pub trait StateField: Clone + Ord + serde::Serialize + serde::de::DeserializeOwned + Send + 'static {}
+impl<T: Clone + Ord + serde::Serialize + serde::de::DeserializeOwned + Send + 'static> StateField for T {}
+
+/// The fields of one state in one key group.
+pub(crate) struct Cells<K, F, V> {
+    setup: Setup,
+    hasher: Hasher<K>,
+    complete: bool,
+    slots: Slots<K, Cell<F, V>>,
+    base: usize,
+    /// Fields of slots below `base`, with what they were; `None` if they were not here.
+    undo: Vec<(u32, F, Option<Field<V>>)>,
+    /// The fields that changed in the open epoch.
+    changed: Vec<(u32, F)>,
+    changed_base: usize,
+    /// How many fields are here, about; how many were removed, and how many may be before the table is tidied.
+    fields: usize,
+    emptied: usize,
+    tidy_at: usize,
+    size: MeanSize,
+    sweep_at: usize,
+}
+
+struct Cell<F, V> {
+    /// `None` is a field known to have no value.
+    fields: BTreeMap<F, Field<V>>,
+    /// Whether every field that exists is here.
+    complete: bool,
+}
+
+#[derive(Clone)]
+struct Field<V> {
+    value: Option<V>,
+    stamp: u64,
+    touched: Timestamp,
+}
+
+impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
+    pub(crate) fn new(setup: Setup, hasher: Hasher<K>) -> Self {
+        Self {
+            complete: setup.backend.is_none(),
+            setup,
+            hasher,
+            slots: Slots::new(),
+            base: 0,
+            undo: Vec::new(),
+            changed: Vec::new(),
+            changed_base: 0,
+            fields: 0,
+            emptied: 0,
+            tidy_at: FEW,
+            size: MeanSize::default(),
+            sweep_at: 0,
+        }
+    }
+
+    /// The key's slot; made if there is none.
+    fn slot(&mut self, hash: u64, key: &K) -> usize {
+        match self.slots.find(hash, key) {
+            Some(at) => at,
+            None => {
+                let cell = Cell { fields: BTreeMap::new(), complete: self.complete };
+                self.slots.push(hash, key.clone(), cell, 0)
+            }
+        }
+    }
+
+    /// Notes that the field is about to change.
+    fn mark(&mut self, at: usize, field: &F, stamps: Stamps) {
+        let slot = self.slots.at_mut(at);
+        slot.stamp = stamps.attempt;
+        let old = slot.value.fields.get_mut(field);
+        if old.as_ref().is_some_and(|old| old.stamp == stamps.attempt) {
+            return;
+        }
+        if at < self.base {
+            self.undo.push((at as u32, field.clone(), old.as_deref().cloned()));
+        }
+        if old.as_ref().is_none_or(|old| old.stamp < stamps.epoch_start) {
+            self.changed.push((at as u32, field.clone()));
+        }
+        match old {
+            Some(old) => old.stamp = stamps.attempt,
+            None => {
+                let field_now = Field { value: None, stamp: stamps.attempt, touched: Timestamp::MIN };
+                slot.value.fields.insert(field.clone(), field_now);
+                self.fields += 1;
+            }
+        }
+    }
+
+    /// Makes sure that the field is here, if it exists.
+    fn load_field(&mut self, at: usize, field: &F, stamps: Stamps) -> Result<()> {
+        let slot = self.slots.at(at);
+        if slot.value.complete || slot.value.fields.contains_key(field) {
+            return Ok(());
+        }
+        let Some(backend) = &self.setup.backend else { return Ok(()) };
+        let mut bytes = vec![];
+        codec::encode(&slot.key, &mut bytes)
+            .and_then(|()| codec::encode(field, &mut bytes))
+            .map_err(self.setup.encode_error())?;
+        let mut found = None;
+        backend.read(self.setup.shard, self.setup.table, &[&bytes], &mut |_, value| {
+            found = Some(self.setup.decode_value(value));
+        })?;
+        let (touched, value) = match found.transpose()? {
+            Some((touched, value)) => (touched, Some(value)),
+            None => (Timestamp::MIN, None),
+        };
+        let loaded = Field { value, stamp: stamps.applied, touched };
+        self.slots.at_mut(at).value.fields.insert(field.clone(), loaded);
+        self.fields += 1;
+        Ok(())
+    }
+
+    /// Makes sure that all of the key's fields are here.
+    fn load_all(&mut self, at: usize, stamps: Stamps) -> Result<()> {
+        let slot = self.slots.at(at);
+        if slot.value.complete {
+            return Ok(());
+        }
+        let Some(backend) = &self.setup.backend else { return Ok(()) };
+        let mut prefix = vec![];
+        codec::encode(&slot.key, &mut prefix).map_err(self.setup.encode_error())?;
+        let mut found = vec![];
+        backend.scan(self.setup.shard, self.setup.table, &prefix, &mut |key, value| {
+            let field: F = codec::decode(&key[prefix.len()..]).map_err(self.setup.decode_error())?;
+            found.push((field, self.setup.decode_value(value)?));
+            Ok(())
+        })?;
+        self.fields += found.len();
+        let cell = &mut self.slots.at_mut(at).value;
+        for (field, (touched, value)) in found {
+            // What is here already is newer.
+            let loaded = Field { value: Some(value), stamp: stamps.applied, touched };
+            cell.fields.entry(field).or_insert(loaded);
+        }
+        cell.complete = true;
+        Ok(())
+    }
+
+    /// Renews the field because it was read, if lives are counted so.
+    fn read(&mut self, at: usize, field: &F, times: &Times, stamps: Stamps) {
+        if let Some(ttl) = self.setup.ttl.filter(|ttl| ttl.counts_reads()) {
+            self.mark(at, field, stamps);
+            if let Some(field) = self.slots.at_mut(at).value.fields.get_mut(field) {
+                field.touched = ttl.touch(field.touched, times);
+            }
+        }
+    }
+
+    pub(crate) fn get(&mut self, hash: u64, key: &K, field: &F, times: &Times, stamps: Stamps) -> Result<Option<&V>> {
+        let at = match self.slots.find(hash, key) {
+            Some(at) => at,
+            None if self.complete => return Ok(None),
+            None => self.slot(hash, key),
+        };
+        self.load_field(at, field, stamps)?;
+        self.refresh(at, stamps);
+        let live = |found: &Field<V>| found.value.is_some() && !self.setup.expired(found.touched, times);
+        if !self.slots.at(at).value.fields.get(field).is_some_and(live) {
+            return Ok(None);
+        }
+        self.read(at, field, times, stamps);
+        Ok(self.slots.at(at).value.fields.get(field).and_then(|field| field.value.as_ref()))
+    }
+
+    /// A clean slot's stamp tells when it was last of use.
+    fn refresh(&mut self, at: usize, stamps: Stamps) {
+        let slot = self.slots.at_mut(at);
+        slot.stamp = slot.stamp.max(stamps.applied);
+    }
+
+    /// Sets or removes a field without looking at what it was.
+    pub(crate) fn set(&mut self, hash: u64, key: &K, field: &F, value: Option<V>, times: &Times, stamps: Stamps) {
+        let at = match self.slots.find(hash, key) {
+            None if value.is_none() && self.complete => return,
+            _ => self.slot(hash, key),
+        };
+        let cell = &self.slots.at(at).value;
+        if value.is_none() && cell.complete && !cell.fields.contains_key(field) {
+            return;
+        }
+        self.mark(at, field, stamps);
+        self.emptied += usize::from(value.is_none());
+        let ttl = self.setup.ttl;
+        if let Some(field) = self.slots.at_mut(at).value.fields.get_mut(field) {
+            field.value = value;
+            field.touched = ttl.map_or(field.touched, |ttl| ttl.touch(field.touched, times));
+        }
+    }
+
+    pub(crate) fn update<R>(
+        &mut self,
+        hash: u64,
+        key: &K,
+        field: &F,
+        times: &Times,
+        stamps: Stamps,
+        change: impl FnOnce(&mut Option<V>) -> R,
+    ) -> Result<R> {
+        if let Some(at) = self.slots.find(hash, key) {
+            self.load_field(at, field, stamps)?;
+        } else if !self.complete {
+            let at = self.slot(hash, key);
+            self.load_field(at, field, stamps)?;
+        }
+        let old = self.slots.find(hash, key).and_then(|at| self.slots.at(at).value.fields.get(field));
+        let there = old.is_some_and(|old| old.value.is_some());
+        let mut value = old.filter(|old| !self.setup.expired(old.touched, times)).and_then(|old| old.value.clone());
+        let result = change(&mut value);
+        if there || value.is_some() {
+            self.set(hash, key, field, value, times, stamps);
+        }
+        Ok(result)
+    }
+
+    /// The key's fields in their order; all of them are read if need be.
+    pub(crate) fn iter(
+        &mut self,
+        hash: u64,
+        key: &K,
+        times: Times,
+        stamps: Stamps,
+    ) -> Result<impl DoubleEndedIterator<Item = (&F, &V)>> {
+        let at = self.open(hash, key, stamps)?;
+        if let Some(at) = at
+            && self.setup.ttl.is_some_and(|ttl| ttl.counts_reads())
+        {
+            for field in self.live(at, &times) {
+                self.read(at, &field, &times, stamps);
+            }
+        }
+        let setup = &self.setup;
+        let fields = at.map(|at| self.slots.at(at).value.fields.iter());
+        Ok(fields.into_iter().flatten().filter_map(move |(field, found)| {
+            let value = found.value.as_ref()?;
+            (!setup.expired(found.touched, &times)).then_some((field, value))
+        }))
+    }
+
+    /// The key's slot with all of its fields; `None` if it has none.
+    fn open(&mut self, hash: u64, key: &K, stamps: Stamps) -> Result<Option<usize>> {
+        let at = match self.slots.find(hash, key) {
+            Some(at) => at,
+            None if self.complete => return Ok(None),
+            None => self.slot(hash, key),
+        };
+        self.load_all(at, stamps)?;
+        self.refresh(at, stamps);
+        Ok(Some(at))
+    }
+
+    /// The last field that has a value, whether its life is over or not.
+    pub(crate) fn last(&mut self, hash: u64, key: &K, stamps: Stamps) -> Result<Option<F>> {
+        let at = self.open(hash, key, stamps)?;
+        let mut fields = at.map(|at| self.slots.at(at).value.fields.iter()).into_iter().flatten();
+        Ok(fields.rfind(|(_, found)| found.value.is_some()).map(|(field, _)| field.clone()))
+    }
+
+    fn live(&self, at: usize, times: &Times) -> Vec<F> {
+        let fields = &self.slots.at(at).value.fields;
+        let live = |field: &Field<V>| field.value.is_some() && !self.setup.expired(field.touched, times);
+        fields.iter().filter(|(_, found)| live(found)).map(|(field, _)| field.clone()).collect()
+    }
+
+    /// Removes all fields of the key.
+    pub(crate) fn clear(&mut self, hash: u64, key: &K, times: &Times, stamps: Stamps) -> Result<()> {
+        let Some(at) = self.open(hash, key, stamps)? else { return Ok(()) };
+        let cell = &self.slots.at(at).value;
+        let all: Vec<F> =
+            cell.fields.iter().filter(|(_, found)| found.value.is_some()).map(|(field, _)| field.clone()).collect();
+        for field in &all {
+            self.set(hash, key, field, None, times, stamps);
+        }
+        Ok(())
+    }
+
+    fn write(&self, at: usize, field: &F, found: &Field<V>, out: &mut FrameWriter) -> Result<()> {
+        let value =
+            found.value.as_ref().map(|value| |out: &mut Vec<u8>| self.setup.encode_value(found.touched, value, out));
+        let key = |out: &mut Vec<u8>| {
+            codec::encode(&self.slots.at(at).key, out)?;
+            codec::encode(field, out)
+        };
+        out.encode(key, value).map_err(self.setup.encode_error())
+    }
+
+    fn write_where(&self, wanted: impl Fn(&Field<V>) -> bool, out: &mut FrameWriter) -> Result<()> {
+        out.begin_table(self.setup.table);
+        for (at, slot) in self.slots.iter().enumerate() {
+            for (field, found) in slot.value.fields.iter().filter(|(_, found)| wanted(found)) {
+                self.write(at, field, found, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn retain(&mut self, keep: impl Fn(u64, &Cell<F, V>) -> bool) {
+        let moved = self.slots.retain(|_, slot| keep(slot.stamp, &slot.value));
+        self.base = moved.kept_of(self.base);
+        for (at, ..) in &mut self.undo {
+            *at = moved.to(*at);
+        }
+        for (at, _) in &mut self.changed {
+            *at = moved.to(*at);
+        }
+        self.fields = self.slots.iter().map(|slot| slot.value.fields.len()).sum();
+        let empty = |slot: &super::slots::Slot<K, Cell<F, V>>| {
+            slot.value.fields.values().filter(|field| field.value.is_none()).count()
+        };
+        self.emptied = self.slots.iter().map(empty).sum();
+        self.tidy_at = FEW.max(self.emptied * 2).max(self.fields / 2);
+    }
+}
+
+impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn begin(&mut self) {
+        self.undo.clear();
+        self.base = self.slots.len();
+        self.changed_base = self.changed.len();
+    }
+
+    fn roll_back(&mut self) {
+        for (at, field, old) in self.undo.drain(..) {
+            let fields = &mut self.slots.at_mut(at as usize).value.fields;
+            match old {
+                Some(old) => _ = fields.insert(field, old),
+                None => _ = fields.remove(&field),
+            }
+        }
+        self.slots.truncate(self.base);
+        self.changed.truncate(self.changed_base);
+    }
+
+    fn end_epoch(&mut self, _: Stamps, out: &mut FrameWriter) -> Result<()> {
+        out.begin_table(self.setup.table);
+        let before = out.len();
+        for (at, field) in &self.changed {
+            if let Some(found) = self.slots.at(*at as usize).value.fields.get(field) {
+                self.write(*at as usize, field, found, out)?;
+            }
+        }
+        self.size.add(self.changed.len() as u64, (out.len() - before) as u64);
+        self.changed.clear();
+        self.changed_base = 0;
+        Ok(())
+    }
+
+    fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
+        self.write_where(|field| field.stamp > stamps.applied, out)
+    }
+
+    fn write_all(&self, out: &mut FrameWriter) -> Result<()> {
+        self.write_where(|field| field.value.is_some(), out)
+    }
+
+    fn load(&mut self, change: Change<'_>) -> Result<()> {
+        let (key, rest): (K, &[u8]) = postcard::take_from_bytes(change.key).map_err(self.setup.decode_error())?;
+        let field: F = codec::decode(rest).map_err(self.setup.decode_error())?;
+        let hash = (self.hasher)(&key);
+        match change.value {
+            Some(bytes) => {
+                self.size.add(1, (change.key.len() + bytes.len()) as u64);
+                let (touched, value) = self.setup.decode_value(bytes)?;
+                let at = self.slot(hash, &key);
+                let loaded = Field { value: Some(value), stamp: 0, touched };
+                self.fields += usize::from(self.slots.at_mut(at).value.fields.insert(field, loaded).is_none());
+            }
+            None => {
+                if let Some(at) = self.slots.find(hash, &key) {
+                    self.slots.at_mut(at).value.fields.remove(&field);
+                    self.emptied += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tidy(&mut self, stamps: Stamps) {
+        if !self.complete || self.emptied <= self.tidy_at {
+            return;
+        }
+        for slot in self.slots.iter_mut() {
+            slot.value.fields.retain(|_, field| field.value.is_some() || field.stamp > stamps.applied);
+        }
+        // A slot of this attempt may be in the list of changes although its fields were taken back.
+        self.retain(|stamp, cell| stamp > stamps.applied || !cell.fields.is_empty());
+    }
+
+    fn prefetch(&mut self, _: &[(u64, &K)], _: Stamps) -> Result<()> {
+        // Which fields will be asked for is not known.
+        Ok(())
+    }
+
+    fn evict(&mut self, share: f64, stamps: Stamps) {
+        if self.setup.backend.is_none() {
+            return;
+        }
+        let clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
+        if let Some(last) = eviction::threshold(clean, self.slots.len(), share) {
+            self.retain(|stamp, _| stamp > last);
+            self.complete = false;
+        }
+    }
+
+    fn sweep(&mut self, limit: usize, times: &Times, stamps: Stamps) -> usize {
+        if self.setup.ttl.is_none() {
+            return 0;
+        }
+        let end = self.slots.len().min(self.sweep_at.saturating_add(limit));
+        let mut removed = 0;
+        for at in self.sweep_at..end {
+            let over = |field: &Field<V>| field.value.is_some() && self.setup.expired(field.touched, times);
+            let gone: Vec<F> = (self.slots.at(at).value.fields.iter())
+                .filter(|(_, found)| over(found))
+                .map(|(field, _)| field.clone())
+                .collect();
+            for field in gone {
+                self.mark(at, &field, stamps);
+                if let Some(found) = self.slots.at_mut(at).value.fields.get_mut(&field) {
+                    found.value = None;
+                }
+                removed += 1;
+            }
+        }
+        self.emptied += removed;
+        self.sweep_at = if end >= self.slots.len() { 0 } else { end };
+        removed
+    }
+
+    fn memory_used(&self) -> u64 {
+        // A tree node is half full on the average and has its own head.
+        let per_field = (size_of::<F>() + size_of::<Field<V>>()) as u64 * 3 / 2 + 16;
+        let owns = std::mem::needs_drop::<F>() || std::mem::needs_drop::<V>() || std::mem::needs_drop::<K>();
+        self.slots.allocated()
+            + self.fields as u64 * per_field
+            + (self.undo.capacity() * size_of::<(u32, F, Option<Field<V>>)>()
+                + self.changed.capacity() * size_of::<(u32, F)>()) as u64
+            + self.size.owned(self.fields + self.undo.len(), owns)
+    }
+
+    fn len(&self) -> usize {
+        self.slots.iter().map(|slot| slot.value.fields.len()).sum()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    fn set_complete(&mut self, complete: bool) {
+        self.complete = complete || self.setup.backend.is_none();
+    }
+}

@@ -1,0 +1,140 @@
+//! How long values live, and the times that decide it.
+
+use std::fmt;
+
+use firesteel_window::{Duration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// The clock that a timer or a life span follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum TimeDomain {
+    /// When things happened, as the records and the watermark tell.
+    Event,
+    /// When the program sees them.
+    Processing,
+}
+
+impl fmt::Display for TimeDomain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Event => "event time",
+            Self::Processing => "processing time",
+        })
+    }
+}
+
+/// The times at which a record or a timer is handled. Handed in: nothing here reads a clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    /// The event time of the record or the time of the timer. The watermark counts instead where that is later.
+    pub event: Timestamp,
+    /// The watermark at the start of the batch.
+    pub watermark: Timestamp,
+    /// The processing time of the batch: a repetition of the batch has the same.
+    pub processing: Timestamp,
+}
+
+impl Times {
+    /// The times of a record without an event time, in a job without watermarks.
+    #[must_use]
+    pub const fn processing(now: Timestamp) -> Self {
+        Self { event: Timestamp::MIN, watermark: Timestamp::MIN, processing: now }
+    }
+
+    /// The times of a record with an event time.
+    #[must_use]
+    pub const fn new(event: Timestamp, watermark: Timestamp, processing: Timestamp) -> Self {
+        Self { event, watermark, processing }
+    }
+
+    /// How far the clock of the domain has come.
+    #[must_use]
+    pub const fn now(&self, domain: TimeDomain) -> Timestamp {
+        match domain {
+            TimeDomain::Event => self.watermark,
+            TimeDomain::Processing => self.processing,
+        }
+    }
+}
+
+/// How long a value lives (its "time to live").
+///
+/// A value older than that is invisible at once, whether it has been removed yet or not. It is removed when it is
+/// written again, when the store is swept, or when a backend rewrites its files.
+///
+/// ```
+/// use firesteel_state::Ttl;
+/// use firesteel_window::{hours, minutes};
+///
+/// let session = Ttl::after(minutes(30)).refreshed_by_reads();
+/// let daily = Ttl::after(hours(24)).in_event_time();
+/// assert_ne!(session, daily);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ttl {
+    after: Duration,
+    domain: TimeDomain,
+    reads: bool,
+}
+
+impl Ttl {
+    /// A value lives so long in processing time after it was last written.
+    #[must_use]
+    pub const fn after(span: Duration) -> Self {
+        Self { after: span, domain: TimeDomain::Processing, reads: false }
+    }
+
+    /// Counts in event time: from the time of the record that wrote the value until the watermark is so much later.
+    #[must_use]
+    pub const fn in_event_time(self) -> Self {
+        Self { domain: TimeDomain::Event, ..self }
+    }
+
+    /// Reading a value renews it as writing does, which makes a read as expensive as a write.
+    #[must_use]
+    pub const fn refreshed_by_reads(self) -> Self {
+        Self { reads: true, ..self }
+    }
+
+    /// The clock it follows.
+    #[must_use]
+    pub const fn domain(&self) -> TimeDomain {
+        self.domain
+    }
+
+    /// How long a value lives.
+    #[must_use]
+    pub const fn span(&self) -> Duration {
+        self.after
+    }
+
+    /// Whether a value that was last touched then is gone. Backends that drop values while they rewrite files ask it.
+    #[must_use]
+    pub fn is_over(&self, touched: Timestamp, now: Timestamp) -> bool {
+        touched.saturating_add(self.after) <= now
+    }
+
+    pub(crate) const fn counts_reads(&self) -> bool {
+        self.reads
+    }
+
+    pub(crate) fn expired(&self, touched: Timestamp, times: &Times) -> bool {
+        self.is_over(touched, times.now(self.domain))
+    }
+
+    /// The time to note for a value touched now, last touched before. Older records do not shorten a life.
+    pub(crate) fn touch(&self, before: Timestamp, times: &Times) -> Timestamp {
+        let now = match self.domain {
+            TimeDomain::Event => times.event.max(times.watermark),
+            TimeDomain::Processing => times.processing,
+        };
+        before.max(now)
+    }
+}
+
+impl fmt::Display for Ttl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = if self.reads { "read or write" } else { "write" };
+        write!(f, "{} of {} after the last {by}", self.after, self.domain)
+    }
+}

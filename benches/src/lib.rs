@@ -2,7 +2,7 @@
 //! hand-written loop and by other engines, in one process and one run.
 //!
 //! The parts are the data ([`ad_events`], [`text_records`]), the answer they
-//! must produce ([`reference`]), one module per contender, the table of
+//! must produce ([`reference`](mod@reference)), one module per contender, the table of
 //! contenders ([`sides`]) and the report. The binary of this crate alternates
 //! the sides and prints their medians; a figure stands only if the side's
 //! [`Outcome`](measured::Outcome) equals the reference's.

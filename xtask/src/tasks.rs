@@ -44,9 +44,11 @@ pub(crate) fn lint(steps: &mut Steps) {
         }
     }
     steps.run("formatting", || or_hint(Cargo::new(["fmt", "--all", "--check"]).run(), "cargo fmt mends it"));
-    const CLIPPY: [&str; 7] = ["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"];
+    // All crates are looked at, also those behind one that does not pass.
+    const CLIPPY: [&str; 8] =
+        ["clippy", "--workspace", "--all-targets", "--all-features", "--keep-going", "--", "-D", "warnings"];
     steps.run("clippy", || Cargo::new(CLIPPY).run());
-    const RUSTDOC: [&str; 4] = ["doc", "--workspace", "--no-deps", "--all-features"];
+    const RUSTDOC: [&str; 5] = ["doc", "--workspace", "--no-deps", "--all-features", "--keep-going"];
     steps.run("documentation", || Cargo::new(RUSTDOC).deny_rustdoc_warnings().run());
     steps.run("each crate on its own", each_crate_on_its_own);
 }

@@ -15,6 +15,18 @@ impl FiredWindows {
     }
 }
 
+/// The distinct windows of results that mostly stand beside others of their window.
+pub(crate) fn distinct(windows: impl Iterator<Item = Window>) -> BTreeSet<Window> {
+    let mut distinct = BTreeSet::new();
+    let mut last = None;
+    for window in windows {
+        if last.replace(window) != Some(window) {
+            distinct.insert(window);
+        }
+    }
+    distinct
+}
+
 impl Accumulate for FiredWindows {
     type Item = BTreeSet<Window>;
     fn zero() -> Self {

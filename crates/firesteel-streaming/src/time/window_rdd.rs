@@ -1,6 +1,5 @@
 //! The reduce side of a windowed aggregation: accumulators meet the state, and windows fire.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
@@ -8,6 +7,7 @@ use firesteel_core::{Accumulator, Dependency, Key, Lineage, Node, Operator, Rdd,
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp};
 
 use crate::batch::Batch;
+use crate::time::fired::distinct;
 use crate::time::state::{WindowState, groups_of, key_group};
 use crate::time::tracker::least;
 use crate::time::window_side::{WindowBucket, WindowSide};
@@ -156,7 +156,7 @@ where
             }));
         }
         if !fired.is_empty() {
-            self.firing.fired.add(fired.iter().map(|result| result.window).collect::<BTreeSet<_>>());
+            self.firing.fired.add(distinct(fired.iter().map(|result| result.window)));
         }
         fired.into_iter()
     }

@@ -1,8 +1,8 @@
 //! The rules of the house: what neither the compiler nor clippy looks at.
 //!
-//! - A source file begins with `//!`: what it is for.
-//! - It has at most [`MOST_LINES`] lines, unless half of them are comments, or a line `// Long file: …` says why it is
-//!   one thing all the same.
+//! - A source file begins with `//!`: what it is for. Only `tests.rs` says it by its name.
+//! - It has at most [`MOST_LINES`] lines of code, comments and blank lines not counted, unless a line `// Long file: …`
+//!   says why it is one thing all the same.
 //! - Nothing is left for later: no such marks, no macros that stand for missing code.
 //! - A test that is ignored says why.
 //!
@@ -15,7 +15,7 @@ use std::fs;
 use crate::steps::Outcome;
 use crate::workspace;
 
-/// The longest a file may be.
+/// The most lines of code that a file may have.
 pub(crate) const MOST_LINES: usize = 450;
 
 /// Checks all sources of the workspace and prints what breaks a rule.

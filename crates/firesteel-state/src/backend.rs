@@ -30,6 +30,8 @@ mod memory;
 use std::path::Path;
 
 pub use self::memory::MemoryBackend;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::memory::decode as decode_memory_snapshot;
 use crate::error::Result;
 use crate::frame::{Frame, Shard, TableId};
 

@@ -409,6 +409,25 @@ impl ChangelogReader {
     }
 }
 
+/// Decodes a record's payload, for fuzzing.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn decode_payload(flags: u8, payload: &[u8]) {
+    // Refusing the bytes is as good as taking them.
+    _ = segment::decode_payload(Path::new("fuzz"), 0, flags, 1, 1 << 20, payload);
+}
+
+/// Looks through a segment and decodes what is in it, for fuzzing.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn look_through(path: &Path, bytes: &[u8], last: bool) {
+    if let Ok(Some(content)) = Content::of(path, bytes, last) {
+        assert!(content.end <= bytes.len() as u64);
+        for record in content.records {
+            // Refusing the bytes is as good as taking them.
+            _ = segment::decode(path, bytes, record.at);
+        }
+    }
+}
+
 /// What is in a folder.
 #[derive(Debug, Default)]
 struct Found {

@@ -26,6 +26,8 @@ mod declaration;
 mod error;
 mod files;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod group;
 pub mod handle;
 mod key_group;

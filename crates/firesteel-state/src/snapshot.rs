@@ -212,6 +212,14 @@ impl Snapshots {
     }
 }
 
+/// Decodes the body of a manifest, for fuzzing.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn decode_manifest(body: &[u8]) {
+    if let Ok(manifest) = crate::codec::decode::<Manifest>(body) {
+        assert!(manifest.replay_from() <= manifest.epoch);
+    }
+}
+
 impl std::fmt::Debug for Snapshots {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Snapshots({})", self.store.describe())

@@ -37,7 +37,7 @@ pub struct MemoryBackend {
 }
 
 #[derive(Debug, Default)]
-struct Contents {
+pub(crate) struct Contents {
     marker: u64,
     bytes: u64,
     entries: BTreeMap<(TableId, Vec<u8>), Vec<u8>>,
@@ -195,7 +195,7 @@ impl StateBackend for MemoryBackend {
     }
 }
 
-fn decode(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Shard, Contents>> {
+pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Shard, Contents>> {
     let damaged = |position: usize, reason: &str| StateError::damaged(path, position as u64, reason);
     let whole = bytes.len();
     let mut rest = Header::check(path, bytes, MAGIC, VERSION)?;

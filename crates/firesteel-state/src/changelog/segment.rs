@@ -22,9 +22,6 @@ const MARK: u8 = 2;
 
 /// As much of a record is compressed to see whether it pays.
 const SAMPLE: usize = 64 << 10;
-/// A record is not taken to be larger than this when it is unpacked: 64 GiB.
-const LARGEST: u64 = 64 << 30;
-
 /// A record's epoch and where it begins.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Located {
@@ -147,11 +144,23 @@ pub(super) fn decode(path: &Path, bytes: &[u8], at: u64) -> Result<EpochRecord> 
     let Some(Complete { header, payload, .. }) = from.and_then(Complete::of) else {
         return Err(damaged("the record has changed since the changelog was opened"));
     };
+    decode_payload(path, at, header.flags, header.epoch, header.unpacked, payload)
+}
+
+/// Reads the payload of a record, whose checksum fits.
+pub(super) fn decode_payload(
+    path: &Path,
+    at: u64,
+    flags: u8,
+    epoch: u64,
+    size: u64,
+    payload: &[u8],
+) -> Result<EpochRecord> {
+    let damaged = |reason: &str| StateError::damaged(path, at, reason);
     let unpacked;
-    let payload = if header.flags & COMPRESSED != 0 {
-        let size = usize::try_from(header.unpacked).ok().filter(|_| header.unpacked <= LARGEST);
+    let payload = if flags & COMPRESSED != 0 {
         // lz4 makes 255 bytes out of one at most: a larger claim is false, and memory is not to be wasted on it.
-        let size = size.filter(|size| size / 256 <= payload.len());
+        let size = usize::try_from(size).ok().filter(|size| size / 256 <= payload.len());
         let size = size.ok_or_else(|| damaged("it claims to be impossibly large"))?;
         unpacked = lz4_flex::block::decompress(payload, size)
             .map_err(|error| damaged(&format!("it cannot be unpacked: {error}")))?;
@@ -159,7 +168,7 @@ pub(super) fn decode(path: &Path, bytes: &[u8], at: u64) -> Result<EpochRecord> 
     } else {
         payload
     };
-    EpochRecord::decode(header.epoch, payload).ok_or_else(|| damaged("its contents make no sense"))
+    EpochRecord::decode(epoch, payload).ok_or_else(|| damaged("its contents make no sense"))
 }
 
 /// A record with nothing wrong.

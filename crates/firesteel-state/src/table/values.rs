@@ -33,6 +33,8 @@ pub(crate) struct Values<K, V> {
     /// How many slots there were when the attempt began.
     base: usize,
     undo: Vec<Undo<V>>,
+    /// When the slots in `undo` were touched before; empty if lives are not limited.
+    undo_touched: Vec<Timestamp>,
     /// The slots that changed in the open epoch.
     changed: Vec<u32>,
     changed_base: usize,
@@ -46,7 +48,6 @@ pub(crate) struct Values<K, V> {
 struct Undo<V> {
     at: u32,
     stamp: u64,
-    touched: Timestamp,
     value: Option<V>,
 }
 
@@ -60,6 +61,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             touched: Vec::new(),
             base: 0,
             undo: Vec::new(),
+            undo_touched: Vec::new(),
             changed: Vec::new(),
             changed_base: 0,
             emptied: 0,
@@ -93,8 +95,8 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             return;
         }
         if at < self.base {
-            let touched = self.touched.get(at).copied().unwrap_or(Timestamp::MIN);
-            self.undo.push(Undo { at: at as u32, stamp: slot.stamp, touched, value: slot.value.clone() });
+            self.undo.push(Undo { at: at as u32, stamp: slot.stamp, value: slot.value.clone() });
+            self.undo_touched.extend(self.touched.get(at));
         }
         if slot.stamp < stamps.epoch_start {
             self.changed.push(at as u32);
@@ -312,18 +314,19 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
 
     fn begin(&mut self) {
         self.undo.clear();
+        self.undo_touched.clear();
         self.base = self.slots.len();
         self.changed_base = self.changed.len();
     }
 
     fn roll_back(&mut self) {
+        for (undo, touched) in self.undo.iter().zip(self.undo_touched.drain(..)) {
+            self.touched[undo.at as usize] = touched;
+        }
         for undo in self.undo.drain(..) {
             let slot = self.slots.at_mut(undo.at as usize);
             slot.value = undo.value;
             slot.stamp = undo.stamp;
-            if let Some(touched) = self.touched.get_mut(undo.at as usize) {
-                *touched = undo.touched;
-            }
         }
         self.slots.truncate(self.base);
         self.touched.truncate(self.base);
@@ -457,6 +460,7 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         self.slots.allocated()
             + (self.touched.capacity() * size_of::<Timestamp>()
                 + self.undo.capacity() * size_of::<Undo<V>>()
+                + self.undo_touched.capacity() * size_of::<Timestamp>()
                 + self.changed.capacity() * size_of::<u32>()) as u64
             + self.size.owned(self.slots.len() + self.undo.len(), owns)
     }

@@ -1,0 +1,226 @@
+//! How many updates the state layer takes: random keys, a count and a sum for each, two threads, epochs of a second.
+//!
+//! ```text
+//! cargo run --release -p firesteel-state --example throughput -- [keys] [seconds] [events per batch]
+//! ```
+//!
+//! It runs in memory, then with the changelog synced in each epoch, and then restores from that changelog. Totals are
+//! checked. Making the keys, hashing them and routing them to their key groups is part of the time.
+
+#![allow(clippy::disallowed_methods, reason = "it measures the time that passes")]
+#![allow(clippy::unwrap_used, reason = "a failure ends the measurement")]
+
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use firesteel_state::snapshot::recover;
+use firesteel_state::{
+    Changelog, ChangelogOptions, Declaration, EpochRecord, Frame, KeyGroupRange, KeyGroups, KeyedStore, Snapshots,
+    StateStore, Times, Value,
+};
+use firesteel_window::Timestamp;
+
+type Total = (u64, u64);
+
+fn hash(key: u64) -> u64 {
+    let product = u128::from(key ^ 0x243f_6a88_85a3_08d3) * 0x9e37_79b9_7f4a_7c15;
+    product as u64 ^ (product >> 64) as u64
+}
+
+fn open() -> (KeyedStore<u64>, Value<Total>) {
+    let mut states = Declaration::new("totals");
+    let total = states.value("total");
+    (KeyedStore::in_memory(states, KeyGroups::default(), |key| hash(*key)).unwrap(), total)
+}
+
+/// One worker: batches of keys of its groups until the time is over; how many.
+fn work(
+    store: &KeyedStore<u64>,
+    total: Value<Total>,
+    groups: KeyGroupRange,
+    keys: u64,
+    size: usize,
+    until: Instant,
+    frames: Option<&mpsc::Sender<(u64, Vec<Frame>)>>,
+) -> u64 {
+    let mut seed = 0x9E37_79B9_7F4A_7C15 ^ u64::from(groups.start()) << 32;
+    let times = Times::processing(Timestamp::EPOCH);
+    // The keys whose groups are this worker's.
+    let mine: Vec<u64> = (0..keys).filter(|key| groups.contains(store.group_of(hash(*key)))).collect();
+    let mut batch: Vec<(u64, u64)> = vec![];
+    let mut routed = vec![(0, 0); size];
+    let (mut number, mut epoch, mut count) = (0, 1, 0);
+    let mut epoch_end = Instant::now() + Duration::from_secs(1);
+    loop {
+        batch.clear();
+        let mut bounds = [0usize; 129];
+        while batch.len() < size {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            let at = ((u128::from(seed) * mine.len() as u128) >> 64) as usize;
+            let key = mine[at];
+            let hash = hash(key);
+            bounds[usize::from(store.group_of(hash).0) + 1] += 1;
+            batch.push((hash, key));
+        }
+        (1..129).for_each(|group| bounds[group] += bounds[group - 1]);
+        let mut next = bounds;
+        for &(hash, key) in &batch {
+            let at = &mut next[usize::from(store.group_of(hash).0)];
+            routed[*at] = (hash, key);
+            *at += 1;
+        }
+        number += 1;
+        for group in groups.iter() {
+            let records = &routed[bounds[usize::from(group.0)]..bounds[usize::from(group.0) + 1]];
+            let mut state = store.lock(group);
+            state.begin(number);
+            let add = |total: &mut Option<Total>, record: &(u64, u64)| {
+                let (count, sum) = total.get_or_insert((0, 0));
+                *count += 1;
+                *sum += record.1;
+            };
+            total.update_many(&mut state, records, |record| (record.0, &record.1), times, add).unwrap();
+        }
+        count += size as u64;
+        let now = Instant::now();
+        if now >= epoch_end || now >= until {
+            let changed = store.end_epoch_in(groups, epoch).unwrap();
+            store.applied_in(groups, epoch);
+            if let Some(frames) = frames {
+                frames.send((epoch, changed)).unwrap();
+            }
+            epoch += 1;
+            epoch_end = now + Duration::from_secs(1);
+        }
+        if now >= until {
+            return count;
+        }
+    }
+}
+
+/// Two workers for so long; the number of updates.
+fn run(
+    store: &KeyedStore<u64>,
+    total: Value<Total>,
+    keys: u64,
+    size: usize,
+    seconds: u64,
+    log: Option<&mut Changelog>,
+) -> u64 {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let (frames, ended) = mpsc::channel();
+    let sender = log.is_some().then_some(frames);
+    thread::scope(|threads| {
+        let workers: Vec<_> = (KeyGroups::default().split(2).into_iter())
+            .map(|groups| {
+                let sender = sender.clone();
+                let worker = move || work(store, total, groups, keys, size, until, sender.as_ref());
+                thread::Builder::new().spawn_scoped(threads, worker).unwrap()
+            })
+            .collect();
+        drop(sender);
+        if let Some(log) = log {
+            // An epoch is complete when both workers have ended it.
+            let mut half: Vec<(u64, Vec<Frame>)> = vec![];
+            for (epoch, mut frames) in ended {
+                match half.iter().position(|(other, _)| *other == epoch) {
+                    Some(at) => frames.extend(half.swap_remove(at).1),
+                    None => {
+                        half.push((epoch, frames));
+                        continue;
+                    }
+                }
+                log.prepare(&EpochRecord { epoch, frames, ..EpochRecord::default() }).unwrap();
+                log.mark(epoch).unwrap();
+            }
+            // The last epoch may have been ended by one of them only.
+            for (epoch, frames) in half {
+                log.prepare(&EpochRecord { epoch, frames, ..EpochRecord::default() }).unwrap();
+            }
+        }
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    })
+}
+
+fn updates(store: &KeyedStore<u64>, total: Value<Total>) -> u64 {
+    let mut count = 0;
+    for group in store.key_groups().all().iter() {
+        let mut group = store.lock(group);
+        total.for_each(&mut group, Times::processing(Timestamp::EPOCH), |_, total| count += total.0).unwrap();
+    }
+    count
+}
+
+/// The processor time of the process so far, in seconds, where the system tells it.
+fn processor() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // User and system time, the 14th and 15th field, in hundredths; the second field is in parentheses.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    fields.filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
+
+fn peak() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("unknown");
+    line.trim().to_owned()
+}
+
+fn report(what: &str, count: u64, time: Duration, processor: f64, store: &KeyedStore<u64>) {
+    let rate = count as f64 / time.as_secs_f64() / 1e6;
+    // On a busy machine, this is the figure to compare.
+    let per_core = count as f64 / processor / 1e6;
+    let memory = store.memory_used() as f64 / 1e6;
+    println!(
+        "{what}: {rate:.1} million updates/s, {per_core:.1} per second of processor time, {memory:.0} MB accounted, {} at most in the process",
+        peak()
+    );
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u64>().unwrap());
+    let keys = arguments.next().unwrap_or(1_000_000);
+    let seconds = arguments.next().unwrap_or(5);
+    let size = arguments.next().unwrap_or(128 << 10) as usize;
+    println!("{keys} keys, {size} events per worker and batch, two workers, {seconds} s");
+
+    let (store, total) = open();
+    run(&store, total, keys, size, 1, None);
+    drop(store);
+    let (store, total) = open();
+    let (start, busy) = (Instant::now(), processor());
+    let count = run(&store, total, keys, size, seconds, None);
+    let (time, busy) = (start.elapsed(), processor() - busy);
+    assert_eq!(updates(&store, total), count);
+    report("in memory", count, time, busy, &store);
+    drop(store);
+
+    let folder = std::env::temp_dir().join(format!("firesteel-throughput-{}", std::process::id()));
+    durable(&folder, keys, size, seconds);
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+fn durable(folder: &Path, keys: u64, size: usize, seconds: u64) {
+    let mut log = Changelog::open(&folder.join("changelog"), ChangelogOptions::default()).unwrap();
+    let snapshots = Snapshots::in_folder(&folder.join("snapshots")).unwrap();
+    let (store, total) = open();
+    let (start, busy) = (Instant::now(), processor());
+    let count = run(&store, total, keys, size, seconds, Some(&mut log));
+    let (time, busy) = (start.elapsed(), processor() - busy);
+    assert_eq!(updates(&store, total), count);
+    let what =
+        format!("with the changelog ({:.0} MB in {} epochs)", log.bytes() as f64 / 1e6, log.last_epoch().unwrap());
+    report(&what, count, time, busy, &store);
+    drop((store, log));
+
+    let start = Instant::now();
+    let log = Changelog::open(&folder.join("changelog"), ChangelogOptions::default()).unwrap();
+    let (store, total) = open();
+    recover(&snapshots, &log, None).unwrap().restore_stores(&[&store]).unwrap();
+    let time = start.elapsed();
+    assert_eq!(updates(&store, total), count);
+    println!("restored from the changelog in {:.2} s", time.as_secs_f64());
+}

@@ -8,13 +8,15 @@ mod merge;
 mod records;
 mod run;
 mod shared;
+mod whole;
 
 pub(crate) use blocks::{Block, Blocks, Spill};
 pub(crate) use level::Disk;
 pub use level::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
 pub(crate) use measure::{estimate_by, estimate_bytes};
 pub(crate) use memory::{Memory, Reservation};
-pub(crate) use merge::{Merge, Runs, SortOrder, Sorter, write_run};
+pub(crate) use merge::{Merge, Runs, SortOrder, Sorter, next_record, open_run, write_run};
 pub(crate) use records::{RecordReader, RecordWriter};
-pub(crate) use run::{Run, RunFile, RunReader};
+pub(crate) use run::{Run, RunFile};
 pub(crate) use shared::Shared;
+pub(crate) use whole::write_whole;

@@ -96,6 +96,8 @@ struct TaskMetricsCells {
 }
 
 impl TaskContext {
+    const PANICS_AT_ONE_RECORD: u32 = 1000;
+
     /// A fresh attempt. `guarded` asks for each record to be guarded against panics; setting `cancelled` makes the
     /// attempt end at its next check.
     #[must_use]
@@ -142,10 +144,20 @@ impl TaskContext {
                 Ok((output, self.into_report()))
             }
             Err(payload) => Err(match payload.downcast::<TaskError>() {
-                Ok(error) => *error,
+                Ok(error) => self.blame_unwound(*error),
                 Err(payload) => TaskError::Panic(self.blame(blame::message(&*payload))),
             }),
         }
+    }
+
+    /// An error that unwound through an operator without knowing which gets its name.
+    fn blame_unwound(&self, mut error: TaskError) -> TaskError {
+        if let TaskError::Failed { blame, .. } = &mut error
+            && blame.operator.is_none()
+        {
+            blame.operator = self.culprit.borrow_mut().take();
+        }
+        error
     }
 
     fn into_report(self) -> TaskReport {
@@ -285,6 +297,7 @@ impl TaskContext {
 
     /// The same records, each guarded if the attempt is: for consumers that need an iterator.
     pub fn guard<'a, T: 'a>(&'a self, mut records: impl Iterator<Item = T> + 'a) -> impl Iterator<Item = T> + 'a {
+        let mut repeats = 0;
         std::iter::from_fn(move || {
             if !self.guarded {
                 return records.next();
@@ -295,9 +308,12 @@ impl TaskContext {
                     Err(payload) if payload.is::<TaskError>() => resume_unwind(payload),
                     Err(payload) => {
                         let letter = DeadLetter(self.blame(blame::message(&*payload)));
-                        // A source that cannot tell positions would yield the same panic for ever.
                         let mut dead = self.dead.borrow_mut();
-                        if dead.last().is_some_and(|last| last.0.position == letter.0.position) {
+                        let is_same = dead.last().is_some_and(|last| last.0.is_at(&letter.0));
+                        repeats = if is_same { repeats + 1 } else { 0 };
+                        // One record of a source may become many, but an iterator that panics without moving on would
+                        // do so for ever.
+                        if repeats >= Self::PANICS_AT_ONE_RECORD {
                             drop(dead);
                             self.fail(TaskError::Panic(letter.0));
                         }

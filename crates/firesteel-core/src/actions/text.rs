@@ -2,13 +2,14 @@
 
 use std::fmt::Display;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::operator::Operator;
 use crate::rdd::Rdd;
+use crate::storage::write_whole;
 use crate::task::TaskContext;
 
 pub(super) fn save<R: Rdd<Item: Display>>(rdd: &R, operator: &Operator, folder: &Path) -> Result<()> {
@@ -17,16 +18,9 @@ pub(super) fn save<R: Rdd<Item: Display>>(rdd: &R, operator: &Operator, folder: 
     let by = operator.clone();
     let write = move |rdd: &R, split, task: &TaskContext| {
         let lines = rdd.compute(split, task);
-        // An attempt writes under a name of its own, so that two attempts never share a file.
-        let temporary = to.join(format!(".part-{split:05}-attempt-{}.tmp", task.identity().attempt));
-        let written = write_lines(&temporary, lines, &by, task).and_then(|()| {
-            let part = to.join(format!("part-{split:05}"));
-            fs::rename(&temporary, &part).map_err(|source| Error::File { action: "move", path: part, source })
-        });
-        if let Err(error) = written {
-            let _ = fs::remove_file(&temporary);
-            task.fail_with(error, true);
-        }
+        let part = to.join(format!("part-{split:05}"));
+        let written = write_whole(&part, task.identity().attempt, |file| write_lines(file, lines, &by, task));
+        written.unwrap_or_else(|source| task.fail_with(Error::File { action: "write", path: part, source }, true));
     };
     let done = rdd.node().context().run(rdd, write).and_then(|_| {
         let marker = folder.join("_SUCCESS");
@@ -50,7 +44,7 @@ pub(crate) fn create_new(operator: &Operator, folder: &Path) -> Result<()> {
         })?;
     }
     fs::create_dir(folder).map_err(|source| match source.kind() {
-        std::io::ErrorKind::AlreadyExists => Error::Argument {
+        io::ErrorKind::AlreadyExists => Error::Argument {
             operator: operator.to_string(),
             reason: format!("{} exists already: remove it, or write elsewhere", folder.display()),
         },
@@ -59,19 +53,16 @@ pub(crate) fn create_new(operator: &Operator, folder: &Path) -> Result<()> {
 }
 
 fn write_lines<T: Display>(
-    path: &Path,
+    file: &mut impl Write,
     lines: impl Iterator<Item = T>,
     operator: &Operator,
     task: &TaskContext,
-) -> Result<()> {
-    let failed = |source| Error::File { action: "write", path: path.to_owned(), source };
-    let mut file = BufWriter::new(File::create(path).map_err(failed)?);
+) -> io::Result<()> {
     let mut outcome = Ok(());
     task.drain(lines, |line| {
         if outcome.is_ok() {
             outcome = task.blame_on(operator, || writeln!(file, "{line}"));
         }
     });
-    outcome.and_then(|()| file.into_inner().map_err(std::io::IntoInnerError::into_error)).map_err(failed)?;
-    Ok(())
+    outcome
 }

@@ -28,7 +28,7 @@ macro_rules! cogroup {
                 let placement = placement.into();
                 let [context, ..] = [$($field.node().context()),+];
                 let node = Node::new(context, operator);
-                $(let $field = Keyed::new(node.context(), $field, &placement);)+
+                $(let $field = Keyed::new(&node, $field, &placement);)+
                 Self { node, $($field,)+ placement }
             }
         }
@@ -61,13 +61,13 @@ macro_rules! cogroup {
                 let mut groups = CombineReader::new(self.node.context().memory(), task, append);
                 $(self.$field.for_each(split, task, |hash, key, value| {
                     // Most groups of a join hold one value: room for one, not for the four a push would make.
-                    groups.push_default(
+                    task.blame_on(self.node.operator(), || groups.push_default(
                         hash,
                         key,
                         value,
                         |groups, value| groups.$index = vec![value],
                         |groups, value| groups.$index.push(value),
-                    );
+                    ));
                 });)+
                 Numbered::behind_shuffle(groups.finish(), task)
             }

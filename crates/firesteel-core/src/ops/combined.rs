@@ -113,7 +113,7 @@ where
         let merge = move |acc: &mut B::Acc, other| task.blame_on(operator, || combine.merge(acc, other));
         let mut reader = CombineReader::new(self.node.context().memory(), task, merge);
         match &self.input {
-            Input::Moved(shuffle, _) => reader.read_all(shuffle.outputs(), split),
+            Input::Moved(shuffle, _) => task.blame_on(operator, || reader.read_all(shuffle.outputs(), split)),
             Input::InPlace(parent) => task.drain(parent.compute(split, task), |(key, value)| {
                 task.blame_on(operator, || {
                     let hash = hash_key(&key);

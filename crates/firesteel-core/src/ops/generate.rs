@@ -49,11 +49,11 @@ where
 
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = T> + 'a {
         let operator = self.node.operator();
-        let made = task.blame_on(operator, || (self.f)(split).map(I::into_iter));
-        let mut records = made.unwrap_or_else(|error| task.fail_with(error, true));
+        let open = || (self.f)(split).unwrap_or_else(|error| task.fail_with(error, true)).into_iter();
+        let mut records = task.blame_on(operator, open);
         let next = move || {
-            let next = task.blame_on(operator, || records.next());
-            next.map(|record| record.unwrap_or_else(|error| task.fail_with(error, true)))
+            let record = || Some(records.next()?.unwrap_or_else(|error| task.fail_with(error, true)));
+            task.blame_on(operator, record)
         };
         Numbered::new(std::iter::from_fn(next), task)
     }

@@ -21,7 +21,7 @@ impl<R: Rdd<Item = (K, V)>, K: Key, V: Exchange> GroupedRdd<R, K, V> {
     #[must_use]
     pub fn new(parent: R, operator: Operator, placement: impl Into<Placement<K>>) -> Self {
         let (node, placement) = (Node::new(parent.node().context(), operator), placement.into());
-        let input = Keyed::new(node.context(), parent, &placement);
+        let input = Keyed::new(&node, parent, &placement);
         Self { node, input, placement }
     }
 }
@@ -43,7 +43,9 @@ impl<R: Rdd<Item = (K, V)>, K: Key, V: Exchange> Rdd for GroupedRdd<R, K, V> {
         let append = |group: &mut Vec<V>, later| group.extend::<Vec<V>>(later);
         let mut groups = CombineReader::new(self.node.context().memory(), task, append);
         self.input.for_each(split, task, |hash, key, value| {
-            groups.push(hash, key, value, |value| vec![value], |group, value| group.push(value));
+            task.blame_on(self.node.operator(), || {
+                groups.push(hash, key, value, |value| vec![value], |group, value| group.push(value));
+            });
         });
         Numbered::behind_shuffle(groups.finish(), task)
     }

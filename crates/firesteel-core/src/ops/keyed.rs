@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::context::Context;
 use crate::hash::hash_key;
-use crate::lineage::Dependency;
+use crate::lineage::{Dependency, Node};
 use crate::partitioner::{Partitioner as _, Placement};
 use crate::rdd::{Exchange, Key, Rdd};
 use crate::shuffle::{ByKey, Chunk, RouteSide, Shuffle, ShuffleDependency};
@@ -22,11 +21,12 @@ pub(crate) enum Keyed<R, K, V> {
 }
 
 impl<R: Rdd<Item = (K, V)>, K: Key, V: Exchange> Keyed<R, K, V> {
-    pub(crate) fn new(context: &Context, parent: R, placement: &Placement<K>) -> Self {
+    pub(crate) fn new(node: &Node, parent: R, placement: &Placement<K>) -> Self {
         if parent.partitioner() == Some(placement.id()) {
             return Self::InPlace(parent);
         }
-        let side = RouteSide::new(context.memory().clone(), ByKey(placement.clone()));
+        let context = node.context();
+        let side = RouteSide::new(node.operator().clone(), context.memory().clone(), ByKey(placement.clone()));
         let shuffle = Arc::new(Shuffle::new(context, parent, side));
         let dependency = Arc::clone(&shuffle) as _;
         Self::Moved(shuffle, dependency)

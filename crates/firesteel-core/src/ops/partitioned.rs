@@ -19,7 +19,7 @@ impl<R: Rdd<Item = (K, V)>, K: Key, V: Exchange> PartitionedRdd<R, K, V> {
     #[must_use]
     pub fn new(parent: R, operator: Operator, placement: impl Into<Placement<K>>) -> Self {
         let (node, placement) = (Node::new(parent.node().context(), operator), placement.into());
-        let input = Keyed::new(node.context(), parent, &placement);
+        let input = Keyed::new(&node, parent, &placement);
         Self { node, input, placement }
     }
 }

@@ -80,7 +80,7 @@ where
                 let run = (disk.write)(memory, &mut held.into_iter().chain(records));
                 let run = run.unwrap_or_else(|error| task.fail_with(error, true));
                 let (kept, copy) = (Arc::clone(&self.kept), run.clone());
-                task.on_success(move || kept.if_enabled(|blocks| blocks.put_on_disk(kept.rdd, split, copy)));
+                task.on_success(move || kept.if_enabled(|blocks| blocks.put_on_disk::<R::Item>(kept.rdd, split, copy)));
                 Either::Right((disk.read)(&run, task))
             }
             None => Either::Right(Box::new(held.into_iter().chain(records))),
@@ -99,7 +99,7 @@ where
                     && let Some(disk) = disk
                 {
                     match (disk.write)(&memory, &mut copy.iter().cloned()) {
-                        Ok(run) => blocks.put_on_disk(kept.rdd, split, run),
+                        Ok(run) => blocks.put_on_disk::<R::Item>(kept.rdd, split, run),
                         Err(error) => tracing::warn!(split, %error, "a partition cannot be persisted to disk"),
                     }
                 }
@@ -125,7 +125,7 @@ fn spill<T: Data>(disk: Disk<T>, memory: Memory) -> Spill {
     Arc::new(move |block| match block.downcast_ref::<Block<T>>() {
         Some(Block::InMemory(records)) => {
             let run = (disk.write)(&memory, &mut records.iter().cloned())?;
-            Ok(Arc::new(Block::OnDisk(run)))
+            Ok(Arc::new(Block::<T>::OnDisk(run)))
         }
         _ => Ok(Arc::clone(block)),
     })

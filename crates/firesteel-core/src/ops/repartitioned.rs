@@ -27,7 +27,7 @@ impl<T: Exchange> Route<T> for RoundRobin {
     }
 
     #[inline]
-    fn route(&self, next: &mut usize, record: T, _: &TaskContext) -> (usize, T) {
+    fn route(&self, next: &mut usize, record: T) -> (usize, T) {
         let to = *next;
         *next = if to + 1 == self.0 { 0 } else { to + 1 };
         (to, record)
@@ -47,7 +47,7 @@ impl<R: Rdd<Item: Exchange>> Repartitioned<R> {
     pub fn new(parent: R, operator: Operator, partitions: usize) -> Self {
         let node = Node::new(parent.node().context(), operator);
         let context = node.context();
-        let side = RouteSide::new(context.memory().clone(), RoundRobin(partitions.max(1)));
+        let side = RouteSide::new(node.operator().clone(), context.memory().clone(), RoundRobin(partitions.max(1)));
         let shuffle = Arc::new(Shuffle::new(context, parent, side));
         let dependency = Arc::clone(&shuffle) as _;
         Self { node, shuffle, dependency }

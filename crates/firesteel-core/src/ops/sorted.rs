@@ -122,7 +122,6 @@ impl<T, S: SortKey<T>> SortOrder<T> for Sorting<'_, S> {
 struct ByRange<S, K> {
     key: Arc<S>,
     ranges: Arc<RangePartitioner<K>>,
-    operator: Operator,
 }
 
 impl<T: Exchange, S: SortKey<T>> Route<T> for ByRange<S, S::Key> {
@@ -134,8 +133,8 @@ impl<T: Exchange, S: SortKey<T>> Route<T> for ByRange<S, S::Key> {
     }
     fn start(&self, _: &TaskContext) {}
     #[inline]
-    fn route(&self, (): &mut (), record: T, task: &TaskContext) -> (usize, T) {
-        (task.blame_on(&self.operator, || self.key.place(&self.ranges, &record)), record)
+    fn route(&self, (): &mut (), record: T) -> (usize, T) {
+        (self.key.place(&self.ranges, &record), record)
     }
 }
 
@@ -163,8 +162,8 @@ impl<R: Rdd<Item: Exchange>, S: SortKey<R::Item>> Sorted<R, S> {
         let ranges = RangePartitioner::from_weighted(sample, partitions, order == Order::Ascending);
         let (ranges, node) = (Arc::new(ranges), Node::new(parent.node().context(), operator));
         let placed = key.placement(&ranges);
-        let route = ByRange { key: Arc::clone(&key), ranges, operator: node.operator().clone() };
-        let side = RouteSide::new(node.context().memory().clone(), route);
+        let route = ByRange { key: Arc::clone(&key), ranges };
+        let side = RouteSide::new(node.operator().clone(), node.context().memory().clone(), route);
         let shuffle = Arc::new(Shuffle::new(node.context(), parent, side));
         let dependency = Arc::clone(&shuffle) as _;
         Ok(Self { node, shuffle, dependency, key, order, placed })

@@ -2,12 +2,12 @@
 
 use crate::rdd::Exchange;
 use crate::shuffle::Fetched;
-use crate::storage::{Reservation, Run, Shared};
+use crate::storage::{Reservation, Run, Shared, next_record, open_run};
 use crate::task::TaskContext;
 
 /// Records for one reduce partition: first those on disk, then those in memory.
 pub struct Chunk<T> {
-    spilled: Vec<Run<T>>,
+    spilled: Vec<Run>,
     records: Vec<T>,
     /// Held for as long as the records are.
     _memory: Reservation,
@@ -21,7 +21,7 @@ impl<T> AsRef<[T]> for Chunk<T> {
 }
 
 impl<T: Exchange> Chunk<T> {
-    pub(crate) fn new(spilled: Vec<Run<T>>, records: Vec<T>, memory: Reservation) -> Self {
+    pub(crate) fn new(spilled: Vec<Run>, records: Vec<T>, memory: Reservation) -> Self {
         Self { spilled, records, _memory: memory }
     }
 
@@ -105,9 +105,9 @@ impl<T: Exchange> Iterator for InMemory<T> {
 }
 
 /// The records of the runs; an unreadable file fails the task.
-fn read_runs<T: Exchange>(runs: Vec<Run<T>>, task: &TaskContext) -> impl Iterator<Item = T> + '_ {
+fn read_runs<T: Exchange>(runs: Vec<Run>, task: &TaskContext) -> impl Iterator<Item = T> + '_ {
     runs.into_iter().flat_map(move |run| {
-        let reader = run.read().unwrap_or_else(|error| task.fail_with(error, true));
-        reader.map(move |record| record.unwrap_or_else(|error| task.fail_with(error, true)))
+        let mut reader = open_run(&run, task);
+        std::iter::from_fn(move || next_record(&mut reader, task))
     })
 }

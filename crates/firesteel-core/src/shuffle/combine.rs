@@ -56,9 +56,11 @@ impl<K: Key, V: 'static, B: Combine<V>, P: Partitioner<K>> MapSide<(K, V)> for C
         let mut table = GrowingTable::<K, B::Acc>::new(&self.memory);
         let combine = &*self.combine;
         let mut route = |entries: Vec<Combined<K, B::Acc>>| {
-            for (hash, key, acc) in entries {
-                buckets.push(self.partitioner.partition(&key, hash), (hash, key, acc), task);
-            }
+            task.blame_on(&self.operator, || {
+                for (hash, key, acc) in entries {
+                    buckets.push(self.partitioner.partition(&key, hash), (hash, key, acc), task);
+                }
+            });
         };
         task.drain(records, |(key, value)| {
             let full = task.blame_on(&self.operator, || {

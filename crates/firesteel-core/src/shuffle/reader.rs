@@ -19,7 +19,7 @@ pub struct CombineReader<'t, K, C, M> {
     memory: Memory,
     merge: M,
     table: GrowingTable<K, C>,
-    runs: Runs<Spilled<K, C>>,
+    runs: Runs,
     /// Keys that have gone to disk, each as often as it did.
     age: u64,
     task: &'t TaskContext,
@@ -95,8 +95,8 @@ impl<'t, K: Key, C: Exchange, M: Fn(&mut C, C)> CombineReader<'t, K, C, M> {
         let aged = (before..).zip(entries).map(|(age, (hash, key, acc))| (hash, age, key, acc));
         let mut aged: Vec<Spilled<K, C>> = aged.collect();
         ByHash.sort(&mut aged);
-        let run = write_run(&self.memory, aged.into_iter(), self.task);
-        self.runs.push(run, &self.memory, &ByHash, self.task);
+        let run = write_run(&self.memory, &mut aged.into_iter(), self.task);
+        self.runs.push::<Spilled<K, C>>(run, &self.memory, &ByHash, self.task);
     }
 
     /// The accumulators, in the order in which their keys first came.

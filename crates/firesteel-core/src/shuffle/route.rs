@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::hash::hash_key;
+use crate::operator::Operator;
 use crate::partitioner::{Partitioner, Placement};
 use crate::rdd::{Exchange, Key};
 use crate::shuffle::chunk::Chunk;
@@ -24,7 +25,7 @@ pub trait Route<T>: Send + Sync + 'static {
     fn start(&self, task: &TaskContext) -> Self::State;
 
     /// The record's reduce partition, below [`num_reduces`](Self::num_reduces), and what is sent.
-    fn route(&self, state: &mut Self::State, record: T, task: &TaskContext) -> (usize, Self::Sent);
+    fn route(&self, state: &mut Self::State, record: T) -> (usize, Self::Sent);
 }
 
 /// Sends each key with its hash and value to the key's partition.
@@ -41,7 +42,7 @@ impl<K: Key, V: Exchange> Route<(K, V)> for ByKey<K> {
     fn start(&self, _: &TaskContext) {}
 
     #[inline]
-    fn route(&self, (): &mut (), (key, value): (K, V), _: &TaskContext) -> (usize, (u64, K, V)) {
+    fn route(&self, (): &mut (), (key, value): (K, V)) -> (usize, (u64, K, V)) {
         let hash = hash_key(&key);
         (self.0.partition(&key, hash), (hash, key, value))
     }
@@ -49,13 +50,14 @@ impl<K: Key, V: Exchange> Route<(K, V)> for ByKey<K> {
 
 /// Routes each record to the partition that `O` names.
 pub struct RouteSide<O> {
+    operator: Operator,
     memory: Memory,
     route: O,
 }
 
 impl<O> RouteSide<O> {
-    pub(crate) fn new(memory: Memory, route: O) -> Self {
-        Self { memory, route }
+    pub(crate) fn new(operator: Operator, memory: Memory, route: O) -> Self {
+        Self { operator, memory, route }
     }
 }
 
@@ -70,8 +72,10 @@ impl<T, O: Route<T>> MapSide<T> for RouteSide<O> {
         let mut buckets = Buckets::new(self.route.num_reduces(), &self.memory);
         let mut state = self.route.start(task);
         // Routing runs the user's code: as a part of the iterator it is guarded with it.
-        let routed = records.map(|record| self.route.route(&mut state, record, task));
-        task.drain(routed, |(partition, sent)| buckets.push(partition, sent, task));
+        let routed = records.map(|record| task.blame_on(&self.operator, || self.route.route(&mut state, record)));
+        task.drain(routed, |(partition, sent)| {
+            task.blame_on(&self.operator, || buckets.push(partition, sent, task));
+        });
         buckets.finish()
     }
 
@@ -84,7 +88,7 @@ impl<T, O: Route<T>> MapSide<T> for RouteSide<O> {
 pub(crate) struct Buckets<'m, U> {
     memory: &'m Memory,
     reservation: Reservation,
-    buckets: Vec<(Vec<Run<U>>, Vec<U>)>,
+    buckets: Vec<(Vec<Run>, Vec<U>)>,
     held: usize,
     check_at: usize,
 }
@@ -125,11 +129,11 @@ impl<'m, U: Exchange> Buckets<'m, U> {
     fn spill(&mut self, task: &TaskContext) {
         let written = RunFile::create(self.memory).and_then(|mut file| {
             for (_, records) in self.buckets.iter().filter(|(_, records)| !records.is_empty()) {
-                file.write(|push| records.iter().try_for_each(push))?;
+                file.write::<U>(&mut records.iter())?;
             }
             Ok(file.finish())
         });
-        let mut written = written.unwrap_or_else(|error| task.fail_with(error, true));
+        let mut written = written.unwrap_or_else(|error| task.fail_with(error, true)).into_iter();
         for (runs, records) in &mut self.buckets {
             if !std::mem::take(records).is_empty() {
                 let run = written.next().expect("a run was written for every bucket that holds something");

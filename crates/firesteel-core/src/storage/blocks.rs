@@ -21,7 +21,7 @@ pub(crate) struct Blocks {
 /// A partition that is kept.
 pub(crate) enum Block<T> {
     InMemory(Arc<Vec<T>>),
-    OnDisk(Run<T>),
+    OnDisk(Run),
 }
 
 impl<T> Clone for Block<T> {
@@ -83,8 +83,8 @@ impl Blocks {
     }
 
     /// Keeps a partition that is on disk.
-    pub(crate) fn put_on_disk<T: Data>(&self, rdd: RddId, split: usize, run: Run<T>) {
-        let entry = Entry { block: Arc::new(Block::OnDisk(run)), memory: None, spill: None };
+    pub(crate) fn put_on_disk<T: Data>(&self, rdd: RddId, split: usize, run: Run) {
+        let entry = Entry { block: Arc::new(Block::<T>::OnDisk(run)), memory: None, spill: None };
         self.state.lock().replace((rdd, split), entry);
     }
 
@@ -231,7 +231,7 @@ mod tests {
         let memory = crate::storage::Memory::new(0, None);
         let spill: Spill = Arc::new(move |block| match block.downcast_ref::<Block<u64>>() {
             Some(Block::InMemory(records)) => {
-                Ok(Arc::new(Block::OnDisk(Run::<u64>::write(&memory, records.iter())?)) as AnyBlock)
+                Ok(Arc::new(Block::<u64>::OnDisk(Run::write::<u64>(&memory, &mut records.iter())?)) as AnyBlock)
             }
             _ => Ok(Arc::clone(block)),
         });
@@ -239,6 +239,8 @@ mod tests {
         assert!(blocks.put_in_memory(RddId(0), 0, records, 10, Some(spill)));
         assert!(put(&blocks, 1, 0, 10));
         let Some(Block::OnDisk(run)) = blocks.get::<u64>(RddId(0), 0) else { panic!("it is not on disk") };
-        assert_eq!(run.read().unwrap().map(Result::unwrap).collect::<Vec<_>>(), [1, 2, 3]);
+        let mut reader = run.read().unwrap();
+        let read = std::iter::from_fn(|| reader.next::<u64>()).map(Result::unwrap);
+        assert_eq!(read.collect::<Vec<_>>(), [1, 2, 3]);
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::rdd::{Data, Exchange, Records};
-use crate::storage::{Memory, Run, estimate_bytes};
+use crate::storage::{Memory, Run, estimate_bytes, next_record, open_run};
 use crate::task::TaskContext;
 
 /// Where [`persist`](crate::RddOps::persist) keeps records: [`MemoryOnly`], [`MemoryAndDisk`] or [`DiskOnly`].
@@ -70,8 +70,8 @@ pub(crate) mod sealed {
 
 /// Writing and reading of records whose type can be serialised; no other type can say so.
 pub struct Disk<T> {
-    pub(crate) write: fn(&Memory, &mut dyn Iterator<Item = T>) -> Result<Run<T>>,
-    pub(crate) read: for<'a> fn(&Run<T>, &'a TaskContext) -> Records<'a, T>,
+    pub(crate) write: fn(&Memory, &mut dyn Iterator<Item = T>) -> Result<Run>,
+    pub(crate) read: for<'a> fn(&Run, &'a TaskContext) -> Records<'a, T>,
 }
 
 impl<T> Clone for Disk<T> {
@@ -84,11 +84,11 @@ impl<T> Copy for Disk<T> {}
 
 impl<T: Exchange> Disk<T> {
     fn new() -> Self {
-        Self { write: |memory, records| Run::write(memory, records), read }
+        Self { write: |memory, records| Run::write::<T>(memory, records), read }
     }
 }
 
-fn read<'a, T: Exchange>(run: &Run<T>, task: &'a TaskContext) -> Records<'a, T> {
-    let reader = run.read().unwrap_or_else(|error| task.fail_with(error, true));
-    Box::new(reader.map(move |record| record.unwrap_or_else(|error| task.fail_with(error, true))))
+fn read<'a, T: Exchange>(run: &Run, task: &'a TaskContext) -> Records<'a, T> {
+    let mut reader = open_run(run, task);
+    Box::new(std::iter::from_fn(move || next_record(&mut reader, task)))
 }

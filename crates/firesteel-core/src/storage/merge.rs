@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use crate::rdd::Exchange;
-use crate::storage::{Memory, Reservation, Run, RunReader, estimate_bytes};
+use crate::storage::run::RunReader;
+use crate::storage::{Memory, Reservation, Run, estimate_bytes};
 use crate::task::TaskContext;
 
 /// How records are sorted.
@@ -28,27 +29,33 @@ impl<T, O: SortOrder<T>> SortOrder<T> for &O {
 
 /// Sorted runs, oldest first. They are merged into larger ones as they become many, so that a merge never needs more
 /// open files than a process may have, and no record is rewritten more than a few times.
-pub(crate) struct Runs<T> {
+pub(crate) struct Runs {
     /// Runs merged so many times, the most often merged and oldest first.
-    levels: Vec<Vec<Run<T>>>,
+    levels: Vec<Vec<Run>>,
 }
 
 /// Runs that are merged at once.
 const FAN_IN: usize = 64;
 
-impl<T> Default for Runs<T> {
+impl Default for Runs {
     fn default() -> Self {
         Self { levels: vec![Vec::new()] }
     }
 }
 
-impl<T: Exchange> Runs<T> {
+impl Runs {
     pub(crate) fn is_empty(&self) -> bool {
         self.levels.iter().all(Vec::is_empty)
     }
 
     /// Adds a run whose records are sorted and come after those of all earlier runs where they are equal.
-    pub(crate) fn push(&mut self, run: Run<T>, memory: &Memory, order: &impl SortOrder<T>, task: &TaskContext) {
+    pub(crate) fn push<T: Exchange>(
+        &mut self,
+        run: Run,
+        memory: &Memory,
+        order: &impl SortOrder<T>,
+        task: &TaskContext,
+    ) {
         let mut run = run;
         for level in (0..self.levels.len()).rev() {
             self.levels[level].push(run);
@@ -56,27 +63,37 @@ impl<T: Exchange> Runs<T> {
                 return;
             }
             let full = std::mem::take(&mut self.levels[level]);
-            run = write_run(memory, Merge::new(full, order, task), task);
+            run = write_run::<T>(memory, &mut Merge::new(full, order, task), task);
         }
         self.levels.insert(0, vec![run]);
     }
 
     /// All records, sorted; equal ones in the order in which they were added.
-    pub(crate) fn merge<'t, O: SortOrder<T>>(self, order: O, task: &'t TaskContext) -> Merge<'t, T, O> {
+    pub(crate) fn merge<T: Exchange, O: SortOrder<T>>(self, order: O, task: &TaskContext) -> Merge<'_, T, O> {
         Merge::new(self.levels.into_iter().flatten().collect(), order, task)
     }
 }
 
 /// Writes a run from records that are made on the way; failing to fails the task.
-pub(crate) fn write_run<T: Exchange>(memory: &Memory, records: impl Iterator<Item = T>, task: &TaskContext) -> Run<T> {
-    let run = Run::write(memory, records).unwrap_or_else(|error| task.fail_with(error, true));
+pub(crate) fn write_run<T: Exchange>(memory: &Memory, records: &mut dyn Iterator<Item = T>, task: &TaskContext) -> Run {
+    let run = Run::write::<T>(memory, records).unwrap_or_else(|error| task.fail_with(error, true));
     task.count_spilled(run.bytes());
     run
 }
 
+/// Opens a run; an unreadable one fails the task.
+pub(crate) fn open_run(run: &Run, task: &TaskContext) -> RunReader {
+    run.read().unwrap_or_else(|error| task.fail_with(error, true))
+}
+
+/// The next record of a run; an unreadable one fails the task.
+pub(crate) fn next_record<T: Exchange>(reader: &mut RunReader, task: &TaskContext) -> Option<T> {
+    reader.next().map(|read| read.unwrap_or_else(|error| task.fail_with(error, true)))
+}
+
 /// Merges sorted runs. An unreadable one fails the task.
 pub(crate) struct Merge<'t, T, O> {
-    readers: Vec<RunReader<T>>,
+    readers: Vec<RunReader>,
     fronts: Vec<Option<T>>,
     /// A binary heap of the runs that have a front; the smallest front first, among equals the earlier run.
     heap: Vec<usize>,
@@ -85,9 +102,8 @@ pub(crate) struct Merge<'t, T, O> {
 }
 
 impl<'t, T: Exchange, O: SortOrder<T>> Merge<'t, T, O> {
-    fn new(runs: Vec<Run<T>>, order: O, task: &'t TaskContext) -> Self {
-        let readers: Vec<RunReader<T>> =
-            runs.iter().map(|run| run.read().unwrap_or_else(|error| task.fail_with(error, true))).collect();
+    fn new(runs: Vec<Run>, order: O, task: &'t TaskContext) -> Self {
+        let readers = runs.iter().map(|run| open_run(run, task)).collect();
         let mut merge = Self { fronts: Vec::new(), heap: Vec::new(), readers, order, task };
         for run in 0..merge.readers.len() {
             let front = merge.advance(run);
@@ -103,7 +119,7 @@ impl<'t, T: Exchange, O: SortOrder<T>> Merge<'t, T, O> {
     }
 
     fn advance(&mut self, run: usize) -> Option<T> {
-        self.readers[run].next().map(|read| read.unwrap_or_else(|error| self.task.fail_with(error, true)))
+        next_record(&mut self.readers[run], self.task)
     }
 
     /// The record that comes next.
@@ -157,7 +173,7 @@ pub(crate) struct Sorter<'t, T, O> {
     order: O,
     records: Vec<T>,
     reservation: Reservation,
-    runs: Runs<T>,
+    runs: Runs,
     check_at: usize,
     task: &'t TaskContext,
 }
@@ -190,7 +206,7 @@ impl<'t, T: Exchange, O: SortOrder<T>> Sorter<'t, T, O> {
 
     fn spill(&mut self) {
         self.order.sort(&mut self.records);
-        let run = write_run(&self.memory, self.records.drain(..), self.task);
+        let run = write_run(&self.memory, &mut self.records.drain(..), self.task);
         self.runs.push(run, &self.memory, &self.order, self.task);
         self.records = Vec::new();
         self.reservation.release();

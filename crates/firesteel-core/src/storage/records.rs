@@ -1,38 +1,38 @@
 //! Records as bytes: encoded with postcard, each behind its length, compressed as one lz4 frame.
+//!
+//! Only encoding and decoding know the record type; the rest is compiled once, not once per program.
 
 use std::io::{self, Read, Write};
-use std::marker::PhantomData;
 
 use lz4_flex::frame::{FrameDecoder, FrameEncoder, FrameInfo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Writes records into one frame.
-pub(crate) struct RecordWriter<T, W: Write> {
-    encoder: FrameEncoder<W>,
+pub(crate) struct RecordWriter<'w> {
+    encoder: FrameEncoder<&'w mut dyn Write>,
     records: u64,
     buffer: Vec<u8>,
-    kind: PhantomData<fn(T)>,
 }
 
-impl<T: Serialize, W: Write> RecordWriter<T, W> {
-    pub(crate) fn new(to: W) -> Self {
-        Self::with(FrameEncoder::new(to))
+impl<'w> RecordWriter<'w> {
+    pub(crate) fn new(to: &'w mut dyn Write) -> Self {
+        Self { encoder: FrameEncoder::new(to), records: 0, buffer: Vec::new() }
     }
 
     /// With a checksum of every block and of the whole, for files that are kept.
-    pub(crate) fn checked(to: W) -> Self {
+    pub(crate) fn checked(to: &'w mut dyn Write) -> Self {
         let info = FrameInfo::new().block_checksums(true).content_checksum(true);
-        Self::with(FrameEncoder::with_frame_info(info, to))
+        Self { encoder: FrameEncoder::with_frame_info(info, to), records: 0, buffer: Vec::new() }
     }
 
-    fn with(encoder: FrameEncoder<W>) -> Self {
-        Self { encoder, records: 0, buffer: Vec::new(), kind: PhantomData }
-    }
-
-    pub(crate) fn push(&mut self, record: &T) -> io::Result<()> {
+    pub(crate) fn push<T: Serialize>(&mut self, record: &T) -> io::Result<()> {
         self.buffer.clear();
         self.buffer = postcard::to_extend(record, std::mem::take(&mut self.buffer)).map_err(io::Error::other)?;
+        self.write_buffer()
+    }
+
+    fn write_buffer(&mut self) -> io::Result<()> {
         let length = u32::try_from(self.buffer.len())
             .map_err(|_| io::Error::other("a record is larger than 4 GiB when encoded"))?;
         self.encoder.write_all(&length.to_le_bytes())?;
@@ -41,27 +41,37 @@ impl<T: Serialize, W: Write> RecordWriter<T, W> {
         Ok(())
     }
 
-    /// Ends the frame. Returns what is written to, and the number of records.
-    pub(crate) fn finish(self) -> io::Result<(W, u64)> {
-        Ok((self.encoder.finish().map_err(io::Error::other)?, self.records))
+    /// Ends the frame. Returns the number of records.
+    pub(crate) fn finish(self) -> io::Result<u64> {
+        self.encoder.finish().map_err(io::Error::other)?;
+        Ok(self.records)
     }
 }
 
 /// Reads the records of one frame.
-pub(crate) struct RecordReader<T, R: Read> {
-    decoder: FrameDecoder<R>,
+pub(crate) struct RecordReader {
+    decoder: FrameDecoder<Box<dyn Read + Send>>,
     left: u64,
     buffer: Vec<u8>,
-    kind: PhantomData<fn() -> T>,
 }
 
-impl<T: DeserializeOwned, R: Read> RecordReader<T, R> {
+impl RecordReader {
     /// A reader of so many records.
-    pub(crate) fn new(from: R, records: u64) -> Self {
-        Self { decoder: FrameDecoder::new(from), left: records, buffer: Vec::new(), kind: PhantomData }
+    pub(crate) fn new(from: impl Read + Send + 'static, records: u64) -> Self {
+        Self { decoder: FrameDecoder::new(Box::new(from)), left: records, buffer: Vec::new() }
     }
 
-    fn read(&mut self) -> io::Result<T> {
+    /// The next record; `None` after the last and after an error.
+    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Option<io::Result<T>> {
+        self.left = self.left.checked_sub(1)?;
+        let record = self.read_buffer().and_then(|()| postcard::from_bytes(&self.buffer).map_err(io::Error::other));
+        if record.is_err() {
+            self.left = 0;
+        }
+        Some(record)
+    }
+
+    fn read_buffer(&mut self) -> io::Result<()> {
         let mut length = [0; 4];
         self.decoder.read_exact(&mut length)?;
         let length = u32::from_le_bytes(length);
@@ -71,7 +81,7 @@ impl<T: DeserializeOwned, R: Read> RecordReader<T, R> {
         if read < length as usize {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        postcard::from_bytes(&self.buffer).map_err(io::Error::other)
+        Ok(())
     }
 
     /// Reads the end of the frame, and with it the checksum of the whole.
@@ -80,18 +90,5 @@ impl<T: DeserializeOwned, R: Read> RecordReader<T, R> {
             0 => Ok(()),
             _ => Err(io::Error::other("there is more than was written")),
         }
-    }
-}
-
-impl<T: DeserializeOwned, R: Read> Iterator for RecordReader<T, R> {
-    type Item = io::Result<T>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.left = self.left.checked_sub(1)?;
-        let record = self.read();
-        if record.is_err() {
-            self.left = 0;
-        }
-        Some(record)
     }
 }

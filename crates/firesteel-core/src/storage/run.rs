@@ -3,8 +3,7 @@
 use std::borrow::Borrow;
 use std::fs::File;
 use std::io::{self, BufReader, Seek as _, SeekFrom};
-use std::marker::PhantomData;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -16,10 +15,9 @@ use crate::storage::Memory;
 use crate::storage::records::{RecordReader, RecordWriter};
 
 /// A temporary file that takes runs one behind the other: one file for all buckets of a spill.
-pub(crate) struct RunFile<T> {
+pub(crate) struct RunFile {
     file: NamedTempFile,
     runs: Vec<Extent>,
-    kind: PhantomData<fn(T)>,
 }
 
 /// Where a run is in its file.
@@ -30,57 +28,64 @@ struct Extent {
     records: u64,
 }
 
-impl<T: Serialize> RunFile<T> {
+impl RunFile {
     pub(crate) fn create(memory: &Memory) -> Result<Self, Error> {
         let folder = memory.folder();
         let file = tempfile::Builder::new()
             .prefix("firesteel-spill-")
             .tempfile_in(&folder)
             .map_err(|source| Error::File { action: "create a spill file in", path: folder, source })?;
-        Ok(Self { file, runs: Vec::new(), kind: PhantomData })
+        Ok(Self { file, runs: Vec::new() })
     }
 
-    /// Appends a run; `write` pushes its records.
-    pub(crate) fn write(
+    /// Appends a run of these records.
+    pub(crate) fn write<T: Serialize>(
         &mut self,
-        write: impl FnOnce(&mut dyn FnMut(&T) -> io::Result<()>) -> io::Result<()>,
+        records: &mut dyn Iterator<Item = impl Borrow<T>>,
     ) -> Result<(), Error> {
+        let mut writer = RecordWriter::new(&mut self.file);
+        let mut records = records;
+        let written = (&mut records).try_for_each(|record| writer.push(record.borrow())).and_then(|()| writer.finish());
+        self.end_run(written)
+    }
+
+    fn end_run(&mut self, written: io::Result<u64>) -> Result<(), Error> {
         let offset = self.runs.last().map_or(0, |last| last.offset + last.bytes);
-        let written = (|| {
-            let mut writer = RecordWriter::new(&mut self.file);
-            write(&mut |record| writer.push(record))?;
-            let (file, records) = writer.finish()?;
-            Ok(Extent { offset, bytes: file.stream_position()? - offset, records })
-        })();
-        self.runs.push(written.map_err(|source| self.failed(source))?);
+        let extent = written.and_then(|records| {
+            let end = self.file.stream_position()?;
+            Ok(Extent { offset, bytes: end - offset, records })
+        });
+        let path = self.file.path();
+        self.runs.push(extent.map_err(|source| failed("write the spill file", path, source))?);
         Ok(())
     }
 
     /// Ends the file: its runs, in the order in which they were written.
-    pub(crate) fn finish(self) -> impl Iterator<Item = Run<T>> {
+    pub(crate) fn finish(self) -> Vec<Run> {
         let path = Arc::new(self.file.into_temp_path());
-        self.runs.into_iter().map(move |extent| Run { path: Arc::clone(&path), extent, kind: PhantomData })
-    }
-
-    fn failed(&self, source: io::Error) -> Error {
-        Error::File { action: "write the spill file", path: self.file.path().to_owned(), source }
+        self.runs.into_iter().map(|extent| Run { path: Arc::clone(&path), extent }).collect()
     }
 }
 
 /// A finished run; the file goes when the last of its runs does.
-pub(crate) struct Run<T> {
+#[derive(Clone)]
+pub(crate) struct Run {
     path: Arc<TempPath>,
     extent: Extent,
-    kind: PhantomData<fn() -> T>,
 }
 
-impl<T> Clone for Run<T> {
-    fn clone(&self) -> Self {
-        Self { path: Arc::clone(&self.path), extent: self.extent, kind: PhantomData }
+impl Run {
+    /// Writes one run into a file of its own.
+    pub(crate) fn write<T: Serialize>(
+        memory: &Memory,
+        records: &mut dyn Iterator<Item = impl Borrow<T>>,
+    ) -> Result<Self, Error> {
+        let mut file = RunFile::create(memory)?;
+        file.write::<T>(records)?;
+        Ok(file.finish().pop().expect("the one run that was written"))
     }
-}
 
-impl<T> Run<T> {
+    /// The number of records.
     pub(crate) fn len(&self) -> u64 {
         self.extent.records
     }
@@ -89,47 +94,38 @@ impl<T> Run<T> {
     pub(crate) fn bytes(&self) -> u64 {
         self.extent.bytes
     }
-}
 
-impl<T: DeserializeOwned> Run<T> {
-    /// Writes one run into a file of its own.
-    pub(crate) fn write(memory: &Memory, records: impl Iterator<Item: Borrow<T>>) -> Result<Self, Error>
-    where
-        T: Serialize,
-    {
-        let mut records = records;
-        let mut file = RunFile::create(memory)?;
-        file.write(|push| records.try_for_each(|record| push(record.borrow())))?;
-        Ok(file.finish().next().expect("the one run that was written"))
-    }
-
-    /// Reads the records back in order.
-    pub(crate) fn read(&self) -> Result<RunReader<T>, Error> {
+    /// Reads the records back in order, as the type they were written with.
+    pub(crate) fn read(&self) -> Result<RunReader, Error> {
         let opened = File::open(&**self.path).and_then(|mut file| {
             file.seek(SeekFrom::Start(self.extent.offset))?;
             Ok(file)
         });
-        let file = opened.map_err(|source| unreadable(self.path.to_path_buf(), source))?;
+        let file = opened.map_err(|source| unreadable(&self.path, source))?;
         let records = RecordReader::new(BufReader::with_capacity(64 << 10, file), self.extent.records);
         Ok(RunReader { path: Arc::clone(&self.path), records })
     }
 }
 
 /// Reads one run.
-pub(crate) struct RunReader<T> {
+pub(crate) struct RunReader {
     path: Arc<TempPath>,
-    records: RecordReader<T, BufReader<File>>,
+    records: RecordReader,
 }
 
-impl<T: DeserializeOwned> Iterator for RunReader<T> {
-    type Item = Result<T, Error>;
-
-    fn next(&mut self) -> Option<Self::Item> {
+impl RunReader {
+    /// The next record, if there is one.
+    pub(crate) fn next<T: DeserializeOwned>(&mut self) -> Option<Result<T, Error>> {
         let record = self.records.next()?;
-        Some(record.map_err(|source| unreadable(self.path.to_path_buf(), source)))
+        Some(record.map_err(|source| unreadable(&self.path, source)))
     }
 }
 
-fn unreadable(path: PathBuf, source: io::Error) -> Error {
-    Error::File { action: "read the spill file", path, source }
+fn failed(action: &'static str, path: &Path, source: io::Error) -> Error {
+    Error::File { action, path: PathBuf::from(path), source }
+}
+
+#[cold]
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    failed("read the spill file", path, source)
 }

@@ -23,6 +23,13 @@ pub struct Blame {
     pub cause: String,
 }
 
+impl Blame {
+    /// Whether both are about the same record of a source, or of none.
+    pub(super) fn is_at(&self, other: &Self) -> bool {
+        self.position == other.position && self.origin == other.origin
+    }
+}
+
 impl fmt::Display for Blame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.operator {

@@ -5,7 +5,7 @@
 //! partition with its number of records.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write};
+use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::actions::create_new;
 use crate::error::{Error, Result};
 use crate::operator::Operator;
 use crate::rdd::{Exchange, Rdd};
-use crate::storage::{RecordReader, RecordWriter};
+use crate::storage::{RecordReader, RecordWriter, write_whole};
 use crate::task::TaskContext;
 
 const FORMAT: &str = "firesteel checkpoint 1";
@@ -61,20 +61,6 @@ impl Manifest {
     }
 }
 
-/// Writes a file that appears under its name only when it is whole and on the disk. Each attempt writes a file of its
-/// own.
-fn write_whole(
-    path: &Path,
-    attempt: u32,
-    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
-) -> io::Result<()> {
-    let temporary = path.with_extension(format!("{attempt}.tmp"));
-    let mut file = BufWriter::new(File::create(&temporary)?);
-    write(&mut file)?;
-    file.into_inner()?.sync_all()?;
-    fs::rename(&temporary, path)
-}
-
 /// Writes all partitions of an RDD into a new folder.
 pub(super) fn write<R: Rdd<Item: Exchange>>(rdd: &R, operator: &Operator, folder: &Path) -> Result<Manifest> {
     create_new(operator, folder)?;
@@ -91,7 +77,7 @@ pub(super) fn write<R: Rdd<Item: Exchange>>(rdd: &R, operator: &Operator, folder
                 }
             });
             outcome?;
-            count = writer.finish()?.1;
+            count = writer.finish()?;
             Ok(())
         });
         written.map_err(file_error("write", &path)).unwrap_or_else(|error| task.fail_with(error, true));

@@ -1,5 +1,7 @@
 //! Transformations of RDDs of keys and values.
 
+// Long file: one trait, of which every operator appears in a form with and a form without a placement.
+
 use std::sync::Arc;
 
 use crate::error::Result;

@@ -245,7 +245,8 @@ pub trait RddOps: Rdd {
         F: Fn(&Self::Item) -> K + Send + Sync + 'static,
     {
         let operator = Operator::here("group_by");
-        let keyed = KeyBy::new(self, operator.as_kind("key_by"), Arc::new(f));
+        // If `f` fails, the blame is on what the user called.
+        let keyed = KeyBy::new(self, operator.clone(), Arc::new(f));
         GroupedRdd::new(keyed, operator, placement)
     }
 

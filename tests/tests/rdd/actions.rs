@@ -57,7 +57,7 @@ fn folds_merge_in_partition_order() {
     assert_eq!(counted.unwrap(), ("abcdefg".to_owned(), 7));
     let none = letters.filter(|_| false);
     assert_eq!(none.reduce(|a, _| a).unwrap(), None);
-    assert_eq!(none.fold("zero".to_owned(), |a, _| a).unwrap(), "zero".repeat(1));
+    assert_eq!(none.fold("zero".to_owned(), |a, _| a).unwrap(), "zero");
     assert_eq!(none.aggregate(7, |n, _| n, |a, _| a).unwrap(), 7);
 }
 

@@ -16,12 +16,12 @@ pub(crate) fn with_threads(threads: usize) -> Context {
     scheduler.context(Settings::default())
 }
 
-/// A context whose shuffles and sorts have to go to disk: a task may hold one MiB.
-pub(crate) fn tiny_budget(temporary: &std::path::Path) -> Context {
+/// Settings under which shuffles and sorts have to go to disk: a task may hold one MiB.
+pub(crate) fn tiny_budget(temporary: &std::path::Path) -> Settings {
     let mut settings = Settings::default();
     settings.shuffle_memory = 0;
     settings.temporary = Some(temporary.to_owned());
-    Scheduler::builder().threads(2).build().unwrap().context(settings)
+    settings
 }
 
 /// What happened in a context.

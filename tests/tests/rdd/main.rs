@@ -1,5 +1,7 @@
 //! The operators and actions of RDDs, run by the scheduler.
 
+#![allow(clippy::unwrap_used, reason = "what helps a test may panic as the test may")]
+
 mod actions;
 mod broadcast;
 mod checkpoint;

@@ -50,13 +50,38 @@ impl<T: Data> Rdd for SliceRdd<T> {
 
     #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = T> + 'a {
-        // In blocks, so that a cancelled task notices and the loop within a block stays tight.
-        let blocks = self.partitions[split].chunks(8192);
-        let records = blocks.flat_map(|block| {
-            task.check_cancelled();
-            block.iter().cloned()
-        });
-        Numbered::new(records, task)
+        Numbered::new(Blocks { records: &self.partitions[split], task }, task)
+    }
+}
+
+/// Clones of the records. Folds in blocks, so that a cancelled task notices and the loop within a block stays tight.
+struct Blocks<'a, T> {
+    records: &'a [T],
+    task: &'a TaskContext,
+}
+
+impl<T: Clone> Iterator for Blocks<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        let (first, rest) = self.records.split_first()?;
+        self.records = rest;
+        Some(first.clone())
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.records.len(), Some(self.records.len()))
+    }
+
+    #[inline]
+    fn fold<B, F: FnMut(B, T) -> B>(self, start: B, mut each: F) -> B {
+        let mut acc = start;
+        for block in self.records.chunks(8192) {
+            self.task.check_cancelled();
+            acc = block.iter().cloned().fold(acc, &mut each);
+        }
+        acc
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::rdd::Exchange;
 use crate::shuffle::Fetched;
-use crate::storage::{Reservation, Run, Shared, next_record, open_run};
+use crate::storage::{Reservation, Run, RunReader, Shared, next_record, open_run};
 use crate::task::TaskContext;
 
 /// Records for one reduce partition: first those on disk, then those in memory.
@@ -59,9 +59,13 @@ impl<T: Exchange> Fetched<Chunk<T>> {
     }
 
     /// Hands out the records in the order in which they were written; moves them if nobody else needs them.
+    #[inline]
     pub fn for_each(self, task: &TaskContext, mut each: impl FnMut(T)) {
         task.count_shuffle_read(self.len());
-        read_runs(self.chunk().spilled.clone(), task).for_each(&mut each);
+        let mut on_disk = OnDisk::new(self.chunk().spilled.clone(), task);
+        while let Some(record) = on_disk.next() {
+            each(record);
+        }
         match self {
             Self::Owned(chunk) => chunk.records.into_iter().for_each(each),
             Self::Shared(chunk) => chunk.records.iter().cloned().for_each(each),
@@ -71,13 +75,27 @@ impl<T: Exchange> Fetched<Chunk<T>> {
     /// The records in the order in which they were written.
     pub fn into_records(self, task: &TaskContext) -> impl Iterator<Item = T> + '_ {
         task.count_shuffle_read(self.len());
-        let on_disk = read_runs(self.chunk().spilled.clone(), task);
+        let on_disk = OnDisk::new(self.chunk().spilled.clone(), task);
         let in_memory = match self {
             Self::Owned(chunk) => InMemory::Moved { records: chunk.records.into_iter(), _memory: chunk._memory },
             Self::Shared(chunk) => InMemory::Cloned(Shared::new(chunk)),
         };
-        on_disk.chain(in_memory)
+        ChunkRecords { on_disk, in_memory }
     }
+}
+
+/// The records of a chunk. Each is asked for by itself: what follows is instantiated once, not once for every way in
+/// which a record may be kept.
+struct ChunkRecords<'t, T> {
+    on_disk: OnDisk<'t>,
+    in_memory: InMemory<T>,
+}
+
+/// The part of a chunk that is on disk, being read.
+struct OnDisk<'t> {
+    runs: std::vec::IntoIter<Run>,
+    reader: Option<RunReader>,
+    task: &'t TaskContext,
 }
 
 /// The part of a chunk that is in memory, being handed out.
@@ -86,28 +104,43 @@ enum InMemory<T> {
     Cloned(Shared<T, Chunk<T>>),
 }
 
-impl<T: Exchange> Iterator for InMemory<T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        match self {
-            Self::Moved { records, .. } => records.next(),
-            Self::Cloned(records) => records.next(),
-        }
+impl<'t> OnDisk<'t> {
+    fn new(runs: Vec<Run>, task: &'t TaskContext) -> Self {
+        Self { runs: runs.into_iter(), reader: None, task }
     }
 
-    fn fold<B, F: FnMut(B, T) -> B>(self, start: B, each: F) -> B {
-        match self {
-            Self::Moved { records, .. } => records.fold(start, each),
-            Self::Cloned(records) => records.fold(start, each),
+    fn is_over(&self) -> bool {
+        self.reader.is_none() && self.runs.as_slice().is_empty()
+    }
+
+    /// The next record; an unreadable file fails the task.
+    #[inline(never)]
+    fn next<T: Exchange>(&mut self) -> Option<T> {
+        loop {
+            if let Some(reader) = &mut self.reader
+                && let Some(record) = next_record(reader, self.task)
+            {
+                return Some(record);
+            }
+            self.reader = None;
+            self.reader = Some(open_run(&self.runs.next()?, self.task));
         }
     }
 }
 
-/// The records of the runs; an unreadable file fails the task.
-fn read_runs<T: Exchange>(runs: Vec<Run>, task: &TaskContext) -> impl Iterator<Item = T> + '_ {
-    runs.into_iter().flat_map(move |run| {
-        let mut reader = open_run(&run, task);
-        std::iter::from_fn(move || next_record(&mut reader, task))
-    })
+impl<T: Exchange> Iterator for ChunkRecords<'_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        if !self.on_disk.is_over()
+            && let Some(record) = self.on_disk.next()
+        {
+            return Some(record);
+        }
+        match &mut self.in_memory {
+            InMemory::Moved { records, .. } => records.next(),
+            InMemory::Cloned(records) => records.next(),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::rdd::{Exchange, Key};
 use crate::shuffle::growing::GrowingTable;
 use crate::shuffle::{Chunk, KeyedTable, MapOutputs};
-use crate::storage::{Memory, Merge, Runs, SortOrder, Sorter, write_run};
+use crate::storage::{Memory, Merge, Reservation, Runs, SortOrder, Sorted, Sorter, write_run};
 use crate::task::TaskContext;
 
 /// An accumulator on disk: the key's hash, its age (the number of keys that came before it), the key, the accumulator.
@@ -100,24 +100,45 @@ impl<'t, K: Key, C: Exchange, M: Fn(&mut C, C)> CombineReader<'t, K, C, M> {
     }
 
     /// The accumulators, in the order in which their keys first came.
-    pub(crate) fn finish(mut self) -> impl Iterator<Item = (K, C)> + use<'t, K, C, M> {
-        let (in_memory, on_disk) = if self.runs.is_empty() {
-            (Some(self.table.into_parts()), None)
-        } else {
-            if !self.table.is_empty() {
-                self.spill();
-            }
-            let mut by_age = Sorter::new(&self.memory, ByAge, self.task);
-            merge_keys(self.runs.merge(ByHash, self.task), &self.merge, |entry| by_age.push(entry));
-            (None, Some(by_age.finish()))
+    pub(crate) fn finish(mut self) -> Gathered<'t, K, C> {
+        if self.runs.is_empty() {
+            let (entries, memory) = self.table.into_parts();
+            return Gathered::InMemory { entries: entries.into_iter(), _memory: memory };
+        }
+        if !self.table.is_empty() {
+            self.spill();
+        }
+        let mut by_age = Sorter::new(&self.memory, ByAge, self.task);
+        merge_keys(self.runs.merge(ByHash, self.task), &self.merge, |entry| by_age.push(entry));
+        Gathered::OnDisk(by_age.finish())
+    }
+}
+
+/// What a [`CombineReader`] has gathered.
+///
+/// A type of its own, not a chain of adaptors: every program instantiates it with all that follows.
+pub(crate) enum Gathered<'t, K, C> {
+    InMemory { entries: std::vec::IntoIter<(u64, K, C)>, _memory: Reservation },
+    OnDisk(Sorted<'t, (u64, K, C), ByAge>),
+}
+
+impl<K: Key, C: Exchange> Iterator for Gathered<'_, K, C> {
+    type Item = (K, C);
+
+    #[inline]
+    fn next(&mut self) -> Option<(K, C)> {
+        let (_, key, acc) = match self {
+            Self::InMemory { entries, .. } => entries.next()?,
+            Self::OnDisk(entries) => entries.next()?,
         };
-        let in_memory = in_memory.into_iter().flat_map(|(entries, reservation)| {
-            entries.into_iter().map(move |(_, key, acc)| {
-                let _held = &reservation;
-                (key, acc)
-            })
-        });
-        in_memory.chain(on_disk.into_iter().flatten().map(|(_, key, acc)| (key, acc)))
+        Some((key, acc))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match self {
+            Self::InMemory { entries, .. } => entries.size_hint(),
+            Self::OnDisk(_) => (0, None),
+        }
     }
 }
 
@@ -153,7 +174,7 @@ impl<K, C> SortOrder<Spilled<K, C>> for ByHash {
 }
 
 #[derive(Clone, Copy)]
-struct ByAge;
+pub(crate) struct ByAge;
 
 impl<K, C> SortOrder<(u64, K, C)> for ByAge {
     fn compare(&self, a: &(u64, K, C), b: &(u64, K, C)) -> Ordering {

@@ -3,8 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::rdd::Exchange;
-use crate::storage::run::RunReader;
-use crate::storage::{Memory, Reservation, Run, estimate_bytes};
+use crate::storage::{Memory, Reservation, Run, RunReader, estimate_bytes};
 use crate::task::TaskContext;
 
 /// How records are sorted.
@@ -238,13 +237,6 @@ impl<T: Exchange, O: SortOrder<T>> Iterator for Sorted<'_, T, O> {
         match self {
             Self::InMemory(records, _) => records.next(),
             Self::OnDisk(merge) => merge.next(),
-        }
-    }
-
-    fn fold<B, F: FnMut(B, T) -> B>(self, start: B, each: F) -> B {
-        match self {
-            Self::InMemory(records, _) => records.fold(start, each),
-            Self::OnDisk(merge) => merge.fold(start, each),
         }
     }
 }

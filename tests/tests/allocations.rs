@@ -4,6 +4,8 @@
 //! both; what it would allocate per record is not.
 
 use allocation_counter::measure;
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use std::sync::Arc;
 
 use firesteel::memory::MemorySource;

@@ -3,8 +3,9 @@
 //! Each program runs over a thousand records and over a hundred thousand. What a job allocates for itself is the same in
 //! both; what it would allocate per record is not.
 
-use allocation_counter::measure;
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+use allocation_counter::measure;
 
 use std::sync::Arc;
 

@@ -146,3 +146,21 @@ fn members_share_lints_and_licence() {
         }
     }
 }
+
+#[test]
+fn what_the_workspace_offers_is_used() {
+    let workspace_manifest = read(&workspace::root().join("Cargo.toml"));
+    let offered: Vec<&str> = workspace_manifest
+        .lines()
+        .skip_while(|line| *line != "[workspace.dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['))
+        .filter_map(|line| line.split_once(" = ").map(|(name, _)| name))
+        .collect();
+    assert!(offered.len() > 20, "{offered:?}");
+    let packages = workspace::packages();
+    let used: BTreeSet<&str> =
+        packages.iter().flat_map(|package| &package.dependencies).map(|dependency| dependency.name.as_str()).collect();
+    let unused: Vec<&str> = offered.into_iter().filter(|name| !used.contains(name)).collect();
+    assert_eq!(unused, Vec::<&str>::new(), "nobody uses these workspace dependencies");
+}

@@ -1,39 +1,10 @@
 //! How often operators allocate: per partition, not per record.
 //!
-//! The whole program runs under a counting allocator, so its tests are one test, which runs its programs one by one.
+//! Everything runs on the thread of its test, and what that thread allocates is counted.
 
-#![allow(unsafe_code, reason = "an allocator is unsafe by nature; this one hands everything to the system's")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
-
+use allocation_counter::measure;
 use firesteel_core::{Actions, Context, PairOps, RddOps, Settings};
 use firesteel_scheduler::Scheduler;
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: every call is the system allocator's, with the caller's own arguments.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: as above.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: as above.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const RECORDS: u64 = 1_000_000;
 const PARTITIONS: usize = 4;
@@ -41,13 +12,19 @@ const PARTITIONS: usize = 4;
 /// Allocations of a second run: the first warms up what is made once.
 fn allocations<T>(program: impl Fn() -> T) -> u64 {
     program();
-    let before = ALLOCATIONS.load(Ordering::Relaxed);
-    program();
-    ALLOCATIONS.load(Ordering::Relaxed) - before
+    measure(|| drop(program())).count_total
 }
 
 fn numbers(context: &Context) -> firesteel_core::ops::RangeRdd<u64> {
     context.range_into(PARTITIONS, 0..RECORDS)
+}
+
+#[test]
+fn the_measure_sees_what_allocates_for_every_record() {
+    let scheduler = Scheduler::builder().deterministic(0).build().expect("no thread is started");
+    let context = &scheduler.context(Settings::default());
+    let texts = allocations(|| numbers(context).map(|n| n.to_string()).count().expect("nothing fails"));
+    assert!(texts >= RECORDS, "{texts} allocations for a million texts");
 }
 
 #[test]
@@ -69,6 +46,14 @@ fn no_operator_allocates_for_every_record() {
     });
     println!("narrow operators: {narrow} allocations");
     assert!(narrow < 40 * PARTITIONS as u64, "{narrow} allocations for narrow operators");
+
+    let rest = allocations(|| {
+        let every_other = numbers(context).map_partitions(|numbers| Box::new(numbers.step_by(2)));
+        let some = every_other.sample(0.5, 7).expect("a half is a fraction");
+        some.reduce(|a, b| a.max(b)).expect("nothing fails")
+    });
+    println!("whole partitions, samples, reduce: {rest} allocations");
+    assert!(rest < 40 * PARTITIONS as u64, "{rest} allocations for whole partitions and samples");
 
     let sliced = context.parallelize_into(PARTITIONS, 0..RECORDS);
     let slice =

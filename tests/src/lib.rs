@@ -2,7 +2,7 @@
 //!
 //! A test that needs one crate only is in that crate; here are those that need several, and those that look at the
 //! workspace from outside: at its [crate graph](layers), its [resolved dependencies](resolved) and its
-//! [documents](documents).
+//! [documents].
 
 pub mod documents;
 pub mod layers;

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::context::Context;
 use crate::error::Result;
 use crate::lineage::to_debug_string;
 use crate::operator::Operator;
@@ -402,6 +403,11 @@ pub trait RddOps: Rdd {
     fn named(mut self, name: &str) -> Self {
         self.node_mut().set_name(name);
         self
+    }
+
+    /// The context that its jobs run in.
+    fn context(&self) -> &Context {
+        self.node().context()
     }
 
     /// The lineage as text; see [`to_debug_string`](crate::to_debug_string).

@@ -53,6 +53,9 @@ pub enum OnPanic {
     Fail,
     /// Set the record aside as a [`DeadLetter`] and go on with the next. The first attempt runs at full speed; only
     /// after a panic the task is repeated with each record guarded.
+    ///
+    /// A function that takes several records together, such as one that reduces, fails the task all the same: without
+    /// one of them its result would be another.
     DeadLetter,
 }
 
@@ -136,13 +139,14 @@ impl TaskContext {
     /// Why the attempt failed. What it counted is dropped with it.
     pub fn run(self, work: impl FnOnce(&Self) -> TaskOutput) -> Result<(TaskOutput, TaskReport), TaskError> {
         let entered = accumulator::enter(&self.updates);
-        let outcome = catch_unwind(AssertUnwindSafe(|| work(&self)));
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let output = work(&self);
+            self.on_success.take().into_iter().for_each(|keep| keep());
+            output
+        }));
         drop(entered);
         match outcome {
-            Ok(output) => {
-                self.on_success.take().into_iter().for_each(|keep| keep());
-                Ok((output, self.into_report()))
-            }
+            Ok(output) => Ok((output, self.into_report())),
             Err(payload) => Err(match payload.downcast::<TaskError>() {
                 Ok(error) => self.blame_unwound(*error),
                 Err(payload) => TaskError::Panic(self.blame(blame::message(&*payload))),
@@ -293,6 +297,18 @@ impl TaskContext {
     #[inline(never)]
     fn fold_stepwise<T, A>(&self, records: impl Iterator<Item = T>, start: A, each: &mut dyn FnMut(A, T) -> A) -> A {
         self.guard(records).fold(start, each)
+    }
+
+    /// Runs what is not about one record, such as the beginning of a partition, in the midst of an iterator: a panic in it
+    /// fails the task even if records are guarded. Taken for a panic on one record, it would cost all that follow.
+    pub fn as_a_whole<T>(&self, work: impl FnOnce() -> T) -> T {
+        if !self.is_stepwise() {
+            return work();
+        }
+        catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| match payload.downcast::<TaskError>() {
+            Ok(error) => self.fail(*error),
+            Err(payload) => self.fail(TaskError::Panic(self.blame(blame::message(&*payload)))),
+        })
     }
 
     /// The same records, each guarded if the attempt is: for consumers that need an iterator.

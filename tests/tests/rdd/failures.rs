@@ -194,6 +194,26 @@ fn an_iterator_that_panics_for_ever_is_given_up() {
 }
 
 #[test]
+fn a_panic_about_many_records_is_not_taken_for_one_about_one() {
+    let pairs = || forgiving().range_into(2, 0..1000u32).map(|n| (n % 10, n));
+    let fail = |a: u32, b: u32| if b == 777 { panic!("no sum") } else { a + b };
+    let placed = pairs().partition_by(2);
+    let sorted = pairs().sort_by_into(1, firesteel_core::ops::Order::Ascending, |pair| pair.1);
+    let failures = [
+        error(pairs().reduce_by_key(fail).coalesce(1).count()),
+        error(placed.clone().reduce_by_key(fail).coalesce(1).count()),
+        error(placed.clone().reduce_by_key(fail).union(placed.clone()).count()),
+        error(placed.clone().reduce_by_key(fail).glom().count()),
+        error(placed.context().union(vec![placed.clone().reduce_by_key(fail); 2]).count()),
+        error(pairs().map_partitions(|_| -> firesteel_core::Records<'_, u32> { panic!("no sum") }).coalesce(1).count()),
+    ];
+    for text in failures {
+        assert!(text.contains("no sum") && text.contains("operator "), "{text}");
+    }
+    assert_eq!(sorted.unwrap().coalesce(1).count().unwrap(), 1000);
+}
+
+#[test]
 fn zip_sets_both_partners_aside() {
     let numbers = forgiving().range_into(2, 0..10u32);
     let left = numbers.clone().inspect(|n| assert!(*n != 3));

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use firesteel_core::{Actions, Context, PairOps, Rdd};
+use firesteel_core::{Actions, Context, PairActions, PairOps, Rdd, RddOps};
 
 use crate::common::{context, sorted};
 
@@ -75,25 +75,14 @@ fn keys_can_be_taken_away() {
     let (left, right) = sides(&context());
     assert_eq!(collect(left.clone().subtract_by_key(right.clone())), [(2, 'b')]);
     assert_eq!(collect(right.clone().subtract_by_key_into(6, left)), [(4, 'w')]);
-    let nothing = right.context_of().parallelize(Vec::<(u32, f64)>::new());
+    let nothing = right.context().parallelize(Vec::<(u32, f64)>::new());
     assert_eq!(collect(right.subtract_by_key(nothing)).len(), 4);
-}
-
-trait ContextOf {
-    fn context_of(&self) -> Context;
-}
-
-impl<R: Rdd> ContextOf for R {
-    fn context_of(&self) -> Context {
-        self.node().context().clone()
-    }
 }
 
 #[test]
 fn a_join_with_a_broadcast_table_needs_no_shuffle() {
-    use firesteel_core::RddOps;
     let (left, right) = sides(&context());
-    let table = left.context_of().broadcast(firesteel_core::PairActions::collect_as_map(&right).unwrap());
+    let table = left.context().broadcast(right.collect_as_map().unwrap());
     let joined = left.flat_map(move |(key, value)| table.get(&key).map(|other| (key, (value, *other))));
     assert_eq!(collect(joined), [(1, ('a', 'z')), (1, ('c', 'z')), (3, ('d', 'y'))]);
 }

@@ -77,7 +77,7 @@ impl<A: Rdd<Item: Data>, B: Rdd<Item: Data>> Rdd for Cartesian<A, B> {
             Some(kept) => Either::Left(Pairs { lefts, left: None, kept, next: 0 }),
             // What does not fit into memory is computed anew for each record of the other side, as Spark does always.
             None => Either::Right(lefts.flat_map(move |left: A::Item| {
-                self.second.compute(second, task).map(move |right| (left.clone(), right))
+                task.as_a_whole(|| self.second.compute(second, task)).map(move |right| (left.clone(), right))
             })),
         }
     }

@@ -47,6 +47,6 @@ impl<R: Rdd> Rdd for Coalesce<R> {
     type Item = R::Item;
 
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = R::Item> + 'a {
-        self.group(split).flat_map(move |split| self.parent.compute(split, task))
+        self.group(split).flat_map(move |split| task.as_a_whole(|| self.parent.compute(split, task)))
     }
 }

@@ -20,7 +20,7 @@ impl<R: Rdd> Rdd for Glom<R> {
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = Self::Item> + 'a {
         std::iter::once_with(move || {
             let mut records = Vec::new();
-            task.drain(self.parent.compute(split, task), |record| records.push(record));
+            task.as_a_whole(|| task.drain(self.parent.compute(split, task), |record| records.push(record)));
             records
         })
     }

@@ -147,7 +147,7 @@ impl<R: Rdd> Rdd for UnionAll<R> {
 
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = R::Item> + 'a {
         if self.alike {
-            Either::Left(self.parents.iter().flat_map(move |parent| parent.compute(split, task)))
+            Either::Left(self.parents.iter().flat_map(move |parent| task.as_a_whole(|| parent.compute(split, task))))
         } else {
             let (parent, split) = self.locate(split);
             Either::Right(parent.compute(split, task))

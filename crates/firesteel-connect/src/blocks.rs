@@ -203,16 +203,19 @@ impl<T: Clone> SourceReader for BlockReader<T> {
     }
 
     #[inline]
-    fn for_each(&mut self, mut each: impl FnMut(T)) -> Result<()> {
-        while let Some(block) = self.block() {
-            let end = block.end().min(self.stop);
+    fn for_each_of(&mut self, most: u64, mut each: impl FnMut(T)) -> Result<bool> {
+        let stop = self.stop.min(self.position.saturating_add(most));
+        while self.position < stop
+            && let Some(block) = self.block()
+        {
+            let end = block.end().min(stop);
             let slice = &block.records[(self.position - block.start) as usize..(end - block.start) as usize];
             let mut progress = Progress { rest: slice.iter(), end, position: &mut self.position };
             for record in progress.rest.by_ref() {
                 each(record.clone());
             }
         }
-        Ok(())
+        Ok(self.position < self.stop)
     }
 }
 

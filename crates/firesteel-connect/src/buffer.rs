@@ -122,6 +122,11 @@ impl<T> Buffer<T> {
                 state.outcome = Outcome::Ended;
                 true
             }
+            // What it has stored before is read first.
+            Outcome::Failed(error) if state.sealed.first() < state.sealed.end() => {
+                state.outcome = Outcome::Failed(error);
+                false
+            }
             Outcome::Failed(error) => {
                 state.outcome = Outcome::Reported(error.to_string());
                 return Err(error);

@@ -24,7 +24,8 @@ pub const DEFAULT_CAPACITY: usize = 65_536;
 /// receiver waits.
 ///
 /// After a retryable error the receiver is started again, after a pause that grows from attempt to attempt and is
-/// reset once records arrive. Any other error is handed to the engine by the next [`discover`](Source::discover).
+/// reset once records arrive. Any other error is handed to the engine by [`discover`](Source::discover), once what was
+/// stored before it is committed.
 ///
 /// ```
 /// use firesteel_connect::{Buffered, ConnectError, Receiver, Store};

@@ -122,15 +122,29 @@ pub trait SourceReader: Sized {
     /// Whether reading stopped because nothing more is there, rather than at a limit.
     fn at_end(&self) -> bool;
 
-    /// Hands all remaining records to `each`. Readers over memory override this with a tight loop; such an override
-    /// keeps [`position`](Self::position) and [`last_position`](Self::last_position) true even while `each` unwinds.
+    /// Hands all remaining records to `each`.
     ///
     /// # Errors
     /// When a record cannot be read; those before it have been handed out.
     fn for_each(&mut self, mut each: impl FnMut(Self::Item)) -> Result<()> {
-        while let Some(record) = self.next_record()? {
-            each(record);
-        }
+        while self.for_each_of(u64::MAX, &mut each)? {}
         Ok(())
+    }
+
+    /// Hands up to `most` of the remaining records to `each`, and tells whether there may be more. The engine looks
+    /// between two calls whether the task is still wanted. Readers over memory override this with a tight loop; such an
+    /// override keeps [`position`](Self::position) and [`last_position`](Self::last_position) true even while `each`
+    /// unwinds.
+    ///
+    /// # Errors
+    /// When a record cannot be read; those before it have been handed out.
+    fn for_each_of(&mut self, most: u64, mut each: impl FnMut(Self::Item)) -> Result<bool> {
+        for _ in 0..most {
+            match self.next_record()? {
+                Some(record) => each(record),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 }

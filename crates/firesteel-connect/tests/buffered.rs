@@ -199,6 +199,23 @@ fn a_fatal_error_reaches_the_engine_once_and_stays_known() {
 }
 
 #[test]
+fn what_was_stored_before_a_fatal_error_is_read_before_it_is_told() {
+    let source = buffered(move |store| {
+        store.push_all(0..10).unwrap();
+        Err(ConnectError::Setting { connector: "Test", setting: "port", reason: "0".into() })
+    });
+    let wakes = start(&source);
+    for what in ["records", "an end"] {
+        wakes.recv_timeout(Duration::from_secs(10)).unwrap_or_else(|_| panic!("the source tells of {what}"));
+    }
+    let found = source.discover(NOW).unwrap();
+    assert_eq!((found.splits[0].available, found.splits[0].finished), (Some(10), false));
+    assert_eq!(exact(&source, 0, 10).unwrap().len(), 10);
+    source.committed(&[(SplitId::new("receiver"), 10)]).unwrap();
+    assert_eq!(source.discover(NOW).unwrap_err().class(), Class::Fatal);
+}
+
+#[test]
 fn a_panic_of_the_receiver_is_a_fatal_error() {
     let source = buffered(|_| panic!("no such thing"));
     let wakes = start(&source);

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::task::DeadLetter;
+
 /// A value that partial values can be merged into.
 ///
 /// ```
@@ -223,8 +225,8 @@ impl<A: fmt::Debug> fmt::Debug for Accumulator<A> {
 
 /// What one attempt added to one accumulator.
 pub(crate) trait Update: Send {
-    /// Makes it count.
-    fn apply(self: Box<Self>, partition: usize);
+    /// Makes it count; records that were set aside on the way go to `dead`.
+    fn apply(self: Box<Self>, partition: usize, dead: &mut Vec<DeadLetter>);
     /// For finding it again.
     fn as_any(&mut self) -> &mut dyn Any;
 }
@@ -235,13 +237,16 @@ struct Partial<A> {
 }
 
 impl<A: Accumulate> Update for Partial<A> {
-    fn apply(self: Box<Self>, partition: usize) {
+    fn apply(self: Box<Self>, partition: usize, _: &mut Vec<DeadLetter>) {
         self.target.value.lock().merge(partition, self.value);
     }
     fn as_any(&mut self) -> &mut dyn Any {
         self
     }
 }
+
+/// The address of no accumulator.
+const NO_ACCUMULATOR: usize = 0;
 
 /// What one attempt has added so far. Few accumulators are used by one task: a list is the fastest map.
 #[derive(Default)]
@@ -262,6 +267,11 @@ impl Updates {
         let mut value = A::zero();
         value.add(item);
         updates.push((key, Box::new(Partial { target: target.clone(), value })));
+    }
+
+    /// Adds an update of another kind.
+    pub(crate) fn push(&self, update: Box<dyn Update>) {
+        self.0.borrow_mut().push((NO_ACCUMULATOR, update));
     }
 
     pub(crate) fn take(&self) -> Vec<Box<dyn Update>> {
@@ -301,7 +311,7 @@ mod tests {
         }
         assert_eq!(sum.get(), 0);
         for update in attempt.take() {
-            update.apply(0);
+            update.apply(0, &mut Vec::new());
         }
         assert_eq!(sum.get(), 5);
         sum.add(1);
@@ -319,7 +329,7 @@ mod tests {
                 list.add(10 * u32::try_from(partition).unwrap() + 1);
             }
             for update in attempt.take() {
-                update.apply(partition);
+                update.apply(partition, &mut Vec::new());
             }
         }
         assert_eq!(list.take().into_items().collect::<Vec<_>>(), [0, 1, 10, 11]);

@@ -13,10 +13,11 @@
 //! assert_eq!(clock.wall(), Duration::from_millis(1_000_250));
 //! ```
 //!
-//! A clock does not wait for anybody: timers and pauses belong to whoever owns the thread.
+//! A clock does not wait for anybody: timers and pauses belong to whoever owns the thread. One that is moved by hand
+//! tells those who asked for it ([`Clock::on_move`]).
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
@@ -28,6 +29,12 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
 
     /// Time since the Unix epoch, as a person's clock shows it. It may jump: use it for time stamps.
     fn wall(&self) -> Duration;
+
+    /// Has `call` called whenever somebody moves the clock by hand, for as long as it lives: whoever waits for a time
+    /// then looks again. A clock that goes by itself calls nobody.
+    fn on_move(&self, call: Weak<dyn Fn() + Send + Sync>) {
+        let _ = call;
+    }
 }
 
 impl<C: Clock + ?Sized> Clock for Arc<C> {
@@ -36,6 +43,9 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     }
     fn wall(&self) -> Duration {
         (**self).wall()
+    }
+    fn on_move(&self, call: Weak<dyn Fn() + Send + Sync>) {
+        (**self).on_move(call);
     }
 }
 
@@ -74,9 +84,11 @@ impl Clock for SystemClock {
 }
 
 /// A clock that stands still until it is told to move. A clone is the same clock.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct ManualClock {
     time: Arc<Mutex<Times>>,
+    /// Who is told when it moves.
+    told: Arc<Mutex<Vec<Weak<dyn Fn() + Send + Sync>>>>,
 }
 
 #[derive(Debug, Default)]
@@ -95,7 +107,7 @@ impl ManualClock {
     /// A clock whose wall time is so long after the Unix epoch.
     #[must_use]
     pub fn starting_at(wall: Duration) -> Self {
-        Self { time: Arc::new(Mutex::new(Times { monotonic: Duration::ZERO, wall })) }
+        Self { time: Arc::new(Mutex::new(Times { monotonic: Duration::ZERO, wall })), told: Arc::default() }
     }
 
     /// Moves both times forward.
@@ -103,11 +115,30 @@ impl ManualClock {
         let mut time = self.time.lock();
         time.monotonic += by;
         time.wall += by;
+        drop(time);
+        self.tell();
     }
 
     /// Sets the wall time, forwards or backwards, as an administrator does; monotonic time stays.
     pub fn set_wall(&self, wall: Duration) {
         self.time.lock().wall = wall;
+        self.tell();
+    }
+
+    fn tell(&self) {
+        let mut told = self.told.lock();
+        told.retain(|call| call.strong_count() > 0);
+        let calls = told.clone();
+        drop(told);
+        for call in calls.iter().filter_map(Weak::upgrade) {
+            call();
+        }
+    }
+}
+
+impl fmt::Debug for ManualClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ManualClock").field(&*self.time.lock()).finish()
     }
 }
 
@@ -117,6 +148,9 @@ impl Clock for ManualClock {
     }
     fn wall(&self) -> Duration {
         self.time.lock().wall
+    }
+    fn on_move(&self, call: Weak<dyn Fn() + Send + Sync>) {
+        self.told.lock().push(call);
     }
 }
 
@@ -130,6 +164,19 @@ mod tests {
         let first = clock.monotonic();
         assert!(clock.monotonic() >= first);
         assert!(clock.wall() > Duration::from_secs(1_700_000_000));
+    }
+
+    #[test]
+    fn those_who_wait_for_a_time_hear_of_every_move() {
+        let (clock, heard) = (ManualClock::new(), Arc::new(Mutex::new(Vec::new())));
+        let (same, noted) = (clock.clone(), Arc::clone(&heard));
+        let call: Arc<dyn Fn() + Send + Sync> = Arc::new(move || noted.lock().push(same.monotonic().as_secs()));
+        Arc::new(clock.clone()).on_move(Arc::downgrade(&call));
+        clock.advance(Duration::from_secs(2));
+        clock.set_wall(Duration::ZERO);
+        drop(call);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(*heard.lock(), [2, 2]);
     }
 
     #[test]

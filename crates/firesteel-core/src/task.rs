@@ -1,5 +1,6 @@
 //! What a task knows of itself while it runs.
 
+mod apart;
 mod blame;
 mod report;
 
@@ -13,6 +14,7 @@ use crate::accumulator::{self, Updates};
 use crate::operator::Operator;
 use crate::shuffle::ShuffleId;
 
+pub(crate) use apart::{Apart, Counted};
 pub use blame::{Blame, DeadLetter};
 pub use report::{TaskMetrics, TaskReport};
 
@@ -239,10 +241,10 @@ impl TaskContext {
         self.position.get()
     }
 
-    /// Says which split of a source is being read. `number` tells splits apart cheaply; it is the index of the split
-    /// in its source.
-    pub fn set_origin(&self, name: Arc<str>, number: u32) {
-        *self.origin.borrow_mut() = Some(name);
+    /// Says which split of a source is being read. `number` tells splits apart cheaply, those of all sources of a
+    /// stream.
+    pub fn set_origin(&self, name: impl Into<Option<Arc<str>>>, number: u32) {
+        *self.origin.borrow_mut() = name.into();
         self.origin_number.set(number);
     }
 

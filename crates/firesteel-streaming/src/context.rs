@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::input::{BatchLimits, SourceInput, unique_name};
 use crate::progress::{StreamingListener, Summary};
-use crate::run::{Control, JobRun, RunningJob, Stop, Stopper, Trigger};
+use crate::run::{Control, JobRun, RunningJob, Stop, Stopper, Tasks, Trigger};
 use crate::stream::{RecordError, SideOutput, SourceStream, Stream};
 
 /// What is set for a job.
@@ -108,20 +108,21 @@ impl Builder {
         };
         let name: Arc<str> = self.name.as_str().into();
         let graph = Graph::new();
-        let dead_letters = SideOutput::new(Arc::clone(&graph), "dead letters");
-        dead_letters.feed_last();
+        let dead_letters = SideOutput::last(Arc::clone(&graph), "dead letters");
+        let control = Arc::default();
+        // The address of what only this job has tells it from others of the same name.
+        let group: Arc<str> = format!("{name}@{:p}", Arc::as_ptr(&graph)).into();
+        let tasks = Tasks::new(&scheduler, &control, Arc::clone(&group));
         let options = JobOptions {
             name: Some(Arc::clone(&name)),
             pool: self.pool,
             on_panic: self.on_panic,
-            group: Some(format!("{name}@{:p}", Arc::as_ptr(&graph)).into()),
+            group: Some(group),
             single_use: true,
         };
-        let context = scheduler.context(self.settings).with_options(options);
-        let control = Arc::default();
-        let config = Arc::new(self.config);
-        let inner =
-            Inner { name, graph, scheduler, context, config, control, dead_letters, started: AtomicBool::new(false) };
+        let context = tasks.context(self.settings).with_options(options);
+        let (config, started) = (Arc::new(self.config), AtomicBool::new(false));
+        let inner = Inner { name, graph, scheduler, context, config, control, tasks, dead_letters, started };
         Ok(StreamingContext { inner: Arc::new(inner) })
     }
 }
@@ -133,6 +134,7 @@ struct Inner {
     context: Context,
     config: Arc<Config>,
     control: Arc<Control>,
+    tasks: Arc<Tasks>,
     dead_letters: SideOutput<RecordError>,
     started: AtomicBool,
 }
@@ -207,7 +209,8 @@ impl StreamingContext {
         let (input, reading) = graph.change(|parts| {
             let taken: HashSet<&str> = parts.inputs.iter().map(|input| &**input.name()).collect();
             let name = unique_name(name, &taken);
-            let (input, reading) = SourceInput::new(name, source);
+            let numbers = parts.split_numbers.clone();
+            let (input, reading) = SourceInput::new(name, source, operator.clone(), numbers);
             parts.inputs.push(Box::new(input));
             (parts.inputs.len() - 1, reading)
         });
@@ -244,6 +247,7 @@ impl StreamingContext {
             self.inner.context.clone(),
             Arc::clone(&self.inner.config),
             Arc::clone(&self.inner.control),
+            Arc::clone(&self.inner.tasks),
             self.inner.dead_letters.clone(),
         )
     }
@@ -252,6 +256,7 @@ impl StreamingContext {
     ///
     /// # Errors
     /// Why the job could not start, or what ended it.
+    #[track_caller]
     pub fn run(&self, trigger: Trigger) -> Result<()> {
         self.run_to_summary(trigger).map(drop)
     }
@@ -260,19 +265,23 @@ impl StreamingContext {
     ///
     /// # Errors
     /// Why the job could not start, or what ended it.
+    #[track_caller]
     pub fn run_to_summary(&self, trigger: Trigger) -> Result<Summary> {
-        self.begin()?.drive(trigger)
+        let schedule = trigger.schedule()?;
+        self.begin()?.drive(schedule)
     }
 
     /// Runs the job on a thread of its own.
     ///
     /// # Errors
     /// Why the job could not start. What ends it later is returned by [`RunningJob::await_termination`].
+    #[track_caller]
     pub fn start(&self, trigger: Trigger) -> Result<RunningJob> {
+        let schedule = trigger.schedule()?;
         let run = self.begin()?;
         let thread = std::thread::Builder::new()
             .name(format!("firesteel-job-{}", self.inner.name))
-            .spawn(move || run.drive(trigger))
+            .spawn(move || run.drive(schedule))
             .map_err(|error| Error::Thread { what: format!("the job's thread could not be started: {error}") })?;
         Ok(RunningJob { stopper: self.stopper(), thread })
     }
@@ -280,13 +289,7 @@ impl StreamingContext {
     /// Something to stop the job with from elsewhere.
     #[must_use]
     pub fn stopper(&self) -> Stopper {
-        let (scheduler, group) = (self.inner.scheduler.clone(), self.inner.context.options().group.clone());
-        let cancel = move || {
-            if let Some(group) = &group {
-                scheduler.cancel_group(group, "the job was told to stop at once");
-            }
-        };
-        Stopper { control: Arc::clone(&self.inner.control), cancel: Arc::new(cancel) }
+        Stopper { control: Arc::clone(&self.inner.control), tasks: Arc::clone(&self.inner.tasks) }
     }
 
     /// Tells the job to end, and returns at once.

@@ -88,6 +88,17 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// Whether it says no more than that work was cancelled.
+    pub(crate) fn is_cancellation(&self) -> bool {
+        if let Self::Rdd(error) = self {
+            return matches!(error, firesteel_core::Error::Cancelled { .. });
+        }
+        let mut causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+        causes.any(|error| matches!(error.downcast_ref(), Some(firesteel_core::Error::Cancelled { .. })))
+    }
+}
+
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use firesteel_core::Operator;
 use parking_lot::Mutex;
 
-use crate::input::Input;
+use crate::input::{Input, SplitNumbers};
 use crate::output::Output;
 use crate::time::{FiredWindows, Tracker};
 
@@ -17,12 +18,41 @@ pub(crate) struct Graph {
 #[derive(Default)]
 pub(crate) struct Parts {
     pub(crate) inputs: Vec<Box<dyn Input>>,
+    pub(crate) split_numbers: SplitNumbers,
     pub(crate) outputs: Vec<Box<dyn Output>>,
     pub(crate) trackers: Vec<Arc<Tracker>>,
     pub(crate) counters: Vec<Counted>,
     pub(crate) fired: Vec<firesteel_core::Accumulator<FiredWindows>>,
+    pub(crate) rests: Vec<Arc<Rest>>,
     /// What must hold before the job starts, found while the program was built.
     pub(crate) faults: Vec<crate::Error>,
+}
+
+/// What of an operator with state is left to be computed in the current batch. Its state has to see every record, also
+/// where an output looks at some of the results only, or at none.
+pub(crate) struct Rest {
+    pub(crate) operator: Operator,
+    compute: Mutex<Option<Compute>>,
+}
+
+type Compute = Box<dyn FnOnce() -> firesteel_core::Result<()> + Send>;
+
+impl Rest {
+    /// Says how the batch's rest is computed, once outputs have taken what they need.
+    pub(crate) fn set(&self, compute: impl FnOnce() -> firesteel_core::Result<()> + Send + 'static) {
+        *self.compute.lock() = Some(Box::new(compute));
+    }
+
+    /// Forgets the batch.
+    pub(crate) fn clear(&self) {
+        self.compute.lock().take();
+    }
+
+    /// Computes the rest of the batch.
+    pub(crate) fn compute(&self) -> firesteel_core::Result<()> {
+        let compute = self.compute.lock().take();
+        compute.map_or(Ok(()), |compute| compute())
+    }
 }
 
 /// Something that is counted across the job and reported per batch.
@@ -51,6 +81,13 @@ impl Graph {
         let count = firesteel_core::Accumulator::new();
         self.change(|parts| parts.counters.push(Counted { what, count: count.clone() }));
         count
+    }
+
+    /// What completes the batches of one operator with state.
+    pub(crate) fn rest(&self, operator: Operator) -> Arc<Rest> {
+        let rest = Arc::new(Rest { operator, compute: Mutex::new(None) });
+        self.change(|parts| parts.rests.push(Arc::clone(&rest)));
+        rest
     }
 
     /// What notes the windows that one operator fires.

@@ -6,10 +6,13 @@ mod read;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use firesteel_connect::{ConnectError, ReadRange, Replay, Source, Split, SplitId, Wake};
+use firesteel_core::{Operator, Rdd};
 use parking_lot::Mutex;
 
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::progress::{InputProgress, SplitProgress};
 
@@ -27,6 +30,8 @@ pub(crate) trait Input: Send {
     fn start(&mut self, wake: Wake) -> Result<()>;
     /// Decides what the next batch reads.
     fn admit(&mut self, admission: &Admission) -> Result<Admitted>;
+    /// Finds the end of ranges that are known only by reading, where no output has read so far.
+    fn read_rest(&self, batch: &Batch) -> Result<()>;
     /// Takes note that the batch is done: positions move on.
     fn settle(&mut self) -> InputProgress;
     /// Tells the source that it may forget what is behind the positions.
@@ -46,26 +51,49 @@ pub(crate) struct Admitted {
     pub(crate) complete: bool,
     /// Whether everything the trigger asks for has been read.
     pub(crate) drained: bool,
-    /// Splits with something left to read: the watermark waits for them.
-    pub(crate) waiting: Vec<Arc<str>>,
-    /// Splits that have ended: the watermark does not wait for them.
-    pub(crate) finished: Vec<Arc<str>>,
+    /// Numbers of the splits with something left to read: the watermark waits for them.
+    pub(crate) waiting: Vec<u32>,
+    /// Numbers of the splits that have ended since the last batch: the watermark does not wait for them.
+    pub(crate) finished: Vec<u32>,
+    /// Whether any of those has been found only now.
+    pub(crate) newly_finished: bool,
 }
 
 /// How far the job has come in one split.
 struct SplitState {
     name: Arc<str>,
+    /// Its number among all splits of the job.
     number: u32,
     next: u64,
     /// The source has said that nothing more is there.
     at_end: bool,
     /// Where the source said the data ends when the last read got nothing: asking again is of no use before it moves.
     barren: Option<u64>,
-    told_finished: bool,
+    end: SplitEnd,
+}
+
+/// Whether a split has ended, and who knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SplitEnd {
+    Open,
+    /// It has, and the next batch tells the watermark.
+    Seen,
+    Told,
+}
+
+/// Numbers for the splits of a job. No split has the number 0: that is for records which come from none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SplitNumbers(Arc<AtomicU32>);
+
+impl SplitNumbers {
+    fn next(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
 }
 
 /// What the stream's node and the batch loop share: the source, and the ranges of the current batch.
 pub(crate) struct Reading<S> {
+    pub(crate) name: Arc<str>,
     pub(crate) source: S,
     pub(crate) ranges: Mutex<Ranges>,
 }
@@ -73,16 +101,26 @@ pub(crate) struct Reading<S> {
 /// One source with the job's positions in it.
 pub(crate) struct SourceInput<S: Source> {
     name: Arc<str>,
+    operator: Operator,
     reading: Arc<Reading<S>>,
     splits: HashMap<SplitId, SplitState>,
+    numbers: SplitNumbers,
+    /// Numbers of splits that the source has no more, until the next batch tells the watermark.
+    gone: Vec<u32>,
+    /// The split whose turn it is, where the limits were too small for all.
+    turn: Option<SplitId>,
+    started: bool,
     /// Where an available-now run stops, fixed when it begins; splits that are not in it are left for the next run.
     horizon: Option<HashMap<SplitId, Option<u64>>>,
 }
 
 impl<S: Source> SourceInput<S> {
-    pub(crate) fn new(name: String, source: S) -> (Self, Arc<Reading<S>>) {
-        let reading = Arc::new(Reading { source, ranges: Mutex::default() });
-        (Self { name: name.into(), reading: Arc::clone(&reading), splits: HashMap::new(), horizon: None }, reading)
+    pub(crate) fn new(name: String, source: S, operator: Operator, numbers: SplitNumbers) -> (Self, Arc<Reading<S>>) {
+        let name: Arc<str> = name.into();
+        let reading = Arc::new(Reading { name: Arc::clone(&name), source, ranges: Mutex::default() });
+        let shared = Arc::clone(&reading);
+        let (splits, gone, turn, started, horizon) = (HashMap::new(), Vec::new(), None, false, None);
+        (Self { name, operator, reading: shared, splits, numbers, gone, turn, started, horizon }, reading)
     }
 
     fn failed(&self, source: ConnectError) -> Error {
@@ -91,14 +129,14 @@ impl<S: Source> SourceInput<S> {
 
     /// The split's state, made up when the split is seen first.
     fn state(&mut self, split: &Split) -> Result<&mut SplitState> {
-        let number = u32::try_from(self.splits.len()).unwrap_or(u32::MAX - 1);
+        let numbers = &self.numbers;
         let state = self.splits.entry(split.id.clone()).or_insert_with(|| SplitState {
             name: split.id.as_str().into(),
-            number,
+            number: numbers.next(),
             next: split.first,
             at_end: false,
             barren: None,
-            told_finished: false,
+            end: SplitEnd::Open,
         });
         if state.next < split.first {
             return Err(Error::Source {
@@ -114,6 +152,44 @@ impl<S: Source> SourceInput<S> {
     }
 }
 
+impl<S: Source> SourceInput<S> {
+    /// Forgets splits that the source does not name any more: if one comes back under the same name, it is another, to
+    /// be read from its start. Tells whether there are any.
+    fn forget_gone(&mut self, found: &[Split]) -> bool {
+        let before = self.gone.len();
+        let known = found.iter().filter(|split| self.splits.contains_key(&split.id)).count();
+        if known < self.splits.len() {
+            let there: HashSet<&SplitId> = found.iter().map(|split| &split.id).collect();
+            let (splits, gone) = (&mut self.splits, &mut self.gone);
+            splits.retain(|id, state| {
+                let stays = there.contains(id);
+                if !stays && state.end != SplitEnd::Told {
+                    gone.push(state.number);
+                }
+                stays
+            });
+        }
+        self.gone.len() > before
+    }
+
+    /// Cuts what is unread into ranges, in the order of the splits. Where the limits are too small for all splits, the
+    /// next batch begins with the one that this batch has to pass over.
+    fn take_turns(&mut self, mut unread: Vec<plan::Unread>, admission: &Admission) -> Vec<Cut> {
+        let first = self.turn.take().and_then(|turn| unread.iter().position(|(split, ..)| split.id == turn));
+        let first = first.unwrap_or(0);
+        unread.rotate_left(first);
+        let (mut cuts, served) = plan::cut(&unread, admission);
+        self.turn = unread.get(served).map(|(split, ..)| split.id.clone());
+        if first > 0 {
+            unread.rotate_right(first);
+            let order: HashMap<&SplitId, usize> =
+                unread.iter().enumerate().map(|(index, (split, ..))| (&split.id, index)).collect();
+            cuts.sort_by_key(|(range, _)| order[&range.split]);
+        }
+        cuts
+    }
+}
+
 impl<S: Source> Input for SourceInput<S> {
     fn name(&self) -> &Arc<str> {
         &self.name
@@ -125,7 +201,9 @@ impl<S: Source> Input for SourceInput<S> {
         self.reading.source.replay()
     }
     fn start(&mut self, wake: Wake) -> Result<()> {
-        self.reading.source.start(wake).map_err(|error| self.failed(error))
+        self.reading.source.start(wake).map_err(|error| self.failed(error))?;
+        self.started = true;
+        Ok(())
     }
 
     fn admit(&mut self, admission: &Admission) -> Result<Admitted> {
@@ -133,7 +211,8 @@ impl<S: Source> Input for SourceInput<S> {
         if admission.bound == Bound::AvailableNow && self.horizon.is_none() {
             self.horizon = Some(found.splits.iter().map(|split| (split.id.clone(), split.available)).collect());
         }
-        let mut admitted = Admitted::default();
+        let mut admitted = Admitted { newly_finished: self.forget_gone(&found.splits), ..Admitted::default() };
+        admitted.finished.extend(&self.gone);
         let mut unread = Vec::new();
         let mut all_finished = true;
         for split in &found.splits {
@@ -144,11 +223,13 @@ impl<S: Source> Input for SourceInput<S> {
                 None => !state.at_end,
             };
             if left {
-                admitted.waiting.push(Arc::clone(&state.name));
+                admitted.waiting.push(state.number);
             }
             if split.finished && !left {
-                if !std::mem::replace(&mut state.told_finished, true) {
-                    admitted.finished.push(Arc::clone(&state.name));
+                if state.end != SplitEnd::Told {
+                    admitted.newly_finished |= state.end == SplitEnd::Open;
+                    state.end = SplitEnd::Seen;
+                    admitted.finished.push(state.number);
                 }
             } else {
                 all_finished = false;
@@ -165,7 +246,8 @@ impl<S: Source> Input for SourceInput<S> {
         }
         admitted.drained = unread.is_empty();
         admitted.complete = found.complete && all_finished;
-        let planned: Vec<Planned> = plan::cut(&unread, admission)
+        let planned: Vec<Planned> = self
+            .take_turns(unread, admission)
             .into_iter()
             .map(|(range, hint)| {
                 let state = &self.splits[&range.split];
@@ -178,7 +260,23 @@ impl<S: Source> Input for SourceInput<S> {
         Ok(admitted)
     }
 
+    fn read_rest(&self, batch: &Batch) -> Result<()> {
+        let rdd = SourceRdd::new(batch, &self.operator, &self.reading);
+        for split in rdd.ranges.unfinished() {
+            let read = batch.context().run_some(&rdd, split..split + 1, |rdd, split, task| {
+                task.drain(rdd.compute(split, task), drop);
+            });
+            let output = self.operator.to_string();
+            read.map_err(|source| Error::Batch { batch: batch.id(), output, source })?;
+        }
+        Ok(())
+    }
+
     fn settle(&mut self) -> InputProgress {
+        self.gone.clear();
+        for state in self.splits.values_mut().filter(|state| state.end == SplitEnd::Seen) {
+            state.end = SplitEnd::Told;
+        }
         let ranges = std::mem::take(&mut *self.reading.ranges.lock());
         let ends = ranges.ends.take();
         let mut progress = InputProgress { name: Arc::clone(&self.name), rows: 0, splits: Vec::new() };
@@ -187,14 +285,16 @@ impl<S: Source> Input for SourceInput<S> {
             let Some(state) = self.splits.get_mut(&range.split) else { continue };
             let from = state.next;
             let mut read = 0;
-            match ends.of(index) {
-                Some(end) => {
-                    read = end.records;
+            if let Some(end) = ends.of(index) {
+                read = end.records;
+                state.at_end = end.at_end;
+                if end.whole {
                     state.next = state.next.max(end.position);
-                    state.at_end = end.at_end;
                 }
-                // Nobody read the range to its end, and nobody needs to.
-                None => state.next = state.next.max(range.to.unwrap_or(from)),
+            }
+            // Where no output read the range to its end, none needs to: the batch is done with it.
+            if planned.is_exact() {
+                state.next = state.next.max(range.to.unwrap_or(from));
             }
             state.barren = if read == 0 && state.next == from { range.to } else { None };
             progress.rows += read;
@@ -214,7 +314,9 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn stop(&mut self) {
-        self.reading.source.stop();
+        if std::mem::take(&mut self.started) {
+            self.reading.source.stop();
+        }
     }
 }
 

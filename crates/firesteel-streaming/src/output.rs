@@ -3,34 +3,28 @@
 use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Sink, WriteTask};
-use firesteel_core::{DeadLetter, Operator, Rdd, TaskContext};
+use firesteel_core::{Operator, Rdd, TaskContext};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::stream::{DStream, Origins, Stream};
+use crate::stream::{DStream, Origins, Stream, caught};
 
 /// An output as the batch loop sees it.
 pub(crate) trait Output: Send {
     fn name(&self) -> String;
     fn describe(&self) -> String;
     fn guarantee(&self) -> Guarantee;
-    fn level(&self) -> usize;
+    /// Where its records come from.
+    fn origins(&self) -> Origins;
     /// Prepares for writing; returns the newest epoch that the outside world has.
     fn start(&mut self) -> Result<Option<Epoch>>;
-    /// Computes and writes the batch, invisibly.
-    fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<Written>;
+    /// Computes and writes the batch, invisibly; returns the number of records.
+    fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<u64>;
     /// Makes what was written visible.
     fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError>;
     /// Throws away what was written.
     fn abort(&mut self, epoch: Epoch);
     fn stop(&mut self) -> std::result::Result<(), ConnectError>;
-}
-
-/// What an output wrote.
-#[derive(Default)]
-pub(crate) struct Written {
-    pub(crate) rows: u64,
-    pub(crate) dead_letters: Vec<DeadLetter>,
 }
 
 struct SinkOutput<D, S: Sink<D::Item>>
@@ -41,6 +35,7 @@ where
     operator: Operator,
     sink: Arc<S>,
     pending: Vec<S::Pending>,
+    started: bool,
 }
 
 impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
@@ -53,18 +48,18 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
     fn guarantee(&self) -> Guarantee {
         self.sink.guarantee()
     }
-    fn level(&self) -> usize {
-        let mut origins = Origins::default();
-        self.stream.trace(&mut origins);
-        origins.level
+    fn origins(&self) -> Origins {
+        Origins::of(&self.stream)
     }
 
     fn start(&mut self) -> Result<Option<Epoch>> {
-        let started = self.sink.start().and_then(|()| self.sink.last_committed());
-        started.map_err(|source| Error::Sink { name: self.name(), batch: 0, source })
+        let started = self.sink.start();
+        self.started = started.is_ok();
+        let last = started.and_then(|()| self.sink.last_committed());
+        last.map_err(|source| Error::Sink { name: self.name(), batch: 0, source })
     }
 
-    fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<Written> {
+    fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<u64> {
         let rdd = self.stream.rdd(batch)?;
         let (sink, operator) = (Arc::clone(&self.sink), self.operator.clone());
         let work = move |rdd: &D::Rdd, split: usize, task: &TaskContext| {
@@ -86,13 +81,11 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
                 }
             }
         };
-        let (parts, dead_letters) = batch
-            .context()
-            .run_some(&rdd, 0..firesteel_core::Lineage::num_partitions(&rdd), work)
-            .map_err(|source| Error::Batch { batch: batch.id(), output: self.name(), source })?;
+        let parts = batch.context().run(&rdd, work);
+        let parts = parts.map_err(|source| Error::Batch { batch: batch.id(), output: self.name(), source })?;
         let rows = parts.iter().map(|(_, rows)| rows).sum();
         self.pending = parts.into_iter().map(|(pending, _)| pending).collect();
-        Ok(Written { rows, dead_letters })
+        Ok(rows)
     }
 
     fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError> {
@@ -106,7 +99,7 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
     }
 
     fn stop(&mut self) -> std::result::Result<(), ConnectError> {
-        self.sink.stop()
+        if std::mem::take(&mut self.started) { self.sink.stop() } else { Ok(()) }
     }
 }
 
@@ -139,22 +132,20 @@ where
     fn guarantee(&self) -> Guarantee {
         Guarantee::AtLeastOnce
     }
-    fn level(&self) -> usize {
-        let mut origins = Origins::default();
-        self.stream.trace(&mut origins);
-        origins.level
+    fn origins(&self) -> Origins {
+        Origins::of(&self.stream)
     }
     fn start(&mut self) -> Result<Option<Epoch>> {
         Ok(None)
     }
-    fn write(&mut self, batch: &Batch, _: Epoch) -> Result<Written> {
+    fn write(&mut self, batch: &Batch, _: Epoch) -> Result<u64> {
         let rdd = crate::stream::reusable(self.stream.rdd(batch)?);
-        match (self.f)(rdd, batch) {
-            Ok(()) => Ok(Written::default()),
-            Err(source) => match source.into().downcast::<ConnectError>() {
+        match caught(|| (self.f)(rdd, batch)) {
+            Ok(()) => Ok(0),
+            Err(source) => match source.downcast::<ConnectError>() {
                 Ok(error) if error.class() == Class::Closed => {
                     self.closed = Some(*error);
-                    Ok(Written::default())
+                    Ok(0)
                 }
                 Ok(error) => Err(self.failed(batch, error)),
                 Err(source) => Err(self.failed(batch, source)),
@@ -175,7 +166,8 @@ impl<D: DStream> Stream<D> {
     #[track_caller]
     pub fn write<S: Sink<D::Item>>(self, sink: S) {
         let operator = Operator::here("write");
-        let output = SinkOutput { stream: self.node, operator, sink: Arc::new(sink), pending: Vec::new() };
+        let output =
+            SinkOutput { stream: self.node, operator, sink: Arc::new(sink), pending: Vec::new(), started: false };
         self.graph.change(|parts| parts.outputs.push(Box::new(output)));
     }
 

@@ -1,10 +1,13 @@
 //! What a job reports: a record per micro-batch, and a summary at the end.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Guarantee};
 use firesteel_window::Timestamp;
 use serde::Serialize;
+
+use crate::stream::message;
 
 /// One micro-batch in numbers. Serialises to JSON.
 #[derive(Debug, Clone, Serialize)]
@@ -140,7 +143,8 @@ pub(crate) fn per_second(count: u64, micros: u64) -> f64 {
     if micros == 0 { 0.0 } else { count as f64 * 1e6 / micros as f64 }
 }
 
-/// Hears of a job's life. Calls come on the job's thread, in order; a slow listener slows the job.
+/// Hears of a job's life. Calls come on the job's thread, in order; a slow listener slows the job. One that panics does
+/// not end it.
 pub trait StreamingListener: Send + Sync + 'static {
     /// The job starts.
     fn on_start(&self, info: &JobInfo) {
@@ -153,5 +157,14 @@ pub trait StreamingListener: Send + Sync + 'static {
     /// The job has ended; `error` says why, if it was not meant to.
     fn on_end(&self, summary: &Summary, error: Option<&crate::Error>) {
         let _ = (summary, error);
+    }
+}
+
+/// Tells all listeners. What goes wrong in one of them is no concern of the job, nor of the others.
+pub(crate) fn tell(listeners: &[Arc<dyn StreamingListener>], call: impl Fn(&dyn StreamingListener)) {
+    for listener in listeners {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| call(&**listener))) {
+            tracing::error!(panic = message(&*panic), "a listener panicked");
+        }
     }
 }

@@ -1,13 +1,18 @@
 //! Running a job: triggers, the batch loop, and the handle of a running job.
 
+mod again;
 mod batch_loop;
 mod control;
 mod drive;
 mod handle;
+mod tasks;
 mod trigger;
+mod write;
 
 pub use batch_loop::JobRun;
 pub(crate) use control::Control;
 pub use control::{Stop, Stopper};
 pub use handle::RunningJob;
+pub(crate) use tasks::{STOPPED, Tasks};
+pub(crate) use trigger::Schedule;
 pub use trigger::Trigger;

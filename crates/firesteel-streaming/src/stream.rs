@@ -2,6 +2,7 @@
 
 mod basic;
 mod boxed;
+mod feeds;
 mod joins;
 mod lift;
 mod pairs;
@@ -13,6 +14,8 @@ mod source;
 mod transform;
 mod try_map;
 
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use firesteel_core::{Operator, Rdd};
@@ -22,6 +25,7 @@ use crate::error::Result;
 use crate::graph::Graph;
 
 pub use boxed::BoxStream;
+pub(crate) use feeds::Feeds;
 pub(crate) use lift::Width;
 pub use lift::{Lift, Lift2};
 pub use shared::Shared;
@@ -60,9 +64,27 @@ pub trait DStream: Send + Sync + 'static {
 #[derive(Debug, Default, Clone)]
 pub struct Origins {
     pub(crate) inputs: Vec<usize>,
-    /// Outputs of level n run after those of level n - 1, whose side outputs they read.
-    pub(crate) level: usize,
+    /// The side outputs that are read.
+    pub(crate) sides: Vec<Arc<Feeds>>,
     pub(crate) shuffled: bool,
+}
+
+impl Origins {
+    /// Where the records of `stream` come from.
+    pub(crate) fn of(stream: &impl DStream) -> Self {
+        let mut origins = Self::default();
+        stream.trace(&mut origins);
+        origins
+    }
+
+    /// When an output of such records runs: those of level n run behind those of level n - 1, whose side outputs they
+    /// read.
+    ///
+    /// # Errors
+    /// The name of a side output that is fed by what reads it.
+    pub(crate) fn level(&self) -> std::result::Result<usize, Arc<str>> {
+        Feeds::level(&self.sides)
+    }
 }
 
 /// A stream of records in micro-batches.
@@ -86,6 +108,26 @@ impl<D> std::fmt::Debug for Stream<D> {
         f.write_str("Stream")
     }
 }
+
+/// Calls a user's function on the job's thread; a panic becomes an error like any other.
+pub(crate) fn caught<T, E>(call: impl FnOnce() -> std::result::Result<T, E>) -> std::result::Result<T, Cause>
+where
+    E: Into<Cause>,
+{
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(Into::into),
+        Err(panic) => Err(format!("it panicked: {}", message(&*panic)).into()),
+    }
+}
+
+/// The text of a panic.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it left no text")
+}
+
+/// The error of a user's function.
+pub(crate) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 /// The same RDD for user code, which may run several actions over it: shuffles keep what they have moved.
 pub(crate) fn reusable<R: Rdd>(mut rdd: R) -> R {

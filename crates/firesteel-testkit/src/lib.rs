@@ -15,10 +15,21 @@
 //! ```
 //!
 //! Event times are written as a [`timeline`]: `a@1 b@2 | a@12`.
+//!
+//! For jobs that run on threads of their own there are a [`JobLog`] to wait for batches, a [`Gate`] to hold a task at a
+//! place, and [`faults`] to make sources and sinks fail.
 
+pub mod faults;
+mod gate;
+mod job_log;
 mod recorder;
 mod test_job;
 pub mod timeline;
 
+pub use gate::Gate;
+pub use job_log::{JobEvent, JobLog};
 pub use recorder::Recorder;
 pub use test_job::{TestBuilder, TestJob};
+
+/// How long anything in here waits for another thread before the test has failed.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);

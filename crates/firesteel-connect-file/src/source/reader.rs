@@ -274,11 +274,14 @@ impl<D: Decode> SourceReader for TextFileReader<D> {
         self.file.available().is_some_and(|available| self.position >= available)
     }
 
-    fn for_each(&mut self, mut each: impl FnMut(D::Item)) -> Result<()> {
-        while let Some(line) = self.advance()? {
-            each(self.record(line)?);
+    fn for_each_of(&mut self, most: u64, mut each: impl FnMut(D::Item)) -> Result<bool> {
+        for _ in 0..most {
+            match self.advance()? {
+                Some(line) => each(self.record(line)?),
+                None => return Ok(false),
+            }
         }
-        Ok(())
+        Ok(true)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{PositionUnit, ReadRange, Source, SourceReader, Split};
 const READS: Rule = Rule("S1", "every record can be read");
 const LIMITS: Rule = Rule("S5", "limits are respected, and a read gets on nevertheless");
 const POSITIONS: Rule = Rule("S6", "positions grow with the records and tell where to go on");
-const FOR_EACH: Rule = Rule("S7", "for_each does what next_record does, also when it unwinds");
+const FOR_EACH: Rule = Rule("S7", "for_each and for_each_of do what next_record does, also when they unwind");
 
 /// What a range held.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,6 +130,40 @@ where
             unwinding(source, split, all, stop);
         }
     }
+    for most in [1, 2, 7] {
+        in_parts(source, split, all, most);
+    }
+}
+
+/// `for_each_of` so many records until it says that there are no more.
+fn in_parts<S>(source: &S, split: &Split, all: &Read<S::Item>, most: u64)
+where
+    S: Source,
+    S::Item: Clone + PartialEq + Debug,
+{
+    let mut reader = FOR_EACH.ok(source.open(&open_range(&split.id, split.first)), || "opening".into());
+    let mut records = vec![];
+    loop {
+        let (before, mut part) = (records.len(), 0);
+        let more = reader.for_each_of(most, |record| {
+            part += 1;
+            records.push(record);
+        });
+        let more = FOR_EACH.ok(more, || format!("reading with for_each_of({most})"));
+        let position = reader.position();
+        FOR_EACH.check(part <= most && (part == most || !more), || {
+            format!("for_each_of({most}) gave {part} records behind {before} and said that more is there: {more}")
+        });
+        FOR_EACH.check(all.positions.get(records.len()).is_none_or(|due| !more || position == *due), || {
+            format!("for_each_of({most}) left position {position} behind {} records", records.len())
+        });
+        if !more {
+            break;
+        }
+    }
+    FOR_EACH.check(records == all.records && reader.position() == all.end(), || {
+        format!("reading with for_each_of({most}) adds up to {records:?}, up to {}", reader.position())
+    });
 }
 
 fn uninterrupted<S>(source: &S, split: &Split, all: &Read<S::Item>, skipped: usize)

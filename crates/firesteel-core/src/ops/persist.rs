@@ -1,6 +1,8 @@
 //! `persist`: records are kept once they have been computed.
 
+use std::cell::Cell;
 use std::marker::PhantomData;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,7 +12,7 @@ use crate::ops::either::Either;
 use crate::rdd::{Data, Rdd, Records};
 use crate::source::Numbered;
 use crate::storage::{Block, Blocks, Disk, Memory, Shared, Spill, StorageLevel};
-use crate::task::TaskContext;
+use crate::task::{Apart, Counted, TaskContext};
 
 /// The RDD of [`RddOps::persist`](crate::RddOps::persist). What it keeps is dropped with its last clone.
 pub struct Persisted<R, L> {
@@ -25,6 +27,8 @@ struct Kept {
     rdd: RddId,
     blocks: Blocks,
     enabled: AtomicBool,
+    /// A partition that had to go and is computed again is not counted again.
+    counted: Counted,
 }
 
 impl Drop for Kept {
@@ -43,7 +47,8 @@ where
         let _ = level;
         let node = Node::new(parent.node().context(), operator);
         let blocks = node.context().blocks().clone();
-        let kept = Arc::new(Kept { rdd: node.id(), blocks, enabled: AtomicBool::new(true) });
+        let kept =
+            Arc::new(Kept { rdd: node.id(), blocks, enabled: AtomicBool::new(true), counted: Counted::default() });
         Self { node, parent, kept, level: PhantomData }
     }
 
@@ -62,18 +67,31 @@ where
     /// Computes a partition, and keeps it if the attempt succeeds.
     fn fill<'a>(&'a self, split: usize, task: &'a TaskContext) -> Filled<'a, R::Item> {
         let memory = self.node.context().memory();
-        let mut records = task.guard(self.parent.compute(split, task));
+        let (apart, whole) = (Apart::default(), Rc::new(Cell::new(false)));
+        let is_whole = Rc::clone(&whole);
+        task.count_once(apart.clone(), split, Arc::clone(&self.kept.counted), move || is_whole.get());
+        let mut records = task.apart(&apart, || task.guard(self.parent.compute(split, task)));
         let (mut held, mut check_at) = (Vec::new(), Memory::FIRST_CHECK);
         let limit = self.kept.blocks.limit();
         // What does not belong into memory goes to disk at once; what turns out too large, as soon as it does.
         let mut fits = L::measure(&held).is_some();
-        while fits && let Some(record) = records.next() {
-            held.push(record);
-            if held.len() >= check_at {
-                fits = L::measure(&held).is_some_and(|bytes| bytes <= limit);
-                check_at = Memory::next_check(held.len());
+        task.apart(&apart, || {
+            while fits && !whole.get() {
+                match records.next() {
+                    Some(record) => held.push(record),
+                    None => whole.set(true),
+                }
+                if held.len() >= check_at {
+                    fits = L::measure(&held).is_some_and(|bytes| bytes <= limit);
+                    check_at = Memory::next_check(held.len());
+                }
             }
-        }
+        });
+        let records = std::iter::from_fn(move || {
+            let record = if whole.get() { None } else { task.apart(&apart, || records.next()) };
+            whole.set(record.is_none());
+            record
+        });
         match L::disk() {
             _ if fits => Either::Left(self.keep_in_memory(split, held, task)),
             Some(disk) => {

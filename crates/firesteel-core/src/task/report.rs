@@ -42,7 +42,8 @@ impl TaskReport {
         &self.metrics
     }
 
-    /// The records that were set aside.
+    /// The records that were set aside, without those of a partition that is persisted: whether they count shows when
+    /// the report is applied.
     #[must_use]
     pub fn dead_letters(&self) -> &[DeadLetter] {
         &self.dead_letters
@@ -50,9 +51,11 @@ impl TaskReport {
 
     /// Makes the attempt count: merges what it added to accumulators, and returns the records it set aside.
     pub fn apply(self) -> Vec<DeadLetter> {
+        let mut dead = Vec::new();
         for update in self.updates {
-            update.apply(self.partition);
+            update.apply(self.partition, &mut dead);
         }
-        self.dead_letters
+        dead.extend(self.dead_letters);
+        dead
     }
 }

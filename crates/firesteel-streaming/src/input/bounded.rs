@@ -7,7 +7,7 @@ use firesteel_core::{Clock, Context, Node, Operator, SystemClock};
 use firesteel_window::Timestamp;
 
 use crate::error::Result;
-use crate::input::{Admission, BatchLimits, Bound, Input, Reading, SourceInput, SourceRdd};
+use crate::input::{Admission, BatchLimits, Bound, Input, Reading, SourceInput, SourceRdd, SplitNumbers};
 
 /// Reads sources as RDDs: what a source holds now, as one dataset for batch work.
 ///
@@ -36,7 +36,8 @@ impl ReadRdd for Context {
     fn read<S: Source>(&self, source: S) -> Result<SourceRdd<S>> {
         let operator = Operator::here("read");
         let now = i64::try_from(SystemClock::new().wall().as_micros()).unwrap_or(i64::MAX);
-        let (mut input, reading) = SourceInput::new(source.describe(), source);
+        let numbers = SplitNumbers::default();
+        let (mut input, reading) = SourceInput::new(source.describe(), source, operator.clone(), numbers);
         input.start(Wake::silent())?;
         let started = Arc::new(Started(Arc::clone(&reading)));
         input.admit(&Admission {

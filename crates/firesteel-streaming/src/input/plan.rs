@@ -63,55 +63,76 @@ const PART_RECORDS: u64 = 16_384;
 /// A task of fewer bytes is not worth a thread.
 const PART_BYTES: u64 = 2 << 20;
 
-/// Cuts what is unread (split, available, position) into ranges: within the limits, each split getting its share, and
-/// large ranges of divisible splits cut for parallel tasks.
-pub(crate) fn cut(unread: &[(Split, Option<u64>, u64)], admission: &Admission) -> Vec<Cut> {
-    let limits = match admission.bound {
-        Bound::Once => BatchLimits { records: Some(u64::MAX), bytes: Some(u64::MAX) },
-        _ => admission.limits,
-    };
+/// What is unread of a split: up to where, and from where on.
+pub(crate) type Unread = (Split, Option<u64>, u64);
+
+/// What is left of a limit.
+#[derive(Clone, Copy)]
+struct Budget(Option<u64>);
+
+impl Budget {
+    /// An even share among so many; nothing when nothing is left, `None` without a limit.
+    fn share(self, among: usize) -> Option<u64> {
+        self.0.map(|left| left.div_ceil(among.max(1) as u64))
+    }
+
+    fn spend(&mut self, used: Option<u64>) {
+        self.0 = self.0.map(|left| left.saturating_sub(used.unwrap_or(0)));
+    }
+}
+
+/// Cuts what is unread into ranges: within the limits, each split getting its share, and large ranges of divisible
+/// splits cut for parallel tasks.
+///
+/// A limit may be too small for all splits. Returns how many, from the first on, have got something.
+pub(crate) fn cut(unread: &[Unread], admission: &Admission) -> (Vec<Cut>, usize) {
+    let limits = if admission.bound == Bound::Once { BatchLimits::default() } else { admission.limits };
+    let default = |amount| (admission.bound != Bound::Once).then_some(amount);
+    let mut records_left = Budget(limits.records.or(default(DEFAULT_RECORDS)));
+    let mut bytes_left = Budget(limits.bytes.or(default(DEFAULT_BYTES)));
     let mut cuts = Vec::new();
-    let mut records_left = limits.records.unwrap_or(DEFAULT_RECORDS);
-    let mut bytes_left = limits.bytes.unwrap_or(DEFAULT_BYTES);
     for (index, (split, available, position)) in unread.iter().enumerate() {
-        let splits_left = (unread.len() - index) as u64;
-        let share = |left: u64| if left == u64::MAX { left } else { left.div_ceil(splits_left).max(1) };
-        let (records, bytes) = (share(records_left), share(bytes_left));
+        let splits_left = unread.len() - index;
+        let (records, bytes) = (records_left.share(splits_left), bytes_left.share(splits_left));
+        if records == Some(0) || bytes == Some(0) {
+            return (cuts, index);
+        }
+        let up_to = |available: u64, most: Option<u64>| {
+            most.map_or(available, |most| available.min(position.saturating_add(most)))
+        };
         let mut range = ReadRange {
             split: split.id.clone(),
             from: *position,
             to: *available,
-            max_records: limits.records.map(|_| records),
-            max_bytes: limits.bytes.map(|_| bytes),
+            max_records: records,
+            max_bytes: bytes,
         };
         match (split.unit, available) {
             (PositionUnit::Records, Some(available)) => {
-                let to = (*available).min(position.saturating_add(records));
+                let to = up_to(*available, records);
                 (range.to, range.max_records) = (Some(to), None);
-                records_left = records_left.saturating_sub(to - position);
+                // How many bytes a record has is the source's to know.
+                range.max_bytes = bytes.filter(|_| limits.bytes.is_some());
+                records_left.spend(Some(to - position));
+                bytes_left.spend(range.max_bytes);
             }
             (PositionUnit::Bytes, Some(available)) if limits.records.is_none() => {
-                let to = (*available).min(position.saturating_add(bytes));
+                let to = up_to(*available, bytes);
+                range.max_records = None;
                 // Only a divisible split can be read up to a byte between two records.
                 if split.divisible {
                     (range.to, range.max_bytes) = (Some(to), None);
-                } else {
-                    range.max_bytes = Some(bytes);
                 }
-                bytes_left = bytes_left.saturating_sub(to - position);
+                bytes_left.spend(Some(to - position));
             }
             _ => {
-                range.max_records = Some(records);
-                range.max_bytes = Some(bytes);
-                records_left = records_left.saturating_sub(records);
-                bytes_left = bytes_left.saturating_sub(bytes);
+                records_left.spend(records);
+                bytes_left.spend(bytes);
             }
         }
-        range.max_records = range.max_records.filter(|limit| *limit != u64::MAX);
-        range.max_bytes = range.max_bytes.filter(|limit| *limit != u64::MAX);
         divide(range, split, admission.executors, &mut cuts);
     }
-    cuts
+    (cuts, unread.len())
 }
 
 fn divide(range: ReadRange, split: &Split, executors: usize, cuts: &mut Vec<Cut>) {
@@ -150,29 +171,39 @@ mod tests {
     #[test]
     fn a_large_range_is_cut_for_the_executors_and_a_small_one_is_not() {
         let large = split(PositionUnit::Records, Some(100_000), true);
-        let cuts = cut(&[large], &admission(BatchLimits::default()));
+        let (cuts, _) = cut(&[large], &admission(BatchLimits::default()));
         let bounds: Vec<_> = cuts.iter().map(|(range, hint)| (range.from, range.to, *hint)).collect();
         assert_eq!(bounds, [(0, Some(50_000), Some(50_000)), (50_000, Some(100_000), Some(50_000))]);
         let small = split(PositionUnit::Records, Some(100), true);
-        assert_eq!(cut(&[small], &admission(BatchLimits::default())).len(), 1);
+        assert_eq!(cut(&[small], &admission(BatchLimits::default())).0.len(), 1);
     }
 
     #[test]
     fn splits_share_the_limit_and_what_one_leaves_the_next_may_take() {
         let few = split(PositionUnit::Records, Some(10), true);
         let many = split(PositionUnit::Records, Some(1_000), true);
-        let cuts = cut(&[few, many], &admission(BatchLimits::default().records(100)));
+        let (cuts, _) = cut(&[few, many], &admission(BatchLimits::default().records(100)));
         let lens: Vec<_> = cuts.iter().map(|(range, _)| range.len_hint()).collect();
         assert_eq!(lens, [Some(10), Some(90)]);
     }
 
     #[test]
+    fn a_limit_too_small_for_all_splits_is_kept_all_the_same() {
+        let many = [(); 10].map(|()| split(PositionUnit::Records, Some(1_000), true));
+        let (cuts, served) = cut(&many, &admission(BatchLimits::default().records(3)));
+        let lens: Vec<_> = cuts.iter().map(|(range, _)| range.len_hint()).collect();
+        assert_eq!((lens, served), (vec![Some(1); 3], 3));
+    }
+
+    #[test]
     fn an_unknown_end_is_bounded_by_records_and_bytes() {
-        let cuts = cut(&[split(PositionUnit::Bytes, None, false)], &admission(BatchLimits::default()));
+        let unknown = || split(PositionUnit::Bytes, None, false);
+        let (cuts, _) = cut(&[unknown()], &admission(BatchLimits::default()));
         let (range, _) = &cuts[0];
         assert_eq!((range.to, range.max_records, range.max_bytes), (None, Some(DEFAULT_RECORDS), Some(DEFAULT_BYTES)));
         let once = Admission { bound: Bound::Once, ..admission(BatchLimits::default().records(5)) };
-        let (range, _) = &cut(&[split(PositionUnit::Bytes, None, false)], &once)[0];
-        assert_eq!((range.to, range.max_records, range.max_bytes), (None, None, None));
+        for (range, _) in cut(&[unknown(), unknown()], &once).0 {
+            assert_eq!((range.to, range.max_records, range.max_bytes), (None, None, None));
+        }
     }
 }

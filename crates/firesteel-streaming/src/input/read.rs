@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firesteel_connect::{Class, ReadRange, Source, SourceReader};
+use firesteel_connect::{Class, ConnectError, ReadRange, Source, SourceReader};
 use firesteel_core::{Accumulate, Accumulator, Dependency, Lineage, Node, Operator, Rdd, TaskContext};
 
 use crate::batch::Batch;
@@ -18,6 +18,13 @@ pub(crate) struct Planned {
     pub(crate) hint: Option<u64>,
 }
 
+impl Planned {
+    /// Whether it is known without reading what is in the range.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.range.to.is_some() && self.range.max_records.is_none() && self.range.max_bytes.is_none()
+    }
+}
+
 /// The ranges of a batch, and where reading them ended.
 #[derive(Clone)]
 pub(crate) struct Ranges {
@@ -28,6 +35,18 @@ pub(crate) struct Ranges {
 impl Ranges {
     pub(crate) fn new(planned: Vec<Planned>) -> Self {
         Self { planned: planned.into(), ends: Accumulator::new() }
+    }
+
+    /// The ranges whose end only reading can tell, and which have not been read as far as they go.
+    pub(crate) fn unfinished(&self) -> Vec<usize> {
+        if self.planned.iter().all(Planned::is_exact) {
+            return Vec::new();
+        }
+        let unfinished = |index: &usize| {
+            let is_whole = self.ends.read(|ends| ends.of(*index)).is_some_and(|end| end.whole);
+            !self.planned[*index].is_exact() && !is_whole
+        };
+        (0..self.planned.len()).filter(unfinished).collect()
     }
 }
 
@@ -44,7 +63,7 @@ pub(crate) struct End {
     pub(crate) records: u64,
     pub(crate) at_end: bool,
     /// Whether the range was read as far as it goes.
-    whole: bool,
+    pub(crate) whole: bool,
 }
 
 /// The ends of a batch's ranges by number. The first successful read of a range decides where it ends.
@@ -121,27 +140,54 @@ impl<S: Source> Rdd for SourceRdd<S> {
 
     #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = S::Item> + 'a {
-        let Planned { range, origin, number, .. } = &self.ranges.planned[split];
+        let planned = &self.ranges.planned[split];
+        let Planned { range, origin, number, .. } = planned;
         let mut range = range.clone();
         let ends = &self.ranges.ends;
         // A repetition reads exactly what was read the first time.
-        if (range.max_records.is_some() || range.max_bytes.is_some() || range.to.is_none())
+        if !planned.is_exact()
             && let Some(end) = ends.read(|ends| ends.of(split)).filter(|end| end.whole)
         {
             range = ReadRange::exact(range.split, range.from, end.position);
         }
         task.set_origin(Arc::clone(origin), *number);
-        let reader = self.reading.source.open(&range).unwrap_or_else(|error| {
-            let retryable = error.class() == Class::Retryable;
-            task.fail_with(error, retryable)
-        });
-        SourceIter { reader, split, ends, task, from: range.from, records: 0, done: false }
+        let place = Place { name: &self.reading.name, operator: self.node.operator() };
+        let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
+        SourceIter { reader, place, split, ends, task, from: range.from, records: 0, done: false }
     }
 }
+
+/// Who is reading, for errors.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    name: &'a Arc<str>,
+    operator: &'a Operator,
+}
+
+impl Place<'_> {
+    #[cold]
+    fn fail(self, source: ConnectError, task: &TaskContext) -> ! {
+        let retryable = source.class() == Class::Retryable;
+        let error = ReadError { name: Arc::clone(self.name), source };
+        task.blame_on(self.operator, || task.fail_with(error, retryable))
+    }
+}
+
+/// An error of a source within a task.
+#[derive(Debug, thiserror::Error)]
+#[error("source {name}: {source}")]
+struct ReadError {
+    name: Arc<str>,
+    source: ConnectError,
+}
+
+/// Records after which a task looks whether it has been cancelled.
+const CHECK: u64 = 4096;
 
 /// Reads one range and reports where it ended.
 struct SourceIter<'a, R: SourceReader> {
     reader: R,
+    place: Place<'a>,
     split: usize,
     ends: &'a Accumulator<Ends>,
     task: &'a TaskContext,
@@ -157,12 +203,6 @@ impl<R: SourceReader> SourceIter<'_, R> {
         let (position, at_end) = (self.reader.position(), self.reader.at_end());
         self.ends.add((self.split, End { position, records: self.records, at_end, whole }));
     }
-
-    #[cold]
-    fn fail(&mut self, error: firesteel_connect::ConnectError) -> ! {
-        let retryable = error.class() == Class::Retryable;
-        self.task.fail_with(error, retryable)
-    }
 }
 
 impl<R: SourceReader> Iterator for SourceIter<'_, R> {
@@ -177,7 +217,7 @@ impl<R: SourceReader> Iterator for SourceIter<'_, R> {
             Ok(Some(record)) => {
                 self.records += 1;
                 self.task.set_position(self.reader.last_position());
-                if self.records.is_multiple_of(4096) {
+                if self.records.is_multiple_of(CHECK) {
                     self.task.check_cancelled();
                 }
                 Some(record)
@@ -186,7 +226,7 @@ impl<R: SourceReader> Iterator for SourceIter<'_, R> {
                 self.report(true);
                 None
             }
-            Err(error) => self.fail(error),
+            Err(error) => self.place.fail(error, self.task),
         }
     }
 
@@ -194,20 +234,32 @@ impl<R: SourceReader> Iterator for SourceIter<'_, R> {
     fn fold<B, F: FnMut(B, R::Item) -> B>(mut self, start: B, mut each: F) -> B {
         let mut acc = Some(start);
         if !self.done {
+            let (reader, task) = (&mut self.reader, self.task);
             let read = if R::POSITIONS_ARE_RECORDS {
-                let from = self.reader.position();
-                let read = self.reader.for_each(|record| acc = acc.take().map(|acc| each(acc, record)));
-                self.records += self.reader.position() - from;
+                let from = reader.position();
+                let read = loop {
+                    match reader.for_each_of(CHECK, |record| acc = acc.take().map(|acc| each(acc, record))) {
+                        Ok(true) => task.check_cancelled(),
+                        ended => break ended,
+                    }
+                };
+                self.records += reader.position() - from;
                 read
             } else {
-                let (reader, records) = (&mut self.reader, &mut self.records);
-                reader.for_each(|record| {
-                    *records += 1;
-                    acc = acc.take().map(|acc| each(acc, record));
-                })
+                let records = &mut self.records;
+                loop {
+                    let each = |record| {
+                        *records += 1;
+                        acc = acc.take().map(|acc| each(acc, record));
+                    };
+                    match reader.for_each_of(CHECK, each) {
+                        Ok(true) => task.check_cancelled(),
+                        ended => break ended,
+                    }
+                }
             };
             if let Err(error) = read {
-                self.fail(error);
+                self.place.fail(error, self.task);
             }
             self.report(true);
         }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use firesteel_connect::{Class, ConnectError, Epoch, Replay};
-use firesteel_core::{Clock, Context, DeadLetter};
+use firesteel_connect::{Epoch, Replay};
+use firesteel_core::{Clock, Context};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
@@ -11,9 +11,9 @@ use crate::context::Config;
 use crate::error::{Error, Result};
 use crate::graph::{Counted, Parts, What};
 use crate::input::{Admission, Admitted, Bound, Input};
-use crate::output::Written;
-use crate::progress::{BatchProgress, Durations, JobInfo, OutputProgress, Summary, per_second};
-use crate::run::{Control, Stop};
+use crate::progress::{BatchProgress, Durations, JobInfo, OutputProgress, Summary, per_second, tell};
+use crate::run::again::ask;
+use crate::run::{Control, Stop, Tasks};
 use crate::stream::{RecordError, SideOutput};
 
 /// A job that has been started and is advanced batch by batch.
@@ -27,7 +27,10 @@ pub struct JobRun {
     context: Context,
     pub(super) config: Arc<Config>,
     pub(super) control: Arc<Control>,
-    dead_letters: SideOutput<RecordError>,
+    pub(super) tasks: Arc<Tasks>,
+    pub(super) dead_letters: SideOutput<RecordError>,
+    /// For each output, how many levels of side outputs lie before it.
+    pub(super) levels: Vec<usize>,
     pub(super) batch: u64,
     /// The newest epoch of this run or of any sink: what is committed next is behind all of them.
     last_epoch: Epoch,
@@ -36,6 +39,10 @@ pub struct JobRun {
     pub(super) ended: bool,
     /// The job is to stop gracefully: only what receivers have stored is still read, for nobody could read it later.
     pub(super) draining: bool,
+    /// Something was given up because the job is to stop.
+    pub(super) interrupted: bool,
+    /// The number of the batch that failed: nothing runs behind it.
+    failed: Option<u64>,
     pub(super) closed: bool,
 }
 
@@ -49,8 +56,6 @@ pub(super) enum Step {
     },
 }
 
-/// How often a commit is tried when the sink says that trying again may help.
-const COMMIT_ATTEMPTS: u32 = 5;
 /// Below so many records a batch is not worth more than one partition behind a shuffle.
 const SMALL_BATCH: u64 = 20_000;
 
@@ -61,16 +66,16 @@ impl JobRun {
         context: Context,
         config: Arc<Config>,
         control: Arc<Control>,
+        tasks: Arc<Tasks>,
         dead_letters: SideOutput<RecordError>,
     ) -> Result<Self> {
-        if let Some(fault) = parts.faults.pop() {
-            return Err(fault);
+        if !parts.faults.is_empty() {
+            return Err(parts.faults.swap_remove(0));
         }
         if parts.outputs.is_empty() {
             return Err(Error::NoOutput { job: job.to_string() });
         }
-        // Outputs that read side outputs run behind those that fill them.
-        parts.outputs.sort_by_key(|output| output.level());
+        let levels = sort_by_level(&mut parts)?;
         let names = parts.outputs.iter().map(|output| output.name().into()).collect();
         let started = config.clock.monotonic();
         let mut run = Self {
@@ -80,16 +85,19 @@ impl JobRun {
             context,
             config,
             control,
+            tasks,
             dead_letters,
+            levels,
             batch: 0,
             last_epoch: Epoch::default(),
             started,
             summary: Summary::default(),
             ended: false,
             draining: false,
+            interrupted: false,
+            failed: None,
             closed: false,
         };
-        run.announce();
         for input in &mut run.parts.inputs {
             let control = Arc::clone(&run.control);
             input.start(firesteel_connect::Wake::new(move || control.wake()))?;
@@ -97,6 +105,7 @@ impl JobRun {
         for output in &mut run.parts.outputs {
             run.last_epoch = run.last_epoch.max(output.start()?.unwrap_or_default());
         }
+        run.announce();
         Ok(run)
     }
 
@@ -107,9 +116,7 @@ impl JobRun {
         let outputs = outputs.map(|(output, name)| (Arc::clone(name), output.describe())).collect();
         let info = JobInfo { job: Arc::clone(&self.job), inputs, outputs, guarantee, guarantee_reason };
         tracing::info!(job = %info.job, guarantee = %info.guarantee, reason = %info.guarantee_reason, "the job starts");
-        for listener in &self.config.listeners {
-            listener.on_start(&info);
-        }
+        tell(&self.config.listeners, |listener| listener.on_start(&info));
     }
 
     /// The run so far, in numbers.
@@ -146,14 +153,26 @@ impl JobRun {
     }
 
     pub(super) fn admit(&mut self, admission: &Admission) -> Result<Vec<Admitted>> {
-        let (control, draining) = (&self.control, self.draining);
-        let admit = |input: &mut Box<dyn Input>| {
+        if let Some(batch) = self.failed {
+            return Err(Error::Setting {
+                what: format!("job {}", self.job),
+                reason: format!(
+                    "batch {batch} has failed, so no batch can follow: build a new context for another run"
+                ),
+            });
+        }
+        let (control, draining, interrupted) = (&self.control, self.draining, &mut self.interrupted);
+        let mut admit = |input: &mut Box<dyn Input>| {
             if draining && input.replay() == Replay::Always {
                 return Ok(Admitted { drained: true, ..Admitted::default() });
             }
-            ask(control, || input.admit(admission))
+            // What receivers have stored is not given up because of a graceful stop.
+            let give_up = if draining { Stop::AtOnce } else { Stop::Gracefully };
+            let admitted = ask(control, give_up, || input.admit(admission));
+            *interrupted |= admitted.is_err() && control.stopping() >= Some(give_up);
+            admitted
         };
-        self.parts.inputs.iter_mut().map(admit).collect()
+        self.parts.inputs.iter_mut().map(&mut admit).collect()
     }
 
     pub(super) fn step(&mut self, bound: Bound, force: bool) -> Result<Step> {
@@ -161,12 +180,21 @@ impl JobRun {
         let admission = self.admission(bound);
         let admitted = self.admit(&admission)?;
         let something = admitted.iter().any(|input| input.ranges > 0);
-        if !something && !force && !self.parts.trackers.iter().any(|tracker| tracker.can_advance(admission.now)) {
+        if !something && !force && !self.watermark_can_advance(&admission, &admitted) {
             let complete = admitted.iter().all(|input| input.complete);
             let drained = admitted.iter().all(|input| input.drained);
             return Ok(Step::Idle { complete, drained });
         }
         self.process(&admission, &admitted, false, begun).map(|progress| Step::Done(Box::new(progress)))
+    }
+
+    /// Whether a batch without records would fire windows.
+    fn watermark_can_advance(&self, admission: &Admission, admitted: &[Admitted]) -> bool {
+        self.parts.trackers.iter().any(|tracker| {
+            let inputs = tracker.inputs.iter().filter_map(|input| admitted.get(*input));
+            let finished = inputs.filter(|input| input.newly_finished).flat_map(|input| &input.finished);
+            tracker.can_advance(admission.now, finished.copied())
+        })
     }
 
     fn process(
@@ -179,9 +207,11 @@ impl JobRun {
         self.batch += 1;
         self.last_epoch = Epoch(self.last_epoch.0 + 1);
         let epoch = self.last_epoch;
+        // It holds until the batch is done.
+        self.failed = Some(self.batch);
         for tracker in &self.parts.trackers {
-            let of = |names: fn(&Admitted) -> &Vec<Arc<str>>| {
-                tracker.inputs.iter().filter_map(|input| admitted.get(*input)).flat_map(names).cloned()
+            let of = |numbers: fn(&Admitted) -> &Vec<u32>| {
+                tracker.inputs.iter().filter_map(|input| admitted.get(*input)).flat_map(numbers).copied()
             };
             tracker.begin(admission.now, of(|input| &input.waiting), of(|input| &input.finished), ending);
         }
@@ -192,68 +222,21 @@ impl JobRun {
         let context = self.context.with_parallelism(parallelism);
         let batch = Batch { id: self.batch, time: admission.now, context };
         let admitted_at = self.config.clock.monotonic();
-        let written = self.write(&batch, epoch)?;
+        let mut letters = Vec::new();
+        let written = self.write(&batch, epoch, &mut letters)?;
         let written_at = self.config.clock.monotonic();
         self.commit(epoch)?;
         let committed_at = self.config.clock.monotonic();
-        Ok(self.settle(&batch, epoch, written, [begun, admitted_at, written_at, committed_at]))
-    }
-
-    fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<Vec<Written>> {
-        let mut written = Vec::with_capacity(self.parts.outputs.len());
-        for index in 0..self.parts.outputs.len() {
-            match self.parts.outputs[index].write(batch, epoch) {
-                Ok(done) => {
-                    self.set_aside(&done.dead_letters);
-                    written.push(done);
-                }
-                Err(error) => {
-                    for output in &mut self.parts.outputs[..=index] {
-                        output.abort(epoch);
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        Ok(written)
-    }
-
-    fn set_aside(&self, letters: &[DeadLetter]) {
-        for DeadLetter(blame) in letters {
-            tracing::warn!(job = %self.job, %blame, "a record was set aside because user code panicked on it");
-            self.dead_letters.emit(RecordError {
-                operator: blame.operator.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
-                split: blame.origin.clone(),
-                position: blame.position,
-                error: blame.cause.clone(),
-            });
-        }
-    }
-
-    fn commit(&mut self, epoch: Epoch) -> Result<()> {
-        for (output, name) in self.parts.outputs.iter_mut().zip(&self.names) {
-            let mut attempt = 0;
-            while let Err(source) = output.commit(epoch) {
-                if source.class() == Class::Closed {
-                    tracing::info!(job = %self.job, sink = %name, "the job ends: {source}");
-                    self.control.stop(Stop::Gracefully);
-                    break;
-                }
-                attempt += 1;
-                if source.class() != Class::Retryable || attempt >= COMMIT_ATTEMPTS {
-                    return Err(Error::Sink { name: name.to_string(), batch: self.batch, source });
-                }
-                self.control.wait_for_stop(pause(attempt));
-            }
-        }
-        Ok(())
+        self.failed = None;
+        Ok(self.settle(&batch, epoch, &written, letters, [begun, admitted_at, written_at, committed_at]))
     }
 
     fn settle(
         &mut self,
         batch: &Batch,
         epoch: Epoch,
-        written: Vec<Written>,
+        written: &[u64],
+        dead_letters: Vec<String>,
         [begun, admitted, processed, committed]: [std::time::Duration; 4],
     ) -> BatchProgress {
         let reached: Vec<_> = self.parts.trackers.iter().map(|tracker| tracker.end()).collect();
@@ -264,9 +247,7 @@ impl JobRun {
         }
         let outputs = written.iter().zip(&self.names);
         let outputs: Vec<_> =
-            outputs.map(|(written, name)| OutputProgress { name: Arc::clone(name), rows: written.rows }).collect();
-        let dead_letters: Vec<_> =
-            written.iter().flat_map(|written| &written.dead_letters).map(ToString::to_string).collect();
+            outputs.map(|(rows, name)| OutputProgress { name: Arc::clone(name), rows: *rows }).collect();
         let rows_in = inputs.iter().map(|input| input.rows).sum();
         let rows_out = outputs.iter().map(|output| output.rows).sum();
         let total_us = micros(committed.saturating_sub(begun));
@@ -292,11 +273,11 @@ impl JobRun {
             malformed: counted(&self.parts.counters, What::Malformed),
             dead_letters,
         };
-        self.tell(&progress);
+        self.report(&progress);
         progress
     }
 
-    fn tell(&mut self, progress: &BatchProgress) {
+    fn report(&mut self, progress: &BatchProgress) {
         self.summary.batches += 1;
         self.summary.rows_in += progress.rows_in;
         self.summary.rows_out += progress.rows_out;
@@ -314,9 +295,7 @@ impl JobRun {
             malformed = progress.malformed,
             "a batch is committed"
         );
-        for listener in &self.config.listeners {
-            listener.on_batch(progress);
-        }
+        tell(&self.config.listeners, |listener| listener.on_batch(progress));
     }
 }
 
@@ -331,31 +310,24 @@ impl Drop for JobRun {
     }
 }
 
-/// Repeats what failed for a passing reason.
-fn ask<T>(control: &Control, mut call: impl FnMut() -> Result<T>) -> Result<T> {
-    let mut attempt = 0;
-    loop {
-        match call() {
-            Err(Error::Source { source, name }) if is_retryable(&source) && attempt < COMMIT_ATTEMPTS => {
-                attempt += 1;
-                tracing::warn!(source = %name, error = %source, attempt, "a source failed and is asked again");
-                control.wait_for_stop(pause(attempt));
-                if control.stopping().is_some() {
-                    return Err(Error::Source { source, name });
-                }
-            }
-            other => return other,
-        }
+/// Puts the outputs in the order in which they run, those that read side outputs behind those that fill them; returns
+/// their levels.
+fn sort_by_level(parts: &mut Parts) -> Result<Vec<usize>> {
+    let outputs = std::mem::take(&mut parts.outputs);
+    let mut leveled = Vec::with_capacity(outputs.len());
+    for output in outputs {
+        let level = output.origins().level().map_err(|side| Error::Setting {
+            what: format!("side output {side}"),
+            reason: "it is filled from a stream that reads it, so that it feeds itself and records would go round \
+                     for ever; put them into a side output of its own"
+                .to_owned(),
+        })?;
+        leveled.push((level, output));
     }
-}
-
-fn is_retryable(error: &ConnectError) -> bool {
-    error.class() == Class::Retryable
-}
-
-/// The pause before an attempt: 100 ms, doubling.
-fn pause(attempt: u32) -> std::time::Duration {
-    std::time::Duration::from_millis(50 << attempt.min(8))
+    leveled.sort_by_key(|(level, _)| *level);
+    let (levels, outputs) = leveled.into_iter().unzip();
+    parts.outputs = outputs;
+    Ok(levels)
 }
 
 fn counted(counters: &[Counted], what: What) -> u64 {

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use firesteel_core::Clock;
 use parking_lot::{Condvar, Mutex};
+
+use crate::run::Tasks;
 
 /// How a job is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +21,7 @@ pub enum Stop {
 struct State {
     stop: Option<Stop>,
     woken: bool,
+    moves: u64,
 }
 
 /// What a job's thread waits on.
@@ -55,10 +59,33 @@ impl Control {
         state.woken = false;
     }
 
-    /// Waits for a stop or the time to pass, whatever comes in.
-    pub(crate) fn wait_for_stop(&self, at_most: Duration) {
+    /// Waits for a stop of that kind or a harder one, or the time to pass, whatever comes in.
+    pub(crate) fn wait_for_stop(&self, how: Stop, at_most: Duration) {
         let mut state = self.state.lock();
-        self.changed.wait_while_for(&mut state, |state| state.stop.is_none(), at_most);
+        self.changed.wait_while_for(&mut state, |state| state.stop < Some(how), at_most);
+    }
+
+    /// Lets the time pass, whatever happens.
+    pub(crate) fn rest(&self, span: Duration) {
+        self.changed.wait_while_for(&mut self.state.lock(), |_| true, span);
+    }
+
+    /// Looks at the clock: the time, and a number that changes when somebody moves the clock by hand.
+    pub(crate) fn look(&self, clock: &dyn Clock) -> (Duration, u64) {
+        let moves = self.state.lock().moves;
+        (clock.monotonic(), moves)
+    }
+
+    /// Somebody has moved the clock.
+    pub(crate) fn clock_moved(&self) {
+        self.state.lock().moves += 1;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a stop, the time to pass, or somebody to move the clock since the look at it.
+    pub(crate) fn wait_for_clock(&self, moves: u64, at_most: Duration) {
+        let mut state = self.state.lock();
+        self.changed.wait_while_for(&mut state, |state| state.stop.is_none() && state.moves == moves, at_most);
     }
 }
 
@@ -66,7 +93,7 @@ impl Control {
 #[derive(Clone)]
 pub struct Stopper {
     pub(crate) control: Arc<Control>,
-    pub(crate) cancel: Arc<dyn Fn() + Send + Sync>,
+    pub(crate) tasks: Arc<Tasks>,
 }
 
 impl Stopper {
@@ -74,7 +101,7 @@ impl Stopper {
     pub fn stop(&self, how: Stop) {
         self.control.stop(how);
         if how == Stop::AtOnce {
-            (self.cancel)();
+            self.tasks.cancel();
         }
     }
 }

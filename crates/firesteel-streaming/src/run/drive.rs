@@ -1,27 +1,31 @@
 //! Running a job by its trigger until it ends, and ending it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
 use firesteel_connect::Replay;
 
 use crate::error::{Error, Result};
 use crate::input::Bound;
-use crate::progress::Summary;
+use crate::progress::{Summary, tell};
 use crate::run::batch_loop::{JobRun, Step};
-use crate::run::{Stop, Trigger};
+use crate::run::{Schedule, Stop};
+use crate::stream::message;
 
 /// How long the loop waits for data when no source wakes it.
 const POLL: std::time::Duration = std::time::Duration::from_millis(10);
 
 impl JobRun {
     /// Drives the job until it ends.
-    pub(crate) fn drive(mut self, trigger: Trigger) -> Result<Summary> {
-        let ended = self.batches(trigger);
+    pub(crate) fn drive(mut self, schedule: Schedule) -> Result<Summary> {
+        let ended = catch_unwind(AssertUnwindSafe(|| self.batches(schedule))).unwrap_or_else(|panic| {
+            let what = format!("the job panicked outside of any task: {}", message(&*panic));
+            Err(Error::Thread { what })
+        });
         let ended = match ended {
-            // A batch that was cancelled because the job is to stop at once is no failure.
-            Err(Error::Batch { source: firesteel_core::Error::Cancelled { .. }, .. })
-                if self.control.stopping() == Some(Stop::AtOnce) =>
-            {
-                Ok(())
-            }
+            // What was given up because the job is to stop is no failure.
+            Err(_) if self.interrupted => Ok(()),
+            Err(error) if self.control.stopping() == Some(Stop::AtOnce) && error.is_cancellation() => Ok(()),
             ended => ended,
         };
         let ended = self.close(ended);
@@ -29,20 +33,20 @@ impl JobRun {
         if let Err(error) = &ended {
             tracing::error!(job = %self.job, %error, "the job has failed");
         }
-        for listener in &self.config.listeners {
-            listener.on_end(&summary, ended.as_ref().err());
-        }
+        tell(&self.config.listeners, |listener| listener.on_end(&summary, ended.as_ref().err()));
         ended.map(|()| summary)
     }
 
-    fn batches(&mut self, trigger: Trigger) -> Result<()> {
-        let (bound, interval) = match trigger {
-            Trigger::AsSoonAsPossible => (Bound::Open, None),
-            Trigger::Every(interval) => (Bound::Open, Some(std_interval(interval)?)),
-            Trigger::AvailableNow => (Bound::AvailableNow, None),
-            Trigger::Once => (Bound::Once, None),
-        };
-        let mut due = self.config.clock.monotonic();
+    fn batches(&mut self, Schedule { bound, interval }: Schedule) -> Result<()> {
+        let clock = Arc::clone(&self.config.clock);
+        let control = Arc::downgrade(&self.control);
+        let moved: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
+            if let Some(control) = control.upgrade() {
+                control.clock_moved();
+            }
+        });
+        clock.on_move(Arc::downgrade(&moved));
+        let mut due = clock.monotonic();
         loop {
             match self.control.stopping() {
                 Some(Stop::AtOnce) => return Ok(()),
@@ -50,9 +54,9 @@ impl JobRun {
                 None => {}
             }
             if let Some(interval) = interval {
-                let now = self.config.clock.monotonic();
+                let (now, moves) = self.control.look(&*clock);
                 if now < due {
-                    self.control.wait_for_stop(due - now);
+                    self.control.wait_for_clock(moves, due - now);
                     continue;
                 }
                 // Missed ticks are not made up for.
@@ -111,12 +115,4 @@ impl JobRun {
         }
         ended
     }
-}
-
-/// The interval of a trigger, which must be more than nothing.
-fn std_interval(interval: firesteel_window::Duration) -> Result<std::time::Duration> {
-    std::time::Duration::try_from(interval).ok().filter(|interval| !interval.is_zero()).ok_or_else(|| Error::Setting {
-        what: "Trigger::Every".to_owned(),
-        reason: format!("the interval is {interval}; it must be longer than zero"),
-    })
 }

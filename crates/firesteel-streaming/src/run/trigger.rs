@@ -1,6 +1,11 @@
 //! When micro-batches run.
 
+use std::panic::Location;
+
 use firesteel_window::Duration;
+
+use crate::error::{Error, Result};
+use crate::input::Bound;
 
 /// When the next micro-batch runs, and when the job ends by itself.
 ///
@@ -18,4 +23,34 @@ pub enum Trigger {
     AvailableNow,
     /// One batch of everything that is there, whatever its size.
     Once,
+}
+
+/// A trigger that can work.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schedule {
+    pub(crate) bound: Bound,
+    /// From batch to batch, longer than zero.
+    pub(crate) interval: Option<std::time::Duration>,
+}
+
+impl Trigger {
+    /// The schedule, unless the interval is none.
+    #[track_caller]
+    pub(crate) fn schedule(self) -> Result<Schedule> {
+        let place = Location::caller();
+        let (bound, interval) = match self {
+            Self::AsSoonAsPossible => (Bound::Open, None),
+            Self::Every(interval) => {
+                let usable = std::time::Duration::try_from(interval).ok().filter(|interval| !interval.is_zero());
+                let refused = || Error::Setting {
+                    what: format!("Trigger::Every at {place}"),
+                    reason: format!("the interval is {interval}; it must be longer than zero"),
+                };
+                (Bound::Open, Some(usable.ok_or_else(refused)?))
+            }
+            Self::AvailableNow => (Bound::AvailableNow, None),
+            Self::Once => (Bound::Once, None),
+        };
+        Ok(Schedule { bound, interval })
+    }
 }

@@ -1,14 +1,17 @@
 //! Streams with several consumers.
 
+mod kept;
+
 use std::sync::Arc;
 
-use firesteel_core::ops::Persisted;
-use firesteel_core::{Data, MemoryOnly, Operator};
+use firesteel_core::{Data, Operator};
 use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::stream::{DStream, Origins, Stream, reusable};
+
+use kept::SharedRdd;
 
 /// A stream that can be cloned: what is before it is computed once per batch, for all of its consumers.
 pub struct Shared<D: DStream>
@@ -21,7 +24,7 @@ where
 }
 
 /// The RDD of the current batch: its number, and the RDD that keeps its records until the next.
-type Current<D> = (u64, Persisted<<D as DStream>::Rdd, MemoryOnly>);
+type Current<D> = (u64, SharedRdd<<D as DStream>::Rdd>);
 
 impl<D: DStream> Clone for Shared<D>
 where
@@ -34,7 +37,11 @@ where
 
 impl<D: DStream> Stream<D> {
     /// The same stream for several consumers. Its records are computed once per batch and kept in memory until the
-    /// next: a source behind it is read once, a `try_map` before it counts once.
+    /// next: a source behind it is read once, a `try_map` before it counts once. Each record is kept with its position
+    /// in the source, so that what fails behind it is named as if nothing lay between.
+    ///
+    /// Where the records of a batch do not fit into [`storage_memory`](firesteel_core::Settings::storage_memory), some
+    /// are computed again for each consumer; what is counted on the way still counts once.
     ///
     /// ```
     /// use firesteel_testkit::TestJob;
@@ -64,7 +71,7 @@ where
     D::Item: Data,
 {
     type Item = D::Item;
-    type Rdd = Persisted<D::Rdd, MemoryOnly>;
+    type Rdd = SharedRdd<D::Rdd>;
 
     fn rdd(&self, batch: &Batch) -> Result<Self::Rdd> {
         let mut current = self.current.lock();
@@ -75,7 +82,7 @@ where
         }
         // What the last batch kept goes before this one is computed.
         *current = None;
-        let rdd = Persisted::new(reusable(self.stream.rdd(batch)?), self.operator.clone(), MemoryOnly);
+        let rdd = SharedRdd::new(reusable(self.stream.rdd(batch)?), self.operator.clone());
         *current = Some((batch.id(), rdd.clone()));
         Ok(rdd)
     }

@@ -1,7 +1,6 @@
 //! Side outputs: a second stream out of an operator.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firesteel_core::ops::SliceRdd;
 use firesteel_core::{Accumulator, Data, Listed, Operator};
@@ -10,7 +9,7 @@ use parking_lot::Mutex;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::graph::Graph;
-use crate::stream::{DStream, Origins, Stream};
+use crate::stream::{DStream, Feeds, Origins, Stream};
 
 /// Where an operator puts records that are not part of its own stream: malformed ones, late ones, diverted ones.
 ///
@@ -18,45 +17,59 @@ use crate::stream::{DStream, Origins, Stream};
 /// which the batch's other outputs produced; an operator that no output needs feeds nothing.
 pub struct SideOutput<T> {
     graph: Arc<Graph>,
-    name: Arc<str>,
-    level: Arc<AtomicUsize>,
+    feeds: Arc<Feeds>,
     records: Accumulator<Listed<T>>,
+    /// What was put here in a batch, for all streams that read it.
+    taken: Arc<Mutex<Option<Taken<T>>>>,
 }
+
+/// A batch's number and its records, in one partition.
+type Taken<T> = (u64, Arc<[Vec<T>]>);
 
 impl<T> Clone for SideOutput<T> {
     fn clone(&self) -> Self {
         Self {
             graph: Arc::clone(&self.graph),
-            name: Arc::clone(&self.name),
-            level: Arc::clone(&self.level),
+            feeds: Arc::clone(&self.feeds),
             records: self.records.clone(),
+            taken: Arc::clone(&self.taken),
         }
     }
 }
 
 impl<T: Data> SideOutput<T> {
     pub(crate) fn new(graph: Arc<Graph>, name: &str) -> Self {
-        Self { graph, name: name.into(), level: Arc::default(), records: Accumulator::new() }
+        Self { graph, feeds: Feeds::new(name, false), records: Accumulator::new(), taken: Arc::default() }
     }
 
-    /// The stream of what was put here.
+    /// A side output that is filled by the batch loop itself, behind all outputs but those that read it.
+    pub(crate) fn last(graph: Arc<Graph>, name: &str) -> Self {
+        Self { feeds: Feeds::new(name, true), ..Self::new(graph, name) }
+    }
+
+    /// The stream of what was put here. It can be had several times: each has all of it.
     #[track_caller]
     pub fn stream(&self) -> Stream<SideStream<T>> {
-        let operator = Operator::here("side_output").named(Arc::clone(&self.name));
-        let node = SideStream { side: self.clone(), operator, taken: Mutex::new(None) };
-        Stream { graph: Arc::clone(&self.graph), node }
+        let operator = Operator::here("side_output").named(Arc::clone(self.feeds.name()));
+        Stream { graph: Arc::clone(&self.graph), node: SideStream { side: self.clone(), operator } }
     }
 
     /// Notes that an operator behind `stream` puts records here: who reads them runs later.
     pub(crate) fn feed(&self, stream: &impl DStream) {
-        let mut origins = Origins::default();
-        stream.trace(&mut origins);
-        self.level.fetch_max(origins.level + 1, Ordering::Relaxed);
+        self.feeds.add(Origins::of(stream).sides);
     }
 
-    /// Notes that records are put here by the batch loop itself, behind all outputs but those that read this one.
-    pub(crate) fn feed_last(&self) {
-        self.level.store(usize::MAX / 2, Ordering::Relaxed);
+    /// What was put here in this batch, so far.
+    fn take(&self, batch: &Batch) -> Arc<[Vec<T>]> {
+        let mut taken = self.taken.lock();
+        match &*taken {
+            Some((id, records)) if *id == batch.id() => Arc::clone(records),
+            _ => {
+                let records: Arc<[Vec<T>]> = [self.records.take().into_items().collect()].into();
+                *taken = Some((batch.id(), Arc::clone(&records)));
+                records
+            }
+        }
     }
 
     pub(crate) fn emit(&self, record: T) {
@@ -68,7 +81,6 @@ impl<T: Data> SideOutput<T> {
 pub struct SideStream<T> {
     side: SideOutput<T>,
     operator: Operator,
-    taken: Mutex<Option<(u64, Arc<[Vec<T>]>)>>,
 }
 
 impl<T: Data> DStream for SideStream<T> {
@@ -76,16 +88,7 @@ impl<T: Data> DStream for SideStream<T> {
     type Rdd = SliceRdd<T>;
 
     fn rdd(&self, batch: &Batch) -> Result<SliceRdd<T>> {
-        let mut taken = self.taken.lock();
-        let records = match &*taken {
-            Some((id, records)) if *id == batch.id() => Arc::clone(records),
-            _ => {
-                let records: Arc<[Vec<T>]> = [self.side.records.take().into_items().collect()].into();
-                *taken = Some((batch.id(), Arc::clone(&records)));
-                records
-            }
-        };
-        Ok(SliceRdd::new(batch.context(), self.operator.clone(), records))
+        Ok(SliceRdd::new(batch.context(), self.operator.clone(), self.side.take(batch)))
     }
     fn operator(&self) -> &Operator {
         &self.operator
@@ -94,7 +97,7 @@ impl<T: Data> DStream for SideStream<T> {
         &mut self.operator
     }
     fn trace(&self, origins: &mut Origins) {
-        origins.level = origins.level.max(self.side.level.load(Ordering::Relaxed));
+        origins.sides.push(Arc::clone(&self.side.feeds));
     }
 }
 

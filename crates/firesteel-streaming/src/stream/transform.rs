@@ -5,10 +5,7 @@ use firesteel_core::{Operator, Rdd};
 use crate::batch::Batch;
 use crate::error::Error;
 use crate::stream::lift::Width;
-use crate::stream::{DStream, Stream, reusable};
-
-/// The error of a user's function.
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+use crate::stream::{Cause, DStream, Stream, caught, reusable};
 
 impl<D: DStream> Stream<D> {
     /// The RDD that `f` makes of each batch's: every RDD operator, joins with static tables, and so on.
@@ -35,7 +32,7 @@ impl<D: DStream> Stream<D> {
         F: Fn(D::Rdd, &Batch) -> Result<R, E> + Send + Sync + 'static,
     {
         self.lift(Operator::here("transform"), Width::Wide, move |rdd, operator, batch| {
-            f(reusable(rdd), batch).map_err(|source| failed(operator, batch, source))
+            caught(|| f(reusable(rdd), batch)).map_err(|source| failed(operator, batch, source))
         })
     }
 
@@ -49,11 +46,12 @@ impl<D: DStream> Stream<D> {
         F: Fn(D::Rdd, G::Rdd, &Batch) -> Result<R, E> + Send + Sync + 'static,
     {
         self.lift_with(other, Operator::here("transform_with"), Width::Wide, move |first, second, operator, batch| {
-            f(reusable(first), reusable(second), batch).map_err(|source| failed(operator, batch, source))
+            let made = caught(|| f(reusable(first), reusable(second), batch));
+            made.map_err(|source| failed(operator, batch, source))
         })
     }
 }
 
-fn failed(operator: &Operator, batch: &Batch, source: impl Into<Cause>) -> Error {
-    Error::Transform { operator: operator.to_string(), batch: batch.id(), source: source.into() }
+fn failed(operator: &Operator, batch: &Batch, source: Cause) -> Error {
+    Error::Transform { operator: operator.to_string(), batch: batch.id(), source }
 }

@@ -32,8 +32,7 @@ impl<D: DStream> Stream<D> {
         W: WatermarkStrategy + Send + Sync + 'static,
     {
         let operator = Operator::here("event_time");
-        let mut origins = Origins::default();
-        self.node.trace(&mut origins);
+        let origins = Origins::of(&self.node);
         let inputs = if origins.shuffled { Vec::new() } else { origins.inputs };
         let refused = watermark.validate().err();
         let tracker = Arc::new(Tracker::new(Box::new(watermark), inputs));
@@ -204,40 +203,36 @@ struct Watched<'a, I> {
 struct Watch<'a> {
     tracker: &'a Tracker,
     task: &'a TaskContext,
-    split: Option<Arc<str>>,
-    number: u32,
+    /// The split of the record seen last, by its number; before the first one, a number that none has.
+    split: u32,
     largest: Timestamp,
-    any: bool,
 }
 
 impl<'a> Watch<'a> {
+    const NONE: u32 = u32::MAX;
+
     fn new(tracker: &'a Tracker, task: &'a TaskContext) -> Self {
-        Self { tracker, task, split: None, number: u32::MAX, largest: Timestamp::MIN, any: false }
+        Self { tracker, task, split: Self::NONE, largest: Timestamp::MIN }
     }
 
     #[inline(always)]
     fn saw(&mut self, at: Timestamp) {
-        let number = self.task.origin_number();
-        if number != self.number {
-            self.enter(number);
+        let split = self.task.origin_number();
+        if self.split != split {
+            self.enter(split);
         }
         self.largest = self.largest.max(at);
     }
 
     #[cold]
-    fn enter(&mut self, number: u32) {
+    fn enter(&mut self, split: u32) {
         self.report();
-        self.split = Some(self.task.origin().unwrap_or_else(|| "".into()));
-        self.number = number;
-        self.largest = Timestamp::MIN;
-        self.any = true;
+        (self.split, self.largest) = (split, Timestamp::MIN);
     }
 
     fn report(&mut self) {
-        if std::mem::take(&mut self.any)
-            && let Some(split) = self.split.take()
-        {
-            self.tracker.saw(split, self.largest);
+        if self.split != Self::NONE {
+            self.tracker.saw(self.split, self.largest);
         }
     }
 }

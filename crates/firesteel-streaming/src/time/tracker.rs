@@ -20,7 +20,7 @@ pub(crate) struct Tracker {
 }
 
 struct State {
-    marks: PartitionWatermarks<Arc<str>>,
+    marks: PartitionWatermarks<u32>,
     at_start: Timestamp,
     now: Timestamp,
     /// The batch is the last: behind it no event can come.
@@ -39,12 +39,12 @@ impl WatermarkStrategy for Strategy {
     }
 }
 
-/// The largest event time of each split.
+/// The largest event time of each split, by the split's number among those of the job.
 #[derive(Clone)]
-pub(crate) struct Largest(BTreeMap<Arc<str>, Timestamp>);
+pub(crate) struct Largest(BTreeMap<u32, Timestamp>);
 
 impl Accumulate for Largest {
-    type Item = (Arc<str>, Timestamp);
+    type Item = (u32, Timestamp);
     fn zero() -> Self {
         Self(BTreeMap::new())
     }
@@ -69,8 +69,8 @@ impl Tracker {
     pub(crate) fn begin(
         &self,
         now: Timestamp,
-        waiting: impl Iterator<Item = Arc<str>>,
-        finished: impl Iterator<Item = Arc<str>>,
+        waiting: impl Iterator<Item = u32>,
+        finished: impl Iterator<Item = u32>,
         ending: bool,
     ) {
         let mut state = self.state.lock();
@@ -85,19 +85,21 @@ impl Tracker {
         state.ending = ending;
     }
 
-    /// Whether the passing of time alone moves the watermark, because splits have fallen silent.
-    pub(crate) fn can_advance(&self, now: Timestamp) -> bool {
-        if self.strategy.idle_timeout().is_none() {
+    /// Whether a batch without records moves the watermark: because splits have fallen silent, or because those that
+    /// held it have ended.
+    pub(crate) fn can_advance(&self, now: Timestamp, finished: impl Iterator<Item = u32>) -> bool {
+        let mut finished = finished.peekable();
+        if self.strategy.idle_timeout().is_none() && finished.peek().is_none() {
             return false;
         }
-        let state = self.state.lock();
-        let mut marks = state.marks.clone();
+        let mut marks = self.state.lock().marks.clone();
         let before = marks.current();
+        finished.for_each(|split| marks.finish(&split));
         marks.advance(&self.strategy, now) > before
     }
 
     /// Takes note of the largest event time that a task has seen in a split.
-    pub(crate) fn saw(&self, split: Arc<str>, largest: Timestamp) {
+    pub(crate) fn saw(&self, split: u32, largest: Timestamp) {
         self.seen.add((split, largest));
     }
 
@@ -123,13 +125,13 @@ impl Tracker {
         reached
     }
 
-    fn advance(&self, marks: &mut PartitionWatermarks<Arc<str>>, state: &State) -> Timestamp {
+    fn advance(&self, marks: &mut PartitionWatermarks<u32>, state: &State) -> Timestamp {
         if state.ending {
             return marks.finish_all();
         }
         self.seen.read(|seen| {
             for (split, largest) in &seen.0 {
-                marks.observe(Arc::clone(split), *largest, state.now);
+                marks.observe(*split, *largest, state.now);
             }
         });
         marks.advance(&self.strategy, state.now)

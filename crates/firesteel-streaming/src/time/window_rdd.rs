@@ -1,9 +1,10 @@
 //! The reduce side of a windowed aggregation: accumulators meet the state, and windows fire.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
-use firesteel_core::{Accumulator, Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_core::{Accumulator, Context, Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp};
 
 use crate::batch::Batch;
@@ -26,6 +27,8 @@ pub struct WindowRdd<R, K, V, W, A: Aggregator<V>> {
     aggregator: Arc<A>,
     firing: Firing<K, A::Acc>,
     batch: u64,
+    /// The partitions that some task has computed.
+    computed: Arc<[AtomicBool]>,
 }
 
 /// What decides which windows fire, and what takes note of them.
@@ -57,10 +60,29 @@ where
         firing: Firing<K, A::Acc>,
     ) -> Self {
         let aggregator = Arc::clone(&side.aggregator);
+        let computed = (0..side.partitions).map(|_| AtomicBool::new(false)).collect();
         let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
         let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
         let node = Node::new(batch.context(), operator.clone());
-        Self { node, shuffle, dependency, aggregator, firing, batch: batch.id() }
+        Self { node, shuffle, dependency, aggregator, firing, batch: batch.id(), computed }
+    }
+}
+
+impl<R, K, V, W, A> WindowRdd<R, K, V, W, A>
+where
+    R: Rdd<Item = (Timestamp, (K, V))>,
+    K: Key,
+    V: Send + 'static,
+    W: DisjointWindows + Clone + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Clone + Send + Sync + 'static, Out: Send + 'static> + Send + Sync + 'static,
+{
+    /// Takes the records of those partitions into the state whose results nobody has asked for.
+    pub(crate) fn compute_rest(&self, context: &Context) -> firesteel_core::Result<()> {
+        let is_missing = |split: &usize| !self.computed[*split].load(Ordering::Relaxed);
+        for split in (0..self.num_partitions()).filter(is_missing) {
+            context.run_some(self, split..split + 1, |rdd, split, task| drop(rdd.compute(split, task)))?;
+        }
+        Ok(())
     }
 }
 
@@ -73,6 +95,7 @@ impl<R, K, V, W, A: Aggregator<V>> Clone for WindowRdd<R, K, V, W, A> {
             aggregator: Arc::clone(&self.aggregator),
             firing: self.firing.clone(),
             batch: self.batch,
+            computed: Arc::clone(&self.computed),
         }
     }
 }
@@ -155,6 +178,7 @@ where
                 value: task.blame_on(operator, || aggregator.finish(acc)),
             }));
         }
+        self.computed[split].store(true, Ordering::Relaxed);
         if !fired.is_empty() {
             self.firing.fired.add(distinct(fired.iter().map(|result| result.window)));
         }

@@ -8,7 +8,7 @@ use firesteel_window::{Aggregator, Count, DisjointWindows, Fold, Max, Mean, Min,
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::graph::What;
+use crate::graph::{Rest, What};
 use crate::stream::{DStream, Origins, SideOutput, Stream};
 use crate::time::recycle::Recycled;
 use crate::time::state::{KEY_GROUPS, WindowState};
@@ -65,6 +65,7 @@ where
     {
         let late_count = self.stream.graph.counter(What::Late);
         let fired = self.stream.graph.fired();
+        let rest = self.stream.graph.rest(self.operator.clone());
         let late_output =
             self.late.map(|late| -> LateOutput<K, V> { Arc::new(move |at, key, value| late((at, (key, value)))) });
         let node = WindowAggregate {
@@ -77,6 +78,7 @@ where
             trackers: self.trackers,
             late_count,
             fired,
+            rest,
             late_output,
         };
         Stream { graph: self.stream.graph, node }
@@ -169,6 +171,7 @@ pub struct WindowAggregate<D, K, V, W, A: Aggregator<V>> {
     trackers: Arc<[Arc<Tracker>]>,
     late_count: Accumulator<u64>,
     fired: Accumulator<FiredWindows>,
+    rest: Arc<Rest>,
     late_output: Option<LateOutput<K, V>>,
 }
 
@@ -198,7 +201,10 @@ where
         };
         let firing =
             Firing { state: Arc::clone(&self.state), trackers: Arc::clone(&self.trackers), fired: self.fired.clone() };
-        Ok(WindowRdd::new(parent, &self.operator, batch, side, firing))
+        let rdd = WindowRdd::new(parent, &self.operator, batch, side, firing);
+        let (all, context) = (rdd.clone(), batch.context().clone());
+        self.rest.set(move || all.compute_rest(&context));
+        Ok(rdd)
     }
     fn operator(&self) -> &Operator {
         &self.operator

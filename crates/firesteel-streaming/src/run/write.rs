@@ -1,0 +1,116 @@
+//! Writing a batch: all outputs are computed first, then all are committed; if anything fails, nothing stays.
+
+use firesteel_connect::{Class, ConnectError, Epoch};
+use firesteel_core::DeadLetter;
+
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::run::again::{ATTEMPTS, is_retryable, pause};
+use crate::run::batch_loop::JobRun;
+use crate::run::{STOPPED, Stop};
+use crate::stream::RecordError;
+
+impl JobRun {
+    /// Computes and writes all outputs, and what else the batch changes. If anything fails, nothing stays.
+    pub(super) fn write(&mut self, batch: &Batch, epoch: Epoch, letters: &mut Vec<String>) -> Result<Vec<u64>> {
+        let mut written = Vec::with_capacity(self.parts.outputs.len());
+        let done = self.write_outputs(batch, epoch, &mut written, letters);
+        for rest in &self.parts.rests {
+            rest.clear();
+        }
+        if done.is_err() {
+            // The one behind those that are written may have got somewhere, too.
+            for output in self.parts.outputs.iter_mut().take(written.len() + 1) {
+                output.abort(epoch);
+            }
+        }
+        done.map(|()| written)
+    }
+
+    fn write_outputs(
+        &mut self,
+        batch: &Batch,
+        epoch: Epoch,
+        written: &mut Vec<u64>,
+        letters: &mut Vec<String>,
+    ) -> Result<()> {
+        for index in 0..self.parts.outputs.len() {
+            if index > 0 && self.levels[index] > self.levels[index - 1] {
+                self.compute_rests(batch, letters)?;
+            }
+            self.go_on(index)?;
+            written.push(self.parts.outputs[index].write(batch, epoch)?);
+            self.set_aside(letters);
+        }
+        self.compute_rests(batch, letters)?;
+        for input in &self.parts.inputs {
+            input.read_rest(batch)?;
+        }
+        self.go_on(self.names.len() - 1)
+    }
+
+    /// Computes what no output has asked for, but state depends on.
+    fn compute_rests(&self, batch: &Batch, letters: &mut Vec<String>) -> Result<()> {
+        for rest in &self.parts.rests {
+            let output = || rest.operator.to_string();
+            rest.compute().map_err(|source| Error::Batch { batch: batch.id, output: output(), source })?;
+        }
+        self.set_aside(letters);
+        Ok(())
+    }
+
+    /// Ends the batch here if the job is to stop at once.
+    fn go_on(&self, output: usize) -> Result<()> {
+        if self.control.stopping() != Some(Stop::AtOnce) {
+            return Ok(());
+        }
+        let source = firesteel_core::Error::Cancelled { reason: Some(STOPPED.to_owned()) };
+        Err(Error::Batch { batch: self.batch, output: self.names[output].to_string(), source })
+    }
+
+    /// Passes on the records that were set aside since the last call.
+    fn set_aside(&self, letters: &mut Vec<String>) {
+        for letter in self.tasks.take_set_aside() {
+            let DeadLetter(blame) = &letter;
+            tracing::warn!(job = %self.job, %blame, "a record was set aside because user code panicked on it");
+            letters.push(letter.to_string());
+            self.dead_letters.emit(RecordError {
+                operator: blame.operator.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
+                split: blame.origin.clone(),
+                position: blame.position,
+                error: blame.cause.clone(),
+            });
+        }
+    }
+
+    pub(super) fn commit(&mut self, epoch: Epoch) -> Result<()> {
+        for index in 0..self.parts.outputs.len() {
+            if let Err(source) = self.commit_one(index, epoch) {
+                for output in &mut self.parts.outputs[index..] {
+                    output.abort(epoch);
+                }
+                return Err(Error::Sink { name: self.names[index].to_string(), batch: self.batch, source });
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_one(&mut self, index: usize, epoch: Epoch) -> std::result::Result<(), ConnectError> {
+        let mut attempt = 0;
+        while let Err(error) = self.parts.outputs[index].commit(epoch) {
+            if error.class() == Class::Closed {
+                tracing::info!(job = %self.job, sink = %self.names[index], "the job ends: {error}");
+                self.control.stop(Stop::Gracefully);
+                return Ok(());
+            }
+            attempt += 1;
+            if !is_retryable(&error) || attempt >= ATTEMPTS {
+                return Err(error);
+            }
+            tracing::warn!(sink = %self.names[index], %error, attempt, "a commit failed and is repeated");
+            // What has begun to become visible becomes visible as a whole, also when the job is to stop.
+            self.control.rest(pause(attempt));
+        }
+        Ok(())
+    }
+}

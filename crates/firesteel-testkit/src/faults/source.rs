@@ -1,0 +1,191 @@
+//! A source that fails on demand.
+
+use std::sync::Arc;
+
+use firesteel_connect::{Class, Discovery, ReadRange, Replay, Result, Source, SourceReader, SplitId, Wake};
+use firesteel_window::Timestamp;
+use parking_lot::{Condvar, Mutex};
+
+use super::Planned;
+use crate::PATIENCE;
+
+/// Where a source fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum At {
+    /// When it is started.
+    Start,
+    /// When it is asked what is there.
+    Discover,
+    /// When a range is opened.
+    Open,
+    /// Before the record of this index within a range is handed out.
+    Record(u64),
+    /// When it is told of a commit.
+    Committed,
+}
+
+/// A source that passes everything on to another one, unless it is to fail.
+pub struct FaultySource<S> {
+    source: S,
+    faults: SourceFaults,
+}
+
+/// Decides where a [`FaultySource`] fails, and tells what was asked of it. A clone belongs to the same source.
+#[derive(Clone)]
+pub struct SourceFaults {
+    planned: Planned<At>,
+    counts: Arc<(Mutex<Counts>, Condvar)>,
+}
+
+#[derive(Default)]
+struct Counts {
+    starts: u64,
+    discoveries: u64,
+    opens: u64,
+    records: u64,
+    stops: u64,
+}
+
+impl<S: Source> FaultySource<S> {
+    /// The source, and what makes it fail.
+    pub fn new(source: S) -> (Self, SourceFaults) {
+        let faults = SourceFaults { planned: Planned::new(), counts: Arc::default() };
+        (Self { source, faults: faults.clone() }, faults)
+    }
+}
+
+impl SourceFaults {
+    /// Fails so many times there, with an error of that class.
+    pub fn fail(&self, at: At, times: u32, class: Class) {
+        self.fail_later(at, 0, times, class);
+    }
+
+    /// Lets so many calls there pass, then fails so many times.
+    pub fn fail_later(&self, at: At, after: u32, times: u32, class: Class) {
+        self.planned.add(at, after, times, class);
+    }
+
+    /// How often the source was started.
+    #[must_use]
+    pub fn starts(&self) -> u64 {
+        self.counts.0.lock().starts
+    }
+
+    /// How often it was asked what is there.
+    #[must_use]
+    pub fn discoveries(&self) -> u64 {
+        self.counts.0.lock().discoveries
+    }
+
+    /// Waits until it has been asked so often what is there, and returns how often it was.
+    ///
+    /// # Panics
+    /// When that takes longer than 30 seconds.
+    pub fn wait_for_discoveries(&self, count: u64) -> u64 {
+        let (counts, changed) = &*self.counts;
+        let mut counts = counts.lock();
+        let waited = changed.wait_while_for(&mut counts, |counts| counts.discoveries < count, PATIENCE);
+        assert!(!waited.timed_out(), "{} of {count} looks have come", counts.discoveries);
+        counts.discoveries
+    }
+
+    /// How often a range was opened.
+    #[must_use]
+    pub fn opens(&self) -> u64 {
+        self.counts.0.lock().opens
+    }
+
+    /// How many records were handed out, those of repetitions included.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.counts.0.lock().records
+    }
+
+    /// How often it was stopped.
+    #[must_use]
+    pub fn stops(&self) -> u64 {
+        self.counts.0.lock().stops
+    }
+
+    fn count(&self, what: impl FnOnce(&mut Counts) -> &mut u64) {
+        *what(&mut self.counts.0.lock()) += 1;
+        self.counts.1.notify_all();
+    }
+}
+
+impl<S: Source> Source for FaultySource<S> {
+    type Item = S::Item;
+    type Reader = FaultyReader<S::Reader>;
+
+    fn describe(&self) -> String {
+        self.source.describe()
+    }
+
+    fn replay(&self) -> Replay {
+        self.source.replay()
+    }
+
+    fn start(&self, wake: Wake) -> Result<()> {
+        self.faults.count(|counts| &mut counts.starts);
+        self.faults.planned.strike(&At::Start)?;
+        self.source.start(wake)
+    }
+
+    fn discover(&self, now: Timestamp) -> Result<Discovery> {
+        self.faults.count(|counts| &mut counts.discoveries);
+        self.faults.planned.strike(&At::Discover)?;
+        self.source.discover(now)
+    }
+
+    fn open(&self, range: &ReadRange) -> Result<Self::Reader> {
+        self.faults.count(|counts| &mut counts.opens);
+        self.faults.planned.strike(&At::Open)?;
+        Ok(FaultyReader { reader: self.source.open(range)?, faults: self.faults.clone(), next: 0 })
+    }
+
+    fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
+        self.faults.planned.strike(&At::Committed)?;
+        self.source.committed(positions)
+    }
+
+    fn stop(&self) {
+        self.faults.count(|counts| &mut counts.stops);
+        self.source.stop();
+    }
+}
+
+/// The reader of a [`FaultySource`].
+pub struct FaultyReader<R> {
+    reader: R,
+    faults: SourceFaults,
+    next: u64,
+}
+
+impl<R: SourceReader> SourceReader for FaultyReader<R> {
+    type Item = R::Item;
+
+    const POSITIONS_ARE_RECORDS: bool = R::POSITIONS_ARE_RECORDS;
+
+    fn next_record(&mut self) -> Result<Option<R::Item>> {
+        self.faults.planned.strike(&At::Record(self.next))?;
+        let record = self.reader.next_record()?;
+        if record.is_some() {
+            self.next += 1;
+            self.faults.count(|counts| &mut counts.records);
+        }
+        Ok(record)
+    }
+
+    fn position(&self) -> u64 {
+        self.reader.position()
+    }
+
+    fn last_position(&self) -> u64 {
+        self.reader.last_position()
+    }
+
+    fn at_end(&self) -> bool {
+        self.reader.at_end()
+    }
+}

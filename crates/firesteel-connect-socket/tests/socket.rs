@@ -49,6 +49,8 @@ fn collect_some(source: Buffered<SocketText>, enough: usize) -> (Vec<String>, Re
             max_bytes: None,
         };
         source.open(&range).unwrap().for_each(|line| lines.push(line)).unwrap();
+        // An error is handed over once what came before it is committed.
+        source.committed(&[(SplitId::new("receiver"), lines.len() as u64)]).unwrap();
         match found {
             Err(error) => return (lines, Err(error)),
             Ok(found) if found.splits[0].finished || lines.len() >= enough => return (lines, Ok(())),

@@ -2,6 +2,7 @@
 
 mod posts;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use firesteel_core::shuffle::ShuffleDependency;
@@ -120,24 +121,33 @@ impl<'a> JobRun<'a> {
     fn run_wave(&mut self, stages: Vec<Stage>, tasks: Vec<Task>) -> Result<Vec<TaskOutput>> {
         let set = TaskSet::new(self.engine, &self.control, self.job.options.on_panic, stages, tasks);
         let set = Arc::new(set);
+        if let Err(error) = self.run_rounds(&set) {
+            // An executor may hold the wave a moment longer: what its tasks left, such as temporary files, is to be gone
+            // when the caller hears of the failure. Dropping it is user code.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(set.take_outputs())));
+            return Err(error);
+        }
+        self.dead.extend(set.take_dead());
+        Ok(set.take_outputs())
+    }
+
+    fn run_rounds(&mut self, set: &Arc<TaskSet>) -> Result<()> {
         let mut round: Vec<u32> = Vec::new();
         loop {
-            let started = self.post_round_started(&set, &round);
-            self.run_round(&set, round);
+            let started = self.post_round_started(set, &round);
+            self.run_round(set, round);
             let end = set.end();
-            self.post_round_ended(&set, started);
+            self.post_round_ended(set, started);
             match end {
-                RoundEnd::Done => break,
+                RoundEnd::Done => return Ok(()),
                 RoundEnd::Failed(error) => return Err(error),
                 RoundEnd::Lost(lost) => {
-                    self.recover(&set, &lost)?;
+                    self.recover(set, &lost)?;
                     round = lost.iter().map(|lost| lost.task).collect();
                     round.sort_unstable();
                 }
             }
         }
-        self.dead.extend(set.take_dead());
-        Ok(set.take_outputs())
     }
 
     /// Runs tasks of a wave once, all if `round` is empty.

@@ -34,6 +34,8 @@ pub use self::memory::MemoryBackend;
 pub(crate) use self::memory::decode as decode_memory_snapshot;
 use crate::error::Result;
 use crate::frame::{Frame, Shard, TableId};
+use crate::schema::StoreSchema;
+use crate::ttl::Times;
 
 /// What a backend has done since it was opened. All numbers only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -100,6 +102,17 @@ pub trait StateBackend: Send + Sync + 'static {
     /// # Errors
     /// When they cannot be removed.
     fn clear(&self, shard: Shard) -> Result<()>;
+
+    /// Tells which states an operator has, and which of them have values whose lives are limited, before the first of
+    /// its shards is used. Told again at every start, and not stored. A backend that drops no values by itself need
+    /// not listen.
+    fn declare(&self, _schema: &StoreSchema) {}
+
+    /// Tells how far the clocks had come at the last **committed** epoch: what was over by then may be dropped when
+    /// files are rewritten, since no batch that is run again can see it. Later times would not do, because they fall
+    /// back when the job is restarted. Whether and when values are dropped cannot be seen by anyone who judges their
+    /// lives by himself, as the overlay does.
+    fn expire(&self, _times: &Times) {}
 
     /// Makes what has been applied so far survive the end of the process, and of the machine. The changelog is cut
     /// only behind a successful flush. A backend that never survives does nothing.

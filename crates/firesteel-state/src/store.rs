@@ -94,6 +94,9 @@ impl<K: StateKey> KeyedStore<K> {
         let operator: Arc<str> = declared.operator.as_str().into();
         let (makers, make_timers) = declaration.into_parts();
         let key_groups = setup.catalog.groups();
+        if let Some(backend) = &setup.backend {
+            backend.declare(&schema);
+        }
         let mut groups = Vec::with_capacity(key_groups.count().into());
         for group in key_groups.all().iter() {
             let shard = Shard { store: schema.id, group };

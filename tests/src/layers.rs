@@ -43,13 +43,14 @@ const ENGINE: Uses = Uses::Only(&[
 /// The library crates from the bottom up.
 const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-window", Uses::Only(&[])),
+    ("firesteel-disk", Uses::Only(&[])),
     ("firesteel-core", Uses::Only(&[])),
     ("firesteel-connect", Uses::Only(&["firesteel-window"])),
     ("firesteel-connect-file", CONTRACT),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-scheduler", Uses::Only(&["firesteel-core"])),
-    ("firesteel-state", Uses::Only(&["firesteel-window"])),
+    ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-window"])),
     (
         "firesteel-streaming",
         Uses::Only(&["firesteel-connect", "firesteel-core", "firesteel-scheduler", "firesteel-window"]),

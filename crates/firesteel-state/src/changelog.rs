@@ -44,10 +44,11 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use firesteel_disk::{Disk, Growing, OsDisk};
+
 pub use self::record::{BatchBoundary, EpochRecord, InputRange, InputWatermark};
 use self::segment::{Content, Located};
 use crate::error::{Result, StateError};
-use crate::files::disk::{Disk, Growing, OsDisk};
 
 /// Settings of a changelog. None of them is part of the format.
 #[derive(Debug, Clone)]
@@ -476,7 +477,7 @@ fn read(disk: Arc<dyn Disk>, segments: Vec<Segment>, from: u64) -> impl Iterator
             let wanted = segment.records.into_iter().filter(move |record| record.epoch >= from);
             let (bytes, error) = match bytes {
                 Ok(bytes) => (Some(bytes), None),
-                Err(error) => (None, Some(Err(error))),
+                Err(error) => (None, Some(Err(error.into()))),
             };
             let path = segment.path;
             let records = wanted.filter_map(move |record| Some(segment::decode(&path, bytes.as_ref()?, record.at)));

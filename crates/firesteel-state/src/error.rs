@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
 
+use firesteel_disk::DiskError;
+
 /// The result of work on state.
 pub type Result<T> = std::result::Result<T, StateError>;
 
@@ -147,6 +149,12 @@ pub enum StateError {
         /// What would have been in turn.
         reason: String,
     },
+}
+
+impl From<DiskError> for StateError {
+    fn from(DiskError { action, path, source }: DiskError) -> Self {
+        Self::File { action, path, source }
+    }
 }
 
 impl StateError {

@@ -1,13 +1,10 @@
 //! Files as durable state needs them: written whole, synced with their folder, and never mistaken for another kind.
 
-pub(crate) mod disk;
-
-#[cfg(test)]
-pub(crate) mod crashing;
-
 use std::fs::{self, File};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+
+use firesteel_disk::sync_folder;
 
 use crate::error::{Result, StateError};
 use crate::wire::{Bytes, checksum};
@@ -52,19 +49,7 @@ impl Folder {
         file.write_all(bytes).map_err(failed("write", &temporary))?;
         file.sync_all().map_err(failed("sync", &temporary))?;
         fs::rename(&temporary, &path).map_err(failed("rename", &temporary))?;
-        sync_folder(&self.path)
-    }
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync_folder(path: &Path) -> Result<()> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    match File::open(path).and_then(|folder| folder.sync_all()) {
-        Ok(()) => Ok(()),
-        // Windows and some network file systems cannot open or sync a folder; names are durable there with the file.
-        Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => Ok(()),
-        Err(_) if cfg!(windows) => Ok(()),
-        Err(error) => Err(failed("sync", path)(error)),
+        Ok(sync_folder(&self.path)?)
     }
 }
 

@@ -1,11 +1,11 @@
 use std::path::{Path, PathBuf};
 
+use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_window::Timestamp;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::files::crashing::{CrashingDisk, Loss};
 use crate::frame::{FrameWriter, Shard, StoreId, TableId};
 use crate::key_group::KeyGroup;
 

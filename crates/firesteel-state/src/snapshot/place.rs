@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use firesteel_disk::{Disk, OsDisk, write_whole};
+
 use crate::error::Result;
-use crate::files::disk::{self, Disk, OsDisk};
 
 /// A place for files that are written once: a folder, or a bucket of an object store.
 pub trait SnapshotStore: Send + Sync + 'static {
@@ -65,19 +66,19 @@ impl SnapshotStore for FolderStore {
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        disk::write_whole(&*self.disk, &self.folder.join(name), bytes)
+        Ok(write_whole(&*self.disk, &self.folder.join(name), bytes)?)
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>> {
-        self.disk.read(&self.folder.join(name))
+        Ok(self.disk.read(&self.folder.join(name))?)
     }
 
     fn list(&self) -> Result<Vec<String>> {
-        self.disk.list(&self.folder)
+        Ok(self.disk.list(&self.folder)?)
     }
 
     fn delete(&self, name: &str) -> Result<()> {
         self.disk.remove(&self.folder.join(name))?;
-        self.disk.sync_folder(&self.folder)
+        Ok(self.disk.sync_folder(&self.folder)?)
     }
 }

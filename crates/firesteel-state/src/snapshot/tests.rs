@@ -2,13 +2,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use firesteel_disk::Disk;
+use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_window::Timestamp;
 
 use super::*;
 use crate::backend::{MemoryBackend, StateBackend};
 use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
-use crate::files::crashing::{CrashingDisk, Loss};
-use crate::files::disk::Disk;
 use crate::{
     Declaration, FrameWriter, KeyGroups, KeyedStore, MemoryBudget, StateStore, StoreSetup, TableId, Times, Value,
 };

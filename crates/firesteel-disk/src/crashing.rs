@@ -1,22 +1,38 @@
 //! A file system in memory that stops working at a chosen call and then shows what a crash may have left: everything
 //! synced, and of the rest nothing, all, or any sectors.
 
-use std::collections::BTreeMap;
+//!
+//! ```
+//! use firesteel_disk::crashing::{CrashingDisk, Loss};
+//! use firesteel_disk::Disk;
+//! use std::path::Path;
+//!
+//! let disk = CrashingDisk::default();
+//! let mut file = disk.create(Path::new("log"))?;
+//! file.append(b"synced")?;
+//! file.sync()?;
+//! disk.sync_folder(Path::new(""))?;
+//! disk.fail_at(2);
+//! file.append(b", not synced")?;
+//! assert!(file.sync().is_err(), "it works no more");
+//! assert_eq!(disk.after_crash(Loss::All).read(Path::new("log"))?, b"synced");
+//! # Ok::<(), firesteel_disk::DiskError>(())
+//! ```
+//!
+//! Reading and listing never fail, and folders need not be made. A sync that fails syncs nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use parking_lot::Mutex;
-
-use super::disk::{Disk, Growing};
-use super::failed;
-use crate::error::Result;
+use crate::{Disk, DiskError, Growing, Lock, Reading, Result};
 
 const SECTOR: usize = 512;
 
 /// What the crash does to what was not synced.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Loss {
+pub enum Loss {
     /// All of it is lost.
     All,
     /// Nothing is.
@@ -43,55 +59,70 @@ struct Inner {
     /// Whether it goes on working after the failed call.
     recovers: bool,
     full: bool,
+    locked: BTreeSet<PathBuf>,
 }
 
 /// A file system in memory. Clones share it.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct CrashingDisk(Arc<Mutex<Inner>>);
+pub struct CrashingDisk(Arc<Mutex<Inner>>);
 
 impl Inner {
     fn call(&mut self, path: &Path) -> Result<()> {
         self.calls += 1;
         match self.fail_at {
             Some(at) if self.calls == at || (self.calls > at && !self.recovers) => {
-                Err(failed("use", path)(Error::other("the disk is gone")))
+                Err(DiskError::of("use", path)(Error::other("the disk is gone")))
             }
             _ => Ok(()),
         }
     }
 
     fn find(&self, path: &Path) -> Result<u64> {
-        self.names.get(path).copied().ok_or_else(|| failed("open", path)(ErrorKind::NotFound.into()))
+        self.names.get(path).copied().ok_or_else(|| DiskError::of("open", path)(ErrorKind::NotFound.into()))
     }
 }
 
 impl CrashingDisk {
-    pub(crate) fn shared(&self) -> Arc<dyn Disk> {
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics half-way through a change.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As it is passed around.
+    #[must_use]
+    pub fn shared(&self) -> Arc<dyn Disk> {
         Arc::new(self.clone())
     }
 
     /// From the `at`th call that changes something on, counted from now, nothing works any more.
-    pub(crate) fn fail_at(&self, at: u64) {
-        let mut inner = self.0.lock();
+    pub fn fail_at(&self, at: u64) {
+        let mut inner = self.inner();
         inner.calls = 0;
         inner.fail_at = Some(at);
         inner.recovers = false;
     }
 
     /// Only the `at`th call fails.
-    pub(crate) fn fail_once(&self, at: u64) {
+    pub fn fail_once(&self, at: u64) {
         self.fail_at(at);
-        self.0.lock().recovers = true;
+        self.inner().recovers = true;
     }
 
     /// Whether writes find no room, of which they use up what there is.
-    pub(crate) fn set_full(&self, full: bool) {
-        self.0.lock().full = full;
+    pub fn set_full(&self, full: bool) {
+        self.inner().full = full;
+    }
+
+    /// How many calls that change something there were since the last [`fail_at`](Self::fail_at).
+    #[must_use]
+    pub fn calls(&self) -> u64 {
+        self.inner().calls
     }
 
     /// What is there after a crash, in working order.
-    pub(crate) fn after_crash(&self, loss: Loss) -> Self {
-        let inner = self.0.lock();
+    #[must_use]
+    pub fn after_crash(&self, loss: Loss) -> Self {
+        let inner = self.inner();
         let mut seed = match loss {
             Loss::Some(seed) => seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
             _ => 0,
@@ -138,8 +169,11 @@ impl CrashingDisk {
     }
 
     /// Replaces a file's contents, as damage does.
-    pub(crate) fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
-        let mut inner = self.0.lock();
+    ///
+    /// # Panics
+    /// If there is no such file.
+    pub fn damage(&self, path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut inner = self.inner();
         let file = inner.names[path];
         let contents = inner.files.get_mut(&file).expect("every name has a file");
         change(&mut contents.now);
@@ -147,19 +181,21 @@ impl CrashingDisk {
     }
 
     /// Takes a file away.
-    pub(crate) fn lose(&self, path: &Path) {
-        let mut inner = self.0.lock();
+    pub fn lose(&self, path: &Path) {
+        let mut inner = self.inner();
         inner.names.remove(path);
         inner.synced_names.remove(path);
     }
 
     /// All files.
-    pub(crate) fn paths(&self) -> Vec<PathBuf> {
-        self.0.lock().names.keys().cloned().collect()
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.inner().names.keys().cloned().collect()
     }
 
     /// An independent copy.
-    pub(crate) fn copy(&self) -> Self {
+    #[must_use]
+    pub fn copy(&self) -> Self {
         self.after_crash(Loss::Nothing)
     }
 }
@@ -173,7 +209,7 @@ struct Handle {
 
 impl Handle {
     fn change(&self, change: impl FnOnce(&mut Contents)) -> Result<()> {
-        let mut inner = self.disk.0.lock();
+        let mut inner = self.disk.inner();
         inner.call(&self.path)?;
         change(inner.files.entry(self.file).or_default());
         Ok(())
@@ -182,7 +218,7 @@ impl Handle {
 
 impl Growing for Handle {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut inner = self.disk.0.lock();
+        let mut inner = self.disk.inner();
         let room = if inner.full { bytes.len() / 2 } else { bytes.len() };
         // A write that fails may have written a part.
         let called = inner.call(&self.path);
@@ -190,7 +226,7 @@ impl Growing for Handle {
         let full = inner.full;
         inner.files.entry(self.file).or_default().now.extend_from_slice(&bytes[..written]);
         called?;
-        if full { Err(failed("write", &self.path)(ErrorKind::StorageFull.into())) } else { Ok(()) }
+        if full { Err(DiskError::of("write", &self.path)(ErrorKind::StorageFull.into())) } else { Ok(()) }
     }
 
     fn sync(&mut self) -> Result<()> {
@@ -202,12 +238,39 @@ impl Growing for Handle {
     }
 }
 
+impl Reading for Handle {
+    fn read_at(&mut self, at: u64, bytes: &mut [u8]) -> Result<usize> {
+        let inner = self.disk.inner();
+        let contents = &inner.files[&self.file].now;
+        let rest = usize::try_from(at).ok().and_then(|at| contents.get(at..)).unwrap_or_default();
+        let count = rest.len().min(bytes.len());
+        bytes[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+
+    fn length(&mut self) -> Result<u64> {
+        Ok(self.disk.inner().files[&self.file].now.len() as u64)
+    }
+}
+
+/// Unlocks when it is dropped.
+struct Held {
+    disk: CrashingDisk,
+    path: PathBuf,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.disk.inner().locked.remove(&self.path);
+    }
+}
+
 impl Disk for CrashingDisk {
     fn create(&self, path: &Path) -> Result<Box<dyn Growing>> {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner();
         inner.call(path)?;
         if inner.names.contains_key(path) {
-            return Err(failed("create", path)(ErrorKind::AlreadyExists.into()));
+            return Err(DiskError::of("create", path)(ErrorKind::AlreadyExists.into()));
         }
         inner.next += 1;
         let file = inner.next;
@@ -217,23 +280,28 @@ impl Disk for CrashingDisk {
     }
 
     fn open(&self, path: &Path) -> Result<Box<dyn Growing>> {
-        let file = self.0.lock().find(path)?;
+        let file = self.inner().find(path)?;
+        Ok(Box::new(Handle { disk: self.clone(), file, path: path.to_owned() }))
+    }
+
+    fn open_to_read(&self, path: &Path) -> Result<Box<dyn Reading>> {
+        let file = self.inner().find(path)?;
         Ok(Box::new(Handle { disk: self.clone(), file, path: path.to_owned() }))
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
-        let inner = self.0.lock();
+        let inner = self.inner();
         Ok(inner.files[&inner.find(path)?].now.clone())
     }
 
     fn list(&self, folder: &Path) -> Result<Vec<String>> {
-        let inner = self.0.lock();
+        let inner = self.inner();
         let inside = inner.names.keys().filter(|path| path.parent() == Some(folder));
         Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner();
         inner.call(from)?;
         let file = inner.find(from)?;
         inner.names.remove(from);
@@ -242,7 +310,7 @@ impl Disk for CrashingDisk {
     }
 
     fn remove(&self, path: &Path) -> Result<()> {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner();
         inner.call(path)?;
         inner.names.remove(path);
         Ok(())
@@ -253,12 +321,17 @@ impl Disk for CrashingDisk {
     }
 
     fn sync_folder(&self, path: &Path) -> Result<()> {
-        let mut inner = self.0.lock();
+        let mut inner = self.inner();
         inner.call(path)?;
         let inside = |name: &PathBuf| name.parent() == Some(path);
         let now: Vec<_> = inner.names.iter().filter(|(name, _)| inside(name)).map(|(n, f)| (n.clone(), *f)).collect();
         inner.synced_names.retain(|name, _| !inside(name));
         inner.synced_names.extend(now);
         Ok(())
+    }
+
+    fn lock(&self, path: &Path) -> Result<Option<Lock>> {
+        let free = self.inner().locked.insert(path.to_owned());
+        Ok(free.then(|| Lock::new(Held { disk: self.clone(), path: path.to_owned() })))
     }
 }

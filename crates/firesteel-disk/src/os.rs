@@ -1,0 +1,158 @@
+//! The machine's own file system.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::{Disk, DiskError, Growing, Lock, Reading, Result};
+
+/// The machine's own file system.
+#[derive(Debug, Clone, Copy)]
+pub struct OsDisk;
+
+impl OsDisk {
+    /// As it is passed around.
+    #[must_use]
+    pub fn shared() -> Arc<dyn Disk> {
+        Arc::new(Self)
+    }
+}
+
+#[derive(Debug)]
+struct OsFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl Growing for OsFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        self.file.write_all(bytes).map_err(DiskError::of("write", &self.path))
+    }
+
+    fn sync(&mut self) -> Result<()> {
+        self.file.sync_data().map_err(DiskError::of("sync", &self.path))
+    }
+
+    fn cut(&mut self, length: u64) -> Result<()> {
+        self.file.set_len(length).map_err(DiskError::of("cut", &self.path))?;
+        self.file.seek(SeekFrom::End(0)).map_err(DiskError::of("seek in", &self.path))?;
+        Ok(())
+    }
+}
+
+impl Reading for OsFile {
+    fn read_at(&mut self, at: u64, bytes: &mut [u8]) -> Result<usize> {
+        self.file.seek(SeekFrom::Start(at)).map_err(DiskError::of("seek in", &self.path))?;
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match self.file.read(&mut bytes[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(DiskError::of("read", &self.path)(error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn length(&mut self) -> Result<u64> {
+        Ok(self.file.metadata().map_err(DiskError::of("inspect", &self.path))?.len())
+    }
+}
+
+impl Disk for OsDisk {
+    fn create(&self, path: &Path) -> Result<Box<dyn Growing>> {
+        let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(DiskError::of("create", path))?;
+        Ok(Box::new(OsFile { file, path: path.to_owned() }))
+    }
+
+    fn open(&self, path: &Path) -> Result<Box<dyn Growing>> {
+        let mut file = OpenOptions::new().write(true).open(path).map_err(DiskError::of("open", path))?;
+        file.seek(SeekFrom::End(0)).map_err(DiskError::of("seek in", path))?;
+        Ok(Box::new(OsFile { file, path: path.to_owned() }))
+    }
+
+    fn open_to_read(&self, path: &Path) -> Result<Box<dyn Reading>> {
+        let file = File::open(path).map_err(DiskError::of("open", path))?;
+        Ok(Box::new(OsFile { file, path: path.to_owned() }))
+    }
+
+    fn read(&self, path: &Path) -> Result<Vec<u8>> {
+        let mut bytes = vec![];
+        let mut file = File::open(path).map_err(DiskError::of("open", path))?;
+        file.read_to_end(&mut bytes).map_err(DiskError::of("read", path))?;
+        Ok(bytes)
+    }
+
+    fn list(&self, folder: &Path) -> Result<Vec<String>> {
+        let entries = match fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
+            Err(error) => return Err(DiskError::of("list", folder)(error)),
+        };
+        let mut names = vec![];
+        for entry in entries {
+            // Names that are no text are not ours.
+            if let Ok(name) = entry.map_err(DiskError::of("list", folder))?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Result<()> {
+        fs::rename(from, to).map_err(DiskError::of("rename", from))
+    }
+
+    fn remove(&self, path: &Path) -> Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(DiskError::of("remove", path)(error)),
+            _ => Ok(()),
+        }
+    }
+
+    fn make_folder(&self, path: &Path) -> Result<()> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        if let Some(parent) = path.parent() {
+            self.make_folder(parent)?;
+        }
+        match fs::create_dir(path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(DiskError::of("create", path)(error)),
+            _ => {}
+        }
+        sync_folder(path.parent().unwrap_or(Path::new("")))
+    }
+
+    fn sync_folder(&self, path: &Path) -> Result<()> {
+        sync_folder(path)
+    }
+
+    fn lock(&self, path: &Path) -> Result<Option<Lock>> {
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(DiskError::of("open", path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Lock::new(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(source)) => Err(DiskError::of("lock", path)(source)),
+        }
+    }
+}
+
+/// Makes the names in a folder durable. Where folders cannot be synced, names are durable with their files.
+///
+/// # Errors
+/// When that is not certain.
+pub fn sync_folder(path: &Path) -> Result<()> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    match File::open(path).and_then(|folder| folder.sync_all()) {
+        Ok(()) => Ok(()),
+        // Windows and some network file systems cannot open or sync a folder.
+        Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => Ok(()),
+        Err(_) if cfg!(windows) => Ok(()),
+        Err(error) => Err(DiskError::of("sync", path)(error)),
+    }
+}

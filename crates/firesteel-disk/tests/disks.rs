@@ -1,0 +1,113 @@
+//! Both disks do the same, and the one in memory loses what was not synced and nothing else.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use firesteel_disk::crashing::{CrashingDisk, Loss};
+use firesteel_disk::{Disk, OsDisk, write_whole};
+
+/// What every disk does.
+fn behaves(disk: &dyn Disk, root: &Path) {
+    let folder = root.join("a/b");
+    disk.make_folder(&folder).unwrap();
+    assert!(disk.list(&folder).unwrap().is_empty());
+    let path = folder.join("log");
+    assert_eq!(disk.open(&path).unwrap_err().source.kind(), ErrorKind::NotFound);
+    assert_eq!(disk.read(&path).unwrap_err().path, path);
+    let mut file = disk.create(&path).unwrap();
+    assert_eq!(disk.create(&path).unwrap_err().source.kind(), ErrorKind::AlreadyExists);
+    file.append(b"one, ").unwrap();
+    file.append(b"two").unwrap();
+    file.sync().unwrap();
+    file.cut(5).unwrap();
+    file.append(b"three").unwrap();
+    drop(file);
+    disk.open(&path).unwrap().append(b"!").unwrap();
+    assert_eq!(disk.read(&path).unwrap(), b"one, three!");
+    let mut reading = disk.open_to_read(&path).unwrap();
+    assert_eq!(reading.length().unwrap(), 11);
+    let mut bytes = [0; 4];
+    assert_eq!(reading.read_at(5, &mut bytes).unwrap(), 4);
+    assert_eq!(&bytes, b"thre");
+    assert_eq!(reading.read_at(9, &mut bytes).unwrap(), 2);
+    assert_eq!(reading.read_at(99, &mut bytes).unwrap(), 0);
+
+    write_whole(disk, &folder.join("whole"), b"first").unwrap();
+    write_whole(disk, &folder.join("whole"), b"second").unwrap();
+    assert_eq!(disk.read(&folder.join("whole")).unwrap(), b"second");
+    assert_eq!(disk.list(&folder).unwrap(), ["log", "whole"]);
+    disk.rename(&folder.join("whole"), &path).unwrap();
+    assert_eq!(disk.read(&path).unwrap(), b"second");
+    disk.remove(&path).unwrap();
+    disk.remove(&path).unwrap();
+    disk.sync_folder(&folder).unwrap();
+    assert!(disk.list(&folder).unwrap().is_empty());
+
+    let lock = disk.lock(&root.join("LOCK")).unwrap().expect("nobody has it");
+    assert!(disk.lock(&root.join("LOCK")).unwrap().is_none());
+    assert!(disk.lock(&root.join("OTHER")).unwrap().is_some());
+    drop(lock);
+    assert!(disk.lock(&root.join("LOCK")).unwrap().is_some());
+}
+
+#[test]
+fn both_disks_do_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    behaves(&OsDisk, folder.path());
+    behaves(&CrashingDisk::default(), Path::new("root"));
+}
+
+fn path() -> PathBuf {
+    "folder/log".into()
+}
+
+#[test]
+fn a_crash_keeps_what_was_synced() {
+    let disk = CrashingDisk::default();
+    let mut file = disk.create(&path()).unwrap();
+    file.append(b"synced").unwrap();
+    file.sync().unwrap();
+    assert!(disk.after_crash(Loss::All).read(&path()).is_err(), "its name was not");
+    disk.sync_folder(Path::new("folder")).unwrap();
+    file.append(b", not synced").unwrap();
+    assert_eq!(disk.after_crash(Loss::All).read(&path()).unwrap(), b"synced");
+    assert_eq!(disk.after_crash(Loss::Nothing).read(&path()).unwrap(), b"synced, not synced");
+    let seen = |seed| disk.after_crash(Loss::Some(seed)).read(&path()).unwrap();
+    assert!((0..20).any(|seed| seen(seed) == b"synced") && (0..20).any(|seed| seen(seed) != b"synced"));
+}
+
+#[test]
+fn a_failed_disk_changes_nothing_any_more() {
+    let disk = CrashingDisk::default();
+    let mut file = disk.create(&path()).unwrap();
+    disk.fail_at(2);
+    file.append(b"one").unwrap();
+    assert!(file.sync().is_err() && file.append(b"two").is_err() && disk.remove(&path()).is_err());
+    assert_eq!(disk.calls(), 4);
+    disk.fail_once(1);
+    assert!(file.sync().is_err());
+    file.sync().unwrap();
+}
+
+#[test]
+fn a_full_disk_takes_a_part() {
+    let disk = CrashingDisk::default();
+    let mut file = disk.create(&path()).unwrap();
+    disk.set_full(true);
+    assert_eq!(file.append(b"12345678").unwrap_err().source.kind(), ErrorKind::StorageFull);
+    disk.set_full(false);
+    file.append(b"!").unwrap();
+    assert_eq!(disk.read(&path()).unwrap(), b"1234!");
+}
+
+#[test]
+fn a_folder_that_is_not_there_cannot_be_synced_or_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing");
+    let error = OsDisk.sync_folder(&missing).unwrap_err();
+    assert!(error.to_string().contains("sync") && error.to_string().contains("missing"), "{error}");
+    assert!(OsDisk.create(&missing.join("file")).is_err());
+    assert!(OsDisk.list(&missing).unwrap().is_empty());
+}

@@ -10,6 +10,7 @@
 
 pub(crate) mod cells;
 pub(crate) mod eviction;
+mod index;
 pub(crate) mod slots;
 pub(crate) mod timers;
 pub(crate) mod values;

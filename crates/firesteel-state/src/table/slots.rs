@@ -1,12 +1,14 @@
-//! A dense table of slots with an index: what all typed tables are built on.
+//! A dense table of slots with an [index](super::index): what all typed tables are built on.
 //!
-//! Slots stand in the order in which keys came, so that they can be written, taken back and counted front to back. The
-//! index holds eight bytes a key, a part of the hash included, so that most of it is in the cache and no slot is
-//! looked at that does not match.
+//! Slots stand in the order in which keys came, so that they can be written, taken back and counted front to back.
 
-use hashbrown::HashTable;
+use std::hint::black_box;
+
+use super::index::{Index, tag_of};
 
 /// A key, its value, and the attempt that last changed it.
+// In this order: whoever touches the stamp has the beginning of the slot in the cache.
+#[repr(C)]
 pub(crate) struct Slot<K, T> {
     pub(crate) stamp: u64,
     pub(crate) key: K,
@@ -16,32 +18,19 @@ pub(crate) struct Slot<K, T> {
 /// Slots and where to find them.
 pub(crate) struct Slots<K, T> {
     slots: Vec<Slot<K, T>>,
-    index: HashTable<Place>,
+    /// The tag of each slot, from which the index can be made again without the keys.
+    tags: Vec<u32>,
+    index: Index,
 }
 
-#[derive(Clone, Copy)]
-struct Place {
-    tag: u32,
-    at: u32,
-}
-
-/// Mixes a hash whose upper bits are all alike, since they have chosen the key group. One multiplication to 128 bits,
-/// folded, as in wyhash.
-#[inline]
-const fn tag_of(hash: u64) -> u32 {
-    let product = hash as u128 * 0x9E37_79B9_7F4A_7C15;
-    ((product as u64 ^ (product >> 64) as u64) >> 32) as u32
-}
-
-/// What the index goes by: the tag alone, so that the index can grow without the keys.
-#[inline]
-const fn spread(tag: u32) -> u64 {
-    (tag as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)
-}
+/// A table of this many bytes fits into the cache of one core, beside what is done with it.
+const CACHED: usize = 768 << 10;
+/// A cache line that is read in its turn costs a small part of one that is read at random.
+const LINES_IN_TURN: usize = 8;
 
 impl<K, T> Slots<K, T> {
     pub(crate) const fn new() -> Self {
-        Self { slots: Vec::new(), index: HashTable::new() }
+        Self { slots: Vec::new(), tags: Vec::new(), index: Index::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -70,31 +59,68 @@ impl<K, T> Slots<K, T> {
     ///
     /// # Panics
     ///
-    /// At 2³² keys in one key group, which take a hundred gigabytes and more.
+    /// At 2³⁰ keys in one key group, which take tens of gigabytes.
     pub(crate) fn push(&mut self, hash: u64, key: K, value: T, stamp: u64) -> usize {
         let at = self.slots.len();
-        let place = Place {
-            tag: tag_of(hash),
-            at: u32::try_from(at).expect("one key group holds fewer than 2^32 keys in memory"),
-        };
+        assert!(at < Index::MAX, "one key group holds fewer than 2^30 keys in memory");
+        let tag = tag_of(hash);
+        if !self.index.has_room(at + 1) {
+            self.index.rebuild(&self.tags, (at + 1) * 2);
+        }
+        self.index.insert(tag, at);
+        self.tags.push(tag);
         self.slots.push(Slot { stamp, key, value });
-        self.index.insert_unique(spread(place.tag), place, |place| spread(place.tag));
         at
     }
 
     /// Drops all slots from `length` on.
     pub(crate) fn truncate(&mut self, length: usize) {
-        if length < self.slots.len() {
-            self.slots.truncate(length);
-            self.index.retain(|place| (place.at as usize) < length);
+        while self.tags.len() > length
+            && let Some(tag) = self.tags.pop()
+        {
+            self.index.pop(tag, self.tags.len());
         }
+        self.slots.truncate(length);
     }
 
-    /// Where a key with this hash probably is, found without looking at a key.
+    /// Where keys with these hashes probably are, found without looking at a key; `u32::MAX` where there is none. The
+    /// searches do not wait for each other, and what they find is in the cache afterwards.
     #[inline]
-    pub(crate) fn candidate(&self, hash: u64) -> Option<usize> {
-        let tag = tag_of(hash);
-        self.index.find(spread(tag), |place| place.tag == tag).map(|place| place.at as usize)
+    pub(crate) fn candidates<const N: usize>(&self, hashes: impl Iterator<Item = u64>, warm: bool) -> [u32; N] {
+        let mut found = [u32::MAX; N];
+        let mut count = 0;
+        for (tag, hash) in found.iter_mut().zip(hashes) {
+            *tag = tag_of(hash);
+            count += 1;
+        }
+        let found_here = &mut found[..count];
+        // Loops that only load: the processor has many of the loads under way at once.
+        if !warm {
+            black_box(found_here.iter().fold(0, |seen, tag| seen ^ self.index.touch(*tag)));
+        }
+        for tag in found_here.iter_mut() {
+            *tag = self.index.find(*tag, |_| true).map_or(u32::MAX, |at| at as u32);
+        }
+        if !warm {
+            let touch = |seen, at: &u32| {
+                // The slot's beginning, and its end, which is where the next begins.
+                let pair = self.slots.get(*at as usize..).unwrap_or_default();
+                pair.iter().take(2).fold(seen, |seen, slot| seen ^ slot.stamp)
+            };
+            black_box(found_here.iter().fold(0, touch));
+        }
+        found
+    }
+
+    /// Brings the whole table into the cache if that is the cheapest way to find `searches` keys. Whether it did.
+    pub(crate) fn warm_up(&self, searches: usize) -> bool {
+        let bytes = self.slots.len() * size_of::<Slot<K, T>>() + self.index.allocated();
+        let pays = bytes <= CACHED && bytes / 64 <= searches * LINES_IN_TURN;
+        if pays {
+            black_box(self.index.touch_all());
+            black_box(self.slots.iter().fold(0, |seen, slot| seen ^ slot.stamp));
+        }
+        pays
     }
 
     /// Drops the slots that `keep` does not want, and gives back memory that is not needed for the rest. `moved` then
@@ -109,28 +135,31 @@ impl<K, T> Slots<K, T> {
             kept += u32::from(keeps);
             keeps
         });
-        self.index.retain(|place| {
-            place.at = moved[place.at as usize];
-            place.at != u32::MAX
-        });
+        let mut keeps = moved.iter().map(|to| *to != u32::MAX);
+        self.tags.retain(|_| keeps.next().unwrap_or_default());
         let room = self.slots.len() + self.slots.len() / 4;
         self.slots.shrink_to(room);
-        self.index.shrink_to(room, |place| spread(place.tag));
+        self.tags.shrink_to(room);
+        if room == 0 {
+            self.index.clear();
+        } else {
+            self.index.rebuild(&self.tags, room);
+        }
         Moved(moved)
     }
 
     /// Bytes that are allocated, without what keys and values own.
     pub(crate) fn allocated(&self) -> u64 {
-        (self.slots.capacity() * size_of::<Slot<K, T>>() + self.index.allocation_size()) as u64
+        (self.slots.capacity() * size_of::<Slot<K, T>>()
+            + self.tags.capacity() * size_of::<u32>()
+            + self.index.allocated()) as u64
     }
 }
 
 impl<K: Eq, T> Slots<K, T> {
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<usize> {
-        let tag = tag_of(hash);
-        let matches = |place: &Place| place.tag == tag && self.slots[place.at as usize].key == *key;
-        self.index.find(spread(tag), matches).map(|place| place.at as usize)
+        self.index.find(tag_of(hash), |at| self.slots[at].key == *key)
     }
 }
 
@@ -156,14 +185,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_of_one_group_spread_over_the_index() {
-        // The upper seven bits are alike, as they are in one of 128 key groups.
-        let tags: std::collections::HashSet<u32> =
-            (0..10_000u64).map(|i| tag_of(5 << 57 | i.wrapping_mul(0xD6E8_FEB8_6659_FD93) >> 7)).collect();
-        assert!(tags.len() > 9_990, "{}", tags.len());
-    }
-
-    #[test]
     fn slots_are_found_where_they_moved_to() {
         let mut slots = Slots::new();
         for key in 0..100u64 {
@@ -178,7 +199,9 @@ mod tests {
         }
         slots.truncate(2);
         assert_eq!((slots.find(3, &3), slots.find(6, &6)), (Some(1), None));
-        assert_eq!(slots.candidate(3), Some(1));
+        for warm in [false, true] {
+            assert_eq!(slots.candidates([3, 99].into_iter(), warm), [1, u32::MAX, u32::MAX]);
+        }
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! One value for each key.
 
 use std::any::Any;
-use std::hint::black_box;
 
 use firesteel_window::Timestamp;
 
@@ -18,7 +17,7 @@ pub(crate) type Hasher<K> = std::sync::Arc<dyn Fn(&K) -> u64 + Send + Sync>;
 
 /// So many records are looked up before the first of them is changed, so that the processor waits for several cache
 /// lines at once.
-const AHEAD: usize = 32;
+const AHEAD: usize = 128;
 /// Below this, removals are not worth a pass over the table.
 const FEW: usize = 64;
 
@@ -225,20 +224,13 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             let keys: Vec<(u64, &K)> = records.iter().map(&key).collect();
             self.prefetch(&keys, stamps)?;
         }
+        let warm = self.slots.warm_up(records.len());
         for records in records.chunks(AHEAD) {
-            let mut places = [None; AHEAD];
-            for (place, record) in places.iter_mut().zip(records) {
-                *place = self.slots.candidate(key(record).0);
-            }
-            let mut warm = 0;
-            for at in places.iter().flatten() {
-                warm ^= self.slots.at(*at).stamp;
-            }
-            black_box(warm);
+            let places: [u32; AHEAD] = self.slots.candidates(records.iter().map(|record| key(record).0), warm);
             for (place, record) in places.iter().zip(records) {
                 let (hash, key) = key(record);
-                let at = match *place {
-                    Some(at) if self.slots.at(at).key == *key => Some(at),
+                let at = match *place as usize {
+                    at if at < self.slots.len() && self.slots.at(at).key == *key => Some(at),
                     _ => self.slots.find(hash, key),
                 };
                 match at {

@@ -51,6 +51,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-scheduler", Uses::Only(&["firesteel-core"])),
     ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-window"])),
+    ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),
     (
         "firesteel-streaming",
         Uses::Only(&["firesteel-connect", "firesteel-core", "firesteel-scheduler", "firesteel-window"]),

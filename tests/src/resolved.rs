@@ -18,10 +18,11 @@ const NATIVE: [&str; 7] = ["autotools", "bindgen", "cc", "cmake", "nasm-rs", "pk
 const ASYNC_RUNTIMES: [&str; 8] =
     ["async-executor", "async-global-executor", "async-std", "compio", "futures-executor", "glommio", "smol", "tokio"];
 
-/// All that is built on this platform for what `arguments` of `cargo tree` choose; the default members without any.
+/// All that is built on this platform for what `arguments` of `cargo tree` choose: members, and their features beyond
+/// the default ones. The default members without any choice.
 #[must_use]
 pub fn built(arguments: &[&str]) -> Vec<Built> {
-    let mut all = vec!["tree", "--locked", "--all-features", "--prefix", "depth", "--format", " {p}"];
+    let mut all = vec!["tree", "--locked", "--prefix", "depth", "--format", " {p}"];
     all.extend_from_slice(arguments);
     parse(&cargo(&all))
 }

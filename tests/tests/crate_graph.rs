@@ -31,15 +31,39 @@ fn a_library_crate_has_no_build_script_dependencies() {
 #[test]
 fn the_engine_has_no_async_runtime() {
     for name in ["firesteel-core", "firesteel-scheduler", "firesteel-streaming"] {
-        let built = resolved::built(&["--edges", "normal,build", "--package", name]);
+        let built = resolved::built(&["--all-features", "--edges", "normal,build", "--package", name]);
         assert!(built.len() > 5, "Cargo lists what {name} is built from");
         assert_eq!(resolved::async_runtimes(&built), Vec::<String>::new());
     }
 }
+
+/// The member that is C++ inside.
+const NATIVE: &str = "firesteel-state-rocksdb";
 
 #[test]
 fn default_members_need_no_c_compiler() {
     let built = resolved::built(&["--edges", "normal,build,dev"]);
     assert!(built.iter().any(|package| package.name == "firesteel-examples"), "the default members are chosen");
     assert_eq!(resolved::native(&built), Vec::<String>::new());
+}
+
+#[test]
+fn only_the_feature_rocksdb_asks_for_a_c_compiler() {
+    let built = resolved::built(&["--all-features", "--edges", "normal,build,dev"]);
+    let native = resolved::native(&built);
+    assert!(!native.is_empty(), "the feature is on");
+    for path in native {
+        assert!(path.split(" > ").any(|name| name == NATIVE), "{path}");
+    }
+}
+
+#[test]
+fn all_libraries_but_the_one_with_c_are_default_members() {
+    let built = resolved::built(&["--edges", "normal"]);
+    let is_member = |name: &str| built.iter().any(|package| package.path == [name]);
+    for package in
+        workspace::packages().iter().filter(|package| package.folder.starts_with(workspace::root().join("crates")))
+    {
+        assert_eq!(is_member(&package.name), package.name != NATIVE, "{} in default-members", package.name);
+    }
 }

@@ -9,14 +9,15 @@
 //! Each task is a list of steps, most of them one call of Cargo. A step that fails does not hide the next: all run, a
 //! table of results and durations follows, and the exit code says whether all passed.
 //!
-//! It has no dependencies, so that it is built in a second or two, and it installs nothing: what is missing on the
-//! machine is named together with the command that brings it.
+//! It has no dependencies, so that it is built in a second or two. What is missing on the machine is named together with
+//! the command that brings it; a C++ compiler and libclang, which one crate needs, are installed where apt can do that.
 
 mod cargo;
 mod command_line;
 mod house;
 mod steps;
 mod tasks;
+mod toolchain;
 mod workspace;
 
 use std::process::ExitCode;

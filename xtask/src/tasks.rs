@@ -4,16 +4,39 @@ use crate::cargo::Cargo;
 use crate::command_line::{Benchmarks, Kind, Selection};
 use crate::house;
 use crate::steps::{Outcome, Steps};
+use crate::toolchain;
 use crate::workspace;
 
 /// The package of the benchmarks. It is no default member: the engines it compares with take minutes to build.
 const BENCHES: &str = "firesteel-benches";
 
-/// Runs the tests of the default members, or those that were chosen.
+/// The package with C++ inside. It is no default member, so that plain Cargo needs no C++ compiler.
+const NATIVE: &str = "firesteel-state-rocksdb";
+/// The packages that have it inside with all of their features.
+const WITH_NATIVE: [&str; 2] = ["firesteel", NATIVE];
+
+/// All members but the benchmarks, as Cargo wants to be told.
+const MEMBERS: [&str; 3] = ["--workspace", "--exclude", BENCHES];
+
+/// Sees to it that the package with C++ inside can be built.
+fn can_build_native(steps: &mut Steps) -> bool {
+    steps.run("C++ compiler and libclang", toolchain::ensure)
+}
+
+/// Runs all tests but those of the benchmarks, or those that were chosen.
 pub(crate) fn test(steps: &mut Steps, selection: &Selection) {
     if *selection != Selection::default() {
+        let needs_native = |name: &String| WITH_NATIVE.contains(&name.as_str());
+        let all = selection.crates.is_empty();
+        if (all || selection.crates.iter().any(needs_native)) && !can_build_native(steps) {
+            steps.skip("chosen tests", "they cannot be built");
+            return;
+        }
         steps.run("chosen tests", || {
             let mut arguments = strings(["test", "--all-features", "--no-fail-fast"]);
+            if all {
+                arguments.extend(strings(MEMBERS));
+            }
             for name in &selection.crates {
                 arguments.extend(["--package".to_owned(), name.clone()]);
             }
@@ -25,9 +48,16 @@ pub(crate) fn test(steps: &mut Steps, selection: &Selection) {
     }
     const TESTS: &str = "tests of crates and examples";
     const DOCS: &str = "examples in the documentation";
-    if steps.run("build", || Cargo::new(["test", "--all-features", "--no-run"]).run()) {
-        steps.run(TESTS, || Cargo::new(["test", "--all-features", "--no-fail-fast", "--tests"]).run_counting_tests());
-        steps.run(DOCS, || Cargo::new(["test", "--all-features", "--no-fail-fast", "--doc"]).run_counting_tests());
+    // Without a C++ compiler, the rest is tested all the same.
+    let members: &[&str] = if can_build_native(steps) { &MEMBERS } else { &[] };
+    let cargo = |arguments: &[&str]| {
+        let features = if members.is_empty() { &[][..] } else { &["--all-features"] };
+        let words = [&["test"], members, features, arguments].concat();
+        Cargo::new(words.into_iter().map(str::to_owned).collect::<Vec<_>>())
+    };
+    if steps.run("build", || cargo(&["--no-run"]).run()) {
+        steps.run(TESTS, || cargo(&["--no-fail-fast", "--tests"]).run_counting_tests());
+        steps.run(DOCS, || cargo(&["--no-fail-fast", "--doc"]).run_counting_tests());
     } else {
         steps.skip(TESTS, "the build failed");
         steps.skip(DOCS, "the build failed");
@@ -43,6 +73,7 @@ pub(crate) fn lint(steps: &mut Steps) {
             return;
         }
     }
+    can_build_native(steps);
     steps.run("formatting", || or_hint(Cargo::new(["fmt", "--all", "--check"]).run(), "cargo fmt mends it"));
     // All crates are looked at, also those behind one that does not pass.
     const CLIPPY: [&str; 8] =
@@ -55,8 +86,13 @@ pub(crate) fn lint(steps: &mut Steps) {
 
 /// Builds the documentation and says where it lies.
 pub(crate) fn doc(steps: &mut Steps) {
+    if !can_build_native(steps) {
+        steps.skip("documentation", "it cannot be built");
+        return;
+    }
     steps.run("documentation", || {
-        match Cargo::new(["doc", "--no-deps", "--all-features"]).deny_rustdoc_warnings().run() {
+        let words = [&["doc", "--no-deps", "--all-features"][..], &MEMBERS].concat();
+        match Cargo::new(words.into_iter().map(str::to_owned).collect::<Vec<_>>()).deny_rustdoc_warnings().run() {
             Outcome::Passed(_) => {
                 let index = workspace::target_dir().join("doc/firesteel/index.html");
                 println!("{}", index.display());

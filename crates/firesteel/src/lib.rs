@@ -66,8 +66,9 @@
 //! | `socket` | `firesteel-connect-socket` | lines from a TCP socket; feature `socket` |
 //! | `memory` | `firesteel-connect-memory` | slices, queues, rates, a collector; feature `memory` |
 //! | `terminal` | `firesteel-terminal` | result tables and progress; feature `terminal` |
+//! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
 //!
-//! All features are on by default.
+//! All features are on by default, but for `rocksdb`: building it takes a C++ compiler, libclang and some minutes.
 
 pub mod prelude;
 
@@ -80,6 +81,8 @@ pub use firesteel_connect_memory as memory;
 pub use firesteel_connect_socket as socket;
 pub use firesteel_core as rdd;
 pub use firesteel_scheduler as scheduler;
+#[cfg(feature = "rocksdb")]
+pub use firesteel_state_rocksdb as rocksdb;
 pub use firesteel_streaming::*;
 #[cfg(feature = "terminal")]
 pub use firesteel_terminal as terminal;

@@ -24,6 +24,9 @@ use firesteel_window::Timestamp;
 
 type Total = (u64, u64);
 
+/// So many events are timed together while they are made.
+const PIECE: usize = 2_048;
+
 fn hash(key: u64) -> u64 {
     let product = u128::from(key ^ 0x243f_6a88_85a3_08d3) * 0x9e37_79b9_7f4a_7c15;
     product as u64 ^ (product >> 64) as u64
@@ -35,7 +38,28 @@ fn open() -> (KeyedStore<u64>, Value<Total>) {
     (KeyedStore::in_memory(states, KeyGroups::default(), |key| hash(*key)).unwrap(), total)
 }
 
-/// One worker: batches of keys of its groups until the time is over; how many.
+/// How long pieces of the work took, in nanoseconds an event or change.
+#[derive(Default)]
+struct Pieces {
+    /// To make and route events.
+    event: Vec<f64>,
+    /// To update their keys' values.
+    update: Vec<f64>,
+    /// To write changes when an epoch ends.
+    write: Vec<f64>,
+}
+
+/// The lower decile: what it takes when no other program is in the way.
+fn undisturbed(mut pieces: Vec<f64>) -> f64 {
+    pieces.sort_by(f64::total_cmp);
+    pieces.get(pieces.len() / 10).copied().unwrap_or(f64::NAN)
+}
+
+fn nanos(time: Duration, count: usize) -> f64 {
+    time.as_secs_f64() * 1e9 / count.max(1) as f64
+}
+
+/// One worker: batches of keys of its groups until the time is over; how many, and how fast.
 fn work(
     store: &KeyedStore<u64>,
     total: Value<Total>,
@@ -44,38 +68,36 @@ fn work(
     size: usize,
     until: Instant,
     frames: Option<&mpsc::Sender<(u64, Vec<Frame>)>>,
-) -> u64 {
+) -> (u64, Pieces) {
     let mut seed = 0x9E37_79B9_7F4A_7C15 ^ u64::from(groups.start()) << 32;
     let times = Times::processing(Timestamp::EPOCH);
     // The keys whose groups are this worker's.
     let mine: Vec<u64> = (0..keys).filter(|key| groups.contains(store.group_of(hash(*key)))).collect();
-    let mut batch: Vec<(u64, u64)> = vec![];
-    let mut routed = vec![(0, 0); size];
+    // Hash and key of the batch's records, by group.
+    let mut routed: Vec<Vec<(u64, u64)>> = groups.iter().map(|_| vec![]).collect();
     let (mut number, mut epoch, mut count) = (0, 1, 0);
+    let mut pieces = Pieces::default();
     let mut epoch_end = Instant::now() + Duration::from_secs(1);
     loop {
-        batch.clear();
-        let mut bounds = [0usize; 129];
-        while batch.len() < size {
+        routed.iter_mut().for_each(Vec::clear);
+        let mut began = Instant::now();
+        for event in 1..=size {
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
             let at = ((u128::from(seed) * mine.len() as u128) >> 64) as usize;
             let key = mine[at];
             let hash = hash(key);
-            bounds[usize::from(store.group_of(hash).0) + 1] += 1;
-            batch.push((hash, key));
-        }
-        (1..129).for_each(|group| bounds[group] += bounds[group - 1]);
-        let mut next = bounds;
-        for &(hash, key) in &batch {
-            let at = &mut next[usize::from(store.group_of(hash).0)];
-            routed[*at] = (hash, key);
-            *at += 1;
+            let group = store.group_of(hash);
+            routed[usize::from(group.0 - groups.start())].push((hash, key));
+            if event % PIECE == 0 {
+                pieces.event.push(nanos(began.elapsed(), PIECE));
+                began = Instant::now();
+            }
         }
         number += 1;
-        for group in groups.iter() {
-            let records = &routed[bounds[usize::from(group.0)]..bounds[usize::from(group.0) + 1]];
+        for (group, records) in groups.iter().zip(&routed) {
+            let began = Instant::now();
             let mut state = store.lock(group);
             state.begin(number);
             let add = |total: &mut Option<Total>, record: &(u64, u64)| {
@@ -84,11 +106,18 @@ fn work(
                 *sum += record.1;
             };
             total.update_many(&mut state, records, |record| (record.0, &record.1), times, add).unwrap();
+            pieces.update.push(nanos(began.elapsed(), records.len()));
         }
         count += size as u64;
         let now = Instant::now();
         if now >= epoch_end || now >= until {
-            let changed = store.end_epoch_in(groups, epoch).unwrap();
+            let mut changed = vec![];
+            for group in groups.iter() {
+                let began = Instant::now();
+                let frame = store.lock(group).end_epoch(epoch).unwrap();
+                pieces.write.extend(frame.iter().map(|frame| nanos(began.elapsed(), frame.len() as usize)));
+                changed.extend(frame);
+            }
             store.applied_in(groups, epoch);
             if let Some(frames) = frames {
                 frames.send((epoch, changed)).unwrap();
@@ -97,12 +126,12 @@ fn work(
             epoch_end = now + Duration::from_secs(1);
         }
         if now >= until {
-            return count;
+            return (count, pieces);
         }
     }
 }
 
-/// Two workers for so long; the number of updates.
+/// Two workers for so long; the number of updates, and how fast they were.
 fn run(
     store: &KeyedStore<u64>,
     total: Value<Total>,
@@ -110,7 +139,7 @@ fn run(
     size: usize,
     seconds: u64,
     log: Option<&mut Changelog>,
-) -> u64 {
+) -> (u64, Pieces) {
     let until = Instant::now() + Duration::from_secs(seconds);
     let (frames, ended) = mpsc::channel();
     let sender = log.is_some().then_some(frames);
@@ -142,7 +171,13 @@ fn run(
                 log.prepare(&EpochRecord { epoch, frames, ..EpochRecord::default() }).unwrap();
             }
         }
-        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+        let done = workers.into_iter().map(|worker| worker.join().unwrap());
+        done.fold((0, Pieces::default()), |mut all, one| {
+            all.1.event.extend(one.1.event);
+            all.1.update.extend(one.1.update);
+            all.1.write.extend(one.1.write);
+            (all.0 + one.0, all.1)
+        })
     })
 }
 
@@ -169,15 +204,15 @@ fn peak() -> String {
     line.trim().to_owned()
 }
 
-fn report(what: &str, count: u64, time: Duration, processor: f64, store: &KeyedStore<u64>) {
+fn report(what: &str, count: u64, pieces: Pieces, time: Duration, processor: f64, store: &KeyedStore<u64>) {
     let rate = count as f64 / time.as_secs_f64() / 1e6;
     // On a busy machine, this is the figure to compare.
     let per_core = count as f64 / processor / 1e6;
     let memory = store.memory_used() as f64 / 1e6;
-    println!(
-        "{what}: {rate:.1} million updates/s, {per_core:.1} per second of processor time, {memory:.0} MB accounted, {} at most in the process",
-        peak()
-    );
+    println!("{what}: {rate:.1} million updates/s, {per_core:.1} per second of processor time");
+    let [event, update, write] = [pieces.event, pieces.update, pieces.write].map(undisturbed);
+    println!("  undisturbed {event:.1} ns to make an event, {update:.1} to update, {write:.1} to write a change");
+    println!("  {memory:.0} MB accounted, {} at most in the process", peak());
 }
 
 fn main() {
@@ -192,10 +227,10 @@ fn main() {
     drop(store);
     let (store, total) = open();
     let (start, busy) = (Instant::now(), processor());
-    let count = run(&store, total, keys, size, seconds, None);
+    let (count, pieces) = run(&store, total, keys, size, seconds, None);
     let (time, busy) = (start.elapsed(), processor() - busy);
     assert_eq!(updates(&store, total), count);
-    report("in memory", count, time, busy, &store);
+    report("in memory", count, pieces, time, busy, &store);
     drop(store);
 
     let folder = std::env::temp_dir().join(format!("firesteel-throughput-{}", std::process::id()));
@@ -208,12 +243,12 @@ fn durable(folder: &Path, keys: u64, size: usize, seconds: u64) {
     let snapshots = Snapshots::in_folder(&folder.join("snapshots")).unwrap();
     let (store, total) = open();
     let (start, busy) = (Instant::now(), processor());
-    let count = run(&store, total, keys, size, seconds, Some(&mut log));
+    let (count, pieces) = run(&store, total, keys, size, seconds, Some(&mut log));
     let (time, busy) = (start.elapsed(), processor() - busy);
     assert_eq!(updates(&store, total), count);
     let what =
         format!("with the changelog ({:.0} MB in {} epochs)", log.bytes() as f64 / 1e6, log.last_epoch().unwrap());
-    report(&what, count, time, busy, &store);
+    report(&what, count, pieces, time, busy, &store);
     drop((store, log));
 
     let start = Instant::now();

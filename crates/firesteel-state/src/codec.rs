@@ -1,8 +1,11 @@
-//! Typed values to bytes and back, with postcard.
+//! Typed values to bytes and back, in postcard's format.
 
-use postcard::ser_flavors::Flavor;
+mod encoder;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use self::encoder::Encoder;
 
 /// What a key of state must be able to do. Implemented for every type that can.
 ///
@@ -25,32 +28,10 @@ impl<T: Clone + Eq + Serialize + DeserializeOwned + Send + 'static> StateKey for
 pub trait StateValue: Clone + Serialize + DeserializeOwned + Send + 'static {}
 impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> StateValue for T {}
 
-struct Into<'a>(&'a mut Vec<u8>);
-
-impl Flavor for Into<'_> {
-    type Output = ();
-
-    #[inline]
-    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
-        self.0.push(byte);
-        Ok(())
-    }
-
-    #[inline]
-    fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        self.0.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn finalize(self) -> postcard::Result<()> {
-        Ok(())
-    }
-}
-
 /// Appends the encoded value.
 #[inline]
 pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> postcard::Result<()> {
-    postcard::serialize_with_flavor(value, Into(out))
+    value.serialize(&mut Encoder(out))
 }
 
 /// The value that all the bytes together encode.

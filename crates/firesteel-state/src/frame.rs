@@ -271,6 +271,11 @@ impl FrameWriter {
         Ok(())
     }
 
+    /// Makes room for about so many bytes.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.bytes.reserve(bytes);
+    }
+
     /// How many bytes have been written so far.
     #[must_use]
     pub fn len(&self) -> usize {

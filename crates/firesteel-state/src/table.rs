@@ -50,14 +50,14 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) fn encode_error(&self) -> impl FnOnce(postcard::Error) -> StateError + use<> {
-        let state = self.state.clone();
-        move |source| StateError::Encode { state: state.to_string(), source }
+    #[cold]
+    pub(crate) fn unencodable(&self, source: postcard::Error) -> StateError {
+        StateError::Encode { state: self.state.to_string(), source }
     }
 
-    pub(crate) fn decode_error(&self) -> impl FnOnce(postcard::Error) -> StateError + use<> {
-        let state = self.state.clone();
-        move |source| StateError::Decode { state: state.to_string(), source }
+    #[cold]
+    pub(crate) fn undecodable(&self, source: postcard::Error) -> StateError {
+        StateError::Decode { state: self.state.to_string(), source }
     }
 
     /// Appends a value as it is stored: behind the time of its last touch, if its life is limited.
@@ -75,13 +75,14 @@ impl Setup {
     }
 
     /// A stored value and the time of its last touch.
+    #[inline]
     pub(crate) fn decode_value<V: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Result<(Timestamp, V)> {
         let (touched, bytes) = match (&self.ttl, bytes.split_first_chunk()) {
             (None, _) => (Timestamp::EPOCH, bytes),
             (Some(_), Some((touched, rest))) => (Timestamp::from_micros(i64::from_le_bytes(*touched)), rest),
-            (Some(_), None) => return Err(self.decode_error()(postcard::Error::DeserializeUnexpectedEnd)),
+            (Some(_), None) => return Err(self.undecodable(postcard::Error::DeserializeUnexpectedEnd)),
         };
-        Ok((touched, codec::decode(bytes).map_err(self.decode_error())?))
+        Ok((touched, codec::decode(bytes).map_err(|source| self.undecodable(source))?))
     }
 
     pub(crate) fn expired(&self, touched: Timestamp, times: &Times) -> bool {

@@ -10,7 +10,26 @@ pub(crate) fn checksum(bytes: &[u8]) -> u64 {
 
 /// Appends an unsigned integer, seven bits a byte, the lowest first (LEB128).
 #[inline]
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
+    if value < 0x80 {
+        out.push(value as u8);
+    } else if value < 1 << 56 {
+        // All bytes at once: the groups of seven bits are moved apart, 28 and 28, then 14 and 14, then 7 and 7.
+        let spread = (value & 0x00FF_FFFF_F000_0000) << 4 | value & 0x0FFF_FFFF;
+        let spread = (spread & 0x0FFF_C000_0FFF_C000) << 2 | spread & 0x0000_3FFF_0000_3FFF;
+        let spread = (spread & 0x3F80_3F80_3F80_3F80) << 1 | spread & 0x007F_007F_007F_007F;
+        let length = (70 - value.leading_zeros()) / 7;
+        let more = 0x0080_8080_8080_8080 & ((1 << (8 * (length - 1))) - 1);
+        let end = out.len() + length as usize;
+        out.extend_from_slice(&(spread | more).to_le_bytes());
+        out.truncate(end);
+    } else {
+        put_long_varint(out, value);
+    }
+}
+
+#[cold]
+fn put_long_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

@@ -121,7 +121,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         let mut bytes = vec![];
         codec::encode(&slot.key, &mut bytes)
             .and_then(|()| codec::encode(field, &mut bytes))
-            .map_err(self.setup.encode_error())?;
+            .map_err(|source| self.setup.unencodable(source))?;
         let mut found = None;
         backend.read(self.setup.shard, self.setup.table, &[&bytes], &mut |_, value| {
             found = Some(self.setup.decode_value(value));
@@ -144,10 +144,10 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         }
         let Some(backend) = &self.setup.backend else { return Ok(()) };
         let mut prefix = vec![];
-        codec::encode(&slot.key, &mut prefix).map_err(self.setup.encode_error())?;
+        codec::encode(&slot.key, &mut prefix).map_err(|source| self.setup.unencodable(source))?;
         let mut found = vec![];
         backend.scan(self.setup.shard, self.setup.table, &prefix, &mut |key, value| {
-            let field: F = codec::decode(&key[prefix.len()..]).map_err(self.setup.decode_error())?;
+            let field: F = codec::decode(&key[prefix.len()..]).map_err(|source| self.setup.undecodable(source))?;
             found.push((field, self.setup.decode_value(value)?));
             Ok(())
         })?;
@@ -306,7 +306,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             codec::encode(&self.slots.at(at).key, out)?;
             codec::encode(field, out)
         };
-        out.encode(key, value).map_err(self.setup.encode_error())
+        out.encode(key, value).map_err(|source| self.setup.unencodable(source))
     }
 
     fn write_where(&self, wanted: impl Fn(&Field<V>) -> bool, out: &mut FrameWriter) -> Result<()> {
@@ -383,8 +383,9 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
     }
 
     fn load(&mut self, change: Change<'_>) -> Result<()> {
-        let (key, rest): (K, &[u8]) = postcard::take_from_bytes(change.key).map_err(self.setup.decode_error())?;
-        let field: F = codec::decode(rest).map_err(self.setup.decode_error())?;
+        let (key, rest): (K, &[u8]) =
+            postcard::take_from_bytes(change.key).map_err(|source| self.setup.undecodable(source))?;
+        let field: F = codec::decode(rest).map_err(|source| self.setup.undecodable(source))?;
         let hash = (self.hasher)(&key);
         match change.value {
             Some(bytes) => {

@@ -33,6 +33,12 @@ impl MeanSize {
         self.bytes += bytes;
     }
 
+    /// Bytes that so many are likely to take, and a little more.
+    pub(crate) fn of(&self, values: usize) -> usize {
+        let mean = self.bytes.checked_div(self.values).unwrap_or(0) as usize + 1;
+        values * mean + mean
+    }
+
     /// The memory that `values` own besides their slots, if the types own any. Allocators round up and keep their
     /// books: 16 bytes for each.
     pub(crate) fn owned(&self, values: usize, owns: bool) -> u64 {

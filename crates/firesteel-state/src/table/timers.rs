@@ -142,7 +142,7 @@ impl<K: StateKey + Ord> Timers<K> {
                 Ok(())
             }
         });
-        out.encode(key, value).map_err(self.setup.encode_error())
+        out.encode(key, value).map_err(|source| self.setup.unencodable(source))
     }
 
     fn write_since(&self, stamp: u64, out: &mut FrameWriter) -> Result<()> {
@@ -243,10 +243,10 @@ impl<K: StateKey + Ord> Table<K> for Timers<K> {
     }
 
     fn load(&mut self, change: Change<'_>) -> Result<()> {
-        let bad = || self.setup.decode_error()(postcard::Error::DeserializeBadEncoding);
+        let bad = || self.setup.undecodable(postcard::Error::DeserializeBadEncoding);
         let (time, key) = change.key.split_first_chunk().ok_or_else(bad)?;
         let at = Timestamp::from_micros((u64::from_be_bytes(*time) ^ 1 << 63) as i64);
-        let key: K = codec::decode(key).map_err(self.setup.decode_error())?;
+        let key: K = codec::decode(key).map_err(|source| self.setup.undecodable(source))?;
         let (timers, rest) = change.value.unwrap_or_default().as_chunks();
         if !rest.is_empty() {
             return Err(bad());

@@ -21,6 +21,9 @@ const AHEAD: usize = 128;
 /// Below this, removals are not worth a pass over the table.
 const FEW: usize = 64;
 
+/// If one in so many slots changed, an epoch looks at all of them.
+const DENSE: usize = 16;
+
 /// The values of one state in one key group. `None` is a key known to have no value.
 pub(crate) struct Values<K, V> {
     setup: Setup,
@@ -254,7 +257,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         let Some(backend) = self.setup.backend.as_ref().filter(|_| !self.complete) else { return Ok(()) };
         // What is here is newer than what the backend holds, or the same.
         backend.scan(self.setup.shard, self.setup.table, &[], &mut |key, value| {
-            let key: K = codec::decode(key).map_err(self.setup.decode_error())?;
+            let key: K = codec::decode(key).map_err(|source| self.setup.undecodable(source))?;
             if self.slots.find((self.hasher)(&key), &key).is_none() {
                 let (touched, value) = self.setup.decode_value(value)?;
                 if !self.setup.expired(touched, times) {
@@ -265,11 +268,12 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         })
     }
 
+    #[inline]
     fn write(&self, at: usize, out: &mut FrameWriter) -> Result<()> {
         let slot = self.slots.at(at);
         let value =
             slot.value.as_ref().map(|value| |out: &mut Vec<u8>| self.setup.encode_value(self.touched(at), value, out));
-        out.encode(|out| codec::encode(&slot.key, out), value).map_err(self.setup.encode_error())
+        out.encode(|out| codec::encode(&slot.key, out), value).map_err(|source| self.setup.unencodable(source))
     }
 
     fn renumber(&mut self, moved: &Moved) {
@@ -325,11 +329,21 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         self.changed.truncate(self.changed_base);
     }
 
-    fn end_epoch(&mut self, _: Stamps, out: &mut FrameWriter) -> Result<()> {
+    fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
         out.begin_table(self.setup.table);
+        out.reserve(self.size.of(self.changed.len()));
         let before = out.len();
-        for &at in &self.changed {
-            self.write(at as usize, out)?;
+        if self.changed.len() >= self.slots.len() / DENSE {
+            // What is read front to back is in the cache when its turn comes.
+            for (at, slot) in self.slots.iter().enumerate() {
+                if slot.stamp >= stamps.epoch_start {
+                    self.write(at, out)?;
+                }
+            }
+        } else {
+            for &at in &self.changed {
+                self.write(at as usize, out)?;
+            }
         }
         self.size.add(self.changed.len() as u64, (out.len() - before) as u64);
         self.changed.clear();
@@ -358,7 +372,7 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
     }
 
     fn load(&mut self, change: Change<'_>) -> Result<()> {
-        let key: K = codec::decode(change.key).map_err(self.setup.decode_error())?;
+        let key: K = codec::decode(change.key).map_err(|source| self.setup.undecodable(source))?;
         let (touched, value) = match change.value {
             Some(value) => {
                 self.size.add(1, (change.key.len() + value.len()) as u64);
@@ -397,7 +411,7 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         for &(hash, key) in keys {
             if self.slots.find(hash, key).is_none() {
                 let start = bytes.len();
-                codec::encode(key, &mut bytes).map_err(self.setup.encode_error())?;
+                codec::encode(key, &mut bytes).map_err(|source| self.setup.unencodable(source))?;
                 wanted.push((start..bytes.len(), hash, key));
             }
         }

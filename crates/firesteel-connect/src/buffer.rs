@@ -1,6 +1,6 @@
 //! The bounded buffer between a receiver's thread and the tasks that read.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::receiver::StoreBuffer;
@@ -28,8 +28,6 @@ struct State<T> {
     /// Places promised to pushes that are collecting their records.
     reserved: usize,
     stopped: bool,
-    /// Whether the thread has ended.
-    idle: bool,
     wake: Wake,
     /// Whether the engine has looked since it was woken last: one wake-up per look is enough.
     wake_due: bool,
@@ -66,7 +64,7 @@ pub(crate) struct Buffer<T> {
     state: Mutex<State<T>>,
     /// Notified when room appears and when the receiver is to stop.
     room: Condvar,
-    /// Notified when the receiver is to stop and when its thread has ended.
+    /// Notified when the receiver is to stop.
     life: Condvar,
     capacity: usize,
 }
@@ -78,7 +76,6 @@ impl<T> Buffer<T> {
             tail: Vec::new(),
             reserved: 0,
             stopped: false,
-            idle: true,
             wake: Wake::silent(),
             wake_due: true,
             outcome: Outcome::Open,
@@ -94,17 +91,14 @@ impl<T> Buffer<T> {
     pub(crate) fn started(&self, wake: Wake) {
         let mut state = self.lock();
         state.wake = wake;
-        state.idle = false;
     }
 
     /// Notes how the thread ended, and tells everybody.
     pub(crate) fn ended(&self, outcome: Outcome) {
         let mut state = self.lock();
         state.outcome = outcome;
-        state.idle = true;
         let wake = state.wake.clone();
         drop(state);
-        self.life.notify_all();
         wake.wake();
     }
 
@@ -161,15 +155,6 @@ impl<T> Buffer<T> {
         self.lock().stopped = true;
         self.room.notify_all();
         self.life.notify_all();
-    }
-
-    /// Waits until the thread has ended; tells whether it has.
-    pub(crate) fn wait_idle(&self, at_most: Duration) -> bool {
-        let (state, _) = self
-            .life
-            .wait_timeout_while(self.lock(), at_most, |state| !state.idle)
-            .unwrap_or_else(PoisonError::into_inner);
-        state.idle
     }
 
     /// Waits for room and takes up to `wanted` places.
@@ -253,9 +238,4 @@ impl<T: Send + Sync> StoreBuffer<T> for Buffer<T> {
             .unwrap_or_else(PoisonError::into_inner);
         state.stopped
     }
-}
-
-/// The store that fills the buffer.
-pub(crate) fn store<T: Send + Sync + 'static>(buffer: &Arc<Buffer<T>>) -> crate::Store<T> {
-    crate::Store::new(Arc::clone(buffer) as Arc<dyn StoreBuffer<T>>)
 }

@@ -1,16 +1,14 @@
 //! A receiver made a source.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use firesteel_window::Timestamp;
 
-use crate::buffer::Buffer;
-use crate::supervise::{Pauses, RetryHook, supervise};
+use crate::buffer::{Buffer, Outcome};
 use crate::{
-    BlockReader, Class, ConnectError, Discovery, PositionUnit, ReadRange, Receiver, Replay, Result, Source, Split,
-    SplitId, Wake,
+    BlockReader, ConnectError, Discovery, PositionUnit, ReadRange, Receiver, ReceiverThread, Replay, Result, Source,
+    Split, SplitId, Store, Wake,
 };
 
 /// Records that a buffer holds unless told otherwise.
@@ -52,15 +50,10 @@ pub const DEFAULT_CAPACITY: usize = 65_536;
 ///     .on_retry(|error, pause| eprintln!("{error}; again in {pause:?}"));
 /// ```
 pub struct Buffered<R: Receiver> {
-    receiver: Mutex<Option<R>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: ReceiverThread<R>,
     buffer: Arc<Buffer<R::Item>>,
-    described: String,
     split: SplitId,
     capacity: usize,
-    pauses: Pauses,
-    stop_within: Duration,
-    on_retry: RetryHook,
 }
 
 impl<R> Buffered<R>
@@ -70,17 +63,11 @@ where
 {
     /// A source over `receiver`, with a buffer of [`DEFAULT_CAPACITY`] records.
     pub fn new(receiver: R) -> Self {
-        let described = receiver.describe();
         Self {
-            on_retry: log_retry(described.clone()),
-            receiver: Mutex::new(Some(receiver)),
-            thread: Mutex::new(None),
+            thread: ReceiverThread::new(receiver),
             buffer: Arc::new(Buffer::new(DEFAULT_CAPACITY)),
-            described,
             split: SplitId::new("receiver"),
             capacity: DEFAULT_CAPACITY,
-            pauses: Pauses { first: Duration::from_millis(100), longest: Duration::from_secs(30) },
-            stop_within: Duration::from_secs(5),
         }
     }
 
@@ -96,7 +83,7 @@ where
     /// each time, up to `longest`. The default is 100 ms to 30 s.
     #[must_use]
     pub fn pauses(mut self, first: Duration, longest: Duration) -> Self {
-        self.pauses = Pauses { first, longest };
+        self.thread.set_pauses(first, longest);
         self
     }
 
@@ -104,7 +91,7 @@ where
     /// returns nor pushes within that time is left behind, with a warning.
     #[must_use]
     pub fn stop_within(mut self, at_most: Duration) -> Self {
-        self.stop_within = at_most;
+        self.thread.set_stop_within(at_most);
         self
     }
 
@@ -112,27 +99,16 @@ where
     /// `tracing`.
     #[must_use]
     pub fn on_retry(mut self, call: impl Fn(&ConnectError, Duration) + Send + Sync + 'static) -> Self {
-        self.on_retry = Arc::new(call);
+        self.thread.set_on_retry(call);
         self
     }
 
     fn check(&self) -> Result<()> {
-        let setting = if self.capacity == 0 {
-            ("capacity", "it is 0; a buffer needs room for one record at least")
-        } else if self.pauses.first.is_zero() || self.pauses.longest < self.pauses.first {
-            ("pauses", "the first must be longer than nothing and no longer than the longest")
-        } else {
-            return Ok(());
-        };
-        Err(ConnectError::Setting { connector: "Buffered", setting: setting.0, reason: setting.1.into() })
-    }
-
-    fn unusable(&self, action: &str, reason: &str) -> ConnectError {
-        ConnectError::Other {
-            context: format!("{action} {}", self.described),
-            class: Class::Fatal,
-            source: reason.to_owned().into(),
+        if self.capacity == 0 {
+            let reason = "it is 0; a buffer needs room for one record at least".into();
+            return Err(ConnectError::Setting { connector: "Buffered", setting: "capacity", reason });
         }
+        self.thread.check("Buffered")
     }
 }
 
@@ -145,7 +121,7 @@ where
     type Reader = BlockReader<R::Item>;
 
     fn describe(&self) -> String {
-        self.described.clone()
+        self.thread.describe().to_owned()
     }
 
     fn replay(&self) -> Replay {
@@ -154,25 +130,14 @@ where
 
     fn start(&self, wake: Wake) -> Result<()> {
         self.check()?;
-        let receiver = self.receiver.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let receiver =
-            receiver.ok_or_else(|| self.unusable("starting", "a receiver runs only once; make a new source"))?;
         self.buffer.started(wake);
-        let (buffer, pauses, on_retry) = (Arc::clone(&self.buffer), self.pauses, Arc::clone(&self.on_retry));
-        let thread = std::thread::Builder::new()
-            .name("firesteel-receiver".into())
-            .spawn(move || supervise(receiver, &buffer, pauses, &on_retry))
-            .map_err(|source| ConnectError::Other {
-                context: format!("starting a thread for {}", self.described),
-                class: Class::Fatal,
-                source: source.into(),
-            })?;
-        *self.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
-        Ok(())
+        let (stored, told) = (Arc::clone(&self.buffer), Arc::clone(&self.buffer));
+        let ended = move |outcome: Result<()>| told.ended(outcome.map_or_else(Outcome::Failed, |()| Outcome::Ended));
+        self.thread.start(Store::new(self.buffer.clone()), move || stored.received(), ended)
     }
 
     fn discover(&self, _now: Timestamp) -> Result<Discovery> {
-        let view = self.buffer.view(&self.described)?;
+        let view = self.buffer.view(self.thread.describe())?;
         let split = Split {
             id: self.split.clone(),
             first: view.first,
@@ -204,26 +169,13 @@ where
 
 impl<R: Receiver> Buffered<R> {
     fn check_split(&self, split: &SplitId) -> Result<()> {
-        if *split == self.split { Ok(()) } else { Err(ConnectError::unknown_split(&self.described, split)) }
+        if *split == self.split { Ok(()) } else { Err(ConnectError::unknown_split(self.thread.describe(), split)) }
     }
 
     /// Tells the receiver to stop and waits for its thread, but not for ever. Tells whether the thread has ended.
     pub(crate) fn end(&self) -> bool {
         self.buffer.stop();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread else { return true };
-        if !self.buffer.wait_idle(self.stop_within) {
-            tracing::warn!(
-                receiver = %self.described,
-                "the receiver has not ended within {:?}; its thread is left behind",
-                self.stop_within
-            );
-            return false;
-        }
-        if thread.join().is_err() {
-            tracing::warn!(receiver = %self.described, "a wake-up call panicked on the receiver's thread");
-        }
-        true
+        self.thread.join()
     }
 }
 
@@ -235,12 +187,6 @@ impl<R: Receiver> Drop for Buffered<R> {
 
 impl<R: Receiver> std::fmt::Debug for Buffered<R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Buffered").field("receiver", &self.described).finish_non_exhaustive()
+        f.debug_struct("Buffered").field("thread", &self.thread).finish_non_exhaustive()
     }
-}
-
-fn log_retry(described: String) -> RetryHook {
-    Arc::new(move |error, pause| {
-        tracing::warn!(receiver = %described, %error, ?pause, "the receiver failed and starts again after a pause");
-    })
 }

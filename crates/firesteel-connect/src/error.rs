@@ -84,6 +84,16 @@ pub enum ConnectError {
         /// The error of the client library.
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// Bytes that a connector keeps on disk are not there any more as they were written.
+    #[error("FS-N008: {} is damaged at byte {position}: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, in bytes.
+        position: u64,
+        /// What is wrong, and what can be done.
+        reason: String,
+    },
     /// Whoever took the results has left on purpose.
     #[error("FS-N007: {place} is closed: nobody reads it any more")]
     Closed {
@@ -115,14 +125,17 @@ impl ConnectError {
         use std::io::ErrorKind as Kind;
         match self {
             Self::File { source, .. } => match source.kind() {
-                Kind::Interrupted | Kind::TimedOut | Kind::WouldBlock | Kind::StorageFull | Kind::ResourceBusy => {
-                    Class::Retryable
-                }
+                Kind::Interrupted
+                | Kind::TimedOut
+                | Kind::WouldBlock
+                | Kind::StorageFull
+                | Kind::QuotaExceeded
+                | Kind::ResourceBusy => Class::Retryable,
                 _ => Class::Fatal,
             },
             Self::Malformed { .. } => Class::Record,
             Self::Unreachable { .. } => Class::Retryable,
-            Self::Setting { .. } | Self::Lost { .. } => Class::Fatal,
+            Self::Setting { .. } | Self::Lost { .. } | Self::Damaged { .. } => Class::Fatal,
             Self::Closed { .. } => Class::Closed,
             Self::Other { class, .. } => *class,
         }

@@ -6,7 +6,7 @@
 //! - [`Receiver`]: data that is pushed at us.
 //! - [`Sink`]: a place for results; what a task writes stays invisible until the epoch commits.
 //!
-//! [`Buffered`] makes a receiver a source, [`Blocks`] helps sources over memory, and the `conformance` feature brings
+//! [`Buffered`] makes a receiver a source ([`ReceiverThread`] and [`StoreBuffer`] help to make one in another way), [`Blocks`] helps sources over memory, and the `conformance` feature brings
 //! the suites every connector's own tests should run.
 //!
 //! The crate holds no client, no runtime and no engine type.
@@ -29,8 +29,9 @@ pub use blocks::{BlockReader, Blocks};
 pub use buffered::{Buffered, DEFAULT_CAPACITY};
 pub use error::{Class, ConnectError, Result};
 pub use guarantee::{Guarantee, Replay};
-pub use receiver::{Receiver, Stopped, Store};
+pub use receiver::{Receiver, Stopped, Store, StoreBuffer};
 pub use sink::{Epoch, Sink, WriteTask};
 pub use source::{Discovery, Source, SourceReader, Wake};
 pub use split::{PositionUnit, ReadRange, Split, SplitId};
+pub use supervise::ReceiverThread;
 pub use text::InvalidUtf8;

@@ -35,24 +35,43 @@ pub struct Stopped;
 
 /// Where a receiver puts what it gets. The buffer behind it is bounded: a push waits while it is full, which slows
 /// the sender down instead of filling the memory.
+///
+/// When a push returns `Ok`, its records are as safe as this store makes them: in memory with
+/// [`Buffered`](crate::Buffered), on disk behind a write-ahead log. A receiver whose peer wants to be told does so then,
+/// and not after [`Stopped`]: of those records nothing is certain.
 pub struct Store<T> {
     buffer: Arc<dyn StoreBuffer<T>>,
 }
 
-/// What stands behind a [`Store`].
-pub(crate) trait StoreBuffer<T>: Send + Sync {
+/// What stands behind a [`Store`]: implemented by what makes a receiver a source. The methods are those of the store.
+pub trait StoreBuffer<T>: Send + Sync {
+    /// See [`Store::push`].
+    ///
+    /// # Errors
+    /// [`Stopped`] when the receiver is to end.
     fn push_one(&self, record: T) -> std::result::Result<(), Stopped>;
+
+    /// See [`Store::push_all`].
+    ///
+    /// # Errors
+    /// [`Stopped`] when the receiver is to end.
     fn push_all(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped>;
+
+    /// See [`Store::is_stopped`].
     fn is_stopped(&self) -> bool;
+
+    /// See [`Store::wait_stopped`].
     fn wait_stopped(&self, at_most: std::time::Duration) -> bool;
 }
 
 impl<T> Store<T> {
-    pub(crate) fn new(buffer: Arc<dyn StoreBuffer<T>>) -> Self {
+    /// A store in front of `buffer`.
+    #[must_use]
+    pub fn new(buffer: Arc<dyn StoreBuffer<T>>) -> Self {
         Self { buffer }
     }
 
-    /// Stores one record; waits while the buffer is full.
+    /// Stores one record; waits while the buffer is full, and until the record is safe.
     ///
     /// # Errors
     /// [`Stopped`] when the receiver is to end; the record is not taken.

@@ -49,6 +49,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-connect-file", CONTRACT),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
+    ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
     ("firesteel-scheduler", Uses::Only(&["firesteel-core"])),
     ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-window"])),
     ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),

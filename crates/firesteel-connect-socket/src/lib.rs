@@ -10,7 +10,7 @@
 //!
 //! A socket forgets what it has sent: what is received and not committed when the process ends is gone, so a job
 //! that reads from one is at-most-once across restarts. It is meant for trying things out and for feeds that can
-//! bear that.
+//! bear that. A write-ahead log in front of it (`firesteel-connect-wal`) keeps what has been received.
 
 mod lines;
 mod receiver;

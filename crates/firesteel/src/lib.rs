@@ -50,6 +50,25 @@
 //! # }
 //! ```
 //!
+//! What a socket sends comes once. With a write-ahead log in front of it, what was received survives the end of the
+//! process, and a job that is started again goes on behind what it has committed:
+//!
+#![cfg_attr(all(feature = "socket", feature = "terminal", feature = "wal"), doc = "```no_run")]
+#![cfg_attr(not(all(feature = "socket", feature = "terminal", feature = "wal")), doc = "```ignore")]
+//! use firesteel::prelude::*;
+//! use firesteel::socket::SocketText;
+//! use firesteel::wal::WriteAheadLog;
+//!
+//! # fn main() -> firesteel::Result<()> {
+//! let job = StreamingContext::builder("words").build()?;
+//! job.read(WriteAheadLog::new("wal", SocketText::connect("localhost:9999")))
+//!     .flat_map(|line: String| line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+//!     .count_by_value()
+//!     .write(Console::table());
+//! job.run(Trigger::AsSoonAsPossible)
+//! # }
+//! ```
+//!
 //! # Where things are
 //!
 //! This crate holds no code of its own: it puts the others under one name. Whoever needs only a part depends on that
@@ -64,6 +83,7 @@
 //! | [`connect`] | `firesteel-connect` | the traits of sources, receivers and sinks |
 //! | `file` | `firesteel-connect-file` | text files; feature `file` |
 //! | `socket` | `firesteel-connect-socket` | lines from a TCP socket; feature `socket` |
+//! | `wal` | `firesteel-connect-wal` | a write-ahead log in front of any receiver; feature `wal` |
 //! | `memory` | `firesteel-connect-memory` | slices, queues, rates, a collector; feature `memory` |
 //! | `terminal` | `firesteel-terminal` | result tables and progress; feature `terminal` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
@@ -79,6 +99,8 @@ pub use firesteel_connect_file as file;
 pub use firesteel_connect_memory as memory;
 #[cfg(feature = "socket")]
 pub use firesteel_connect_socket as socket;
+#[cfg(feature = "wal")]
+pub use firesteel_connect_wal as wal;
 pub use firesteel_core as rdd;
 pub use firesteel_scheduler as scheduler;
 #[cfg(feature = "rocksdb")]

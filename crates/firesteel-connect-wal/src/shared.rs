@@ -1,0 +1,439 @@
+//! What the receiver's threads, the writer's thread and the engine share.
+
+use std::collections::VecDeque;
+use std::marker::PhantomData;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use firesteel_connect::{Class, ConnectError, Result, Stopped, StoreBuffer, Wake};
+use serde::Serialize;
+
+use crate::codec;
+use crate::files::Placed;
+use crate::frame;
+use crate::scan::Found;
+use crate::stretch::{Stretch, bytes_from};
+
+/// One hand-over of a receiver has so many records at most, or so many bytes and the record that crosses them.
+const CHUNK: usize = 1024;
+const CHUNK_BYTES: usize = 64 << 10;
+
+/// How receiving has gone.
+enum Outcome {
+    /// It goes on.
+    Open,
+    /// There is nothing more to come.
+    Ended,
+    /// It has failed, and nobody has been told.
+    Failed(ConnectError),
+    /// It has failed, and the engine has been told why.
+    Reported(String),
+}
+
+struct State {
+    stretches: VecDeque<Stretch>,
+    /// The records of the next group, behind room for a header.
+    group: Vec<u8>,
+    count: u32,
+    /// Hand-overs that are being collected.
+    reserved: usize,
+    /// The position behind the last record that was handed over.
+    taken: u64,
+    /// The position behind the last record on disk.
+    durable: u64,
+    /// Records before this position are committed; and those of which the disk knows it.
+    committed: u64,
+    marked: u64,
+    /// Bytes on disk that are not committed, and about as many that are.
+    held: u64,
+    gaps: bool,
+    /// Receivers are to end.
+    stopped: bool,
+    /// The writer is to end when it has written everything.
+    closing: bool,
+    /// The writer has ended: what is not durable never will be.
+    closed: bool,
+    wake: Wake,
+    /// Whether the engine has looked since it was woken last.
+    wake_due: bool,
+    outcome: Outcome,
+}
+
+impl State {
+    /// Whether everything in the first file is committed, and the log goes on in another one. A file of several
+    /// stretches goes bit by bit.
+    fn front_is_superfluous(&self) -> bool {
+        let (front, back) = (self.stretches.front(), self.stretches.back());
+        front.zip(back).is_some_and(|(front, back)| front.path != back.path && front.next <= self.committed)
+    }
+}
+
+/// How much there may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of a group.
+    pub(crate) group: usize,
+    /// Bytes on disk that are not committed.
+    pub(crate) held: u64,
+}
+
+/// The log between its threads.
+pub(crate) struct Shared<T> {
+    state: Mutex<State>,
+    /// Notified when the writer may have something to do.
+    work: Condvar,
+    /// Notified when something became durable or committed, and when there is no point in waiting.
+    progress: Condvar,
+    /// Notified when receivers are to stop.
+    life: Condvar,
+    limits: Limits,
+    described: String,
+    records: PhantomData<fn(T) -> T>,
+}
+
+/// A group for the writer.
+pub(crate) struct Group {
+    /// A whole frame.
+    pub(crate) frame: Vec<u8>,
+    pub(crate) first: u64,
+    pub(crate) next: u64,
+    pub(crate) committed: u64,
+}
+
+/// What the engine sees at a moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    pub(crate) first: u64,
+    pub(crate) end: u64,
+    pub(crate) gaps: bool,
+    pub(crate) finished: bool,
+}
+
+impl<T> Shared<T> {
+    pub(crate) fn new(found: Found, limits: Limits, described: String, wake: Wake) -> Self {
+        let mut group = vec![];
+        frame::begin(&mut group);
+        let (next, committed) = (found.next, found.committed);
+        let state = State {
+            held: bytes_from(&found.stretches, committed),
+            stretches: found.stretches,
+            group,
+            count: 0,
+            reserved: 0,
+            taken: next,
+            durable: next,
+            committed,
+            marked: committed,
+            gaps: found.gaps,
+            stopped: false,
+            closing: false,
+            closed: false,
+            wake,
+            wake_due: true,
+            outcome: Outcome::Open,
+        };
+        let (work, progress, life) = (Condvar::new(), Condvar::new(), Condvar::new());
+        Self { state: Mutex::new(state), work, progress, life, limits, described, records: PhantomData }
+    }
+
+    /// No code of a user runs under the lock, so a poisoned lock still guards a consistent state.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait<'a>(
+        &self,
+        signal: &Condvar,
+        state: MutexGuard<'a, State>,
+        wait: impl FnMut(&mut State) -> bool,
+    ) -> MutexGuard<'a, State> {
+        signal.wait_while(state, wait).unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // The engine's side.
+
+    pub(crate) fn taken(&self) -> u64 {
+        self.lock().taken
+    }
+
+    pub(crate) fn view(&self) -> Result<View> {
+        let mut state = self.lock();
+        state.wake_due = true;
+        let finished = match std::mem::replace(&mut state.outcome, Outcome::Open) {
+            Outcome::Open => false,
+            Outcome::Ended => {
+                state.outcome = Outcome::Ended;
+                state.taken == state.durable
+            }
+            // What is in the log is read first.
+            Outcome::Failed(error) if state.committed < state.durable => {
+                state.outcome = Outcome::Failed(error);
+                false
+            }
+            Outcome::Failed(error) => {
+                state.outcome = Outcome::Reported(error.to_string());
+                return Err(error);
+            }
+            Outcome::Reported(text) => {
+                state.outcome = Outcome::Reported(text.clone());
+                let context = format!("{} failed before", self.described);
+                return Err(ConnectError::Other { context, class: Class::Fatal, source: text.into() });
+            }
+        };
+        Ok(View { first: state.committed, end: state.durable, gaps: state.gaps, finished })
+    }
+
+    /// The stretches that hold records of `[from, to)`, and what there is.
+    pub(crate) fn stretches(&self, from: u64, to: u64) -> (VecDeque<Stretch>, View) {
+        let state = self.lock();
+        let begin = state.stretches.partition_point(|stretch| stretch.next <= from);
+        let inside = state.stretches.iter().skip(begin).take_while(|stretch| stretch.first < to);
+        let view = View { first: state.committed, end: state.durable, gaps: state.gaps, finished: false };
+        (inside.cloned().collect(), view)
+    }
+
+    pub(crate) fn committed(&self, position: u64) {
+        let mut state = self.lock();
+        let position = position.min(state.durable);
+        if position > state.committed {
+            state.committed = position;
+            state.held = bytes_from(&state.stretches, position);
+            drop(state);
+            self.work.notify_all();
+            self.progress.notify_all();
+        }
+    }
+
+    /// Tells receivers to end. What they have handed over is still written.
+    pub(crate) fn stop(&self) {
+        self.lock().stopped = true;
+        self.work.notify_all();
+        self.progress.notify_all();
+        self.life.notify_all();
+    }
+
+    /// Tells the writer to end when it has written everything.
+    pub(crate) fn close(&self) {
+        self.lock().closing = true;
+        self.work.notify_all();
+    }
+
+    /// Takes note of how receiving ended, unless it had failed before.
+    pub(crate) fn ended(&self, outcome: Result<()>) {
+        let mut state = self.lock();
+        if matches!(state.outcome, Outcome::Open) {
+            state.outcome = outcome.map_or_else(Outcome::Failed, |()| Outcome::Ended);
+        }
+        let wake = state.wake.clone();
+        drop(state);
+        wake.wake();
+    }
+
+    /// Ends everything with an error.
+    pub(crate) fn fail(&self, error: ConnectError) {
+        // Before anybody hears of the stop: a receiver that ends because of it is not what ended the log.
+        let mut state = self.lock();
+        if matches!(state.outcome, Outcome::Open | Outcome::Ended) {
+            state.outcome = Outcome::Failed(error);
+        }
+        let wake = state.wake.clone();
+        drop(state);
+        self.stop();
+        wake.wake();
+    }
+
+    // The writer's side.
+
+    /// Waits for something to write; `None` when there will be nothing any more. `spare` is a buffer to be used again.
+    pub(crate) fn next_group(&self, mut spare: Vec<u8>) -> Option<Group> {
+        frame::begin(&mut spare);
+        let idle = |state: &mut State| state.count == 0 && state.committed == state.marked && !state.closing;
+        let mut state = self.wait(&self.work, self.lock(), idle);
+        if state.count == 0 && state.committed == state.marked {
+            return None;
+        }
+        let mut frame = std::mem::replace(&mut state.group, spare);
+        let count = std::mem::take(&mut state.count);
+        let (first, next, committed) = (state.durable, state.taken, state.committed);
+        drop(state);
+        // There is room for the next group from here on.
+        self.progress.notify_all();
+        frame::seal(&mut frame, count, first, committed);
+        Some(Group { frame, first, next, committed })
+    }
+
+    /// Waits before another attempt, but not when there are files to remove, which may help; tells whether there is no
+    /// point in one since everything is to end.
+    pub(crate) fn pause(&self, at_most: Duration) -> bool {
+        let wait = |state: &mut State| !state.stopped && !state.closing && !state.front_is_superfluous();
+        let waited = self.work.wait_timeout_while(self.lock(), at_most, wait);
+        let state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.stopped || state.closing
+    }
+
+    /// The files of which everything is committed, all but the one that is written to. They are forgotten here, and the
+    /// caller removes them: the first file that is left tells that there is nothing before it.
+    pub(crate) fn superfluous(&self) -> Vec<Arc<Path>> {
+        let mut state = self.lock();
+        let mut superfluous: Vec<Arc<Path>> = vec![];
+        while state.front_is_superfluous()
+            && let Some(front) = state.stretches.pop_front()
+        {
+            superfluous.push(front.path);
+        }
+        superfluous.dedup();
+        superfluous
+    }
+
+    /// Takes note that a group is on disk.
+    pub(crate) fn written(&self, group: &Group, placed: Placed) {
+        let mut state = self.lock();
+        if placed.new {
+            state.stretches.push_back(Stretch::new(Arc::clone(&placed.path), group.first, placed.at));
+        }
+        if let Some(last) = state.stretches.back_mut() {
+            last.add(group.next, group.frame.len() as u64);
+        }
+        if group.next > group.first {
+            state.held += group.frame.len() as u64;
+        }
+        state.durable = group.next;
+        state.marked = group.committed;
+        let wake = (group.next > group.first && std::mem::take(&mut state.wake_due)).then(|| state.wake.clone());
+        drop(state);
+        self.progress.notify_all();
+        if let Some(wake) = wake {
+            wake.wake();
+        }
+    }
+
+    /// Waits until the disk knows what is committed; tells whether it does.
+    #[cfg(test)]
+    pub(crate) fn settled(&self) -> bool {
+        let wait = |state: &mut State| state.marked < state.committed && !state.closed;
+        let state = self.wait(&self.progress, self.lock(), wait);
+        state.marked >= state.committed
+    }
+
+    /// The writer has ended.
+    pub(crate) fn closed(&self) {
+        self.lock().closed = true;
+        self.stop();
+    }
+
+    // The receivers' side.
+
+    /// Waits for room and takes it.
+    fn reserve(&self) -> std::result::Result<Reserved<'_, T>, Stopped> {
+        let full = |state: &mut State| {
+            let promised = state.group.len() + state.reserved * CHUNK_BYTES;
+            let empty = state.count == 0 && state.reserved == 0;
+            let group_full = !empty && promised >= self.limits.group;
+            !state.stopped && (group_full || state.held >= self.limits.held || state.count > u32::MAX / 2)
+        };
+        let mut state = self.wait(&self.progress, self.lock(), full);
+        if state.stopped {
+            return Err(Stopped);
+        }
+        state.reserved += 1;
+        Ok(Reserved(self))
+    }
+}
+
+/// A place in the group for one hand-over; given back when it ends early or unwinds.
+struct Reserved<'a, T>(&'a Shared<T>);
+
+impl<T> Reserved<'_, T> {
+    /// Hands records over; returns the position behind them.
+    fn fill(self, records: &[u8], count: u32) -> std::result::Result<u64, Stopped> {
+        let mut state = self.0.lock();
+        if state.closed {
+            return Err(Stopped);
+        }
+        state.group.extend_from_slice(records);
+        state.count += count;
+        state.taken += u64::from(count);
+        let position = state.taken;
+        drop(state);
+        self.0.work.notify_all();
+        Ok(position)
+    }
+}
+
+impl<T> Drop for Reserved<'_, T> {
+    fn drop(&mut self) {
+        self.0.lock().reserved -= 1;
+        self.0.progress.notify_all();
+    }
+}
+
+impl<T: Serialize> Shared<T> {
+    /// Encodes and hands over some records; returns the position behind them, and whether there are more.
+    fn hand_over(
+        &self,
+        records: &mut dyn Iterator<Item = T>,
+        chunk: &mut Vec<u8>,
+    ) -> std::result::Result<(Option<u64>, bool), Stopped> {
+        let reserved = self.reserve()?;
+        chunk.clear();
+        let (mut count, mut more) = (0, true);
+        // The records are made and encoded outside of the lock: their iterator may be slow, and may ask the store.
+        while (count as usize) < CHUNK && chunk.len() < CHUNK_BYTES {
+            let Some(record) = records.next() else {
+                more = false;
+                break;
+            };
+            if let Err(error) = codec::encode(&record, chunk) {
+                drop(reserved);
+                self.fail(self.cannot_encode(error));
+                return Err(Stopped);
+            }
+            count += 1;
+        }
+        let position = if count == 0 { None } else { Some(reserved.fill(chunk, count)?) };
+        Ok((position, more))
+    }
+
+    fn cannot_encode(&self, error: postcard::Error) -> ConnectError {
+        ConnectError::Other {
+            context: format!("writing a {} of {} to the log", std::any::type_name::<T>(), self.described),
+            class: Class::Fatal,
+            source: format!("{error}: its Serialize asks for what the format, postcard, does not have").into(),
+        }
+    }
+
+    /// Waits until everything before `position` is on disk.
+    fn until_durable(&self, position: u64) -> std::result::Result<(), Stopped> {
+        let wait = |state: &mut State| state.durable < position && !state.closed;
+        let state = self.wait(&self.progress, self.lock(), wait);
+        if state.durable < position { Err(Stopped) } else { Ok(()) }
+    }
+}
+
+impl<T: Serialize + Send> StoreBuffer<T> for Shared<T> {
+    fn push_one(&self, record: T) -> std::result::Result<(), Stopped> {
+        self.push_all(&mut std::iter::once(record))
+    }
+
+    fn push_all(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped> {
+        let (mut behind, mut chunk) = (None, vec![]);
+        while records.size_hint().1 != Some(0) {
+            let (position, more) = self.hand_over(records, &mut chunk)?;
+            behind = position.or(behind);
+            if !more {
+                break;
+            }
+        }
+        behind.map_or(Ok(()), |position| self.until_durable(position))
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.lock().stopped
+    }
+
+    fn wait_stopped(&self, at_most: Duration) -> bool {
+        let waited = self.life.wait_timeout_while(self.lock(), at_most, |state| !state.stopped);
+        waited.unwrap_or_else(PoisonError::into_inner).0.stopped
+    }
+}

@@ -1,0 +1,180 @@
+//! When a push returns, and how many of them share a sync.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use firesteel_connect::{ConnectError, ReadRange, Receiver, Result, Source, SourceReader, Store, Wake};
+use firesteel_disk::crashing::{CrashingDisk, Loss};
+use firesteel_disk::{Disk, Growing, Lock, Reading};
+
+use super::{FOLDER, PATIENCE, bounds, log_on, read, split};
+use crate::WriteAheadLog;
+
+/// A receiver that answers each line with its number, once the line is stored.
+struct Acknowledging(TcpStream);
+
+impl Receiver for Acknowledging {
+    type Item = String;
+
+    fn describe(&self) -> String {
+        "lines with acknowledgements".into()
+    }
+
+    fn receive(&mut self, store: &Store<String>) -> Result<()> {
+        let broken = |source: std::io::Error| ConnectError::Unreachable { peer: "peer".into(), source: source.into() };
+        let mut answers = self.0.try_clone().map_err(broken)?;
+        for line in BufReader::new(&self.0).lines() {
+            if store.push(line.map_err(broken)?).is_err() {
+                break;
+            }
+            answers.write_all(b"+").map_err(broken)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_peer_is_told_of_a_record_only_when_it_survives_a_crash() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let receiver = Acknowledging(listener.accept().unwrap().0);
+    let disk = CrashingDisk::default();
+    let log = WriteAheadLog::new(FOLDER, receiver).segment_bytes(300).on_disk(disk.shared());
+    log.start(Wake::silent()).unwrap();
+    let mut expected = vec![];
+    for number in 0..20 {
+        expected.push(format!("line {number}"));
+        peer.write_all(format!("line {number}\n").as_bytes()).unwrap();
+        let mut answer = [0];
+        std::io::Read::read_exact(&mut peer, &mut answer).unwrap();
+        // The power fails now.
+        let left = disk.after_crash(Loss::All);
+        let again = WriteAheadLog::new(FOLDER, Nothing).on_disk(left.shared());
+        again.start(Wake::silent()).unwrap();
+        let mut found = vec![];
+        let range = ReadRange { split: split(), from: 0, to: None, max_records: None, max_bytes: None };
+        again.open(&range).unwrap().for_each(|line| found.push(line)).unwrap();
+        assert_eq!(found, expected);
+    }
+    drop(peer);
+}
+
+/// A receiver of nothing.
+struct Nothing;
+
+impl Receiver for Nothing {
+    type Item = String;
+
+    fn describe(&self) -> String {
+        "nothing".into()
+    }
+
+    fn receive(&mut self, _store: &Store<String>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A disk whose syncs are counted, and wait while they are held up.
+#[derive(Debug, Clone)]
+struct SlowDisk {
+    disk: CrashingDisk,
+    gate: Arc<Mutex<()>>,
+    syncs: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+struct SlowFile(Box<dyn Growing>, SlowDisk);
+
+impl Growing for SlowFile {
+    fn append(&mut self, bytes: &[u8]) -> firesteel_disk::Result<()> {
+        self.0.append(bytes)
+    }
+
+    fn sync(&mut self) -> firesteel_disk::Result<()> {
+        self.1.syncs.fetch_add(1, Ordering::SeqCst);
+        drop(self.1.gate.lock().unwrap());
+        self.0.sync()
+    }
+
+    fn cut(&mut self, length: u64) -> firesteel_disk::Result<()> {
+        self.0.cut(length)
+    }
+}
+
+impl Disk for SlowDisk {
+    fn create(&self, path: &Path) -> firesteel_disk::Result<Box<dyn Growing>> {
+        Ok(Box::new(SlowFile(self.disk.create(path)?, self.clone())))
+    }
+
+    fn open(&self, path: &Path) -> firesteel_disk::Result<Box<dyn Growing>> {
+        Ok(Box::new(SlowFile(self.disk.open(path)?, self.clone())))
+    }
+
+    fn open_to_read(&self, path: &Path) -> firesteel_disk::Result<Box<dyn Reading>> {
+        self.disk.open_to_read(path)
+    }
+
+    fn read(&self, path: &Path) -> firesteel_disk::Result<Vec<u8>> {
+        self.disk.read(path)
+    }
+
+    fn list(&self, folder: &Path) -> firesteel_disk::Result<Vec<String>> {
+        self.disk.list(folder)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> firesteel_disk::Result<()> {
+        self.disk.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> firesteel_disk::Result<()> {
+        self.disk.remove(path)
+    }
+
+    fn make_folder(&self, path: &Path) -> firesteel_disk::Result<()> {
+        self.disk.make_folder(path)
+    }
+
+    fn sync_folder(&self, path: &Path) -> firesteel_disk::Result<()> {
+        self.disk.sync_folder(path)
+    }
+
+    fn lock(&self, path: &Path) -> firesteel_disk::Result<Option<Lock>> {
+        self.disk.lock(path)
+    }
+}
+
+#[test]
+fn records_of_many_threads_are_made_durable_by_one_sync() {
+    let disk = SlowDisk { disk: CrashingDisk::default(), gate: Arc::default(), syncs: Arc::default() };
+    let (log, stores) = log_on(Arc::new(disk.clone()));
+    let log = log.segment_bytes(1 << 20);
+    log.start(Wake::silent()).unwrap();
+    let store = stores.recv_timeout(PATIENCE).unwrap();
+    store.push(0).unwrap();
+    let before = disk.syncs.load(Ordering::SeqCst);
+    let held_up = disk.gate.lock().unwrap();
+    std::thread::scope(|scope| {
+        let push = |record| {
+            let store = store.clone();
+            std::thread::Builder::new().spawn_scoped(scope, move || store.push(record)).unwrap()
+        };
+        let first = push(1);
+        log.until_taken(2);
+        while disk.syncs.load(Ordering::SeqCst) == before {
+            std::thread::yield_now();
+        }
+        let others: Vec<_> = (2..10).map(push).collect();
+        log.until_taken(10);
+        assert_eq!(bounds(&log), (0, 1), "nothing is shown that is not on disk");
+        drop(held_up);
+        first.join().unwrap().unwrap();
+        others.into_iter().for_each(|other| other.join().unwrap().unwrap());
+    });
+    assert_eq!(disk.syncs.load(Ordering::SeqCst), before + 2, "one for the first, one for all others");
+    let mut found = read(&log);
+    found.sort_unstable();
+    assert_eq!(found, (0..10).collect::<Vec<_>>());
+}

@@ -1,0 +1,86 @@
+//! The thread that writes: one group after the other, each synced before its receivers hear of it.
+
+use std::time::Duration;
+
+use firesteel_connect::{Class, ConnectError};
+
+use crate::files::Files;
+use crate::shared::{Group, Shared};
+
+/// How to try again.
+pub(crate) struct Patience<P, H> {
+    /// The pause before the attempt of this number.
+    pub(crate) pause: P,
+    /// Told of an error and of the pause behind it.
+    pub(crate) hook: H,
+}
+
+/// Says that the writer has ended, however it does.
+struct Ending<'a, T>(&'a Shared<T>);
+
+impl<T> Drop for Ending<'_, T> {
+    fn drop(&mut self) {
+        self.0.closed();
+        if std::thread::panicking() {
+            self.0.fail(ConnectError::Other {
+                context: "writing to the log".into(),
+                class: Class::Fatal,
+                source: "a call that was told of an error or of new records panicked".into(),
+            });
+        }
+    }
+}
+
+/// Writes until there is nothing more to write, or writing fails for good.
+pub(crate) fn write<T, P, H>(shared: &Shared<T>, mut files: Files, patience: &Patience<P, H>)
+where
+    P: Fn(u32) -> Duration,
+    H: Fn(&ConnectError, Duration),
+{
+    let ending = Ending(shared);
+    let mut spare = vec![];
+    while let Some(group) = shared.next_group(spare) {
+        match append(shared, &mut files, &group, patience) {
+            Ok(()) => files.remove(shared.superfluous()),
+            Err(error) => {
+                shared.fail(error);
+                break;
+            }
+        }
+        spare = group.frame;
+    }
+    drop(ending);
+}
+
+/// Writes a group, as often as it takes and can help.
+fn append<T, P, H>(
+    shared: &Shared<T>,
+    files: &mut Files,
+    group: &Group,
+    patience: &Patience<P, H>,
+) -> Result<(), ConnectError>
+where
+    P: Fn(u32) -> Duration,
+    H: Fn(&ConnectError, Duration),
+{
+    for attempt in 0.. {
+        let error = match files.append(&group.frame, group.first) {
+            Ok(placed) => {
+                shared.written(group, placed);
+                return Ok(());
+            }
+            Err(error) => error,
+        };
+        let pause = (patience.pause)(attempt);
+        if error.class() != Class::Retryable {
+            return Err(error);
+        }
+        (patience.hook)(&error, pause);
+        if shared.pause(pause) {
+            return Err(error);
+        }
+        // Where there is no room, that makes some.
+        files.remove(shared.superfluous());
+    }
+    unreachable!("the attempts do not end by themselves")
+}

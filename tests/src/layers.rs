@@ -36,6 +36,7 @@ const ENGINE: Uses = Uses::Only(&[
     "firesteel-connect",
     "firesteel-core",
     "firesteel-scheduler",
+    "firesteel-state",
     "firesteel-streaming",
     "firesteel-window",
 ]);
@@ -55,7 +56,13 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),
     (
         "firesteel-streaming",
-        Uses::Only(&["firesteel-connect", "firesteel-core", "firesteel-scheduler", "firesteel-window"]),
+        Uses::Only(&[
+            "firesteel-connect",
+            "firesteel-core",
+            "firesteel-scheduler",
+            "firesteel-state",
+            "firesteel-window",
+        ]),
     ),
     ("firesteel-terminal", ENGINE),
     (

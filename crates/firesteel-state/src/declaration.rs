@@ -91,6 +91,11 @@ impl<K: StateKey> Declaration<K> {
         Self { operator: operator.into(), key: TypeTag::of::<K>(), tables: Vec::new(), make_timers: None }
     }
 
+    /// Gives the operator another name, before a store is opened.
+    pub fn rename(&mut self, operator: impl Into<String>) {
+        self.operator = operator.into();
+    }
+
     /// The operator's name.
     #[must_use]
     pub fn operator(&self) -> &str {

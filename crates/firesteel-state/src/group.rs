@@ -180,12 +180,27 @@ impl<K: StateKey> GroupState<K> {
             table.begin();
             table.end_epoch(stamps, &mut out)?;
         }
+        self.close_epoch(epoch);
+        Ok((!out.is_empty()).then(|| out.finish(self.setup.shard)))
+    }
+
+    /// Ends the epoch without writing down what changed, and counts it as applied: for state that ends with the
+    /// process.
+    pub fn pass_epoch(&mut self, epoch: u64) {
+        for table in self.all() {
+            table.begin();
+            table.pass_epoch();
+        }
+        self.close_epoch(epoch.max(self.epoch));
+        self.applied(epoch);
+    }
+
+    fn close_epoch(&mut self, epoch: u64) {
         self.batch = None;
         self.ended.push_back((epoch, self.attempt));
         self.epoch = epoch;
         self.attempt += 1;
         self.epoch_start = self.attempt;
-        Ok((!out.is_empty()).then(|| out.finish(self.setup.shard)))
     }
 
     /// Says that the changes up to the end of `epoch` are held elsewhere: in the backend, or in the changelog if there

@@ -196,6 +196,9 @@ pub trait StateStore: Send + Sync {
         self.end_epoch_in(self.key_groups().all(), epoch)
     }
 
+    /// [Ends the epoch](GroupState::pass_epoch) in all groups without writing down what changed.
+    fn pass_epoch(&self, epoch: u64);
+
     /// [Says](GroupState::applied) that the changes of a range of groups up to `epoch` are held elsewhere.
     fn applied_in(&self, groups: KeyGroupRange, epoch: u64);
 
@@ -251,6 +254,12 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
 
     fn end_epoch_in(&self, groups: KeyGroupRange, epoch: u64) -> Result<Vec<Frame>> {
         groups.iter().filter_map(|group| self.lock(group).end_epoch(epoch).transpose()).collect()
+    }
+
+    fn pass_epoch(&self, epoch: u64) {
+        for group in &self.groups {
+            group.lock().pass_epoch(epoch);
+        }
     }
 
     fn applied_in(&self, groups: KeyGroupRange, epoch: u64) {

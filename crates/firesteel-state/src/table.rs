@@ -103,6 +103,9 @@ pub(crate) trait Table<K>: Any + Send {
     /// Writes what changed in the open epoch, and forgets that it did.
     fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()>;
 
+    /// Forgets what changed in the open epoch: nobody will ask.
+    fn pass_epoch(&mut self);
+
     /// Writes what changed since `applied`.
     fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()>;
 

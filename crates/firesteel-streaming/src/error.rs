@@ -80,6 +80,13 @@ pub enum Error {
     /// A connector was used outside of a job, and failed.
     #[error(transparent)]
     Connector(#[from] ConnectError),
+    /// State could not be opened, written down or restored.
+    #[error("FS-S009: the job's state failed")]
+    State {
+        /// What the state layer said.
+        #[from]
+        source: firesteel_state::StateError,
+    },
     /// The job's thread could not be started, or it died.
     #[error("FS-S008: {what}")]
     Thread {

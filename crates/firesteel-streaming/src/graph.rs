@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::input::{Input, SplitNumbers};
 use crate::output::Output;
+use crate::state::{ChangesOf, StateCell};
 use crate::time::{FiredWindows, Tracker};
 
 /// Inputs, outputs and what lies between them that has a life of its own.
@@ -24,6 +25,8 @@ pub(crate) struct Parts {
     pub(crate) counters: Vec<Counted>,
     pub(crate) fired: Vec<firesteel_core::Accumulator<FiredWindows>>,
     pub(crate) rests: Vec<Arc<Rest>>,
+    /// The operators' states, with what takes note of their changes.
+    pub(crate) states: Vec<(Arc<dyn StateCell>, firesteel_core::Accumulator<ChangesOf>)>,
     /// What must hold before the job starts, found while the program was built.
     pub(crate) faults: Vec<crate::Error>,
 }

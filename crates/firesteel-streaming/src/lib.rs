@@ -53,6 +53,7 @@ mod input;
 mod output;
 mod progress;
 mod run;
+mod state;
 mod stream;
 mod time;
 
@@ -64,6 +65,7 @@ pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, SplitProgress, StreamingListener, Summary,
 };
 pub use run::{JobRun, RunningJob, Stop, Stopper, Trigger};
+pub use state::{Stateful, Update};
 pub use stream::{
     BoxStream, DStream, Lift, Lift2, Origins, RecordError, Shared, SideOutput, SideStream, SourceStream, Stream, TryMap,
 };

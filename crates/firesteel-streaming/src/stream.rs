@@ -56,6 +56,9 @@ pub trait DStream: Send + Sync + 'static {
     /// For renaming it.
     fn operator_mut(&mut self) -> &mut Operator;
 
+    /// Told when the last operator was given a name: state is found again by it.
+    fn renamed(&mut self) {}
+
     /// Adds where the stream's records come from.
     fn trace(&self, origins: &mut Origins);
 }

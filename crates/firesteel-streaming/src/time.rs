@@ -14,6 +14,7 @@ mod windowed;
 pub(crate) use fired::FiredWindows;
 pub use keyed::KeyedTimedStream;
 pub use results::WindowResult;
+pub(crate) use state::{KEY_GROUPS, groups_of, key_group};
 pub use timed::{Timed, TimedStream};
-pub(crate) use tracker::Tracker;
+pub(crate) use tracker::{Tracker, least};
 pub use windowed::{WindowAggregate, WindowedStream};

@@ -374,6 +374,11 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
         Ok(())
     }
 
+    fn pass_epoch(&mut self) {
+        self.changed.clear();
+        self.changed_base = 0;
+    }
+
     fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
         self.write_where(|field| field.stamp > stamps.applied, out)
     }

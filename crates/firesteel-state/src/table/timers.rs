@@ -230,6 +230,8 @@ impl<K: StateKey + Ord> Table<K> for Timers<K> {
         self.write_since(stamps.epoch_start, out)
     }
 
+    fn pass_epoch(&mut self) {}
+
     fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
         self.write_since(stamps.applied + 1, out)
     }

@@ -351,6 +351,11 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         Ok(())
     }
 
+    fn pass_epoch(&mut self) {
+        self.changed.clear();
+        self.changed_base = 0;
+    }
+
     fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
         out.begin_table(self.setup.table);
         for (at, slot) in self.slots.iter().enumerate() {

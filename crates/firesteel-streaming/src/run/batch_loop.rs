@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Replay};
 use firesteel_core::{Clock, Context};
+use firesteel_state::{Catalog, KeyGroups, MemoryBudget, StoreSetup};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
@@ -98,6 +99,7 @@ impl JobRun {
             failed: None,
             closed: false,
         };
+        run.open_states()?;
         for input in &mut run.parts.inputs {
             let control = Arc::clone(&run.control);
             input.start(firesteel_connect::Wake::new(move || control.wake()))?;
@@ -107,6 +109,18 @@ impl JobRun {
         }
         run.announce();
         Ok(run)
+    }
+
+    /// Opens the state of all operators, in memory and empty.
+    fn open_states(&mut self) -> Result<()> {
+        let schemas: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell.schema()).collect();
+        let catalog = Catalog::new(KeyGroups::default()).with(&schemas, false)?;
+        let setup = StoreSetup { catalog: &catalog, backend: None, budget: MemoryBudget::unlimited() };
+        for (cell, _) in &self.parts.states {
+            cell.open(&setup)?;
+            cell.initialise()?;
+        }
+        Ok(())
     }
 
     fn announce(&self) {
@@ -226,6 +240,9 @@ impl JobRun {
         let written = self.write(&batch, epoch, &mut letters)?;
         let written_at = self.config.clock.monotonic();
         self.commit(epoch)?;
+        for (cell, _) in &self.parts.states {
+            cell.store().pass_epoch(epoch.0);
+        }
         let committed_at = self.config.clock.monotonic();
         self.failed = None;
         Ok(self.settle(&batch, epoch, &written, letters, [begun, admitted_at, written_at, committed_at]))

@@ -13,6 +13,7 @@ impl<D: DStream> Stream<D> {
     pub fn named(mut self, name: &str) -> Self {
         let operator = self.node.operator_mut();
         *operator = operator.clone().named(name);
+        self.node.renamed();
         self
     }
 

@@ -14,6 +14,7 @@ trait ErasedStream<T>: Send + Sync {
     fn boxed_rdd(&self, batch: &Batch) -> Result<BoxRdd<T>>;
     fn operator(&self) -> &Operator;
     fn operator_mut(&mut self) -> &mut Operator;
+    fn renamed(&mut self);
     fn trace(&self, origins: &mut Origins);
 }
 
@@ -26,6 +27,9 @@ impl<D: DStream> ErasedStream<D::Item> for D {
     }
     fn operator_mut(&mut self) -> &mut Operator {
         DStream::operator_mut(self)
+    }
+    fn renamed(&mut self) {
+        DStream::renamed(self);
     }
     fn trace(&self, origins: &mut Origins) {
         DStream::trace(self, origins);
@@ -50,6 +54,9 @@ impl<T: Send + 'static> DStream for BoxStream<T> {
     }
     fn operator_mut(&mut self) -> &mut Operator {
         self.0.operator_mut()
+    }
+    fn renamed(&mut self) {
+        self.0.renamed();
     }
     fn trace(&self, origins: &mut Origins) {
         self.0.trace(origins);

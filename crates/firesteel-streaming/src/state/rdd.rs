@@ -1,0 +1,184 @@
+//! The reduce side of an operator with state: records meet the state of their keys.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
+use firesteel_core::{Accumulator, Context, Dependency, Exchange, Key, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_state::{Class, KeyGroup, StateError};
+use firesteel_window::Timestamp;
+
+use crate::batch::Batch;
+use crate::state::StoreCell;
+use crate::state::side::{GroupedBucket, StateSide};
+use crate::state::work::{ChangesOf, Entry, Moment, Output, Work};
+use crate::time::{Tracker, groups_of, least};
+
+type StateShuffle<R, K, T> = Shuffle<R, StateSide<K, T>, GroupedBucket<K, T>>;
+
+/// What an operator with state yields in one batch.
+///
+/// Computing a partition changes the state of its key groups, beginning with taking back what an earlier attempt at the
+/// same batch did: any number of attempts has the effect of one.
+pub struct StatefulRdd<R, K: Key, T, W> {
+    node: Node,
+    shuffle: Arc<StateShuffle<R, K, T>>,
+    dependency: Arc<dyn ShuffleDependency>,
+    doing: Doing<K, W>,
+    batch: u64,
+    time: Timestamp,
+    /// The partitions that some task has computed.
+    computed: Arc<[AtomicBool]>,
+}
+
+/// What is done to the state, and what takes note of it.
+pub(crate) struct Doing<K: Key, W> {
+    pub(crate) cell: Arc<StoreCell<K>>,
+    pub(crate) work: Arc<W>,
+    pub(crate) trackers: Arc<[Arc<Tracker>]>,
+    pub(crate) changes: Accumulator<ChangesOf>,
+}
+
+impl<K: Key, W> Clone for Doing<K, W> {
+    fn clone(&self) -> Self {
+        let (cell, work) = (Arc::clone(&self.cell), Arc::clone(&self.work));
+        Self { cell, work, trackers: Arc::clone(&self.trackers), changes: self.changes.clone() }
+    }
+}
+
+impl<R, K, T, W> StatefulRdd<R, K, T, W>
+where
+    R: Rdd<Item = (K, T)>,
+    K: Key,
+    T: Exchange,
+    W: Work<K, T>,
+{
+    pub(crate) fn new(
+        parent: R,
+        operator: &Operator,
+        batch: &Batch,
+        side: StateSide<K, T>,
+        doing: Doing<K, W>,
+    ) -> Self {
+        let computed = (0..side.partitions).map(|_| AtomicBool::new(false)).collect();
+        let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
+        let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
+        let node = Node::new(batch.context(), operator.clone());
+        Self { node, shuffle, dependency, doing, batch: batch.id(), time: batch.time(), computed }
+    }
+
+    /// Takes the records of those partitions into the state whose results nobody has asked for.
+    pub(crate) fn compute_rest(&self, context: &Context) -> firesteel_core::Result<()> {
+        let is_missing = |split: &usize| !self.computed[*split].load(Ordering::Relaxed);
+        for split in (0..self.num_partitions()).filter(is_missing) {
+            context.run_some(self, split..split + 1, |rdd, split, task| drop(rdd.compute(split, task)))?;
+        }
+        Ok(())
+    }
+
+    /// What the map tasks left for the partition: a list per map task and key group.
+    fn fetch(&self, split: usize, task: &TaskContext) -> Vec<Vec<Vec<Entry<K, T>>>> {
+        let outputs = self.shuffle.outputs();
+        let fetched = (0..outputs.num_maps()).map(|map| match outputs.fetch(map, split, task) {
+            Fetched::Owned(bucket) => bucket.0,
+            Fetched::Shared(bucket) => bucket.0.clone(),
+        });
+        let fetched: Vec<_> = fetched.collect();
+        task.count_shuffle_read(fetched.iter().flatten().map(|list| list.len() as u64).sum());
+        fetched
+    }
+}
+
+impl<R, K: Key, T, W> Clone for StatefulRdd<R, K, T, W> {
+    fn clone(&self) -> Self {
+        Self {
+            node: self.node.clone(),
+            shuffle: Arc::clone(&self.shuffle),
+            dependency: Arc::clone(&self.dependency),
+            doing: self.doing.clone(),
+            batch: self.batch,
+            time: self.time,
+            computed: Arc::clone(&self.computed),
+        }
+    }
+}
+
+impl<R, K, T, W> Lineage for StatefulRdd<R, K, T, W>
+where
+    R: Rdd<Item = (K, T)>,
+    K: Key,
+    T: Exchange,
+    W: Work<K, T>,
+{
+    fn node(&self) -> &Node {
+        &self.node
+    }
+    fn node_mut(&mut self) -> &mut Node {
+        &mut self.node
+    }
+    fn num_partitions(&self) -> usize {
+        self.shuffle.side().partitions
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        visit(Dependency::Shuffle(&self.dependency));
+    }
+    fn size_hint(&self, split: usize) -> Option<u64> {
+        Some(self.dependency.reduce_len(split))
+    }
+    fn is_stateful(&self) -> bool {
+        true
+    }
+}
+
+impl<R, K, T, W> Rdd for StatefulRdd<R, K, T, W>
+where
+    R: Rdd<Item = (K, T)>,
+    K: Key,
+    T: Exchange,
+    W: Work<K, T>,
+{
+    type Item = W::Out;
+
+    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = W::Out> + 'a {
+        let Doing { cell, work, trackers, changes } = &self.doing;
+        let moment = Moment {
+            time: self.time,
+            watermark: known(trackers, Tracker::at_start),
+            reached: known(trackers, Tracker::reached),
+        };
+        let mut fetched = self.fetch(split, task);
+        let (store, operator) = (cell.get(), self.node.operator());
+        let mut out = Output::new();
+        let mut lists = Vec::with_capacity(fetched.len());
+        for (at, group) in groups_of(split, self.num_partitions()).enumerate() {
+            task.check_cancelled();
+            lists.extend(fetched.iter_mut().map(|of_map| std::mem::take(&mut of_map[at])).filter(|l| !l.is_empty()));
+            let mut state = store.lock(KeyGroup(u16::try_from(group).expect("key groups are numbered by 16 bits")));
+            state.begin(self.batch);
+            let done = task.blame_on(operator, || work.run(&mut state, &mut lists, &moment, task, &mut out));
+            done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
+            drop(state);
+            self.shuffle.side().lists.keep(lists.drain(..));
+        }
+        changes.add((split, out.changes));
+        self.computed[split].store(true, Ordering::Relaxed);
+        out.rows.into_iter()
+    }
+}
+
+/// The smallest of some watermarks; the beginning of time where there are none.
+fn known(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> Timestamp) -> Timestamp {
+    if trackers.is_empty() { Timestamp::MIN } else { least(trackers, of) }
+}
+
+#[cold]
+fn fail(error: StateError, task: &TaskContext) -> ! {
+    let retryable = error.class() == Class::Retryable;
+    task.fail_with(error, retryable)
+}
+
+/// The map side of a batch that is cut into so many partitions.
+pub(crate) fn side<K, T>(partitions: usize, lists: &Arc<crate::state::lists::Lists<K, T>>) -> StateSide<K, T> {
+    StateSide { partitions, lists: Arc::clone(lists), kind: PhantomData }
+}

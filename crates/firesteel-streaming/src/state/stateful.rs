@@ -1,0 +1,116 @@
+//! The stream of an operator with state.
+
+use std::sync::Arc;
+
+use firesteel_core::{Accumulator, Exchange, Key, Lineage, Operator};
+use firesteel_state::Declaration;
+
+use crate::batch::Batch;
+use crate::error::Result;
+use crate::graph::{Graph, Rest};
+use crate::state::lists::Lists;
+use crate::state::rdd::{Doing, StatefulRdd, side};
+use crate::state::work::{ChangesOf, Work};
+use crate::state::{StateCell, StoreCell};
+use crate::stream::{DStream, Origins, Stream};
+use crate::time::{KEY_GROUPS, Tracker};
+
+/// The stream of an operator with state: what `W` makes of the records `T` under keys `K`.
+pub struct Stateful<D, K: Key, T, W> {
+    parent: D,
+    operator: Operator,
+    pub(crate) cell: Arc<StoreCell<K>>,
+    work: Arc<W>,
+    trackers: Arc<[Arc<Tracker>]>,
+    lists: Arc<Lists<K, T>>,
+    changes: Accumulator<ChangesOf>,
+    rest: Arc<Rest>,
+}
+
+impl<D, K, T, W> Stateful<D, K, T, W>
+where
+    D: DStream<Item = (K, T)>,
+    K: Key,
+    T: Exchange,
+    W: Work<K, T>,
+{
+    /// Adds an operator with state behind `parent`. `declare` declares its state and makes the work that uses it.
+    pub(crate) fn stream(
+        parent: Stream<D>,
+        operator: Operator,
+        trackers: Arc<[Arc<Tracker>]>,
+        declare: impl FnOnce(&mut Declaration<K>) -> W,
+    ) -> Stream<Self> {
+        let Stream { graph, node: parent } = parent;
+        let mut declaration = Declaration::new(name_of(&graph, &operator));
+        let work = Arc::new(declare(&mut declaration));
+        let cell = StoreCell::new(declaration, operator.is_named());
+        let changes = Accumulator::new();
+        graph.change(|parts| parts.states.push((Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone())));
+        let rest = graph.rest(operator.clone());
+        let node = Self { parent, operator, cell, work, trackers, lists: Arc::new(Lists::new()), changes, rest };
+        Stream { graph, node }
+    }
+
+    /// The work.
+    pub(crate) fn work(&self) -> &W {
+        &self.work
+    }
+
+    /// The work, to be set up further while the program is built.
+    pub(crate) fn work_mut(&mut self) -> &mut W {
+        Arc::get_mut(&mut self.work).expect("nothing runs while the program is built")
+    }
+}
+
+/// The name under which the operator's state is stored: its own, or that of its kind with a number.
+fn name_of(graph: &Graph, operator: &Operator) -> String {
+    if operator.is_named() {
+        return operator.name().to_owned();
+    }
+    let kind = operator.kind();
+    graph.change(|parts| {
+        let taken = parts.states.iter().map(|(cell, _)| cell.schema().operator);
+        let taken: std::collections::HashSet<String> = taken.collect();
+        crate::input::unique_name(kind, &taken.iter().map(String::as_str).collect())
+    })
+}
+
+impl<D, K, T, W> DStream for Stateful<D, K, T, W>
+where
+    D: DStream<Item = (K, T)>,
+    K: Key,
+    T: Exchange,
+    W: Work<K, T>,
+{
+    type Item = W::Out;
+    type Rdd = StatefulRdd<D::Rdd, K, T, W>;
+
+    fn rdd(&self, batch: &Batch) -> Result<Self::Rdd> {
+        let parent = self.parent.rdd(batch)?;
+        let partitions = parent.node().context().parallelism().min(KEY_GROUPS);
+        let doing = Doing {
+            cell: Arc::clone(&self.cell),
+            work: Arc::clone(&self.work),
+            trackers: Arc::clone(&self.trackers),
+            changes: self.changes.clone(),
+        };
+        let rdd = StatefulRdd::new(parent, &self.operator, batch, side(partitions, &self.lists), doing);
+        let (all, context) = (rdd.clone(), batch.context().clone());
+        self.rest.set(move || all.compute_rest(&context));
+        Ok(rdd)
+    }
+    fn operator(&self) -> &Operator {
+        &self.operator
+    }
+    fn operator_mut(&mut self) -> &mut Operator {
+        &mut self.operator
+    }
+    fn renamed(&mut self) {
+        self.cell.rename(self.operator.name());
+    }
+    fn trace(&self, origins: &mut Origins) {
+        self.parent.trace(origins);
+        origins.shuffled = true;
+    }
+}

@@ -1,0 +1,113 @@
+//! What an operator with state does with the records of one key group in one batch.
+
+use std::collections::BTreeMap;
+
+use firesteel_core::{Accumulate, TaskContext};
+use firesteel_state::{GroupState, Times};
+use firesteel_window::Timestamp;
+
+/// The times of a batch, as an operator with state sees them.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// The processing time at which the batch was admitted.
+    pub(crate) time: Timestamp,
+    /// The watermark at the start of the batch, which judges lateness.
+    pub(crate) watermark: Timestamp,
+    /// The watermark that follows from the batch's records, which fires timers.
+    pub(crate) reached: Timestamp,
+}
+
+impl Moment {
+    /// For a record that happened at `event`.
+    pub(crate) fn at(&self, event: Timestamp) -> Times {
+        Times::new(event, self.watermark, self.time)
+    }
+
+    /// For records without an event time.
+    pub(crate) fn now(&self) -> Times {
+        self.at(Timestamp::MIN)
+    }
+}
+
+/// A record with the hash of its key.
+pub(crate) type Entry<K, T> = (u64, K, T);
+
+/// The work of an operator with state.
+pub trait Work<K, T>: Send + Sync + 'static {
+    /// What it yields.
+    type Out: Send + 'static;
+
+    /// Handles one key group. It is called for every group and batch, also where there are no records: time passes for
+    /// all keys. `lists` hold the group's records in their order; what is left in them is forgotten.
+    fn run(
+        &self,
+        group: &mut GroupState<K>,
+        lists: &mut [Vec<Entry<K, T>>],
+        moment: &Moment,
+        task: &TaskContext,
+        out: &mut Output<Self::Out>,
+    ) -> firesteel_state::Result<()>;
+}
+
+/// What one task's share of the work yields.
+pub struct Output<U> {
+    pub(crate) rows: Vec<U>,
+    pub(crate) changes: Changes,
+}
+
+impl<U> Output<U> {
+    pub(crate) fn new() -> Self {
+        Self { rows: Vec::new(), changes: Changes::default() }
+    }
+}
+
+/// How a batch changed the keys that have state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    /// Keys that had no state and have some now.
+    pub(crate) inserted: u64,
+    /// Keys whose state was written, new ones included.
+    pub(crate) updated: u64,
+    /// Keys that had state and have none now.
+    pub(crate) removed: u64,
+}
+
+impl Changes {
+    /// Takes note of one key, by whether it had state before, was written, and has state now.
+    pub(crate) fn note(&mut self, before: bool, written: bool, after: bool) {
+        self.inserted += u64::from(!before && after);
+        self.updated += u64::from(written && after);
+        self.removed += u64::from(before && !after);
+    }
+
+    fn add(&mut self, other: Self) {
+        self.inserted += other.inserted;
+        self.updated += other.updated;
+        self.removed += other.removed;
+    }
+}
+
+/// The changes of a batch by partition: a partition that is computed again counts once.
+#[derive(Debug, Default)]
+pub(crate) struct ChangesOf(BTreeMap<usize, Changes>);
+
+impl ChangesOf {
+    pub(crate) fn total(&self) -> Changes {
+        let mut total = Changes::default();
+        self.0.values().for_each(|changes| total.add(*changes));
+        total
+    }
+}
+
+impl Accumulate for ChangesOf {
+    type Item = (usize, Changes);
+    fn zero() -> Self {
+        Self::default()
+    }
+    fn add(&mut self, (partition, changes): Self::Item) {
+        self.0.insert(partition, changes);
+    }
+    fn merge(&mut self, _: usize, other: Self) {
+        self.0.extend(other.0);
+    }
+}

@@ -28,14 +28,25 @@
 mod memory;
 
 use std::path::Path;
+use std::sync::Arc;
 
 pub use self::memory::MemoryBackend;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::memory::decode as decode_memory_snapshot;
+use crate::budget::MemoryBudget;
 use crate::error::Result;
 use crate::frame::{Frame, Shard, TableId};
 use crate::schema::StoreSchema;
 use crate::ttl::Times;
+
+/// A choice of backend, made before it is known where its files go.
+pub trait OpenBackend: Send + Sync + 'static {
+    /// Opens the backend in a folder, which is made if need be. What it takes of memory counts against `budget`.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, or what is in it cannot be trusted.
+    fn open(&self, folder: &Path, budget: &MemoryBudget) -> Result<Arc<dyn StateBackend>>;
+}
 
 /// What a backend has done since it was opened. All numbers only grow.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

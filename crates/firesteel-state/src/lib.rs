@@ -39,7 +39,7 @@ mod table;
 mod ttl;
 mod wire;
 
-pub use backend::{BackendMetrics, MemoryBackend, StateBackend};
+pub use backend::{BackendMetrics, MemoryBackend, OpenBackend, StateBackend};
 pub use budget::{MemoryBudget, Reservation};
 pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochRecord};
 pub use codec::{StateKey, StateValue};

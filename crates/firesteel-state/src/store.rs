@@ -207,12 +207,6 @@ pub trait StateStore: Send + Sync {
         self.applied_in(self.key_groups().all(), epoch);
     }
 
-    /// [What has changed](GroupState::unapplied) in a group since it was last applied.
-    ///
-    /// # Errors
-    /// When a key or value cannot be encoded.
-    fn unapplied(&self, group: KeyGroup) -> Result<Frame>;
-
     /// [All state](GroupState::image) of a group, and the epoch at whose end it was so.
     ///
     /// # Errors
@@ -266,10 +260,6 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
         for group in groups.iter() {
             self.lock(group).applied(epoch);
         }
-    }
-
-    fn unapplied(&self, group: KeyGroup) -> Result<Frame> {
-        self.lock(group).unapplied()
     }
 
     fn image(&self, group: KeyGroup) -> Result<(u64, Frame)> {

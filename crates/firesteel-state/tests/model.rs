@@ -359,7 +359,7 @@ impl System {
                     let one = firesteel_state::KeyGroupRange::new(group.0, group.0 + 1);
                     match &self.backend {
                         Some(backend) if applies => {
-                            backend.apply(epoch, &[self.store.unapplied(group).unwrap()]).unwrap();
+                            backend.apply(epoch, &[self.store.lock(group).unapplied().unwrap()]).unwrap();
                             self.store.applied_in(one, epoch);
                         }
                         Some(_) => {}

@@ -15,6 +15,8 @@ pub struct Recovery<'a> {
     log: &'a Changelog,
     base: Option<Manifest>,
     skipped: Vec<(u64, StateError)>,
+    /// The last epoch that is restored.
+    last: u64,
 }
 
 /// Finds what to go on from, and the records that lead from there to the last epoch that was prepared.
@@ -35,13 +37,14 @@ pub fn recover<'a>(
     backend: Option<&dyn StateBackend>,
 ) -> Result<Recovery<'a>> {
     let mut skipped = vec![];
+    let last = log.last_epoch().unwrap_or(0);
     let ids = snapshots.list()?;
     if let Some(backend) = backend
         && is_continued(log, backend)?
     {
         let newest = ids.iter().filter_map(|id| snapshots.manifest(*id).ok()).map(|manifest| manifest.epoch).max();
         reaches(snapshots, log, newest)?;
-        return Ok(Recovery { snapshots, log, base: None, skipped });
+        return Ok(Recovery { snapshots, log, base: None, skipped, last });
     }
     let mut newest = None;
     for id in ids.into_iter().rev() {
@@ -54,7 +57,7 @@ pub fn recover<'a>(
         match tried {
             Ok(manifest) => {
                 reaches(snapshots, log, newest)?;
-                return Ok(Recovery { snapshots, log, base: Some(manifest), skipped });
+                return Ok(Recovery { snapshots, log, base: Some(manifest), skipped, last });
             }
             // A place that cannot be reached says nothing about the snapshot.
             Err(error) if error.class() == crate::Class::Retryable => return Err(error),
@@ -65,7 +68,7 @@ pub fn recover<'a>(
     // Without a snapshot, all records are needed; without either, it is the first start.
     let whole = log.first_epoch().map_or(skipped.is_empty(), |first| first == 1);
     if whole {
-        return Ok(Recovery { snapshots, log, base: None, skipped });
+        return Ok(Recovery { snapshots, log, base: None, skipped, last });
     }
     let mut reason = String::new();
     for (id, error) in &skipped {
@@ -140,12 +143,20 @@ impl Recovery<'_> {
     /// The last epoch that is restored; 0 if there is none.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.log.last_epoch().unwrap_or(0)
+        self.last
+    }
+
+    /// Restores no later epoch than this one: the last record may be of an epoch that is to be run again.
+    #[must_use]
+    pub fn up_to(self, epoch: u64) -> Self {
+        Self { last: self.last.min(epoch), ..self }
     }
 
     /// The records behind the snapshot.
     pub fn tail(&self) -> impl Iterator<Item = Result<EpochRecord>> + use<> {
-        self.log.records(self.base.as_ref().map_or(0, Manifest::replay_from) + 1)
+        let last = self.last;
+        let records = self.log.records(self.base.as_ref().map_or(0, Manifest::replay_from) + 1);
+        records.take_while(move |record| !matches!(record, Ok(record) if record.epoch > last))
     }
 
     fn through(&self, shard: Shard) -> u64 {

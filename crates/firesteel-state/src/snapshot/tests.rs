@@ -106,7 +106,7 @@ impl Job {
             // Backends lag behind, each group at its own pace, as far as the durable one allows.
             if let Some(backend) = &self.backend {
                 if (epoch + u64::from(group.0)).is_multiple_of(3) {
-                    backend.apply(epoch, &[self.store.unapplied(group)?])?;
+                    backend.apply(epoch, &[self.store.lock(group).unapplied()?])?;
                     self.store.lock(group).applied(epoch);
                     self.store.lock(group).evict(0.5);
                 }

@@ -46,7 +46,7 @@ use std::sync::Arc;
 
 use firesteel_disk::{Disk, Growing, OsDisk};
 
-pub use self::record::{BatchBoundary, EpochRecord, InputRange, InputWatermark};
+pub use self::record::{BatchBoundary, EpochRecord, InputRange, OperatorWatermark};
 use self::segment::{Content, Located};
 use crate::error::{Result, StateError};
 

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use firesteel_state::changelog::{BatchBoundary, InputRange, InputWatermark};
+use firesteel_state::changelog::{BatchBoundary, InputRange, OperatorWatermark};
 use firesteel_state::snapshot::recover;
 use firesteel_state::{
     Catalog, Changelog, ChangelogOptions, Declaration, EpochRecord, KeyContext, KeyGroups, KeyedStore, List, Map,
@@ -96,8 +96,8 @@ fn write(folder: &Path) {
                 time: Timestamp::from_secs(second + 100),
                 inputs: vec![InputRange { input: input(), split: "0".into(), from: epoch * 10, to: epoch * 10 + 10 }],
             }],
-            watermarks: vec![InputWatermark {
-                input: input(),
+            watermarks: vec![OperatorWatermark {
+                operator: input(),
                 split: "0".into(),
                 watermark: Timestamp::from_secs(second - 5),
             }],

@@ -8,6 +8,7 @@ use firesteel_connect::{Buffered, Receiver, Source};
 use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, Settings, SystemClock};
 use firesteel_scheduler::Scheduler;
 
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::graph::Graph;
 use crate::input::{BatchLimits, SourceInput, unique_name};
@@ -21,6 +22,7 @@ pub(crate) struct Config {
     pub(crate) limits: BatchLimits,
     pub(crate) partitions: Option<usize>,
     pub(crate) listeners: Vec<Arc<dyn StreamingListener>>,
+    pub(crate) checkpoint: Option<Checkpoint>,
 }
 
 /// Settings of a job. Made by [`StreamingContext::builder`].
@@ -70,6 +72,12 @@ impl Builder {
     /// batches have one partition, large ones as many as there are executors.
     pub fn partitions(mut self, partitions: usize) -> Self {
         self.config.partitions = Some(partitions.max(1));
+        self
+    }
+
+    /// Makes the job survive its process: it begins a checkpoint in a folder, or goes on from the one it finds there.
+    pub fn checkpoint(mut self, checkpoint: impl Into<Checkpoint>) -> Self {
+        self.config.checkpoint = Some(checkpoint.into());
         self
     }
 
@@ -157,7 +165,13 @@ impl StreamingContext {
             scheduler: None,
             threads: None,
             settings: Settings::default(),
-            config: Config { clock, limits: BatchLimits::default(), partitions: None, listeners: Vec::new() },
+            config: Config {
+                clock,
+                limits: BatchLimits::default(),
+                partitions: None,
+                listeners: Vec::new(),
+                checkpoint: None,
+            },
             on_panic: OnPanic::default(),
             pool: None,
         }

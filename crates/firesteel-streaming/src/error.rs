@@ -87,6 +87,24 @@ pub enum Error {
         #[from]
         source: firesteel_state::StateError,
     },
+    /// A changed program does not fit the checkpoint it should go on from.
+    #[error("FS-S010: the program does not fit the checkpoint in {folder}\n{report}{way_out}")]
+    Changed {
+        /// The checkpoint's folder.
+        folder: String,
+        /// What fits, what is new, what is lost, what differs, line by line.
+        report: String,
+        /// What can be done.
+        way_out: &'static str,
+    },
+    /// A sink and the checkpoint do not belong together, or one of them has lost something.
+    #[error("FS-S011: sink {sink} does not fit the checkpoint: {reason}")]
+    Epochs {
+        /// The output's name.
+        sink: String,
+        /// What is wrong, and what can be done.
+        reason: String,
+    },
     /// The job's thread could not be started, or it died.
     #[error("FS-S008: {what}")]
     Thread {

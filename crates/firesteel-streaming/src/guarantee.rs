@@ -7,17 +7,20 @@ use crate::output::Output;
 
 /// The guarantee of a job that is stopped by a failure and started again, and the reason why it is no stronger.
 ///
-/// A job without a checkpoint starts again from the beginning of its sources, whatever it has written already: it is
+/// With a checkpoint, a job goes on where it stood, and is as good as its sources and sinks. A job without one starts again from the beginning of its sources, whatever it has written already: it is
 /// at-least-once with sources that still hold everything, at-most-once with others.
-pub(crate) fn of(inputs: &[Box<dyn Input>], outputs: &[Box<dyn Output>]) -> (Guarantee, String) {
+pub(crate) fn of(inputs: &[Box<dyn Input>], outputs: &[Box<dyn Output>], survives: bool) -> (Guarantee, String) {
     if let Some(input) = inputs.iter().find(|input| input.replay() == Replay::WhileRunning) {
         let reason = format!("source {} cannot be read again after a restart", input.name());
         return (Guarantee::AtMostOnce, reason);
     }
     let weakest = outputs.iter().map(|output| (output.guarantee(), output.name())).min();
     match weakest {
-        Some((guarantee, name)) if guarantee < Guarantee::AtLeastOnce => {
+        Some((guarantee, name)) if guarantee < Guarantee::AtLeastOnce || survives && guarantee < Guarantee::ExactlyOnce => {
             (guarantee, format!("sink {name} promises no more"))
+        }
+        _ if survives => {
+            (Guarantee::ExactlyOnce, "sources are read again from the checkpoint, and no sink takes an epoch twice".to_owned())
         }
         _ => {
             (Guarantee::AtLeastOnce, "without a checkpoint a restarted job reads its sources from the start".to_owned())

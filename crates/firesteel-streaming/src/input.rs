@@ -10,9 +10,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use firesteel_connect::{ConnectError, ReadRange, Replay, Source, Split, SplitId, Wake};
 use firesteel_core::{Operator, Rdd};
+use firesteel_state::changelog::InputRange;
+use firesteel_window::Timestamp;
 use parking_lot::Mutex;
 
 use crate::batch::Batch;
+use crate::checkpoint::{InputCursor, SplitCursor};
 use crate::error::{Error, Result};
 use crate::progress::{InputProgress, SplitProgress};
 
@@ -32,8 +35,17 @@ pub(crate) trait Input: Send {
     fn admit(&mut self, admission: &Admission) -> Result<Admitted>;
     /// Finds the end of ranges that are known only by reading, where no output has read so far.
     fn read_rest(&self, batch: &Batch) -> Result<()>;
-    /// Takes note that the batch is done: positions move on.
-    fn settle(&mut self) -> InputProgress;
+    /// Lets the source find what there is, without a batch.
+    fn look(&mut self, now: Timestamp) -> Result<()>;
+    /// Plans to read exactly what a batch before a restart has read. `cursor` tells the numbers of splits that it saw
+    /// first.
+    fn plan(&mut self, ranges: &[InputRange], cursor: &InputCursor) -> Result<Admitted>;
+    /// Takes note that the batch is done: positions move on. `each` is told every range as it was read.
+    fn settle(&mut self, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress;
+    /// What has changed since the last call.
+    fn changes(&mut self) -> InputCursor;
+    /// Goes on from where a job stood before a restart.
+    fn resume(&mut self, cursor: &InputCursor);
     /// Tells the source that it may forget what is behind the positions.
     fn committed(&mut self);
     /// Stops what runs inside of the source.
@@ -70,6 +82,15 @@ struct SplitState {
     /// Where the source said the data ends when the last read got nothing: asking again is of no use before it moves.
     barren: Option<u64>,
     end: SplitEnd,
+    /// Whether the checkpoint does not know of it as it is now.
+    changed: bool,
+}
+
+impl SplitState {
+    fn new(name: &SplitId, number: u32, next: u64) -> Self {
+        let name = name.as_str().into();
+        Self { name, number, next, at_end: false, barren: None, end: SplitEnd::Open, changed: true }
+    }
 }
 
 /// Whether a split has ended, and who knows.
@@ -89,6 +110,16 @@ impl SplitNumbers {
     fn next(&self) -> u32 {
         self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1)
     }
+
+    /// The largest number that was given.
+    pub(crate) fn largest(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Goes on behind `largest`.
+    pub(crate) fn resume(&self, largest: u32) {
+        self.0.fetch_max(largest, Ordering::Relaxed);
+    }
 }
 
 /// What the stream's node and the batch loop share: the source, and the ranges of the current batch.
@@ -107,6 +138,8 @@ pub(crate) struct SourceInput<S: Source> {
     numbers: SplitNumbers,
     /// Numbers of splits that the source has no more, until the next batch tells the watermark.
     gone: Vec<u32>,
+    /// The names of splits that the checkpoint still knows and the source has no more.
+    forgotten: Vec<String>,
     /// The split whose turn it is, where the limits were too small for all.
     turn: Option<SplitId>,
     started: bool,
@@ -119,8 +152,19 @@ impl<S: Source> SourceInput<S> {
         let name: Arc<str> = name.into();
         let reading = Arc::new(Reading { name: Arc::clone(&name), source, ranges: Mutex::default() });
         let shared = Arc::clone(&reading);
-        let (splits, gone, turn, started, horizon) = (HashMap::new(), Vec::new(), None, false, None);
-        (Self { name, operator, reading: shared, splits, numbers, gone, turn, started, horizon }, reading)
+        let input = Self {
+            name,
+            operator,
+            reading: shared,
+            splits: HashMap::new(),
+            numbers,
+            gone: Vec::new(),
+            forgotten: Vec::new(),
+            turn: None,
+            started: false,
+            horizon: None,
+        };
+        (input, reading)
     }
 
     fn failed(&self, source: ConnectError) -> Error {
@@ -130,14 +174,8 @@ impl<S: Source> SourceInput<S> {
     /// The split's state, made up when the split is seen first.
     fn state(&mut self, split: &Split) -> Result<&mut SplitState> {
         let numbers = &self.numbers;
-        let state = self.splits.entry(split.id.clone()).or_insert_with(|| SplitState {
-            name: split.id.as_str().into(),
-            number: numbers.next(),
-            next: split.first,
-            at_end: false,
-            barren: None,
-            end: SplitEnd::Open,
-        });
+        let new = || SplitState::new(&split.id, numbers.next(), split.first);
+        let state = self.splits.entry(split.id.clone()).or_insert_with(new);
         if state.next < split.first {
             return Err(Error::Source {
                 name: self.name.to_string(),
@@ -160,9 +198,12 @@ impl<S: Source> SourceInput<S> {
         let known = found.iter().filter(|split| self.splits.contains_key(&split.id)).count();
         if known < self.splits.len() {
             let there: HashSet<&SplitId> = found.iter().map(|split| &split.id).collect();
-            let (splits, gone) = (&mut self.splits, &mut self.gone);
+            let (splits, gone, forgotten) = (&mut self.splits, &mut self.gone, &mut self.forgotten);
             splits.retain(|id, state| {
                 let stays = there.contains(id);
+                if !stays {
+                    forgotten.push(id.as_str().to_owned());
+                }
                 if !stays && state.end != SplitEnd::Told {
                     gone.push(state.number);
                 }
@@ -272,10 +313,34 @@ impl<S: Source> Input for SourceInput<S> {
         Ok(())
     }
 
-    fn settle(&mut self) -> InputProgress {
+    fn look(&mut self, now: Timestamp) -> Result<()> {
+        self.reading.source.discover(now).map(drop).map_err(|error| self.failed(error))
+    }
+
+    fn plan(&mut self, ranges: &[InputRange], cursor: &InputCursor) -> Result<Admitted> {
+        // What is in memory only is not there any more.
+        let readable = self.replay() == Replay::Always;
+        let mut planned = Vec::new();
+        for range in ranges.iter().filter(|range| readable && *range.input == *self.name) {
+            let id = SplitId::new(range.split.as_str());
+            let numbers = &self.numbers;
+            let state = self.splits.entry(id.clone()).or_insert_with(|| {
+                let number = cursor.splits.get(&range.split).map_or_else(|| numbers.next(), |split| split.number);
+                SplitState::new(&id, number, range.from)
+            });
+            let (origin, number) = (Arc::clone(&state.name), state.number);
+            planned.push(Planned { range: ReadRange::exact(id, range.from, range.to), origin, number, hint: None });
+        }
+        let admitted = Admitted { ranges: planned.len(), ..Admitted::default() };
+        *self.reading.ranges.lock() = Ranges::new(planned);
+        Ok(admitted)
+    }
+
+    fn settle(&mut self, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress {
         self.gone.clear();
         for state in self.splits.values_mut().filter(|state| state.end == SplitEnd::Seen) {
             state.end = SplitEnd::Told;
+            state.changed = true;
         }
         let ranges = std::mem::take(&mut *self.reading.ranges.lock());
         let ends = ranges.ends.take();
@@ -296,6 +361,8 @@ impl<S: Source> Input for SourceInput<S> {
             if planned.is_exact() {
                 state.next = state.next.max(range.to.unwrap_or(from));
             }
+            state.changed |= state.next != from;
+            each(origin, range.from, range.to.filter(|_| planned.is_exact()).unwrap_or(state.next));
             state.barren = if read == 0 && state.next == from { range.to } else { None };
             progress.rows += read;
             match progress.splits.last_mut() {
@@ -304,6 +371,28 @@ impl<S: Source> Input for SourceInput<S> {
             }
         }
         progress
+    }
+
+    fn changes(&mut self) -> InputCursor {
+        let mut cursor = InputCursor { gone: std::mem::take(&mut self.forgotten), ..InputCursor::default() };
+        if self.replay() == Replay::Always {
+            for (id, state) in self.splits.iter_mut().filter(|(_, state)| state.changed) {
+                state.changed = false;
+                let ended = state.end == SplitEnd::Told;
+                let at = SplitCursor { number: state.number, next: state.next, ended };
+                cursor.splits.insert(id.as_str().to_owned(), at);
+            }
+        }
+        cursor
+    }
+
+    fn resume(&mut self, cursor: &InputCursor) {
+        for (name, at) in &cursor.splits {
+            let id = SplitId::new(name.as_str());
+            let end = if at.ended { SplitEnd::Told } else { SplitEnd::Open };
+            let state = SplitState { end, changed: false, ..SplitState::new(&id, at.number, at.next) };
+            self.splits.insert(id, state);
+        }
     }
 
     fn committed(&mut self) {

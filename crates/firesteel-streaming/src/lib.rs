@@ -45,6 +45,7 @@
 //! guarantee that follows from a job's sources and sinks is computed and told when the job starts ([`JobInfo`]).
 
 mod batch;
+mod checkpoint;
 mod context;
 mod error;
 mod graph;
@@ -58,6 +59,7 @@ mod stream;
 mod time;
 
 pub use batch::Batch;
+pub use checkpoint::Checkpoint;
 pub use context::{Builder, StreamingContext};
 pub use error::{Error, Result};
 pub use input::{BatchLimits, ReadRdd, SourceRdd};

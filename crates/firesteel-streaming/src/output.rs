@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Sink, WriteTask};
-use firesteel_core::{Operator, Rdd, TaskContext};
+use firesteel_core::{Lineage, Operator, Rdd, TaskContext};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -22,6 +22,8 @@ pub(crate) trait Output: Send {
     fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<u64>;
     /// Makes what was written visible.
     fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError>;
+    /// Whether to leave out an epoch, because the outside world has it already.
+    fn skip(&mut self, skip: bool);
     /// Throws away what was written.
     fn abort(&mut self, epoch: Epoch);
     fn stop(&mut self) -> std::result::Result<(), ConnectError>;
@@ -35,6 +37,9 @@ where
     operator: Operator,
     sink: Arc<S>,
     pending: Vec<S::Pending>,
+    /// Partitions written in the open epoch.
+    written: usize,
+    skip: bool,
     started: bool,
 }
 
@@ -61,9 +66,14 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
 
     fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<u64> {
         let rdd = self.stream.rdd(batch)?;
+        if self.skip {
+            return Ok(0);
+        }
+        let before = self.written;
+        self.written += rdd.num_partitions();
         let (sink, operator) = (Arc::clone(&self.sink), self.operator.clone());
         let work = move |rdd: &D::Rdd, split: usize, task: &TaskContext| {
-            let at = WriteTask { epoch, partition: split, attempt: task.identity().attempt };
+            let at = WriteTask { epoch, partition: before + split, attempt: task.identity().attempt };
             let mut rows = 0u64;
             let records = rdd.compute(split, task);
             let written = task.blame_on(&operator, || {
@@ -84,15 +94,24 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
         let parts = batch.context().run(&rdd, work);
         let parts = parts.map_err(|source| Error::Batch { batch: batch.id(), output: self.name(), source })?;
         let rows = parts.iter().map(|(_, rows)| rows).sum();
-        self.pending = parts.into_iter().map(|(pending, _)| pending).collect();
+        self.pending.extend(parts.into_iter().map(|(pending, _)| pending));
         Ok(rows)
     }
 
     fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError> {
-        self.sink.commit(epoch, &mut self.pending)
+        if !self.skip {
+            self.sink.commit(epoch, &mut self.pending)?;
+        }
+        self.written = 0;
+        Ok(())
+    }
+
+    fn skip(&mut self, skip: bool) {
+        self.skip = skip;
     }
 
     fn abort(&mut self, epoch: Epoch) {
+        self.written = 0;
         if let Err(error) = self.sink.abort(epoch, std::mem::take(&mut self.pending)) {
             tracing::warn!(sink = %self.name(), %error, "something of a failed batch stays behind");
         }
@@ -155,6 +174,7 @@ where
     fn commit(&mut self, _: Epoch) -> std::result::Result<(), ConnectError> {
         self.closed.take().map_or(Ok(()), Err)
     }
+    fn skip(&mut self, _: bool) {}
     fn abort(&mut self, _: Epoch) {}
     fn stop(&mut self) -> std::result::Result<(), ConnectError> {
         Ok(())
@@ -166,8 +186,15 @@ impl<D: DStream> Stream<D> {
     #[track_caller]
     pub fn write<S: Sink<D::Item>>(self, sink: S) {
         let operator = Operator::here("write");
-        let output =
-            SinkOutput { stream: self.node, operator, sink: Arc::new(sink), pending: Vec::new(), started: false };
+        let output = SinkOutput {
+            stream: self.node,
+            operator,
+            sink: Arc::new(sink),
+            pending: Vec::new(),
+            written: 0,
+            skip: false,
+            started: false,
+        };
         self.graph.change(|parts| parts.outputs.push(Box::new(output)));
     }
 

@@ -17,8 +17,10 @@ pub struct BatchProgress {
     pub job: Arc<str>,
     /// The batch's number, counting from 1.
     pub batch: u64,
-    /// The epoch that committed it.
+    /// The epoch that commits it.
     pub epoch: Epoch,
+    /// Whether the epoch ended with it: what it wrote is visible.
+    pub ends_epoch: bool,
     /// The processing time at which it was admitted.
     pub time: Timestamp,
     /// What was read.
@@ -86,7 +88,7 @@ pub struct Durations {
     pub admit_us: u64,
     /// Computing and writing the outputs.
     pub process_us: u64,
-    /// Making the outputs visible.
+    /// Committing the epoch, where it ended with the batch.
     pub commit_us: u64,
     /// All of it.
     pub total_us: u64,
@@ -106,6 +108,10 @@ pub struct JobInfo {
     pub guarantee: Guarantee,
     /// Why it is no stronger.
     pub guarantee_reason: String,
+    /// The folder of the job's checkpoint, if it has one.
+    pub checkpoint: Option<String>,
+    /// The epoch that the job goes on from, if it found a checkpoint.
+    pub resumed: Option<Epoch>,
 }
 
 /// A whole run in numbers.
@@ -150,7 +156,7 @@ pub trait StreamingListener: Send + Sync + 'static {
     fn on_start(&self, info: &JobInfo) {
         let _ = info;
     }
-    /// A micro-batch is committed.
+    /// A micro-batch is done, and committed if it [ends its epoch](BatchProgress::ends_epoch).
     fn on_batch(&self, progress: &BatchProgress) {
         let _ = progress;
     }

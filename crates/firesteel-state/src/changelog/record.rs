@@ -15,8 +15,8 @@ pub struct EpochRecord {
     pub epoch: u64,
     /// Its micro-batches, in their order.
     pub batches: Vec<BatchBoundary>,
-    /// The watermarks of the inputs at its end.
-    pub watermarks: Vec<InputWatermark>,
+    /// How far event time had come at its end.
+    pub watermarks: Vec<OperatorWatermark>,
     /// What else the engine wants to find again: not looked at here.
     pub extra: Vec<u8>,
     /// What changed, by operator and key group; at most one frame for each.
@@ -47,28 +47,28 @@ pub struct InputRange {
     pub to: u64,
 }
 
-/// How far event time had come in one split of one input.
+/// How far event time had come for one operator, or in one split for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InputWatermark {
-    /// The input's name.
-    pub input: String,
-    /// The split's name.
+pub struct OperatorWatermark {
+    /// The operator that follows event time.
+    pub operator: String,
+    /// The split's name, or nothing for the watermark of the operator itself.
     pub split: String,
-    /// Its watermark.
+    /// The watermark.
     pub watermark: Timestamp,
 }
 
 #[derive(Serialize)]
 struct HeadRef<'a> {
     batches: &'a [BatchBoundary],
-    watermarks: &'a [InputWatermark],
+    watermarks: &'a [OperatorWatermark],
     extra: &'a [u8],
 }
 
 #[derive(Deserialize)]
 struct Head {
     batches: Vec<BatchBoundary>,
-    watermarks: Vec<InputWatermark>,
+    watermarks: Vec<OperatorWatermark>,
     extra: Vec<u8>,
 }
 

@@ -31,8 +31,8 @@ fn record(epoch: u64, size: usize) -> EpochRecord {
             time: Timestamp::from_secs(epoch as i64),
             inputs: vec![InputRange { input: "clicks".into(), split: "0".into(), from: epoch, to: epoch + 1 }],
         }],
-        watermarks: vec![InputWatermark {
-            input: "clicks".into(),
+        watermarks: vec![OperatorWatermark {
+            operator: "clicks".into(),
             split: "0".into(),
             watermark: Timestamp::from_millis(epoch as i64),
         }],

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Replay};
 use firesteel_core::{Clock, Context};
-use firesteel_state::{Catalog, KeyGroups, MemoryBudget, StoreSetup};
+use firesteel_state::changelog::InputRange;
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
+use crate::checkpoint::Durable;
 use crate::context::Config;
 use crate::error::{Error, Result};
 use crate::graph::{Counted, Parts, What};
 use crate::input::{Admission, Admitted, Bound, Input};
-use crate::progress::{BatchProgress, Durations, JobInfo, OutputProgress, Summary, per_second, tell};
+use crate::progress::{BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, Summary, per_second, tell};
 use crate::run::again::ask;
+use crate::run::epoch::OpenEpoch;
 use crate::run::{Control, Stop, Tasks};
 use crate::stream::{RecordError, SideOutput};
 
@@ -33,8 +35,17 @@ pub struct JobRun {
     /// For each output, how many levels of side outputs lie before it.
     pub(super) levels: Vec<usize>,
     pub(super) batch: u64,
-    /// The newest epoch of this run or of any sink: what is committed next is behind all of them.
-    last_epoch: Epoch,
+    /// The last epoch that is committed, in this run or before it: what is committed next is behind it.
+    pub(super) last_epoch: Epoch,
+    /// The epoch that has begun.
+    pub(super) epoch: Option<OpenEpoch>,
+    /// When the last epoch ended.
+    pub(super) epoch_ended: std::time::Duration,
+    pub(super) durable: Option<Durable>,
+    /// The epoch that the job goes on from.
+    pub(super) resumed: Option<Epoch>,
+    /// An epoch is being run again that was prepared before a restart.
+    pub(super) is_again: bool,
     started: std::time::Duration,
     summary: Summary,
     pub(super) ended: bool,
@@ -55,6 +66,25 @@ pub(super) enum Step {
         complete: bool,
         drained: bool,
     },
+}
+
+/// How a batch is run, besides what it reads.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cut {
+    /// Partitions behind a shuffle, where that is given.
+    pub(super) parallelism: Option<usize>,
+    /// Whether it closes all windows.
+    pub(super) ending: bool,
+}
+
+/// What came of a batch.
+struct Processed {
+    epoch: Epoch,
+    ends_epoch: bool,
+    inputs: Vec<InputProgress>,
+    watermark: Option<Timestamp>,
+    written: Vec<u64>,
+    dead_letters: Vec<String>,
 }
 
 /// Below so many records a batch is not worth more than one partition behind a shuffle.
@@ -91,6 +121,11 @@ impl JobRun {
             levels,
             batch: 0,
             last_epoch: Epoch::default(),
+            epoch: None,
+            epoch_ended: std::time::Duration::ZERO,
+            durable: None,
+            resumed: None,
+            is_again: false,
             started,
             summary: Summary::default(),
             ended: false,
@@ -99,36 +134,37 @@ impl JobRun {
             failed: None,
             closed: false,
         };
-        run.open_states()?;
         for input in &mut run.parts.inputs {
             let control = Arc::clone(&run.control);
             input.start(firesteel_connect::Wake::new(move || control.wake()))?;
         }
+        let mut last_of = Vec::new();
         for output in &mut run.parts.outputs {
-            run.last_epoch = run.last_epoch.max(output.start()?.unwrap_or_default());
+            last_of.push(output.start()?);
         }
+        let again = run.open_states(&last_of)?;
         run.announce();
+        if let Some(again) = again {
+            run.run_again(again)?;
+        }
         Ok(run)
     }
 
-    /// Opens the state of all operators, in memory and empty.
-    fn open_states(&mut self) -> Result<()> {
-        let schemas: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell.schema()).collect();
-        let catalog = Catalog::new(KeyGroups::default()).with(&schemas, false)?;
-        let setup = StoreSetup { catalog: &catalog, backend: None, budget: MemoryBudget::unlimited() };
-        for (cell, _) in &self.parts.states {
-            cell.open(&setup)?;
-            cell.initialise()?;
-        }
-        Ok(())
-    }
-
     fn announce(&self) {
-        let (guarantee, guarantee_reason) = crate::guarantee::of(&self.parts.inputs, &self.parts.outputs);
+        let survives = self.durable.is_some();
+        let (guarantee, guarantee_reason) = crate::guarantee::of(&self.parts.inputs, &self.parts.outputs, survives);
         let inputs = self.parts.inputs.iter().map(|input| (Arc::clone(input.name()), input.describe())).collect();
         let outputs = self.parts.outputs.iter().zip(&self.names);
         let outputs = outputs.map(|(output, name)| (Arc::clone(name), output.describe())).collect();
-        let info = JobInfo { job: Arc::clone(&self.job), inputs, outputs, guarantee, guarantee_reason };
+        let info = JobInfo {
+            job: Arc::clone(&self.job),
+            inputs,
+            outputs,
+            guarantee,
+            guarantee_reason,
+            checkpoint: self.durable.as_ref().map(|durable| durable.folder.display().to_string()),
+            resumed: self.resumed,
+        };
         tracing::info!(job = %info.job, guarantee = %info.guarantee, reason = %info.guarantee_reason, "the job starts");
         tell(&self.config.listeners, |listener| listener.on_start(&info));
     }
@@ -158,7 +194,8 @@ impl JobRun {
     pub fn last_batch(&mut self) -> Result<BatchProgress> {
         let admission = self.admission(Bound::Open);
         let admitted = self.admit(&admission)?;
-        self.process(&admission, &admitted, true, self.config.clock.monotonic())
+        let cut = Cut { parallelism: None, ending: true };
+        self.process(&admission, &admitted, cut, self.config.clock.monotonic())
     }
 
     pub(super) fn admission(&self, bound: Bound) -> Admission {
@@ -199,7 +236,7 @@ impl JobRun {
             let drained = admitted.iter().all(|input| input.drained);
             return Ok(Step::Idle { complete, drained });
         }
-        self.process(&admission, &admitted, false, begun).map(|progress| Step::Done(Box::new(progress)))
+        self.process(&admission, &admitted, Cut::default(), begun).map(|progress| Step::Done(Box::new(progress)))
     }
 
     /// Whether a batch without records would fire windows.
@@ -211,16 +248,15 @@ impl JobRun {
         })
     }
 
-    fn process(
+    pub(super) fn process(
         &mut self,
         admission: &Admission,
         admitted: &[Admitted],
-        ending: bool,
+        Cut { parallelism, ending }: Cut,
         begun: std::time::Duration,
     ) -> Result<BatchProgress> {
         self.batch += 1;
-        self.last_epoch = Epoch(self.last_epoch.0 + 1);
-        let epoch = self.last_epoch;
+        let epoch = self.open_epoch();
         // It holds until the batch is done.
         self.failed = Some(self.batch);
         for tracker in &self.parts.trackers {
@@ -232,36 +268,55 @@ impl JobRun {
         let records = admitted.iter().map(|input| if input.ranges == 0 { Some(0) } else { input.records }).sum();
         let records: Option<u64> = records;
         let small = records.is_some_and(|records| records < SMALL_BATCH);
-        let parallelism = self.config.partitions.unwrap_or(if small { 1 } else { admission.executors });
-        let context = self.context.with_parallelism(parallelism);
+        let usual = self.config.partitions.unwrap_or(if small { 1 } else { admission.executors });
+        let context = self.context.with_parallelism(parallelism.unwrap_or(usual));
         let batch = Batch { id: self.batch, time: admission.now, context };
         let admitted_at = self.config.clock.monotonic();
         let mut letters = Vec::new();
         let written = self.write(&batch, epoch, &mut letters)?;
         let written_at = self.config.clock.monotonic();
-        self.commit(epoch)?;
-        for (cell, _) in &self.parts.states {
-            cell.store().pass_epoch(epoch.0);
+        let (inputs, watermark) = self.settle(&batch, admitted, ending);
+        let ends_epoch = !self.is_again && self.epoch_is_due();
+        if ends_epoch {
+            self.end_epoch()?;
         }
         let committed_at = self.config.clock.monotonic();
         self.failed = None;
-        Ok(self.settle(&batch, epoch, &written, letters, [begun, admitted_at, written_at, committed_at]))
+        let done = Processed { epoch, ends_epoch, inputs, watermark, written, dead_letters: letters };
+        Ok(self.progress(&batch, done, [begun, admitted_at, written_at, committed_at]))
     }
 
+    /// The batch is computed: positions and watermarks move on.
     fn settle(
         &mut self,
         batch: &Batch,
-        epoch: Epoch,
-        written: &[u64],
-        dead_letters: Vec<String>,
-        [begun, admitted, processed, committed]: [std::time::Duration; 4],
-    ) -> BatchProgress {
+        admitted: &[Admitted],
+        ending: bool,
+    ) -> (Vec<InputProgress>, Option<Timestamp>) {
         let reached: Vec<_> = self.parts.trackers.iter().map(|tracker| tracker.end()).collect();
         let watermark = reached.into_iter().min().filter(|watermark| *watermark != Timestamp::MIN);
-        let inputs: Vec<_> = self.parts.inputs.iter_mut().map(|input| input.settle()).collect();
-        for input in &mut self.parts.inputs {
-            input.committed();
-        }
+        let mut ranges = Vec::new();
+        let survives = self.durable.is_some();
+        let settle = |input: &mut Box<dyn Input>| {
+            let name = Arc::clone(input.name());
+            input.settle(&mut |split, from, to| {
+                if survives {
+                    ranges.push(InputRange { input: name.to_string(), split: split.to_owned(), from, to });
+                }
+            })
+        };
+        let inputs = self.parts.inputs.iter_mut().map(settle).collect();
+        self.note_batch(batch, admitted, ending, ranges);
+        (inputs, watermark)
+    }
+
+    fn progress(
+        &mut self,
+        batch: &Batch,
+        done: Processed,
+        [begun, admitted, processed, committed]: [std::time::Duration; 4],
+    ) -> BatchProgress {
+        let Processed { epoch, ends_epoch, inputs, watermark, written, dead_letters } = done;
         let outputs = written.iter().zip(&self.names);
         let outputs: Vec<_> =
             outputs.map(|(rows, name)| OutputProgress { name: Arc::clone(name), rows: *rows }).collect();
@@ -272,6 +327,7 @@ impl JobRun {
             job: Arc::clone(&self.job),
             batch: batch.id,
             epoch,
+            ends_epoch,
             time: batch.time,
             inputs,
             rows_in,
@@ -319,6 +375,7 @@ impl JobRun {
 impl Drop for JobRun {
     /// A run that is given up leaves nothing behind that runs on.
     fn drop(&mut self) {
+        self.abandon_epoch();
         if !self.closed
             && let Err(error) = self.close(Ok(()))
         {

@@ -22,12 +22,15 @@ impl JobRun {
             let what = format!("the job panicked outside of any task: {}", message(&*panic));
             Err(Error::Thread { what })
         });
+        // A batch that was cut off has left something behind: its epoch is not committed.
+        let is_whole = ended.is_ok() || self.interrupted;
         let ended = match ended {
             // What was given up because the job is to stop is no failure.
             Err(_) if self.interrupted => Ok(()),
             Err(error) if self.control.stopping() == Some(Stop::AtOnce) && error.is_cancellation() => Ok(()),
             ended => ended,
         };
+        let ended = if is_whole { ended.and_then(|()| self.end_epoch()) } else { ended };
         let ended = self.close(ended);
         let summary = self.summary();
         if let Err(error) = &ended {
@@ -65,6 +68,7 @@ impl JobRun {
             match self.step(bound, false)? {
                 Step::Done(_) if bound == Bound::Once => return self.finish_if_complete(),
                 Step::Done(_) => {}
+                Step::Idle { .. } if self.epoch_is_due() => self.end_epoch()?,
                 Step::Idle { complete: true, .. } => return self.finish(),
                 Step::Idle { drained: true, .. } if bound != Bound::Open => return Ok(()),
                 Step::Idle { .. } if interval.is_some() => drop(self.next_batch()?),
@@ -103,10 +107,14 @@ impl JobRun {
 
     pub(super) fn close(&mut self, ended: Result<()>) -> Result<()> {
         self.closed = true;
+        self.abandon_epoch();
         for input in &mut self.parts.inputs {
             input.stop();
         }
         let mut ended = ended;
+        if let Some(durable) = &mut self.durable {
+            ended = ended.and_then(|()| durable.close());
+        }
         for (output, name) in self.parts.outputs.iter_mut().zip(&self.names) {
             if let Err(source) = output.stop() {
                 let failed = Error::Sink { name: name.to_string(), batch: self.batch, source };

@@ -19,10 +19,7 @@ impl JobRun {
             rest.clear();
         }
         if done.is_err() {
-            // The one behind those that are written may have got somewhere, too.
-            for output in self.parts.outputs.iter_mut().take(written.len() + 1) {
-                output.abort(epoch);
-            }
+            self.abandon_epoch();
         }
         done.map(|()| written)
     }

@@ -1,5 +1,6 @@
 //! The state that an operator declares while the program is built, and the store it becomes when the job starts.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_core::Key;
@@ -21,6 +22,10 @@ pub(crate) trait StateCell: Send + Sync {
     fn initialise(&self) -> Result<()>;
     /// The store, once it is open.
     fn store(&self) -> &dyn StateStore;
+    /// How many keys have state.
+    fn keys(&self) -> u64;
+    /// Says how many keys have state.
+    fn set_keys(&self, keys: u64);
 }
 
 /// What fills a new store.
@@ -30,6 +35,7 @@ type Initial<K> = Box<dyn FnOnce(&KeyedStore<K>) -> Result<()> + Send>;
 pub(crate) struct StoreCell<K: Key> {
     declared: Mutex<Declared<K>>,
     store: OnceLock<KeyedStore<K>>,
+    keys: AtomicU64,
 }
 
 struct Declared<K> {
@@ -44,7 +50,7 @@ impl<K: Key> StoreCell<K> {
     pub(crate) fn new(declaration: Declaration<K>, is_named: bool) -> Arc<Self> {
         let schema = declaration.schema();
         let declared = Declared { declaration: Some(declaration), schema, is_named, initial: None };
-        Arc::new(Self { declared: Mutex::new(declared), store: OnceLock::new() })
+        Arc::new(Self { declared: Mutex::new(declared), store: OnceLock::new(), keys: AtomicU64::new(0) })
     }
 
     /// Gives the operator the name under which its state is stored.
@@ -93,5 +99,13 @@ impl<K: Key> StateCell for StoreCell<K> {
 
     fn store(&self) -> &dyn StateStore {
         self.get()
+    }
+
+    fn keys(&self) -> u64 {
+        self.keys.load(Ordering::Relaxed)
+    }
+
+    fn set_keys(&self, keys: u64) {
+        self.keys.store(keys, Ordering::Relaxed);
     }
 }

@@ -1,5 +1,6 @@
 //! Streams with event times.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use firesteel_core::ops::{Filter, FlatMap, Map};
@@ -8,6 +9,7 @@ use firesteel_window::{Timestamp, WatermarkStrategy};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::input::unique_name;
 use crate::stream::{DStream, Origins, Stream, Width};
 use crate::time::{KeyedTimedStream, Tracker};
 
@@ -35,12 +37,15 @@ impl<D: DStream> Stream<D> {
         let origins = Origins::of(&self.node);
         let inputs = if origins.shuffled { Vec::new() } else { origins.inputs };
         let refused = watermark.validate().err();
-        let tracker = Arc::new(Tracker::new(Box::new(watermark), inputs));
-        self.graph.change(|parts| {
+        let tracker = self.graph.change(|parts| {
+            let taken: HashSet<&str> = parts.trackers.iter().map(|tracker| tracker.name.as_str()).collect();
+            let name = unique_name("event_time", &taken);
+            let tracker = Arc::new(Tracker::new(name, Box::new(watermark), inputs));
             parts.trackers.push(Arc::clone(&tracker));
             if let Some(source) = refused {
                 parts.faults.push(Error::Window { operator: operator.to_string(), source });
             }
+            tracker
         });
         let node = Timed { parent: self.node, operator, at: Arc::new(at), tracker: Arc::clone(&tracker) };
         TimedStream { stream: Stream { graph: self.graph, node }, trackers: [tracker].into() }

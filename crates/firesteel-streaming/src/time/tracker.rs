@@ -12,6 +12,8 @@ use parking_lot::Mutex;
 /// Within a batch there are two watermarks: the one at its start, which judges lateness, and the one that follows from
 /// the batch's own records, which fires windows. The second is only asked for once all records have been seen.
 pub(crate) struct Tracker {
+    /// The name under which a checkpoint finds it again.
+    pub(crate) name: String,
     strategy: Strategy,
     /// The inputs whose splits are waited for; none behind a shuffle, where records have no split.
     pub(crate) inputs: Vec<usize>,
@@ -58,10 +60,14 @@ impl Accumulate for Largest {
 }
 
 impl Tracker {
-    pub(crate) fn new(strategy: Box<dyn WatermarkStrategy + Send + Sync>, inputs: Vec<usize>) -> Self {
+    pub(crate) fn new(
+        name: String,
+        strategy: Box<dyn WatermarkStrategy + Send + Sync>,
+        inputs: Vec<usize>,
+    ) -> Self {
         let marks = PartitionWatermarks::new();
         let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
-        Self { strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::new() }
+        Self { name, strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::new() }
     }
 
     /// A batch begins. `waiting` splits have something to read, `finished` ones have ended before it; `ending` says
@@ -123,6 +129,21 @@ impl Tracker {
         state.marks = marks;
         self.seen.take();
         reached
+    }
+
+    /// How far event time has come, as a checkpoint keeps it.
+    pub(crate) fn save(&self) -> PartitionWatermarks<u32> {
+        self.state.lock().marks.clone()
+    }
+
+    /// Goes on from a checkpoint. Splits that are not among the job's any more are not waited for; the time the job was
+    /// down is no silence.
+    pub(crate) fn resume(&self, mut marks: PartitionWatermarks<u32>, now: Timestamp, is_there: impl Fn(u32) -> bool) {
+        let gone: Vec<u32> = marks.iter().map(|(split, ..)| *split).filter(|split| !is_there(*split)).collect();
+        gone.iter().for_each(|split| marks.finish(split));
+        marks.resume(now);
+        let mut state = self.state.lock();
+        (state.at_start, state.marks) = (marks.current(), marks);
     }
 
     fn advance(&self, marks: &mut PartitionWatermarks<u32>, state: &State) -> Timestamp {

@@ -1,0 +1,143 @@
+//! Checkpoints: what makes a job survive its process.
+//!
+//! With a checkpoint folder, a job's micro-batches are gathered in **epochs**. At the end of an epoch, what changed in
+//! state, how far the sources were read and how far event time had come go into a changelog, in one write and one sync;
+//! then the sinks commit; then the epoch is marked as committed. A job that is started again goes on from the last epoch
+//! that was written, whatever happened in between.
+
+mod cursor;
+mod durable;
+mod opening;
+mod snapshotting;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use firesteel_state::{OpenBackend, SnapshotStore};
+use firesteel_window::{Duration, seconds};
+
+pub(crate) use cursor::{Cursor, InputCursor, Plan, SplitCursor};
+pub(crate) use durable::{Durable, Ending};
+pub(crate) use opening::{Again, Opened, Program, SinkAt, open};
+
+/// Where and how a job is made to survive its process.
+///
+/// ```no_run
+/// use firesteel_streaming::{Checkpoint, StreamingContext};
+/// use firesteel_window::seconds;
+///
+/// let job = StreamingContext::builder("totals")
+///     .checkpoint(Checkpoint::in_folder("checkpoint/totals").interval(seconds(5)))
+///     .build()?;
+/// # Ok::<(), firesteel_streaming::Error>(())
+/// ```
+///
+/// A job with a checkpoint folder begins a checkpoint there, or goes on from the one it finds. Sources are found again
+/// by their names ([`read_named`](crate::StreamingContext::read_named)), state by the names of its operators
+/// ([`Stream::named`](crate::Stream::named)). A program that has changed is compared with the checkpoint first: what is
+/// new begins empty, what differs is refused, and what would be lost is lost only if
+/// [`allow_loss`](Self::allow_loss) says so.
+///
+/// The folder belongs to one process at a time; a lock sees to that.
+#[derive(Clone)]
+#[must_use]
+pub struct Checkpoint {
+    pub(crate) folder: PathBuf,
+    pub(crate) interval: Duration,
+    pub(crate) backend: Option<Arc<dyn OpenBackend>>,
+    pub(crate) snapshots: Option<Arc<dyn SnapshotStore>>,
+    pub(crate) snapshot_after: u64,
+    pub(crate) keep_snapshots: usize,
+    pub(crate) segment_bytes: Option<u64>,
+    pub(crate) memory: Option<u64>,
+    pub(crate) allow_loss: bool,
+    pub(crate) start_from: Option<PathBuf>,
+}
+
+impl Checkpoint {
+    /// A checkpoint in this folder, which is made if need be.
+    pub fn in_folder(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            interval: seconds(1),
+            backend: None,
+            snapshots: None,
+            snapshot_after: 64 << 20,
+            keep_snapshots: 2,
+            segment_bytes: None,
+            memory: None,
+            allow_loss: false,
+            start_from: None,
+        }
+    }
+
+    /// How much time passes from one epoch to the next, at least; one second unless set. Results become visible with
+    /// the end of an epoch. The first batch after a pause that was longer ends its epoch at once.
+    pub fn interval(self, interval: Duration) -> Self {
+        Self { interval, ..self }
+    }
+
+    /// Every micro-batch is an epoch of its own: the least delay, and a sync of the disk for each.
+    pub fn every_batch(self) -> Self {
+        self.interval(Duration::ZERO)
+    }
+
+    /// Keeps state in this backend instead of memory. A job may be started again with another one.
+    pub fn backend(self, backend: impl OpenBackend) -> Self {
+        Self { backend: Some(Arc::new(backend)), ..self }
+    }
+
+    /// Puts snapshots into this place instead of the folder `snapshots` of the checkpoint: an object store, say.
+    pub fn snapshots_in(self, place: impl SnapshotStore) -> Self {
+        Self { snapshots: Some(Arc::new(place)), ..self }
+    }
+
+    /// Begins a snapshot when the changelog has grown by so many bytes since the last one, and by as much as that one
+    /// has; 64 MiB unless set. Fewer snapshots cost less while the job runs, and more when it is started again.
+    pub fn snapshot_after(self, bytes: u64) -> Self {
+        Self { snapshot_after: bytes.max(1), ..self }
+    }
+
+    /// Keeps so many snapshots, and the changelog behind the oldest of them; 2 unless set, at least 1. With more than
+    /// one, a damaged snapshot loses nothing.
+    pub fn keep_snapshots(self, count: usize) -> Self {
+        Self { keep_snapshots: count.max(1), ..self }
+    }
+
+    /// The size at which a file of the changelog is followed by the next, in bytes; 64 MiB unless set. The changelog
+    /// shrinks by whole files.
+    pub fn segment_bytes(self, bytes: u64) -> Self {
+        Self { segment_bytes: Some(bytes.max(1)), ..self }
+    }
+
+    /// The memory that state may take, in bytes, caches of the backend included; without a limit unless set. It needs a
+    /// backend that holds what does not fit. Where it is used up, epochs end early.
+    pub fn memory(self, bytes: u64) -> Self {
+        Self { memory: Some(bytes), ..self }
+    }
+
+    /// Lets a changed program drop state and positions that it does not declare any more, and go on with sinks that
+    /// lack epochs. Without it, such a program is refused, and told what would be lost.
+    pub fn allow_loss(self, allowed: bool) -> Self {
+        Self { allow_loss: allowed, ..self }
+    }
+
+    /// Where the folder holds no checkpoint yet, begins with the state of this savepoint
+    /// ([`Stopper::savepoint`](crate::Stopper::savepoint)). The savepoint is only read.
+    pub fn start_from(self, savepoint: impl Into<PathBuf>) -> Self {
+        Self { start_from: Some(savepoint.into()), ..self }
+    }
+}
+
+impl<P: Into<PathBuf>> From<P> for Checkpoint {
+    fn from(folder: P) -> Self {
+        Self::in_folder(folder)
+    }
+}
+
+impl fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checkpoint").field("folder", &self.folder).field("interval", &self.interval).finish_non_exhaustive()
+    }
+}

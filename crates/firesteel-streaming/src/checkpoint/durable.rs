@@ -1,0 +1,168 @@
+//! The three steps of an epoch: its record is prepared, the sinks commit, it is marked; then backend and snapshots
+//! follow.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use firesteel_state::changelog::{BatchBoundary, Changelog, ChangelogOptions, EpochRecord, OperatorWatermark};
+use firesteel_state::{
+    Catalog, CheckpointLock, Frame, FrameWriter, MemoryBudget, Shard, Snapshots, StateBackend, StateStore, Times,
+};
+use firesteel_window::{PartitionWatermarks, Timestamp};
+
+use crate::checkpoint::{Again, Cursor};
+use crate::checkpoint::snapshotting::Snapshotting;
+use crate::error::Result;
+
+/// A checkpoint in use.
+pub(crate) struct Durable {
+    pub(crate) folder: PathBuf,
+    pub(crate) log: Changelog,
+    pub(crate) backend: Option<Arc<dyn StateBackend>>,
+    pub(crate) budget: MemoryBudget,
+    pub(crate) catalog: Catalog,
+    pub(crate) snapshotting: Snapshotting,
+    /// Where the job stood at the end of the last committed epoch.
+    pub(crate) cursor: Cursor,
+    /// Between the end of a batch and the next epoch, at least.
+    pub(crate) interval: std::time::Duration,
+    /// The epoch that is prepared and not yet marked: what changed, and where the job then stood.
+    pub(crate) prepared: Option<Prepared>,
+    pub(crate) _lock: CheckpointLock,
+}
+
+/// An epoch on its way.
+pub(crate) struct Prepared {
+    record: EpochRecord,
+    changed: Cursor,
+    bytes: u64,
+}
+
+/// What an epoch is made of.
+pub(crate) struct Ending {
+    pub(crate) epoch: u64,
+    pub(crate) boundaries: Vec<BatchBoundary>,
+    pub(crate) changed: Cursor,
+    pub(crate) frames: Vec<Frame>,
+}
+
+impl Durable {
+    /// Step one: the record of the epoch is on disk.
+    pub(crate) fn prepare(&mut self, ending: Ending) -> Result<()> {
+        let Ending { epoch, boundaries, changed, frames } = ending;
+        let (watermarks, extra) = (watermarks_of(&changed), changed.encode()?);
+        let record = EpochRecord { epoch, batches: boundaries, watermarks, extra, frames };
+        let before = self.log.bytes();
+        self.log.prepare(&record)?;
+        let bytes = self.log.bytes().saturating_sub(before);
+        self.prepared = Some(Prepared { record, changed, bytes });
+        Ok(())
+    }
+
+    /// Step one for an epoch that was prepared before a restart and has been run again. Where a sink has it, what was
+    /// prepared then stands; where none has, what came out now counts.
+    pub(crate) fn prepare_again(&mut self, ending: Ending, again: Again) -> Result<()> {
+        let Again { record, cursor, has } = again;
+        if !has.contains(&true) {
+            self.log.drop_last()?;
+            return self.prepare(ending);
+        }
+        if record.frames != ending.frames {
+            tracing::warn!(
+                epoch = record.epoch,
+                "an epoch that was run again has changed state differently: the program depends on more than its input"
+            );
+        }
+        self.prepared = Some(Prepared { record, changed: cursor, bytes: 0 });
+        Ok(())
+    }
+
+    /// Step three, behind the commits of all sinks: the epoch is marked, and no restart runs it again. What follows may
+    /// fail and be made up for later: the changelog holds everything.
+    pub(crate) fn mark(&mut self, time: Timestamp, stores: &[&dyn StateStore]) -> Result<()> {
+        let Some(Prepared { record, changed, bytes }) = self.prepared.take() else { return Ok(()) };
+        let epoch = record.epoch;
+        self.log.mark(epoch)?;
+        self.cursor.advance(changed);
+        self.apply(epoch, &record.frames, time, stores)?;
+        self.snapshotting.note(bytes, record.frames.iter().map(Frame::shard));
+        let durable = self.snapshotting.go_on(epoch, bytes, &self.catalog, &self.cursor, stores);
+        let durable = durable.inspect_err(|_| self.snapshotting.give_up())?;
+        self.truncate(durable)
+    }
+
+    /// Hands the epoch's changes to the backend, so that they may leave memory.
+    fn apply(&self, epoch: u64, frames: &[Frame], time: Timestamp, stores: &[&dyn StateStore]) -> Result<()> {
+        if let Some(backend) = &self.backend {
+            backend.apply(epoch, frames)?;
+            // Where nothing changed, the marker moves alone.
+            let changed: BTreeSet<Shard> = frames.iter().map(Frame::shard).collect();
+            let all = stores.iter().flat_map(|store| {
+                let id = store.schema().id;
+                store.key_groups().all().iter().map(move |group| Shard { store: id, group })
+            });
+            let rest: Vec<Frame> =
+                all.filter(|shard| !changed.contains(shard)).map(|shard| FrameWriter::new().finish(shard)).collect();
+            backend.apply(epoch, &rest)?;
+            let watermark = self.cursor.watermarks.values().map(|marks| marks.current()).min();
+            let watermark = watermark.unwrap_or(Timestamp::MIN);
+            backend.expire(&Times::new(watermark, watermark, time));
+        }
+        for store in stores {
+            store.applied(epoch);
+        }
+        Ok(())
+    }
+
+    /// Lets go of what snapshots hold.
+    pub(crate) fn truncate(&mut self, durable: Option<u64>) -> Result<()> {
+        let Some(durable) = durable else { return Ok(()) };
+        if let Some(backend) = &self.backend {
+            backend.flush()?;
+        }
+        Ok(self.log.truncate(durable)?)
+    }
+
+    /// Writes the last mark, so that the next start need not ask the sinks.
+    pub(crate) fn close(&mut self) -> Result<()> {
+        Ok(self.log.sync_mark()?)
+    }
+
+    /// Writes a copy that stands alone to another folder: a checkpoint of its own.
+    pub(crate) fn savepoint(&self, folder: &Path, epoch: u64, stores: &[&dyn StateStore]) -> Result<()> {
+        let snapshots = Snapshots::in_folder(&folder.join(SNAPSHOTS))?;
+        let mut log = Changelog::open(&folder.join(CHANGELOG), ChangelogOptions::default())?;
+        if log.last_epoch().is_some() || !snapshots.list()?.is_empty() {
+            return Err(crate::Error::Setting {
+                what: format!("savepoint {}", folder.display()),
+                reason: "there is a checkpoint in it already: choose an empty folder".to_owned(),
+            });
+        }
+        let extra = self.cursor.encode()?;
+        let mut taking = Snapshotting::new(snapshots, u64::MAX, 1, None);
+        log.prepare(&EpochRecord { epoch, extra, ..EpochRecord::default() })?;
+        log.mark(epoch)?;
+        log.sync_mark()?;
+        // The manifest comes last: without it, the folder is no checkpoint.
+        taking.take(epoch, &self.catalog, &self.cursor, stores)?;
+        Ok(())
+    }
+}
+
+/// The folder of the changelog in that of a checkpoint.
+pub(crate) const CHANGELOG: &str = "changelog";
+/// The folder of the snapshots in that of a checkpoint.
+pub(crate) const SNAPSHOTS: &str = "snapshots";
+/// The folder of the backend in that of a checkpoint.
+pub(crate) const BACKEND: &str = "state";
+
+/// The operators' watermarks, for who reads the changelog without the program.
+pub(crate) fn watermarks_of(cursor: &Cursor) -> Vec<OperatorWatermark> {
+    let named = |(operator, marks): (&String, &PartitionWatermarks<u32>)| OperatorWatermark {
+        operator: operator.clone(),
+        split: String::new(),
+        watermark: marks.current(),
+    };
+    cursor.watermarks.iter().map(named).collect()
+}

@@ -1,0 +1,344 @@
+//! Beginning a checkpoint, or going on from one.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use firesteel_connect::{Epoch, Guarantee};
+use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
+use firesteel_state::snapshot::recover;
+use firesteel_state::{
+    Catalog, CheckpointLock, KeyGroups, Manifest, MemoryBudget, Snapshots, StateBackend, StateError, StateStore,
+    StoreSchema, StoreSetup,
+};
+
+use crate::checkpoint::durable::{BACKEND, CHANGELOG, SNAPSHOTS};
+use crate::checkpoint::snapshotting::Snapshotting;
+use crate::checkpoint::{Checkpoint, Cursor, Durable};
+use crate::error::{Error, Result};
+use crate::state::StateCell;
+
+/// A checkpoint that has been opened, with the job's state in the program's stores.
+pub(crate) struct Opened {
+    pub(crate) durable: Durable,
+    /// The last epoch that is restored.
+    pub(crate) epoch: u64,
+    /// The epoch behind it, if it was prepared and has to be run again.
+    pub(crate) again: Option<Again>,
+    /// Whether there was nothing to go on from.
+    pub(crate) is_new: bool,
+}
+
+/// An epoch that was prepared before the restart, and that not every sink has.
+pub(crate) struct Again {
+    pub(crate) record: EpochRecord,
+    pub(crate) cursor: Cursor,
+    /// For each output, whether it has the epoch already.
+    pub(crate) has: Vec<bool>,
+}
+
+/// What an output knows of the epochs it has.
+pub(crate) struct SinkAt {
+    pub(crate) name: Arc<str>,
+    pub(crate) guarantee: Guarantee,
+    pub(crate) last: Option<Epoch>,
+}
+
+/// What the program brings along.
+pub(crate) struct Program<'a> {
+    pub(crate) job: &'a str,
+    pub(crate) states: Vec<&'a dyn StateCell>,
+    pub(crate) inputs: Vec<&'a str>,
+    pub(crate) sinks: Vec<SinkAt>,
+}
+
+/// What is stored: the folder's parts, opened.
+struct Stored {
+    log: Changelog,
+    snapshots: Snapshots,
+    backend: Option<Arc<dyn StateBackend>>,
+}
+
+/// Opens the checkpoint, compares it with the program and restores the program's state.
+pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opened> {
+    let lock = CheckpointLock::acquire(&settings.folder)?;
+    let mut options = ChangelogOptions::default();
+    if let Some(bytes) = settings.segment_bytes {
+        options = options.segment_bytes(bytes);
+    }
+    let log = Changelog::open(&settings.folder.join(CHANGELOG), options)?;
+    let snapshots = match &settings.snapshots {
+        Some(place) => Snapshots::new(Arc::clone(place)),
+        None => Snapshots::in_folder(&settings.folder.join(SNAPSHOTS))?,
+    };
+    let budget = settings.memory.map_or_else(MemoryBudget::unlimited, MemoryBudget::new);
+    let backend = match &settings.backend {
+        Some(backend) => Some(backend.open(&settings.folder.join(BACKEND), &budget)?),
+        None => None,
+    };
+    let mut stored = Stored { log, snapshots, backend };
+    let is_new = stored.is_new()?;
+    if is_new {
+        stored.begin(settings, program)?;
+    }
+    let manifests = stored.manifests()?;
+    let (last, again) = decide(&stored.log, settings, program, &stored.cursor(&manifests, u64::MAX)?)?;
+    let cursor = stored.cursor(&manifests, last)?;
+    let catalog = manifests.last().map(|manifest| manifest.catalog.clone());
+    let known = catalog.unwrap_or(Catalog::new(KeyGroups::default()));
+    let catalog = compare(&known, &cursor, settings, program, is_new)?;
+    stored.restore(last, &catalog, &budget, program)?;
+    let stores: Vec<&dyn StateStore> = program.states.iter().map(|cell| cell.store()).collect();
+    for cell in program.states.iter().filter(|cell| known.store(&cell.schema().operator).is_none()) {
+        cell.initialise()?;
+        stored.settle_initial(cell.store(), last)?;
+    }
+    let newest = manifests.into_iter().next_back();
+    let mut snapshotting =
+        Snapshotting::new(stored.snapshots, settings.snapshot_after, settings.keep_snapshots, newest);
+    let mut durable = None;
+    if is_new || catalog != known {
+        // From now on, the numbers of states stand in a snapshot before they are used.
+        durable = snapshotting.take(last, &catalog, &cursor, &stores)?;
+    } else {
+        // What has changed since the last snapshot is not known any more: the next one takes everything that is there.
+        snapshotting.note(stored.log.bytes(), all_shards(&stores));
+    }
+    let mut durable_checkpoint = Durable {
+        folder: settings.folder.clone(),
+        log: stored.log,
+        backend: stored.backend,
+        budget,
+        catalog,
+        snapshotting,
+        cursor,
+        interval: std::time::Duration::try_from(settings.interval).unwrap_or_default(),
+        prepared: None,
+        _lock: lock,
+    };
+    if again.is_none() {
+        durable_checkpoint.truncate(durable.take())?;
+    }
+    Ok(Opened { durable: durable_checkpoint, epoch: last, again, is_new })
+}
+
+fn all_shards(stores: &[&dyn StateStore]) -> impl Iterator<Item = firesteel_state::Shard> {
+    stores.iter().flat_map(|store| {
+        let id = store.schema().id;
+        store.key_groups().all().iter().map(move |group| firesteel_state::Shard { store: id, group })
+    })
+}
+
+impl Stored {
+    /// Whether no checkpoint was ever begun here, or one was and not completed.
+    fn is_new(&self) -> Result<bool> {
+        if !self.snapshots.list()?.is_empty() {
+            return Ok(false);
+        }
+        let (first, last) = (self.log.first_epoch(), self.log.last_epoch());
+        let Some(record) = first.and_then(|epoch| self.log.records(epoch).next()) else { return Ok(last.is_none()) };
+        Ok(first == last && record?.batches.is_empty())
+    }
+
+    /// Begins the changelog, at the epoch of the savepoint or behind those that sinks have.
+    fn begin(&mut self, settings: &Checkpoint, program: &Program<'_>) -> Result<()> {
+        if let Some(from) = &settings.start_from {
+            return self.begin_from(from);
+        }
+        if self.log.last_epoch().is_none() {
+            let epoch = program.sinks.iter().filter_map(|sink| sink.last).max().unwrap_or_default().0;
+            let cursor = Cursor { begun: epoch, ..Cursor::default() };
+            self.log.prepare(&EpochRecord { epoch, extra: cursor.encode()?, ..EpochRecord::default() })?;
+            self.log.mark(epoch)?;
+            self.log.sync_mark()?;
+        }
+        Ok(())
+    }
+
+    fn begin_from(&mut self, savepoint: &std::path::Path) -> Result<()> {
+        let nothing = |reason: String| StateError::NothingGood { folder: savepoint.to_owned(), reason };
+        if !savepoint.join(SNAPSHOTS).is_dir() {
+            return Err(nothing("it is no savepoint: it has no snapshots".to_owned()).into());
+        }
+        let from = Snapshots::in_folder(&savepoint.join(SNAPSHOTS))?;
+        let id = from.list()?.pop().ok_or_else(|| nothing("it is no savepoint: it has no snapshots".to_owned()))?;
+        let manifest = from.manifest(id)?;
+        if manifest.replay_from() != manifest.epoch {
+            let reason = "it is the checkpoint of a running job: take a savepoint of that, or use a copy of the whole \
+                          folder as the checkpoint";
+            return Err(nothing(reason.to_owned()).into());
+        }
+        let (epoch, extra) = (manifest.epoch, manifest.extra.clone());
+        if self.log.last_epoch().is_none() {
+            self.log.prepare(&EpochRecord { epoch, extra, ..EpochRecord::default() })?;
+            self.log.mark(epoch)?;
+            self.log.sync_mark()?;
+        }
+        from.copy_to(&manifest, &self.snapshots)?;
+        Ok(())
+    }
+
+    /// The manifests that can be read and that the changelog continues, in ascending order.
+    fn manifests(&self) -> Result<Vec<Manifest>> {
+        let mut manifests = Vec::new();
+        for id in self.snapshots.list()? {
+            match self.snapshots.manifest(id) {
+                Ok(manifest) => manifests.push(manifest),
+                Err(error) if error.class() == firesteel_state::Class::Retryable => return Err(error.into()),
+                Err(error) => tracing::warn!(snapshot = id, %error, "a snapshot cannot be used"),
+            }
+        }
+        Ok(manifests)
+    }
+
+    /// Where the job stood at the end of epoch `last`.
+    fn cursor(&self, manifests: &[Manifest], last: u64) -> Result<Cursor> {
+        let first = self.log.first_epoch();
+        let continued = |manifest: &&Manifest| {
+            manifest.epoch <= last && first.is_none_or(|first| first <= manifest.replay_from() + 1)
+        };
+        let base = manifests.iter().rev().find(continued);
+        let (mut cursor, from) = match base {
+            Some(base) => (Cursor::decode(&base.extra, base.epoch)?, base.replay_from()),
+            None => (Cursor::default(), first.unwrap_or(0)),
+        };
+        for record in self.log.records(from) {
+            let record = record?;
+            if record.epoch > last {
+                break;
+            }
+            cursor.advance(Cursor::decode(&record.extra, record.epoch)?);
+        }
+        cursor.plans.clear();
+        Ok(cursor)
+    }
+
+    /// Brings the program's stores to the end of epoch `last`.
+    fn restore(&self, last: u64, catalog: &Catalog, budget: &MemoryBudget, program: &Program<'_>) -> Result<()> {
+        let setup = StoreSetup { catalog, backend: self.backend.clone(), budget: budget.clone() };
+        let recovery = recover(&self.snapshots, &self.log, self.backend.as_deref())?.up_to(last);
+        for (snapshot, error) in recovery.skipped() {
+            tracing::warn!(snapshot, %error, "a damaged snapshot is passed over in favour of an older one");
+        }
+        let open = || program.states.iter().try_for_each(|cell| cell.open(&setup));
+        match &self.backend {
+            Some(backend) => {
+                recovery.restore_backend(&**backend)?;
+                open()?;
+            }
+            None => {
+                open()?;
+                let stores: Vec<&dyn StateStore> = program.states.iter().map(|cell| cell.store()).collect();
+                recovery.restore_stores(&stores)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes what a new store begins with a part of epoch `last`.
+    fn settle_initial(&self, store: &dyn StateStore, last: u64) -> Result<()> {
+        if let Some(backend) = &self.backend {
+            for group in store.key_groups().all().iter() {
+                let (_, image) = store.image(group)?;
+                backend.apply(last, &[image])?;
+            }
+        }
+        store.pass_epoch(last);
+        Ok(())
+    }
+}
+
+/// The epoch to restore, and whether the one behind it has to be run again.
+fn decide(
+    log: &Changelog,
+    settings: &Checkpoint,
+    program: &Program<'_>,
+    cursor: &Cursor,
+) -> Result<(u64, Option<Again>)> {
+    let last = log.last_epoch().unwrap_or(0);
+    let is_marked = log.committed() >= last;
+    let folder = || settings.folder.display().to_string();
+    for sink in &program.sinks {
+        let Some(Epoch(at)) = sink.last else { continue };
+        if at > last {
+            return Err(Error::Epochs {
+                sink: sink.name.to_string(),
+                reason: format!(
+                    "it has epoch {at}, but the checkpoint in {} ends with epoch {last}: the checkpoint is an old copy, or \
+                     the results are those of another job. Use the checkpoint that belongs to them, or write elsewhere",
+                    folder()
+                ),
+            });
+        }
+        let expected = if is_marked { last } else { last.saturating_sub(1) };
+        if sink.guarantee == Guarantee::ExactlyOnce && at < expected && at > cursor.begun && !settings.allow_loss {
+            return Err(Error::Epochs {
+                sink: sink.name.to_string(),
+                reason: format!(
+                    "it ends with epoch {at}, but the checkpoint in {} has committed epoch {expected}: results have been \
+                     lost. Restore them, or say Checkpoint::allow_loss(true) to go on without them",
+                    folder()
+                ),
+            });
+        }
+    }
+    if is_marked {
+        return Ok((last, None));
+    }
+    let has: Vec<bool> = program.sinks.iter().map(|sink| sink.last == Some(Epoch(last))).collect();
+    if has.iter().all(|has| *has) {
+        tracing::info!(job = program.job, epoch = last, "all sinks have the last epoch: it is rolled forward");
+        return Ok((last, None));
+    }
+    let record = log.records(last).next().transpose()?;
+    let Some(record) = record else { return Ok((last, None)) };
+    let cursor = Cursor::decode(&record.extra, last)?;
+    tracing::info!(job = program.job, epoch = last, "the last epoch was prepared and not committed: it is run again");
+    Ok((last.saturating_sub(1), Some(Again { record, cursor, has })))
+}
+
+/// The catalogue for the program, unless it does not fit what is stored.
+fn compare(
+    known: &Catalog,
+    cursor: &Cursor,
+    settings: &Checkpoint,
+    program: &Program<'_>,
+    is_new: bool,
+) -> Result<Catalog> {
+    let declared: Vec<StoreSchema> = program.states.iter().map(|cell| cell.schema()).collect();
+    let comparison = known.compare(&declared);
+    let mut report = comparison.to_string();
+    let here: BTreeSet<&str> = program.inputs.iter().copied().collect();
+    let mut lost = !comparison.lost().is_empty();
+    for (name, input) in &cursor.inputs {
+        if !here.contains(name.as_str()) {
+            lost = true;
+            _ = writeln!(report, "  lost:    input {name}: positions in {} splits", input.splits.len());
+        }
+    }
+    for name in here.iter().filter(|name| !is_new && !cursor.inputs.contains_key(**name)) {
+        _ = writeln!(report, "  new:     input {name}");
+    }
+    if !comparison.fits() || (lost && !settings.allow_loss) {
+        let way_out = if comparison.fits() {
+            "give operators and sources the names they had, or say Checkpoint::allow_loss(true) to drop what is lost"
+        } else {
+            "go back to the types that are stored, or give what has changed another name"
+        };
+        let folder = settings.folder.display().to_string();
+        return Err(Error::Changed { folder, report, way_out });
+    }
+    if !is_new {
+        tracing::info!(job = program.job, "the job goes on from {}\n{report}", settings.folder.display());
+    }
+    for cell in program.states.iter().filter(|cell| !cell.is_named()) {
+        let operator = cell.schema().operator;
+        tracing::warn!(
+            job = program.job,
+            operator,
+            "an operator with state has no name of its own: give it one with `named`, so that it is found again when \
+             the program changes"
+        );
+    }
+    Ok(known.with(&declared, settings.allow_loss)?)
+}

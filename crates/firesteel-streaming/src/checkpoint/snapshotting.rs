@@ -1,0 +1,129 @@
+//! Taking snapshots while the job runs: some key groups after each epoch, until all of them are written.
+
+use std::collections::BTreeSet;
+
+use firesteel_state::snapshot::SnapshotWriter;
+use firesteel_state::{Catalog, Manifest, Result, Shard, Snapshots, StateStore};
+
+use crate::checkpoint::Cursor;
+
+/// Images of at least so many bytes are written after an epoch.
+const LEAST: u64 = 4 << 20;
+
+/// When snapshots are taken, and the one that is being written.
+pub(crate) struct Snapshotting {
+    snapshots: Snapshots,
+    /// Bytes of changelog after which the next one begins.
+    after: u64,
+    keep: usize,
+    /// The last one that is complete.
+    last: Option<Manifest>,
+    /// Bytes of changelog since the last one began.
+    grown: u64,
+    /// The shards that have changed since the last one took their images.
+    changed: BTreeSet<Shard>,
+    writing: Option<Writing>,
+}
+
+struct Writing {
+    writer: SnapshotWriter,
+    /// The shards whose images are still to be written, the next one last.
+    todo: Vec<Shard>,
+}
+
+impl Snapshotting {
+    pub(crate) fn new(snapshots: Snapshots, after: u64, keep: usize, last: Option<Manifest>) -> Self {
+        Self { snapshots, after, keep, last, grown: 0, changed: BTreeSet::new(), writing: None }
+    }
+
+    /// Takes note of what an epoch changed.
+    pub(crate) fn note(&mut self, bytes: u64, shards: impl Iterator<Item = Shard>) {
+        self.grown += bytes;
+        self.changed.extend(shards);
+    }
+
+    fn is_due(&self) -> bool {
+        let size = self.last.iter().flat_map(|last| &last.images).map(|image| image.length).sum();
+        self.writing.is_none() && self.grown >= self.after.max(size)
+    }
+
+    /// Writes some images of the state at the end of `epoch`, which is committed and took `bytes` of changelog. Returns
+    /// the epoch up to which the changelog is superfluous, when a snapshot has become complete.
+    pub(crate) fn go_on(
+        &mut self,
+        epoch: u64,
+        bytes: u64,
+        catalog: &Catalog,
+        cursor: &Cursor,
+        stores: &[&dyn StateStore],
+    ) -> Result<Option<u64>> {
+        if self.is_due() {
+            self.begin(epoch, catalog, stores, false)?;
+        }
+        self.write(epoch, LEAST.max(bytes * 2), cursor, stores)
+    }
+
+    /// Takes a whole snapshot of the state at the end of `epoch` now.
+    pub(crate) fn take(
+        &mut self,
+        epoch: u64,
+        catalog: &Catalog,
+        cursor: &Cursor,
+        stores: &[&dyn StateStore],
+    ) -> Result<Option<u64>> {
+        self.begin(epoch, catalog, stores, true)?;
+        self.write(epoch, u64::MAX, cursor, stores)
+    }
+
+    fn begin(&mut self, epoch: u64, catalog: &Catalog, stores: &[&dyn StateStore], whole: bool) -> Result<()> {
+        self.writing = None;
+        let base = self.last.as_ref().filter(|_| !whole);
+        let whole = base.is_none();
+        let mut writer = self.snapshots.begin(epoch, catalog, base)?;
+        let mut todo = Vec::new();
+        for store in stores {
+            let id = store.schema().id;
+            for shard in store.key_groups().all().iter().map(|group| Shard { store: id, group }) {
+                let known = base.is_some_and(|base| base.images.iter().any(|image| image.shard == shard));
+                if known && !self.changed.contains(&shard) {
+                    writer.unchanged(shard, epoch)?;
+                } else if whole || self.changed.contains(&shard) {
+                    todo.push(shard);
+                }
+            }
+        }
+        todo.reverse();
+        self.changed.clear();
+        self.grown = 0;
+        self.writing = Some(Writing { writer, todo });
+        Ok(())
+    }
+
+    fn write(&mut self, epoch: u64, limit: u64, cursor: &Cursor, stores: &[&dyn StateStore]) -> Result<Option<u64>> {
+        let Some(Writing { writer, todo }) = &mut self.writing else { return Ok(None) };
+        let mut written = 0;
+        while written < limit
+            && let Some(shard) = todo.pop()
+        {
+            let Some(store) = stores.iter().find(|store| store.schema().id == shard.store) else { continue };
+            let (_, image) = store.image(shard.group)?;
+            written += image.bytes().len() as u64;
+            writer.add(epoch, &image)?;
+            self.changed.remove(&shard);
+        }
+        if !todo.is_empty() {
+            return Ok(None);
+        }
+        let Some(Writing { writer, .. }) = self.writing.take() else { return Ok(None) };
+        self.last = Some(writer.finish(cursor.encode()?)?);
+        self.snapshots.retain(self.keep).map(Some)
+    }
+
+    /// Gives up the snapshot that is being written, after an error: another one is begun when it is due.
+    pub(crate) fn give_up(&mut self) {
+        if self.writing.take().is_some() {
+            // What it had taken is in no snapshot: the next one takes everything.
+            self.last = None;
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Epochs: micro-batches that are committed together.
+//!
+//! Without a checkpoint every batch is an epoch of its own. With one, an epoch ends when enough time has passed, when
+//! too many batches have gathered, when state needs its memory, or when the job ends.
+
+use std::path::Path;
+
+use firesteel_connect::Epoch;
+use firesteel_state::StateStore;
+use firesteel_state::changelog::{BatchBoundary, InputRange};
+use firesteel_window::Timestamp;
+
+use crate::batch::Batch;
+use crate::checkpoint::{Again, Cursor, Ending, Plan};
+use crate::error::{Error, Result};
+use crate::input::Admitted;
+use crate::run::batch_loop::JobRun;
+
+/// An epoch whose batches are computed and not committed.
+pub(super) struct OpenEpoch {
+    pub(super) epoch: Epoch,
+    /// What its batches read, for a repetition of exactly the same; nothing without a checkpoint.
+    boundaries: Vec<BatchBoundary>,
+    plans: Vec<Plan>,
+    batches: usize,
+    /// The processing time of its last batch.
+    time: Timestamp,
+}
+
+/// Batches of an epoch at the most: what sinks have pending for them is in memory.
+const BATCHES: usize = 1000;
+
+impl JobRun {
+    /// The epoch of the next batch.
+    pub(super) fn open_epoch(&mut self) -> Epoch {
+        let next = Epoch(self.last_epoch.0 + 1);
+        let open = self.epoch.get_or_insert_with(|| OpenEpoch {
+            epoch: next,
+            boundaries: Vec::new(),
+            plans: Vec::new(),
+            batches: 0,
+            time: Timestamp::EPOCH,
+        });
+        self.last_epoch = Epoch(open.epoch.0 - 1);
+        open.epoch
+    }
+
+    /// Takes note of a batch of the epoch.
+    pub(super) fn note_batch(&mut self, batch: &Batch, admitted: &[Admitted], ending: bool, ranges: Vec<InputRange>) {
+        let Some(open) = &mut self.epoch else { return };
+        open.batches += 1;
+        open.time = batch.time();
+        if self.durable.is_some() {
+            open.boundaries.push(BatchBoundary { batch: batch.id(), time: batch.time(), inputs: ranges });
+            let inputs = self.parts.inputs.iter().zip(admitted);
+            let inputs = inputs.map(|(input, admitted)| {
+                (input.name().to_string(), admitted.waiting.clone(), admitted.finished.clone())
+            });
+            let parallelism = u32::try_from(batch.context().parallelism()).unwrap_or(u32::MAX);
+            open.plans.push(Plan { parallelism, ending, inputs: inputs.collect() });
+        }
+    }
+
+    /// Whether the open epoch, if there is one, ends now.
+    pub(super) fn epoch_is_due(&self) -> bool {
+        let (Some(open), Some(durable)) = (&self.epoch, &self.durable) else { return self.epoch.is_some() };
+        let since = self.config.clock.monotonic().saturating_sub(self.epoch_ended);
+        open.batches >= BATCHES || since >= durable.interval || !self.relieve()
+    }
+
+    /// Lets go of state that the backend holds, if there is too much in memory; `false` if that is not enough.
+    fn relieve(&self) -> bool {
+        let Some(durable) = &self.durable else { return true };
+        if !durable.budget.is_exceeded() {
+            return true;
+        }
+        // Without a backend there is nowhere to put it.
+        durable.backend.is_none() || self.parts.states.iter().any(|(cell, _)| cell.store().relieve())
+    }
+
+    /// Commits the open epoch: its record is prepared, the sinks commit, it is marked.
+    pub(super) fn end_epoch(&mut self) -> Result<()> {
+        self.end_epoch_as(None)
+    }
+
+    /// As [`end_epoch`](Self::end_epoch). An epoch that was prepared before a restart need not be prepared again.
+    pub(super) fn end_epoch_as(&mut self, again: Option<Again>) -> Result<()> {
+        let Some(open) = self.epoch.take() else { return Ok(()) };
+        let OpenEpoch { epoch, boundaries, plans, time, .. } = open;
+        let ended = self.commit_epoch(epoch, boundaries, plans, time, again);
+        if ended.is_err() {
+            for output in &mut self.parts.outputs {
+                output.abort(epoch);
+            }
+        }
+        ended?;
+        self.last_epoch = epoch;
+        self.epoch_ended = self.config.clock.monotonic();
+        for input in &mut self.parts.inputs {
+            input.committed();
+        }
+        Ok(())
+    }
+
+    fn commit_epoch(
+        &mut self,
+        epoch: Epoch,
+        boundaries: Vec<BatchBoundary>,
+        plans: Vec<Plan>,
+        time: Timestamp,
+        again: Option<Again>,
+    ) -> Result<()> {
+        let Some(mut durable) = self.durable.take() else {
+            self.commit(epoch)?;
+            for (cell, _) in &self.parts.states {
+                cell.store().pass_epoch(epoch.0);
+            }
+            return Ok(());
+        };
+        let done = (|| {
+            let mut frames = Vec::new();
+            for (cell, _) in &self.parts.states {
+                frames.extend(cell.store().end_epoch(epoch.0)?);
+            }
+            let changed = self.changes(&durable.cursor, plans);
+            let ending = Ending { epoch: epoch.0, boundaries, changed, frames };
+            match again {
+                None => durable.prepare(ending)?,
+                Some(again) => durable.prepare_again(ending, again)?,
+            }
+            self.commit(epoch)?;
+            let stores: Vec<&dyn StateStore> = self.parts.states.iter().map(|(cell, _)| cell.store()).collect();
+            durable.mark(time, &stores)
+        })();
+        self.durable = Some(durable);
+        done
+    }
+
+    /// What the epoch changed of how far the job has come.
+    fn changes(&mut self, before: &Cursor, plans: Vec<Plan>) -> Cursor {
+        Cursor {
+            begun: before.begun,
+            batch: self.batch,
+            split_numbers: self.parts.split_numbers.largest(),
+            inputs: self.parts.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect(),
+            watermarks: self.parts.trackers.iter().map(|tracker| (tracker.name.clone(), tracker.save())).collect(),
+            keys: self.parts.states.iter().map(|(cell, _)| (cell.schema().operator, cell.keys())).collect(),
+            plans,
+        }
+    }
+
+    /// Gives up the open epoch: a job that is started again goes on behind the last one.
+    pub(super) fn abandon_epoch(&mut self) {
+        if let Some(open) = self.epoch.take() {
+            for output in &mut self.parts.outputs {
+                output.abort(open.epoch);
+            }
+        }
+    }
+
+    /// Ends the epoch and writes a copy of the checkpoint that stands alone; returns the epoch.
+    ///
+    /// # Errors
+    /// When the job has no checkpoint, the epoch cannot be committed, or the copy cannot be written.
+    pub fn savepoint(&mut self, folder: impl AsRef<Path>) -> Result<Epoch> {
+        let folder = folder.as_ref();
+        if self.durable.is_none() {
+            return Err(Error::Setting {
+                what: format!("savepoint {}", folder.display()),
+                reason: "the job has no checkpoint: give its builder one with `checkpoint`".to_owned(),
+            });
+        }
+        self.end_epoch()?;
+        let stores: Vec<&dyn StateStore> = self.parts.states.iter().map(|(cell, _)| cell.store()).collect();
+        if let Some(durable) = &self.durable {
+            durable.savepoint(folder, self.last_epoch.0, &stores)?;
+        }
+        Ok(self.last_epoch)
+    }
+}

@@ -1,0 +1,111 @@
+//! Starting a job: with empty state, or where its checkpoint says that it stood.
+
+use std::sync::Arc;
+
+use firesteel_connect::Epoch;
+use firesteel_state::{Catalog, KeyGroups, MemoryBudget, StoreSetup};
+use firesteel_window::Timestamp;
+
+use crate::checkpoint::{Again, Opened, Program, SinkAt, open};
+use crate::error::Result;
+use crate::input::Admitted;
+use crate::run::batch_loop::{Cut, JobRun};
+
+impl JobRun {
+    /// Opens the state of all operators. With a checkpoint, the job goes on from there; returns the epoch that has to
+    /// be run again, if there is one.
+    pub(super) fn open_states(&mut self, last_of: &[Option<Epoch>]) -> Result<Option<Again>> {
+        let config = Arc::clone(&self.config);
+        let Some(settings) = &config.checkpoint else {
+            self.last_epoch = last_of.iter().flatten().copied().max().unwrap_or_default();
+            self.open_in_memory()?;
+            return Ok(None);
+        };
+        let sinks = self.parts.outputs.iter().zip(&self.names).zip(last_of);
+        let sinks = sinks.map(|((output, name), last)| SinkAt {
+            name: Arc::clone(name),
+            guarantee: output.guarantee(),
+            last: *last,
+        });
+        let program = Program {
+            job: &self.job,
+            states: self.parts.states.iter().map(|(cell, _)| &**cell).collect(),
+            inputs: self.parts.inputs.iter().map(|input| &**input.name()).collect(),
+            sinks: sinks.collect(),
+        };
+        let Opened { durable, epoch, again, is_new } = open(settings, &program)?;
+        self.resumed = (!is_new).then_some(Epoch(epoch));
+        self.last_epoch = Epoch(epoch);
+        let cursor = &durable.cursor;
+        self.batch = cursor.batch;
+        self.parts.split_numbers.resume(cursor.split_numbers);
+        for input in &mut self.parts.inputs {
+            if let Some(at) = cursor.inputs.get(&**input.name()) {
+                input.resume(at);
+            }
+        }
+        let known: std::collections::HashSet<u32> =
+            cursor.inputs.values().flat_map(|input| input.splits.values()).map(|split| split.number).collect();
+        let now = Timestamp::from_micros(i64::try_from(self.config.clock.wall().as_micros()).unwrap_or(i64::MAX));
+        for tracker in &self.parts.trackers {
+            if let Some(marks) = cursor.watermarks.get(&tracker.name) {
+                tracker.resume(marks.clone(), now, |split| known.contains(&split));
+            }
+        }
+        for (cell, _) in &self.parts.states {
+            if let Some(keys) = cursor.keys.get(&cell.schema().operator) {
+                cell.set_keys(*keys);
+            }
+        }
+        self.durable = Some(durable);
+        Ok(again)
+    }
+
+    fn open_in_memory(&self) -> Result<()> {
+        let schemas: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell.schema()).collect();
+        let catalog = Catalog::new(KeyGroups::default()).with(&schemas, false)?;
+        let setup = StoreSetup { catalog: &catalog, backend: None, budget: MemoryBudget::unlimited() };
+        for (cell, _) in &self.parts.states {
+            cell.open(&setup)?;
+            cell.initialise()?;
+        }
+        Ok(())
+    }
+
+    /// Runs an epoch again that was prepared before the restart: the same batches with the same ranges at the same
+    /// times, for the sinks that do not have it yet.
+    pub(super) fn run_again(&mut self, again: Again) -> Result<()> {
+        for (output, has) in self.parts.outputs.iter_mut().zip(&again.has) {
+            output.skip(*has);
+        }
+        self.is_again = true;
+        let admission = self.admission(crate::input::Bound::Open);
+        for input in &mut self.parts.inputs {
+            // Sources look around before they are read.
+            input.look(admission.now)?;
+        }
+        for (boundary, plan) in again.record.batches.iter().zip(&again.cursor.plans) {
+            let mut admitted = Vec::new();
+            for input in &mut self.parts.inputs {
+                let name = &**input.name();
+                let of_plan = plan.inputs.iter().find(|(input, ..)| input == name);
+                let (waiting, finished) = of_plan.map(|(_, a, b)| (a.clone(), b.clone())).unwrap_or_default();
+                let known = again.cursor.inputs.get(name).cloned().unwrap_or_default();
+                let planned = input.plan(&boundary.inputs, &known)?;
+                admitted.push(Admitted { waiting, finished, ..planned });
+            }
+            self.batch = boundary.batch - 1;
+            let admission = crate::input::Admission { now: boundary.time, ..admission };
+            let cut = Cut { parallelism: usize::try_from(plan.parallelism).ok(), ending: plan.ending };
+            self.process(&admission, &admitted, cut, self.config.clock.monotonic())?;
+        }
+        // An epoch without a batch still has to be committed everywhere.
+        self.open_epoch();
+        self.is_again = false;
+        let ended = self.end_epoch_as(Some(again));
+        for output in &mut self.parts.outputs {
+            output.skip(false);
+        }
+        ended
+    }
+}

@@ -121,7 +121,8 @@ impl<T> QueueSource<T> {
         self
     }
 
-    /// Keeps records also when they are committed, so that a job may start again from an older position.
+    /// Keeps records also when they are committed, so that a job may start again from an older position: to a job, the
+    /// queue is then a source that can always be read again.
     #[must_use]
     pub fn keep_committed(self) -> Self {
         self.handle.queue.lock().keep = true;
@@ -203,7 +204,8 @@ where
     }
 
     fn replay(&self) -> Replay {
-        Replay::WhileRunning
+        // A queue that forgets nothing is as good as a log, for as long as its process lives.
+        if self.handle.queue.lock().keep { Replay::Always } else { Replay::WhileRunning }
     }
 
     fn start(&self, wake: Wake) -> Result<()> {

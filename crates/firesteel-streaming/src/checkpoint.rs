@@ -138,6 +138,9 @@ impl<P: Into<PathBuf>> From<P> for Checkpoint {
 
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Checkpoint").field("folder", &self.folder).field("interval", &self.interval).finish_non_exhaustive()
+        f.debug_struct("Checkpoint")
+            .field("folder", &self.folder)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
     }
 }

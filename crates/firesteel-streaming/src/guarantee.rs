@@ -16,12 +16,15 @@ pub(crate) fn of(inputs: &[Box<dyn Input>], outputs: &[Box<dyn Output>], survive
     }
     let weakest = outputs.iter().map(|output| (output.guarantee(), output.name())).min();
     match weakest {
-        Some((guarantee, name)) if guarantee < Guarantee::AtLeastOnce || survives && guarantee < Guarantee::ExactlyOnce => {
+        Some((guarantee, name))
+            if guarantee < Guarantee::AtLeastOnce || survives && guarantee < Guarantee::ExactlyOnce =>
+        {
             (guarantee, format!("sink {name} promises no more"))
         }
-        _ if survives => {
-            (Guarantee::ExactlyOnce, "sources are read again from the checkpoint, and no sink takes an epoch twice".to_owned())
-        }
+        _ if survives => (
+            Guarantee::ExactlyOnce,
+            "sources are read again from the checkpoint, and no sink takes an epoch twice".to_owned(),
+        ),
         _ => {
             (Guarantee::AtLeastOnce, "without a checkpoint a restarted job reads its sources from the start".to_owned())
         }

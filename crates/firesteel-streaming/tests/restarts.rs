@@ -1,34 +1,48 @@
-//! A job that is started again writes behind what its sinks have, never over it.
+//! Jobs that are stopped and started again, with their checkpoints.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
-use firesteel_connect_memory::{Collector, MemorySource};
-use firesteel_streaming::{StreamingContext, Trigger};
+use std::path::Path;
 
-fn run(results: &Collector<u32>, other: Option<&Collector<u32>>) {
-    let job = StreamingContext::builder("again").threads(1).build().unwrap();
-    let numbers = job.read(MemorySource::new(vec![1u32, 2, 3])).shared();
-    if let Some(other) = other {
-        numbers.clone().write(other.clone());
-    }
-    numbers.write(results.clone());
+use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_streaming::{Checkpoint, StreamingContext, Trigger};
+
+type Count = (String, u64);
+
+/// Runs the job on what is in the queue, to its end or the end of what is there.
+fn run(folder: &Path, words: &QueueSource<String>, counts: &Collector<Count>, threads: usize) {
+    let job = StreamingContext::builder("counts")
+        .threads(threads)
+        .partitions(threads)
+        .checkpoint(Checkpoint::in_folder(folder).every_batch())
+        .build()
+        .unwrap();
+    job.read_named("words", words.clone())
+        .map(|word| (word, 1))
+        .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.len() as u64))
+        .named("counts")
+        .write(counts.clone());
     job.run(Trigger::AvailableNow).unwrap();
 }
 
 #[test]
-fn a_second_run_into_the_same_sink_is_not_taken_for_the_first() {
-    let results = Collector::new();
-    run(&results, None);
-    run(&results, None);
-    assert_eq!(results.records(), [1, 2, 3, 1, 2, 3]);
-    let epochs: Vec<_> = results.batches().into_iter().map(|(epoch, _)| epoch.0).collect();
-    assert!(epochs.is_sorted_by(|a, b| a < b), "{epochs:?}");
-}
-
-#[test]
-fn the_sink_that_is_furthest_decides() {
-    let (old, new) = (Collector::new(), Collector::new());
-    run(&old, None);
-    run(&new, Some(&old));
-    assert_eq!((old.records().len(), new.records().len()), (6, 3));
+fn a_job_that_is_started_again_for_every_batch_counts_as_one_that_runs_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = QueueSource::new(2).keep_committed();
+    let counts = Collector::new();
+    for (batch, threads) in ["a", "a b", "a b c", "a b", "a", ""].iter().zip([1, 2, 3, 1, 2, 3]) {
+        words.handle().push(batch.split_whitespace().map(str::to_owned).collect()).unwrap();
+        run(folder.path(), &words, &counts, threads);
+    }
+    let mut last = counts.records();
+    last.sort();
+    let mut last: Vec<_> = last.into_iter().collect();
+    last.dedup_by(|later, earlier| {
+        let same = later.0 == earlier.0;
+        if same {
+            earlier.1 = later.1;
+        }
+        same
+    });
+    assert_eq!(last, [("a".to_owned(), 5), ("b".to_owned(), 3), ("c".to_owned(), 1)]);
 }

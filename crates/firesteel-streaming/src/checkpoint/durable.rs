@@ -11,8 +11,8 @@ use firesteel_state::{
 };
 use firesteel_window::{PartitionWatermarks, Timestamp};
 
-use crate::checkpoint::{Again, Cursor};
 use crate::checkpoint::snapshotting::Snapshotting;
+use crate::checkpoint::{Again, Cursor};
 use crate::error::Result;
 
 /// A checkpoint in use.

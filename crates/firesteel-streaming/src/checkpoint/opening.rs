@@ -87,7 +87,12 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     let catalog = manifests.last().map(|manifest| manifest.catalog.clone());
     let known = catalog.unwrap_or(Catalog::new(KeyGroups::default()));
     let catalog = compare(&known, &cursor, settings, program, is_new)?;
-    stored.restore(last, &catalog, &budget, program)?;
+    let setup = StoreSetup { catalog: &catalog, backend: stored.backend.clone(), budget: budget.clone() };
+    if manifests.is_empty() && is_new {
+        stored.begin_empty(&setup, program)?;
+    } else {
+        stored.restore(last, &setup, program)?;
+    }
     let stores: Vec<&dyn StateStore> = program.states.iter().map(|cell| cell.store()).collect();
     for cell in program.states.iter().filter(|cell| known.store(&cell.schema().operator).is_none()) {
         cell.initialise()?;
@@ -213,14 +218,23 @@ impl Stored {
         Ok(cursor)
     }
 
+    /// Opens the program's stores where there is nothing to restore. What a backend holds is of another life.
+    fn begin_empty(&self, setup: &StoreSetup<'_>, program: &Program<'_>) -> Result<()> {
+        if let Some(backend) = &self.backend {
+            for (shard, _) in backend.shards()? {
+                backend.clear(shard)?;
+            }
+        }
+        Ok(program.states.iter().try_for_each(|cell| cell.open(setup))?)
+    }
+
     /// Brings the program's stores to the end of epoch `last`.
-    fn restore(&self, last: u64, catalog: &Catalog, budget: &MemoryBudget, program: &Program<'_>) -> Result<()> {
-        let setup = StoreSetup { catalog, backend: self.backend.clone(), budget: budget.clone() };
+    fn restore(&self, last: u64, setup: &StoreSetup<'_>, program: &Program<'_>) -> Result<()> {
         let recovery = recover(&self.snapshots, &self.log, self.backend.as_deref())?.up_to(last);
         for (snapshot, error) in recovery.skipped() {
             tracing::warn!(snapshot, %error, "a damaged snapshot is passed over in favour of an older one");
         }
-        let open = || program.states.iter().try_for_each(|cell| cell.open(&setup));
+        let open = || program.states.iter().try_for_each(|cell| cell.open(setup));
         match &self.backend {
             Some(backend) => {
                 recovery.restore_backend(&**backend)?;

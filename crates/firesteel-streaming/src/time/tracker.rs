@@ -60,11 +60,7 @@ impl Accumulate for Largest {
 }
 
 impl Tracker {
-    pub(crate) fn new(
-        name: String,
-        strategy: Box<dyn WatermarkStrategy + Send + Sync>,
-        inputs: Vec<usize>,
-    ) -> Self {
+    pub(crate) fn new(name: String, strategy: Box<dyn WatermarkStrategy + Send + Sync>, inputs: Vec<usize>) -> Self {
         let marks = PartitionWatermarks::new();
         let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
         Self { name, strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::new() }

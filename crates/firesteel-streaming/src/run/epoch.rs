@@ -13,6 +13,7 @@ use firesteel_window::Timestamp;
 use crate::batch::Batch;
 use crate::checkpoint::{Again, Cursor, Ending, Plan};
 use crate::error::{Error, Result};
+use crate::graph::Parts;
 use crate::input::Admitted;
 use crate::run::batch_loop::JobRun;
 
@@ -87,13 +88,15 @@ impl JobRun {
     pub(super) fn end_epoch_as(&mut self, again: Option<Again>) -> Result<()> {
         let Some(open) = self.epoch.take() else { return Ok(()) };
         let OpenEpoch { epoch, boundaries, plans, time, .. } = open;
-        let ended = self.commit_epoch(epoch, boundaries, plans, time, again);
-        if ended.is_err() {
+        let prepared = self.prepare_epoch(epoch, boundaries, plans, again);
+        if prepared.is_err() {
             for output in &mut self.parts.outputs {
                 output.abort(epoch);
             }
         }
-        ended?;
+        prepared?;
+        self.commit(epoch)?;
+        self.mark_epoch(epoch, time)?;
         self.last_epoch = epoch;
         self.epoch_ended = self.config.clock.monotonic();
         for input in &mut self.parts.inputs {
@@ -102,50 +105,37 @@ impl JobRun {
         Ok(())
     }
 
-    fn commit_epoch(
+    /// Writes down what the epoch read and changed.
+    fn prepare_epoch(
         &mut self,
         epoch: Epoch,
         boundaries: Vec<BatchBoundary>,
         plans: Vec<Plan>,
-        time: Timestamp,
         again: Option<Again>,
     ) -> Result<()> {
-        let Some(mut durable) = self.durable.take() else {
-            self.commit(epoch)?;
-            for (cell, _) in &self.parts.states {
-                cell.store().pass_epoch(epoch.0);
-            }
-            return Ok(());
-        };
-        let done = (|| {
-            let mut frames = Vec::new();
-            for (cell, _) in &self.parts.states {
-                frames.extend(cell.store().end_epoch(epoch.0)?);
-            }
-            let changed = self.changes(&durable.cursor, plans);
-            let ending = Ending { epoch: epoch.0, boundaries, changed, frames };
-            match again {
-                None => durable.prepare(ending)?,
-                Some(again) => durable.prepare_again(ending, again)?,
-            }
-            self.commit(epoch)?;
-            let stores: Vec<&dyn StateStore> = self.parts.states.iter().map(|(cell, _)| cell.store()).collect();
-            durable.mark(time, &stores)
-        })();
-        self.durable = Some(durable);
-        done
+        let Some(durable) = &self.durable else { return Ok(()) };
+        let changed = self.parts.changes(&durable.cursor, self.batch, plans);
+        let mut frames = Vec::new();
+        for (cell, _) in &self.parts.states {
+            frames.extend(cell.store().end_epoch(epoch.0)?);
+        }
+        let ending = Ending { epoch: epoch.0, boundaries, changed, frames };
+        match (&mut self.durable, again) {
+            (Some(durable), None) => durable.prepare(ending),
+            (Some(durable), Some(again)) => durable.prepare_again(ending, again),
+            (None, _) => Ok(()),
+        }
     }
 
-    /// What the epoch changed of how far the job has come.
-    fn changes(&mut self, before: &Cursor, plans: Vec<Plan>) -> Cursor {
-        Cursor {
-            begun: before.begun,
-            batch: self.batch,
-            split_numbers: self.parts.split_numbers.largest(),
-            inputs: self.parts.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect(),
-            watermarks: self.parts.trackers.iter().map(|tracker| (tracker.name.clone(), tracker.save())).collect(),
-            keys: self.parts.states.iter().map(|(cell, _)| (cell.schema().operator, cell.keys())).collect(),
-            plans,
+    /// Takes note that all sinks have the epoch.
+    fn mark_epoch(&mut self, epoch: Epoch, time: Timestamp) -> Result<()> {
+        let stores: Vec<&dyn StateStore> = self.parts.states.iter().map(|(cell, _)| cell.store()).collect();
+        match &mut self.durable {
+            Some(durable) => durable.mark(time, &stores),
+            None => {
+                stores.iter().for_each(|store| store.pass_epoch(epoch.0));
+                Ok(())
+            }
         }
     }
 
@@ -176,5 +166,20 @@ impl JobRun {
             durable.savepoint(folder, self.last_epoch.0, &stores)?;
         }
         Ok(self.last_epoch)
+    }
+}
+
+impl Parts {
+    /// What an epoch changed of how far the job has come.
+    fn changes(&mut self, before: &Cursor, batch: u64, plans: Vec<Plan>) -> Cursor {
+        Cursor {
+            begun: before.begun,
+            batch,
+            split_numbers: self.split_numbers.largest(),
+            inputs: self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect(),
+            watermarks: self.trackers.iter().map(|tracker| (tracker.name.clone(), tracker.save())).collect(),
+            keys: self.states.iter().map(|(cell, _)| (cell.schema().operator, cell.keys())).collect(),
+            plans,
+        }
     }
 }

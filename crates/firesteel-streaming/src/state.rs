@@ -12,7 +12,7 @@ mod stateful;
 mod update;
 mod work;
 
-pub(crate) use cell::{StateCell, StoreCell};
+pub(crate) use cell::{StateCell, StoreCell, state_name};
 pub use stateful::Stateful;
 pub use update::Update;
 pub(crate) use work::{ChangesOf, Moment, Output, Work};

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use firesteel_connect_memory::{Collector, QueueSource};
 use firesteel_streaming::{Checkpoint, StreamingContext, Trigger};
+use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 
 type Count = (String, u64);
 
@@ -45,4 +46,52 @@ fn a_job_that_is_started_again_for_every_batch_counts_as_one_that_runs_through()
         same
     });
     assert_eq!(last, [("a".to_owned(), 5), ("b".to_owned(), 3), ("c".to_owned(), 1)]);
+}
+
+/// Counts numbers per ten seconds, a batch for each list, with a new process, so to speak, for each of the parts.
+fn windows(parts: &[&[&[i64]]], threads: &[usize]) -> Vec<(i64, u8, u64)> {
+    let folder = tempfile::tempdir().unwrap();
+    let seconds_of = QueueSource::new(2).keep_committed();
+    let counts = Collector::new();
+    for (part, threads) in parts.iter().zip(threads.iter().cycle()) {
+        let last = std::ptr::eq(part, parts.last().unwrap());
+        let job = StreamingContext::builder("windows")
+            .threads(*threads)
+            .partitions(*threads)
+            .checkpoint(Checkpoint::in_folder(folder.path()).every_batch().snapshot_after(200).segment_bytes(300))
+            .build()
+            .unwrap();
+        job.read_named("seconds", seconds_of.clone())
+            .event_time(|second| Timestamp::from_secs(*second), Watermark::bounded(seconds(5)))
+            .key_by(|second| (*second % 3) as u8)
+            .window(Tumbling::of(seconds(10)))
+            .named("tens")
+            .count()
+            .map(|row| (row.window.start().as_secs(), row.key, row.value))
+            .write(counts.clone());
+        let mut run = job.begin().unwrap();
+        for batch in *part {
+            seconds_of.handle().push(batch.to_vec()).unwrap();
+            run.next_batch().unwrap();
+        }
+        if last {
+            run.last_batch().unwrap();
+        }
+    }
+    let mut rows = counts.records();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn windows_that_are_open_survive_and_fire_once() {
+    let batches: Vec<Vec<i64>> = (0..12).map(|batch| (0..9).map(|n| batch * 4 + (n * 5) % 13).collect()).collect();
+    let batches: Vec<&[i64]> = batches.iter().map(Vec::as_slice).collect();
+    let through = windows(&[&batches], &[2]);
+    assert!(through.len() > 10, "{through:?}");
+    let one_by_one: Vec<&[&[i64]]> = batches.chunks(1).collect();
+    assert_eq!(windows(&one_by_one, &[1]), through);
+    assert_eq!(windows(&one_by_one, &[3, 1, 2]), through);
+    let some: Vec<&[&[i64]]> = batches.chunks(5).collect();
+    assert_eq!(windows(&some, &[2, 1]), through);
 }

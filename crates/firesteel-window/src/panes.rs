@@ -29,10 +29,16 @@
 //! into it again, and adding keys, costs nothing. Keys are never cloned. What was fired is released with the beginning
 //! of the next batch.
 //!
+//! # Changes, for who writes them down
+//!
+//! [`save`](Panes::save) hands out what has changed since it was last called: keys of windows that have fired, and keys
+//! whose accumulators are new or different. Who writes that down each time can [`load`](Panes::load) it again after a
+//! restart, and finds the same windows with the same keys in the same order. Nothing is noted before the first call.
+//!
 //! # What it does not do
 //!
 //! It judges no event late (a merge into a window that has fired opens it again: the caller asks the watermark
-//! first), computes no hash, and survives no restart.
+//! first), computes no hash, and writes nothing down itself.
 
 mod pane;
 
@@ -55,6 +61,8 @@ pub struct Panes<K, A> {
     fired: Vec<Pane<K, A>>,
     /// The windows merged into in this attempt; one that fired and was opened again stands here twice.
     touched: Vec<Window>,
+    /// Panes that have fired since changes were last asked for, and whose keys were told before.
+    gone: Vec<Pane<K, A>>,
     /// The buffers of a pane that is done, for the next one.
     spare: Option<Pane<K, A>>,
     batch: Option<u64>,
@@ -76,6 +84,7 @@ impl<K, A> Panes<K, A> {
             recent: 0,
             fired: Vec::new(),
             touched: Vec::new(),
+            gone: Vec::new(),
             spare: None,
             batch: None,
             attempt: 1,
@@ -107,6 +116,10 @@ impl<K, A> Panes<K, A> {
         }
         self.touched = touched;
         for pane in self.fired.drain(..) {
+            if pane.is_saved() {
+                self.gone.push(pane);
+                continue;
+            }
             let better = match &self.spare {
                 Some(spare) => pane.capacity() > spare.capacity(),
                 None => true,
@@ -159,6 +172,22 @@ impl<K, A> Panes<K, A> {
         self.fired[earlier..].iter().flat_map(Pane::iter)
     }
 
+    /// Hands out what has changed since this was last called, or since the beginning: first the keys of windows that are
+    /// not open any more to `remove`, then every key whose accumulator is new or different to `set`.
+    ///
+    /// The last attempt is kept for good: whoever writes this down cannot take it back.
+    pub fn save(&mut self, mut remove: impl FnMut(Window, &K), mut set: impl FnMut(Window, &K, &A)) {
+        self.keep();
+        self.batch = None;
+        for pane in self.gone.drain(..) {
+            pane.saved_keys().for_each(|key| remove(pane.window(), key));
+        }
+        for pane in &mut self.open {
+            let window = pane.window();
+            pane.save(|key, acc| set(window, key, acc));
+        }
+    }
+
     /// What all open windows hold, in the order of [`due`](Self::due).
     pub fn iter(&self) -> impl Iterator<Item = (Window, &K, &A)> {
         self.open.iter().flat_map(Pane::iter)
@@ -209,6 +238,28 @@ impl<K: Eq, A> Panes<K, A> {
             self.touched.push(window);
         }
         pane.merge(hash, key, acc, combine);
+    }
+
+    /// Takes a key into an open window that was [saved](Self::save) before, in place of what it has there. To be called
+    /// before the first batch begins; it counts as saved.
+    pub fn load(&mut self, window: Window, hash: u64, key: K, acc: A)
+    where
+        A: Clone,
+    {
+        self.merge(window, hash, key, acc, |old, new| *old = new);
+        self.open[self.recent].set_saved();
+    }
+
+    /// Removes a key from an open window, and the window with its last key. For what was saved as removed.
+    pub fn unload(&mut self, window: Window, hash: u64, key: &K) {
+        if let Ok(at) = self.position(window)
+            && self.open[at].remove(hash, key)
+        {
+            self.open[at].set_saved();
+            if self.open[at].len() == 0 {
+                self.open.remove(at);
+            }
+        }
     }
 
     /// The position of the window's pane, which becomes the recent one.

@@ -94,7 +94,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
         stored.restore(last, &setup, program)?;
     }
     let stores: Vec<&dyn StateStore> = program.states.iter().map(|cell| cell.store()).collect();
-    for cell in program.states.iter().filter(|cell| known.store(&cell.schema().operator).is_none()) {
+    for cell in program.states.iter().filter(|cell| known.store(&cell.declared().operator).is_none()) {
         cell.initialise()?;
         stored.settle_initial(cell.store(), last)?;
     }
@@ -319,7 +319,7 @@ fn compare(
     program: &Program<'_>,
     is_new: bool,
 ) -> Result<Catalog> {
-    let declared: Vec<StoreSchema> = program.states.iter().map(|cell| cell.schema()).collect();
+    let declared: Vec<StoreSchema> = program.states.iter().map(|cell| cell.declared()).collect();
     let comparison = known.compare(&declared);
     let mut report = comparison.to_string();
     let here: BTreeSet<&str> = program.inputs.iter().copied().collect();
@@ -346,7 +346,7 @@ fn compare(
         tracing::info!(job = program.job, "the job goes on from {}\n{report}", settings.folder.display());
     }
     for cell in program.states.iter().filter(|cell| !cell.is_named()) {
-        let operator = cell.schema().operator;
+        let operator = cell.declared().operator;
         tracing::warn!(
             job = program.job,
             operator,

@@ -178,7 +178,7 @@ impl Parts {
             split_numbers: self.split_numbers.largest(),
             inputs: self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect(),
             watermarks: self.trackers.iter().map(|tracker| (tracker.name.clone(), tracker.save())).collect(),
-            keys: self.states.iter().map(|(cell, _)| (cell.schema().operator, cell.keys())).collect(),
+            keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
             plans,
         }
     }

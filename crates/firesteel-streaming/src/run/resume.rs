@@ -53,7 +53,7 @@ impl JobRun {
             }
         }
         for (cell, _) in &self.parts.states {
-            if let Some(keys) = cursor.keys.get(&cell.schema().operator) {
+            if let Some(keys) = cursor.keys.get(&cell.declared().operator) {
                 cell.set_keys(*keys);
             }
         }
@@ -62,7 +62,7 @@ impl JobRun {
     }
 
     fn open_in_memory(&self) -> Result<()> {
-        let schemas: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell.schema()).collect();
+        let schemas: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell.declared()).collect();
         let catalog = Catalog::new(KeyGroups::default()).with(&schemas, false)?;
         let setup = StoreSetup { catalog: &catalog, backend: None, budget: MemoryBudget::unlimited() };
         for (cell, _) in &self.parts.states {

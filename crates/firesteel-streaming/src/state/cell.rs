@@ -1,19 +1,22 @@
 //! The state that an operator declares while the program is built, and the store it becomes when the job starts.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use firesteel_core::Key;
 use firesteel_core::hash::hash_key;
+use firesteel_core::{Key, Operator};
 use firesteel_state::{Declaration, KeyedStore, StateStore, StoreSchema, StoreSetup};
 use parking_lot::Mutex;
 
 use crate::error::Result;
+use crate::graph::Graph;
+use crate::input::unique_name;
 
 /// The state of one operator, whatever its types: what the job sees of it.
 pub(crate) trait StateCell: Send + Sync {
     /// What is declared.
-    fn schema(&self) -> StoreSchema;
+    fn declared(&self) -> StoreSchema;
     /// Whether the user gave the operator its name.
     fn is_named(&self) -> bool;
     /// Opens the store.
@@ -26,6 +29,19 @@ pub(crate) trait StateCell: Send + Sync {
     fn keys(&self) -> u64;
     /// Says how many keys have state.
     fn set_keys(&self, keys: u64);
+}
+
+/// The name under which the operator's state is stored: its own, or that of its kind with a number.
+pub(crate) fn state_name(graph: &Graph, operator: &Operator) -> String {
+    if operator.is_named() {
+        return operator.name().to_owned();
+    }
+    let kind = operator.kind();
+    graph.change(|parts| {
+        let taken = parts.states.iter().map(|(cell, _)| cell.declared().operator);
+        let taken: HashSet<String> = taken.collect();
+        unique_name(kind, &taken.iter().map(String::as_str).collect())
+    })
 }
 
 /// What fills a new store.
@@ -75,7 +91,7 @@ impl<K: Key> StoreCell<K> {
 }
 
 impl<K: Key> StateCell for StoreCell<K> {
-    fn schema(&self) -> StoreSchema {
+    fn declared(&self) -> StoreSchema {
         self.declared.lock().schema.clone()
     }
 

@@ -7,11 +7,11 @@ use firesteel_state::Declaration;
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::graph::{Graph, Rest};
+use crate::graph::Rest;
 use crate::state::lists::Lists;
 use crate::state::rdd::{Doing, StatefulRdd, side};
 use crate::state::work::{ChangesOf, Work};
-use crate::state::{StateCell, StoreCell};
+use crate::state::{StateCell, StoreCell, state_name};
 use crate::stream::{DStream, Origins, Stream};
 use crate::time::{KEY_GROUPS, Tracker};
 
@@ -42,7 +42,7 @@ where
         declare: impl FnOnce(&mut Declaration<K>) -> W,
     ) -> Stream<Self> {
         let Stream { graph, node: parent } = parent;
-        let mut declaration = Declaration::new(name_of(&graph, &operator));
+        let mut declaration = Declaration::new(state_name(&graph, &operator));
         let work = Arc::new(declare(&mut declaration));
         let cell = StoreCell::new(declaration, operator.is_named());
         let changes = Accumulator::new();
@@ -61,19 +61,6 @@ where
     pub(crate) fn work_mut(&mut self) -> &mut W {
         Arc::get_mut(&mut self.work).expect("nothing runs while the program is built")
     }
-}
-
-/// The name under which the operator's state is stored: its own, or that of its kind with a number.
-fn name_of(graph: &Graph, operator: &Operator) -> String {
-    if operator.is_named() {
-        return operator.name().to_owned();
-    }
-    let kind = operator.kind();
-    graph.change(|parts| {
-        let taken = parts.states.iter().map(|(cell, _)| cell.schema().operator);
-        let taken: std::collections::HashSet<String> = taken.collect();
-        crate::input::unique_name(kind, &taken.iter().map(String::as_str).collect())
-    })
 }
 
 impl<D, K, T, W> DStream for Stateful<D, K, T, W>

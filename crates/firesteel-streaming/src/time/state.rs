@@ -1,7 +1,19 @@
 //! The open windows of a keyed stream, by key group.
 
-use firesteel_window::Panes;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use firesteel_core::hash::hash_key;
+use firesteel_core::{Exchange, Key};
+use firesteel_state::{
+    Change, Frame, FrameWriter, KeyGroup, KeyGroupRange, KeyGroups, Shard, StateBackend, StateError, StateStore,
+    StoreId, StoreSchema, StoreSetup, TableId, TableKind, TableSchema, Times, TypeTag,
+};
+use firesteel_window::{Panes, Window};
 use parking_lot::Mutex;
+
+use crate::error::Result;
+use crate::state::StateCell;
 
 /// How many key groups there are: the unit in which keys are placed and moved.
 pub(crate) const KEY_GROUPS: usize = 128;
@@ -30,17 +42,225 @@ pub(crate) fn placement(partitions: usize) -> [u8; KEY_GROUPS] {
 
 /// Open windows, key group by key group, each under a lock of its own: a task locks the groups it owns, one after the
 /// other, and no two tasks own the same.
+///
+/// All of them are in memory. In a job with a checkpoint, each epoch's changes go into the changelog as those of any
+/// other state do, under keys that are windows with keys; a backend holds a copy.
 pub(crate) struct WindowState<K, A> {
     groups: Box<[Mutex<Panes<K, A>>]>,
+    /// What is declared, under the operator's name.
+    declared: Mutex<(StoreSchema, bool)>,
+    opened: OnceLock<StoreSchema>,
+    epoch: AtomicU64,
 }
 
 impl<K, A> WindowState<K, A> {
-    pub(crate) fn new() -> Self {
-        Self { groups: (0..KEY_GROUPS).map(|_| Mutex::new(Panes::new())).collect() }
-    }
-
     pub(crate) fn group(&self, group: usize) -> &Mutex<Panes<K, A>> {
         &self.groups[group]
+    }
+}
+
+impl<K: Key, A: Exchange> WindowState<K, A> {
+    pub(crate) fn new(operator: String, is_named: bool) -> Arc<Self> {
+        let table = TableSchema {
+            id: TableId(0),
+            name: "windows".to_owned(),
+            kind: TableKind::Value,
+            value: TypeTag::of::<A>(),
+            field: None,
+            ttl: None,
+        };
+        let key = TypeTag::of::<(Window, K)>();
+        let schema = StoreSchema { id: StoreId(0), operator, key, tables: vec![table], next_table: 0 };
+        Arc::new(Self {
+            groups: (0..KEY_GROUPS).map(|_| Mutex::new(Panes::new())).collect(),
+            declared: Mutex::new((schema, is_named)),
+            opened: OnceLock::new(),
+            epoch: AtomicU64::new(0),
+        })
+    }
+
+    /// Gives the operator the name under which its windows are stored.
+    pub(crate) fn rename(&self, name: &str) {
+        let mut declared = self.declared.lock();
+        name.clone_into(&mut declared.0.operator);
+        declared.1 = true;
+    }
+
+    fn table(&self) -> TableId {
+        self.opened.get().and_then(|schema| schema.tables.first()).map_or(TableId(0), |table| table.id)
+    }
+
+    fn shard(&self, group: KeyGroup) -> Shard {
+        Shard { store: self.opened.get().map_or(StoreId(0), |schema| schema.id), group }
+    }
+
+    fn state(&self) -> String {
+        format!("{}/windows", self.declared().operator)
+    }
+
+    fn encode(&self, window: Window, key: &K, into: &mut Vec<u8>) -> firesteel_state::Result<()> {
+        self.put(into, &(window, key))
+    }
+
+    fn put(&self, into: &mut Vec<u8>, value: &impl serde::Serialize) -> firesteel_state::Result<()> {
+        into.clear();
+        let encode_error = |source| StateError::Encode { state: self.state(), source };
+        *into = postcard::to_extend(value, std::mem::take(into)).map_err(encode_error)?;
+        Ok(())
+    }
+
+    fn load(&self, panes: &mut Panes<K, A>, change: Change<'_>) -> firesteel_state::Result<()> {
+        let decode_error = |source| StateError::Decode { state: self.state(), source };
+        let (window, key): (Window, K) = postcard::from_bytes(change.key).map_err(decode_error)?;
+        let hash = hash_key(&key);
+        match change.value {
+            Some(value) => panes.load(window, hash, key, postcard::from_bytes(value).map_err(decode_error)?),
+            None => panes.unload(window, hash, &key),
+        }
+        Ok(())
+    }
+
+    /// Reads what a backend holds.
+    fn load_all(&self, backend: &dyn StateBackend) -> firesteel_state::Result<()> {
+        let table = self.table();
+        for group in self.key_groups().all().iter() {
+            let mut panes = self.groups[usize::from(group.0)].lock();
+            backend.scan(self.shard(group), table, &[], &mut |key, value| {
+                self.load(&mut panes, Change { table, key, value: Some(value) })
+            })?;
+            let marker = backend.marker(self.shard(group))?.unwrap_or(0);
+            self.epoch.fetch_max(marker, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
+    fn declared(&self) -> StoreSchema {
+        self.declared.lock().0.clone()
+    }
+    fn is_named(&self) -> bool {
+        self.declared.lock().1
+    }
+    fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()> {
+        let declared = self.declared();
+        if setup.catalog.groups() != self.key_groups() {
+            let reason = format!("windows have {KEY_GROUPS} key groups, the checkpoint has {}", setup.catalog.groups().count());
+            return Err(StateError::KeyGroups { reason });
+        }
+        let Some(schema) = setup.catalog.store(&declared.operator).cloned() else {
+            let report = setup.catalog.compare(&[declared]).to_string();
+            return Err(StateError::Mismatch { report });
+        };
+        if let Some(backend) = &setup.backend {
+            backend.declare(&schema);
+        }
+        // The job opens its states once.
+        _ = self.opened.set(schema);
+        setup.backend.as_ref().map_or(Ok(()), |backend| self.load_all(&**backend))
+    }
+    fn initialise(&self) -> Result<()> {
+        Ok(())
+    }
+    fn store(&self) -> &dyn StateStore {
+        self
+    }
+    fn keys(&self) -> u64 {
+        0
+    }
+    fn set_keys(&self, _: u64) {}
+}
+
+impl<K: Key, A: Exchange> StateStore for WindowState<K, A> {
+    fn schema(&self) -> &StoreSchema {
+        self.opened.get().expect("the job opens all stores before its first batch")
+    }
+
+    fn key_groups(&self) -> KeyGroups {
+        KeyGroups::default()
+    }
+
+    fn begin(&self, batch: u64) {
+        self.groups.iter().for_each(|panes| panes.lock().begin(batch));
+    }
+
+    fn end_epoch_in(&self, groups: KeyGroupRange, epoch: u64) -> firesteel_state::Result<Vec<Frame>> {
+        let mut frames = Vec::new();
+        let mut key_bytes = Vec::new();
+        let mut bytes = Vec::new();
+        for group in groups.iter() {
+            let mut out = FrameWriter::new();
+            out.begin_table(self.table());
+            let out_cell = std::cell::RefCell::new((&mut out, &mut key_bytes, Ok(())));
+            self.groups[usize::from(group.0)].lock().save(
+                |window, key| {
+                    let (out, key_bytes, failed) = &mut *out_cell.borrow_mut();
+                    match self.encode(window, key, key_bytes) {
+                        Ok(()) => out.remove(key_bytes),
+                        Err(error) => *failed = Err(error),
+                    }
+                },
+                |window, key, acc| {
+                    let (out, key_bytes, failed) = &mut *out_cell.borrow_mut();
+                    match self.encode(window, key, key_bytes).and_then(|()| self.put(&mut bytes, acc)) {
+                        Ok(()) => out.put(key_bytes, &bytes),
+                        Err(error) => *failed = Err(error),
+                    }
+                },
+            );
+            out_cell.into_inner().2?;
+            if !out.is_empty() {
+                frames.push(out.finish(self.shard(group)));
+            }
+        }
+        self.epoch.fetch_max(epoch, Ordering::Relaxed);
+        Ok(frames)
+    }
+
+    fn pass_epoch(&self, epoch: u64) {
+        self.epoch.fetch_max(epoch, Ordering::Relaxed);
+    }
+
+    fn applied_in(&self, _: KeyGroupRange, _: u64) {}
+
+    fn image(&self, group: KeyGroup) -> firesteel_state::Result<(u64, Frame)> {
+        let mut out = FrameWriter::new();
+        out.begin_table(self.table());
+        let (mut key_bytes, mut bytes) = (Vec::new(), Vec::new());
+        for (window, key, acc) in self.groups[usize::from(group.0)].lock().iter() {
+            self.encode(window, key, &mut key_bytes)?;
+            self.put(&mut bytes, acc)?;
+            out.put(&key_bytes, &bytes);
+        }
+        Ok((self.epoch.load(Ordering::Relaxed), out.finish(self.shard(group))))
+    }
+
+    fn restore(&self, epoch: u64, frame: &Frame) -> firesteel_state::Result<()> {
+        let group = frame.shard().group;
+        let Some(panes) = self.groups.get(usize::from(group.0)) else {
+            let reason = format!("{} is no part of the windows of {}", frame.shard(), self.schema().operator);
+            return Err(StateError::KeyGroups { reason });
+        };
+        let mut panes = panes.lock();
+        let table = self.table();
+        for change in frame.changes().filter(|change| change.table == table) {
+            self.load(&mut panes, change)?;
+        }
+        self.epoch.fetch_max(epoch, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn sweep(&self, _: usize, _: Times) -> usize {
+        0
+    }
+
+    fn relieve(&self) -> bool {
+        false
+    }
+
+    fn memory_used(&self) -> u64 {
+        let keys: usize = self.groups.iter().map(|panes| panes.lock().key_count()).sum();
+        (keys * (size_of::<(K, A)>() + 24)) as u64
     }
 }
 
@@ -56,6 +276,9 @@ mod tests {
                 assert!(groups_of(usize::from(*owner), partitions).contains(&group));
             }
             assert!(placement.is_sorted());
+        }
+        for hash in [0, 1, u64::MAX / 3, u64::MAX] {
+            assert_eq!(usize::from(KeyGroups::default().group_of(hash).0), key_group(hash));
         }
     }
 }

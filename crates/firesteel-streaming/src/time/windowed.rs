@@ -3,12 +3,13 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Data, Key, Lineage, Operator};
+use firesteel_core::{Accumulator, Data, Exchange, Key, Lineage, Operator};
 use firesteel_window::{Aggregator, Count, DisjointWindows, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
 
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::graph::{Rest, What};
+use crate::state::{StateCell, state_name};
 use crate::stream::{DStream, Origins, SideOutput, Stream};
 use crate::time::recycle::Recycled;
 use crate::time::state::{KEY_GROUPS, WindowState};
@@ -61,11 +62,15 @@ where
     /// What `aggregator` makes of each key's values in each window.
     pub fn aggregate<A>(self, aggregator: A) -> Stream<WindowAggregate<D, K, V, W, A>>
     where
-        A: Aggregator<V, Acc: Data, Out: Send + 'static> + Send + Sync + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
         let late_count = self.stream.graph.counter(What::Late);
         let fired = self.stream.graph.fired();
         let rest = self.stream.graph.rest(self.operator.clone());
+        let name = state_name(&self.stream.graph, &self.operator);
+        let state = WindowState::new(name, self.operator.is_named());
+        let changes = Accumulator::new();
+        self.stream.graph.change(|parts| parts.states.push((Arc::clone(&state) as Arc<dyn StateCell>, changes)));
         let late_output =
             self.late.map(|late| -> LateOutput<K, V> { Arc::new(move |at, key, value| late((at, (key, value)))) });
         let node = WindowAggregate {
@@ -73,7 +78,7 @@ where
             operator: self.operator,
             windows: self.windows,
             aggregator: Arc::new(aggregator),
-            state: Arc::new(WindowState::new()),
+            state,
             recycled: Arc::new(Recycled::new()),
             trackers: self.trackers,
             late_count,
@@ -93,7 +98,7 @@ where
     pub fn sum(self) -> Stream<impl DStream<Item = WindowResult<K, <Sum as Aggregator<V>>::Out>>>
     where
         V: Summand,
-        Sum: Aggregator<V, Acc: Data, Out: Send + 'static>,
+        Sum: Aggregator<V, Acc: Exchange, Out: Send + 'static>,
     {
         self.aggregate(Sum)
     }
@@ -101,7 +106,7 @@ where
     /// The smallest of each key's values in each window.
     pub fn min(self) -> Stream<impl DStream<Item = WindowResult<K, V>>>
     where
-        V: Ord + Data,
+        V: Ord + Exchange,
     {
         self.present(Min)
     }
@@ -109,7 +114,7 @@ where
     /// The largest of each key's values in each window.
     pub fn max(self) -> Stream<impl DStream<Item = WindowResult<K, V>>>
     where
-        V: Ord + Data,
+        V: Ord + Exchange,
     {
         self.present(Max)
     }
@@ -118,7 +123,7 @@ where
     pub fn mean(self) -> Stream<impl DStream<Item = WindowResult<K, f64>>>
     where
         V: Summand,
-        Mean: Aggregator<V, Acc: Data, Out = Option<f64>>,
+        Mean: Aggregator<V, Acc: Exchange, Out = Option<f64>>,
     {
         self.present(Mean)
     }
@@ -126,7 +131,7 @@ where
     /// Each key's values in each window, reduced by `f` in the order in which they came.
     pub fn reduce<F>(self, f: F) -> Stream<impl DStream<Item = WindowResult<K, V>>>
     where
-        V: Data,
+        V: Exchange,
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
         self.present(Reduce::new(f))
@@ -135,7 +140,7 @@ where
     /// Each key's values in each window, folded into `zero` by `add`; `merge` joins the folds of two partitions.
     pub fn fold<Z, F, M>(self, zero: Z, add: F, merge: M) -> Stream<impl DStream<Item = WindowResult<K, Z>>>
     where
-        Z: Data,
+        Z: Exchange,
         F: Fn(&mut Z, V) + Send + Sync + 'static,
         M: Fn(&mut Z, Z) + Send + Sync + 'static,
     {
@@ -145,7 +150,7 @@ where
     /// For aggregations that have no result before the first value: a fired window holds at least one.
     fn present<A, T>(self, aggregator: A) -> Stream<impl DStream<Item = WindowResult<K, T>>>
     where
-        A: Aggregator<V, Acc: Data, Out = Option<T>> + Send + Sync + 'static,
+        A: Aggregator<V, Acc: Exchange, Out = Option<T>> + Send + Sync + 'static,
         T: Send + 'static,
     {
         let operator = self.operator.clone();
@@ -181,7 +186,7 @@ where
     V: Send + 'static,
     D: DStream<Item = (Timestamp, (K, V))>,
     W: DisjointWindows + Clone + Send + Sync + 'static,
-    A: Aggregator<V, Acc: Data, Out: Send + 'static> + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
 {
     type Item = WindowResult<K, A::Out>;
     type Rdd = WindowRdd<D::Rdd, K, V, W, A>;
@@ -211,6 +216,9 @@ where
     }
     fn operator_mut(&mut self) -> &mut Operator {
         &mut self.operator
+    }
+    fn renamed(&mut self) {
+        self.state.rename(self.operator.name());
     }
     fn trace(&self, origins: &mut Origins) {
         self.parent.trace(origins);

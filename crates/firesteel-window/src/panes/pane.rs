@@ -19,6 +19,10 @@ pub(super) struct Pane<K, A> {
     base: usize,
     /// Positions below `base` that the attempt has changed, each once, with what they held before.
     undo: Vec<(u32, A)>,
+    /// How many entries there were when changes were last asked for.
+    saved: usize,
+    /// Positions below `saved` that have been changed since; one may stand here once for each batch.
+    changed: Vec<u32>,
 }
 
 struct Entry<K, A> {
@@ -39,7 +43,16 @@ const fn spread(hash: u64) -> u64 {
 
 impl<K, A> Pane<K, A> {
     pub(super) const fn new(window: Window) -> Self {
-        Self { window, entries: Vec::new(), index: HashTable::new(), attempt: 0, base: 0, undo: Vec::new() }
+        Self {
+            window,
+            entries: Vec::new(),
+            index: HashTable::new(),
+            attempt: 0,
+            base: 0,
+            undo: Vec::new(),
+            saved: 0,
+            changed: Vec::new(),
+        }
     }
 
     /// This pane without contents, for its buffers.
@@ -47,12 +60,13 @@ impl<K, A> Pane<K, A> {
         self.entries.clear();
         self.index.clear();
         self.undo.clear();
+        self.changed.clear();
         self
     }
 
     /// A recycled pane for another window.
     pub(super) fn reused_for(self, window: Window) -> Self {
-        Self { window, attempt: 0, base: 0, ..self }
+        Self { window, attempt: 0, base: 0, saved: 0, ..self }
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -92,6 +106,36 @@ impl<K, A> Pane<K, A> {
     /// Makes the changes of the last attempt final.
     pub(super) fn keep(&mut self) {
         self.undo.clear();
+    }
+
+    /// Whether changes have been asked for since the window was opened.
+    pub(super) fn is_saved(&self) -> bool {
+        self.saved > 0
+    }
+
+    /// Counts everything here as told.
+    pub(super) fn set_saved(&mut self) {
+        self.saved = self.entries.len();
+        self.changed.clear();
+    }
+
+    /// The keys that were there when changes were last asked for.
+    pub(super) fn saved_keys(&self) -> impl Iterator<Item = &K> {
+        self.entries[..self.saved].iter().map(|entry| &entry.key)
+    }
+
+    /// Hands out what has changed since this was last called.
+    pub(super) fn save(&mut self, mut each: impl FnMut(&K, &A)) {
+        self.changed.sort_unstable();
+        self.changed.dedup();
+        for at in self.changed.drain(..) {
+            let entry = &self.entries[at as usize];
+            each(&entry.key, &entry.acc);
+        }
+        for entry in &self.entries[self.saved..] {
+            each(&entry.key, &entry.acc);
+        }
+        self.saved = self.entries.len();
     }
 
     /// Takes back the changes of `attempt`, if it made any. Returns whether the pane existed before it: one that did
@@ -140,6 +184,9 @@ impl<K: Eq, A> Pane<K, A> {
                 if entry.logged != self.attempt && (at as usize) < self.base {
                     self.undo.push((at, entry.acc.clone()));
                     entry.logged = self.attempt;
+                    if (at as usize) < self.saved {
+                        self.changed.push(at);
+                    }
                 }
                 combine(&mut entry.acc, acc);
             }
@@ -149,6 +196,25 @@ impl<K: Eq, A> Pane<K, A> {
                 slot.insert(at);
             }
         }
+    }
+}
+
+impl<K: Eq, A> Pane<K, A> {
+    /// Removes a key, which changes the order of the others.
+    pub(super) fn remove(&mut self, hash: u64, key: &K) -> bool {
+        let entries = &self.entries;
+        let Ok(slot) = self.index.find_entry(spread(hash), |&at| entries[at as usize].is(hash, key)) else {
+            return false;
+        };
+        let (at, _) = slot.remove();
+        self.entries.swap_remove(at as usize);
+        if let Some(moved) = self.entries.get(at as usize) {
+            let last = self.entries.len() as u32;
+            if let Some(slot) = self.index.find_mut(spread(moved.hash), |&other| other == last) {
+                *slot = at;
+            }
+        }
+        true
     }
 }
 

@@ -184,3 +184,71 @@ fn a_window_takes_over_the_buffers_of_one_that_has_fired() {
     assert_eq!(spare, None);
     assert!(small < first);
 }
+
+/// What `save` hands out.
+fn saved(panes: &mut Panes<u32, u64>) -> (Vec<(i64, u32)>, Vec<(i64, u32, u64)>) {
+    let (mut removed, mut set) = (Vec::new(), Vec::new());
+    panes.save(
+        |window, key| removed.push((window.start().as_secs(), *key)),
+        |window, key, n| set.push((window.start().as_secs(), *key, *n)),
+    );
+    (removed, set)
+}
+
+#[test]
+fn changes_are_told_once() {
+    let mut panes = Panes::new();
+    panes.begin(1);
+    add(&mut panes, 0, 1, 1);
+    add(&mut panes, 0, 2, 1);
+    assert_eq!(saved(&mut panes), (vec![], vec![(0, 1, 1), (0, 2, 1)]));
+    assert_eq!(saved(&mut panes), (vec![], vec![]));
+    for batch in 2..4 {
+        panes.begin(batch);
+        add(&mut panes, 0, 2, 1);
+        add(&mut panes, 0, 3, 1);
+    }
+    add(&mut panes, 10, 9, 1);
+    assert_eq!(saved(&mut panes), (vec![], vec![(0, 2, 3), (0, 3, 2), (10, 9, 1)]));
+    panes.begin(4);
+    add(&mut panes, 0, 7, 1);
+    add(&mut panes, 20, 7, 1);
+    drop(panes.fire(at(20)));
+    // Key 7 came and went between two calls.
+    assert_eq!(saved(&mut panes), (vec![(0, 1), (0, 2), (0, 3), (10, 9)], vec![(20, 7, 1)]));
+}
+
+#[test]
+fn what_an_attempt_left_behind_is_not_told() {
+    let mut panes = Panes::new();
+    panes.begin(1);
+    add(&mut panes, 0, 1, 1);
+    saved(&mut panes);
+    panes.begin(2);
+    add(&mut panes, 0, 1, 50);
+    add(&mut panes, 0, 2, 50);
+    drop(panes.fire(at(99)));
+    panes.begin(2);
+    add(&mut panes, 0, 3, 1);
+    // Key 1 has been touched, and is as it was.
+    assert_eq!(saved(&mut panes), (vec![], vec![(0, 1, 1), (0, 3, 1)]));
+}
+
+#[test]
+fn what_was_told_brings_everything_back_in_order() {
+    let mut panes = Panes::new();
+    let mut copy = Panes::new();
+    for batch in 0..40 {
+        panes.begin(batch);
+        for n in 0..5 {
+            add(&mut panes, (batch as i64 + n) / 3 * 10, ((batch * 7 + n as u64 * 3) % 11) as u32, 1);
+        }
+        drop(panes.fire(at(batch as i64 * 3)));
+        if batch % 3 == 0 {
+            let (removed, set) = saved(&mut panes);
+            removed.into_iter().for_each(|(start, key)| copy.unload(window(start), u64::from(key), &key));
+            set.into_iter().for_each(|(start, key, n)| copy.load(window(start), u64::from(key), key, n));
+            assert_eq!(contents(&copy), contents(&panes));
+        }
+    }
+}

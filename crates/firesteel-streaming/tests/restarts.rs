@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use firesteel_connect_file::TextFileSink;
 use firesteel_connect_memory::{Collector, QueueSource};
 use firesteel_streaming::{Checkpoint, StreamingContext, Trigger};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
@@ -94,4 +95,136 @@ fn windows_that_are_open_survive_and_fire_once() {
     assert_eq!(windows(&one_by_one, &[3, 1, 2]), through);
     let some: Vec<&[&[i64]]> = batches.chunks(5).collect();
     assert_eq!(windows(&some, &[2, 1]), through);
+}
+
+/// A job that counts words into a new collector.
+fn counting(checkpoint: Checkpoint, words: &QueueSource<String>) -> (StreamingContext, Collector<Count>) {
+    let job = StreamingContext::builder("counts").threads(2).checkpoint(checkpoint).build().unwrap();
+    let counts = Collector::new();
+    job.read_named("words", words.clone())
+        .map(|word| (word, 1))
+        .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.len() as u64))
+        .named("counts")
+        .write(counts.clone());
+    (job, counts)
+}
+
+fn push(words: &QueueSource<String>, batch: &str) {
+    words.handle().push(batch.split_whitespace().map(str::to_owned).collect()).unwrap();
+}
+
+fn counts(of: &[(&str, u64)]) -> Vec<Count> {
+    of.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect()
+}
+
+#[test]
+fn a_savepoint_stands_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let words = QueueSource::new(1).keep_committed();
+    let (job, _) = counting(Checkpoint::in_folder(at("first")), &words);
+    let mut run = job.begin().unwrap();
+    push(&words, "a b a");
+    run.next_batch().unwrap();
+    let epoch = run.savepoint(at("saved")).unwrap();
+    push(&words, "b");
+    run.next_batch().unwrap();
+    drop(run);
+    let again = counting(Checkpoint::in_folder(at("first")), &words).0.begin().unwrap().savepoint(at("saved"));
+    assert!(again.unwrap_err().to_string().contains("there is a checkpoint in it already"));
+    std::fs::remove_dir_all(at("first")).unwrap();
+    // Another job begins with it, and reads on from there; then it goes on by itself.
+    for (batch, expected) in [("c", [("a", 2), ("b", 2), ("c", 1)]), ("a", [("a", 3), ("b", 2), ("c", 1)])] {
+        push(&words, batch);
+        let (job, collected) = counting(Checkpoint::in_folder(at("second")).start_from(at("saved")), &words);
+        job.run(Trigger::AvailableNow).unwrap();
+        let mut collected = collected.records();
+        collected.sort();
+        assert_eq!(collected, counts(&expected), "behind epoch {epoch}");
+    }
+}
+
+#[test]
+fn a_changed_program_is_told_what_fits_before_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = QueueSource::new(1).keep_committed();
+    push(&words, "a b a");
+    counting(Checkpoint::in_folder(folder.path()), &words).0.run(Trigger::AvailableNow).unwrap();
+    let changed = |checkpoint: Checkpoint| {
+        let job = StreamingContext::builder("counts").threads(2).checkpoint(checkpoint).build().unwrap();
+        let counts = Collector::new();
+        job.read_named("other words", words.clone())
+            .map(|word| (word, 1))
+            .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.len() as u64))
+            .named("totals")
+            .write(counts.clone());
+        job.run(Trigger::AvailableNow).map(|()| counts.records())
+    };
+    let refused = changed(Checkpoint::in_folder(folder.path())).unwrap_err().to_string();
+    for part in [
+        "FS-S010",
+        "lost:    counts/state",
+        "lost:    input words",
+        "new:     totals/state",
+        "new:     input other words",
+    ] {
+        assert!(refused.contains(part), "{part} is not in {refused}");
+    }
+    let mut fresh = changed(Checkpoint::in_folder(folder.path()).allow_loss(true)).unwrap();
+    fresh.sort();
+    assert_eq!(fresh, counts(&[("a", 2), ("b", 1)]));
+}
+
+#[test]
+fn two_jobs_do_not_share_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = QueueSource::new(1).keep_committed();
+    let run = counting(Checkpoint::in_folder(folder.path()), &words).0.begin().unwrap();
+    let refused = counting(Checkpoint::in_folder(folder.path()), &words).0.begin().unwrap_err();
+    assert!(format!("{refused:?}").contains("FS-T004"), "{refused:?}");
+    drop(run);
+    counting(Checkpoint::in_folder(folder.path()), &words).0.begin().unwrap();
+}
+
+#[test]
+fn results_and_checkpoint_have_to_belong_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let words = QueueSource::new(1).keep_committed();
+    let job = |checkpoint: &str| {
+        let job = StreamingContext::builder("lines")
+            .threads(1)
+            .checkpoint(Checkpoint::in_folder(at(checkpoint)).every_batch());
+        let job = job.build().unwrap();
+        job.read_named("words", words.clone()).write(TextFileSink::new(at("out")));
+        job
+    };
+    push(&words, "a");
+    job("one").run(Trigger::AvailableNow).unwrap();
+    std::fs::rename(at("one"), at("copy")).unwrap();
+    copy(&at("copy"), &at("one"));
+    push(&words, "b");
+    job("one").run(Trigger::AvailableNow).unwrap();
+    // An old copy of the checkpoint knows less than the results.
+    let refused = job("copy").run(Trigger::AvailableNow).unwrap_err().to_string();
+    assert!(refused.contains("FS-S011") && refused.contains("an old copy"), "{refused}");
+    // Results that are gone are not passed over.
+    for file in ["part-0000000002-00000.txt", "_committed/0000000002"] {
+        std::fs::remove_file(at("out").join(file)).unwrap();
+    }
+    let refused = job("one").run(Trigger::AvailableNow).unwrap_err().to_string();
+    assert!(refused.contains("FS-S011") && refused.contains("results have been lost"), "{refused}");
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }

@@ -1,11 +1,14 @@
 //! Telling a job's thread to go on or to stop.
 
-use std::sync::Arc;
+use std::path::PathBuf;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use firesteel_connect::Epoch;
 use firesteel_core::Clock;
 use parking_lot::{Condvar, Mutex};
 
+use crate::error::{Error, Result};
 use crate::run::Tasks;
 
 /// How a job is to end.
@@ -22,6 +25,20 @@ struct State {
     stop: Option<Stop>,
     woken: bool,
     moves: u64,
+    savepoints: Savepoints,
+}
+
+/// What is asked for from outside, until the job's thread takes it.
+#[derive(Default)]
+struct Savepoints {
+    asked: Vec<Asked>,
+    over: bool,
+}
+
+/// A savepoint that somebody waits for.
+pub(crate) struct Asked {
+    pub(crate) folder: PathBuf,
+    pub(crate) answer: mpsc::Sender<Result<Epoch>>,
 }
 
 /// What a job's thread waits on.
@@ -48,6 +65,28 @@ impl Control {
             state.woken = true;
             self.changed.notify_all();
         }
+    }
+
+    /// Asks for a savepoint. Refused, by dropping the request, when the job has ended.
+    fn ask(&self, asked: Asked) {
+        let mut state = self.state.lock();
+        if !state.savepoints.over {
+            state.savepoints.asked.push(asked);
+            state.woken = true;
+            self.changed.notify_all();
+        }
+    }
+
+    /// The savepoints that have been asked for since the last call.
+    pub(crate) fn take_asked(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.state.lock().savepoints.asked)
+    }
+
+    /// The job has ended: nobody answers any more.
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock();
+        state.savepoints.over = true;
+        state.savepoints.asked.clear();
     }
 
     /// Waits for a wake-up call, a stop, or the time to pass.
@@ -97,6 +136,25 @@ pub struct Stopper {
 }
 
 impl Stopper {
+    /// Has the job end its epoch and write a copy of its checkpoint to `folder`, which stands alone: another job can
+    /// [start from it](crate::Checkpoint::start_from), or use a copy of it as its checkpoint. Waits for it; the job goes
+    /// on. Returns the epoch.
+    ///
+    /// # Errors
+    /// When the job has no checkpoint or has ended, or the copy cannot be written; an epoch that cannot be committed ends
+    /// the job, too.
+    pub fn savepoint(&self, folder: impl Into<PathBuf>) -> Result<Epoch> {
+        let (answer, answered) = mpsc::channel();
+        let folder = folder.into();
+        self.control.ask(Asked { folder: folder.clone(), answer });
+        answered.recv().unwrap_or_else(|_| {
+            Err(Error::Setting {
+                what: format!("savepoint {}", folder.display()),
+                reason: "the job has ended: its checkpoint folder itself is the savepoint".to_owned(),
+            })
+        })
+    }
+
     /// Tells the job to end, and returns at once.
     pub fn stop(&self, how: Stop) {
         self.control.stop(how);

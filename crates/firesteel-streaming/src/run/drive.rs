@@ -51,6 +51,10 @@ impl JobRun {
         clock.on_move(Arc::downgrade(&moved));
         let mut due = clock.monotonic();
         loop {
+            for asked in self.control.take_asked() {
+                // Nobody may be waiting any more.
+                _ = asked.answer.send(self.savepoint(&asked.folder));
+            }
             match self.control.stopping() {
                 Some(Stop::AtOnce) => return Ok(()),
                 Some(Stop::Gracefully) => return self.drain_receivers(),
@@ -107,6 +111,7 @@ impl JobRun {
 
     pub(super) fn close(&mut self, ended: Result<()>) -> Result<()> {
         self.closed = true;
+        self.control.end();
         self.abandon_epoch();
         for input in &mut self.parts.inputs {
             input.stop();

@@ -20,6 +20,14 @@ impl RunningJob {
         self.stopper.stop(how);
     }
 
+    /// Has the job write a copy of its checkpoint; see [`Stopper::savepoint`].
+    ///
+    /// # Errors
+    /// As [`Stopper::savepoint`].
+    pub fn savepoint(&self, folder: impl Into<std::path::PathBuf>) -> Result<firesteel_connect::Epoch> {
+        self.stopper.savepoint(folder)
+    }
+
     /// Something to stop the job with from elsewhere.
     #[must_use]
     pub fn stopper(&self) -> Stopper {

@@ -145,7 +145,8 @@ impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
     fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()> {
         let declared = self.declared();
         if setup.catalog.groups() != self.key_groups() {
-            let reason = format!("windows have {KEY_GROUPS} key groups, the checkpoint has {}", setup.catalog.groups().count());
+            let reason =
+                format!("windows have {KEY_GROUPS} key groups, the checkpoint has {}", setup.catalog.groups().count());
             return Err(StateError::KeyGroups { reason });
         }
         let Some(schema) = setup.catalog.store(&declared.operator).cloned() else {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use firesteel_window::Timestamp;
 
 use crate::budget::Reservation;
+use crate::changes::Changes;
 use crate::codec::StateKey;
 use crate::context::KeyContext;
 use crate::error::{Result, StateError};
@@ -126,6 +127,20 @@ impl<K: StateKey> GroupState<K> {
             table.begin();
         }
         self.attempt += 1;
+    }
+
+    /// How much the attempt has changed so far, in all states.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        let mut changes = Changes::default();
+        self.all_ref().for_each(|table| changes += table.changes());
+        changes
+    }
+
+    /// Whether everything that exists is in memory, so that nothing has to be read from a backend.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.all_ref().all(Table::is_complete)
     }
 
     /// One key, to be used with handles. `hash` is the hash of the key, by which it belongs to this group.

@@ -18,6 +18,7 @@
 pub mod backend;
 mod budget;
 pub mod changelog;
+mod changes;
 mod codec;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -42,6 +43,7 @@ mod wire;
 pub use backend::{BackendMetrics, MemoryBackend, OpenBackend, StateBackend};
 pub use budget::{MemoryBudget, Reservation};
 pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochRecord};
+pub use changes::Changes;
 pub use codec::{StateKey, StateValue};
 pub use context::KeyContext;
 pub use declaration::{Declaration, StateOptions};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use firesteel_window::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::backend::StateBackend;
@@ -16,7 +17,7 @@ use crate::key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 use crate::schema::{Catalog, StoreSchema};
 use crate::table::Setup;
 use crate::table::values::Hasher;
-use crate::ttl::Times;
+use crate::ttl::{TimeDomain, Times};
 
 /// The state of one operator: its declared states in all key groups.
 ///
@@ -226,6 +227,9 @@ pub trait StateStore: Send + Sync {
     /// budget is free. `false` if the budget is still exceeded: only an early end of the epoch helps then.
     fn relieve(&self) -> bool;
 
+    /// When the first timer of the domain fires, whatever its key.
+    fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp>;
+
     /// Bytes of memory, partly estimated, as of the last [accounting](GroupState::account) of each group, which this
     /// does again.
     fn memory_used(&self) -> u64;
@@ -297,6 +301,10 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
             share += 0.25;
         }
         !self.budget.is_exceeded()
+    }
+
+    fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp> {
+        self.groups.iter().filter_map(|group| group.lock().next_timer(domain)).min()
     }
 
     fn memory_used(&self) -> u64 {

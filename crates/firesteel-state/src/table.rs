@@ -21,6 +21,7 @@ use std::sync::Arc;
 use firesteel_window::Timestamp;
 
 use crate::backend::StateBackend;
+use crate::changes::Changes;
 use crate::codec;
 use crate::error::{Result, StateError};
 use crate::frame::{Change, FrameWriter, Shard, TableId};
@@ -99,6 +100,9 @@ pub(crate) trait Table<K>: Any + Send {
 
     /// Takes back what was changed since the last `begin`.
     fn roll_back(&mut self);
+
+    /// How much was changed since the last `begin`.
+    fn changes(&self) -> Changes;
 
     /// Writes what changed in the open epoch, and forgets that it did.
     fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()>;

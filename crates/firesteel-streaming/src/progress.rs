@@ -37,9 +37,11 @@ pub struct BatchProgress {
     pub durations: Durations,
     /// The smallest watermark of the job behind the batch, if event time is used and known.
     pub watermark: Option<Timestamp>,
+    /// How the operators with state changed theirs.
+    pub states: Vec<StateProgress>,
     /// Windows of event time that fired, each counted once per operator, whatever the number of its keys.
     pub windows: u64,
-    /// Records that came too late for their window.
+    /// Records that came too late for their window, or for an operator with state that refuses late ones.
     pub late: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
@@ -78,6 +80,25 @@ pub struct OutputProgress {
     pub name: Arc<str>,
     /// Records written.
     pub rows: u64,
+}
+
+/// How one operator with state changed it in a batch.
+///
+/// An entry is a key's state. Where a program declares several states, each value and each entry of a list or map
+/// counts. Timers do not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StateProgress {
+    /// The operator's name.
+    pub operator: Arc<str>,
+    /// Entries behind the batch.
+    pub keys: u64,
+    /// Entries that the batch wrote, new ones included; each counts once.
+    pub updated: u64,
+    /// Entries that the batch removed.
+    pub removed: u64,
+    /// Bytes of memory that the operator's state takes, partly estimated.
+    pub memory_bytes: u64,
 }
 
 /// Where a batch's time went, in microseconds.

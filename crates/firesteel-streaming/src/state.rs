@@ -13,6 +13,7 @@ mod update;
 mod work;
 
 pub(crate) use cell::{StateCell, StoreCell, state_name};
+pub use side::{Plain, WithTime};
 pub use stateful::Stateful;
 pub use update::Update;
 pub(crate) use work::{ChangesOf, Moment, Output, Work};

@@ -2,10 +2,12 @@
 
 use std::marker::PhantomData;
 
+use crate::changes::Changes;
 use crate::codec::{StateKey, StateValue};
 use crate::context::KeyContext;
 use crate::error::Result;
 use crate::group::GroupState;
+use crate::table::Table;
 use crate::table::values::Values;
 use crate::ttl::Times;
 
@@ -122,6 +124,15 @@ impl<V: StateValue> Value<V> {
         let stamps = group.stamps();
         let table: &mut Values<K, V> = group.table(self.at, "value")?;
         table.update_many(records, key, &times, stamps, change)
+    }
+
+    /// How many values of `group` the attempt at the batch has changed so far.
+    ///
+    /// # Errors
+    /// When the handle belongs to another operator.
+    pub fn changes<K: StateKey>(&self, group: &mut GroupState<K>) -> Result<Changes> {
+        let table: &mut Values<K, V> = group.table(self.at, "value")?;
+        Ok(table.changes())
     }
 
     /// Hands every key of `group` that has a value to `each`, with its value: those in memory in the order in which

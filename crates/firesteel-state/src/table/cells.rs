@@ -11,6 +11,7 @@ use super::eviction::{self, MeanSize};
 use super::slots::Slots;
 use super::values::Hasher;
 use super::{Setup, Stamps, Table};
+use crate::changes::Changes;
 use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter};
@@ -41,6 +42,7 @@ pub(crate) struct Cells<K, F, V> {
     tidy_at: usize,
     size: MeanSize,
     sweep_at: usize,
+    changes: Changes,
 }
 
 struct Cell<F, V> {
@@ -73,6 +75,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             tidy_at: FEW,
             size: MeanSize::default(),
             sweep_at: 0,
+            changes: Changes::default(),
         }
     }
 
@@ -87,13 +90,13 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         }
     }
 
-    /// Notes that the field is about to change.
-    fn mark(&mut self, at: usize, field: &F, stamps: Stamps) {
+    /// Notes that the field is about to change. Whether it does for the first time in this attempt.
+    fn mark(&mut self, at: usize, field: &F, stamps: Stamps) -> bool {
         let slot = self.slots.at_mut(at);
         slot.stamp = stamps.attempt;
         let old = slot.value.fields.get_mut(field);
         if old.as_ref().is_some_and(|old| old.stamp == stamps.attempt) {
-            return;
+            return false;
         }
         if at < self.base {
             self.undo.push((at as u32, field.clone(), old.as_deref().cloned()));
@@ -109,6 +112,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
                 self.fields += 1;
             }
         }
+        true
     }
 
     /// Makes sure that the field is here, if it exists.
@@ -165,7 +169,8 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
     /// Renews the field because it was read, if lives are counted so.
     fn read(&mut self, at: usize, field: &F, times: &Times, stamps: Stamps) {
         if let Some(ttl) = self.setup.ttl.filter(|ttl| ttl.counts_reads()) {
-            self.mark(at, field, stamps);
+            let first = self.mark(at, field, stamps);
+            self.changes.note(first, true, true);
             if let Some(field) = self.slots.at_mut(at).value.fields.get_mut(field) {
                 field.touched = ttl.touch(field.touched, times);
             }
@@ -204,10 +209,11 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         if value.is_none() && cell.complete && !cell.fields.contains_key(field) {
             return;
         }
-        self.mark(at, field, stamps);
+        let first = self.mark(at, field, stamps);
         self.emptied += usize::from(value.is_none());
         let ttl = self.setup.ttl;
         if let Some(field) = self.slots.at_mut(at).value.fields.get_mut(field) {
+            self.changes.note(first, field.value.is_some(), value.is_some());
             field.value = value;
             field.touched = ttl.map_or(field.touched, |ttl| ttl.touch(field.touched, times));
         }
@@ -346,6 +352,11 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
         self.undo.clear();
         self.base = self.slots.len();
         self.changed_base = self.changed.len();
+        self.changes = Changes::default();
+    }
+
+    fn changes(&self) -> Changes {
+        self.changes
     }
 
     fn roll_back(&mut self) {
@@ -450,7 +461,8 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
                 .map(|(field, _)| field.clone())
                 .collect();
             for field in gone {
-                self.mark(at, &field, stamps);
+                let first = self.mark(at, &field, stamps);
+                self.changes.note(first, true, false);
                 if let Some(found) = self.slots.at_mut(at).value.fields.get_mut(&field) {
                     found.value = None;
                 }

@@ -11,6 +11,7 @@ use hashbrown::HashTable;
 
 use super::values::Hasher;
 use super::{Setup, Stamps, Table};
+use crate::changes::Changes;
 use crate::codec::{self, StateKey};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter, TableId};
@@ -224,6 +225,10 @@ impl<K: StateKey + Ord> Table<K> for Timers<K> {
             let hash = (self.hasher)(&place.1);
             self.replace(hash, place, due.map(|due| due.timers).unwrap_or_default());
         }
+    }
+
+    fn changes(&self) -> Changes {
+        Changes::default()
     }
 
     fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {

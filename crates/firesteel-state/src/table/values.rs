@@ -7,6 +7,7 @@ use firesteel_window::Timestamp;
 use super::eviction::{self, MeanSize};
 use super::slots::{Moved, Slots};
 use super::{Setup, Stamps, Table};
+use crate::changes::Changes;
 use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter};
@@ -45,6 +46,7 @@ pub(crate) struct Values<K, V> {
     tidy_at: usize,
     size: MeanSize,
     sweep_at: usize,
+    changes: Changes,
 }
 
 struct Undo<V> {
@@ -70,6 +72,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             tidy_at: FEW,
             size: MeanSize::default(),
             sweep_at: 0,
+            changes: Changes::default(),
         }
     }
 
@@ -89,12 +92,12 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         self.setup.ttl.is_some_and(|ttl| ttl.expired(self.touched[at], times))
     }
 
-    /// Notes that the slot is about to change.
+    /// Notes that the slot is about to change. Whether it does for the first time in this attempt.
     #[inline]
-    fn mark(&mut self, at: usize, stamps: Stamps) {
+    fn mark(&mut self, at: usize, stamps: Stamps) -> bool {
         let slot = self.slots.at_mut(at);
         if slot.stamp == stamps.attempt {
-            return;
+            return false;
         }
         if at < self.base {
             self.undo.push(Undo { at: at as u32, stamp: slot.stamp, value: slot.value.clone() });
@@ -104,6 +107,17 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             self.changed.push(at as u32);
         }
         slot.stamp = stamps.attempt;
+        true
+    }
+
+    /// Replaces the value.
+    fn put(&mut self, at: usize, value: Option<V>, stamps: Stamps) {
+        let first = self.mark(at, stamps);
+        let slot = &mut self.slots.at_mut(at).value;
+        let (before, after) = (slot.is_some(), value.is_some());
+        *slot = value;
+        self.changes.note(first, before, after);
+        self.emptied += usize::from(!after);
     }
 
     fn touch(&mut self, at: usize, times: &Times) {
@@ -131,7 +145,8 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             return Ok(None);
         }
         if self.slots.at(at).value.is_some() && self.setup.ttl.is_some_and(|ttl| ttl.counts_reads()) {
-            self.mark(at, stamps);
+            let first = self.mark(at, stamps);
+            self.changes.note(first, true, true);
             self.touch(at, times);
         } else if !self.complete {
             // A clean slot's stamp tells when it was last of use.
@@ -148,9 +163,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             None if value.is_none() && self.complete => return,
             None => self.push(hash, key.clone(), None, 0, Timestamp::MIN),
         };
-        self.mark(at, stamps);
-        self.emptied += usize::from(value.is_none());
-        self.slots.at_mut(at).value = value;
+        self.put(at, value, stamps);
         self.touch(at, times);
     }
 
@@ -180,16 +193,17 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             let mut value = None;
             let result = change(&mut value);
             if value.is_some() || self.slots.at(at).value.is_some() {
-                self.mark(at, stamps);
-                self.slots.at_mut(at).value = value;
+                self.put(at, value, stamps);
                 self.touch(at, times);
             }
             return result;
         }
-        self.mark(at, stamps);
+        let first = self.mark(at, stamps);
         let value = &mut self.slots.at_mut(at).value;
         let result = change(value);
-        self.emptied += usize::from(value.is_none());
+        let after = value.is_some();
+        self.changes.note(first, true, after);
+        self.emptied += usize::from(!after);
         if !self.touched.is_empty() {
             self.touch(at, times);
         }
@@ -208,7 +222,8 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         let result = change(&mut value);
         if value.is_some() {
             let at = self.push(hash, key.clone(), value, 0, Timestamp::MIN);
-            self.mark(at, stamps);
+            let first = self.mark(at, stamps);
+            self.changes.note(first, false, true);
             self.touch(at, times);
         }
         result
@@ -313,6 +328,11 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         self.undo_touched.clear();
         self.base = self.slots.len();
         self.changed_base = self.changed.len();
+        self.changes = Changes::default();
+    }
+
+    fn changes(&self) -> Changes {
+        self.changes
     }
 
     fn roll_back(&mut self) {
@@ -456,12 +476,10 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         let mut removed = 0;
         for at in self.sweep_at..end {
             if self.slots.at(at).value.is_some() && self.expired(at, times) {
-                self.mark(at, stamps);
-                self.slots.at_mut(at).value = None;
+                self.put(at, None, stamps);
                 removed += 1;
             }
         }
-        self.emptied += removed;
         self.sweep_at = if end >= self.slots.len() { 0 } else { end };
         removed
     }

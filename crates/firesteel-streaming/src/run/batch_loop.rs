@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Replay};
-use firesteel_core::{Clock, Context};
+use firesteel_core::{Accumulator, Clock, Context};
+use firesteel_state::TimeDomain;
 use firesteel_state::changelog::InputRange;
 use firesteel_window::Timestamp;
 
@@ -13,10 +14,13 @@ use crate::context::Config;
 use crate::error::{Error, Result};
 use crate::graph::{Counted, Parts, What};
 use crate::input::{Admission, Admitted, Bound, Input};
-use crate::progress::{BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, Summary, per_second, tell};
+use crate::progress::{
+    BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, StateProgress, Summary, per_second, tell,
+};
 use crate::run::again::ask;
 use crate::run::epoch::OpenEpoch;
 use crate::run::{Control, Stop, Tasks};
+use crate::state::{ChangesOf, StateCell};
 use crate::stream::{RecordError, SideOutput};
 
 /// A job that has been started and is advanced batch by batch.
@@ -231,7 +235,11 @@ impl JobRun {
         let admission = self.admission(bound);
         let admitted = self.admit(&admission)?;
         let something = admitted.iter().any(|input| input.ranges > 0);
-        if !something && !force && !self.watermark_can_advance(&admission, &admitted) {
+        if !something
+            && !force
+            && !self.watermark_can_advance(&admission, &admitted)
+            && !self.timers_are_due(&admission)
+        {
             let complete = admitted.iter().all(|input| input.complete);
             let drained = admitted.iter().all(|input| input.drained);
             return Ok(Step::Idle { complete, drained });
@@ -246,6 +254,12 @@ impl JobRun {
             let finished = inputs.filter(|input| input.newly_finished).flat_map(|input| &input.finished);
             tracker.can_advance(admission.now, finished.copied())
         })
+    }
+
+    /// Whether a batch without records would fire timers of processing time.
+    fn timers_are_due(&self, admission: &Admission) -> bool {
+        let mut next = self.parts.states.iter().filter_map(|(cell, _)| cell.next_timer(TimeDomain::Processing));
+        next.any(|timer| timer <= admission.now)
     }
 
     pub(super) fn process(
@@ -341,6 +355,7 @@ impl JobRun {
                 total_us,
             },
             watermark,
+            states: self.parts.states.iter().map(|(cell, changes)| state_progress(&**cell, changes)).collect(),
             windows: self.parts.fired.iter().map(|fired| fired.take().len()).sum(),
             late: counted(&self.parts.counters, What::Late),
             malformed: counted(&self.parts.counters, What::Malformed),
@@ -402,6 +417,19 @@ fn sort_by_level(parts: &mut Parts) -> Result<Vec<usize>> {
     let (levels, outputs) = leveled.into_iter().unzip();
     parts.outputs = outputs;
     Ok(levels)
+}
+
+/// Counts what the batch has changed in the state of one operator.
+fn state_progress(cell: &dyn StateCell, changes: &Accumulator<ChangesOf>) -> StateProgress {
+    let changes = changes.take().total();
+    cell.count(changes);
+    StateProgress {
+        operator: cell.schema().operator.into(),
+        keys: cell.keys(),
+        updated: changes.updated,
+        removed: changes.removed,
+        memory_bytes: cell.store().memory_used(),
+    }
 }
 
 fn counted(counters: &[Counted], what: What) -> u64 {

@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use firesteel_core::hash::hash_key;
 use firesteel_core::{Key, Operator};
-use firesteel_state::{Declaration, KeyedStore, StateStore, StoreSchema, StoreSetup};
+use firesteel_state::{Changes, Declaration, KeyedStore, StateStore, StoreSchema, StoreSetup, TableKind, TimeDomain};
+use firesteel_window::Timestamp;
 use parking_lot::Mutex;
 
 use crate::error::Result;
@@ -25,10 +26,22 @@ pub(crate) trait StateCell: Send + Sync {
     fn initialise(&self) -> Result<()>;
     /// The store, once it is open.
     fn store(&self) -> &dyn StateStore;
-    /// How many keys have state.
+    /// How many entries there are, as far as they have been counted. It is part of what a job goes on from.
     fn keys(&self) -> u64;
-    /// Says how many keys have state.
+    /// Says how many entries there are, where the job goes on from a checkpoint.
     fn set_keys(&self, keys: u64);
+
+    /// Counts what a batch has changed.
+    fn count(&self, changes: Changes) {
+        self.set_keys((self.keys() + changes.inserted).saturating_sub(changes.removed));
+    }
+
+    /// When the first timer of the domain fires, once the store is open.
+    fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp> {
+        let store = self.store();
+        let has_some = store.schema().tables.iter().any(|table| table.kind == TableKind::Timers(domain));
+        if has_some { store.next_timer(domain) } else { None }
+    }
 }
 
 /// The name under which the operator's state is stored: its own, or that of its kind with a number.
@@ -44,8 +57,8 @@ pub(crate) fn state_name(graph: &Graph, operator: &Operator) -> String {
     })
 }
 
-/// What fills a new store.
-type Initial<K> = Box<dyn FnOnce(&KeyedStore<K>) -> Result<()> + Send>;
+/// What fills a new store; it returns how many entries there are then.
+type Initial<K> = Box<dyn FnOnce(&KeyedStore<K>) -> Result<u64> + Send>;
 
 /// The state of one operator.
 pub(crate) struct StoreCell<K: Key> {
@@ -79,8 +92,17 @@ impl<K: Key> StoreCell<K> {
         declared.is_named = true;
     }
 
+    /// Declares more state, while the program is built.
+    pub(crate) fn declare<T>(&self, declare: impl FnOnce(&mut Declaration<K>) -> T) -> T {
+        let mut declared = self.declared.lock();
+        let declaration = declared.declaration.as_mut().expect("the job opens the store when the program is built");
+        let handles = declare(declaration);
+        declared.schema = declaration.schema();
+        handles
+    }
+
     /// Says what a new store begins with.
-    pub(crate) fn begin_with(&self, fill: impl FnOnce(&KeyedStore<K>) -> Result<()> + Send + 'static) {
+    pub(crate) fn begin_with(&self, fill: impl FnOnce(&KeyedStore<K>) -> Result<u64> + Send + 'static) {
         self.declared.lock().initial = Some(Box::new(fill));
     }
 
@@ -110,7 +132,10 @@ impl<K: Key> StateCell for StoreCell<K> {
 
     fn initialise(&self) -> Result<()> {
         let initial = self.declared.lock().initial.take();
-        initial.map_or(Ok(()), |fill| fill(self.get()))
+        if let Some(fill) = initial {
+            self.set_keys(fill(self.get())?);
+        }
+        Ok(())
     }
 
     fn store(&self) -> &dyn StateStore {

@@ -1,6 +1,5 @@
 //! The reduce side of an operator with state: records meet the state of their keys.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,19 +10,19 @@ use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
 use crate::state::StoreCell;
-use crate::state::side::{GroupedBucket, StateSide};
+use crate::state::side::{GroupedBucket, Prepare, StateSide};
 use crate::state::work::{ChangesOf, Entry, Moment, Output, Work};
 use crate::time::{Tracker, groups_of, least};
 
-type StateShuffle<R, K, T> = Shuffle<R, StateSide<K, T>, GroupedBucket<K, T>>;
+type StateShuffle<R, K, T, P> = Shuffle<R, StateSide<K, T, P>, GroupedBucket<K, T>>;
 
 /// What an operator with state yields in one batch.
 ///
 /// Computing a partition changes the state of its key groups, beginning with taking back what an earlier attempt at the
 /// same batch did: any number of attempts has the effect of one.
-pub struct StatefulRdd<R, K: Key, T, W> {
+pub struct StatefulRdd<R, K: Key, T, W, P> {
     node: Node,
-    shuffle: Arc<StateShuffle<R, K, T>>,
+    shuffle: Arc<StateShuffle<R, K, T, P>>,
     dependency: Arc<dyn ShuffleDependency>,
     doing: Doing<K, W>,
     batch: u64,
@@ -47,18 +46,19 @@ impl<K: Key, W> Clone for Doing<K, W> {
     }
 }
 
-impl<R, K, T, W> StatefulRdd<R, K, T, W>
+impl<R, K, T, W, P> StatefulRdd<R, K, T, W, P>
 where
-    R: Rdd<Item = (K, T)>,
+    R: Rdd,
     K: Key,
     T: Exchange,
     W: Work<K, T>,
+    P: Prepare<R::Item, K, T>,
 {
     pub(crate) fn new(
         parent: R,
         operator: &Operator,
         batch: &Batch,
-        side: StateSide<K, T>,
+        side: StateSide<K, T, P>,
         doing: Doing<K, W>,
     ) -> Self {
         let computed = (0..side.partitions).map(|_| AtomicBool::new(false)).collect();
@@ -90,7 +90,7 @@ where
     }
 }
 
-impl<R, K: Key, T, W> Clone for StatefulRdd<R, K, T, W> {
+impl<R, K: Key, T, W, P> Clone for StatefulRdd<R, K, T, W, P> {
     fn clone(&self) -> Self {
         Self {
             node: self.node.clone(),
@@ -104,12 +104,13 @@ impl<R, K: Key, T, W> Clone for StatefulRdd<R, K, T, W> {
     }
 }
 
-impl<R, K, T, W> Lineage for StatefulRdd<R, K, T, W>
+impl<R, K, T, W, P> Lineage for StatefulRdd<R, K, T, W, P>
 where
-    R: Rdd<Item = (K, T)>,
+    R: Rdd,
     K: Key,
     T: Exchange,
     W: Work<K, T>,
+    P: Prepare<R::Item, K, T>,
 {
     fn node(&self) -> &Node {
         &self.node
@@ -131,12 +132,13 @@ where
     }
 }
 
-impl<R, K, T, W> Rdd for StatefulRdd<R, K, T, W>
+impl<R, K, T, W, P> Rdd for StatefulRdd<R, K, T, W, P>
 where
-    R: Rdd<Item = (K, T)>,
+    R: Rdd,
     K: Key,
     T: Exchange,
     W: Work<K, T>,
+    P: Prepare<R::Item, K, T>,
 {
     type Item = W::Out;
 
@@ -176,9 +178,4 @@ fn known(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> Timestamp) -> Times
 fn fail(error: StateError, task: &TaskContext) -> ! {
     let retryable = error.class() == Class::Retryable;
     task.fail_with(error, retryable)
-}
-
-/// The map side of a batch that is cut into so many partitions.
-pub(crate) fn side<K, T>(partitions: usize, lists: &Arc<crate::state::lists::Lists<K, T>>) -> StateSide<K, T> {
-    StateSide { partitions, lists: Arc::clone(lists), kind: PhantomData }
 }

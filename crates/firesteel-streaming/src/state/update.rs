@@ -7,9 +7,9 @@ use firesteel_core::{Actions, Exchange, Key, Operator, Rdd, TaskContext};
 use firesteel_state::{GroupState, KeyedStore, StateStore, Times, Value};
 use firesteel_window::Timestamp;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::state::work::Entry;
-use crate::state::{Moment, Output, Stateful, Work};
+use crate::state::{Moment, Output, Plain, Stateful, Work};
 use crate::stream::{DStream, Stream};
 
 /// The work of [`Stream::update_state_by_key`].
@@ -51,15 +51,13 @@ where
         // In an order that does not depend on when the job was last restarted.
         keys.sort_by_key(|(hash, ..)| *hash);
         for (hash, key, values) in keys {
-            let has_input = !values.is_empty();
             let state = self.state.update(&mut group.key(hash, &key, times), |state| {
-                let before = state.is_some();
                 *state = (self.f)(moment.time, &key, values, state.take());
-                out.changes.note(before, has_input, state.is_some());
                 state.clone()
             })?;
             out.rows.extend(state.map(|state| (key, state)));
         }
+        out.changes += self.state.changes(group)?;
         Ok(())
     }
 }
@@ -126,7 +124,7 @@ where
     F: Fn(Timestamp, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
 {
     let operator = Operator::here("update_state_by_key");
-    Stateful::stream(stream, operator, Arc::new([]), |states| Update { state: states.value("state"), f })
+    Stateful::stream(stream, operator, Arc::new([]), Plain, |states| Update { state: states.value("state"), f })
 }
 
 impl<D, K, V, S, F> Stream<Stateful<D, K, V, Update<S, F>>>
@@ -140,25 +138,25 @@ where
     /// The state that a new job begins with. It is read once, and not at all where a job goes on from a checkpoint.
     pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
         let state = self.node.work().state;
-        self.node.cell.begin_with(move |store| {
-            fill(store, initial, |group, hash, key, value, times| state.set(&mut group.key(hash, key, times), value))
-        });
+        self.node.cell.begin_with(move |store| fill(store, initial, state));
         self
     }
 }
 
-/// Writes what `initial` holds into a new store.
+/// Writes what `initial` holds into a new store; returns how many keys that are.
 pub(crate) fn fill<K: Key, S: Exchange>(
     store: &KeyedStore<K>,
     initial: impl Rdd<Item = (K, S)>,
-    mut set: impl FnMut(&mut GroupState<K>, u64, &K, S, Times) -> firesteel_state::Result<()>,
-) -> Result<()> {
+    state: Value<S>,
+) -> Result<u64> {
     let times = Times::processing(Timestamp::EPOCH);
     store.begin(0);
+    let mut keys = 0;
     for (key, value) in initial.collect()? {
         let hash = store.hash(&key);
-        let done = set(&mut store.lock(store.group_of(hash)), hash, &key, value, times);
-        done.map_err(|source| Error::State { source })?;
+        let mut group = store.lock(store.group_of(hash));
+        let new = state.update(&mut group.key(hash, &key, times), |state| state.replace(value).is_none())?;
+        keys += u64::from(new);
     }
-    Ok(())
+    Ok(keys)
 }

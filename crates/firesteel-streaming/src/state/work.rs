@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use firesteel_core::{Accumulate, TaskContext};
-use firesteel_state::{GroupState, Times};
+use firesteel_state::{Changes, GroupState, Times};
 use firesteel_window::Timestamp;
 
 /// The times of a batch, as an operator with state sees them.
@@ -61,32 +61,6 @@ impl<U> Output<U> {
     }
 }
 
-/// How a batch changed the keys that have state.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Changes {
-    /// Keys that had no state and have some now.
-    pub(crate) inserted: u64,
-    /// Keys whose state was written, new ones included.
-    pub(crate) updated: u64,
-    /// Keys that had state and have none now.
-    pub(crate) removed: u64,
-}
-
-impl Changes {
-    /// Takes note of one key, by whether it had state before, was written, and has state now.
-    pub(crate) fn note(&mut self, before: bool, written: bool, after: bool) {
-        self.inserted += u64::from(!before && after);
-        self.updated += u64::from(written && after);
-        self.removed += u64::from(before && !after);
-    }
-
-    fn add(&mut self, other: Self) {
-        self.inserted += other.inserted;
-        self.updated += other.updated;
-        self.removed += other.removed;
-    }
-}
-
 /// The changes of a batch by partition: a partition that is computed again counts once.
 #[derive(Debug, Default)]
 pub(crate) struct ChangesOf(BTreeMap<usize, Changes>);
@@ -94,7 +68,7 @@ pub(crate) struct ChangesOf(BTreeMap<usize, Changes>);
 impl ChangesOf {
     pub(crate) fn total(&self) -> Changes {
         let mut total = Changes::default();
-        self.0.values().for_each(|changes| total.add(*changes));
+        self.0.values().for_each(|changes| total += *changes);
         total
     }
 }

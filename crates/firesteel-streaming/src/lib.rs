@@ -68,7 +68,11 @@ pub use progress::{
     Summary,
 };
 pub use run::{JobRun, RunningJob, Stop, Stopper, Trigger};
-pub use state::{Stateful, Update};
+pub use state::{
+    Combine, EventTimeout, FlatMapWithState, KeyState, KeyedProcess, Known, MapWithState, NoTimeout, OutputMode, Plain,
+    Process, ProcessContext, ProcessingTimeout, Running, RunningStream, Stateful, TimedFlatMap, TimedProcess, Update,
+    WithTime,
+};
 pub use stream::{
     BoxStream, DStream, Lift, Lift2, Origins, RecordError, Shared, SideOutput, SideStream, SourceStream, Stream, TryMap,
 };

@@ -5,14 +5,29 @@
 //! back what an earlier attempt at the same batch did.
 
 mod cell;
+mod combine;
+mod deadline;
+mod flat_map;
+mod key_state;
 mod lists;
+mod map;
+mod output_mode;
+mod process;
 mod rdd;
+mod running;
 mod side;
 mod stateful;
 mod update;
 mod work;
 
 pub(crate) use cell::{StateCell, StoreCell, state_name};
+pub use combine::Combine;
+pub use flat_map::{FlatMapWithState, TimedFlatMap};
+pub use key_state::{EventTimeout, KeyState, NoTimeout, ProcessingTimeout};
+pub use map::MapWithState;
+pub use output_mode::OutputMode;
+pub use process::{KeyedProcess, Process, ProcessContext, TimedProcess};
+pub use running::{Known, Running, RunningStream};
 pub use side::{Plain, WithTime};
 pub use stateful::Stateful;
 pub use update::Update;

@@ -88,6 +88,7 @@ struct Processed {
     inputs: Vec<InputProgress>,
     watermark: Option<Timestamp>,
     written: Vec<u64>,
+    states: Vec<StateProgress>,
     dead_letters: Vec<String>,
 }
 
@@ -290,13 +291,15 @@ impl JobRun {
         let written = self.write(&batch, epoch, &mut letters)?;
         let written_at = self.config.clock.monotonic();
         let (inputs, watermark) = self.settle(&batch, admitted, ending);
+        // What is committed says how many keys there are.
+        let states = self.parts.states.iter().map(|(cell, changes)| state_progress(&**cell, changes)).collect();
         let ends_epoch = !self.is_again && self.epoch_is_due();
         if ends_epoch {
             self.end_epoch()?;
         }
         let committed_at = self.config.clock.monotonic();
         self.failed = None;
-        let done = Processed { epoch, ends_epoch, inputs, watermark, written, dead_letters: letters };
+        let done = Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters: letters };
         Ok(self.progress(&batch, done, [begun, admitted_at, written_at, committed_at]))
     }
 
@@ -330,7 +333,7 @@ impl JobRun {
         done: Processed,
         [begun, admitted, processed, committed]: [std::time::Duration; 4],
     ) -> BatchProgress {
-        let Processed { epoch, ends_epoch, inputs, watermark, written, dead_letters } = done;
+        let Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters } = done;
         let outputs = written.iter().zip(&self.names);
         let outputs: Vec<_> =
             outputs.map(|(rows, name)| OutputProgress { name: Arc::clone(name), rows: *rows }).collect();
@@ -355,7 +358,7 @@ impl JobRun {
                 total_us,
             },
             watermark,
-            states: self.parts.states.iter().map(|(cell, changes)| state_progress(&**cell, changes)).collect(),
+            states,
             windows: self.parts.fired.iter().map(|fired| fired.take().len()).sum(),
             late: counted(&self.parts.counters, What::Late),
             malformed: counted(&self.parts.counters, What::Malformed),
@@ -424,7 +427,7 @@ fn state_progress(cell: &dyn StateCell, changes: &Accumulator<ChangesOf>) -> Sta
     let changes = changes.take().total();
     cell.count(changes);
     StateProgress {
-        operator: cell.schema().operator.into(),
+        operator: cell.declared().operator.into(),
         keys: cell.keys(),
         updated: changes.updated,
         removed: changes.removed,

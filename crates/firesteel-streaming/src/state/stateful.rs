@@ -57,7 +57,9 @@ where
         let node = Self { parent, operator, cell, work, prepare, trackers, lists, changes, rest };
         Stream { graph, node }
     }
+}
 
+impl<D, K: Key, T, W, P> Stateful<D, K, T, W, P> {
     /// The work.
     pub(crate) fn work(&self) -> &W {
         &self.work

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firesteel_core::shuffle::KeyedTable;
 use firesteel_core::{Actions, Exchange, Key, Operator, Rdd, TaskContext};
-use firesteel_state::{GroupState, KeyedStore, StateStore, Times, Value};
+use firesteel_state::{GroupState, KeyContext, KeyedStore, StateStore, Times, Value};
 use firesteel_window::Timestamp;
 
 use crate::error::Result;
@@ -138,16 +138,17 @@ where
     /// The state that a new job begins with. It is read once, and not at all where a job goes on from a checkpoint.
     pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
         let state = self.node.work().state;
-        self.node.cell.begin_with(move |store| fill(store, initial, state));
+        self.node.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
         self
     }
 }
 
-/// Writes what `initial` holds into a new store; returns how many keys that are.
+/// Writes what `initial` holds into a new store, and has `also` done for each key; returns how many keys that are.
 pub(crate) fn fill<K: Key, S: Exchange>(
     store: &KeyedStore<K>,
     initial: impl Rdd<Item = (K, S)>,
     state: Value<S>,
+    also: impl Fn(&mut KeyContext<'_, K>) -> firesteel_state::Result<()>,
 ) -> Result<u64> {
     let times = Times::processing(Timestamp::EPOCH);
     store.begin(0);
@@ -155,8 +156,9 @@ pub(crate) fn fill<K: Key, S: Exchange>(
     for (key, value) in initial.collect()? {
         let hash = store.hash(&key);
         let mut group = store.lock(store.group_of(hash));
-        let new = state.update(&mut group.key(hash, &key, times), |state| state.replace(value).is_none())?;
-        keys += u64::from(new);
+        let mut context = group.key(hash, &key, times);
+        keys += u64::from(state.update(&mut context, |state| state.replace(value).is_none())?);
+        also(&mut context)?;
     }
     Ok(keys)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firesteel_core::{Accumulate, TaskContext};
+use firesteel_core::{Accumulate, Key, TaskContext};
 use firesteel_state::{Changes, GroupState, Times};
 use firesteel_window::Timestamp;
 
@@ -85,3 +85,33 @@ impl Accumulate for ChangesOf {
         self.0.extend(other.0);
     }
 }
+
+/// Reads what is not in memory of the records' keys, in one call.
+pub(crate) fn prefetch<K: Key, T>(
+    group: &mut GroupState<K>,
+    lists: &[Vec<Entry<K, T>>],
+) -> firesteel_state::Result<()> {
+    if group.is_complete() {
+        return Ok(());
+    }
+    let keys: Vec<_> = lists.iter().flatten().map(|(hash, key, _)| (*hash, key)).collect();
+    group.prefetch(&keys)
+}
+
+/// Calls `fire` until it says that nothing is left; a task that is cancelled ends soon all the same.
+pub(crate) fn in_slices(
+    task: &TaskContext,
+    mut fire: impl FnMut() -> firesteel_state::Result<bool>,
+) -> firesteel_state::Result<()> {
+    loop {
+        for _ in 0..SLICE {
+            if !fire()? {
+                return Ok(());
+            }
+        }
+        task.check_cancelled();
+    }
+}
+
+/// Timers that fire between two looks at whether the task is cancelled.
+const SLICE: usize = 1024;

@@ -7,9 +7,9 @@ use firesteel_core::hash::hash_key;
 use firesteel_core::{Exchange, Key};
 use firesteel_state::{
     Change, Frame, FrameWriter, KeyGroup, KeyGroupRange, KeyGroups, Shard, StateBackend, StateError, StateStore,
-    StoreId, StoreSchema, StoreSetup, TableId, TableKind, TableSchema, Times, TypeTag,
+    StoreId, StoreSchema, StoreSetup, TableId, TableKind, TableSchema, TimeDomain, Times, TypeTag,
 };
-use firesteel_window::{Panes, Window};
+use firesteel_window::{Panes, Timestamp, Window};
 use parking_lot::Mutex;
 
 use crate::error::Result;
@@ -249,6 +249,10 @@ impl<K: Key, A: Exchange> StateStore for WindowState<K, A> {
         }
         self.epoch.fetch_max(epoch, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn next_timer(&self, _: TimeDomain) -> Option<Timestamp> {
+        None
     }
 
     fn sweep(&self, _: usize, _: Times) -> usize {

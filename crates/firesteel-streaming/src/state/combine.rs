@@ -1,0 +1,91 @@
+//! The map side of a running aggregate: values become accumulators before they travel.
+
+use std::sync::Arc;
+
+use firesteel_core::hash::hash_key;
+use firesteel_core::shuffle::KeyedTable;
+use firesteel_core::{Exchange, Key, Operator, TaskContext};
+use firesteel_window::Aggregator;
+use parking_lot::Mutex;
+
+use crate::state::side::Prepare;
+use crate::state::work::Entry;
+use crate::time::key_group;
+
+/// Aggregates within the map partition, as long as that makes the data smaller.
+pub struct Combine<K, V, A: Aggregator<V>> {
+    aggregator: Arc<A>,
+    operator: Operator,
+    tables: Tables<K, A::Acc>,
+}
+
+/// Keys after which it is decided whether to go on combining.
+const TRIAL: usize = 4096;
+
+impl<K, V, A: Aggregator<V>> Combine<K, V, A> {
+    pub(crate) fn new(aggregator: &Arc<A>, operator: Operator) -> Self {
+        Self { aggregator: Arc::clone(aggregator), operator, tables: Tables::new() }
+    }
+}
+
+impl<K, V, A> Prepare<(K, V), K, A::Acc> for Combine<K, V, A>
+where
+    K: Key,
+    V: Send + 'static,
+    A: Aggregator<V, Acc: Exchange> + Send + Sync + 'static,
+{
+    fn write(&self, records: impl Iterator<Item = (K, V)>, groups: &mut [Vec<Entry<K, A::Acc>>], task: &TaskContext) {
+        let (aggregator, operator) = (&*self.aggregator, &self.operator);
+        let create = |value| {
+            let mut acc = aggregator.create();
+            aggregator.add(&mut acc, value);
+            acc
+        };
+        let mut table = self.tables.take();
+        let (mut seen, mut passes) = (0_usize, false);
+        task.drain(records, |(key, value)| {
+            let hash = hash_key(&key);
+            if passes {
+                groups[key_group(hash)].push((hash, key, task.blame_on(operator, || create(value))));
+                return;
+            }
+            seen += 1;
+            let upsert = || table.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value));
+            let new = task.blame_on(operator, upsert);
+            // Hardly a key repeats: a table costs more than it saves.
+            if new && table.len().is_multiple_of(TRIAL) && table.len() * 2 > seen {
+                passes = true;
+                table.drain().for_each(|entry| groups[key_group(entry.0)].push(entry));
+            }
+        });
+        table.drain().for_each(|entry| groups[key_group(entry.0)].push(entry));
+        self.tables.keep(table);
+    }
+}
+
+/// Emptied tables of one operator, kept from batch to batch.
+pub(crate) struct Tables<K, A>(Mutex<Vec<KeyedTable<K, A>>>);
+
+/// Tables kept at the most.
+const KEPT: usize = 16;
+
+impl<K: Eq, A> Tables<K, A> {
+    /// An empty table.
+    pub(crate) fn take(&self) -> KeyedTable<K, A> {
+        self.0.lock().pop().unwrap_or_default()
+    }
+}
+
+impl<K, A> Tables<K, A> {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    /// Keeps the room of an emptied table for later.
+    pub(crate) fn keep(&self, table: KeyedTable<K, A>) {
+        let mut tables = self.0.lock();
+        if tables.len() < KEPT {
+            tables.push(table);
+        }
+    }
+}

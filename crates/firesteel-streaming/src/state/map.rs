@@ -1,0 +1,264 @@
+//! Spark's `mapWithState`.
+
+use std::sync::{Arc, OnceLock};
+
+use firesteel_core::{Exchange, Key, Operator, Rdd, TaskContext};
+use firesteel_state::{GroupState, KeyContext, TimeDomain, Value};
+use firesteel_window::{Duration, Timestamp};
+
+use crate::error::Error;
+use crate::state::deadline::Deadline;
+use crate::state::key_state::Change;
+use crate::state::update::fill;
+use crate::state::work::{Entry, in_slices, prefetch};
+use crate::state::{KeyState, Moment, Output, Plain, Stateful, Work};
+use crate::stream::{DStream, SideOutput, Stream};
+
+/// The work of [`Stream::map_with_state`].
+pub struct MapWithState<K, S, F> {
+    state: Value<S>,
+    f: F,
+    timeout: Option<(Duration, Deadline)>,
+    /// The same deadline, for what fills a new store.
+    declared: Arc<OnceLock<Deadline>>,
+    snapshots: Option<SideOutput<(K, S)>>,
+}
+
+/// The deadline of a key of the initial state until the first batch, whose time is not known before.
+const UNSEEN: Timestamp = Timestamp::MIN;
+
+impl<K: Key, S: Exchange, F> MapWithState<K, S, F> {
+    /// Calls the function for one key; a key that times out has no value.
+    fn call<V, I>(
+        &self,
+        key: &mut KeyContext<'_, K>,
+        value: Option<V>,
+        moment: &Moment,
+        out: &mut Vec<I::Item>,
+    ) -> firesteel_state::Result<()>
+    where
+        I: IntoIterator,
+        F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I,
+    {
+        let timing_out = value.is_none();
+        let name = key.key();
+        let stored = self.state.get(key)?;
+        let before = stored.is_some();
+        let mut state = KeyState::new(stored, *moment, timing_out);
+        out.extend((self.f)(name, value, &mut state));
+        let (change, _) = state.into_parts();
+        let after = match change {
+            _ if timing_out => false,
+            Change::Keep => before,
+            Change::Set(_) => true,
+            Change::Remove => false,
+        };
+        if let Change::Set(state) = change {
+            self.state.set(key, state)?;
+        } else if before && !after {
+            self.state.clear(key)?;
+        }
+        if let Some((idle, deadline)) = &self.timeout
+            && (before || after)
+        {
+            deadline.set(key, after.then(|| moment.time.saturating_add(*idle)))?;
+        }
+        Ok(())
+    }
+}
+
+impl<K, V, S, I, F> Work<K, V> for MapWithState<K, S, F>
+where
+    K: Key,
+    V: Exchange,
+    S: Exchange,
+    I: IntoIterator<Item: Send + 'static>,
+    F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
+{
+    type Out = I::Item;
+
+    fn run(
+        &self,
+        group: &mut GroupState<K>,
+        lists: &mut [Vec<Entry<K, V>>],
+        moment: &Moment,
+        task: &TaskContext,
+        out: &mut Output<I::Item>,
+    ) -> firesteel_state::Result<()> {
+        prefetch(group, lists)?;
+        let times = moment.now();
+        for (hash, key, value) in lists.iter_mut().flat_map(|list| list.drain(..)) {
+            self.call(&mut group.key(hash, &key, times), Some(value), moment, &mut out.rows)?;
+        }
+        if let Some((idle, deadline)) = &self.timeout {
+            in_slices(task, || {
+                let Some(fired) = group.pop_due(TimeDomain::Processing, moment.time) else { return Ok(false) };
+                let mut key = group.key(fired.hash, &fired.key, times);
+                if !deadline.is_over(&mut key, fired.time)? {
+                    return Ok(true);
+                }
+                if fired.time == UNSEEN {
+                    deadline.set(&mut key, Some(moment.time.saturating_add(*idle)))?;
+                } else {
+                    self.call(&mut key, None, moment, &mut out.rows)?;
+                }
+                Ok(true)
+            })?;
+        }
+        if let Some(snapshots) = &self.snapshots {
+            let mut all = Vec::new();
+            self.state.for_each(group, times, |key, state| all.push((key.clone(), state.clone())))?;
+            // In an order that does not depend on when the job was last restarted.
+            all.sort_by_cached_key(|(key, _)| firesteel_core::hash::hash_key(key));
+            all.into_iter().for_each(|pair| snapshots.emit(pair));
+        }
+        out.changes += self.state.changes(group)?;
+        Ok(())
+    }
+}
+
+impl<K, V, D> Stream<D>
+where
+    K: Key,
+    V: Exchange,
+    D: DStream<Item = (K, V)>,
+{
+    /// Calls `f` for each record, in order, with the state of its key; yields what `f` returns.
+    ///
+    /// The state is read, [updated](KeyState::update) and [removed](KeyState::remove) through a [`KeyState`]. Other keys
+    /// are not looked at, so that the cost grows with the records, not with the keys. With a
+    /// [`timeout`](Stream::timeout), `f` is also called without a value, once for each key that has been idle.
+    ///
+    /// ```
+    /// use firesteel_streaming::KeyState;
+    /// use firesteel_testkit::TestJob;
+    ///
+    /// let test = TestJob::new();
+    /// let words = test.script([vec!["a"], vec!["a", "b", "a"], vec![]]);
+    /// let counts = words
+    ///     .map(|word| (word.to_owned(), 1))
+    ///     .map_with_state(|word, one: Option<u32>, count: &mut KeyState<u32>| {
+    ///         let new = count.get().unwrap_or(&0) + one.unwrap_or(0);
+    ///         count.update(new);
+    ///         [format!("{word}{new}")]
+    ///     });
+    /// let counts = test.record(counts);
+    /// test.run()?;
+    /// assert_eq!(counts.sorted(), [vec!["a1"], vec!["a2", "a3", "b1"], vec![]]);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    ///
+    /// If `f` panics, its task fails and is repeated from the state before the batch; if it goes on panicking, the job
+    /// stops.
+    #[track_caller]
+    pub fn map_with_state<S, I, F>(self, f: F) -> Stream<Stateful<D, K, V, MapWithState<K, S, F>>>
+    where
+        S: Exchange,
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
+    {
+        let operator = Operator::here("map_with_state");
+        Stateful::stream(self, operator, Arc::new([]), Plain, |states| MapWithState {
+            state: states.value("state"),
+            f,
+            timeout: None,
+            declared: Arc::default(),
+            snapshots: None,
+        })
+    }
+}
+
+impl<D, K, V, S, I, F> Stream<Stateful<D, K, V, MapWithState<K, S, F>>>
+where
+    K: Key,
+    V: Exchange,
+    S: Exchange,
+    I: IntoIterator<Item: Send + 'static>,
+    D: DStream<Item = (K, V)>,
+    F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
+{
+    /// A key with state that gets no record for so long, in processing time, times out: the function is called for it,
+    /// with no value and a state [that is timing out](KeyState::is_timing_out), and its state is removed. That happens
+    /// behind the records of the first batch whose time has come so far.
+    ///
+    /// Keys whose state is older than this setting time out once they have got a record.
+    ///
+    /// ```
+    /// use firesteel_streaming::KeyState;
+    /// use firesteel_testkit::TestJob;
+    /// use firesteel_window::seconds;
+    ///
+    /// let test = TestJob::new(); // a batch per second
+    /// let sessions = test
+    ///     .script([vec!["ann", "bob"], vec!["ann"], vec!["ann"]])
+    ///     .map(|user| (user.to_owned(), ()))
+    ///     .map_with_state(|user, click, clicks: &mut KeyState<u32>| {
+    ///         let so_far = clicks.get().copied().unwrap_or(0);
+    ///         match click {
+    ///             Some(()) => {
+    ///                 clicks.update(so_far + 1);
+    ///                 None
+    ///             }
+    ///             None => Some(format!("{user} has left after {so_far}")),
+    ///         }
+    ///     })
+    ///     .timeout(seconds(2));
+    /// let sessions = test.record(sessions);
+    /// test.run()?;
+    /// assert_eq!(sessions.batches(), [vec![], vec![], vec!["bob has left after 1"]]);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    pub fn timeout(mut self, idle: Duration) -> Self
+    where
+        K: Ord,
+    {
+        if idle <= Duration::ZERO {
+            let what = self.node.name();
+            let reason = format!("a time-out of {idle} would end every key at once: give it a positive one");
+            self.graph.change(|parts| parts.faults.push(Error::Setting { what, reason }));
+        }
+        let declared = &self.node.work().declared;
+        let deadline = *declared.get_or_init(|| self.node.cell.declare(Deadline::processing));
+        self.node.work_mut().timeout = Some((idle, deadline));
+        self
+    }
+
+    /// The state that a new job begins with. It is read once, and not at all where a job goes on from a checkpoint.
+    ///
+    /// The time-out of its keys counts from the first batch.
+    pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
+        let (state, deadline) = (self.node.work().state, Arc::clone(&self.node.work().declared));
+        self.node.cell.begin_with(move |store| {
+            fill(store, initial, state, |key| deadline.get().map_or(Ok(()), |deadline| deadline.set(key, Some(UNSEEN))))
+        });
+        self
+    }
+
+    /// Puts all keys and their states into a side output, after each batch: Spark's `stateSnapshots`. The cost grows
+    /// with the number of keys.
+    ///
+    /// ```
+    /// use firesteel_streaming::KeyState;
+    /// use firesteel_testkit::TestJob;
+    ///
+    /// let test = TestJob::new();
+    /// let counts = test.context().side_output("counts");
+    /// let words = test.script([vec!["a"], vec!["b"]]).map(|word| (word.to_owned(), 1));
+    /// let new = words
+    ///     .map_with_state(|_, one: Option<i64>, count: &mut KeyState<i64>| {
+    ///         count.update(count.get().unwrap_or(&0) + one.unwrap_or(0));
+    ///         None::<()>
+    ///     })
+    ///     .snapshots_to(&counts);
+    /// test.record(new);
+    /// let counts = test.record(counts.stream().map(|(word, count)| format!("{word}{count}")));
+    /// test.run()?;
+    /// assert_eq!(counts.sorted(), [vec!["a1"], vec!["a1", "b1"]]);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    pub fn snapshots_to(mut self, snapshots: &SideOutput<(K, S)>) -> Self {
+        snapshots.feed(self.node.parent());
+        self.node.work_mut().snapshots = Some(snapshots.clone());
+        self
+    }
+}

@@ -28,13 +28,15 @@ pub struct MemoryBudget {
 struct Shared {
     limit: u64,
     used: AtomicU64,
+    /// The budget that this is a part of.
+    whole: Option<MemoryBudget>,
 }
 
 impl MemoryBudget {
     /// So many bytes.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self { shared: Arc::new(Shared { limit, used: AtomicU64::new(0) }) }
+        Self { shared: Arc::new(Shared { limit, used: AtomicU64::new(0), whole: None }) }
     }
 
     /// No limit.
@@ -74,6 +76,29 @@ impl fmt::Debug for MemoryBudget {
     }
 }
 
+impl MemoryBudget {
+    /// A part of this one: what is taken from it is taken from this one, too.
+    #[must_use]
+    pub(crate) fn part(&self) -> Self {
+        let whole = Some(self.clone());
+        Self { shared: Arc::new(Shared { limit: u64::MAX, used: AtomicU64::new(0), whole }) }
+    }
+
+    fn add(&self, bytes: u64) {
+        self.shared.used.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(whole) = &self.shared.whole {
+            whole.add(bytes);
+        }
+    }
+
+    fn take_off(&self, bytes: u64) {
+        self.shared.used.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(whole) = &self.shared.whole {
+            whole.take_off(bytes);
+        }
+    }
+}
+
 /// A part of a budget, given back when dropped.
 #[derive(Debug)]
 pub struct Reservation {
@@ -84,11 +109,10 @@ pub struct Reservation {
 impl Reservation {
     /// Says how many bytes are taken now.
     pub fn set(&mut self, bytes: u64) {
-        let used = &self.budget.shared.used;
         if bytes >= self.bytes {
-            used.fetch_add(bytes - self.bytes, Ordering::Relaxed);
+            self.budget.add(bytes - self.bytes);
         } else {
-            used.fetch_sub(self.bytes - bytes, Ordering::Relaxed);
+            self.budget.take_off(self.bytes - bytes);
         }
         self.bytes = bytes;
     }

@@ -52,6 +52,8 @@ pub struct KeyedStore<K> {
     hasher: Hasher<K>,
     groups: Box<[Mutex<GroupState<K>>]>,
     budget: MemoryBudget,
+    /// What this store takes of it.
+    share: MemoryBudget,
     has_backend: bool,
 }
 
@@ -98,6 +100,7 @@ impl<K: StateKey> KeyedStore<K> {
         if let Some(backend) = &setup.backend {
             backend.declare(&schema);
         }
+        let share = setup.budget.part();
         let mut groups = Vec::with_capacity(key_groups.count().into());
         for group in key_groups.all().iter() {
             let shard = Shard { store: schema.id, group };
@@ -114,8 +117,7 @@ impl<K: StateKey> KeyedStore<K> {
             let timers = [TableId::EVENT_TIMERS, TableId::PROCESSING_TIMERS]
                 .map(|id| Some(make_timers.as_ref()?(place("timers", id, None), hasher.clone())));
             let whole = place("*", TableId::RESERVED, None);
-            let mut state =
-                GroupState::new(operator.clone(), whole, tables, ids.clone(), timers, setup.budget.reserve());
+            let mut state = GroupState::new(operator.clone(), whole, tables, ids.clone(), timers, share.reserve());
             state.open_backend()?;
             groups.push(Mutex::new(state));
         }
@@ -125,6 +127,7 @@ impl<K: StateKey> KeyedStore<K> {
             hasher,
             groups: groups.into(),
             budget: setup.budget.clone(),
+            share,
             has_backend: setup.backend.is_some(),
         })
     }
@@ -230,8 +233,7 @@ pub trait StateStore: Send + Sync {
     /// When the first timer of the domain fires, whatever its key.
     fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp>;
 
-    /// Bytes of memory, partly estimated, as of the last [accounting](GroupState::account) of each group, which this
-    /// does again.
+    /// Bytes of memory, partly estimated, as of the last [accounting](GroupState::account) of each group.
     fn memory_used(&self) -> u64;
 }
 
@@ -308,6 +310,6 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn memory_used(&self) -> u64 {
-        self.groups.iter().map(|group| group.lock().account()).sum()
+        self.share.used()
     }
 }

@@ -292,7 +292,7 @@ impl JobRun {
         let written_at = self.config.clock.monotonic();
         let (inputs, watermark) = self.settle(&batch, admitted, ending);
         // What is committed says how many keys there are.
-        let states = self.parts.states.iter().map(|(cell, changes)| state_progress(&**cell, changes)).collect();
+        let states = self.parts.states.iter().filter_map(|(cell, changes)| state_progress(&**cell, changes)).collect();
         let ends_epoch = !self.is_again && self.epoch_is_due();
         if ends_epoch {
             self.end_epoch()?;
@@ -423,16 +423,16 @@ fn sort_by_level(parts: &mut Parts) -> Result<Vec<usize>> {
 }
 
 /// Counts what the batch has changed in the state of one operator.
-fn state_progress(cell: &dyn StateCell, changes: &Accumulator<ChangesOf>) -> StateProgress {
+fn state_progress(cell: &dyn StateCell, changes: &Accumulator<ChangesOf>) -> Option<StateProgress> {
     let changes = changes.take().total();
     cell.count(changes);
-    StateProgress {
-        operator: cell.declared().operator.into(),
+    Some(StateProgress {
+        operator: cell.reported_as()?,
         keys: cell.keys(),
         updated: changes.updated,
         removed: changes.removed,
         memory_bytes: cell.store().memory_used(),
-    }
+    })
 }
 
 fn counted(counters: &[Counted], what: What) -> u64 {

@@ -18,6 +18,8 @@ use crate::input::unique_name;
 pub(crate) trait StateCell: Send + Sync {
     /// What is declared.
     fn declared(&self) -> StoreSchema;
+    /// The operator's name, where its state is reported batch by batch.
+    fn reported_as(&self) -> Option<Arc<str>>;
     /// Whether the user gave the operator its name.
     fn is_named(&self) -> bool;
     /// Opens the store.
@@ -71,6 +73,7 @@ struct Declared<K> {
     /// Taken when the store is opened.
     declaration: Option<Declaration<K>>,
     schema: StoreSchema,
+    name: Arc<str>,
     is_named: bool,
     initial: Option<Initial<K>>,
 }
@@ -78,7 +81,8 @@ struct Declared<K> {
 impl<K: Key> StoreCell<K> {
     pub(crate) fn new(declaration: Declaration<K>, is_named: bool) -> Arc<Self> {
         let schema = declaration.schema();
-        let declared = Declared { declaration: Some(declaration), schema, is_named, initial: None };
+        let name = schema.operator.as_str().into();
+        let declared = Declared { declaration: Some(declaration), schema, name, is_named, initial: None };
         Arc::new(Self { declared: Mutex::new(declared), store: OnceLock::new(), keys: AtomicU64::new(0) })
     }
 
@@ -89,6 +93,7 @@ impl<K: Key> StoreCell<K> {
             declaration.rename(name);
         }
         name.clone_into(&mut declared.schema.operator);
+        declared.name = name.into();
         declared.is_named = true;
     }
 
@@ -115,6 +120,10 @@ impl<K: Key> StoreCell<K> {
 impl<K: Key> StateCell for StoreCell<K> {
     fn declared(&self) -> StoreSchema {
         self.declared.lock().schema.clone()
+    }
+
+    fn reported_as(&self) -> Option<Arc<str>> {
+        Some(Arc::clone(&self.declared.lock().name))
     }
 
     fn is_named(&self) -> bool {

@@ -160,6 +160,9 @@ where
             state.begin(self.batch);
             let done = task.blame_on(operator, || work.run(&mut state, &mut lists, &moment, task, &mut out));
             done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
+            if !lists.is_empty() {
+                state.account();
+            }
             drop(state);
             self.shuffle.side().lists.keep(lists.drain(..));
         }

@@ -139,6 +139,10 @@ impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
     fn declared(&self) -> StoreSchema {
         self.declared.lock().0.clone()
     }
+    fn reported_as(&self) -> Option<Arc<str>> {
+        // Windows are reported as they fire.
+        None
+    }
     fn is_named(&self) -> bool {
         self.declared.lock().1
     }

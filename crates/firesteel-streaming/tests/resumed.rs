@@ -1,0 +1,230 @@
+//! Jobs that are stopped and started again, with their checkpoints.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+use std::path::Path;
+
+use firesteel_connect_file::TextFileSink;
+use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_streaming::{Checkpoint, StreamingContext, Trigger};
+use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
+
+type Count = (String, u64);
+
+/// Runs the job on what is in the queue, to its end or the end of what is there.
+fn run(folder: &Path, words: &QueueSource<String>, counts: &Collector<Count>, threads: usize) {
+    let job = StreamingContext::builder("counts")
+        .threads(threads)
+        .partitions(threads)
+        .checkpoint(Checkpoint::in_folder(folder).every_batch())
+        .build()
+        .unwrap();
+    job.read_named("words", words.clone())
+        .map(|word| (word, 1))
+        .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.len() as u64))
+        .named("counts")
+        .write(counts.clone());
+    job.run(Trigger::AvailableNow).unwrap();
+}
+
+#[test]
+fn a_job_that_is_started_again_for_every_batch_counts_as_one_that_runs_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = QueueSource::new(2).keep_committed();
+    let counts = Collector::new();
+    for (batch, threads) in ["a", "a b", "a b c", "a b", "a", ""].iter().zip([1, 2, 3, 1, 2, 3]) {
+        words.handle().push(batch.split_whitespace().map(str::to_owned).collect()).unwrap();
+        run(folder.path(), &words, &counts, threads);
+    }
+    let mut last = counts.records();
+    last.sort();
+    let mut last: Vec<_> = last.into_iter().collect();
+    last.dedup_by(|later, earlier| {
+        let same = later.0 == earlier.0;
+        if same {
+            earlier.1 = later.1;
+        }
+        same
+    });
+    assert_eq!(last, [("a".to_owned(), 5), ("b".to_owned(), 3), ("c".to_owned(), 1)]);
+}
+
+/// Counts numbers per ten seconds, a batch for each list, with a new process, so to speak, for each of the parts.
+fn windows(parts: &[&[&[i64]]], threads: &[usize]) -> Vec<(i64, u8, u64)> {
+    let folder = tempfile::tempdir().unwrap();
+    let seconds_of = QueueSource::new(2).keep_committed();
+    let counts = Collector::new();
+    for (part, threads) in parts.iter().zip(threads.iter().cycle()) {
+        let last = std::ptr::eq(part, parts.last().unwrap());
+        let job = StreamingContext::builder("windows")
+            .threads(*threads)
+            .partitions(*threads)
+            .checkpoint(Checkpoint::in_folder(folder.path()).every_batch().snapshot_after(200).segment_bytes(300))
+            .build()
+            .unwrap();
+        job.read_named("seconds", seconds_of.clone())
+            .event_time(|second| Timestamp::from_secs(*second), Watermark::bounded(seconds(5)))
+            .key_by(|second| (*second % 3) as u8)
+            .window(Tumbling::of(seconds(10)))
+            .named("tens")
+            .count()
+            .map(|row| (row.window.start().as_secs(), row.key, row.value))
+            .write(counts.clone());
+        let mut run = job.begin().unwrap();
+        for batch in *part {
+            seconds_of.handle().push(batch.to_vec()).unwrap();
+            run.next_batch().unwrap();
+        }
+        if last {
+            run.last_batch().unwrap();
+        }
+    }
+    let mut rows = counts.records();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn windows_that_are_open_survive_and_fire_once() {
+    let batches: Vec<Vec<i64>> = (0..12).map(|batch| (0..9).map(|n| batch * 4 + (n * 5) % 13).collect()).collect();
+    let batches: Vec<&[i64]> = batches.iter().map(Vec::as_slice).collect();
+    let through = windows(&[&batches], &[2]);
+    assert!(through.len() > 10, "{through:?}");
+    let one_by_one: Vec<&[&[i64]]> = batches.chunks(1).collect();
+    assert_eq!(windows(&one_by_one, &[1]), through);
+    assert_eq!(windows(&one_by_one, &[3, 1, 2]), through);
+    let some: Vec<&[&[i64]]> = batches.chunks(5).collect();
+    assert_eq!(windows(&some, &[2, 1]), through);
+}
+
+/// A job that counts words into a new collector.
+fn counting(checkpoint: Checkpoint, words: &QueueSource<String>) -> (StreamingContext, Collector<Count>) {
+    let job = StreamingContext::builder("counts").threads(2).checkpoint(checkpoint).build().unwrap();
+    let counts = Collector::new();
+    job.read_named("words", words.clone())
+        .map(|word| (word, 1))
+        .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.len() as u64))
+        .named("counts")
+        .write(counts.clone());
+    (job, counts)
+}
+
+fn push(words: &QueueSource<String>, batch: &str) {
+    words.handle().push(batch.split_whitespace().map(str::to_owned).collect()).unwrap();
+}
+
+fn counts(of: &[(&str, u64)]) -> Vec<Count> {
+    of.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect()
+}
+
+#[test]
+fn a_savepoint_stands_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let words = QueueSource::new(1).keep_committed();
+    let (job, _) = counting(Checkpoint::in_folder(at("first")), &words);
+    let mut run = job.begin().unwrap();
+    push(&words, "a b a");
+    run.next_batch().unwrap();
+    let epoch = run.savepoint(at("saved")).unwrap();
+    push(&words, "b");
+    run.next_batch().unwrap();
+    drop(run);
+    let again = counting(Checkpoint::in_folder(at("first")), &words).0.begin().unwrap().savepoint(at("saved"));
+    assert!(again.unwrap_err().to_string().contains("there is a checkpoint in it already"));
+    std::fs::remove_dir_all(at("first")).unwrap();
+    // Another job begins with it, and reads on from there; then it goes on by itself.
+    for (batch, expected) in [("c", [("a", 2), ("b", 2), ("c", 1)]), ("a", [("a", 3), ("b", 2), ("c", 1)])] {
+        push(&words, batch);
+        let (job, collected) = counting(Checkpoint::in_folder(at("second")).start_from(at("saved")), &words);
+        job.run(Trigger::AvailableNow).unwrap();
+        let mut collected = collected.records();
+        collected.sort();
+        assert_eq!(collected, counts(&expected), "behind epoch {epoch}");
+    }
+}
+
+#[test]
+fn a_changed_program_is_told_what_fits_before_it_starts() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = QueueSource::new(1).keep_committed();
+    push(&words, "a b a");
+    counting(Checkpoint::in_folder(folder.path()), &words).0.run(Trigger::AvailableNow).unwrap();
+    let changed = |checkpoint: Checkpoint| {
+        let job = StreamingContext::builder("counts").threads(2).checkpoint(checkpoint).build().unwrap();
+        let counts = Collector::new();
+        job.read_named("other words", words.clone())
+            .map(|word| (word, 1))
+            .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.len() as u64))
+            .named("totals")
+            .write(counts.clone());
+        job.run(Trigger::AvailableNow).map(|()| counts.records())
+    };
+    let refused = changed(Checkpoint::in_folder(folder.path())).unwrap_err().to_string();
+    for part in [
+        "FS-S010",
+        "lost:    counts/state",
+        "lost:    input words",
+        "new:     totals/state",
+        "new:     input other words",
+    ] {
+        assert!(refused.contains(part), "{part} is not in {refused}");
+    }
+    let mut fresh = changed(Checkpoint::in_folder(folder.path()).allow_loss(true)).unwrap();
+    fresh.sort();
+    assert_eq!(fresh, counts(&[("a", 2), ("b", 1)]));
+}
+
+#[test]
+fn two_jobs_do_not_share_a_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = QueueSource::new(1).keep_committed();
+    let run = counting(Checkpoint::in_folder(folder.path()), &words).0.begin().unwrap();
+    let refused = counting(Checkpoint::in_folder(folder.path()), &words).0.begin().unwrap_err();
+    assert!(format!("{refused:?}").contains("FS-T004"), "{refused:?}");
+    drop(run);
+    counting(Checkpoint::in_folder(folder.path()), &words).0.begin().unwrap();
+}
+
+#[test]
+fn results_and_checkpoint_have_to_belong_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let words = QueueSource::new(1).keep_committed();
+    let job = |checkpoint: &str| {
+        let job = StreamingContext::builder("lines")
+            .threads(1)
+            .checkpoint(Checkpoint::in_folder(at(checkpoint)).every_batch());
+        let job = job.build().unwrap();
+        job.read_named("words", words.clone()).write(TextFileSink::new(at("out")));
+        job
+    };
+    push(&words, "a");
+    job("one").run(Trigger::AvailableNow).unwrap();
+    std::fs::rename(at("one"), at("copy")).unwrap();
+    copy(&at("copy"), &at("one"));
+    push(&words, "b");
+    job("one").run(Trigger::AvailableNow).unwrap();
+    // An old copy of the checkpoint knows less than the results.
+    let refused = job("copy").run(Trigger::AvailableNow).unwrap_err().to_string();
+    assert!(refused.contains("FS-S011") && refused.contains("an old copy"), "{refused}");
+    // Results that are gone are not passed over.
+    for file in ["part-0000000002-00000.txt", "_committed/0000000002"] {
+        std::fs::remove_file(at("out").join(file)).unwrap();
+    }
+    let refused = job("one").run(Trigger::AvailableNow).unwrap_err().to_string();
+    assert!(refused.contains("FS-S011") && refused.contains("results have been lost"), "{refused}");
+}
+
+/// Copies a folder.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
+}

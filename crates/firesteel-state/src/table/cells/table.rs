@@ -7,7 +7,7 @@ use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter};
 use crate::table::eviction;
-use crate::table::{Stamps, Table};
+use crate::table::{Stamps, Table, reuse};
 use crate::ttl::Times;
 
 impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
@@ -16,7 +16,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
     }
 
     fn begin(&mut self) {
-        self.undo.clear();
+        reuse(&mut self.undo);
         self.base = self.slots.len();
         self.changed_base = self.changed.len();
     }
@@ -42,7 +42,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
             }
         }
         self.size.add(self.changed.len() as u64, (out.len() - before) as u64);
-        self.changed.clear();
+        reuse(&mut self.changed);
         self.changed_base = 0;
         Ok(())
     }

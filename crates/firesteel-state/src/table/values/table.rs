@@ -9,7 +9,7 @@ use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter};
 use crate::table::eviction;
-use crate::table::{Stamps, Table};
+use crate::table::{Stamps, Table, reuse};
 use crate::ttl::Times;
 
 /// If one in so many slots changed, an epoch looks at all of them.
@@ -21,8 +21,8 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
     }
 
     fn begin(&mut self) {
-        self.undo.clear();
-        self.undo_touched.clear();
+        reuse(&mut self.undo);
+        reuse(&mut self.undo_touched);
         self.base = self.slots.len();
         self.changed_base = self.changed.len();
     }
@@ -58,7 +58,7 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
             }
         }
         self.size.add(self.changed.len() as u64, (out.len() - before) as u64);
-        self.changed.clear();
+        reuse(&mut self.changed);
         self.changed_base = 0;
         Ok(())
     }

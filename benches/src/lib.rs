@@ -18,8 +18,9 @@
 //! assert_eq!(measured.outcome, reference::windows(&data));
 //! ```
 //!
-//! It measures throughput of data that is already in memory. Latency, state
-//! that outlives the process and connectors are not measured here.
+//! Durable state is measured by a program of its own, because its sides run in
+//! processes of their own: [`keyed_totals`]. Latency and connectors are not
+//! measured here.
 
 pub mod ad_events;
 pub mod firesteel_side;
@@ -27,9 +28,11 @@ pub mod hand_written_exchanged;
 pub mod hand_written_gathered;
 pub mod hand_written_records;
 pub mod hasher;
+pub mod keyed_totals;
 pub mod measured;
 pub mod open_windows;
 pub mod options;
+pub mod process_tree;
 pub mod random;
 pub mod reference;
 pub mod renoir_side;

@@ -59,15 +59,22 @@ impl Options {
     /// Where the measurements go.
     #[must_use]
     pub fn results_path(&self) -> PathBuf {
-        self.results.clone().unwrap_or_else(|| {
-            let target = std::env::var_os("CARGO_TARGET_DIR")
-                .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")), PathBuf::from);
-            target.join("bench/results.jsonl")
-        })
+        self.results.clone().unwrap_or_else(|| target_folder().join("bench/results.jsonl"))
     }
 }
 
-fn positive(text: &str) -> Result<usize, String> {
+/// Where Cargo puts what it builds for this workspace, and the benchmarks what they measure.
+#[must_use]
+pub fn target_folder() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target")), PathBuf::from)
+}
+
+/// Reads a number of at least 1, in which `_` may stand.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn positive(text: &str) -> Result<usize, String> {
     match text.replace('_', "").parse() {
         Ok(0) => Err("must be at least 1".to_owned()),
         Ok(number) => Ok(number),

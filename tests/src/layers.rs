@@ -53,6 +53,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
     ("firesteel-scheduler", Uses::Only(&["firesteel-core"])),
     ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-window"])),
+    ("firesteel-state-object-store", Uses::Only(&["firesteel-state"])),
     ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),
     (
         "firesteel-streaming",

@@ -18,11 +18,16 @@ Tasks:
   lint        Check the formatting, clippy, the documentation, every crate on its own,
               and the rules of the house (`xtask/src/house.rs`). Warnings are errors.
   doc         Build the documentation of the workspace and print where it lies.
-  bench [throughput | small] [-- ARGS...]
+  bench [throughput | small | durable] [-- ARGS...]
               Run the benchmarks: the throughput workloads beside other engines, which also
               write target/bench/results.jsonl, and the small ones under criterion; both
-              without a choice. ARGS go to the benchmark program; to see those of the
-              workloads: cargo xtask bench throughput -- --help
+              without a choice. `durable` is the workload with durable state. ARGS go to the
+              benchmark program; to see those of the workloads:
+              cargo xtask bench throughput -- --help
+  bench --peers [-- ARGS...]
+              Run the workload with durable state beside Spark and Flink, which are installed
+              from PyPI into a folder of the user's cache. Needs Python and Java; takes ten
+              minutes and more. To see what ARGS there are: cargo xtask bench durable -- --help
   ci          Lint, test, and run every throughput workload once on little data, for its
               result and not for its speed: what has to pass before a change is merged.
 
@@ -61,6 +66,8 @@ pub(crate) struct Selection {
 pub(crate) struct Benchmarks {
     /// Which of them, or both kinds.
     pub(crate) only: Option<Kind>,
+    /// Whether the systems on the JVM take part.
+    pub(crate) peers: bool,
     /// What the benchmark program gets.
     pub(crate) arguments: Vec<String>,
 }
@@ -72,6 +79,8 @@ pub(crate) enum Kind {
     Throughput,
     /// Single pieces under criterion.
     Small,
+    /// The workload with durable state.
+    Durable,
 }
 
 /// Reads the arguments behind the program's name.
@@ -96,7 +105,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Reque
     let request = match task.as_str() {
         "help" => Request::Help,
         "test" => return Ok(Request::Test(Selection { crates: crates(before)?, filters: after })),
-        "bench" => return Ok(Request::Bench(Benchmarks { only: kind(before)?, arguments: after })),
+        "bench" => return Ok(Request::Bench(benchmarks(before, after)?)),
         "lint" => Request::Lint,
         "doc" => Request::Doc,
         "ci" => Request::Ci,
@@ -119,17 +128,27 @@ fn crates(mut arguments: impl Iterator<Item = String>) -> Result<Vec<String>, St
     Ok(crates)
 }
 
-fn kind(mut arguments: impl Iterator<Item = String>) -> Result<Option<Kind>, String> {
-    let kind = match arguments.next().as_deref() {
-        None => return Ok(None),
-        Some("throughput") => Kind::Throughput,
-        Some("small") => Kind::Small,
-        Some(other) => return Err(format!("bench takes no {other:?}; what is for the benchmarks goes behind --")),
-    };
-    match arguments.next() {
-        Some(extra) => Err(format!("bench takes no {extra:?}; what is for the benchmarks goes behind --")),
-        None => Ok(Some(kind)),
+fn benchmarks(before: impl Iterator<Item = String>, arguments: Vec<String>) -> Result<Benchmarks, String> {
+    let mut benchmarks = Benchmarks { arguments, ..Benchmarks::default() };
+    for argument in before {
+        let kind = match argument.as_str() {
+            "--peers" => {
+                benchmarks.peers = true;
+                continue;
+            }
+            "throughput" => Kind::Throughput,
+            "small" => Kind::Small,
+            "durable" => Kind::Durable,
+            other => return Err(format!("bench takes no {other:?}; what is for the benchmarks goes behind --")),
+        };
+        if benchmarks.only.replace(kind).is_some() {
+            return Err(format!("bench takes one kind of benchmarks or none, not {argument:?} as well"));
+        }
     }
+    if benchmarks.peers && *benchmarks.only.get_or_insert(Kind::Durable) != Kind::Durable {
+        return Err("--peers take part in the durable workload only".to_owned());
+    }
+    Ok(benchmarks)
 }
 
 #[cfg(test)]
@@ -162,6 +181,14 @@ mod tests {
     }
 
     #[test]
+    fn peers_take_part_in_the_durable_workload() {
+        let peers = Benchmarks { only: Some(Kind::Durable), peers: true, arguments: Vec::new() };
+        assert_eq!(parsed("bench --peers"), Ok(Request::Bench(peers)));
+        let alone = Benchmarks { only: Some(Kind::Durable), ..Benchmarks::default() };
+        assert_eq!(parsed("bench durable"), Ok(Request::Bench(alone)));
+    }
+
+    #[test]
     fn help_is_given_wherever_it_is_asked_for() {
         for line in ["--help", "-h", "help", "test --help", "bench small -h"] {
             assert_eq!(parsed(line), Ok(Request::Help), "{line}");
@@ -177,6 +204,8 @@ mod tests {
             ("test -p", "-p"),
             ("bench large", "large"),
             ("bench small 5", "5"),
+            ("bench small durable", "durable"),
+            ("bench small --peers", "--peers"),
             ("lint --fix", "--fix"),
             ("ci -- fast", "fast"),
         ] {

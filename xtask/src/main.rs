@@ -11,10 +11,12 @@
 //!
 //! It has no dependencies, so that it is built in a second or two. What is missing on the machine is named together with
 //! the command that brings it; a C++ compiler and libclang, which one crate needs, are installed where apt can do that.
+//! The peers of the benchmarks get environments of their own in the user's cache.
 
 mod cargo;
 mod command_line;
 mod house;
+mod peers;
 mod steps;
 mod tasks;
 mod toolchain;

@@ -3,6 +3,7 @@
 use crate::cargo::Cargo;
 use crate::command_line::{Benchmarks, Kind, Selection};
 use crate::house;
+use crate::peers;
 use crate::steps::{Outcome, Steps};
 use crate::toolchain;
 use crate::workspace;
@@ -105,6 +106,10 @@ pub(crate) fn doc(steps: &mut Steps) {
 
 /// Runs the benchmarks.
 pub(crate) fn bench(steps: &mut Steps, benchmarks: &Benchmarks) {
+    if benchmarks.only == Some(Kind::Durable) {
+        durable(steps, benchmarks);
+        return;
+    }
     let wanted = |kind| benchmarks.only.is_none_or(|only| only == kind);
     if wanted(Kind::Throughput) {
         // Cargo's profile `bench`, not `release`: it may take longer to build.
@@ -125,6 +130,31 @@ pub(crate) fn bench(steps: &mut Steps, benchmarks: &Benchmarks) {
     }
 }
 
+/// Runs the workload with durable state. It is never run unasked: it takes minutes, and its peers gigabytes of disk.
+fn durable(steps: &mut Steps, benchmarks: &Benchmarks) {
+    const CONTEST: &str = "running totals as durable state";
+    let mut arguments =
+        strings(["run", "--profile", "bench", "--package", BENCHES, "--bin", "firesteel-durable", "--"]);
+    if benchmarks.peers {
+        let mut ready = steps.run("Java is there", peers::java);
+        for peer in peers::PEERS {
+            ready &= steps.run(peer, || match peers::python_of(peer) {
+                Ok(python) => {
+                    arguments.extend(["--python".to_owned(), format!("{peer}={}", python.display())]);
+                    Outcome::Passed(python.display().to_string())
+                }
+                Err(why) => Outcome::Failed(why),
+            });
+        }
+        if !ready {
+            steps.skip(CONTEST, "a peer cannot be run");
+            return;
+        }
+    }
+    arguments.extend_from_slice(&benchmarks.arguments);
+    steps.run(CONTEST, || Cargo::new(arguments).run());
+}
+
 /// What has to pass before a change is merged.
 pub(crate) fn ci(steps: &mut Steps) {
     lint(steps);
@@ -138,6 +168,14 @@ pub(crate) fn ci(steps: &mut Steps) {
         arguments.extend(strings(["--events", "50000", "--records", "5000", "--batch", "5000", "--threads", "1,2"]));
         let results = workspace::target_dir().join("bench/smoke.jsonl");
         arguments.extend(["--rounds".to_owned(), "1".to_owned()]);
+        arguments.extend(["--results".to_owned(), results.display().to_string()]);
+        Cargo::new(arguments).run()
+    });
+    steps.run("durable state once, without peers", || {
+        let mut arguments = strings(["run", "--package", BENCHES, "--bin", "firesteel-durable", "--"]);
+        arguments.extend(strings(["--keys", "5000", "--shape", "uniform,zipf", "--events", "50000", "--rounds", "1"]));
+        let results = workspace::target_dir().join("bench/durable-smoke.jsonl");
+        arguments.extend(["--batch".to_owned(), "5000".to_owned()]);
         arguments.extend(["--results".to_owned(), results.display().to_string()]);
         Cargo::new(arguments).run()
     });

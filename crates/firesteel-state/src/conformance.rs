@@ -1,4 +1,5 @@
-//! The suite that checks a backend against the contract of [`StateBackend`].
+//! The suites that check a backend against the contract of [`StateBackend`], and a place for snapshots against that of
+//! [`SnapshotStore`].
 //!
 //! A backend's own tests call it with a way to make the backend. Each check has a number, and a failure panics with
 //! the number, the rule and what was seen, as a test wants it.
@@ -18,11 +19,13 @@
 
 mod model;
 mod rules;
+mod snapshots;
 
 use std::fmt::Display;
 use std::path::Path;
 
 use crate::backend::StateBackend;
+use crate::snapshot::SnapshotStore;
 
 /// One demand on a backend.
 #[derive(Clone, Copy)]
@@ -90,4 +93,18 @@ pub fn backend_survives<B: StateBackend>(make: impl Fn() -> B, reopen: impl Fn(B
     for seed in 1..=4 {
         model::survives(make(), &reopen, seed);
     }
+}
+
+/// Checks a place for snapshots against the contract of [`SnapshotStore`].
+///
+/// `make` yields a fresh, empty place each time, and `reopen` ends one and opens it again.
+///
+/// # Panics
+/// With the number of the rule that does not hold.
+pub fn snapshot_store<S: SnapshotStore>(make: impl Fn() -> S, reopen: impl Fn(S) -> S) {
+    snapshots::files(make(), &reopen);
+    snapshots::parallel(&make());
+    snapshots::life(make(), make(), &reopen);
+    snapshots::cut_short(make());
+    snapshots::damage(make());
 }

@@ -10,6 +10,7 @@
 
 pub(crate) mod cells;
 pub(crate) mod eviction;
+mod few;
 mod index;
 pub(crate) mod slots;
 pub(crate) mod timers;
@@ -91,6 +92,15 @@ impl Setup {
     }
 }
 
+/// Empties a list that will be filled again, and gives back some memory if it has become much too large.
+pub(crate) fn reuse<T>(list: &mut Vec<T>) {
+    let (used, room) = (list.len(), list.capacity());
+    list.clear();
+    if room > 256 && used < room / 8 {
+        list.shrink_to(room / 2);
+    }
+}
+
 /// A table of one key group, whatever its types.
 pub(crate) trait Table<K>: Any + Send {
     fn as_any(&mut self) -> &mut dyn Any;
@@ -142,4 +152,22 @@ pub(crate) trait Table<K>: Any + Send {
 
     /// Whether the backend may hold what is not here.
     fn set_complete(&mut self, complete: bool);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reuse;
+
+    #[test]
+    fn a_list_shrinks_when_it_is_hardly_used() {
+        let mut list: Vec<u8> = Vec::with_capacity(4_096);
+        list.resize(1_000, 0);
+        reuse(&mut list);
+        assert!(list.is_empty() && list.capacity() >= 4_096);
+        for _ in 0..10 {
+            list.push(1);
+            reuse(&mut list);
+        }
+        assert!((10..=256).contains(&list.capacity()), "{}", list.capacity());
+    }
 }

@@ -67,6 +67,36 @@ fn an_attempt_that_is_given_up_leaves_nothing_in_the_epoch() {
     assert_eq!(again.code(), "FS-T014");
 }
 
+/// An epoch in which most keys changed is written by looking at all of them, one in which few did is not.
+#[test]
+fn an_epoch_holds_what_changed_whether_that_is_much_or_little() {
+    let mut states = Declaration::new("op");
+    let value = states.value("v");
+    let store = in_memory(states);
+    let mut group = store.lock(KeyGroup(0));
+    for (epoch, few) in [(1u64, 1_000), (2, 1), (3, 900), (4, 10), (5, 0)] {
+        group.begin(epoch * 2);
+        // What is taken back, and what is added and taken back.
+        (0..1_500).for_each(|key| set(&mut group, &value, key, 0, NOW));
+        group.begin(epoch * 2);
+        let changed: Vec<u64> = (0..few).map(|key| key * 7 % 1_000).collect();
+        changed.iter().for_each(|key| set(&mut group, &value, *key, epoch, NOW));
+        let frame = group.end_epoch(epoch).unwrap();
+        let keys = |change: firesteel_state::Change<'_>| {
+            assert_eq!(change.value, Some(&[epoch as u8][..]));
+            change.key.to_vec()
+        };
+        let mut written: Vec<Vec<u8>> = frame.iter().flat_map(|frame| frame.changes().map(keys)).collect();
+        let mut expected: Vec<Vec<u8>> = changed
+            .iter()
+            .map(|key| if *key < 128 { vec![*key as u8] } else { vec![*key as u8 | 128, (*key >> 7) as u8] })
+            .collect();
+        written.sort();
+        expected.sort();
+        assert_eq!(written, expected, "epoch {epoch}");
+    }
+}
+
 /// Notes the calls of `read`, and insists on sorted keys.
 #[derive(Default)]
 struct Watched {

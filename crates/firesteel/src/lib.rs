@@ -86,9 +86,11 @@
 //! | `wal` | `firesteel-connect-wal` | a write-ahead log in front of any receiver; feature `wal` |
 //! | `memory` | `firesteel-connect-memory` | slices, queues, rates, a collector; feature `memory` |
 //! | `terminal` | `firesteel-terminal` | result tables and progress; feature `terminal` |
+//! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
 //!
-//! All features are on by default, but for `rocksdb`: building it takes a C++ compiler, libclang and some minutes.
+//! All features are on by default but for `object-store`, which few need, and `rocksdb`: building that takes a C++ compiler,
+//! libclang and some minutes.
 
 pub mod prelude;
 
@@ -103,6 +105,8 @@ pub use firesteel_connect_socket as socket;
 pub use firesteel_connect_wal as wal;
 pub use firesteel_core as rdd;
 pub use firesteel_scheduler as scheduler;
+#[cfg(feature = "object-store")]
+pub use firesteel_state_object_store as object_store;
 #[cfg(feature = "rocksdb")]
 pub use firesteel_state_rocksdb as rocksdb;
 pub use firesteel_streaming::*;

@@ -5,12 +5,14 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use firesteel_window::Timestamp;
 use hashbrown::HashTable;
 
+use super::few::Few;
 use super::values::Hasher;
-use super::{Setup, Stamps, Table};
+use super::{Setup, Stamps, Table, reuse};
 use crate::changes::Changes;
 use crate::codec::{self, StateKey};
 use crate::error::Result;
@@ -39,26 +41,30 @@ pub(crate) trait TimerTable<K>: Table<K> {
 pub(crate) struct Timers<K> {
     setup: Setup,
     hasher: Hasher<K>,
-    queue: BTreeMap<(Timestamp, K), Due>,
+    /// The names that have a timer at a time, for a key, in order of registration.
+    queue: BTreeMap<(Timestamp, K), Few<TableId>>,
     /// The times at which each key has a timer, ascending.
-    keys: HashTable<(u64, K, Vec<Timestamp>)>,
+    keys: HashTable<(K, Few<Timestamp>)>,
     count: usize,
     /// Times and keys that changed since they were applied, with the attempt that changed them last.
     pending: BTreeMap<(Timestamp, K), u64>,
+    /// What was applied when those that were applied were last taken out.
+    tidied: u64,
     undo: Vec<Undo<K>>,
 }
 
-/// The timers of one key at one time, in order of registration.
-#[derive(Clone)]
-struct Due {
-    hash: u64,
-    timers: Vec<TableId>,
-}
+/// Below this, changes that were applied are not worth a pass.
+const FEW: usize = 64;
 
 struct Undo<K> {
     place: (Timestamp, K),
-    due: Option<Due>,
+    timers: Option<Few<TableId>>,
     pending: Option<u64>,
+}
+
+/// What the table of keys goes by: the upper bits of hashes are alike in a key group.
+fn spread(hash: u64) -> u64 {
+    hash.rotate_left(20)
 }
 
 impl<K: StateKey + Ord> Timers<K> {
@@ -70,62 +76,61 @@ impl<K: StateKey + Ord> Timers<K> {
             keys: HashTable::new(),
             count: 0,
             pending: BTreeMap::new(),
+            tidied: 0,
             undo: Vec::new(),
         }
     }
 
-    /// Notes that the timers at the place are about to change.
-    fn mark(&mut self, place: &(Timestamp, K), stamps: Stamps) {
-        let pending = self.pending.get(place).copied();
-        if pending == Some(stamps.attempt) {
-            return;
-        }
-        self.undo.push(Undo { place: place.clone(), due: self.queue.get(place).cloned(), pending });
-        self.pending.insert(place.clone(), stamps.attempt);
+    /// Notes that the timers at the place have changed from what they were before.
+    fn note(&mut self, place: (Timestamp, K), before: Option<Few<TableId>>, stamps: Stamps) {
+        let pending = match self.pending.entry(place.clone()) {
+            Entry::Occupied(entry) if *entry.get() == stamps.attempt => return,
+            Entry::Occupied(mut entry) => Some(entry.insert(stamps.attempt)),
+            Entry::Vacant(entry) => {
+                entry.insert(stamps.attempt);
+                None
+            }
+        };
+        self.undo.push(Undo { place, timers: before, pending });
     }
 
-    /// Replaces the timers at a place, in the queue and in the list of the key.
-    fn replace(&mut self, hash: u64, place: (Timestamp, K), timers: Vec<TableId>) {
-        let (at, key) = &place;
-        let before = self.queue.get(&place).map_or(0, |due| due.timers.len());
-        self.count = self.count + timers.len() - before;
-        match (before == 0, timers.is_empty()) {
-            (true, false) => self.index(hash, key, *at),
-            (false, true) => self.unindex(hash, key, *at),
+    /// Replaces the timers at a place, in the queue and in the list of the key; what was there.
+    fn replace(&mut self, hash: u64, place: (Timestamp, K), timers: Option<Few<TableId>>) -> Option<Few<TableId>> {
+        let (at, key) = (place.0, place.1.clone());
+        let (after, is) = (timers.as_ref().map_or(0, |timers| timers.as_slice().len()), timers.is_some());
+        let before = match timers {
+            Some(timers) => self.queue.insert(place, timers),
+            None => self.queue.remove(&place),
+        };
+        self.count = self.count + after - before.as_ref().map_or(0, |timers| timers.as_slice().len());
+        match (before.is_some(), is) {
+            (false, true) => self.index(hash, key, at),
+            (true, false) => self.unindex(hash, &key, at),
             _ => {}
         }
-        if timers.is_empty() {
-            self.queue.remove(&place);
-        } else {
-            self.queue.insert(place, Due { hash, timers });
-        }
+        before
     }
 
-    fn index(&mut self, hash: u64, key: &K, at: Timestamp) {
-        let spread = hash.rotate_left(20);
-        let same = |entry: &(u64, K, Vec<Timestamp>)| entry.0 == hash && entry.1 == *key;
-        match self.keys.find_mut(spread, same) {
-            Some((_, _, times)) => {
-                if let Err(position) = times.binary_search(&at) {
-                    times.insert(position, at);
-                }
+    fn index(&mut self, hash: u64, key: K, at: Timestamp) {
+        match self.keys.find_mut(spread(hash), |entry| entry.0 == key) {
+            Some((_, times)) => {
+                let position = times.as_slice().partition_point(|other| *other < at);
+                times.insert(position, at);
             }
             None => {
-                let entry = (hash, key.clone(), vec![at]);
-                self.keys.insert_unique(spread, entry, |(hash, ..)| hash.rotate_left(20));
+                let hasher = &self.hasher;
+                self.keys.insert_unique(spread(hash), (key, Few::One(at)), |(key, _)| spread(hasher(key)));
             }
         }
     }
 
     fn unindex(&mut self, hash: u64, key: &K, at: Timestamp) {
-        let same = |entry: &(u64, K, Vec<Timestamp>)| entry.0 == hash && entry.1 == *key;
-        if let Ok(mut entry) = self.keys.find_entry(hash.rotate_left(20), same) {
-            let times = &mut entry.get_mut().2;
-            if let Ok(position) = times.binary_search(&at) {
-                times.remove(position);
-            }
-            if times.is_empty() {
-                entry.remove();
+        if let Ok(mut entry) = self.keys.find_entry(spread(hash), |entry| entry.0 == *key) {
+            let times = &mut entry.get_mut().1;
+            match times.as_slice().binary_search(&at) {
+                Ok(position) if times.as_slice().len() > 1 => times.remove(position),
+                Ok(_) => _ = entry.remove(),
+                Err(_) => {}
             }
         }
     }
@@ -135,9 +140,9 @@ impl<K: StateKey + Ord> Timers<K> {
             out.extend_from_slice(&ordered(place.0));
             codec::encode(&place.1, out)
         };
-        let value = self.queue.get(place).map(|due| {
+        let value = self.queue.get(place).map(|timers| {
             |out: &mut Vec<u8>| {
-                for timer in &due.timers {
+                for timer in timers.as_slice() {
                     out.extend_from_slice(&timer.0.to_le_bytes());
                 }
                 Ok(())
@@ -163,43 +168,56 @@ fn ordered(at: Timestamp) -> [u8; 8] {
 impl<K: StateKey + Ord> TimerTable<K> for Timers<K> {
     fn register(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> bool {
         let place = (at, key.clone());
-        let mut timers = self.queue.get(&place).map(|due| due.timers.clone()).unwrap_or_default();
-        if timers.contains(&timer) {
-            return false;
-        }
-        self.mark(&place, stamps);
-        timers.push(timer);
-        self.replace(hash, place, timers);
+        let timers = match self.queue.get(&place) {
+            Some(timers) if timers.as_slice().contains(&timer) => return false,
+            Some(timers) => {
+                let mut timers = timers.clone();
+                timers.insert(timers.as_slice().len(), timer);
+                timers
+            }
+            None => Few::One(timer),
+        };
+        let before = self.replace(hash, place.clone(), Some(timers));
+        self.note(place, before, stamps);
         true
     }
 
     fn delete(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> bool {
         let place = (at, key.clone());
-        let Some(due) = self.queue.get(&place).filter(|due| due.timers.contains(&timer)) else { return false };
-        let left = due.timers.iter().copied().filter(|other| *other != timer).collect();
-        self.mark(&place, stamps);
-        self.replace(hash, place, left);
+        let Some(timers) = self.queue.get(&place) else { return false };
+        let Some(position) = timers.as_slice().iter().position(|other| *other == timer) else { return false };
+        let left = timers.without(position);
+        let before = self.replace(hash, place.clone(), left);
+        self.note(place, before, stamps);
         true
     }
 
     fn list(&self, hash: u64, key: &K, timer: TableId) -> Vec<Timestamp> {
-        let same = |entry: &(u64, K, Vec<Timestamp>)| entry.0 == hash && entry.1 == *key;
-        let Some((_, key, times)) = self.keys.find(hash.rotate_left(20), same) else { return vec![] };
-        let has = |at: &Timestamp| self.queue.get(&(*at, key.clone())).is_some_and(|due| due.timers.contains(&timer));
-        times.iter().copied().filter(has).collect()
+        let Some((key, times)) = self.keys.find(spread(hash), |entry| entry.0 == *key) else { return vec![] };
+        let mut place = (Timestamp::MIN, key.clone());
+        let mut has = |at: &Timestamp| {
+            place.0 = *at;
+            self.queue.get(&place).is_some_and(|timers| timers.as_slice().contains(&timer))
+        };
+        times.as_slice().iter().copied().filter(|at| has(at)).collect()
     }
 
     fn pop_due(&mut self, now: Timestamp, stamps: Stamps) -> Option<(u64, K, TableId, Timestamp)> {
-        let (place, due) = self.queue.first_key_value()?;
-        if place.0 > now {
-            return None;
-        }
-        let (place, hash) = (place.clone(), due.hash);
-        let (&first, rest) = due.timers.split_first()?;
-        let rest = rest.to_vec();
-        self.mark(&place, stamps);
-        self.replace(hash, place.clone(), rest);
-        Some((hash, place.1, first, place.0))
+        let mut first = self.queue.first_entry().filter(|first| first.key().0 <= now)?;
+        let timer = *first.get().as_slice().first()?;
+        let (at, hash) = (first.key().0, (self.hasher)(&first.key().1));
+        let (place, before) = match first.get().without(0) {
+            Some(left) => (first.key().clone(), first.insert(left)),
+            None => {
+                let (place, before) = first.remove_entry();
+                self.unindex(hash, &place.1, at);
+                (place, before)
+            }
+        };
+        self.count -= 1;
+        let key = place.1.clone();
+        self.note(place, Some(before), stamps);
+        Some((hash, key, timer, at))
     }
 
     fn next(&self) -> Option<Timestamp> {
@@ -213,17 +231,17 @@ impl<K: StateKey + Ord> Table<K> for Timers<K> {
     }
 
     fn begin(&mut self) {
-        self.undo.clear();
+        reuse(&mut self.undo);
     }
 
     fn roll_back(&mut self) {
-        while let Some(Undo { place, due, pending }) = self.undo.pop() {
+        while let Some(Undo { place, timers, pending }) = self.undo.pop() {
             match pending {
                 Some(stamp) => _ = self.pending.insert(place.clone(), stamp),
                 None => _ = self.pending.remove(&place),
             }
             let hash = (self.hasher)(&place.1);
-            self.replace(hash, place, due.map(|due| due.timers).unwrap_or_default());
+            self.replace(hash, place, timers);
         }
     }
 
@@ -258,15 +276,20 @@ impl<K: StateKey + Ord> Table<K> for Timers<K> {
         if !rest.is_empty() {
             return Err(bad());
         }
-        let timers = timers.iter().map(|timer| TableId(u16::from_le_bytes(*timer))).collect();
+        let timers = Few::of(timers.iter().map(|timer| TableId(u16::from_le_bytes(*timer))).collect());
         let hash = (self.hasher)(&key);
         self.replace(hash, (at, key), timers);
         Ok(())
     }
 
     fn tidy(&mut self, stamps: Stamps) {
-        if self.pending.len() > 64 || self.pending.len() > self.queue.len() {
+        // Once for what is applied at a time, not in every batch.
+        if self.pending.len() > FEW && stamps.applied > self.tidied {
             self.pending.retain(|_, changed| *changed > stamps.applied);
+            self.tidied = stamps.applied;
+            if self.keys.len() < self.keys.capacity() / 8 {
+                self.keys.shrink_to(self.keys.len() * 2, |(key, _)| spread((self.hasher)(key)));
+            }
         }
     }
 
@@ -282,11 +305,12 @@ impl<K: StateKey + Ord> Table<K> for Timers<K> {
 
     fn memory_used(&self) -> u64 {
         let place = size_of::<(Timestamp, K)>();
-        // Tree nodes are two thirds full; the short vectors cost an allocation each.
-        let queue = self.queue.len() * ((place + size_of::<Due>()) * 3 / 2 + 32);
+        // Tree nodes are two thirds full. Vectors are for the few that have several timers.
+        let queue = self.queue.len() * (place + size_of::<Few<TableId>>()) * 3 / 2;
         let pending = self.pending.len() * (place + 8) * 3 / 2;
-        let lists = self.count * 8 + self.keys.len() * 32;
-        (queue + pending + lists + self.keys.allocation_size() + self.undo.capacity() * size_of::<Undo<K>>()) as u64
+        let several = self.count.saturating_sub(self.queue.len()) * 64
+            + self.queue.len().saturating_sub(self.keys.len()) * size_of::<Timestamp>() * 2;
+        (queue + pending + several + self.keys.allocation_size() + self.undo.capacity() * size_of::<Undo<K>>()) as u64
     }
 
     fn len(&self) -> usize {

@@ -1,29 +1,24 @@
 //! One value for each key.
 
-use std::any::Any;
+mod bulk;
+mod table;
 
 use firesteel_window::Timestamp;
 
-use super::eviction::{self, MeanSize};
+use super::eviction::MeanSize;
 use super::slots::{Moved, Slots};
-use super::{Setup, Stamps, Table};
+use super::{Setup, Stamps};
 use crate::changes::Changes;
 use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
-use crate::frame::{Change, FrameWriter};
+use crate::frame::FrameWriter;
 use crate::ttl::Times;
 
 /// Computes the hash of a key that comes from storage.
 pub(crate) type Hasher<K> = std::sync::Arc<dyn Fn(&K) -> u64 + Send + Sync>;
 
-/// So many records are looked up before the first of them is changed, so that the processor waits for several cache
-/// lines at once.
-const AHEAD: usize = 128;
 /// Below this, removals are not worth a pass over the table.
 const FEW: usize = 64;
-
-/// If one in so many slots changed, an epoch looks at all of them.
-const DENSE: usize = 16;
 
 /// The values of one state in one key group. `None` is a key known to have no value.
 pub(crate) struct Values<K, V> {
@@ -133,7 +128,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             Some(at) => Ok(Some(at)),
             None if self.complete => Ok(None),
             None => {
-                self.prefetch(&[(hash, key)], stamps)?;
+                self.fetch(vec![(hash, key)], stamps)?;
                 Ok(self.slots.find(hash, key))
             }
         }
@@ -229,60 +224,6 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         result
     }
 
-    /// Updates the values of many records' keys, in the order of the records.
-    pub(crate) fn update_many<R>(
-        &mut self,
-        records: &[R],
-        key: impl Fn(&R) -> (u64, &K),
-        times: &Times,
-        stamps: Stamps,
-        mut change: impl FnMut(&mut Option<V>, &R),
-    ) -> Result<()> {
-        if !self.complete {
-            let keys: Vec<(u64, &K)> = records.iter().map(&key).collect();
-            self.prefetch(&keys, stamps)?;
-        }
-        let warm = self.slots.warm_up(records.len());
-        for records in records.chunks(AHEAD) {
-            let places: [u32; AHEAD] = self.slots.candidates(records.iter().map(|record| key(record).0), warm);
-            for (place, record) in places.iter().zip(records) {
-                let (hash, key) = key(record);
-                let at = match *place as usize {
-                    at if at < self.slots.len() && self.slots.at(at).key == *key => Some(at),
-                    _ => self.slots.find(hash, key),
-                };
-                match at {
-                    Some(at) => self.update_at(at, times, stamps, |value| change(value, record)),
-                    None => self.update_new(hash, key, times, stamps, |value| change(value, record)),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Hands every key that has a value to `each`.
-    pub(crate) fn for_each(&mut self, times: &Times, mut each: impl FnMut(&K, &V)) -> Result<()> {
-        for (at, slot) in self.slots.iter().enumerate() {
-            if let Some(value) = &slot.value
-                && !self.expired(at, times)
-            {
-                each(&slot.key, value);
-            }
-        }
-        let Some(backend) = self.setup.backend.as_ref().filter(|_| !self.complete) else { return Ok(()) };
-        // What is here is newer than what the backend holds, or the same.
-        backend.scan(self.setup.shard, self.setup.table, &[], &mut |key, value| {
-            let key: K = codec::decode(key).map_err(|source| self.setup.undecodable(source))?;
-            if self.slots.find((self.hasher)(&key), &key).is_none() {
-                let (touched, value) = self.setup.decode_value(value)?;
-                if !self.setup.expired(touched, times) {
-                    each(&key, &value);
-                }
-            }
-            Ok(())
-        })
-    }
-
     #[inline]
     fn write(&self, at: usize, out: &mut FrameWriter) -> Result<()> {
         let slot = self.slots.at(at);
@@ -315,194 +256,5 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         self.renumber(&moved);
         self.emptied = self.slots.iter().filter(|slot| slot.value.is_none()).count();
         self.tidy_at = FEW.max(self.emptied * 2).max(self.slots.len() / 2);
-    }
-}
-
-impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
-    fn as_any(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn begin(&mut self) {
-        self.undo.clear();
-        self.undo_touched.clear();
-        self.base = self.slots.len();
-        self.changed_base = self.changed.len();
-        self.changes = Changes::default();
-    }
-
-    fn changes(&self) -> Changes {
-        self.changes
-    }
-
-    fn roll_back(&mut self) {
-        for (undo, touched) in self.undo.iter().zip(self.undo_touched.drain(..)) {
-            self.touched[undo.at as usize] = touched;
-        }
-        for undo in self.undo.drain(..) {
-            let slot = self.slots.at_mut(undo.at as usize);
-            slot.value = undo.value;
-            slot.stamp = undo.stamp;
-        }
-        self.slots.truncate(self.base);
-        self.touched.truncate(self.base);
-        self.changed.truncate(self.changed_base);
-    }
-
-    fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
-        out.begin_table(self.setup.table);
-        out.reserve(self.size.of(self.changed.len()));
-        let before = out.len();
-        if self.changed.len() >= self.slots.len() / DENSE {
-            // What is read front to back is in the cache when its turn comes.
-            for (at, slot) in self.slots.iter().enumerate() {
-                if slot.stamp >= stamps.epoch_start {
-                    self.write(at, out)?;
-                }
-            }
-        } else {
-            for &at in &self.changed {
-                self.write(at as usize, out)?;
-            }
-        }
-        self.size.add(self.changed.len() as u64, (out.len() - before) as u64);
-        self.changed.clear();
-        self.changed_base = 0;
-        Ok(())
-    }
-
-    fn pass_epoch(&mut self) {
-        self.changed.clear();
-        self.changed_base = 0;
-    }
-
-    fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
-        out.begin_table(self.setup.table);
-        for (at, slot) in self.slots.iter().enumerate() {
-            if slot.stamp > stamps.applied {
-                self.write(at, out)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn write_all(&self, out: &mut FrameWriter) -> Result<()> {
-        out.begin_table(self.setup.table);
-        for (at, slot) in self.slots.iter().enumerate() {
-            if slot.value.is_some() {
-                self.write(at, out)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn load(&mut self, change: Change<'_>) -> Result<()> {
-        let key: K = codec::decode(change.key).map_err(|source| self.setup.undecodable(source))?;
-        let (touched, value) = match change.value {
-            Some(value) => {
-                self.size.add(1, (change.key.len() + value.len()) as u64);
-                let (touched, value) = self.setup.decode_value(value)?;
-                (touched, Some(value))
-            }
-            None => (Timestamp::MIN, None),
-        };
-        self.emptied += usize::from(value.is_none());
-        let hash = (self.hasher)(&key);
-        match self.slots.find(hash, &key) {
-            Some(at) => {
-                let slot = self.slots.at_mut(at);
-                slot.value = value;
-                slot.stamp = 0;
-                if let Some(at) = self.touched.get_mut(at) {
-                    *at = touched;
-                }
-            }
-            None if value.is_none() => {}
-            None => _ = self.push(hash, key, value, 0, touched),
-        }
-        Ok(())
-    }
-
-    fn tidy(&mut self, stamps: Stamps) {
-        if self.complete && self.emptied > self.tidy_at {
-            self.retain(|stamp, value| value.is_some() || stamp > stamps.applied);
-        }
-    }
-
-    fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()> {
-        let Some(backend) = self.setup.backend.clone().filter(|_| !self.complete) else { return Ok(()) };
-        let mut wanted = vec![];
-        let mut bytes = vec![];
-        for &(hash, key) in keys {
-            if self.slots.find(hash, key).is_none() {
-                let start = bytes.len();
-                codec::encode(key, &mut bytes).map_err(|source| self.setup.unencodable(source))?;
-                wanted.push((start..bytes.len(), hash, key));
-            }
-        }
-        wanted.sort_by(|(a, ..), (b, ..)| bytes[a.clone()].cmp(&bytes[b.clone()]));
-        wanted.dedup_by(|(a, ..), (b, ..)| bytes[a.clone()] == bytes[b.clone()]);
-        let sorted: Vec<&[u8]> = wanted.iter().map(|(range, ..)| &bytes[range.clone()]).collect();
-        let mut found: Vec<Option<Result<(Timestamp, V)>>> = wanted.iter().map(|_| None).collect();
-        backend.read(self.setup.shard, self.setup.table, &sorted, &mut |at, value| {
-            found[at] = Some(self.setup.decode_value(value));
-        })?;
-        for ((_, hash, key), found) in wanted.into_iter().zip(found) {
-            let (touched, value) = match found.transpose()? {
-                Some((touched, value)) => (touched, Some(value)),
-                None => (Timestamp::MIN, None),
-            };
-            self.push(hash, key.clone(), value, stamps.applied, touched);
-        }
-        Ok(())
-    }
-
-    fn evict(&mut self, share: f64, stamps: Stamps) {
-        if self.setup.backend.is_none() {
-            return;
-        }
-        let clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
-        if let Some(last) = eviction::threshold(clean, self.slots.len(), share) {
-            self.retain(|stamp, _| stamp > last);
-            self.complete = false;
-        }
-    }
-
-    fn sweep(&mut self, limit: usize, times: &Times, stamps: Stamps) -> usize {
-        if self.touched.is_empty() {
-            return 0;
-        }
-        let end = self.slots.len().min(self.sweep_at.saturating_add(limit));
-        let mut removed = 0;
-        for at in self.sweep_at..end {
-            if self.slots.at(at).value.is_some() && self.expired(at, times) {
-                self.put(at, None, stamps);
-                removed += 1;
-            }
-        }
-        self.sweep_at = if end >= self.slots.len() { 0 } else { end };
-        removed
-    }
-
-    fn memory_used(&self) -> u64 {
-        let owns = std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>();
-        self.slots.allocated()
-            + (self.touched.capacity() * size_of::<Timestamp>()
-                + self.undo.capacity() * size_of::<Undo<V>>()
-                + self.undo_touched.capacity() * size_of::<Timestamp>()
-                + self.changed.capacity() * size_of::<u32>()) as u64
-            + self.size.owned(self.slots.len() + self.undo.len(), owns)
-    }
-
-    fn len(&self) -> usize {
-        self.slots.len()
-    }
-
-    fn is_complete(&self) -> bool {
-        self.complete
-    }
-
-    fn set_complete(&mut self, complete: bool) {
-        self.complete = complete || self.setup.backend.is_none();
     }
 }

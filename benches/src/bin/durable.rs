@@ -1,0 +1,253 @@
+//! W3: running totals as durable state. Starts every side in a process of its own, in turn, and compares their speed
+//! and memory; `--help` lists the options.
+
+use std::collections::HashMap;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Parser, Subcommand};
+use firesteel_benches::keyed_totals::contest::{ContestError, Peers, observe, scripts};
+use firesteel_benches::keyed_totals::events::{KeyedEvents, Shape};
+use firesteel_benches::keyed_totals::reference::Totals;
+use firesteel_benches::keyed_totals::sides::{Program, SIDES, Side, side};
+use firesteel_benches::keyed_totals::table::{Figure, Table};
+use firesteel_benches::keyed_totals::{Assignment, Phases};
+use firesteel_benches::options::{positive, target_folder};
+
+/// Runs the sides of W3 in turn, each in a process of its own, and compares their speed and memory.
+#[derive(Debug, Parser)]
+#[command(version, subcommand_negates_reqs = true, args_conflicts_with_subcommands = true)]
+struct Options {
+    #[command(subcommand)]
+    only: Option<Only>,
+
+    #[command(flatten)]
+    contest: Contest,
+}
+
+#[derive(Debug, Subcommand)]
+enum Only {
+    /// Runs one side of this program, here; what a contest starts.
+    #[command(hide = true)]
+    Side(OneSide),
+}
+
+#[derive(Debug, Args)]
+struct OneSide {
+    name: String,
+    #[arg(long)]
+    keys: u64,
+    #[arg(long)]
+    shape: Shape,
+    #[arg(long)]
+    events: u64,
+    #[arg(long)]
+    warm_up: u64,
+    #[arg(long)]
+    threads: usize,
+    #[arg(long)]
+    batch: u64,
+    #[arg(long)]
+    epoch: f64,
+    #[arg(long)]
+    folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+struct Contest {
+    /// How many keys there are.
+    #[arg(long, value_delimiter = ',', default_value = "1000000", value_parser = positive)]
+    keys: Vec<usize>,
+
+    /// How often each occurs.
+    #[arg(long, value_delimiter = ',', default_value = "uniform")]
+    shape: Vec<Shape>,
+
+    /// Events of a run, a third of them for warming up [default: 150 million].
+    #[arg(long, value_parser = positive)]
+    events: Option<usize>,
+
+    /// Events of a run of a peer, a third of them for warming up [default: 6 million, or 4 per key if that is more].
+    #[arg(long, value_parser = positive)]
+    peer_events: Option<usize>,
+
+    /// Who takes part [default: all but the peers for which there is no Python].
+    #[arg(long, value_delimiter = ',', value_parser = PossibleValuesParser::new(SIDES.iter().map(|side| side.name)))]
+    sides: Vec<String>,
+
+    /// Runs of each side; the median counts.
+    #[arg(long, default_value_t = 3, value_parser = positive)]
+    rounds: usize,
+
+    /// Worker threads.
+    #[arg(long, default_value_t = 2, value_parser = positive)]
+    threads: usize,
+
+    /// Events of a micro-batch, of all threads together, of the sides that are not peers.
+    #[arg(long, default_value_t = 1 << 18, value_parser = positive)]
+    batch: usize,
+
+    /// Seconds of an epoch, of the sides that are not peers.
+    #[arg(long, default_value_t = 1.0)]
+    epoch: f64,
+
+    /// The Python that has a peer: spark=PATH or flink=PATH.
+    #[arg(long, value_parser = python)]
+    python: Vec<(String, PathBuf)>,
+
+    /// File of JSON lines to write [default: bench/durable.jsonl in the target directory of the workspace].
+    #[arg(long)]
+    results: Option<PathBuf>,
+}
+
+fn python(text: &str) -> Result<(String, PathBuf), String> {
+    let (name, path) = text.split_once('=').ok_or("give it as NAME=PATH")?;
+    Ok((name.to_owned(), PathBuf::from(path)))
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match options.only {
+        Some(Only::Side(side)) => run_here(side),
+        None => contest(&options.contest),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("error: some totals differ from the reference; their figures are void");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one side in this process and prints what came of it.
+fn run_here(options: OneSide) -> Result<bool, Box<dyn std::error::Error>> {
+    let OneSide { name, keys, shape, events: count, warm_up, threads, batch, epoch, folder } = options;
+    let Some(Program::Here(run)) = side(&name).map(|side| side.program) else {
+        return Err(format!("{name} is no side of this program").into());
+    };
+    let events = KeyedEvents { keys, shape };
+    let run = run(&Assignment { events, count, warm_up, threads, batch, epoch, folder }, &mut Phases::aloud());
+    println!("{}", serde_json::to_string(&run)?);
+    Ok(true)
+}
+
+/// Runs everything that was asked for; whether all totals were right.
+fn contest(options: &Contest) -> Result<bool, Box<dyn std::error::Error>> {
+    let results = options.results.clone().unwrap_or_else(|| target_folder().join("bench/durable.jsonl"));
+    if let Some(folder) = results.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    let mut results = std::fs::File::create(results)?;
+    let mut all_correct = true;
+    for &keys in &options.keys {
+        for &shape in &options.shape {
+            let figures = measure(KeyedEvents { keys: keys as u64, shape }, options)?;
+            for figure in &figures {
+                writeln!(results, "{}", figure.line()?)?;
+                all_correct &= figure.correct;
+            }
+            println!("{}", Table(&figures));
+        }
+    }
+    Ok(all_correct)
+}
+
+/// Runs the sides alternately, each first in its turn, so that a disturbance of the machine hits all of them alike.
+fn measure(events: KeyedEvents, options: &Contest) -> Result<Vec<Figure>, ContestError> {
+    let peers = Peers { scripts: scripts(), pythons: options.python.clone() };
+    let takes_part = |side: &&Side| match options.sides.as_slice() {
+        [] => match side.program {
+            Program::Here(_) => true,
+            Program::Script(_) => options.python.iter().any(|(name, _)| name == side.name),
+        },
+        names => names.iter().any(|name| name == side.name),
+    };
+    let sides: Vec<&Side> = SIDES.iter().filter(takes_part).collect();
+    let mut figures: Vec<Figure> =
+        sides.iter().map(|side| Figure { side: side.name, events, rounds: Vec::new(), correct: true }).collect();
+    let mut expected: HashMap<u64, Totals> = HashMap::new();
+    for round in 0..options.rounds {
+        for turn in 0..sides.len() {
+            let index = (round + turn) % sides.len();
+            let side = sides[index];
+            let folder = target_folder().join(format!("bench/durable-{}-{}", std::process::id(), side.name));
+            let count = match side.program {
+                Program::Here(_) => options.events.unwrap_or(150_000_000) as u64,
+                Program::Script(_) => {
+                    options.peer_events.map_or_else(|| 6_000_000.max(4 * events.keys), |events| events as u64)
+                }
+            };
+            let assignment = Assignment {
+                threads: options.threads,
+                batch: options.batch as u64,
+                epoch: options.epoch,
+                ..Assignment::new(events, count, &folder)
+            };
+            let mut shown = Shown::new(format!("round {}/{}, {}", round + 1, options.rounds, side.name), count);
+            let observed = observe(side, &assignment, &peers, |events| shown.at(events))?;
+            shown.end(&format!("{:.2} M events/s", observed.run.events_per_second() / 1e6));
+            // A peer may have taken a batch more than it was asked for.
+            let done = observed.run.all_events;
+            let right = expected.entry(done).or_insert_with(|| Totals::of(events, done));
+            figures[index].correct &= observed.run.totals == *right && done >= count;
+            figures[index].rounds.push(observed);
+        }
+    }
+    Ok(figures)
+}
+
+/// How far a run is, on standard error: in place on a terminal, and only its end elsewhere.
+struct Shown {
+    what: String,
+    of: u64,
+    in_place: bool,
+}
+
+impl Shown {
+    fn new(what: String, of: u64) -> Self {
+        let shown = Self { what, of, in_place: std::io::stderr().is_terminal() };
+        shown.at(0);
+        shown
+    }
+
+    fn at(&self, events: u64) {
+        if self.in_place {
+            eprint!("\r\x1b[K{}: {} of {} million events", self.what, events / 1_000_000, self.of / 1_000_000);
+        }
+    }
+
+    fn end(&mut self, result: &str) {
+        eprintln!("{}{}: {result}", if self.in_place { "\r\x1b[K" } else { "" }, self.what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Options::command().debug_assert();
+        let options = Options::parse_from(["durable", "--keys", "5,1_000", "--python", "spark=/x/y"]);
+        assert_eq!(options.contest.keys, [5, 1_000]);
+        assert_eq!(options.contest.python, [("spark".to_owned(), PathBuf::from("/x/y"))]);
+        assert!(Options::try_parse_from(["durable", "--python", "spark"]).is_err());
+        assert!(Options::try_parse_from(["durable", "--sides", "nobody"]).is_err());
+    }
+
+    #[test]
+    fn a_call_of_a_side_is_understood() {
+        let line = "durable side spark --keys 5 --shape zipf --events 9 --warm-up 3 --threads 2 --batch 4 --epoch 1 \
+                    --folder /x";
+        assert!(matches!(Options::parse_from(line.split_whitespace()).only, Some(Only::Side(side)) if side.keys == 5));
+    }
+}

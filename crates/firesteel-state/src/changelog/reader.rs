@@ -1,0 +1,112 @@
+//! Finding and reading what a changelog holds.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use firesteel_disk::{Disk, OsDisk};
+
+use super::segment::{self, Content};
+use super::{EpochRecord, Segment};
+use crate::error::{Result, StateError};
+
+/// A changelog for tools: read, never changed.
+#[derive(Debug)]
+pub struct ChangelogReader {
+    disk: Arc<dyn Disk>,
+    found: Found,
+}
+
+impl ChangelogReader {
+    /// Looks at the changelog in a folder, also while it is written to.
+    ///
+    /// # Errors
+    /// As [`Changelog::open`](super::Changelog::open).
+    pub fn open(folder: &Path) -> Result<Self> {
+        let disk = OsDisk::shared();
+        let found = Found::look(&*disk, folder)?;
+        Ok(Self { disk, found })
+    }
+
+    /// The epochs of all records.
+    pub fn epochs(&self) -> impl Iterator<Item = u64> {
+        self.found.segments.iter().flat_map(|segment| &segment.records).map(|record| record.epoch)
+    }
+
+    /// The last epoch that is known to be committed; 0 if none is.
+    #[must_use]
+    pub fn committed(&self) -> u64 {
+        self.found.committed
+    }
+
+    /// The file and the byte at which an unfinished write begins, if there is one.
+    #[must_use]
+    pub fn torn(&self) -> Option<(&Path, u64)> {
+        self.found.torn.as_ref().map(|(path, at)| (path.as_path(), *at))
+    }
+
+    /// The records from `epoch` on.
+    pub fn records(&self, epoch: u64) -> impl Iterator<Item = Result<EpochRecord>> + use<> {
+        read(self.disk.clone(), self.found.segments.clone(), epoch)
+    }
+}
+
+/// What is in a folder.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) segments: Vec<Segment>,
+    pub(super) committed: u64,
+    pub(super) torn: Option<(PathBuf, u64)>,
+    /// Segments whose header was not written to its end.
+    pub(super) unborn: Vec<PathBuf>,
+}
+
+impl Found {
+    pub(super) fn look(disk: &dyn Disk, folder: &Path) -> Result<Self> {
+        let names: Vec<(u64, String)> =
+            disk.list(folder)?.into_iter().filter_map(|name| Some((segment::parse_name(&name)?, name))).collect();
+        let mut found = Self::default();
+        let mut next = None;
+        let count = names.len();
+        for (number, (first, name)) in names.into_iter().enumerate() {
+            let path = folder.join(name);
+            let bytes = disk.read(&path)?;
+            let Some(content) = Content::of(&path, &bytes, number + 1 == count)? else {
+                found.unborn.push(path);
+                continue;
+            };
+            let begins = content.records.first().map_or(first, |record| record.epoch);
+            let expected = next.unwrap_or(first);
+            if begins != first || begins != expected {
+                let place = path.display().to_string();
+                return Err(StateError::Gap { place, expected, found: format!("epoch {begins}") });
+            }
+            next = Some(content.records.last().map_or(first, |record| record.epoch + 1));
+            found.committed = found.committed.max(content.committed);
+            if let Some(at) = content.torn {
+                found.torn = Some((path.clone(), at));
+            }
+            found.segments.push(Segment { path, first, records: content.records, end: content.end });
+        }
+        Ok(found)
+    }
+}
+
+pub(super) fn read(
+    disk: Arc<dyn Disk>,
+    segments: Vec<Segment>,
+    from: u64,
+) -> impl Iterator<Item = Result<EpochRecord>> {
+    segments.into_iter().filter(move |segment| segment.records.last().is_some_and(|last| last.epoch >= from)).flat_map(
+        move |segment| {
+            let bytes = disk.read(&segment.path);
+            let wanted = segment.records.into_iter().filter(move |record| record.epoch >= from);
+            let (bytes, error) = match bytes {
+                Ok(bytes) => (Some(bytes), None),
+                Err(error) => (None, Some(Err(error.into()))),
+            };
+            let path = segment.path;
+            let records = wanted.filter_map(move |record| Some(segment::decode(&path, bytes.as_ref()?, record.at)));
+            error.into_iter().chain(records)
+        },
+    )
+}

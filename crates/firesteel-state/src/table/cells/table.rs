@@ -1,0 +1,167 @@
+//! What every table does, for values by key and field.
+
+use std::any::Any;
+
+use super::{Cells, Field, StateField};
+use crate::changes::Changes;
+use crate::codec::{self, StateKey, StateValue};
+use crate::error::Result;
+use crate::frame::{Change, FrameWriter};
+use crate::table::eviction;
+use crate::table::{Stamps, Table, reuse};
+use crate::ttl::Times;
+
+impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn begin(&mut self) {
+        reuse(&mut self.undo);
+        self.base = self.slots.len();
+        self.changed_base = self.changed.len();
+        self.changes = Changes::default();
+    }
+
+    fn changes(&self) -> Changes {
+        self.changes
+    }
+
+    fn roll_back(&mut self) {
+        for (at, field, old) in self.undo.drain(..) {
+            let fields = &mut self.slots.at_mut(at as usize).value.fields;
+            match old {
+                Some(old) => _ = fields.insert(field, old),
+                None => _ = fields.remove(&field),
+            }
+        }
+        self.slots.truncate(self.base);
+        self.changed.truncate(self.changed_base);
+    }
+
+    fn end_epoch(&mut self, _: Stamps, out: &mut FrameWriter) -> Result<()> {
+        out.begin_table(self.setup.table);
+        let before = out.len();
+        for (at, field) in &self.changed {
+            if let Some(found) = self.slots.at(*at as usize).value.fields.get(field) {
+                self.write(*at as usize, field, found, out)?;
+            }
+        }
+        self.size.add(self.changed.len() as u64, (out.len() - before) as u64);
+        reuse(&mut self.changed);
+        self.changed_base = 0;
+        Ok(())
+    }
+
+    fn pass_epoch(&mut self) {
+        reuse(&mut self.changed);
+        self.changed_base = 0;
+    }
+
+    fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
+        self.write_where(|field| field.stamp > stamps.applied, out)
+    }
+
+    fn write_all(&self, out: &mut FrameWriter) -> Result<()> {
+        self.write_where(|field| field.value.is_some(), out)
+    }
+
+    fn load(&mut self, change: Change<'_>) -> Result<()> {
+        let (key, rest): (K, &[u8]) =
+            postcard::take_from_bytes(change.key).map_err(|source| self.setup.undecodable(source))?;
+        let field: F = codec::decode(rest).map_err(|source| self.setup.undecodable(source))?;
+        let hash = (self.hasher)(&key);
+        match change.value {
+            Some(bytes) => {
+                self.size.add(1, (change.key.len() + bytes.len()) as u64);
+                let (touched, value) = self.setup.decode_value(bytes)?;
+                let at = self.slot(hash, &key);
+                let loaded = Field { value: Some(value), stamp: 0, touched };
+                self.fields += usize::from(self.slots.at_mut(at).value.fields.insert(field, loaded).is_none());
+            }
+            None => {
+                if let Some(at) = self.slots.find(hash, &key) {
+                    self.slots.at_mut(at).value.fields.remove(&field);
+                    self.emptied += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tidy(&mut self, stamps: Stamps) {
+        if !self.complete || self.emptied <= self.tidy_at {
+            return;
+        }
+        for slot in self.slots.iter_mut() {
+            slot.value.fields.retain(|_, field| field.value.is_some() || field.stamp > stamps.applied);
+        }
+        // A slot of this attempt may be in the list of changes although its fields were taken back.
+        self.retain(|stamp, cell| stamp > stamps.applied || !cell.fields.is_empty());
+    }
+
+    fn prefetch(&mut self, _: &[(u64, &K)], _: Stamps) -> Result<()> {
+        // Which fields will be asked for is not known.
+        Ok(())
+    }
+
+    fn evict(&mut self, share: f64, stamps: Stamps) {
+        if self.setup.backend.is_none() {
+            return;
+        }
+        let clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
+        if let Some(last) = eviction::threshold(clean, self.slots.len(), share) {
+            self.retain(|stamp, _| stamp > last);
+            self.complete = false;
+        }
+    }
+
+    fn sweep(&mut self, limit: usize, times: &Times, stamps: Stamps) -> usize {
+        if self.setup.ttl.is_none() {
+            return 0;
+        }
+        let end = self.slots.len().min(self.sweep_at.saturating_add(limit));
+        let mut removed = 0;
+        for at in self.sweep_at..end {
+            let over = |field: &Field<V>| field.value.is_some() && self.setup.expired(field.touched, times);
+            let gone: Vec<F> = (self.slots.at(at).value.fields.iter())
+                .filter(|(_, found)| over(found))
+                .map(|(field, _)| field.clone())
+                .collect();
+            for field in gone {
+                let first = self.mark(at, &field, stamps);
+                self.changes.note(first, true, false);
+                if let Some(found) = self.slots.at_mut(at).value.fields.get_mut(&field) {
+                    found.value = None;
+                }
+                removed += 1;
+            }
+        }
+        self.emptied += removed;
+        self.sweep_at = if end >= self.slots.len() { 0 } else { end };
+        removed
+    }
+
+    fn memory_used(&self) -> u64 {
+        // A tree node is half full on the average and has its own head.
+        let per_field = (size_of::<F>() + size_of::<Field<V>>()) as u64 * 3 / 2 + 16;
+        let owns = std::mem::needs_drop::<F>() || std::mem::needs_drop::<V>() || std::mem::needs_drop::<K>();
+        self.slots.allocated()
+            + self.fields as u64 * per_field
+            + (self.undo.capacity() * size_of::<(u32, F, Option<Field<V>>)>()
+                + self.changed.capacity() * size_of::<(u32, F)>()) as u64
+            + self.size.owned(self.fields + self.undo.len(), owns)
+    }
+
+    fn len(&self) -> usize {
+        self.slots.iter().map(|slot| slot.value.fields.len()).sum()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    fn set_complete(&mut self, complete: bool) {
+        self.complete = complete || self.setup.backend.is_none();
+    }
+}

@@ -1,0 +1,186 @@
+//! What every table does, for single values.
+
+use std::any::Any;
+
+use firesteel_window::Timestamp;
+
+use super::{Undo, Values};
+use crate::changes::Changes;
+use crate::codec::{self, StateKey, StateValue};
+use crate::error::Result;
+use crate::frame::{Change, FrameWriter};
+use crate::table::eviction;
+use crate::table::{Stamps, Table, reuse};
+use crate::ttl::Times;
+
+/// If one in so many slots changed, an epoch looks at all of them.
+const DENSE: usize = 16;
+
+impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn begin(&mut self) {
+        reuse(&mut self.undo);
+        reuse(&mut self.undo_touched);
+        self.base = self.slots.len();
+        self.changed_base = self.changed.len();
+        self.changes = Changes::default();
+    }
+
+    fn changes(&self) -> Changes {
+        self.changes
+    }
+
+    fn roll_back(&mut self) {
+        for (undo, touched) in self.undo.iter().zip(self.undo_touched.drain(..)) {
+            self.touched[undo.at as usize] = touched;
+        }
+        for undo in self.undo.drain(..) {
+            let slot = self.slots.at_mut(undo.at as usize);
+            slot.value = undo.value;
+            slot.stamp = undo.stamp;
+        }
+        self.slots.truncate(self.base);
+        self.touched.truncate(self.base);
+        self.changed.truncate(self.changed_base);
+    }
+
+    fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
+        out.begin_table(self.setup.table);
+        out.reserve(self.size.of(self.changed.len()));
+        let before = out.len();
+        if self.changed.len() >= self.slots.len() / DENSE {
+            // What is read front to back is in the cache when its turn comes.
+            for (at, slot) in self.slots.iter().enumerate() {
+                if slot.stamp >= stamps.epoch_start {
+                    self.write(at, out)?;
+                }
+            }
+        } else {
+            for &at in &self.changed {
+                self.write(at as usize, out)?;
+            }
+        }
+        self.size.add(self.changed.len() as u64, (out.len() - before) as u64);
+        reuse(&mut self.changed);
+        self.changed_base = 0;
+        Ok(())
+    }
+
+    fn pass_epoch(&mut self) {
+        reuse(&mut self.changed);
+        self.changed_base = 0;
+    }
+
+    fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
+        out.begin_table(self.setup.table);
+        for (at, slot) in self.slots.iter().enumerate() {
+            if slot.stamp > stamps.applied {
+                self.write(at, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_all(&self, out: &mut FrameWriter) -> Result<()> {
+        out.begin_table(self.setup.table);
+        for (at, slot) in self.slots.iter().enumerate() {
+            if slot.value.is_some() {
+                self.write(at, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn load(&mut self, change: Change<'_>) -> Result<()> {
+        let key: K = codec::decode(change.key).map_err(|source| self.setup.undecodable(source))?;
+        let (touched, value) = match change.value {
+            Some(value) => {
+                self.size.add(1, (change.key.len() + value.len()) as u64);
+                let (touched, value) = self.setup.decode_value(value)?;
+                (touched, Some(value))
+            }
+            None => (Timestamp::MIN, None),
+        };
+        self.emptied += usize::from(value.is_none());
+        let hash = (self.hasher)(&key);
+        match self.slots.find(hash, &key) {
+            Some(at) => {
+                let slot = self.slots.at_mut(at);
+                slot.value = value;
+                slot.stamp = 0;
+                if let Some(at) = self.touched.get_mut(at) {
+                    *at = touched;
+                }
+            }
+            None if value.is_none() => {}
+            None => _ = self.push(hash, key, value, 0, touched),
+        }
+        Ok(())
+    }
+
+    fn tidy(&mut self, stamps: Stamps) {
+        if self.complete && self.emptied > self.tidy_at {
+            self.retain(|stamp, value| value.is_some() || stamp > stamps.applied);
+        }
+    }
+
+    fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()> {
+        if self.complete {
+            return Ok(());
+        }
+        let missing = keys.iter().copied().filter(|(hash, key)| self.slots.find(*hash, *key).is_none()).collect();
+        self.fetch(missing, stamps)
+    }
+
+    fn evict(&mut self, share: f64, stamps: Stamps) {
+        if self.setup.backend.is_none() {
+            return;
+        }
+        let clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
+        if let Some(last) = eviction::threshold(clean, self.slots.len(), share) {
+            self.retain(|stamp, _| stamp > last);
+            self.complete = false;
+        }
+    }
+
+    fn sweep(&mut self, limit: usize, times: &Times, stamps: Stamps) -> usize {
+        if self.touched.is_empty() {
+            return 0;
+        }
+        let end = self.slots.len().min(self.sweep_at.saturating_add(limit));
+        let mut removed = 0;
+        for at in self.sweep_at..end {
+            if self.slots.at(at).value.is_some() && self.expired(at, times) {
+                self.put(at, None, stamps);
+                removed += 1;
+            }
+        }
+        self.sweep_at = if end >= self.slots.len() { 0 } else { end };
+        removed
+    }
+
+    fn memory_used(&self) -> u64 {
+        let owns = std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>();
+        self.slots.allocated()
+            + (self.touched.capacity() * size_of::<Timestamp>()
+                + self.undo.capacity() * size_of::<Undo<V>>()
+                + self.undo_touched.capacity() * size_of::<Timestamp>()
+                + self.changed.capacity() * size_of::<u32>()) as u64
+            + self.size.owned(self.slots.len() + self.undo.len(), owns)
+    }
+
+    fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    fn set_complete(&mut self, complete: bool) {
+        self.complete = complete || self.setup.backend.is_none();
+    }
+}

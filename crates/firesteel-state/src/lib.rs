@@ -33,6 +33,8 @@ mod group;
 pub mod handle;
 mod key_group;
 mod lock;
+#[cfg(test)]
+mod model;
 pub mod schema;
 pub mod snapshot;
 mod store;

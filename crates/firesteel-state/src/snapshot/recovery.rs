@@ -1,12 +1,14 @@
 //! From snapshots and the changelog back to state.
 
+use std::collections::BTreeMap;
+
 use crate::backend::StateBackend;
 use crate::changelog::{Changelog, EpochRecord};
 use crate::error::{Result, StateError};
 use crate::frame::{Frame, Shard};
 use crate::store::StateStore;
 
-use super::{Manifest, Snapshots};
+use super::{ImageRef, Manifest, Snapshots};
 
 /// What state can be restored from: a sound snapshot and the records of the changelog that follow it.
 #[derive(Debug)]
@@ -21,8 +23,8 @@ pub struct Recovery<'a> {
 
 /// Finds what to go on from, and the records that lead from there to the last epoch that was prepared.
 ///
-/// A `backend` that has kept its values is gone on from if the changelog has every record behind each of its markers;
-/// that reads no snapshot. Otherwise it is the newest sound snapshot that the changelog continues: a damaged one is
+/// A `backend` that has kept its values is gone on from if the changelog has every record behind each of its markers,
+/// and no snapshot holds a shard that it lacks; that reads no image. Otherwise it is the newest sound snapshot that the changelog continues: a damaged one is
 /// passed over in favour of an older one, down to an empty state if the changelog goes back to the first epoch, which
 /// is 1. The epoch that was prepared last is part of what is restored: who knows that no sink committed it
 /// [drops](Changelog::drop_last) it before.
@@ -39,12 +41,12 @@ pub fn recover<'a>(
     let mut skipped = vec![];
     let last = log.last_epoch().unwrap_or(0);
     let ids = snapshots.list()?;
-    if let Some(backend) = backend
-        && is_continued(log, backend)?
-    {
-        let newest = ids.iter().filter_map(|id| snapshots.manifest(*id).ok()).map(|manifest| manifest.epoch).max();
-        reaches(snapshots, log, newest)?;
-        return Ok(Recovery { snapshots, log, base: None, skipped, last });
+    if let Some(backend) = backend {
+        let manifests: Vec<Manifest> = ids.iter().filter_map(|id| snapshots.manifest(*id).ok()).collect();
+        if is_continued(log, backend, &manifests)? {
+            reaches(snapshots, log, manifests.iter().map(|manifest| manifest.epoch).max())?;
+            return Ok(Recovery { snapshots, log, base: None, skipped, last });
+        }
     }
     let mut newest = None;
     for id in ids.into_iter().rev() {
@@ -81,14 +83,18 @@ pub fn recover<'a>(
     Err(StateError::NothingGood { folder: snapshots.store.describe().into(), reason })
 }
 
-/// Whether the changelog has every record behind what the backend holds.
-fn is_continued(log: &Changelog, backend: &dyn StateBackend) -> Result<bool> {
-    let shards = backend.shards()?;
-    let Some(oldest) = shards.iter().map(|(_, marker)| *marker).min() else { return Ok(false) };
-    for (shard, marker) in shards {
-        ahead(log, backend, shard, marker)?;
+/// Whether the changelog has every record behind what the backend holds. A shard that the backend never got needs all
+/// records there ever were: if they are not there any more, a snapshot has it.
+fn is_continued(log: &Changelog, backend: &dyn StateBackend, manifests: &[Manifest]) -> Result<bool> {
+    let shards: BTreeMap<Shard, u64> = backend.shards()?.into_iter().collect();
+    for (shard, marker) in &shards {
+        ahead(log, backend, *shard, *marker)?;
     }
-    Ok(log.first_epoch().is_some_and(|first| first <= oldest + 1))
+    let Some(oldest) = shards.values().min() else { return Ok(false) };
+    let Some(first) = log.first_epoch() else { return Ok(false) };
+    let mut images = manifests.iter().flat_map(|manifest| &manifest.images);
+    let lacking = |image: &ImageRef| image.length > 0 && !shards.contains_key(&image.shard);
+    Ok(first == 1 || first <= oldest + 1 && !images.any(lacking))
 }
 
 /// A backend gets what is in the changelog: if it has more, the changelog has lost records.

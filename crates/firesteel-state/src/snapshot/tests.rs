@@ -10,7 +10,8 @@ use super::*;
 use crate::backend::{MemoryBackend, StateBackend};
 use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
 use crate::{
-    Declaration, FrameWriter, KeyGroups, KeyedStore, MemoryBudget, StateStore, StoreSetup, TableId, Times, Value,
+    Declaration, FrameWriter, KeyGroup, KeyGroups, KeyedStore, MemoryBudget, StateStore, StoreSetup, TableId, Times,
+    Value,
 };
 
 const TIMES: Times = Times::processing(Timestamp::EPOCH);
@@ -357,6 +358,24 @@ fn a_backend_ahead_of_the_changelog_is_noticed() {
     let log = files(&disk, ".log").pop().unwrap();
     disk.lose(&log);
     assert_eq!(Job::open(&disk, Mode::Durable, backend).map(drop).unwrap_err().code(), "FS-T012");
+}
+
+/// A backend gets key groups one by one: after the changelog was cut, those that it never got are in a snapshot only.
+#[test]
+fn what_a_backend_never_got_comes_from_the_snapshot() {
+    let (disk, contents) = written();
+    let backend = MemoryBackend::new();
+    {
+        let job = Job::open(&disk, Mode::Memory, None).unwrap();
+        let (epoch, image) = job.store.image(KeyGroup(1)).unwrap();
+        backend.apply(epoch, &[image]).unwrap();
+    }
+    let job = Job::open(&disk, Mode::Durable, Some(Arc::new(backend))).unwrap();
+    assert_eq!(job.contents(), contents);
+    // With all of them in the backend, no snapshot is read.
+    let job = job.restart(&disk).unwrap();
+    assert_eq!(job.contents(), contents);
+    assert_eq!(job.base, None);
 }
 
 #[test]

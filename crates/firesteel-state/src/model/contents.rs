@@ -1,0 +1,119 @@
+//! What is done to state, and what it holds then, as plainly as can be.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// So many keys are used.
+pub(super) const KEYS: u8 = 12;
+/// How long mortal values live, in seconds.
+pub(super) const LIFE: i64 = 5;
+
+#[derive(Clone, Debug)]
+pub(super) enum Op {
+    Set(u8, u16),
+    Clear(u8),
+    Add(u8, u16),
+    AddMortal(u8, u16),
+    Push(u8, u16),
+    Pop(u8),
+    Keep(u8, u16),
+    Put(u8, u8, u16),
+    PutAll(u8, Vec<u8>),
+    Remove(u8, u8),
+    AddField(u8, u8, u16),
+    ClearMap(u8),
+    Register(u8, bool, i64),
+    Delete(u8, bool, i64),
+    Fire(i64),
+    AddMany(Vec<u8>),
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Contents {
+    pub(super) values: BTreeMap<u8, u16>,
+    pub(super) mortal: BTreeMap<u8, (i64, u16)>,
+    pub(super) lists: BTreeMap<u8, Vec<u16>>,
+    pub(super) maps: BTreeMap<u8, BTreeMap<u8, u16>>,
+    pub(super) timers: BTreeMap<(i64, u8), Vec<bool>>,
+    pub(super) fired: Vec<(i64, u8, bool)>,
+}
+
+impl Contents {
+    pub(super) fn apply(&mut self, op: &Op, now: i64) {
+        match op.clone() {
+            Op::Set(key, value) => _ = self.values.insert(key, value),
+            Op::Clear(key) => _ = self.values.remove(&key),
+            Op::Add(key, more) => *self.values.entry(key).or_default() ^= more,
+            Op::AddMany(keys) => keys.iter().for_each(|key| *self.values.entry(*key).or_default() ^= 7),
+            Op::AddMortal(key, more) => {
+                let old = self.mortal.get(&key).filter(|(at, _)| at + LIFE > now).map_or(0, |(_, value)| *value);
+                self.mortal.insert(key, (now, old ^ more));
+            }
+            Op::Push(key, value) => self.lists.entry(key).or_default().push(value),
+            Op::Pop(key) => {
+                if let Some(list) = self.lists.get_mut(&key)
+                    && !list.is_empty()
+                {
+                    list.remove(0);
+                }
+            }
+            Op::Keep(key, least) => _ = self.lists.get_mut(&key).map(|list| list.retain(|value| *value >= least)),
+            Op::Put(key, field, value) => _ = self.maps.entry(key).or_default().insert(field, value),
+            Op::PutAll(key, fields) => self.maps.entry(key).or_default().extend(fields.iter().map(|field| (*field, 1))),
+            Op::Remove(key, field) => _ = self.maps.entry(key).or_default().remove(&field),
+            Op::AddField(key, field, more) => *self.maps.entry(key).or_default().entry(field).or_default() ^= more,
+            Op::ClearMap(key) => _ = self.maps.remove(&key),
+            Op::Register(key, which, at) => {
+                let due = self.timers.entry((at, key)).or_default();
+                if !due.contains(&which) {
+                    due.push(which);
+                }
+            }
+            Op::Delete(key, which, at) => {
+                if let Some(due) = self.timers.get_mut(&(at, key)) {
+                    due.retain(|other| *other != which);
+                    if due.is_empty() {
+                        self.timers.remove(&(at, key));
+                    }
+                }
+            }
+            Op::Fire(until) => {
+                let mut fired = vec![];
+                self.timers.retain(|(at, key), due| {
+                    if *at <= until {
+                        fired.extend(due.iter().map(|which| (*at, *key, *which)));
+                    }
+                    *at > until
+                });
+                self.fired = fired;
+            }
+        }
+    }
+}
+
+/// Any operation.
+pub(super) fn op() -> impl Strategy<Value = Op> {
+    let key = || 0..KEYS;
+    let field = || 0..4u8;
+    let at = || 0..20i64;
+    prop_oneof![
+        (key(), any::<u16>()).prop_map(|(key, value)| Op::Set(key, value)),
+        key().prop_map(Op::Clear),
+        (key(), any::<u16>()).prop_map(|(key, more)| Op::Add(key, more)),
+        vec(key(), 0..40).prop_map(Op::AddMany),
+        (key(), any::<u16>()).prop_map(|(key, more)| Op::AddMortal(key, more)),
+        (key(), any::<u16>()).prop_map(|(key, value)| Op::Push(key, value)),
+        key().prop_map(Op::Pop),
+        (key(), any::<u16>()).prop_map(|(key, least)| Op::Keep(key, least)),
+        (key(), field(), any::<u16>()).prop_map(|(key, field, value)| Op::Put(key, field, value)),
+        (key(), vec(field(), 0..4)).prop_map(|(key, fields)| Op::PutAll(key, fields)),
+        (key(), field()).prop_map(|(key, field)| Op::Remove(key, field)),
+        (key(), field(), any::<u16>()).prop_map(|(key, field, more)| Op::AddField(key, field, more)),
+        key().prop_map(Op::ClearMap),
+        (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Register(key, which, at)),
+        (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Delete(key, which, at)),
+        at().prop_map(Op::Fire),
+    ]
+}

@@ -1,0 +1,358 @@
+//! A small job: its state, its changelog and its snapshots, on a disk that crashes.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use firesteel_disk::crashing::{CrashingDisk, Loss};
+use firesteel_window::{Timestamp, seconds};
+
+use super::contents::{KEYS, LIFE, Op};
+use super::{Crash, EachGroup, GROUPS, Model, Step};
+use crate::backend::{MemoryBackend, StateBackend};
+use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
+use crate::snapshot::{FolderStore, Manifest, Snapshots, recover};
+use crate::{
+    Catalog, Declaration, Fired, KeyContext, KeyGroup, KeyGroupRange, KeyGroups, KeyedStore, List, Map, MemoryBudget,
+    Result, StateOptions, StateStore, StoreSetup, TimeDomain, Timers, Times, Ttl, Value,
+};
+
+/// How the state is held, and what of it survives a restart.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Mode {
+    Memory,
+    /// A backend that is empty after a restart.
+    Forgetful,
+    /// A backend that keeps what it got.
+    Durable,
+}
+
+struct Handles {
+    value: Value<u16>,
+    mortal: Value<u16>,
+    list: List<u16>,
+    map: Map<u8, u16>,
+    timers: [Timers; 2],
+}
+
+fn declare() -> (Declaration<u8>, Handles) {
+    let mut states = Declaration::new("model");
+    let handles = Handles {
+        value: states.value("value"),
+        mortal: states.value_with("mortal", StateOptions::default().ttl(Ttl::after(seconds(LIFE)))),
+        list: states.list("list"),
+        map: states.map("map"),
+        timers: [states.event_timers("false"), states.event_timers("true")],
+    };
+    (states, handles)
+}
+
+fn hash(key: &u8) -> u64 {
+    u64::from(*key).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
+/// The job, and what survives it.
+pub(super) struct System {
+    mode: Mode,
+    disk: CrashingDisk,
+    catalog: Catalog,
+    log: Changelog,
+    snapshots: Snapshots,
+    base: Option<Manifest>,
+    backend: Option<Arc<MemoryBackend>>,
+    store: KeyedStore<u8>,
+    handles: Handles,
+    batch: u64,
+    /// The last epoch that stands.
+    epoch: u64,
+    /// What was done since then, and when: the input, which can be read again.
+    input: Vec<(i64, Op)>,
+    fired: Vec<(i64, u8, bool)>,
+}
+
+impl System {
+    pub(super) fn new(mode: Mode) -> Self {
+        Self::open(mode, CrashingDisk::default(), None, None)
+    }
+
+    /// Starts the job on what is there. The epoch `dropped` was committed by no sink: it is not gone on from.
+    fn open(mode: Mode, disk: CrashingDisk, kept: Option<Arc<MemoryBackend>>, dropped: Option<u64>) -> Self {
+        let options = ChangelogOptions::default().segment_bytes(300);
+        let mut log = Changelog::open_on(disk.shared(), Path::new("log"), options).unwrap();
+        if log.last_epoch().is_some() && log.last_epoch() == dropped {
+            log.drop_last().unwrap();
+        }
+        let snapshots = Snapshots::new(Arc::new(FolderStore::open_on(disk.shared(), Path::new("snapshots")).unwrap()));
+        let (states, handles) = declare();
+        let catalog = Catalog::new(KeyGroups::new(GROUPS).unwrap()).with(&[states.schema()], false).unwrap();
+        let backend = match mode {
+            Mode::Memory => None,
+            Mode::Forgetful => Some(Arc::default()),
+            Mode::Durable => Some(kept.unwrap_or_default()),
+        };
+        let dynamic = backend.clone().map(|backend| backend as Arc<dyn StateBackend>);
+        let recovery = recover(&snapshots, &log, dynamic.as_deref()).unwrap();
+        assert!(recovery.skipped().is_empty(), "{:?}", recovery.skipped());
+        if let Some(backend) = &dynamic {
+            recovery.restore_backend(&**backend).unwrap();
+        }
+        let setup = StoreSetup { catalog: &catalog, backend: dynamic, budget: MemoryBudget::unlimited() };
+        let store = KeyedStore::open(states, &setup, hash).unwrap();
+        if mode == Mode::Memory {
+            recovery.restore_stores(&[&store]).unwrap();
+        }
+        let (base, epoch) = (recovery.base().cloned(), recovery.epoch());
+        Self {
+            mode,
+            disk,
+            catalog,
+            log,
+            snapshots,
+            base,
+            backend,
+            store,
+            handles,
+            batch: 0,
+            epoch,
+            input: vec![],
+            fired: vec![],
+        }
+    }
+
+    /// The process ends, and starts again on what a crash left of the files.
+    fn restart(&mut self, loss: Loss, dropped: Option<u64>) {
+        let committed = self.log.committed();
+        *self = Self::open(self.mode, self.disk.after_crash(loss), self.backend.clone(), dropped);
+        assert!(self.log.committed() <= committed, "nothing is committed that was not marked");
+    }
+
+    fn groups(&self) -> impl Iterator<Item = KeyGroup> + use<> {
+        self.catalog.groups().all().iter()
+    }
+
+    /// Ends an epoch and prepares it. The state is applied group by group then, as `apply` says.
+    fn end_epoch(&mut self, apply: EachGroup) -> Result<()> {
+        let epoch = self.epoch + 1;
+        let frames = self.store.end_epoch(epoch)?;
+        self.log.prepare(&EpochRecord { epoch, frames, ..EpochRecord::default() })?;
+        self.epoch = epoch;
+        for group in self.groups() {
+            let one = KeyGroupRange::new(group.0, group.0 + 1);
+            match &self.backend {
+                Some(backend) if apply[usize::from(group.0)] => {
+                    backend.apply(epoch, &[self.store.unapplied(group)?])?;
+                    self.store.applied_in(one, epoch);
+                }
+                Some(_) => {}
+                None => self.store.applied_in(one, epoch),
+            }
+        }
+        self.log.mark(epoch)?;
+        self.input.clear();
+        Ok(())
+    }
+
+    fn crash_in_epoch(&mut self, crash: Crash, stands: bool, apply: EachGroup) {
+        let (epoch, input) = (self.epoch + 1, std::mem::take(&mut self.input));
+        self.disk.fail_at(crash.at);
+        if stands {
+            // What comes after the failed call is not seen by anybody.
+            _ = self.end_epoch(apply).and_then(|()| self.log.sync_mark());
+            self.restart(crash.loss, None);
+        } else {
+            let frames = self.store.end_epoch(epoch).unwrap();
+            // Sinks have not been asked to commit yet.
+            _ = self.log.prepare(&EpochRecord { epoch, frames, ..EpochRecord::default() });
+            self.restart(crash.loss, Some(epoch));
+            assert_eq!(self.epoch, epoch - 1);
+        }
+        if stands && self.epoch < epoch {
+            assert_eq!(self.epoch, epoch - 1);
+            self.batch += 1;
+            self.store.begin(self.batch);
+            input.iter().for_each(|(at, op)| self.run(op, *at));
+            self.end_epoch(apply).unwrap();
+        }
+    }
+
+    /// Images of the groups for which the last snapshot is not good enough, and the removal of what is superfluous.
+    fn snapshot(&mut self, images: EachGroup, keep: usize) -> Result<()> {
+        let base = self.base.as_ref();
+        let mut writer = self.snapshots.begin(self.epoch, &self.catalog, base)?;
+        for group in self.groups() {
+            let known = base.is_some_and(|base| base.images.iter().any(|image| image.shard.group == group));
+            if images[usize::from(group.0)] || !known {
+                let (through, image) = self.store.image(group)?;
+                writer.add(through, &image)?;
+            }
+        }
+        self.base = Some(writer.finish(vec![])?);
+        self.log.truncate(self.snapshots.retain(keep)?)
+    }
+
+    fn times(now: i64) -> Times {
+        Times::processing(Timestamp::from_secs(now))
+    }
+
+    fn run(&mut self, op: &Op, now: i64) {
+        let at = |key: &u8| (hash(key), self.store.group_of(hash(key)));
+        let h = &self.handles;
+        let with = |key: u8, run: &mut dyn FnMut(&mut KeyContext<'_, u8>)| {
+            let (hash, group) = at(&key);
+            let mut group = self.store.lock(group);
+            run(&mut group.key(hash, &key, Self::times(now)));
+        };
+        match op.clone() {
+            Op::Set(key, value) => with(key, &mut |key| h.value.set(key, value).unwrap()),
+            Op::Clear(key) => with(key, &mut |key| h.value.clear(key).unwrap()),
+            Op::Add(key, more) => with(key, &mut |key| {
+                h.value.update(key, |value| *value.get_or_insert(0) ^= more).unwrap();
+            }),
+            Op::AddMany(keys) => {
+                for number in self.catalog.groups().all().iter() {
+                    let mut group = self.store.lock(number);
+                    let mine: Vec<u8> = keys.iter().copied().filter(|key| at(key).1 == number).collect();
+                    let times = Self::times(now);
+                    let done = h.value.update_many(
+                        &mut group,
+                        &mine,
+                        |key| (hash(key), key),
+                        times,
+                        |value, _| {
+                            *value.get_or_insert(0) ^= 7;
+                        },
+                    );
+                    done.unwrap();
+                }
+            }
+            Op::AddMortal(key, more) => with(key, &mut |key| {
+                h.mortal.update(key, |value| *value.get_or_insert(0) ^= more).unwrap();
+            }),
+            Op::Push(key, value) => with(key, &mut |key| h.list.push(key, value).unwrap()),
+            Op::Pop(key) => with(key, &mut |key| _ = h.list.pop_front(key).unwrap()),
+            Op::Keep(key, least) => with(key, &mut |key| h.list.retain(key, |value| *value >= least).unwrap()),
+            Op::Put(key, field, value) => with(key, &mut |key| h.map.put(key, field, value).unwrap()),
+            Op::PutAll(key, fields) => with(key, &mut |key| {
+                fields.iter().for_each(|field| h.map.put(key, *field, 1).unwrap());
+            }),
+            Op::Remove(key, field) => with(key, &mut |key| h.map.remove(key, &field).unwrap()),
+            Op::AddField(key, field, more) => with(key, &mut |key| {
+                h.map.update(key, field, |value| *value.get_or_insert(0) ^= more).unwrap();
+            }),
+            Op::ClearMap(key) => with(key, &mut |key| h.map.clear(key).unwrap()),
+            Op::Register(key, which, at) => with(key, &mut |key| {
+                h.timers[usize::from(which)].register(key, Timestamp::from_secs(at)).unwrap();
+            }),
+            Op::Delete(key, which, at) => with(key, &mut |key| {
+                h.timers[usize::from(which)].delete(key, Timestamp::from_secs(at)).unwrap();
+            }),
+            Op::Fire(until) => {
+                let mut fired = vec![];
+                for group in self.catalog.groups().all().iter() {
+                    let mut group = self.store.lock(group);
+                    while let Some(timer) = group.pop_due(TimeDomain::Event, Timestamp::from_secs(until)) {
+                        fired.push(timer);
+                    }
+                }
+                // Groups fire one after the other; within a group the order is checked as it is.
+                let told = |timer: &Fired<u8>| (timer.time.as_secs(), timer.key, timer.is(&h.timers[1]));
+                fired.sort_by_key(|timer| (timer.time, timer.key));
+                self.fired = fired.iter().map(told).collect();
+            }
+        }
+    }
+
+    pub(super) fn step(mut self, model: &Model, step: &Step) -> Self {
+        let now = model.now;
+        match step {
+            Step::Batch(ops, fails) => {
+                self.batch += 1;
+                if let Some(until) = fails {
+                    self.store.begin(self.batch);
+                    ops.iter().take(*until).for_each(|op| self.run(op, now));
+                }
+                self.store.begin(self.batch);
+                ops.iter().for_each(|op| self.run(op, now));
+                self.input.extend(ops.iter().map(|op| (now, op.clone())));
+            }
+            Step::Epoch { apply, marks } => {
+                self.end_epoch(*apply).unwrap();
+                if *marks {
+                    self.log.sync_mark().unwrap();
+                }
+            }
+            Step::CrashInEpoch { crash, stands, apply } => self.crash_in_epoch(*crash, *stands, *apply),
+            Step::Snapshot { images, keep, crash } => {
+                self.end_epoch(*images).unwrap();
+                match crash {
+                    Some(crash) => {
+                        self.disk.fail_at(crash.at);
+                        _ = self.snapshot(*images, *keep);
+                        self.restart(crash.loss, None);
+                    }
+                    None => self.snapshot(*images, *keep).unwrap(),
+                }
+            }
+            Step::Evict(share) => {
+                for group in self.groups() {
+                    self.store.lock(group).evict(f64::from(*share) / 4.0);
+                }
+            }
+            Step::Sweep => {
+                self.batch += 1;
+                self.store.begin(self.batch);
+                self.store.sweep(3, Self::times(now));
+            }
+            Step::Pass(_) => {}
+            Step::Restart => self.restart(Loss::All, None),
+        }
+        assert_eq!(self.epoch, model.epoch);
+        self.compare(model, step);
+        self
+    }
+
+    fn compare(&self, model: &Model, step: &Step) {
+        let h = &self.handles;
+        let touched = match step {
+            Step::Batch(ops, _) if ops.len() < 3 => vec![model.probe],
+            Step::Restart | Step::CrashInEpoch { .. } | Step::Snapshot { crash: Some(_), .. } => (0..KEYS).collect(),
+            _ => vec![model.probe, (model.probe + 1) % KEYS],
+        };
+        for key in touched {
+            let mut group = self.store.lock(self.store.group_of(hash(&key)));
+            let mut context = group.key(hash(&key), &key, Self::times(model.now));
+            let context = &mut context;
+            let held = &model.current;
+            assert_eq!(h.value.get(context).unwrap(), held.values.get(&key), "value of {key}");
+            let mortal = held.mortal.get(&key).filter(|(at, _)| at + LIFE > model.now).map(|(_, value)| value);
+            assert_eq!(h.mortal.get(context).unwrap(), mortal, "mortal value of {key}");
+            assert_eq!(
+                h.map.get(context, &(key % 4)).unwrap(),
+                held.maps.get(&key).and_then(|map| map.get(&(key % 4)))
+            );
+            let list: Vec<u16> = h.list.iter(context).unwrap().copied().collect();
+            assert_eq!(
+                Some(&list).filter(|list| !list.is_empty()),
+                held.lists.get(&key).filter(|list| !list.is_empty())
+            );
+            if key % 2 == 0 {
+                let map: BTreeMap<u8, u16> =
+                    h.map.iter(context).unwrap().map(|(field, value)| (*field, *value)).collect();
+                assert_eq!(map, held.maps.get(&key).cloned().unwrap_or_default(), "map of {key}");
+            }
+            for which in [false, true] {
+                let expected: Vec<i64> = (held.timers.iter())
+                    .filter(|((_, of), due)| *of == key && due.contains(&which))
+                    .map(|((at, _), _)| *at)
+                    .collect();
+                let listed = h.timers[usize::from(which)].list(context).unwrap();
+                assert_eq!(listed.iter().map(|at| at.as_secs()).collect::<Vec<_>>(), expected, "timers of {key}");
+            }
+        }
+        if let Step::Batch(ops, _) = step
+            && ops.iter().any(|op| matches!(op, Op::Fire(_)))
+        {
+            assert_eq!(self.fired, model.current.fired);
+        }
+    }
+}

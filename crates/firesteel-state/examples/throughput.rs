@@ -4,7 +4,8 @@
 //! cargo run --release -p firesteel-state --example throughput -- [keys] [seconds] [events per batch]
 //! ```
 //!
-//! It runs in memory, then with the changelog synced in each epoch, and then restores from that changelog. Totals are
+//! It runs in memory, record by record and in bulk, then with the changelog synced in each epoch, and then restores
+//! from that changelog. Totals are
 //! checked. Making the keys, hashing them and routing them to their key groups is part of the time.
 
 #![allow(clippy::disallowed_methods, reason = "it measures the time that passes")]
@@ -59,16 +60,33 @@ fn nanos(time: Duration, count: usize) -> f64 {
     time.as_secs_f64() * 1e9 / count.max(1) as f64
 }
 
+/// How values are changed.
+#[derive(Clone, Copy, PartialEq)]
+enum How {
+    /// Each is read and then set, as by a function that is called for each record.
+    OneByOne,
+    InBulk,
+}
+
+/// What is measured.
+#[derive(Clone, Copy)]
+struct Load {
+    keys: u64,
+    /// Events of a worker in a batch.
+    size: usize,
+    how: How,
+}
+
 /// One worker: batches of keys of its groups until the time is over; how many, and how fast.
 fn work(
     store: &KeyedStore<u64>,
     total: Value<Total>,
     groups: KeyGroupRange,
-    keys: u64,
-    size: usize,
+    load: Load,
     until: Instant,
     frames: Option<&mpsc::Sender<(u64, Vec<Frame>)>>,
 ) -> (u64, Pieces) {
+    let Load { keys, size, how } = load;
     let mut seed = 0x9E37_79B9_7F4A_7C15 ^ u64::from(groups.start()) << 32;
     let times = Times::processing(Timestamp::EPOCH);
     // The keys whose groups are this worker's.
@@ -100,6 +118,16 @@ fn work(
             let began = Instant::now();
             let mut state = store.lock(group);
             state.begin(number);
+            if how == How::OneByOne {
+                state.warm_up(records.len());
+                for (hash, key) in records {
+                    let mut context = state.key(*hash, key, times);
+                    let (count, sum) = total.get(&mut context).unwrap().copied().unwrap_or((0, 0));
+                    total.set(&mut context, (count + 1, sum + key)).unwrap();
+                }
+                pieces.update.push(nanos(began.elapsed(), records.len()));
+                continue;
+            }
             let add = |total: &mut Option<Total>, record: &(u64, u64)| {
                 let (count, sum) = total.get_or_insert((0, 0));
                 *count += 1;
@@ -135,8 +163,7 @@ fn work(
 fn run(
     store: &KeyedStore<u64>,
     total: Value<Total>,
-    keys: u64,
-    size: usize,
+    load: Load,
     seconds: u64,
     log: Option<&mut Changelog>,
 ) -> (u64, Pieces) {
@@ -147,7 +174,7 @@ fn run(
         let workers: Vec<_> = (KeyGroups::default().split(2).into_iter())
             .map(|groups| {
                 let sender = sender.clone();
-                let worker = move || work(store, total, groups, keys, size, until, sender.as_ref());
+                let worker = move || work(store, total, groups, load, until, sender.as_ref());
                 thread::Builder::new().spawn_scoped(threads, worker).unwrap()
             })
             .collect();
@@ -220,30 +247,32 @@ fn main() {
     let keys = arguments.next().unwrap_or(1_000_000);
     let seconds = arguments.next().unwrap_or(5);
     let size = arguments.next().unwrap_or(128 << 10) as usize;
+    let load = Load { keys, size, how: How::InBulk };
     println!("{keys} keys, {size} events per worker and batch, two workers, {seconds} s");
 
     let (store, total) = open();
-    run(&store, total, keys, size, 1, None);
+    run(&store, total, load, 1, None);
     drop(store);
-    let (store, total) = open();
-    let (start, busy) = (Instant::now(), processor());
-    let (count, pieces) = run(&store, total, keys, size, seconds, None);
-    let (time, busy) = (start.elapsed(), processor() - busy);
-    assert_eq!(updates(&store, total), count);
-    report("in memory", count, pieces, time, busy, &store);
-    drop(store);
+    for (how, what) in [(How::OneByOne, "in memory, one by one"), (How::InBulk, "in memory")] {
+        let (store, total) = open();
+        let (start, busy) = (Instant::now(), processor());
+        let (count, pieces) = run(&store, total, Load { how, ..load }, seconds, None);
+        let (time, busy) = (start.elapsed(), processor() - busy);
+        assert_eq!(updates(&store, total), count);
+        report(what, count, pieces, time, busy, &store);
+    }
 
     let folder = std::env::temp_dir().join(format!("firesteel-throughput-{}", std::process::id()));
-    durable(&folder, keys, size, seconds);
+    durable(&folder, load, seconds);
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
-fn durable(folder: &Path, keys: u64, size: usize, seconds: u64) {
+fn durable(folder: &Path, load: Load, seconds: u64) {
     let mut log = Changelog::open(&folder.join("changelog"), ChangelogOptions::default()).unwrap();
     let snapshots = Snapshots::in_folder(&folder.join("snapshots")).unwrap();
     let (store, total) = open();
     let (start, busy) = (Instant::now(), processor());
-    let (count, pieces) = run(&store, total, keys, size, seconds, Some(&mut log));
+    let (count, pieces) = run(&store, total, load, seconds, Some(&mut log));
     let (time, busy) = (start.elapsed(), processor() - busy);
     assert_eq!(updates(&store, total), count);
     let what =

@@ -158,6 +158,13 @@ impl<K: StateKey> GroupState<K> {
         self.all().try_for_each(|table| table.prefetch(keys, stamps))
     }
 
+    /// Says that about so many keys are handled now, one by one. Where they are a good part of those in memory, that is
+    /// cheaper once the tables have been read front to back, which this does; otherwise it does nothing.
+    /// [`Value::update_many`](crate::Value::update_many) does it by itself.
+    pub fn warm_up(&self, keys: usize) {
+        self.all_ref().for_each(|table| table.warm_up(keys));
+    }
+
     /// Takes the first timer of the domain that is due at `now`: in the order of time, then of keys, then of
     /// registration. Timers registered while others fire take their place in that order. The caller decides how many
     /// to fire before it does something else: the order does not depend on it.

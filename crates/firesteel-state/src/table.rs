@@ -135,6 +135,9 @@ pub(crate) trait Table<K>: Any + Send {
     /// Reads the keys that are not here, all at once.
     fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()>;
 
+    /// Brings what is here into the processor's cache, if that makes handling so many keys cheaper.
+    fn warm_up(&self, keys: usize);
+
     /// Drops up to about the `share` of what is here, as far as it is applied; the longest unused first.
     fn evict(&mut self, share: f64, stamps: Stamps);
 

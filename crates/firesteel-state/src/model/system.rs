@@ -140,7 +140,7 @@ impl System {
             let one = KeyGroupRange::new(group.0, group.0 + 1);
             match &self.backend {
                 Some(backend) if apply[usize::from(group.0)] => {
-                    backend.apply(epoch, &[self.store.unapplied(group)?])?;
+                    backend.apply(epoch, &[self.store.lock(group).unapplied()?])?;
                     self.store.applied_in(one, epoch);
                 }
                 Some(_) => {}
@@ -272,6 +272,8 @@ impl System {
                     ops.iter().take(*until).for_each(|op| self.run(op, now));
                 }
                 self.store.begin(self.batch);
+                // Makes no difference that can be seen.
+                self.groups().for_each(|group| self.store.lock(group).warm_up(ops.len()));
                 ops.iter().for_each(|op| self.run(op, now));
                 self.input.extend(ops.iter().map(|op| (now, op.clone())));
             }

@@ -297,6 +297,8 @@ impl<K: StateKey + Ord> Table<K> for Timers<K> {
         Ok(())
     }
 
+    fn warm_up(&self, _: usize) {}
+
     fn evict(&mut self, _: f64, _: Stamps) {}
 
     fn sweep(&mut self, _: usize, _: &Times, _: Stamps) -> usize {

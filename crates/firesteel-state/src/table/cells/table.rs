@@ -105,6 +105,10 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
         Ok(())
     }
 
+    fn warm_up(&self, keys: usize) {
+        self.slots.warm_up(keys);
+    }
+
     fn evict(&mut self, share: f64, stamps: Stamps) {
         if self.setup.backend.is_none() {
             return;

@@ -135,6 +135,10 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         self.fetch(missing, stamps)
     }
 
+    fn warm_up(&self, keys: usize) {
+        self.slots.warm_up(keys);
+    }
+
     fn evict(&mut self, share: f64, stamps: Stamps) {
         if self.setup.backend.is_none() {
             return;

@@ -16,6 +16,7 @@ use crate::checkpoint::durable::{BACKEND, CHANGELOG, SNAPSHOTS};
 use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Checkpoint, Cursor, Durable};
 use crate::error::{Error, Result};
+use crate::faults::{fail_point, has_fault};
 use crate::state::StateCell;
 
 /// A checkpoint that has been opened, with the job's state in the program's stores.
@@ -62,6 +63,7 @@ struct Stored {
 /// Opens the checkpoint, compares it with the program and restores the program's state.
 pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opened> {
     let lock = CheckpointLock::acquire(&settings.folder)?;
+    fail_point!("open.locked");
     let mut options = ChangelogOptions::default();
     if let Some(bytes) = settings.segment_bytes {
         options = options.segment_bytes(bytes);
@@ -81,6 +83,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     if is_new {
         stored.begin(settings, program)?;
     }
+    fail_point!("open.begun");
     let manifests = stored.manifests()?;
     let (last, again) = decide(&stored.log, settings, program, &stored.cursor(&manifests, u64::MAX)?)?;
     let cursor = stored.cursor(&manifests, last)?;
@@ -93,6 +96,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     } else {
         stored.restore(last, &setup, program)?;
     }
+    fail_point!("open.restored");
     let stores: Vec<&dyn StateStore> = program.states.iter().map(|cell| cell.store()).collect();
     for cell in program.states.iter().filter(|cell| known.store(&cell.declared().operator).is_none()) {
         cell.initialise()?;
@@ -105,6 +109,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     if is_new || catalog != known {
         // From now on, the numbers of states stand in a snapshot before they are used.
         durable = snapshotting.take(last, &catalog, &cursor, &stores)?;
+        fail_point!("open.snapshot");
     } else {
         // What has changed since the last snapshot is not known any more: the next one takes everything that is there.
         snapshotting.note(stored.log.bytes(), all_shards(&stores));
@@ -154,6 +159,7 @@ impl Stored {
             let epoch = program.sinks.iter().filter_map(|sink| sink.last).max().unwrap_or_default().0;
             let cursor = Cursor { begun: epoch, ..Cursor::default() };
             self.log.prepare(&EpochRecord { epoch, extra: cursor.encode()?, ..EpochRecord::default() })?;
+            fail_point!("open.first");
             self.log.mark(epoch)?;
             self.log.sync_mark()?;
         }
@@ -179,6 +185,7 @@ impl Stored {
             self.log.mark(epoch)?;
             self.log.sync_mark()?;
         }
+        fail_point!("open.savepoint");
         from.copy_to(&manifest, &self.snapshots)?;
         Ok(())
     }
@@ -230,6 +237,7 @@ impl Stored {
 
     /// Brings the program's stores to the end of epoch `last`.
     fn restore(&self, last: u64, setup: &StoreSetup<'_>, program: &Program<'_>) -> Result<()> {
+        let last = if has_fault("state-not-rolled-back") { u64::MAX } else { last };
         let recovery = recover(&self.snapshots, &self.log, self.backend.as_deref())?.up_to(last);
         for (snapshot, error) in recovery.skipped() {
             tracing::warn!(snapshot, %error, "a damaged snapshot is passed over in favour of an older one");

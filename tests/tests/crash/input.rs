@@ -1,0 +1,44 @@
+//! What the program reads, and what a program without a checkpoint would make of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::program::{Record, Total, parse};
+
+/// Lines in each of the files.
+const LINES: u64 = 36;
+const FILES: u64 = 3;
+
+/// Writes the input into a folder: always the same.
+pub(crate) fn write(folder: &Path) {
+    let folder = folder.join("in");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let mut seed = 88_172_645_463_325_252_u64;
+    for file in 0..FILES {
+        let mut text = String::new();
+        for line in 0..LINES {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            text += &format!("{file}-{line:02} key{} {}\n", seed % 13, (seed >> 20) % 1000);
+        }
+        std::fs::write(folder.join(format!("{file}.txt")), text).expect("a file can be written");
+    }
+}
+
+/// All lines, in the order of the files.
+pub(crate) fn lines(folder: &Path) -> Vec<String> {
+    let read =
+        |file| std::fs::read_to_string(folder.join("in").join(format!("{file}.txt"))).expect("the input is there");
+    (0..FILES).flat_map(|file| read(file).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// The totals of some lines, added to what was there before.
+pub(crate) fn add<'a>(totals: &mut BTreeMap<String, Total>, lines: impl IntoIterator<Item = &'a str>) {
+    for line in lines {
+        let (_, key, number): Record = parse(line);
+        let (count, sum) = totals.entry(key).or_default();
+        *count += 1;
+        *sum += number;
+    }
+}

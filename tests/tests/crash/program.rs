@@ -1,0 +1,178 @@
+//! The program that is ended and started again: a job with state, three sinks and a checkpoint.
+//!
+//! It reads the lines of a folder, writes each of them to two sinks, and running totals by key to a third. It runs in a
+//! process of its own, told by a variable of the environment what to do.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use firesteel_connect_file::{TextFileSink, TextFiles};
+use firesteel_core::ManualClock;
+use firesteel_streaming::{BatchLimits, BatchProgress, Checkpoint, StreamingContext, StreamingListener, Trigger};
+use firesteel_window::seconds;
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::kept::Kept;
+use crate::ledger::Ledger;
+use crate::points;
+
+/// The variable that holds the settings of a run.
+pub(crate) const SETTINGS: &str = "FIRESTEEL_CRASH_RUN";
+
+/// The exit code of a job that has stopped with an error.
+pub(crate) const STOPPED: i32 = 3;
+
+/// What the program is to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// Where everything is: `in`, `checkpoint`, `totals`, `records`, `ledger`.
+    pub(crate) folder: PathBuf,
+    /// Micro-batches in an epoch.
+    pub(crate) batches: i64,
+    pub(crate) backend: Backend,
+    pub(crate) threads: usize,
+    /// Bytes of changelog between snapshots.
+    pub(crate) snapshot_after: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) keep_snapshots: usize,
+    /// The point at which it ends, and the how manieth time it gets there.
+    pub(crate) crash: Option<(String, u64)>,
+    /// Whether to write down how often each point was passed.
+    pub(crate) count: bool,
+    /// Takes a savepoint behind so many batches, and ends.
+    pub(crate) savepoint: Option<usize>,
+    /// Begins with this savepoint, where there is no checkpoint.
+    pub(crate) start_from: Option<PathBuf>,
+}
+
+/// Where state is kept besides the changelog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Backend {
+    /// In memory.
+    None,
+    /// In a backend that survives with every change, sooner than it has to.
+    Eager,
+    /// In a backend that survives as of its last flush.
+    Lazy,
+}
+
+impl Run {
+    /// Epochs of one batch, and snapshots, rotation and truncation every few of them.
+    pub(crate) fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            batches: 1,
+            backend: Backend::None,
+            threads: 1,
+            snapshot_after: 1_500,
+            segment_bytes: 700,
+            keep_snapshots: 2,
+            crash: None,
+            count: false,
+            savepoint: None,
+            start_from: None,
+        }
+    }
+
+    /// The checkpoint's folder.
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.folder.join("checkpoint")
+    }
+
+    /// Where the backend keeps what it holds.
+    pub(crate) fn backend_folder(&self) -> PathBuf {
+        self.checkpoint().join("state")
+    }
+}
+
+/// A record: where it stands, its key, and a number.
+pub(crate) type Record = (String, String, u64);
+/// What is known of a key: how many records, and their sum.
+pub(crate) type Total = (u64, u64);
+
+/// Takes a line of the input apart.
+pub(crate) fn parse(line: &str) -> Record {
+    let mut words = line.split(' ');
+    let mut word = || words.next().expect("a line has three words");
+    (word().to_owned(), word().to_owned(), word().parse().expect("the third word is a number"))
+}
+
+/// A second passes with every batch.
+struct Ticks(ManualClock);
+
+impl StreamingListener for Ticks {
+    fn on_batch(&self, _: &BatchProgress) {
+        self.0.advance(std::time::Duration::from_secs(1));
+    }
+}
+
+/// Builds the job.
+pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> {
+    let clock = ManualClock::starting_at(std::time::Duration::from_secs(1_000_000));
+    clock.advance(std::time::Duration::from_secs(1));
+    let mut checkpoint = Checkpoint::in_folder(run.checkpoint())
+        .interval(seconds(if run.batches == 1 { 0 } else { run.batches }))
+        .snapshot_after(run.snapshot_after)
+        .segment_bytes(run.segment_bytes)
+        .keep_snapshots(run.keep_snapshots);
+    if run.backend != Backend::None {
+        checkpoint = checkpoint.backend(Kept { eager: run.backend == Backend::Eager });
+    }
+    if let Some(from) = &run.start_from {
+        checkpoint = checkpoint.start_from(from);
+    }
+    let job = StreamingContext::builder("crash")
+        .threads(run.threads)
+        .partitions(run.threads)
+        .limits(BatchLimits::default().records(9))
+        .clock(Arc::new(clock.clone()))
+        .listener(Ticks(clock))
+        .checkpoint(checkpoint)
+        .build()?;
+    let records = job.read_named("lines", TextFiles::new(run.folder.join("in"))).map(|line| parse(&line));
+    let records = records.shared();
+    records
+        .clone()
+        .map(|(_, key, number)| (key, number))
+        .update_state_by_key(|new: Vec<u64>, old: Option<Total>| {
+            let (count, sum) = old.unwrap_or_default();
+            Some((count + new.len() as u64, sum + new.iter().sum::<u64>()))
+        })
+        .named("totals")
+        .map(|(key, (count, sum))| format!("{key} {count} {sum}"))
+        .write(TextFileSink::new(run.folder.join("totals")));
+    let line = |(place, key, number): Record| format!("{place} {key} {number}");
+    records.clone().map(line).write(Ledger::new(run.folder.join("ledger")));
+    records.map(line).write(TextFileSink::new(run.folder.join("records")));
+    Ok(job)
+}
+
+/// Runs as it is told, and ends the process.
+pub(crate) fn main(run: &Run) -> ! {
+    let counts = Arc::new(Mutex::new(BTreeMap::<String, u64>::new()));
+    points::watch(run, &counts);
+    let done = (|| {
+        let job = build(run)?;
+        match run.savepoint {
+            None => job.run(Trigger::AvailableNow),
+            Some(batches) => {
+                let mut job = job.begin()?;
+                for _ in 0..batches {
+                    job.next_batch()?;
+                }
+                job.savepoint(run.folder.join("savepoint")).map(drop)
+            }
+        }
+    })();
+    if let Err(error) = done {
+        eprintln!("{error:?}");
+        std::process::exit(STOPPED);
+    }
+    if run.count {
+        let counts = serde_json::to_vec(&*counts.lock()).expect("numbers can be written");
+        std::fs::write(run.folder.join("counts"), counts).expect("the folder can be written to");
+    }
+    std::process::exit(0);
+}

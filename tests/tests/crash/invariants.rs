@@ -12,7 +12,7 @@ use firesteel_state::{
 use firesteel_window::Timestamp;
 
 use crate::kept::KeptBackend;
-use crate::program::{Backend, Run, Total};
+use crate::program::{Backend, Run, TEXT_SINKS, Total};
 use crate::{input, process, results};
 
 /// A rule that does not hold, by its name, and what was found instead.
@@ -36,11 +36,9 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
         // Whether it can be opened is seen when the job goes on.
         return Ok(());
     };
-    let sinks = [
-        results::last_of_text_files(&run.folder.join("totals")),
-        results::last_of_ledger(&run.folder.join("ledger")),
-        results::last_of_text_files(&run.folder.join("records")),
-    ];
+    let mut sinks: Vec<u64> =
+        TEXT_SINKS.iter().map(|name| results::last_of_text_files(&run.folder.join(name))).collect();
+    sinks.push(results::last_of_ledger(&run.folder.join("ledger")));
     let (first_sink, last_sink) = (sinks.iter().min().copied().unwrap_or(0), sinks.iter().max().copied().unwrap_or(0));
     let last = log.epochs().last().unwrap_or(0);
     hold("an epoch is prepared before a sink commits it", last_sink <= last, || {
@@ -84,7 +82,16 @@ pub(crate) fn at_the_end(run: &Run) -> Checked {
     hold("all sinks have the same records in each epoch", ledger == records, || {
         format!("the ledger has {:?}, the files have {:?}", sizes(&ledger), sizes(&records))
     })?;
-    for epochs in [&totals, &records] {
+    let (windows, timers) = (of("windows")?, of("timers")?);
+    for (epochs, expected, rule) in [
+        (&windows, input::windows(&expected), "a window fires once, with all of its records"),
+        (&timers, input::reminders(&expected), "a timer fires once, behind all records before it"),
+    ] {
+        let mut found: Vec<String> = epochs.values().flatten().cloned().collect();
+        found.sort();
+        hold(rule, found == expected, || format!("found {found:?}, expected {expected:?}"))?;
+    }
+    for epochs in [&totals, &windows, &timers, &records] {
         let first = epochs.keys().next().copied().unwrap_or(1);
         hold("epochs have no gap", epochs.keys().copied().eq(first..first + epochs.len() as u64), || {
             format!("{:?}", epochs.keys().collect::<Vec<_>>())

@@ -1,7 +1,7 @@
-//! The program that is ended and started again: a job with state, three sinks and a checkpoint.
+//! The program that is ended and started again: a job with state of four kinds, five sinks and a checkpoint.
 //!
-//! It reads the lines of a folder, writes each of them to two sinks, and running totals by key to a third. It runs in a
-//! process of its own, told by a variable of the environment what to do.
+//! It reads the lines of a folder and writes each of them to two sinks; and by key, totals, counts in windows and what
+//! timers tell to three others. It runs in a process of its own, told by a variable of the environment what to do.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,8 +9,12 @@ use std::sync::Arc;
 
 use firesteel_connect_file::{TextFileSink, TextFiles};
 use firesteel_core::ManualClock;
-use firesteel_streaming::{BatchLimits, BatchProgress, Checkpoint, StreamingContext, StreamingListener, Trigger};
-use firesteel_window::seconds;
+use firesteel_state::{Declaration, Fired, List, Timers};
+use firesteel_streaming::{
+    BatchLimits, BatchProgress, Checkpoint, KeyedProcess, ProcessContext, StreamingContext, StreamingListener, Trigger,
+    WindowResult,
+};
+use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
@@ -27,7 +31,7 @@ pub(crate) const STOPPED: i32 = 3;
 /// What the program is to do.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Run {
-    /// Where everything is: `in`, `checkpoint`, `totals`, `records`, `ledger`.
+    /// Where everything is: `in`, `checkpoint`, and the sinks, each by its name.
     pub(crate) folder: PathBuf,
     /// Micro-batches in an epoch.
     pub(crate) batches: i64,
@@ -87,8 +91,11 @@ impl Run {
     }
 }
 
-/// A record: where it stands, its key, and a number.
-pub(crate) type Record = (String, String, u64);
+/// The sinks that are folders of text files.
+pub(crate) const TEXT_SINKS: [&str; 4] = ["totals", "windows", "timers", "records"];
+
+/// A record: where it stands, its key, a number, and its time in seconds.
+pub(crate) type Record = (String, String, u64, i64);
 /// What is known of a key: how many records, and their sum.
 pub(crate) type Total = (u64, u64);
 
@@ -96,8 +103,63 @@ pub(crate) type Total = (u64, u64);
 pub(crate) fn parse(line: &str) -> Record {
     let mut words = line.split(' ');
     let mut word = || words.next().expect("a line has three words");
-    (word().to_owned(), word().to_owned(), word().parse().expect("the third word is a number"))
+    let (place, key) = (word().to_owned(), word().to_owned());
+    (place, key, word().parse().expect("the third word is a number"), word().parse().expect("so is the fourth"))
 }
+
+/// Tells at certain times how many records each key has had until then.
+pub(crate) struct Reminder;
+
+/// The state of [`Reminder`].
+pub(crate) struct Reminders {
+    times: List<Timestamp>,
+    next: Timers,
+}
+
+impl KeyedProcess for Reminder {
+    type Key = String;
+    type In = Record;
+    type Out = String;
+    type State = Reminders;
+
+    fn declare(&self, states: &mut Declaration<String>) -> Reminders {
+        Reminders { times: states.list("times"), next: states.event_timers("next") }
+    }
+
+    fn on_record(
+        &self,
+        state: &Reminders,
+        record: Record,
+        ctx: &mut ProcessContext<'_, Self>,
+    ) -> firesteel_state::Result<()> {
+        state.times.push(ctx, Timestamp::from_secs(record.3))?;
+        state.next.register(ctx, Timestamp::from_secs(reminder(record.3)))?;
+        Ok(())
+    }
+
+    fn on_timer(
+        &self,
+        state: &Reminders,
+        timer: &Fired<String>,
+        ctx: &mut ProcessContext<'_, Self>,
+    ) -> firesteel_state::Result<()> {
+        let mut count = 0;
+        state.times.retain(ctx, |time| {
+            count += u64::from(*time <= timer.time);
+            true
+        })?;
+        ctx.emit(format!("{} {} {count}", timer.key, timer.time.as_secs()));
+        Ok(())
+    }
+}
+
+/// The time of the reminder that a record of a time asks for.
+pub(crate) fn reminder(time: i64) -> i64 {
+    time / 16 * 16 + 32
+}
+
+/// The length of a window, in seconds.
+pub(crate) const WINDOW: i64 = 20;
 
 /// A second passes with every batch.
 struct Ticks(ManualClock);
@@ -135,7 +197,7 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
     let records = records.shared();
     records
         .clone()
-        .map(|(_, key, number)| (key, number))
+        .map(|(_, key, number, _)| (key, number))
         .update_state_by_key(|new: Vec<u64>, old: Option<Total>| {
             let (count, sum) = old.unwrap_or_default();
             Some((count + new.len() as u64, sum + new.iter().sum::<u64>()))
@@ -143,7 +205,15 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .named("totals")
         .map(|(key, (count, sum))| format!("{key} {count} {sum}"))
         .write(TextFileSink::new(run.folder.join("totals")));
-    let line = |(place, key, number): Record| format!("{place} {key} {number}");
+    let keyed = || {
+        let timed = records.clone().event_time(|record| Timestamp::from_secs(record.3), Watermark::bounded(seconds(6)));
+        timed.key_by(|record| record.1.clone())
+    };
+    let window = |row: WindowResult<String, u64>| format!("{} {} {}", row.key, row.window.start().as_secs(), row.value);
+    let windows = keyed().window(Tumbling::of(seconds(WINDOW))).count().named("windows");
+    windows.map(window).write(TextFileSink::new(run.folder.join("windows")));
+    keyed().process("timers", Reminder).write(TextFileSink::new(run.folder.join("timers")));
+    let line = |(place, key, number, time): Record| format!("{place} {key} {number} {time}");
     records.clone().map(line).write(Ledger::new(run.folder.join("ledger")));
     records.map(line).write(TextFileSink::new(run.folder.join("records")));
     Ok(job)

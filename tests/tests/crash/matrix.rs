@@ -144,7 +144,7 @@ fn memory() -> Run {
 }
 
 /// Where a process may have ended so that the next one finds an epoch half-way: no sink has it, the first has, all have.
-const HALF_WAY: [Before; 3] = [at("epoch.prepared", 4), at("epoch.sink", 10), at("epoch.committed", 4)];
+const HALF_WAY: [Before; 3] = [at("epoch.prepared", 4), at("epoch.sink", 17), at("epoch.committed", 4)];
 
 #[test]
 fn a_process_may_end_at_any_point() {

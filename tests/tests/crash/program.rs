@@ -206,7 +206,8 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .map(|(key, (count, sum))| format!("{key} {count} {sum}"))
         .write(TextFileSink::new(run.folder.join("totals")));
     let keyed = || {
-        let timed = records.clone().event_time(|record| Timestamp::from_secs(record.3), Watermark::bounded(seconds(6)));
+        let timed =
+            records.clone().event_time(|record| Timestamp::from_secs(record.3), Watermark::bounded(seconds(17)));
         timed.key_by(|record| record.1.clone())
     };
     let window = |row: WindowResult<String, u64>| format!("{} {} {}", row.key, row.window.start().as_secs(), row.value);

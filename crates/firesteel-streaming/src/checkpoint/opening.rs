@@ -85,7 +85,11 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     }
     fail_point!("open.begun");
     let manifests = stored.manifests()?;
-    let (last, again) = decide(&stored.log, settings, program, &stored.cursor(&manifests, u64::MAX)?)?;
+    let held = stored.held(&manifests)?;
+    let (last, again) = decide(&stored.log, held, settings, program, &stored.cursor(&manifests, u64::MAX)?)?;
+    if again.is_none() && stored.log.last_epoch().is_some() {
+        stored.log.mark(last)?;
+    }
     let cursor = stored.cursor(&manifests, last)?;
     let catalog = manifests.last().map(|manifest| manifest.catalog.clone());
     let known = catalog.unwrap_or(Catalog::new(KeyGroups::default()));
@@ -203,6 +207,15 @@ impl Stored {
         Ok(manifests)
     }
 
+    /// The last epoch of which a snapshot or the backend holds something. They get what all sinks have committed, so it
+    /// is as good as marked, also where the mark was not written.
+    fn held(&self, manifests: &[Manifest]) -> Result<u64> {
+        let images = manifests.iter().flat_map(|manifest| &manifest.images).map(|image| image.through);
+        let epochs = manifests.iter().map(|manifest| manifest.epoch);
+        let shards = self.backend.as_ref().map_or(Ok(Vec::new()), |backend| backend.shards())?;
+        Ok(images.chain(epochs).chain(shards.into_iter().map(|(_, marker)| marker)).max().unwrap_or(0))
+    }
+
     /// Where the job stood at the end of epoch `last`.
     fn cursor(&self, manifests: &[Manifest], last: u64) -> Result<Cursor> {
         let first = self.log.first_epoch();
@@ -273,12 +286,13 @@ impl Stored {
 /// The epoch to restore, and whether the one behind it has to be run again.
 fn decide(
     log: &Changelog,
+    held: u64,
     settings: &Checkpoint,
     program: &Program<'_>,
     cursor: &Cursor,
 ) -> Result<(u64, Option<Again>)> {
     let last = log.last_epoch().unwrap_or(0);
-    let is_marked = log.committed() >= last;
+    let is_marked = log.committed().max(held) >= last;
     let folder = || settings.folder.display().to_string();
     for sink in &program.sinks {
         let Some(Epoch(at)) = sink.last else { continue };

@@ -16,6 +16,7 @@ mod mutants;
 mod points;
 mod process;
 mod program;
+mod restarts;
 mod results;
 
 /// The program that the tests start. By itself it runs once through.

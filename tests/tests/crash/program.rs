@@ -33,6 +33,8 @@ pub(crate) const STOPPED: i32 = 3;
 pub(crate) struct Run {
     /// Where everything is: `in`, `checkpoint`, and the sinks, each by its name.
     pub(crate) folder: PathBuf,
+    /// What it reads, if that is not `in` in the folder.
+    pub(crate) input: Option<PathBuf>,
     /// Micro-batches in an epoch.
     pub(crate) batches: i64,
     pub(crate) backend: Backend,
@@ -69,6 +71,7 @@ impl Run {
     pub(crate) fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
+            input: None,
             batches: 1,
             backend: Backend::None,
             threads: 1,
@@ -196,7 +199,8 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .listener(Ticks(clock))
         .checkpoint(checkpoint)
         .build()?;
-    let records = job.read_named("lines", TextFiles::new(run.folder.join("in"))).map(|line| parse(&line));
+    let input = run.input.clone().unwrap_or_else(|| run.folder.join("in"));
+    let records = job.read_named("lines", TextFiles::new(input)).map(|line| parse(&line));
     let records = records.shared();
     records
         .clone()

@@ -159,6 +159,13 @@ impl Stored {
         if let Some(from) = &settings.start_from {
             return self.begin_from(from);
         }
+        if let Some(epoch) = self.log.first_epoch()
+            && self.cursor(&[], epoch)?.batch > 0
+        {
+            let reason = "it was begun from a savepoint, and ended before it had the savepoint's state: name the \
+                          savepoint again with Checkpoint::start_from, or use an empty folder";
+            return Err(StateError::NothingGood { folder: settings.folder.clone(), reason: reason.to_owned() }.into());
+        }
         if self.log.last_epoch().is_none() {
             let epoch = program.sinks.iter().filter_map(|sink| sink.last).max().unwrap_or_default().0;
             let cursor = Cursor { begun: epoch, ..Cursor::default() };

@@ -70,7 +70,9 @@ pub(crate) fn write(results: &Path, epoch: Epoch, entries: &[Entry]) -> Result<(
         file.sync_all()
     };
     write().map_err(path::failed("write", &temporary))?;
+    crate::faults::fail_point!("sink.listed");
     std::fs::rename(&temporary, &path).map_err(path::failed("rename to", &path))?;
+    crate::faults::fail_point!("sink.committed");
     path::sync_folder(&folder)
 }
 

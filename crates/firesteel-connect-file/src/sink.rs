@@ -129,6 +129,7 @@ impl<F> TextFileSink<F> {
         let mut entries = Vec::with_capacity(pending.len());
         for file in pending {
             entries.extend(file.publish(&self.folder)?);
+            crate::faults::fail_point!("sink.published");
         }
         if self.torn.load(Ordering::Acquire) {
             let listed =
@@ -136,6 +137,7 @@ impl<F> TextFileSink<F> {
             clean::unlisted(&self.folder, |found, path| found == epoch && !listed(path))?;
         }
         path::sync_folder(&self.folder)?;
+        crate::faults::fail_point!("sink.unlisted");
         manifest::write(&self.folder, epoch, &entries)
     }
 }

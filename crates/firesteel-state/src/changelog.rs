@@ -54,6 +54,7 @@ pub use self::record::{BatchBoundary, EpochRecord, InputRange, OperatorWatermark
 use self::segment::Content;
 use self::segment::Located;
 use crate::error::{Result, StateError};
+use crate::faults::{fail_point, has_fault};
 
 /// Settings of a changelog. None of them is part of the format.
 #[derive(Debug, Clone)]
@@ -82,6 +83,9 @@ impl ChangelogOptions {
         Self { compress, ..self }
     }
 }
+
+/// What the fault `skipped-sync` has not written yet.
+static UNSYNCED: parking_lot::Mutex<Vec<u8>> = parking_lot::Mutex::new(Vec::new());
 
 /// A segment: a file with records of ascending epochs, without gaps.
 #[derive(Debug, Clone)]
@@ -152,8 +156,11 @@ impl Changelog {
         }
         if let Some(last) = log.segments.last() {
             let mut file = log.disk.open(&last.path)?;
-            if found.torn.is_some() {
+            fail_point!("changelog.found");
+            if found.torn.is_some() && !has_fault("torn-write-stays") {
+                fail_point!("changelog.torn");
                 file.cut(last.end)?;
+                fail_point!("changelog.mended");
             }
             // What was read may be in the cache only: a crash of the process alone leaves unsynced records behind.
             file.sync()?;
@@ -244,7 +251,9 @@ impl Changelog {
         self.mend()?;
         let mut buffer = vec![];
         segment::encode_mark(last, self.committed, &mut buffer);
+        fail_point!("changelog.mark");
         self.append(&buffer)?;
+        fail_point!("changelog.marked");
         self.marked = self.committed;
         if let Some(segment) = self.segments.last_mut() {
             segment.end += buffer.len() as u64;
@@ -279,8 +288,11 @@ impl Changelog {
             None => self.disk.open(&segment.path)?,
         };
         self.state = Writing::Unknown;
+        fail_point!("changelog.drop");
         file.cut(at)?;
+        fail_point!("changelog.drop.cut");
         file.sync()?;
+        fail_point!("changelog.dropped");
         segment.records.pop();
         segment.end = at;
         self.file = Some(file);
@@ -305,7 +317,9 @@ impl Changelog {
         let count = self.segments.windows(2).take_while(|pair| superfluous(pair)).count();
         // From the front, one by one: what is left has no gap, whenever this ends.
         for _ in 0..count {
+            fail_point!("changelog.truncate");
             self.disk.remove(&self.segments[0].path)?;
+            fail_point!("changelog.truncate.removed");
             self.disk.sync_folder(&self.folder)?;
             self.segments.remove(0);
         }
@@ -341,21 +355,41 @@ impl Changelog {
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
+        let is_first = self.last_epoch().is_none();
         let file = match (&mut self.file, self.segments.last()) {
             (Some(file), _) => file,
             (None, Some(segment)) => self.file.insert(self.disk.open(&segment.path)?),
             (None, None) => return Err(self.out_of_turn("writing", 0, "there is no segment".into())),
         };
+        fail_point!("changelog.append");
+        if !is_first && has_fault("skipped-sync") {
+            // What a machine that loses its power makes of a write that was not synced.
+            let late = std::mem::replace(&mut *UNSYNCED.lock(), bytes.to_vec());
+            return Ok(file.append(&late)?);
+        }
         self.state = Writing::Ragged;
-        file.append(bytes)?;
+        // Where a test may look, a write can be cut off in its middle.
+        let half = if cfg!(all(feature = "failpoints", not(test))) { bytes.len() / 2 } else { 0 };
+        if half > 0 {
+            file.append(&bytes[..half])?;
+        }
+        fail_point!("changelog.append.half");
+        file.append(&bytes[half..])?;
+        fail_point!("changelog.appended");
         self.state = Writing::Unknown;
         file.sync()?;
+        fail_point!("changelog.synced");
         self.state = Writing::Sound;
         Ok(())
     }
 
     /// Begins a segment whose first record will be that of `epoch`.
     fn rotate(&mut self, epoch: u64) -> Result<()> {
+        if has_fault("skipped-sync")
+            && let Some(file) = &mut self.file
+        {
+            file.append(&std::mem::take(&mut *UNSYNCED.lock()))?;
+        }
         if let Some(empty) = self.segments.pop_if(|segment| segment.records.is_empty()) {
             self.file = None;
             self.disk.remove(&empty.path)?;
@@ -365,9 +399,12 @@ impl Changelog {
         self.disk.remove(&path)?;
         let mut file = self.disk.create(&path)?;
         let header = segment::header();
+        fail_point!("changelog.rotate.created");
         file.append(&header)?;
+        fail_point!("changelog.rotate.written");
         file.sync()?;
         self.disk.sync_folder(&self.folder)?;
+        fail_point!("changelog.rotated");
         self.file = Some(file);
         self.segments.push(Segment { path, first: epoch, records: vec![], end: header.len() as u64 });
         Ok(())

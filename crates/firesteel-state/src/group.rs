@@ -299,6 +299,9 @@ impl<K: StateKey> GroupState<K> {
             });
         }
         for change in frame.changes() {
+            if crate::faults::has_fault("lost-timers") && change.table.0 >= TableId::EVENT_TIMERS.0 {
+                continue;
+            }
             let table: Option<&mut dyn Table<K>> = match change.table {
                 TableId::EVENT_TIMERS => self.timers[0].as_mut().map(|table| &mut **table as &mut dyn Table<K>),
                 TableId::PROCESSING_TIMERS => self.timers[1].as_mut().map(|table| &mut **table as &mut dyn Table<K>),

@@ -25,6 +25,7 @@ pub mod conformance;
 mod context;
 mod declaration;
 mod error;
+mod faults;
 mod files;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -65,6 +65,7 @@ pub use self::place::{FolderStore, SnapshotStore};
 pub use self::recovery::{Recovery, recover};
 pub use self::writer::SnapshotWriter;
 use crate::error::{Result, StateError};
+use crate::faults::fail_point;
 use crate::frame::Frame;
 use crate::schema::Catalog;
 use crate::wire::checksum;
@@ -123,6 +124,7 @@ impl Snapshots {
     /// When the place cannot be listed.
     pub fn begin(&self, epoch: u64, catalog: &Catalog, base: Option<&Manifest>) -> Result<SnapshotWriter> {
         // A number is not used again even if no manifest came of it: its files may still be there.
+        fail_point!("snapshot.begin");
         let used = self.store.list()?.iter().filter_map(|name| manifest::parse_any(name)).max();
         Ok(SnapshotWriter::new(self.store.clone(), used.map_or(1, |id| id + 1), epoch, catalog.clone(), base))
     }
@@ -181,8 +183,10 @@ impl Snapshots {
         let ids = self.list()?;
         let (old, kept) = ids.split_at(ids.len().saturating_sub(keep.max(1)));
         let kept = kept.iter().map(|id| self.manifest(*id)).collect::<Result<Vec<_>>>()?;
+        fail_point!("snapshot.retain");
         for id in old {
             self.store.delete(&manifest::name(*id))?;
+            fail_point!("snapshot.retain.manifest");
         }
         let needed: BTreeSet<&str> =
             kept.iter().flat_map(|manifest| &manifest.images).map(|image| image.file.as_str()).collect();
@@ -191,6 +195,7 @@ impl Snapshots {
             let unfinished = name.strip_suffix(".tmp").is_some_and(|name| manifest::parse_any(name).is_some());
             if unfinished || manifest::parse_part(&name).is_some() && !needed.contains(name.as_str()) {
                 self.store.delete(&name)?;
+                fail_point!("snapshot.retain.file");
             }
         }
         Ok(kept.iter().map(Manifest::replay_from).min().unwrap_or(0))

@@ -48,6 +48,7 @@ mod batch;
 mod checkpoint;
 mod context;
 mod error;
+mod faults;
 mod graph;
 mod guarantee;
 mod input;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use crate::backend::StateBackend;
 use crate::changelog::{Changelog, EpochRecord};
 use crate::error::{Result, StateError};
+use crate::faults::fail_point;
 use crate::frame::{Frame, Shard};
 use crate::store::StateStore;
 
@@ -180,10 +181,13 @@ impl Recovery<'_> {
         mut change: impl FnMut(u64, Frame) -> Result<()>,
     ) -> Result<()> {
         if let Some(base) = &self.base {
+            fail_point!("restore.images");
             self.snapshots.images(base, image)?;
         }
+        fail_point!("restore.changes");
         for record in self.tail() {
             let record = record?;
+            fail_point!("restore.change");
             for frame in record.frames {
                 if record.epoch > self.through(frame.shard()) {
                     change(record.epoch, frame)?;
@@ -223,6 +227,7 @@ impl Recovery<'_> {
             let held = backend.marker(frame.shard())?;
             if held.is_none_or(|marker| marker < through) {
                 backend.clear(frame.shard())?;
+                fail_point!("restore.cleared");
                 backend.apply(through, &[frame])?;
             }
             Ok(())

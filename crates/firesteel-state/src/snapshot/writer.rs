@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::manifest::{self, ImageRef, Manifest};
 use super::place::SnapshotStore;
 use crate::error::{Result, StateError};
+use crate::faults::{fail_point, has_fault};
 use crate::files::Header;
 use crate::frame::{Frame, Shard};
 use crate::schema::Catalog;
@@ -92,7 +93,9 @@ impl SnapshotWriter {
 
     fn flush(&mut self) -> Result<()> {
         if !self.open.is_empty() {
+            fail_point!("snapshot.images");
             self.store.put(&manifest::part_name(self.manifest.id, self.part), &self.buffer)?;
+            fail_point!("snapshot.images.stored");
             self.part += 1;
             self.buffer.clear();
             self.open.clear();
@@ -105,10 +108,15 @@ impl SnapshotWriter {
     /// # Errors
     /// When it cannot be stored; then there is no snapshot.
     pub fn finish(mut self, extra: Vec<u8>) -> Result<Manifest> {
-        self.flush()?;
         self.manifest.extra = extra;
-        self.manifest.images = self.images.into_values().collect();
+        self.manifest.images = self.images.values().cloned().collect();
+        if has_fault("manifest-before-images") {
+            self.store.put(&manifest::name(self.manifest.id), &self.manifest.encode()?)?;
+        }
+        self.flush()?;
+        fail_point!("snapshot.manifest");
         self.store.put(&manifest::name(self.manifest.id), &self.manifest.encode()?)?;
+        fail_point!("snapshot.manifest.stored");
         Ok(self.manifest)
     }
 }

@@ -14,6 +14,7 @@ use firesteel_window::{PartitionWatermarks, Timestamp};
 use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Again, Cursor};
 use crate::error::Result;
+use crate::faults::{fail_point, has_fault};
 
 /// A checkpoint in use.
 pub(crate) struct Durable {
@@ -52,7 +53,16 @@ impl Durable {
     pub(crate) fn prepare(&mut self, ending: Ending) -> Result<()> {
         let Ending { epoch, boundaries, changed, frames } = ending;
         let (watermarks, extra) = (watermarks_of(&changed), changed.encode()?);
-        let record = EpochRecord { epoch, batches: boundaries, watermarks, extra, frames };
+        let mut record = EpochRecord { epoch, batches: boundaries, watermarks, extra, frames };
+        if has_fault("other-boundaries-stored") {
+            record.batches.iter_mut().flat_map(|batch| &mut batch.inputs).for_each(|range| range.to = range.from);
+        }
+        if has_fault("apply-before-prepare")
+            && let Some(backend) = &self.backend
+        {
+            backend.apply(epoch, &record.frames)?;
+            backend.flush()?;
+        }
         let before = self.log.bytes();
         self.log.prepare(&record)?;
         let bytes = self.log.bytes().saturating_sub(before);
@@ -66,6 +76,7 @@ impl Durable {
         let Again { record, cursor, has } = again;
         if !has.contains(&true) {
             self.log.drop_last()?;
+            fail_point!("again.dropped");
             return self.prepare(ending);
         }
         if record.frames != ending.frames {
@@ -84,11 +95,16 @@ impl Durable {
         let Some(Prepared { record, changed, bytes }) = self.prepared.take() else { return Ok(()) };
         let epoch = record.epoch;
         self.log.mark(epoch)?;
+        fail_point!("epoch.marked");
         self.cursor.advance(changed);
         self.apply(epoch, &record.frames, time, stores)?;
+        fail_point!("epoch.applied");
         self.snapshotting.note(bytes, record.frames.iter().map(Frame::shard));
         let durable = self.snapshotting.go_on(epoch, bytes, &self.catalog, &self.cursor, stores);
-        let durable = durable.inspect_err(|_| self.snapshotting.give_up())?;
+        let mut durable = durable.inspect_err(|_| self.snapshotting.give_up())?;
+        if has_fault("truncate-applied") {
+            durable = Some(epoch);
+        }
         self.truncate(durable)
     }
 
@@ -96,6 +112,7 @@ impl Durable {
     fn apply(&self, epoch: u64, frames: &[Frame], time: Timestamp, stores: &[&dyn StateStore]) -> Result<()> {
         if let Some(backend) = &self.backend {
             backend.apply(epoch, frames)?;
+            fail_point!("backend.changes");
             // Where nothing changed, the marker moves alone.
             let changed: BTreeSet<Shard> = frames.iter().map(Frame::shard).collect();
             let all = stores.iter().flat_map(|store| {
@@ -105,6 +122,7 @@ impl Durable {
             let rest: Vec<Frame> =
                 all.filter(|shard| !changed.contains(shard)).map(|shard| FrameWriter::new().finish(shard)).collect();
             backend.apply(epoch, &rest)?;
+            fail_point!("backend.markers");
             let watermark = self.cursor.watermarks.values().map(|marks| marks.current()).min();
             let watermark = watermark.unwrap_or(Timestamp::MIN);
             backend.expire(&Times::new(watermark, watermark, time));
@@ -119,7 +137,9 @@ impl Durable {
     pub(crate) fn truncate(&mut self, durable: Option<u64>) -> Result<()> {
         let Some(durable) = durable else { return Ok(()) };
         if let Some(backend) = &self.backend {
+            fail_point!("backend.flush");
             backend.flush()?;
+            fail_point!("backend.flushed");
         }
         Ok(self.log.truncate(durable)?)
     }
@@ -144,8 +164,10 @@ impl Durable {
         log.prepare(&EpochRecord { epoch, extra, ..EpochRecord::default() })?;
         log.mark(epoch)?;
         log.sync_mark()?;
+        fail_point!("savepoint.begun");
         // The manifest comes last: without it, the folder is no checkpoint.
         taking.take(epoch, &self.catalog, &self.cursor, stores)?;
+        fail_point!("savepoint.done");
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ use crate::checkpoint::durable::{BACKEND, CHANGELOG, SNAPSHOTS};
 use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Checkpoint, Cursor, Durable};
 use crate::error::{Error, Result};
+use crate::faults::{fail_point, has_fault};
 use crate::state::StateCell;
 
 /// A checkpoint that has been opened, with the job's state in the program's stores.
@@ -62,6 +63,7 @@ struct Stored {
 /// Opens the checkpoint, compares it with the program and restores the program's state.
 pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opened> {
     let lock = CheckpointLock::acquire(&settings.folder)?;
+    fail_point!("open.locked");
     let mut options = ChangelogOptions::default();
     if let Some(bytes) = settings.segment_bytes {
         options = options.segment_bytes(bytes);
@@ -81,8 +83,13 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     if is_new {
         stored.begin(settings, program)?;
     }
+    fail_point!("open.begun");
     let manifests = stored.manifests()?;
-    let (last, again) = decide(&stored.log, settings, program, &stored.cursor(&manifests, u64::MAX)?)?;
+    let held = stored.held(&manifests)?;
+    let (last, again) = decide(&stored.log, held, settings, program, &stored.cursor(&manifests, u64::MAX)?)?;
+    if again.is_none() && stored.log.last_epoch().is_some() {
+        stored.log.mark(last)?;
+    }
     let cursor = stored.cursor(&manifests, last)?;
     let catalog = manifests.last().map(|manifest| manifest.catalog.clone());
     let known = catalog.unwrap_or(Catalog::new(KeyGroups::default()));
@@ -93,6 +100,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     } else {
         stored.restore(last, &setup, program)?;
     }
+    fail_point!("open.restored");
     let stores: Vec<&dyn StateStore> = program.states.iter().map(|cell| cell.store()).collect();
     for cell in program.states.iter().filter(|cell| known.store(&cell.declared().operator).is_none()) {
         cell.initialise()?;
@@ -105,6 +113,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     if is_new || catalog != known {
         // From now on, the numbers of states stand in a snapshot before they are used.
         durable = snapshotting.take(last, &catalog, &cursor, &stores)?;
+        fail_point!("open.snapshot");
     } else {
         // What has changed since the last snapshot is not known any more: the next one takes everything that is there.
         snapshotting.note(stored.log.bytes(), all_shards(&stores));
@@ -150,10 +159,18 @@ impl Stored {
         if let Some(from) = &settings.start_from {
             return self.begin_from(from);
         }
+        if let Some(epoch) = self.log.first_epoch()
+            && self.cursor(&[], epoch)?.batch > 0
+        {
+            let reason = "it was begun from a savepoint, and ended before it had the savepoint's state: name the \
+                          savepoint again with Checkpoint::start_from, or use an empty folder";
+            return Err(StateError::NothingGood { folder: settings.folder.clone(), reason: reason.to_owned() }.into());
+        }
         if self.log.last_epoch().is_none() {
             let epoch = program.sinks.iter().filter_map(|sink| sink.last).max().unwrap_or_default().0;
             let cursor = Cursor { begun: epoch, ..Cursor::default() };
             self.log.prepare(&EpochRecord { epoch, extra: cursor.encode()?, ..EpochRecord::default() })?;
+            fail_point!("open.first");
             self.log.mark(epoch)?;
             self.log.sync_mark()?;
         }
@@ -179,6 +196,7 @@ impl Stored {
             self.log.mark(epoch)?;
             self.log.sync_mark()?;
         }
+        fail_point!("open.savepoint");
         from.copy_to(&manifest, &self.snapshots)?;
         Ok(())
     }
@@ -194,6 +212,15 @@ impl Stored {
             }
         }
         Ok(manifests)
+    }
+
+    /// The last epoch of which a snapshot or the backend holds something. They get what all sinks have committed, so it
+    /// is as good as marked, also where the mark was not written.
+    fn held(&self, manifests: &[Manifest]) -> Result<u64> {
+        let images = manifests.iter().flat_map(|manifest| &manifest.images).map(|image| image.through);
+        let epochs = manifests.iter().map(|manifest| manifest.epoch);
+        let shards = self.backend.as_ref().map_or(Ok(Vec::new()), |backend| backend.shards())?;
+        Ok(images.chain(epochs).chain(shards.into_iter().map(|(_, marker)| marker)).max().unwrap_or(0))
     }
 
     /// Where the job stood at the end of epoch `last`.
@@ -230,6 +257,7 @@ impl Stored {
 
     /// Brings the program's stores to the end of epoch `last`.
     fn restore(&self, last: u64, setup: &StoreSetup<'_>, program: &Program<'_>) -> Result<()> {
+        let last = if has_fault("state-not-rolled-back") { u64::MAX } else { last };
         let recovery = recover(&self.snapshots, &self.log, self.backend.as_deref())?.up_to(last);
         for (snapshot, error) in recovery.skipped() {
             tracing::warn!(snapshot, %error, "a damaged snapshot is passed over in favour of an older one");
@@ -265,12 +293,13 @@ impl Stored {
 /// The epoch to restore, and whether the one behind it has to be run again.
 fn decide(
     log: &Changelog,
+    held: u64,
     settings: &Checkpoint,
     program: &Program<'_>,
     cursor: &Cursor,
 ) -> Result<(u64, Option<Again>)> {
     let last = log.last_epoch().unwrap_or(0);
-    let is_marked = log.committed() >= last;
+    let is_marked = log.committed().max(held) >= last;
     let folder = || settings.folder.display().to_string();
     for sink in &program.sinks {
         let Some(Epoch(at)) = sink.last else { continue };

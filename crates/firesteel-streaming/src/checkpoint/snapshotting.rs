@@ -6,6 +6,7 @@ use firesteel_state::snapshot::SnapshotWriter;
 use firesteel_state::{Catalog, Manifest, Result, Shard, Snapshots, StateStore};
 
 use crate::checkpoint::Cursor;
+use crate::faults::{fail_point, has_fault};
 
 /// Images of at least so many bytes are written after an epoch.
 const LEAST: u64 = 4 << 20;
@@ -39,6 +40,9 @@ impl Snapshotting {
     /// Takes note of what an epoch changed.
     pub(crate) fn note(&mut self, bytes: u64, shards: impl Iterator<Item = Shard>) {
         self.grown += bytes;
+        if has_fault("changes-not-noted") {
+            return;
+        }
         self.changed.extend(shards);
     }
 
@@ -111,6 +115,7 @@ impl Snapshotting {
             writer.add(epoch, &image)?;
             self.changed.remove(&shard);
         }
+        fail_point!("snapshot.added");
         if !todo.is_empty() {
             return Ok(None);
         }

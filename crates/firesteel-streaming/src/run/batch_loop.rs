@@ -12,6 +12,7 @@ use crate::batch::Batch;
 use crate::checkpoint::Durable;
 use crate::context::Config;
 use crate::error::{Error, Result};
+use crate::faults::fail_point;
 use crate::graph::{Counted, Parts, What};
 use crate::input::{Admission, Admitted, Bound, Input};
 use crate::progress::{
@@ -289,10 +290,12 @@ impl JobRun {
         let admitted_at = self.config.clock.monotonic();
         let mut letters = Vec::new();
         let written = self.write(&batch, epoch, &mut letters)?;
+        fail_point!("batch.written");
         let written_at = self.config.clock.monotonic();
         let (inputs, watermark) = self.settle(&batch, admitted, ending);
         // What is committed says how many keys there are.
         let states = self.parts.states.iter().filter_map(|(cell, changes)| state_progress(&**cell, changes)).collect();
+        fail_point!("batch.settled");
         let ends_epoch = !self.is_again && self.epoch_is_due();
         if ends_epoch {
             self.end_epoch()?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use firesteel_connect::Replay;
 
 use crate::error::{Error, Result};
+use crate::faults::fail_point;
 use crate::input::Bound;
 use crate::progress::{Summary, tell};
 use crate::run::batch_loop::{JobRun, Step};
@@ -119,6 +120,7 @@ impl JobRun {
         let mut ended = ended;
         if let Some(durable) = &mut self.durable {
             ended = ended.and_then(|()| durable.close());
+            fail_point!("job.closed");
         }
         for (output, name) in self.parts.outputs.iter_mut().zip(&self.names) {
             if let Err(source) = output.stop() {

@@ -13,6 +13,7 @@ use firesteel_window::Timestamp;
 use crate::batch::Batch;
 use crate::checkpoint::{Again, Cursor, Ending, Plan};
 use crate::error::{Error, Result};
+use crate::faults::{fail_point, has_fault};
 use crate::graph::Parts;
 use crate::input::Admitted;
 use crate::run::batch_loop::JobRun;
@@ -88,6 +89,9 @@ impl JobRun {
     pub(super) fn end_epoch_as(&mut self, again: Option<Again>) -> Result<()> {
         let Some(open) = self.epoch.take() else { return Ok(()) };
         let OpenEpoch { epoch, boundaries, plans, time, .. } = open;
+        if has_fault("commit-before-prepare") {
+            self.commit(epoch)?;
+        }
         let prepared = self.prepare_epoch(epoch, boundaries, plans, again);
         if prepared.is_err() {
             for output in &mut self.parts.outputs {
@@ -95,8 +99,17 @@ impl JobRun {
             }
         }
         prepared?;
+        if has_fault("mark-before-sink")
+            && let Some(durable) = &mut self.durable
+        {
+            durable.log.mark(epoch.0)?;
+            durable.log.sync_mark()?;
+        }
+        fail_point!("epoch.prepared");
         self.commit(epoch)?;
+        fail_point!("epoch.committed");
         self.mark_epoch(epoch, time)?;
+        fail_point!("epoch.ended");
         self.last_epoch = epoch;
         self.epoch_ended = self.config.clock.monotonic();
         for input in &mut self.parts.inputs {
@@ -119,6 +132,7 @@ impl JobRun {
         for (cell, _) in &self.parts.states {
             frames.extend(cell.store().end_epoch(epoch.0)?);
         }
+        fail_point!("epoch.collected");
         let ending = Ending { epoch: epoch.0, boundaries, changed, frames };
         match (&mut self.durable, again) {
             (Some(durable), None) => durable.prepare(ending),
@@ -161,6 +175,7 @@ impl JobRun {
             });
         }
         self.end_epoch()?;
+        fail_point!("savepoint.begin");
         let stores: Vec<&dyn StateStore> = self.parts.states.iter().map(|(cell, _)| cell.store()).collect();
         if let Some(durable) = &self.durable {
             durable.savepoint(folder, self.last_epoch.0, &stores)?;

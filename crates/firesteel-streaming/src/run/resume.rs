@@ -8,7 +8,8 @@ use firesteel_window::Timestamp;
 
 use crate::checkpoint::{Again, Opened, Program, SinkAt, open};
 use crate::error::Result;
-use crate::input::Admitted;
+use crate::faults::{fail_point, has_fault};
+use crate::input::{Admitted, BatchLimits};
 use crate::run::batch_loop::{Cut, JobRun};
 
 impl JobRun {
@@ -40,6 +41,9 @@ impl JobRun {
         self.batch = cursor.batch;
         self.parts.split_numbers.resume(cursor.split_numbers);
         for input in &mut self.parts.inputs {
+            if has_fault("positions-not-restored") {
+                continue;
+            }
             if let Some(at) = cursor.inputs.get(&**input.name()) {
                 input.resume(at);
             }
@@ -48,6 +52,9 @@ impl JobRun {
             cursor.inputs.values().flat_map(|input| input.splits.values()).map(|split| split.number).collect();
         let now = Timestamp::from_micros(i64::try_from(self.config.clock.wall().as_micros()).unwrap_or(i64::MAX));
         for tracker in &self.parts.trackers {
+            if has_fault("watermarks-not-restored") {
+                continue;
+            }
             if let Some(marks) = cursor.watermarks.get(&tracker.name) {
                 tracker.resume(marks.clone(), now, |split| known.contains(&split));
             }
@@ -76,7 +83,7 @@ impl JobRun {
     /// times, for the sinks that do not have it yet.
     pub(super) fn run_again(&mut self, again: Again) -> Result<()> {
         for (output, has) in self.parts.outputs.iter_mut().zip(&again.has) {
-            output.skip(*has);
+            output.skip(*has && !has_fault("no-skip"));
         }
         self.is_again = true;
         let admission = self.admission(crate::input::Bound::Open);
@@ -91,18 +98,24 @@ impl JobRun {
                 let of_plan = plan.inputs.iter().find(|(input, ..)| input == name);
                 let (waiting, finished) = of_plan.map(|(_, a, b)| (a.clone(), b.clone())).unwrap_or_default();
                 let known = again.cursor.inputs.get(name).cloned().unwrap_or_default();
-                let planned = input.plan(&boundary.inputs, &known)?;
+                let planned = if has_fault("other-boundaries") {
+                    input.admit(&crate::input::Admission { limits: BatchLimits::default(), ..admission })?
+                } else {
+                    input.plan(&boundary.inputs, &known)?
+                };
                 admitted.push(Admitted { waiting, finished, ..planned });
             }
             self.batch = boundary.batch - 1;
             let admission = crate::input::Admission { now: boundary.time, ..admission };
             let cut = Cut { parallelism: usize::try_from(plan.parallelism).ok(), ending: plan.ending };
             self.process(&admission, &admitted, cut, self.config.clock.monotonic())?;
+            fail_point!("again.batch");
         }
         // An epoch without a batch still has to be committed everywhere.
         self.open_epoch();
         self.is_again = false;
         let ended = self.end_epoch_as(Some(again));
+        fail_point!("again.ended");
         for output in &mut self.parts.outputs {
             output.skip(false);
         }

@@ -5,6 +5,7 @@ use firesteel_core::DeadLetter;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::faults::fail_point;
 use crate::run::again::{ATTEMPTS, is_retryable, pause};
 use crate::run::batch_loop::JobRun;
 use crate::run::{STOPPED, Stop};
@@ -88,6 +89,7 @@ impl JobRun {
                 }
                 return Err(Error::Sink { name: self.names[index].to_string(), batch: self.batch, source });
             }
+            fail_point!("epoch.sink");
         }
         Ok(())
     }

@@ -1,0 +1,73 @@
+//! What the program reads, and what a program without a checkpoint would make of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use crate::program::{Record, Total, WINDOW, parse, reminder};
+
+/// Lines in each of the files.
+const LINES: u64 = 36;
+const FILES: u64 = 3;
+
+/// Writes the input into a folder: always the same.
+pub(crate) fn write(folder: &Path) {
+    let folder = folder.join("in");
+    std::fs::create_dir_all(&folder).expect("a folder can be made");
+    let mut seed = 88_172_645_463_325_252_u64;
+    for file in 0..FILES {
+        let mut text = String::new();
+        for line in 0..LINES {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            // Some records in the middle are of times that have passed, as far as the watermark waits for them.
+            let late = if (15..20).contains(&line) { 12 } else { 0 };
+            let time = line * 2 + (seed >> 40) % 5 - late;
+            text += &format!("{file}-{line:02} key{} {} {time}\n", seed % 13, (seed >> 20) % 1000);
+        }
+        std::fs::write(folder.join(format!("{file}.txt")), text).expect("a file can be written");
+    }
+}
+
+/// All lines, in the order of the files.
+pub(crate) fn lines(folder: &Path) -> Vec<String> {
+    let read =
+        |file| std::fs::read_to_string(folder.join("in").join(format!("{file}.txt"))).expect("the input is there");
+    (0..FILES).flat_map(|file| read(file).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// The totals of some lines, added to what was there before.
+pub(crate) fn add<'a>(totals: &mut BTreeMap<String, Total>, lines: impl IntoIterator<Item = &'a str>) {
+    for line in lines {
+        let (_, key, number, _): Record = parse(line);
+        let (count, sum) = totals.entry(key).or_default();
+        *count += 1;
+        *sum += number;
+    }
+}
+
+/// The lines that windows yield: key, start, count.
+pub(crate) fn windows(lines: &[String]) -> Vec<String> {
+    let mut counts = BTreeMap::<(String, i64), u64>::new();
+    for (_, key, _, time) in lines.iter().map(|line| parse(line)) {
+        *counts.entry((key, time / WINDOW * WINDOW)).or_default() += 1;
+    }
+    sorted(counts.into_iter().map(|((key, start), count)| format!("{key} {start} {count}")))
+}
+
+/// The lines that timers yield: key, time, records until then.
+pub(crate) fn reminders(lines: &[String]) -> Vec<String> {
+    let records: Vec<Record> = lines.iter().map(|line| parse(line)).collect();
+    let times: BTreeSet<(&str, i64)> =
+        records.iter().map(|(_, key, _, time)| (key.as_str(), reminder(*time))).collect();
+    sorted(times.into_iter().map(|(key, time)| {
+        let count = records.iter().filter(|record| record.1 == key && record.3 <= time).count();
+        format!("{key} {time} {count}")
+    }))
+}
+
+fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let mut lines: Vec<String> = lines.collect();
+    lines.sort();
+    lines
+}

@@ -1,0 +1,216 @@
+//! What must hold: at any moment, and when everything has been read. Each rule has a name, which tests of mutants know.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use firesteel_core::hash::hash_key;
+use firesteel_state::snapshot::recover;
+use firesteel_state::{
+    Changelog, ChangelogOptions, ChangelogReader, Declaration, KeyedStore, Manifest, MemoryBudget, Snapshots,
+    StateBackend as _, StateStore as _, StoreSetup, Times,
+};
+use firesteel_window::Timestamp;
+
+use crate::kept::KeptBackend;
+use crate::program::{Backend, Run, TEXT_SINKS, Total};
+use crate::{input, process, results};
+
+/// A rule that does not hold, by its name, and what was found instead.
+pub(crate) type Broken = (&'static str, String);
+/// What came of looking at the rules.
+pub(crate) type Checked = Result<(), Broken>;
+
+fn broken<E: std::fmt::Display>(rule: &'static str) -> impl Fn(E) -> Broken {
+    move |error| (rule, error.to_string())
+}
+
+/// Fails with a rule's name unless something holds.
+fn hold(rule: &'static str, holds: bool, found: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err((rule, found())) }
+}
+
+/// What must hold whenever the process ends, in whatever way.
+pub(crate) fn at_any_moment(run: &Run) -> Checked {
+    let checkpoint = run.checkpoint();
+    let Ok(log) = ChangelogReader::open(&checkpoint.join("changelog")) else {
+        // Whether it can be opened is seen when the job goes on.
+        return Ok(());
+    };
+    let mut sinks: Vec<u64> =
+        TEXT_SINKS.iter().map(|name| results::last_of_text_files(&run.folder.join(name))).collect();
+    sinks.push(results::last_of_ledger(&run.folder.join("ledger")));
+    let (first_sink, last_sink) = (sinks.iter().min().copied().unwrap_or(0), sinks.iter().max().copied().unwrap_or(0));
+    let last = log.epochs().last().unwrap_or(0);
+    hold("an epoch is prepared before a sink commits it", last_sink <= last, || {
+        format!("a sink has epoch {last_sink}, the changelog ends with {last}")
+    })?;
+    hold("an epoch is marked behind the commits of all sinks", log.committed() <= first_sink, || {
+        format!("epoch {} is marked, a sink ends with {first_sink}", log.committed())
+    })?;
+    let snapshots = Snapshots::in_folder(&checkpoint.join("snapshots")).map_err(broken("snapshots can be listed"))?;
+    for manifest in manifests(&snapshots)? {
+        snapshots.verify(&manifest).map_err(broken("a snapshot is there as a whole or not at all"))?;
+        let held = manifest.images.iter().map(|image| image.through).max().unwrap_or(0).max(manifest.epoch);
+        hold("snapshots hold only what all sinks have", held <= first_sink, || {
+            format!("snapshot {} holds epoch {held}, a sink ends with {first_sink}", manifest.id)
+        })?;
+    }
+    if run.backend != Backend::None && run.backend_folder().is_dir() {
+        let copy = process::folder();
+        process::copy(&run.backend_folder(), copy.path());
+        let backend = KeptBackend::open(copy.path(), false).map_err(broken("the backend can be opened"))?;
+        let shards = backend.shards().map_err(broken("the backend can be opened"))?;
+        let held = shards.iter().map(|(_, marker)| *marker).max().unwrap_or(0);
+        hold("the backend holds only what all sinks have", held <= first_sink, || {
+            format!("the backend holds epoch {held}, a sink ends with {first_sink}")
+        })?;
+    }
+    Ok(())
+}
+
+/// What must hold when everything has been read.
+pub(crate) fn at_the_end(run: &Run) -> Checked {
+    at_any_moment(run)?;
+    let of = |name: &str| results::text_files(&run.folder.join(name)).map_err(broken("no file is half committed"));
+    let (totals, records) = (of("totals")?, of("records")?);
+    let ledger = results::ledger(&run.folder.join("ledger")).map_err(broken("no sink gets an epoch that it has"))?;
+
+    let mut found: Vec<&str> = records.values().flatten().map(String::as_str).collect();
+    found.sort_unstable();
+    let expected = input::lines(&run.folder);
+    hold("every record comes out exactly once", found == expected, || differences(&expected, &found))?;
+    hold("all sinks have the same records in each epoch", ledger == records, || {
+        format!("the ledger has {:?}, the files have {:?}", sizes(&ledger), sizes(&records))
+    })?;
+    let (windows, timers) = (of("windows")?, of("timers")?);
+    for (epochs, expected, rule) in [
+        (&windows, input::windows(&expected), "a window fires once, with all of its records"),
+        (&timers, input::reminders(&expected), "a timer fires once, behind all records before it"),
+    ] {
+        let mut found: Vec<String> = epochs.values().flatten().cloned().collect();
+        found.sort();
+        hold(rule, found == expected, || format!("found {found:?}, expected {expected:?}"))?;
+    }
+    for epochs in [&totals, &windows, &timers, &records] {
+        let first = epochs.keys().next().copied().unwrap_or(1);
+        hold("epochs have no gap", epochs.keys().copied().eq(first..first + epochs.len() as u64), || {
+            format!("{:?}", epochs.keys().collect::<Vec<_>>())
+        })?;
+    }
+    let mut expected = BTreeMap::new();
+    for (epoch, lines) in &records {
+        input::add(&mut expected, lines.iter().map(String::as_str));
+        let shown: BTreeMap<String, Total> =
+            totals.get(epoch).into_iter().flatten().filter_map(|line| total(line)).collect();
+        hold("totals are those of a sequential computation", shown == expected || lines.is_empty(), || {
+            format!("in epoch {epoch}: {shown:?}, expected {expected:?}")
+        })?;
+    }
+    changelog(run)?;
+    state(run, &expected)
+}
+
+fn total(line: &str) -> Option<(String, Total)> {
+    let mut words = line.split(' ');
+    Some((words.next()?.to_owned(), (words.next()?.parse().ok()?, words.next()?.parse().ok()?)))
+}
+
+fn sizes(epochs: &results::Epochs) -> Vec<(u64, usize)> {
+    epochs.iter().map(|(epoch, lines)| (*epoch, lines.len())).collect()
+}
+
+fn differences(expected: &[String], found: &[&str]) -> String {
+    let lacks: Vec<&String> = expected.iter().filter(|line| !found.contains(&line.as_str())).collect();
+    let more: Vec<&&str> = found.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| &pair[0]).collect();
+    format!("lost: {lacks:?}, doubled: {more:?}")
+}
+
+/// Positions go on where they were, and event time never falls, over all records that are still there.
+fn changelog(run: &Run) -> Checked {
+    let folder = run.checkpoint().join("changelog");
+    let log = ChangelogReader::open(&folder).map_err(broken("the changelog can be read"))?;
+    let mut positions: BTreeMap<String, u64> = BTreeMap::new();
+    let mut watermarks: BTreeMap<String, Timestamp> = BTreeMap::new();
+    let mut batch = None;
+    for record in log.records(0) {
+        let record = record.map_err(broken("the changelog can be read"))?;
+        for boundary in record.batches {
+            let next = batch.map_or(boundary.batch, |batch| batch + 1);
+            hold("batches are numbered without a gap", boundary.batch == next, || {
+                format!("batch {} behind {batch:?}", boundary.batch)
+            })?;
+            batch = Some(boundary.batch);
+            for range in boundary.inputs {
+                let before = positions.insert(range.split.clone(), range.to);
+                hold("ranges follow each other", before.is_none_or(|before| before == range.from), || {
+                    format!("{} goes on from {} behind {before:?}", range.split, range.from)
+                })?;
+            }
+        }
+        for mark in record.watermarks {
+            let before = watermarks.insert(mark.operator.clone(), mark.watermark);
+            hold("watermarks never fall", before.is_none_or(|before| before <= mark.watermark), || {
+                format!("{} falls from {before:?} to {}", mark.operator, mark.watermark)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+fn manifests(snapshots: &Snapshots) -> Result<Vec<Manifest>, Broken> {
+    let read =
+        || snapshots.list()?.into_iter().map(|id| snapshots.manifest(id)).collect::<firesteel_state::Result<_>>();
+    read().map_err(broken("manifests can be read"))
+}
+
+/// State is the same from whichever base it is restored.
+fn state(run: &Run, expected: &BTreeMap<String, Total>) -> Checked {
+    const RULE: &str = "state is the same from any base";
+    let copy = process::folder();
+    process::copy(&run.checkpoint(), copy.path());
+    let log = Changelog::open(&copy.path().join("changelog"), ChangelogOptions::default()).map_err(broken(RULE))?;
+    let folder = copy.path().join("snapshots");
+    let snapshots = Snapshots::in_folder(&folder).map_err(broken(RULE))?;
+    if run.backend != Backend::None {
+        let backend = KeptBackend::open(&copy.path().join("state"), false).map_err(broken(RULE))?;
+        let recovery = recover(&snapshots, &log, Some(&backend)).map_err(broken(RULE))?;
+        recovery.restore_backend(&backend).map_err(broken(RULE))?;
+        let manifest = manifests(&snapshots)?.pop().ok_or((RULE, "there is no snapshot".to_owned()))?;
+        let found = read_back(&manifest, Some(std::sync::Arc::new(backend)), |_| Ok(())).map_err(broken(RULE))?;
+        hold(RULE, found == *expected, || format!("from the backend: {found:?}, expected {expected:?}"))?;
+    }
+    // From the newest to the oldest, each of which is newest in its turn.
+    for manifest in manifests(&snapshots)?.into_iter().rev() {
+        let recovery = recover(&snapshots, &log, None).map_err(broken(RULE))?;
+        let found = read_back(&manifest, None, |store| recovery.restore_stores(&[store])).map_err(broken(RULE))?;
+        hold(RULE, found == *expected, || format!("from snapshot {}: {found:?}, expected {expected:?}", manifest.id))?;
+        remove_manifest(&folder, manifest.id);
+    }
+    Ok(())
+}
+
+fn remove_manifest(folder: &Path, id: u64) {
+    // A log that goes further back than a snapshot can do without it.
+    std::fs::remove_file(folder.join(format!("{id:020}.manifest"))).expect("a file can be removed");
+}
+
+/// The totals in the store of the program.
+fn read_back(
+    manifest: &Manifest,
+    backend: Option<std::sync::Arc<dyn firesteel_state::StateBackend>>,
+    restore: impl FnOnce(&KeyedStore<String>) -> firesteel_state::Result<()>,
+) -> firesteel_state::Result<BTreeMap<String, Total>> {
+    let mut states = Declaration::<String>::new("totals");
+    let total = states.value::<Total>("state");
+    let setup = StoreSetup { catalog: &manifest.catalog, backend, budget: MemoryBudget::unlimited() };
+    let store = KeyedStore::open(states, &setup, |key: &String| hash_key(key))?;
+    restore(&store)?;
+    let mut found = BTreeMap::new();
+    for group in store.key_groups().all().iter() {
+        let each = |key: &String, value: &Total| {
+            found.insert(key.clone(), *value);
+        };
+        total.for_each(&mut store.lock(group), Times::processing(Timestamp::EPOCH), each)?;
+    }
+    Ok(found)
+}

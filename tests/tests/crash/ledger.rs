@@ -1,0 +1,66 @@
+//! A sink that trusts the engine: it keeps epochs in one file, and notes down when it is given one that it has.
+
+use std::path::PathBuf;
+
+use firesteel_connect::{ConnectError, Epoch, Guarantee, Result, Sink, WriteTask};
+
+/// Writes lines into one file, each behind its epoch. Unlike other sinks it does not forgive an engine that commits an
+/// epoch to it which it had when it was started.
+pub(crate) struct Ledger {
+    folder: PathBuf,
+}
+
+impl Ledger {
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder }
+    }
+
+    fn failed(&self, source: std::io::Error) -> ConnectError {
+        ConnectError::File { action: "write", path: self.folder.clone(), source }
+    }
+}
+
+impl Sink<String> for Ledger {
+    type Pending = Vec<String>;
+
+    fn describe(&self) -> String {
+        "the ledger".to_owned()
+    }
+
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::ExactlyOnce
+    }
+
+    fn start(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.folder).map_err(|error| self.failed(error))
+    }
+
+    fn write(&self, _: WriteTask, records: impl Iterator<Item = String>) -> Result<Vec<String>> {
+        Ok(records.collect())
+    }
+
+    fn commit(&self, epoch: Epoch, pending: &mut Vec<Vec<String>>) -> Result<()> {
+        let commit = || {
+            let path = self.folder.join("ledger");
+            let mut text = std::fs::read_to_string(&path).unwrap_or_default();
+            if self.last_committed().is_ok_and(|last| last >= Some(epoch)) {
+                text += &format!("{epoch} again\n");
+            }
+            for line in pending.iter().flatten() {
+                text += &format!("{epoch} {line}\n");
+            }
+            text += &format!("{epoch} end\n");
+            let temporary = self.folder.join("ledger.tmp");
+            std::fs::write(&temporary, text)?;
+            std::fs::rename(&temporary, &path)
+        };
+        commit().map_err(|error| self.failed(error))?;
+        pending.clear();
+        Ok(())
+    }
+
+    fn last_committed(&self) -> Result<Option<Epoch>> {
+        let text = std::fs::read_to_string(self.folder.join("ledger")).unwrap_or_default();
+        Ok(text.lines().last().and_then(|line| Some(Epoch(line.split(' ').next()?.parse().ok()?))))
+    }
+}

@@ -1,0 +1,36 @@
+//! Crashes: a job's process is ended at every point of the protocol by which epochs are committed, and at any moment;
+//! started again, it goes on as if nothing had happened.
+//!
+//! The points are listed in `docs/fail-points.md`. A case is a chain of processes over one folder, of which the last
+//! reads everything; [`invariants`] says what must hold behind each of them.
+
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+mod input;
+mod invariants;
+mod kept;
+mod ledger;
+mod matrix;
+mod mutants;
+mod points;
+mod process;
+mod program;
+mod restarts;
+mod results;
+
+/// The program that the tests start. By itself it runs once through.
+#[test]
+#[ignore = "it is the program that the other tests start"]
+fn program() {
+    match std::env::var(program::SETTINGS) {
+        Ok(settings) => program::main(&serde_json::from_str(&settings).expect("the settings can be read")),
+        Err(_) => {
+            let folder = process::folder();
+            input::write(folder.path());
+            let run = program::Run::new(folder.path());
+            assert_eq!(process::start(&run, None), process::Ended::Drained);
+            assert_eq!(invariants::at_the_end(&run), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The program that is ended and started again: a job with state of four kinds, five sinks and a checkpoint.
+//!
+//! It reads the lines of a folder and writes each of them to two sinks; and by key, totals, counts in windows and what
+//! timers tell to three others. It runs in a process of its own, told by a variable of the environment what to do.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use firesteel_connect_file::{TextFileSink, TextFiles};
+use firesteel_core::ManualClock;
+use firesteel_state::{Declaration, Fired, List, Timers};
+use firesteel_streaming::{
+    BatchLimits, BatchProgress, Checkpoint, KeyedProcess, ProcessContext, StreamingContext, StreamingListener, Trigger,
+    WindowResult,
+};
+use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::kept::Kept;
+use crate::ledger::Ledger;
+use crate::points;
+
+/// The variable that holds the settings of a run.
+pub(crate) const SETTINGS: &str = "FIRESTEEL_CRASH_RUN";
+
+/// The exit code of a job that has stopped with an error.
+pub(crate) const STOPPED: i32 = 3;
+
+/// What the program is to do.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Run {
+    /// Where everything is: `in`, `checkpoint`, and the sinks, each by its name.
+    pub(crate) folder: PathBuf,
+    /// What it reads, if that is not `in` in the folder.
+    pub(crate) input: Option<PathBuf>,
+    /// Micro-batches in an epoch.
+    pub(crate) batches: i64,
+    pub(crate) backend: Backend,
+    pub(crate) threads: usize,
+    /// Bytes of changelog between snapshots.
+    pub(crate) snapshot_after: u64,
+    pub(crate) segment_bytes: u64,
+    pub(crate) keep_snapshots: usize,
+    /// Whether there is an output besides the sinks that cannot tell which epochs it has.
+    pub(crate) mute_output: bool,
+    /// The point at which it ends, and the how manieth time it gets there.
+    pub(crate) crash: Option<(String, u64)>,
+    /// Whether to write down how often each point was passed.
+    pub(crate) count: bool,
+    /// Takes a savepoint behind so many batches, and ends.
+    pub(crate) savepoint: Option<usize>,
+    /// Begins with this savepoint, where there is no checkpoint.
+    pub(crate) start_from: Option<PathBuf>,
+}
+
+/// Where state is kept besides the changelog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Backend {
+    /// In memory.
+    None,
+    /// In a backend that survives with every change, sooner than it has to.
+    Eager,
+    /// In a backend that survives as of its last flush.
+    Lazy,
+}
+
+impl Run {
+    /// Epochs of one batch, and snapshots, rotation and truncation every few of them.
+    pub(crate) fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: folder.into(),
+            input: None,
+            batches: 1,
+            backend: Backend::None,
+            threads: 1,
+            snapshot_after: 1_500,
+            segment_bytes: 700,
+            keep_snapshots: 2,
+            mute_output: false,
+            crash: None,
+            count: false,
+            savepoint: None,
+            start_from: None,
+        }
+    }
+
+    /// The checkpoint's folder.
+    pub(crate) fn checkpoint(&self) -> PathBuf {
+        self.folder.join("checkpoint")
+    }
+
+    /// Where the backend keeps what it holds.
+    pub(crate) fn backend_folder(&self) -> PathBuf {
+        self.checkpoint().join("state")
+    }
+}
+
+/// The sinks that are folders of text files.
+pub(crate) const TEXT_SINKS: [&str; 4] = ["totals", "windows", "timers", "records"];
+
+/// A record: where it stands, its key, a number, and its time in seconds.
+pub(crate) type Record = (String, String, u64, i64);
+/// What is known of a key: how many records, and their sum.
+pub(crate) type Total = (u64, u64);
+
+/// Takes a line of the input apart.
+pub(crate) fn parse(line: &str) -> Record {
+    let mut words = line.split(' ');
+    let mut word = || words.next().expect("a line has three words");
+    let (place, key) = (word().to_owned(), word().to_owned());
+    (place, key, word().parse().expect("the third word is a number"), word().parse().expect("so is the fourth"))
+}
+
+/// Tells at certain times how many records each key has had until then.
+pub(crate) struct Reminder;
+
+/// The state of [`Reminder`].
+pub(crate) struct Reminders {
+    times: List<Timestamp>,
+    next: Timers,
+}
+
+impl KeyedProcess for Reminder {
+    type Key = String;
+    type In = Record;
+    type Out = String;
+    type State = Reminders;
+
+    fn declare(&self, states: &mut Declaration<String>) -> Reminders {
+        Reminders { times: states.list("times"), next: states.event_timers("next") }
+    }
+
+    fn on_record(
+        &self,
+        state: &Reminders,
+        record: Record,
+        ctx: &mut ProcessContext<'_, Self>,
+    ) -> firesteel_state::Result<()> {
+        state.times.push(ctx, Timestamp::from_secs(record.3))?;
+        state.next.register(ctx, Timestamp::from_secs(reminder(record.3)))?;
+        Ok(())
+    }
+
+    fn on_timer(
+        &self,
+        state: &Reminders,
+        timer: &Fired<String>,
+        ctx: &mut ProcessContext<'_, Self>,
+    ) -> firesteel_state::Result<()> {
+        let mut count = 0;
+        state.times.retain(ctx, |time| {
+            count += u64::from(*time <= timer.time);
+            true
+        })?;
+        ctx.emit(format!("{} {} {count}", timer.key, timer.time.as_secs()));
+        Ok(())
+    }
+}
+
+/// The time of the reminder that a record of a time asks for.
+pub(crate) fn reminder(time: i64) -> i64 {
+    time / 16 * 16 + 32
+}
+
+/// The length of a window, in seconds.
+pub(crate) const WINDOW: i64 = 20;
+
+/// A second passes with every batch.
+struct Ticks(ManualClock);
+
+impl StreamingListener for Ticks {
+    fn on_batch(&self, _: &BatchProgress) {
+        self.0.advance(std::time::Duration::from_secs(1));
+    }
+}
+
+/// Builds the job.
+pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> {
+    let clock = ManualClock::starting_at(std::time::Duration::from_secs(1_000_000));
+    clock.advance(std::time::Duration::from_secs(1));
+    let mut checkpoint = Checkpoint::in_folder(run.checkpoint())
+        .interval(seconds(if run.batches == 1 { 0 } else { run.batches }))
+        .snapshot_after(run.snapshot_after)
+        .segment_bytes(run.segment_bytes)
+        .keep_snapshots(run.keep_snapshots);
+    if run.backend != Backend::None {
+        checkpoint = checkpoint.backend(Kept { eager: run.backend == Backend::Eager });
+    }
+    if let Some(from) = &run.start_from {
+        checkpoint = checkpoint.start_from(from);
+    }
+    let job = StreamingContext::builder("crash")
+        .threads(run.threads)
+        .partitions(run.threads)
+        .limits(BatchLimits::default().records(9))
+        .clock(Arc::new(clock.clone()))
+        .listener(Ticks(clock))
+        .checkpoint(checkpoint)
+        .build()?;
+    let input = run.input.clone().unwrap_or_else(|| run.folder.join("in"));
+    let records = job.read_named("lines", TextFiles::new(input)).map(|line| parse(&line));
+    let records = records.shared();
+    records
+        .clone()
+        .map(|(_, key, number, _)| (key, number))
+        .update_state_by_key(|new: Vec<u64>, old: Option<Total>| {
+            let (count, sum) = old.unwrap_or_default();
+            Some((count + new.len() as u64, sum + new.iter().sum::<u64>()))
+        })
+        .named("totals")
+        .map(|(key, (count, sum))| format!("{key} {count} {sum}"))
+        .write(TextFileSink::new(run.folder.join("totals")));
+    let keyed = || {
+        let timed =
+            records.clone().event_time(|record| Timestamp::from_secs(record.3), Watermark::bounded(seconds(17)));
+        timed.key_by(|record| record.1.clone())
+    };
+    let window = |row: WindowResult<String, u64>| format!("{} {} {}", row.key, row.window.start().as_secs(), row.value);
+    let windows = keyed().window(Tumbling::of(seconds(WINDOW))).count().named("windows");
+    windows.map(window).write(TextFileSink::new(run.folder.join("windows")));
+    keyed().process("timers", Reminder).write(TextFileSink::new(run.folder.join("timers")));
+    let line = |(place, key, number, time): Record| format!("{place} {key} {number} {time}");
+    records.clone().map(line).write(Ledger::new(run.folder.join("ledger")));
+    if run.mute_output {
+        records.clone().for_each_rdd(|_, _| Ok::<(), std::convert::Infallible>(()));
+    }
+    records.map(line).write(TextFileSink::new(run.folder.join("records")));
+    Ok(job)
+}
+
+/// Runs as it is told, and ends the process.
+pub(crate) fn main(run: &Run) -> ! {
+    let counts = Arc::new(Mutex::new(BTreeMap::<String, u64>::new()));
+    points::watch(run, &counts);
+    let done = (|| {
+        let job = build(run)?;
+        match run.savepoint {
+            None => job.run(Trigger::AvailableNow),
+            Some(batches) => {
+                let mut job = job.begin()?;
+                for _ in 0..batches {
+                    job.next_batch()?;
+                }
+                job.savepoint(run.folder.join("savepoint")).map(drop)
+            }
+        }
+    })();
+    if let Err(error) = done {
+        eprintln!("{error:?}");
+        std::process::exit(STOPPED);
+    }
+    if run.count {
+        let counts = serde_json::to_vec(&*counts.lock()).expect("numbers can be written");
+        std::fs::write(run.folder.join("counts"), counts).expect("the folder can be written to");
+    }
+    std::process::exit(0);
+}

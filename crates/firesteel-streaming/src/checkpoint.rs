@@ -5,8 +5,10 @@
 //! then the sinks commit; then the epoch is marked as committed. A job that is started again goes on from the last epoch
 //! that was written, whatever happened in between.
 
+mod applier;
 mod cursor;
 mod durable;
+mod frames;
 mod opening;
 mod snapshotting;
 
@@ -19,6 +21,7 @@ use firesteel_window::{Duration, seconds};
 
 pub(crate) use cursor::{Cursor, InputCursor, Plan, SplitCursor};
 pub(crate) use durable::{Durable, Ending};
+pub(crate) use frames::gather;
 pub(crate) use opening::{Again, Opened, Program, SinkAt, open};
 
 /// Where and how a job is made to survive its process.

@@ -1,16 +1,13 @@
 //! The three steps of an epoch: its record is prepared, the sinks commit, it is marked; then backend and snapshots
 //! follow.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use firesteel_state::changelog::{BatchBoundary, Changelog, ChangelogOptions, EpochRecord, OperatorWatermark};
-use firesteel_state::{
-    Catalog, CheckpointLock, Frame, FrameWriter, MemoryBudget, Shard, Snapshots, StateBackend, StateStore, Times,
-};
+use firesteel_state::{Catalog, CheckpointLock, Frame, MemoryBudget, Snapshots, StateStore, Times};
 use firesteel_window::{PartitionWatermarks, Timestamp};
 
+use crate::checkpoint::applier::Applier;
 use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Again, Cursor};
 use crate::error::Result;
@@ -20,7 +17,7 @@ use crate::faults::{fail_point, has_fault};
 pub(crate) struct Durable {
     pub(crate) folder: PathBuf,
     pub(crate) log: Changelog,
-    pub(crate) backend: Option<Arc<dyn StateBackend>>,
+    pub(crate) backend: Option<Applier>,
     pub(crate) budget: MemoryBudget,
     pub(crate) catalog: Catalog,
     pub(crate) snapshotting: Snapshotting,
@@ -28,6 +25,8 @@ pub(crate) struct Durable {
     pub(crate) cursor: Cursor,
     /// Between the end of a batch and the next epoch, at least.
     pub(crate) interval: std::time::Duration,
+    /// Bytes of what the last epoch changed.
+    pub(crate) changed_bytes: u64,
     /// The epoch that is prepared and not yet marked: what changed, and where the job then stood.
     pub(crate) prepared: Option<Prepared>,
     pub(crate) _lock: CheckpointLock,
@@ -60,8 +59,8 @@ impl Durable {
         if has_fault("apply-before-prepare")
             && let Some(backend) = &self.backend
         {
-            backend.apply(epoch, &record.frames)?;
-            backend.flush()?;
+            backend.backend().apply(epoch, &record.frames)?;
+            backend.backend().flush()?;
         }
         let before = self.log.bytes();
         self.log.prepare(&record)?;
@@ -97,9 +96,12 @@ impl Durable {
         self.log.mark(epoch)?;
         fail_point!("epoch.marked");
         self.cursor.advance(changed);
-        self.apply(epoch, &record.frames, time, stores)?;
-        fail_point!("epoch.applied");
+        self.changed_bytes = record.frames.iter().map(|frame| frame.bytes().len() as u64).sum();
         self.snapshotting.note(bytes, record.frames.iter().map(Frame::shard));
+        // What the changelog may lose when this snapshot is done, the backend has for good.
+        let flush = self.snapshotting.is_due();
+        self.apply(epoch, record.frames, time, flush, stores)?;
+        fail_point!("epoch.applied");
         let durable = self.snapshotting.go_on(epoch, bytes, &self.catalog, &self.cursor, stores);
         let mut durable = durable.inspect_err(|_| self.snapshotting.give_up())?;
         if has_fault("truncate-applied") {
@@ -109,43 +111,37 @@ impl Durable {
     }
 
     /// Hands the epoch's changes to the backend, so that they may leave memory.
-    fn apply(&self, epoch: u64, frames: &[Frame], time: Timestamp, stores: &[&dyn StateStore]) -> Result<()> {
-        if let Some(backend) = &self.backend {
-            backend.apply(epoch, frames)?;
-            fail_point!("backend.changes");
-            // Where nothing changed, the marker moves alone.
-            let changed: BTreeSet<Shard> = frames.iter().map(Frame::shard).collect();
-            let all = stores.iter().flat_map(|store| {
-                let id = store.schema().id;
-                store.key_groups().all().iter().map(move |group| Shard { store: id, group })
-            });
-            let rest: Vec<Frame> =
-                all.filter(|shard| !changed.contains(shard)).map(|shard| FrameWriter::new().finish(shard)).collect();
-            backend.apply(epoch, &rest)?;
-            fail_point!("backend.markers");
-            let watermark = self.cursor.watermarks.values().map(|marks| marks.current()).min();
-            let watermark = watermark.unwrap_or(Timestamp::MIN);
-            backend.expire(&Times::new(watermark, watermark, time));
-        }
-        for store in stores {
-            store.applied(epoch);
-        }
-        Ok(())
+    fn apply(
+        &mut self,
+        epoch: u64,
+        frames: Vec<Frame>,
+        time: Timestamp,
+        flush: bool,
+        stores: &[&dyn StateStore],
+    ) -> Result<()> {
+        let Some(backend) = &mut self.backend else {
+            stores.iter().for_each(|store| store.applied(epoch));
+            return Ok(());
+        };
+        let watermark = self.cursor.watermarks.values().map(|marks| marks.current()).min();
+        let watermark = watermark.unwrap_or(Timestamp::MIN);
+        backend.apply(epoch, frames, Times::new(watermark, watermark, time), flush, stores)?;
+        // What is too much can leave memory only when the backend has it.
+        if self.budget.is_exceeded() { backend.wait(0, stores) } else { Ok(()) }
     }
 
     /// Lets go of what snapshots hold.
     pub(crate) fn truncate(&mut self, durable: Option<u64>) -> Result<()> {
         let Some(durable) = durable else { return Ok(()) };
-        if let Some(backend) = &self.backend {
-            fail_point!("backend.flush");
-            backend.flush()?;
-            fail_point!("backend.flushed");
-        }
         Ok(self.log.truncate(durable)?)
     }
 
     /// Writes the last mark, so that the next start need not ask the sinks.
-    pub(crate) fn close(&mut self) -> Result<()> {
+    pub(crate) fn close(&mut self, stores: &[&dyn StateStore]) -> Result<()> {
+        if let Some(backend) = &mut self.backend {
+            backend.wait(0, stores)?;
+            backend.backend().flush()?;
+        }
         Ok(self.log.sync_mark()?)
     }
 

@@ -12,6 +12,7 @@ use firesteel_state::{
     StoreSchema, StoreSetup,
 };
 
+use crate::checkpoint::applier::Applier;
 use crate::checkpoint::durable::{BACKEND, CHANGELOG, SNAPSHOTS};
 use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Checkpoint, Cursor, Durable};
@@ -121,12 +122,13 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     let mut durable_checkpoint = Durable {
         folder: settings.folder.clone(),
         log: stored.log,
-        backend: stored.backend,
+        backend: stored.backend.map(Applier::new).transpose()?,
         budget,
         catalog,
         snapshotting,
         cursor,
         interval: std::time::Duration::try_from(settings.interval).unwrap_or_default(),
+        changed_bytes: 0,
         prepared: None,
         _lock: lock,
     };

@@ -46,7 +46,8 @@ impl Snapshotting {
         self.changed.extend(shards);
     }
 
-    fn is_due(&self) -> bool {
+    /// Whether another one begins with the next call of [`go_on`](Self::go_on).
+    pub(crate) fn is_due(&self) -> bool {
         let size = self.last.iter().flat_map(|last| &last.images).map(|image| image.length).sum();
         self.writing.is_none() && self.grown >= self.after.max(size)
     }

@@ -32,7 +32,7 @@ pub struct JobRun {
     pub(super) job: Arc<str>,
     pub(super) parts: Parts,
     pub(super) names: Vec<Arc<str>>,
-    context: Context,
+    pub(super) context: Context,
     pub(super) config: Arc<Config>,
     pub(super) control: Arc<Control>,
     pub(super) tasks: Arc<Tasks>,

@@ -11,7 +11,7 @@ use firesteel_state::changelog::{BatchBoundary, InputRange};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
-use crate::checkpoint::{Again, Cursor, Ending, Plan};
+use crate::checkpoint::{Again, Cursor, Ending, Plan, gather};
 use crate::error::{Error, Result};
 use crate::faults::{fail_point, has_fault};
 use crate::graph::Parts;
@@ -128,10 +128,8 @@ impl JobRun {
     ) -> Result<()> {
         let Some(durable) = &self.durable else { return Ok(()) };
         let changed = self.parts.changes(&durable.cursor, self.batch, plans);
-        let mut frames = Vec::new();
-        for (cell, _) in &self.parts.states {
-            frames.extend(cell.store().end_epoch(epoch.0)?);
-        }
+        let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
+        let frames = gather(&states, epoch.0, durable.changed_bytes, &self.context)?;
         fail_point!("epoch.collected");
         let ending = Ending { epoch: epoch.0, boundaries, changed, frames };
         match (&mut self.durable, again) {

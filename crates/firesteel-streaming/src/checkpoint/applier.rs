@@ -1,0 +1,132 @@
+//! Handing committed epochs to the backend, on a thread of its own: the job goes on with the next one meanwhile.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use firesteel_state::{Frame, FrameWriter, Shard, StateBackend, StateError, StateStore, Times};
+
+use crate::error::{Error, Result};
+use crate::faults::fail_point;
+
+/// Epochs on their way at the most: the job waits where the backend is slower than it.
+const UNDER_WAY: usize = 2;
+
+/// The backend, and the thread that writes to it.
+pub(crate) struct Applier {
+    backend: Arc<dyn StateBackend>,
+    orders: Option<SyncSender<Order>>,
+    done: Receiver<(u64, std::result::Result<(), StateError>)>,
+    under_way: usize,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A committed epoch.
+struct Order {
+    epoch: u64,
+    frames: Vec<Frame>,
+    /// The shards that did not change: their markers move alone.
+    unchanged: Vec<Shard>,
+    times: Times,
+    flush: bool,
+}
+
+impl Order {
+    fn carry_out(&self, backend: &dyn StateBackend) -> std::result::Result<(), StateError> {
+        backend.apply(self.epoch, &self.frames)?;
+        fail_point!("backend.changes");
+        let unchanged: Vec<Frame> = self.unchanged.iter().map(|shard| FrameWriter::new().finish(*shard)).collect();
+        backend.apply(self.epoch, &unchanged)?;
+        fail_point!("backend.markers");
+        backend.expire(&self.times);
+        if self.flush {
+            fail_point!("backend.flush");
+            backend.flush()?;
+            fail_point!("backend.flushed");
+        }
+        Ok(())
+    }
+}
+
+impl Applier {
+    pub(crate) fn new(backend: Arc<dyn StateBackend>) -> Result<Self> {
+        let (orders, ordered) = sync_channel::<Order>(UNDER_WAY);
+        let (report, done) = sync_channel(UNDER_WAY + 1);
+        let writes_to = Arc::clone(&backend);
+        let write = move || {
+            for order in ordered {
+                if report.send((order.epoch, order.carry_out(&*writes_to))).is_err() {
+                    return;
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("firesteel-backend".to_owned()).spawn(write);
+        let thread = thread.map_err(|error| Error::Thread {
+            what: format!("the thread that writes to the backend could not be started: {error}"),
+        })?;
+        Ok(Self { backend, orders: Some(orders), done, under_way: 0, thread: Some(thread) })
+    }
+
+    pub(crate) fn backend(&self) -> &dyn StateBackend {
+        &*self.backend
+    }
+
+    /// Has the backend take the changes of a committed epoch, and tells the stores of those that it has taken.
+    pub(crate) fn apply(
+        &mut self,
+        epoch: u64,
+        frames: Vec<Frame>,
+        times: Times,
+        flush: bool,
+        stores: &[&dyn StateStore],
+    ) -> Result<()> {
+        let changed: BTreeSet<Shard> = frames.iter().map(Frame::shard).collect();
+        let all = stores.iter().flat_map(|store| {
+            let id = store.schema().id;
+            store.key_groups().all().iter().map(move |group| Shard { store: id, group })
+        });
+        let unchanged = all.filter(|shard| !changed.contains(shard)).collect();
+        self.wait(UNDER_WAY - 1, stores)?;
+        let order = Order { epoch, frames, unchanged, times, flush };
+        if self.orders.as_ref().is_none_or(|orders| orders.send(order).is_err()) {
+            return Err(gone());
+        }
+        self.under_way += 1;
+        self.wait(UNDER_WAY, stores)
+    }
+
+    /// Waits until no more than so many epochs are under way; takes note of all that are done.
+    pub(crate) fn wait(&mut self, at_most: usize, stores: &[&dyn StateStore]) -> Result<()> {
+        while self.under_way > 0 {
+            let (epoch, applied) = if self.under_way > at_most {
+                self.done.recv().map_err(|_| gone())?
+            } else {
+                match self.done.try_recv() {
+                    Ok(done) => done,
+                    Err(_) => return Ok(()),
+                }
+            };
+            self.under_way -= 1;
+            applied?;
+            stores.iter().for_each(|store| store.applied(epoch));
+        }
+        Ok(())
+    }
+}
+
+fn gone() -> Error {
+    Error::Thread { what: "the thread that writes to the backend has died".to_owned() }
+}
+
+impl Drop for Applier {
+    /// What is under way is written to its end: the backend is not closed in the middle of it.
+    fn drop(&mut self) {
+        self.orders = None;
+        while self.done.recv().is_ok() {}
+        if let Some(thread) = self.thread.take() {
+            // It has nothing to tell that has not been told.
+            _ = thread.join();
+        }
+    }
+}

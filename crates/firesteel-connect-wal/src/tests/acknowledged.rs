@@ -117,6 +117,10 @@ impl Disk for SlowDisk {
         self.disk.open_to_read(path)
     }
 
+    fn exists(&self, path: &Path) -> firesteel_disk::Result<bool> {
+        self.disk.exists(path)
+    }
+
     fn read(&self, path: &Path) -> firesteel_disk::Result<Vec<u8>> {
         self.disk.read(path)
     }

@@ -47,7 +47,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-disk", Uses::Only(&[])),
     ("firesteel-core", Uses::Only(&[])),
     ("firesteel-connect", Uses::Only(&["firesteel-window"])),
-    ("firesteel-connect-file", CONTRACT),
+    ("firesteel-connect-file", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),

@@ -11,13 +11,12 @@
 //! A line holds a file's name, its size in bytes and its number of records; the last line counts the files.
 
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use firesteel_connect::{ConnectError, Epoch, Result};
+use firesteel_disk::Disk;
 
-use crate::path;
+use crate::path::file_error;
 
 const HEADER: &str = "firesteel text files 1";
 
@@ -34,53 +33,58 @@ pub(crate) fn folder_of(results: &Path) -> PathBuf {
     results.join("_committed")
 }
 
-fn path_of(results: &Path, epoch: Epoch) -> PathBuf {
-    folder_of(results).join(format!("{:010}", epoch.0))
+fn file_name(epoch: Epoch) -> String {
+    format!("{:010}", epoch.0)
 }
 
-pub(crate) fn exists(results: &Path, epoch: Epoch) -> Result<bool> {
-    let path = path_of(results, epoch);
-    path.try_exists().map_err(path::failed("look for", &path))
+fn path_of(results: &Path, epoch: Epoch) -> PathBuf {
+    folder_of(results).join(file_name(epoch))
+}
+
+pub(crate) fn exists(disk: &dyn Disk, results: &Path, epoch: Epoch) -> Result<bool> {
+    disk.exists(&path_of(results, epoch)).map_err(file_error)
 }
 
 /// The epochs that have a manifest, in order. None where there is no folder of manifests.
-pub(crate) fn epochs(results: &Path) -> Result<Vec<Epoch>> {
-    let folder = folder_of(results);
-    if !folder.is_dir() {
-        return Ok(vec![]);
-    }
-    let number = |path: &PathBuf| path.file_name()?.to_str()?.parse().ok().map(Epoch);
-    let mut epochs: Vec<Epoch> = path::entries(&folder)?.iter().filter_map(number).collect();
+pub(crate) fn epochs(disk: &dyn Disk, results: &Path) -> Result<Vec<Epoch>> {
+    let names = disk.list(&folder_of(results)).map_err(file_error)?;
+    let number = |name: &String| name.parse().ok().map(Epoch).filter(|epoch| file_name(*epoch) == *name);
+    let mut epochs: Vec<Epoch> = names.iter().filter_map(number).collect();
     epochs.sort();
     Ok(epochs)
 }
 
 /// Writes the manifest of an epoch: after this call, and not before, the epoch is committed.
-pub(crate) fn write(results: &Path, epoch: Epoch, entries: &[Entry]) -> Result<()> {
+pub(crate) fn write(disk: &dyn Disk, results: &Path, epoch: Epoch, entries: &[Entry]) -> Result<()> {
     let (folder, path) = (folder_of(results), path_of(results, epoch));
     let mut text = format!("{HEADER}\n");
     for Entry { name, bytes, records } in entries {
         writeln!(text, "{name} {bytes} {records}").expect("writing to a String does not fail");
     }
     writeln!(text, "end {}", entries.len()).expect("writing to a String does not fail");
-    let temporary = folder.join(format!(".{:010}.tmp", epoch.0));
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
-    };
-    write().map_err(path::failed("write", &temporary))?;
+    let temporary = folder.join(format!(".{}.tmp", file_name(epoch)));
+    // One may be left of an attempt that failed.
+    disk.remove(&temporary).map_err(file_error)?;
+    let mut file = disk.create(&temporary).map_err(file_error)?;
+    file.append(text.as_bytes()).map_err(file_error)?;
+    file.sync().map_err(file_error)?;
+    drop(file);
     crate::faults::fail_point!("sink.listed");
-    std::fs::rename(&temporary, &path).map_err(path::failed("rename to", &path))?;
+    disk.rename(&temporary, &path).map_err(file_error)?;
     crate::faults::fail_point!("sink.committed");
-    path::sync_folder(&folder)
+    sync(disk, results)
+}
+
+/// Makes durable what manifests there are.
+pub(crate) fn sync(disk: &dyn Disk, results: &Path) -> Result<()> {
+    disk.sync_folder(&folder_of(results)).map_err(file_error)
 }
 
 /// The files of an epoch.
-pub(crate) fn read(results: &Path, epoch: Epoch) -> Result<Vec<Entry>> {
+pub(crate) fn read(disk: &dyn Disk, results: &Path, epoch: Epoch) -> Result<Vec<Entry>> {
     let path = path_of(results, epoch);
-    let text = std::fs::read_to_string(&path).map_err(path::failed("read", &path))?;
-    parse(&text).ok_or_else(|| {
+    let bytes = disk.read(&path).map_err(file_error)?;
+    std::str::from_utf8(&bytes).ok().and_then(parse).ok_or_else(|| {
         let reason = "the manifest is damaged; restore it, or remove it together with the epoch's files";
         let source = std::io::Error::new(std::io::ErrorKind::InvalidData, reason);
         ConnectError::File { action: "understand", path, source }
@@ -101,6 +105,8 @@ fn parse(text: &str) -> Option<Vec<Entry>> {
 
 #[cfg(test)]
 mod tests {
+    use firesteel_disk::OsDisk;
+
     use super::*;
 
     #[test]
@@ -112,18 +118,21 @@ mod tests {
             Entry { name: "part-b.txt".into(), bytes: 0, records: 0 },
         ];
         for (epoch, entries) in [(Epoch(12), &entries[..]), (Epoch(3), &[])] {
-            assert!(!exists(results.path(), epoch).unwrap());
-            write(results.path(), epoch, entries).unwrap();
-            assert!(exists(results.path(), epoch).unwrap());
-            assert_eq!(read(results.path(), epoch).unwrap(), entries);
+            assert!(!exists(&OsDisk, results.path(), epoch).unwrap());
+            write(&OsDisk, results.path(), epoch, entries).unwrap();
+            assert!(exists(&OsDisk, results.path(), epoch).unwrap());
+            assert_eq!(read(&OsDisk, results.path(), epoch).unwrap(), entries);
         }
-        assert_eq!(epochs(results.path()).unwrap(), [Epoch(3), Epoch(12)]);
+        for foreign in ["+000000007", "7", "00000000007", "notes", ".0000000009.tmp"] {
+            std::fs::write(folder_of(results.path()).join(foreign), "not ours").unwrap();
+        }
+        assert_eq!(epochs(&OsDisk, results.path()).unwrap(), [Epoch(3), Epoch(12)]);
 
         let path = path_of(results.path(), Epoch(12));
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            let error = read(results.path(), Epoch(12)).unwrap_err();
+            let error = read(&OsDisk, results.path(), Epoch(12)).unwrap_err();
             assert!(error.to_string().contains("damaged"), "{length}: {error}");
         }
     }

@@ -1,10 +1,10 @@
 //! Small matters of paths and errors that source and sink share.
 
-use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use firesteel_connect::ConnectError;
+use firesteel_disk::DiskError;
 
 /// The error of doing something to a file.
 pub(crate) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> ConnectError {
@@ -19,17 +19,7 @@ pub(crate) fn text(path: &Path) -> Result<&str, ConnectError> {
     })
 }
 
-/// The entries of a folder.
-pub(crate) fn entries(folder: &Path) -> Result<Vec<PathBuf>, ConnectError> {
-    let list = || std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>();
-    list().map_err(failed("list", folder))
-}
-
-/// Makes the names in a folder durable. Where folders cannot be synchronised, renames are durable by themselves.
-pub(crate) fn sync_folder(folder: &Path) -> Result<(), ConnectError> {
-    if cfg!(unix) {
-        File::open(folder).and_then(|file| file.sync_all()).map_err(failed("sync", folder))
-    } else {
-        Ok(())
-    }
+/// An error of the disk as one of a connector.
+pub(crate) fn file_error(DiskError { action, path, source }: DiskError) -> ConnectError {
+    ConnectError::File { action, path, source }
 }

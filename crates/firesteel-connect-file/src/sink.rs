@@ -4,14 +4,19 @@ mod clean;
 mod format;
 mod part;
 
-use std::fs::{File, TryLockError};
+#[cfg(test)]
+mod tests;
+
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use firesteel_connect::{ConnectError, Epoch, Guarantee, Result, Sink, WriteTask};
+use firesteel_disk::{Disk, Lock, OsDisk};
 use parking_lot::Mutex;
 
-use crate::{manifest, path};
+use crate::manifest;
+use crate::path::file_error;
 pub use format::{Displayed, Format, Formatted};
 pub use part::PendingFile;
 use part::{PartName, PartWriter};
@@ -39,14 +44,16 @@ use part::{PartName, PartWriter};
 /// });
 /// ```
 pub struct TextFileSink<F = Displayed> {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
     gzip: bool,
     format: F,
     /// Held from start to stop; the operating system releases it when the process dies.
-    lock: Mutex<Option<File>>,
+    lock: Mutex<Option<Lock>>,
     /// Makes the names of temporary files unique.
     written: AtomicU64,
-    /// Whether a commit has ever failed half-way, so that files without a manifest may lie about.
+    /// Whether a commit has ever failed half-way: files without a manifest may lie about, and a manifest may not be
+    /// durable.
     torn: AtomicBool,
 }
 
@@ -54,6 +61,7 @@ impl TextFileSink {
     /// Writes into the folder, which is made if it does not exist; the records' `Display` makes the lines.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
+            disk: OsDisk::shared(),
             folder: folder.into(),
             gzip: false,
             format: Displayed,
@@ -79,8 +87,8 @@ impl<F> TextFileSink<F> {
     where
         G: Fn(&T, &mut String) + Send + Sync + 'static,
     {
-        let Self { folder, gzip, format: _, lock, written, torn } = self;
-        TextFileSink { folder, gzip, format: Formatted(format), lock, written, torn }
+        let Self { disk, folder, gzip, format: _, lock, written, torn } = self;
+        TextFileSink { disk, folder, gzip, format: Formatted(format), lock, written, torn }
     }
 
     /// The folder it writes into.
@@ -89,39 +97,39 @@ impl<F> TextFileSink<F> {
         &self.folder
     }
 
+    #[cfg(test)]
+    fn on_disk(mut self, disk: Arc<dyn Disk>) -> Self {
+        self.disk = disk;
+        self
+    }
+
     fn part_name(&self, epoch: Epoch, partition: usize) -> PartName {
         PartName { epoch, partition, gzip: self.gzip }
     }
 
     /// Refuses a folder whose files would look like ours and are not.
     fn refuse_foreign(&self) -> Result<()> {
-        for path in path::entries(&self.folder)? {
-            if PartName::epoch_of(&path).is_some() {
-                let name = path.display();
-                let reason = format!("{name} was not written by this sink; give the job a folder of its own");
+        for name in self.disk.list(&self.folder).map_err(file_error)? {
+            if PartName::epoch_of(&name).is_some() {
+                let path = self.folder.join(name);
+                let reason =
+                    format!("{} was not written by this sink; give the job a folder of its own", path.display());
                 return Err(ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason });
             }
         }
         Ok(())
     }
 
-    fn take_lock(&self, manifests: &Path) -> Result<()> {
-        let path = manifests.join(".lock");
-        let file = File::create(&path).map_err(path::failed("create", &path))?;
-        match file.try_lock() {
-            Ok(()) => {
-                *self.lock.lock() = Some(file);
-                Ok(())
-            }
-            Err(TryLockError::WouldBlock) => {
-                let reason = format!(
-                    "another job is writing to {}; stop it, or give each a folder of its own",
-                    self.folder.display()
-                );
-                Err(ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason })
-            }
-            Err(TryLockError::Error(error)) => Err(path::failed("lock", &path)(error)),
-        }
+    fn take_lock(&self, lock: &Path) -> Result<()> {
+        let taken = self.disk.lock(lock).map_err(file_error)?.ok_or_else(|| {
+            let reason = format!(
+                "another job is writing to {}; stop it, or give each a folder of its own",
+                self.folder.display()
+            );
+            ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason }
+        })?;
+        *self.lock.lock() = Some(taken);
+        Ok(())
     }
 
     /// Gives the files their names and lists them. A repeated call goes on where the one before it failed.
@@ -132,13 +140,12 @@ impl<F> TextFileSink<F> {
             crate::faults::fail_point!("sink.published");
         }
         if self.torn.load(Ordering::Acquire) {
-            let listed =
-                |path: &Path| path.file_name().is_some_and(|name| entries.iter().any(|entry| *name == *entry.name));
-            clean::unlisted(&self.folder, |found, path| found == epoch && !listed(path))?;
+            let listed = |name: &str| entries.iter().any(|entry| entry.name == name);
+            clean::unlisted(&*self.disk, &self.folder, |found, name| found == epoch && !listed(name))?;
         }
-        path::sync_folder(&self.folder)?;
+        self.disk.sync_folder(&self.folder).map_err(file_error)?;
         crate::faults::fail_point!("sink.unlisted");
-        manifest::write(&self.folder, epoch, &entries)
+        manifest::write(&*self.disk, &self.folder, epoch, &entries)
     }
 }
 
@@ -157,15 +164,20 @@ where
     }
 
     fn start(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.folder).map_err(path::failed("create", &self.folder))?;
+        self.disk.make_folder(&self.folder).map_err(file_error)?;
         let manifests = manifest::folder_of(&self.folder);
-        if !manifests.is_dir() {
+        let lock = manifests.join(".lock");
+        // A folder that is ours has the lock file; manifests tell as much where somebody has cleaned up too well.
+        let ours =
+            self.disk.exists(&lock).map_err(file_error)? || !manifest::epochs(&*self.disk, &self.folder)?.is_empty();
+        if !ours {
             self.refuse_foreign()?;
-            std::fs::create_dir_all(&manifests).map_err(path::failed("create", &manifests))?;
-            path::sync_folder(&self.folder)?;
         }
-        self.take_lock(&manifests)?;
-        clean::leftovers(&self.folder)
+        self.disk.make_folder(&manifests).map_err(file_error)?;
+        self.take_lock(&lock)?;
+        clean::leftovers(&*self.disk, &self.folder)?;
+        // What a process has committed right before it died may not be durable yet, and will be relied on from here on.
+        manifest::sync(&*self.disk, &self.folder)
     }
 
     fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<PendingFile> {
@@ -184,7 +196,7 @@ where
             line.push('\n');
             let writer = match &mut writer {
                 Some(writer) => writer,
-                empty => empty.insert(PartWriter::create(temporary.clone(), self.gzip)?),
+                empty => empty.insert(PartWriter::create(&self.disk, temporary.clone(), self.gzip)?),
             };
             writer.write(line.as_bytes())?;
         }
@@ -192,12 +204,15 @@ where
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<PendingFile>) -> Result<()> {
-        if !manifest::exists(&self.folder, epoch)? {
+        if !manifest::exists(&*self.disk, &self.folder, epoch)? {
             let published = self.publish(epoch, pending);
             if published.is_err() {
                 self.torn.store(true, Ordering::Release);
             }
             published?;
+        } else if self.torn.load(Ordering::Acquire) {
+            // It may have got its name in a commit that failed behind that.
+            manifest::sync(&*self.disk, &self.folder)?;
         }
         // What is not published by now belongs to an epoch that was committed before, and is removed.
         pending.clear();
@@ -211,7 +226,7 @@ where
     }
 
     fn last_committed(&self) -> Result<Option<Epoch>> {
-        Ok(manifest::epochs(&self.folder)?.last().copied())
+        Ok(manifest::epochs(&*self.disk, &self.folder)?.last().copied())
     }
 
     fn stop(&self) -> Result<()> {

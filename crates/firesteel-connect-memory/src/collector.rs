@@ -86,6 +86,8 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
             let records = pending.drain(..).flatten().collect();
             results.batches.push((epoch, records));
         }
+        // What is left is of an epoch that is there already.
+        pending.clear();
         Ok(())
     }
 

@@ -308,6 +308,15 @@ impl<T> Shared<T> {
         }
     }
 
+    /// Waits until the records before `position` have been handed over.
+    #[cfg(test)]
+    pub(crate) fn until_taken(&self, position: u64) {
+        let wait = |state: &mut State| state.taken < position;
+        let (state, waited) = self.work.wait_timeout_while(self.lock(), Duration::from_secs(10), wait).unwrap();
+        drop(state);
+        assert!(!waited.timed_out(), "the records before {position} never came");
+    }
+
     /// Waits until the disk knows what is committed; tells whether it does.
     #[cfg(test)]
     pub(crate) fn settled(&self) -> bool {

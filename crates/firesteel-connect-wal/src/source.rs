@@ -91,9 +91,7 @@ impl<R: Receiver> WriteAheadLog<R> {
     /// Waits until the records before `position` have been handed over.
     #[cfg(test)]
     pub(crate) fn until_taken(&self, position: u64) {
-        while self.shared().unwrap().taken() < position {
-            std::thread::yield_now();
-        }
+        self.shared().unwrap().until_taken(position);
     }
 
     /// A file that has so many bytes gets no further record; 64 MiB by default. The unit of what can be removed.

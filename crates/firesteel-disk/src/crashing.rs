@@ -289,6 +289,10 @@ impl Disk for CrashingDisk {
         Ok(Box::new(Handle { disk: self.clone(), file, path: path.to_owned() }))
     }
 
+    fn exists(&self, path: &Path) -> Result<bool> {
+        Ok(self.inner().names.contains_key(path))
+    }
+
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
         let inner = self.inner();
         Ok(inner.files[&inner.find(path)?].now.clone())
@@ -331,6 +335,9 @@ impl Disk for CrashingDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<Option<Lock>> {
+        if !self.exists(path)? {
+            drop(self.create(path)?);
+        }
         let free = self.inner().locked.insert(path.to_owned());
         Ok(free.then(|| Lock::new(Held { disk: self.clone(), path: path.to_owned() })))
     }

@@ -114,6 +114,12 @@ pub trait Disk: Send + Sync + Debug {
     /// When it is not there or cannot be read.
     fn open_to_read(&self, path: &Path) -> Result<Box<dyn Reading>>;
 
+    /// Whether there is a file of this name.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    fn exists(&self, path: &Path) -> Result<bool>;
+
     /// The whole contents of a file.
     ///
     /// # Errors

@@ -78,6 +78,10 @@ impl Disk for OsDisk {
         Ok(Box::new(OsFile { file, path: path.to_owned() }))
     }
 
+    fn exists(&self, path: &Path) -> Result<bool> {
+        path.try_exists().map_err(DiskError::of("look for", path))
+    }
+
     fn read(&self, path: &Path) -> Result<Vec<u8>> {
         let mut bytes = vec![];
         let mut file = File::open(path).map_err(DiskError::of("open", path))?;
@@ -114,14 +118,18 @@ impl Disk for OsDisk {
     }
 
     fn make_folder(&self, path: &Path) -> Result<()> {
-        if path.is_dir() {
+        // A relative path has the empty one above it, which stands for the folder the process is in.
+        if path.is_dir() || path.as_os_str().is_empty() {
             return Ok(());
         }
         if let Some(parent) = path.parent() {
             self.make_folder(parent)?;
         }
         match fs::create_dir(path) {
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(DiskError::of("create", path)(error)),
+            // Somebody else may have made it meanwhile; a file in its place is no folder.
+            Err(error) if error.kind() != ErrorKind::AlreadyExists || !path.is_dir() => {
+                return Err(DiskError::of("create", path)(error));
+            }
             _ => {}
         }
         sync_folder(path.parent().unwrap_or(Path::new("")))

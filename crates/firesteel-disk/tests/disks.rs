@@ -26,6 +26,7 @@ fn behaves(disk: &dyn Disk, root: &Path) {
     drop(file);
     disk.open(&path).unwrap().append(b"!").unwrap();
     assert_eq!(disk.read(&path).unwrap(), b"one, three!");
+    assert!(disk.exists(&path).unwrap() && !disk.exists(&folder.join("other")).unwrap());
     let mut reading = disk.open_to_read(&path).unwrap();
     assert_eq!(reading.length().unwrap(), 11);
     let mut bytes = [0; 4];
@@ -47,6 +48,7 @@ fn behaves(disk: &dyn Disk, root: &Path) {
 
     let lock = disk.lock(&root.join("LOCK")).unwrap().expect("nobody has it");
     assert!(disk.lock(&root.join("LOCK")).unwrap().is_none());
+    assert!(disk.exists(&root.join("LOCK")).unwrap());
     assert!(disk.lock(&root.join("OTHER")).unwrap().is_some());
     drop(lock);
     assert!(disk.lock(&root.join("LOCK")).unwrap().is_some());
@@ -61,6 +63,13 @@ fn both_disks_do_the_same() {
 
 fn path() -> PathBuf {
     "folder/log".into()
+}
+
+#[test]
+fn a_folder_may_be_given_by_a_relative_path() {
+    OsDisk.make_folder(Path::new("")).unwrap();
+    OsDisk.make_folder(Path::new("tests")).unwrap();
+    OsDisk.sync_folder(Path::new("")).unwrap();
 }
 
 #[test]

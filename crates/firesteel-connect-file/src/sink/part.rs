@@ -1,15 +1,16 @@
 //! One file of an epoch: written, then published or thrown away.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Result};
+use firesteel_disk::{Disk, Growing};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::manifest::Entry;
-use crate::path;
+use crate::path::{self, file_error};
 
 /// Bytes that are written at once.
 const BUFFER: usize = 128 << 10;
@@ -35,24 +36,23 @@ impl PartName {
     }
 
     /// The epoch of a published file of this sink.
-    pub(super) fn epoch_of(path: &Path) -> Option<Epoch> {
-        let (epoch, rest) = path.file_name()?.to_str()?.strip_prefix("part-")?.split_once('-')?;
+    pub(super) fn epoch_of(name: &str) -> Option<Epoch> {
+        let (epoch, rest) = name.strip_prefix("part-")?.split_once('-')?;
         let partition = rest.strip_suffix(".gz").unwrap_or(rest).strip_suffix(".txt")?;
         let numbers = [epoch, partition].iter().all(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
         if numbers && !partition.is_empty() { epoch.parse().ok().map(Epoch) } else { None }
     }
 
     /// Whether it is a temporary file of this sink.
-    pub(super) fn is_temporary(path: &Path) -> bool {
-        path.file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| name.starts_with(".part-") && name.ends_with(".tmp") && name.contains(".txt."))
+    pub(super) fn is_temporary(name: &str) -> bool {
+        name.starts_with(".part-") && name.ends_with(".tmp") && name.contains(".txt.")
     }
 }
 
 /// A file that is removed unless it is published.
 #[derive(Debug)]
 struct Temporary {
+    disk: Arc<dyn Disk>,
     /// The temporary name, or the published one.
     path: PathBuf,
     /// Whether it is published.
@@ -63,7 +63,7 @@ impl Drop for Temporary {
     fn drop(&mut self) {
         if !self.kept {
             // A file that stays behind is hidden, and removed at the next start.
-            let _ = std::fs::remove_file(&self.path);
+            let _ = self.disk.remove(&self.path);
         }
     }
 }
@@ -76,21 +76,40 @@ pub(super) struct PartWriter {
     records: u64,
 }
 
+/// A file that counts what goes into it.
+struct Counted {
+    file: Box<dyn Growing>,
+    bytes: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.append(bytes).map_err(|error| error.source)?;
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 enum Output {
-    Plain(BufWriter<File>),
-    Gzip(Box<GzEncoder<BufWriter<File>>>),
+    Plain(BufWriter<Counted>),
+    Gzip(Box<GzEncoder<BufWriter<Counted>>>),
 }
 
 impl PartWriter {
-    pub(super) fn create(path: PathBuf, gzip: bool) -> Result<Self> {
-        let file = File::create_new(&path).map_err(path::failed("create", &path))?;
+    pub(super) fn create(disk: &Arc<dyn Disk>, path: PathBuf, gzip: bool) -> Result<Self> {
+        let file = Counted { file: disk.create(&path).map_err(file_error)?, bytes: 0 };
+        let temporary = Temporary { disk: Arc::clone(disk), path, kept: false };
         let file = BufWriter::with_capacity(BUFFER, file);
         let output = if gzip {
             Output::Gzip(Box::new(GzEncoder::new(file, Compression::default())))
         } else {
             Output::Plain(file)
         };
-        Ok(Self { output, temporary: Temporary { path, kept: false }, records: 0 })
+        Ok(Self { output, temporary, records: 0 })
     }
 
     pub(super) fn write(&mut self, line: &[u8]) -> Result<()> {
@@ -110,9 +129,9 @@ impl PartWriter {
                 Output::Plain(file) => file,
                 Output::Gzip(encoder) => encoder.finish()?,
             };
-            let file = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
-            file.sync_all()?;
-            Ok(file.metadata()?.len())
+            let mut counted = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+            counted.file.sync().map_err(|error| error.source)?;
+            Ok(counted.bytes)
         };
         let bytes = finish().map_err(path::failed("write", &temporary.path))?;
         Ok(PendingFile { written: Some(Written { temporary, name, bytes, records }) })
@@ -145,7 +164,7 @@ impl PendingFile {
         let name = name.published();
         if !temporary.kept {
             let path = folder.join(&name);
-            std::fs::rename(&temporary.path, &path).map_err(path::failed("rename to", &path))?;
+            temporary.disk.rename(&temporary.path, &path).map_err(file_error)?;
             (temporary.path, temporary.kept) = (path, true);
         }
         Ok(Some(Entry { name, bytes: *bytes, records: *records }))
@@ -155,7 +174,7 @@ impl PendingFile {
     pub(super) fn remove(self) -> Result<()> {
         let Some(Written { mut temporary, .. }) = self.written else { return Ok(()) };
         temporary.kept = true;
-        std::fs::remove_file(&temporary.path).map_err(path::failed("remove", &temporary.path))
+        temporary.disk.remove(&temporary.path).map_err(file_error)
     }
 }
 
@@ -169,13 +188,13 @@ mod tests {
         assert_eq!(name.published(), "part-0000000007-00003.txt");
         let zipped = PartName { gzip: true, ..name };
         for ours in [name, zipped] {
-            assert_eq!(PartName::epoch_of(Path::new(&ours.published())), Some(Epoch(7)));
-            assert!(PartName::is_temporary(Path::new(&ours.temporary(0, 1))));
-            assert_eq!(PartName::epoch_of(Path::new(&ours.temporary(0, 1))), None);
-            assert!(!PartName::is_temporary(Path::new(&ours.published())));
+            assert_eq!(PartName::epoch_of(&ours.published()), Some(Epoch(7)));
+            assert!(PartName::is_temporary(&ours.temporary(0, 1)));
+            assert_eq!(PartName::epoch_of(&ours.temporary(0, 1)), None);
+            assert!(!PartName::is_temporary(&ours.published()));
         }
         for foreign in ["part-00000-1f2e.snappy.parquet", "part-00000", "part-1-.txt", "part-x-1.txt", "party.txt"] {
-            assert_eq!(PartName::epoch_of(Path::new(foreign)), None, "{foreign}");
+            assert_eq!(PartName::epoch_of(foreign), None, "{foreign}");
         }
     }
 }

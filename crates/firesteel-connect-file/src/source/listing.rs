@@ -7,6 +7,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use firesteel_connect::{ConnectError, Epoch, Result};
+use firesteel_disk::OsDisk;
 use glob::MatchOptions;
 
 use crate::{manifest, path};
@@ -91,9 +92,9 @@ impl Listing {
     /// The files of the committed epochs.
     fn committed(&mut self, results: &Path, files: &mut Vec<Listed>) -> Result<()> {
         let known = self.manifests.entry(results.to_owned()).or_default();
-        for epoch in manifest::epochs(results)? {
+        for epoch in manifest::epochs(&OsDisk, results)? {
             if let Entry::Vacant(vacant) = known.entry(epoch) {
-                let entries = manifest::read(results, epoch)?.into_iter();
+                let entries = manifest::read(&OsDisk, results, epoch)?.into_iter();
                 let listed = entries.map(|entry| Listed { path: results.join(entry.name), bytes: Some(entry.bytes) });
                 vacant.insert(listed.collect());
             }

@@ -3,8 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 use firesteel_connect::{ConnectError, ReadRange, Receiver, Result, Source, SourceReader, Store, Wake};
 use firesteel_disk::crashing::{CrashingDisk, Loss};
@@ -82,7 +81,20 @@ impl Receiver for Nothing {
 struct SlowDisk {
     disk: CrashingDisk,
     gate: Arc<Mutex<()>>,
-    syncs: Arc<AtomicU64>,
+    syncs: Arc<(Mutex<u64>, Condvar)>,
+}
+
+impl SlowDisk {
+    fn syncs(&self) -> u64 {
+        *self.syncs.0.lock().unwrap()
+    }
+
+    /// Waits for the sync of this number.
+    fn until_syncs(&self, count: u64) {
+        let (syncs, entered) = &*self.syncs;
+        let waited = entered.wait_timeout_while(syncs.lock().unwrap(), PATIENCE, |syncs| *syncs < count).unwrap();
+        assert!(!waited.1.timed_out(), "nothing was synced");
+    }
 }
 
 #[derive(Debug)]
@@ -94,7 +106,8 @@ impl Growing for SlowFile {
     }
 
     fn sync(&mut self) -> firesteel_disk::Result<()> {
-        self.1.syncs.fetch_add(1, Ordering::SeqCst);
+        *self.1.syncs.0.lock().unwrap() += 1;
+        self.1.syncs.1.notify_all();
         drop(self.1.gate.lock().unwrap());
         self.0.sync()
     }
@@ -115,6 +128,10 @@ impl Disk for SlowDisk {
 
     fn open_to_read(&self, path: &Path) -> firesteel_disk::Result<Box<dyn Reading>> {
         self.disk.open_to_read(path)
+    }
+
+    fn exists(&self, path: &Path) -> firesteel_disk::Result<bool> {
+        self.disk.exists(path)
     }
 
     fn read(&self, path: &Path) -> firesteel_disk::Result<Vec<u8>> {
@@ -154,7 +171,7 @@ fn records_of_many_threads_are_made_durable_by_one_sync() {
     log.start(Wake::silent()).unwrap();
     let store = stores.recv_timeout(PATIENCE).unwrap();
     store.push(0).unwrap();
-    let before = disk.syncs.load(Ordering::SeqCst);
+    let before = disk.syncs();
     let held_up = disk.gate.lock().unwrap();
     std::thread::scope(|scope| {
         let push = |record| {
@@ -163,9 +180,7 @@ fn records_of_many_threads_are_made_durable_by_one_sync() {
         };
         let first = push(1);
         log.until_taken(2);
-        while disk.syncs.load(Ordering::SeqCst) == before {
-            std::thread::yield_now();
-        }
+        disk.until_syncs(before + 1);
         let others: Vec<_> = (2..10).map(push).collect();
         log.until_taken(10);
         assert_eq!(bounds(&log), (0, 1), "nothing is shown that is not on disk");
@@ -173,7 +188,7 @@ fn records_of_many_threads_are_made_durable_by_one_sync() {
         first.join().unwrap().unwrap();
         others.into_iter().for_each(|other| other.join().unwrap().unwrap());
     });
-    assert_eq!(disk.syncs.load(Ordering::SeqCst), before + 2, "one for the first, one for all others");
+    assert_eq!(disk.syncs(), before + 2, "one for the first, one for all others");
     let mut found = read(&log);
     found.sort_unstable();
     assert_eq!(found, (0..10).collect::<Vec<_>>());

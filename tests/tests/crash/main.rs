@@ -7,9 +7,11 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod damage;
 mod input;
 mod invariants;
 mod kept;
+mod kills;
 mod ledger;
 mod matrix;
 mod mutants;

@@ -20,6 +20,7 @@ mod process;
 mod program;
 mod restarts;
 mod results;
+mod room;
 
 /// The program that the tests start. By itself it runs once through.
 #[test]

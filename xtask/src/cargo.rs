@@ -22,6 +22,12 @@ impl Cargo {
         Self { command }
     }
 
+    /// Sets a variable of its environment.
+    pub(crate) fn with(mut self, variable: &str, value: impl ToString) -> Self {
+        self.command.env(variable, value.to_string());
+        self
+    }
+
     /// Makes rustdoc refuse what it would warn of.
     pub(crate) fn deny_rustdoc_warnings(mut self) -> Self {
         let mut flags = env::var("RUSTDOCFLAGS").unwrap_or_default();

@@ -28,6 +28,10 @@ Tasks:
               Run the workload with durable state beside Spark and Flink, which are installed
               from PyPI into a folder of the user's cache. Needs Python and Java; takes ten
               minutes and more. To see what ARGS there are: cargo xtask bench durable -- --help
+  crash [--seconds N] [--seed N]
+              Kill the processes of a job with a checkpoint at any moment, for so many seconds
+              (60 without a choice), and check that they lose and double nothing; the tests of
+              every fail point are among those of `test`
   ci          Lint, test, and run every throughput workload once on little data, for its
               result and not for its speed: what has to pass before a change is merged.
 
@@ -48,6 +52,8 @@ pub(crate) enum Request {
     Doc,
     /// Run benchmarks.
     Bench(Benchmarks),
+    /// Kill processes for a while.
+    Crash(Crash),
     /// Lint, test and try the benchmarks.
     Ci,
 }
@@ -70,6 +76,15 @@ pub(crate) struct Benchmarks {
     pub(crate) peers: bool,
     /// What the benchmark program gets.
     pub(crate) arguments: Vec<String>,
+}
+
+/// How long to kill processes, and when.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Crash {
+    /// For so many seconds.
+    pub(crate) seconds: u64,
+    /// What the moments follow from; the test's own without a choice.
+    pub(crate) seed: Option<u64>,
 }
 
 /// A kind of benchmarks.
@@ -106,6 +121,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Reque
         "help" => Request::Help,
         "test" => return Ok(Request::Test(Selection { crates: crates(before)?, filters: after })),
         "bench" => return Ok(Request::Bench(benchmarks(before, after)?)),
+        "crash" => return Ok(Request::Crash(crash(before)?)),
         "lint" => Request::Lint,
         "doc" => Request::Doc,
         "ci" => Request::Ci,
@@ -126,6 +142,22 @@ fn crates(mut arguments: impl Iterator<Item = String>) -> Result<Vec<String>, St
         }
     }
     Ok(crates)
+}
+
+fn crash(mut arguments: impl Iterator<Item = String>) -> Result<Crash, String> {
+    let mut crash = Crash { seconds: 60, seed: None };
+    while let Some(argument) = arguments.next() {
+        let mut number = || {
+            let text = arguments.next().ok_or_else(|| format!("{argument} needs a number"))?;
+            text.parse().map_err(|_| format!("{argument} needs a number, not {text:?}"))
+        };
+        match argument.as_str() {
+            "--seconds" => crash.seconds = number()?,
+            "--seed" => crash.seed = Some(number()?),
+            other => return Err(format!("crash takes no {other:?}")),
+        }
+    }
+    Ok(crash)
 }
 
 fn benchmarks(before: impl Iterator<Item = String>, arguments: Vec<String>) -> Result<Benchmarks, String> {
@@ -164,6 +196,7 @@ mod tests {
         assert_eq!(parsed("test"), Ok(Request::Test(Selection::default())));
         assert_eq!(parsed("bench"), Ok(Request::Bench(Benchmarks::default())));
         assert_eq!(parsed("ci"), Ok(Request::Ci));
+        assert_eq!(parsed("crash"), Ok(Request::Crash(Crash { seconds: 60, seed: None })));
     }
 
     #[test]
@@ -189,6 +222,12 @@ mod tests {
     }
 
     #[test]
+    fn crashes_take_numbers() {
+        let expected = Crash { seconds: 5, seed: Some(7) };
+        assert_eq!(parsed("crash --seed 7 --seconds 5"), Ok(Request::Crash(expected)));
+    }
+
+    #[test]
     fn help_is_given_wherever_it_is_asked_for() {
         for line in ["--help", "-h", "help", "test --help", "bench small -h"] {
             assert_eq!(parsed(line), Ok(Request::Help), "{line}");
@@ -206,6 +245,9 @@ mod tests {
             ("bench small 5", "5"),
             ("bench small durable", "durable"),
             ("bench small --peers", "--peers"),
+            ("crash 60", "60"),
+            ("crash --seconds", "--seconds"),
+            ("crash --seconds long", "long"),
             ("lint --fix", "--fix"),
             ("ci -- fast", "fast"),
         ] {

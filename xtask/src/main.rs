@@ -48,6 +48,7 @@ fn main() -> ExitCode {
         Request::Lint => tasks::lint(&mut steps),
         Request::Doc => tasks::doc(&mut steps),
         Request::Bench(arguments) => tasks::bench(&mut steps, &arguments),
+        Request::Crash(crash) => tasks::crash(&mut steps, &crash),
         Request::Ci => tasks::ci(&mut steps),
     }
     eprint!("{}", steps.table());

@@ -1,7 +1,7 @@
 //! The tasks, each a list of steps.
 
 use crate::cargo::Cargo;
-use crate::command_line::{Benchmarks, Kind, Selection};
+use crate::command_line::{Benchmarks, Crash, Kind, Selection};
 use crate::house;
 use crate::peers;
 use crate::steps::{Outcome, Steps};
@@ -153,6 +153,19 @@ fn durable(steps: &mut Steps, benchmarks: &Benchmarks) {
     }
     arguments.extend_from_slice(&benchmarks.arguments);
     steps.run(CONTEST, || Cargo::new(arguments).run());
+}
+
+/// Kills the processes of a job for a while.
+pub(crate) fn crash(steps: &mut Steps, crash: &Crash) {
+    steps.run("processes killed at any moment", || {
+        let mut arguments = strings(["test", "--package", "firesteel-tests", "--test", "crash", "--", "--nocapture"]);
+        arguments.extend(strings(["--exact", "kills::a_process_may_be_killed_at_any_moment"]));
+        let mut cargo = Cargo::new(arguments).with("FIRESTEEL_CRASH_SECONDS", crash.seconds);
+        if let Some(seed) = crash.seed {
+            cargo = cargo.with("FIRESTEEL_CRASH_SEED", seed);
+        }
+        cargo.run_counting_tests()
+    });
 }
 
 /// What has to pass before a change is merged.

@@ -174,18 +174,30 @@ impl Snapshots {
     /// Keeps the newest `keep` snapshots (at least one) and removes the others, with the files that no snapshot needs
     /// any more. Returns the epoch up to which the changelog is superfluous for all that are kept.
     ///
-    /// Snapshots that are damaged count as well, since which ones are is found out by reading all of them; nothing is
-    /// removed if a manifest that is to be kept cannot be read. No snapshot may be under way.
+    /// Snapshots with damaged images count as well, since which ones are is found out by reading all of them. Those with
+    /// a damaged manifest do not count, and stay until they are older than all that are kept. Nothing is removed if
+    /// the place, or a later release's format, keeps a manifest from being read. No snapshot may be under way.
     ///
     /// # Errors
     /// Any error of the place; what was removed until then stays removed.
     pub fn retain(&self, keep: usize) -> Result<u64> {
-        let ids = self.list()?;
-        let (old, kept) = ids.split_at(ids.len().saturating_sub(keep.max(1)));
-        let kept = kept.iter().map(|id| self.manifest(*id)).collect::<Result<Vec<_>>>()?;
+        let mut old = self.list()?;
+        let mut kept = Vec::new();
+        while kept.len() < keep.max(1)
+            && let Some(id) = old.pop()
+        {
+            match self.manifest(id) {
+                Ok(manifest) => kept.push(manifest),
+                Err(StateError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if kept.is_empty() {
+            return Ok(0);
+        }
         fail_point!("snapshot.retain");
         for id in old {
-            self.store.delete(&manifest::name(*id))?;
+            self.store.delete(&manifest::name(id))?;
             fail_point!("snapshot.retain.manifest");
         }
         let needed: BTreeSet<&str> =

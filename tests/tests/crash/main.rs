@@ -7,9 +7,11 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod damage;
 mod input;
 mod invariants;
 mod kept;
+mod kills;
 mod ledger;
 mod matrix;
 mod mutants;
@@ -18,6 +20,7 @@ mod process;
 mod program;
 mod restarts;
 mod results;
+mod room;
 
 /// The program that the tests start. By itself it runs once through.
 #[test]

@@ -281,6 +281,29 @@ fn the_changelog_is_needed_as_far_back_as_the_oldest_snapshot_goes() {
 }
 
 #[test]
+fn a_damaged_manifest_does_not_count_among_those_that_are_kept() {
+    let disk = CrashingDisk::default();
+    let mut job = Job::open(&disk, Mode::Memory, None).unwrap();
+    for _ in 0..3 {
+        job.epoch(&mut Contents::new()).unwrap();
+        job.snapshot(true).unwrap();
+    }
+    let newest = files(&disk, ".manifest").pop().unwrap();
+    disk.damage(&newest, |bytes| bytes.truncate(30));
+    job.epoch(&mut Contents::new()).unwrap();
+    job.snapshot(true).unwrap();
+    assert_eq!(job.snapshots.list().unwrap(), [2, 3, 4], "two sound ones, and the damaged one between them");
+    job.snapshot(true).unwrap();
+    assert_eq!(job.snapshots.list().unwrap(), [4, 5]);
+    for path in files(&disk, ".manifest") {
+        disk.damage(&path, Vec::clear);
+    }
+    let images = files(&disk, ".images").len();
+    assert_eq!(job.snapshots.retain(1).unwrap(), 0);
+    assert_eq!(files(&disk, ".images").len(), images, "without a sound one, nothing is removed");
+}
+
+#[test]
 fn a_damaged_snapshot_is_passed_over_wherever_a_bit_is_flipped() {
     let (disk, contents) = written();
     let newest = [files(&disk, ".manifest").pop().unwrap(), files(&disk, ".images").pop().unwrap()];

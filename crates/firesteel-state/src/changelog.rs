@@ -136,7 +136,11 @@ impl Changelog {
         Self::open_on(OsDisk::shared(), folder, options)
     }
 
-    pub(crate) fn open_on(disk: Arc<dyn Disk>, folder: &Path, options: ChangelogOptions) -> Result<Self> {
+    /// [Opens](Self::open) it on a disk of the caller's choice, such as one that crashes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(disk: Arc<dyn Disk>, folder: &Path, options: ChangelogOptions) -> Result<Self> {
         disk.make_folder(folder)?;
         let found = Found::look(&*disk, folder)?;
         let mut log = Self {

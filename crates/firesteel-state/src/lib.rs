@@ -36,6 +36,8 @@ mod key_group;
 mod lock;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod model_tests;
 pub mod schema;
 pub mod snapshot;
 mod store;

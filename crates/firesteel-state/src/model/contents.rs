@@ -6,12 +6,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// So many keys are used.
-pub(super) const KEYS: u8 = 12;
+pub(crate) const KEYS: u8 = 12;
 /// How long mortal values live, in seconds.
-pub(super) const LIFE: i64 = 5;
+pub(crate) const LIFE: i64 = 5;
 
 #[derive(Clone, Debug)]
-pub(super) enum Op {
+pub(crate) enum Op {
     Set(u8, u16),
     Clear(u8),
     Add(u8, u16),
@@ -31,17 +31,17 @@ pub(super) enum Op {
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Contents {
-    pub(super) values: BTreeMap<u8, u16>,
-    pub(super) mortal: BTreeMap<u8, (i64, u16)>,
-    pub(super) lists: BTreeMap<u8, Vec<u16>>,
-    pub(super) maps: BTreeMap<u8, BTreeMap<u8, u16>>,
-    pub(super) timers: BTreeMap<(i64, u8), Vec<bool>>,
-    pub(super) fired: Vec<(i64, u8, bool)>,
+pub(crate) struct Contents {
+    pub(crate) values: BTreeMap<u8, u16>,
+    pub(crate) mortal: BTreeMap<u8, (i64, u16)>,
+    pub(crate) lists: BTreeMap<u8, Vec<u16>>,
+    pub(crate) maps: BTreeMap<u8, BTreeMap<u8, u16>>,
+    pub(crate) timers: BTreeMap<(i64, u8), Vec<bool>>,
+    pub(crate) fired: Vec<(i64, u8, bool)>,
 }
 
 impl Contents {
-    pub(super) fn apply(&mut self, op: &Op, now: i64) {
+    pub(crate) fn apply(&mut self, op: &Op, now: i64) {
         match op.clone() {
             Op::Set(key, value) => _ = self.values.insert(key, value),
             Op::Clear(key) => _ = self.values.remove(&key),
@@ -94,7 +94,7 @@ impl Contents {
 }
 
 /// Any operation.
-pub(super) fn op() -> impl Strategy<Value = Op> {
+pub(crate) fn op() -> impl Strategy<Value = Op> {
     let key = || 0..KEYS;
     let field = || 0..4u8;
     let at = || 0..20i64;

@@ -9,7 +9,7 @@ use firesteel_window::{Timestamp, seconds};
 
 use super::contents::{KEYS, LIFE, Op};
 use super::{Crash, EachGroup, GROUPS, Model, Step};
-use crate::backend::{MemoryBackend, StateBackend};
+use crate::backend::StateBackend;
 use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
 use crate::snapshot::{FolderStore, Manifest, Snapshots, recover};
 use crate::{
@@ -17,14 +17,19 @@ use crate::{
     Result, StateOptions, StateStore, StoreSetup, TimeDomain, Timers, Times, Ttl, Value,
 };
 
-/// How the state is held, and what of it survives a restart.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Mode {
-    Memory,
-    /// A backend that is empty after a restart.
-    Forgetful,
-    /// A backend that keeps what it got.
-    Durable,
+/// Where the backend is, if there is one, and what of it survives a restart.
+pub(crate) trait Home {
+    /// Opens it, at first and after each restart; `None` keeps everything in memory. The last one is dropped by then.
+    fn open(&mut self) -> Option<Arc<dyn StateBackend>>;
+}
+
+/// Everything is in memory.
+pub(crate) struct Nowhere;
+
+impl Home for Nowhere {
+    fn open(&mut self) -> Option<Arc<dyn StateBackend>> {
+        None
+    }
 }
 
 struct Handles {
@@ -52,14 +57,14 @@ fn hash(key: &u8) -> u64 {
 }
 
 /// The job, and what survives it.
-pub(super) struct System {
-    mode: Mode,
+pub(crate) struct System {
+    home: Box<dyn Home>,
     disk: CrashingDisk,
     catalog: Catalog,
     log: Changelog,
     snapshots: Snapshots,
     base: Option<Manifest>,
-    backend: Option<Arc<MemoryBackend>>,
+    backend: Option<Arc<dyn StateBackend>>,
     store: KeyedStore<u8>,
     handles: Handles,
     batch: u64,
@@ -71,12 +76,12 @@ pub(super) struct System {
 }
 
 impl System {
-    pub(super) fn new(mode: Mode) -> Self {
-        Self::open(mode, CrashingDisk::default(), None, None)
+    pub(crate) fn new(home: impl Home + 'static) -> Self {
+        Self::open(Box::new(home), CrashingDisk::default(), None)
     }
 
     /// Starts the job on what is there. The epoch `dropped` was committed by no sink: it is not gone on from.
-    fn open(mode: Mode, disk: CrashingDisk, kept: Option<Arc<MemoryBackend>>, dropped: Option<u64>) -> Self {
+    fn open(mut home: Box<dyn Home>, disk: CrashingDisk, dropped: Option<u64>) -> Self {
         let options = ChangelogOptions::default().segment_bytes(300);
         let mut log = Changelog::open_on(disk.shared(), Path::new("log"), options).unwrap();
         if log.last_epoch().is_some() && log.last_epoch() == dropped {
@@ -85,25 +90,20 @@ impl System {
         let snapshots = Snapshots::new(Arc::new(FolderStore::open_on(disk.shared(), Path::new("snapshots")).unwrap()));
         let (states, handles) = declare();
         let catalog = Catalog::new(KeyGroups::new(GROUPS).unwrap()).with(&[states.schema()], false).unwrap();
-        let backend = match mode {
-            Mode::Memory => None,
-            Mode::Forgetful => Some(Arc::default()),
-            Mode::Durable => Some(kept.unwrap_or_default()),
-        };
-        let dynamic = backend.clone().map(|backend| backend as Arc<dyn StateBackend>);
-        let recovery = recover(&snapshots, &log, dynamic.as_deref()).unwrap();
+        let backend = home.open();
+        let recovery = recover(&snapshots, &log, backend.as_deref()).unwrap();
         assert!(recovery.skipped().is_empty(), "{:?}", recovery.skipped());
-        if let Some(backend) = &dynamic {
+        if let Some(backend) = &backend {
             recovery.restore_backend(&**backend).unwrap();
         }
-        let setup = StoreSetup { catalog: &catalog, backend: dynamic, budget: MemoryBudget::unlimited() };
+        let setup = StoreSetup { catalog: &catalog, backend: backend.clone(), budget: MemoryBudget::unlimited() };
         let store = KeyedStore::open(states, &setup, hash).unwrap();
-        if mode == Mode::Memory {
+        if backend.is_none() {
             recovery.restore_stores(&[&store]).unwrap();
         }
         let (base, epoch) = (recovery.base().cloned(), recovery.epoch());
         Self {
-            mode,
+            home,
             disk,
             catalog,
             log,
@@ -122,7 +122,11 @@ impl System {
     /// The process ends, and starts again on what a crash left of the files.
     fn restart(&mut self, loss: Loss, dropped: Option<u64>) {
         let committed = self.log.committed();
-        *self = Self::open(self.mode, self.disk.after_crash(loss), self.backend.clone(), dropped);
+        // Whatever has the backend open ends before it is opened again.
+        self.store = KeyedStore::in_memory(declare().0, self.catalog.groups(), hash).unwrap();
+        self.backend = None;
+        let home = std::mem::replace(&mut self.home, Box::new(Nowhere));
+        *self = Self::open(home, self.disk.after_crash(loss), dropped);
         assert!(self.log.committed() <= committed, "nothing is committed that was not marked");
     }
 
@@ -136,6 +140,11 @@ impl System {
         let frames = self.store.end_epoch(epoch)?;
         self.log.prepare(&EpochRecord { epoch, frames, ..EpochRecord::default() })?;
         self.epoch = epoch;
+        // With the mark, values whose lives are over by now may go.
+        let now = self.input.last().map(|(at, _)| *at);
+        for (backend, now) in self.backend.iter().zip(now) {
+            backend.expire(&Self::times(now));
+        }
         for group in self.groups() {
             let one = KeyGroupRange::new(group.0, group.0 + 1);
             match &self.backend {
@@ -262,7 +271,7 @@ impl System {
         }
     }
 
-    pub(super) fn step(mut self, model: &Model, step: &Step) -> Self {
+    pub(crate) fn step(mut self, model: &Model, step: &Step) -> Self {
         let now = model.now;
         match step {
             Step::Batch(ops, fails) => {

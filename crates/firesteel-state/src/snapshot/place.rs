@@ -54,7 +54,11 @@ impl FolderStore {
         Self::open_on(OsDisk::shared(), folder)
     }
 
-    pub(crate) fn open_on(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self> {
+    /// [Opens](Self::open) it on a disk of the caller's choice, such as one that crashes.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_on(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self> {
         disk.make_folder(folder)?;
         Ok(Self { disk, folder: folder.to_owned() })
     }

@@ -137,7 +137,11 @@ impl<K, T> Slots<K, T> {
         });
         let mut keeps = moved.iter().map(|to| *to != u32::MAX);
         self.tags.retain(|_| keeps.next().unwrap_or_default());
-        let room = self.slots.len() + self.slots.len() / 4;
+        // Memory is given back and taken in a few sizes: an allocator can use it again, and not only for what is smaller.
+        let room = match self.slots.len() + self.slots.len() / 4 {
+            0 => 0,
+            room => room.next_power_of_two(),
+        };
         self.slots.shrink_to(room);
         self.tags.shrink_to(room);
         if room == 0 {

@@ -3,33 +3,36 @@
 //!
 //! A crash while an epoch is being prepared has two outcomes. Which one it was is found out as an engine does: it asks
 //! the changelog, and then either drops an epoch that no sink committed, or repeats one that was lost.
+//!
+//! The tests of a backend take this file as a module, with what is `crate` here imported at their root, and say where
+//! the backend is at [`Home`].
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 mod contents;
-mod system;
+pub(crate) mod system;
 
 use firesteel_disk::crashing::Loss;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use proptest_state_machine::ReferenceStateMachine;
 
 use self::contents::{Contents, KEYS, Op, op};
-use self::system::{Mode, System};
+pub(crate) use self::system::{Home, System};
 
 const GROUPS: u16 = 3;
 
-type EachGroup = [bool; GROUPS as usize];
+pub(crate) type EachGroup = [bool; GROUPS as usize];
 
 /// A crash at the call of this number that changes a file, or when all is done if there are fewer.
 #[derive(Clone, Copy, Debug)]
-struct Crash {
+pub(crate) struct Crash {
     at: u64,
     loss: Loss,
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub(crate) enum Step {
     /// A batch, after an attempt that got as far as the number says.
     Batch(Vec<Op>, Option<usize>),
     /// The end of an epoch.
@@ -59,7 +62,7 @@ enum Step {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Model {
+pub(crate) struct Model {
     now: i64,
     current: Contents,
     prepared: Contents,
@@ -111,38 +114,4 @@ impl ReferenceStateMachine for Model {
         state.probe = (state.probe + 5) % KEYS;
         state
     }
-}
-
-macro_rules! machines {
-    ($($name:ident),*) => {$(
-        struct $name;
-
-        impl StateMachineTest for $name {
-            type SystemUnderTest = System;
-            type Reference = Model;
-
-            fn init_test(_: &Model) -> System {
-                System::new(Mode::$name)
-            }
-
-            fn apply(system: System, model: &Model, step: Step) -> System {
-                system.step(model, &step)
-            }
-        }
-    )*};
-}
-
-machines! { Memory, Forgetful, Durable }
-
-prop_state_machine! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn state_in_memory_is_what_the_model_says(sequential 1..60 => Memory);
-
-    #[test]
-    fn state_over_a_backend_that_forgets_is_what_the_model_says(sequential 1..60 => Forgetful);
-
-    #[test]
-    fn state_over_a_backend_that_lasts_is_what_the_model_says(sequential 1..60 => Durable);
 }

@@ -118,14 +118,18 @@ fn a_crash_at_any_call_keeps_what_was_acknowledged_and_not_committed() {
         disk.fail_at(at);
         let mut progress = Progress::default();
         let finished = run(&disk, &mut progress, 16);
-        for loss in [Loss::All, Loss::Nothing].into_iter().chain((1..6).map(Loss::Some)) {
-            let disk = disk.after_crash(loss);
-            let context = format!("call {at}, {loss:?}, {progress:?}");
+        let losses = [Loss::All, Loss::Nothing].into_iter().chain((1..6).map(Loss::Some));
+        let crashes = losses.map(|loss| (disk.after_crash(loss), format!("{loss:?}")));
+        for (disk, how) in crashes.chain([(disk.after_exit(), "exit".to_owned())]) {
+            let context = format!("call {at}, {how}, {progress:?}");
             let (log, store) = open(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
             let (first, end) = bounds(&log);
             assert!((progress.marked..=progress.committed).contains(&first), "{context}: begins at {first}");
             assert!((progress.acknowledged..=progress.pushed).contains(&end), "{context}: ends at {end}");
             assert_eq!(read(&log), (first..end).collect::<Vec<_>>(), "{context}");
+            // What is shown stays, also if the power fails now.
+            let (again, _) = open(&disk.after_crash(Loss::All)).unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert_eq!((bounds(&again), read(&again)), ((first, end), read(&log)), "{context}");
             // It goes on from here, and once more.
             store.push_all(end..end + 5).unwrap();
             commit(&log, end + 2);
@@ -211,6 +215,27 @@ fn a_full_disk_makes_the_receiver_wait_and_reading_goes_on() {
     assert_eq!(read(&log), (19..40).collect::<Vec<_>>());
     log.stop();
     assert_eq!(read(&open(&disk.after_crash(Loss::All)).unwrap().0), (19..40).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_a_failed_write_has_left_is_cut_off_before_the_next_one() {
+    let disk = CrashingDisk::default();
+    let (told, retries) = mpsc::channel();
+    let (log, stores) = log_on(disk.shared());
+    let log = log.segment_bytes(1 << 20).on_retry(move |_, _| _ = told.send(()));
+    log.start(Wake::silent()).unwrap();
+    let store = stores.recv_timeout(PATIENCE).unwrap();
+    store.push(0).unwrap();
+    disk.set_full(true);
+    std::thread::scope(|scope| {
+        let pushing = std::thread::Builder::new().spawn_scoped(scope, || store.push_all(1..4)).unwrap();
+        (0..3).for_each(|_| retries.recv_timeout(PATIENCE).unwrap());
+        disk.set_full(false);
+        pushing.join().unwrap().unwrap();
+    });
+    store.push(4).unwrap();
+    assert_eq!(read(&log), [0, 1, 2, 3, 4]);
+    assert_eq!(read(&open(&disk.after_crash(Loss::All)).unwrap().0), [0, 1, 2, 3, 4]);
 }
 
 #[test]

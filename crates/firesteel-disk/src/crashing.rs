@@ -168,6 +168,21 @@ impl CrashingDisk {
         Self(Arc::new(Mutex::new(inner)))
     }
 
+    /// What is there when the process has died and the machine goes on, in working order: everything, and what was not
+    /// synced can still be lost.
+    #[must_use]
+    pub fn after_exit(&self) -> Self {
+        let inner = self.inner();
+        let left = Inner {
+            files: inner.files.clone(),
+            names: inner.names.clone(),
+            synced_names: inner.synced_names.clone(),
+            next: inner.next,
+            ..Inner::default()
+        };
+        Self(Arc::new(Mutex::new(left)))
+    }
+
     /// Replaces a file's contents, as damage does.
     ///
     /// # Panics

@@ -83,6 +83,11 @@ fn a_crash_keeps_what_was_synced() {
     file.append(b", not synced").unwrap();
     assert_eq!(disk.after_crash(Loss::All).read(&path()).unwrap(), b"synced");
     assert_eq!(disk.after_crash(Loss::Nothing).read(&path()).unwrap(), b"synced, not synced");
+    let exited = disk.after_exit();
+    assert_eq!(exited.read(&path()).unwrap(), b"synced, not synced");
+    assert_eq!(exited.after_crash(Loss::All).read(&path()).unwrap(), b"synced");
+    exited.open(&path()).unwrap().sync().unwrap();
+    assert_eq!(exited.after_crash(Loss::All).read(&path()).unwrap(), b"synced, not synced");
     let seen = |seed| disk.after_crash(Loss::Some(seed)).read(&path()).unwrap();
     assert!((0..20).any(|seed| seen(seed) == b"synced") && (0..20).any(|seed| seen(seed) != b"synced"));
 }

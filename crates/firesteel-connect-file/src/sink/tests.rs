@@ -135,9 +135,10 @@ fn a_crash_at_any_call_leaves_committed_epochs_as_they_are_and_the_next_run_make
         disk.fail_at(at);
         let (committed, ended) = run(&disk, 1);
         assert!(ended.is_err());
-        for loss in [Loss::All, Loss::Nothing].into_iter().chain((1..8).map(Loss::Some)) {
-            let disk = disk.after_crash(loss);
-            let context = format!("call {at}, {loss:?}");
+        let losses = [Loss::All, Loss::Nothing].into_iter().chain((1..8).map(Loss::Some));
+        let crashes = losses.map(|loss| (disk.after_crash(loss), format!("{loss:?}")));
+        for (disk, how) in crashes.chain([(disk.after_exit(), "exit".to_owned())]) {
+            let context = format!("call {at}, {how}");
             let sink = started(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
             let found = last(&sink);
             assert!((committed..=committed + 1).contains(&found), "{context}: {found}, {committed} were acknowledged");

@@ -8,16 +8,16 @@ use firesteel_disk::crashing::CrashingDisk;
 
 use super::{PATIENCE, bounds, commit, log_on, open, read, split};
 
-/// A log of several segments, of which some records are committed: the files, and where it begins and ends.
-fn written() -> (CrashingDisk, u64, u64) {
+/// A log of several segments, of which some records are committed, or none; and where it ends.
+fn written(committed: u64) -> (CrashingDisk, u64) {
     let disk = CrashingDisk::default();
     let (log, store) = open(&disk).unwrap();
     for step in 0..6 {
         store.push_all(step * 10..step * 10 + 10).unwrap();
     }
-    commit(&log, 7);
+    commit(&log, committed);
     log.stop();
-    (disk, 7, 60)
+    (disk, 60)
 }
 
 fn segments(disk: &CrashingDisk) -> Vec<PathBuf> {
@@ -26,10 +26,19 @@ fn segments(disk: &CrashingDisk) -> Vec<PathBuf> {
 
 #[test]
 fn damage_is_named_and_given_up_only_when_somebody_says_so() {
-    let (disk, first, end) = written();
+    let (mut skipped, mut lost_marks) = (0, 0);
+    // With a note of what is committed at the end, and with records there.
+    for first in [7, 0] {
+        damage_everywhere(first, &mut skipped, &mut lost_marks);
+    }
+    assert!(skipped > 100 && lost_marks > 0, "{skipped}, {lost_marks}");
+}
+
+/// Flips a bit of every byte in turn.
+fn damage_everywhere(first: u64, skipped: &mut u64, lost_marks: &mut u64) {
+    let (disk, end) = written(first);
     let paths = segments(&disk);
     assert!(paths.len() >= 3, "{paths:?}");
-    let (mut skipped, mut lost_marks) = (0, 0);
     for path in &paths {
         for at in 0..disk.read(path).unwrap().len() {
             let disk = disk.copy();
@@ -48,8 +57,8 @@ fn damage_is_named_and_given_up_only_when_somebody_says_so() {
             assert!(found.is_sorted() && lost.len() <= 10, "{context}: {found:?}");
             // The mark may be what was lost, and then the log begins earlier.
             assert!(found.iter().all(|record| *record < end), "{context}: {found:?}");
-            lost_marks += u64::from(found.first() < Some(&first));
-            skipped += u64::from(!lost.is_empty());
+            *lost_marks += u64::from(found.first() < Some(&first));
+            *skipped += u64::from(!lost.is_empty());
             // Positions of lost records are not given away again.
             let next = bounds(&log).1;
             assert!(next >= end, "{context}: {next}");
@@ -59,12 +68,11 @@ fn damage_is_named_and_given_up_only_when_somebody_says_so() {
             assert!(lost.windows(2).all(|pair| pair[1] == pair[0] + 1), "{context}: {lost:?}");
         }
     }
-    assert!(skipped > 100 && lost_marks > 0, "{skipped}, {lost_marks}");
 }
 
 #[test]
 fn a_segment_that_is_gone_is_missed() {
-    let (disk, _, end) = written();
+    let (disk, end) = written(7);
     let gone = segments(&disk).remove(1);
     disk.lose(&gone);
     let error = open(&disk).map(drop).unwrap_err();
@@ -118,7 +126,7 @@ fn a_torn_end_is_cut_off_wherever_it_is_torn() {
 
 #[test]
 fn random_changes_are_survived() {
-    let (disk, _, _) = written();
+    let (disk, _) = written(7);
     let paths = segments(&disk);
     let mut seed = 7u64;
     let mut random = |bound: usize| {

@@ -47,7 +47,7 @@ mod wire;
 
 pub use backend::{BackendMetrics, MemoryBackend, OpenBackend, StateBackend};
 pub use budget::{MemoryBudget, Reservation};
-pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochRecord};
+pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochLog, EpochRecord};
 pub use changes::Changes;
 pub use codec::{StateKey, StateValue};
 pub use context::KeyContext;

@@ -171,6 +171,23 @@ impl Snapshots {
         self.images(manifest, |_, _| Ok(()))
     }
 
+    /// As [`images`](Self::images), but goes on behind what is damaged. Of a file that cannot be read, only the first
+    /// image is reported.
+    pub fn survey(&self, manifest: &Manifest, mut each: impl FnMut(&ImageRef, Result<Frame>)) {
+        let files: BTreeSet<&str> = manifest.images.iter().map(|image| image.file.as_str()).collect();
+        for file in files {
+            let mut images = manifest.images.iter().filter(|image| image.file == file);
+            match self.store.get(file) {
+                Ok(bytes) => images.for_each(|image| each(image, self.image_in(image, &bytes))),
+                Err(error) => {
+                    if let Some(first) = images.next() {
+                        each(first, Err(error));
+                    }
+                }
+            }
+        }
+    }
+
     /// Keeps the newest `keep` snapshots (at least one) and removes the others, with the files that no snapshot needs
     /// any more. Returns the epoch up to which the changelog is superfluous for all that are kept.
     ///

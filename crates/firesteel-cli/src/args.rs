@@ -34,7 +34,7 @@ pub(crate) enum Checkpoint {
     Verify(Verify),
     /// Compares a checkpoint with the description of a program.
     ///
-    /// The description is the JSON that a program gets from `StreamingContext::describe_state`.
+    /// The description is the JSON that a program gets from `StreamingContext::describe`.
     Diff(Diff),
 }
 

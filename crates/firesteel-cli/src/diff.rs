@@ -1,12 +1,12 @@
 //! `firesteel checkpoint diff`: a checkpoint beside the description of a program.
 
-use firesteel_state::StoreSchema;
+use firesteel_state::{Cursor, EpochLog, JobDescription, StateError};
 use serde::Serialize;
 
 use crate::Outcome;
 use crate::args::Diff;
 use crate::error::{CliError, Result};
-use crate::folder::Folder;
+use crate::folder::{Folder, steady};
 use crate::screen::Screen;
 
 /// The comparison, as JSON.
@@ -22,10 +22,15 @@ struct Compared<'a> {
 pub(crate) fn run(args: &Diff, screen: &mut Screen<'_>) -> Result<Outcome> {
     let folder = Folder::open(&args.target)?;
     let declared = read(args)?;
-    let catalog = folder.catalog(&folder.manifests()?)?;
-    let comparison = catalog.compare(&declared);
+    let manifests = folder.manifests()?;
+    let catalog = folder.catalog(&manifests)?;
+    let cursor = steady(|| {
+        let log = folder.reader()?;
+        Ok(Cursor::at(&manifests.sound, &log, log.last_epoch().unwrap_or(0))?)
+    })?;
+    let comparison = declared.compare(&catalog, &cursor);
     // A declaration that makes no sense is told as the job would tell it.
-    if let Err(error @ firesteel_state::StateError::Declaration { .. }) = catalog.with(&declared, true) {
+    if let Err(error @ StateError::Declaration { .. }) = catalog.with(&declared.states, true) {
         return Err(error.into());
     }
     let goes_on = comparison.fits() && comparison.lost().is_empty();
@@ -50,7 +55,7 @@ pub(crate) fn run(args: &Diff, screen: &mut Screen<'_>) -> Result<Outcome> {
     Ok(if goes_on { Outcome::Well } else { Outcome::Wrong })
 }
 
-fn read(args: &Diff) -> Result<Vec<StoreSchema>> {
+fn read(args: &Diff) -> Result<JobDescription> {
     let path = &args.description;
     let wrong = |source| CliError::Description { path: path.clone(), source };
     let text = std::fs::read_to_string(path).map_err(|error| wrong(error.into()))?;

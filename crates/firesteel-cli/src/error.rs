@@ -43,7 +43,7 @@ pub enum CliError {
         reason: String,
     },
     /// The description of a program cannot be read.
-    #[error("FS-C004: {} is no description of a program: {source}; write one with StreamingContext::describe_state", path.display())]
+    #[error("FS-C004: {} is no description of a program: {source}; write one with StreamingContext::describe", path.display())]
     Description {
         /// The file.
         path: PathBuf,

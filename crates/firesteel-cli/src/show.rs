@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use firesteel_state::changelog::SegmentReport;
-use firesteel_state::{Catalog, EpochRecord, Manifest, TableKind};
+use firesteel_state::{Catalog, Cursor, EpochRecord, Manifest, TableKind};
 use serde::Serialize;
 
 use crate::Outcome;
 use crate::args::Show;
 use crate::epochs::{Batch, Watermark, batch, watermarks};
 use crate::error::Result;
-use crate::folder::Folder;
+use crate::folder::{Folder, Manifests};
 use crate::progress::Progress;
 use crate::screen::Screen;
 use crate::table::render;
@@ -25,11 +25,14 @@ struct Report {
     folder: String,
     first_epoch: Option<u64>,
     last_epoch: Option<u64>,
+    /// The epoch with which the checkpoint was begun.
+    begun: Option<u64>,
     /// The last epoch that is known to be committed; 0 for none.
     committed: u64,
     key_groups: Option<u16>,
     changelog: Vec<File>,
     snapshots: Vec<Snapshot>,
+    operators: Vec<Operator>,
     states: Vec<State>,
     inputs: Vec<Input>,
     watermarks: Vec<Watermark>,
@@ -61,9 +64,17 @@ struct Snapshot {
 }
 
 #[derive(Serialize)]
+struct Operator {
+    operator: String,
+    /// The type of its keys.
+    key: String,
+    /// Entries of all its states, as far as the job has counted them.
+    entries: Option<u64>,
+}
+
+#[derive(Serialize)]
 struct State {
     operator: String,
-    key: String,
     state: String,
     kind: &'static str,
     holds: String,
@@ -76,13 +87,17 @@ struct Input {
     input: String,
     split: String,
     next: u64,
+    /// Whether nothing more comes.
+    ended: bool,
 }
 
 pub(crate) fn run(args: &Show, screen: &mut Screen<'_>) -> Result<Outcome> {
     let folder = Folder::open(&args.target)?;
     let mut report = Report { folder: folder.path.display().to_string(), ..Report::default() };
-    changelog(&folder, &mut report)?;
-    snapshots(&folder, &mut report)?;
+    let manifests = folder.manifests()?;
+    let cursor = changelog(&folder, &manifests, &mut report)?;
+    stand(&cursor, &mut report);
+    snapshots(&folder, &manifests, &cursor, &mut report)?;
     if args.target.json {
         screen.json(&report)?;
     } else {
@@ -94,9 +109,13 @@ pub(crate) fn run(args: &Show, screen: &mut Screen<'_>) -> Result<Outcome> {
     Ok(if report.problems.is_empty() { Outcome::Well } else { Outcome::Wrong })
 }
 
-fn changelog(folder: &Folder, report: &mut Report) -> Result<()> {
+/// Looks through the changelog. Returns where the job stood at the end of it, as far as that can be told.
+fn changelog(folder: &Folder, manifests: &Manifests, report: &mut Report) -> Result<Cursor> {
     let progress = Progress::of_bytes("changelog", folder.changelog_bytes());
     let mut positions = BTreeMap::new();
+    let base = manifests.sound.iter().rev();
+    let base = base.filter_map(|base| Some((Cursor::decode(&base.extra, base.epoch).ok()?, base.replay_from())));
+    let (mut cursor, from) = base.into_iter().next().unwrap_or_default();
     for segment in folder.segments()? {
         let segment = segment?;
         for place in &segment.records {
@@ -107,7 +126,14 @@ fn changelog(folder: &Folder, report: &mut Report) -> Result<()> {
             report.first_epoch.get_or_insert(place.epoch);
             report.last_epoch = Some(place.epoch);
             match segment.read(place) {
-                Ok(record) => note(&record, &mut positions, report),
+                Ok(record) => {
+                    note(&record, &mut positions, report);
+                    match Cursor::decode(&record.extra, record.epoch) {
+                        Ok(later) if record.epoch > from => cursor.advance(later),
+                        Ok(_) => {}
+                        Err(error) => report.problems.push(error.to_string()),
+                    }
+                }
                 Err(error) => report.problems.push(error.to_string()),
             }
         }
@@ -115,9 +141,23 @@ fn changelog(folder: &Folder, report: &mut Report) -> Result<()> {
         report.changelog.push(file(&segment));
         progress.advance(segment.bytes());
     }
-    let input = |((input, split), next)| Input { input, split, next };
+    let input = |((input, split), next)| Input { input, split, next, ended: false };
     report.inputs = positions.into_iter().map(input).collect();
-    Ok(())
+    Ok(cursor)
+}
+
+/// The engine's own account of where the job stands, if there is one, in place of what the ranges tell.
+fn stand(cursor: &Cursor, report: &mut Report) {
+    if *cursor == Cursor::default() {
+        return;
+    }
+    report.begun = Some(cursor.begun);
+    report.inputs.clear();
+    for (name, input) in &cursor.inputs {
+        for (split, at) in &input.splits {
+            report.inputs.push(Input { input: name.clone(), split: split.clone(), next: at.next, ended: at.ended });
+        }
+    }
 }
 
 /// Where the epoch left the job.
@@ -143,8 +183,7 @@ fn file(segment: &SegmentReport) -> File {
     }
 }
 
-fn snapshots(folder: &Folder, report: &mut Report) -> Result<()> {
-    let manifests = folder.manifests()?;
+fn snapshots(folder: &Folder, manifests: &Manifests, cursor: &Cursor, report: &mut Report) -> Result<()> {
     let all = manifests.sound.iter().flat_map(|manifest| &manifest.images).map(|image| image.length).sum();
     let progress = Progress::of_bytes("snapshots", all);
     for manifest in &manifests.sound {
@@ -166,8 +205,8 @@ fn snapshots(folder: &Folder, report: &mut Report) -> Result<()> {
         report.problems.push(error.to_string());
     }
     report.snapshots.sort_by_key(|snapshot| snapshot.id);
-    match folder.catalog(&manifests) {
-        Ok(catalog) => states(&catalog, report),
+    match folder.catalog(manifests) {
+        Ok(catalog) => states(&catalog, cursor, report),
         Err(error) => report.problems.push(error.to_string()),
     }
     Ok(())
@@ -184,13 +223,17 @@ fn snapshot(manifest: &Manifest, sound: bool) -> Snapshot {
     }
 }
 
-fn states(catalog: &Catalog, report: &mut Report) {
+fn states(catalog: &Catalog, cursor: &Cursor, report: &mut Report) {
     report.key_groups = Some(catalog.groups().count());
     for store in catalog.stores() {
+        report.operators.push(Operator {
+            operator: store.operator.clone(),
+            key: store.key.to_string(),
+            entries: cursor.keys.get(&store.operator).copied(),
+        });
         for table in &store.tables {
             report.states.push(State {
                 operator: store.operator.clone(),
-                key: store.key.to_string(),
                 state: table.name.clone(),
                 kind: match table.kind {
                     TableKind::Value => "value",
@@ -249,17 +292,23 @@ fn tables(report: &Report) -> String {
     });
     let states = report.states.iter().map(|state| {
         let ttl = state.ttl.clone().unwrap_or_default();
-        let texts = [&state.operator, &state.key, &state.state].map(|text| cell(text));
-        let [operator, key, name] = texts;
-        [operator, key, name, state.kind.to_owned(), cell(&state.holds), ttl]
+        [cell(&state.operator), cell(&state.state), state.kind.to_owned(), cell(&state.holds), ttl]
     });
-    let inputs = report.inputs.iter().map(|input| [cell(&input.input), cell(&input.split), grouped(input.next)]);
+    let operators = report.operators.iter().map(|operator| {
+        let entries = operator.entries.map_or_else(String::new, grouped);
+        [cell(&operator.operator), cell(&operator.key), entries]
+    });
+    let inputs = report.inputs.iter().map(|input| {
+        let ended = if input.ended { "ended" } else { "" };
+        [cell(&input.input), cell(&input.split), grouped(input.next), ended.to_owned()]
+    });
     let marks = report.watermarks.iter().map(|mark| [cell(&mark.operator), cell(&mark.split), mark.watermark.clone()]);
     [
         render("changelog", ["file", "epochs", "size#", "sound"], files.collect()),
         render("snapshots", ["id#", "epoch#", "needs epochs from#", "shards#", "size#", "sound"], snapshots.collect()),
-        render("state", ["operator", "key", "state", "kind", "holds", "lives for"], states.collect()),
-        render("inputs", ["input", "split", "next position#"], inputs.collect()),
+        render("operators with state", ["operator", "key", "entries#"], operators.collect()),
+        render("state", ["operator", "state", "kind", "holds", "lives for"], states.collect()),
+        render("inputs", ["input", "split", "next position#", ""], inputs.collect()),
         render("watermarks", ["operator", "split", "watermark"], marks.collect()),
         render("last batches", ["batch#", "time", "read"], report.last_batches.iter().map(Batch::cells).collect()),
     ]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use firesteel_state::snapshot::recover;
-use firesteel_state::{EpochLog, Manifest, SnapshotStore, StateError};
+use firesteel_state::{Cursor, EpochLog, Manifest, SnapshotStore, StateError};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -74,7 +74,8 @@ fn changelog(folder: &Folder, findings: &mut Findings) -> Result<()> {
         }
         for record in segment.records.iter().filter(|record| !record.is_mark) {
             findings.epochs += 1;
-            if let Err(error) = segment.read(record) {
+            let read = segment.read(record).and_then(|record| Cursor::decode(&record.extra, record.epoch));
+            if let Err(error) = read {
                 findings.problems.push(problem(None, &error));
             }
         }
@@ -93,6 +94,9 @@ fn snapshots(folder: &Folder, findings: &mut Findings) -> Result<()> {
     let mut seen = HashSet::new();
     for manifest in &manifests.sound {
         let mut found = vec![];
+        if let Err(error) = Cursor::decode(&manifest.extra, manifest.epoch) {
+            found.push(problem(Some(manifest.id), &error));
+        }
         folder.snapshots.survey(manifest, |image, read| {
             let new = seen.insert(place(image));
             if new {

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 
 use firesteel_cli::Outcome;
-use firesteel_state::{Declaration, StoreSchema};
+use firesteel_state::{Declaration, JobDescription};
 
 use crate::job::{checkpoint, counts, description, velocity};
 use crate::run;
 
-fn written(folder: &tempfile::TempDir, program: &[StoreSchema]) -> PathBuf {
+fn written(folder: &tempfile::TempDir, program: &JobDescription) -> PathBuf {
     let path = folder.path().join("description.json");
     std::fs::write(&path, serde_json::to_string_pretty(program).unwrap()).unwrap();
     path
@@ -29,19 +29,24 @@ fn what_is_lost_new_and_different_is_told() {
     let folder = checkpoint();
     let mut changed = velocity().0;
     changed.value::<u8>("more");
-    let path = written(&folder, &[changed.schema()]);
+    let program = JobDescription { states: vec![changed.schema()], inputs: vec!["rates".into(), "more".into()] };
+    let path = written(&folder, &program);
     let lost = run("diff", folder.path(), &[path.to_str().unwrap()]);
     assert_eq!(lost.outcome, Outcome::Wrong);
-    assert!(
-        lost.out.contains("  lost:    counts/count: value of u64\n  new:     velocity/more: value of u8\n"),
-        "{}",
-        lost.out
-    );
+    for line in [
+        "  lost:    counts/count: value of u64\n",
+        "  lost:    input payments: the position in 1 split\n",
+        "  new:     velocity/more: value of u8\n",
+        "  new:     input more\n",
+    ] {
+        assert!(lost.out.contains(line), "{}", lost.out);
+    }
     assert!(lost.out.ends_with("it would lose what is named above\n"), "{}", lost.out);
 
     let mut other = Declaration::<(u32, u32)>::new("counts");
     other.value::<i64>("count");
-    let path = written(&folder, &[velocity().0.schema(), other.schema()]);
+    let path =
+        written(&folder, &JobDescription { states: vec![velocity().0.schema(), other.schema()], ..description() });
     let differs = run("diff", folder.path(), &[path.to_str().unwrap()]);
     assert_eq!(differs.outcome, Outcome::Wrong);
     assert!(
@@ -60,7 +65,8 @@ fn what_is_no_description_is_refused() {
     let nothing = run("diff", folder.path(), &[path.to_str().unwrap()]);
     assert_eq!(nothing.outcome, Outcome::Failed);
     assert!(nothing.err.starts_with("FS-C004: DIR/LOCK is no description of a program"), "{}", nothing.err);
-    let path = written(&folder, &[counts().0.schema(), counts().0.schema()]);
+    let path =
+        written(&folder, &JobDescription { states: vec![counts().0.schema(), counts().0.schema()], ..description() });
     let twice = run("diff", folder.path(), &[path.to_str().unwrap()]);
     assert!(twice.err.starts_with("FS-T008"), "{}", twice.err);
 }

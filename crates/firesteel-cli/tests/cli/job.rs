@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use firesteel_state::changelog::{BatchBoundary, InputRange, OperatorWatermark};
+use firesteel_state::cursor::{InputCursor, SplitCursor};
 use firesteel_state::{
-    Catalog, Changelog, ChangelogOptions, CheckpointLock, Declaration, EpochRecord, KeyGroups, KeyedStore, List, Map,
-    Snapshots, StateKey, StateOptions, StateStore, StoreSchema, Timers, Times, Ttl, Value,
+    Catalog, Changelog, ChangelogOptions, CheckpointLock, Cursor, Declaration, EpochRecord, JobDescription, KeyGroups,
+    KeyedStore, List, Map, Snapshots, StateKey, StateOptions, StateStore, Timers, Times, Ttl, Value,
 };
 use firesteel_window::{Timestamp, hours, seconds};
 use serde::{Deserialize, Serialize};
@@ -84,9 +85,14 @@ fn with<K: StateKey>(
     run(&mut store.lock(store.group_of(hash)).key(hash, &key, times));
 }
 
-/// The states of the program, as its description has them.
-pub(crate) fn description() -> Vec<StoreSchema> {
-    vec![velocity().0.schema(), counts().0.schema()]
+/// The program's description.
+pub(crate) fn description() -> JobDescription {
+    let states = vec![velocity().0.schema(), counts().0.schema()];
+    JobDescription { states, inputs: vec!["payments".to_owned(), "rates".to_owned()] }
+}
+
+fn at(number: u32, next: u64, ended: bool) -> SplitCursor {
+    SplitCursor { number, next, ended }
 }
 
 /// A job that goes on epoch by epoch.
@@ -106,7 +112,7 @@ impl Job {
         let lock = CheckpointLock::acquire(folder).unwrap();
         let (velocity, handles) = velocity();
         let (counts, count) = counts();
-        let catalog = Catalog::new(groups()).with(&description(), false).unwrap();
+        let catalog = Catalog::new(groups()).with(&description().states, false).unwrap();
         let setup = firesteel_state::StoreSetup {
             catalog: &catalog,
             backend: None,
@@ -179,7 +185,7 @@ impl Job {
                 split: String::new(),
                 watermark: at - seconds(5),
             }],
-            extra: vec![],
+            extra: self.cursor().encode().unwrap(),
             frames,
         };
         self.log.prepare(&record).unwrap();
@@ -201,7 +207,29 @@ impl Job {
                 writer.add(through, &image).unwrap();
             }
         }
-        writer.finish(vec![]).unwrap();
+        let mut cursor = self.cursor();
+        cursor.inputs.get_mut("rates").unwrap().splits.insert("old".to_owned(), at(7, 1, true));
+        writer.finish(cursor.encode().unwrap()).unwrap();
+    }
+
+    /// Where the job stands at the end of the epoch.
+    fn cursor(&self) -> Cursor {
+        let epoch = self.epoch;
+        let input = |name: &str, split: &str, at| {
+            let splits = [(split.to_owned(), at)].into();
+            (name.to_owned(), InputCursor { splits, gone: vec![] })
+        };
+        Cursor {
+            batch: 2 * epoch,
+            split_numbers: 7,
+            inputs: [
+                input("payments", "part-0", at(1, 100 * epoch + 100, false)),
+                input("rates", "", at(2, epoch + 1, false)),
+            ]
+            .into(),
+            keys: [("velocity".to_owned(), 10 * epoch)].into(),
+            ..Cursor::default()
+        }
     }
 
     /// Six epochs, with a snapshot after the second and one of half of the key groups after the fourth. The last epoch

@@ -28,7 +28,7 @@ pub struct Recovery<'a> {
 /// and no snapshot holds a shard that it lacks; that reads no image. Otherwise it is the newest sound snapshot that the changelog continues: a damaged one is
 /// passed over in favour of an older one, down to an empty state if the changelog goes back to the first epoch, which
 /// is 1. The epoch that was prepared last is part of what is restored: who knows that no sink committed it
-/// [drops](Changelog::drop_last) it before.
+/// [drops](crate::Changelog::drop_last) it before.
 ///
 /// # Errors
 /// [`StateError::NothingGood`] when no snapshot is sound and the changelog does not go back far enough;

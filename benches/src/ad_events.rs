@@ -19,7 +19,7 @@ pub const DELAY: i64 = SECOND;
 pub const COUNTED_KIND: u8 = 0;
 
 /// Event time that a data set spans, in microseconds: thirty windows.
-const SPAN: i64 = 30 * WINDOW;
+pub const SPAN: i64 = 30 * WINDOW;
 /// Event time of the first event: 2026-01-01T00:00:00Z.
 const START: i64 = 1_767_225_600 * SECOND;
 /// Most events are late by less than this, in microseconds.

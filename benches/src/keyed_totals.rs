@@ -24,8 +24,13 @@ pub mod assignment;
 pub mod batches;
 pub mod contest;
 pub mod events;
+pub mod firesteel_side;
 pub mod hand_written;
+pub mod overhead;
 pub mod reference;
+pub mod resume;
+#[cfg(feature = "rocksdb")]
+pub mod rocksdb;
 pub mod sides;
 pub mod state_layer;
 pub mod table;

@@ -84,6 +84,8 @@ const LAYERS: &[(&str, Uses)] = &[
 /// The members that are no libraries: nothing depends on them.
 const PROGRAMS: &[(&str, Uses)] = &[
     ("firesteel-benches", Uses::AllBelow),
+    // It looks at what jobs leave behind, and runs none.
+    ("firesteel-cli", Uses::Only(&["firesteel-state", "firesteel-window"])),
     ("firesteel-examples", Uses::AllBelow),
     ("firesteel-tests", Uses::AllBelow),
     ("xtask", Uses::Only(&[])),

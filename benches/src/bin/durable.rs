@@ -8,13 +8,15 @@ use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand};
+use firesteel_benches::ad_events::{AdEvents, Campaigns};
 use firesteel_benches::keyed_totals::contest::{ContestError, Peers, observe, scripts};
 use firesteel_benches::keyed_totals::events::{KeyedEvents, Shape};
 use firesteel_benches::keyed_totals::reference::Totals;
 use firesteel_benches::keyed_totals::sides::{Program, SIDES, Side, side};
-use firesteel_benches::keyed_totals::table::{Figure, Table};
-use firesteel_benches::keyed_totals::{Assignment, Phases};
+use firesteel_benches::keyed_totals::table::{Figure, Table, median};
+use firesteel_benches::keyed_totals::{Assignment, Phases, overhead, resume};
 use firesteel_benches::options::{positive, target_folder};
+use firesteel_benches::workload::Setting;
 
 /// Runs the sides of W3 in turn, each in a process of its own, and compares their speed and memory.
 #[derive(Debug, Parser)]
@@ -32,6 +34,44 @@ enum Only {
     /// Runs one side of this program, here; what a contest starts.
     #[command(hide = true)]
     Side(OneSide),
+    /// Measures what a checkpoint folder costs W1a, which has hardly any state.
+    Overhead(Overhead),
+    /// Measures how long a job with much state takes to its first batch when it is started again.
+    Resume(Resume),
+}
+
+#[derive(Debug, Args)]
+struct Overhead {
+    /// Ad events, which are read again and again.
+    #[arg(long, default_value_t = 20_000_000, value_parser = positive)]
+    events: usize,
+
+    /// How often they are read in one run.
+    #[arg(long, default_value_t = 60, value_parser = positive)]
+    times: usize,
+
+    /// Records of a micro-batch.
+    #[arg(long, default_value_t = 1_000_000, value_parser = positive)]
+    batch: usize,
+
+    /// Worker threads.
+    #[arg(long, default_value_t = 2, value_parser = positive)]
+    threads: usize,
+
+    /// Runs with and without; the medians count.
+    #[arg(long, default_value_t = 5, value_parser = positive)]
+    rounds: usize,
+}
+
+#[derive(Debug, Args)]
+struct Resume {
+    /// Megabytes of state, at 24 bytes a key.
+    #[arg(long, default_value_t = 1_000, value_parser = positive)]
+    megabytes: usize,
+
+    /// Worker threads.
+    #[arg(long, default_value_t = 2, value_parser = positive)]
+    threads: usize,
 }
 
 #[derive(Debug, Args)]
@@ -51,6 +91,8 @@ struct OneSide {
     batch: u64,
     #[arg(long)]
     epoch: f64,
+    #[arg(long)]
+    memory: Option<u64>,
     #[arg(long)]
     folder: PathBuf,
 }
@@ -93,6 +135,10 @@ struct Contest {
     #[arg(long, default_value_t = 1.0)]
     epoch: f64,
 
+    /// Megabytes that state may take, of the sides of Firesteel [default: no limit].
+    #[arg(long, value_parser = positive)]
+    memory: Option<usize>,
+
     /// The Python that has a peer: spark=PATH or flink=PATH.
     #[arg(long, value_parser = python)]
     python: Vec<(String, PathBuf)>,
@@ -111,6 +157,8 @@ fn main() -> ExitCode {
     let options = Options::parse();
     let done = match options.only {
         Some(Only::Side(side)) => run_here(side),
+        Some(Only::Overhead(options)) => measure_overhead(&options),
+        Some(Only::Resume(options)) => measure_resume(&options),
         None => contest(&options.contest),
     };
     match done {
@@ -128,14 +176,79 @@ fn main() -> ExitCode {
 
 /// Runs one side in this process and prints what came of it.
 fn run_here(options: OneSide) -> Result<bool, Box<dyn std::error::Error>> {
-    let OneSide { name, keys, shape, events: count, warm_up, threads, batch, epoch, folder } = options;
+    let OneSide { name, keys, shape, events: count, warm_up, threads, batch, epoch, memory, folder } = options;
     let Some(Program::Here(run)) = side(&name).map(|side| side.program) else {
         return Err(format!("{name} is no side of this program").into());
     };
     let events = KeyedEvents { keys, shape };
-    let run = run(&Assignment { events, count, warm_up, threads, batch, epoch, folder }, &mut Phases::aloud());
+    let run = run(&Assignment { events, count, warm_up, threads, batch, epoch, memory, folder }, &mut Phases::aloud());
     println!("{}", serde_json::to_string(&run)?);
     Ok(true)
+}
+
+/// Runs W1a with and without a checkpoint in turn; whether all answers were the same.
+fn measure_overhead(options: &Overhead) -> Result<bool, Box<dyn std::error::Error>> {
+    let setting = Setting { threads: options.threads, batch: options.batch };
+    let data: &'static AdEvents = Box::leak(Box::new(AdEvents::generate(options.events, Campaigns::Hundred, 1)));
+    let folder = scratch("overhead");
+    let (mut seconds, mut answers) = ([Vec::new(), Vec::new()], Vec::new());
+    for round in 0..options.rounds {
+        for with in [round % 2 == 0, round % 2 == 1] {
+            let (time, answer) = overhead::run(data, options.times as u64, setting, with.then_some(folder.as_path()));
+            let _ = std::fs::remove_dir_all(&folder);
+            eprintln!(
+                "round {}/{}, {} checkpoint: {time:.2} s",
+                round + 1,
+                options.rounds,
+                ["no", "a"][usize::from(with)]
+            );
+            seconds[usize::from(with)].push(time);
+            answers.push(answer);
+        }
+    }
+    let [without, with] = seconds.map(|seconds| median(seconds).unwrap_or_default());
+    let events = (data.events.len() * options.times) as f64 / 1e6;
+    println!(
+        "W1a, {} threads, {} records a batch: {:.0} M events/s without a checkpoint, {:.0} with one; it costs {:.1} %",
+        options.threads,
+        options.batch,
+        events / without,
+        events / with,
+        100.0 * (with / without - 1.0)
+    );
+    Ok(answers.windows(2).all(|pair| pair[0] == pair[1]))
+}
+
+/// Makes state, stops, and starts again, on what is kept locally and on a snapshot.
+fn measure_resume(options: &Resume) -> Result<bool, Box<dyn std::error::Error>> {
+    let keys = (options.megabytes as u64 * 1_000_000).div_ceil(resume::BYTES);
+    let folder = scratch("resume");
+    let report = |what: &str, run: &dyn Fn() -> resume::Times| {
+        let made = run();
+        let resumed = run();
+        println!(
+            "{} MB of state, {keys} keys, {what}: made in {:.1} s; started again, the first batch is done after {:.2} s",
+            options.megabytes, made.whole, resumed.first_batch
+        );
+        let _ = std::fs::remove_dir_all(&folder);
+    };
+    report("in memory, from snapshot and changelog", &|| {
+        resume::run(keys, &folder, options.threads, |checkpoint| checkpoint)
+    });
+    #[cfg(feature = "rocksdb")]
+    report("in RocksDB, from its local store", &|| {
+        resume::run(keys, &folder, options.threads, |checkpoint| {
+            checkpoint.backend(firesteel_benches::keyed_totals::rocksdb::OpenRocksDb)
+        })
+    });
+    Ok(true)
+}
+
+/// A folder for what is written while measuring.
+fn scratch(what: &str) -> PathBuf {
+    let folder = target_folder().join(format!("bench/durable-{}-{what}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    folder
 }
 
 /// Runs everything that was asked for; whether all totals were right.
@@ -177,7 +290,7 @@ fn measure(events: KeyedEvents, options: &Contest) -> Result<Vec<Figure>, Contes
         for turn in 0..sides.len() {
             let index = (round + turn) % sides.len();
             let side = sides[index];
-            let folder = target_folder().join(format!("bench/durable-{}-{}", std::process::id(), side.name));
+            let folder = scratch(side.name);
             let count = match side.program {
                 Program::Here(_) => options.events.unwrap_or(150_000_000) as u64,
                 Program::Script(_) => {
@@ -188,6 +301,7 @@ fn measure(events: KeyedEvents, options: &Contest) -> Result<Vec<Figure>, Contes
                 threads: options.threads,
                 batch: options.batch as u64,
                 epoch: options.epoch,
+                memory: options.memory.map(|megabytes| (megabytes as u64) << 20),
                 ..Assignment::new(events, count, &folder)
             };
             let mut shown = Shown::new(format!("round {}/{}, {}", round + 1, options.rounds, side.name), count);

@@ -112,6 +112,9 @@ fn command(side: &Side, assignment: &Assignment, peers: &Peers) -> Result<Comman
             let mut command = Command::new(this);
             command.args(["side", side.name]);
             command.args(["--batch", &assignment.batch.to_string(), "--epoch", &assignment.epoch.to_string()]);
+            if let Some(bytes) = assignment.memory {
+                command.args(["--memory", &bytes.to_string()]);
+            }
             command
         }
         Program::Script(script) => {

@@ -200,8 +200,12 @@ fn main() {
 
     let folder = std::env::temp_dir().join(format!("firesteel-rocksdb-throughput-{}", std::process::id()));
     let budget = MemoryBudget::new(budget);
-    let options =
-        RocksDbOptions::default().budget(budget.clone()).memory(32 << 20).page_bytes(page).compression(compression);
+    let options = RocksDbOptions::default()
+        .budget(budget.clone())
+        .memory(32 << 20)
+        .page_bytes(page)
+        .compression(compression)
+        .file_from(file_from);
     let backend = Arc::new(RocksDbBackend::open(&folder, options).unwrap());
     let mut states = Declaration::new("totals");
     let total = states.value("total");

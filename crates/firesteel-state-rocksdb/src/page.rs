@@ -100,6 +100,15 @@ pub(crate) fn push(page: &mut Vec<u8>, key: &[u8], value: Option<&[u8]>) {
     page.extend_from_slice(value.unwrap_or_default());
 }
 
+/// The order of keys, mostly found out from their first eight bytes without a call.
+#[inline]
+pub(crate) fn order(a: &[u8], b: &[u8]) -> Ordering {
+    match (a.first_chunk::<8>(), b.first_chunk::<8>()) {
+        (Some(x), Some(y)) if x != y => u64::from_be_bytes(*x).cmp(&u64::from_be_bytes(*y)),
+        _ => a.cmp(b),
+    }
+}
+
 /// The changes of `above` made to `below`. Removals are kept only if there may be more below.
 pub(crate) fn merge(below: &[u8], above: &[u8], keep_removals: bool) -> Result<Vec<u8>, Malformed> {
     let mut out = Vec::with_capacity(below.len() + above.len());
@@ -110,7 +119,7 @@ pub(crate) fn merge(below: &[u8], above: &[u8], keep_removals: bool) -> Result<V
     while let Some(change) = new.next()? {
         let mut until = next_old.map_or(below.len(), |entry| entry.start);
         while let Some(entry) = next_old {
-            match entry.key.cmp(change.key) {
+            match order(entry.key, change.key) {
                 Ordering::Less => next_old = old.next()?,
                 Ordering::Equal => {
                     until = entry.start;
@@ -197,6 +206,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_order_is_that_of_bytes(a in vec(0..2u8, 0..11), b in vec(0..2u8, 0..11)) {
+            prop_assert_eq!(order(&a, &b), a.cmp(&b));
+        }
+
         #[test]
         fn what_is_written_is_read(changes in changes()) {
             prop_assert_eq!(read(&page(&changes)), changes);

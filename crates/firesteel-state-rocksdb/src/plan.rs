@@ -1,5 +1,6 @@
 //! What the changes of one shard become: operands for pages, pages that are cut, and the marker.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use firesteel_state::{Frame, KeyGroup, Result, TableId};
@@ -35,11 +36,11 @@ fn sorted<'a>(frames: &[&'a Frame]) -> Vec<Change<'a>> {
     let changes = frames.iter().flat_map(|frame| frame.changes());
     let mut changes: Vec<Change<'a>> =
         changes.map(|change| Change { table: change.table, key: change.key, value: change.value }).collect();
-    let order = |change: &Change<'a>| (change.table, change.key);
-    if !changes.is_sorted_by(|a, b| order(a) < order(b)) {
-        changes.sort_by(|a, b| order(a).cmp(&order(b)));
+    let order = |a: &Change<'a>, b: &Change<'a>| a.table.cmp(&b.table).then_with(|| page::order(a.key, b.key));
+    if !changes.is_sorted_by(|a, b| order(a, b) == Ordering::Less) {
+        changes.sort_by(order);
         changes.dedup_by(|later, earlier| {
-            let same = order(later) == order(earlier);
+            let same = order(later, earlier) == Ordering::Equal;
             if same {
                 earlier.value = later.value;
             }

@@ -1,11 +1,13 @@
 //! Reading keys and scanning tables.
 
+use std::cmp::Ordering;
+
 use firesteel_state::backend::Each;
 use firesteel_state::{Result, Shard, TableId};
 
 use crate::database::Database;
 use crate::layout;
-use crate::page::Entries;
+use crate::page::{self, Entries};
 
 impl Database {
     /// Hands the values of `keys`, which ascend, to `found`, with their positions. Each page that holds one of them is
@@ -48,18 +50,17 @@ impl Database {
         let mut entries = Entries::new(content);
         let mut at = 0;
         while let Some(entry) = entries.next().map_err(|_| self.malformed("a page"))? {
-            while keys.get(at).is_some_and(|key| *key < entry.key) {
-                at += 1;
-            }
-            match keys.get(at) {
-                None => return Ok(()),
-                Some(key) if *key == entry.key => {
-                    if let Some(value) = entry.value {
-                        found(at, value);
+            loop {
+                let Some(key) = keys.get(at) else { return Ok(()) };
+                match page::order(entry.key, key) {
+                    Ordering::Less => break,
+                    Ordering::Equal => {
+                        entry.value.iter().for_each(|value| found(at, value));
+                        at += 1;
+                        break;
                     }
-                    at += 1;
+                    Ordering::Greater => at += 1,
                 }
-                Some(_) => {}
             }
         }
         Ok(())

@@ -54,6 +54,14 @@ impl Tuning {
         options
     }
 
+    /// The options of a file that is to become part of a column family: one that is soon rewritten.
+    pub(crate) fn file(&self, expiry: &Arc<Expiry>) -> Options {
+        let mut options = self.family(expiry);
+        options.set_compression_per_level(&[]);
+        options.set_compression_type(DBCompressionType::None);
+        options
+    }
+
     /// The options of a column family.
     pub(crate) fn family(&self, expiry: &Arc<Expiry>) -> Options {
         let mut options = Options::default();
@@ -65,10 +73,13 @@ impl Tuning {
         options.set_level_zero_stop_writes_trigger(40);
         options.set_target_file_size_base(32 << 20);
         options.set_max_bytes_for_level_base(128 << 20);
-        options.set_compression_type(match self.chosen.compression {
+        let compressed = match self.chosen.compression {
             Compression::None => DBCompressionType::None,
             Compression::Lz4 => DBCompressionType::Lz4,
-        });
+        };
+        options.set_compression_type(compressed);
+        // What is new is small and soon rewritten.
+        options.set_compression_per_level(&[DBCompressionType::None, compressed]);
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(&self.cache);
         table.set_cache_index_and_filter_blocks(true);

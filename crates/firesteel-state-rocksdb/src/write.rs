@@ -119,7 +119,7 @@ impl Database {
         target: usize,
     ) -> Result<Vec<Planned<'t>>> {
         let mut planned = vec![];
-        let mut file = SstFileWriter::create(&store.options);
+        let mut file = SstFileWriter::create(&store.file_options);
         file.open(path).map_err(self.failed("write a file"))?;
         for of in targets {
             let Plan { ops, directories } = self.plan(epoch, store, of, target)?;

@@ -35,6 +35,7 @@
 //! The files are described in `docs/formats.md`. Nothing here compacts: what a snapshot makes superfluous is removed
 //! by the segment, with [`truncate`](Changelog::truncate).
 
+mod inspect;
 mod reader;
 mod record;
 mod segment;
@@ -47,7 +48,8 @@ use std::sync::Arc;
 
 use firesteel_disk::{Disk, Growing, OsDisk};
 
-pub use self::reader::ChangelogReader;
+pub use self::inspect::{RecordReport, SegmentReport, inspect};
+pub use self::reader::{ChangelogReader, EpochLog};
 use self::reader::{Found, read};
 pub use self::record::{BatchBoundary, EpochRecord, InputRange, OperatorWatermark};
 #[cfg(any(test, feature = "fuzzing"))]

@@ -11,7 +11,7 @@
 //!
 //! # What it does not do
 //!
-//! It knows nothing of RDDs, streams or sources, reads no clock, starts no thread, and computes no hash.
+//! It knows nothing of RDDs or streams, reads no source and no clock, starts no thread, and computes no hash.
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +23,7 @@ mod codec;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod context;
+pub mod cursor;
 mod declaration;
 mod error;
 mod faults;
@@ -47,10 +48,11 @@ mod wire;
 
 pub use backend::{BackendMetrics, MemoryBackend, OpenBackend, StateBackend};
 pub use budget::{MemoryBudget, Reservation};
-pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochRecord};
+pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochLog, EpochRecord};
 pub use changes::Changes;
 pub use codec::{StateKey, StateValue};
 pub use context::KeyContext;
+pub use cursor::Cursor;
 pub use declaration::{Declaration, StateOptions};
 pub use error::{Class, Result, StateError};
 pub use frame::{Change, Frame, FrameWriter, Shard, StoreId, TableId};
@@ -58,7 +60,7 @@ pub use group::GroupState;
 pub use handle::{Fired, List, Map, Timers, Value};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 pub use lock::CheckpointLock;
-pub use schema::{Catalog, Comparison, StoreSchema, TableKind, TableSchema, TypeTag};
+pub use schema::{Catalog, Comparison, JobDescription, StoreSchema, TableKind, TableSchema, TypeTag};
 pub use snapshot::{FolderStore, Manifest, SnapshotStore, Snapshots};
 pub use store::{KeyedStore, StateStore, StoreSetup};
 pub use table::cells::StateField;

@@ -24,6 +24,7 @@
 
 mod catalog;
 mod comparison;
+mod description;
 mod shape;
 mod tag;
 
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::catalog::Catalog;
 pub use self::comparison::Comparison;
+pub use self::description::JobDescription;
 pub use self::tag::TypeTag;
 use crate::frame::{StoreId, TableId};
 use crate::ttl::{TimeDomain, Ttl};

@@ -171,6 +171,23 @@ impl Snapshots {
         self.images(manifest, |_, _| Ok(()))
     }
 
+    /// As [`images`](Self::images), but goes on behind what is damaged. Of a file that cannot be read, only the first
+    /// image is reported.
+    pub fn survey(&self, manifest: &Manifest, mut each: impl FnMut(&ImageRef, Result<Frame>)) {
+        let files: BTreeSet<&str> = manifest.images.iter().map(|image| image.file.as_str()).collect();
+        for file in files {
+            let mut images = manifest.images.iter().filter(|image| image.file == file);
+            match self.store.get(file) {
+                Ok(bytes) => images.for_each(|image| each(image, self.image_in(image, &bytes))),
+                Err(error) => {
+                    if let Some(first) = images.next() {
+                        each(first, Err(error));
+                    }
+                }
+            }
+        }
+    }
+
     /// Keeps the newest `keep` snapshots (at least one) and removes the others, with the files that no snapshot needs
     /// any more. Returns the epoch up to which the changelog is superfluous for all that are kept.
     ///
@@ -182,17 +199,17 @@ impl Snapshots {
     /// Any error of the place; what was removed until then stays removed.
     pub fn retain(&self, keep: usize) -> Result<u64> {
         let mut old = self.list()?;
-        let mut kept = Vec::new();
+        let (mut kept, mut damaged) = (Vec::new(), false);
         while kept.len() < keep.max(1)
             && let Some(id) = old.pop()
         {
             match self.manifest(id) {
                 Ok(manifest) => kept.push(manifest),
-                Err(StateError::Damaged { .. }) => {}
+                Err(StateError::Damaged { .. }) => damaged = true,
                 Err(error) => return Err(error),
             }
         }
-        if kept.is_empty() {
+        if kept.is_empty() && damaged {
             return Ok(0);
         }
         fail_point!("snapshot.retain");

@@ -11,6 +11,7 @@
 pub(crate) mod cells;
 pub(crate) mod eviction;
 mod few;
+mod fields;
 mod index;
 pub(crate) mod slots;
 pub(crate) mod timers;

@@ -6,7 +6,6 @@
 //! that was written, whatever happened in between.
 
 mod applier;
-mod cursor;
 mod durable;
 mod frames;
 mod opening;
@@ -19,8 +18,8 @@ use std::sync::Arc;
 use firesteel_state::{OpenBackend, SnapshotStore};
 use firesteel_window::{Duration, seconds};
 
-pub(crate) use cursor::{Cursor, InputCursor, Plan, SplitCursor};
 pub(crate) use durable::{Durable, Ending};
+pub(crate) use firesteel_state::cursor::{Cursor, InputCursor, Plan, SplitCursor};
 pub(crate) use frames::gather;
 pub(crate) use opening::{Again, Opened, Program, SinkAt, open};
 

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use firesteel_connect::{Buffered, Receiver, Source};
 use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, Settings, SystemClock};
 use firesteel_scheduler::Scheduler;
+use firesteel_state::JobDescription;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
@@ -241,6 +242,33 @@ impl StreamingContext {
     #[must_use]
     pub fn dead_letters(&self) -> SideOutput<RecordError> {
         self.inner.dead_letters.clone()
+    }
+
+    /// What the job declares, once it is built and before it is started: its state and its inputs. Written as JSON, it
+    /// can be compared with a checkpoint by `firesteel checkpoint diff` before the program is started there.
+    ///
+    /// ```
+    /// use firesteel_connect_memory::MemorySource;
+    /// use firesteel_streaming::StreamingContext;
+    ///
+    /// let job = StreamingContext::builder("totals").build()?;
+    /// let totals = job
+    ///     .read_named("clicks", MemorySource::new(vec!["ann".to_owned(), "bob".to_owned()]))
+    ///     .key_by(|user| user.clone())
+    ///     .update_state_by_key(|new, old: Option<usize>| Some(old.unwrap_or(0) + new.len()))
+    ///     .named("totals");
+    /// let description = job.describe();
+    /// assert_eq!(description.inputs, ["clicks"]);
+    /// assert_eq!(description.states[0].operator, "totals");
+    /// # drop(totals);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    #[must_use]
+    pub fn describe(&self) -> JobDescription {
+        self.inner.graph.change(|parts| JobDescription {
+            states: parts.states.iter().map(|(cell, _)| cell.declared()).collect(),
+            inputs: parts.inputs.iter().map(|input| input.name().to_string()).collect(),
+        })
     }
 
     /// Starts the job to be advanced by hand, batch by batch.

@@ -6,8 +6,48 @@ use std::sync::Arc;
 use firesteel_disk::{Disk, OsDisk};
 
 use super::segment::{self, Content};
-use super::{EpochRecord, Segment};
+use super::{Changelog, EpochRecord, Segment};
 use crate::error::{Result, StateError};
+
+/// What a [recovery](crate::snapshot::recover) reads of a changelog, whether that is open for writing or not.
+pub trait EpochLog: std::fmt::Debug {
+    /// The first epoch of which there is a record.
+    fn first_epoch(&self) -> Option<u64>;
+
+    /// The last epoch of which there is a record.
+    fn last_epoch(&self) -> Option<u64>;
+
+    /// The records from `epoch` on.
+    fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send>;
+}
+
+impl EpochLog for Changelog {
+    fn first_epoch(&self) -> Option<u64> {
+        self.first_epoch()
+    }
+
+    fn last_epoch(&self) -> Option<u64> {
+        self.last_epoch()
+    }
+
+    fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {
+        Box::new(self.records(epoch))
+    }
+}
+
+impl EpochLog for ChangelogReader {
+    fn first_epoch(&self) -> Option<u64> {
+        self.epochs().next()
+    }
+
+    fn last_epoch(&self) -> Option<u64> {
+        self.epochs().last()
+    }
+
+    fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {
+        Box::new(self.records(epoch))
+    }
+}
 
 /// A changelog for tools: read, never changed.
 #[derive(Debug)]

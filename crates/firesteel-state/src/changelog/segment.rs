@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::inspect::RecordReport;
 use super::record::EpochRecord;
 use crate::error::{Result, StateError};
 use crate::files::Header;
@@ -186,6 +187,17 @@ impl<'a> Complete<'a> {
         let (payload, end) = body.split_at(body.len() - END.len());
         (end == END && checksum(payload) == header.sum).then_some(Self { header, payload, length })
     }
+
+    fn report(&self, at: usize) -> RecordReport {
+        let RecordHeader { flags, epoch, committed, unpacked, .. } = self.header;
+        let is_mark = flags & MARK != 0;
+        RecordReport { epoch, is_mark, committed, offset: at as u64, bytes: self.length as u64, unpacked }
+    }
+}
+
+/// Whether not even the header was written to its end.
+pub(super) fn is_unborn(bytes: &[u8]) -> bool {
+    bytes.len() < Header::LENGTH || bytes.iter().all(|byte| *byte == 0)
 }
 
 /// What a segment holds.
@@ -203,7 +215,7 @@ pub(super) struct Content {
 impl Content {
     /// Looks through a segment; `None` if it was not even begun. Only the last segment may end with a torn write.
     pub(super) fn of(path: &Path, bytes: &[u8], last: bool) -> Result<Option<Self>> {
-        if last && (bytes.len() < Header::LENGTH || bytes.iter().all(|byte| *byte == 0)) {
+        if last && is_unborn(bytes) {
             return Ok(None);
         }
         Header::check(path, bytes, MAGIC, VERSION)?;
@@ -237,6 +249,47 @@ impl Content {
         content.end = at as u64;
         Ok(Some(content))
     }
+}
+
+/// What a segment holds, sound or not.
+pub(super) struct Survey {
+    pub(super) records: Vec<RecordReport>,
+    /// Where a torn write begins.
+    pub(super) torn: Option<u64>,
+    pub(super) faults: Vec<StateError>,
+}
+
+/// Looks through a segment as [`Content::of`] does, and goes on behind what is damaged.
+pub(super) fn survey(path: &Path, bytes: &[u8], last: bool) -> Survey {
+    let mut survey = Survey { records: vec![], torn: None, faults: vec![] };
+    if let Err(error) = Header::check(path, bytes, MAGIC, VERSION) {
+        let other_format = matches!(error, StateError::Version { .. });
+        survey.faults.push(error);
+        if other_format {
+            return survey;
+        }
+    }
+    let mut at = Header::LENGTH;
+    while at < bytes.len() {
+        if let Some(record) = Complete::of(&bytes[at..]) {
+            survey.records.push(record.report(at));
+            at += record.length;
+            continue;
+        }
+        if last && is_torn(bytes, at) {
+            survey.torn = Some(at as u64);
+            break;
+        }
+        let sound = |from: &usize| bytes[*from..].starts_with(&BEGIN) && Complete::of(&bytes[*from..]).is_some();
+        let next = (at + 1..bytes.len()).find(sound);
+        let reason = match next {
+            Some(next) => format!("a record does not fit its checksum; the next sound one is at byte {next}"),
+            None => "a record does not fit its checksum, and none that does follows".to_owned(),
+        };
+        survey.faults.push(StateError::damaged(path, at as u64, reason));
+        at = next.unwrap_or(bytes.len());
+    }
+    survey
 }
 
 /// Whether the bytes from `at` on, which are no record, can be what a crash left of the last write: the file ends

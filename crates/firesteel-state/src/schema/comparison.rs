@@ -11,8 +11,8 @@ use super::StoreSchema;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Comparison {
     differs: Vec<String>,
-    lost: Vec<String>,
-    new: Vec<String>,
+    pub(super) lost: Vec<String>,
+    pub(super) new: Vec<String>,
     kept: Vec<String>,
 }
 
@@ -59,13 +59,13 @@ impl Comparison {
         &self.differs
     }
 
-    /// States that are stored but not declared any more.
+    /// States that are stored but not declared any more, and inputs that are not there any more.
     #[must_use]
     pub fn lost(&self) -> &[String] {
         &self.lost
     }
 
-    /// States that are declared but not stored.
+    /// States that are declared but not stored, and inputs that were not there.
     #[must_use]
     pub fn new_states(&self) -> &[String] {
         &self.new

@@ -36,7 +36,8 @@ impl fmt::Display for TypeTag {
         if self.version != 0 {
             write!(f, " version {}", self.version)?;
         }
-        if self.shape.starts_with(['{', '<']) {
+        // Behind the name of a type that contains itself, too.
+        if self.shape.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_').starts_with(['{', '<']) {
             write!(f, " {}", self.shape)?;
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::backend::StateBackend;
-use crate::changelog::{Changelog, EpochRecord};
+use crate::changelog::{EpochLog, EpochRecord};
 use crate::error::{Result, StateError};
 use crate::faults::fail_point;
 use crate::frame::{Frame, Shard};
@@ -15,7 +15,7 @@ use super::{ImageRef, Manifest, Snapshots};
 #[derive(Debug)]
 pub struct Recovery<'a> {
     snapshots: &'a Snapshots,
-    log: &'a Changelog,
+    log: &'a dyn EpochLog,
     base: Option<Manifest>,
     skipped: Vec<(u64, StateError)>,
     /// The last epoch that is restored.
@@ -28,7 +28,7 @@ pub struct Recovery<'a> {
 /// and no snapshot holds a shard that it lacks; that reads no image. Otherwise it is the newest sound snapshot that the changelog continues: a damaged one is
 /// passed over in favour of an older one, down to an empty state if the changelog goes back to the first epoch, which
 /// is 1. The epoch that was prepared last is part of what is restored: who knows that no sink committed it
-/// [drops](Changelog::drop_last) it before.
+/// [drops](crate::Changelog::drop_last) it before.
 ///
 /// # Errors
 /// [`StateError::NothingGood`] when no snapshot is sound and the changelog does not go back far enough;
@@ -36,7 +36,7 @@ pub struct Recovery<'a> {
 /// them too.
 pub fn recover<'a>(
     snapshots: &'a Snapshots,
-    log: &'a Changelog,
+    log: &'a dyn EpochLog,
     backend: Option<&dyn StateBackend>,
 ) -> Result<Recovery<'a>> {
     let mut skipped = vec![];
@@ -86,7 +86,7 @@ pub fn recover<'a>(
 
 /// Whether the changelog has every record behind what the backend holds. A shard that the backend never got needs all
 /// records there ever were: if they are not there any more, a snapshot has it.
-fn is_continued(log: &Changelog, backend: &dyn StateBackend, manifests: &[Manifest]) -> Result<bool> {
+fn is_continued(log: &dyn EpochLog, backend: &dyn StateBackend, manifests: &[Manifest]) -> Result<bool> {
     let shards: BTreeMap<Shard, u64> = backend.shards()?.into_iter().collect();
     for (shard, marker) in &shards {
         ahead(log, backend, *shard, *marker)?;
@@ -99,7 +99,7 @@ fn is_continued(log: &Changelog, backend: &dyn StateBackend, manifests: &[Manife
 }
 
 /// A backend gets what is in the changelog: if it has more, the changelog has lost records.
-fn ahead(log: &Changelog, backend: &dyn StateBackend, shard: Shard, marker: u64) -> Result<()> {
+fn ahead(log: &dyn EpochLog, backend: &dyn StateBackend, shard: Shard, marker: u64) -> Result<()> {
     let last = log.last_epoch().unwrap_or(0);
     if marker <= last {
         return Ok(());
@@ -112,7 +112,7 @@ fn ahead(log: &Changelog, backend: &dyn StateBackend, shard: Shard, marker: u64)
 }
 
 /// The changelog has every record behind the snapshot.
-fn continues(log: &Changelog, manifest: &Manifest) -> Result<()> {
+fn continues(log: &dyn EpochLog, manifest: &Manifest) -> Result<()> {
     let expected = manifest.replay_from() + 1;
     match log.first_epoch() {
         Some(first) if first > expected => {
@@ -123,7 +123,7 @@ fn continues(log: &Changelog, manifest: &Manifest) -> Result<()> {
 }
 
 /// The changelog goes as far as the newest snapshot: one that does not has lost records, perhaps of committed epochs.
-fn reaches(snapshots: &Snapshots, log: &Changelog, newest: Option<u64>) -> Result<()> {
+fn reaches(snapshots: &Snapshots, log: &dyn EpochLog, newest: Option<u64>) -> Result<()> {
     match (newest, log.last_epoch()) {
         (Some(newest), last) if last.is_none_or(|last| last < newest) => Err(StateError::Gap {
             place: format!("the changelog, beside the snapshots in {}", snapshots.store.describe()),
@@ -162,7 +162,7 @@ impl Recovery<'_> {
     /// The records behind the snapshot.
     pub fn tail(&self) -> impl Iterator<Item = Result<EpochRecord>> + use<> {
         let last = self.last;
-        let records = self.log.records(self.base.as_ref().map_or(0, Manifest::replay_from) + 1);
+        let records = self.log.records_from(self.base.as_ref().map_or(0, Manifest::replay_from) + 1);
         records.take_while(move |record| !matches!(record, Ok(record) if record.epoch > last))
     }
 

@@ -4,11 +4,10 @@
 
 mod table;
 
-use std::collections::BTreeMap;
-
 use firesteel_window::Timestamp;
 
 use super::eviction::MeanSize;
+use super::fields::Fields;
 use super::slots::Slots;
 use super::values::Hasher;
 use super::{Setup, Stamps};
@@ -48,7 +47,7 @@ pub(crate) struct Cells<K, F, V> {
 
 struct Cell<F, V> {
     /// `None` is a field known to have no value.
-    fields: BTreeMap<F, Field<V>>,
+    fields: Fields<F, Field<V>>,
     /// Whether every field that exists is here.
     complete: bool,
 }
@@ -85,7 +84,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         match self.slots.find(hash, key) {
             Some(at) => at,
             None => {
-                let cell = Cell { fields: BTreeMap::new(), complete: self.complete };
+                let cell = Cell { fields: Fields::new(), complete: self.complete };
                 self.slots.push(hash, key.clone(), cell, 0)
             }
         }
@@ -161,7 +160,9 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         for (field, (touched, value)) in found {
             // What is here already is newer.
             let loaded = Field { value: Some(value), stamp: stamps.applied, touched };
-            cell.fields.entry(field).or_insert(loaded);
+            if !cell.fields.contains_key(&field) {
+                cell.fields.insert(field, loaded);
+            }
         }
         cell.complete = true;
         Ok(())

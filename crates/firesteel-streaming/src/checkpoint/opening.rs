@@ -1,15 +1,13 @@
 //! Beginning a checkpoint, or going on from one.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Guarantee};
 use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
 use firesteel_state::snapshot::recover;
 use firesteel_state::{
-    Catalog, CheckpointLock, KeyGroups, Manifest, MemoryBudget, Snapshots, StateBackend, StateError, StateStore,
-    StoreSchema, StoreSetup,
+    Catalog, CheckpointLock, JobDescription, KeyGroups, Manifest, MemoryBudget, Snapshots, StateBackend, StateError,
+    StateStore, StoreSetup,
 };
 
 use crate::checkpoint::applier::Applier;
@@ -227,24 +225,7 @@ impl Stored {
 
     /// Where the job stood at the end of epoch `last`.
     fn cursor(&self, manifests: &[Manifest], last: u64) -> Result<Cursor> {
-        let first = self.log.first_epoch();
-        let continued = |manifest: &&Manifest| {
-            manifest.epoch <= last && first.is_none_or(|first| first <= manifest.replay_from() + 1)
-        };
-        let base = manifests.iter().rev().find(continued);
-        let (mut cursor, from) = match base {
-            Some(base) => (Cursor::decode(&base.extra, base.epoch)?, base.replay_from()),
-            None => (Cursor::default(), first.unwrap_or(0)),
-        };
-        for record in self.log.records(from) {
-            let record = record?;
-            if record.epoch > last {
-                break;
-            }
-            cursor.advance(Cursor::decode(&record.extra, record.epoch)?);
-        }
-        cursor.plans.clear();
-        Ok(cursor)
+        Ok(Cursor::at(manifests, &self.log, last)?)
     }
 
     /// Opens the program's stores where there is nothing to restore. What a backend holds is of another life.
@@ -350,21 +331,13 @@ fn compare(
     program: &Program<'_>,
     is_new: bool,
 ) -> Result<Catalog> {
-    let declared: Vec<StoreSchema> = program.states.iter().map(|cell| cell.declared()).collect();
-    let comparison = known.compare(&declared);
-    let mut report = comparison.to_string();
-    let here: BTreeSet<&str> = program.inputs.iter().copied().collect();
-    let mut lost = !comparison.lost().is_empty();
-    for (name, input) in &cursor.inputs {
-        if !here.contains(name.as_str()) {
-            lost = true;
-            _ = writeln!(report, "  lost:    input {name}: positions in {} splits", input.splits.len());
-        }
-    }
-    for name in here.iter().filter(|name| !is_new && !cursor.inputs.contains_key(**name)) {
-        _ = writeln!(report, "  new:     input {name}");
-    }
-    if !comparison.fits() || (lost && !settings.allow_loss) {
+    let declared = JobDescription {
+        states: program.states.iter().map(|cell| cell.declared()).collect(),
+        inputs: program.inputs.iter().map(|name| (*name).to_owned()).collect(),
+    };
+    let comparison = declared.compare(known, cursor);
+    let report = comparison.to_string();
+    if !comparison.fits() || !(comparison.lost().is_empty() || settings.allow_loss) {
         let way_out = if comparison.fits() {
             "give operators and sources the names they had, or say Checkpoint::allow_loss(true) to drop what is lost"
         } else {
@@ -385,5 +358,5 @@ fn compare(
              the program changes"
         );
     }
-    Ok(known.with(&declared, settings.allow_loss)?)
+    Ok(known.with(&declared.states, settings.allow_loss)?)
 }

@@ -86,12 +86,13 @@ impl Accumulate for ChangesOf {
     }
 }
 
-/// Reads what is not in memory of the records' keys, in one call.
+/// Makes ready for the records' keys: reads what is not in memory in one call, or brings what is into the cache.
 pub(crate) fn prefetch<K: Key, T>(
     group: &mut GroupState<K>,
     lists: &[Vec<Entry<K, T>>],
 ) -> firesteel_state::Result<()> {
     if group.is_complete() {
+        group.warm_up(lists.iter().map(Vec::len).sum());
         return Ok(());
     }
     let keys: Vec<_> = lists.iter().flatten().map(|(hash, key, _)| (*hash, key)).collect();

@@ -18,7 +18,7 @@ enum Step {
     Paid(Payment),
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 enum First {
     Paid { card: u64 },
     Other,
@@ -34,6 +34,7 @@ struct Tree {
 struct List {
     value: u8,
     next: Option<Box<List>>,
+    last: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -53,15 +54,65 @@ fn a_shape_names_what_is_read() {
 }
 
 #[test]
-fn an_enum_shows_its_variants_and_the_first_ones_contents() {
-    assert_eq!(of::<Step>(), "<Start|Paid>");
-    assert_eq!(of::<First>(), "<Paid|Other>{card: u64}");
+fn an_enum_shows_the_contents_of_all_variants() {
+    #[derive(Serialize, Deserialize)]
+    enum Event {
+        Login,
+        Moved(u8, u8),
+        Named(String),
+        Stepped { step: Step, before: Option<First> },
+    }
+    assert_eq!(of::<Step>(), "<Start|Paid: {card: u64, amount: f64, note: ?str}>");
+    assert_eq!(of::<First>(), "<Paid: {card: u64}|Other>");
+    assert_eq!(
+        of::<(Event, u8)>(),
+        "(<Login|Moved: (u8, u8)|Named: str|Stepped: {step: <Start|Paid: {card: u64, amount: f64, note: ?str}>, \
+         before: ?<Paid: {card: u64}|Other>}>, u8)"
+    );
+    assert_eq!(of::<BTreeMap<First, Vec<Step>>>(), format!("[{}: [{}]]", of::<First>(), of::<Step>()));
 }
 
 #[test]
 fn a_type_that_contains_itself_ends_somewhere() {
-    assert_eq!(of::<Tree>(), "{value: u8, children: [Tree…]}");
-    assert_eq!(of::<List>(), "{value: u8, next: ?List……");
+    #[derive(Serialize, Deserialize)]
+    enum Expression {
+        Add(Box<Expression>, Box<Expression>),
+        Number(i64),
+        Call { name: String, arguments: BTreeMap<String, Expression> },
+    }
+    assert_eq!(of::<Tree>(), "Tree{value: u8, children: [Tree…]}");
+    assert_eq!(of::<List>(), "List{value: u8, next: ?List…, last: bool}");
+    assert_eq!(
+        of::<(Expression, u8)>(),
+        "(Expression<Add: (Expression…, …)|Number: i64|Call: {name: str, arguments: [str: Expression…]}>, u8)"
+    );
+}
+
+#[test]
+fn a_type_that_refuses_what_it_gets_is_described_up_to_there() {
+    #[derive(Serialize)]
+    struct Even(u8);
+    impl<'de> Deserialize<'de> for Even {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let value = u8::deserialize(deserializer)?;
+            if value % 2 == 0 { Ok(Self(value)) } else { Err(serde::de::Error::custom("odd")) }
+        }
+    }
+    #[derive(Serialize, Deserialize)]
+    enum Maybe {
+        Even(Even, u8),
+        Not,
+    }
+    assert_eq!(of::<(u64, Even, u64)>(), "(u64, u8, …)");
+    assert_eq!(of::<(Maybe, Option<Even>, Vec<Even>, u64)>(), "(<Even: (u8, …)|Not>, ?u8, [u8], u64)");
+}
+
+#[test]
+fn a_long_shape_is_cut() {
+    type Ten = (Payment, Payment, Payment, Payment, Payment, Payment, Payment, Payment, Payment, Payment);
+    type Hundred = (Ten, Ten, Ten, Ten, Ten, Ten, Ten, Ten, Ten, Ten);
+    let shape = of::<(Hundred, Hundred)>();
+    assert!((4_000..4_010).contains(&shape.len()) && shape.ends_with('…'), "{}", shape.len());
 }
 
 #[test]

@@ -1,70 +1,89 @@
-//! How far a job has come, as it stands in the changelog and in snapshots.
+//! How far a job has come: what the engine keeps in the `extra` of records and manifests.
 //!
 //! The record of an epoch holds what the epoch changed; a snapshot holds everything. Folding the records behind a
 //! snapshot into it gives where the job stood at the end of the last one.
+//!
+//! ```
+//! use firesteel_state::cursor::{Cursor, InputCursor, SplitCursor};
+//!
+//! let read_to = |next| {
+//!     let split = SplitCursor { number: 1, next, ended: false };
+//!     let input = InputCursor { splits: [("part-0".to_owned(), split)].into(), gone: vec![] };
+//!     Cursor { inputs: [("clicks".to_owned(), input)].into(), ..Cursor::default() }
+//! };
+//! let mut cursor = Cursor::decode(&read_to(100).encode()?, 1)?;
+//! cursor.advance(Cursor::decode(&read_to(250).encode()?, 2)?);
+//! assert_eq!(cursor.inputs["clicks"].splits["part-0"].next, 250);
+//! # Ok::<(), firesteel_state::StateError>(())
+//! ```
+//!
+//! Nothing of the state layer depends on it: changelog and snapshots carry it as bytes.
 
 use std::collections::BTreeMap;
 
-use firesteel_state::StateError;
 use firesteel_window::PartitionWatermarks;
 use serde::{Deserialize, Serialize};
+
+use crate::changelog::EpochLog;
+use crate::error::{Result, StateError};
+use crate::snapshot::Manifest;
 
 /// The first byte of what is written: which release can read it.
 const VERSION: u8 = 1;
 
 /// How far a job has come.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Cursor {
+pub struct Cursor {
     /// The epoch with which the checkpoint was begun: what sinks had before is none of its concern.
-    pub(crate) begun: u64,
+    pub begun: u64,
     /// The number of the last micro-batch.
-    pub(crate) batch: u64,
+    pub batch: u64,
     /// The largest number that a split has been given.
-    pub(crate) split_numbers: u32,
+    pub split_numbers: u32,
     /// The inputs, by name.
-    pub(crate) inputs: BTreeMap<String, InputCursor>,
+    pub inputs: BTreeMap<String, InputCursor>,
     /// The watermarks, by the name of the operator that follows them.
-    pub(crate) watermarks: BTreeMap<String, PartitionWatermarks<u32>>,
+    pub watermarks: BTreeMap<String, PartitionWatermarks<u32>>,
     /// How many keys each operator with state has.
-    pub(crate) keys: BTreeMap<String, u64>,
+    pub keys: BTreeMap<String, u64>,
     /// How the epoch's micro-batches were cut; empty in snapshots.
-    pub(crate) plans: Vec<Plan>,
+    pub plans: Vec<Plan>,
 }
 
 /// How far a job has come in one input.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct InputCursor {
+pub struct InputCursor {
     /// The splits that have changed, by name.
-    pub(crate) splits: BTreeMap<String, SplitCursor>,
+    pub splits: BTreeMap<String, SplitCursor>,
     /// The splits that are there no more.
-    pub(crate) gone: Vec<String>,
+    pub gone: Vec<String>,
 }
 
 /// How far a job has come in one split.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct SplitCursor {
+pub struct SplitCursor {
     /// Its number among all splits of the job.
-    pub(crate) number: u32,
+    pub number: u32,
     /// The next position to be read.
-    pub(crate) next: u64,
+    pub next: u64,
     /// Whether it has ended, and the watermark knows.
-    pub(crate) ended: bool,
+    pub ended: bool,
 }
 
 /// What a repetition of a micro-batch needs to know besides its time and ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Plan {
+pub struct Plan {
     /// Partitions behind a shuffle.
-    pub(crate) parallelism: u32,
+    pub parallelism: u32,
     /// Whether it closed all windows.
-    pub(crate) ending: bool,
+    pub ending: bool,
     /// For each input by name: the splits with something left to read, and those that had ended.
-    pub(crate) inputs: Vec<(String, Vec<u32>, Vec<u32>)>,
+    pub inputs: Vec<(String, Vec<u32>, Vec<u32>)>,
 }
 
 impl Cursor {
     /// Takes in what a later epoch changed.
-    pub(crate) fn advance(&mut self, later: Self) {
+    pub fn advance(&mut self, later: Self) {
         self.begun = later.begun;
         self.batch = later.batch;
         self.split_numbers = later.split_numbers;
@@ -79,14 +98,46 @@ impl Cursor {
         self.keys = later.keys;
     }
 
-    /// As bytes.
-    pub(crate) fn encode(&self) -> Result<Vec<u8>, StateError> {
+    /// Where the job stood at the end of epoch `last`: in the newest of the manifests that the changelog continues, and
+    /// the records behind it.
+    ///
+    /// # Errors
+    /// When a record cannot be read, or the engine's part of one.
+    pub fn at(manifests: &[Manifest], log: &dyn EpochLog, last: u64) -> Result<Self> {
+        let first = log.first_epoch();
+        let continued = |manifest: &&Manifest| {
+            manifest.epoch <= last && first.is_none_or(|first| first <= manifest.replay_from() + 1)
+        };
+        let base = manifests.iter().rev().find(continued);
+        let (mut cursor, from) = match base {
+            Some(base) => (Self::decode(&base.extra, base.epoch)?, base.replay_from()),
+            None => (Self::default(), first.unwrap_or(0)),
+        };
+        for record in log.records_from(from) {
+            let record = record?;
+            if record.epoch > last {
+                break;
+            }
+            cursor.advance(Self::decode(&record.extra, record.epoch)?);
+        }
+        cursor.plans.clear();
+        Ok(cursor)
+    }
+
+    /// As bytes: a byte for the version, and the postcard of the rest.
+    ///
+    /// # Errors
+    /// [`StateError::Encode`], which does not happen: every field can be encoded.
+    pub fn encode(&self) -> Result<Vec<u8>> {
         postcard::to_extend(self, vec![VERSION])
             .map_err(|source| StateError::Encode { state: "the job's positions".to_owned(), source })
     }
 
-    /// From the bytes that stand in the record or snapshot of `epoch`.
-    pub(crate) fn decode(bytes: &[u8], epoch: u64) -> Result<Self, StateError> {
+    /// From the bytes that stand in the record or snapshot of `epoch`. Nothing at all is where a job begins.
+    ///
+    /// # Errors
+    /// [`StateError::Version`] when a later release wrote them, [`StateError::Decode`] when they make no sense.
+    pub fn decode(bytes: &[u8], epoch: u64) -> Result<Self> {
         let place = || format!("the job's positions in epoch {epoch}");
         match bytes.split_first() {
             Some((&VERSION, rest)) => {

@@ -1,0 +1,224 @@
+//! W3 as a Firesteel job with a checkpoint folder, written as a user would write it.
+//!
+//! When the measured job has ended, another one is started on its checkpoint and gets one more event for each key, of
+//! value zero. So the totals are put out, and come from what the checkpoint has.
+
+use std::mem;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use firesteel_connect::{
+    ConnectError, Discovery, Epoch, Guarantee, PositionUnit, ReadRange, Replay, Result, Sink, Source, SourceReader,
+    Split, SplitId, WriteTask,
+};
+use firesteel_streaming::{
+    BatchLimits, BatchProgress, Checkpoint, StreamingContext, StreamingListener, Summary, Trigger,
+};
+use firesteel_window::{Count, Duration, Sum, Timestamp};
+
+use super::assignment::{Assignment, Phases, Run};
+use super::events::KeyedEvents;
+use super::reference::{Total, Totals};
+use crate::stopwatch::Stopwatch;
+
+/// Runs W3 with state in memory.
+#[must_use]
+pub fn run_in_memory(assignment: &Assignment, phases: &mut Phases) -> Run {
+    run("firesteel-memory", assignment, phases, |checkpoint| checkpoint)
+}
+
+/// Runs W3 with state in RocksDB.
+#[cfg(feature = "rocksdb")]
+#[must_use]
+pub fn run_in_rocksdb(assignment: &Assignment, phases: &mut Phases) -> Run {
+    run("firesteel-rocksdb", assignment, phases, |checkpoint| checkpoint.backend(super::rocksdb::OpenRocksDb))
+}
+
+fn run(system: &str, assignment: &Assignment, phases: &mut Phases, backend: impl Fn(Checkpoint) -> Checkpoint) -> Run {
+    let epoch = Duration::micros((assignment.epoch * 1e6) as i64);
+    let mut checkpoint = backend(Checkpoint::in_folder(&assignment.folder).interval(epoch));
+    if let Some(bytes) = assignment.memory {
+        checkpoint = checkpoint.memory(bytes);
+    }
+    let watched = Watched::new(mem::take(phases));
+    watched.lock().0.start(assignment.warm_up);
+    let rows = start(assignment, &checkpoint, 0, watched.clone(), Rows);
+    let (mut watched_phases, done) = mem::take(&mut *watched.lock());
+    assert_eq!(done, assignment.count, "the job reads all events");
+    let (events, seconds) = watched_phases.stop(done);
+    *phases = watched_phases;
+
+    let (watch, resumed) = (Stopwatch::start(), Watched::default());
+    let totals = FinalTotals::default();
+    start(assignment, &checkpoint, assignment.events.keys, resumed, totals.clone());
+    let totals = *totals.lock();
+    Run {
+        system: system.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        events,
+        seconds,
+        all_events: assignment.count,
+        totals,
+        note: format!(
+            "{} batches, {} rows out, resumed and read back in {:.1} s",
+            rows.batches,
+            rows.rows_out,
+            watch.seconds()
+        ),
+    }
+}
+
+/// Runs the job over the events and so many more; it goes on where it stood if it has run already.
+fn start(
+    assignment: &Assignment,
+    checkpoint: &Checkpoint,
+    more: u64,
+    listener: impl StreamingListener,
+    sink: impl Sink<(u64, (u64, i64))>,
+) -> Summary {
+    let (events, count) = (assignment.events, assignment.count);
+    let job = StreamingContext::builder("keyed-totals")
+        .threads(assignment.threads)
+        .limits(BatchLimits::default().records(assignment.batch))
+        .checkpoint(checkpoint.clone())
+        .listener(listener)
+        .build()
+        .expect("the executors start");
+    job.read_named("numbers", Numbers(count + more))
+        .map(
+            move |number| {
+                if number < count { (events.key(number), KeyedEvents::value(number)) } else { (number - count, 0) }
+            },
+        )
+        .running_aggregate((Count, Sum))
+        .named("totals")
+        .write(sink);
+    job.run_to_summary(Trigger::AvailableNow).expect("the job runs")
+}
+
+/// The phases of a run, told by the job's progress: an event is done when its epoch is committed.
+#[derive(Clone, Default)]
+struct Watched(Arc<Mutex<(Phases, u64)>>);
+
+impl Watched {
+    fn new(phases: Phases) -> Self {
+        Self(Arc::new(Mutex::new((phases, 0))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (Phases, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StreamingListener for Watched {
+    fn on_batch(&self, progress: &BatchProgress) {
+        let (phases, done) = &mut *self.lock();
+        *done += progress.rows_in;
+        if progress.ends_epoch {
+            phases.reached(*done);
+        }
+    }
+}
+
+/// A sink that counts nothing: the job does.
+pub(super) struct Rows;
+
+impl<T> Sink<T> for Rows {
+    type Pending = ();
+
+    fn describe(&self) -> String {
+        "nowhere".to_owned()
+    }
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtLeastOnce
+    }
+    fn write(&self, _: WriteTask, records: impl Iterator<Item = T>) -> Result<()> {
+        records.for_each(drop);
+        Ok(())
+    }
+    fn commit(&self, _: Epoch, _: &mut Vec<()>) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A sink of the totals that one more event for each key has brought out; that event is taken off.
+#[derive(Clone, Default)]
+struct FinalTotals(Arc<Mutex<Totals>>);
+
+impl FinalTotals {
+    fn lock(&self) -> MutexGuard<'_, Totals> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sink<(u64, Total)> for FinalTotals {
+    type Pending = Totals;
+
+    fn describe(&self) -> String {
+        "final totals".to_owned()
+    }
+    fn guarantee(&self) -> Guarantee {
+        Guarantee::AtLeastOnce
+    }
+    fn write(&self, _: WriteTask, records: impl Iterator<Item = (u64, Total)>) -> Result<Totals> {
+        Ok(records.filter(|(_, (count, _))| *count > 1).fold(Totals::default(), |mut totals, (key, (count, sum))| {
+            totals.add(key, (count - 1, sum));
+            totals
+        }))
+    }
+    fn commit(&self, _: Epoch, pending: &mut Vec<Totals>) -> Result<()> {
+        pending.drain(..).for_each(|totals| self.lock().merge(&totals));
+        Ok(())
+    }
+}
+
+/// The numbers below a bound as a source.
+pub(super) struct Numbers(pub(super) u64);
+
+impl Source for Numbers {
+    type Item = u64;
+    type Reader = NumberReader;
+
+    fn describe(&self) -> String {
+        "numbers".to_owned()
+    }
+    fn replay(&self) -> Replay {
+        Replay::Always
+    }
+    fn discover(&self, _: Timestamp) -> Result<Discovery> {
+        let (id, available) = (SplitId::new("numbers"), Some(self.0));
+        let split = Split { id, first: 0, available, unit: PositionUnit::Records, divisible: true, finished: true };
+        Ok(Discovery { splits: vec![split], complete: true })
+    }
+    fn open(&self, range: &ReadRange) -> Result<NumberReader> {
+        let end = range.to.ok_or_else(|| ConnectError::Setting {
+            connector: "numbers",
+            setting: "range",
+            reason: "its end must be known".to_owned(),
+        })?;
+        Ok(NumberReader { next: range.from, end })
+    }
+}
+
+pub(super) struct NumberReader {
+    next: u64,
+    end: u64,
+}
+
+impl SourceReader for NumberReader {
+    type Item = u64;
+
+    const POSITIONS_ARE_RECORDS: bool = true;
+
+    #[inline]
+    fn next_record(&mut self) -> Result<Option<u64>> {
+        let number = self.next;
+        self.next += u64::from(number < self.end);
+        Ok((number < self.end).then_some(number))
+    }
+    fn position(&self) -> u64 {
+        self.next
+    }
+    fn at_end(&self) -> bool {
+        self.next == self.end
+    }
+}

@@ -1,0 +1,147 @@
+//! What is stored under a key, taken apart: `docs/formats.md` tells how keys and values of each kind of state are
+//! written.
+
+use std::cmp::Ordering;
+
+use firesteel_state::{StoreSchema, TableId, TableKind, TableSchema, Ttl, TypeTag};
+use firesteel_window::Timestamp;
+
+use crate::shape::Shape;
+use crate::value::Value;
+
+/// Takes entries of one operator apart.
+pub(crate) struct Entries {
+    key: Shape,
+    tables: Vec<Table>,
+}
+
+struct Table {
+    schema: TableSchema,
+    value: Shape,
+    field: Shape,
+}
+
+/// An entry of a value, list or map, or a timer.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) key: Value,
+    /// The position in a list, or the field of a map.
+    pub(crate) place: Option<Value>,
+    /// Of a timer, when it fires.
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) value: Value,
+    /// When it was last touched, if its life is limited.
+    pub(crate) touched: Option<Timestamp>,
+    /// When its life is over.
+    pub(crate) expires: Option<Timestamp>,
+}
+
+/// The shape of a type; unknown if it cannot be read.
+fn shape(tag: &TypeTag) -> Shape {
+    tag.shape.parse().unwrap_or(Shape::Unknown)
+}
+
+impl Entries {
+    pub(crate) fn new(store: &StoreSchema) -> Self {
+        let table = |table: &TableSchema| Table {
+            schema: table.clone(),
+            value: shape(&table.value),
+            field: table.field.as_ref().map_or(Shape::Unknown, shape),
+        };
+        Self { key: shape(&store.key), tables: store.tables.iter().map(table).collect() }
+    }
+
+    /// The key that an entry belongs to.
+    pub(crate) fn key(&self, table: TableId, key: &[u8]) -> Value {
+        let key = if is_timers(table) { key.get(8..).unwrap_or_default() } else { key };
+        let whole = is_timers(table) || self.table(table).is_some_and(|table| table.schema.kind == TableKind::Value);
+        match self.key.decode_front(key) {
+            Some((value, [])) => value,
+            Some((value, _)) if !whole => value,
+            _ => Value::Undecoded(key.to_vec()),
+        }
+    }
+
+    fn table(&self, id: TableId) -> Option<&Table> {
+        self.tables.iter().find(|table| table.schema.id == id && !matches!(table.schema.kind, TableKind::Timers(_)))
+    }
+
+    /// The entry, with the state that it belongs to; nothing for a state that is no longer declared. A timer that was
+    /// asked for under several names is an entry of each.
+    pub(crate) fn of(&self, table: TableId, key: &[u8], value: &[u8]) -> Vec<(&TableSchema, Entry)> {
+        if is_timers(table) {
+            return self.timers(key, value);
+        }
+        let Some(table) = self.table(table) else { return vec![] };
+        let (key, place) = match (table.schema.kind, self.key.decode_front(key)) {
+            (TableKind::Value, Some((key, []))) => (key, None),
+            (TableKind::List, Some((key, place))) => (key, Some(Shape::POSITION.decode(place))),
+            (TableKind::Map, Some((key, field))) => (key, Some(table.field.decode(field))),
+            _ => (Value::Undecoded(key.to_vec()), None),
+        };
+        let (touched, value) = match (table.schema.ttl, value.split_first_chunk()) {
+            (Some(_), Some((time, value))) => (Some(Timestamp::from_micros(i64::from_le_bytes(*time))), value),
+            _ => (None, value),
+        };
+        let expires = table.schema.ttl.zip(touched).map(|(ttl, touched)| over(ttl, touched));
+        let value = table.value.decode(value);
+        vec![(&table.schema, Entry { key, place, time: None, value, touched, expires })]
+    }
+
+    fn timers(&self, key: &[u8], value: &[u8]) -> Vec<(&TableSchema, Entry)> {
+        let Some((time, key)) = key.split_first_chunk() else { return vec![] };
+        let time = Timestamp::from_micros((u64::from_be_bytes(*time) ^ 1 << 63) as i64);
+        let (names, _) = value.as_chunks();
+        let named = |name: &[u8; 2]| {
+            let id = TableId(u16::from_le_bytes(*name));
+            let table = self.tables.iter().find(|table| table.schema.id == id)?;
+            let (key, time) = (self.key.decode(key), Some(time));
+            let entry = Entry { key, place: None, time, value: Value::Unit, touched: None, expires: None };
+            Some((&table.schema, entry))
+        };
+        names.iter().filter_map(named).collect()
+    }
+}
+
+fn is_timers(table: TableId) -> bool {
+    table == TableId::EVENT_TIMERS || table == TableId::PROCESSING_TIMERS
+}
+
+fn over(ttl: Ttl, touched: Timestamp) -> Timestamp {
+    touched.saturating_add(ttl.span())
+}
+
+impl Entry {
+    /// Timers by time, everything else by key and place.
+    pub(crate) fn order(&self, other: &Self) -> Ordering {
+        let places = match (&self.place, &other.place) {
+            (Some(a), Some(b)) => order(a, b),
+            _ => Ordering::Equal,
+        };
+        self.time.cmp(&other.time).then_with(|| order(&self.key, &other.key)).then(places)
+    }
+}
+
+/// Numbers by size, texts by letter; what has no order stays where it is.
+fn order(a: &Value, b: &Value) -> Ordering {
+    let all = |a: &[Value], b: &[Value]| {
+        let first = a.iter().zip(b).map(|(a, b)| order(a, b)).find(|order| order.is_ne());
+        first.unwrap_or(a.len().cmp(&b.len()))
+    };
+    match (a, b) {
+        (Value::Unsigned(a), Value::Unsigned(b)) => a.cmp(b),
+        (Value::Signed(a), Value::Signed(b)) => a.cmp(b),
+        (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Sequence(a), Value::Sequence(b)) | (Value::Tuple(a), Value::Tuple(b)) => all(a, b),
+        (Value::Struct(a), Value::Struct(b)) => {
+            let fields = a.iter().zip(b).map(|((_, a), (_, b))| order(a, b));
+            fields.into_iter().find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+        }
+        _ => Ordering::Equal,
+    }
+}
+
+impl Shape {
+    /// Positions in lists.
+    const POSITION: Self = Self::Plain(crate::shape::Plain::Unsigned);
+}

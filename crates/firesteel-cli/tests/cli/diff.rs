@@ -1,0 +1,72 @@
+//! What `diff` tells of a changed program.
+
+use std::path::PathBuf;
+
+use firesteel_cli::Outcome;
+use firesteel_state::{Declaration, JobDescription};
+
+use crate::job::{checkpoint, counts, description, velocity};
+use crate::run;
+
+fn written(folder: &tempfile::TempDir, program: &JobDescription) -> PathBuf {
+    let path = folder.path().join("description.json");
+    std::fs::write(&path, serde_json::to_string_pretty(program).unwrap()).unwrap();
+    path
+}
+
+#[test]
+fn the_same_program_goes_on() {
+    let folder = checkpoint();
+    let path = written(&folder, &description());
+    let same = run("diff", folder.path(), &[path.to_str().unwrap()]);
+    assert_eq!(same.outcome, Outcome::Well, "{}", same.err);
+    assert!(same.out.contains("  fits:    velocity/total: value of f64\n"), "{}", same.out);
+    assert!(same.out.ends_with("the program goes on from this checkpoint\n"), "{}", same.out);
+}
+
+#[test]
+fn what_is_lost_new_and_different_is_told() {
+    let folder = checkpoint();
+    let mut changed = velocity().0;
+    changed.value::<u8>("more");
+    let program = JobDescription { states: vec![changed.schema()], inputs: vec!["rates".into(), "more".into()] };
+    let path = written(&folder, &program);
+    let lost = run("diff", folder.path(), &[path.to_str().unwrap()]);
+    assert_eq!(lost.outcome, Outcome::Wrong);
+    for line in [
+        "  lost:    counts/count: value of u64\n",
+        "  lost:    input payments: the position in 1 split\n",
+        "  new:     velocity/more: value of u8\n",
+        "  new:     input more\n",
+    ] {
+        assert!(lost.out.contains(line), "{}", lost.out);
+    }
+    assert!(lost.out.ends_with("it would lose what is named above\n"), "{}", lost.out);
+
+    let mut other = Declaration::<(u32, u32)>::new("counts");
+    other.value::<i64>("count");
+    let path =
+        written(&folder, &JobDescription { states: vec![velocity().0.schema(), other.schema()], ..description() });
+    let differs = run("diff", folder.path(), &[path.to_str().unwrap()]);
+    assert_eq!(differs.outcome, Outcome::Wrong);
+    assert!(
+        differs.out.contains("  differs: counts/count: value of i64, but value of u64 is stored\n"),
+        "{}",
+        differs.out
+    );
+    let json = &run("diff", folder.path(), &[path.to_str().unwrap(), "--json"]).json()[0];
+    assert_eq!((&json["fits"], &json["lost"]), (&false.into(), &serde_json::json!([])));
+}
+
+#[test]
+fn what_is_no_description_is_refused() {
+    let folder = checkpoint();
+    let path = folder.path().join("LOCK");
+    let nothing = run("diff", folder.path(), &[path.to_str().unwrap()]);
+    assert_eq!(nothing.outcome, Outcome::Failed);
+    assert!(nothing.err.starts_with("FS-C004: DIR/LOCK is no description of a program"), "{}", nothing.err);
+    let path =
+        written(&folder, &JobDescription { states: vec![counts().0.schema(), counts().0.schema()], ..description() });
+    let twice = run("diff", folder.path(), &[path.to_str().unwrap()]);
+    assert!(twice.err.starts_with("FS-T008"), "{}", twice.err);
+}

@@ -213,7 +213,7 @@ pub(crate) fn flat_map_with_state(ways: &[Way]) {
         let done: Vec<_> = done.into_iter().map(Result::unwrap).collect();
         let rows: Vec<_> = done.iter().map(|done| done.outputs[0].as_str()).collect();
         assert_eq!(rows, ["a1", "a2 b1", "a-1 b2", "a1 c1"], "{}", way.name);
-        let states: Vec<_> = done.iter().map(super::ways::Done::state).collect();
+        let states: Vec<_> = done.iter().map(crate::ways::Done::state).collect();
         assert_eq!(states, [[1, 1, 0], [2, 2, 0], [1, 1, 1], [3, 2, 0]], "{}", way.name);
     }
 }
@@ -305,3 +305,29 @@ pub(crate) fn time_outs_by_function(ways: &[Way]) {
         out.write(calls);
     });
 }
+
+/// A test for each case, in the given ways.
+macro_rules! every_case {
+    ($ways:expr) => {
+        $crate::cases::every_case!(
+            $ways,
+            update_state_by_key,
+            map_with_state,
+            removal_and_time_out,
+            counts_by_output_mode,
+            state_metrics,
+            a_failed_attempt_counts_nothing,
+            flat_map_with_state,
+            event_time_out,
+            a_failed_job_leaves_no_trace,
+            time_outs_by_function,
+        );
+    };
+    ($ways:expr, $($case:ident),+ $(,)?) => {
+        $(#[test]
+        fn $case() {
+            $crate::cases::$case(&$ways);
+        })+
+    };
+}
+pub(crate) use every_case;

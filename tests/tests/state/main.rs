@@ -7,24 +7,4 @@ mod process;
 mod refusals;
 mod ways;
 
-macro_rules! cases {
-    ($($case:ident),+ $(,)?) => {
-        $(#[test]
-        fn $case() {
-            cases::$case(&ways::all());
-        })+
-    };
-}
-
-cases! {
-    update_state_by_key,
-    map_with_state,
-    removal_and_time_out,
-    counts_by_output_mode,
-    state_metrics,
-    a_failed_attempt_counts_nothing,
-    flat_map_with_state,
-    event_time_out,
-    a_failed_job_leaves_no_trace,
-    time_outs_by_function,
-}
+cases::every_case!(ways::all());

@@ -4,6 +4,7 @@
 
 mod cases;
 mod process;
+mod recovery;
 mod refusals;
 mod ways;
 

@@ -204,3 +204,24 @@ fn timers_of_processing_time_bring_about_batches_of_their_own() {
     running.await_termination().unwrap();
     assert_eq!(gone.records(), [7]);
 }
+
+#[test]
+fn a_time_out_that_sets_the_next_one_ends_with_event_time() {
+    use firesteel_streaming::{EventTimeout, KeyState};
+
+    let test = TestJob::new();
+    let calls = test
+        .script(timeline::parse("a@1 b@2 | a@9").unwrap())
+        .event_time(|event| event.1, Watermark::bounded(seconds(0)))
+        .key_by(|event| event.0.clone())
+        .flat_map_with_state(|key, new, last: &mut KeyState<i64, EventTimeout>| {
+            let now = new.last().map_or_else(|| last.get().unwrap_or(&0) + 5, |(at, _)| at.as_secs());
+            last.update(now);
+            last.set_timeout_at(Timestamp::from_secs(now + 5));
+            [format!("{key}{now}")]
+        });
+    let calls = test.record(calls);
+    test.run().unwrap();
+    test.finish().unwrap();
+    assert_eq!(calls.sorted(), [vec!["a1", "b2"], vec!["a9", "b7"], vec!["a14", "b12"]]);
+}

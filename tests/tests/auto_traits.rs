@@ -3,6 +3,7 @@
 use firesteel::memory::{Collector, MemorySource};
 use firesteel::rdd::{Accumulator, Context, Error as RddError};
 use firesteel::scheduler::Scheduler;
+use firesteel::state::{KeyedStore, List, Map, Timers, Value};
 use firesteel::window::{Panes, PartitionWatermarks};
 use firesteel::{Error, RunningJob, SideOutput, SourceStream, Stopper, Stream, StreamingContext, Summary};
 
@@ -19,6 +20,11 @@ fn handles_are_shared_between_threads() {
     shared::<Accumulator<u64>>();
     shared::<SideOutput<String>>();
     shared::<Collector<String>>();
+    shared::<KeyedStore<String>>();
+    shared::<Value<String>>();
+    shared::<List<String>>();
+    shared::<Map<String, u64>>();
+    shared::<Timers>();
 }
 
 #[test]

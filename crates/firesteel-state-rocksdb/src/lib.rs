@@ -1,7 +1,7 @@
 //! State in RocksDB: more of it than fits into memory, kept on a local disk.
 //!
-//! [`RocksDbBackend`] is a [`StateBackend`](firesteel_state::StateBackend). Choosing it is one line: hand it to the
-//! stores in place of none. What was stored under one backend can be restored under another through a
+//! [`RocksDbBackend`] is a [`StateBackend`](firesteel_state::StateBackend). Choosing it is one line: hand its
+//! [options](RocksDbOptions) to the job's checkpoint. What was stored under one backend can be restored under another through a
 //! [snapshot](firesteel_state::snapshot).
 //!
 //! ```

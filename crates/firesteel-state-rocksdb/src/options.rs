@@ -1,6 +1,11 @@
 //! How a backend is set up.
 
-use firesteel_state::MemoryBudget;
+use std::path::Path;
+use std::sync::Arc;
+
+use firesteel_state::{MemoryBudget, OpenBackend, Result, StateBackend};
+
+use crate::RocksDbBackend;
 
 /// How blocks are compressed on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,5 +112,12 @@ impl RocksDbOptions {
     #[must_use]
     pub fn file_from(self, bytes: usize) -> Self {
         Self { ingest_from: bytes, ..self }
+    }
+}
+
+impl OpenBackend for RocksDbOptions {
+    /// Opens a database with these settings, but for the budget, which is that of the job.
+    fn open(&self, folder: &Path, budget: &MemoryBudget) -> Result<Arc<dyn StateBackend>> {
+        Ok(Arc::new(RocksDbBackend::open(folder, self.clone().budget(budget.clone()))?))
     }
 }

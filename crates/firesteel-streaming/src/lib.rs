@@ -34,6 +34,10 @@
 //! - [`Stream`]: operators on records, on keys and values, and between streams, batch by batch; outputs.
 //! - [`TimedStream`], [`KeyedTimedStream`], [`WindowedStream`]: event time, watermarks and windows. A window needs a key
 //!   and an event time, and the types say so.
+//! - Operators with state: [`update_state_by_key`](Stream::update_state_by_key), [`map_with_state`](Stream::map_with_state)
+//!   and [`flat_map_with_state`](Stream::flat_map_with_state) with their [`KeyState`], [running
+//!   aggregates](Stream::running_aggregate), and [`KeyedProcess`] with declared state and timers.
+//! - [`Checkpoint`]: where a job's state survives its process.
 //! - [`SideOutput`]: a second stream out of an operator, for what is malformed, late or set aside.
 //! - [`Trigger`] and [`BatchLimits`]: when a batch runs, and how large it may become.
 //! - [`BatchProgress`], [`Summary`] and [`StreamingListener`]: what a job reports. The same is logged by `tracing`.
@@ -41,7 +45,8 @@
 //!
 //! # What it does not do
 //!
-//! State lives in memory and ends with the process: a job that is started again reads its sources from the start. The
+//! Without a [`Checkpoint`], state lives in memory and ends with the process: a job that is started again reads its
+//! sources from the start. The
 //! guarantee that follows from a job's sources and sinks is computed and told when the job starts ([`JobInfo`]).
 
 mod batch;

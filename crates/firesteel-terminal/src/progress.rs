@@ -19,7 +19,7 @@ const PAUSE: Duration = seconds(1);
 const TICK: StdDuration = StdDuration::from_millis(120);
 
 /// Shows a job's progress on standard error: what it reads and writes and what it guarantees when it starts; then
-/// records, records per second, batches and the watermark; a summary at the end.
+/// records, records per second, batches, keys with state and the watermark; a summary at the end.
 ///
 /// On a terminal the middle part is one line that changes in place. Elsewhere it is plain lines, at most one per second
 /// of processing time, and none for batches in which nothing happened.

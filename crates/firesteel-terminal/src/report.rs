@@ -31,6 +31,8 @@ pub(crate) struct Sofar {
     malformed: u64,
     late: u64,
     dead_letters: u64,
+    /// Keys with state; `None` in a job without operators that keep some.
+    keys: Option<u64>,
     watermark: Option<Timestamp>,
     /// What was read since it was told last, and how long the batches took.
     news: News,
@@ -51,6 +53,7 @@ impl Sofar {
         self.malformed += progress.malformed;
         self.late += progress.late;
         self.dead_letters += progress.dead_letters.len() as u64;
+        self.keys = (!progress.states.is_empty()).then(|| progress.states.iter().map(|state| state.keys).sum());
         self.watermark = progress.watermark;
         self.news.rows_in += progress.rows_in;
         self.news.rows_out += progress.rows_out;
@@ -75,6 +78,9 @@ impl fmt::Display for Sofar {
             write!(f, " ({}/s)", rate(self.news.rows_in as f64 * 1e6 / self.news.busy_us as f64))?;
         }
         write!(f, ", {} written", grouped(self.rows_out))?;
+        if let Some(keys) = self.keys {
+            write!(f, ", {} keys", grouped(keys))?;
+        }
         match self.watermark {
             None => {}
             Some(Timestamp::MAX) => f.write_str(", all windows closed")?,

@@ -76,9 +76,10 @@
 //!
 //! | module | crate | what is in it |
 //! |---|---|---|
-//! | the root | `firesteel-streaming` | contexts, streams, triggers, progress |
+//! | the root | `firesteel-streaming` | contexts, streams, operators with state, triggers, checkpoints, progress |
 //! | [`rdd`] | `firesteel-core` | RDDs, their operators and actions, broadcast variables, accumulators |
 //! | [`scheduler`] | `firesteel-scheduler` | executors, stages, retries, job events |
+//! | [`state`] | `firesteel-state` | declarations and handles of keyed state, timers, lives of values |
 //! | [`window`] | `firesteel-window` | timestamps, windows, watermarks, aggregators |
 //! | [`connect`] | `firesteel-connect` | the traits of sources, receivers and sinks |
 //! | `file` | `firesteel-connect-file` | text files; feature `file` |
@@ -105,6 +106,7 @@ pub use firesteel_connect_socket as socket;
 pub use firesteel_connect_wal as wal;
 pub use firesteel_core as rdd;
 pub use firesteel_scheduler as scheduler;
+pub use firesteel_state as state;
 #[cfg(feature = "object-store")]
 pub use firesteel_state_object_store as object_store;
 #[cfg(feature = "rocksdb")]

@@ -5,7 +5,8 @@
 
 pub use firesteel_core::{Accumulator, Actions, Broadcast, Context, OnPanic, PairActions, PairOps, Rdd, RddOps};
 pub use firesteel_streaming::{
-    Batch, BatchLimits, DStream, ReadRdd, Stop, Stream, StreamingContext, Trigger, WindowResult,
+    Batch, BatchLimits, Checkpoint, DStream, KeyState, KeyedProcess, OutputMode, ProcessContext, ReadRdd, Stop, Stream,
+    StreamingContext, Trigger, WindowResult,
 };
 #[cfg(feature = "terminal")]
 pub use firesteel_terminal::{Console, TerminalProgress};

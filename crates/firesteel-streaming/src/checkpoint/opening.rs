@@ -89,7 +89,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     if again.is_none() && stored.log.last_epoch().is_some() {
         stored.log.mark(last)?;
     }
-    let cursor = stored.cursor(&manifests, last)?;
+    let mut cursor = stored.cursor(&manifests, last)?;
     let catalog = manifests.last().map(|manifest| manifest.catalog.clone());
     let known = catalog.unwrap_or(Catalog::new(KeyGroups::default()));
     let catalog = compare(&known, &cursor, settings, program, is_new)?;
@@ -104,6 +104,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     for cell in program.states.iter().filter(|cell| known.store(&cell.declared().operator).is_none()) {
         cell.initialise()?;
         stored.settle_initial(cell.store(), last)?;
+        cursor.keys.insert(cell.declared().operator, cell.keys());
     }
     let newest = manifests.into_iter().next_back();
     let mut snapshotting =

@@ -30,9 +30,14 @@ impl Deadline {
         self.timers.domain()
     }
 
+    /// When the key times out.
+    pub(crate) fn get<K: Key>(&self, key: &mut KeyContext<'_, K>) -> Result<Option<Timestamp>> {
+        Ok(self.at.get(key)?.copied())
+    }
+
     /// Says when the key times out, or that it does not.
     pub(crate) fn set<K: Key>(&self, key: &mut KeyContext<'_, K>, at: Option<Timestamp>) -> Result<()> {
-        let before = self.at.get(key)?.copied();
+        let before = self.get(key)?;
         if at == before {
             return Ok(());
         }
@@ -47,7 +52,7 @@ impl Deadline {
 
     /// Whether the key's time is up, now that one of its timers has fired.
     pub(crate) fn is_over<K: Key>(&self, key: &mut KeyContext<'_, K>, fired: Timestamp) -> Result<bool> {
-        let at = self.at.get(key)?.copied();
+        let at = self.get(key)?;
         if let Some(at) = at.filter(|at| *at > fired) {
             self.ensure(key, at)?;
         }

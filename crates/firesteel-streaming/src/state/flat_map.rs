@@ -117,12 +117,49 @@ impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
             TimeDomain::Processing => (TimeDomain::Processing, moment.time),
             TimeDomain::Event => (TimeDomain::Event, moment.reached),
         };
+        if now == Timestamp::MAX {
+            return self.time_out_all(deadline, group, moment, task, out);
+        }
         in_slices(task, || {
             let Some(fired) = group.pop_due(domain, now) else { return Ok(false) };
             let mut key = group.key(fired.hash, &fired.key, moment.now());
             if deadline.is_over(&mut key, fired.time)? {
                 self.call(&mut key, Vec::new(), moment, true, &mut out.rows)?;
             }
+            Ok(true)
+        })
+    }
+}
+
+impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
+    /// The end of event time: every key that has a time-out reaches it, once. Those that are set by that would never end.
+    fn time_out_all<K, V, I>(
+        &self,
+        deadline: &Deadline,
+        group: &mut GroupState<K>,
+        moment: &Moment,
+        task: &TaskContext,
+        out: &mut Output<I::Item>,
+    ) -> firesteel_state::Result<()>
+    where
+        K: Key,
+        I: IntoIterator,
+        F: Fn(&K, Vec<V>, &mut KeyState<'_, S, T>) -> I,
+    {
+        let mut due: KeyedTable<K, Timestamp> = KeyedTable::default();
+        in_slices(task, || {
+            let Some(fired) = group.pop_due(deadline.domain(), Timestamp::MAX) else { return Ok(false) };
+            if let Some(at) = deadline.get(&mut group.key(fired.hash, &fired.key, moment.now()))? {
+                due.upsert(fired.hash, fired.key, at, |at| at, |_, _| ());
+            }
+            Ok(true)
+        })?;
+        let mut due = due.into_entries();
+        due.sort_by_key(|(.., at)| *at);
+        let mut due = due.iter();
+        in_slices(task, || {
+            let Some((hash, key, _)) = due.next() else { return Ok(false) };
+            self.call(&mut group.key(*hash, key, moment.now()), Vec::new(), moment, true, &mut out.rows)?;
             Ok(true)
         })
     }
@@ -231,7 +268,8 @@ where
 {
     /// As [`Stream::flat_map_with_state`], for records that know when they happened: `f` gets them with their times, and
     /// may ask to be called [when the watermark has reached a time](KeyState::set_timeout_at). That happens in the batch
-    /// whose records move the watermark there.
+    /// whose records move the watermark there. Where event time ends, because all sources have, every key that has a
+    /// time-out reaches it.
     ///
     /// Records that happened before the watermark at the start of their batch are late: they are counted, left out, and
     /// go to the side output that [`late_to`](Stream::late_to) names.

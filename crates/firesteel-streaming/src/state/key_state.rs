@@ -161,10 +161,12 @@ impl<S> KeyState<'_, S, EventTimeout> {
     /// that. It replaces a time-out that was set before; a call that sets none leaves the key without one.
     ///
     /// # Panics
-    /// If the [watermark](Self::watermark) has passed `at` already.
+    /// If the [watermark](Self::watermark) has passed `at` already, unless it is at the end of time: then no time-out
+    /// can lie ahead, and none fires any more.
     pub fn set_timeout_at(&mut self, at: Timestamp) {
         let watermark = self.watermark();
-        assert!(at > watermark, "a time-out at {at}: it has to lie behind the watermark, which is at {watermark}");
+        let ahead = at > watermark || watermark == Timestamp::MAX;
+        assert!(ahead, "a time-out at {at}: it has to lie behind the watermark, which is at {watermark}");
         self.timeout = Some(Timeout::Event(at));
     }
 }

@@ -90,6 +90,7 @@ where
     /// ```
     #[expect(clippy::type_complexity, reason = "the function's type says what it is called with")]
     #[track_caller]
+    #[expect(clippy::type_complexity, reason = "what a closure makes of another has no name")]
     pub fn update_state_by_key<S, F>(
         self,
         f: F,

@@ -1,0 +1,13 @@
+//! State by key, as Spark's users rely on it, with RocksDB behind it.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+use std::sync::Arc;
+
+#[path = "../../../tests/tests/state/cases.rs"]
+mod cases;
+#[allow(dead_code, reason = "the ways without RocksDB are taken elsewhere")]
+#[path = "../../../tests/tests/state/ways.rs"]
+mod ways;
+
+cases::every_case!(ways::durable("RocksDB", Some(|| Arc::new(firesteel_state_rocksdb::RocksDbOptions::default()))));

@@ -1,0 +1,227 @@
+//! Keyed processes: records in order, timers of both kinds in order, and what a restart keeps of them.
+
+use firesteel_state::{Declaration, Fired, List, Result, StateOptions, Timers, Ttl, Value};
+use firesteel_streaming::{KeyedProcess, ProcessContext};
+use firesteel_testkit::{TestJob, timeline};
+use firesteel_window::{Timestamp, Watermark, seconds};
+
+use crate::ways::{Outputs, Source, check, run, words};
+
+type Event = (String, Timestamp);
+
+/// Tells of every call.
+struct Talker;
+
+struct Handles {
+    seen: List<i64>,
+    total: Value<u64>,
+    early: Timers,
+    late: Timers,
+    wall: Timers,
+}
+
+impl KeyedProcess for Talker {
+    type Key = String;
+    type In = Event;
+    type Out = String;
+    type State = Handles;
+
+    fn declare(&self, states: &mut Declaration<String>) -> Handles {
+        Handles {
+            seen: states.list("seen"),
+            total: states.value("total"),
+            early: states.event_timers("early"),
+            late: states.event_timers("late"),
+            wall: states.processing_timers("wall"),
+        }
+    }
+
+    fn on_record(&self, state: &Handles, (_, at): Event, ctx: &mut ProcessContext<'_, Self>) -> Result<()> {
+        assert_eq!(ctx.event_time(), at);
+        state.seen.push(ctx, at.as_secs())?;
+        state.total.update(ctx, |total| *total.get_or_insert(0) += 1)?;
+        state.late.register(ctx, at + seconds(5))?;
+        state.early.register(ctx, at + seconds(5))?;
+        state.early.register(ctx, at + seconds(2))?;
+        let in_two_seconds = ctx.processing_time() + seconds(2);
+        state.wall.register(ctx, in_two_seconds)?;
+        Ok(())
+    }
+
+    fn on_timer(&self, state: &Handles, timer: &Fired<String>, ctx: &mut ProcessContext<'_, Self>) -> Result<()> {
+        assert_eq!(timer.key, *ctx.key());
+        let name = if timer.is(&state.early) {
+            "early"
+        } else if timer.is(&state.late) {
+            "late"
+        } else {
+            assert!(timer.is(&state.wall));
+            assert_eq!(timer.time, ctx.processing_time());
+            let seen: Vec<_> = state.seen.iter(ctx)?.copied().collect();
+            let total = state.total.get(ctx)?.copied().unwrap_or(0);
+            ctx.emit(format!("{}/wall:{seen:?}{total}", timer.key).replace(' ', ""));
+            return Ok(());
+        };
+        assert!(ctx.watermark() >= timer.time && ctx.event_time() == timer.time);
+        ctx.emit(format!("{}/{name}@{}", timer.key, timer.time.as_secs()));
+        Ok(())
+    }
+}
+
+fn talk(_: &TestJob, events: Source<Event>, out: &Outputs) {
+    let calls = events
+        .event_time(|event| event.1, Watermark::bounded(seconds(1)))
+        .key_by(|event| event.0.clone())
+        .process("talker", Talker);
+    // A batch's calls in their order, in one row per key.
+    let calls = calls.map(|call| call.split_once('/').map(|(key, call)| (key.to_owned(), call.to_owned())).unwrap());
+    out.write(calls.group_by_key().map(|(key, calls)| format!("{key}={}", calls.join(","))));
+}
+
+#[test]
+fn timers_fire_in_order_whatever_the_restarts() {
+    let input = timeline::parse("a@10 b@11 | a@14 | ∅ | a@17 | c@40").unwrap();
+    for way in crate::ways::all() {
+        let way = way.with_one_input();
+        let done: Vec<_> = run(&way, &input, talk).into_iter().map(std::result::Result::unwrap).collect();
+        let rows: Vec<_> = done.iter().map(|done| done.outputs[0].as_str()).collect();
+        let expected = [
+            "",
+            "a=early@12 b=early@13",
+            // Batches run at seconds 1, 2, 3 …: what came in the first one has its timer at second 3.
+            "a=wall:[10,14]2 b=wall:[11]1",
+            // The wall clock first; then, at one time, in the order of registration.
+            "a=wall:[10,14,17]3,late@15,early@15,early@16 b=late@16,early@16",
+            "a=late@19,early@19,late@22,early@22",
+        ];
+        assert_eq!(rows, expected, "{}", way.name);
+        let keys: Vec<_> = done.iter().map(|done| done.state()[0]).collect();
+        assert_eq!(keys, [4, 5, 5, 6, 8], "two values and two list entries, then one more entry, {}", way.name);
+    }
+}
+
+/// Keeps a value for three seconds.
+struct Forgetful;
+
+impl KeyedProcess for Forgetful {
+    type Key = String;
+    type In = ();
+    type Out = String;
+    type State = Value<u64>;
+
+    fn declare(&self, states: &mut Declaration<String>) -> Value<u64> {
+        states.value_with("count", StateOptions::default().ttl(Ttl::after(seconds(3))))
+    }
+
+    fn on_record(&self, count: &Value<u64>, (): (), ctx: &mut ProcessContext<'_, Self>) -> Result<()> {
+        let new = count.update(ctx, |count| {
+            let count = count.get_or_insert(0);
+            *count += 1;
+            *count
+        })?;
+        let row = format!("{}{new}", ctx.key());
+        ctx.emit(row);
+        Ok(())
+    }
+}
+
+#[test]
+fn values_have_limited_lives() {
+    let expected = ["a1 b1", "a2", "a3", "b1", "b2", "∅", "∅", "b1"].map(|rows| rows.trim_matches('∅'));
+    check(&crate::ways::all(), &words("a b | a | a | b | b | ∅ | ∅ | b"), &[&expected], |_, words, out| {
+        out.write(words.map(|word| (word, ())).process("forgetful", Forgetful));
+    });
+}
+
+/// Registers a timer for one second later, for ever.
+struct Ticking;
+
+impl KeyedProcess for Ticking {
+    type Key = i32;
+    type In = Timestamp;
+    type Out = i64;
+    type State = Timers;
+
+    fn declare(&self, states: &mut Declaration<i32>) -> Timers {
+        states.event_timers("tick")
+    }
+
+    fn on_record(&self, tick: &Timers, at: Timestamp, ctx: &mut ProcessContext<'_, Self>) -> Result<()> {
+        tick.register(ctx, at)?;
+        Ok(())
+    }
+
+    fn on_timer(&self, tick: &Timers, timer: &Fired<i32>, ctx: &mut ProcessContext<'_, Self>) -> Result<()> {
+        ctx.emit(timer.time.as_secs());
+        tick.register(ctx, timer.time + seconds(1))?;
+        Ok(())
+    }
+}
+
+#[test]
+fn a_timer_that_registers_the_next_one_ends_with_event_time() {
+    let test = TestJob::new();
+    let ticks = test
+        .script([vec![0], vec![3]])
+        .map(Timestamp::from_secs)
+        .event_time(|at| *at, Watermark::bounded(seconds(0)))
+        .key_by(|_| 1)
+        .process("ticking", Ticking);
+    let ticks = test.record(ticks);
+    test.run().unwrap();
+    test.finish().unwrap();
+    assert_eq!(ticks.batches(), [vec![0], vec![1, 2, 3], vec![4]]);
+}
+
+#[test]
+fn timers_of_processing_time_bring_about_batches_of_their_own() {
+    use std::sync::Arc;
+
+    use firesteel_connect_memory::{Collector, QueueSource};
+    use firesteel_core::ManualClock;
+    use firesteel_streaming::{KeyState, Stop, StreamingContext, Trigger};
+    use firesteel_testkit::JobLog;
+
+    let clock = Arc::new(ManualClock::starting_at(std::time::Duration::ZERO));
+    let (log, gone, queue) = (JobLog::new(), Collector::new(), QueueSource::new(1));
+    let job = StreamingContext::builder("idle").clock(clock.clone()).listener(log.clone()).threads(1).build().unwrap();
+    job.read(queue.clone())
+        .map(|user: i32| (user, ()))
+        .map_with_state(|user, click, clicks: &mut KeyState<u32>| {
+            if click.is_some() {
+                clicks.update(1);
+            }
+            clicks.is_timing_out().then_some(*user)
+        })
+        .timeout(seconds(60))
+        .write(gone.clone());
+    queue.handle().push(vec![7]).unwrap();
+    let running = job.start(Trigger::AsSoonAsPossible).unwrap();
+    log.wait_for_batches(1);
+    clock.advance(std::time::Duration::from_secs(61));
+    log.wait_for_batches(2);
+    running.stop(Stop::Gracefully);
+    running.await_termination().unwrap();
+    assert_eq!(gone.records(), [7]);
+}
+
+#[test]
+fn a_time_out_that_sets_the_next_one_ends_with_event_time() {
+    use firesteel_streaming::{EventTimeout, KeyState};
+
+    let test = TestJob::new();
+    let calls = test
+        .script(timeline::parse("a@1 b@2 | a@9").unwrap())
+        .event_time(|event| event.1, Watermark::bounded(seconds(0)))
+        .key_by(|event| event.0.clone())
+        .flat_map_with_state(|key, new, last: &mut KeyState<i64, EventTimeout>| {
+            let now = new.last().map_or_else(|| last.get().unwrap_or(&0) + 5, |(at, _)| at.as_secs());
+            last.update(now);
+            last.set_timeout_at(Timestamp::from_secs(now + 5));
+            [format!("{key}{now}")]
+        });
+    let calls = test.record(calls);
+    test.run().unwrap();
+    test.finish().unwrap();
+    assert_eq!(calls.sorted(), [vec!["a1", "b2"], vec!["a9", "b7"], vec!["a14", "b12"]]);
+}

@@ -1,0 +1,239 @@
+//! The ways in which a case is run: in one go, or with a restart between every two batches; with so many partitions, or
+//! with another number after each restart; in memory, or over a backend.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_core::Data;
+use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
+use firesteel_streaming::{BatchProgress, Checkpoint, DStream, Error, SourceStream, StateProgress, Stream};
+use firesteel_testkit::TestJob;
+use firesteel_window::seconds;
+use parking_lot::Mutex;
+
+/// One way of running a case.
+#[derive(Clone)]
+pub(crate) struct Way {
+    pub(crate) name: String,
+    /// The number of partitions behind a shuffle: the first life of the job has the first one, and so on, in turn.
+    partitions: Vec<usize>,
+    seed: u64,
+    threads: Option<usize>,
+    /// Partitions of the input.
+    inputs: usize,
+    durability: Durability,
+}
+
+/// What becomes of state.
+#[derive(Clone)]
+enum Durability {
+    /// It ends with the job, which has one life.
+    InMemory,
+    /// The job has a checkpoint, and as many lives as it has batches, or one.
+    Checkpoint { restarts: bool, backend: Option<MakeBackend> },
+}
+
+/// Makes the backends of one run of a case. Those of all lives of the job are over the same data.
+pub(crate) type MakeBackend = fn() -> Arc<dyn OpenBackend>;
+
+/// All ways without RocksDB, which has its own.
+pub(crate) fn all() -> Vec<Way> {
+    let mut ways = Vec::new();
+    for (partitions, seed, threads, inputs) in
+        [(1, 0, None, 1), (2, 1, None, 1), (3, 2, None, 2), (2, 0, Some(2), 2), (5, 0, Some(3), 1)]
+    {
+        ways.push(Way {
+            name: format!("in memory, {partitions} partitions, seed {seed}, threads {threads:?}, {inputs} inputs"),
+            partitions: vec![partitions],
+            seed,
+            threads,
+            inputs,
+            durability: Durability::InMemory,
+        });
+    }
+    ways.extend(durable("memory", None));
+    ways.extend(durable("a backend in memory", Some(|| Arc::new(Remembered::default()))));
+    ways
+}
+
+/// The ways with a checkpoint.
+pub(crate) fn durable(name: &str, backend: Option<MakeBackend>) -> Vec<Way> {
+    let way = |what: &str, partitions: &[usize], seed, threads, inputs, restarts| Way {
+        name: format!("{name}, {what}"),
+        partitions: partitions.to_vec(),
+        seed,
+        threads,
+        inputs,
+        durability: Durability::Checkpoint { restarts, backend },
+    };
+    vec![
+        way("in one go", &[2], 3, None, 1, false),
+        way("restarts", &[2], 4, None, 1, true),
+        way("restarts at other parallelisms", &[1, 3, 2], 5, None, 2, true),
+        way("restarts on other threads", &[3, 1], 0, Some(2), 1, true),
+    ]
+}
+
+impl Way {
+    /// The same with an input of one partition: watermarks are kept by partition.
+    pub(crate) fn with_one_input(&self) -> Self {
+        Self { inputs: 1, ..self.clone() }
+    }
+
+    /// Whether the job has a life for every batch.
+    pub(crate) fn restarts(&self) -> bool {
+        matches!(self.durability, Durability::Checkpoint { restarts: true, .. })
+    }
+}
+
+/// A backend in memory that outlives the job, as a disk does.
+#[derive(Default)]
+struct Remembered(Arc<MemoryBackend>);
+
+impl OpenBackend for Remembered {
+    fn open(&self, _: &Path, _: &MemoryBudget) -> firesteel_state::Result<Arc<dyn StateBackend>> {
+        Ok(Arc::clone(&self.0) as _)
+    }
+}
+
+struct Shared(Arc<dyn OpenBackend>);
+
+impl OpenBackend for Shared {
+    fn open(&self, folder: &Path, budget: &MemoryBudget) -> firesteel_state::Result<Arc<dyn StateBackend>> {
+        self.0.open(folder, budget)
+    }
+}
+
+/// The outputs of a program, in the order in which it makes them, and what they have got.
+#[derive(Default)]
+pub(crate) struct Outputs {
+    collectors: Mutex<Vec<Collector<String>>>,
+    /// How many outputs the program has made in this life of the job.
+    made: Mutex<usize>,
+}
+
+impl Outputs {
+    /// Writes a stream into the next output.
+    pub(crate) fn write<D: DStream>(&self, stream: Stream<D>)
+    where
+        D::Item: ToString,
+    {
+        let mut made = self.made.lock();
+        let mut collectors = self.collectors.lock();
+        if collectors.len() == *made {
+            collectors.push(Collector::new());
+        }
+        stream.map(|row| row.to_string()).write(collectors[*made].clone());
+        *made += 1;
+    }
+
+    /// What has come out since the last call, output by output: the rows in ascending order, with spaces between them.
+    fn take(&self) -> Vec<String> {
+        let sorted = |rows: &Collector<String>| {
+            let mut rows = rows.take();
+            rows.sort();
+            rows.join(" ")
+        };
+        self.collectors.lock().iter().map(sorted).collect()
+    }
+}
+
+/// What a batch has brought.
+pub(crate) struct Done {
+    /// The rows of each output, in ascending order, with spaces between them.
+    pub(crate) outputs: Vec<String>,
+    pub(crate) progress: BatchProgress,
+}
+
+impl Done {
+    /// Keys with state, keys written, and keys removed, of the only operator with state.
+    pub(crate) fn state(&self) -> [u64; 3] {
+        let StateProgress { keys, updated, removed, .. } = self.progress.states[0];
+        [keys, updated, removed]
+    }
+}
+
+/// The source that programs read.
+pub(crate) type Source<T> = Stream<SourceStream<QueueSource<T>>>;
+
+/// Runs a program, batch by batch; batch n runs at second n.
+///
+/// A batch that fails ends the life of the job, and the next life runs it again.
+pub(crate) fn run<T: Data>(
+    way: &Way,
+    batches: &[Vec<T>],
+    program: impl Fn(&TestJob, Source<T>, &Outputs),
+) -> Vec<Result<Done, Error>> {
+    let folder = tempfile::tempdir().unwrap();
+    let backend = match &way.durability {
+        Durability::Checkpoint { backend: Some(make), .. } => Some(make()),
+        _ => None,
+    };
+    let queue = QueueSource::new(way.inputs).keep_committed();
+    let outputs = Outputs::default();
+    let mut lives = way.partitions.iter().cycle().zip(way.seed..);
+    let mut second = 0;
+    let mut begin = |second: i64| {
+        let (partitions, seed) = lives.next().unwrap();
+        let mut test = TestJob::builder().seed(seed).partitions(*partitions);
+        if let Some(threads) = way.threads {
+            test = test.threads(threads);
+        }
+        if let Durability::Checkpoint { .. } = way.durability {
+            let mut checkpoint = Checkpoint::in_folder(folder.path()).every_batch();
+            if let Some(backend) = &backend {
+                checkpoint = checkpoint.backend(Shared(Arc::clone(backend)));
+            }
+            test = test.configure(|job| job.checkpoint(checkpoint));
+        }
+        let test = test.build();
+        test.advance(seconds(second));
+        *outputs.made.lock() = 0;
+        program(&test, test.context().read_named("input", queue.clone()), &outputs);
+        test
+    };
+    let mut test = begin(0);
+    let restarts = way.restarts();
+    let mut done = Vec::new();
+    for batch in batches {
+        queue.handle().push(batch.clone()).unwrap();
+        loop {
+            if second > 0 && restarts {
+                drop(test);
+                test = begin(second);
+            }
+            second += 1;
+            let ran = test.batch();
+            let failed = ran.is_err();
+            done.push(ran.map(|progress| Done { outputs: outputs.take(), progress }));
+            if !failed || !restarts {
+                break;
+            }
+        }
+    }
+    done
+}
+
+/// Runs a program that does not fail in every way; compares what comes out, batch by batch, for each output.
+pub(crate) fn check<T: Data>(
+    ways: &[Way],
+    batches: &[Vec<T>],
+    expected: &[&[&str]],
+    program: impl Fn(&TestJob, Source<T>, &Outputs),
+) {
+    for way in ways {
+        let done: Vec<_> = run(way, batches, &program).into_iter().map(Result::unwrap).collect();
+        for (at, expected) in expected.iter().enumerate() {
+            let got: Vec<_> = done.iter().map(|done| done.outputs[at].as_str()).collect();
+            assert_eq!(got, *expected, "output {at}, {}", way.name);
+        }
+    }
+}
+
+/// A batch for each part: `a | a b | ∅`.
+pub(crate) fn words(batches: &str) -> Vec<Vec<String>> {
+    let batch =
+        |batch: &str| batch.split_whitespace().filter(|word| *word != "∅").map(str::to_owned).collect::<Vec<_>>();
+    batches.split('|').map(batch).collect()
+}

@@ -182,17 +182,17 @@ impl Snapshots {
     /// Any error of the place; what was removed until then stays removed.
     pub fn retain(&self, keep: usize) -> Result<u64> {
         let mut old = self.list()?;
-        let mut kept = Vec::new();
+        let (mut kept, mut damaged) = (Vec::new(), false);
         while kept.len() < keep.max(1)
             && let Some(id) = old.pop()
         {
             match self.manifest(id) {
                 Ok(manifest) => kept.push(manifest),
-                Err(StateError::Damaged { .. }) => {}
+                Err(StateError::Damaged { .. }) => damaged = true,
                 Err(error) => return Err(error),
             }
         }
-        if kept.is_empty() {
+        if kept.is_empty() && damaged {
             return Ok(0);
         }
         fail_point!("snapshot.retain");

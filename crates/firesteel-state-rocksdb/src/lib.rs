@@ -41,6 +41,7 @@
 
 mod backend;
 mod checkpoint;
+mod choice;
 mod database;
 mod directory;
 mod error;

@@ -7,13 +7,12 @@ use firesteel_core::hash::hash_key;
 use firesteel_state::snapshot::recover;
 use firesteel_state::{
     Changelog, ChangelogOptions, ChangelogReader, Declaration, KeyedStore, Manifest, MemoryBudget, Snapshots,
-    StateBackend as _, StateStore as _, StoreSetup, Times,
+    StateStore as _, StoreSetup, Times,
 };
 use firesteel_window::Timestamp;
 
-use crate::kept::KeptBackend;
 use crate::program::{Backend, Run, TEXT_SINKS, Total};
-use crate::{input, process, results};
+use crate::{backends, input, process, results};
 
 /// A rule that does not hold, by its name, and what was found instead.
 pub(crate) type Broken = (&'static str, String);
@@ -58,7 +57,7 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
     if run.backend != Backend::None && run.backend_folder().is_dir() {
         let copy = process::folder();
         process::copy(&run.backend_folder(), copy.path());
-        let backend = KeptBackend::open(copy.path(), false).map_err(broken("the backend can be opened"))?;
+        let backend = backends::open(copy.path(), run.backend).map_err(broken("the backend can be opened"))?;
         let shards = backend.shards().map_err(broken("the backend can be opened"))?;
         let held = shards.iter().map(|(_, marker)| *marker).max().unwrap_or(0);
         hold("the backend holds only what all sinks have", held <= first_sink, || {
@@ -178,11 +177,11 @@ fn state(run: &Run, expected: &BTreeMap<String, Total>) -> Checked {
     let folder = copy.path().join("snapshots");
     let snapshots = Snapshots::in_folder(&folder).map_err(broken(RULE))?;
     if run.backend != Backend::None {
-        let backend = KeptBackend::open(&copy.path().join("state"), false).map_err(broken(RULE))?;
-        let recovery = recover(&snapshots, &log, Some(&backend)).map_err(broken(RULE))?;
-        recovery.restore_backend(&backend).map_err(broken(RULE))?;
+        let backend = backends::open(&copy.path().join("state"), run.backend).map_err(broken(RULE))?;
+        let recovery = recover(&snapshots, &log, Some(&*backend)).map_err(broken(RULE))?;
+        recovery.restore_backend(&*backend).map_err(broken(RULE))?;
         let manifest = manifests(&snapshots)?.pop().ok_or((RULE, "there is no snapshot".to_owned()))?;
-        let found = read_back(&manifest, Some(std::sync::Arc::new(backend)), |_| Ok(())).map_err(broken(RULE))?;
+        let found = read_back(&manifest, Some(backend), |_| Ok(())).map_err(broken(RULE))?;
         hold(RULE, found == *expected, || format!("from the backend: {found:?}, expected {expected:?}"))?;
     }
     // From the newest to the oldest, each of which is newest in its turn.

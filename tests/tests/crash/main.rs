@@ -7,6 +7,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod backends;
+mod cases;
 mod damage;
 mod input;
 mod invariants;

@@ -1,7 +1,7 @@
 //! The harness is tested by faults: each breaks the protocol in one place, and the rule that finds it is told.
 
+use crate::cases::Case;
 use crate::invariants::Broken;
-use crate::matrix::Case;
 use crate::program::{Backend, Run};
 use crate::{input, process};
 

@@ -18,9 +18,8 @@ use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::kept::Kept;
 use crate::ledger::Ledger;
-use crate::points;
+use crate::{backends, points};
 
 /// The variable that holds the settings of a run.
 pub(crate) const SETTINGS: &str = "FIRESTEEL_CRASH_RUN";
@@ -64,6 +63,8 @@ pub(crate) enum Backend {
     Eager,
     /// In a backend that survives as of its last flush.
     Lazy,
+    /// In a database, where the test program has one.
+    Database,
 }
 
 impl Run {
@@ -185,9 +186,7 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .snapshot_after(run.snapshot_after)
         .segment_bytes(run.segment_bytes)
         .keep_snapshots(run.keep_snapshots);
-    if run.backend != Backend::None {
-        checkpoint = checkpoint.backend(Kept { eager: run.backend == Backend::Eager });
-    }
+    checkpoint = backends::choose(checkpoint, run.backend);
     if let Some(from) = &run.start_from {
         checkpoint = checkpoint.start_from(from);
     }

@@ -3,6 +3,8 @@
 //! The bytes are postcard (version 1), which does not describe itself: a wrong shape reads nonsense, or fails. What
 //! fails, and what has bytes left over, is shown as bytes.
 
+use firesteel_window::{Duration, Timestamp};
+
 use crate::shape::{Plain, Shape};
 use crate::value::Value;
 
@@ -63,6 +65,12 @@ impl<'a> Decoder<'a> {
             }
         }
         None
+    }
+
+    /// Small in either direction: 0, -1, 1, -2, …
+    fn signed(&mut self) -> Option<i128> {
+        let zigzag = self.varint()?;
+        Some((zigzag >> 1) as i128 ^ -((zigzag & 1) as i128))
     }
 
     fn length(&mut self) -> Option<usize> {
@@ -168,10 +176,9 @@ impl<'a> Decoder<'a> {
             Plain::U8 => Value::Unsigned(self.byte()?.into()),
             Plain::I8 => Value::Signed(i8::from_le_bytes([self.byte()?]).into()),
             Plain::Unsigned => Value::Unsigned(self.varint()?),
-            Plain::Signed => {
-                let zigzag = self.varint()?;
-                Value::Signed((zigzag >> 1) as i128 ^ -((zigzag & 1) as i128))
-            }
+            Plain::Signed => Value::Signed(self.signed()?),
+            Plain::Time => Value::Time(Timestamp::from_micros(self.signed()?.try_into().ok()?)),
+            Plain::Span => Value::Span(Duration::micros(self.signed()?.try_into().ok()?)),
             Plain::F32 => Value::F32(f32::from_le_bytes(self.take(4)?.try_into().ok()?)),
             Plain::F64 => Value::F64(f64::from_le_bytes(self.take(8)?.try_into().ok()?)),
             Plain::Char => Value::Text(self.text().filter(|text| text.chars().count() == 1)?),

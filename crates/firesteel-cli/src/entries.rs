@@ -132,6 +132,7 @@ fn order(a: &Value, b: &Value) -> Ordering {
         (Value::Unsigned(a), Value::Unsigned(b)) => a.cmp(b),
         (Value::Signed(a), Value::Signed(b)) => a.cmp(b),
         (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Time(a), Value::Time(b)) => a.cmp(b),
         (Value::Sequence(a), Value::Sequence(b)) | (Value::Tuple(a), Value::Tuple(b)) => all(a, b),
         (Value::Struct(a), Value::Struct(b)) => {
             let fields = a.iter().zip(b).map(|((_, a), (_, b))| order(a, b));

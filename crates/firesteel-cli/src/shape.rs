@@ -61,6 +61,10 @@ pub enum Plain {
     Text,
     /// `bytes`
     Bytes,
+    /// `time`: microseconds since 1970, of a [`Timestamp`](firesteel_window::Timestamp).
+    Time,
+    /// `span`: microseconds, of a [`Duration`](firesteel_window::Duration).
+    Span,
 }
 
 /// A text that is no shape.
@@ -174,6 +178,8 @@ impl<'a> Parser<'a> {
             "char" => Plain::Char,
             "str" => Plain::Text,
             "bytes" => Plain::Bytes,
+            "time" => Plain::Time,
+            "span" => Plain::Span,
             _ => return None,
         }))
     }

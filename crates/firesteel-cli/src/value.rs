@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write};
 
+use firesteel_window::{Duration, Timestamp};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 /// A value without its type.
@@ -27,6 +28,10 @@ pub enum Value {
     Text(String),
     /// Bytes.
     Bytes(Vec<u8>),
+    /// A point in time.
+    Time(Timestamp),
+    /// A span of time.
+    Span(Duration),
     /// No value.
     None,
     /// Elements.
@@ -71,7 +76,9 @@ impl Value {
         match self {
             Self::Text(text) => Some(text.clone()),
             Self::Variant(name, None) => Some(name.clone()),
-            Self::Bool(_) | Self::Unsigned(_) | Self::Signed(_) => Some(self.to_string()),
+            Self::Bool(_) | Self::Unsigned(_) | Self::Signed(_) | Self::Time(_) | Self::Span(_) => {
+                Some(self.to_string())
+            }
             _ => None,
         }
     }
@@ -113,6 +120,8 @@ impl fmt::Display for Value {
             Self::F64(value) => write!(f, "{value:?}"),
             Self::Text(text) => write!(f, "{text:?}"),
             Self::Bytes(bytes) | Self::Undecoded(bytes) => f.write_str(&hex(bytes)),
+            Self::Time(time) => write!(f, "{time}"),
+            Self::Span(span) => write!(f, "{span}"),
             Self::None => f.write_str("none"),
             Self::Sequence(elements) => list(f, ['[', ']'], elements, |f, element| write!(f, "{element}")),
             Self::Tuple(parts) => list(f, ['(', ')'], parts, |f, part| write!(f, "{part}")),
@@ -138,6 +147,8 @@ impl Serialize for Value {
             Self::F32(value) => serializer.serialize_f32(*value),
             Self::F64(value) => serializer.serialize_f64(*value),
             Self::Text(text) => serializer.serialize_str(text),
+            Self::Time(time) => time.serialize(serializer),
+            Self::Span(span) => span.serialize(serializer),
             Self::Bytes(bytes) | Self::Undecoded(bytes) => {
                 let mut map = serializer.serialize_map(Some(1))?;
                 map.serialize_entry("hex", &hex(bytes)[2..])?;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use firesteel_state::TypeTag;
+use firesteel_window::Window;
 use proptest::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -136,6 +137,15 @@ proptest! {
             assert!(!serde_json::to_string(&shown).unwrap().is_empty());
         }
     }
+}
+
+#[test]
+fn times_are_read_as_times() {
+    let at = Timestamp::from_micros(1_600_000_000_000_001);
+    check(&(at, Timestamp::MIN, Timestamp::MAX, Duration::secs(-90), Some(Window::new(at, at + Duration::secs(5)))));
+    let shown = shape::<(Timestamp, Duration)>().decode(&postcard::to_allocvec(&(at, Duration::secs(90))).unwrap());
+    assert_eq!(shown.to_string(), "(2020-09-13T12:26:40.000001Z, 1m 30s)");
+    check(&BTreeMap::from([(at, 1u8)]));
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod damage;
 mod diff;
 mod job;
 mod process;
+mod real;
 mod state;
 mod tables;
 

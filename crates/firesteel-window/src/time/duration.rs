@@ -5,7 +5,7 @@ use std::iter::Sum;
 use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
 use std::str::FromStr;
 
-use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::text;
@@ -27,6 +27,10 @@ use crate::error::TimeError;
 pub struct Duration(i64);
 
 impl Duration {
+    /// The name under which binary formats are told of it: who describes types by what they ask a format for, as the
+    /// state layer does, can tell it from a number.
+    pub const SERDE_NAME: &str = "firesteel::Duration";
+
     /// No time at all.
     pub const ZERO: Self = Self(0);
     /// The longest span towards the past: about 292,000 years.
@@ -255,7 +259,11 @@ impl TryFrom<Duration> for std::time::Duration {
 
 impl Serialize for Duration {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_newtype_struct(Self::SERDE_NAME, &self.0)
+        }
     }
 }
 
@@ -263,7 +271,7 @@ impl<'de> Deserialize<'de> for Duration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
 
-        impl Visitor<'_> for Text {
+        impl<'de> Visitor<'de> for Text {
             type Value = Duration;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -273,12 +281,16 @@ impl<'de> Deserialize<'de> for Duration {
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Duration, E> {
                 text.parse().map_err(E::custom)
             }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Duration, D::Error> {
+                i64::deserialize(deserializer).map(Duration)
+            }
         }
 
         if deserializer.is_human_readable() {
             deserializer.deserialize_str(Text)
         } else {
-            i64::deserialize(deserializer).map(Self).map_err(D::Error::custom)
+            deserializer.deserialize_newtype_struct(Self::SERDE_NAME, Text)
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::{Add, AddAssign, Sub, SubAssign};
 use std::str::FromStr;
 use std::time::SystemTime;
 
-use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
+use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::Duration;
@@ -29,6 +29,10 @@ use crate::error::TimeError;
 pub struct Timestamp(i64);
 
 impl Timestamp {
+    /// The name under which binary formats are told of it: who describes types by what they ask a format for, as the
+    /// state layer does, can tell it from a number.
+    pub const SERDE_NAME: &str = "firesteel::Timestamp";
+
     /// 1970-01-01T00:00:00Z, which is also the default.
     pub const EPOCH: Self = Self(0);
     /// Before every event: as a watermark, nothing is known yet.
@@ -231,7 +235,11 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_i64(self.0) }
+        if serializer.is_human_readable() {
+            serializer.collect_str(self)
+        } else {
+            serializer.serialize_newtype_struct(Self::SERDE_NAME, &self.0)
+        }
     }
 }
 
@@ -239,7 +247,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Text;
 
-        impl Visitor<'_> for Text {
+        impl<'de> Visitor<'de> for Text {
             type Value = Timestamp;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -249,12 +257,16 @@ impl<'de> Deserialize<'de> for Timestamp {
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Timestamp, E> {
                 text.parse().map_err(E::custom)
             }
+
+            fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Timestamp, D::Error> {
+                i64::deserialize(deserializer).map(Timestamp)
+            }
         }
 
         if deserializer.is_human_readable() {
             deserializer.deserialize_str(Text)
         } else {
-            i64::deserialize(deserializer).map(Self).map_err(D::Error::custom)
+            deserializer.deserialize_newtype_struct(Self::SERDE_NAME, Text)
         }
     }
 }

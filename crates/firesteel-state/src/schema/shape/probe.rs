@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use firesteel_window::{Duration, Timestamp};
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
@@ -138,8 +139,18 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         self.deserialize_unit(visitor)
     }
 
-    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Refused> {
-        visitor.visit_newtype_struct(self)
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        mut self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, Refused> {
+        let known = match name {
+            Timestamp::SERDE_NAME => "time",
+            Duration::SERDE_NAME => "span",
+            _ => return visitor.visit_newtype_struct(self),
+        };
+        self.note(|| Node::Plain(known));
+        visitor.visit_newtype_struct(Probe { node: &mut Node::Plain("i64"), walk: self.walk })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {

@@ -50,7 +50,8 @@ fn a_shape_names_what_is_read() {
     assert_eq!(of::<[u16; 3]>(), "(u16, u16, u16)");
     assert_eq!(of::<Wrapper>(), "u32");
     assert_eq!(of::<NonZeroU32>(), "u32");
-    assert_eq!(of::<firesteel_window::Timestamp>(), "i64");
+    assert_eq!(of::<firesteel_window::Timestamp>(), "time");
+    assert_eq!(of::<(firesteel_window::Window, firesteel_window::Duration)>(), "({start: time, end: time}, span)");
 }
 
 #[test]

@@ -36,6 +36,9 @@ use crate::writer::{self, Patience};
 ///     .on_retry(|error, pause| eprintln!("{error}; again in {pause:?}"));
 /// ```
 ///
+/// A receiver that pushes record by record from one thread pays a sync for each: let it push what is there at once, or
+/// from several threads, whose records share their syncs (`cargo run --release --example throughput`).
+///
 /// Records are kept in a format that does not describe itself (postcard): types that need one, such as those with
 /// serde's `untagged`, `flatten` or `skip_serializing_if`, cannot be read back.
 pub struct WriteAheadLog<R: Receiver> {

@@ -229,6 +229,10 @@ where
         Replay::Always
     }
 
+    fn forgets(&self) -> bool {
+        true
+    }
+
     fn start(&self, wake: Wake) -> Result<()> {
         self.check()?;
         let lock = self.lock_folder()?;

@@ -62,6 +62,12 @@ pub trait Source: Send + Sync + 'static {
     /// For how long the same range can be read again.
     fn replay(&self) -> Replay;
 
+    /// Whether what is [`committed`](Self::committed) cannot be read any more afterwards, although the source can be read
+    /// again after a restart. The engine makes certain first that no restart will ask for it.
+    fn forgets(&self) -> bool {
+        false
+    }
+
     /// Called once before the first [`discover`](Self::discover), to check settings and to start what must run.
     ///
     /// # Errors

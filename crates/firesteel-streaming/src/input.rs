@@ -46,6 +46,8 @@ pub(crate) trait Input: Send {
     fn changes(&mut self) -> InputCursor;
     /// Goes on from where a job stood before a restart.
     fn resume(&mut self, cursor: &InputCursor);
+    /// Whether the source will not have again what it is told of as committed, and has it until then.
+    fn forgets(&self) -> bool;
     /// Tells the source that it may forget what is behind the positions.
     fn committed(&mut self);
     /// Stops what runs inside of the source.
@@ -393,6 +395,10 @@ impl<S: Source> Input for SourceInput<S> {
             let state = SplitState { end, changed: false, ..SplitState::new(&id, at.number, at.next) };
             self.splits.insert(id, state);
         }
+    }
+
+    fn forgets(&self) -> bool {
+        self.replay() == Replay::Always && self.reading.source.forgets()
     }
 
     fn committed(&mut self) {

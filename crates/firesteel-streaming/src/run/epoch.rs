@@ -112,10 +112,25 @@ impl JobRun {
         fail_point!("epoch.ended");
         self.last_epoch = epoch;
         self.epoch_ended = self.config.clock.monotonic();
-        for input in &mut self.parts.inputs {
+        let is_final = self.mark_for_sources();
+        for input in self.parts.inputs.iter_mut().filter(|input| is_final || !input.forgets()) {
             input.committed();
         }
         Ok(())
+    }
+
+    /// Writes the mark now where a source is about to forget what it covers: a sink that cannot tell what it has would
+    /// have the epoch run again after a restart. Tells whether no restart will.
+    fn mark_for_sources(&mut self) -> bool {
+        let Some(durable) = &mut self.durable else { return true };
+        if !self.parts.inputs.iter().any(|input| input.forgets()) {
+            return true;
+        }
+        let marked = durable.log.sync_mark();
+        if let Err(error) = &marked {
+            tracing::warn!(job = %self.job, %error, "a source keeps what is committed until the mark can be written");
+        }
+        marked.is_ok()
     }
 
     /// Writes down what the epoch read and changed.

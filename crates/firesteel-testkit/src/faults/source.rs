@@ -126,6 +126,10 @@ impl<S: Source> Source for FaultySource<S> {
         self.source.replay()
     }
 
+    fn forgets(&self) -> bool {
+        self.source.forgets()
+    }
+
     fn start(&self, wake: Wake) -> Result<()> {
         self.faults.count(|counts| &mut counts.starts);
         self.faults.planned.strike(&At::Start)?;

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::Outcome;
 use crate::args::Diff;
 use crate::error::{CliError, Result};
-use crate::folder::{Folder, steady};
+use crate::folder::Folder;
 use crate::screen::Screen;
 
 /// The comparison, as JSON.
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Diff, screen: &mut Screen<'_>) -> Result<Outcome> {
     let declared = read(args)?;
     let manifests = folder.manifests()?;
     let catalog = folder.catalog(&manifests)?;
-    let cursor = steady(|| {
+    let cursor = folder.steady(|| {
         let log = folder.reader()?;
         Ok(Cursor::at(&manifests.sound, &log, log.last_epoch().unwrap_or(0))?)
     })?;

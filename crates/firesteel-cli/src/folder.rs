@@ -1,5 +1,6 @@
 //! A checkpoint folder, to be read and never changed.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -70,17 +71,42 @@ impl Folder {
         Ok(ChangelogReader::open(&self.changelog)?)
     }
 
-    /// All manifests that are there.
-    pub(crate) fn manifests(&self) -> Result<Manifests> {
-        let mut manifests = Manifests { sound: vec![], damaged: vec![] };
-        for id in self.snapshots.list()? {
-            match self.snapshots.manifest(id) {
-                Ok(manifest) => manifests.sound.push(manifest),
-                Err(_) if !self.snapshots.list()?.contains(&id) => {}
-                Err(error) => manifests.damaged.push((id, error)),
+    /// Tries again what failed while files came or went: the job may be running, and what was read belongs to different
+    /// moments then.
+    pub(crate) fn steady<T>(&self, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+        for _ in 0..20 {
+            let before = self.files();
+            match attempt() {
+                Err(CliError::State(_)) if self.files() != before => {}
+                other => return other,
             }
         }
-        Ok(manifests)
+        attempt()
+    }
+
+    /// The names and lengths of all files.
+    fn files(&self) -> BTreeMap<PathBuf, u64> {
+        let folders = [&self.changelog, &self.place.folder].map(fs::read_dir);
+        let entries = folders.into_iter().flatten().flatten().flatten();
+        entries.filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.len()))).collect()
+    }
+
+    /// All manifests that are there.
+    pub(crate) fn manifests(&self) -> Result<Manifests> {
+        let mut tries = 0;
+        'again: loop {
+            tries += 1;
+            let mut manifests = Manifests { sound: vec![], damaged: vec![] };
+            for id in self.snapshots.list()? {
+                match self.snapshots.manifest(id) {
+                    Ok(manifest) => manifests.sound.push(manifest),
+                    // It was removed meanwhile, and a newer one is there instead.
+                    Err(_) if tries < 20 && !self.snapshots.list()?.contains(&id) => continue 'again,
+                    Err(error) => manifests.damaged.push((id, error)),
+                }
+            }
+            return Ok(manifests);
+        }
     }
 
     /// What is stored, as the newest of the manifests tells.
@@ -94,17 +120,6 @@ impl Folder {
         };
         Err(CliError::NoCatalog { folder: self.path.clone(), reason })
     }
-}
-
-/// Tries again what failed because a file was removed meanwhile: the job may be running.
-pub(crate) fn steady<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    for _ in 0..4 {
-        match attempt() {
-            Err(CliError::State(StateError::File { source, .. })) if source.kind() == ErrorKind::NotFound => {}
-            other => return other,
-        }
-    }
-    attempt()
 }
 
 /// A folder of snapshots that is left as it is.

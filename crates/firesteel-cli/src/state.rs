@@ -10,7 +10,7 @@ use crate::Outcome;
 use crate::args::State;
 use crate::entries::{Entries, Entry};
 use crate::error::{CliError, Result};
-use crate::folder::{Folder, steady};
+use crate::folder::Folder;
 use crate::progress::Progress;
 use crate::screen::Screen;
 use crate::table::render;
@@ -47,7 +47,7 @@ struct Line<'a> {
 
 pub(crate) fn run(args: &State, screen: &mut Screen<'_>) -> Result<Outcome> {
     let folder = Folder::open(&args.target)?;
-    let found = steady(|| look(&folder, args))?;
+    let found = folder.steady(|| look(&folder, args))?;
     for (id, error) in &found.skipped {
         screen.note(format_args!("snapshot {id} is damaged and passed over: {error}"));
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::Outcome;
 use crate::args::Verify;
 use crate::error::{CliError, Result};
-use crate::folder::{Folder, steady};
+use crate::folder::Folder;
 use crate::progress::Progress;
 use crate::screen::Screen;
 use crate::text::{bytes, count};
@@ -142,7 +142,7 @@ fn leftovers(folder: &Folder, manifests: &[Manifest], all: bool, findings: &mut 
 
 /// What a job that starts now would do, by the rules that it would follow itself.
 fn start(folder: &Folder, findings: &mut Findings) {
-    let told = steady(|| {
+    let told = folder.steady(|| {
         let log = folder.reader()?;
         let recovery = recover(&folder.snapshots, &log, None)?;
         let last = recovery.epoch();

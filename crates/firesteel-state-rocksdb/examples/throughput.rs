@@ -193,7 +193,7 @@ fn main() {
     let seconds = arguments.next().unwrap_or(10);
     let budget = arguments.next().unwrap_or(1_024) << 20;
     let size = arguments.next().unwrap_or(256 << 10) as usize;
-    let page = arguments.next().unwrap_or(8 << 10) as usize;
+    let page = arguments.next().unwrap_or(16 << 10) as usize;
     let compression = if arguments.next() == Some(0) { Compression::None } else { Compression::Lz4 };
     let file_from = arguments.next().unwrap_or(1 << 20) as usize;
     println!("{keys} keys, {} MiB, {size} events per worker and batch, two workers, {seconds} s", budget >> 20);

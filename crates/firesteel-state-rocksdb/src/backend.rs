@@ -227,12 +227,21 @@ impl StateBackend for RocksDbBackend {
         let mut current = self.database.write();
         let last = checkpoint::generations(&self.path)?.last().map_or(0, |(number, _)| *number);
         let path = checkpoint::adopt(&self.path, last + 1)?;
-        let database = Database::open(&path, self.tuning.clone())?;
+        let database = match Database::open(&path, self.tuning.clone()) {
+            Ok(database) => database,
+            Err(error) => {
+                // The largest number is the one in use: the old one stays that.
+                checkpoint::remove(&path)?;
+                return Err(error);
+            }
+        };
         self.files.lock().clear();
         let old = std::mem::replace(&mut *current, database);
         let old_folder = old.folder.clone();
         drop(old);
-        checkpoint::remove(&old_folder)
+        // What cannot be removed now is when the backend is opened again.
+        let _ = checkpoint::remove(&old_folder);
+        Ok(())
     }
 
     fn memory_used(&self) -> u64 {

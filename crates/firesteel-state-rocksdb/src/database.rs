@@ -128,11 +128,11 @@ impl Database {
         }
     }
 
-    /// A block is stored compressed only if that saves a third of it: numbers that look random gain less, and are read
-    /// half as fast again when they are stored as they are. No setter knows of this option.
+    /// A block is stored compressed only if that halves it: what gains less costs more to read than to keep. No setter
+    /// knows of this option.
     fn demand_compression(&self, store: &Store) -> Result<()> {
         let family = self.family(store)?;
-        let options = [("compression_opts", "{max_compressed_bytes_per_kb=683}")];
+        let options = [("compression_opts", "{max_compressed_bytes_per_kb=512}")];
         self.db.set_options_cf(&family, &options).map_err(self.failed("set an option"))
     }
 

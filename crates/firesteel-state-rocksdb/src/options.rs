@@ -13,7 +13,7 @@ use crate::RocksDbBackend;
 pub enum Compression {
     /// Not at all.
     None,
-    /// With LZ4: cheap, and often half the size.
+    /// With LZ4, where that halves the size.
     #[default]
     Lz4,
 }
@@ -54,7 +54,7 @@ impl Default for RocksDbOptions {
             compression: Compression::default(),
             background_jobs: 2,
             open_files: 512,
-            page: 8 << 10,
+            page: 16 << 10,
             ingest_from: 1 << 20,
         }
     }
@@ -100,7 +100,7 @@ impl RocksDbOptions {
         Self { open_files: files.max(16), ..self }
     }
 
-    /// About how long a page is, in bytes, between 64 and 1 MiB; 8 KiB unless said. Longer pages are cheaper when most
+    /// About how long a page is, in bytes, between 64 and 1 MiB; 16 KiB unless said. Longer pages are cheaper when most
     /// of the keys of a key group are asked for at once, shorter ones when few are.
     #[must_use]
     pub fn page_bytes(self, bytes: usize) -> Self {

@@ -212,6 +212,12 @@ impl Job {
         writer.finish(cursor.encode().unwrap()).unwrap();
     }
 
+    /// Lets go of what the last snapshot makes superfluous.
+    pub(crate) fn forget(&mut self) {
+        let durable = self.snapshots.retain(1).unwrap();
+        self.log.truncate(durable).unwrap();
+    }
+
     /// Where the job stands at the end of the epoch.
     fn cursor(&self) -> Cursor {
         let epoch = self.epoch;

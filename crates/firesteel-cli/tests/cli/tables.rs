@@ -59,6 +59,35 @@ fn a_running_job_can_be_looked_at_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_job_that_goes_on_meanwhile_is_no_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut job = Job::whole(folder.path());
+    job.commit();
+    let runs = std::thread::Builder::new().spawn(move || {
+        for epoch in 0..120 {
+            job.prepare();
+            job.commit();
+            if epoch % 3 == 0 {
+                job.snapshot(4);
+                job.forget();
+            }
+        }
+    });
+    let runs = runs.unwrap();
+    let mut looks = 0;
+    while !runs.is_finished() || looks == 0 {
+        for (command, more) in
+            [("verify", &[][..]), ("show", &[]), ("epochs", &["--from", "5"]), ("state", &["--operator", "velocity"])]
+        {
+            let ran = run(command, folder.path(), more);
+            assert_eq!(ran.outcome, Outcome::Well, "{command}: {}{}", ran.out, ran.err);
+        }
+        looks += 1;
+    }
+    runs.join().unwrap();
+}
+
+#[test]
 fn a_folder_without_a_checkpoint_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let nothing = run("show", folder.path(), &[]);

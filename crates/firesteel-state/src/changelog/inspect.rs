@@ -87,7 +87,10 @@ pub fn inspect(folder: &Path) -> Result<impl Iterator<Item = Result<SegmentRepor
         let path = folder.join(name);
         let bytes = match disk.read(&path) {
             Ok(bytes) => bytes,
-            Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => return None,
+            Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => {
+                next = None;
+                return None;
+            }
             Err(error) => return Some(Err(error.into())),
         };
         let last = number + 1 == count;

@@ -386,7 +386,19 @@ fn a_backend_ahead_of_the_changelog_is_noticed() {
 /// A backend gets key groups one by one: after the changelog was cut, those that it never got are in a snapshot only.
 #[test]
 fn what_a_backend_never_got_comes_from_the_snapshot() {
-    let (disk, contents) = written();
+    let disk = CrashingDisk::default();
+    let mut contents = Contents::new();
+    {
+        let mut job = Job::open(&disk, Mode::Memory, None).unwrap();
+        // A key that does not change any more.
+        let key = (1_000..).find(|key| job.store.group_of(hash(key)) == KeyGroup(2)).unwrap();
+        let set = |group: &mut crate::GroupState<u64>| job.value.set(&mut group.key(hash(&key), &key, TIMES), 7);
+        set(&mut job.store.lock(KeyGroup(2))).unwrap();
+        contents.insert(key, 7);
+        (0..12).for_each(|_| job.epoch(&mut contents).unwrap());
+        (0..2).for_each(|_| job.snapshot(true).unwrap());
+        assert!(job.log.first_epoch() > Some(1), "the changelog was cut");
+    }
     let backend = MemoryBackend::new();
     {
         let job = Job::open(&disk, Mode::Memory, None).unwrap();

@@ -114,10 +114,3 @@ impl RocksDbOptions {
         Self { ingest_from: bytes, ..self }
     }
 }
-
-impl OpenBackend for RocksDbOptions {
-    /// Opens a database with these settings, but for the budget, which is that of the job.
-    fn open(&self, folder: &Path, budget: &MemoryBudget) -> Result<Arc<dyn StateBackend>> {
-        Ok(Arc::new(RocksDbBackend::open(folder, self.clone().budget(budget.clone()))?))
-    }
-}

@@ -125,7 +125,8 @@ impl KeyedProcess for VelocityCheck {
                 .open
                 .iter(ctx)?
                 .filter(|((made, _), invoice)| is_open(made) && invoice.articles.contains(&sale.article));
-            if let Some(last) = bought.map(|(place, _)| place.clone()).last() {
+            let last = bought.map(|(place, _)| place.clone()).next_back();
+            if let Some(last) = last {
                 state.open.update(ctx, last, |invoice| {
                     invoice.get_or_insert_default().cancelled -= sale.mils;
                 })?;

@@ -124,6 +124,22 @@ pub(crate) fn removal_and_time_out(ways: &[Way]) {
     }
 }
 
+/// Keys of the initial state time out, too: their time counts from the first batch.
+pub(crate) fn time_out_of_initial_state(ways: &[Way]) {
+    let expected = ["", "", "a b", "", "c"];
+    check(ways, &words("a c | ∅ | c | a | ∅"), &[&expected], |test, words, out| {
+        let initial = [("a", 1), ("b", 2)].map(|(word, sum)| (word.to_owned(), sum));
+        let initial = test.context().rdds().parallelize(initial);
+        let gone = words.map(|word| (word, ())).map_with_state(|word, one, state: &mut KeyState<i64>| {
+            if one.is_some() {
+                state.update(0);
+            }
+            state.is_timing_out().then(|| word.clone())
+        });
+        out.write(gone.initial_state(initial).timeout(seconds(2)));
+    });
+}
+
 /// Case 19: counts per value by output mode.
 pub(crate) fn counts_by_output_mode(ways: &[Way]) {
     let input = [vec![3], vec![3, 2], vec![3, 2, 1], vec![4, 4, 4, 4]];
@@ -306,6 +322,29 @@ pub(crate) fn time_outs_by_function(ways: &[Way]) {
     });
 }
 
+/// A function that is called because time is up may ask to be called again.
+pub(crate) fn time_out_after_time_out(ways: &[Way]) {
+    let expected = ["a3 b3", "", "a2 b2", "", "a1 b1", "", "a0 b0", "", "", "a3", ""];
+    check(
+        ways,
+        &words("a b | ∅ | ∅ | ∅ | ∅ | ∅ | ∅ | ∅ | ∅ | a | ∅"),
+        &[&expected],
+        |_, words, out| {
+            let calls = words.map(|word| (word, ())).flat_map_with_state(
+                |word, new, left: &mut KeyState<i64, ProcessingTimeout>| {
+                    let now = if new.is_empty() { left.get().unwrap_or(&0) - 1 } else { 3 };
+                    left.update(now);
+                    if now > 0 {
+                        left.set_timeout_after(seconds(2));
+                    }
+                    [format!("{word}{now}")]
+                },
+            );
+            out.write(calls);
+        },
+    );
+}
+
 /// A test for each case, in the given ways.
 macro_rules! every_case {
     ($ways:expr) => {
@@ -321,6 +360,8 @@ macro_rules! every_case {
             event_time_out,
             a_failed_job_leaves_no_trace,
             time_outs_by_function,
+            time_out_of_initial_state,
+            time_out_after_time_out,
         );
     };
     ($ways:expr, $($case:ident),+ $(,)?) => {

@@ -50,13 +50,16 @@ impl Deadline {
         Ok(())
     }
 
-    /// Whether the key's time is up, now that one of its timers has fired.
+    /// Whether the key's time is up, now that one of its timers has fired. It has no deadline any more then.
     pub(crate) fn is_over<K: Key>(&self, key: &mut KeyContext<'_, K>, fired: Timestamp) -> Result<bool> {
-        let at = self.get(key)?;
-        if let Some(at) = at.filter(|at| *at > fired) {
+        let Some(at) = self.get(key)? else { return Ok(false) };
+        if at > fired {
+            // The timer has fired: it stands for the deadline no longer.
             self.ensure(key, at)?;
+            return Ok(false);
         }
-        Ok(at == Some(fired))
+        self.at.clear(key)?;
+        Ok(true)
     }
 
     /// Makes sure that a timer of the key fires no later than `at`.

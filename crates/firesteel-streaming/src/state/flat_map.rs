@@ -149,7 +149,9 @@ impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
         let mut due: KeyedTable<K, Timestamp> = KeyedTable::default();
         in_slices(task, || {
             let Some(fired) = group.pop_due(deadline.domain(), Timestamp::MAX) else { return Ok(false) };
-            if let Some(at) = deadline.get(&mut group.key(fired.hash, &fired.key, moment.now()))? {
+            let mut key = group.key(fired.hash, &fired.key, moment.now());
+            if let Some(at) = deadline.get(&mut key)? {
+                deadline.set(&mut key, None)?;
                 due.upsert(fired.hash, fired.key, at, |at| at, |_, _| ());
             }
             Ok(true)

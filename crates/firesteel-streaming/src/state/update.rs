@@ -88,7 +88,6 @@ where
     /// assert_eq!(counts.sorted(), [vec!["a1"], vec!["a2", "b1"], vec!["a2", "b2"], vec!["a2", "b2"]]);
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
-    #[expect(clippy::type_complexity, reason = "the function's type says what it is called with")]
     #[track_caller]
     #[expect(clippy::type_complexity, reason = "what a closure makes of another has no name")]
     pub fn update_state_by_key<S, F>(

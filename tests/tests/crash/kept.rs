@@ -89,7 +89,7 @@ impl StateBackend for KeptBackend {
     fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
         self.memory.apply(epoch, frames)?;
         // While it is restored, it is given one group after the other.
-        let is_due = frames.len() != 1 || self.applied.fetch_add(1, Ordering::SeqCst) % 20 == 0;
+        let is_due = frames.len() != 1 || self.applied.fetch_add(1, Ordering::SeqCst).is_multiple_of(20);
         if self.eager && is_due { self.keep() } else { Ok(()) }
     }
     fn marker(&self, shard: Shard) -> Result<Option<u64>> {

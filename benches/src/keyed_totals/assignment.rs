@@ -84,8 +84,6 @@ pub struct Phases {
     aloud: bool,
     warm_up: Option<u64>,
     begun: Option<(u64, Stopwatch)>,
-    /// Events and seconds of the measured part, as of the last word of it.
-    so_far: Option<(u64, f64)>,
     whole: Stopwatch,
 }
 
@@ -105,7 +103,7 @@ impl Phases {
     /// Writes nothing.
     #[must_use]
     pub fn silent() -> Self {
-        Self { aloud: false, warm_up: None, begun: None, so_far: None, whole: Stopwatch::start() }
+        Self { aloud: false, warm_up: None, begun: None, whole: Stopwatch::start() }
     }
 
     /// The work begins, of which so many events are for warming up.
@@ -121,17 +119,7 @@ impl Phases {
         if self.begun.is_none() && self.warm_up.is_some_and(|warm_up| done >= warm_up) {
             self.say(MEASURING);
             self.begun = Some((done, Stopwatch::start()));
-        } else if let Some((before, watch)) = self.begun {
-            self.so_far = Some((done - before, watch.seconds()));
         }
-    }
-
-    /// The work is over, and what counts ended with the last word of it: events and seconds of the measured part. What
-    /// a side does when it is stopped is no more part of it than what it does when it is started.
-    pub fn stop(&mut self, done: u64) -> (u64, f64) {
-        let measured = self.so_far.unwrap_or((done, self.whole.seconds()));
-        self.say(MEASURED);
-        measured
     }
 
     /// All are done, and durable if they shall be; events and seconds of the measured part.

@@ -44,7 +44,7 @@ fn run(system: &str, assignment: &Assignment, phases: &mut Phases, backend: impl
     let rows = start(assignment, &checkpoint, 0, watched.clone(), Rows);
     let (mut watched_phases, done) = mem::take(&mut *watched.lock());
     assert_eq!(done, assignment.count, "the job reads all events");
-    let (events, seconds) = watched_phases.stop(done);
+    let (events, seconds) = watched_phases.end(done);
     *phases = watched_phases;
 
     let (watch, resumed) = (Stopwatch::start(), Watched::default());

@@ -1,11 +1,6 @@
 //! How a backend is set up.
 
-use std::path::Path;
-use std::sync::Arc;
-
-use firesteel_state::{MemoryBudget, OpenBackend, Result, StateBackend};
-
-use crate::RocksDbBackend;
+use firesteel_state::MemoryBudget;
 
 /// How blocks are compressed on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -133,8 +133,12 @@ pub(crate) fn bench(steps: &mut Steps, benchmarks: &Benchmarks) {
 /// Runs the workload with durable state. It is never run unasked: it takes minutes, and its peers gigabytes of disk.
 fn durable(steps: &mut Steps, benchmarks: &Benchmarks) {
     const CONTEST: &str = "running totals as durable state";
-    let mut arguments =
-        strings(["run", "--profile", "bench", "--package", BENCHES, "--bin", "firesteel-durable", "--"]);
+    if !can_build_native(steps) {
+        steps.skip(CONTEST, "it cannot be built");
+        return;
+    }
+    let mut arguments = strings(["run", "--profile", "bench", "--package", BENCHES, "--features", "rocksdb"]);
+    arguments.extend(strings(["--bin", "firesteel-durable", "--"]));
     if benchmarks.peers {
         let mut ready = steps.run("Java is there", peers::java);
         for peer in peers::PEERS {

@@ -29,8 +29,6 @@ pub mod hand_written;
 pub mod overhead;
 pub mod reference;
 pub mod resume;
-#[cfg(feature = "rocksdb")]
-pub mod rocksdb;
 pub mod sides;
 pub mod state_layer;
 pub mod table;

@@ -238,7 +238,7 @@ fn measure_resume(options: &Resume) -> Result<bool, Box<dyn std::error::Error>> 
     #[cfg(feature = "rocksdb")]
     report("in RocksDB, from its local store", &|| {
         resume::run(keys, &folder, options.threads, |checkpoint| {
-            checkpoint.backend(firesteel_benches::keyed_totals::rocksdb::OpenRocksDb)
+            checkpoint.backend(firesteel_state_rocksdb::RocksDbOptions::default())
         })
     });
     Ok(true)

@@ -46,8 +46,8 @@
 //! # What it does not do
 //!
 //! Without a [`Checkpoint`], state lives in memory and ends with the process: a job that is started again reads its
-//! sources from the start. The
-//! guarantee that follows from a job's sources and sinks is computed and told when the job starts ([`JobInfo`]).
+//! sources from the start. The guarantee that follows from a job's sources and sinks is computed and told when the job
+//! starts ([`JobInfo`]). A job has 128 key groups, and so at most as many tasks that work on one operator's state.
 
 mod batch;
 mod checkpoint;

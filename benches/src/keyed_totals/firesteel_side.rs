@@ -30,7 +30,9 @@ pub fn run_in_memory(assignment: &Assignment, phases: &mut Phases) -> Run {
 #[cfg(feature = "rocksdb")]
 #[must_use]
 pub fn run_in_rocksdb(assignment: &Assignment, phases: &mut Phases) -> Run {
-    run("firesteel-rocksdb", assignment, phases, |checkpoint| checkpoint.backend(firesteel_state_rocksdb::RocksDbOptions::default()))
+    run("firesteel-rocksdb", assignment, phases, |checkpoint| {
+        checkpoint.backend(firesteel_state_rocksdb::RocksDbOptions::default())
+    })
 }
 
 fn run(system: &str, assignment: &Assignment, phases: &mut Phases, backend: impl Fn(Checkpoint) -> Checkpoint) -> Run {

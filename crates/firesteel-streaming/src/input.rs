@@ -86,12 +86,14 @@ struct SplitState {
     end: SplitEnd,
     /// Whether the checkpoint does not know of it as it is now.
     changed: bool,
+    /// Whether its position is from before a restart, and the source has not been asked since.
+    resumed: bool,
 }
 
 impl SplitState {
     fn new(name: &SplitId, number: u32, next: u64) -> Self {
         let name = name.as_str().into();
-        Self { name, number, next, at_end: false, barren: None, end: SplitEnd::Open, changed: true }
+        Self { name, number, next, at_end: false, barren: None, end: SplitEnd::Open, changed: true, resumed: false }
     }
 }
 
@@ -185,6 +187,21 @@ impl<S: Source> SourceInput<S> {
                     place: split.id.to_string(),
                     position: state.next,
                     reason: format!("the oldest record still there is at {}; start again from there", split.first),
+                },
+            });
+        }
+        if std::mem::take(&mut state.resumed)
+            && let Some(available) = split.available.filter(|available| *available < state.next)
+        {
+            return Err(Error::Source {
+                name: self.name.to_string(),
+                source: ConnectError::Lost {
+                    place: split.id.to_string(),
+                    position: state.next,
+                    reason: format!(
+                        "the job stood there before it was started again, but the data ends at {available}: bring back what \
+                         the source held, or begin another checkpoint"
+                    ),
                 },
             });
         }
@@ -392,7 +409,7 @@ impl<S: Source> Input for SourceInput<S> {
         for (name, at) in &cursor.splits {
             let id = SplitId::new(name.as_str());
             let end = if at.ended { SplitEnd::Told } else { SplitEnd::Open };
-            let state = SplitState { end, changed: false, ..SplitState::new(&id, at.number, at.next) };
+            let state = SplitState { end, changed: false, resumed: true, ..SplitState::new(&id, at.number, at.next) };
             self.splits.insert(id, state);
         }
     }

@@ -176,6 +176,19 @@ fn a_changed_program_is_told_what_fits_before_it_starts() {
 }
 
 #[test]
+fn a_source_that_holds_less_than_was_read_is_not_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = QueueSource::new(1).keep_committed();
+    push(&words, "a b a");
+    counting(Checkpoint::in_folder(folder.path()), &words).0.run(Trigger::AvailableNow).unwrap();
+    let other = QueueSource::new(1).keep_committed();
+    push(&other, "a");
+    let job = counting(Checkpoint::in_folder(folder.path()), &other).0;
+    let refused = format!("{:?}", job.run(Trigger::AvailableNow).unwrap_err());
+    assert!(refused.contains("source words failed") && refused.contains("the data ends at 1"), "{refused}");
+}
+
+#[test]
 fn two_jobs_do_not_share_a_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let words = QueueSource::new(1).keep_committed();

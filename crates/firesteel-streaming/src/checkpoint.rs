@@ -41,6 +41,9 @@ pub(crate) use opening::{Again, Opened, Program, SinkAt, open};
 /// new begins empty, what differs is refused, and what would be lost is lost only if
 /// [`allow_loss`](Self::allow_loss) says so.
 ///
+/// A job whose sources have all ended has closed its windows, and event time is over for its checkpoint, too: what is
+/// added to the sources later is late. Sources that are to be added to say so, as files do with `follow`.
+///
 /// The folder belongs to one process at a time; a lock sees to that.
 #[derive(Clone)]
 #[must_use]

@@ -1,6 +1,6 @@
 //! W3: a running count and sum per key, kept as durable state.
 //!
-//! The parts are the [events], the [reference], the [assignment](Assignment) that every side gets, one module per
+//! The parts are the [events], the [reference](mod@reference), the [assignment](Assignment) that every side gets, one module per
 //! side, and the table of [sides]. Unlike the sides of the other workloads, these run in processes of their own,
 //! so that their memory can be compared: the program `firesteel-durable` starts them in turn, and the programs in
 //! `benches/peers` beside them.

@@ -37,7 +37,7 @@ use crate::writer::{self, Patience};
 /// ```
 ///
 /// A receiver that pushes record by record from one thread pays a sync for each: let it push what is there at once, or
-/// from several threads, whose records share their syncs (`cargo run --release --example throughput`).
+/// from several threads, whose records share their syncs (`cargo run --release --example log_throughput`).
 ///
 /// Records are kept in a format that does not describe itself (postcard): types that need one, such as those with
 /// serde's `untagged`, `flatten` or `skip_serializing_if`, cannot be read back.

@@ -1,7 +1,7 @@
 //! What the log costs: lines of 100 bytes from one receiver, and from several threads that push one by one.
 //!
 //! ```text
-//! cargo run --release -p firesteel-connect-wal --example throughput -- [records]
+//! cargo run --release -p firesteel-connect-wal --example log_throughput -- [records]
 //! ```
 //!
 //! The first run pushes a thousand records at a time, the second one record at a time from one thread, the third from

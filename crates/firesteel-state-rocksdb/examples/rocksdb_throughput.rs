@@ -2,7 +2,7 @@
 //! budget of memory.
 //!
 //! ```text
-//! cargo run --release -p firesteel-state-rocksdb --example throughput -- [keys] [seconds] [budget in MiB] [events per batch] \
+//! cargo run --release -p firesteel-state-rocksdb --example rocksdb_throughput -- [keys] [seconds] [budget in MiB] [events per batch] \
 //!     [bytes of a page] [1 with compression, 0 without] [bytes from which changes become a file]
 //! ```
 //!

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use firesteel_state::{Frame, FrameWriter, Shard, StateBackend, StateError, StateStore, Times};
 
+use crate::checkpoint::frames::shards_of;
 use crate::error::{Error, Result};
 use crate::faults::fail_point;
 
@@ -82,11 +83,7 @@ impl Applier {
         stores: &[&dyn StateStore],
     ) -> Result<()> {
         let changed: BTreeSet<Shard> = frames.iter().map(Frame::shard).collect();
-        let all = stores.iter().flat_map(|store| {
-            let id = store.schema().id;
-            store.key_groups().all().iter().map(move |group| Shard { store: id, group })
-        });
-        let unchanged = all.filter(|shard| !changed.contains(shard)).collect();
+        let unchanged = shards_of(stores).filter(|shard| !changed.contains(shard)).collect();
         self.wait(UNDER_WAY - 1, stores)?;
         let order = Order { epoch, frames, unchanged, times, flush };
         if self.orders.as_ref().is_none_or(|orders| orders.send(order).is_err()) {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_core::{Context, Dependency, JobOptions, Lineage, Node, Operator, Rdd, TaskContext};
-use firesteel_state::{Frame, KeyGroupRange, StateError};
+use firesteel_state::{Frame, KeyGroupRange, Shard, StateError, StateStore};
 
 use crate::error::Result;
 use crate::state::StateCell;
@@ -43,6 +43,14 @@ pub(crate) fn gather(states: &[&Arc<dyn StateCell>], epoch: u64, last: u64, cont
     }
     frames.sort_by_key(Frame::shard);
     Ok(frames)
+}
+
+/// Every shard of these stores: theirs are all key groups.
+pub(crate) fn shards_of(stores: &[&dyn StateStore]) -> impl Iterator<Item = Shard> {
+    stores.iter().flat_map(|store| {
+        let id = store.schema().id;
+        store.key_groups().all().iter().map(move |group| Shard { store: id, group })
+    })
 }
 
 /// Ranges of key groups, as work for executors. Ending an epoch twice is not possible, so nothing here is tried twice.

@@ -12,6 +12,7 @@ use firesteel_state::{
 
 use crate::checkpoint::applier::Applier;
 use crate::checkpoint::durable::{BACKEND, CHANGELOG, SNAPSHOTS};
+use crate::checkpoint::frames::shards_of;
 use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Checkpoint, Cursor, Durable};
 use crate::error::{Error, Result};
@@ -116,7 +117,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
         fail_point!("open.snapshot");
     } else {
         // What has changed since the last snapshot is not known any more: the next one takes everything that is there.
-        snapshotting.note(stored.log.bytes(), all_shards(&stores));
+        snapshotting.note(stored.log.bytes(), shards_of(&stores));
     }
     let mut durable_checkpoint = Durable {
         folder: settings.folder.clone(),
@@ -135,13 +136,6 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
         durable_checkpoint.truncate(durable.take())?;
     }
     Ok(Opened { durable: durable_checkpoint, epoch: last, again, is_new })
-}
-
-fn all_shards(stores: &[&dyn StateStore]) -> impl Iterator<Item = firesteel_state::Shard> {
-    stores.iter().flat_map(|store| {
-        let id = store.schema().id;
-        store.key_groups().all().iter().map(move |group| firesteel_state::Shard { store: id, group })
-    })
 }
 
 impl Stored {

@@ -119,8 +119,7 @@ impl JobRun {
         }
         let mut ended = ended;
         if let Some(durable) = &mut self.durable {
-            let stores: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell.store()).collect();
-            ended = ended.and_then(|()| durable.close(&stores));
+            ended = ended.and_then(|()| durable.close(&self.parts.stores()));
             fail_point!("job.closed");
         }
         for (output, name) in self.parts.outputs.iter_mut().zip(&self.names) {

@@ -156,7 +156,7 @@ impl JobRun {
 
     /// Takes note that all sinks have the epoch.
     fn mark_epoch(&mut self, epoch: Epoch, time: Timestamp) -> Result<()> {
-        let stores: Vec<&dyn StateStore> = self.parts.states.iter().map(|(cell, _)| cell.store()).collect();
+        let stores = self.parts.stores();
         match &mut self.durable {
             Some(durable) => durable.mark(time, &stores),
             None => {
@@ -189,7 +189,7 @@ impl JobRun {
         }
         self.end_epoch()?;
         fail_point!("savepoint.begin");
-        let stores: Vec<&dyn StateStore> = self.parts.states.iter().map(|(cell, _)| cell.store()).collect();
+        let stores = self.parts.stores();
         if let Some(durable) = &self.durable {
             durable.savepoint(folder, self.last_epoch.0, &stores)?;
         }
@@ -198,6 +198,11 @@ impl JobRun {
 }
 
 impl Parts {
+    /// The stores of all operators with state.
+    pub(super) fn stores(&self) -> Vec<&dyn StateStore> {
+        self.states.iter().map(|(cell, _)| cell.store()).collect()
+    }
+
     /// What an epoch changed of how far the job has come.
     fn changes(&mut self, before: &Cursor, batch: u64, plans: Vec<Plan>) -> Cursor {
         Cursor {

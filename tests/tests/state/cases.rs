@@ -3,11 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use firesteel_streaming::{EventTimeout, KeyState, OutputMode, ProcessingTimeout};
+use firesteel_connect::Class;
+use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_core::{PairOps, RddOps};
+use firesteel_streaming::{Error, EventTimeout, KeyState, OutputMode, ProcessingTimeout};
+use firesteel_testkit::faults::{FaultySink, SinkAt};
 use firesteel_testkit::timeline;
 use firesteel_window::{Timestamp, Watermark, seconds};
 
-use crate::ways::{Way, check, run, words};
+use crate::ways::{Lives, Way, check, run, words};
 
 /// Case 5: sums by `updateStateByKey`. All known keys come out in every batch.
 pub(crate) fn update_state_by_key(ways: &[Way]) {
@@ -209,6 +213,74 @@ pub(crate) fn a_failed_attempt_counts_nothing(ways: &[Way]) {
     }
 }
 
+/// Case 20: a batch that was not committed is run again at its own time, whatever the clock says by then.
+///
+/// Spark empties its commit log and clears the sink. Here a commit that fails leaves the same behind: an epoch that is
+/// prepared, and a sink that has nothing of it.
+pub(crate) fn a_batch_keeps_its_time(ways: &[Way]) {
+    for way in ways.iter().filter(|way| way.is_durable()) {
+        let queue = QueueSource::new(way.inputs).keep_committed();
+        let rows = Collector::new();
+        let mut lives = Lives::of(way);
+        let mut begin = |now, fails_after: u32| {
+            lives.begin(now, 10, |test| {
+                let (sink, faults) = FaultySink::new(rows.clone());
+                faults.fail_later(SinkAt::Commit, fails_after, 1, Class::Fatal);
+                test.context()
+                    .read_named("values", queue.clone())
+                    .map(|value: i64| (value, ()))
+                    .running_count()
+                    .output_mode(OutputMode::Complete)
+                    .transform(|counts, batch| {
+                        let since = batch.time().as_secs() - 10;
+                        Ok::<_, Error>(counts.filter(move |(value, _)| *value >= since))
+                    })
+                    .map(|(value, count)| format!("({value},{count})"))
+                    .write(sink);
+            })
+        };
+        // What each batch has written so far: batches and epochs have the same numbers here.
+        let written = || {
+            rows.batches().into_iter().map(|(epoch, mut rows)| {
+                rows.sort();
+                format!("{}: {}", epoch.0, rows.join(" "))
+            })
+        };
+        let mut expected = vec!["1: (0,1) (10,1) (5,2)", "2: (10,1) (15,2) (20,1)"];
+        let test = begin(0, 2);
+        for values in [vec![0, 5, 5, 10], vec![15, 15, 20]] {
+            queue.handle().push(values).unwrap();
+            test.batch().unwrap();
+        }
+        queue.handle().push(vec![0, 85]).unwrap();
+        let error = test.batch().unwrap_err();
+        assert!(matches!(error, Error::Sink { batch: 3, .. }), "{error:?}, {}", way.name);
+        drop(test);
+        assert!(written().eq(expected.iter().copied()), "{:?}, {}", rows.batches(), way.name);
+
+        // The job starts with the third batch, at its old time; the fourth has nothing to read, but a later time.
+        let test = begin(80, u32::MAX);
+        assert_eq!(test.batch().unwrap().time, Timestamp::from_secs(90), "{}", way.name);
+        expected.extend(["3: (20,1) (85,1)", "4: (85,1)"]);
+        queue.handle().push(vec![85, 90, 100, 105]).unwrap();
+        assert_eq!(test.batch().unwrap().time, Timestamp::from_secs(100), "{}", way.name);
+        expected.push("5: (100,1) (105,1) (90,1)");
+        assert!(written().eq(expected), "{:?}, {}", rows.batches(), way.name);
+    }
+}
+
+/// Case 20: a static table, aggregated and joined in every batch, counts the same in each.
+pub(crate) fn a_static_table_stays_as_it_is(ways: &[Way]) {
+    let rows = "(0,0,2) (1,1,3)";
+    check(ways, &[vec![0, 1, 2, 3], vec![0, 1, 2, 3]], &[&[rows, rows]], |test, numbers, out| {
+        let table = test.context().rdds().parallelize(1..=5_i64);
+        let by_parity = table.map(|number| (number % 2, 1_u64)).reduce_by_key(|a, b| a + b);
+        let numbers = numbers.map(|number: i64| (number, number));
+        let joined = numbers.transform(move |numbers, _| Ok::<_, Error>(numbers.join(by_parity.clone())));
+        out.write(joined.map(|(key, (number, count))| format!("({number},{key},{count})")));
+    });
+}
+
 /// Case 40: counts by `flatMapGroupsWithState` that are removed at 3.
 pub(crate) fn flat_map_with_state(ways: &[Way]) {
     for way in ways {
@@ -356,6 +428,8 @@ macro_rules! every_case {
             counts_by_output_mode,
             state_metrics,
             a_failed_attempt_counts_nothing,
+            a_batch_keeps_its_time,
+            a_static_table_stays_as_it_is,
             flat_map_with_state,
             event_time_out,
             a_failed_job_leaves_no_trace,

@@ -11,6 +11,7 @@ use firesteel_streaming::{BatchProgress, Checkpoint, DStream, Error, SourceStrea
 use firesteel_testkit::TestJob;
 use firesteel_window::seconds;
 use parking_lot::Mutex;
+use tempfile::TempDir;
 
 /// One way of running a case.
 #[derive(Clone)]
@@ -21,7 +22,7 @@ pub(crate) struct Way {
     seed: u64,
     threads: Option<usize>,
     /// Partitions of the input.
-    inputs: usize,
+    pub(crate) inputs: usize,
     durability: Durability,
 }
 
@@ -79,6 +80,11 @@ impl Way {
     /// The same with an input of one partition: watermarks are kept by partition.
     pub(crate) fn with_one_input(&self) -> Self {
         Self { inputs: 1, ..self.clone() }
+    }
+
+    /// Whether the job has a checkpoint, and so may be started again.
+    pub(crate) fn is_durable(&self) -> bool {
+        matches!(self.durability, Durability::Checkpoint { .. })
     }
 
     /// Whether the job has a life for every batch.
@@ -157,6 +163,46 @@ impl Done {
 /// The source that programs read.
 pub(crate) type Source<T> = Stream<SourceStream<QueueSource<T>>>;
 
+/// The lives of one job, one after the other, over the same checkpoint.
+pub(crate) struct Lives<'a> {
+    way: &'a Way,
+    folder: TempDir,
+    backend: Option<Arc<dyn OpenBackend>>,
+    begun: usize,
+}
+
+impl<'a> Lives<'a> {
+    pub(crate) fn of(way: &'a Way) -> Self {
+        let backend = match &way.durability {
+            Durability::Checkpoint { backend: Some(make), .. } => Some(make()),
+            _ => None,
+        };
+        Self { way, folder: tempfile::tempdir().unwrap(), backend, begun: 0 }
+    }
+
+    /// Begins the next life. The first batch runs an `interval` behind `now`, as each does behind the one before it.
+    pub(crate) fn begin(&mut self, now: i64, interval: i64, program: impl FnOnce(&TestJob)) -> TestJob {
+        let partitions = self.way.partitions[self.begun % self.way.partitions.len()];
+        let seed = self.way.seed + self.begun as u64;
+        self.begun += 1;
+        let mut test = TestJob::builder().seed(seed).partitions(partitions).interval(seconds(interval));
+        if let Some(threads) = self.way.threads {
+            test = test.threads(threads);
+        }
+        if self.way.is_durable() {
+            let mut checkpoint = Checkpoint::in_folder(self.folder.path()).every_batch();
+            if let Some(backend) = &self.backend {
+                checkpoint = checkpoint.backend(Shared(Arc::clone(backend)));
+            }
+            test = test.configure(|job| job.checkpoint(checkpoint));
+        }
+        let test = test.build();
+        test.advance(seconds(now));
+        program(&test);
+        test
+    }
+}
+
 /// Runs a program, batch by batch; batch n runs at second n.
 ///
 /// A batch that fails ends the life of the job, and the next life runs it again.
@@ -165,35 +211,17 @@ pub(crate) fn run<T: Data>(
     batches: &[Vec<T>],
     program: impl Fn(&TestJob, Source<T>, &Outputs),
 ) -> Vec<Result<Done, Error>> {
-    let folder = tempfile::tempdir().unwrap();
-    let backend = match &way.durability {
-        Durability::Checkpoint { backend: Some(make), .. } => Some(make()),
-        _ => None,
-    };
     let queue = QueueSource::new(way.inputs).keep_committed();
     let outputs = Outputs::default();
-    let mut lives = way.partitions.iter().cycle().zip(way.seed..);
-    let mut second = 0;
-    let mut begin = |second: i64| {
-        let (partitions, seed) = lives.next().unwrap();
-        let mut test = TestJob::builder().seed(seed).partitions(*partitions);
-        if let Some(threads) = way.threads {
-            test = test.threads(threads);
-        }
-        if let Durability::Checkpoint { .. } = way.durability {
-            let mut checkpoint = Checkpoint::in_folder(folder.path()).every_batch();
-            if let Some(backend) = &backend {
-                checkpoint = checkpoint.backend(Shared(Arc::clone(backend)));
-            }
-            test = test.configure(|job| job.checkpoint(checkpoint));
-        }
-        let test = test.build();
-        test.advance(seconds(second));
-        *outputs.made.lock() = 0;
-        program(&test, test.context().read_named("input", queue.clone()), &outputs);
-        test
+    let mut lives = Lives::of(way);
+    let mut begin = |second| {
+        lives.begin(second, 1, |test| {
+            *outputs.made.lock() = 0;
+            program(test, test.context().read_named("input", queue.clone()), &outputs);
+        })
     };
     let mut test = begin(0);
+    let mut second = 0;
     let restarts = way.restarts();
     let mut done = Vec::new();
     for batch in batches {

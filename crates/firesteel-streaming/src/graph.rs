@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::input::{Input, SplitNumbers};
 use crate::output::Output;
+use crate::rest::Rest;
 use crate::state::{ChangesOf, StateCell};
 use crate::time::{FiredWindows, Tracker};
 
@@ -29,33 +30,6 @@ pub(crate) struct Parts {
     pub(crate) states: Vec<(Arc<dyn StateCell>, firesteel_core::Accumulator<ChangesOf>)>,
     /// What must hold before the job starts, found while the program was built.
     pub(crate) faults: Vec<crate::Error>,
-}
-
-/// What of an operator with state is left to be computed in the current batch. Its state has to see every record, also
-/// where an output looks at some of the results only, or at none.
-pub(crate) struct Rest {
-    pub(crate) operator: Operator,
-    compute: Mutex<Option<Compute>>,
-}
-
-type Compute = Box<dyn FnOnce() -> firesteel_core::Result<()> + Send>;
-
-impl Rest {
-    /// Says how the batch's rest is computed, once outputs have taken what they need.
-    pub(crate) fn set(&self, compute: impl FnOnce() -> firesteel_core::Result<()> + Send + 'static) {
-        *self.compute.lock() = Some(Box::new(compute));
-    }
-
-    /// Forgets the batch.
-    pub(crate) fn clear(&self) {
-        self.compute.lock().take();
-    }
-
-    /// Computes the rest of the batch.
-    pub(crate) fn compute(&self) -> firesteel_core::Result<()> {
-        let compute = self.compute.lock().take();
-        compute.map_or(Ok(()), |compute| compute())
-    }
 }
 
 /// Something that is counted across the job and reported per batch.
@@ -88,7 +62,7 @@ impl Graph {
 
     /// What completes the batches of one operator with state.
     pub(crate) fn rest(&self, operator: Operator) -> Arc<Rest> {
-        let rest = Arc::new(Rest { operator, compute: Mutex::new(None) });
+        let rest = Arc::new(Rest::of(operator));
         self.change(|parts| parts.rests.push(Arc::clone(&rest)));
         rest
     }

@@ -59,6 +59,7 @@ mod guarantee;
 mod input;
 mod output;
 mod progress;
+mod rest;
 mod run;
 mod state;
 mod stream;

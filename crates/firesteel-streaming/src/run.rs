@@ -6,6 +6,7 @@ mod control;
 mod drive;
 mod epoch;
 mod handle;
+mod report;
 mod resume;
 mod tasks;
 mod trigger;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Replay};
-use firesteel_core::{Accumulator, Clock, Context};
+use firesteel_core::{Clock, Context};
 use firesteel_state::TimeDomain;
 use firesteel_state::changelog::InputRange;
 use firesteel_window::Timestamp;
@@ -13,15 +13,13 @@ use crate::checkpoint::Durable;
 use crate::context::Config;
 use crate::error::{Error, Result};
 use crate::faults::fail_point;
-use crate::graph::{Counted, Parts, What};
+use crate::graph::Parts;
 use crate::input::{Admission, Admitted, Bound, Input};
-use crate::progress::{
-    BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, StateProgress, Summary, per_second, tell,
-};
+use crate::progress::{BatchProgress, InputProgress, Summary};
 use crate::run::again::ask;
 use crate::run::epoch::OpenEpoch;
+use crate::run::report::{Processed, state_progress};
 use crate::run::{Control, Stop, Tasks};
-use crate::state::{ChangesOf, StateCell};
 use crate::stream::{RecordError, SideOutput};
 
 /// A job that has been started and is advanced batch by batch.
@@ -51,8 +49,8 @@ pub struct JobRun {
     pub(super) resumed: Option<Epoch>,
     /// An epoch is being run again that was prepared before a restart.
     pub(super) is_again: bool,
-    started: std::time::Duration,
-    summary: Summary,
+    pub(super) started: std::time::Duration,
+    pub(super) summary: Summary,
     pub(super) ended: bool,
     /// The job is to stop gracefully: only what receivers have stored is still read, for nobody could read it later.
     pub(super) draining: bool,
@@ -80,17 +78,6 @@ pub(super) struct Cut {
     pub(super) parallelism: Option<usize>,
     /// Whether it closes all windows.
     pub(super) ending: bool,
-}
-
-/// What came of a batch.
-struct Processed {
-    epoch: Epoch,
-    ends_epoch: bool,
-    inputs: Vec<InputProgress>,
-    watermark: Option<Timestamp>,
-    written: Vec<u64>,
-    states: Vec<StateProgress>,
-    dead_letters: Vec<String>,
 }
 
 /// Below so many records a batch is not worth more than one partition behind a shuffle.
@@ -154,32 +141,6 @@ impl JobRun {
             run.run_again(again)?;
         }
         Ok(run)
-    }
-
-    fn announce(&self) {
-        let survives = self.durable.is_some();
-        let (guarantee, guarantee_reason) = crate::guarantee::of(&self.parts.inputs, &self.parts.outputs, survives);
-        let inputs = self.parts.inputs.iter().map(|input| (Arc::clone(input.name()), input.describe())).collect();
-        let outputs = self.parts.outputs.iter().zip(&self.names);
-        let outputs = outputs.map(|(output, name)| (Arc::clone(name), output.describe())).collect();
-        let info = JobInfo {
-            job: Arc::clone(&self.job),
-            inputs,
-            outputs,
-            guarantee,
-            guarantee_reason,
-            checkpoint: self.durable.as_ref().map(|durable| durable.folder.display().to_string()),
-            resumed: self.resumed,
-        };
-        tracing::info!(job = %info.job, guarantee = %info.guarantee, reason = %info.guarantee_reason, "the job starts");
-        tell(&self.config.listeners, |listener| listener.on_start(&info));
-    }
-
-    /// The run so far, in numbers.
-    #[must_use]
-    pub fn summary(&self) -> Summary {
-        let elapsed = self.config.clock.monotonic().saturating_sub(self.started);
-        Summary { elapsed_us: micros(elapsed), ..self.summary.clone() }
     }
 
     /// Runs one micro-batch of what there is, be it nothing.
@@ -329,68 +290,6 @@ impl JobRun {
         self.note_batch(batch, admitted, ending, ranges);
         (inputs, watermark)
     }
-
-    fn progress(
-        &mut self,
-        batch: &Batch,
-        done: Processed,
-        [begun, admitted, processed, committed]: [std::time::Duration; 4],
-    ) -> BatchProgress {
-        let Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters } = done;
-        let outputs = written.iter().zip(&self.names);
-        let outputs: Vec<_> =
-            outputs.map(|(rows, name)| OutputProgress { name: Arc::clone(name), rows: *rows }).collect();
-        let rows_in = inputs.iter().map(|input| input.rows).sum();
-        let rows_out = outputs.iter().map(|output| output.rows).sum();
-        let total_us = micros(committed.saturating_sub(begun));
-        let progress = BatchProgress {
-            job: Arc::clone(&self.job),
-            batch: batch.id,
-            epoch,
-            ends_epoch,
-            time: batch.time,
-            inputs,
-            rows_in,
-            outputs,
-            rows_out,
-            input_rows_per_second: per_second(rows_in, total_us),
-            durations: Durations {
-                admit_us: micros(admitted.saturating_sub(begun)),
-                process_us: micros(processed.saturating_sub(admitted)),
-                commit_us: micros(committed.saturating_sub(processed)),
-                total_us,
-            },
-            watermark,
-            states,
-            windows: self.parts.fired.iter().map(|fired| fired.take().len()).sum(),
-            late: counted(&self.parts.counters, What::Late),
-            malformed: counted(&self.parts.counters, What::Malformed),
-            dead_letters,
-        };
-        self.report(&progress);
-        progress
-    }
-
-    fn report(&mut self, progress: &BatchProgress) {
-        self.summary.batches += 1;
-        self.summary.rows_in += progress.rows_in;
-        self.summary.rows_out += progress.rows_out;
-        self.summary.windows += progress.windows;
-        self.summary.late += progress.late;
-        self.summary.malformed += progress.malformed;
-        self.summary.dead_letters += progress.dead_letters.len() as u64;
-        tracing::debug!(
-            job = %self.job,
-            batch = progress.batch,
-            rows_in = progress.rows_in,
-            rows_out = progress.rows_out,
-            total_us = progress.durations.total_us,
-            late = progress.late,
-            malformed = progress.malformed,
-            "a batch is committed"
-        );
-        tell(&self.config.listeners, |listener| listener.on_batch(progress));
-    }
 }
 
 impl Drop for JobRun {
@@ -423,27 +322,6 @@ fn sort_by_level(parts: &mut Parts) -> Result<Vec<usize>> {
     let (levels, outputs) = leveled.into_iter().unzip();
     parts.outputs = outputs;
     Ok(levels)
-}
-
-/// Counts what the batch has changed in the state of one operator.
-fn state_progress(cell: &dyn StateCell, changes: &Accumulator<ChangesOf>) -> Option<StateProgress> {
-    let changes = changes.take().total();
-    cell.count(changes);
-    Some(StateProgress {
-        operator: cell.reported_as()?,
-        keys: cell.keys(),
-        updated: changes.updated,
-        removed: changes.removed,
-        memory_bytes: cell.store().memory_used(),
-    })
-}
-
-fn counted(counters: &[Counted], what: What) -> u64 {
-    counters.iter().filter(|counter| counter.what == what).map(|counter| counter.count.take()).sum()
-}
-
-fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 impl std::fmt::Debug for JobRun {

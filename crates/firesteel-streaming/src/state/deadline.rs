@@ -1,8 +1,12 @@
 //! One time-out for each key, which moves with nearly every record.
 
-use firesteel_core::Key;
-use firesteel_state::{Declaration, KeyContext, Result, TimeDomain, Timers, Value};
+use firesteel_core::shuffle::KeyedTable;
+use firesteel_core::{Key, TaskContext};
+use firesteel_state::{Declaration, GroupState, KeyContext, Result, TimeDomain, Timers, Value};
 use firesteel_window::Timestamp;
+
+use crate::state::Moment;
+use crate::state::work::in_slices;
 
 /// The time at which each key times out.
 ///
@@ -25,13 +29,8 @@ impl Deadline {
         Self { at: states.value("event time-out"), timers: states.event_timers("event time-out timer") }
     }
 
-    /// The clock it follows.
-    pub(crate) const fn domain(&self) -> TimeDomain {
-        self.timers.domain()
-    }
-
     /// When the key times out.
-    pub(crate) fn get<K: Key>(&self, key: &mut KeyContext<'_, K>) -> Result<Option<Timestamp>> {
+    fn get<K: Key>(&self, key: &mut KeyContext<'_, K>) -> Result<Option<Timestamp>> {
         Ok(self.at.get(key)?.copied())
     }
 
@@ -50,16 +49,55 @@ impl Deadline {
         Ok(())
     }
 
-    /// Whether the key's time is up, now that one of its timers has fired. It has no deadline any more then.
-    pub(crate) fn is_over<K: Key>(&self, key: &mut KeyContext<'_, K>, fired: Timestamp) -> Result<bool> {
-        let Some(at) = self.get(key)? else { return Ok(false) };
+    /// Calls `f` with each key of the group whose time is up, and with the time for which that was planned. The key has
+    /// no time-out any more then; `f` may set another one, which is looked at as well.
+    ///
+    /// Where event time ends, every key that has a time-out reaches it, once: those that are set by that would never end.
+    pub(crate) fn expire<K: Key>(
+        &self,
+        group: &mut GroupState<K>,
+        moment: &Moment,
+        task: &TaskContext,
+        mut f: impl FnMut(&mut KeyContext<'_, K>, Timestamp) -> Result<()>,
+    ) -> Result<()> {
+        let (domain, now) = match self.timers.domain() {
+            TimeDomain::Processing => (TimeDomain::Processing, moment.time),
+            TimeDomain::Event => (TimeDomain::Event, moment.reached),
+        };
+        let mut last: KeyedTable<K, Timestamp> = KeyedTable::default();
+        in_slices(task, || {
+            let Some(fired) = group.pop_due(domain, now) else { return Ok(false) };
+            let mut key = group.key(fired.hash, &fired.key, moment.now());
+            if now == Timestamp::MAX {
+                if let Some(at) = self.get(&mut key)? {
+                    self.at.clear(&mut key)?;
+                    last.upsert(fired.hash, fired.key, at, |at| at, |_, _| ());
+                }
+            } else if let Some(at) = self.over(&mut key, fired.time)? {
+                f(&mut key, at)?;
+            }
+            Ok(true)
+        })?;
+        let mut last = last.into_entries();
+        last.sort_by_key(|(.., at)| *at);
+        let mut last = last.iter();
+        in_slices(task, || {
+            let Some((hash, key, at)) = last.next() else { return Ok(false) };
+            f(&mut group.key(*hash, key, moment.now()), *at)?;
+            Ok(true)
+        })
+    }
+
+    /// The time that was planned, if the key's time is up now that one of its timers has fired.
+    fn over<K: Key>(&self, key: &mut KeyContext<'_, K>, fired: Timestamp) -> Result<Option<Timestamp>> {
+        let Some(at) = self.get(key)? else { return Ok(None) };
         if at > fired {
             // The timer has fired: it stands for the deadline no longer.
             self.ensure(key, at)?;
-            return Ok(false);
+            return Ok(None);
         }
         self.at.clear(key)?;
-        Ok(true)
+        Ok(Some(at))
     }
 
     /// Makes sure that a timer of the key fires no later than `at`.

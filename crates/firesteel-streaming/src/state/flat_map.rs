@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use firesteel_core::shuffle::KeyedTable;
 use firesteel_core::{Data, Exchange, Key, Operator, Rdd, TaskContext};
-use firesteel_state::{Declaration, GroupState, KeyContext, TimeDomain, Value};
+use firesteel_state::{Declaration, GroupState, KeyContext, Value};
 use firesteel_window::Timestamp;
 
 use crate::graph::What;
@@ -13,7 +13,7 @@ use crate::state::deadline::Deadline;
 use crate::state::key_state::{Change, Timeout};
 use crate::state::side::{Late, Plain, WithTime};
 use crate::state::update::fill;
-use crate::state::work::{Entry, in_slices, prefetch};
+use crate::state::work::{Entry, prefetch};
 use crate::state::{EventTimeout, KeyState, Moment, Output, ProcessingTimeout, Stateful, Work};
 use crate::stream::{DStream, SideOutput, Stream};
 use crate::time::KeyedTimedStream;
@@ -91,79 +91,11 @@ impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
         for (hash, key, values) in keys.drain() {
             self.call(&mut group.key(hash, &key, moment.now()), values, moment, false, &mut out.rows)?;
         }
-        self.time_out(&self.processing, group, moment, task, out)?;
-        if let Some(event) = &self.event {
-            self.time_out(event, group, moment, task, out)?;
+        for deadline in [Some(&self.processing), self.event.as_ref()].into_iter().flatten() {
+            deadline.expire(group, moment, task, |key, _| self.call(key, Vec::new(), moment, true, &mut out.rows))?;
         }
         out.changes += self.state.changes(group)?;
         Ok(())
-    }
-
-    /// Calls the function for the keys whose time is up.
-    fn time_out<K, V, I>(
-        &self,
-        deadline: &Deadline,
-        group: &mut GroupState<K>,
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<I::Item>,
-    ) -> firesteel_state::Result<()>
-    where
-        K: Key,
-        I: IntoIterator,
-        F: Fn(&K, Vec<V>, &mut KeyState<'_, S, T>) -> I,
-    {
-        let (domain, now) = match deadline.domain() {
-            TimeDomain::Processing => (TimeDomain::Processing, moment.time),
-            TimeDomain::Event => (TimeDomain::Event, moment.reached),
-        };
-        if now == Timestamp::MAX {
-            return self.time_out_all(deadline, group, moment, task, out);
-        }
-        in_slices(task, || {
-            let Some(fired) = group.pop_due(domain, now) else { return Ok(false) };
-            let mut key = group.key(fired.hash, &fired.key, moment.now());
-            if deadline.is_over(&mut key, fired.time)? {
-                self.call(&mut key, Vec::new(), moment, true, &mut out.rows)?;
-            }
-            Ok(true)
-        })
-    }
-}
-
-impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
-    /// The end of event time: every key that has a time-out reaches it, once. Those that are set by that would never end.
-    fn time_out_all<K, V, I>(
-        &self,
-        deadline: &Deadline,
-        group: &mut GroupState<K>,
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<I::Item>,
-    ) -> firesteel_state::Result<()>
-    where
-        K: Key,
-        I: IntoIterator,
-        F: Fn(&K, Vec<V>, &mut KeyState<'_, S, T>) -> I,
-    {
-        let mut due: KeyedTable<K, Timestamp> = KeyedTable::default();
-        in_slices(task, || {
-            let Some(fired) = group.pop_due(deadline.domain(), Timestamp::MAX) else { return Ok(false) };
-            let mut key = group.key(fired.hash, &fired.key, moment.now());
-            if let Some(at) = deadline.get(&mut key)? {
-                deadline.set(&mut key, None)?;
-                due.upsert(fired.hash, fired.key, at, |at| at, |_, _| ());
-            }
-            Ok(true)
-        })?;
-        let mut due = due.into_entries();
-        due.sort_by_key(|(.., at)| *at);
-        let mut due = due.iter();
-        in_slices(task, || {
-            let Some((hash, key, _)) = due.next() else { return Ok(false) };
-            self.call(&mut group.key(*hash, key, moment.now()), Vec::new(), moment, true, &mut out.rows)?;
-            Ok(true)
-        })
     }
 }
 

@@ -3,14 +3,14 @@
 use std::sync::{Arc, OnceLock};
 
 use firesteel_core::{Exchange, Key, Operator, Rdd, TaskContext};
-use firesteel_state::{GroupState, KeyContext, TimeDomain, Value};
+use firesteel_state::{GroupState, KeyContext, Value};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::error::Error;
 use crate::state::deadline::Deadline;
 use crate::state::key_state::Change;
 use crate::state::update::fill;
-use crate::state::work::{Entry, in_slices, prefetch};
+use crate::state::work::{Entry, prefetch};
 use crate::state::{KeyState, Moment, Output, Plain, Stateful, Work};
 use crate::stream::{DStream, SideOutput, Stream};
 
@@ -91,18 +91,9 @@ where
             self.call(&mut group.key(hash, &key, times), Some(value), moment, &mut out.rows)?;
         }
         if let Some((idle, deadline)) = &self.timeout {
-            in_slices(task, || {
-                let Some(fired) = group.pop_due(TimeDomain::Processing, moment.time) else { return Ok(false) };
-                let mut key = group.key(fired.hash, &fired.key, times);
-                if !deadline.is_over(&mut key, fired.time)? {
-                    return Ok(true);
-                }
-                if fired.time == UNSEEN {
-                    deadline.set(&mut key, Some(moment.time.saturating_add(*idle)))?;
-                } else {
-                    self.call(&mut key, None, moment, &mut out.rows)?;
-                }
-                Ok(true)
+            deadline.expire(group, moment, task, |key, at| match at {
+                UNSEEN => deadline.set(key, Some(moment.time.saturating_add(*idle))),
+                _ => self.call(key, None, moment, &mut out.rows),
             })?;
         }
         if let Some(snapshots) = &self.snapshots {

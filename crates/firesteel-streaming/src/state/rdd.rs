@@ -1,14 +1,14 @@
 //! The reduce side of an operator with state: records meet the state of their keys.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
-use firesteel_core::{Accumulator, Context, Dependency, Exchange, Key, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_core::{Accumulator, Dependency, Exchange, Key, Lineage, Node, Operator, Rdd, TaskContext};
 use firesteel_state::{Class, KeyGroup, StateError};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
+use crate::rest::Computed;
 use crate::state::StoreCell;
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
 use crate::state::work::{ChangesOf, Entry, Moment, Output, Work};
@@ -28,7 +28,7 @@ pub struct StatefulRdd<R, K: Key, T, W, P> {
     batch: u64,
     time: Timestamp,
     /// The partitions that some task has computed.
-    computed: Arc<[AtomicBool]>,
+    computed: Computed,
 }
 
 /// What is done to the state, and what takes note of it.
@@ -61,20 +61,16 @@ where
         side: StateSide<K, T, P>,
         doing: Doing<K, W>,
     ) -> Self {
-        let computed = (0..side.partitions).map(|_| AtomicBool::new(false)).collect();
+        let computed = Computed::none_of(side.partitions);
         let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
         let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
         let node = Node::new(batch.context(), operator.clone());
         Self { node, shuffle, dependency, doing, batch: batch.id(), time: batch.time(), computed }
     }
 
-    /// Takes the records of those partitions into the state whose results nobody has asked for.
-    pub(crate) fn compute_rest(&self, context: &Context) -> firesteel_core::Result<()> {
-        let is_missing = |split: &usize| !self.computed[*split].load(Ordering::Relaxed);
-        for split in (0..self.num_partitions()).filter(is_missing) {
-            context.run_some(self, split..split + 1, |rdd, split, task| drop(rdd.compute(split, task)))?;
-        }
-        Ok(())
+    /// The partitions that some task has computed.
+    pub(crate) fn computed(&self) -> Computed {
+        self.computed.clone()
     }
 
     /// What the map tasks left for the partition: a list per map task and key group.
@@ -99,7 +95,7 @@ impl<R, K: Key, T, W, P> Clone for StatefulRdd<R, K, T, W, P> {
             doing: self.doing.clone(),
             batch: self.batch,
             time: self.time,
-            computed: Arc::clone(&self.computed),
+            computed: self.computed.clone(),
         }
     }
 }
@@ -167,7 +163,7 @@ where
             self.shuffle.side().lists.keep(lists.drain(..));
         }
         changes.add((split, out.changes));
-        self.computed[split].store(true, Ordering::Relaxed);
+        self.computed.note(split);
         out.rows.into_iter()
     }
 }

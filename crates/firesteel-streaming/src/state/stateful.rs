@@ -7,7 +7,7 @@ use firesteel_state::Declaration;
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::graph::Rest;
+use crate::rest::Rest;
 use crate::state::lists::Lists;
 use crate::state::rdd::{Doing, StatefulRdd};
 use crate::state::side::{Plain, Prepare, StateSide};
@@ -109,8 +109,7 @@ where
         let (lists, prepare) = (Arc::clone(&self.lists), Arc::clone(&self.prepare));
         let side = StateSide { partitions, lists, prepare };
         let rdd = StatefulRdd::new(parent, &self.operator, batch, side, doing);
-        let (all, context) = (rdd.clone(), batch.context().clone());
-        self.rest.set(move || all.compute_rest(&context));
+        self.rest.set(rdd.clone(), rdd.computed(), batch.context());
         Ok(rdd)
     }
     fn operator(&self) -> &Operator {

@@ -1,13 +1,13 @@
 //! The reduce side of a windowed aggregation: accumulators meet the state, and windows fire.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
-use firesteel_core::{Accumulator, Context, Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_core::{Accumulator, Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp};
 
 use crate::batch::Batch;
+use crate::rest::Computed;
 use crate::time::fired::distinct;
 use crate::time::state::{WindowState, groups_of, key_group};
 use crate::time::tracker::least;
@@ -28,7 +28,7 @@ pub struct WindowRdd<R, K, V, W, A: Aggregator<V>> {
     firing: Firing<K, A::Acc>,
     batch: u64,
     /// The partitions that some task has computed.
-    computed: Arc<[AtomicBool]>,
+    computed: Computed,
 }
 
 /// What decides which windows fire, and what takes note of them.
@@ -60,7 +60,7 @@ where
         firing: Firing<K, A::Acc>,
     ) -> Self {
         let aggregator = Arc::clone(&side.aggregator);
-        let computed = (0..side.partitions).map(|_| AtomicBool::new(false)).collect();
+        let computed = Computed::none_of(side.partitions);
         let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
         let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
         let node = Node::new(batch.context(), operator.clone());
@@ -76,13 +76,9 @@ where
     W: DisjointWindows + Clone + Send + Sync + 'static,
     A: Aggregator<V, Acc: Clone + Send + Sync + 'static, Out: Send + 'static> + Send + Sync + 'static,
 {
-    /// Takes the records of those partitions into the state whose results nobody has asked for.
-    pub(crate) fn compute_rest(&self, context: &Context) -> firesteel_core::Result<()> {
-        let is_missing = |split: &usize| !self.computed[*split].load(Ordering::Relaxed);
-        for split in (0..self.num_partitions()).filter(is_missing) {
-            context.run_some(self, split..split + 1, |rdd, split, task| drop(rdd.compute(split, task)))?;
-        }
-        Ok(())
+    /// The partitions that some task has computed.
+    pub(crate) fn computed(&self) -> Computed {
+        self.computed.clone()
     }
 }
 
@@ -95,7 +91,7 @@ impl<R, K, V, W, A: Aggregator<V>> Clone for WindowRdd<R, K, V, W, A> {
             aggregator: Arc::clone(&self.aggregator),
             firing: self.firing.clone(),
             batch: self.batch,
-            computed: Arc::clone(&self.computed),
+            computed: self.computed.clone(),
         }
     }
 }
@@ -178,7 +174,7 @@ where
                 value: task.blame_on(operator, || aggregator.finish(acc)),
             }));
         }
-        self.computed[split].store(true, Ordering::Relaxed);
+        self.computed.note(split);
         if !fired.is_empty() {
             self.firing.fired.add(distinct(fired.iter().map(|result| result.window)));
         }

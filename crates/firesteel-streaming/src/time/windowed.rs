@@ -8,7 +8,8 @@ use firesteel_window::{Aggregator, Count, DisjointWindows, Fold, Max, Mean, Min,
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::graph::{Rest, What};
+use crate::graph::What;
+use crate::rest::Rest;
 use crate::state::{StateCell, state_name};
 use crate::stream::{DStream, Origins, SideOutput, Stream};
 use crate::time::recycle::Recycled;
@@ -207,8 +208,7 @@ where
         let firing =
             Firing { state: Arc::clone(&self.state), trackers: Arc::clone(&self.trackers), fired: self.fired.clone() };
         let rdd = WindowRdd::new(parent, &self.operator, batch, side, firing);
-        let (all, context) = (rdd.clone(), batch.context().clone());
-        self.rest.set(move || all.compute_rest(&context));
+        self.rest.set(rdd.clone(), rdd.computed(), batch.context());
         Ok(rdd)
     }
     fn operator(&self) -> &Operator {

@@ -32,6 +32,10 @@ Tasks:
               Kill the processes of a job with a checkpoint at any moment, for so many seconds
               (60 without a choice), and check that they lose and double nothing; the tests of
               every fail point are among those of `test`
+  fuzz [--seconds N]
+              Feed the decoders of changelogs and snapshots with what a fuzzer makes of good
+              files, each for so many seconds (60 without a choice). Needs a nightly toolchain
+              and cargo-fuzz
   ci          Lint, test, and run every throughput workload once on little data, for its
               result and not for its speed: what has to pass before a change is merged.
 
@@ -54,6 +58,8 @@ pub(crate) enum Request {
     Bench(Benchmarks),
     /// Kill processes for a while.
     Crash(Crash),
+    /// Fuzz every decoder for so many seconds.
+    Fuzz(u64),
     /// Lint, test and try the benchmarks.
     Ci,
 }
@@ -122,6 +128,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Reque
         "test" => return Ok(Request::Test(Selection { crates: crates(before)?, filters: after })),
         "bench" => return Ok(Request::Bench(benchmarks(before, after)?)),
         "crash" => return Ok(Request::Crash(crash(before)?)),
+        "fuzz" => return Ok(Request::Fuzz(fuzz(before)?)),
         "lint" => Request::Lint,
         "doc" => Request::Doc,
         "ci" => Request::Ci,
@@ -147,17 +154,29 @@ fn crates(mut arguments: impl Iterator<Item = String>) -> Result<Vec<String>, St
 fn crash(mut arguments: impl Iterator<Item = String>) -> Result<Crash, String> {
     let mut crash = Crash { seconds: 60, seed: None };
     while let Some(argument) = arguments.next() {
-        let mut number = || {
-            let text = arguments.next().ok_or_else(|| format!("{argument} needs a number"))?;
-            text.parse().map_err(|_| format!("{argument} needs a number, not {text:?}"))
-        };
         match argument.as_str() {
-            "--seconds" => crash.seconds = number()?,
-            "--seed" => crash.seed = Some(number()?),
+            "--seconds" => crash.seconds = number(&argument, arguments.next())?,
+            "--seed" => crash.seed = Some(number(&argument, arguments.next())?),
             other => return Err(format!("crash takes no {other:?}")),
         }
     }
     Ok(crash)
+}
+
+fn fuzz(mut arguments: impl Iterator<Item = String>) -> Result<u64, String> {
+    let mut seconds = 60;
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--seconds" => seconds = number(&argument, arguments.next())?,
+            other => return Err(format!("fuzz takes no {other:?}")),
+        }
+    }
+    Ok(seconds)
+}
+
+fn number(argument: &str, text: Option<String>) -> Result<u64, String> {
+    let text = text.ok_or_else(|| format!("{argument} needs a number"))?;
+    text.parse().map_err(|_| format!("{argument} needs a number, not {text:?}"))
 }
 
 fn benchmarks(before: impl Iterator<Item = String>, arguments: Vec<String>) -> Result<Benchmarks, String> {
@@ -222,9 +241,11 @@ mod tests {
     }
 
     #[test]
-    fn crashes_take_numbers() {
+    fn crashes_and_fuzzing_take_numbers() {
         let expected = Crash { seconds: 5, seed: Some(7) };
         assert_eq!(parsed("crash --seed 7 --seconds 5"), Ok(Request::Crash(expected)));
+        assert_eq!(parsed("fuzz"), Ok(Request::Fuzz(60)));
+        assert_eq!(parsed("fuzz --seconds 5"), Ok(Request::Fuzz(5)));
     }
 
     #[test]
@@ -248,6 +269,7 @@ mod tests {
             ("crash 60", "60"),
             ("crash --seconds", "--seconds"),
             ("crash --seconds long", "long"),
+            ("fuzz segment", "segment"),
             ("lint --fix", "--fix"),
             ("ci -- fast", "fast"),
         ] {

@@ -15,6 +15,7 @@
 
 mod cargo;
 mod command_line;
+mod fuzz;
 mod house;
 mod peers;
 mod steps;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Request::Doc => tasks::doc(&mut steps),
         Request::Bench(arguments) => tasks::bench(&mut steps, &arguments),
         Request::Crash(crash) => tasks::crash(&mut steps, &crash),
+        Request::Fuzz(seconds) => fuzz::run(&mut steps, seconds),
         Request::Ci => tasks::ci(&mut steps),
     }
     eprint!("{}", steps.table());

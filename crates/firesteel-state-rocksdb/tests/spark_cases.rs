@@ -6,8 +6,17 @@ use std::sync::Arc;
 
 #[path = "../../../tests/tests/state/cases.rs"]
 mod cases;
+#[path = "../../../tests/tests/state/every_case.rs"]
+mod every_case;
+#[path = "../../../tests/tests/state/process.rs"]
+mod process;
+#[path = "../../../tests/tests/state/recovery.rs"]
+mod recovery;
 #[allow(dead_code, reason = "the ways without RocksDB are taken elsewhere")]
 #[path = "../../../tests/tests/state/ways.rs"]
 mod ways;
 
-cases::every_case!(ways::durable("RocksDB", Some(|| Arc::new(firesteel_state_rocksdb::RocksDbOptions::default()))));
+every_case::every_case!(ways::durable(
+    "RocksDB",
+    Some(|| Arc::new(firesteel_state_rocksdb::RocksDbOptions::default()))
+));

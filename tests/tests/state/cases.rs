@@ -416,33 +416,3 @@ pub(crate) fn time_out_after_time_out(ways: &[Way]) {
         },
     );
 }
-
-/// A test for each case, in the given ways.
-macro_rules! every_case {
-    ($ways:expr) => {
-        $crate::cases::every_case!(
-            $ways,
-            update_state_by_key,
-            map_with_state,
-            removal_and_time_out,
-            counts_by_output_mode,
-            state_metrics,
-            a_failed_attempt_counts_nothing,
-            a_batch_keeps_its_time,
-            a_static_table_stays_as_it_is,
-            flat_map_with_state,
-            event_time_out,
-            a_failed_job_leaves_no_trace,
-            time_outs_by_function,
-            time_out_of_initial_state,
-            time_out_after_time_out,
-        );
-    };
-    ($ways:expr, $($case:ident),+ $(,)?) => {
-        $(#[test]
-        fn $case() {
-            $crate::cases::$case(&$ways);
-        })+
-    };
-}
-pub(crate) use every_case;

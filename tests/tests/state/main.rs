@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 mod cases;
+mod every_case;
 mod process;
 mod recovery;
 mod refusals;
+mod timers;
 mod ways;
 
-cases::every_case!(ways::all());
+every_case::every_case!(ways::all());

@@ -9,7 +9,7 @@ use firesteel_core::Data;
 use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
 use firesteel_streaming::{BatchProgress, Checkpoint, DStream, Error, SourceStream, StateProgress, Stream};
 use firesteel_testkit::TestJob;
-use firesteel_window::seconds;
+use firesteel_window::{Duration, seconds};
 use parking_lot::Mutex;
 use tempfile::TempDir;
 
@@ -168,6 +168,7 @@ pub(crate) struct Lives<'a> {
     way: &'a Way,
     folder: TempDir,
     backend: Option<Arc<dyn OpenBackend>>,
+    epochs: Duration,
     begun: usize,
 }
 
@@ -177,7 +178,17 @@ impl<'a> Lives<'a> {
             Durability::Checkpoint { backend: Some(make), .. } => Some(make()),
             _ => None,
         };
-        Self { way, folder: tempfile::tempdir().unwrap(), backend, begun: 0 }
+        Self { way, folder: tempfile::tempdir().unwrap(), backend, epochs: Duration::ZERO, begun: 0 }
+    }
+
+    /// The same, with epochs of so many seconds instead of one for each batch.
+    pub(crate) fn with_epochs_of(self, epochs: Duration) -> Self {
+        Self { epochs, ..self }
+    }
+
+    /// The folder of the checkpoint.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Begins the next life. The first batch runs an `interval` behind `now`, as each does behind the one before it.
@@ -190,7 +201,7 @@ impl<'a> Lives<'a> {
             test = test.threads(threads);
         }
         if self.way.is_durable() {
-            let mut checkpoint = Checkpoint::in_folder(self.folder.path()).every_batch();
+            let mut checkpoint = Checkpoint::in_folder(self.folder()).interval(self.epochs);
             if let Some(backend) = &self.backend {
                 checkpoint = checkpoint.backend(Shared(Arc::clone(backend)));
             }

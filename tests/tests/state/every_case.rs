@@ -1,0 +1,37 @@
+//! Makes a test of each case, in the ways of the test program that asks for it.
+
+macro_rules! every_case {
+    ($ways:expr) => {
+        $crate::every_case::every_case!(
+            $ways,
+            cases: [
+                update_state_by_key,
+                map_with_state,
+                removal_and_time_out,
+                counts_by_output_mode,
+                state_metrics,
+                a_failed_attempt_counts_nothing,
+                a_batch_keeps_its_time,
+                a_static_table_stays_as_it_is,
+                flat_map_with_state,
+                event_time_out,
+                a_failed_job_leaves_no_trace,
+                time_outs_by_function,
+                time_out_of_initial_state,
+                time_out_after_time_out,
+            ],
+            process: [timers_fire_in_order_whatever_the_restarts, values_have_limited_lives],
+            recovery: [
+                what_was_not_committed_is_run_again_and_shown_once,
+                a_checkpoint_is_begun_gone_on_with_or_refused,
+            ],
+        );
+    };
+    ($ways:expr, $($module:ident: [$($case:ident),+ $(,)?]),+ $(,)?) => {
+        $($(#[test]
+        fn $case() {
+            $crate::$module::$case(&$ways);
+        })+)+
+    };
+}
+pub(crate) use every_case;

@@ -57,6 +57,7 @@ use self::segment::Content;
 use self::segment::Located;
 use crate::error::{Result, StateError};
 use crate::faults::{fail_point, has_fault};
+use crate::lock::taken_away;
 
 /// Settings of a changelog. None of them is part of the format.
 #[derive(Debug, Clone)]
@@ -214,6 +215,12 @@ impl Changelog {
             return Err(self.out_of_turn("preparing", record.epoch, format!("epoch {} comes next", last + 1)));
         }
         self.mend()?;
+        if let Some(segment) = self.segments.last()
+            && !self.disk.exists(&segment.path)?
+        {
+            // Whoever writes on writes into a file without a name, and nothing of it is found again.
+            return Err(taken_away(&segment.path));
+        }
         let full = self.segments.last().is_none_or(|segment| {
             segment.end >= self.options.segment_bytes || (segment.records.is_empty() && segment.first != record.epoch)
         });

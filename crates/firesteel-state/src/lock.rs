@@ -1,6 +1,6 @@
 //! The lock that keeps two processes from using one checkpoint.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Result, StateError};
@@ -26,7 +26,7 @@ use crate::files::failed;
 #[derive(Debug)]
 pub struct CheckpointLock {
     /// Locked as long as it is open.
-    _file: File,
+    file: File,
     path: PathBuf,
 }
 
@@ -42,12 +42,26 @@ impl CheckpointLock {
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed("open", &path))?;
         if has_fault("no-lock") {
-            return Ok(Self { _file: file, path });
+            return Ok(Self { file, path });
         }
         match file.try_lock() {
-            Ok(()) => Ok(Self { _file: file, path }),
+            Ok(()) => Ok(Self { file, path }),
             Err(TryLockError::WouldBlock) => Err(StateError::Locked { path }),
             Err(TryLockError::Error(source)) => Err(failed("lock", &path)(source)),
+        }
+    }
+
+    /// Makes sure that the folder is still the one that was locked: nobody else may have it, but anybody may have
+    /// removed it, or put another one in its place.
+    ///
+    /// # Errors
+    /// [`StateError::File`] if it is not.
+    pub fn check(&self) -> Result<()> {
+        let there = std::fs::metadata(&self.path).and_then(|there| Ok(is_same(&there, &self.file.metadata()?)));
+        match there {
+            Ok(true) => Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("look for", &self.path)(error)),
+            _ => Err(taken_away(&self.path)),
         }
     }
 
@@ -56,4 +70,23 @@ impl CheckpointLock {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+#[cfg(unix)]
+fn is_same(there: &Metadata, locked: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (there.dev(), there.ino()) == (locked.dev(), locked.ino())
+}
+
+/// Elsewhere a file that is open stays where it is.
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
+}
+
+/// The error of a file that is not where it was.
+pub(crate) fn taken_away(path: &Path) -> StateError {
+    let reason = "it was there before, and has been removed or replaced while the job runs: put the checkpoint's folder \
+                  back before the job is started again";
+    failed("find", path)(std::io::Error::new(std::io::ErrorKind::NotFound, reason))
 }

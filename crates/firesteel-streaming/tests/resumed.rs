@@ -145,6 +145,60 @@ fn a_savepoint_stands_alone() {
 }
 
 #[test]
+fn a_checkpoint_is_not_taken_for_a_savepoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let words = QueueSource::new(1).keep_committed();
+    push(&words, "a b a");
+    let (job, _) = counting(Checkpoint::in_folder(at("first")), &words);
+    let stopper = job.stopper();
+    job.run(Trigger::AvailableNow).unwrap();
+    let told = stopper.savepoint(at("saved")).unwrap_err().to_string();
+    assert!(told.contains("use a copy of the checkpoint's folder as its checkpoint"), "{told}");
+    // Its snapshot is that of the beginning: to start from it would forget what was counted.
+    let (job, _) = counting(Checkpoint::in_folder(at("second")).start_from(at("first")), &words);
+    let refused = format!("{:?}", job.run(Trigger::AvailableNow).unwrap_err());
+    assert!(refused.contains("FS-T011") && refused.contains("it is no savepoint"), "{refused}");
+    // What both messages say works.
+    copy(&at("first"), &at("third"));
+    push(&words, "b");
+    let (job, collected) = counting(Checkpoint::in_folder(at("third")), &words);
+    job.run(Trigger::AvailableNow).unwrap();
+    let mut collected = collected.records();
+    collected.sort();
+    assert_eq!(collected, counts(&[("a", 2), ("b", 2)]));
+}
+
+#[test]
+fn a_job_whose_checkpoint_is_taken_away_shows_nothing_any_more() {
+    type TakeAway = fn(&Path);
+    let ways: [TakeAway; 4] = [
+        |folder| std::fs::remove_dir_all(folder).unwrap(),
+        |folder| std::fs::rename(folder, folder.with_extension("old")).unwrap(),
+        |folder| std::fs::remove_dir_all(folder.join("changelog")).unwrap(),
+        |folder| {
+            // Another one stands in its place.
+            std::fs::rename(folder, folder.with_extension("old")).unwrap();
+            copy(&folder.with_extension("old"), folder);
+        },
+    ];
+    for (way, take_away) in ways.iter().enumerate() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let words = QueueSource::new(1).keep_committed();
+        let (job, collected) = counting(Checkpoint::in_folder(at("checkpoint")).every_batch(), &words);
+        let mut run = job.begin().unwrap();
+        push(&words, "a");
+        run.next_batch().unwrap();
+        take_away(&at("checkpoint"));
+        push(&words, "a");
+        let refused = format!("{:?}", run.next_batch().unwrap_err());
+        assert!(refused.contains("FS-T001") && refused.contains("while the job runs"), "{way}: {refused}");
+        assert_eq!(collected.records(), counts(&[("a", 1)]), "{way}");
+    }
+}
+
+#[test]
 fn a_changed_program_is_told_what_fits_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     let words = QueueSource::new(1).keep_committed();

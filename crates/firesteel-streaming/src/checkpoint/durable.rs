@@ -29,7 +29,7 @@ pub(crate) struct Durable {
     pub(crate) changed_bytes: u64,
     /// The epoch that is prepared and not yet marked: what changed, and where the job then stood.
     pub(crate) prepared: Option<Prepared>,
-    pub(crate) _lock: CheckpointLock,
+    pub(crate) lock: CheckpointLock,
 }
 
 /// An epoch on its way.
@@ -62,6 +62,7 @@ impl Durable {
             backend.backend().apply(epoch, &record.frames)?;
             backend.backend().flush()?;
         }
+        self.lock.check()?;
         let before = self.log.bytes();
         self.log.prepare(&record)?;
         let bytes = self.log.bytes().saturating_sub(before);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Guarantee};
-use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
+use firesteel_state::changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochRecord};
 use firesteel_state::snapshot::recover;
 use firesteel_state::{
     Catalog, CheckpointLock, JobDescription, KeyGroups, Manifest, MemoryBudget, Snapshots, StateBackend, StateError,
@@ -130,7 +130,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
         interval: std::time::Duration::try_from(settings.interval).unwrap_or_default(),
         changed_bytes: 0,
         prepared: None,
-        _lock: lock,
+        lock,
     };
     if again.is_none() {
         durable_checkpoint.truncate(durable.take())?;
@@ -180,9 +180,12 @@ impl Stored {
         let from = Snapshots::in_folder(&savepoint.join(SNAPSHOTS))?;
         let id = from.list()?.pop().ok_or_else(|| nothing("it is no savepoint: it has no snapshots".to_owned()))?;
         let manifest = from.manifest(id)?;
-        if manifest.replay_from() != manifest.epoch {
-            let reason = "it is the checkpoint of a running job: take a savepoint of that, or use a copy of the whole \
-                          folder as the checkpoint";
+        // The snapshot of a savepoint is all there is. That of a checkpoint is the past, which the changelog continues.
+        let last = ChangelogReader::open(&savepoint.join(CHANGELOG))?.epochs().last();
+        if manifest.replay_from() != manifest.epoch || last != Some(manifest.epoch) {
+            let reason = "it is no savepoint, but the checkpoint of a job, whose changelog goes on behind its snapshots: \
+                          take a savepoint of that job (Stopper::savepoint), or use a copy of the whole folder as the \
+                          checkpoint";
             return Err(nothing(reason.to_owned()).into());
         }
         let (epoch, extra) = (manifest.epoch, manifest.extra.clone());

@@ -150,7 +150,10 @@ impl Stopper {
         answered.recv().unwrap_or_else(|_| {
             Err(Error::Setting {
                 what: format!("savepoint {}", folder.display()),
-                reason: "the job has ended: its checkpoint folder itself is the savepoint".to_owned(),
+                reason:
+                    "the job has ended, and its checkpoint tells where: to begin another job there, use a copy of the \
+                         checkpoint's folder as its checkpoint"
+                        .to_owned(),
             })
         })
     }

@@ -59,8 +59,9 @@ impl Times {
 
 /// How long a value lives (its "time to live").
 ///
-/// A value older than that is invisible at once, whether it has been removed yet or not. It is removed when it is
-/// written again, when the store is swept, or when a backend rewrites its files.
+/// A value older than that is invisible at once, whether it has been removed yet or not. In memory, the store of a job is
+/// swept of such values as batches go by: of all of them once in as many batches as there are key groups. A backend
+/// drops them when it rewrites its files.
 ///
 /// ```
 /// use firesteel_state::Ttl;

@@ -4,6 +4,7 @@
 
 mod cases;
 mod every_case;
+mod lives;
 mod process;
 mod recovery;
 mod refusals;

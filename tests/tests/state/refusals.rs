@@ -1,6 +1,6 @@
 //! What jobs with state do not start with, and how they end.
 
-use firesteel_state::{Declaration, Result, Timers};
+use firesteel_state::{Declaration, Result, StateOptions, Timers, Ttl, Value};
 use firesteel_streaming::{Error, KeyState, KeyedProcess, OutputMode, ProcessContext, ProcessingTimeout};
 use firesteel_testkit::TestJob;
 use firesteel_window::{Duration, seconds};
@@ -39,6 +39,39 @@ fn timers_of_event_time_need_event_time() {
     test.record(test.script([vec![1]]).map(|n| (n, n)).process("late", Late));
     let reason = reason(&test);
     assert!(reason.contains("late") && reason.contains("put event_time before the key_by"), "{reason}");
+}
+
+/// Has a state whose values live so long.
+struct Mortal(Ttl);
+
+impl KeyedProcess for Mortal {
+    type Key = i32;
+    type In = i32;
+    type Out = i32;
+    type State = Value<i32>;
+    fn declare(&self, states: &mut Declaration<i32>) -> Value<i32> {
+        states.value_with("short", StateOptions::default().ttl(self.0))
+    }
+    fn on_record(&self, short: &Value<i32>, record: i32, ctx: &mut ProcessContext<'_, Self>) -> Result<()> {
+        short.set(ctx, record)
+    }
+}
+
+#[test]
+fn a_life_in_event_time_needs_event_time() {
+    let test = TestJob::new();
+    let mortal = Mortal(Ttl::after(seconds(5)).in_event_time());
+    test.record(test.script([vec![1]]).map(|n| (n, n)).process("mortal", mortal));
+    let reason = reason(&test);
+    assert!(reason.contains("values of `short`") && reason.contains("put event_time before the key_by"), "{reason}");
+}
+
+#[test]
+fn a_life_takes_time() {
+    let test = TestJob::new();
+    test.record(test.script([vec![1]]).map(|n| (n, n)).process("mortal", Mortal(Ttl::after(Duration::ZERO))));
+    let error = format!("{:?}", test.batch().unwrap_err());
+    assert!(error.contains("FS-T008") && error.contains("give it a positive time"), "{error}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The catalogue of what a checkpoint holds.
 
+use firesteel_window::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::comparison::Comparison;
@@ -95,7 +96,7 @@ fn number(next: &mut u16, limit: u16, operator: &str) -> Result<u16> {
     Ok(number)
 }
 
-/// Names are there, and there once.
+/// Names are there, and there once; lives have a length.
 fn check(declared: &[StoreSchema]) -> Result<()> {
     let wrong = |operator: &str, reason: String| Err(StateError::Declaration { operator: operator.to_owned(), reason });
     for (at, store) in declared.iter().enumerate() {
@@ -111,6 +112,14 @@ fn check(declared: &[StoreSchema]) -> Result<()> {
             }
             if store.tables[..at].iter().any(|other| other.name == table.name) {
                 return wrong(&store.operator, format!("two states are named `{}`: give each its own", table.name));
+            }
+            if let Some(ttl) = table.ttl.filter(|ttl| ttl.span() <= Duration::ZERO) {
+                let reason = format!(
+                    "`{}` would live for {}, and never be seen: give it a positive time",
+                    table.name,
+                    ttl.span()
+                );
+                return wrong(&store.operator, reason);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use firesteel_core::{Exchange, Key, Operator, TaskContext};
-use firesteel_state::{Declaration, Fired, GroupState, KeyContext, Result, TableKind, TimeDomain, Times};
+use firesteel_state::{Declaration, Fired, GroupState, KeyContext, Result, TableKind, TableSchema, TimeDomain, Times};
 use firesteel_window::Timestamp;
 
 use crate::error::Error;
@@ -166,6 +166,8 @@ pub struct Process<P: KeyedProcess> {
     state: P::State,
     /// Whether timers of event time, and of processing time, are declared.
     timers: [bool; 2],
+    /// A state whose values live so long in event time.
+    lives: Option<String>,
 }
 
 impl<P: KeyedProcess> Process<P> {
@@ -174,7 +176,9 @@ impl<P: KeyedProcess> Process<P> {
         let schema = states.schema();
         let timers = [TimeDomain::Event, TimeDomain::Processing]
             .map(|domain| schema.tables.iter().any(|table| table.kind == TableKind::Timers(domain)));
-        Self { process, state, timers }
+        let of_event_time = |table: &&TableSchema| table.ttl.is_some_and(|ttl| ttl.domain() == TimeDomain::Event);
+        let lives = schema.tables.iter().find(of_event_time).map(|table| table.name.clone());
+        Self { process, state, timers, lives }
     }
 
     fn run_group<T>(
@@ -290,7 +294,8 @@ where
 {
     /// Handles the records of each key with a [`KeyedProcess`]. Its state is stored, and found again, under `name`.
     ///
-    /// A process that declares timers of event time needs a stream that has one: the job does not start otherwise.
+    /// A process that declares timers of event time, or values that live so long in it, needs a stream that has one: the
+    /// job does not start otherwise.
     #[track_caller]
     pub fn process<P>(self, name: &str, process: P) -> Stream<Stateful<D, K, V, Process<P>>>
     where
@@ -298,11 +303,17 @@ where
     {
         let operator = Operator::here("process").named(name);
         let stream = Stateful::stream(self, operator, Arc::new([]), Plain, |states| Process::declare(process, states));
-        if stream.node.work().timers[0] {
-            let what = stream.node.name();
-            let reason = "it declares timers of event time, and its stream has no event time: put event_time before \
-                          the key_by, or declare processing_timers"
-                .to_owned();
+        let what = stream.node.name();
+        let needs = match stream.node.work() {
+            Process { timers: [true, _], .. } => Some("timers of event time".to_owned()),
+            Process { lives: Some(name), .. } => Some(format!("that values of `{name}` live for a time of event time")),
+            _ => None,
+        };
+        if let Some(needs) = needs {
+            let reason = format!(
+                "it declares {needs}, and its stream has no event time: put event_time before the key_by, or declare \
+                 processing time"
+            );
             stream.graph.change(|parts| parts.faults.push(Error::Setting { what, reason }));
         }
         stream

@@ -12,7 +12,7 @@ use crate::rest::Computed;
 use crate::state::StoreCell;
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
 use crate::state::work::{ChangesOf, Entry, Moment, Output, Work};
-use crate::time::{Tracker, groups_of, least};
+use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
 
 type StateShuffle<R, K, T, P> = Shuffle<R, StateSide<K, T, P>, GroupedBucket<K, T>>;
 
@@ -154,9 +154,14 @@ where
             lists.extend(fetched.iter_mut().map(|of_map| std::mem::take(&mut of_map[at])).filter(|l| !l.is_empty()));
             let mut state = store.lock(KeyGroup(u16::try_from(group).expect("key groups are numbered by 16 bits")));
             state.begin(self.batch);
+            // A group in each batch: which one follows from its number, so that a repetition does the same.
+            let its_turn = self.batch % KEY_GROUPS as u64 == group as u64;
+            if its_turn {
+                state.expire(moment.now());
+            }
             let done = task.blame_on(operator, || work.run(&mut state, &mut lists, &moment, task, &mut out));
             done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
-            if !lists.is_empty() {
+            if its_turn || !lists.is_empty() {
                 state.account();
             }
             drop(state);

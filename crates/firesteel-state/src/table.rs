@@ -13,6 +13,7 @@ pub(crate) mod eviction;
 mod few;
 mod fields;
 mod index;
+mod moments;
 pub(crate) mod slots;
 pub(crate) mod timers;
 pub(crate) mod values;

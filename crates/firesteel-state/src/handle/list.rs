@@ -75,7 +75,8 @@ impl<V: StateValue> List<V> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn len<K: StateKey>(&self, context: &mut KeyContext<'_, K>) -> Result<usize> {
-        Ok(self.iter(context)?.count())
+        let place = context.cells::<u64, V>(self.at, "list")?;
+        place.table.count(place.hash, place.key, place.times, place.stamps)
     }
 
     /// Whether there is no element.

@@ -112,7 +112,8 @@ impl<F: StateField, V: StateValue> Map<F, V> {
     /// # Errors
     /// As [`get`](Self::get).
     pub fn len<K: StateKey>(&self, context: &mut KeyContext<'_, K>) -> Result<usize> {
-        Ok(self.iter(context)?.count())
+        let place = context.cells::<F, V>(self.at, "map")?;
+        place.table.count(place.hash, place.key, place.times, place.stamps)
     }
 
     /// Whether there is no entry. All of them are read.

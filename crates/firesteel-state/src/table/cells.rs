@@ -2,12 +2,13 @@
 //!
 //! Each field is stored, logged and taken back by itself, so that adding to a long list costs what it adds.
 
+mod cell;
 mod table;
 
 use firesteel_window::Timestamp;
 
+use self::cell::{Cell, Field};
 use super::eviction::MeanSize;
-use super::fields::Fields;
 use super::slots::Slots;
 use super::values::Hasher;
 use super::{Setup, Stamps};
@@ -45,20 +46,6 @@ pub(crate) struct Cells<K, F, V> {
     changes: Changes,
 }
 
-struct Cell<F, V> {
-    /// `None` is a field known to have no value.
-    fields: Fields<F, Field<V>>,
-    /// Whether every field that exists is here.
-    complete: bool,
-}
-
-#[derive(Clone)]
-struct Field<V> {
-    value: Option<V>,
-    stamp: u64,
-    touched: Timestamp,
-}
-
 impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
     pub(crate) fn new(setup: Setup, hasher: Hasher<K>) -> Self {
         Self {
@@ -84,17 +71,17 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         match self.slots.find(hash, key) {
             Some(at) => at,
             None => {
-                let cell = Cell { fields: Fields::new(), complete: self.complete };
+                let cell = Cell::new(self.complete);
                 self.slots.push(hash, key.clone(), cell, 0)
             }
         }
     }
 
-    /// Notes that the field is about to change. Whether it does for the first time in this attempt.
+    /// Notes that the field is about to change: if it is not here, it is put here next. Whether it does for the first time in this attempt.
     fn mark(&mut self, at: usize, field: &F, stamps: Stamps) -> bool {
         let slot = self.slots.at_mut(at);
         slot.stamp = stamps.attempt;
-        let old = slot.value.fields.get_mut(field);
+        let old = slot.value.get_mut(field);
         if old.as_ref().is_some_and(|old| old.stamp == stamps.attempt) {
             return false;
         }
@@ -104,13 +91,8 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         if old.as_ref().is_none_or(|old| old.stamp < stamps.epoch_start) {
             self.changed.push((at as u32, field.clone()));
         }
-        match old {
-            Some(old) => old.stamp = stamps.attempt,
-            None => {
-                let field_now = Field { value: None, stamp: stamps.attempt, touched: Timestamp::MIN };
-                slot.value.fields.insert(field.clone(), field_now);
-                self.fields += 1;
-            }
+        if let Some(old) = old {
+            old.stamp = stamps.attempt;
         }
         true
     }
@@ -118,7 +100,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
     /// Makes sure that the field is here, if it exists.
     fn load_field(&mut self, at: usize, field: &F, stamps: Stamps) -> Result<()> {
         let slot = self.slots.at(at);
-        if slot.value.complete || slot.value.fields.contains_key(field) {
+        if slot.value.complete || slot.value.get(field).is_some() {
             return Ok(());
         }
         let Some(backend) = &self.setup.backend else { return Ok(()) };
@@ -135,7 +117,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             None => (Timestamp::MIN, None),
         };
         let loaded = Field { value, stamp: stamps.applied, touched };
-        self.slots.at_mut(at).value.fields.insert(field.clone(), loaded);
+        self.slots.at_mut(at).value.put(field.clone(), loaded);
         self.fields += 1;
         Ok(())
     }
@@ -160,7 +142,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         for (field, (touched, value)) in found {
             // What is here already is newer.
             let loaded = Field { value: Some(value), stamp: stamps.applied, touched };
-            if !cell.fields.contains_key(&field) {
+            if cell.get(&field).is_none() {
                 cell.fields.insert(field, loaded);
             }
         }
@@ -187,7 +169,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         };
         self.load_field(at, field, stamps)?;
         self.refresh(at, stamps);
-        let live = |found: &Field<V>| found.value.is_some() && !self.setup.expired(found.touched, times);
+        let live = |found: &Field<V>| !self.setup.expired(found.touched, times);
         if !self.slots.at(at).value.fields.get(field).is_some_and(live) {
             return Ok(None);
         }
@@ -208,16 +190,26 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             _ => self.slot(hash, key),
         };
         let cell = &self.slots.at(at).value;
-        if value.is_none() && cell.complete && !cell.fields.contains_key(field) {
+        if value.is_none() && cell.complete && cell.get(field).is_none() {
             return;
         }
         let first = self.mark(at, field, stamps);
         self.emptied += usize::from(value.is_none());
         let ttl = self.setup.ttl;
-        if let Some(field) = self.slots.at_mut(at).value.fields.get_mut(field) {
-            self.changes.note(first, field.value.is_some(), value.is_some());
-            field.value = value;
-            field.touched = ttl.map_or(field.touched, |ttl| ttl.touch(field.touched, times));
+        let touched = |before| ttl.map_or(before, |ttl| ttl.touch(before, times));
+        let cell = &mut self.slots.at_mut(at).value;
+        let there = cell.fields.get_mut(field);
+        self.changes.note(first, there.is_some(), value.is_some());
+        match there {
+            Some(found) if value.is_some() => {
+                found.value = value;
+                found.touched = touched(found.touched);
+            }
+            _ => {
+                let before = cell.get(field).map_or(Timestamp::MIN, |found| found.touched);
+                let now = Field { value, stamp: stamps.attempt, touched: touched(before) };
+                self.fields += usize::from(!cell.put(field.clone(), now));
+            }
         }
     }
 
@@ -237,7 +229,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             self.load_field(at, field, stamps)?;
         }
         let old = self.slots.find(hash, key).and_then(|at| self.slots.at(at).value.fields.get(field));
-        let there = old.is_some_and(|old| old.value.is_some());
+        let there = old.is_some();
         let mut value = old.filter(|old| !self.setup.expired(old.touched, times)).and_then(|old| old.value.clone());
         let result = change(&mut value);
         if there || value.is_some() {
@@ -285,22 +277,29 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
     /// The last field that has a value, whether its life is over or not.
     pub(crate) fn last(&mut self, hash: u64, key: &K, stamps: Stamps) -> Result<Option<F>> {
         let at = self.open(hash, key, stamps)?;
-        let mut fields = at.map(|at| self.slots.at(at).value.fields.iter()).into_iter().flatten();
-        Ok(fields.rfind(|(_, found)| found.value.is_some()).map(|(field, _)| field.clone()))
+        let last = at.and_then(|at| self.slots.at(at).value.fields.iter().next_back());
+        Ok(last.map(|(field, _)| field.clone()))
+    }
+
+    /// How many fields have a value.
+    pub(crate) fn count(&mut self, hash: u64, key: &K, times: Times, stamps: Stamps) -> Result<usize> {
+        if self.setup.ttl.is_some() {
+            return Ok(self.iter(hash, key, times, stamps)?.count());
+        }
+        let at = self.open(hash, key, stamps)?;
+        Ok(at.map_or(0, |at| self.slots.at(at).value.fields.len()))
     }
 
     fn live(&self, at: usize, times: &Times) -> Vec<F> {
         let fields = &self.slots.at(at).value.fields;
-        let live = |field: &Field<V>| field.value.is_some() && !self.setup.expired(field.touched, times);
+        let live = |field: &Field<V>| !self.setup.expired(field.touched, times);
         fields.iter().filter(|(_, found)| live(found)).map(|(field, _)| field.clone()).collect()
     }
 
     /// Removes all fields of the key.
     pub(crate) fn clear(&mut self, hash: u64, key: &K, times: &Times, stamps: Stamps) -> Result<()> {
         let Some(at) = self.open(hash, key, stamps)? else { return Ok(()) };
-        let cell = &self.slots.at(at).value;
-        let all: Vec<F> =
-            cell.fields.iter().filter(|(_, found)| found.value.is_some()).map(|(field, _)| field.clone()).collect();
+        let all: Vec<F> = self.slots.at(at).value.fields.iter().map(|(field, _)| field.clone()).collect();
         for field in &all {
             self.set(hash, key, field, None, times, stamps);
         }
@@ -320,7 +319,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
     fn write_where(&self, wanted: impl Fn(&Field<V>) -> bool, out: &mut FrameWriter) -> Result<()> {
         out.begin_table(self.setup.table);
         for (at, slot) in self.slots.iter().enumerate() {
-            for (field, found) in slot.value.fields.iter().filter(|(_, found)| wanted(found)) {
+            for (field, found) in slot.value.all().filter(|(_, found)| wanted(found)) {
                 self.write(at, field, found, out)?;
             }
         }
@@ -336,11 +335,8 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         for (at, _) in &mut self.changed {
             *at = moved.to(*at);
         }
-        self.fields = self.slots.iter().map(|slot| slot.value.fields.len()).sum();
-        let empty = |slot: &super::slots::Slot<K, Cell<F, V>>| {
-            slot.value.fields.values().filter(|field| field.value.is_none()).count()
-        };
-        self.emptied = self.slots.iter().map(empty).sum();
+        self.fields = self.slots.iter().map(|slot| slot.value.len()).sum();
+        self.emptied = self.slots.iter().map(|slot| slot.value.gone()).sum();
         self.tidy_at = FEW.max(self.emptied * 2).max(self.fields / 2);
     }
 }

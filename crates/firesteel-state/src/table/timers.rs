@@ -11,6 +11,7 @@ use firesteel_window::Timestamp;
 use hashbrown::HashTable;
 
 use super::few::Few;
+use super::moments::Moments;
 use super::values::Hasher;
 use super::{Setup, Stamps, Table, reuse};
 use crate::changes::Changes;
@@ -44,7 +45,7 @@ pub(crate) struct Timers<K> {
     /// The names that have a timer at a time, for a key, in order of registration.
     queue: BTreeMap<(Timestamp, K), Few<TableId>>,
     /// The times at which each key has a timer, ascending.
-    keys: HashTable<(K, Few<Timestamp>)>,
+    keys: HashTable<(K, Moments)>,
     count: usize,
     /// Times and keys that changed since they were applied, with the attempt that changed them last.
     pending: BTreeMap<(Timestamp, K), u64>,
@@ -113,24 +114,18 @@ impl<K: StateKey + Ord> Timers<K> {
 
     fn index(&mut self, hash: u64, key: K, at: Timestamp) {
         match self.keys.find_mut(spread(hash), |entry| entry.0 == key) {
-            Some((_, times)) => {
-                let position = times.as_slice().partition_point(|other| *other < at);
-                times.insert(position, at);
-            }
+            Some((_, times)) => times.insert(at),
             None => {
                 let hasher = &self.hasher;
-                self.keys.insert_unique(spread(hash), (key, Few::One(at)), |(key, _)| spread(hasher(key)));
+                self.keys.insert_unique(spread(hash), (key, Moments::one(at)), |(key, _)| spread(hasher(key)));
             }
         }
     }
 
     fn unindex(&mut self, hash: u64, key: &K, at: Timestamp) {
         if let Ok(mut entry) = self.keys.find_entry(spread(hash), |entry| entry.0 == *key) {
-            let times = &mut entry.get_mut().1;
-            match times.as_slice().binary_search(&at) {
-                Ok(position) if times.as_slice().len() > 1 => times.remove(position),
-                Ok(_) => _ = entry.remove(),
-                Err(_) => {}
+            if !entry.get_mut().1.remove(at) {
+                entry.remove();
             }
         }
     }
@@ -199,7 +194,7 @@ impl<K: StateKey + Ord> TimerTable<K> for Timers<K> {
             place.0 = *at;
             self.queue.get(&place).is_some_and(|timers| timers.as_slice().contains(&timer))
         };
-        times.as_slice().iter().copied().filter(|at| has(at)).collect()
+        times.iter().filter(|at| has(at)).collect()
     }
 
     fn pop_due(&mut self, now: Timestamp, stamps: Stamps) -> Option<(u64, K, TableId, Timestamp)> {

@@ -29,10 +29,10 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
 
     fn roll_back(&mut self) {
         for (at, field, old) in self.undo.drain(..) {
-            let fields = &mut self.slots.at_mut(at as usize).value.fields;
+            let cell = &mut self.slots.at_mut(at as usize).value;
             match old {
-                Some(old) => _ = fields.insert(field, old),
-                None => _ = fields.remove(&field),
+                Some(old) => _ = cell.put(field, old),
+                None => _ = cell.remove(&field),
             }
         }
         self.slots.truncate(self.base);
@@ -43,7 +43,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
         out.begin_table(self.setup.table);
         let before = out.len();
         for (at, field) in &self.changed {
-            if let Some(found) = self.slots.at(*at as usize).value.fields.get(field) {
+            if let Some(found) = self.slots.at(*at as usize).value.get(field) {
                 self.write(*at as usize, field, found, out)?;
             }
         }
@@ -77,11 +77,11 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
                 let (touched, value) = self.setup.decode_value(bytes)?;
                 let at = self.slot(hash, &key);
                 let loaded = Field { value: Some(value), stamp: 0, touched };
-                self.fields += usize::from(self.slots.at_mut(at).value.fields.insert(field, loaded).is_none());
+                self.fields += usize::from(!self.slots.at_mut(at).value.put(field, loaded));
             }
             None => {
                 if let Some(at) = self.slots.find(hash, &key) {
-                    self.slots.at_mut(at).value.fields.remove(&field);
+                    self.slots.at_mut(at).value.remove(&field);
                     self.emptied += 1;
                 }
             }
@@ -94,10 +94,16 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
             return;
         }
         for slot in self.slots.iter_mut() {
-            slot.value.fields.retain(|_, field| field.value.is_some() || field.stamp > stamps.applied);
+            let cell = &mut slot.value;
+            if let Some(gone) = &mut cell.gone {
+                gone.retain(|_, field| field.stamp > stamps.applied);
+                // It gives back what is not needed any more.
+                cell.fields.retain(|_, _| true);
+            }
+            cell.gone.take_if(|gone| gone.is_empty());
         }
         // A slot of this attempt may be in the list of changes although its fields were taken back.
-        self.retain(|stamp, cell| stamp > stamps.applied || !cell.fields.is_empty());
+        self.retain(|stamp, cell| stamp > stamps.applied || cell.len() > 0);
     }
 
     fn prefetch(&mut self, _: &[(u64, &K)], _: Stamps) -> Result<()> {
@@ -127,16 +133,16 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
         let end = self.slots.len().min(self.sweep_at.saturating_add(limit));
         let mut removed = 0;
         for at in self.sweep_at..end {
-            let over = |field: &Field<V>| field.value.is_some() && self.setup.expired(field.touched, times);
             let gone: Vec<F> = (self.slots.at(at).value.fields.iter())
-                .filter(|(_, found)| over(found))
+                .filter(|(_, found)| self.setup.expired(found.touched, times))
                 .map(|(field, _)| field.clone())
                 .collect();
             for field in gone {
                 let first = self.mark(at, &field, stamps);
                 self.changes.note(first, true, false);
-                if let Some(found) = self.slots.at_mut(at).value.fields.get_mut(&field) {
-                    found.value = None;
+                let cell = &mut self.slots.at_mut(at).value;
+                if let Some(found) = cell.fields.remove(&field) {
+                    cell.put(field, Field { value: None, ..found });
                 }
                 removed += 1;
             }
@@ -158,7 +164,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
     }
 
     fn len(&self) -> usize {
-        self.slots.iter().map(|slot| slot.value.fields.len()).sum()
+        self.slots.iter().map(|slot| slot.value.len()).sum()
     }
 
     fn is_complete(&self) -> bool {

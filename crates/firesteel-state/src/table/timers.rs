@@ -123,10 +123,10 @@ impl<K: StateKey + Ord> Timers<K> {
     }
 
     fn unindex(&mut self, hash: u64, key: &K, at: Timestamp) {
-        if let Ok(mut entry) = self.keys.find_entry(spread(hash), |entry| entry.0 == *key) {
-            if !entry.get_mut().1.remove(at) {
-                entry.remove();
-            }
+        if let Ok(mut entry) = self.keys.find_entry(spread(hash), |entry| entry.0 == *key)
+            && !entry.get_mut().1.remove(at)
+        {
+            entry.remove();
         }
     }
 

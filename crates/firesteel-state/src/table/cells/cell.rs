@@ -11,6 +11,10 @@ pub(super) struct Cell<F, V> {
     pub(super) fields: Fields<F, Field<V>>,
     /// The fields known to have none. They stand apart: a list that is taken from at its front has many of them, until
     /// they are applied, and nobody who looks for its first element should have to pass them by.
+    #[expect(
+        clippy::box_collection,
+        reason = "nearly every key has none, and pays for it with eight bytes, not twenty-four"
+    )]
     pub(super) gone: Option<Box<BTreeMap<F, Field<V>>>>,
     /// Whether every field that exists is here.
     pub(super) complete: bool,

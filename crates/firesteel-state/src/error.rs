@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use firesteel_disk::DiskError;
 
-/// The result of work on state.
-pub type Result<T> = std::result::Result<T, StateError>;
+/// The result of work on state; of other work, where another error is named.
+pub type Result<T, E = StateError> = std::result::Result<T, E>;
 
 /// What may be done about an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

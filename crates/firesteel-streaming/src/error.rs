@@ -5,8 +5,8 @@ use std::fmt;
 use firesteel_connect::ConnectError;
 use firesteel_window::WindowError;
 
-/// The result of work with streams.
-pub type Result<T> = std::result::Result<T, Error>;
+/// The result of work with streams; of other work, where another error is named.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a job cannot start, or has stopped.
 ///
@@ -105,6 +105,18 @@ pub enum Error {
         /// What is wrong, and what can be done.
         reason: String,
     },
+    /// There is a checkpoint, and what is left of it is not enough to go on from.
+    #[error(
+        "FS-S012: the job cannot go on from the checkpoint in {folder}: put back a copy of the whole folder, or begin \
+         another checkpoint from a savepoint (Checkpoint::start_from); `firesteel checkpoint verify {folder}` tells what \
+         is left"
+    )]
+    Checkpoint {
+        /// The checkpoint's folder.
+        folder: String,
+        /// What is damaged or missing.
+        source: firesteel_state::StateError,
+    },
     /// The job's thread could not be started, or it died.
     #[error("FS-S008: {what}")]
     Thread {
@@ -114,6 +126,24 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of opening the checkpoint in `folder`, with what can be done about it.
+    pub(crate) fn of_checkpoint(self, folder: &std::path::Path) -> Self {
+        use firesteel_state::StateError;
+        match self {
+            Self::State { source: source @ (StateError::Damaged { .. } | StateError::Gap { .. }) } => {
+                Self::Checkpoint { folder: folder.display().to_string(), source }
+            }
+            // Where a savepoint is no good, the error says so, and what is.
+            Self::State { source: source @ StateError::NothingGood { .. } } => match &source {
+                StateError::NothingGood { folder: at, .. } if at.starts_with(folder) && at != folder => {
+                    Self::Checkpoint { folder: folder.display().to_string(), source }
+                }
+                _ => Self::State { source },
+            },
+            other => other,
+        }
+    }
+
     /// Whether it says no more than that work was cancelled.
     pub(crate) fn is_cancellation(&self) -> bool {
         if let Self::Rdd(error) = self {

@@ -199,6 +199,38 @@ fn a_job_whose_checkpoint_is_taken_away_shows_nothing_any_more() {
 }
 
 #[test]
+fn a_checkpoint_that_is_damaged_is_told_with_what_can_be_done() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 3] = [
+        ("FS-T002", |folder| {
+            let file = std::fs::read_dir(folder.join("changelog")).unwrap().next().unwrap().unwrap().path();
+            let mut bytes = std::fs::read(&file).unwrap();
+            let last = bytes.len() - 10;
+            bytes[last] ^= 1;
+            std::fs::write(file, bytes).unwrap();
+        }),
+        ("FS-T011", |folder| std::fs::remove_dir_all(folder.join("snapshots")).unwrap()),
+        ("FS-T012", |folder| std::fs::remove_dir_all(folder.join("changelog")).unwrap()),
+    ];
+    for (code, damage) in damages {
+        let folder = tempfile::tempdir().unwrap();
+        let words = QueueSource::new(1).keep_committed();
+        // Snapshots in the middle, so that neither they nor the changelog are enough alone.
+        let checkpoint = || Checkpoint::in_folder(folder.path()).every_batch().snapshot_after(100);
+        for _ in 0..3 {
+            push(&words, "a b a");
+            counting(checkpoint(), &words).0.run(Trigger::AvailableNow).unwrap();
+        }
+        damage(folder.path());
+        let refused = counting(checkpoint(), &words).0.run(Trigger::AvailableNow).unwrap_err();
+        let (told, all) = (refused.to_string(), format!("{refused:?}"));
+        assert!(told.contains("FS-S012") && told.contains("put back a copy"), "{told}");
+        assert!(told.contains(&format!("checkpoint verify {}", folder.path().display())), "{told}");
+        assert!(all.contains(code), "{all}");
+    }
+}
+
+#[test]
 fn a_changed_program_is_told_what_fits_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     let words = QueueSource::new(1).keep_committed();

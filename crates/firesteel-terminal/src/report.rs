@@ -12,13 +12,20 @@ pub(crate) fn start(info: &JobInfo) -> String {
     let descriptions = |parts: &[(std::sync::Arc<str>, String)]| {
         parts.iter().map(|(_, description)| description.as_str()).collect::<Vec<_>>().join(", ")
     };
+    let job = &info.job;
+    let checkpoint = match (&info.checkpoint, info.resumed) {
+        (None, _) => String::new(),
+        (Some(folder), None) => format!("{job}: begins a checkpoint in {folder}\n"),
+        (Some(folder), Some(epoch)) => {
+            format!("{job}: goes on behind epoch {epoch}, from the checkpoint in {folder}\n")
+        }
+    };
     format!(
-        "{job}: reads {}; writes {}\n{job}: guarantee {}: {}\n",
+        "{job}: reads {}; writes {}\n{job}: guarantee {}: {}\n{checkpoint}",
         descriptions(&info.inputs),
         descriptions(&info.outputs),
         info.guarantee,
         info.guarantee_reason,
-        job = info.job,
     )
 }
 

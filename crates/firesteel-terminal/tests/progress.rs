@@ -141,3 +141,25 @@ fn a_closed_standard_error_does_not_stop_the_job() {
     job.run(Trigger::AvailableNow).unwrap();
     assert_eq!(results.records(), [1, 2]);
 }
+
+#[test]
+fn a_job_with_a_checkpoint_says_where_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = QueueSource::new(1).keep_committed();
+    source.handle().push(vec![1]).unwrap();
+    let start = || {
+        let paper = Paper::default();
+        let job = StreamingContext::builder("totals")
+            .threads(1)
+            .checkpoint(folder.path())
+            .listener(TerminalProgress::lines(paper.clone()))
+            .build()
+            .unwrap();
+        job.read_named("numbers", source.clone()).write(Collector::new());
+        job.run(firesteel_streaming::Trigger::AvailableNow).unwrap();
+        paper.lines()[2].clone()
+    };
+    let folder = folder.path().display();
+    assert_eq!(start(), format!("totals: begins a checkpoint in {folder}"));
+    assert_eq!(start(), format!("totals: goes on behind epoch 1, from the checkpoint in {folder}"));
+}

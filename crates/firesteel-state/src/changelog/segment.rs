@@ -226,9 +226,9 @@ impl Content {
                 content.torn = Some(at as u64);
                 if !last || !is_torn(bytes, at) {
                     let reason = if last {
-                        "a record does not fit its checksum, and no write was torn there: restore an older snapshot"
+                        "a record does not fit its checksum, and no write was torn there"
                     } else {
-                        "a record does not fit its checksum, and others follow: restore a newer snapshot"
+                        "a record does not fit its checksum, and other files follow"
                     };
                     return Err(StateError::damaged(path, at as u64, reason));
                 }

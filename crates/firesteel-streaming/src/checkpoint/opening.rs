@@ -81,6 +81,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     let mut stored = Stored { log, snapshots, backend };
     let is_new = stored.is_new()?;
     if is_new {
+        warn_of_older_results(settings, program);
         stored.begin(settings, program)?;
     }
     fail_point!("open.begun");
@@ -136,6 +137,22 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
         durable_checkpoint.truncate(durable.take())?;
     }
     Ok(Opened { durable: durable_checkpoint, epoch: last, again, is_new })
+}
+
+/// A new checkpoint knows nothing of what is in the sinks already.
+fn warn_of_older_results(settings: &Checkpoint, program: &Program<'_>) {
+    if settings.start_from.is_some() {
+        return;
+    }
+    for (sink, Epoch(epoch)) in program.sinks.iter().filter_map(|sink| Some((sink, sink.last?))) {
+        tracing::warn!(
+            job = program.job,
+            sink = %sink.name,
+            epoch,
+            "a new checkpoint begins, and the sink has results already: the sources are read from their beginnings, and \
+             what comes of them is written behind those"
+        );
+    }
 }
 
 impl Stored {
@@ -283,7 +300,16 @@ fn decide(
     let is_marked = log.committed().max(held) >= last;
     let folder = || settings.folder.display().to_string();
     for sink in &program.sinks {
-        let Some(Epoch(at)) = sink.last else { continue };
+        let Some(Epoch(at)) = sink.last else {
+            if sink.guarantee == Guarantee::ExactlyOnce && last > cursor.begun {
+                tracing::warn!(
+                    job = program.job,
+                    sink = %sink.name,
+                    "the sink has no results, and the job has committed epochs: it is new, or what it had is gone"
+                );
+            }
+            continue;
+        };
         if at > last {
             return Err(Error::Epochs {
                 sink: sink.name.to_string(),

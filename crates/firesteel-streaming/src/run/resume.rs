@@ -34,7 +34,8 @@ impl JobRun {
             inputs: self.parts.inputs.iter().map(|input| &**input.name()).collect(),
             sinks: sinks.collect(),
         };
-        let Opened { durable, epoch, again, is_new } = open(settings, &program)?;
+        let opened = open(settings, &program).map_err(|error| error.of_checkpoint(&settings.folder));
+        let Opened { durable, epoch, again, is_new } = opened?;
         self.resumed = (!is_new).then_some(Epoch(epoch));
         self.last_epoch = Epoch(epoch);
         let cursor = &durable.cursor;

@@ -227,11 +227,10 @@ impl Changelog {
         if full {
             self.rotate(record.epoch)?;
         }
+        let bytes = segment::Record::of(record, self.committed, self.options.compress)?;
+        let length = bytes.length();
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.clear();
-        segment::encode(record, self.committed, self.options.compress, &mut buffer)?;
-        let written = self.append(&buffer);
-        let length = buffer.len() as u64;
+        let written = self.append(length, |out| bytes.write(&mut buffer, out));
         self.buffer = buffer;
         written?;
         self.marked = self.committed;
@@ -265,7 +264,7 @@ impl Changelog {
         let mut buffer = vec![];
         segment::encode_mark(last, self.committed, &mut buffer);
         fail_point!("changelog.mark");
-        self.append(&buffer)?;
+        self.append(buffer.len() as u64, |out| out(&buffer))?;
         fail_point!("changelog.marked");
         self.marked = self.committed;
         if let Some(segment) = self.segments.last_mut() {
@@ -367,7 +366,12 @@ impl Changelog {
         }
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Result<()> {
+    /// Appends so many bytes, which `write` hands over in chunks, and syncs them.
+    fn append(
+        &mut self,
+        length: u64,
+        write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
+    ) -> Result<()> {
         let is_first = self.last_epoch().is_none();
         let file = match (&mut self.file, self.segments.last()) {
             (Some(file), _) => file,
@@ -376,18 +380,33 @@ impl Changelog {
         };
         fail_point!("changelog.append");
         if !is_first && has_fault("skipped-sync") {
+            let mut bytes = vec![];
+            write(&mut |chunk| {
+                bytes.extend_from_slice(chunk);
+                Ok(())
+            })?;
             // What a machine that loses its power makes of a write that was not synced.
-            let late = std::mem::replace(&mut *UNSYNCED.lock(), bytes.to_vec());
+            let late = std::mem::replace(&mut *UNSYNCED.lock(), bytes);
             return Ok(file.append(&late)?);
         }
         self.state = Writing::Ragged;
         // Where a test may look, a write can be cut off in its middle.
-        let half = if cfg!(all(feature = "failpoints", not(test))) { bytes.len() / 2 } else { 0 };
-        if half > 0 {
-            file.append(&bytes[..half])?;
-        }
-        fail_point!("changelog.append.half");
-        file.append(&bytes[half..])?;
+        let half = if cfg!(all(feature = "failpoints", not(test))) { length / 2 } else { 0 };
+        let (mut written, mut halved) = (0, false);
+        write(&mut |mut chunk| {
+            if !halved && written + chunk.len() as u64 >= half {
+                let (before, behind) = chunk.split_at((half - written) as usize);
+                if !before.is_empty() {
+                    file.append(before)?;
+                }
+                fail_point!("changelog.append.half");
+                (chunk, halved) = (behind, true);
+                written += before.len() as u64;
+            }
+            written += chunk.len() as u64;
+            Ok(file.append(chunk)?)
+        })?;
+        debug_assert_eq!(written, length);
         fail_point!("changelog.appended");
         self.state = Writing::Unknown;
         file.sync()?;

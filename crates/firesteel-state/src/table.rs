@@ -14,6 +14,7 @@ mod few;
 mod fields;
 mod index;
 mod moments;
+pub(crate) mod pieces;
 pub(crate) mod slots;
 pub(crate) mod timers;
 pub(crate) mod values;

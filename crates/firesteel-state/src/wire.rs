@@ -1,11 +1,27 @@
 //! Bytes in and out: little-endian integers, variable-length integers, and checksums. Everything that reads survives
 //! any input.
 
+use std::hash::Hasher;
+
 use twox_hash::XxHash3_64;
 
 /// XXH3 with 64 bits and no seed.
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     XxHash3_64::oneshot(bytes)
+}
+
+/// The [`checksum`] of bytes that are not in one place.
+#[derive(Default)]
+pub(crate) struct Checksum(XxHash3_64);
+
+impl Checksum {
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+    }
+
+    pub(crate) fn finish(&self) -> u64 {
+        self.0.finish()
+    }
 }
 
 /// Appends an unsigned integer, seven bits a byte, the lowest first (LEB128).

@@ -24,11 +24,13 @@ mod extreme;
 mod mean;
 mod sum;
 mod tuple;
+mod wide;
 
 pub use closure::{Fold, Of, Reduce};
 pub use extreme::{Max, Min};
 pub use mean::{Mean, MeanParts};
 pub use sum::{Compensated, Sum, Summand};
+pub use wide::Wide;
 
 /// An aggregation of values of type `In`.
 ///

@@ -72,22 +72,35 @@ struct Head {
     extra: Vec<u8>,
 }
 
+/// The bytes before each frame: store, key group, length.
+const FRAME_HEADER: usize = 12;
+
 impl EpochRecord {
-    /// The epoch is not part of it: it stands in the header of the record.
-    pub(super) fn encode(&self, out: &mut Vec<u8>) -> postcard::Result<()> {
-        let start = out.len();
-        out.extend_from_slice(&[0; 8]);
+    /// What stands before the frames. The epoch is not part of it: it stands in the header of the record.
+    pub(super) fn encode_head(&self) -> postcard::Result<Vec<u8>> {
+        let mut out = vec![0; 8];
         let head = HeadRef { batches: &self.batches, watermarks: &self.watermarks, extra: &self.extra };
-        codec::encode(&head, out)?;
-        let length = (out.len() - start - 8) as u64;
-        out[start..start + 8].copy_from_slice(&length.to_le_bytes());
-        for frame in &self.frames {
-            out.extend_from_slice(&frame.shard().store.0.to_le_bytes());
-            out.extend_from_slice(&frame.shard().group.0.to_le_bytes());
-            out.extend_from_slice(&(frame.bytes().len() as u64).to_le_bytes());
-            out.extend_from_slice(frame.bytes());
-        }
-        Ok(())
+        codec::encode(&head, &mut out)?;
+        let length = (out.len() - 8) as u64;
+        out[..8].copy_from_slice(&length.to_le_bytes());
+        Ok(out)
+    }
+
+    /// How many bytes the frames are.
+    pub(super) fn frames_length(&self) -> usize {
+        self.frames.iter().map(|frame| FRAME_HEADER + frame.bytes().len()).sum()
+    }
+
+    /// Hands the frames to `each`, piece by piece: they are many, and nobody needs them in one place.
+    pub(super) fn frames<E>(&self, mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        self.frames.iter().try_for_each(|frame| {
+            let mut header = [0; FRAME_HEADER];
+            header[..2].copy_from_slice(&frame.shard().store.0.to_le_bytes());
+            header[2..4].copy_from_slice(&frame.shard().group.0.to_le_bytes());
+            header[4..].copy_from_slice(&(frame.bytes().len() as u64).to_le_bytes());
+            each(&header)?;
+            each(frame.bytes())
+        })
     }
 
     pub(super) fn decode(epoch: u64, payload: &[u8]) -> Option<Self> {

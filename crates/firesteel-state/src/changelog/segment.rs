@@ -6,7 +6,7 @@ use super::inspect::RecordReport;
 use super::record::EpochRecord;
 use crate::error::{Result, StateError};
 use crate::files::Header;
-use crate::wire::{Bytes, checksum};
+use crate::wire::{Bytes, Checksum, checksum};
 
 const MAGIC: [u8; 8] = *b"FSTCHLOG";
 const VERSION: u32 = 1;
@@ -90,52 +90,120 @@ impl RecordHeader {
     }
 }
 
-/// Appends the record of an epoch.
-pub(super) fn encode(record: &EpochRecord, committed: u64, compress: bool, out: &mut Vec<u8>) -> Result<()> {
-    let start = out.len();
-    out.extend_from_slice(&[0; RECORD_HEADER]);
-    record
-        .encode(out)
-        .map_err(|source| StateError::Encode { state: format!("the boundaries of epoch {}", record.epoch), source })?;
-    let payload = &out[start + RECORD_HEADER..];
-    let unpacked = payload.len();
-    let packed = (compress && pays(payload)).then(|| lz4_flex::block::compress(payload));
-    let flags = match packed {
-        Some(packed) if packed.len() < unpacked => {
-            out.truncate(start + RECORD_HEADER);
-            out.extend_from_slice(&packed);
-            COMPRESSED
+/// The record of an epoch, about to be written.
+///
+/// All that an epoch has changed is in memory already: what is written of it is not put together there once more,
+/// unless it is compressed.
+pub(super) struct Record<'a> {
+    header: [u8; RECORD_HEADER],
+    payload: Payload<'a>,
+    stored: u64,
+}
+
+enum Payload<'a> {
+    Packed(Vec<u8>),
+    Pieces { head: Vec<u8>, record: &'a EpochRecord },
+}
+
+impl Payload<'_> {
+    fn each(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match self {
+            Self::Packed(packed) => each(packed),
+            Self::Pieces { head, record } => {
+                each(head)?;
+                record.frames(each)
+            }
         }
-        _ => 0,
-    };
-    finish(flags, record.epoch, committed, unpacked as u64, start, out);
-    Ok(())
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Bytes that are written in one call, about.
+    const CHUNK: usize = 256 << 10;
+
+    pub(super) fn of(record: &'a EpochRecord, committed: u64, compress: bool) -> Result<Self> {
+        let head = record.encode_head();
+        let head = head.map_err(|source| StateError::Encode {
+            state: format!("the boundaries of epoch {}", record.epoch),
+            source,
+        })?;
+        let unpacked = head.len() + record.frames_length();
+        let whole = Payload::Pieces { head, record };
+        let packed = (compress && pays(&sample(&whole, unpacked)?)).then(|| pack(&whole, unpacked)).transpose()?;
+        let (flags, payload) = match packed {
+            Some(packed) if packed.len() < unpacked => (COMPRESSED, Payload::Packed(packed)),
+            _ => (0, whole),
+        };
+        let (mut sum, mut stored) = (Checksum::default(), 0);
+        payload.each(|piece| {
+            sum.add(piece);
+            stored += piece.len() as u64;
+            Ok(())
+        })?;
+        let sum = sum.finish();
+        let header = RecordHeader { flags, epoch: record.epoch, committed, stored, unpacked: unpacked as u64, sum };
+        Ok(Self { header: header.encode(), payload, stored })
+    }
+
+    /// How many bytes it is.
+    pub(super) fn length(&self) -> u64 {
+        self.stored + (RECORD_HEADER + END.len()) as u64
+    }
+
+    /// Hands all of it to `out`, in chunks that are put together in `buffer`.
+    pub(super) fn write(&self, buffer: &mut Vec<u8>, out: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        buffer.clear();
+        buffer.extend_from_slice(&self.header);
+        self.payload.each(|piece| {
+            if buffer.len() + piece.len() > Self::CHUNK {
+                out(buffer)?;
+                buffer.clear();
+            }
+            if piece.len() > Self::CHUNK {
+                return out(piece);
+            }
+            buffer.extend_from_slice(piece);
+            Ok(())
+        })?;
+        buffer.extend_from_slice(&END);
+        out(buffer)
+    }
 }
 
 /// Appends a record that only says what is committed.
 pub(super) fn encode_mark(epoch: u64, committed: u64, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.extend_from_slice(&[0; RECORD_HEADER]);
-    finish(MARK, epoch, committed, 0, start, out);
-}
-
-fn finish(flags: u8, epoch: u64, committed: u64, unpacked: u64, start: usize, out: &mut Vec<u8>) {
-    let payload = &out[start + RECORD_HEADER..];
-    let header =
-        RecordHeader { flags, epoch, committed, stored: payload.len() as u64, unpacked, sum: checksum(payload) };
-    let header = header.encode();
-    out[start..start + RECORD_HEADER].copy_from_slice(&header);
+    let header = RecordHeader { flags: MARK, epoch, committed, stored: 0, unpacked: 0, sum: checksum(&[]) };
+    out.extend_from_slice(&header.encode());
     out.extend_from_slice(&END);
 }
 
+/// The middle of a payload of so many bytes.
+fn sample(payload: &Payload<'_>, length: usize) -> Result<Vec<u8>> {
+    let from = length.saturating_sub(SAMPLE) / 2;
+    let to = length.min(from + SAMPLE);
+    let (mut at, mut sample) = (0, Vec::with_capacity(to - from));
+    payload.each(|piece| {
+        let within = |position: usize| position.clamp(at, at + piece.len()) - at;
+        sample.extend_from_slice(&piece[within(from)..within(to)]);
+        at += piece.len();
+        Ok(())
+    })?;
+    Ok(sample)
+}
+
+/// A payload of so many bytes, compressed.
+fn pack(payload: &Payload<'_>, length: usize) -> Result<Vec<u8>> {
+    let mut whole = Vec::with_capacity(length);
+    payload.each(|piece| {
+        whole.extend_from_slice(piece);
+        Ok(())
+    })?;
+    Ok(lz4_flex::block::compress(&whole))
+}
+
 /// Whether a sample shrinks by a fifth: random integers do not, text does.
-fn pays(payload: &[u8]) -> bool {
-    if payload.len() < 256 {
-        return false;
-    }
-    let from = payload.len().saturating_sub(SAMPLE) / 2;
-    let sample = &payload[from..payload.len().min(from + SAMPLE)];
-    lz4_flex::block::compress(sample).len() * 5 < sample.len() * 4
+fn pays(sample: &[u8]) -> bool {
+    sample.len() >= 256 && lz4_flex::block::compress(sample).len() * 5 < sample.len() * 4
 }
 
 /// Reads the record that begins at `at`.

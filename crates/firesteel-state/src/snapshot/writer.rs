@@ -15,8 +15,8 @@ use crate::wire::checksum;
 
 const MAGIC: [u8; 8] = *b"FSTIMAGE";
 const VERSION: u32 = 1;
-/// Files get about so large.
-const PART: usize = 32 << 20;
+/// Files get about so large. As much is in memory until it is written.
+const PART: usize = 4 << 20;
 
 /// A snapshot that is being written. Without a [`finish`](Self::finish) it does not exist.
 pub struct SnapshotWriter {

@@ -46,14 +46,18 @@ impl Index {
         places <= self.buckets.len() * (WIDTH * 3 / 4)
     }
 
-    /// Begins anew, with room for `room` places and with places for `tags`, from zero on.
-    pub(crate) fn rebuild(&mut self, tags: &[u32], room: usize) {
-        let count = room.max(tags.len()).div_ceil(WIDTH * 3 / 4).next_power_of_two();
-        self.buckets.clear();
-        self.buckets.shrink_to(count);
-        self.buckets.resize(count, Bucket([0; WIDTH]));
+    /// Begins anew, with room for `room` places at least and with places for `tags`, from zero on, which are not more.
+    pub(crate) fn rebuild<'a>(&mut self, tags: impl Iterator<Item = &'a u32>, room: usize) {
+        let count = room.div_ceil(WIDTH * 3 / 4).next_power_of_two();
+        if self.buckets.len() == count {
+            self.buckets.fill(Bucket([0; WIDTH]));
+        } else {
+            // What was there is given back first: both are never there at once, and nothing is copied.
+            self.buckets = Vec::new();
+            self.buckets = vec![Bucket([0; WIDTH]); count];
+        }
         self.place = (count * WIDTH) as u32 - 1;
-        for (at, tag) in tags.iter().enumerate() {
+        for (at, tag) in tags.enumerate() {
             self.insert(*tag, at);
         }
     }
@@ -178,7 +182,7 @@ mod tests {
             let mut index = Index::new();
             for (at, tag) in tags.iter().enumerate() {
                 if !index.has_room(at + 1) {
-                    index.rebuild(&tags[..at], if grows { at * 2 } else { at + 1 });
+                    index.rebuild(tags[..at].iter(), if grows { at * 2 } else { at + 1 });
                 }
                 index.insert(*tag, at);
             }
@@ -201,7 +205,7 @@ mod tests {
         let mut index = Index::new();
         assert_eq!(index.find(PRESENT, |_| true), None);
         assert!(!index.has_room(1));
-        index.rebuild(&[], 1);
+        index.rebuild([].iter(), 1);
         assert!(index.has_room(6) && !index.has_room(7));
         assert_eq!(index.find(PRESENT, |_| true), None);
         index.clear();

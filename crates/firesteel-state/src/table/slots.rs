@@ -5,6 +5,7 @@
 use std::hint::black_box;
 
 use super::index::{Index, tag_of};
+use super::pieces::Pieces;
 
 /// A key, its value, and the attempt that last changed it.
 // In this order: whoever touches the stamp has the beginning of the slot in the cache.
@@ -17,9 +18,9 @@ pub(crate) struct Slot<K, T> {
 
 /// Slots and where to find them.
 pub(crate) struct Slots<K, T> {
-    slots: Vec<Slot<K, T>>,
+    slots: Pieces<Slot<K, T>>,
     /// The tag of each slot, from which the index can be made again without the keys.
-    tags: Vec<u32>,
+    tags: Pieces<u32>,
     index: Index,
 }
 
@@ -30,7 +31,7 @@ const LINES_IN_TURN: usize = 8;
 
 impl<K, T> Slots<K, T> {
     pub(crate) const fn new() -> Self {
-        Self { slots: Vec::new(), tags: Vec::new(), index: Index::new() }
+        Self { slots: Pieces::new(), tags: Pieces::new(), index: Index::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -39,19 +40,19 @@ impl<K, T> Slots<K, T> {
 
     #[inline]
     pub(crate) fn at(&self, at: usize) -> &Slot<K, T> {
-        &self.slots[at]
+        self.slots.at(at)
     }
 
     #[inline]
     pub(crate) fn at_mut(&mut self, at: usize) -> &mut Slot<K, T> {
-        &mut self.slots[at]
+        self.slots.at_mut(at)
     }
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Slot<K, T>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Slot<K, T>> {
         self.slots.iter()
     }
 
-    pub(crate) fn iter_mut(&mut self) -> std::slice::IterMut<'_, Slot<K, T>> {
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Slot<K, T>> {
         self.slots.iter_mut()
     }
 
@@ -65,7 +66,7 @@ impl<K, T> Slots<K, T> {
         assert!(at < Index::MAX, "one key group holds fewer than 2^30 keys in memory");
         let tag = tag_of(hash);
         if !self.index.has_room(at + 1) {
-            self.index.rebuild(&self.tags, (at + 1) * 2);
+            self.index.rebuild(self.tags.iter(), at + 1);
         }
         self.index.insert(tag, at);
         self.tags.push(tag);
@@ -104,8 +105,9 @@ impl<K, T> Slots<K, T> {
         if !warm {
             let touch = |seen, at: &u32| {
                 // The slot's beginning, and its end, which is where the next begins.
-                let pair = self.slots.get(*at as usize..).unwrap_or_default();
-                pair.iter().take(2).fold(seen, |seen, slot| seen ^ slot.stamp)
+                let at = *at as usize;
+                let pair = [self.slots.get(at), self.slots.get(at.wrapping_add(1))];
+                pair.into_iter().flatten().fold(seen, |seen, slot| seen ^ slot.stamp)
             };
             black_box(found_here.iter().fold(0, touch));
         }
@@ -136,34 +138,25 @@ impl<K, T> Slots<K, T> {
             keeps
         });
         let mut keeps = moved.iter().map(|to| *to != u32::MAX);
-        self.tags.retain(|_| keeps.next().unwrap_or_default());
-        // Memory is given back and taken in a few sizes: an allocator can use it again, and not only for what is smaller.
-        let room = match self.slots.len() + self.slots.len() / 4 {
-            0 => 0,
-            room => room.next_power_of_two(),
-        };
-        self.slots.shrink_to(room);
-        self.tags.shrink_to(room);
-        if room == 0 {
+        self.tags.retain_mut(|_| keeps.next().unwrap_or_default());
+        if self.slots.len() == 0 {
             self.index.clear();
         } else {
-            self.index.rebuild(&self.tags, room);
+            self.index.rebuild(self.tags.iter(), self.slots.len());
         }
         Moved(moved)
     }
 
     /// Bytes that are allocated, without what keys and values own.
     pub(crate) fn allocated(&self) -> u64 {
-        (self.slots.capacity() * size_of::<Slot<K, T>>()
-            + self.tags.capacity() * size_of::<u32>()
-            + self.index.allocated()) as u64
+        (self.slots.allocated() + self.tags.allocated() + self.index.allocated()) as u64
     }
 }
 
 impl<K: Eq, T> Slots<K, T> {
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<usize> {
-        self.index.find(tag_of(hash), |at| self.slots[at].key == *key)
+        self.index.find(tag_of(hash), |at| self.slots.at(at).key == *key)
     }
 }
 

@@ -6,8 +6,9 @@ mod table;
 use firesteel_window::Timestamp;
 
 use super::eviction::MeanSize;
+use super::pieces::Pieces;
 use super::slots::{Moved, Slots};
-use super::{Setup, Stamps};
+use super::{Setup, Stamps, reuse};
 use crate::changes::Changes;
 use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
@@ -30,18 +31,58 @@ pub(crate) struct Values<K, V> {
     touched: Vec<Timestamp>,
     /// How many slots there were when the attempt began.
     base: usize,
-    undo: Vec<Undo<V>>,
+    undo: Pieces<Undo<V>>,
     /// When the slots in `undo` were touched before; empty if lives are not limited.
     undo_touched: Vec<Timestamp>,
-    /// The slots that changed in the open epoch.
-    changed: Vec<u32>,
-    changed_base: usize,
+    changed: Changed,
     /// How many slots became empty, and how many may before the table is tidied.
     emptied: usize,
     tidy_at: usize,
     size: MeanSize,
     sweep_at: usize,
     changes: Changes,
+}
+
+/// The slots that changed in the open epoch.
+#[derive(Default)]
+struct Changed {
+    /// Which they are, as long as they are few.
+    list: Vec<u32>,
+    /// How many they are, and how many they were when the attempt began.
+    count: usize,
+    base: usize,
+    /// Whether they are so many that an epoch looks at all slots: then the list is not kept.
+    many: bool,
+}
+
+/// If one in so many slots changed, an epoch looks at all of them.
+const DENSE: usize = 16;
+
+impl Changed {
+    /// Takes note of one of so many slots.
+    #[inline]
+    fn note(&mut self, at: usize, slots: usize) {
+        self.count += 1;
+        if !self.many {
+            self.list.push(at as u32);
+            self.many = self.list.len() > FEW.max(slots / DENSE);
+        }
+    }
+
+    fn begin(&mut self) {
+        self.base = self.count;
+    }
+
+    fn roll_back(&mut self) {
+        // All of them were in the list, unless there are many.
+        self.list.truncate(self.base);
+        self.count = self.base;
+    }
+
+    fn end_epoch(&mut self) {
+        reuse(&mut self.list);
+        (self.count, self.base, self.many) = (0, 0, false);
+    }
 }
 
 struct Undo<V> {
@@ -59,10 +100,9 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             slots: Slots::new(),
             touched: Vec::new(),
             base: 0,
-            undo: Vec::new(),
+            undo: Pieces::new(),
             undo_touched: Vec::new(),
-            changed: Vec::new(),
-            changed_base: 0,
+            changed: Changed::default(),
             emptied: 0,
             tidy_at: FEW,
             size: MeanSize::default(),
@@ -90,6 +130,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
     /// Notes that the slot is about to change. Whether it does for the first time in this attempt.
     #[inline]
     fn mark(&mut self, at: usize, stamps: Stamps) -> bool {
+        let slots = self.slots.len();
         let slot = self.slots.at_mut(at);
         if slot.stamp == stamps.attempt {
             return false;
@@ -99,7 +140,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             self.undo_touched.extend(self.touched.get(at));
         }
         if slot.stamp < stamps.epoch_start {
-            self.changed.push(at as u32);
+            self.changed.note(at, slots);
         }
         slot.stamp = stamps.attempt;
         true
@@ -234,10 +275,10 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
 
     fn renumber(&mut self, moved: &Moved) {
         self.base = moved.kept_of(self.base);
-        for undo in &mut self.undo {
+        for undo in self.undo.iter_mut() {
             undo.at = moved.to(undo.at);
         }
-        for at in &mut self.changed {
+        for at in &mut self.changed.list {
             *at = moved.to(*at);
         }
     }

@@ -8,6 +8,7 @@ use firesteel_core::{Exchange, Key, Operator, TaskContext};
 use firesteel_window::Aggregator;
 use parking_lot::Mutex;
 
+use crate::state::lists::put;
 use crate::state::side::Prepare;
 use crate::state::work::Entry;
 use crate::time::key_group;
@@ -46,7 +47,8 @@ where
         task.drain(records, |(key, value)| {
             let hash = hash_key(&key);
             if passes {
-                groups[key_group(hash)].push((hash, key, task.blame_on(operator, || create(value))));
+                let acc = task.blame_on(operator, || create(value));
+                put(&mut groups[key_group(hash)], (hash, key, acc));
                 return;
             }
             seen += 1;
@@ -55,10 +57,10 @@ where
             // Hardly a key repeats: a table costs more than it saves.
             if new && table.len().is_multiple_of(TRIAL) && table.len() * 2 > seen {
                 passes = true;
-                table.drain().for_each(|entry| groups[key_group(entry.0)].push(entry));
+                table.drain().for_each(|entry| put(&mut groups[key_group(entry.0)], entry));
             }
         });
-        table.drain().for_each(|entry| groups[key_group(entry.0)].push(entry));
+        table.drain().for_each(|entry| put(&mut groups[key_group(entry.0)], entry));
         self.tables.keep(table);
     }
 }

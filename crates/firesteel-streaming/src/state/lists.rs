@@ -3,38 +3,96 @@
 use parking_lot::Mutex;
 
 use crate::state::work::Entry;
+use crate::time::KEY_GROUPS;
 
 /// Emptied lists of one operator, kept from batch to batch.
-pub(crate) struct Lists<K, T>(Mutex<Vec<Vec<Entry<K, T>>>>);
+///
+/// Each stays with its key group: where some keys are frequent, the others' lists need not become as long as theirs.
+pub(crate) struct Lists<K, T>(Mutex<Vec<Vec<Vec<Entry<K, T>>>>>);
 
-/// Lists kept at the most: those of eight map tasks.
-const KEPT: usize = 1024;
+/// Lists kept for each key group at the most: those of so many map tasks.
+const KEPT: usize = 8;
+
+/// Room for fewer records is kept, however few there were.
+const FEW: usize = 64;
 
 impl<K, T> Lists<K, T> {
     pub(crate) fn new() -> Self {
         Self(Mutex::default())
     }
 
-    /// So many empty lists.
-    pub(crate) fn take(&self, count: usize) -> Vec<Vec<Entry<K, T>>> {
+    /// An empty list for each key group.
+    pub(crate) fn take(&self) -> Vec<Vec<Entry<K, T>>> {
         let mut kept = self.0.lock();
-        let from = kept.len() - kept.len().min(count);
-        let mut lists = kept.split_off(from);
-        lists.resize_with(count, Vec::new);
-        lists
+        kept.resize_with(KEY_GROUPS, Vec::new);
+        kept.iter_mut().map(|lists| lists.pop().unwrap_or_default()).collect()
     }
 
-    /// Keeps the room of lists for later.
-    pub(crate) fn keep(&self, lists: impl IntoIterator<Item = Vec<Entry<K, T>>>) {
+    /// Keeps the room of lists of a key group for later.
+    pub(crate) fn keep(&self, group: usize, lists: impl IntoIterator<Item = Vec<Entry<K, T>>>) {
         let mut kept = self.0.lock();
+        let Some(kept) = kept.get_mut(group) else { return };
         for mut list in lists {
             if kept.len() >= KEPT {
                 break;
             }
-            if list.capacity() > 0 {
-                list.clear();
-                kept.push(list);
-            }
+            list.clear();
+            kept.push(list);
         }
+    }
+}
+
+/// Adds a record. A list that is full grows by a quarter: it is filled again with about as many in each batch, and what
+/// it has to spare, all lists have.
+#[inline]
+pub(crate) fn put<E>(list: &mut Vec<E>, entry: E) {
+    if list.len() == list.capacity() {
+        grow(list);
+    }
+    list.push(entry);
+}
+
+#[cold]
+fn grow<E>(list: &mut Vec<E>) {
+    list.reserve_exact((list.len() / 4).max(8));
+}
+
+/// Gives back the room of a list that is filled and has needed little of it.
+pub(crate) fn trim<E>(list: &mut Vec<E>) {
+    if list.capacity() > FEW && list.len() < list.capacity() / 4 {
+        list.shrink_to((list.len() * 2).max(FEW));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_has_little_more_room_than_it_needs() {
+        let mut list = Vec::new();
+        for number in 0..10_000 {
+            put(&mut list, number);
+            assert!(list.capacity() <= list.len() + list.len() / 4 + 8);
+        }
+        list.truncate(100);
+        trim(&mut list);
+        assert!((100..=200).contains(&list.capacity()), "{}", list.capacity());
+        assert_eq!(list, (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn lists_come_back_to_their_key_groups() {
+        let lists = Lists::<u8, u8>::new();
+        let mut all = lists.take();
+        assert!(all.len() == KEY_GROUPS && all.iter().all(|list| list.capacity() == 0));
+        (0..50).for_each(|number| put(&mut all[3], (0, number, 0)));
+        let room = all[3].capacity();
+        lists.keep(3, [std::mem::take(&mut all[3])]);
+        let again = lists.take();
+        assert_eq!(again[3].capacity(), room);
+        assert!(again.iter().all(Vec::is_empty) && again[4].capacity() == 0);
+        lists.keep(5, (0..100).map(|_| Vec::with_capacity(1)));
+        assert_eq!(lists.0.lock()[5].len(), KEPT);
     }
 }

@@ -147,11 +147,13 @@ where
         };
         let mut fetched = self.fetch(split, task);
         let (store, operator) = (cell.get(), self.node.operator());
-        let mut out = Output::new();
+        let records = fetched.iter().flatten().map(Vec::len).sum();
+        let mut out = Output::with_room(work.rows(records));
         let mut lists = Vec::with_capacity(fetched.len());
         for (at, group) in groups_of(split, self.num_partitions()).enumerate() {
             task.check_cancelled();
-            lists.extend(fetched.iter_mut().map(|of_map| std::mem::take(&mut of_map[at])).filter(|l| !l.is_empty()));
+            lists.extend(fetched.iter_mut().map(|of_map| std::mem::take(&mut of_map[at])));
+            let records: usize = lists.iter().map(Vec::len).sum();
             let mut state = store.lock(KeyGroup(u16::try_from(group).expect("key groups are numbered by 16 bits")));
             state.begin(self.batch);
             // A group in each batch: which one follows from its number, so that a repetition does the same.
@@ -161,11 +163,11 @@ where
             }
             let done = task.blame_on(operator, || work.run(&mut state, &mut lists, &moment, task, &mut out));
             done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
-            if its_turn || !lists.is_empty() {
+            if its_turn || records > 0 {
                 state.account();
             }
             drop(state);
-            self.shuffle.side().lists.keep(lists.drain(..));
+            self.shuffle.side().lists.keep(group, lists.drain(..));
         }
         changes.add((split, out.changes));
         self.computed.note(split);

@@ -31,6 +31,11 @@ where
 {
     type Out = (K, A::Out);
 
+    fn rows(&self, records: usize) -> usize {
+        // Records of a map task are aggregated already: hardly a key comes twice.
+        if self.mode == OutputMode::Complete { 0 } else { records }
+    }
+
     fn run(
         &self,
         group: &mut GroupState<K>,

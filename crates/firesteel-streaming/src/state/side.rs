@@ -7,9 +7,9 @@ use firesteel_core::shuffle::MapSide;
 use firesteel_core::{Accumulator, Exchange, Key, TaskContext};
 use firesteel_window::Timestamp;
 
-use crate::state::lists::Lists;
+use crate::state::lists::{Lists, put, trim};
 use crate::state::work::Entry;
-use crate::time::{KEY_GROUPS, Tracker, groups_of, key_group, least};
+use crate::time::{Tracker, groups_of, key_group, least};
 
 /// The records of one map partition for one reduce partition: a list for each of its key groups.
 pub(crate) struct GroupedBucket<K, T>(pub(crate) Vec<Vec<Entry<K, T>>>);
@@ -35,8 +35,9 @@ impl<I, K: Key, T: Exchange, P: Prepare<I, K, T>> MapSide<I> for StateSide<K, T,
     }
 
     fn write(&self, records: impl Iterator<Item = I>, task: &TaskContext) -> Vec<Self::Bucket> {
-        let mut groups = self.lists.take(KEY_GROUPS);
+        let mut groups = self.lists.take();
         self.prepare.write(records, &mut groups, task);
+        groups.iter_mut().for_each(trim);
         let mut groups = groups.into_iter();
         let mut lists_of = |split| groups.by_ref().take(groups_of(split, self.partitions).len()).collect();
         (0..self.partitions).map(|split| GroupedBucket(lists_of(split))).collect()
@@ -55,7 +56,7 @@ impl<K: Key, T: Exchange> Prepare<(K, T), K, T> for Plain {
     fn write(&self, records: impl Iterator<Item = (K, T)>, groups: &mut [Vec<Entry<K, T>>], task: &TaskContext) {
         task.drain(records, |(key, record)| {
             let hash = hash_key(&key);
-            groups[key_group(hash)].push((hash, key, record));
+            put(&mut groups[key_group(hash)], (hash, key, record));
         });
     }
 }
@@ -95,7 +96,7 @@ impl<K: Key, V: Exchange> Prepare<(Timestamp, (K, V)), K, (Timestamp, V)> for Wi
                 return;
             }
             let hash = hash_key(&key);
-            groups[key_group(hash)].push((hash, key, (at, value)));
+            put(&mut groups[key_group(hash)], (hash, key, (at, value)));
         });
     }
 }

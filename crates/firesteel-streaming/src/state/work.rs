@@ -37,6 +37,11 @@ pub trait Work<K, T>: Send + Sync + 'static {
     /// What it yields.
     type Out: Send + 'static;
 
+    /// How many rows so many records become at the most, where that is known and all of them come close.
+    fn rows(&self, _records: usize) -> usize {
+        0
+    }
+
     /// Handles one key group. It is called for every group and batch, also where there are no records: time passes for
     /// all keys. `lists` hold the group's records in their order; what is left in them is forgotten.
     fn run(
@@ -56,8 +61,8 @@ pub struct Output<U> {
 }
 
 impl<U> Output<U> {
-    pub(crate) fn new() -> Self {
-        Self { rows: Vec::new(), changes: Changes::default() }
+    pub(crate) fn with_room(rows: usize) -> Self {
+        Self { rows: Vec::with_capacity(rows), changes: Changes::default() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Aggregator;
+use super::{Aggregator, Wide};
 use crate::time::Duration;
 
 /// The sum of the values.
@@ -12,10 +12,10 @@ use crate::time::Duration;
 /// | values | kept while adding | result |
 /// |---|---|---|
 /// | `i8`, `i16`, `i32` / `u8`, `u16`, `u32` | `i64` / `u64` | `i64` / `u64` |
-/// | `i64`, `isize` / `u64`, `usize` | `i128` / `u128` | `i64` / `u64` |
+/// | `i64`, `isize` / `u64`, `usize` | [`Wide`] of `i128` / `u128` | `i64` / `u64` |
 /// | `i128` / `u128` | the same | the same |
 /// | `f32`, `f64` | [`Compensated`] | `f64` |
-/// | [`Duration`] | `i128` | [`Duration`] |
+/// | [`Duration`] | [`Wide`] of `i128` | [`Duration`] |
 ///
 /// A sum that is larger than its result type gives the largest (or smallest) value of that type. What is kept while
 /// adding is wide enough for four billion extreme values (18 quintillion for 64 bits), so that a sum that leaves the
@@ -97,15 +97,53 @@ whole_numbers! {
     i8: i64 => i64;
     i16: i64 => i64;
     i32: i64 => i64;
-    i64: i128 => i64;
-    isize: i128 => i64;
     i128: i128 => i128;
     u8: u64 => u64;
     u16: u64 => u64;
     u32: u64 => u64;
+    u128: u128 => u128;
+}
+
+macro_rules! numbers_of_64_bits {
+    ($($number:ty: $wide:ty => $total:ty;)*) => {$(
+        impl Summand for $number {
+            type Partial = Wide<$wide>;
+            type Total = $total;
+            type Average = f64;
+
+            #[inline]
+            fn zero() -> Wide<$wide> {
+                Wide::default()
+            }
+
+            #[inline]
+            fn add_to(self, sum: &mut Wide<$wide>) {
+                *sum = sum.get().saturating_add(self as $wide).into();
+            }
+
+            #[inline]
+            fn merge(sum: &mut Wide<$wide>, other: Wide<$wide>) {
+                *sum = sum.get().saturating_add(other.get()).into();
+            }
+
+            #[inline]
+            fn total(sum: &Wide<$wide>) -> $total {
+                sum.get().clamp(<$total>::MIN as $wide, <$total>::MAX as $wide) as $total
+            }
+
+            #[inline]
+            fn average(sum: &Wide<$wide>, count: u64) -> f64 {
+                sum.get() as f64 / count as f64
+            }
+        }
+    )*};
+}
+
+numbers_of_64_bits! {
+    i64: i128 => i64;
+    isize: i128 => i64;
     u64: u128 => u64;
     usize: u128 => u64;
-    u128: u128 => u128;
 }
 
 /// A sum of floating-point numbers that remembers what rounding has cut off.
@@ -180,34 +218,34 @@ macro_rules! floating_point_numbers {
 floating_point_numbers!(f32 f64);
 
 impl Summand for Duration {
-    type Partial = i128;
+    type Partial = Wide<i128>;
     type Total = Duration;
     type Average = Duration;
 
     #[inline]
-    fn zero() -> i128 {
-        0
+    fn zero() -> Wide<i128> {
+        Wide::default()
     }
 
     #[inline]
-    fn add_to(self, sum: &mut i128) {
+    fn add_to(self, sum: &mut Wide<i128>) {
         self.as_micros().add_to(sum);
     }
 
     #[inline]
-    fn merge(sum: &mut i128, other: i128) {
+    fn merge(sum: &mut Wide<i128>, other: Wide<i128>) {
         i64::merge(sum, other);
     }
 
     #[inline]
-    fn total(sum: &i128) -> Duration {
+    fn total(sum: &Wide<i128>) -> Duration {
         Duration::micros(i64::total(sum))
     }
 
     /// Rounded towards zero.
     #[inline]
-    fn average(sum: &i128, count: u64) -> Duration {
-        Duration::micros(i64::total(&(sum / i128::from(count))))
+    fn average(sum: &Wide<i128>, count: u64) -> Duration {
+        Duration::micros(i64::total(&Wide::from(sum.get() / i128::from(count))))
     }
 }
 

@@ -4,7 +4,7 @@ use std::any::Any;
 
 use firesteel_window::Timestamp;
 
-use super::{Undo, Values};
+use super::Values;
 use crate::changes::Changes;
 use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
@@ -13,19 +13,16 @@ use crate::table::eviction;
 use crate::table::{Stamps, Table, reuse};
 use crate::ttl::Times;
 
-/// If one in so many slots changed, an epoch looks at all of them.
-const DENSE: usize = 16;
-
 impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
     fn as_any(&mut self) -> &mut dyn Any {
         self
     }
 
     fn begin(&mut self) {
-        reuse(&mut self.undo);
+        self.undo.reuse();
         reuse(&mut self.undo_touched);
         self.base = self.slots.len();
-        self.changed_base = self.changed.len();
+        self.changed.begin();
         self.changes = Changes::default();
     }
 
@@ -37,21 +34,22 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         for (undo, touched) in self.undo.iter().zip(self.undo_touched.drain(..)) {
             self.touched[undo.at as usize] = touched;
         }
-        for undo in self.undo.drain(..) {
-            let slot = self.slots.at_mut(undo.at as usize);
+        let slots = &mut self.slots;
+        self.undo.take_each(|undo| {
+            let slot = slots.at_mut(undo.at as usize);
             slot.value = undo.value;
             slot.stamp = undo.stamp;
-        }
+        });
         self.slots.truncate(self.base);
         self.touched.truncate(self.base);
-        self.changed.truncate(self.changed_base);
+        self.changed.roll_back();
     }
 
     fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
         out.begin_table(self.setup.table);
-        out.reserve(self.size.of(self.changed.len()));
+        out.reserve(self.size.of(self.changed.count));
         let before = out.len();
-        if self.changed.len() >= self.slots.len() / DENSE {
+        if self.changed.many {
             // What is read front to back is in the cache when its turn comes.
             for (at, slot) in self.slots.iter().enumerate() {
                 if slot.stamp >= stamps.epoch_start {
@@ -59,19 +57,17 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
                 }
             }
         } else {
-            for &at in &self.changed {
+            for &at in &self.changed.list {
                 self.write(at as usize, out)?;
             }
         }
-        self.size.add(self.changed.len() as u64, (out.len() - before) as u64);
-        reuse(&mut self.changed);
-        self.changed_base = 0;
+        self.size.add(self.changed.count as u64, (out.len() - before) as u64);
+        self.changed.end_epoch();
         Ok(())
     }
 
     fn pass_epoch(&mut self) {
-        reuse(&mut self.changed);
-        self.changed_base = 0;
+        self.changed.end_epoch();
     }
 
     fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
@@ -170,9 +166,9 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         let owns = std::mem::needs_drop::<K>() || std::mem::needs_drop::<V>();
         self.slots.allocated()
             + (self.touched.capacity() * size_of::<Timestamp>()
-                + self.undo.capacity() * size_of::<Undo<V>>()
+                + self.undo.allocated()
                 + self.undo_touched.capacity() * size_of::<Timestamp>()
-                + self.changed.capacity() * size_of::<u32>()) as u64
+                + self.changed.list.capacity() * size_of::<u32>()) as u64
             + self.size.owned(self.slots.len() + self.undo.len(), owns)
     }
 

@@ -114,7 +114,9 @@ impl Planner<'_> {
         let keys: Vec<_> = to_read.iter().map(|(at, _)| layout::page(self.group, table, &pages[*at].first)).collect();
         let mut waiting = to_read.into_iter();
         let mut keys_left = keys.iter();
-        self.database.read_pages(self.store, &keys, true, |_, old| {
+        // As when reading: where most pages are read, those in the cache would only drive others out, or fill memory.
+        let sparse = keys.len() * 4 <= pages.len();
+        self.database.read_pages(self.store, &keys, sparse, |_, old| {
             let (Some((at, operand)), Some(key)) = (waiting.next(), keys_left.next()) else { return Ok(()) };
             let malformed = |_| self.database.malformed("a page");
             let merged = page::merge(old, &operand, false).map_err(malformed)?;

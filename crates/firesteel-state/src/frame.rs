@@ -292,6 +292,8 @@ impl FrameWriter {
     #[must_use]
     pub fn finish(mut self, shard: Shard) -> Frame {
         self.end_table();
+        // It may wait for its epoch, and for the backend: what it does not need is given back.
+        self.bytes.shrink_to_fit();
         Frame { shard, entries: self.entries, bytes: self.bytes }
     }
 }

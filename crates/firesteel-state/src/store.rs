@@ -7,7 +7,7 @@ use firesteel_window::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::backend::StateBackend;
-use crate::budget::MemoryBudget;
+use crate::budget::{MemoryBudget, Reservation};
 use crate::codec::StateKey;
 use crate::declaration::Declaration;
 use crate::error::{Result, StateError};
@@ -155,6 +155,13 @@ impl<K: StateKey> KeyedStore<K> {
     #[must_use]
     pub fn group_of(&self, hash: u64) -> KeyGroup {
         self.key_groups.group_of(hash)
+    }
+
+    /// A part of the budget, for what is on its way to this store: records that are sorted by key group, say. It counts
+    /// as [memory of this store](StateStore::memory_used).
+    #[must_use]
+    pub fn reserve(&self) -> Reservation {
+        self.share.reserve()
     }
 
     /// The state in a key group, until the guard is dropped; waits while another thread has it.

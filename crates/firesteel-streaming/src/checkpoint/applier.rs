@@ -1,11 +1,13 @@
 //! Handing committed epochs to the backend, on a thread of its own: the job goes on with the next one meanwhile.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-use firesteel_state::{Frame, FrameWriter, Shard, StateBackend, StateError, StateStore, Times};
+use firesteel_state::{
+    Frame, FrameWriter, MemoryBudget, Reservation, Shard, StateBackend, StateError, StateStore, Times,
+};
 
 use crate::checkpoint::frames::shards_of;
 use crate::error::{Error, Result};
@@ -19,7 +21,10 @@ pub(crate) struct Applier {
     backend: Arc<dyn StateBackend>,
     orders: Option<SyncSender<Order>>,
     done: Receiver<(u64, std::result::Result<(), StateError>)>,
-    under_way: usize,
+    /// The bytes of each epoch that is under way.
+    under_way: VecDeque<u64>,
+    /// For all of them.
+    reservation: Reservation,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -51,7 +56,7 @@ impl Order {
 }
 
 impl Applier {
-    pub(crate) fn new(backend: Arc<dyn StateBackend>) -> Result<Self> {
+    pub(crate) fn new(backend: Arc<dyn StateBackend>, budget: &MemoryBudget) -> Result<Self> {
         let (orders, ordered) = sync_channel::<Order>(UNDER_WAY);
         let (report, done) = sync_channel(UNDER_WAY + 1);
         let writes_to = Arc::clone(&backend);
@@ -66,7 +71,8 @@ impl Applier {
         let thread = thread.map_err(|error| Error::Thread {
             what: format!("the thread that writes to the backend could not be started: {error}"),
         })?;
-        Ok(Self { backend, orders: Some(orders), done, under_way: 0, thread: Some(thread) })
+        let (under_way, reservation) = (VecDeque::new(), budget.reserve());
+        Ok(Self { backend, orders: Some(orders), done, under_way, reservation, thread: Some(thread) })
     }
 
     pub(crate) fn backend(&self) -> &dyn StateBackend {
@@ -85,18 +91,20 @@ impl Applier {
         let changed: BTreeSet<Shard> = frames.iter().map(Frame::shard).collect();
         let unchanged = shards_of(stores).filter(|shard| !changed.contains(shard)).collect();
         self.wait(UNDER_WAY - 1, stores)?;
+        let bytes = frames.iter().map(|frame| frame.bytes().len() as u64).sum();
         let order = Order { epoch, frames, unchanged, times, flush };
         if self.orders.as_ref().is_none_or(|orders| orders.send(order).is_err()) {
             return Err(gone());
         }
-        self.under_way += 1;
+        self.under_way.push_back(bytes);
+        self.account();
         self.wait(UNDER_WAY, stores)
     }
 
     /// Waits until no more than so many epochs are under way; takes note of all that are done.
     pub(crate) fn wait(&mut self, at_most: usize, stores: &[&dyn StateStore]) -> Result<()> {
-        while self.under_way > 0 {
-            let (epoch, applied) = if self.under_way > at_most {
+        while !self.under_way.is_empty() {
+            let (epoch, applied) = if self.under_way.len() > at_most {
                 self.done.recv().map_err(|_| gone())?
             } else {
                 match self.done.try_recv() {
@@ -104,11 +112,16 @@ impl Applier {
                     Err(_) => return Ok(()),
                 }
             };
-            self.under_way -= 1;
+            self.under_way.pop_front();
+            self.account();
             applied?;
             stores.iter().for_each(|store| store.applied(epoch));
         }
         Ok(())
+    }
+
+    fn account(&mut self) {
+        self.reservation.set(self.under_way.iter().sum());
     }
 }
 

@@ -123,7 +123,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     let mut durable_checkpoint = Durable {
         folder: settings.folder.clone(),
         log: stored.log,
-        backend: stored.backend.map(Applier::new).transpose()?,
+        backend: stored.backend.map(|backend| Applier::new(backend, &budget)).transpose()?,
         budget,
         catalog,
         snapshotting,

@@ -1,5 +1,6 @@
 //! Lists that go round: what tasks have emptied, the map side fills again.
 
+use firesteel_state::Reservation;
 use parking_lot::Mutex;
 
 use crate::state::work::Entry;
@@ -8,7 +9,14 @@ use crate::time::KEY_GROUPS;
 /// Emptied lists of one operator, kept from batch to batch.
 ///
 /// Each stays with its key group: where some keys are frequent, the others' lists need not become as long as theirs.
-pub(crate) struct Lists<K, T>(Mutex<Vec<Vec<Vec<Entry<K, T>>>>>);
+pub(crate) struct Lists<K, T>(Mutex<Kept<K, T>>);
+
+struct Kept<K, T> {
+    /// By key group.
+    lists: Vec<Vec<Vec<Entry<K, T>>>>,
+    /// Of the budget of state; nothing before the first batch.
+    reservation: Option<Reservation>,
+}
 
 /// Lists kept for each key group at the most: those of so many map tasks.
 const KEPT: usize = 8;
@@ -18,12 +26,12 @@ const FEW: usize = 64;
 
 impl<K, T> Lists<K, T> {
     pub(crate) fn new() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Kept { lists: Vec::new(), reservation: None }))
     }
 
     /// An empty list for each key group.
     pub(crate) fn take(&self) -> Vec<Vec<Entry<K, T>>> {
-        let mut kept = self.0.lock();
+        let kept = &mut self.0.lock().lists;
         kept.resize_with(KEY_GROUPS, Vec::new);
         kept.iter_mut().map(|lists| lists.pop().unwrap_or_default()).collect()
     }
@@ -31,7 +39,7 @@ impl<K, T> Lists<K, T> {
     /// Keeps the room of lists of a key group for later.
     pub(crate) fn keep(&self, group: usize, lists: impl IntoIterator<Item = Vec<Entry<K, T>>>) {
         let mut kept = self.0.lock();
-        let Some(kept) = kept.get_mut(group) else { return };
+        let Some(kept) = kept.lists.get_mut(group) else { return };
         for mut list in lists {
             if kept.len() >= KEPT {
                 break;
@@ -39,6 +47,13 @@ impl<K, T> Lists<K, T> {
             list.clear();
             kept.push(list);
         }
+    }
+
+    /// Tells the budget how much room is kept, when a task has given its lists back. `reserve` is asked once.
+    pub(crate) fn account(&self, reserve: impl FnOnce() -> Reservation) {
+        let Kept { lists, reservation } = &mut *self.0.lock();
+        let room: usize = lists.iter().flatten().map(Vec::capacity).sum();
+        reservation.get_or_insert_with(reserve).set((room * size_of::<Entry<K, T>>()) as u64);
     }
 }
 
@@ -66,6 +81,8 @@ pub(crate) fn trim<E>(list: &mut Vec<E>) {
 
 #[cfg(test)]
 mod tests {
+    use firesteel_state::MemoryBudget;
+
     use super::*;
 
     #[test]
@@ -93,6 +110,9 @@ mod tests {
         assert_eq!(again[3].capacity(), room);
         assert!(again.iter().all(Vec::is_empty) && again[4].capacity() == 0);
         lists.keep(5, (0..100).map(|_| Vec::with_capacity(1)));
-        assert_eq!(lists.0.lock()[5].len(), KEPT);
+        assert_eq!(lists.0.lock().lists[5].len(), KEPT);
+        let budget = MemoryBudget::unlimited();
+        lists.account(|| budget.reserve());
+        assert_eq!(budget.used(), (KEPT * size_of::<Entry<u8, u8>>()) as u64);
     }
 }

@@ -169,6 +169,7 @@ where
             drop(state);
             self.shuffle.side().lists.keep(group, lists.drain(..));
         }
+        self.shuffle.side().lists.account(|| store.reserve());
         changes.add((split, out.changes));
         self.computed.note(split);
         out.rows.into_iter()

@@ -161,6 +161,8 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
             + (self.undo.capacity() * size_of::<(u32, F, Option<Field<V>>)>()
                 + self.changed.capacity() * size_of::<(u32, F)>()) as u64
             + self.size.owned(self.fields + self.undo.len(), owns)
+            // What the end of the epoch will write.
+            + self.size.of(self.changed.len()) as u64
     }
 
     fn len(&self) -> usize {

@@ -170,6 +170,8 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
                 + self.undo_touched.capacity() * size_of::<Timestamp>()
                 + self.changed.list.capacity() * size_of::<u32>()) as u64
             + self.size.owned(self.slots.len() + self.undo.len(), owns)
+            // What the end of the epoch will write.
+            + self.size.of(self.changed.count) as u64
     }
 
     fn len(&self) -> usize {

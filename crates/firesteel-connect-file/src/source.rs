@@ -39,6 +39,9 @@ const LONGEST_LINE: usize = 16 << 20;
 /// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files can
 ///   be read from anywhere, so large ones are read in parallel. A compressed file is read by one task at a time,
 ///   which goes on where the one before it stopped.
+/// - **Paths are names.** A job with a checkpoint knows its files again by their paths, as they are given here: `in/a`,
+///   `./in/a` and `/data/in/a` are three files to it, and each is read from its start. A job that may be started from
+///   several folders names its files by absolute paths; files that were read stay where they are.
 /// - **Without [`follow`](Self::follow)** the files that are there at the start, as long as they are then, are all
 ///   there is. **With it**, files and lines that are added later are read as they come.
 ///

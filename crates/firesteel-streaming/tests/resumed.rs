@@ -6,7 +6,8 @@ use std::path::Path;
 
 use firesteel_connect_file::TextFileSink;
 use firesteel_connect_memory::{Collector, QueueSource};
-use firesteel_streaming::{Checkpoint, StreamingContext, Trigger};
+use firesteel_state::{Declaration, Fired, Timers, Value};
+use firesteel_streaming::{Checkpoint, KeyedProcess, ProcessContext, StreamingContext, Trigger};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 
 type Count = (String, u64);
@@ -326,4 +327,64 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), to).unwrap();
         }
     }
+}
+
+/// Adds up numbers, and tells the sum when a minute of event time has passed behind the first of them.
+struct Totals;
+
+impl KeyedProcess for Totals {
+    type Key = String;
+    type In = i64;
+    type Out = (String, i64);
+    type State = (Value<i64>, Timers);
+
+    fn declare(&self, states: &mut Declaration<String>) -> Self::State {
+        (states.value("total"), states.event_timers("tell"))
+    }
+
+    fn on_record(
+        &self,
+        (total, _): &Self::State,
+        new: i64,
+        ctx: &mut ProcessContext<'_, Self>,
+    ) -> firesteel_state::Result<()> {
+        total.update(ctx, |total| *total.get_or_insert(0) += new)
+    }
+
+    fn on_timer(
+        &self,
+        (total, _): &Self::State,
+        timer: &Fired<String>,
+        ctx: &mut ProcessContext<'_, Self>,
+    ) -> firesteel_state::Result<()> {
+        let total = total.get(ctx)?.copied().unwrap_or_default();
+        ctx.emit((timer.key.clone(), total));
+        Ok(())
+    }
+}
+
+#[test]
+fn a_process_begins_with_values_and_timers_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = QueueSource::new(1).keep_committed();
+    let mut told = Vec::new();
+    // The second job finds what the first one left, whatever it would begin with itself.
+    for (batch, at_first) in [(vec![1], 40), (vec![2, 70], 500)] {
+        numbers.handle().push(batch).unwrap();
+        let sums = Collector::new();
+        let job = StreamingContext::builder("sums").checkpoint(folder.path()).build().unwrap();
+        let known = job.rdds().parallelize([("ann".to_owned(), at_first)]);
+        job.read_named("numbers", numbers.clone())
+            .event_time(|number: &i64| Timestamp::from_secs(*number), Watermark::bounded(seconds(0)))
+            .key_by(|_| "ann".to_owned())
+            .process("sums", Totals)
+            .initial_state(known, |(total, tell), at_first, key| {
+                tell.register(key, Timestamp::from_secs(60))?;
+                total.set(key, at_first)
+            })
+            .write(sums.clone());
+        job.run(Trigger::AvailableNow).unwrap();
+        told.extend(sums.records());
+    }
+    assert_eq!(told, [("ann".to_owned(), 113)]);
 }

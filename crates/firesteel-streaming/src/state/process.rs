@@ -4,14 +4,16 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use firesteel_core::{Exchange, Key, Operator, TaskContext};
-use firesteel_state::{Declaration, Fired, GroupState, KeyContext, Result, TableKind, TableSchema, TimeDomain, Times};
+use firesteel_core::{Actions, Exchange, Key, Operator, Rdd, TaskContext};
+use firesteel_state::{
+    Declaration, Fired, GroupState, KeyContext, Result, StateStore, TableKind, TableSchema, TimeDomain, Times,
+};
 use firesteel_window::Timestamp;
 
 use crate::error::Error;
 use crate::state::side::{Plain, WithTime};
 use crate::state::work::{Entry, in_slices, prefetch};
-use crate::state::{Moment, Output, Stateful, Work};
+use crate::state::{Moment, Output, Stateful, StoreCell, Work};
 use crate::stream::{DStream, Stream};
 use crate::time::KeyedTimedStream;
 
@@ -163,7 +165,8 @@ impl<P: KeyedProcess + ?Sized> fmt::Debug for ProcessContext<'_, P> {
 /// The work of [`Stream::process`].
 pub struct Process<P: KeyedProcess> {
     process: P,
-    state: P::State,
+    /// Shared with what fills a new store.
+    state: Arc<P::State>,
     /// Whether timers of event time, and of processing time, are declared.
     timers: [bool; 2],
     /// A state whose values live so long in event time.
@@ -172,7 +175,7 @@ pub struct Process<P: KeyedProcess> {
 
 impl<P: KeyedProcess> Process<P> {
     fn declare(process: P, states: &mut Declaration<P::Key>) -> Self {
-        let state = process.declare(states);
+        let state = Arc::new(process.declare(states));
         let schema = states.schema();
         let timers = [TimeDomain::Event, TimeDomain::Processing]
             .map(|domain| schema.tables.iter().any(|table| table.kind == TableKind::Timers(domain)));
@@ -344,4 +347,96 @@ where
             TimedProcess(Process::declare(process, states))
         })
     }
+}
+
+impl<P: KeyedProcess, D, T, N> Stream<Stateful<D, P::Key, T, Process<P>, N>> {
+    /// What a new job begins with: `fill` is called with the handles for each pair of `initial`, in their order. It is
+    /// read once, and not at all where a job goes on from a checkpoint.
+    ///
+    /// There is no time yet: event time and processing time are those of 1970, which counts for values that live for a
+    /// limited time.
+    ///
+    /// ```
+    /// use firesteel_state::{Declaration, StateError, Value};
+    /// use firesteel_streaming::{KeyedProcess, ProcessContext};
+    /// use firesteel_testkit::TestJob;
+    ///
+    /// struct Totals;
+    ///
+    /// impl KeyedProcess for Totals {
+    ///     type Key = String;
+    ///     type In = u64;
+    ///     type Out = String;
+    ///     type State = Value<u64>;
+    ///
+    ///     fn declare(&self, states: &mut Declaration<String>) -> Value<u64> {
+    ///         states.value("total")
+    ///     }
+    ///
+    ///     fn on_record(&self, total: &Value<u64>, new: u64, ctx: &mut ProcessContext<'_, Self>) -> Result<(), StateError> {
+    ///         let total = total.get(ctx)?.unwrap_or(&0) + new;
+    ///         ctx.emit(format!("{} {total}", ctx.key()));
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let test = TestJob::new();
+    /// let known = test.context().rdds().parallelize([("ann".to_owned(), 40)]);
+    /// let totals = test
+    ///     .script([vec![("ann".to_owned(), 2), ("bob".to_owned(), 3)]])
+    ///     .process("totals", Totals)
+    ///     .initial_state(known, |total, at_first, key| total.set(key, at_first));
+    /// let totals = test.record(totals);
+    /// test.run()?;
+    /// assert_eq!(totals.sorted(), [vec!["ann 42", "bob 3"]]);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    pub fn initial_state<S: Exchange>(
+        self,
+        initial: impl Rdd<Item = (P::Key, S)>,
+        fill: impl Fn(&P::State, S, &mut KeyContext<'_, P::Key>) -> Result<()> + Send + 'static,
+    ) -> Self {
+        begin_with::<P, S>(&self.node.cell, &self.node.work().state, initial, fill);
+        self
+    }
+}
+
+impl<P: KeyedProcess, D, T, N> Stream<Stateful<D, P::Key, T, TimedProcess<P>, N>> {
+    /// What a new job begins with: `fill` is called with the handles for each pair of `initial`, in their order. It is
+    /// read once, and not at all where a job goes on from a checkpoint.
+    ///
+    /// There is no time yet: event time and processing time are those of 1970, which counts for values that live for a
+    /// limited time.
+    pub fn initial_state<S: Exchange>(
+        self,
+        initial: impl Rdd<Item = (P::Key, S)>,
+        fill: impl Fn(&P::State, S, &mut KeyContext<'_, P::Key>) -> Result<()> + Send + 'static,
+    ) -> Self {
+        begin_with::<P, S>(&self.node.cell, &self.node.work().0.state, initial, fill);
+        self
+    }
+}
+
+/// Has a new store filled with what `initial` holds.
+fn begin_with<P: KeyedProcess, S: Exchange>(
+    cell: &StoreCell<P::Key>,
+    state: &Arc<P::State>,
+    initial: impl Rdd<Item = (P::Key, S)>,
+    fill: impl Fn(&P::State, S, &mut KeyContext<'_, P::Key>) -> Result<()> + Send + 'static,
+) {
+    let state = Arc::clone(state);
+    cell.begin_with(move |store| {
+        let times = Times::new(Timestamp::EPOCH, Timestamp::EPOCH, Timestamp::EPOCH);
+        store.begin(0);
+        let mut entries = 0;
+        for (key, value) in initial.collect()? {
+            let hash = store.hash(&key);
+            let mut group = store.lock(store.group_of(hash));
+            let before = group.changes();
+            fill(&state, value, &mut group.key(hash, &key, times))?;
+            let after = group.changes();
+            entries = (entries + after.inserted + before.removed) - (before.inserted + after.removed);
+        }
+        Ok(entries)
+    });
 }

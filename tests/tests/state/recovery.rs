@@ -66,7 +66,7 @@ pub(crate) fn a_checkpoint_is_begun_gone_on_with_or_refused(ways: &[Way]) {
             fs::write(&segment, bytes).unwrap();
         }
         let error = lives.begin(30, 1, |test| count(test, &words, &counts)).batch().unwrap_err();
-        assert!(matches!(error, Error::State { .. }), "{error:?}, {}", way.name);
+        assert!(matches!(error, Error::Checkpoint { .. }), "{error:?}, {}", way.name);
         assert_eq!(counts.records(), ["a1", "a2"], "{}", way.name);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use firesteel_state::snapshot::recover;
-use firesteel_state::{Cursor, EpochLog, Manifest, SnapshotStore, StateError};
+use firesteel_state::{Catalog, Cursor, EpochLog, KeyGroups, Manifest, SnapshotStore, StateError};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -146,6 +146,9 @@ fn start(folder: &Folder, findings: &mut Findings) {
         let log = folder.reader()?;
         let recovery = recover(&folder.snapshots, &log, None)?;
         let last = recovery.epoch();
+        let manifests = folder.manifests()?.sound;
+        let known = manifests.last().map_or_else(|| Catalog::new(KeyGroups::default()), |newest| newest.catalog.clone());
+        Cursor::at(&manifests, &log, last)?.is_described(&known, &folder.snapshots.place())?;
         let mut told = match (recovery.base(), log.first_epoch()) {
             (None, None) => "begins with an empty state".to_owned(),
             (None, Some(first)) => {
@@ -185,8 +188,8 @@ fn way_out(error: &StateError) -> &'static str {
         StateError::Version { .. } => "Start it with a newer release",
         StateError::File { .. } => "Make the file readable",
         StateError::NothingGood { .. } => {
-            "If the job's backend has kept its values, it goes on from those; if not, put back a copy of the whole folder, \
-             or begin a new checkpoint from a savepoint (Checkpoint::start_from)"
+            "If the job's backend has kept its values and a manifest is left that describes them, it goes on from those; \
+             if not, put back a copy of the whole folder, or begin a new checkpoint from a savepoint (Checkpoint::start_from)"
         }
         _ => "Put back a copy of the whole folder, or begin a new checkpoint from a savepoint (Checkpoint::start_from)",
     }

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::changelog::EpochLog;
 use crate::error::{Result, StateError};
+use crate::schema::Catalog;
 use crate::snapshot::Manifest;
 
 /// The first byte of what is written: which release can read it.
@@ -122,6 +123,17 @@ impl Cursor {
         }
         cursor.plans.clear();
         Ok(cursor)
+    }
+
+    /// That a catalogue knows every operator whose state the epoch has. If it does not, the manifest that it is from is
+    /// older than one that was lost: what numbers that one has given to operators and states, nobody can tell.
+    ///
+    /// # Errors
+    /// [`StateError::NothingGood`] for the `place` of the manifests.
+    pub fn is_described(&self, catalog: &Catalog, place: &str) -> Result<()> {
+        let Some(operator) = self.keys.keys().find(|operator| catalog.store(operator).is_none()) else { return Ok(()) };
+        let reason = format!("there is state of operator {operator:?}, but no snapshot that is left says what it is");
+        Err(StateError::NothingGood { folder: place.into(), reason })
     }
 
     /// As bytes: a byte for the version, and the postcard of the rest.

@@ -91,6 +91,12 @@ impl Snapshots {
         Ok(Self::new(Arc::new(FolderStore::open(folder)?)))
     }
 
+    /// The place, as its [`SnapshotStore`] names it.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.store.describe()
+    }
+
     /// The numbers of all snapshots, ascending.
     ///
     /// # Errors

@@ -232,6 +232,41 @@ fn a_checkpoint_that_is_damaged_is_told_with_what_can_be_done() {
 }
 
 #[test]
+fn state_that_no_snapshot_describes_any_more_is_not_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let words = QueueSource::new(1).keep_committed();
+    let live = |second_too: bool, allow_loss: bool| {
+        let checkpoint = Checkpoint::in_folder(folder.path()).every_batch().allow_loss(allow_loss);
+        let job = StreamingContext::builder("counts").threads(1).checkpoint(checkpoint).build().unwrap();
+        let counts = Collector::new();
+        push(&words, "a");
+        let words = job.read_named("words", words.clone()).map(|word| (word, ())).shared();
+        let first = words.clone().running_count().named("first");
+        if second_too {
+            first.union(words.running_count().named("second")).write(counts.clone());
+        } else {
+            first.write(counts.clone());
+        }
+        job.run(Trigger::AvailableNow).map(|()| counts.records())
+    };
+    assert_eq!(live(false, false).unwrap(), counts(&[("a", 1)]));
+    assert_eq!(live(true, false).unwrap(), counts(&[("a", 2), ("a", 1)]));
+    // An operator that was dropped is nothing that is missed.
+    assert_eq!(live(false, true).unwrap(), counts(&[("a", 3)]));
+    assert_eq!(live(false, false).unwrap(), counts(&[("a", 4)]));
+    assert_eq!(live(true, false).unwrap(), counts(&[("a", 5), ("a", 1)]));
+
+    // The newest snapshot is of the moment when the second operator came. The changelog goes on from the one before.
+    let manifests = std::fs::read_dir(folder.path().join("snapshots")).unwrap().map(|entry| entry.unwrap().path());
+    let newest = manifests.filter(|path| path.extension().is_some_and(|end| end == "manifest")).max().unwrap();
+    std::fs::remove_file(newest).unwrap();
+    for second_too in [false, true] {
+        let refused = format!("{:?}", live(second_too, true).unwrap_err());
+        assert!(refused.contains("FS-T011") && refused.contains("second"), "{refused}");
+    }
+}
+
+#[test]
 fn a_changed_program_is_told_what_fits_before_it_starts() {
     let folder = tempfile::tempdir().unwrap();
     let words = QueueSource::new(1).keep_committed();

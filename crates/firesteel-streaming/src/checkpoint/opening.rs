@@ -94,7 +94,10 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     let mut cursor = stored.cursor(&manifests, last)?;
     let catalog = manifests.last().map(|manifest| manifest.catalog.clone());
     let known = catalog.unwrap_or(Catalog::new(KeyGroups::default()));
+    cursor.is_described(&known, &stored.snapshots.place())?;
     let catalog = compare(&known, &cursor, settings, program, is_new)?;
+    // What was dropped is nothing that the next start would have to know.
+    cursor.keys.retain(|operator, _| catalog.store(operator).is_some());
     let setup = StoreSetup { catalog: &catalog, backend: stored.backend.clone(), budget: budget.clone() };
     if manifests.is_empty() && is_new {
         stored.begin_empty(&setup, program)?;

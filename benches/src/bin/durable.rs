@@ -3,11 +3,11 @@
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use firesteel_benches::ad_events::{AdEvents, Campaigns};
 use firesteel_benches::keyed_totals::contest::{ContestError, Peers, observe, scripts};
 use firesteel_benches::keyed_totals::events::{KeyedEvents, Shape};
@@ -17,6 +17,7 @@ use firesteel_benches::keyed_totals::table::{Figure, Table, median};
 use firesteel_benches::keyed_totals::{Assignment, Phases, overhead, resume};
 use firesteel_benches::options::{positive, target_folder};
 use firesteel_benches::workload::Setting;
+use firesteel_streaming::Checkpoint;
 
 /// Runs the sides of W3 in turn, each in a process of its own, and compares their speed and memory.
 #[derive(Debug, Parser)]
@@ -68,6 +69,19 @@ struct Resume {
     /// Megabytes of state, at 24 bytes a key.
     #[arg(long, default_value_t = 1_000, value_parser = positive)]
     megabytes: usize,
+
+    /// One way to start again [default: all].
+    #[arg(long)]
+    only: Option<Way>,
+
+    /// How often each is measured.
+    #[arg(long, default_value_t = 1, value_parser = positive)]
+    rounds: usize,
+
+    /// Goes on once from the checkpoint that was left in this folder, or leaves one there: for profiles, and for what is
+    /// to be done to the files in between.
+    #[arg(long, requires = "only")]
+    folder: Option<PathBuf>,
 
     /// Worker threads.
     #[arg(long, default_value_t = 2, value_parser = positive)]
@@ -219,29 +233,80 @@ fn measure_overhead(options: &Overhead) -> Result<bool, Box<dyn std::error::Erro
     Ok(answers.windows(2).all(|pair| pair[0] == pair[1]))
 }
 
-/// Makes state, stops, and starts again, on what is kept locally and on a snapshot.
+/// Makes state, stops, and starts again: on a snapshot, on what is kept locally, and where that is lost.
 fn measure_resume(options: &Resume) -> Result<bool, Box<dyn std::error::Error>> {
     let keys = (options.megabytes as u64 * 1_000_000).div_ceil(resume::BYTES);
+    let setting = (keys, options.threads);
+    if let (Some(folder), Some(way)) = (&options.folder, options.only) {
+        if !folder.join("changelog").exists() {
+            let made = resume::run(keys, folder, options.threads, |checkpoint| way.backend(checkpoint));
+            println!("made in {:.1} s", made.whole);
+            return Ok(true);
+        }
+        let row = way.measure(setting, folder);
+        println!("{}", resume::Table(&[row]));
+        return Ok(true);
+    }
     let folder = scratch("resume");
-    let report = |what: &str, run: &dyn Fn() -> resume::Times| {
-        let made = run();
-        let resumed = run();
-        println!(
-            "{} MB of state, {keys} keys, {what}: made in {:.1} s; started again, the first batch is done after {:.2} s",
-            options.megabytes, made.whole, resumed.first_batch
-        );
-        let _ = std::fs::remove_dir_all(&folder);
-    };
-    report("in memory, from snapshot and changelog", &|| {
-        resume::run(keys, &folder, options.threads, |checkpoint| checkpoint)
-    });
-    #[cfg(feature = "rocksdb")]
-    report("in RocksDB, from its local store", &|| {
-        resume::run(keys, &folder, options.threads, |checkpoint| {
-            checkpoint.backend(firesteel_state_rocksdb::RocksDbOptions::default())
-        })
-    });
+    let mut rows = Vec::new();
+    for way in Way::value_variants().iter().filter(|way| options.only.is_none_or(|only| only == **way)) {
+        for _ in 0..options.rounds {
+            rows.push(way.measure(setting, &folder));
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+    }
+    println!("{} MB of state, {keys} keys, {} threads\n{}", options.megabytes, options.threads, resume::Table(&rows));
     Ok(true)
+}
+
+/// A way to start again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Way {
+    /// State in memory, from snapshot and changelog.
+    Memory,
+    /// State in RocksDB, from its own files.
+    #[cfg(feature = "rocksdb")]
+    Local,
+    /// State in RocksDB, whose own files are lost: from snapshot and changelog.
+    #[cfg(feature = "rocksdb")]
+    Lost,
+}
+
+impl Way {
+    /// Has the job keep its state where it is to be.
+    fn backend(self, checkpoint: Checkpoint) -> Checkpoint {
+        match self {
+            Self::Memory => checkpoint,
+            #[cfg(feature = "rocksdb")]
+            Self::Local | Self::Lost => checkpoint.backend(firesteel_state_rocksdb::RocksDbOptions::default()),
+        }
+    }
+
+    /// What happens between the two runs.
+    fn between(self, folder: &Path) {
+        match self {
+            Self::Memory => {}
+            #[cfg(feature = "rocksdb")]
+            Self::Local => {}
+            #[cfg(feature = "rocksdb")]
+            Self::Lost => std::fs::remove_dir_all(folder.join("state")).expect("the backend has a folder"),
+        }
+    }
+
+    fn what(self) -> &'static str {
+        match self {
+            Self::Memory => "memory, from snapshot and changelog",
+            #[cfg(feature = "rocksdb")]
+            Self::Local => "RocksDB, from its own files",
+            #[cfg(feature = "rocksdb")]
+            Self::Lost => "RocksDB, from snapshot and changelog",
+        }
+    }
+
+    fn measure(self, (keys, threads): (u64, usize), folder: &Path) -> resume::Row {
+        let between = |folder: &Path| self.between(folder);
+        resume::Row::measure(self.what(), (keys, threads), folder, between, |checkpoint| self.backend(checkpoint))
+    }
 }
 
 /// A folder for what is written while measuring.

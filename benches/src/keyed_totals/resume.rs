@@ -1,11 +1,16 @@
 //! How long a job with much state takes until its first batch is done when it is started again.
 //!
-//! The state is a count and a sum for each of so many keys: 24 bytes a key before anything is added to them.
+//! The state is a count and a sum for each of so many keys: 24 bytes a key before anything is added to them. The first
+//! batch has one event for each of 262,144 keys that stand everywhere in the state: it reads nearly all of its pages.
 
+use std::fmt;
+use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use firesteel_streaming::{BatchLimits, BatchProgress, Checkpoint, StreamingContext, StreamingListener, Trigger};
+use firesteel_streaming::{
+    BatchLimits, BatchProgress, Checkpoint, JobInfo, StreamingContext, StreamingListener, Trigger,
+};
 use firesteel_window::{Count, Sum};
 
 use super::firesteel_side::{Numbers, Rows};
@@ -17,13 +22,87 @@ pub const BYTES: u64 = 24;
 /// Events of a micro-batch. The first one after the restart has as many.
 const BATCH: u64 = 1 << 18;
 
-/// Seconds of a job that is started on a checkpoint: until its first batch is done, and, if it has a new one, for all.
-#[derive(Debug, Clone, Copy)]
+/// Seconds of a job that is started on a checkpoint.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Times {
-    /// Until the first batch is done.
+    /// Opening the checkpoint: locks, changelog, backend.
+    pub open: f64,
+    /// Bringing back the state.
+    pub restore: f64,
+    /// From the start until the first batch is done and its epoch committed.
     pub first_batch: f64,
-    /// Until the job has ended, and all that it had left to write is on the disk.
+    /// From the start until the job has ended, and all that it had left to write is on the disk.
     pub whole: f64,
+}
+
+/// What is measured about one way to start again.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Where the state is, and where it comes from.
+    pub what: &'static str,
+    /// Megabytes of snapshots, of the changelog and of the backend's files, before the job is started again.
+    pub megabytes: [u64; 3],
+    /// Of the job that made the state.
+    pub made: Times,
+    /// Of the one that goes on from it.
+    pub resumed: Times,
+}
+
+/// The folders of a checkpoint: snapshots, changelog, backend.
+pub const PARTS: [&str; 3] = ["snapshots", "changelog", "state"];
+
+impl Row {
+    /// Makes a checkpoint in `folder`, unless one is there, does to it what `between` says, and goes on from it.
+    ///
+    /// # Panics
+    /// If the disk fails.
+    #[must_use]
+    pub fn measure(
+        what: &'static str,
+        (keys, threads): (u64, usize),
+        folder: &Path,
+        between: impl Fn(&Path),
+        backend: impl Fn(Checkpoint) -> Checkpoint,
+    ) -> Self {
+        let is_there = folder.join("changelog").exists();
+        let made = if is_there { Times::default() } else { run(keys, folder, threads, &backend) };
+        between(folder);
+        let megabytes = PARTS.map(|part| size_of_folder(&folder.join(part)) / 1_000_000);
+        Self { what, megabytes, made, resumed: run(keys, folder, threads, backend) }
+    }
+}
+
+/// Bytes of all files below a folder; 0 if there is none.
+fn size_of_folder(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => size_of_folder(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}
+
+/// The rows of all ways, one under the other.
+#[derive(Debug)]
+pub struct Table<'a>(pub &'a [Row]);
+
+impl fmt::Display for Table<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:42} {:>31} {:>7} {:>41}", "", "megabytes on disk", "seconds", "seconds from the start")?;
+        write!(
+            f,
+            "{:42} {:>10} {:>10} {:>9} {:>7}",
+            "state in … from …", "snapshots", "changelog", "backend", "to make"
+        )?;
+        write!(f, " {:>8} {:>9} {:>13} {:>8}", "opened", "restored", "first batch", "ended")?;
+        for Row { what, megabytes: [snapshots, changelog, backend], made, resumed } in self.0 {
+            write!(f, "\n{what:42} {snapshots:>10} {changelog:>10} {backend:>9} {:>7.1}", made.whole)?;
+            let restored = resumed.open + resumed.restore;
+            write!(f, " {:>8.2} {restored:>9.2} {:>13.2} {:>8.2}", resumed.open, resumed.first_batch, resumed.whole)?;
+        }
+        Ok(())
+    }
 }
 
 /// Gives each of `keys` keys its first event, or, where a job has done so in the folder, one batch more.
@@ -34,7 +113,7 @@ pub struct Times {
 pub fn run(keys: u64, folder: &Path, threads: usize, backend: impl Fn(Checkpoint) -> Checkpoint) -> Times {
     let again = folder.join("changelog").exists();
     let watch = Stopwatch::start();
-    let first = First(Arc::new(Mutex::new((watch, None))));
+    let first = First(Arc::new(Mutex::new((watch, Times::default()))));
     let job = StreamingContext::builder("resumed")
         .threads(threads)
         .limits(BatchLimits::default().records(BATCH))
@@ -48,20 +127,31 @@ pub fn run(keys: u64, folder: &Path, threads: usize, backend: impl Fn(Checkpoint
         .named("totals")
         .write(Rows);
     job.run(Trigger::AvailableNow).expect("the job runs");
-    let whole = watch.seconds();
-    let first_batch = first.0.lock().unwrap_or_else(PoisonError::into_inner).1.unwrap_or(whole);
-    Times { first_batch, whole }
+    let times = first.lock().1;
+    Times { whole: watch.seconds(), ..times }
 }
 
-/// Notes when the first batch is done.
+/// Notes when the state is back and when the first batch is done.
 #[derive(Clone)]
-struct First(Arc<Mutex<(Stopwatch, Option<f64>)>>);
+struct First(Arc<Mutex<(Stopwatch, Times)>>);
+
+impl First {
+    fn lock(&self) -> MutexGuard<'_, (Stopwatch, Times)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl StreamingListener for First {
+    fn on_start(&self, info: &JobInfo) {
+        let times = &mut self.lock().1;
+        times.open = info.durations.open_us as f64 / 1e6;
+        times.restore = info.durations.restore_us as f64 / 1e6;
+    }
+
     fn on_batch(&self, progress: &BatchProgress) {
-        let (watch, first) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if progress.rows_in > 0 {
-            first.get_or_insert_with(|| watch.seconds());
+        let (watch, times) = &mut *self.lock();
+        if progress.rows_in > 0 && times.first_batch == 0.0 {
+            times.first_batch = watch.seconds();
         }
     }
 }
@@ -73,9 +163,14 @@ mod tests {
     #[test]
     fn a_job_goes_on_with_one_batch_more() {
         let folder = tempfile::tempdir().unwrap();
-        for _ in 0..2 {
-            let times = run(1_000, folder.path(), 2, |checkpoint| checkpoint.snapshot_after(1_000));
-            assert!(times.first_batch > 0.0 && times.first_batch <= times.whole);
+        let small = |checkpoint: Checkpoint| checkpoint.snapshot_after(1_000);
+        let row = Row::measure("in memory", (1_000, 2), folder.path(), |_| (), small);
+        for times in [row.made, row.resumed] {
+            assert!(times.first_batch > 0.0 && times.first_batch <= times.whole, "{times:?}");
         }
+        assert!(row.resumed.open + row.resumed.restore < row.resumed.first_batch, "{row:?}");
+        let table = Table(&[row.clone(), row]).to_string();
+        let widths: Vec<usize> = table.lines().map(|line| line.chars().count()).collect();
+        assert!(widths.windows(2).all(|pair| pair[0] == pair[1]), "the columns are aligned:\n{table}");
     }
 }

@@ -64,12 +64,13 @@ use crate::lock::taken_away;
 pub struct ChangelogOptions {
     segment_bytes: u64,
     compress: bool,
+    threads: usize,
 }
 
 impl Default for ChangelogOptions {
     /// Segments of 64 MiB, compressed where it pays.
     fn default() -> Self {
-        Self { segment_bytes: 64 << 20, compress: true }
+        Self { segment_bytes: 64 << 20, compress: true, threads: 1 }
     }
 }
 
@@ -84,6 +85,13 @@ impl ChangelogOptions {
     #[must_use]
     pub fn compress(self, compress: bool) -> Self {
         Self { compress, ..self }
+    }
+
+    /// How many threads look through the segments when the changelog is opened, four at the most; one unless set. Each
+    /// holds a segment in memory.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 }
 
@@ -145,7 +153,7 @@ impl Changelog {
     /// As [`open`](Self::open).
     pub fn open_on(disk: Arc<dyn Disk>, folder: &Path, options: ChangelogOptions) -> Result<Self> {
         disk.make_folder(folder)?;
-        let found = Found::look(&*disk, folder)?;
+        let found = Found::look(&*disk, folder, options.threads)?;
         let mut log = Self {
             disk,
             folder: folder.to_owned(),

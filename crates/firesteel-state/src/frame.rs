@@ -80,16 +80,21 @@ impl Frame {
     /// A frame of bytes that were a frame's [`bytes`](Self::bytes), or `None` if they were not.
     #[must_use]
     pub fn from_bytes(shard: Shard, bytes: Vec<u8>) -> Option<Self> {
-        let mut sections = Sections { bytes: Bytes::new(&bytes), table: TableId(0), left: 0 };
+        let entries = Self::count(&bytes)?;
+        Some(Self { shard, entries, bytes })
+    }
+
+    /// The number of changes in bytes that were a frame's [`bytes`](Self::bytes), or `None` if they were not.
+    pub(crate) fn count(bytes: &[u8]) -> Option<u64> {
+        let mut sections = Sections { bytes: Bytes::new(bytes), table: TableId(0), left: 0 };
         let mut entries = 0;
         loop {
             match sections.advance() {
                 Ok(Some(_)) => entries += 1,
-                Ok(None) => break,
+                Ok(None) => return Some(entries),
                 Err(Malformed) => return None,
             }
         }
-        Some(Self { shard, entries, bytes })
     }
 
     /// Whose changes they are.
@@ -122,6 +127,11 @@ impl Frame {
         // A frame is written by a `FrameWriter` or was checked by `from_bytes`: it is never malformed.
         std::iter::from_fn(move || sections.advance().ok().flatten())
     }
+
+    /// The changes, table by table.
+    pub(crate) fn sections(&self) -> Sections<'_> {
+        Sections { bytes: Bytes::new(&self.bytes), table: TableId(0), left: 0 }
+    }
 }
 
 impl fmt::Debug for Frame {
@@ -132,7 +142,8 @@ impl fmt::Debug for Frame {
 
 struct Malformed;
 
-struct Sections<'a> {
+/// A frame that is read front to back.
+pub(crate) struct Sections<'a> {
     bytes: Bytes<'a>,
     table: TableId,
     left: u32,
@@ -148,10 +159,35 @@ impl<'a> Sections<'a> {
             self.table = TableId(self.bytes.u16().ok_or(Malformed)?);
             self.left = self.bytes.u32().ok_or(Malformed)?;
         }
+        self.take().map(Some)
+    }
+
+    #[inline]
+    fn take(&mut self) -> Result<Change<'a>, Malformed> {
         self.left -= 1;
         let key = self.part(0)?.unwrap_or_default();
         let value = self.part(1)?;
-        Ok(Some(Change { table: self.table, key, value }))
+        Ok(Change { table: self.table, key, value })
+    }
+
+    /// Goes on to the next table, past what is left of the one before.
+    pub(crate) fn next_table(&mut self) -> Option<TableId> {
+        while self.next_change().is_some() {}
+        self.table = TableId(self.bytes.u16()?);
+        self.left = self.bytes.u32()?;
+        Some(self.table)
+    }
+
+    /// How many changes of the table are still to come.
+    pub(crate) fn left(&self) -> usize {
+        self.left as usize
+    }
+
+    /// The table's next change.
+    #[inline]
+    pub(crate) fn next_change(&mut self) -> Option<Change<'a>> {
+        // A frame is never malformed: see `Frame::changes`.
+        if self.left == 0 { None } else { self.take().ok() }
     }
 
     /// A length, less `offset`, and so many bytes; `None` if the length is below the offset.

@@ -298,11 +298,12 @@ impl<K: StateKey> GroupState<K> {
                 reason: "state is restored before the first batch begins".into(),
             });
         }
-        for change in frame.changes() {
-            if crate::faults::has_fault("lost-timers") && change.table.0 >= TableId::EVENT_TIMERS.0 {
+        let mut changes = frame.sections();
+        while let Some(table) = changes.next_table() {
+            if crate::faults::has_fault("lost-timers") && table.0 >= TableId::EVENT_TIMERS.0 {
                 continue;
             }
-            let table: Option<&mut dyn Table<K>> = match change.table {
+            let table: Option<&mut dyn Table<K>> = match table {
                 TableId::EVENT_TIMERS => self.timers[0].as_mut().map(|table| &mut **table as &mut dyn Table<K>),
                 TableId::PROCESSING_TIMERS => self.timers[1].as_mut().map(|table| &mut **table as &mut dyn Table<K>),
                 _ if self.setup.backend.is_some() => None,
@@ -313,7 +314,7 @@ impl<K: StateKey> GroupState<K> {
             };
             // State that was dropped from the program is passed over.
             if let Some(table) = table {
-                table.load(change)?;
+                table.load_all(&mut changes)?;
             }
         }
         self.epoch = self.epoch.max(epoch);

@@ -39,6 +39,7 @@ mod lock;
 mod model;
 #[cfg(test)]
 mod model_tests;
+mod parallel;
 pub mod schema;
 pub mod snapshot;
 mod store;

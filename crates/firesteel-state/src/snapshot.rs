@@ -67,6 +67,7 @@ pub use self::writer::SnapshotWriter;
 use crate::error::{Result, StateError};
 use crate::faults::fail_point;
 use crate::frame::Frame;
+use crate::parallel;
 use crate::schema::Catalog;
 use crate::wire::checksum;
 
@@ -74,13 +75,18 @@ use crate::wire::checksum;
 #[derive(Clone)]
 pub struct Snapshots {
     store: Arc<dyn SnapshotStore>,
+    threads: usize,
 }
+
+/// Images that stand one behind the other are read together up to so many bytes, so that small ones do not cost a
+/// request each.
+const TOGETHER: u64 = 4 << 20;
 
 impl Snapshots {
     /// Snapshots in any place.
     #[must_use]
     pub fn new(store: Arc<dyn SnapshotStore>) -> Self {
-        Self { store }
+        Self { store, threads: 1 }
     }
 
     /// Snapshots in a local folder, which is made if need be.
@@ -95,6 +101,12 @@ impl Snapshots {
     #[must_use]
     pub fn place(&self) -> String {
         self.store.describe()
+    }
+
+    /// Reads with so many threads at once where a whole snapshot is read; with one unless set. Each holds a few megabytes.
+    #[must_use]
+    pub fn threads(self, threads: usize) -> Self {
+        Self { threads, ..self }
     }
 
     /// The numbers of all snapshots, ascending.
@@ -140,18 +152,32 @@ impl Snapshots {
     /// # Errors
     /// [`StateError::Damaged`] when it is not what was written; any error of the place.
     pub fn image(&self, image: &ImageRef) -> Result<Frame> {
-        self.image_in(image, &self.store.get(&image.file)?)
+        let bytes = self.store.get_part(&image.file, image.offset, image.length)?;
+        self.frame(image, self.checked(image, &bytes, image.offset)?.to_vec())
     }
 
-    fn image_in(&self, image: &ImageRef, file: &[u8]) -> Result<Frame> {
+    /// The bytes of an image in a part of its file that begins at `from`, if they fit their checksum.
+    fn checked<'b>(&self, image: &ImageRef, part: &'b [u8], from: u64) -> Result<&'b [u8]> {
         let damaged = |reason: &str| StateError::damaged(&self.path(&image.file), image.offset, reason);
-        let range = usize::try_from(image.offset).ok().zip(usize::try_from(image.length).ok());
-        let bytes = range.and_then(|(offset, length)| file.get(offset..)?.get(..length));
+        let range = usize::try_from(image.offset - from).ok().zip(usize::try_from(image.length).ok());
+        let bytes = range.and_then(|(offset, length)| part.get(offset..)?.get(..length));
         let bytes = bytes.ok_or_else(|| damaged("the file ends before the image"))?;
         if checksum(bytes) != image.checksum {
             return Err(damaged("an image does not fit its checksum"));
         }
-        Frame::from_bytes(image.shard, bytes.to_vec()).ok_or_else(|| damaged("an image makes no sense"))
+        Ok(bytes)
+    }
+
+    fn frame(&self, image: &ImageRef, bytes: Vec<u8>) -> Result<Frame> {
+        Frame::from_bytes(image.shard, bytes).ok_or_else(|| self.senseless(image))
+    }
+
+    fn senseless(&self, image: &ImageRef) -> StateError {
+        StateError::damaged(&self.path(&image.file), image.offset, "an image makes no sense")
+    }
+
+    fn image_in(&self, image: &ImageRef, file: &[u8]) -> Result<Frame> {
+        self.frame(image, self.checked(image, file, 0)?.to_vec())
     }
 
     /// Hands all images of a snapshot to `each`, file by file.
@@ -159,14 +185,36 @@ impl Snapshots {
     /// # Errors
     /// As [`image`](Self::image), and the first error of `each`.
     pub fn images(&self, manifest: &Manifest, mut each: impl FnMut(u64, Frame) -> Result<()>) -> Result<()> {
-        let files: BTreeSet<&str> = manifest.images.iter().map(|image| image.file.as_str()).collect();
-        for file in files {
-            let bytes = self.store.get(file)?;
-            for image in manifest.images.iter().filter(|image| image.file == file) {
-                each(image.through, self.image_in(image, &bytes)?)?;
-            }
+        runs(manifest).iter().try_for_each(|run| self.read_run(run, &mut each))
+    }
+
+    /// As [`images`](Self::images), on several threads, each of which takes the next ones.
+    pub(crate) fn images_at_once(
+        &self,
+        manifest: &Manifest,
+        each: impl Fn(u64, Frame) -> Result<()> + Sync,
+    ) -> Result<()> {
+        parallel::each(self.threads, &runs(manifest), |run| self.read_run(run, &each))
+    }
+
+    fn read_run(&self, run: &[&ImageRef], mut each: impl FnMut(u64, Frame) -> Result<()>) -> Result<()> {
+        let Some((from, bytes)) = self.part_of(run)? else { return Ok(()) };
+        if let [image] = run {
+            // It need not be copied.
+            self.checked(image, &bytes, from)?;
+            return each(image.through, self.frame(image, bytes)?);
+        }
+        for image in run {
+            each(image.through, self.frame(image, self.checked(image, &bytes, from)?.to_vec())?)?;
         }
         Ok(())
+    }
+
+    /// Where a run of images begins, and its bytes.
+    fn part_of(&self, run: &[&ImageRef]) -> Result<Option<(u64, Vec<u8>)>> {
+        let (Some(first), Some(last)) = (run.first(), run.last()) else { return Ok(None) };
+        let length = last.offset.saturating_add(last.length) - first.offset;
+        Ok(Some((first.offset, self.store.get_part(&first.file, first.offset, length)?)))
     }
 
     /// Reads everything of a snapshot, to see whether it is sound.
@@ -174,7 +222,13 @@ impl Snapshots {
     /// # Errors
     /// As [`image`](Self::image).
     pub fn verify(&self, manifest: &Manifest) -> Result<()> {
-        self.images(manifest, |_, _| Ok(()))
+        parallel::each(self.threads, &runs(manifest), |run| {
+            let Some((from, bytes)) = self.part_of(run)? else { return Ok(()) };
+            run.iter().try_for_each(|image| {
+                let image_bytes = self.checked(image, &bytes, from)?;
+                Frame::count(image_bytes).map(drop).ok_or_else(|| self.senseless(image))
+            })
+        })
     }
 
     /// As [`images`](Self::images), but goes on behind what is damaged. Of a file that cannot be read, only the first
@@ -250,6 +304,26 @@ impl Snapshots {
     fn path(&self, name: &str) -> std::path::PathBuf {
         Path::new(&self.store.describe()).join(name)
     }
+}
+
+/// The images of a snapshot by file and in the order in which they stand there: those that are read together.
+fn runs(manifest: &Manifest) -> Vec<Vec<&ImageRef>> {
+    let mut images: Vec<&ImageRef> = manifest.images.iter().collect();
+    images.sort_by_key(|image| (&image.file, image.offset, image.length));
+    let mut runs: Vec<Vec<&ImageRef>> = Vec::new();
+    for image in images {
+        let fits = |run: &Vec<&ImageRef>| {
+            let (first, last) = (run.first()?, run.last()?);
+            let behind = first.file == image.file && last.offset.checked_add(last.length)? == image.offset;
+            let length = image.offset.checked_add(image.length)?.checked_sub(first.offset)?;
+            (behind && length <= TOGETHER).then_some(())
+        };
+        match runs.last_mut().filter(|run| fits(run).is_some()) {
+            Some(run) => run.push(image),
+            None => runs.push(vec![image]),
+        }
+    }
+    runs
 }
 
 /// Decodes the body of a manifest, for fuzzing.

@@ -28,7 +28,7 @@ use crate::backend::StateBackend;
 use crate::changes::Changes;
 use crate::codec;
 use crate::error::{Result, StateError};
-use crate::frame::{Change, FrameWriter, Shard, TableId};
+use crate::frame::{Change, FrameWriter, Sections, Shard, TableId};
 use crate::ttl::{Times, Ttl};
 
 /// The numbers that divide stamps; see the [module](self).
@@ -131,6 +131,14 @@ pub(crate) trait Table<K>: Any + Send {
 
     /// Takes a change that was written before; it counts as applied.
     fn load(&mut self, change: Change<'_>) -> Result<()>;
+
+    /// [Takes](Self::load) all changes of one table of a frame.
+    fn load_all(&mut self, changes: &mut Sections<'_>) -> Result<()> {
+        while let Some(change) = changes.next_change() {
+            self.load(change)?;
+        }
+        Ok(())
+    }
 
     /// Forgets removals that need not be remembered any more, when there are enough of them.
     fn tidy(&mut self, stamps: Stamps);

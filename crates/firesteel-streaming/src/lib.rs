@@ -71,8 +71,8 @@ pub use context::{Builder, StreamingContext};
 pub use error::{Error, Result};
 pub use input::{BatchLimits, ReadRdd, SourceRdd};
 pub use progress::{
-    BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, SplitProgress, StateProgress, StreamingListener,
-    Summary,
+    BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, SplitProgress, StartDurations, StateProgress,
+    StreamingListener, Summary,
 };
 pub use run::{JobRun, RunningJob, Stop, Stopper, Trigger};
 pub use state::{

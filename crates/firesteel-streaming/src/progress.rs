@@ -115,6 +115,17 @@ pub struct Durations {
     pub total_us: u64,
 }
 
+/// Where the time went until a job could begin with its first batch, in microseconds; nothing where it has no
+/// checkpoint.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StartDurations {
+    /// Opening the checkpoint: the changelog is read to its end, and the backend is opened.
+    pub open_us: u64,
+    /// Bringing back the state: from snapshots and the changelog, or what the backend lacks of them.
+    pub restore_us: u64,
+}
+
 /// What a job is, told once when it starts.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
@@ -133,6 +144,8 @@ pub struct JobInfo {
     pub checkpoint: Option<String>,
     /// The epoch that the job goes on from, if it found a checkpoint.
     pub resumed: Option<Epoch>,
+    /// What getting there took.
+    pub durations: StartDurations,
 }
 
 /// A whole run in numbers.
@@ -163,6 +176,11 @@ impl Summary {
     pub fn rows_per_second(&self) -> f64 {
         per_second(self.rows_in, self.elapsed_us)
     }
+}
+
+/// A duration in whole microseconds.
+pub(crate) fn micros(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// A rate per second out of a count and microseconds; 0 where no time has passed.

@@ -1,13 +1,14 @@
 //! Finding and reading what a changelog holds.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use firesteel_disk::{Disk, OsDisk};
 
 use super::segment::{self, Content};
 use super::{Changelog, EpochRecord, Segment};
 use crate::error::{Result, StateError};
+use crate::parallel;
 
 /// What a [recovery](crate::snapshot::recover) reads of a changelog, whether that is open for writing or not.
 pub trait EpochLog: std::fmt::Debug {
@@ -63,7 +64,7 @@ impl ChangelogReader {
     /// As [`Changelog::open`](super::Changelog::open).
     pub fn open(folder: &Path) -> Result<Self> {
         let disk = OsDisk::shared();
-        let found = Found::look(&*disk, folder)?;
+        let found = Found::look(&*disk, folder, 1)?;
         Ok(Self { disk, found })
     }
 
@@ -90,6 +91,9 @@ impl ChangelogReader {
     }
 }
 
+/// More threads do not look through segments at once, each of which is in memory as a whole.
+const MOST_THREADS: usize = 4;
+
 /// What is in a folder.
 #[derive(Debug, Default)]
 pub(super) struct Found {
@@ -101,16 +105,22 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn look(disk: &dyn Disk, folder: &Path) -> Result<Self> {
+    pub(super) fn look(disk: &dyn Disk, folder: &Path, threads: usize) -> Result<Self> {
         let names: Vec<(u64, String)> =
             disk.list(folder)?.into_iter().filter_map(|name| Some((segment::parse_name(&name)?, name))).collect();
+        let last = names.len().saturating_sub(1);
+        let seen: Vec<(usize, u64, PathBuf, OnceLock<Option<Content>>)> = (names.into_iter().enumerate())
+            .map(|(number, (first, name))| (number, first, folder.join(name), OnceLock::new()))
+            .collect();
+        parallel::each(threads.min(MOST_THREADS), &seen, |(number, _, path, content)| {
+            let found = Content::of(path, &disk.read(path)?, *number == last)?;
+            content.get_or_init(|| found);
+            Ok(())
+        })?;
         let mut found = Self::default();
         let mut next = None;
-        let count = names.len();
-        for (number, (first, name)) in names.into_iter().enumerate() {
-            let path = folder.join(name);
-            let bytes = disk.read(&path)?;
-            let Some(content) = Content::of(&path, &bytes, number + 1 == count)? else {
+        for (_, first, path, content) in seen {
+            let Some(content) = content.into_inner().flatten() else {
                 found.unborn.push(path);
                 continue;
             };

@@ -25,6 +25,19 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// When there is none, or it cannot be read.
     fn get(&self, name: &str) -> Result<Vec<u8>>;
 
+    /// A part of a file: `length` bytes from byte `from` on, fewer where the file ends before. Several threads read
+    /// parts at once when a job goes on.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    fn get_part(&self, name: &str, from: u64, length: u64) -> Result<Vec<u8>> {
+        let mut bytes = self.get(name)?;
+        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
+        let (from, to) = (place(from), place(from.saturating_add(length)));
+        bytes.truncate(to);
+        Ok(bytes.split_off(from))
+    }
+
     /// The names of all files.
     ///
     /// # Errors
@@ -75,6 +88,16 @@ impl SnapshotStore for FolderStore {
 
     fn get(&self, name: &str) -> Result<Vec<u8>> {
         Ok(self.disk.read(&self.folder.join(name))?)
+    }
+
+    fn get_part(&self, name: &str, from: u64, length: u64) -> Result<Vec<u8>> {
+        let mut file = self.disk.open_to_read(&self.folder.join(name))?;
+        // What is claimed of a damaged file may be far more than there is.
+        let length = length.min(file.length()?.saturating_sub(from));
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
+        let read = file.read_at(from, &mut bytes)?;
+        bytes.truncate(read);
+        Ok(bytes)
     }
 
     fn list(&self) -> Result<Vec<String>> {

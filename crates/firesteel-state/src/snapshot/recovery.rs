@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use parking_lot::Mutex;
+
 use crate::backend::StateBackend;
 use crate::changelog::{EpochLog, EpochRecord};
 use crate::error::{Result, StateError};
 use crate::faults::fail_point;
 use crate::frame::{Frame, Shard};
+use crate::parallel;
 use crate::store::StateStore;
 
 use super::{ImageRef, Manifest, Snapshots};
@@ -18,6 +21,8 @@ pub struct Recovery<'a> {
     log: &'a dyn EpochLog,
     base: Option<Manifest>,
     skipped: Vec<(u64, StateError)>,
+    /// The first record that is needed.
+    first: u64,
     /// The last epoch that is restored.
     last: u64,
 }
@@ -43,10 +48,13 @@ pub fn recover<'a>(
     let last = log.last_epoch().unwrap_or(0);
     let ids = snapshots.list()?;
     if let Some(backend) = backend {
-        let manifests: Vec<Manifest> = ids.iter().filter_map(|id| snapshots.manifest(*id).ok()).collect();
+        let manifests: Vec<Option<Manifest>> = ids.iter().map(|id| snapshots.manifest(*id).ok()).collect();
+        let newest = manifests.last().cloned().flatten();
+        let manifests: Vec<Manifest> = manifests.into_iter().flatten().collect();
         if is_continued(log, backend, &manifests)? {
             reaches(snapshots, log, manifests.iter().map(|manifest| manifest.epoch).max())?;
-            return Ok(Recovery { snapshots, log, base: None, skipped, last });
+            let first = first_needed(backend, newest.as_ref())?;
+            return Ok(Recovery { snapshots, log, base: None, skipped, first, last });
         }
     }
     let mut newest = None;
@@ -60,7 +68,8 @@ pub fn recover<'a>(
         match tried {
             Ok(manifest) => {
                 reaches(snapshots, log, newest)?;
-                return Ok(Recovery { snapshots, log, base: Some(manifest), skipped, last });
+                let first = manifest.replay_from() + 1;
+                return Ok(Recovery { snapshots, log, base: Some(manifest), skipped, first, last });
             }
             // A place that cannot be reached says nothing about the snapshot.
             Err(error) if error.class() == crate::Class::Retryable => return Err(error),
@@ -71,7 +80,7 @@ pub fn recover<'a>(
     // Without a snapshot, all records are needed; without either, it is the first start.
     let whole = log.first_epoch().map_or(skipped.is_empty(), |first| first == 1);
     if whole {
-        return Ok(Recovery { snapshots, log, base: None, skipped, last });
+        return Ok(Recovery { snapshots, log, base: None, skipped, first: 1, last });
     }
     let mut reason = String::new();
     for (id, error) in &skipped {
@@ -96,6 +105,20 @@ fn is_continued(log: &dyn EpochLog, backend: &dyn StateBackend, manifests: &[Man
     let mut images = manifests.iter().flat_map(|manifest| &manifest.images);
     let lacking = |image: &ImageRef| image.length > 0 && !shards.contains_key(&image.shard);
     Ok(first == 1 || first <= oldest + 1 && !images.any(lacking))
+}
+
+/// The first record that a backend lacks, which is gone on from. Records before it are not even read.
+///
+/// A shard of the job that it never got needs all of them. Which shards there are stands in the newest manifest, since
+/// every start of a job with new state takes a snapshot: without that, all records are needed.
+fn first_needed(backend: &dyn StateBackend, newest: Option<&Manifest>) -> Result<u64> {
+    let Some(Manifest { catalog, .. }) = newest else { return Ok(1) };
+    let markers: BTreeMap<Shard, u64> = backend.shards()?.into_iter().collect();
+    let groups = catalog.groups().all();
+    let shards =
+        catalog.stores().iter().flat_map(|store| groups.iter().map(move |group| Shard { store: store.id, group }));
+    let oldest = shards.map(|shard| markers.get(&shard).copied().unwrap_or(0)).min();
+    Ok(oldest.unwrap_or(0) + 1)
 }
 
 /// A backend gets what is in the changelog: if it has more, the changelog has lost records.
@@ -159,10 +182,10 @@ impl Recovery<'_> {
         Self { last: self.last.min(epoch), ..self }
     }
 
-    /// The records behind the snapshot.
+    /// The records behind the snapshot, or behind what the backend holds.
     pub fn tail(&self) -> impl Iterator<Item = Result<EpochRecord>> + use<> {
         let last = self.last;
-        let records = self.log.records_from(self.base.as_ref().map_or(0, Manifest::replay_from) + 1);
+        let records = self.log.records_from(self.first);
         records.take_while(move |record| !matches!(record, Ok(record) if record.epoch > last))
     }
 
@@ -197,6 +220,35 @@ impl Recovery<'_> {
         Ok(())
     }
 
+    /// As [`replay`](Self::replay), on several threads: first images, in any order, then the changes of one record
+    /// after the other, those of different shards in any order.
+    fn replay_at_once(
+        &self,
+        image: impl Fn(u64, Frame) -> Result<()> + Sync,
+        change: impl Fn(u64, Frame) -> Result<()> + Sync,
+    ) -> Result<()> {
+        if let Some(base) = &self.base {
+            fail_point!("restore.images");
+            self.snapshots.images_at_once(base, image)?;
+        }
+        fail_point!("restore.changes");
+        let apply = |record: Result<EpochRecord>| {
+            let EpochRecord { epoch, frames, .. } = record?;
+            fail_point!("restore.change");
+            let frames = frames.into_iter().filter(|frame| epoch > self.through(frame.shard()));
+            let frames: Vec<Mutex<Option<Frame>>> = frames.map(|frame| Mutex::new(Some(frame))).collect();
+            parallel::each(self.snapshots.threads, &frames, |frame| {
+                // Taken, so that its memory is free as soon as it is applied.
+                let frame = frame.lock().take();
+                frame.map_or(Ok(()), |frame| change(epoch, frame))
+            })
+        };
+        if self.snapshots.threads < 2 {
+            return self.tail().try_for_each(apply);
+        }
+        parallel::ahead(self.tail(), apply)
+    }
+
     /// Restores stores that keep everything in memory. Operators that are no longer there are passed over.
     ///
     /// # Errors
@@ -206,7 +258,7 @@ impl Recovery<'_> {
             let store = stores.iter().find(|store| store.schema().id == frame.shard().store);
             store.map_or(Ok(()), |store| store.restore(epoch, &frame))
         };
-        self.replay(restore, restore)
+        self.replay_at_once(restore, restore)
     }
 
     /// Brings a backend to the last epoch, before stores are opened over it. What it has kept by itself is used, shard
@@ -232,6 +284,6 @@ impl Recovery<'_> {
             }
             Ok(())
         };
-        self.replay(image, |epoch, frame| backend.apply(epoch, &[frame]))
+        self.replay_at_once(image, |epoch, frame| backend.apply(epoch, &[frame]))
     }
 }

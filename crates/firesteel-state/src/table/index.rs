@@ -140,6 +140,30 @@ impl Index {
         }
     }
 
+    /// The first place whose tag fits and that `is` the one. If there is none, `at`, the next place, is added, for which
+    /// there must be [room](Self::has_room).
+    #[inline]
+    pub(crate) fn find_or_insert(&mut self, tag: u32, at: usize, mut is: impl FnMut(usize) -> bool) -> Option<usize> {
+        let mut bucket = self.home(tag);
+        loop {
+            let cells = &self.buckets[bucket];
+            let mut hits = self.matches(cells, tag);
+            while hits != 0 {
+                let place = (cells.0[hits.trailing_zeros() as usize % WIDTH] & self.place) as usize - 1;
+                if is(place) {
+                    return Some(place);
+                }
+                hits &= hits - 1;
+            }
+            let used = cells.0.iter().filter(|cell| **cell != 0).count();
+            if used < WIDTH {
+                self.buckets[bucket].0[used] = tag & !self.place | (at + 1) as u32;
+                return None;
+            }
+            bucket = self.next(bucket);
+        }
+    }
+
     /// Something of the bucket where the search for `tag` begins, so that it is in the cache.
     #[inline]
     pub(crate) fn touch(&self, tag: u32) -> u32 {
@@ -176,7 +200,7 @@ mod tests {
         /// Tags that collide in their lower bits, in their upper bits and altogether.
         #[test]
         fn every_place_is_found_however_tags_collide(
-            tags in vec((0..4u32, 0..3u32), 0..300), left in 0..300usize, grows: bool
+            tags in vec((0..4u32, 0..3u32), 0..300), left in 0..300usize, grows: bool, finds: bool
         ) {
             let tags: Vec<u32> = tags.iter().map(|(high, low)| PRESENT | high << 28 | low).collect();
             let mut index = Index::new();
@@ -184,7 +208,12 @@ mod tests {
                 if !index.has_room(at + 1) {
                     index.rebuild(tags[..at].iter(), if grows { at * 2 } else { at + 1 });
                 }
-                index.insert(*tag, at);
+                if finds {
+                    prop_assert_eq!(index.find_or_insert(*tag, at, |_| false), None);
+                } else {
+                    index.insert(*tag, at);
+                }
+                prop_assert_eq!(index.find_or_insert(*tag, usize::MAX, |place| place == at), Some(at));
             }
             let left = left.min(tags.len());
             for at in (left..tags.len()).rev() {

@@ -74,6 +74,21 @@ impl<K, T> Slots<K, T> {
         at
     }
 
+    /// Makes room for so many slots in an empty table.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        if count > 0 && count < Index::MAX {
+            self.slots.reserve_exact(count);
+            self.tags.reserve_exact(count);
+            self.index.rebuild(&self.tags, count);
+        }
+    }
+
+    /// Brings into the cache where the search for keys with these hashes begins.
+    #[inline]
+    pub(crate) fn touch(&self, hashes: impl Iterator<Item = u64>) {
+        black_box(hashes.fold(0, |seen, hash| seen ^ self.index.touch(tag_of(hash))));
+    }
+
     /// Drops all slots from `length` on.
     pub(crate) fn truncate(&mut self, length: usize) {
         while self.tags.len() > length
@@ -157,6 +172,27 @@ impl<K: Eq, T> Slots<K, T> {
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<usize> {
         self.index.find(tag_of(hash), |at| self.slots.at(at).key == *key)
+    }
+
+    /// The slot of a key, added with this value if there is none.
+    ///
+    /// # Panics
+    ///
+    /// As [`push`](Self::push).
+    #[inline]
+    pub(crate) fn find_or_push(&mut self, hash: u64, key: K, value: impl FnOnce() -> T, stamp: u64) -> usize {
+        let at = self.slots.len();
+        if !self.index.has_room(at + 1) {
+            return self.find(hash, &key).unwrap_or_else(|| self.push(hash, key, value(), stamp));
+        }
+        let tag = tag_of(hash);
+        let slots = &self.slots;
+        if let Some(found) = self.index.find_or_insert(tag, at, |at| slots[at].key == key) {
+            return found;
+        }
+        self.tags.push(tag);
+        self.slots.push(Slot { stamp, key, value: value() });
+        at
     }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Guarantee};
+use firesteel_core::Clock;
 use firesteel_state::changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochRecord};
 use firesteel_state::snapshot::recover;
 use firesteel_state::{
@@ -17,6 +18,7 @@ use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Checkpoint, Cursor, Durable};
 use crate::error::{Error, Result};
 use crate::faults::{fail_point, has_fault};
+use crate::progress::{StartDurations, micros};
 use crate::state::StateCell;
 
 /// A checkpoint that has been opened, with the job's state in the program's stores.
@@ -28,6 +30,7 @@ pub(crate) struct Opened {
     pub(crate) again: Option<Again>,
     /// Whether there was nothing to go on from.
     pub(crate) is_new: bool,
+    pub(crate) durations: StartDurations,
 }
 
 /// An epoch that was prepared before the restart, and that not every sink has.
@@ -51,6 +54,8 @@ pub(crate) struct Program<'a> {
     pub(crate) states: Vec<&'a dyn StateCell>,
     pub(crate) inputs: Vec<&'a str>,
     pub(crate) sinks: Vec<SinkAt>,
+    /// How many threads bring back its state.
+    pub(crate) threads: usize,
 }
 
 /// What is stored: the folder's parts, opened.
@@ -61,10 +66,11 @@ struct Stored {
 }
 
 /// Opens the checkpoint, compares it with the program and restores the program's state.
-pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opened> {
+pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>, clock: &dyn Clock) -> Result<Opened> {
+    let started = clock.monotonic();
     let lock = CheckpointLock::acquire(&settings.folder)?;
     fail_point!("open.locked");
-    let mut options = ChangelogOptions::default();
+    let mut options = ChangelogOptions::default().threads(program.threads);
     if let Some(bytes) = settings.segment_bytes {
         options = options.segment_bytes(bytes);
     }
@@ -73,12 +79,14 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
         Some(place) => Snapshots::new(Arc::clone(place)),
         None => Snapshots::in_folder(&settings.folder.join(SNAPSHOTS))?,
     };
+    let snapshots = snapshots.threads(program.threads);
     let budget = settings.memory.map_or_else(MemoryBudget::unlimited, MemoryBudget::new);
     let backend = match &settings.backend {
         Some(backend) => Some(backend.open(&settings.folder.join(BACKEND), &budget)?),
         None => None,
     };
     let mut stored = Stored { log, snapshots, backend };
+    let opened = clock.monotonic();
     let is_new = stored.is_new()?;
     if is_new {
         warn_of_older_results(settings, program);
@@ -104,6 +112,10 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     } else {
         stored.restore(last, &setup, program)?;
     }
+    let durations = StartDurations {
+        open_us: micros(opened.saturating_sub(started)),
+        restore_us: micros(clock.monotonic().saturating_sub(opened)),
+    };
     fail_point!("open.restored");
     let stores: Vec<&dyn StateStore> = program.states.iter().map(|cell| cell.store()).collect();
     for cell in program.states.iter().filter(|cell| known.store(&cell.declared().operator).is_none()) {
@@ -139,7 +151,7 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>) -> Result<Opene
     if again.is_none() {
         durable_checkpoint.truncate(durable.take())?;
     }
-    Ok(Opened { durable: durable_checkpoint, epoch: last, again, is_new })
+    Ok(Opened { durable: durable_checkpoint, epoch: last, again, is_new, durations })
 }
 
 /// A new checkpoint knows nothing of what is in the sinks already.

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::faults::fail_point;
 use crate::graph::Parts;
 use crate::input::{Admission, Admitted, Bound, Input};
-use crate::progress::{BatchProgress, InputProgress, Summary};
+use crate::progress::{BatchProgress, InputProgress, StartDurations, Summary};
 use crate::run::again::ask;
 use crate::run::epoch::OpenEpoch;
 use crate::run::report::{Processed, state_progress};
@@ -47,6 +47,8 @@ pub struct JobRun {
     pub(super) durable: Option<Durable>,
     /// The epoch that the job goes on from.
     pub(super) resumed: Option<Epoch>,
+    /// What opening its checkpoint took.
+    pub(super) start_durations: StartDurations,
     /// An epoch is being run again that was prepared before a restart.
     pub(super) is_again: bool,
     pub(super) started: std::time::Duration,
@@ -118,6 +120,7 @@ impl JobRun {
             epoch_ended: std::time::Duration::ZERO,
             durable: None,
             resumed: None,
+            start_durations: StartDurations::default(),
             is_again: false,
             started,
             summary: Summary::default(),

@@ -9,7 +9,7 @@ use firesteel_window::Timestamp;
 use crate::batch::Batch;
 use crate::graph::{Counted, What};
 use crate::progress::{
-    BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, StateProgress, Summary, per_second, tell,
+    BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, StateProgress, Summary, micros, per_second, tell,
 };
 use crate::run::JobRun;
 use crate::state::{ChangesOf, StateCell};
@@ -40,6 +40,7 @@ impl JobRun {
             guarantee_reason,
             checkpoint: self.durable.as_ref().map(|durable| durable.folder.display().to_string()),
             resumed: self.resumed,
+            durations: self.start_durations,
         };
         tracing::info!(job = %info.job, guarantee = %info.guarantee, reason = %info.guarantee_reason, "the job starts");
         tell(&self.config.listeners, |listener| listener.on_start(&info));
@@ -130,8 +131,4 @@ pub(super) fn state_progress(cell: &dyn StateCell, changes: &Accumulator<Changes
 
 fn counted(counters: &[Counted], what: What) -> u64 {
     counters.iter().filter(|counter| counter.what == what).map(|counter| counter.count.take()).sum()
-}
-
-fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -33,9 +33,12 @@ impl JobRun {
             states: self.parts.states.iter().map(|(cell, _)| &**cell).collect(),
             inputs: self.parts.inputs.iter().map(|input| &**input.name()).collect(),
             sinks: sinks.collect(),
+            threads: self.context.executors(),
         };
-        let opened = open(settings, &program).map_err(|error| error.of_checkpoint(&settings.folder));
-        let Opened { durable, epoch, again, is_new } = opened?;
+        let opened = open(settings, &program, &*config.clock);
+        let opened = opened.map_err(|error| error.of_checkpoint(&settings.folder));
+        let Opened { durable, epoch, again, is_new, durations } = opened?;
+        self.start_durations = durations;
         self.resumed = (!is_new).then_some(Epoch(epoch));
         self.last_epoch = Epoch(epoch);
         let cursor = &durable.cursor;

@@ -8,10 +8,54 @@ use super::Values;
 use crate::changes::Changes;
 use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
-use crate::frame::{Change, FrameWriter};
+use crate::frame::{Change, FrameWriter, Sections};
 use crate::table::eviction;
 use crate::table::{Stamps, Table, reuse};
 use crate::ttl::Times;
+
+/// So many keys are decoded before they are looked for: the processor waits for all of them at once.
+const AHEAD: usize = 32;
+
+/// A key that was written before, with its value if it was not removed.
+struct Loaded<K, V> {
+    hash: u64,
+    key: K,
+    value: Option<V>,
+    touched: Timestamp,
+}
+
+impl<K: StateKey, V: StateValue> Values<K, V> {
+    #[inline]
+    fn decode(&mut self, change: Change<'_>) -> Result<Loaded<K, V>> {
+        let key: K = codec::decode(change.key).map_err(|source| self.setup.undecodable(source))?;
+        let (touched, value) = match change.value {
+            Some(value) => {
+                self.size.add(1, (change.key.len() + value.len()) as u64);
+                let (touched, value) = self.setup.decode_value(value)?;
+                (touched, Some(value))
+            }
+            None => (Timestamp::MIN, None),
+        };
+        Ok(Loaded { hash: (self.hasher)(&key), key, value, touched })
+    }
+
+    #[inline]
+    fn take(&mut self, Loaded { hash, key, value, touched }: Loaded<K, V>) {
+        self.emptied += usize::from(value.is_none());
+        if value.is_none() && self.slots.find(hash, &key).is_none() {
+            return;
+        }
+        let at = self.slots.find_or_push(hash, key, || None, 0);
+        let slot = self.slots.at_mut(at);
+        slot.value = value;
+        slot.stamp = 0;
+        match self.touched.get_mut(at) {
+            Some(at) => *at = touched,
+            None if self.setup.ttl.is_some() => self.touched.push(touched),
+            None => {}
+        }
+    }
+}
 
 impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
     fn as_any(&mut self) -> &mut dyn Any {
@@ -91,28 +135,24 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
     }
 
     fn load(&mut self, change: Change<'_>) -> Result<()> {
-        let key: K = codec::decode(change.key).map_err(|source| self.setup.undecodable(source))?;
-        let (touched, value) = match change.value {
-            Some(value) => {
-                self.size.add(1, (change.key.len() + value.len()) as u64);
-                let (touched, value) = self.setup.decode_value(value)?;
-                (touched, Some(value))
+        let loaded = self.decode(change)?;
+        self.take(loaded);
+        Ok(())
+    }
+
+    fn load_all(&mut self, changes: &mut Sections<'_>) -> Result<()> {
+        if self.slots.len() == 0 {
+            self.slots.reserve(changes.left());
+        }
+        let mut ahead = Vec::with_capacity(AHEAD);
+        while changes.left() > 0 {
+            while ahead.len() < AHEAD
+                && let Some(change) = changes.next_change()
+            {
+                ahead.push(self.decode(change)?);
             }
-            None => (Timestamp::MIN, None),
-        };
-        self.emptied += usize::from(value.is_none());
-        let hash = (self.hasher)(&key);
-        match self.slots.find(hash, &key) {
-            Some(at) => {
-                let slot = self.slots.at_mut(at);
-                slot.value = value;
-                slot.stamp = 0;
-                if let Some(at) = self.touched.get_mut(at) {
-                    *at = touched;
-                }
-            }
-            None if value.is_none() => {}
-            None => _ = self.push(hash, key, value, 0, touched),
+            self.slots.touch(ahead.iter().map(|loaded| loaded.hash));
+            ahead.drain(..).for_each(|loaded| self.take(loaded));
         }
         Ok(())
     }

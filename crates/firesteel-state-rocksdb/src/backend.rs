@@ -64,6 +64,10 @@ pub struct RocksDbBackend {
     _lock: CheckpointLock,
 }
 
+/// Files that a job left behind uncompacted are compacted only when it goes on, as its first committed epoch shows, or
+/// so many bytes that were written: reading what the first batch needs would have to share the processors and the disk.
+const COMPACT_FROM: u64 = 64 << 20;
+
 #[derive(Default)]
 struct Counters {
     keys_read: AtomicU64,
@@ -174,6 +178,9 @@ impl StateBackend for RocksDbBackend {
         let (changes, bytes) = database.apply(epoch, frames, options.page, options.ingest_from)?;
         Counters::add(&self.counters.changes_applied, changes);
         Counters::add(&self.counters.bytes_applied, bytes);
+        if self.counters.bytes_applied.load(Ordering::Relaxed) >= COMPACT_FROM {
+            database.begin_compactions()?;
+        }
         self.account(&database);
         Ok(())
     }
@@ -198,7 +205,10 @@ impl StateBackend for RocksDbBackend {
     }
 
     fn expire(&self, times: &Times) {
-        self.database.read().expire(times);
+        let database = self.database.read();
+        database.expire(times);
+        // An epoch is committed: the job goes on. What fails is tried again with the next one.
+        _ = database.begin_compactions();
     }
 
     fn flush(&self) -> Result<()> {

@@ -30,6 +30,8 @@ pub(crate) struct Database {
     tuning: Arc<Tuning>,
     stores: RwLock<BTreeMap<StoreId, Arc<Store>>>,
     files: AtomicU64,
+    /// Whether nothing is compacted yet of what was there when it was opened.
+    waiting: AtomicBool,
 }
 
 /// The state of one operator.
@@ -102,13 +104,20 @@ impl Database {
         let mut families = vec![ColumnFamilyDescriptor::new("default", tuning.family(&Arc::default()))];
         for name in names.iter().filter(|name| *name != "default") {
             let id = layout::parse_family(name).ok_or_else(|| malformed(folder, &format!("column family {name}")))?;
-            let store = Store::new(id, &tuning);
+            let mut store = Store::new(id, &tuning);
+            store.options.set_disable_auto_compactions(true);
             families.push(ColumnFamilyDescriptor::new(name, store.options.clone()));
             stores.insert(id, Arc::new(store));
         }
         let db = Db::open_cf_descriptors(&options, folder, families).map_err(failed(folder, "open the database"))?;
-        let database =
-            Self { db, folder: folder.to_owned(), tuning, stores: RwLock::new(stores), files: AtomicU64::new(0) };
+        let database = Self {
+            db,
+            folder: folder.to_owned(),
+            tuning,
+            stores: RwLock::new(stores),
+            files: AtomicU64::new(0),
+            waiting: AtomicBool::new(true),
+        };
         database.check_format()?;
         let stores: Vec<_> = database.stores.read().values().cloned().collect();
         for store in &stores {
@@ -134,6 +143,21 @@ impl Database {
         let family = self.family(store)?;
         let options = [("compression_opts", "{max_compressed_bytes_per_kb=512}")];
         self.db.set_options_cf(&family, &options).map_err(self.failed("set an option"))
+    }
+
+    /// Lets RocksDB compact what it found when it was opened.
+    pub(crate) fn begin_compactions(&self) -> Result<()> {
+        if self.waiting.swap(false, Ordering::AcqRel) {
+            for (_, store) in self.stores() {
+                let family = self.family(&store)?;
+                let set = self.db.set_options_cf(&family, &[("disable_auto_compactions", "false")]);
+                if set.is_err() {
+                    self.waiting.store(true, Ordering::Release);
+                }
+                set.map_err(self.failed("begin to compact"))?;
+            }
+        }
+        Ok(())
     }
 
     fn load_markers(&self, store: &Store) -> Result<()> {

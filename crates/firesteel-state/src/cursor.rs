@@ -114,7 +114,7 @@ impl Cursor {
             Some(base) => (Self::decode(&base.extra, base.epoch)?, base.replay_from()),
             None => (Self::default(), first.unwrap_or(0)),
         };
-        for record in log.records_from(from) {
+        for record in log.heads_from(from) {
             let record = record?;
             if record.epoch > last {
                 break;

@@ -20,6 +20,12 @@ pub trait EpochLog: std::fmt::Debug {
 
     /// The records from `epoch` on.
     fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send>;
+
+    /// The records from `epoch` on, perhaps without their frames: what is wanted are boundaries, watermarks and what
+    /// the engine has noted.
+    fn heads_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {
+        self.records_from(epoch)
+    }
 }
 
 impl EpochLog for Changelog {
@@ -34,6 +40,10 @@ impl EpochLog for Changelog {
     fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {
         Box::new(self.records(epoch))
     }
+
+    fn heads_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {
+        Box::new(read_heads(self.disk.clone(), self.segments.clone(), epoch))
+    }
 }
 
 impl EpochLog for ChangelogReader {
@@ -47,6 +57,10 @@ impl EpochLog for ChangelogReader {
 
     fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {
         Box::new(self.records(epoch))
+    }
+
+    fn heads_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {
+        Box::new(read_heads(self.disk.clone(), self.found.segments.clone(), epoch))
     }
 }
 
@@ -157,6 +171,26 @@ pub(super) fn read(
             let path = segment.path;
             let records = wanted.filter_map(move |record| Some(segment::decode(&path, bytes.as_ref()?, record.at)));
             error.into_iter().chain(records)
+        },
+    )
+}
+
+fn read_heads(
+    disk: Arc<dyn Disk>,
+    segments: Vec<Segment>,
+    from: u64,
+) -> impl Iterator<Item = Result<EpochRecord>> + Send {
+    segments.into_iter().filter(move |segment| segment.records.last().is_some_and(|last| last.epoch >= from)).flat_map(
+        move |segment| {
+            let (file, error) = match disk.open_to_read(&segment.path) {
+                Ok(file) => (Some(file), None),
+                Err(error) => (None, Some(Err(error.into()))),
+            };
+            let wanted = segment.records.into_iter().filter(move |record| record.epoch >= from);
+            let (path, mut file) = (segment.path, file);
+            let heads =
+                wanted.filter_map(move |record| Some(segment::decode_head(&path, file.as_mut()?.as_mut(), record.at)));
+            error.into_iter().chain(heads)
         },
     )
 }

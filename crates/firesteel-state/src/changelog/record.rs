@@ -103,17 +103,21 @@ impl EpochRecord {
         })
     }
 
+    /// The record without its frames, of the bytes of its head.
+    pub(super) fn decode_head(epoch: u64, head: &[u8]) -> Option<Self> {
+        let Head { batches, watermarks, extra } = codec::decode(head).ok()?;
+        Some(Self { epoch, batches, watermarks, extra, frames: vec![] })
+    }
+
     pub(super) fn decode(epoch: u64, payload: &[u8]) -> Option<Self> {
         let mut bytes = Bytes::new(payload);
         let length = usize::try_from(bytes.u64()?).ok()?;
-        let head: Head = codec::decode(bytes.take(length)?).ok()?;
-        let mut frames = vec![];
+        let mut record = Self::decode_head(epoch, bytes.take(length)?)?;
         while !bytes.is_empty() {
             let shard = Shard { store: StoreId(bytes.u16()?), group: KeyGroup(bytes.u16()?) };
             let length = usize::try_from(bytes.u64()?).ok()?;
-            frames.push(Frame::from_bytes(shard, bytes.take(length)?.to_vec())?);
+            record.frames.push(Frame::from_bytes(shard, bytes.take(length)?.to_vec())?);
         }
-        let Head { batches, watermarks, extra } = head;
-        Some(Self { epoch, batches, watermarks, extra, frames })
+        Some(record)
     }
 }

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use firesteel_disk::Reading;
+
 use super::inspect::RecordReport;
 use super::record::EpochRecord;
 use crate::error::{Result, StateError};
@@ -214,6 +216,29 @@ pub(super) fn decode(path: &Path, bytes: &[u8], at: u64) -> Result<EpochRecord> 
         return Err(damaged("the record has changed since the changelog was opened"));
     };
     decode_payload(path, at, header.flags, header.epoch, header.unpacked, payload)
+}
+
+/// Reads what the record that begins at `at` says of its epoch, without what changed in it: a small part of the record,
+/// unless that is compressed. Its checksum was looked at when the changelog was opened.
+pub(super) fn decode_head(path: &Path, file: &mut dyn Reading, at: u64) -> Result<EpochRecord> {
+    let mut part = |from: u64, length: usize| -> Result<Vec<u8>> {
+        let mut bytes = vec![0; length];
+        let read = file.read_at(from, &mut bytes)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    };
+    let changed = || StateError::damaged(path, at, "the record has changed since the changelog was opened");
+    let header = RecordHeader::decode(&part(at, RECORD_HEADER)?).ok_or_else(changed)?;
+    let length = header.length().ok_or_else(changed)?;
+    if header.flags & COMPRESSED != 0 {
+        let record = decode(path, &part(at, length)?, 0)?;
+        return Ok(EpochRecord { frames: vec![], ..record });
+    }
+    let payload = at + RECORD_HEADER as u64;
+    let of_head = part(payload, 8)?.try_into().map(u64::from_le_bytes).ok();
+    let of_head = of_head.filter(|length| length.checked_add(8).is_some_and(|end| end <= header.stored));
+    let of_head = of_head.and_then(|length| usize::try_from(length).ok()).ok_or_else(changed)?;
+    EpochRecord::decode_head(header.epoch, &part(payload + 8, of_head)?).ok_or_else(changed)
 }
 
 /// Reads the payload of a record, whose checksum fits.

@@ -95,11 +95,13 @@ pub(crate) fn open(settings: &Checkpoint, program: &Program<'_>, clock: &dyn Clo
     fail_point!("open.begun");
     let manifests = stored.manifests()?;
     let held = stored.held(&manifests)?;
-    let (last, again) = decide(&stored.log, held, settings, program, &stored.cursor(&manifests, u64::MAX)?)?;
+    let at_end = stored.cursor(&manifests, u64::MAX)?;
+    let (last, again) = decide(&stored.log, held, settings, program, &at_end)?;
     if again.is_none() && stored.log.last_epoch().is_some() {
         stored.log.mark(last)?;
     }
-    let mut cursor = stored.cursor(&manifests, last)?;
+    let is_end = stored.log.last_epoch().is_none_or(|end| end <= last);
+    let mut cursor = if is_end { at_end } else { stored.cursor(&manifests, last)? };
     let catalog = manifests.last().map(|manifest| manifest.catalog.clone());
     let known = catalog.unwrap_or(Catalog::new(KeyGroups::default()));
     cursor.is_described(&known, &stored.snapshots.place())?;

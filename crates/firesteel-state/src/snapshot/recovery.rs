@@ -191,35 +191,8 @@ impl Recovery<'_> {
         self.base.as_ref().map_or(0, |base| base.through(shard))
     }
 
-    /// Hands everything to `image` and `change`, in the order in which it is to be applied: images, then the changes
-    /// behind them, with their epochs.
-    ///
-    /// # Errors
-    /// When something cannot be read, and the first error of a receiver.
-    pub fn replay(
-        &self,
-        image: impl FnMut(u64, Frame) -> Result<()>,
-        mut change: impl FnMut(u64, Frame) -> Result<()>,
-    ) -> Result<()> {
-        if let Some(base) = &self.base {
-            fail_point!("restore.images");
-            self.snapshots.images(base, image)?;
-        }
-        fail_point!("restore.changes");
-        for record in self.tail() {
-            let record = record?;
-            fail_point!("restore.change");
-            for frame in record.frames {
-                if record.epoch > self.through(frame.shard()) {
-                    change(record.epoch, frame)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// As [`replay`](Self::replay), on several threads: first images, in any order, then the changes of one record
-    /// after the other, those of different shards in any order. A record's frames are handed over in up to `parts`.
+    /// Hands everything to `image` and `change`, on several threads: first images, in any order, then the changes of one
+    /// record after the other, those of different shards in any order. A record's frames are handed over in up to `parts`.
     fn replay_at_once(
         &self,
         image: impl Fn(u64, Frame) -> Result<()> + Sync,
@@ -247,7 +220,7 @@ impl Recovery<'_> {
     /// Restores stores that keep everything in memory. Operators that are no longer there are passed over.
     ///
     /// # Errors
-    /// As [`replay`](Self::replay), and those of [`StateStore::restore`].
+    /// When something cannot be read, and those of [`StateStore::restore`].
     pub fn restore_stores(&self, stores: &[&dyn StateStore]) -> Result<()> {
         let restore = |epoch: u64, frame: &Frame| {
             let store = stores.iter().find(|store| store.schema().id == frame.shard().store);
@@ -261,7 +234,7 @@ impl Recovery<'_> {
     /// by shard, as far as its markers say.
     ///
     /// # Errors
-    /// As [`replay`](Self::replay), and those of the backend; [`StateError::Gap`] when the backend is ahead of the
+    /// When something cannot be read, and those of the backend; [`StateError::Gap`] when the backend is ahead of the
     /// changelog, which must have lost records then.
     pub fn restore_backend(&self, backend: &dyn StateBackend) -> Result<()> {
         for (shard, marker) in backend.shards()? {

@@ -74,12 +74,10 @@ impl<K, T> Slots<K, T> {
         at
     }
 
-    /// Makes room for so many slots in an empty table.
+    /// Makes room in the index of an empty table for so many slots.
     pub(crate) fn reserve(&mut self, count: usize) {
         if count > 0 && count < Index::MAX {
-            self.slots.reserve_exact(count);
-            self.tags.reserve_exact(count);
-            self.index.rebuild(&self.tags, count);
+            self.index.rebuild(std::iter::empty(), count);
         }
     }
 
@@ -187,7 +185,7 @@ impl<K: Eq, T> Slots<K, T> {
         }
         let tag = tag_of(hash);
         let slots = &self.slots;
-        if let Some(found) = self.index.find_or_insert(tag, at, |at| slots[at].key == key) {
+        if let Some(found) = self.index.find_or_insert(tag, at, |at| slots.at(at).key == key) {
             return found;
         }
         self.tags.push(tag);

@@ -44,6 +44,9 @@ impl SnapshotStore for Kept {
     fn get(&self, name: &str) -> firesteel_state::Result<Vec<u8>> {
         self.snapshots.get(name)
     }
+    fn get_part(&self, name: &str, from: u64, length: u64) -> firesteel_state::Result<Vec<u8>> {
+        self.snapshots.get_part(name, from, length)
+    }
     fn list(&self) -> firesteel_state::Result<Vec<String>> {
         self.snapshots.list()
     }

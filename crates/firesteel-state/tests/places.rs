@@ -15,6 +15,8 @@ enum Fault {
     Nameless,
     CutsLongFiles,
     KeepsTheFirst,
+    PartsFromTheStart,
+    RefusesPartsBehindTheEnd,
     ListsTwice,
     HidesEmptyFiles,
     MissingIsEmpty,
@@ -81,6 +83,17 @@ impl SnapshotStore for Place {
         }
     }
 
+    fn get_part(&self, name: &str, from: u64, length: u64) -> Result<Vec<u8>> {
+        let bytes = self.get(name)?;
+        let from = usize::try_from(from).unwrap();
+        if self.fault == Fault::RefusesPartsBehindTheEnd && from > bytes.len() {
+            return Err(failed("get"));
+        }
+        let length = usize::try_from(length).unwrap();
+        let part = bytes.iter().skip(if self.fault == Fault::PartsFromTheStart { 0 } else { from });
+        Ok(part.take(length).copied().collect())
+    }
+
     fn list(&self) -> Result<Vec<String>> {
         let files = self.files.lock().unwrap();
         let mut names: Vec<String> = files.keys().cloned().collect();
@@ -121,6 +134,8 @@ fn every_broken_place_is_told_which_rule_it_breaks() {
         (F::Nameless, "P1"),
         (F::CutsLongFiles, "P2"),
         (F::KeepsTheFirst, "P3"),
+        (F::PartsFromTheStart, "P12"),
+        (F::RefusesPartsBehindTheEnd, "P12"),
         (F::ListsTwice, "P4"),
         (F::HidesEmptyFiles, "P4"),
         (F::MissingIsEmpty, "P5"),
@@ -148,6 +163,9 @@ impl SnapshotStore for Folder {
     }
     fn get(&self, name: &str) -> Result<Vec<u8>> {
         self.0.get(name)
+    }
+    fn get_part(&self, name: &str, from: u64, length: u64) -> Result<Vec<u8>> {
+        self.0.get_part(name, from, length)
     }
     fn list(&self) -> Result<Vec<String>> {
         self.0.list()

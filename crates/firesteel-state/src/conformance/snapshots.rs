@@ -25,6 +25,7 @@ const PARALLEL: Rule = Rule("P8", "files can be put and got beside each other");
 const SNAPSHOTS: Rule = Rule("P9", "incremental snapshots, retention and copies hold what they should");
 const WHOLE: Rule = Rule("P10", "a snapshot that was cut short is none, and harms no other");
 const DAMAGE: Rule = Rule("P11", "a changed, cut or missing file is an error");
+const PARTS: Rule = Rule("P12", "a part of a file is the bytes that stand there, as far as the file goes");
 
 fn names(rule: Rule, place: &dyn SnapshotStore) -> Vec<String> {
     let mut names = rule.ok(place.list(), || "listing".into());
@@ -58,6 +59,18 @@ pub(super) fn files<S: SnapshotStore>(place: S, reopen: &impl Fn(S) -> S) {
         put(KEEPS, &place, name, bytes);
         holds(KEEPS, &place, name, bytes);
     }
+    for (name, bytes) in contents {
+        let end = bytes.len();
+        for (from, length) in
+            [(0, end), (end / 3, end / 2), (0, 0), (end / 2, end), (end, 1), (end + 10, 5), (1, usize::MAX)]
+        {
+            let got = place.get_part(name, from as u64, length as u64);
+            let got = PARTS.ok(got, || format!("getting {length} bytes of {name} from byte {from} on"));
+            let expected = &bytes[from.min(end)..from.saturating_add(length).min(end).max(from.min(end))];
+            PARTS.check(got == expected, || format!("{length} bytes of {name} from byte {from} on are {}", got.len()));
+        }
+    }
+    PARTS.check(place.get_part("missing", 0, 1).is_err(), || "a part of a missing file was got".into());
     let expected: Vec<&str> = contents.iter().map(|(name, _)| *name).collect();
     LISTS.check(names(LISTS, &place) == expected, || format!("it lists {:?}", names(LISTS, &place)));
 

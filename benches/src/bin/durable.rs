@@ -83,6 +83,10 @@ struct Resume {
     #[arg(long, requires = "only")]
     folder: Option<PathBuf>,
 
+    /// Events of the first batch, each of another key.
+    #[arg(long, default_value_t = resume::BATCH as usize, value_parser = positive)]
+    batch: usize,
+
     /// Worker threads.
     #[arg(long, default_value_t = 2, value_parser = positive)]
     threads: usize,
@@ -236,10 +240,10 @@ fn measure_overhead(options: &Overhead) -> Result<bool, Box<dyn std::error::Erro
 /// Makes state, stops, and starts again: on a snapshot, on what is kept locally, and where that is lost.
 fn measure_resume(options: &Resume) -> Result<bool, Box<dyn std::error::Error>> {
     let keys = (options.megabytes as u64 * 1_000_000).div_ceil(resume::BYTES);
-    let setting = (keys, options.threads);
+    let setting = resume::Setting { keys, threads: options.threads, batch: options.batch as u64 };
     if let (Some(folder), Some(way)) = (&options.folder, options.only) {
         if !folder.join("changelog").exists() {
-            let made = resume::run(keys, folder, options.threads, |checkpoint| way.backend(checkpoint));
+            let made = resume::run(setting, folder, |checkpoint| way.backend(checkpoint));
             println!("made in {:.1} s", made.whole);
             return Ok(true);
         }
@@ -255,7 +259,11 @@ fn measure_resume(options: &Resume) -> Result<bool, Box<dyn std::error::Error>> 
             let _ = std::fs::remove_dir_all(&folder);
         }
     }
-    println!("{} MB of state, {keys} keys, {} threads\n{}", options.megabytes, options.threads, resume::Table(&rows));
+    let Resume { megabytes, threads, batch, .. } = options;
+    println!(
+        "{megabytes} MB of state, {keys} keys, {threads} threads, first batch of {batch}\n{}",
+        resume::Table(&rows)
+    );
     Ok(true)
 }
 
@@ -303,9 +311,9 @@ impl Way {
         }
     }
 
-    fn measure(self, (keys, threads): (u64, usize), folder: &Path) -> resume::Row {
+    fn measure(self, setting: resume::Setting, folder: &Path) -> resume::Row {
         let between = |folder: &Path| self.between(folder);
-        resume::Row::measure(self.what(), (keys, threads), folder, between, |checkpoint| self.backend(checkpoint))
+        resume::Row::measure(self.what(), setting, folder, between, |checkpoint| self.backend(checkpoint))
     }
 }
 

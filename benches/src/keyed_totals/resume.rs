@@ -1,7 +1,7 @@
 //! How long a job with much state takes until its first batch is done when it is started again.
 //!
-//! The state is a count and a sum for each of so many keys: 24 bytes a key before anything is added to them. The first
-//! batch has one event for each of 262,144 keys that stand everywhere in the state: it reads nearly all of its pages.
+//! The state is a count and a sum for each of so many keys: 24 bytes a key before anything is added to them. The events of
+//! the first batch are of keys that stand everywhere in the state: 262,144 of them read nearly all of its pages.
 
 use std::fmt;
 use std::fs;
@@ -19,8 +19,19 @@ use crate::stopwatch::Stopwatch;
 /// Bytes of a key with its count and sum.
 pub const BYTES: u64 = 24;
 
-/// Events of a micro-batch. The first one after the restart has as many.
-const BATCH: u64 = 1 << 18;
+/// Events of a micro-batch of the run that makes the state.
+pub const BATCH: u64 = 1 << 18;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Keys with state.
+    pub keys: u64,
+    /// Worker threads.
+    pub threads: usize,
+    /// Events of the first batch after the restart, each of another key.
+    pub batch: u64,
+}
 
 /// Seconds of a job that is started on a checkpoint.
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,16 +70,16 @@ impl Row {
     #[must_use]
     pub fn measure(
         what: &'static str,
-        (keys, threads): (u64, usize),
+        setting: Setting,
         folder: &Path,
         between: impl Fn(&Path),
         backend: impl Fn(Checkpoint) -> Checkpoint,
     ) -> Self {
         let is_there = folder.join("changelog").exists();
-        let made = if is_there { Times::default() } else { run(keys, folder, threads, &backend) };
+        let made = if is_there { Times::default() } else { run(setting, folder, &backend) };
         between(folder);
         let megabytes = PARTS.map(|part| size_of_folder(&folder.join(part)) / 1_000_000);
-        Self { what, megabytes, made, resumed: run(keys, folder, threads, backend) }
+        Self { what, megabytes, made, resumed: run(setting, folder, backend) }
     }
 }
 
@@ -105,23 +116,24 @@ impl fmt::Display for Table<'_> {
     }
 }
 
-/// Gives each of `keys` keys its first event, or, where a job has done so in the folder, one batch more.
+/// Gives each of the keys its first event, or, where a job has done so in the folder, one batch more.
 ///
 /// # Panics
 /// If the disk fails.
 #[must_use]
-pub fn run(keys: u64, folder: &Path, threads: usize, backend: impl Fn(Checkpoint) -> Checkpoint) -> Times {
+pub fn run(setting: Setting, folder: &Path, backend: impl Fn(Checkpoint) -> Checkpoint) -> Times {
     let again = folder.join("changelog").exists();
+    let Setting { keys, threads, batch } = if again { setting } else { Setting { batch: BATCH, ..setting } };
     let watch = Stopwatch::start();
     let first = First(Arc::new(Mutex::new((watch, Times::default()))));
     let job = StreamingContext::builder("resumed")
         .threads(threads)
-        .limits(BatchLimits::default().records(BATCH))
+        .limits(BatchLimits::default().records(batch))
         .checkpoint(backend(Checkpoint::in_folder(folder)))
         .listener(first.clone())
         .build()
         .expect("the executors start");
-    job.read_named("numbers", Numbers(if again { keys + BATCH } else { keys }))
+    job.read_named("numbers", Numbers(if again { keys + batch } else { keys }))
         .map(move |number| (number % keys, (number % 100).cast_signed()))
         .running_aggregate((Count, Sum))
         .named("totals")
@@ -164,7 +176,8 @@ mod tests {
     fn a_job_goes_on_with_one_batch_more() {
         let folder = tempfile::tempdir().unwrap();
         let small = |checkpoint: Checkpoint| checkpoint.snapshot_after(1_000);
-        let row = Row::measure("in memory", (1_000, 2), folder.path(), |_| (), small);
+        let row =
+            Row::measure("in memory", Setting { keys: 1_000, threads: 2, batch: 100 }, folder.path(), |_| (), small);
         for times in [row.made, row.resumed] {
             assert!(times.first_batch > 0.0 && times.first_batch <= times.whole, "{times:?}");
         }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use firesteel_state::snapshot::part_of;
 use firesteel_state::{Class, Result, SnapshotStore, StateError};
 use object_store::path::Path;
 use object_store::{Error, ObjectStore, ObjectStoreExt, PutPayload};
@@ -95,9 +96,7 @@ impl SnapshotStore for ObjectSnapshots {
             return Ok(bytes.into());
         }
         // Stores differ in what they say where a file ends before the part does. What the whole object says holds.
-        let bytes = self.get(name)?;
-        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-        Ok(bytes[place(from)..place(to)].to_vec())
+        Ok(part_of(self.get(name)?, from, length))
     }
 
     fn list(&self) -> Result<Vec<String>> {

@@ -61,7 +61,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::manifest::{ImageRef, Manifest};
-pub use self::place::{FolderStore, SnapshotStore};
+pub use self::place::{FolderStore, SnapshotStore, part_of};
 pub use self::recovery::{Recovery, recover};
 pub use self::writer::SnapshotWriter;
 use crate::error::{Result, StateError};

@@ -1,5 +1,8 @@
 //! Keyed processes: records in order, timers of both kinds in order, and what a restart keeps of them.
 
+use std::marker::PhantomData;
+
+use firesteel_core::Key;
 use firesteel_state::{Declaration, Fired, List, Result, StateOptions, Timers, Ttl, Value};
 use firesteel_streaming::{KeyedProcess, ProcessContext};
 use firesteel_testkit::{TestJob, timeline};
@@ -99,16 +102,22 @@ pub(crate) fn timers_fire_in_order_whatever_the_restarts(ways: &[Way]) {
     }
 }
 
-/// Keeps a value for three seconds.
-struct Forgetful;
+/// Counts the records of each key, until none has come for three seconds.
+pub(crate) struct Forgetful<K>(PhantomData<fn(K)>);
 
-impl KeyedProcess for Forgetful {
-    type Key = String;
+impl<K> Forgetful<K> {
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<K: Key> KeyedProcess for Forgetful<K> {
+    type Key = K;
     type In = ();
-    type Out = String;
+    type Out = (K, u64);
     type State = Value<u64>;
 
-    fn declare(&self, states: &mut Declaration<String>) -> Value<u64> {
+    fn declare(&self, states: &mut Declaration<K>) -> Value<u64> {
         states.value_with("count", StateOptions::default().ttl(Ttl::after(seconds(3))))
     }
 
@@ -118,8 +127,8 @@ impl KeyedProcess for Forgetful {
             *count += 1;
             *count
         })?;
-        let row = format!("{}{new}", ctx.key());
-        ctx.emit(row);
+        let key = ctx.key().clone();
+        ctx.emit((key, new));
         Ok(())
     }
 }
@@ -127,6 +136,7 @@ impl KeyedProcess for Forgetful {
 pub(crate) fn values_have_limited_lives(ways: &[Way]) {
     let expected = ["a1 b1", "a2", "a3", "b1", "b2", "∅", "∅", "b1"].map(|rows| rows.trim_matches('∅'));
     check(ways, &words("a b | a | a | b | b | ∅ | ∅ | b"), &[&expected], |_, words, out| {
-        out.write(words.map(|word| (word, ())).process("forgetful", Forgetful));
+        let counts = words.map(|word| (word, ())).process("forgetful", Forgetful::new());
+        out.write(counts.map(|(word, count)| format!("{word}{count}")));
     });
 }

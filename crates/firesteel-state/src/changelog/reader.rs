@@ -155,42 +155,43 @@ impl Found {
     }
 }
 
+/// The records from an epoch on. A segment is read as a whole when its first record is wanted.
 pub(super) fn read(
     disk: Arc<dyn Disk>,
     segments: Vec<Segment>,
     from: u64,
 ) -> impl Iterator<Item = Result<EpochRecord>> {
-    segments.into_iter().filter(move |segment| segment.records.last().is_some_and(|last| last.epoch >= from)).flat_map(
-        move |segment| {
-            let bytes = disk.read(&segment.path);
-            let wanted = segment.records.into_iter().filter(move |record| record.epoch >= from);
-            let (bytes, error) = match bytes {
-                Ok(bytes) => (Some(bytes), None),
-                Err(error) => (None, Some(Err(error.into()))),
-            };
-            let path = segment.path;
-            let records = wanted.filter_map(move |record| Some(segment::decode(&path, bytes.as_ref()?, record.at)));
-            error.into_iter().chain(records)
-        },
-    )
+    let open = move |path: &Path| Ok(disk.read(path)?);
+    read_with(segments, from, open, |path, bytes, at| segment::decode(path, bytes, at))
 }
 
+/// The records from an epoch on, without their frames, of which as little as possible is read.
 fn read_heads(
     disk: Arc<dyn Disk>,
     segments: Vec<Segment>,
     from: u64,
 ) -> impl Iterator<Item = Result<EpochRecord>> + Send {
+    let open = move |path: &Path| Ok(disk.open_to_read(path)?);
+    read_with(segments, from, open, |path, file, at| segment::decode_head(path, file.as_mut(), at))
+}
+
+/// The records from an epoch on: `open` is called once for each segment, and `decode` for each record in it.
+fn read_with<T>(
+    segments: Vec<Segment>,
+    from: u64,
+    open: impl Fn(&Path) -> Result<T>,
+    decode: impl Fn(&Path, &mut T, u64) -> Result<EpochRecord> + Copy,
+) -> impl Iterator<Item = Result<EpochRecord>> {
     segments.into_iter().filter(move |segment| segment.records.last().is_some_and(|last| last.epoch >= from)).flat_map(
         move |segment| {
-            let (file, error) = match disk.open_to_read(&segment.path) {
-                Ok(file) => (Some(file), None),
-                Err(error) => (None, Some(Err(error.into()))),
+            let (mut opened, error) = match open(&segment.path) {
+                Ok(opened) => (Some(opened), None),
+                Err(error) => (None, Some(Err(error))),
             };
             let wanted = segment.records.into_iter().filter(move |record| record.epoch >= from);
-            let (path, mut file) = (segment.path, file);
-            let heads =
-                wanted.filter_map(move |record| Some(segment::decode_head(&path, file.as_mut()?.as_mut(), record.at)));
-            error.into_iter().chain(heads)
+            let path = segment.path;
+            let records = wanted.filter_map(move |record| Some(decode(&path, opened.as_mut()?, record.at)));
+            error.into_iter().chain(records)
         },
     )
 }

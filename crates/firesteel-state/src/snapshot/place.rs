@@ -31,11 +31,7 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// # Errors
     /// As [`get`](Self::get).
     fn get_part(&self, name: &str, from: u64, length: u64) -> Result<Vec<u8>> {
-        let mut bytes = self.get(name)?;
-        let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(bytes.len());
-        let (from, to) = (place(from), place(from.saturating_add(length)));
-        bytes.truncate(to);
-        Ok(bytes.split_off(from))
+        Ok(part_of(self.get(name)?, from, length))
     }
 
     /// The names of all files.
@@ -49,6 +45,16 @@ pub trait SnapshotStore: Send + Sync + 'static {
     /// # Errors
     /// When it cannot be removed.
     fn delete(&self, name: &str) -> Result<()>;
+}
+
+/// A part of a whole file, as [`SnapshotStore::get_part`] cuts it: `length` bytes from byte `from` on, fewer where the
+/// file ends before.
+#[must_use]
+pub fn part_of(mut file: Vec<u8>, from: u64, length: u64) -> Vec<u8> {
+    let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(file.len());
+    let (from, to) = (place(from), place(from.saturating_add(length)));
+    file.truncate(to);
+    file.split_off(from)
 }
 
 /// Snapshots in a local folder.

@@ -64,20 +64,22 @@ fn main() -> firesteel::Result<()> {
     stop_on_ctrl_c(&job);
 
     let alerts = job
-        .read_named("sales", TextFiles::all(options.paths))
+        .read(TextFiles::all(options.paths))
+        .named("sales")
         .filter(|line| !line.starts_with("InvoiceNo,")) // the names of the columns
         .try_map(|line| line.parse::<Sale>())
         .event_time(|sale| sale.at, Watermark::bounded(minutes(0))) // the sales are in order
         .flat_map(|sale| sale.customer.map(|customer| (customer, sale)))
         .key_by(|(customer, _)| *customer)
         .map_values(|(_, sale)| sale)
-        .process("velocity", VelocityCheck)
+        .process(VelocityCheck)
+        .named("velocity")
         .repartition(1)
         .map_partitions(in_order);
     match &options.output {
         Some(folder) => alerts.write(TextFileSink::new(folder)),
         None => alerts.write(if options.json { Console::json() } else { Console::table() }),
-    }
+    };
     job.run(Trigger::AvailableNow)
 }
 

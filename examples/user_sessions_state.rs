@@ -72,20 +72,21 @@ fn main() -> firesteel::Result<()> {
     let files = TextFiles::all(options.paths);
     let files = if options.follow { files.follow() } else { files };
     let (open, watched) = (job.side_output("open"), clock.clone());
-    let mut visits = job
-        .read_named("log", files)
+    let mut spec = MapSpec::new().timeout(options.idle);
+    if options.open {
+        spec = spec.snapshots_to(&open);
+        open.stream().count().map(|open| OpenVisits { open }).write(Console::json().title("open visits"));
+    }
+    let visits = job
+        .read(files)
+        .named("log")
         .try_map(|line| line.parse::<Click>())
         .map(move |click| {
             watched.show(click.at);
             (click.client, click)
         })
-        .map_with_state(visit)
-        .named("visits")
-        .timeout(options.idle);
-    if options.open {
-        visits = visits.snapshots_to(&open);
-        open.stream().count().map(|open| OpenVisits { open }).write(Console::json().title("open visits"));
-    }
+        .map_with_state_with(spec, visit)
+        .named("visits");
     visits.write(if options.json { Console::json() } else { Console::table() });
 
     job.run(if options.follow { Trigger::AsSoonAsPossible } else { Trigger::AvailableNow })

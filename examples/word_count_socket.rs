@@ -41,7 +41,7 @@ fn main() -> firesteel::Result<()> {
 
     let lines = SocketText::connect(options.server);
     let lines = if options.once { lines.end_on_close() } else { lines };
-    let counts = job.receive(lines).flat_map(|line| words(&line)).count_by_value().shared();
+    let counts = job.receive(lines).flat_map(|line| words(&line)).count_by_value();
 
     counts
         .clone()

@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 use firesteel_core::{Lineage, PairOps, RddOps};
-use firesteel_streaming::{DStream, Stream, StreamingContext};
+use firesteel_streaming::{Stream, StreamingContext};
 use firesteel_testkit::{TestBuilder, TestJob};
 
 /// Runs `case` under every way of running tasks.
@@ -24,7 +24,7 @@ fn everywhere(case: impl Fn(TestJob)) {
 }
 
 /// `1..4 | 5..8 | 9..12` in two partitions.
-fn twelve(test: &TestJob) -> Stream<impl DStream<Item = i64> + use<>> {
+fn twelve(test: &TestJob) -> Stream<i64> {
     test.script_in(2, [vec![1, 2, 3, 4], vec![5, 6, 7, 8], vec![9, 10, 11, 12]])
 }
 
@@ -135,7 +135,7 @@ mod case_2_keyed_operators {
     use super::*;
 
     /// `a,a,b | "","" | ∅`, each with a 1.
-    fn ones(test: &TestJob) -> Stream<impl DStream<Item = (String, i32)> + use<>> {
+    fn ones(test: &TestJob) -> Stream<(String, i32)> {
         test.script(letters(["a a b", "- -", ""])).map(|letter| (letter, 1))
     }
 
@@ -158,7 +158,7 @@ mod case_2_keyed_operators {
     #[test]
     fn reduce_by_key_then_map_values() {
         everywhere(|test| {
-            let sums = ones(&test).reduce_by_key(|a, b| a + b).shared();
+            let sums = ones(&test).reduce_by_key(|a, b| a + b);
             let more = test.record(sums.clone().map_values(|sum| sum + 10));
             let sums = test.record(sums);
             test.run().unwrap();
@@ -196,8 +196,8 @@ mod case_2_keyed_operators {
 mod case_3_union_and_transform {
     use super::*;
 
-    fn input(test: &TestJob) -> Stream<impl DStream<Item = i64> + Clone + use<>> {
-        test.script_in(2, [vec![1, 2, 3, 4], vec![101, 102, 103, 104], vec![201, 202, 203, 204]]).shared()
+    fn input(test: &TestJob) -> Stream<i64> {
+        test.script_in(2, [vec![1, 2, 3, 4], vec![101, 102, 103, 104], vec![201, 202, 203, 204]])
     }
 
     fn runs(length: i64) -> Vec<Vec<i64>> {
@@ -273,13 +273,13 @@ mod case_3_union_and_transform {
 mod case_4_joins_within_a_batch {
     use super::*;
 
-    type Side<V> = Stream<firesteel_streaming::BoxStream<(String, V)>>;
+    type Side<V> = Stream<(String, V)>;
 
     /// Left `a,b | a,"" | "" | ∅` with 1; right `a,b | b,"" | ∅ | ""` with x.
     fn sides(test: &TestJob) -> (Side<u8>, Side<char>) {
         let batch = |words: &str| words.split_whitespace().map(|word| word.replace('-', "")).collect::<Vec<_>>();
-        let left = test.script(["a b", "a -", "-", ""].map(batch)).map(|key| (key, 1)).boxed();
-        let right = test.script(["a b", "b -", "", "-"].map(batch)).map(|key| (key, 'x')).boxed();
+        let left = test.script(["a b", "a -", "-", ""].map(batch)).map(|key| (key, 1));
+        let right = test.script(["a b", "b -", "", "-"].map(batch)).map(|key| (key, 'x'));
         (left, right)
     }
 

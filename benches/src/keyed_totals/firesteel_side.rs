@@ -85,7 +85,8 @@ fn start(
         .listener(listener)
         .build()
         .expect("the executors start");
-    job.read_named("numbers", Numbers(count + more))
+    job.read(Numbers(count + more))
+        .named("numbers")
         .map(
             move |number| {
                 if number < count { (events.key(number), KeyedEvents::value(number)) } else { (number - count, 0) }

@@ -33,7 +33,8 @@ pub fn run(data: &'static AdEvents, times: u64, setting: Setting, folder: Option
         None => job,
     };
     let job = job.build().expect("the executors start");
-    job.read_named("events", Repeated { events: &data.events, times })
+    job.read(Repeated { events: &data.events, times })
+        .named("events")
         .filter(|event| event.kind == COUNTED_KIND)
         .map(|event| (data.campaigns[event.ad as usize], event.ts))
         .event_time(|event| Timestamp::from_micros(event.1), Watermark::bounded(Duration::micros(DELAY)))

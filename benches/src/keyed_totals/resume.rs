@@ -133,7 +133,8 @@ pub fn run(setting: Setting, folder: &Path, backend: impl Fn(Checkpoint) -> Chec
         .listener(first.clone())
         .build()
         .expect("the executors start");
-    job.read_named("numbers", Numbers(if again { keys + batch } else { keys }))
+    job.read(Numbers(if again { keys + batch } else { keys }))
+        .named("numbers")
         .map(move |number| (number % keys, (number % 100).cast_signed()))
         .running_aggregate((Count, Sum))
         .named("totals")

@@ -128,7 +128,7 @@ fn a_job_that_is_killed_goes_on_although_its_sink_cannot_tell_and_its_log_forget
         let checkpoint = Checkpoint::in_folder(root.join("checkpoint")).every_batch();
         let job = StreamingContext::builder("logged").threads(2).limits(limits).checkpoint(checkpoint).build().unwrap();
         let log = WriteAheadLog::new(root.join("wal"), lines(0, 0)).segment_bytes(2_000);
-        job.read_named("lines", log).write(results.clone());
+        job.read(log).named("lines").write(results.clone());
         job
     };
     let job = build(folder.path(), &results);
@@ -159,7 +159,7 @@ fn with_a_checkpoint_and_a_sink_of_files_the_job_is_exactly_once() {
         let limits = BatchLimits::default().records(300);
         let builder = StreamingContext::builder("logged").threads(2).limits(limits).listener(log.clone());
         let job = builder.checkpoint(checkpoint).build().unwrap();
-        job.read_named("lines", WriteAheadLog::new(&wal, socket)).write(sink);
+        job.read(WriteAheadLog::new(&wal, socket)).named("lines").write(sink);
         assert_eq!(job.run(Trigger::AsSoonAsPossible).is_err(), failing);
         log.events().into_iter().find_map(|event| match event {
             JobEvent::Started(info) => Some(info.guarantee),

@@ -8,6 +8,7 @@ compile_error!("Firesteel turns panics of user code into task failures: build wi
 
 mod accumulator;
 mod actions;
+mod block;
 mod broadcast;
 mod clock;
 mod context;
@@ -30,6 +31,7 @@ mod task;
 
 pub use accumulator::{Accumulate, Accumulator, Listed, Max, Min};
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
+pub use block::Blocks;
 pub use broadcast::Broadcast;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::{Context, Settings};

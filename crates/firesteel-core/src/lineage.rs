@@ -138,6 +138,18 @@ pub trait Lineage: Send + Sync + 'static {
     fn is_stateful(&self) -> bool {
         false
     }
+
+    /// Whether computing a partition needs to know the position of each record in its source. It is asked of what is
+    /// computed in one task; [`TaskContext::want_positions`](crate::TaskContext::want_positions) follows from it.
+    fn wants_positions(&self) -> bool {
+        let mut wants = false;
+        self.dependencies(&mut |dependency| {
+            if let Dependency::Narrow(parent) = dependency {
+                wants |= parent.wants_positions();
+            }
+        });
+        wants
+    }
 }
 
 /// The lineage as text: one line per RDD, a deeper indent behind each shuffle, as Spark prints it.

@@ -83,6 +83,7 @@ pub struct TaskContext {
     cancelled: Arc<AtomicBool>,
     position: Cell<Option<u64>>,
     positions_wanted: Cell<bool>,
+    in_blocks: Cell<bool>,
     origin: RefCell<Option<Arc<str>>>,
     origin_number: Cell<u32>,
     culprit: RefCell<Option<Operator>>,
@@ -113,6 +114,7 @@ impl TaskContext {
             cancelled,
             position: Cell::new(None),
             positions_wanted: Cell::new(false),
+            in_blocks: Cell::new(false),
             origin: RefCell::new(None),
             origin_number: Cell::new(0),
             culprit: RefCell::new(None),
@@ -227,6 +229,11 @@ impl TaskContext {
         self.positions_wanted.set(true);
     }
 
+    /// Records are taken in blocks: which of a block is being handled is not known.
+    pub(crate) fn enter_blocks(&self) {
+        self.in_blocks.set(true);
+    }
+
     /// Whether records are to be taken one by one from [`guard`](Self::guard): because each is guarded against panics,
     /// or because somebody wants to know the position of each. Otherwise the partition is consumed in a tight loop.
     #[must_use]
@@ -266,7 +273,7 @@ impl TaskContext {
             operator: self.culprit.borrow_mut().take(),
             partition: self.identity.partition,
             origin: self.origin(),
-            position: self.position.get(),
+            position: self.position.get().filter(|_| !self.in_blocks.get()),
             cause,
         }
     }

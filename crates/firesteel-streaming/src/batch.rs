@@ -1,17 +1,28 @@
 //! One micro-batch, as the operators see it.
 
-use firesteel_core::Context;
+use std::fmt;
+use std::sync::Arc;
+
+use firesteel_core::{Context, Operator};
 use firesteel_window::Timestamp;
 
-/// What a [`DStream`](crate::DStream) knows of the micro-batch it makes an RDD for.
-#[derive(Clone, Debug)]
+use crate::plan::{Facts, Frozen, NodeId};
+
+/// What functions over whole batches know of the micro-batch at hand.
+#[derive(Clone)]
 pub struct Batch {
     pub(crate) id: u64,
     pub(crate) time: Timestamp,
     pub(crate) context: Context,
+    program: Arc<Frozen>,
+    facts: Arc<Facts>,
 }
 
 impl Batch {
+    pub(crate) fn new(id: u64, time: Timestamp, context: Context, program: &Arc<Frozen>) -> Self {
+        Self { id, time, context, program: Arc::clone(program), facts: Arc::default() }
+    }
+
     /// The batch's number, counting from 1.
     #[must_use]
     pub fn id(&self) -> u64 {
@@ -28,5 +39,26 @@ impl Batch {
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// What a node is called.
+    pub(crate) fn operator(&self, node: NodeId) -> &Operator {
+        self.program.operator(node)
+    }
+
+    /// What keeps the records of a node for several consumers, if it has them.
+    pub(crate) fn keeper<K: Copy + 'static>(&self, node: NodeId) -> Option<K> {
+        self.program.keeper(node)
+    }
+
+    /// What is known of the batch, by node.
+    pub(crate) fn facts(&self) -> &Facts {
+        &self.facts
+    }
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("id", &self.id).field("time", &self.time).finish_non_exhaustive()
     }
 }

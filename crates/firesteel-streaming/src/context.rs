@@ -1,21 +1,20 @@
 //! The streaming context: where a job is built and run.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use firesteel_connect::{Buffered, Receiver, Source};
-use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, Settings, SystemClock};
+use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, RddOps, Settings, SystemClock};
 use firesteel_scheduler::Scheduler;
 use firesteel_state::JobDescription;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::graph::Graph;
-use crate::input::{BatchLimits, SourceInput, unique_name};
+use crate::input::{BatchLimits, Reading, SourceInput, SourceRdd};
+use crate::plan::{Plan, PlanNode, Role, Width};
 use crate::progress::{StreamingListener, Summary};
 use crate::run::{Control, JobRun, RunningJob, Stop, Stopper, Tasks, Trigger};
-use crate::stream::{RecordError, SideOutput, SourceStream, Stream};
+use crate::stream::{RecordError, SideOutput, Stream};
 
 /// What is set for a job.
 pub(crate) struct Config {
@@ -116,11 +115,11 @@ impl Builder {
             }
         };
         let name: Arc<str> = self.name.as_str().into();
-        let graph = Graph::new();
-        let dead_letters = SideOutput::last(Arc::clone(&graph), "dead letters");
+        let plan = Plan::new();
+        let dead_letters = SideOutput::last(&plan, "dead letters");
         let control = Arc::default();
         // The address of what only this job has tells it from others of the same name.
-        let group: Arc<str> = format!("{name}@{:p}", Arc::as_ptr(&graph)).into();
+        let group: Arc<str> = format!("{name}@{:p}", Arc::as_ptr(&plan)).into();
         let tasks = Tasks::new(&scheduler, &control, Arc::clone(&group));
         let options = JobOptions {
             name: Some(Arc::clone(&name)),
@@ -131,14 +130,14 @@ impl Builder {
         };
         let context = tasks.context(self.settings).with_options(options);
         let (config, started) = (Arc::new(self.config), AtomicBool::new(false));
-        let inner = Inner { name, graph, scheduler, context, config, control, tasks, dead_letters, started };
+        let inner = Inner { name, plan, scheduler, context, config, control, tasks, dead_letters, started };
         Ok(StreamingContext { inner: Arc::new(inner) })
     }
 }
 
 struct Inner {
     name: Arc<str>,
-    graph: Arc<Graph>,
+    plan: Arc<Plan>,
     scheduler: Scheduler,
     context: Context,
     config: Arc<Config>,
@@ -197,45 +196,41 @@ impl StreamingContext {
     }
 
     /// The stream of what `source` yields.
+    ///
+    /// Positions are stored, and found again by a job that is started again, under the name that
+    /// [`named`](Stream::named) gives; without one, under what the source says of itself.
     #[track_caller]
-    pub fn read<S: Source>(&self, source: S) -> Stream<SourceStream<S>> {
-        let name = source.describe();
-        self.add(&name, source, Operator::here("read"))
-    }
-
-    /// The stream of what `source` yields, under a name of its own: it appears in progress and errors.
-    #[track_caller]
-    pub fn read_named<S: Source>(&self, name: &str, source: S) -> Stream<SourceStream<S>> {
-        self.add(name, source, Operator::here("read").named(name))
+    pub fn read<S: Source>(&self, source: S) -> Stream<S::Item> {
+        self.add(source, Operator::here("read"))
     }
 
     /// The stream of what `receiver` is sent. What it has received and not yet processed is in memory only.
     #[track_caller]
-    pub fn receive<R: Receiver>(&self, receiver: R) -> Stream<SourceStream<Buffered<R>>>
+    pub fn receive<R: Receiver>(&self, receiver: R) -> Stream<R::Item>
     where
         R::Item: Data,
     {
-        let name = receiver.describe();
-        self.add(&name, Buffered::new(receiver), Operator::here("receive"))
+        self.add(Buffered::new(receiver), Operator::here("receive"))
     }
 
-    fn add<S: Source>(&self, name: &str, source: S, operator: Operator) -> Stream<SourceStream<S>> {
-        let graph = &self.inner.graph;
-        let (input, reading) = graph.change(|parts| {
-            let taken: HashSet<&str> = parts.inputs.iter().map(|input| &**input.name()).collect();
-            let name = unique_name(name, &taken);
+    fn add<S: Source>(&self, source: S, operator: Operator) -> Stream<S::Item> {
+        let plan = &self.inner.plan;
+        let reading = Reading::new(source);
+        let node = plan.change(|parts| {
+            let role = Role::Input(parts.inputs.len());
+            let node = parts.add(PlanNode::operator(operator, &[], Width::Narrow).with_role(role));
             let numbers = parts.split_numbers.clone();
-            let (input, reading) = SourceInput::new(name, source, operator.clone(), numbers);
-            parts.inputs.push(Box::new(input));
-            (parts.inputs.len() - 1, reading)
+            parts.inputs.push(Box::new(SourceInput::new(node, &reading, numbers)));
+            node
         });
-        Stream { graph: Arc::clone(graph), node: SourceStream { reading, operator, input } }
+        Stream::new(Arc::clone(plan), node, move |batch| Ok(SourceRdd::of_batch(batch, node, &reading).boxed()))
     }
 
     /// A side output, to be filled by operators of this job and read as a stream.
     #[must_use]
+    #[track_caller]
     pub fn side_output<T: Data>(&self, name: &str) -> SideOutput<T> {
-        SideOutput::new(Arc::clone(&self.inner.graph), name)
+        SideOutput::new(&self.inner.plan, name)
     }
 
     /// Where records go on which user code panics, with [`OnPanic::DeadLetter`].
@@ -253,21 +248,27 @@ impl StreamingContext {
     ///
     /// let job = StreamingContext::builder("totals").build()?;
     /// let totals = job
-    ///     .read_named("clicks", MemorySource::new(vec!["ann".to_owned(), "bob".to_owned()]))
+    ///     .read(MemorySource::new(vec!["ann".to_owned(), "bob".to_owned()]))
+    ///     .named("clicks")
     ///     .key_by(|user| user.clone())
     ///     .update_state_by_key(|new, old: Option<usize>| Some(old.unwrap_or(0) + new.len()))
     ///     .named("totals");
-    /// let description = job.describe();
+    /// let description = job.describe()?;
     /// assert_eq!(description.inputs, ["clicks"]);
     /// assert_eq!(description.states[0].operator, "totals");
     /// # drop(totals);
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
-    #[must_use]
-    pub fn describe(&self) -> JobDescription {
-        self.inner.graph.change(|parts| JobDescription {
-            states: parts.states.iter().map(|(cell, _)| cell.declared()).collect(),
-            inputs: parts.inputs.iter().map(|input| input.name().to_string()).collect(),
+    ///
+    /// # Errors
+    /// When two operators have the same name.
+    pub fn describe(&self) -> Result<JobDescription> {
+        self.inner.plan.change(|parts| {
+            parts.resolve_names(true)?;
+            Ok(JobDescription {
+                states: parts.states.iter().map(|(cell, _)| cell.declared()).collect(),
+                inputs: parts.inputs.iter().map(|input| input.name().to_string()).collect(),
+            })
         })
     }
 
@@ -282,7 +283,7 @@ impl StreamingContext {
                 reason: "it has been started already: build a new context for another run".to_owned(),
             });
         }
-        let parts = self.inner.graph.change(std::mem::take);
+        let parts = self.inner.plan.change(std::mem::take);
         JobRun::start(
             Arc::clone(&self.inner.name),
             parts,

@@ -9,12 +9,17 @@ use crate::output::Output;
 ///
 /// With a checkpoint, a job goes on where it stood, and is as good as its sources and sinks. A job without one starts again from the beginning of its sources, whatever it has written already: it is
 /// at-least-once with sources that still hold everything, at-most-once with others.
-pub(crate) fn of(inputs: &[Box<dyn Input>], outputs: &[Box<dyn Output>], survives: bool) -> (Guarantee, String) {
+pub(crate) fn of(
+    inputs: &[Box<dyn Input>],
+    outputs: &[Box<dyn Output>],
+    names: &[std::sync::Arc<str>],
+    survives: bool,
+) -> (Guarantee, String) {
     if let Some(input) = inputs.iter().find(|input| input.replay() == Replay::WhileRunning) {
         let reason = format!("source {} cannot be read again after a restart", input.name());
         return (Guarantee::AtMostOnce, reason);
     }
-    let weakest = outputs.iter().map(|output| (output.guarantee(), output.name())).min();
+    let weakest = outputs.iter().zip(names).map(|(output, name)| (output.guarantee(), name)).min();
     match weakest {
         Some((guarantee, name))
             if guarantee < Guarantee::AtLeastOnce || survives && guarantee < Guarantee::ExactlyOnce =>

@@ -5,18 +5,18 @@ mod plan;
 mod read;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, ReadRange, Replay, Source, Split, SplitId, Wake};
-use firesteel_core::{Operator, Rdd};
+use firesteel_core::Rdd;
 use firesteel_state::changelog::InputRange;
 use firesteel_window::Timestamp;
-use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::checkpoint::{InputCursor, SplitCursor};
 use crate::error::{Error, Result};
+use crate::plan::NodeId;
 use crate::progress::{InputProgress, SplitProgress};
 
 pub use bounded::ReadRdd;
@@ -27,12 +27,17 @@ use read::{Planned, Ranges};
 
 /// A source as the batch loop sees it.
 pub(crate) trait Input: Send {
+    /// The name under which its positions are stored, once the program is complete.
     fn name(&self) -> &Arc<str>;
+    /// Says under which name its positions are stored.
+    fn call(&mut self, name: &Arc<str>);
     fn describe(&self) -> String;
     fn replay(&self) -> Replay;
     fn start(&mut self, wake: Wake) -> Result<()>;
     /// Decides what the next batch reads.
     fn admit(&mut self, admission: &Admission) -> Result<Admitted>;
+    /// Tells a batch which ranges it reads.
+    fn begin(&self, batch: &Batch);
     /// Finds the end of ranges that are known only by reading, where no output has read so far.
     fn read_rest(&self, batch: &Batch) -> Result<()>;
     /// Lets the source find what there is, without a batch.
@@ -126,18 +131,29 @@ impl SplitNumbers {
     }
 }
 
-/// What the stream's node and the batch loop share: the source, and the ranges of the current batch.
+/// What the stream's rule and the batch loop share: the source, and what it is called.
 pub(crate) struct Reading<S> {
-    pub(crate) name: Arc<str>,
+    name: OnceLock<Arc<str>>,
     pub(crate) source: S,
-    pub(crate) ranges: Mutex<Ranges>,
+}
+
+impl<S: Source> Reading<S> {
+    pub(crate) fn new(source: S) -> Arc<Self> {
+        Arc::new(Self { name: OnceLock::new(), source })
+    }
+
+    /// The name under which positions are stored; what the source calls itself while there is none.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        self.name.get_or_init(|| self.source.describe().into())
+    }
 }
 
 /// One source with the job's positions in it.
 pub(crate) struct SourceInput<S: Source> {
-    name: Arc<str>,
-    operator: Operator,
+    node: NodeId,
     reading: Arc<Reading<S>>,
+    /// The ranges of the current batch.
+    ranges: Ranges,
     splits: HashMap<SplitId, SplitState>,
     numbers: SplitNumbers,
     /// Numbers of splits that the source has no more, until the next batch tells the watermark.
@@ -152,14 +168,11 @@ pub(crate) struct SourceInput<S: Source> {
 }
 
 impl<S: Source> SourceInput<S> {
-    pub(crate) fn new(name: String, source: S, operator: Operator, numbers: SplitNumbers) -> (Self, Arc<Reading<S>>) {
-        let name: Arc<str> = name.into();
-        let reading = Arc::new(Reading { name: Arc::clone(&name), source, ranges: Mutex::default() });
-        let shared = Arc::clone(&reading);
-        let input = Self {
-            name,
-            operator,
-            reading: shared,
+    pub(crate) fn new(node: NodeId, reading: &Arc<Reading<S>>, numbers: SplitNumbers) -> Self {
+        Self {
+            node,
+            reading: Arc::clone(reading),
+            ranges: Ranges::default(),
             splits: HashMap::new(),
             numbers,
             gone: Vec::new(),
@@ -167,22 +180,21 @@ impl<S: Source> SourceInput<S> {
             turn: None,
             started: false,
             horizon: None,
-        };
-        (input, reading)
+        }
     }
 
     fn failed(&self, source: ConnectError) -> Error {
-        Error::Source { name: self.name.to_string(), source }
+        Error::Source { name: self.reading.name().to_string(), source }
     }
 
     /// The split's state, made up when the split is seen first.
     fn state(&mut self, split: &Split) -> Result<&mut SplitState> {
-        let numbers = &self.numbers;
+        let (numbers, name) = (&self.numbers, self.reading.name());
         let new = || SplitState::new(&split.id, numbers.next(), split.first);
         let state = self.splits.entry(split.id.clone()).or_insert_with(new);
         if state.next < split.first {
             return Err(Error::Source {
-                name: self.name.to_string(),
+                name: name.to_string(),
                 source: ConnectError::Lost {
                     place: split.id.to_string(),
                     position: state.next,
@@ -194,7 +206,7 @@ impl<S: Source> SourceInput<S> {
             && let Some(available) = split.available.filter(|available| *available < state.next)
         {
             return Err(Error::Source {
-                name: self.name.to_string(),
+                name: name.to_string(),
                 source: ConnectError::Lost {
                     place: split.id.to_string(),
                     position: state.next,
@@ -252,7 +264,11 @@ impl<S: Source> SourceInput<S> {
 
 impl<S: Source> Input for SourceInput<S> {
     fn name(&self) -> &Arc<str> {
-        &self.name
+        self.reading.name()
+    }
+    fn call(&mut self, name: &Arc<str>) {
+        // The names of a program are settled once.
+        _ = self.reading.name.set(Arc::clone(name));
     }
     fn describe(&self) -> String {
         self.reading.source.describe()
@@ -316,17 +332,21 @@ impl<S: Source> Input for SourceInput<S> {
             .collect();
         admitted.ranges = planned.len();
         admitted.records = planned.iter().map(|planned| planned.hint).sum();
-        *self.reading.ranges.lock() = Ranges::new(planned);
+        self.ranges = Ranges::new(planned);
         Ok(admitted)
     }
 
+    fn begin(&self, batch: &Batch) {
+        batch.facts().set(self.node, self.ranges.clone());
+    }
+
     fn read_rest(&self, batch: &Batch) -> Result<()> {
-        let rdd = SourceRdd::new(batch, &self.operator, &self.reading);
+        let rdd = SourceRdd::of_batch(batch, self.node, &self.reading);
         for split in rdd.ranges.unfinished() {
             let read = batch.context().run_some(&rdd, split..split + 1, |rdd, split, task| {
                 task.drain(rdd.compute(split, task), drop);
             });
-            let output = self.operator.to_string();
+            let output = batch.operator(self.node).to_string();
             read.map_err(|source| Error::Batch { batch: batch.id(), output, source })?;
         }
         Ok(())
@@ -340,7 +360,7 @@ impl<S: Source> Input for SourceInput<S> {
         // What is in memory only is not there any more.
         let readable = self.replay() == Replay::Always;
         let mut planned = Vec::new();
-        for range in ranges.iter().filter(|range| readable && *range.input == *self.name) {
+        for range in ranges.iter().filter(|range| readable && *range.input == **self.reading.name()) {
             let id = SplitId::new(range.split.as_str());
             let numbers = &self.numbers;
             let state = self.splits.entry(id.clone()).or_insert_with(|| {
@@ -351,7 +371,7 @@ impl<S: Source> Input for SourceInput<S> {
             planned.push(Planned { range: ReadRange::exact(id, range.from, range.to), origin, number, hint: None });
         }
         let admitted = Admitted { ranges: planned.len(), ..Admitted::default() };
-        *self.reading.ranges.lock() = Ranges::new(planned);
+        self.ranges = Ranges::new(planned);
         Ok(admitted)
     }
 
@@ -361,9 +381,9 @@ impl<S: Source> Input for SourceInput<S> {
             state.end = SplitEnd::Told;
             state.changed = true;
         }
-        let ranges = std::mem::take(&mut *self.reading.ranges.lock());
+        let ranges = std::mem::take(&mut self.ranges);
         let ends = ranges.ends.take();
-        let mut progress = InputProgress { name: Arc::clone(&self.name), rows: 0, splits: Vec::new() };
+        let mut progress = InputProgress { name: Arc::clone(self.reading.name()), rows: 0, splits: Vec::new() };
         for (index, planned) in ranges.planned.iter().enumerate() {
             let Planned { range, origin, .. } = planned;
             let Some(state) = self.splits.get_mut(&range.split) else { continue };
@@ -421,7 +441,7 @@ impl<S: Source> Input for SourceInput<S> {
     fn committed(&mut self) {
         let positions: Vec<_> = self.splits.iter().map(|(id, state)| (id.clone(), state.next)).collect();
         if let Err(error) = self.reading.source.committed(&positions) {
-            tracing::warn!(source = %self.name, %error, "the source could not take note of the commit");
+            tracing::warn!(source = %self.reading.name(), %error, "the source could not take note of the commit");
         }
     }
 
@@ -430,15 +450,6 @@ impl<S: Source> Input for SourceInput<S> {
             self.reading.source.stop();
         }
     }
-}
-
-/// Names already taken by inputs, so that each input's name is its own.
-pub(crate) fn unique_name(wanted: &str, taken: &HashSet<&str>) -> String {
-    if !taken.contains(wanted) {
-        return wanted.to_owned();
-    }
-    let numbered = |number: u32| format!("{wanted}-{number}");
-    (2..).map(numbered).find(|name| !taken.contains(name.as_str())).unwrap_or_else(|| wanted.to_owned())
 }
 
 /// A range with its length, where that counts records.

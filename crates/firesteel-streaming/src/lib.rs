@@ -31,9 +31,9 @@
 //!
 //! # What is where
 //!
-//! - [`Stream`]: operators on records, on keys and values, and between streams, batch by batch; outputs.
-//! - [`TimedStream`], [`KeyedTimedStream`], [`WindowedStream`]: event time, watermarks and windows. A window needs a key
-//!   and an event time, and the types say so.
+//! - [`Stream`]: operators on records, on keys and values, and between streams, batch by batch; windows; outputs. The
+//!   type says what a record is, and whether it knows when it happened: [`Plain`] or [`Timed`].
+//! - [`WindowedStream`]: windows of event time. A window needs a key and an event time, and the compiler says so.
 //! - Operators with state: [`update_state_by_key`](Stream::update_state_by_key), [`map_with_state`](Stream::map_with_state)
 //!   and [`flat_map_with_state`](Stream::flat_map_with_state) with their [`KeyState`], [running
 //!   aggregates](Stream::running_aggregate), and [`KeyedProcess`] with declared state and timers.
@@ -54,13 +54,13 @@ mod checkpoint;
 mod context;
 mod error;
 mod faults;
-mod graph;
 mod guarantee;
 mod input;
 mod output;
+mod plan;
 mod progress;
-mod rest;
 mod run;
+mod shape;
 mod state;
 mod stream;
 mod time;
@@ -70,17 +70,16 @@ pub use checkpoint::Checkpoint;
 pub use context::{Builder, StreamingContext};
 pub use error::{Error, Result};
 pub use input::{BatchLimits, ReadRdd, SourceRdd};
+pub use output::OutputHandle;
 pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, SplitProgress, StartDurations, StateProgress,
     StreamingListener, Summary,
 };
 pub use run::{JobRun, RunningJob, Stop, Stopper, Trigger};
+pub use shape::{EventTime, Pair, Plain, Shape, Timed};
 pub use state::{
-    Combine, EventTimeout, FlatMapWithState, KeyState, KeyedProcess, Known, MapWithState, NoTimeout, OutputMode, Plain,
-    Process, ProcessContext, ProcessingTimeout, Running, RunningStream, Stateful, TimedFlatMap, TimedProcess, Update,
-    WithTime,
+    EventTimeout, FlatMapSpec, KeyState, KeyedProcess, MapSpec, NoTimeout, OutputMode, ProcessContext, ProcessSpec,
+    ProcessingTimeout, RunningSpec, UpdateSpec,
 };
-pub use stream::{
-    BoxStream, DStream, Lift, Lift2, Origins, RecordError, Shared, SideOutput, SideStream, SourceStream, Stream, TryMap,
-};
-pub use time::{KeyedTimedStream, Timed, TimedStream, WindowAggregate, WindowResult, WindowedStream};
+pub use stream::{RecordError, SideOutput, Stream};
+pub use time::{WindowResult, WindowedStream};

@@ -3,19 +3,23 @@
 use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Sink, WriteTask};
+use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Lineage, Operator, Rdd, TaskContext};
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::stream::{DStream, Origins, Stream, caught};
+use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
+use crate::shape::Shape;
+use crate::stream::{Rule, Stream, caught};
 
 /// An output as the batch loop sees it.
 pub(crate) trait Output: Send {
-    fn name(&self) -> String;
+    /// Its node in the plan.
+    fn node(&self) -> NodeId;
+    /// Says what it is called.
+    fn call(&mut self, name: &Arc<str>);
     fn describe(&self) -> String;
     fn guarantee(&self) -> Guarantee;
-    /// Where its records come from.
-    fn origins(&self) -> Origins;
     /// Prepares for writing; returns the newest epoch that the outside world has.
     fn start(&mut self) -> Result<Option<Epoch>>;
     /// Computes and writes the batch, invisibly; returns the number of records.
@@ -29,12 +33,10 @@ pub(crate) trait Output: Send {
     fn stop(&mut self) -> std::result::Result<(), ConnectError>;
 }
 
-struct SinkOutput<D, S: Sink<D::Item>>
-where
-    D: DStream,
-{
-    stream: D,
-    operator: Operator,
+struct SinkOutput<T: Send + 'static, S: Sink<T>> {
+    node: NodeId,
+    name: Arc<str>,
+    rule: Rule<T>,
     sink: Arc<S>,
     pending: Vec<S::Pending>,
     /// Partitions written in the open epoch.
@@ -43,9 +45,12 @@ where
     started: bool,
 }
 
-impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
-    fn name(&self) -> String {
-        if self.stream.operator().is_named() { self.stream.operator().name().to_owned() } else { self.sink.describe() }
+impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
+    fn node(&self) -> NodeId {
+        self.node
+    }
+    fn call(&mut self, name: &Arc<str>) {
+        self.name = Arc::clone(name);
     }
     fn describe(&self) -> String {
         self.sink.describe()
@@ -53,26 +58,23 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
     fn guarantee(&self) -> Guarantee {
         self.sink.guarantee()
     }
-    fn origins(&self) -> Origins {
-        Origins::of(&self.stream)
-    }
 
     fn start(&mut self) -> Result<Option<Epoch>> {
         let started = self.sink.start();
         self.started = started.is_ok();
         let last = started.and_then(|()| self.sink.last_committed());
-        last.map_err(|source| Error::Sink { name: self.name(), batch: 0, source })
+        last.map_err(|source| Error::Sink { name: self.name.to_string(), batch: 0, source })
     }
 
     fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<u64> {
-        let rdd = self.stream.rdd(batch)?;
+        let rdd = (self.rule)(batch)?;
         if self.skip {
             return Ok(0);
         }
         let before = self.written;
         self.written += rdd.num_partitions();
-        let (sink, operator) = (Arc::clone(&self.sink), self.operator.clone());
-        let work = move |rdd: &D::Rdd, split: usize, task: &TaskContext| {
+        let (sink, operator) = (Arc::clone(&self.sink), batch.operator(self.node).clone());
+        let work = move |rdd: &BoxRdd<T>, split: usize, task: &TaskContext| {
             let at = WriteTask { epoch, partition: before + split, attempt: task.identity().attempt };
             let mut rows = 0u64;
             let records = rdd.compute(split, task);
@@ -92,7 +94,8 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
             }
         };
         let parts = batch.context().run(&rdd, work);
-        let parts = parts.map_err(|source| Error::Batch { batch: batch.id(), output: self.name(), source })?;
+        let parts =
+            parts.map_err(|source| Error::Batch { batch: batch.id(), output: self.name.to_string(), source })?;
         let rows = parts.iter().map(|(_, rows)| rows).sum();
         self.pending.extend(parts.into_iter().map(|(pending, _)| pending));
         Ok(rows)
@@ -113,7 +116,7 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
     fn abort(&mut self, epoch: Epoch) {
         self.written = 0;
         if let Err(error) = self.sink.abort(epoch, std::mem::take(&mut self.pending)) {
-            tracing::warn!(sink = %self.name(), %error, "something of a failed batch stays behind");
+            tracing::warn!(sink = %self.name, %error, "something of a failed batch stays behind");
         }
     }
 
@@ -122,43 +125,42 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
     }
 }
 
-struct ForEachRdd<D, F> {
-    stream: D,
-    operator: Operator,
+struct ForEachRdd<T, F> {
+    node: NodeId,
+    rule: Rule<T>,
     f: F,
     /// Set when the function found that nobody takes what it writes any more.
     closed: Option<ConnectError>,
+    place: String,
 }
 
-impl<D, F> ForEachRdd<D, F> {
+impl<T, F> ForEachRdd<T, F> {
     fn failed(&self, batch: &Batch, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
-        Error::Transform { operator: self.operator.to_string(), batch: batch.id(), source }
+        Error::Transform { operator: batch.operator(self.node).to_string(), batch: batch.id(), source }
     }
 }
 
-impl<D, E, F> Output for ForEachRdd<D, F>
+impl<T, E, F> Output for ForEachRdd<T, F>
 where
-    D: DStream,
+    T: Send + 'static,
     E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    F: FnMut(D::Rdd, &Batch) -> std::result::Result<(), E> + Send + 'static,
+    F: FnMut(BoxRdd<T>, &Batch) -> std::result::Result<(), E> + Send + 'static,
 {
-    fn name(&self) -> String {
-        self.operator.to_string()
+    fn node(&self) -> NodeId {
+        self.node
     }
+    fn call(&mut self, _: &Arc<str>) {}
     fn describe(&self) -> String {
-        self.operator.to_string()
+        self.place.clone()
     }
     fn guarantee(&self) -> Guarantee {
         Guarantee::AtLeastOnce
-    }
-    fn origins(&self) -> Origins {
-        Origins::of(&self.stream)
     }
     fn start(&mut self) -> Result<Option<Epoch>> {
         Ok(None)
     }
     fn write(&mut self, batch: &Batch, _: Epoch) -> Result<u64> {
-        let rdd = crate::stream::reusable(self.stream.rdd(batch)?);
+        let rdd = crate::stream::reusable((self.rule)(batch)?);
         match caught(|| (self.f)(rdd, batch)) {
             Ok(()) => Ok(0),
             Err(source) => match source.downcast::<ConnectError>() {
@@ -181,21 +183,35 @@ where
     }
 }
 
-impl<D: DStream> Stream<D> {
-    /// Writes every batch to `sink`, in one commit per epoch.
+/// An output of a job, to be given a name.
+#[derive(Clone)]
+pub struct OutputHandle {
+    plan: Arc<Plan>,
+    node: NodeId,
+}
+
+impl OutputHandle {
+    /// Gives the output a name: it appears in progress and errors, instead of what the sink calls itself.
+    pub fn named(self, name: &str) -> Self {
+        self.plan.name(self.node, name);
+        self
+    }
+}
+
+impl std::fmt::Debug for OutputHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OutputHandle({})", self.plan.operator(self.node))
+    }
+}
+
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
+    /// Writes every batch to `sink`, in one commit per epoch. With event time, records are written without their times.
     #[track_caller]
-    pub fn write<S: Sink<D::Item>>(self, sink: S) {
-        let operator = Operator::here("write");
-        let output = SinkOutput {
-            stream: self.node,
-            operator,
-            sink: Arc::new(sink),
-            pending: Vec::new(),
-            written: 0,
-            skip: false,
-            started: false,
-        };
-        self.graph.change(|parts| parts.outputs.push(Box::new(output)));
+    pub fn write<W: Sink<T>>(self, sink: W) -> OutputHandle {
+        self.output(Operator::here("write"), |node, rule, _| {
+            let (pending, sink) = (Vec::new(), Arc::new(sink));
+            Box::new(SinkOutput { node, name: "".into(), rule, sink, pending, written: 0, skip: false, started: false })
+        })
     }
 
     /// Calls `f` with every batch's RDD, on the job's thread: for everything that no sink does. The RDD's actions run
@@ -204,12 +220,26 @@ impl<D: DStream> Stream<D> {
     /// An error stops the job; one that says [`Closed`](ConnectError::Closed), as a console behind `… | head` does, ends
     /// it without a failure. What `f` does outside happens again if the batch is repeated.
     #[track_caller]
-    pub fn for_each_rdd<E, F>(self, f: F)
+    pub fn for_each_rdd<E, F>(self, f: F) -> OutputHandle
     where
         E: Into<Box<dyn std::error::Error + Send + Sync>> + 'static,
-        F: FnMut(D::Rdd, &Batch) -> std::result::Result<(), E> + Send + 'static,
+        F: FnMut(BoxRdd<T>, &Batch) -> std::result::Result<(), E> + Send + 'static,
     {
-        let output = ForEachRdd { stream: self.node, operator: Operator::here("for_each_rdd"), f, closed: None };
-        self.graph.change(|parts| parts.outputs.push(Box::new(output)));
+        self.output(Operator::here("for_each_rdd"), |node, rule, place| {
+            Box::new(ForEachRdd { node, rule, f, closed: None, place })
+        })
+    }
+
+    fn output(self, operator: Operator, make: impl FnOnce(NodeId, Rule<T>, String) -> Box<dyn Output>) -> OutputHandle {
+        let Self { plan, node: parent, rule } = self;
+        let place = operator.to_string();
+        let node = plan.change(|parts| {
+            let role = Role::Output(parts.outputs.len());
+            let node = parts.add(PlanNode::operator(operator, &[parent], Width::Narrow).with_role(role));
+            let rule: Rule<T> = Arc::new(move |batch| Ok(S::plain(rule(batch)?, batch.operator(node))));
+            parts.outputs.push(make(node, rule, place));
+            node
+        });
+        OutputHandle { plan, node }
     }
 }

@@ -1,115 +1,139 @@
 //! Streams: rules that make an RDD of each micro-batch.
 
-mod basic;
-mod boxed;
-mod feeds;
 mod joins;
-mod lift;
+mod narrow;
 mod pairs;
 mod partitions;
 mod print;
 mod shared;
 mod side;
-mod source;
 mod transform;
 mod try_map;
 
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use firesteel_core::{Operator, Rdd};
+use firesteel_core::ops::BoxRdd;
+use firesteel_core::{Operator, Rdd, RddOps};
 
 use crate::batch::Batch;
 use crate::error::Result;
-use crate::graph::Graph;
+use crate::plan::{NodeId, Plan, Width};
+use crate::shape::{Plain, Shape};
 
-pub use boxed::BoxStream;
-pub(crate) use feeds::Feeds;
-pub(crate) use lift::Width;
-pub use lift::{Lift, Lift2};
-pub use shared::Shared;
-pub use side::{SideOutput, SideStream};
-pub use source::SourceStream;
-pub use try_map::{RecordError, TryMap};
-
-/// A rule that yields an RDD for a given micro-batch, and nothing more.
-///
-/// Every RDD operator is therefore a stream operator. Users meet this trait only as `impl DStream<Item = T>`, when
-/// they write functions that take or return a [`Stream`].
-#[diagnostic::on_unimplemented(message = "`{Self}` is not a stream")]
-pub trait DStream: Send + Sync + 'static {
-    /// A record.
-    type Item: Send + 'static;
-    /// The RDD of one batch.
-    type Rdd: Rdd<Item = Self::Item>;
-
-    /// The RDD of the batch. Called on the job's thread, possibly several times for one batch.
-    ///
-    /// # Errors
-    /// When there can be no RDD, which stops the job.
-    fn rdd(&self, batch: &Batch) -> Result<Self::Rdd>;
-
-    /// What the stream's last operator is called.
-    fn operator(&self) -> &Operator;
-
-    /// For renaming it.
-    fn operator_mut(&mut self) -> &mut Operator;
-
-    /// Told when the last operator was given a name: state is found again by it.
-    fn renamed(&mut self) {}
-
-    /// Adds where the stream's records come from.
-    fn trace(&self, origins: &mut Origins);
-}
-
-/// Where the records of a stream come from.
-#[derive(Debug, Default, Clone)]
-pub struct Origins {
-    pub(crate) inputs: Vec<usize>,
-    /// The side outputs that are read.
-    pub(crate) sides: Vec<Arc<Feeds>>,
-    pub(crate) shuffled: bool,
-}
-
-impl Origins {
-    /// Where the records of `stream` come from.
-    pub(crate) fn of(stream: &impl DStream) -> Self {
-        let mut origins = Self::default();
-        stream.trace(&mut origins);
-        origins
-    }
-
-    /// When an output of such records runs: those of level n run behind those of level n - 1, whose side outputs they
-    /// read.
-    ///
-    /// # Errors
-    /// The name of a side output that is fed by what reads it.
-    pub(crate) fn level(&self) -> std::result::Result<usize, Arc<str>> {
-        Feeds::level(&self.sides)
-    }
-}
+pub use side::SideOutput;
+pub use try_map::RecordError;
 
 /// A stream of records in micro-batches.
 ///
-/// Its methods are the operators; each returns a new stream, and nothing runs before the job does. A stream has one
-/// consumer; [`shared`](Self::shared) makes one that can be cloned.
+/// Its methods are the operators; each returns a new stream, and nothing runs before the job does. The type says what a
+/// record is, and whether records know when they happened: a `Stream<Click>` is plain, a `Stream<Click, Timed>` has event
+/// time. Streams of pairs, such as [`key_by`](Self::key_by) makes, are keyed. So functions take and return streams in
+/// plain words, and programs of any length compile:
+///
+/// ```
+/// use firesteel_streaming::Stream;
+/// use firesteel_testkit::TestJob;
+///
+/// fn words(lines: Stream<String>) -> Stream<String> {
+///     lines.flat_map(|line: String| line.split(' ').map(str::to_owned).collect::<Vec<_>>())
+/// }
+///
+/// let test = TestJob::new();
+/// let lines = test.script([vec!["to be or".to_owned(), "not to be".to_owned()]]);
+/// let mut streams = vec![words(lines)];
+/// for prefix in ["b", "be"] {
+///     let stream = streams.pop().expect("there is one");
+///     streams.push(stream.filter(move |word| word.starts_with(prefix)));
+/// }
+/// let found = test.record(streams.remove(0).count());
+/// test.run()?;
+/// assert_eq!(found.batches(), [[2]]);
+/// # Ok::<(), firesteel_streaming::Error>(())
+/// ```
+///
+/// A stream has one consumer; a [clone](#impl-Clone-for-Stream<T,+S>) has another.
 #[must_use = "a stream without an output computes nothing: end it with write, print or for_each_rdd"]
-pub struct Stream<D> {
-    pub(crate) graph: Arc<Graph>,
-    pub(crate) node: D,
+pub struct Stream<T: Send + 'static, S: Shape = Plain> {
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) node: NodeId,
+    pub(crate) rule: Rule<S::Record<T>>,
 }
 
-impl<D: Clone> Clone for Stream<D> {
-    fn clone(&self) -> Self {
-        Self { graph: Arc::clone(&self.graph), node: self.node.clone() }
+/// How a stream makes the RDD of a batch.
+pub(crate) type Rule<R> = Arc<dyn Fn(&Batch) -> Result<BoxRdd<R>> + Send + Sync>;
+
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
+    pub(crate) fn new(
+        plan: Arc<Plan>,
+        node: NodeId,
+        make: impl Fn(&Batch) -> Result<BoxRdd<S::Record<T>>> + Send + Sync + 'static,
+    ) -> Self {
+        let rule = move |batch: &Batch| match batch.keeper::<shared::Keep<S::Record<T>>>(node) {
+            None => make(batch),
+            // Once for all consumers.
+            Some(keep) => batch.facts().get_or(node, || Ok(keep(make(batch)?, batch.operator(node)))),
+        };
+        Self { plan, node, rule: Arc::new(rule) }
+    }
+
+    /// Gives the last operator a name: it appears in errors, events and progress instead of its kind, and what the
+    /// operator keeps is stored under it. In a job with a checkpoint, name what has state: it is found again by its name
+    /// when the program has changed.
+    pub fn named(self, name: &str) -> Self {
+        self.plan.name(self.node, name);
+        self
+    }
+
+    /// An operator after this one. `make` derives its RDD from this stream's.
+    pub(crate) fn then<U, Z, M>(self, operator: Operator, width: Width, make: M) -> Stream<U, Z>
+    where
+        U: Send + 'static,
+        Z: Shape,
+        M: Fn(BoxRdd<S::Record<T>>, &Operator, &Batch) -> Result<BoxRdd<Z::Record<U>>> + Send + Sync + 'static,
+    {
+        let Self { plan, node: parent, rule } = self;
+        let node = plan.add(operator, &[parent], width);
+        Stream::new(plan, node, move |batch| make(rule(batch)?, batch.operator(node), batch))
+    }
+
+    /// An operator after this stream and another.
+    pub(crate) fn then_with<O, Y, U, Z, M>(
+        self,
+        other: Stream<O, Y>,
+        operator: Operator,
+        width: Width,
+        make: M,
+    ) -> Stream<U, Z>
+    where
+        O: Send + 'static,
+        Y: Shape,
+        U: Send + 'static,
+        Z: Shape,
+        M: Fn(BoxRdd<S::Record<T>>, BoxRdd<Y::Record<O>>, &Operator, &Batch) -> Result<BoxRdd<Z::Record<U>>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        let Self { plan, node: parent, rule } = self;
+        let (other_node, other_rule) = (other.node, other.rule);
+        let node = plan.add(operator, &[parent, other_node], width);
+        Stream::new(plan, node, move |batch| make(rule(batch)?, other_rule(batch)?, batch.operator(node), batch))
     }
 }
 
-impl<D> std::fmt::Debug for Stream<D> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Stream")
+impl<T: Send + 'static, S: Shape> fmt::Debug for Stream<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream({})", self.plan.operator(self.node))
     }
+}
+
+/// The RDD under the name and place of the stream's operator, for messages and lineages, and without its type.
+pub(crate) fn called<R: Rdd>(mut rdd: R, operator: &Operator) -> BoxRdd<R::Item> {
+    rdd.node_mut().set_operator(operator.clone());
+    rdd.boxed()
 }
 
 /// Calls a user's function on the job's thread; a panic becomes an error like any other.

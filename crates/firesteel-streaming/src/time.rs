@@ -1,20 +1,19 @@
 //! Event time: streams whose records say when they happened.
 
+mod event_time;
 mod fired;
-mod keyed;
+mod late;
 mod recycle;
 mod results;
 mod state;
-mod timed;
 mod tracker;
 mod window_rdd;
 mod window_side;
 mod windowed;
 
 pub(crate) use fired::FiredWindows;
-pub use keyed::KeyedTimedStream;
+pub(crate) use late::{LateOutput, late_output};
 pub use results::WindowResult;
 pub(crate) use state::{KEY_GROUPS, groups_of, key_group};
-pub use timed::{Timed, TimedStream};
 pub(crate) use tracker::{Tracker, least};
-pub use windowed::{WindowAggregate, WindowedStream};
+pub use windowed::WindowedStream;

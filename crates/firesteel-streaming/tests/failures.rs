@@ -58,7 +58,7 @@ fn malformed_records_are_counted_once_and_told_where_they_stand() {
     let (results, errors) = (Collector::new(), Collector::new());
     let malformed = job.side_output("malformed");
     let lines: Vec<String> = (0..100_000).map(|n| if n == 61_000 { "x".to_owned() } else { n.to_string() }).collect();
-    job.read(MemorySource::new(lines)).try_map(|line| line.parse::<u32>()).errors_to(&malformed).write(results.clone());
+    job.read(MemorySource::new(lines)).try_map_to(&malformed, |line| line.parse::<u32>()).write(results.clone());
     malformed.stream().write(errors.clone());
     let summary = job.run_to_summary(Trigger::AvailableNow).unwrap();
     assert_eq!((summary.malformed, summary.rows_in, results.records().len()), (1, 100_000, 99_999));

@@ -7,7 +7,7 @@ use firesteel_streaming::{StreamingContext, Trigger};
 
 fn run(results: &Collector<u32>, other: Option<&Collector<u32>>) {
     let job = StreamingContext::builder("again").threads(1).build().unwrap();
-    let numbers = job.read(MemorySource::new(vec![1u32, 2, 3])).shared();
+    let numbers = job.read(MemorySource::new(vec![1u32, 2, 3]));
     if let Some(other) = other {
         numbers.clone().write(other.clone());
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use firesteel_connect_file::TextFileSink;
 use firesteel_connect_memory::{Collector, QueueSource};
 use firesteel_state::{Declaration, Fired, Timers, Value};
-use firesteel_streaming::{Checkpoint, KeyedProcess, ProcessContext, StreamingContext, Trigger};
+use firesteel_streaming::{Checkpoint, KeyedProcess, ProcessContext, ProcessSpec, StreamingContext, Trigger};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 
 type Count = (String, u64);
@@ -20,7 +20,8 @@ fn run(folder: &Path, words: &QueueSource<String>, counts: &Collector<Count>, th
         .checkpoint(Checkpoint::in_folder(folder).every_batch())
         .build()
         .unwrap();
-    job.read_named("words", words.clone())
+    job.read(words.clone())
+        .named("words")
         .map(|word| (word, 1))
         .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.len() as u64))
         .named("counts")
@@ -63,12 +64,13 @@ fn windows(parts: &[&[&[i64]]], threads: &[usize]) -> Vec<(i64, u8, u64)> {
             .checkpoint(Checkpoint::in_folder(folder.path()).every_batch().snapshot_after(200).segment_bytes(300))
             .build()
             .unwrap();
-        job.read_named("seconds", seconds_of.clone())
+        job.read(seconds_of.clone())
+            .named("seconds")
             .event_time(|second| Timestamp::from_secs(*second), Watermark::bounded(seconds(5)))
             .key_by(|second| (*second % 3) as u8)
             .window(Tumbling::of(seconds(10)))
-            .named("tens")
             .count()
+            .named("tens")
             .map(|row| (row.window.start().as_secs(), row.key, row.value))
             .write(counts.clone());
         let mut run = job.begin().unwrap();
@@ -102,7 +104,8 @@ fn windows_that_are_open_survive_and_fire_once() {
 fn counting(checkpoint: Checkpoint, words: &QueueSource<String>) -> (StreamingContext, Collector<Count>) {
     let job = StreamingContext::builder("counts").threads(2).checkpoint(checkpoint).build().unwrap();
     let counts = Collector::new();
-    job.read_named("words", words.clone())
+    job.read(words.clone())
+        .named("words")
         .map(|word| (word, 1))
         .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.len() as u64))
         .named("counts")
@@ -240,7 +243,7 @@ fn state_that_no_snapshot_describes_any_more_is_not_gone_on_from() {
         let job = StreamingContext::builder("counts").threads(1).checkpoint(checkpoint).build().unwrap();
         let counts = Collector::new();
         push(&words, "a");
-        let words = job.read_named("words", words.clone()).map(|word| (word, ())).shared();
+        let words = job.read(words.clone()).named("words").map(|word| (word, ()));
         let first = words.clone().running_count().named("first");
         if second_too {
             first.union(words.running_count().named("second")).write(counts.clone());
@@ -275,7 +278,8 @@ fn a_changed_program_is_told_what_fits_before_it_starts() {
     let changed = |checkpoint: Checkpoint| {
         let job = StreamingContext::builder("counts").threads(2).checkpoint(checkpoint).build().unwrap();
         let counts = Collector::new();
-        job.read_named("other words", words.clone())
+        job.read(words.clone())
+            .named("other words")
             .map(|word| (word, 1))
             .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.len() as u64))
             .named("totals")
@@ -331,7 +335,7 @@ fn results_and_checkpoint_have_to_belong_together() {
             .threads(1)
             .checkpoint(Checkpoint::in_folder(at(checkpoint)).every_batch());
         let job = job.build().unwrap();
-        job.read_named("words", words.clone()).write(TextFileSink::new(at("out")));
+        job.read(words.clone()).named("words").write(TextFileSink::new(at("out")));
         job
     };
     push(&words, "a");
@@ -409,14 +413,16 @@ fn a_process_begins_with_values_and_timers_once() {
         let sums = Collector::new();
         let job = StreamingContext::builder("sums").checkpoint(folder.path()).build().unwrap();
         let known = job.rdds().parallelize([("ann".to_owned(), at_first)]);
-        job.read_named("numbers", numbers.clone())
+        let spec = ProcessSpec::<Totals>::new().initial_state(known, |(total, tell), at_first, key| {
+            tell.register(key, Timestamp::from_secs(60))?;
+            total.set(key, at_first)
+        });
+        job.read(numbers.clone())
+            .named("numbers")
             .event_time(|number: &i64| Timestamp::from_secs(*number), Watermark::bounded(seconds(0)))
             .key_by(|_| "ann".to_owned())
-            .process("sums", Totals)
-            .initial_state(known, |(total, tell), at_first, key| {
-                tell.register(key, Timestamp::from_secs(60))?;
-                total.set(key, at_first)
-            })
+            .process_with(spec, Totals)
+            .named("sums")
             .write(sums.clone());
         job.run(Trigger::AvailableNow).unwrap();
         told.extend(sums.records());

@@ -38,7 +38,8 @@ impl Write for Paper {
 fn counting(paper: &Paper, clock: &Arc<ManualClock>, source: QueueSource<&'static str>) -> StreamingContext {
     let builder = StreamingContext::builder("ticks").clock(Arc::clone(clock) as _).threads(1);
     let job = builder.listener(TerminalProgress::lines(paper.clone())).build().unwrap();
-    job.read_named("queue", source)
+    job.read(source)
+        .named("queue")
         .try_map(|text| text.parse::<i64>())
         .event_time(|second| Timestamp::from_secs(*second), Watermark::bounded(seconds(0)))
         .key_by(|_| ())
@@ -155,7 +156,7 @@ fn a_job_with_a_checkpoint_says_where_it_begins() {
             .listener(TerminalProgress::lines(paper.clone()))
             .build()
             .unwrap();
-        job.read_named("numbers", source.clone()).write(Collector::new());
+        job.read(source.clone()).named("numbers").write(Collector::new());
         job.run(firesteel_streaming::Trigger::AvailableNow).unwrap();
         paper.lines()[2].clone()
     };

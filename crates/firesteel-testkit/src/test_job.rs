@@ -6,9 +6,7 @@ use std::sync::Arc;
 use firesteel_connect_memory::{Collector, QueueSource};
 use firesteel_core::{Clock, Data, ManualClock};
 use firesteel_scheduler::Scheduler;
-use firesteel_streaming::{
-    BatchProgress, Builder, DStream, Error, JobRun, Result, SourceStream, Stream, StreamingContext, Summary,
-};
+use firesteel_streaming::{BatchProgress, Builder, Error, JobRun, Result, Shape, Stream, StreamingContext, Summary};
 use firesteel_window::{Duration, Timestamp, seconds};
 
 use crate::recorder::Recorder;
@@ -101,7 +99,7 @@ impl TestJob {
     }
 
     /// A stream of these records, batch by batch, in one partition.
-    pub fn script<T: Data>(&self, batches: impl IntoIterator<Item = Vec<T>>) -> Stream<SourceStream<QueueSource<T>>> {
+    pub fn script<T: Data>(&self, batches: impl IntoIterator<Item = Vec<T>>) -> Stream<T> {
         self.script_in(1, batches)
     }
 
@@ -109,11 +107,7 @@ impl TestJob {
     ///
     /// # Panics
     /// Never: the queue behind it is open.
-    pub fn script_in<T: Data>(
-        &self,
-        partitions: usize,
-        batches: impl IntoIterator<Item = Vec<T>>,
-    ) -> Stream<SourceStream<QueueSource<T>>> {
+    pub fn script_in<T: Data>(&self, partitions: usize, batches: impl IntoIterator<Item = Vec<T>>) -> Stream<T> {
         let queue = QueueSource::new(partitions).one_at_a_time();
         let handle = queue.handle();
         let mut count = 0;
@@ -127,11 +121,7 @@ impl TestJob {
     }
 
     /// Records what the stream yields.
-    pub fn record<D>(&self, stream: Stream<D>) -> Recorder<D::Item>
-    where
-        D: DStream,
-        D::Item: Data,
-    {
+    pub fn record<T: Data, S: Shape>(&self, stream: Stream<T, S>) -> Recorder<T> {
         let collector = Collector::new();
         stream.write(collector.clone());
         Recorder { collector }

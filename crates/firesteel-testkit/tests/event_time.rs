@@ -4,7 +4,7 @@
 
 use firesteel_connect_memory::{QueueHandle, QueueSource};
 use firesteel_core::Data;
-use firesteel_streaming::{DStream, KeyedTimedStream, Stream, WindowResult};
+use firesteel_streaming::{Stream, Timed, WindowResult};
 use firesteel_testkit::{Recorder, TestJob, timeline};
 use firesteel_window::{Duration, Timestamp, Tumbling, Watermark, seconds};
 
@@ -123,13 +123,13 @@ fn late_records_go_to_their_side_output() {
 }
 
 /// Four values of one key in one window.
-fn values(test: &TestJob) -> KeyedTimedStream<impl DStream<Item = (Timestamp, (u8, i64))> + use<>> {
+fn values(test: &TestJob) -> Stream<(u8, i64), Timed> {
     let values = vec![4, -2, 9, 1];
     test.script([values]).event_time(|_| Timestamp::from_secs(3), Watermark::bounded(seconds(0))).key_by(|_| 1u8)
 }
 
 /// The one result of a stream.
-fn only<T: Data>(test: &TestJob, stream: Stream<impl DStream<Item = WindowResult<u8, T>>>) -> T {
+fn only<T: Data>(test: &TestJob, stream: Stream<WindowResult<u8, T>, Timed>) -> T {
     let results = test.record(stream);
     test.run().unwrap();
     test.finish().unwrap();

@@ -61,6 +61,13 @@ impl Window {
         self.end
     }
 
+    /// Its last instant: when a result of the window happened. An empty window has none of its own, and is taken at its
+    /// start.
+    #[must_use]
+    pub fn last_instant(&self) -> Timestamp {
+        self.end.saturating_add(Duration::micros(-1)).max(self.start)
+    }
+
     /// How long the window is.
     #[inline]
     pub const fn size(&self) -> Duration {

@@ -5,8 +5,8 @@
 
 pub use firesteel_core::{Accumulator, Actions, Broadcast, Context, OnPanic, PairActions, PairOps, Rdd, RddOps};
 pub use firesteel_streaming::{
-    Batch, BatchLimits, Checkpoint, DStream, KeyState, KeyedProcess, OutputMode, ProcessContext, ReadRdd, Stop, Stream,
-    StreamingContext, Trigger, WindowResult,
+    Batch, BatchLimits, Checkpoint, KeyState, KeyedProcess, MapSpec, OutputMode, ProcessContext, ReadRdd, Stop, Stream,
+    StreamingContext, Timed, Trigger, WindowResult,
 };
 #[cfg(feature = "terminal")]
 pub use firesteel_terminal::{Console, TerminalProgress};

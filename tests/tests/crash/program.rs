@@ -199,8 +199,8 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .checkpoint(checkpoint)
         .build()?;
     let input = run.input.clone().unwrap_or_else(|| run.folder.join("in"));
-    let records = job.read_named("lines", TextFiles::new(input)).map(|line| parse(&line));
-    let records = records.shared();
+    let records = job.read(TextFiles::new(input)).named("lines").map(|line| parse(&line));
+    let records = records;
     records
         .clone()
         .map(|(_, key, number, _)| (key, number))
@@ -219,7 +219,7 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
     let window = |row: WindowResult<String, u64>| format!("{} {} {}", row.key, row.window.start().as_secs(), row.value);
     let windows = keyed().window(Tumbling::of(seconds(WINDOW))).count().named("windows");
     windows.map(window).write(TextFileSink::new(run.folder.join("windows")));
-    keyed().process("timers", Reminder).write(TextFileSink::new(run.folder.join("timers")));
+    keyed().process(Reminder).named("timers").write(TextFileSink::new(run.folder.join("timers")));
     let line = |(place, key, number, time): Record| format!("{place} {key} {number} {time}");
     records.clone().map(line).write(Ledger::new(run.folder.join("ledger")));
     if run.mute_output {

@@ -181,7 +181,7 @@ fn a_file_that_comes_back_under_its_name_is_read_from_its_start_and_does_not_hol
     let (log, results) = (JobLog::new(), Collector::new());
     let (files, faults) = FaultySource::new(TextFiles::new(folder.path()).follow());
     let job = job(1).listener(log.clone()).build().unwrap();
-    let lines = job.read(files).map(|line| line.parse::<i64>().unwrap()).shared();
+    let lines = job.read(files).map(|line| line.parse::<i64>().unwrap());
     lines.clone().write(results.clone());
     lines
         .event_time(|at| Timestamp::from_secs(*at), Watermark::bounded(seconds(0)))

@@ -145,8 +145,8 @@ fn a_job_that_cannot_start_stops_what_it_has_started_and_names_the_culprit() {
             other_faults.fail(SinkAt::Start, 1, Class::Fatal);
         }
         let job = job(1).build().unwrap();
-        job.read_named("first", first).named("kept").write(sink);
-        job.read_named("second", second).named("broken").write(other);
+        job.read(first).named("first").named("kept").write(sink);
+        job.read(second).named("second").named("broken").write(other);
         let error = job.start(Trigger::AvailableNow).unwrap_err();
         (error, [first_faults, second_faults].map(|faults| faults.stops()), [sink_faults, other_faults])
     };
@@ -176,7 +176,7 @@ fn a_listener_that_hears_of_the_start_hears_of_the_end() {
 fn sources_of_the_same_name_are_told_apart() {
     let (log, results) = (JobLog::new(), Collector::new());
     let job = job(1).listener(log.clone()).build().unwrap();
-    let [one, two] = [1, 2].map(|n| job.read_named("numbers", MemorySource::new(vec![n])));
+    let [one, two] = [1, 2].map(|n| job.read(MemorySource::new(vec![n])).named("numbers"));
     one.union(two).write(results.clone());
     job.run(Trigger::AvailableNow).unwrap();
     let batches = log.batches();

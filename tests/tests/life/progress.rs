@@ -21,8 +21,7 @@ fn everything(test: &TestJob) {
         .script_in(2, [lines("1 2 x 3"), lines("13 40 y 7"), lines("2 99 41"), lines("4 50")])
         .try_map(|line| line.parse::<i64>())
         .map(|n| if n == 99 { panic!("too much") } else { n })
-        .named("check")
-        .shared();
+        .named("check");
     numbers.clone().named("numbers").write(Collector::new());
     numbers
         .event_time(|n| Timestamp::from_secs(*n), Watermark::bounded(seconds(1)))
@@ -86,7 +85,8 @@ fn a_listener_hears_of_the_start_then_of_each_batch_then_of_the_end() {
     let builder = job(1).clock(Arc::new(clock)).limits(BatchLimits::default().records(2)).listener(log.clone());
     let second = JobLog::new();
     let job = builder.listener(second.clone()).build().unwrap();
-    job.read_named("numbers", MemorySource::new(vec![1, 2, 3]))
+    job.read(MemorySource::new(vec![1, 2, 3]))
+        .named("numbers")
         .inspect(move |_| ticking.advance(Duration::from_millis(250)))
         .write(results);
     job.run(Trigger::AvailableNow).unwrap();

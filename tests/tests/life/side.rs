@@ -15,7 +15,7 @@ fn one_source_is_read_once_for_many_outputs() {
         let (source, faults) = FaultySource::new(MemorySource::new((0..1_000u32).collect::<Vec<_>>()));
         let log = JobLog::new();
         let job = job(threads).limits(BatchLimits::default().records(300)).listener(log.clone()).build().unwrap();
-        let numbers = job.read(source).shared();
+        let numbers = job.read(source);
         let collectors: Vec<Collector<u32>> = (0..4).map(|_| Collector::new()).collect();
         for (rest, collector) in (0..).zip(&collectors) {
             numbers.clone().filter(move |n| n % 4 == rest).write(collector.clone());
@@ -44,8 +44,7 @@ fn what_a_shared_stream_counts_counts_once_even_when_nothing_fits_into_memory() 
     let (source, faults) = FaultySource::new(MemorySource::new((0..100u32).collect::<Vec<_>>()));
     let (errors, results, refused) =
         (job.side_output("refused"), [Collector::new(), Collector::new()], Collector::new());
-    let numbers =
-        job.read(source).try_map(|n| if n % 10 == 0 { Err("round") } else { Ok(n) }).errors_to(&errors).shared();
+    let numbers = job.read(source).try_map_to(&errors, |n| if n % 10 == 0 { Err("round") } else { Ok(n) });
     numbers.clone().write(results[0].clone());
     numbers.write(results[1].clone());
     errors.stream().write(refused.clone());
@@ -62,9 +61,7 @@ fn what_two_tasks_compute_of_a_shared_stream_at_the_same_time_counts_once() {
     let parts: Vec<Vec<u32>> = (0..6).map(|part| (0..30_000).map(|n| part * 30_000 + n).collect()).collect();
     let numbers = job
         .read(MemorySource::partitions(parts))
-        .try_map(|n| if n % 1_000 == 0 { Err("round") } else { Ok(n) })
-        .errors_to(&errors)
-        .shared();
+        .try_map_to(&errors, |n| if n % 1_000 == 0 { Err("round") } else { Ok(n) });
     numbers.clone().union(numbers).count().write(results.clone());
     errors.stream().write(refused.clone());
     let summary = job.run_to_summary(Trigger::AvailableNow).unwrap();
@@ -79,14 +76,10 @@ fn records_behind_a_shared_stream_are_blamed_where_they_stood() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.log"), "one\n\nthree\n").unwrap();
     let (errors, refused) = (job.side_output("refused"), Collector::new());
-    let lines =
-        job.read(firesteel_connect_file::TextFiles::new(folder.path())).filter(|line| !line.is_empty()).shared();
+    let lines = job.read(firesteel_connect_file::TextFiles::new(folder.path())).filter(|line| !line.is_empty());
     lines.clone().count().write(Collector::new());
     lines.clone().map(|line| assert!(line != "three", "no threes")).write(results.clone());
-    lines
-        .try_map(|line| if line == "three" { Err("no threes") } else { Ok(()) })
-        .errors_to(&errors)
-        .write(Collector::new());
+    lines.try_map_to(&errors, |line| if line == "three" { Err("no threes") } else { Ok(()) }).write(Collector::new());
     errors.stream().map(|error| (error.split, error.position)).write(refused.clone());
     job.dead_letters().stream().map(|letter| (letter.split, letter.position)).write(letters.clone());
     job.run(Trigger::AvailableNow).unwrap();
@@ -169,7 +162,7 @@ fn dead_letters_arrive_in_their_batch_once_whatever_reads_the_stream() {
     let log = JobLog::new();
     let limits = BatchLimits::default().records(5);
     let job = job(1).limits(limits).on_panic(OnPanic::DeadLetter).listener(log.clone()).build().unwrap();
-    let numbers = job.read(MemorySource::new((0..10).collect::<Vec<_>>())).map(poisoned).named("poison").shared();
+    let numbers = job.read(MemorySource::new((0..10).collect::<Vec<_>>())).map(poisoned).named("poison");
     let (results, letters) = (Collector::new(), Collector::new());
     job.dead_letters().stream().map(|letter| (letter.position, letter.error)).write(letters.clone());
     numbers.clone().write(results.clone());

@@ -21,7 +21,7 @@ fn run(
     let (shaky, shaky_calls) = FaultySink::new(second.clone());
     faulty(&shaky_calls);
     let job = job(1).limits(BatchLimits::default().records(2)).build().unwrap();
-    let numbers = job.read(MemorySource::new((1..=6u32).collect::<Vec<_>>())).shared();
+    let numbers = job.read(MemorySource::new((1..=6u32).collect::<Vec<_>>()));
     numbers.clone().write(steady);
     numbers.map(|n| n * 10).named("tens").write(shaky);
     let ended = job.run_to_summary(Trigger::AvailableNow).map(|summary| summary.rows_out);
@@ -91,7 +91,7 @@ fn outputs_behind_one_whose_commit_fails_are_thrown_away_too() {
     let (other, calls) = FaultySink::new(Collector::new());
     faults.fail(SinkAt::Commit, 1, Class::Fatal);
     let job = job(1).build().unwrap();
-    let numbers = job.read(MemorySource::new(vec![1, 2])).shared();
+    let numbers = job.read(MemorySource::new(vec![1, 2]));
     numbers.clone().write(broken);
     numbers.write(other);
     job.run(Trigger::AvailableNow).unwrap_err();
@@ -183,7 +183,7 @@ fn a_stop_at_once_during_a_commit_lets_the_commit_finish() {
             self.0.commit(epoch, pending)
         }
     }
-    let numbers = job.read(MemorySource::new(vec![1, 2])).shared();
+    let numbers = job.read(MemorySource::new(vec![1, 2]));
     numbers.clone().write(Stopping(second.clone(), Mutex::new(Some(stopper))));
     numbers.write(shaky);
     let summary = job.run_to_summary(Trigger::AsSoonAsPossible).unwrap();

@@ -32,8 +32,7 @@ fn run(threads: usize, faulty: impl FnOnce(&SourceFaults)) -> Outcome {
     let (results, malformed, late) = (Collector::new(), Collector::new(), Collector::new());
     let (errors, late_ones) = (job.side_output("malformed"), job.side_output("late"));
     job.read(source)
-        .try_map(|line| line.parse::<u64>())
-        .errors_to(&errors)
+        .try_map_to(&errors, |line| line.parse::<u64>())
         .event_time(|n| Timestamp::from_secs(*n as i64), Watermark::bounded(seconds(5)))
         .key_by(|_| 0u8)
         .window(Tumbling::of(seconds(10)))
@@ -77,7 +76,7 @@ fn fails(at: At, times: u32, class: Class) -> (Error, Vec<u32>, SourceFaults) {
     let (source, faults) = FaultySource::new(MemorySource::new((0..10u32).collect::<Vec<_>>()));
     faults.fail_later(at, 1, times, class);
     let (job, results) = (job(1).limits(BatchLimits::default().records(4)).build().unwrap(), Collector::new());
-    job.read_named("clicks", source).write(results.clone());
+    job.read(source).named("clicks").write(results.clone());
     (job.run(Trigger::AvailableNow).unwrap_err(), results.records(), faults)
 }
 
@@ -119,7 +118,7 @@ fn a_record_that_cannot_be_read_is_named_by_split_and_position() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.log"), b"good\n\xff\xfe\nnever read\n").unwrap();
     let (job, results) = (job(1).build().unwrap(), Collector::new());
-    job.read_named("logs", firesteel_connect_file::TextFiles::new(folder.path())).write(results.clone());
+    job.read(firesteel_connect_file::TextFiles::new(folder.path())).named("logs").write(results.clone());
     let error = job.run(Trigger::AvailableNow).unwrap_err();
     let text = format!("{error:?}");
     for part in ["logs", "a.log", "position 5", "UTF-8"] {

@@ -122,7 +122,7 @@ fn a_stop_at_once_leaves_nothing_visible_of_the_running_batch() {
         let (second, second_calls) = FaultySink::new(other.clone());
         let job = job(threads).build().unwrap();
         let held = gate.clone();
-        let numbers = job.read(MemorySource::new((0..records).collect::<Vec<_>>())).shared();
+        let numbers = job.read(MemorySource::new((0..records).collect::<Vec<_>>()));
         numbers.clone().write(first);
         numbers.inspect(move |_| held.pass()).write(second);
         let running = job.start(Trigger::AsSoonAsPossible).unwrap();
@@ -157,7 +157,7 @@ fn a_stop_at_once_before_a_sink_commits_leaves_nothing_visible() {
 fn a_stop_at_once_between_two_outputs_keeps_the_second_from_running() {
     let (results, job, ran) = (Collector::new(), job(1).build().unwrap(), Arc::<AtomicBool>::default());
     let (stopper, noted) = (job.stopper(), Arc::clone(&ran));
-    let numbers = job.read(MemorySource::new(vec![1, 2, 3])).shared();
+    let numbers = job.read(MemorySource::new(vec![1, 2, 3]));
     numbers.clone().for_each_rdd(move |_, _| {
         stopper.stop(Stop::AtOnce);
         Ok::<_, firesteel_core::Error>(())

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use firesteel_connect_memory::{Collector, QueueHandle, QueueSource};
 use firesteel_core::ManualClock;
-use firesteel_streaming::{BatchProgress, DStream, Stop, TimedStream, Trigger};
+use firesteel_streaming::{BatchProgress, Stop, Stream, Timed, Trigger};
 use firesteel_testkit::{JobLog, Recorder, TestJob};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 use proptest::prelude::*;
@@ -71,7 +71,7 @@ impl Windows {
 }
 
 /// Counts per key and window.
-fn counts<D: DStream<Item = (Timestamp, Event)>>(test: &TestJob, events: TimedStream<D>, size: i64) -> Recorder<Row> {
+fn counts(test: &TestJob, events: Stream<Event, Timed>, size: i64) -> Recorder<Row> {
     let counts = events
         .key_by(|event| event.0)
         .window(Tumbling::of(seconds(size)))
@@ -80,11 +80,7 @@ fn counts<D: DStream<Item = (Timestamp, Event)>>(test: &TestJob, events: TimedSt
     test.record(counts)
 }
 
-fn timed(
-    test: &TestJob,
-    splits: usize,
-    patience: i64,
-) -> (QueueHandle<Event>, TimedStream<impl DStream<Item = (Timestamp, Event)> + use<>>) {
+fn timed(test: &TestJob, splits: usize, patience: i64) -> (QueueHandle<Event>, Stream<Event, Timed>) {
     let queue = QueueSource::<Event>::new(splits).one_at_a_time();
     let handle = queue.handle();
     let events = test
@@ -179,11 +175,10 @@ proptest! {
         let both = test.context().read(left_queue).union(test.context().read(right_queue));
         let both = if shared {
             // Another output computes the shared records first: this one finds them kept.
-            let both = both.shared();
             let _first = test.record(both.clone());
-            both.boxed()
+            both
         } else {
-            both.boxed()
+            both
         };
         let events =
             both.event_time(|event: &Event| Timestamp::from_secs(event.1), Watermark::bounded(seconds(patience)));

@@ -196,7 +196,6 @@ fn user_functions_of_a_window_that_panic_are_named_with_operator_and_offset() {
             })
             .named("value")
             .window(Tumbling::of(seconds(100)))
-            .named("windows")
             .fold(
                 0i64,
                 move |sum, n| {
@@ -205,6 +204,7 @@ fn user_functions_of_a_window_that_panic_are_named_with_operator_and_offset() {
                 },
                 |sum, more| *sum += more,
             )
+            .named("windows")
             .map(move |row| {
                 if row.window.start().as_secs() == 4_300 {
                     finish(4, 4_321);
@@ -243,8 +243,7 @@ fn functions_that_merge_and_finish_are_named_too() {
         let windows = numbers
             .event_time(|at| Timestamp::from_secs(*at), Watermark::bounded(seconds(0)))
             .key_by(|_| 0u8)
-            .window(Tumbling::of(seconds(10)))
-            .named("windows");
+            .window(Tumbling::of(seconds(10)));
         let results = windows.fold(
             0i64,
             |sum, n| *sum += n,
@@ -253,6 +252,7 @@ fn functions_that_merge_and_finish_are_named_too() {
                 *sum += more;
             },
         );
+        let results = results.named("windows");
         let results = results.map(move |row| if merge { row } else { panic!("cannot finish") }).named("finish");
         let _results = test.record(results);
         test.run().unwrap_err()

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use firesteel_connect::Class;
 use firesteel_connect_memory::{Collector, QueueSource};
 use firesteel_core::{PairOps, RddOps};
-use firesteel_streaming::{Error, EventTimeout, KeyState, OutputMode, ProcessingTimeout};
+use firesteel_streaming::{
+    Error, EventTimeout, FlatMapSpec, KeyState, MapSpec, OutputMode, ProcessingTimeout, RunningSpec, UpdateSpec,
+};
 use firesteel_testkit::faults::{FaultySink, SinkAt};
 use firesteel_testkit::timeline;
-use firesteel_window::{Timestamp, Watermark, seconds};
+use firesteel_window::{Count, Timestamp, Watermark, seconds};
 
 use crate::ways::{Lives, Way, check, run, words};
 
@@ -24,7 +26,9 @@ pub(crate) fn update_state_by_key(ways: &[Way]) {
     let expected = ["a2 c2", "a3 b1 c2", "a4 b2 c3", "a5 b3 c3", "a6 b3 c3", "a6 b3 c3"];
     check(ways, &input, &[&expected], |test, words, out| {
         let initial = test.context().rdds().parallelize([("a".to_owned(), 1), ("c".to_owned(), 2)]);
-        let sums = words.map(|word| (word, 1_u64)).update_state_by_key(sum).initial_state(initial);
+        let sums = words
+            .map(|word| (word, 1_u64))
+            .update_state_by_key_with(UpdateSpec::new().initial_state(initial), move |_, _, new, old| sum(new, old));
         out.write(sums.map(|(word, sum)| format!("{word}{sum}")));
     });
     let expected = [
@@ -41,7 +45,8 @@ pub(crate) fn update_state_by_key(ways: &[Way]) {
             let millis = if new.is_empty() { 0 } else { time.as_secs() * 1000 };
             Some(old.unwrap_or(0) + millis)
         };
-        let sums = words.map(|word| (word, ())).update_state_by_key_with(times).initial_state(initial);
+        let sums =
+            words.map(|word| (word, ())).update_state_by_key_with(UpdateSpec::new().initial_state(initial), times);
         out.write(sums.map(|(word, sum)| format!("{word}{sum}")));
     });
 }
@@ -53,12 +58,15 @@ pub(crate) fn map_with_state(ways: &[Way]) {
     let snapshots = ["", "a1", "a2 b1", "a3 b2 c1", "a4 b3 c1", "a5 b3 c1", "a5 b3 c1"];
     check(ways, &input, &[&mapped, &snapshots], |test, words, out| {
         let states = test.context().side_output("states");
-        let sums = words.map(|word| (word, 1_i64)).map_with_state(|_, one, sum: &mut KeyState<i64>| {
-            let new = sum.get().unwrap_or(&0) + one.unwrap_or(0);
-            sum.update(new);
-            [new]
-        });
-        out.write(sums.snapshots_to(&states));
+        let sums = words.map(|word| (word, 1_i64)).map_with_state_with(
+            MapSpec::new().snapshots_to(&states),
+            |_, one, sum: &mut KeyState<i64>| {
+                let new = sum.get().unwrap_or(&0) + one.unwrap_or(0);
+                sum.update(new);
+                [new]
+            },
+        );
+        out.write(sums);
         out.write(states.stream().map(|(word, sum)| format!("{word}{sum}")));
     });
     let snapshots = [
@@ -74,11 +82,12 @@ pub(crate) fn map_with_state(ways: &[Way]) {
         let initial = [("a", 5), ("b", 10), ("c", -20), ("d", 0)].map(|(word, sum)| (word.to_owned(), sum));
         let initial = test.context().rdds().parallelize(initial);
         let states = test.context().side_output("states");
-        let sums = words.map(|word| (word, 1_i64)).map_with_state(|_, one, sum: &mut KeyState<i64>| {
+        let spec = MapSpec::new().initial_state(initial).snapshots_to(&states);
+        let sums = words.map(|word| (word, 1_i64)).map_with_state_with(spec, |_, one, sum: &mut KeyState<i64>| {
             sum.update(sum.get().unwrap_or(&0) + one.unwrap_or(0));
             None::<String>
         });
-        out.write(sums.initial_state(initial).snapshots_to(&states));
+        out.write(sums);
         out.write(states.stream().map(|(word, sum)| format!("{word}{sum}")));
     });
 }
@@ -90,7 +99,8 @@ pub(crate) fn removal_and_time_out(ways: &[Way]) {
     let states = ["", "a1", "b1", "a1 c1", "b1", "a1", "", ""];
     check(ways, &input, &[&removed, &states], |test, words, out| {
         let states = test.context().side_output("states");
-        let removed = words.map(|word| (word, ())).map_with_state(|word, _, state: &mut KeyState<i64>| {
+        let spec = MapSpec::new().snapshots_to(&states);
+        let removed = words.map(|word| (word, ())).map_with_state_with(spec, |word, _, state: &mut KeyState<i64>| {
             if state.exists() {
                 state.remove();
                 return Some(word.clone());
@@ -98,7 +108,7 @@ pub(crate) fn removal_and_time_out(ways: &[Way]) {
             state.update(1);
             None
         });
-        out.write(removed.snapshots_to(&states));
+        out.write(removed);
         out.write(states.stream().map(|(word, state)| format!("{word}{state}")));
     });
 
@@ -107,14 +117,16 @@ pub(crate) fn removal_and_time_out(ways: &[Way]) {
     for way in ways {
         let done = run(way, &input, |test, words, out| {
             let states = test.context().side_output("states");
-            let gone = words.map(|word| (word, ())).map_with_state(|word, one, state: &mut KeyState<i64>| {
-                match one {
-                    Some(()) => state.update(1),
-                    None => assert_eq!((state.is_timing_out(), state.get()), (true, Some(&1))),
-                }
-                state.is_timing_out().then(|| word.clone())
-            });
-            out.write(gone.timeout(seconds(3)).snapshots_to(&states));
+            let spec = MapSpec::new().timeout(seconds(3)).snapshots_to(&states);
+            let gone =
+                words.map(|word| (word, ())).map_with_state_with(spec, |word, one, state: &mut KeyState<i64>| {
+                    match one {
+                        Some(()) => state.update(1),
+                        None => assert_eq!((state.is_timing_out(), state.get()), (true, Some(&1))),
+                    }
+                    state.is_timing_out().then(|| word.clone())
+                });
+            out.write(gone);
             out.write(states.stream().map(|(word, state)| format!("{word}{state}")));
         });
         let done: Vec<_> = done.into_iter().map(Result::unwrap).collect();
@@ -134,13 +146,14 @@ pub(crate) fn time_out_of_initial_state(ways: &[Way]) {
     check(ways, &words("a c | ∅ | c | a | ∅"), &[&expected], |test, words, out| {
         let initial = [("a", 1), ("b", 2)].map(|(word, sum)| (word.to_owned(), sum));
         let initial = test.context().rdds().parallelize(initial);
-        let gone = words.map(|word| (word, ())).map_with_state(|word, one, state: &mut KeyState<i64>| {
+        let spec = MapSpec::new().initial_state(initial).timeout(seconds(2));
+        let gone = words.map(|word| (word, ())).map_with_state_with(spec, |word, one, state: &mut KeyState<i64>| {
             if one.is_some() {
                 state.update(0);
             }
             state.is_timing_out().then(|| word.clone())
         });
-        out.write(gone.initial_state(initial).timeout(seconds(2)));
+        out.write(gone);
     });
 }
 
@@ -154,7 +167,9 @@ pub(crate) fn counts_by_output_mode(ways: &[Way]) {
     let input = [vec![3], vec![2], vec![3, 2, 1], vec![4, 4, 4, 4]];
     let expected = ["(3,1)", "(2,1) (3,1)", "(1,1) (2,2) (3,2)", "(1,1) (2,2) (3,2) (4,4)"];
     check(ways, &input, &[&expected], |_, numbers, out| {
-        let counts = numbers.map(|number: i32| (number, ())).running_count().output_mode(OutputMode::Complete);
+        let counts = numbers
+            .map(|number: i32| (number, ()))
+            .running_aggregate_with(RunningSpec::new().output_mode(OutputMode::Complete), Count);
         out.write(counts.map(|(number, count)| format!("({number},{count})")));
     });
 }
@@ -167,7 +182,10 @@ pub(crate) fn state_metrics(ways: &[Way]) {
     ] {
         for way in ways {
             let done = run(way, &[vec![1], vec![2, 3]], |_, numbers, out| {
-                let counts = numbers.flat_map(|x: i32| [x, x + 1]).map(|x| (x, ())).running_count().output_mode(mode);
+                let counts = numbers
+                    .flat_map(|x: i32| [x, x + 1])
+                    .map(|x| (x, ()))
+                    .running_aggregate_with(RunningSpec::new().output_mode(mode), Count);
                 out.write(counts.named("counts").map(|(number, count)| format!("({number},{count})")));
             });
             for ((done, rows), [output, updated, total]) in done.into_iter().zip(rows).zip(numbers) {
@@ -227,10 +245,10 @@ pub(crate) fn a_batch_keeps_its_time(ways: &[Way]) {
                 let (sink, faults) = FaultySink::new(rows.clone());
                 faults.fail_later(SinkAt::Commit, fails_after, 1, Class::Fatal);
                 test.context()
-                    .read_named("values", queue.clone())
+                    .read(queue.clone())
+                    .named("values")
                     .map(|value: i64| (value, ()))
-                    .running_count()
-                    .output_mode(OutputMode::Complete)
+                    .running_aggregate_with(RunningSpec::new().output_mode(OutputMode::Complete), Count)
                     .transform(|counts, batch| {
                         let since = batch.time().as_secs() - 10;
                         Ok::<_, Error>(counts.filter(move |(value, _)| *value >= since))
@@ -314,10 +332,11 @@ pub(crate) fn event_time_out(ways: &[Way]) {
     for way in ways {
         let done = run(&way.with_one_input(), &input, |test, events, out| {
             let late = test.context().side_output("late");
+            let spec = FlatMapSpec::new().late_to(&late);
             let largest = events
                 .event_time(|event| event.1, Watermark::bounded(seconds(10)))
                 .key_by(|event| event.0.clone())
-                .flat_map_with_state(|key, new, largest: &mut KeyState<i64, EventTimeout>| {
+                .flat_map_with_state_with(spec, |key, new, largest: &mut KeyState<i64, EventTimeout>| {
                     if largest.is_timing_out() {
                         assert!(new.is_empty());
                         largest.remove();
@@ -328,8 +347,7 @@ pub(crate) fn event_time_out(ways: &[Way]) {
                     largest.update(now);
                     largest.set_timeout_at(Timestamp::from_secs(now + 5));
                     Some(format!("({key},{now})"))
-                })
-                .late_to(&late);
+                });
             out.write(largest);
             out.write(late.stream().map(|(at, (key, _))| format!("{key}@{}", at.as_secs())));
         });

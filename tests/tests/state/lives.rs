@@ -11,7 +11,7 @@ fn values_that_nobody_asks_for_any_more_leave_memory() {
     let mut batches = vec![vec![]; 270];
     batches[0] = (0..100_000).collect();
     batches[269] = vec![7];
-    let counts = test.script(batches).map(|n: u32| (n, ())).process("forgetful", Forgetful::new());
+    let counts = test.script(batches).map(|n: u32| (n, ())).process(Forgetful::new()).named("forgetful");
     let counts = test.record(counts);
     let progress = test.run().unwrap();
     let states: Vec<_> = progress.iter().map(|batch| &batch.states[0]).collect();

@@ -75,7 +75,8 @@ fn talk(_: &TestJob, events: Source<Event>, out: &Outputs) {
     let calls = events
         .event_time(|event| event.1, Watermark::bounded(seconds(1)))
         .key_by(|event| event.0.clone())
-        .process("talker", Talker);
+        .process(Talker)
+        .named("talker");
     // A batch's calls in their order, in one row per key.
     let calls = calls.map(|call| call.split_once('/').map(|(key, call)| (key.to_owned(), call.to_owned())).unwrap());
     out.write(calls.group_by_key().map(|(key, calls)| format!("{key}={}", calls.join(","))));
@@ -136,7 +137,7 @@ impl<K: Key> KeyedProcess for Forgetful<K> {
 pub(crate) fn values_have_limited_lives(ways: &[Way]) {
     let expected = ["a1 b1", "a2", "a3", "b1", "b2", "∅", "∅", "b1"].map(|rows| rows.trim_matches('∅'));
     check(ways, &words("a b | a | a | b | b | ∅ | ∅ | b"), &[&expected], |_, words, out| {
-        let counts = words.map(|word| (word, ())).process("forgetful", Forgetful::new());
+        let counts = words.map(|word| (word, ())).process(Forgetful::new()).named("forgetful");
         out.write(counts.map(|(word, count)| format!("{word}{count}")));
     });
 }

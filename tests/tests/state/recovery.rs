@@ -12,7 +12,8 @@ use crate::ways::{Lives, Way};
 /// The program: counts words.
 fn count(test: &TestJob, words: &QueueSource<&'static str>, out: &Collector<String>) {
     test.context()
-        .read_named("words", words.clone())
+        .read(words.clone())
+        .named("words")
         .map(|word| (word.to_owned(), 1))
         .update_state_by_key(|new: Vec<u64>, old: Option<u64>| Some(old.unwrap_or(0) + new.iter().sum::<u64>()))
         .map(|(word, count)| format!("{word}{count}"))

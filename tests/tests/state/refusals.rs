@@ -1,9 +1,11 @@
 //! What jobs with state do not start with, and how they end.
 
 use firesteel_state::{Declaration, Result, StateOptions, Timers, Ttl, Value};
-use firesteel_streaming::{Error, KeyState, KeyedProcess, OutputMode, ProcessContext, ProcessingTimeout};
+use firesteel_streaming::{
+    Error, KeyState, KeyedProcess, MapSpec, OutputMode, ProcessContext, ProcessingTimeout, RunningSpec,
+};
 use firesteel_testkit::TestJob;
-use firesteel_window::{Duration, seconds};
+use firesteel_window::{Count, Duration, seconds};
 
 fn reason(test: &TestJob) -> String {
     test.batch().unwrap_err().to_string()
@@ -12,7 +14,10 @@ fn reason(test: &TestJob) -> String {
 #[test]
 fn a_running_aggregate_cannot_append() {
     let test = TestJob::new();
-    let counts = test.script([vec![1]]).map(|n| (n, ())).running_count().output_mode(OutputMode::Append);
+    let counts = test
+        .script([vec![1]])
+        .map(|n| (n, ()))
+        .running_aggregate_with(RunningSpec::new().output_mode(OutputMode::Append), Count);
     test.record(counts);
     let error = test.batch().unwrap_err();
     assert!(matches!(error, Error::Setting { .. }));
@@ -36,7 +41,7 @@ fn timers_of_event_time_need_event_time() {
         }
     }
     let test = TestJob::new();
-    test.record(test.script([vec![1]]).map(|n| (n, n)).process("late", Late));
+    test.record(test.script([vec![1]]).map(|n| (n, n)).process(Late).named("late"));
     let reason = reason(&test);
     assert!(reason.contains("late") && reason.contains("put event_time before the key_by"), "{reason}");
 }
@@ -61,7 +66,7 @@ impl KeyedProcess for Mortal {
 fn a_life_in_event_time_needs_event_time() {
     let test = TestJob::new();
     let mortal = Mortal(Ttl::after(seconds(5)).in_event_time());
-    test.record(test.script([vec![1]]).map(|n| (n, n)).process("mortal", mortal));
+    test.record(test.script([vec![1]]).map(|n| (n, n)).process(mortal).named("mortal"));
     let reason = reason(&test);
     assert!(reason.contains("values of `short`") && reason.contains("put event_time before the key_by"), "{reason}");
 }
@@ -69,7 +74,7 @@ fn a_life_in_event_time_needs_event_time() {
 #[test]
 fn a_life_takes_time() {
     let test = TestJob::new();
-    test.record(test.script([vec![1]]).map(|n| (n, n)).process("mortal", Mortal(Ttl::after(Duration::ZERO))));
+    test.record(test.script([vec![1]]).map(|n| (n, n)).process(Mortal(Ttl::after(Duration::ZERO))).named("mortal"));
     let error = format!("{:?}", test.batch().unwrap_err());
     assert!(error.contains("FS-T008") && error.contains("give it a positive time"), "{error}");
 }
@@ -80,8 +85,9 @@ fn a_time_out_takes_time() {
     let idle = test
         .script([vec![1]])
         .map(|n| (n, ()))
-        .map_with_state(|_, _: Option<()>, _: &mut KeyState<i32>| None::<i32>)
-        .timeout(Duration::ZERO);
+        .map_with_state_with(MapSpec::new().timeout(Duration::ZERO), |_, _: Option<()>, _: &mut KeyState<i32>| {
+            None::<i32>
+        });
     test.record(idle);
     assert!(reason(&test).contains("give it a positive one"));
 }
@@ -104,14 +110,13 @@ fn misuse_of_a_state_fails_the_job_with_its_reason() {
 #[test]
 fn a_key_that_is_timing_out_cannot_be_updated() {
     let test = TestJob::new();
-    let idle = test
-        .script([vec![1], vec![]])
-        .map(|n| (n, ()))
-        .map_with_state(|_, _, state: &mut KeyState<i32>| {
+    let idle = test.script([vec![1], vec![]]).map(|n| (n, ())).map_with_state_with(
+        MapSpec::new().timeout(seconds(1)),
+        |_, _, state: &mut KeyState<i32>| {
             state.update(1);
             None::<i32>
-        })
-        .timeout(seconds(1));
+        },
+    );
     test.record(idle);
     test.batch().unwrap();
     let error = format!("{:?}", test.batch().unwrap_err());
@@ -121,7 +126,7 @@ fn a_key_that_is_timing_out_cannot_be_updated() {
 #[test]
 fn two_operators_of_one_name_are_refused() {
     let test = TestJob::new();
-    let numbers = test.script([vec![1]]).map(|n| (n, ())).shared();
+    let numbers = test.script([vec![1]]).map(|n| (n, ()));
     test.record(numbers.clone().running_count().named("counts"));
     let other = numbers.flat_map_with_state(|_, _, _: &mut KeyState<i32, ProcessingTimeout>| None::<i32>);
     test.record(other.named("counts"));

@@ -38,7 +38,8 @@ fn a_timer_that_registers_the_next_one_ends_with_event_time() {
         .map(Timestamp::from_secs)
         .event_time(|at| *at, Watermark::bounded(seconds(0)))
         .key_by(|_| 1)
-        .process("ticking", Ticking);
+        .process(Ticking)
+        .named("ticking");
     let ticks = test.record(ticks);
     test.run().unwrap();
     test.finish().unwrap();
@@ -51,7 +52,7 @@ fn timers_of_processing_time_bring_about_batches_of_their_own() {
 
     use firesteel_connect_memory::{Collector, QueueSource};
     use firesteel_core::ManualClock;
-    use firesteel_streaming::{KeyState, Stop, StreamingContext, Trigger};
+    use firesteel_streaming::{KeyState, MapSpec, Stop, StreamingContext, Trigger};
     use firesteel_testkit::JobLog;
 
     let clock = Arc::new(ManualClock::starting_at(std::time::Duration::ZERO));
@@ -59,13 +60,12 @@ fn timers_of_processing_time_bring_about_batches_of_their_own() {
     let job = StreamingContext::builder("idle").clock(clock.clone()).listener(log.clone()).threads(1).build().unwrap();
     job.read(queue.clone())
         .map(|user: i32| (user, ()))
-        .map_with_state(|user, click, clicks: &mut KeyState<u32>| {
+        .map_with_state_with(MapSpec::new().timeout(seconds(60)), |user, click, clicks: &mut KeyState<u32>| {
             if click.is_some() {
                 clicks.update(1);
             }
             clicks.is_timing_out().then_some(*user)
         })
-        .timeout(seconds(60))
         .write(gone.clone());
     queue.handle().push(vec![7]).unwrap();
     let running = job.start(Trigger::AsSoonAsPossible).unwrap();

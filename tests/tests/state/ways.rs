@@ -7,7 +7,7 @@ use std::sync::Arc;
 use firesteel_connect_memory::{Collector, QueueSource};
 use firesteel_core::Data;
 use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
-use firesteel_streaming::{BatchProgress, Checkpoint, DStream, Error, SourceStream, StateProgress, Stream};
+use firesteel_streaming::{BatchProgress, Checkpoint, Error, Shape, StateProgress, Stream};
 use firesteel_testkit::TestJob;
 use firesteel_window::{Duration, seconds};
 use parking_lot::Mutex;
@@ -121,10 +121,7 @@ pub(crate) struct Outputs {
 
 impl Outputs {
     /// Writes a stream into the next output.
-    pub(crate) fn write<D: DStream>(&self, stream: Stream<D>)
-    where
-        D::Item: ToString,
-    {
+    pub(crate) fn write<T: ToString + Send + 'static, S: Shape>(&self, stream: Stream<T, S>) {
         let mut made = self.made.lock();
         let mut collectors = self.collectors.lock();
         if collectors.len() == *made {
@@ -161,7 +158,7 @@ impl Done {
 }
 
 /// The source that programs read.
-pub(crate) type Source<T> = Stream<SourceStream<QueueSource<T>>>;
+pub(crate) type Source<T> = Stream<T>;
 
 /// The lives of one job, one after the other, over the same checkpoint.
 pub(crate) struct Lives<'a> {
@@ -228,7 +225,7 @@ pub(crate) fn run<T: Data>(
     let mut begin = |second| {
         lives.begin(second, 1, |test| {
             *outputs.made.lock() = 0;
-            program(test, test.context().read_named("input", queue.clone()), &outputs);
+            program(test, test.context().read(queue.clone()).named("input"), &outputs);
         })
     };
     let mut test = begin(0);

@@ -77,13 +77,13 @@ impl KeyedProcess for Watch {
 fn job(folder: &Path, payments: &QueueSource<Payment>) -> StreamingContext {
     let checkpoint = Checkpoint::in_folder(folder).every_batch();
     let job = StreamingContext::builder("watch").threads(1).checkpoint(checkpoint).build().unwrap();
-    let payments = job.read_named("payments", payments.clone()).shared();
+    let payments = job.read(payments.clone()).named("payments");
     let by_card = |payment: &Payment| payment.0.clone();
     let at = |payment: &Payment| Timestamp::from_secs(payment.1);
     let wait = Watermark::bounded(seconds(10));
-    payments.clone().event_time(at, wait).key_by(by_card).process("watch", Watch).write(Collector::new());
+    payments.clone().event_time(at, wait).key_by(by_card).process(Watch).named("watch").write(Collector::new());
     let windows = payments.event_time(at, wait).key_by(by_card).window(Tumbling::of(minutes(1)));
-    windows.named("per minute").count().write(Collector::new());
+    windows.count().named("per minute").write(Collector::new());
     job
 }
 
@@ -127,7 +127,7 @@ fn the_checkpoint_of_a_real_job_is_read() {
     assert_eq!(verified.outcome, Outcome::Well, "{}", verified.out);
 
     let description = folder.path().join("description.json");
-    let described = job(folder.path(), &payments).describe();
+    let described = job(folder.path(), &payments).describe().unwrap();
     std::fs::write(&description, serde_json::to_string(&described).unwrap()).unwrap();
     let diff = run("diff", folder.path(), &[description.to_str().unwrap()]);
     assert_eq!(diff.outcome, Outcome::Well, "{}{}", diff.out, diff.err);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::block::{Blocks, Driven};
 use crate::lineage::{Lineage, Node};
 use crate::ops::macros::lineage_of_inner;
 use crate::rdd::Rdd;
@@ -9,7 +10,8 @@ use crate::task::TaskContext;
 
 /// An RDD of `T`s whose operators the type does not tell: for a field, a return type, a list of RDDs.
 ///
-/// Within a stage it costs one virtual call per record; across shuffles it costs nothing.
+/// Within a stage, records cross it in blocks of up to a thousand: a virtual call per block, and a few tenths of a
+/// nanosecond per record. Across shuffles it costs nothing.
 pub struct BoxRdd<T> {
     inner: Arc<dyn Erased<T>>,
     /// The context and the name may differ from the inner one's.
@@ -18,43 +20,12 @@ pub struct BoxRdd<T> {
 
 /// An RDD without its type.
 trait Erased<T>: Lineage {
-    fn records<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Drive<T> + 'a>;
+    fn erased<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a>;
 }
 
 impl<R: Rdd> Erased<R::Item> for R {
-    fn records<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Drive<R::Item> + 'a> {
-        Box::new(self.compute(split, task))
-    }
-}
-
-/// An iterator that can be driven from within, so that the loops below stay tight.
-trait Drive<T>: Iterator<Item = T> {
-    fn drive(self: Box<Self>, each: &mut dyn FnMut(T));
-}
-
-impl<T, I: Iterator<Item = T>> Drive<T> for I {
-    fn drive(self: Box<Self>, each: &mut dyn FnMut(T)) {
-        (*self).for_each(each);
-    }
-}
-
-struct Driven<'a, T>(Box<dyn Drive<T> + 'a>);
-
-impl<T> Iterator for Driven<'_, T> {
-    type Item = T;
-
-    fn next(&mut self) -> Option<T> {
-        self.0.next()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.0.size_hint()
-    }
-
-    fn fold<B, F: FnMut(B, T) -> B>(self, start: B, mut each: F) -> B {
-        let mut acc = Some(start);
-        self.0.drive(&mut |record| acc = acc.take().map(|acc| each(acc, record)));
-        acc.expect("the accumulator is put back after every record")
+    fn erased<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<R::Item> + 'a> {
+        self.blocks(split, task)
     }
 }
 
@@ -81,7 +52,18 @@ impl<T: Send + 'static> Lineage for BoxRdd<T> {
 impl<T: Send + 'static> Rdd for BoxRdd<T> {
     type Item = T;
 
+    const IN_BLOCKS: bool = true;
+
+    #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = T> + 'a {
-        Driven(self.inner.records(split, task))
+        // Whoever takes the records asks the task now, before the first of them, whether to take them one by one.
+        if self.inner.wants_positions() {
+            task.want_positions();
+        }
+        Driven::new(self.inner.erased(split, task), task)
+    }
+
+    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a> {
+        self.inner.erased(split, task)
     }
 }

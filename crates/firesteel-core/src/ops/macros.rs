@@ -81,6 +81,9 @@ macro_rules! lineage_of_inner {
         fn is_stateful(&self) -> bool {
             self.inner.is_stateful()
         }
+        fn wants_positions(&self) -> bool {
+            self.inner.wants_positions()
+        }
     };
 }
 

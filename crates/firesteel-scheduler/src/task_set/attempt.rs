@@ -39,6 +39,10 @@ impl TaskSet {
             let identity =
                 TaskIdentity { job: self.job.id, stage: stage.number, partition: task.split, attempt: attempt.number };
             let context = TaskContext::new(identity, attempt.guarded, Arc::clone(&attempt.stop));
+            if attempt.number > 0 {
+                // The attempt before failed: should this one fail as well, it is to say on which record.
+                context.want_positions();
+            }
             match context.run(|context| stage.compute(task.split, context)) {
                 Ok((output, report)) => self.succeeded(&attempt, output, report),
                 Err(error) => self.failed(&mut assignment, &attempt, error),

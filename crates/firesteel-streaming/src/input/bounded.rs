@@ -8,6 +8,7 @@ use firesteel_window::Timestamp;
 
 use crate::error::Result;
 use crate::input::{Admission, BatchLimits, Bound, Input, Reading, SourceInput, SourceRdd, SplitNumbers};
+use crate::plan::NodeId;
 
 /// Reads sources as RDDs: what a source holds now, as one dataset for batch work.
 ///
@@ -37,7 +38,8 @@ impl ReadRdd for Context {
         let operator = Operator::here("read");
         let now = i64::try_from(SystemClock::new().wall().as_micros()).unwrap_or(i64::MAX);
         let numbers = SplitNumbers::default();
-        let (mut input, reading) = SourceInput::new(source.describe(), source, operator.clone(), numbers);
+        let reading = Reading::new(source);
+        let mut input = SourceInput::new(NodeId::NONE, &reading, numbers);
         input.start(Wake::silent())?;
         let started = Arc::new(Started(Arc::clone(&reading)));
         input.admit(&Admission {
@@ -46,7 +48,7 @@ impl ReadRdd for Context {
             bound: Bound::Once,
             executors: self.executors(),
         })?;
-        let ranges = reading.ranges.lock().clone();
+        let ranges = input.ranges.clone();
         Ok(SourceRdd { node: Node::new(self, operator), reading, ranges, started: Some(started) })
     }
 }

@@ -8,6 +8,7 @@ use firesteel_core::{Accumulate, Accumulator, Dependency, Lineage, Node, Operato
 
 use crate::batch::Batch;
 use crate::input::Reading;
+use crate::plan::NodeId;
 
 /// One range of a batch.
 #[derive(Debug, Clone)]
@@ -102,9 +103,11 @@ pub struct SourceRdd<S> {
 }
 
 impl<S: Source> SourceRdd<S> {
-    pub(crate) fn new(batch: &Batch, operator: &Operator, reading: &Arc<Reading<S>>) -> Self {
-        let node = Node::new(batch.context(), operator.clone());
-        Self { node, reading: Arc::clone(reading), ranges: reading.ranges.lock().clone(), started: None }
+    /// What the batch reads of the source at this node of the plan.
+    pub(crate) fn of_batch(batch: &Batch, node: NodeId, reading: &Arc<Reading<S>>) -> Self {
+        let ranges = batch.facts().get(node).unwrap_or_default();
+        let node = Node::new(batch.context(), batch.operator(node).clone());
+        Self { node, reading: Arc::clone(reading), ranges, started: None }
     }
 }
 
@@ -151,7 +154,7 @@ impl<S: Source> Rdd for SourceRdd<S> {
             range = ReadRange::exact(range.split, range.from, end.position);
         }
         task.set_origin(Arc::clone(origin), *number);
-        let place = Place { name: &self.reading.name, operator: self.node.operator() };
+        let place = Place { name: self.reading.name(), operator: self.node.operator() };
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
         SourceIter { reader, place, split, ends, task, from: range.from, records: 0, done: false }
     }

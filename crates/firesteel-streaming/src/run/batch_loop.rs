@@ -13,8 +13,9 @@ use crate::checkpoint::Durable;
 use crate::context::Config;
 use crate::error::{Error, Result};
 use crate::faults::fail_point;
-use crate::graph::Parts;
 use crate::input::{Admission, Admitted, Bound, Input};
+use crate::output::Output;
+use crate::plan::{Frozen, Parts};
 use crate::progress::{BatchProgress, InputProgress, StartDurations, Summary};
 use crate::run::again::ask;
 use crate::run::epoch::OpenEpoch;
@@ -29,6 +30,7 @@ use crate::stream::{RecordError, SideOutput};
 pub struct JobRun {
     pub(super) job: Arc<str>,
     pub(super) parts: Parts,
+    pub(super) program: Arc<Frozen>,
     pub(super) names: Vec<Arc<str>>,
     pub(super) context: Context,
     pub(super) config: Arc<Config>,
@@ -101,12 +103,15 @@ impl JobRun {
         if parts.outputs.is_empty() {
             return Err(Error::NoOutput { job: job.to_string() });
         }
+        parts.resolve_names(config.checkpoint.is_some())?;
         let levels = sort_by_level(&mut parts)?;
-        let names = parts.outputs.iter().map(|output| output.name().into()).collect();
+        let names = name_outputs(&mut parts);
+        let program = parts.frozen();
         let started = config.clock.monotonic();
         let mut run = Self {
             job,
             parts,
+            program,
             names,
             context,
             config,
@@ -250,7 +255,8 @@ impl JobRun {
         let small = records.is_some_and(|records| records < SMALL_BATCH);
         let usual = self.config.partitions.unwrap_or(if small { 1 } else { admission.executors });
         let context = self.context.with_parallelism(parallelism.unwrap_or(usual));
-        let batch = Batch { id: self.batch, time: admission.now, context };
+        let batch = Batch::new(self.batch, admission.now, context, &self.program);
+        self.parts.inputs.iter().for_each(|input| input.begin(&batch));
         let admitted_at = self.config.clock.monotonic();
         let mut letters = Vec::new();
         let written = self.write(&batch, epoch, &mut letters)?;
@@ -307,24 +313,28 @@ impl Drop for JobRun {
     }
 }
 
-/// Puts the outputs in the order in which they run, those that read side outputs behind those that fill them; returns
+/// Puts the outputs in the order in which they run, those that read side outputs after those that fill them; returns
 /// their levels.
 fn sort_by_level(parts: &mut Parts) -> Result<Vec<usize>> {
-    let outputs = std::mem::take(&mut parts.outputs);
-    let mut leveled = Vec::with_capacity(outputs.len());
+    let of_node = parts.levels()?;
+    let level = |output: &dyn Output| of_node.get(output.node().index()).copied().unwrap_or_default();
+    parts.outputs.sort_by_key(|output| level(&**output));
+    Ok(parts.outputs.iter().map(|output| level(&**output)).collect())
+}
+
+/// Tells each output what it is called: by the user, as the operator whose records it writes, or as the sink says.
+fn name_outputs(parts: &mut Parts) -> Vec<Arc<str>> {
+    let Parts { nodes, outputs, .. } = parts;
+    let mut names = Vec::with_capacity(outputs.len());
     for output in outputs {
-        let level = output.origins().level().map_err(|side| Error::Setting {
-            what: format!("side output {side}"),
-            reason: "it is filled from a stream that reads it, so that it feeds itself and records would go round \
-                     for ever; put them into a side output of its own"
-                .to_owned(),
-        })?;
-        leveled.push((level, output));
+        let node = &nodes[output.node().index()];
+        let of = node.parents.first().map(|parent| &nodes[parent.index()]);
+        let named = [Some(node), of].into_iter().flatten().find(|node| node.operator.is_named());
+        let name: Arc<str> = named.map_or_else(|| output.describe(), |node| node.operator.name().to_owned()).into();
+        output.call(&name);
+        names.push(name);
     }
-    leveled.sort_by_key(|(level, _)| *level);
-    let (levels, outputs) = leveled.into_iter().unzip();
-    parts.outputs = outputs;
-    Ok(levels)
+    names
 }
 
 impl std::fmt::Debug for JobRun {

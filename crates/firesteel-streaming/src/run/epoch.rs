@@ -14,8 +14,8 @@ use crate::batch::Batch;
 use crate::checkpoint::{Again, Cursor, Ending, Plan, gather};
 use crate::error::{Error, Result};
 use crate::faults::{fail_point, has_fault};
-use crate::graph::Parts;
 use crate::input::Admitted;
+use crate::plan::Parts;
 use crate::run::batch_loop::JobRun;
 
 /// An epoch whose batches are computed and not committed.
@@ -210,7 +210,7 @@ impl Parts {
             batch,
             split_numbers: self.split_numbers.largest(),
             inputs: self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect(),
-            watermarks: self.trackers.iter().map(|tracker| (tracker.name.clone(), tracker.save())).collect(),
+            watermarks: self.trackers.iter().map(|tracker| (tracker.name().to_owned(), tracker.save())).collect(),
             keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
             plans,
         }

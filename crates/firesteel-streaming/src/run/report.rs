@@ -7,7 +7,7 @@ use firesteel_core::{Accumulator, Clock};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
-use crate::graph::{Counted, What};
+use crate::plan::{Counted, What};
 use crate::progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, StateProgress, Summary, micros, per_second, tell,
 };
@@ -28,7 +28,8 @@ pub(super) struct Processed {
 impl JobRun {
     pub(super) fn announce(&self) {
         let survives = self.durable.is_some();
-        let (guarantee, guarantee_reason) = crate::guarantee::of(&self.parts.inputs, &self.parts.outputs, survives);
+        let (guarantee, guarantee_reason) =
+            crate::guarantee::of(&self.parts.inputs, &self.parts.outputs, &self.names, survives);
         let inputs = self.parts.inputs.iter().map(|input| (Arc::clone(input.name()), input.describe())).collect();
         let outputs = self.parts.outputs.iter().zip(&self.names);
         let outputs = outputs.map(|(output, name)| (Arc::clone(name), output.describe())).collect();

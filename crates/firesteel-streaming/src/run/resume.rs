@@ -59,7 +59,7 @@ impl JobRun {
             if has_fault("watermarks-not-restored") {
                 continue;
             }
-            if let Some(marks) = cursor.watermarks.get(&tracker.name) {
+            if let Some(marks) = cursor.watermarks.get(tracker.name()) {
                 tracker.resume(marks.clone(), now, |split| known.contains(&split));
             }
         }

@@ -16,9 +16,6 @@ impl JobRun {
     pub(super) fn write(&mut self, batch: &Batch, epoch: Epoch, letters: &mut Vec<String>) -> Result<Vec<u64>> {
         let mut written = Vec::with_capacity(self.parts.outputs.len());
         let done = self.write_outputs(batch, epoch, &mut written, letters);
-        for rest in &self.parts.rests {
-            rest.clear();
-        }
         if done.is_err() {
             self.abandon_epoch();
         }
@@ -34,24 +31,24 @@ impl JobRun {
     ) -> Result<()> {
         for index in 0..self.parts.outputs.len() {
             if index > 0 && self.levels[index] > self.levels[index - 1] {
-                self.compute_rests(batch, letters)?;
+                self.complete_states(batch, letters)?;
             }
             self.go_on(index)?;
             written.push(self.parts.outputs[index].write(batch, epoch)?);
             self.set_aside(letters);
         }
-        self.compute_rests(batch, letters)?;
+        self.complete_states(batch, letters)?;
         for input in &self.parts.inputs {
             input.read_rest(batch)?;
         }
         self.go_on(self.names.len() - 1)
     }
 
-    /// Computes what no output has asked for, but state depends on.
-    fn compute_rests(&self, batch: &Batch, letters: &mut Vec<String>) -> Result<()> {
-        for rest in &self.parts.rests {
-            let output = || rest.operator.to_string();
-            rest.compute().map_err(|source| Error::Batch { batch: batch.id, output: output(), source })?;
+    /// Completes the operators with state that outputs have asked for some results of: state depends on all records.
+    fn complete_states(&self, batch: &Batch, letters: &mut Vec<String>) -> Result<()> {
+        for (node, complete) in batch.facts().incomplete() {
+            let output = || batch.operator(node).to_string();
+            complete().map_err(|source| Error::Batch { batch: batch.id, output: output(), source })?;
         }
         self.set_aside(letters);
         Ok(())

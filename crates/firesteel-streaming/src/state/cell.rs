@@ -1,18 +1,15 @@
 //! The state that an operator declares while the program is built, and the store it becomes when the job starts.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use firesteel_core::Key;
 use firesteel_core::hash::hash_key;
-use firesteel_core::{Key, Operator};
 use firesteel_state::{Changes, Declaration, KeyedStore, StateStore, StoreSchema, StoreSetup, TableKind, TimeDomain};
 use firesteel_window::Timestamp;
 use parking_lot::Mutex;
 
 use crate::error::Result;
-use crate::graph::Graph;
-use crate::input::unique_name;
 
 /// The state of one operator, whatever its types: what the job sees of it.
 pub(crate) trait StateCell: Send + Sync {
@@ -22,6 +19,8 @@ pub(crate) trait StateCell: Send + Sync {
     fn reported_as(&self) -> Option<Arc<str>>;
     /// Whether the user gave the operator its name.
     fn is_named(&self) -> bool;
+    /// Says under which name the state is stored, and whether the user gave it.
+    fn call(&self, name: &str, is_named: bool);
     /// Opens the store.
     fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()>;
     /// Fills a store that has never held anything with what the program says it begins with.
@@ -46,19 +45,6 @@ pub(crate) trait StateCell: Send + Sync {
     }
 }
 
-/// The name under which the operator's state is stored: its own, or that of its kind with a number.
-pub(crate) fn state_name(graph: &Graph, operator: &Operator) -> String {
-    if operator.is_named() {
-        return operator.name().to_owned();
-    }
-    let kind = operator.kind();
-    graph.change(|parts| {
-        let taken = parts.states.iter().map(|(cell, _)| cell.declared().operator);
-        let taken: HashSet<String> = taken.collect();
-        unique_name(kind, &taken.iter().map(String::as_str).collect())
-    })
-}
-
 /// What fills a new store; it returns how many entries there are then.
 type Initial<K> = Box<dyn FnOnce(&KeyedStore<K>) -> Result<u64> + Send>;
 
@@ -79,31 +65,11 @@ struct Declared<K> {
 }
 
 impl<K: Key> StoreCell<K> {
-    pub(crate) fn new(declaration: Declaration<K>, is_named: bool) -> Arc<Self> {
+    pub(crate) fn new(declaration: Declaration<K>) -> Arc<Self> {
         let schema = declaration.schema();
         let name = schema.operator.as_str().into();
-        let declared = Declared { declaration: Some(declaration), schema, name, is_named, initial: None };
+        let declared = Declared { declaration: Some(declaration), schema, name, is_named: false, initial: None };
         Arc::new(Self { declared: Mutex::new(declared), store: OnceLock::new(), keys: AtomicU64::new(0) })
-    }
-
-    /// Gives the operator the name under which its state is stored.
-    pub(crate) fn rename(&self, name: &str) {
-        let mut declared = self.declared.lock();
-        if let Some(declaration) = &mut declared.declaration {
-            declaration.rename(name);
-        }
-        name.clone_into(&mut declared.schema.operator);
-        declared.name = name.into();
-        declared.is_named = true;
-    }
-
-    /// Declares more state, while the program is built.
-    pub(crate) fn declare<T>(&self, declare: impl FnOnce(&mut Declaration<K>) -> T) -> T {
-        let mut declared = self.declared.lock();
-        let declaration = declared.declaration.as_mut().expect("the job opens the store when the program is built");
-        let handles = declare(declaration);
-        declared.schema = declaration.schema();
-        handles
     }
 
     /// Says what a new store begins with.
@@ -128,6 +94,16 @@ impl<K: Key> StateCell for StoreCell<K> {
 
     fn is_named(&self) -> bool {
         self.declared.lock().is_named
+    }
+
+    fn call(&self, name: &str, is_named: bool) {
+        let mut declared = self.declared.lock();
+        if let Some(declaration) = &mut declared.declaration {
+            declaration.rename(name);
+        }
+        name.clone_into(&mut declared.schema.operator);
+        declared.name = name.into();
+        declared.is_named = is_named;
     }
 
     fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()> {

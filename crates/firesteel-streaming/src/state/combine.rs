@@ -1,5 +1,6 @@
 //! The map side of a running aggregate: values become accumulators before they travel.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::hash::hash_key;
@@ -8,35 +9,43 @@ use firesteel_core::{Exchange, Key, Operator, TaskContext};
 use firesteel_window::Aggregator;
 use parking_lot::Mutex;
 
+use crate::shape::Shape;
 use crate::state::lists::put;
 use crate::state::side::Prepare;
 use crate::state::work::Entry;
 use crate::time::key_group;
 
 /// Aggregates within the map partition, as long as that makes the data smaller.
-pub struct Combine<K, V, A: Aggregator<V>> {
+pub(crate) struct Combine<K, V, A: Aggregator<V>, S> {
     aggregator: Arc<A>,
-    operator: Operator,
+    shape: PhantomData<fn(S)>,
     tables: Tables<K, A::Acc>,
 }
 
 /// Keys after which it is decided whether to go on combining.
 const TRIAL: usize = 4096;
 
-impl<K, V, A: Aggregator<V>> Combine<K, V, A> {
-    pub(crate) fn new(aggregator: &Arc<A>, operator: Operator) -> Self {
-        Self { aggregator: Arc::clone(aggregator), operator, tables: Tables::new() }
+impl<K, V, A: Aggregator<V>, S> Combine<K, V, A, S> {
+    pub(crate) fn new(aggregator: &Arc<A>) -> Self {
+        Self { aggregator: Arc::clone(aggregator), shape: PhantomData, tables: Tables::new() }
     }
 }
 
-impl<K, V, A> Prepare<(K, V), K, A::Acc> for Combine<K, V, A>
+impl<K, V, A, S> Prepare<S::Record<(K, V)>, K, A::Acc> for Combine<K, V, A, S>
 where
+    S: Shape,
     K: Key,
     V: Send + 'static,
     A: Aggregator<V, Acc: Exchange> + Send + Sync + 'static,
 {
-    fn write(&self, records: impl Iterator<Item = (K, V)>, groups: &mut [Vec<Entry<K, A::Acc>>], task: &TaskContext) {
-        let (aggregator, operator) = (&*self.aggregator, &self.operator);
+    fn write(
+        &self,
+        records: impl Iterator<Item = S::Record<(K, V)>>,
+        groups: &mut [Vec<Entry<K, A::Acc>>],
+        operator: &Operator,
+        task: &TaskContext,
+    ) {
+        let aggregator = &*self.aggregator;
         let create = |value| {
             let mut acc = aggregator.create();
             aggregator.add(&mut acc, value);
@@ -44,7 +53,8 @@ where
         };
         let mut table = self.tables.take();
         let (mut seen, mut passes) = (0_usize, false);
-        task.drain(records, |(key, value)| {
+        task.drain(records, |record| {
+            let (_, (key, value)) = S::split(record);
             let hash = hash_key(&key);
             if passes {
                 let acc = task.blame_on(operator, || create(value));

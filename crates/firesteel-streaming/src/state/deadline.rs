@@ -5,7 +5,7 @@ use firesteel_core::{Key, TaskContext};
 use firesteel_state::{Declaration, GroupState, KeyContext, Result, TimeDomain, Timers, Value};
 use firesteel_window::Timestamp;
 
-use crate::state::Moment;
+use crate::state::work::Moment;
 use crate::state::work::in_slices;
 
 /// The time at which each key times out.

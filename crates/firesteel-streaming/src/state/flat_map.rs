@@ -1,48 +1,81 @@
 //! Spark's `flatMapGroupsWithState`.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 
+use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::KeyedTable;
-use firesteel_core::{Data, Exchange, Key, Operator, Rdd, TaskContext};
+use firesteel_core::{Data, Exchange, Key, Operator, Rdd, RddOps, TaskContext};
 use firesteel_state::{Declaration, GroupState, KeyContext, Value};
 use firesteel_window::Timestamp;
 
-use crate::graph::What;
+use crate::plan::{NodeId, What};
+use crate::shape::{Pair, Shape};
+use crate::state::KeyState;
 use crate::state::deadline::Deadline;
 use crate::state::key_state::{Change, Timeout};
-use crate::state::side::{Late, Plain, WithTime};
+use crate::state::side::InTime;
+use crate::state::stateful::Stateful;
 use crate::state::update::fill;
-use crate::state::work::{Entry, prefetch};
-use crate::state::{EventTimeout, KeyState, Moment, Output, ProcessingTimeout, Stateful, Work};
-use crate::stream::{DStream, SideOutput, Stream};
-use crate::time::KeyedTimedStream;
+use crate::state::work::{Entry, Moment, Output, Work, prefetch};
+use crate::stream::{SideOutput, Stream};
+use crate::time::{LateOutput, late_output};
 
-/// The work of [`Stream::flat_map_with_state`] and [`KeyedTimedStream::flat_map_with_state`].
-pub struct FlatMapWithState<S, T, F> {
+/// The options of [`flat_map_with_state_with`](Stream::flat_map_with_state_with).
+#[must_use]
+pub struct FlatMapSpec<K, V, S> {
+    initial: Option<BoxRdd<(K, S)>>,
+    late: Option<(LateOutput<K, V>, NodeId)>,
+}
+
+impl<K: Key, V: Exchange, S: Exchange> FlatMapSpec<K, V, S> {
+    /// State that begins empty; late records are counted and left out.
+    pub const fn new() -> Self {
+        Self { initial: None, late: None }
+    }
+
+    /// The state that a new job begins with. It is read once, and not at all where a job resumes from a checkpoint. Its
+    /// keys have no time-outs.
+    pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
+        Self { initial: Some(initial.boxed()), ..self }
+    }
+
+    /// Sends late records to a side output. Without event time, no record is late.
+    pub fn late_to(self, late: &SideOutput<(Timestamp, (K, V))>) -> Self {
+        Self { late: Some((late_output(late), late.node())), ..self }
+    }
+}
+
+impl<K: Key, V: Exchange, S: Exchange> Default for FlatMapSpec<K, V, S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The work of [`Stream::flat_map_with_state`].
+struct FlatMapWithState<S, Z, F, V> {
     state: Value<S>,
     processing: Deadline,
     event: Option<Deadline>,
     f: F,
-    kind: PhantomData<fn(T)>,
+    shape: PhantomData<fn(Z, V)>,
 }
 
-impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
+impl<S: Exchange, Z: Shape, F, V: Send + 'static> FlatMapWithState<S, Z, F, V> {
     fn declare<K: Key + Ord>(states: &mut Declaration<K>, in_event_time: bool, f: F) -> Self {
         Self {
             state: states.value("state"),
             processing: Deadline::processing(states),
             event: in_event_time.then(|| Deadline::event(states)),
             f,
-            kind: PhantomData,
+            shape: PhantomData,
         }
     }
 
     /// Calls the function for one key; a key that times out has no values.
-    fn call<K, V, I>(
+    fn call<K, I>(
         &self,
         key: &mut KeyContext<'_, K>,
-        values: Vec<V>,
+        values: Vec<Z::Record<V>>,
         moment: &Moment,
         timing_out: bool,
         out: &mut Vec<I::Item>,
@@ -50,7 +83,7 @@ impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
     where
         K: Key,
         I: IntoIterator,
-        F: Fn(&K, Vec<V>, &mut KeyState<'_, S, T>) -> I,
+        F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I,
     {
         let name = key.key();
         let mut state = KeyState::new(self.state.get(key)?, *moment, timing_out);
@@ -70,10 +103,10 @@ impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
         self.event.map_or(Ok(()), |deadline| deadline.set(key, event))
     }
 
-    fn run_group<K, V, I>(
+    fn run_group<K, I>(
         &self,
         group: &mut GroupState<K>,
-        lists: &mut [Vec<Entry<K, V>>],
+        lists: &mut [Vec<Entry<K, Z::Record<V>>>],
         moment: &Moment,
         task: &TaskContext,
         out: &mut Output<I::Item>,
@@ -81,10 +114,10 @@ impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
     where
         K: Key,
         I: IntoIterator,
-        F: Fn(&K, Vec<V>, &mut KeyState<'_, S, T>) -> I,
+        F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I,
     {
         prefetch(group, lists)?;
-        let mut keys: KeyedTable<K, Vec<V>> = KeyedTable::default();
+        let mut keys: KeyedTable<K, Vec<Z::Record<V>>> = KeyedTable::default();
         for (hash, key, value) in lists.iter_mut().flat_map(|list| list.drain(..)) {
             keys.upsert(hash, key, value, |value| vec![value], |values, value| values.push(value));
         }
@@ -99,20 +132,21 @@ impl<S: Exchange, T, F> FlatMapWithState<S, T, F> {
     }
 }
 
-impl<K, V, S, I, F> Work<K, V> for FlatMapWithState<S, ProcessingTimeout, F>
+impl<K, V, S, I, F, Z> Work<K, Z::Record<V>> for FlatMapWithState<S, Z, F, V>
 where
     K: Key,
     V: Exchange,
     S: Exchange,
-    I: IntoIterator<Item: Send + 'static>,
-    F: Fn(&K, Vec<V>, &mut KeyState<'_, S, ProcessingTimeout>) -> I + Send + Sync + 'static,
+    Z: Shape,
+    I: IntoIterator<Item: Send + 'static> + 'static,
+    F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
 {
     type Out = I::Item;
 
     fn run(
         &self,
         group: &mut GroupState<K>,
-        lists: &mut [Vec<Entry<K, V>>],
+        lists: &mut [Vec<Entry<K, Z::Record<V>>>],
         moment: &Moment,
         task: &TaskContext,
         out: &mut Output<I::Item>,
@@ -121,39 +155,12 @@ where
     }
 }
 
-impl<K, V, S, I, F> Work<K, (Timestamp, V)> for FlatMapWithState<S, EventTimeout, F>
-where
-    K: Key,
-    V: Exchange,
-    S: Exchange,
-    I: IntoIterator<Item: Send + 'static>,
-    F: Fn(&K, Vec<(Timestamp, V)>, &mut KeyState<'_, S, EventTimeout>) -> I + Send + Sync + 'static,
-{
-    type Out = I::Item;
-
-    fn run(
-        &self,
-        group: &mut GroupState<K>,
-        lists: &mut [Vec<Entry<K, (Timestamp, V)>>],
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<I::Item>,
-    ) -> firesteel_state::Result<()> {
-        self.run_group(group, lists, moment, task, out)
-    }
-}
-
-impl<K, V, D> Stream<D>
-where
-    K: Key + Ord,
-    V: Exchange,
-    D: DStream<Item = (K, V)>,
-{
+impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
     /// Calls `f` once for each key that has records in a batch, with all of them in their order and the key's state;
     /// yields what `f` returns. Spark's `flatMapGroupsWithState`, and its `mapGroupsWithState` if `f` returns one thing.
     ///
     /// `f` may ask to be called [when time has passed](KeyState::set_timeout_after): then it is called without values,
-    /// behind the records of the first batch whose time has come so far, unless the key has got records before. A call
+    /// after the records of the first batch whose time has come so far, unless the key has got records before. A call
     /// that sets no time-out clears the one before, and state is kept until it is [removed](KeyState::remove).
     ///
     /// ```
@@ -179,34 +186,12 @@ where
     /// assert_eq!(trios.batches(), [vec![], vec![], vec!["a"]]);
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
-    #[track_caller]
-    pub fn flat_map_with_state<S, I, F>(
-        self,
-        f: F,
-    ) -> Stream<Stateful<D, K, V, FlatMapWithState<S, ProcessingTimeout, F>>>
-    where
-        S: Exchange,
-        I: IntoIterator<Item: Send + 'static>,
-        F: Fn(&K, Vec<V>, &mut KeyState<'_, S, ProcessingTimeout>) -> I + Send + Sync + 'static,
-    {
-        let operator = Operator::here("flat_map_with_state");
-        Stateful::stream(self, operator, Arc::new([]), Plain, |states| FlatMapWithState::declare(states, false, f))
-    }
-}
-
-impl<K, V, D> KeyedTimedStream<D>
-where
-    K: Key + Ord,
-    V: Exchange,
-    D: DStream<Item = (Timestamp, (K, V))>,
-{
-    /// As [`Stream::flat_map_with_state`], for records that know when they happened: `f` gets them with their times, and
-    /// may ask to be called [when the watermark has reached a time](KeyState::set_timeout_at). That happens in the batch
-    /// whose records move the watermark there. Where event time ends, because all sources have, every key that has a
-    /// time-out reaches it.
     ///
-    /// Records that happened before the watermark at the start of their batch are late: they are counted, left out, and
-    /// go to the side output that [`late_to`](Stream::late_to) names.
+    /// Where records know when they happened, `f` gets them with their times, and may ask to be called
+    /// [when the watermark has reached a time](KeyState::set_timeout_at). That happens in the batch whose records move
+    /// the watermark there. Where event time ends, because all sources have, every key that has a time-out reaches it.
+    /// Records that happened before the watermark at the start of their batch are late then: they are counted, left
+    /// out, and go to the side output that [`FlatMapSpec::late_to`] names.
     ///
     /// ```
     /// use firesteel_streaming::{EventTimeout, KeyState};
@@ -234,62 +219,59 @@ where
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn flat_map_with_state<S, I, F>(self, f: F) -> Stream<TimedFlatMap<D, K, V, S, F>>
+    pub fn flat_map_with_state<S, I, F>(self, f: F) -> Stream<I::Item>
     where
+        T: Pair<Key: Key + Ord, Value: Exchange>,
+        Z::Record<T::Value>: Data,
         S: Exchange,
-        I: IntoIterator<Item: Send + 'static>,
-        F: Fn(&K, Vec<(Timestamp, V)>, &mut KeyState<'_, S, EventTimeout>) -> I + Send + Sync + 'static,
+        I: IntoIterator<Item: Send + 'static> + 'static,
+        F: Fn(&T::Key, Vec<Z::Record<T::Value>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
     {
-        let operator = Operator::here("flat_map_with_state");
-        let count = self.stream.graph.counter(What::Late);
-        let late = Late { trackers: Arc::clone(&self.trackers), count, output: None };
-        let prepare = WithTime { late: Some(late) };
-        Stateful::stream(self.stream, operator, self.trackers, prepare, |states| {
-            FlatMapWithState::declare(states, true, f)
-        })
+        flat_mapped(T::pairs(self), Operator::here("flat_map_with_state"), FlatMapSpec::new(), f)
     }
-}
 
-/// The stream of [`KeyedTimedStream::flat_map_with_state`].
-pub type TimedFlatMap<D, K, V, S, F> =
-    Stateful<D, K, (Timestamp, V), FlatMapWithState<S, EventTimeout, F>, WithTime<K, V>>;
-
-impl<D, K, V, S, I, F> Stream<TimedFlatMap<D, K, V, S, F>>
-where
-    K: Key,
-    V: Exchange,
-    S: Exchange,
-    I: IntoIterator<Item: Send + 'static>,
-    D: DStream<Item = (Timestamp, (K, V))>,
-    F: Fn(&K, Vec<(Timestamp, V)>, &mut KeyState<'_, S, EventTimeout>) -> I + Send + Sync + 'static,
-{
-    /// Sends late records to a side output.
-    pub fn late_to(mut self, late: &SideOutput<(Timestamp, (K, V))>) -> Self
+    /// As [`flat_map_with_state`](Self::flat_map_with_state), with options.
+    #[track_caller]
+    pub fn flat_map_with_state_with<S, I, F>(self, spec: FlatMapSpec<T::Key, T::Value, S>, f: F) -> Stream<I::Item>
     where
-        K: Data,
+        T: Pair<Key: Key + Ord, Value: Exchange>,
+        Z::Record<T::Value>: Data,
+        S: Exchange,
+        I: IntoIterator<Item: Send + 'static> + 'static,
+        F: Fn(&T::Key, Vec<Z::Record<T::Value>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
     {
-        late.feed(self.node.parent());
-        let output = late.clone();
-        if let Some(late) = &mut self.node.prepare_mut().late {
-            late.output = Some(Arc::new(move |at, key, value| output.emit((at, (key, value)))));
-        }
-        self
+        flat_mapped(T::pairs(self), Operator::here("flat_map_with_state"), spec, f)
     }
 }
 
-impl<D, K, T, S, M, F, P> Stream<Stateful<D, K, T, FlatMapWithState<S, M, F>, P>>
+fn flat_mapped<K, V, Z, S, I, F>(
+    stream: Stream<(K, V), Z>,
+    operator: Operator,
+    spec: FlatMapSpec<K, V, S>,
+    f: F,
+) -> Stream<I::Item>
 where
-    K: Key,
+    K: Key + Ord,
+    V: Exchange,
+    Z: Shape,
+    Z::Record<V>: Data,
     S: Exchange,
-    D: DStream,
-    T: 'static,
-    F: 'static,
+    I: IntoIterator<Item: Send + 'static> + 'static,
+    F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
 {
-    /// The state that a new job begins with. It is read once, and not at all where a job goes on from a checkpoint. Its
-    /// keys have no time-outs.
-    pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
-        let state = self.node.work().state;
-        self.node.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
-        self
+    let trackers = stream.plan.trackers_for::<Z>(stream.node);
+    let count = stream.plan.counter(What::Late);
+    let (output, side) = spec.late.unzip();
+    let in_time = InTime::<Z, _, _> { trackers: trackers.clone(), count, output, shape: PhantomData };
+    let declare = |states: &mut _| FlatMapWithState::<S, Z, F, V>::declare(states, Z::HAS_TIME, f);
+    let stateful = Stateful { trackers, ..Stateful::new(operator, in_time, declare) };
+    if let Some(initial) = spec.initial {
+        let state = stateful.work.state;
+        stateful.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
     }
+    let mapped = stateful.after(stream);
+    if let Some(side) = side {
+        mapped.plan.feed(side, mapped.node);
+    }
+    mapped
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use firesteel_window::{Duration, Timestamp};
 
-use crate::state::Moment;
+use crate::state::work::Moment;
 
 /// The state of one key, for the length of one call.
 ///

@@ -1,26 +1,118 @@
 //! Spark's `mapWithState`.
 
-use std::sync::{Arc, OnceLock};
-
-use firesteel_core::{Exchange, Key, Operator, Rdd, TaskContext};
+use firesteel_core::ops::BoxRdd;
+use firesteel_core::{Exchange, Key, Operator, Rdd, RddOps, TaskContext};
 use firesteel_state::{GroupState, KeyContext, Value};
 use firesteel_window::{Duration, Timestamp};
 
-use crate::error::Error;
+use crate::shape::{Pair, Shape};
+use crate::state::KeyState;
 use crate::state::deadline::Deadline;
 use crate::state::key_state::Change;
+use crate::state::side::Values;
+use crate::state::stateful::Stateful;
 use crate::state::update::fill;
-use crate::state::work::{Entry, prefetch};
-use crate::state::{KeyState, Moment, Output, Plain, Stateful, Work};
-use crate::stream::{DStream, SideOutput, Stream};
+use crate::state::work::{Entry, Moment, Output, Work, prefetch};
+use crate::stream::{SideOutput, Stream};
+
+/// The options of [`map_with_state_with`](Stream::map_with_state_with), as Spark's `StateSpec` has them.
+#[must_use]
+pub struct MapSpec<K, S> {
+    timeout: Option<(Duration, DeclareDeadline<K>)>,
+    initial: Option<BoxRdd<(K, S)>>,
+    snapshots: Option<SideOutput<(K, S)>>,
+}
+
+/// Declares time-outs, for which keys have to be in order.
+type DeclareDeadline<K> = fn(&mut firesteel_state::Declaration<K>) -> Deadline;
+
+impl<K: Key, S: Exchange> MapSpec<K, S> {
+    /// State that begins empty and never times out.
+    pub const fn new() -> Self {
+        Self { timeout: None, initial: None, snapshots: None }
+    }
+
+    /// A key with state that gets no record for so long, in processing time, times out: the function is called for it,
+    /// with no value and a state [that is timing out](KeyState::is_timing_out), and its state is removed. That happens
+    /// after the records of the first batch whose time has come so far.
+    ///
+    /// Keys whose state is older than this setting time out once they have got a record.
+    ///
+    /// ```
+    /// use firesteel_streaming::{KeyState, MapSpec};
+    /// use firesteel_testkit::TestJob;
+    /// use firesteel_window::seconds;
+    ///
+    /// let test = TestJob::new(); // a batch per second
+    /// let sessions = test
+    ///     .script([vec!["ann", "bob"], vec!["ann"], vec!["ann"]])
+    ///     .map(|user| (user.to_owned(), ()))
+    ///     .map_with_state_with(MapSpec::new().timeout(seconds(2)), |user, click, clicks: &mut KeyState<u32>| {
+    ///         let so_far = clicks.get().copied().unwrap_or(0);
+    ///         match click {
+    ///             Some(()) => {
+    ///                 clicks.update(so_far + 1);
+    ///                 None
+    ///             }
+    ///             None => Some(format!("{user} has left after {so_far}")),
+    ///         }
+    ///     });
+    /// let sessions = test.record(sessions);
+    /// test.run()?;
+    /// assert_eq!(sessions.batches(), [vec![], vec![], vec!["bob has left after 1"]]);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    pub fn timeout(self, idle: Duration) -> Self
+    where
+        K: Ord,
+    {
+        Self { timeout: Some((idle, Deadline::processing)), ..self }
+    }
+
+    /// The state that a new job begins with. It is read once, and not at all where a job resumes from a checkpoint.
+    ///
+    /// The time-out of its keys counts from the first batch.
+    pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
+        Self { initial: Some(initial.boxed()), ..self }
+    }
+
+    /// Puts all keys and their states into a side output, after each batch: Spark's `stateSnapshots`. The cost grows
+    /// with the number of keys.
+    ///
+    /// ```
+    /// use firesteel_streaming::{KeyState, MapSpec};
+    /// use firesteel_testkit::TestJob;
+    ///
+    /// let test = TestJob::new();
+    /// let counts = test.context().side_output("counts");
+    /// let words = test.script([vec!["a"], vec!["b"]]).map(|word| (word.to_owned(), 1));
+    /// let spec = MapSpec::new().snapshots_to(&counts);
+    /// let new = words.map_with_state_with(spec, |_, one: Option<i64>, count: &mut KeyState<i64>| {
+    ///     count.update(count.get().unwrap_or(&0) + one.unwrap_or(0));
+    ///     None::<()>
+    /// });
+    /// test.record(new);
+    /// let counts = test.record(counts.stream().map(|(word, count)| format!("{word}{count}")));
+    /// test.run()?;
+    /// assert_eq!(counts.sorted(), [vec!["a1"], vec!["a1", "b1"]]);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    pub fn snapshots_to(self, snapshots: &SideOutput<(K, S)>) -> Self {
+        Self { snapshots: Some(snapshots.clone()), ..self }
+    }
+}
+
+impl<K: Key, S: Exchange> Default for MapSpec<K, S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// The work of [`Stream::map_with_state`].
-pub struct MapWithState<K, S, F> {
+struct MapWithState<K, S, F> {
     state: Value<S>,
     f: F,
     timeout: Option<(Duration, Deadline)>,
-    /// The same deadline, for what fills a new store.
-    declared: Arc<OnceLock<Deadline>>,
     snapshots: Option<SideOutput<(K, S)>>,
 }
 
@@ -72,7 +164,7 @@ where
     K: Key,
     V: Exchange,
     S: Exchange,
-    I: IntoIterator<Item: Send + 'static>,
+    I: IntoIterator<Item: Send + 'static> + 'static,
     F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
 {
     type Out = I::Item;
@@ -108,17 +200,12 @@ where
     }
 }
 
-impl<K, V, D> Stream<D>
-where
-    K: Key,
-    V: Exchange,
-    D: DStream<Item = (K, V)>,
-{
+impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
     /// Calls `f` for each record, in order, with the state of its key; yields what `f` returns.
     ///
     /// The state is read, [updated](KeyState::update) and [removed](KeyState::remove) through a [`KeyState`]. Other keys
     /// are not looked at, so that the cost grows with the records, not with the keys. With a
-    /// [`timeout`](Stream::timeout), `f` is also called without a value, once for each key that has been idle.
+    /// [time-out](MapSpec::timeout), `f` is also called without a value, once for each key that has been idle.
     ///
     /// ```
     /// use firesteel_streaming::KeyState;
@@ -142,114 +229,63 @@ where
     /// If `f` panics, its task fails and is repeated from the state before the batch; if it goes on panicking, the job
     /// stops.
     #[track_caller]
-    pub fn map_with_state<S, I, F>(self, f: F) -> Stream<Stateful<D, K, V, MapWithState<K, S, F>>>
+    pub fn map_with_state<S, I, F>(self, f: F) -> Stream<I::Item>
     where
+        T: Pair<Key: Key, Value: Exchange>,
         S: Exchange,
-        I: IntoIterator<Item: Send + 'static>,
-        F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
+        I: IntoIterator<Item: Send + 'static> + 'static,
+        F: Fn(&T::Key, Option<T::Value>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
     {
-        let operator = Operator::here("map_with_state");
-        Stateful::stream(self, operator, Arc::new([]), Plain, |states| MapWithState {
-            state: states.value("state"),
-            f,
-            timeout: None,
-            declared: Arc::default(),
-            snapshots: None,
-        })
+        mapped(T::pairs(self), Operator::here("map_with_state"), MapSpec::new(), f)
+    }
+
+    /// As [`map_with_state`](Self::map_with_state), with options.
+    #[track_caller]
+    pub fn map_with_state_with<S, I, F>(self, spec: MapSpec<T::Key, S>, f: F) -> Stream<I::Item>
+    where
+        T: Pair<Key: Key, Value: Exchange>,
+        S: Exchange,
+        I: IntoIterator<Item: Send + 'static> + 'static,
+        F: Fn(&T::Key, Option<T::Value>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
+    {
+        mapped(T::pairs(self), Operator::here("map_with_state"), spec, f)
     }
 }
 
-impl<D, K, V, S, I, F> Stream<Stateful<D, K, V, MapWithState<K, S, F>>>
+fn mapped<K, V, Z, S, I, F>(stream: Stream<(K, V), Z>, operator: Operator, spec: MapSpec<K, S>, f: F) -> Stream<I::Item>
 where
     K: Key,
     V: Exchange,
+    Z: Shape,
     S: Exchange,
-    I: IntoIterator<Item: Send + 'static>,
-    D: DStream<Item = (K, V)>,
+    I: IntoIterator<Item: Send + 'static> + 'static,
     F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
 {
-    /// A key with state that gets no record for so long, in processing time, times out: the function is called for it,
-    /// with no value and a state [that is timing out](KeyState::is_timing_out), and its state is removed. That happens
-    /// behind the records of the first batch whose time has come so far.
-    ///
-    /// Keys whose state is older than this setting time out once they have got a record.
-    ///
-    /// ```
-    /// use firesteel_streaming::KeyState;
-    /// use firesteel_testkit::TestJob;
-    /// use firesteel_window::seconds;
-    ///
-    /// let test = TestJob::new(); // a batch per second
-    /// let sessions = test
-    ///     .script([vec!["ann", "bob"], vec!["ann"], vec!["ann"]])
-    ///     .map(|user| (user.to_owned(), ()))
-    ///     .map_with_state(|user, click, clicks: &mut KeyState<u32>| {
-    ///         let so_far = clicks.get().copied().unwrap_or(0);
-    ///         match click {
-    ///             Some(()) => {
-    ///                 clicks.update(so_far + 1);
-    ///                 None
-    ///             }
-    ///             None => Some(format!("{user} has left after {so_far}")),
-    ///         }
-    ///     })
-    ///     .timeout(seconds(2));
-    /// let sessions = test.record(sessions);
-    /// test.run()?;
-    /// assert_eq!(sessions.batches(), [vec![], vec![], vec!["bob has left after 1"]]);
-    /// # Ok::<(), firesteel_streaming::Error>(())
-    /// ```
-    pub fn timeout(mut self, idle: Duration) -> Self
-    where
-        K: Ord,
-    {
-        if idle <= Duration::ZERO {
-            let what = self.node.name();
-            let reason = format!("a time-out of {idle} would end every key at once: give it a positive one");
-            self.graph.change(|parts| parts.faults.push(Error::Setting { what, reason }));
-        }
-        let declared = &self.node.work().declared;
-        let deadline = *declared.get_or_init(|| self.node.cell.declare(Deadline::processing));
-        self.node.work_mut().timeout = Some((idle, deadline));
-        self
-    }
-
-    /// The state that a new job begins with. It is read once, and not at all where a job goes on from a checkpoint.
-    ///
-    /// The time-out of its keys counts from the first batch.
-    pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
-        let (state, deadline) = (self.node.work().state, Arc::clone(&self.node.work().declared));
-        self.node.cell.begin_with(move |store| {
-            fill(store, initial, state, |key| deadline.get().map_or(Ok(()), |deadline| deadline.set(key, Some(UNSEEN))))
+    let MapSpec { timeout, initial, snapshots } = spec;
+    let side = snapshots.as_ref().map(SideOutput::node);
+    let idle = timeout.map(|(idle, _)| idle);
+    let stateful = Stateful::new(operator, Values::<Z>::new(), |states| MapWithState {
+        state: states.value("state"),
+        f,
+        timeout: timeout.map(|(idle, declare)| (idle, declare(states))),
+        snapshots,
+    });
+    if let Some(initial) = initial {
+        let (state, deadline) = (stateful.work.state, stateful.work.timeout.map(|(_, deadline)| deadline));
+        stateful.cell.begin_with(move |store| {
+            fill(store, initial, state, |key| deadline.map_or(Ok(()), |deadline| deadline.set(key, Some(UNSEEN))))
         });
-        self
     }
-
-    /// Puts all keys and their states into a side output, after each batch: Spark's `stateSnapshots`. The cost grows
-    /// with the number of keys.
-    ///
-    /// ```
-    /// use firesteel_streaming::KeyState;
-    /// use firesteel_testkit::TestJob;
-    ///
-    /// let test = TestJob::new();
-    /// let counts = test.context().side_output("counts");
-    /// let words = test.script([vec!["a"], vec!["b"]]).map(|word| (word.to_owned(), 1));
-    /// let new = words
-    ///     .map_with_state(|_, one: Option<i64>, count: &mut KeyState<i64>| {
-    ///         count.update(count.get().unwrap_or(&0) + one.unwrap_or(0));
-    ///         None::<()>
-    ///     })
-    ///     .snapshots_to(&counts);
-    /// test.record(new);
-    /// let counts = test.record(counts.stream().map(|(word, count)| format!("{word}{count}")));
-    /// test.run()?;
-    /// assert_eq!(counts.sorted(), [vec!["a1"], vec!["a1", "b1"]]);
-    /// # Ok::<(), firesteel_streaming::Error>(())
-    /// ```
-    pub fn snapshots_to(mut self, snapshots: &SideOutput<(K, S)>) -> Self {
-        snapshots.feed(self.node.parent());
-        self.node.work_mut().snapshots = Some(snapshots.clone());
-        self
+    let mapped = stateful.after(stream);
+    if let Some(side) = side {
+        mapped.plan.feed(side, mapped.node);
     }
+    if let Some(idle) = idle {
+        mapped.plan.set(mapped.node, [("time-out", idle.to_string())]);
+        if idle <= Duration::ZERO {
+            let reason = format!("a time-out of {idle} would end every key at once: give it a positive one");
+            mapped.plan.refuse(mapped.node, reason);
+        }
+    }
+    mapped
 }

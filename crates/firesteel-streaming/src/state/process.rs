@@ -1,24 +1,24 @@
 //! Functions with declared state and timers: Flink's `KeyedProcessFunction`.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use firesteel_core::{Actions, Exchange, Key, Operator, Rdd, TaskContext};
+use firesteel_core::{Actions, Data, Exchange, Key, Operator, Rdd, TaskContext};
 use firesteel_state::{
-    Declaration, Fired, GroupState, KeyContext, Result, StateStore, TableKind, TableSchema, TimeDomain, Times,
+    Declaration, Fired, GroupState, KeyContext, KeyedStore, Result, StateStore, TableKind, TableSchema, TimeDomain,
+    Times,
 };
 use firesteel_window::Timestamp;
 
-use crate::error::Error;
-use crate::state::side::{Plain, WithTime};
-use crate::state::work::{Entry, in_slices, prefetch};
-use crate::state::{Moment, Output, Stateful, StoreCell, Work};
-use crate::stream::{DStream, Stream};
-use crate::time::KeyedTimedStream;
+use crate::shape::{Pair, Shape};
+use crate::state::side::Gathered;
+use crate::state::stateful::Stateful;
+use crate::state::work::{Entry, Moment, Output, Work, in_slices, prefetch};
+use crate::stream::Stream;
 
-/// What is done to the records of each key, with state and timers of its own. Used by [`Stream::process`] and
-/// [`KeyedTimedStream::process`].
+/// What is done to the records of each key, with state and timers of its own. Used by [`Stream::process`].
 ///
 /// The state is declared by name; the handles that the declaration gives out are passed to every call. Nothing else may
 /// be remembered between calls: a task may be repeated, or run on another thread or in another process.
@@ -80,7 +80,8 @@ use crate::time::KeyedTimedStream;
 /// let alerts = payments
 ///     .event_time(|payment| payment.1, Watermark::bounded(seconds(10)))
 ///     .key_by(|payment| payment.0.clone())
-///     .process("velocity", VelocityCheck);
+///     .process(VelocityCheck)
+///     .named("velocity");
 /// let alerts = test.record(alerts);
 /// test.run()?;
 /// assert_eq!(alerts.sorted(), [vec!["c1 is used a lot"], vec!["c1 is quiet at 330", "c2 is quiet at 320"]]);
@@ -133,13 +134,13 @@ pub trait KeyedProcess: Send + Sync + 'static {
 /// records have reached.
 pub struct ProcessContext<'a, P: KeyedProcess + ?Sized> {
     key: KeyContext<'a, P::Key>,
-    out: &'a mut Vec<P::Out>,
+    emit: &'a mut dyn FnMut(P::Out),
 }
 
 impl<P: KeyedProcess + ?Sized> ProcessContext<'_, P> {
     /// Yields a result.
     pub fn emit(&mut self, result: P::Out) {
-        self.out.push(result);
+        (self.emit)(result);
     }
 }
 
@@ -163,7 +164,7 @@ impl<P: KeyedProcess + ?Sized> fmt::Debug for ProcessContext<'_, P> {
 }
 
 /// The work of [`Stream::process`].
-pub struct Process<P: KeyedProcess> {
+struct Process<P: KeyedProcess> {
     process: P,
     /// Shared with what fills a new store.
     state: Arc<P::State>,
@@ -184,32 +185,33 @@ impl<P: KeyedProcess> Process<P> {
         Self { process, state, timers, lives }
     }
 
-    fn run_group<T>(
+    fn run_group<S: Shape>(
         &self,
         group: &mut GroupState<P::Key>,
-        lists: &mut [Vec<Entry<P::Key, T>>],
-        split: impl Fn(T) -> (Timestamp, P::In),
+        lists: &mut [Vec<Entry<P::Key, S::Record<P::In>>>],
         moment: &Moment,
         task: &TaskContext,
-        out: &mut Output<P::Out>,
+        out: &mut Output<S::Record<P::Out>>,
     ) -> Result<()> {
         prefetch(group, lists)?;
+        let rows = &mut out.rows;
         for (hash, key, record) in lists.iter_mut().flat_map(|list| list.drain(..)) {
-            let (at, record) = split(record);
+            let (at, record) = S::split(record);
             let key = group.key(hash, &key, moment.at(at));
-            self.process.on_record(&self.state, record, &mut ProcessContext { key, out: &mut out.rows })?;
+            let mut emit = |result| rows.push(S::at(at, result));
+            self.process.on_record(&self.state, record, &mut ProcessContext { key, emit: &mut emit })?;
         }
         let [event, processing] = self.timers;
         if processing {
             let times = Times { event: moment.watermark, ..moment.now() };
             in_slices(task, || {
                 let Some(fired) = group.pop_due(TimeDomain::Processing, moment.time) else { return Ok(false) };
-                self.fire(group, &fired, times, &mut out.rows)?;
+                self.fire(group, &fired, times, &mut |result| rows.push(S::at(times.event, result)))?;
                 Ok(true)
             })?;
         }
         if event {
-            self.fire_event_timers(group, moment, task, &mut out.rows)?;
+            self.fire_event_timers(group, moment, task, &mut |at, result| rows.push(S::at(at, result)))?;
         }
         out.changes += group.changes();
         Ok(())
@@ -220,13 +222,13 @@ impl<P: KeyedProcess> Process<P> {
         group: &mut GroupState<P::Key>,
         moment: &Moment,
         task: &TaskContext,
-        out: &mut Vec<P::Out>,
+        emit: &mut dyn FnMut(Timestamp, P::Out),
     ) -> Result<()> {
         let times = |fired: &Fired<P::Key>| Times::new(fired.time, moment.reached, moment.time);
         if moment.reached < Timestamp::MAX {
             return in_slices(task, || {
                 let Some(fired) = group.pop_due(TimeDomain::Event, moment.reached) else { return Ok(false) };
-                self.fire(group, &fired, times(&fired), out)?;
+                self.fire(group, &fired, times(&fired), &mut |result| emit(fired.time, result))?;
                 Ok(true)
             });
         }
@@ -239,7 +241,7 @@ impl<P: KeyedProcess> Process<P> {
         let mut last = last.into_iter();
         in_slices(task, || {
             let Some(fired) = last.next() else { return Ok(false) };
-            self.fire(group, &fired, times(&fired), out)?;
+            self.fire(group, &fired, times(&fired), &mut |result| emit(fired.time, result))?;
             Ok(true)
         })
     }
@@ -249,116 +251,125 @@ impl<P: KeyedProcess> Process<P> {
         group: &mut GroupState<P::Key>,
         fired: &Fired<P::Key>,
         times: Times,
-        out: &mut Vec<P::Out>,
+        emit: &mut dyn FnMut(P::Out),
     ) -> Result<()> {
         let key = group.key(fired.hash, &fired.key, times);
-        self.process.on_timer(&self.state, fired, &mut ProcessContext { key, out })
+        self.process.on_timer(&self.state, fired, &mut ProcessContext { key, emit })
     }
 }
 
-impl<P: KeyedProcess> Work<P::Key, P::In> for Process<P> {
-    type Out = P::Out;
+impl<P: KeyedProcess, S: Shape> Work<P::Key, S::Record<P::In>> for Processed<P, S> {
+    type Out = S::Record<P::Out>;
 
     fn run(
         &self,
         group: &mut GroupState<P::Key>,
-        lists: &mut [Vec<Entry<P::Key, P::In>>],
+        lists: &mut [Vec<Entry<P::Key, S::Record<P::In>>>],
         moment: &Moment,
         task: &TaskContext,
-        out: &mut Output<P::Out>,
+        out: &mut Output<S::Record<P::Out>>,
     ) -> Result<()> {
-        self.run_group(group, lists, |record| (Timestamp::MIN, record), moment, task, out)
+        self.process.run_group::<S>(group, lists, moment, task, out)
     }
 }
 
-/// The work of [`KeyedTimedStream::process`].
-pub struct TimedProcess<P: KeyedProcess>(Process<P>);
-
-impl<P: KeyedProcess> Work<P::Key, (Timestamp, P::In)> for TimedProcess<P> {
-    type Out = P::Out;
-
-    fn run(
-        &self,
-        group: &mut GroupState<P::Key>,
-        lists: &mut [Vec<Entry<P::Key, (Timestamp, P::In)>>],
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<P::Out>,
-    ) -> Result<()> {
-        self.0.run_group(group, lists, |record| record, moment, task, out)
-    }
+/// A process in a stream of this shape.
+struct Processed<P: KeyedProcess, S> {
+    process: Process<P>,
+    shape: PhantomData<fn(S)>,
 }
 
-impl<K, V, D> Stream<D>
-where
-    K: Key,
-    V: Exchange,
-    D: DStream<Item = (K, V)>,
-{
-    /// Handles the records of each key with a [`KeyedProcess`]. Its state is stored, and found again, under `name`.
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
+    /// Handles the records of each key with a [`KeyedProcess`]. Its state is stored, and found again, under the name that
+    /// [`named`](Self::named) gives.
     ///
-    /// A process that declares timers of event time, or values that live so long in it, needs a stream that has one: the
-    /// job does not start otherwise.
-    #[track_caller]
-    pub fn process<P>(self, name: &str, process: P) -> Stream<Stateful<D, K, V, Process<P>>>
-    where
-        P: KeyedProcess<Key = K, In = V>,
-    {
-        let operator = Operator::here("process").named(name);
-        let stream = Stateful::stream(self, operator, Arc::new([]), Plain, |states| Process::declare(process, states));
-        let what = stream.node.name();
-        let needs = match stream.node.work() {
-            Process { timers: [true, _], .. } => Some("timers of event time".to_owned()),
-            Process { lives: Some(name), .. } => Some(format!("that values of `{name}` live for a time of event time")),
-            _ => None,
-        };
-        if let Some(needs) = needs {
-            let reason = format!(
-                "it declares {needs}, and its stream has no event time: put event_time before the key_by, or declare \
-                 processing time"
-            );
-            stream.graph.change(|parts| parts.faults.push(Error::Setting { what, reason }));
-        }
-        stream
-    }
-}
-
-impl<K, V, D> KeyedTimedStream<D>
-where
-    K: Key,
-    V: Exchange,
-    D: DStream<Item = (Timestamp, (K, V))>,
-{
-    /// Handles the records of each key with a [`KeyedProcess`]. Its state is stored, and found again, under `name`.
-    ///
+    /// Where records know when they happened, so do results: at the time of the record or the timer that they come of.
     /// Late records are handled, too: compare their [event time](KeyContext::event_time) with the
     /// [watermark](KeyContext::watermark).
+    ///
+    /// A process that declares timers of event time, or values whose TTL is one of event time, needs a stream that has
+    /// one: the job does not start otherwise.
     #[track_caller]
-    pub fn process<P>(
-        self,
-        name: &str,
-        process: P,
-    ) -> Stream<Stateful<D, K, (Timestamp, V), TimedProcess<P>, WithTime<K, V>>>
+    pub fn process<P>(self, process: P) -> Stream<P::Out, S>
     where
-        P: KeyedProcess<Key = K, In = V>,
+        T: Pair<Key: Key, Value: Exchange>,
+        S::Record<T::Value>: Data,
+        P: KeyedProcess<Key = T::Key, In = T::Value>,
     {
-        let operator = Operator::here("process").named(name);
-        Stateful::stream(self.stream, operator, self.trackers, WithTime { late: None }, |states| {
-            TimedProcess(Process::declare(process, states))
-        })
+        processed(T::pairs(self), Operator::here("process"), ProcessSpec::new(), process)
+    }
+
+    /// As [`process`](Self::process), with options.
+    #[track_caller]
+    pub fn process_with<P>(self, spec: ProcessSpec<P>, process: P) -> Stream<P::Out, S>
+    where
+        T: Pair<Key: Key, Value: Exchange>,
+        S::Record<T::Value>: Data,
+        P: KeyedProcess<Key = T::Key, In = T::Value>,
+    {
+        processed(T::pairs(self), Operator::here("process"), spec, process)
     }
 }
 
-impl<P: KeyedProcess, D, T, N> Stream<Stateful<D, P::Key, T, Process<P>, N>> {
+fn processed<P, S>(
+    stream: Stream<(P::Key, P::In), S>,
+    operator: Operator,
+    spec: ProcessSpec<P>,
+    process: P,
+) -> Stream<P::Out, S>
+where
+    P: KeyedProcess,
+    S: Shape,
+    S::Record<P::In>: Data,
+{
+    let trackers = stream.plan.trackers_for::<S>(stream.node);
+    let declare = |states: &mut _| Processed::<P, S> { process: Process::declare(process, states), shape: PhantomData };
+    let stateful = Stateful { trackers, ..Stateful::new(operator, Gathered::<S, P::In>::new(), declare) };
+    if let Some(fill) = spec.initial {
+        let state = Arc::clone(&stateful.work.process.state);
+        stateful.cell.begin_with(move |store| fill(&state, store));
+    }
+    let needs = match &stateful.work.process {
+        _ if S::HAS_TIME => None,
+        Process { timers: [true, _], .. } => Some("timers of event time".to_owned()),
+        Process { lives: Some(name), .. } => Some(format!("that values of `{name}` live for a time of event time")),
+        _ => None,
+    };
+    let processed = stateful.after(stream);
+    if let Some(needs) = needs {
+        let reason = format!(
+            "it declares {needs}, and its stream has no event time: put event_time before the key_by, or declare \
+             processing time"
+        );
+        processed.plan.refuse(processed.node, reason);
+    }
+    processed
+}
+
+/// How a [`KeyedProcess`] begins: the options of [`process_with`](Stream::process_with).
+#[must_use]
+pub struct ProcessSpec<P: KeyedProcess> {
+    initial: Option<Initial<P>>,
+}
+
+/// Fills a new store, by the handles of its state; returns how many entries there are then.
+type Initial<P> =
+    Box<dyn FnOnce(&<P as KeyedProcess>::State, &KeyedStore<<P as KeyedProcess>::Key>) -> crate::Result<u64> + Send>;
+
+impl<P: KeyedProcess> ProcessSpec<P> {
+    /// State that begins empty.
+    pub fn new() -> Self {
+        Self { initial: None }
+    }
+
     /// What a new job begins with: `fill` is called with the handles for each pair of `initial`, in their order. It is
-    /// read once, and not at all where a job goes on from a checkpoint.
+    /// read once, and not at all where a job resumes from a checkpoint.
     ///
-    /// There is no time yet: event time and processing time are those of 1970, which counts for values that live for a
-    /// limited time.
+    /// There is no time yet: event time and processing time are those of 1970, which counts for values with a TTL.
     ///
     /// ```
     /// use firesteel_state::{Declaration, StateError, Value};
-    /// use firesteel_streaming::{KeyedProcess, ProcessContext};
+    /// use firesteel_streaming::{KeyedProcess, ProcessContext, ProcessSpec};
     /// use firesteel_testkit::TestJob;
     ///
     /// struct Totals;
@@ -382,10 +393,11 @@ impl<P: KeyedProcess, D, T, N> Stream<Stateful<D, P::Key, T, Process<P>, N>> {
     ///
     /// let test = TestJob::new();
     /// let known = test.context().rdds().parallelize([("ann".to_owned(), 40)]);
+    /// let spec = ProcessSpec::<Totals>::new().initial_state(known, |total, at_first, key| total.set(key, at_first));
     /// let totals = test
     ///     .script([vec![("ann".to_owned(), 2), ("bob".to_owned(), 3)]])
-    ///     .process("totals", Totals)
-    ///     .initial_state(known, |total, at_first, key| total.set(key, at_first));
+    ///     .process_with(spec, Totals)
+    ///     .named("totals");
     /// let totals = test.record(totals);
     /// test.run()?;
     /// assert_eq!(totals.sorted(), [vec!["ann 42", "bob 3"]]);
@@ -396,47 +408,33 @@ impl<P: KeyedProcess, D, T, N> Stream<Stateful<D, P::Key, T, Process<P>, N>> {
         initial: impl Rdd<Item = (P::Key, S)>,
         fill: impl Fn(&P::State, S, &mut KeyContext<'_, P::Key>) -> Result<()> + Send + 'static,
     ) -> Self {
-        begin_with::<P, S>(&self.node.cell, &self.node.work().state, initial, fill);
-        self
+        Self { initial: Some(Box::new(move |state, store| begin_with::<P, S>(state, store, initial, fill))) }
     }
 }
 
-impl<P: KeyedProcess, D, T, N> Stream<Stateful<D, P::Key, T, TimedProcess<P>, N>> {
-    /// What a new job begins with: `fill` is called with the handles for each pair of `initial`, in their order. It is
-    /// read once, and not at all where a job goes on from a checkpoint.
-    ///
-    /// There is no time yet: event time and processing time are those of 1970, which counts for values that live for a
-    /// limited time.
-    pub fn initial_state<S: Exchange>(
-        self,
-        initial: impl Rdd<Item = (P::Key, S)>,
-        fill: impl Fn(&P::State, S, &mut KeyContext<'_, P::Key>) -> Result<()> + Send + 'static,
-    ) -> Self {
-        begin_with::<P, S>(&self.node.cell, &self.node.work().0.state, initial, fill);
-        self
+impl<P: KeyedProcess> Default for ProcessSpec<P> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
-/// Has a new store filled with what `initial` holds.
+/// Fills a new store with what `initial` holds.
 fn begin_with<P: KeyedProcess, S: Exchange>(
-    cell: &StoreCell<P::Key>,
-    state: &Arc<P::State>,
+    state: &P::State,
+    store: &KeyedStore<P::Key>,
     initial: impl Rdd<Item = (P::Key, S)>,
-    fill: impl Fn(&P::State, S, &mut KeyContext<'_, P::Key>) -> Result<()> + Send + 'static,
-) {
-    let state = Arc::clone(state);
-    cell.begin_with(move |store| {
-        let times = Times::new(Timestamp::EPOCH, Timestamp::EPOCH, Timestamp::EPOCH);
-        store.begin(0);
-        let mut entries = 0;
-        for (key, value) in initial.collect()? {
-            let hash = store.hash(&key);
-            let mut group = store.lock(store.group_of(hash));
-            let before = group.changes();
-            fill(&state, value, &mut group.key(hash, &key, times))?;
-            let after = group.changes();
-            entries = (entries + after.inserted + before.removed) - (before.inserted + after.removed);
-        }
-        Ok(entries)
-    });
+    fill: impl Fn(&P::State, S, &mut KeyContext<'_, P::Key>) -> Result<()>,
+) -> crate::Result<u64> {
+    let times = Times::new(Timestamp::EPOCH, Timestamp::EPOCH, Timestamp::EPOCH);
+    store.begin(0);
+    let mut entries = 0;
+    for (key, value) in initial.collect()? {
+        let hash = store.hash(&key);
+        let mut group = store.lock(store.group_of(hash));
+        let before = group.changes();
+        fill(state, value, &mut group.key(hash, &key, times))?;
+        let after = group.changes();
+        entries = (entries + after.inserted + before.removed) - (before.inserted + after.removed);
+    }
+    Ok(entries)
 }

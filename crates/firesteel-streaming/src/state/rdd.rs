@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
-use firesteel_core::{Accumulator, Dependency, Exchange, Key, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_core::{Accumulator, Data, Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
 use firesteel_state::{Class, KeyGroup, StateError};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
-use crate::rest::Computed;
+use crate::plan::Computed;
 use crate::state::StoreCell;
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
 use crate::state::work::{ChangesOf, Entry, Moment, Output, Work};
@@ -20,7 +20,7 @@ type StateShuffle<R, K, T, P> = Shuffle<R, StateSide<K, T, P>, GroupedBucket<K, 
 ///
 /// Computing a partition changes the state of its key groups, beginning with taking back what an earlier attempt at the
 /// same batch did: any number of attempts has the effect of one.
-pub struct StatefulRdd<R, K: Key, T, W, P> {
+pub(crate) struct StatefulRdd<R, K: Key, T, W, P> {
     node: Node,
     shuffle: Arc<StateShuffle<R, K, T, P>>,
     dependency: Arc<dyn ShuffleDependency>,
@@ -50,7 +50,7 @@ impl<R, K, T, W, P> StatefulRdd<R, K, T, W, P>
 where
     R: Rdd,
     K: Key,
-    T: Exchange,
+    T: Data,
     W: Work<K, T>,
     P: Prepare<R::Item, K, T>,
 {
@@ -104,7 +104,7 @@ impl<R, K, T, W, P> Lineage for StatefulRdd<R, K, T, W, P>
 where
     R: Rdd,
     K: Key,
-    T: Exchange,
+    T: Data,
     W: Work<K, T>,
     P: Prepare<R::Item, K, T>,
 {
@@ -132,7 +132,7 @@ impl<R, K, T, W, P> Rdd for StatefulRdd<R, K, T, W, P>
 where
     R: Rdd,
     K: Key,
-    T: Exchange,
+    T: Data,
     W: Work<K, T>,
     P: Prepare<R::Item, K, T>,
 {

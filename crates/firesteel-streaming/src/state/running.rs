@@ -1,35 +1,88 @@
 //! Aggregates over all that a stream has yielded so far.
 
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::hash::hash_key;
-use firesteel_core::{Exchange, Key, Operator, Rdd, TaskContext};
+use firesteel_core::ops::BoxRdd;
+use firesteel_core::{Exchange, Key, Operator, Rdd, RddOps, TaskContext};
 use firesteel_state::{GroupState, Value};
 use firesteel_window::{Aggregator, Count, Reduce, Sum, Summand};
 
-use crate::error::Error;
+use crate::shape::{Pair, Shape};
+use crate::state::OutputMode;
 use crate::state::combine::{Combine, Tables};
+use crate::state::stateful::Stateful;
 use crate::state::update::fill;
-use crate::state::work::Entry;
-use crate::state::{Moment, Output, OutputMode, Stateful, Work};
-use crate::stream::{DStream, Stream};
+use crate::state::work::{Entry, Moment, Output, Work};
+use crate::stream::Stream;
 
-/// The work of [`Stream::running_aggregate`].
-pub struct Running<K, V, A: Aggregator<V>> {
-    state: Value<A::Acc>,
-    aggregator: Arc<A>,
+/// How a running aggregate begins and which rows it yields: the options of
+/// [`running_aggregate_with`](Stream::running_aggregate_with).
+///
+/// ```
+/// use firesteel_streaming::{OutputMode, RunningSpec};
+/// use firesteel_testkit::TestJob;
+/// use firesteel_window::Count;
+///
+/// let test = TestJob::new();
+/// let words = test.script([vec!["a"], vec!["b", "b"]]).map(|word| (word.to_owned(), ()));
+/// let counts = words.running_aggregate_with(RunningSpec::new().output_mode(OutputMode::Complete), Count);
+/// let counts = test.record(counts.map(|(word, count)| format!("{word}{count}")));
+/// test.run()?;
+/// assert_eq!(counts.sorted(), [vec!["a1"], vec!["a1", "b2"]]);
+/// # Ok::<(), firesteel_streaming::Error>(())
+/// ```
+#[must_use]
+pub struct RunningSpec<K, A> {
     mode: OutputMode,
-    merged: Tables<K, Cell<Option<A::Acc>>>,
+    initial: Option<BoxRdd<(K, A)>>,
 }
 
-impl<K, V, A> Work<K, A::Acc> for Running<K, V, A>
+impl<K: Key, A: Exchange> RunningSpec<K, A> {
+    /// An aggregate that begins with nothing and yields the keys that each batch has changed.
+    pub fn new() -> Self {
+        Self { mode: OutputMode::default(), initial: None }
+    }
+
+    /// Says which rows come out in each batch. [`OutputMode::Append`] is refused when the job starts.
+    pub fn output_mode(self, mode: OutputMode) -> Self {
+        Self { mode, ..self }
+    }
+
+    /// What a new job begins with, as the aggregator keeps it. It is read once, and not at all where a job resumes from a
+    /// checkpoint.
+    pub fn initial_state(self, initial: impl Rdd<Item = (K, A)>) -> Self {
+        Self { initial: Some(initial.boxed()), ..self }
+    }
+}
+
+impl<K: Key, A: Exchange> Default for RunningSpec<K, A> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The work of [`Stream::running_aggregate`].
+struct Running<K, V, A: Aggregator<V>, U> {
+    state: Value<A::Acc>,
+    aggregator: Arc<A>,
+    /// The result, as far as there is one: a key is there because of its first value.
+    present: fn(A::Out) -> Option<U>,
+    mode: OutputMode,
+    merged: Tables<K, Cell<Option<A::Acc>>>,
+    kind: PhantomData<fn(V)>,
+}
+
+impl<K, V, A, U> Work<K, A::Acc> for Running<K, V, A, U>
 where
     K: Key,
     V: Send + 'static,
     A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+    U: Send + 'static,
 {
-    type Out = (K, A::Out);
+    type Out = (K, U);
 
     fn rows(&self, records: usize) -> usize {
         // Records of a map task are aggregated already: hardly a key comes twice.
@@ -42,7 +95,7 @@ where
         lists: &mut [Vec<Entry<K, A::Acc>>],
         moment: &Moment,
         _: &TaskContext,
-        out: &mut Output<(K, A::Out)>,
+        out: &mut Output<(K, U)>,
     ) -> firesteel_state::Result<()> {
         let (aggregator, times) = (&*self.aggregator, moment.now());
         let mut merged = self.merged.take();
@@ -73,18 +126,20 @@ where
                     }
                 }
                 if updates {
-                    results.extend(state.as_ref().map(|state| aggregator.finish(state)));
+                    results.push(state.as_ref().and_then(|state| (self.present)(aggregator.finish(state))));
                 }
             },
         )?;
         let entries = merged.drain();
         if updates {
-            out.rows.extend(entries.zip(results).map(|((_, key, _), result)| (key, result)));
+            out.rows.extend(entries.zip(results).filter_map(|((_, key, _), result)| Some((key, result?))));
         } else {
             drop(entries);
             let mut all = Vec::new();
             self.state.for_each(group, times, |key, state| {
-                all.push((hash_key(key), (key.clone(), aggregator.finish(state))));
+                if let Some(result) = (self.present)(aggregator.finish(state)) {
+                    all.push((hash_key(key), (key.clone(), result)));
+                }
             })?;
             all.sort_by_key(|(hash, _)| *hash);
             out.rows.extend(all.into_iter().map(|(_, row)| row));
@@ -95,18 +150,9 @@ where
     }
 }
 
-/// The stream of [`Stream::running_aggregate`].
-pub type RunningStream<D, K, V, A> =
-    Stream<Stateful<D, K, <A as Aggregator<V>>::Acc, Running<K, V, A>, Combine<K, V, A>>>;
-
-impl<K, V, D> Stream<D>
-where
-    K: Key,
-    V: Send + 'static,
-    D: DStream<Item = (K, V)>,
-{
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// What `aggregator` makes of all values that each key has had so far. In each batch, yields the keys that it has
-    /// changed, or [as the output mode says](Stream::output_mode).
+    /// changed.
     ///
     /// Values are aggregated before they travel where keys repeat. They are taken in the order of the partitions.
     ///
@@ -124,40 +170,52 @@ where
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn running_aggregate<A>(self, aggregator: A) -> RunningStream<D, K, V, A>
+    pub fn running_aggregate<A>(self, aggregator: A) -> Stream<(T::Key, A::Out)>
     where
-        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+        T: Pair<Key: Key>,
+        A: Aggregator<T::Value, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
-        running(self, Operator::here("running_aggregate"), aggregator)
+        running(T::pairs(self), Operator::here("running_aggregate"), RunningSpec::new(), aggregator, Some)
+    }
+
+    /// As [`running_aggregate`](Self::running_aggregate), with options.
+    #[track_caller]
+    pub fn running_aggregate_with<A>(self, spec: RunningSpec<T::Key, A::Acc>, aggregator: A) -> Stream<(T::Key, A::Out)>
+    where
+        T: Pair<Key: Key>,
+        A: Aggregator<T::Value, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+    {
+        running(T::pairs(self), Operator::here("running_aggregate"), spec, aggregator, Some)
     }
 
     /// How many values each key has had so far.
     ///
     /// ```
-    /// use firesteel_streaming::OutputMode;
     /// use firesteel_testkit::TestJob;
     ///
     /// let test = TestJob::new();
-    /// let words = test.script([vec!["a"], vec!["b", "b"]]).map(|word| (word.to_owned(), ()));
-    /// let counts = words.running_count().output_mode(OutputMode::Complete);
-    /// let counts = test.record(counts.map(|(word, count)| format!("{word}{count}")));
+    /// let words = test.script([vec!["a"], vec!["a", "b"]]).map(|word| (word.to_owned(), ()));
+    /// let counts = test.record(words.running_count().map(|(word, count)| format!("{word}{count}")));
     /// test.run()?;
-    /// assert_eq!(counts.sorted(), [vec!["a1"], vec!["a1", "b2"]]);
+    /// assert_eq!(counts.sorted(), [vec!["a1"], vec!["a2", "b1"]]);
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn running_count(self) -> RunningStream<D, K, V, Count> {
-        running(self, Operator::here("running_count"), Count)
+    pub fn running_count(self) -> Stream<(T::Key, u64)>
+    where
+        T: Pair<Key: Key>,
+    {
+        running(T::pairs(self), Operator::here("running_count"), RunningSpec::new(), Count, Some)
     }
 
     /// The sum of all values that each key has had so far; see [`Sum`].
     #[track_caller]
-    pub fn running_sum(self) -> RunningStream<D, K, V, Sum>
+    pub fn running_sum(self) -> Stream<(T::Key, <Sum as Aggregator<T::Value>>::Out)>
     where
-        V: Summand,
-        Sum: Aggregator<V, Acc: Exchange, Out: Send + 'static>,
+        T: Pair<Key: Key, Value: Summand>,
+        Sum: Aggregator<T::Value, Acc: Exchange, Out: Send + 'static>,
     {
-        running(self, Operator::here("running_sum"), Sum)
+        running(T::pairs(self), Operator::here("running_sum"), RunningSpec::new(), Sum, Some)
     }
 
     /// All values that each key has had so far, reduced by `f` in the order in which they came.
@@ -177,83 +235,48 @@ where
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn running_reduce<F>(self, f: F) -> RunningStream<D, K, V, Known<Reduce<F>>>
+    pub fn running_reduce<F>(self, f: F) -> Stream<(T::Key, T::Value)>
     where
-        V: Exchange,
-        F: Fn(V, V) -> V + Send + Sync + 'static,
+        T: Pair<Key: Key, Value: Exchange>,
+        F: Fn(T::Value, T::Value) -> T::Value + Send + Sync + 'static,
     {
-        running(self, Operator::here("running_reduce"), Known(Reduce::new(f)))
+        running(T::pairs(self), Operator::here("running_reduce"), RunningSpec::new(), Reduce::new(f), |reduced| reduced)
     }
 }
 
-fn running<D, K, V, A>(stream: Stream<D>, operator: Operator, aggregator: A) -> RunningStream<D, K, V, A>
+fn running<K, V, S, A, U>(
+    stream: Stream<(K, V), S>,
+    operator: Operator,
+    spec: RunningSpec<K, A::Acc>,
+    aggregator: A,
+    present: fn(A::Out) -> Option<U>,
+) -> Stream<(K, U)>
 where
     K: Key,
     V: Send + 'static,
-    D: DStream<Item = (K, V)>,
+    S: Shape,
     A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+    U: Send + 'static,
 {
     let aggregator = Arc::new(aggregator);
-    let combine = Combine::new(&aggregator, operator.clone());
-    Stateful::stream(stream, operator, Arc::new([]), combine, |states| Running {
+    let RunningSpec { mode, initial } = spec;
+    let stateful = Stateful::new(operator, Combine::<K, V, A, S>::new(&aggregator), |states| Running {
         state: states.value("aggregate"),
         aggregator,
-        mode: OutputMode::default(),
+        present,
+        mode,
         merged: Tables::new(),
-    })
-}
-
-impl<D, K, V, A> RunningStream<D, K, V, A>
-where
-    D: DStream,
-    K: Key,
-    V: Send + 'static,
-    A: Aggregator<V, Acc: Exchange>,
-{
-    /// Says which rows come out in each batch. [`OutputMode::Append`] is refused when the job starts.
-    pub fn output_mode(mut self, mode: OutputMode) -> Self {
-        if mode == OutputMode::Append {
-            let what = self.node.name();
-            let reason = "a running aggregate goes on changing, so that no row is ever final and could be appended: \
-                          choose OutputMode::Update or OutputMode::Complete, or aggregate in windows of event time"
-                .to_owned();
-            self.graph.change(|parts| parts.faults.push(Error::Setting { what, reason }));
-        }
-        self.node.work_mut().mode = mode;
-        self
+        kind: PhantomData,
+    });
+    if let Some(initial) = initial {
+        let state = stateful.work.state;
+        stateful.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
     }
-
-    /// What a new job begins with, as the aggregator keeps it. It is read once, and not at all where a job goes on from
-    /// a checkpoint.
-    pub fn initial_state(self, initial: impl Rdd<Item = (K, A::Acc)>) -> Self {
-        let state = self.node.work().state;
-        self.node.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
-        self
+    let running = stateful.after(stream);
+    if mode == OutputMode::Append {
+        let reason = "a running aggregate goes on changing, so that no row is ever final and could be appended: \
+                      choose OutputMode::Update or OutputMode::Complete, or aggregate in windows of event time";
+        running.plan.refuse(running.node, reason.to_owned());
     }
-}
-
-/// An aggregation that has a result once it has seen a value, where it always has.
-#[derive(Debug, Clone, Copy)]
-pub struct Known<A>(A);
-
-impl<V, T, A: Aggregator<V, Out = Option<T>>> Aggregator<V> for Known<A> {
-    type Acc = A::Acc;
-    type Out = T;
-
-    #[inline]
-    fn create(&self) -> A::Acc {
-        self.0.create()
-    }
-    #[inline]
-    fn add(&self, acc: &mut A::Acc, value: V) {
-        self.0.add(acc, value);
-    }
-    #[inline]
-    fn merge(&self, acc: &mut A::Acc, other: A::Acc) {
-        self.0.merge(acc, other);
-    }
-    #[inline]
-    fn finish(&self, acc: &A::Acc) -> T {
-        self.0.finish(acc).expect("a key is there because of its first value")
-    }
+    running
 }

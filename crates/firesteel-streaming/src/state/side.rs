@@ -1,23 +1,31 @@
 //! The map side of an operator with state: records sorted by key group.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::hash::hash_key;
 use firesteel_core::shuffle::MapSide;
-use firesteel_core::{Accumulator, Exchange, Key, TaskContext};
+use firesteel_core::{Accumulator, Data, Exchange, Key, Operator, TaskContext};
 use firesteel_window::Timestamp;
 
+use crate::shape::Shape;
 use crate::state::lists::{Lists, put, trim};
 use crate::state::work::Entry;
-use crate::time::{Tracker, groups_of, key_group, least};
+use crate::time::{LateOutput, Tracker, groups_of, key_group, least};
 
 /// The records of one map partition for one reduce partition: a list for each of its key groups.
 pub(crate) struct GroupedBucket<K, T>(pub(crate) Vec<Vec<Entry<K, T>>>);
 
 /// What is done to the records of a map partition before they travel: a stream's records `I` become entries.
-pub trait Prepare<I, K, T>: Send + Sync + 'static {
-    /// Puts the records into the lists of their key groups, those of one key in their order.
-    fn write(&self, records: impl Iterator<Item = I>, groups: &mut [Vec<Entry<K, T>>], task: &TaskContext);
+pub(crate) trait Prepare<I, K, T>: Send + Sync + 'static {
+    /// Puts the records into the lists of their key groups, those of one key in their order, on behalf of `operator`.
+    fn write(
+        &self,
+        records: impl Iterator<Item = I>,
+        groups: &mut [Vec<Entry<K, T>>],
+        operator: &Operator,
+        task: &TaskContext,
+    );
 }
 
 /// Sorts records by key group.
@@ -25,9 +33,10 @@ pub(crate) struct StateSide<K, T, P> {
     pub(crate) partitions: usize,
     pub(crate) lists: Arc<Lists<K, T>>,
     pub(crate) prepare: Arc<P>,
+    pub(crate) operator: Operator,
 }
 
-impl<I, K: Key, T: Exchange, P: Prepare<I, K, T>> MapSide<I> for StateSide<K, T, P> {
+impl<I, K: Key, T: Data, P: Prepare<I, K, T>> MapSide<I> for StateSide<K, T, P> {
     type Bucket = GroupedBucket<K, T>;
 
     fn num_reduces(&self) -> usize {
@@ -36,7 +45,7 @@ impl<I, K: Key, T: Exchange, P: Prepare<I, K, T>> MapSide<I> for StateSide<K, T,
 
     fn write(&self, records: impl Iterator<Item = I>, task: &TaskContext) -> Vec<Self::Bucket> {
         let mut groups = self.lists.take();
-        self.prepare.write(records, &mut groups, task);
+        self.prepare.write(records, &mut groups, &self.operator, task);
         groups.iter_mut().for_each(trim);
         let mut groups = groups.into_iter();
         let mut lists_of = |split| groups.by_ref().take(groups_of(split, self.partitions).len()).collect();
@@ -48,55 +57,91 @@ impl<I, K: Key, T: Exchange, P: Prepare<I, K, T>> MapSide<I> for StateSide<K, T,
     }
 }
 
-/// Keys and values as they are.
-#[derive(Debug, Clone, Copy)]
-pub struct Plain;
+/// Keys and values as they are, without their times.
+pub(crate) struct Values<S>(PhantomData<fn(S)>);
 
-impl<K: Key, T: Exchange> Prepare<(K, T), K, T> for Plain {
-    fn write(&self, records: impl Iterator<Item = (K, T)>, groups: &mut [Vec<Entry<K, T>>], task: &TaskContext) {
-        task.drain(records, |(key, record)| {
+/// Keys and values as they are; with event time, with their times.
+pub(crate) struct Gathered<S, V>(PhantomData<fn(S, V)>);
+
+impl<S> Values<S> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<S, V> Gathered<S, V> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<K: Key, V: Exchange, S: Shape> Prepare<S::Record<(K, V)>, K, V> for Values<S> {
+    fn write(
+        &self,
+        records: impl Iterator<Item = S::Record<(K, V)>>,
+        groups: &mut [Vec<Entry<K, V>>],
+        _: &Operator,
+        task: &TaskContext,
+    ) {
+        task.drain(records, |record| {
+            let (_, (key, value)) = S::split(record);
             let hash = hash_key(&key);
-            put(&mut groups[key_group(hash)], (hash, key, record));
+            put(&mut groups[key_group(hash)], (hash, key, value));
         });
     }
 }
 
-/// Keys and values that know when they happened.
-pub struct WithTime<K, V> {
-    /// What is done about records that happened before the watermark; nothing if all are handled.
-    pub(crate) late: Option<Late<K, V>>,
+impl<K: Key, V: Exchange, S: Shape> Prepare<S::Record<(K, V)>, K, S::Record<V>> for Gathered<S, V> {
+    fn write(
+        &self,
+        records: impl Iterator<Item = S::Record<(K, V)>>,
+        groups: &mut [Vec<Entry<K, S::Record<V>>>],
+        _: &Operator,
+        task: &TaskContext,
+    ) {
+        task.drain(records, |record| {
+            let (at, (key, value)) = S::split(record);
+            let hash = hash_key(&key);
+            put(&mut groups[key_group(hash)], (hash, key, S::at(at, value)));
+        });
+    }
 }
 
-/// What is done about late records.
-pub(crate) struct Late<K, V> {
+/// The same, without the records that happened before the watermark.
+pub(crate) struct InTime<S, K, V> {
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
     pub(crate) count: Accumulator<u64>,
     pub(crate) output: Option<LateOutput<K, V>>,
+    pub(crate) shape: PhantomData<fn(S)>,
 }
 
-/// What is done with a late record besides counting it.
-type LateOutput<K, V> = Arc<dyn Fn(Timestamp, K, V) + Send + Sync>;
-
-impl<K: Key, V: Exchange> Prepare<(Timestamp, (K, V)), K, (Timestamp, V)> for WithTime<K, V> {
+impl<K, V, S> Prepare<S::Record<(K, V)>, K, S::Record<V>> for InTime<S, K, V>
+where
+    K: Key,
+    V: Exchange,
+    S: Shape,
+{
     fn write(
         &self,
-        records: impl Iterator<Item = (Timestamp, (K, V))>,
-        groups: &mut [Vec<Entry<K, (Timestamp, V)>>],
+        records: impl Iterator<Item = S::Record<(K, V)>>,
+        groups: &mut [Vec<Entry<K, S::Record<V>>>],
+        _: &Operator,
         task: &TaskContext,
     ) {
-        let watermark = self.late.as_ref().map_or(Timestamp::MIN, |late| least(&late.trackers, Tracker::at_start));
-        task.drain(records, |(at, (key, value))| {
-            if at < watermark
-                && let Some(late) = &self.late
-            {
-                late.count.add(1);
-                if let Some(output) = &late.output {
+        // Without event time, nothing is late.
+        let watermark =
+            if self.trackers.is_empty() { Timestamp::MIN } else { least(&self.trackers, Tracker::at_start) };
+        task.drain(records, |record| {
+            let (at, (key, value)) = S::split(record);
+            if at < watermark {
+                self.count.add(1);
+                if let Some(output) = &self.output {
                     output(at, key, value);
                 }
                 return;
             }
             let hash = hash_key(&key);
-            put(&mut groups[key_group(hash)], (hash, key, (at, value)));
+            put(&mut groups[key_group(hash)], (hash, key, S::at(at, value)));
         });
     }
 }

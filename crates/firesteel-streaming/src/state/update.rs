@@ -1,19 +1,44 @@
 //! Spark's `updateStateByKey`.
 
-use std::sync::Arc;
-
+use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::KeyedTable;
-use firesteel_core::{Actions, Exchange, Key, Operator, Rdd, TaskContext};
+use firesteel_core::{Actions, Exchange, Key, Operator, Rdd, RddOps, TaskContext};
 use firesteel_state::{GroupState, KeyContext, KeyedStore, StateStore, Times, Value};
 use firesteel_window::Timestamp;
 
 use crate::error::Result;
-use crate::state::work::Entry;
-use crate::state::{Moment, Output, Plain, Stateful, Work};
-use crate::stream::{DStream, Stream};
+use crate::shape::{Pair, Shape};
+use crate::state::side::Values;
+use crate::state::stateful::Stateful;
+use crate::state::work::{Entry, Moment, Output, Work};
+use crate::stream::Stream;
+
+/// How [`update_state_by_key_with`](Stream::update_state_by_key_with) begins.
+#[must_use]
+pub struct UpdateSpec<K, S> {
+    initial: Option<BoxRdd<(K, S)>>,
+}
+
+impl<K: Key, S: Exchange> UpdateSpec<K, S> {
+    /// State that begins empty.
+    pub const fn new() -> Self {
+        Self { initial: None }
+    }
+
+    /// The state that a new job begins with. It is read once, and not at all where a job resumes from a checkpoint.
+    pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
+        Self { initial: Some(initial.boxed()) }
+    }
+}
+
+impl<K: Key, S: Exchange> Default for UpdateSpec<K, S> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
 
 /// The work of [`Stream::update_state_by_key`].
-pub struct Update<S, F> {
+struct Update<S, F> {
     state: Value<S>,
     f: F,
 }
@@ -62,12 +87,7 @@ where
     }
 }
 
-impl<K, V, D> Stream<D>
-where
-    K: Key,
-    V: Exchange,
-    D: DStream<Item = (K, V)>,
-{
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Keeps a state for each key: `f` makes the new state of the values that came in the batch and of the old state;
     /// `None` forgets the key. Yields the state of every known key in every batch.
     ///
@@ -89,59 +109,45 @@ where
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    #[expect(clippy::type_complexity, reason = "what a closure makes of another has no name")]
-    pub fn update_state_by_key<S, F>(
-        self,
-        f: F,
-    ) -> Stream<
-        Stateful<D, K, V, Update<S, impl Fn(Timestamp, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static>>,
-    >
+    pub fn update_state_by_key<A, F>(self, f: F) -> Stream<(T::Key, A)>
     where
-        S: Exchange,
-        F: Fn(Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+        T: Pair<Key: Key, Value: Exchange>,
+        A: Exchange,
+        F: Fn(Vec<T::Value>, Option<A>) -> Option<A> + Send + Sync + 'static,
     {
-        update(self, move |_: Timestamp, _: &K, values, state| f(values, state))
+        let operator = Operator::here("update_state_by_key");
+        update(T::pairs(self), operator, UpdateSpec::new(), move |_: Timestamp, _: &T::Key, values, state| {
+            f(values, state)
+        })
     }
 
-    /// As [`update_state_by_key`](Self::update_state_by_key), with a function that is also told the time of the batch
-    /// and the key.
+    /// As [`update_state_by_key`](Self::update_state_by_key), with options and with a function that is also told the time
+    /// of the batch and the key.
     #[track_caller]
-    pub fn update_state_by_key_with<S, F>(self, f: F) -> Stream<Stateful<D, K, V, Update<S, F>>>
+    pub fn update_state_by_key_with<A, F>(self, spec: UpdateSpec<T::Key, A>, f: F) -> Stream<(T::Key, A)>
     where
-        S: Exchange,
-        F: Fn(Timestamp, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+        T: Pair<Key: Key, Value: Exchange>,
+        A: Exchange,
+        F: Fn(Timestamp, &T::Key, Vec<T::Value>, Option<A>) -> Option<A> + Send + Sync + 'static,
     {
-        update(self, f)
+        update(T::pairs(self), Operator::here("update_state_by_key"), spec, f)
     }
 }
 
-#[track_caller]
-fn update<D, K, V, S, F>(stream: Stream<D>, f: F) -> Stream<Stateful<D, K, V, Update<S, F>>>
+fn update<K, V, S, A, F>(stream: Stream<(K, V), S>, operator: Operator, spec: UpdateSpec<K, A>, f: F) -> Stream<(K, A)>
 where
     K: Key,
     V: Exchange,
-    S: Exchange,
-    D: DStream<Item = (K, V)>,
-    F: Fn(Timestamp, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
+    S: Shape,
+    A: Exchange,
+    F: Fn(Timestamp, &K, Vec<V>, Option<A>) -> Option<A> + Send + Sync + 'static,
 {
-    let operator = Operator::here("update_state_by_key");
-    Stateful::stream(stream, operator, Arc::new([]), Plain, |states| Update { state: states.value("state"), f })
-}
-
-impl<D, K, V, S, F> Stream<Stateful<D, K, V, Update<S, F>>>
-where
-    K: Key,
-    V: Exchange,
-    S: Exchange,
-    D: DStream<Item = (K, V)>,
-    F: Fn(Timestamp, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
-{
-    /// The state that a new job begins with. It is read once, and not at all where a job goes on from a checkpoint.
-    pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
-        let state = self.node.work().state;
-        self.node.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
-        self
+    let stateful = Stateful::new(operator, Values::<S>::new(), |states| Update { state: states.value("state"), f });
+    if let Some(initial) = spec.initial {
+        let state = stateful.work.state;
+        stateful.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
     }
+    stateful.after(stream)
 }
 
 /// Writes what `initial` holds into a new store, and has `also` done for each key; returns how many keys that are.

@@ -8,7 +8,7 @@ use firesteel_window::Timestamp;
 
 /// The times of a batch, as an operator with state sees them.
 #[derive(Debug, Clone, Copy)]
-pub struct Moment {
+pub(crate) struct Moment {
     /// The processing time at which the batch was admitted.
     pub(crate) time: Timestamp,
     /// The watermark at the start of the batch, which judges lateness.
@@ -33,7 +33,7 @@ impl Moment {
 pub(crate) type Entry<K, T> = (u64, K, T);
 
 /// The work of an operator with state.
-pub trait Work<K, T>: Send + Sync + 'static {
+pub(crate) trait Work<K, T>: Send + Sync + 'static {
     /// What it yields.
     type Out: Send + 'static;
 
@@ -55,7 +55,7 @@ pub trait Work<K, T>: Send + Sync + 'static {
 }
 
 /// What one task's share of the work yields.
-pub struct Output<U> {
+pub(crate) struct Output<U> {
     pub(crate) rows: Vec<U>,
     pub(crate) changes: Changes,
 }

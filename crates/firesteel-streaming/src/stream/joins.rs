@@ -1,73 +1,90 @@
-//! Joins of two streams, batch by batch.
+//! Joins of two streams, batch by batch. Event time ends here: a pair of two records has two times.
 
+use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Exchange, Key, Operator, PairOps};
 
-use crate::stream::lift::{Width, called};
-use crate::stream::{DStream, Stream};
+use crate::error::Result;
+use crate::plan::Width;
+use crate::shape::{Pair, Shape};
+use crate::stream::{Stream, called};
 
-impl<K, V, D> Stream<D>
-where
-    K: Key,
-    V: Exchange,
-    D: DStream<Item = (K, V)>,
-{
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// For each key of either stream in a batch, all its values in the one and all its values in the other.
     #[track_caller]
-    pub fn cogroup<W, E>(self, other: Stream<E>) -> Stream<impl DStream<Item = (K, (Vec<V>, Vec<W>))>>
+    pub fn cogroup<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (Vec<T::Value>, Vec<O::Value>))>
     where
-        W: Exchange,
-        E: DStream<Item = (K, W)>,
+        T: Pair<Key: Key, Value: Exchange>,
+        O: Pair<Key = T::Key, Value: Exchange>,
+        Y: Shape,
     {
-        self.lift_with(other, Operator::here("cogroup"), Width::Wide, |first, second, operator, _| {
+        self.joined(other, Operator::here("cogroup"), |first, second, operator| {
             Ok(called(first.cogroup(second), operator))
         })
     }
 
     /// Each pair of values that share a key in a batch.
     #[track_caller]
-    pub fn join<W, E>(self, other: Stream<E>) -> Stream<impl DStream<Item = (K, (V, W))>>
+    pub fn join<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (T::Value, O::Value))>
     where
-        W: Exchange,
-        E: DStream<Item = (K, W)>,
+        T: Pair<Key: Key, Value: Exchange>,
+        O: Pair<Key = T::Key, Value: Exchange>,
+        Y: Shape,
     {
-        self.lift_with(other, Operator::here("join"), Width::Wide, |first, second, operator, _| {
-            Ok(called(first.join(second), operator))
-        })
+        self.joined(other, Operator::here("join"), |first, second, operator| Ok(called(first.join(second), operator)))
     }
 
     /// Each value of this stream in a batch with each value of the other that shares its key, or with none.
     #[track_caller]
-    pub fn left_outer_join<W, E>(self, other: Stream<E>) -> Stream<impl DStream<Item = (K, (V, Option<W>))>>
+    pub fn left_outer_join<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (T::Value, Option<O::Value>))>
     where
-        W: Exchange,
-        E: DStream<Item = (K, W)>,
+        T: Pair<Key: Key, Value: Exchange>,
+        O: Pair<Key = T::Key, Value: Exchange>,
+        Y: Shape,
     {
-        self.lift_with(other, Operator::here("left_outer_join"), Width::Wide, |first, second, operator, _| {
+        self.joined(other, Operator::here("left_outer_join"), |first, second, operator| {
             Ok(called(first.left_outer_join(second), operator))
         })
     }
 
     /// Each value of the other stream in a batch with each value of this one that shares its key, or with none.
     #[track_caller]
-    pub fn right_outer_join<W, E>(self, other: Stream<E>) -> Stream<impl DStream<Item = (K, (Option<V>, W))>>
+    pub fn right_outer_join<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (Option<T::Value>, O::Value))>
     where
-        W: Exchange,
-        E: DStream<Item = (K, W)>,
+        T: Pair<Key: Key, Value: Exchange>,
+        O: Pair<Key = T::Key, Value: Exchange>,
+        Y: Shape,
     {
-        self.lift_with(other, Operator::here("right_outer_join"), Width::Wide, |first, second, operator, _| {
+        self.joined(other, Operator::here("right_outer_join"), |first, second, operator| {
             Ok(called(first.right_outer_join(second), operator))
         })
     }
 
     /// Each value of either stream in a batch with each value of the other that shares its key, or with none.
     #[track_caller]
-    pub fn full_outer_join<W, E>(self, other: Stream<E>) -> Stream<impl DStream<Item = (K, (Option<V>, Option<W>))>>
+    pub fn full_outer_join<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (Option<T::Value>, Option<O::Value>))>
     where
-        W: Exchange,
-        E: DStream<Item = (K, W)>,
+        T: Pair<Key: Key, Value: Exchange>,
+        O: Pair<Key = T::Key, Value: Exchange>,
+        Y: Shape,
     {
-        self.lift_with(other, Operator::here("full_outer_join"), Width::Wide, |first, second, operator, _| {
+        self.joined(other, Operator::here("full_outer_join"), |first, second, operator| {
             Ok(called(first.full_outer_join(second), operator))
+        })
+    }
+
+    fn joined<O, Y, U, M>(self, other: Stream<O, Y>, operator: Operator, make: M) -> Stream<U>
+    where
+        T: Pair,
+        O: Pair<Key = T::Key>,
+        Y: Shape,
+        U: Send + 'static,
+        M: Fn(BoxRdd<(T::Key, T::Value)>, BoxRdd<(T::Key, O::Value)>, &Operator) -> Result<BoxRdd<U>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        T::pairs(self).then_with(O::pairs(other), operator, Width::Wide, move |first, second, operator, _| {
+            make(S::plain(first, operator), Y::plain(second, operator), operator)
         })
     }
 }

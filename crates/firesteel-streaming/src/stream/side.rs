@@ -2,74 +2,73 @@
 
 use std::sync::Arc;
 
-use firesteel_core::ops::SliceRdd;
-use firesteel_core::{Accumulator, Data, Listed, Operator};
-use parking_lot::Mutex;
+use firesteel_core::ops::{FlatMap, SliceRdd};
+use firesteel_core::{Accumulator, Data, Listed, Operator, RddOps};
 
-use crate::batch::Batch;
-use crate::error::Result;
-use crate::graph::Graph;
-use crate::stream::{DStream, Feeds, Origins, Stream};
+use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
+use crate::shape::Shape;
+use crate::stream::Stream;
 
 /// Where an operator puts records that are not part of its own stream: malformed ones, late ones, diverted ones.
 ///
 /// Made by [`StreamingContext::side_output`](crate::StreamingContext::side_output). The records of a batch are those
 /// which the batch's other outputs produced; an operator that no output needs feeds nothing.
 pub struct SideOutput<T> {
-    graph: Arc<Graph>,
-    feeds: Arc<Feeds>,
+    plan: Arc<Plan>,
+    node: NodeId,
     records: Accumulator<Listed<T>>,
-    /// What was put here in a batch, for all streams that read it.
-    taken: Arc<Mutex<Option<Taken<T>>>>,
 }
-
-/// A batch's number and its records, in one partition.
-type Taken<T> = (u64, Arc<[Vec<T>]>);
 
 impl<T> Clone for SideOutput<T> {
     fn clone(&self) -> Self {
-        Self {
-            graph: Arc::clone(&self.graph),
-            feeds: Arc::clone(&self.feeds),
-            records: self.records.clone(),
-            taken: Arc::clone(&self.taken),
-        }
+        Self { plan: Arc::clone(&self.plan), node: self.node, records: self.records.clone() }
+    }
+}
+
+impl<T> std::fmt::Debug for SideOutput<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SideOutput({})", self.plan.operator(self.node).name())
     }
 }
 
 impl<T: Data> SideOutput<T> {
-    pub(crate) fn new(graph: Arc<Graph>, name: &str) -> Self {
-        Self { graph, feeds: Feeds::new(name, false), records: Accumulator::new(), taken: Arc::default() }
+    #[track_caller]
+    pub(crate) fn new(plan: &Arc<Plan>, name: &str) -> Self {
+        Self::filled(plan, name, false)
     }
 
-    /// A side output that is filled by the batch loop itself, behind all outputs but those that read it.
-    pub(crate) fn last(graph: Arc<Graph>, name: &str) -> Self {
-        Self { feeds: Feeds::new(name, true), ..Self::new(graph, name) }
+    /// A side output that is filled by the batch loop itself, after all outputs but those that read it.
+    #[track_caller]
+    pub(crate) fn last(plan: &Arc<Plan>, name: &str) -> Self {
+        Self::filled(plan, name, true)
+    }
+
+    #[track_caller]
+    fn filled(plan: &Arc<Plan>, name: &str, last: bool) -> Self {
+        let operator = Operator::here("side_output").named(name);
+        let node = PlanNode::operator(operator, &[], Width::Narrow).with_role(Role::SideOutput { last });
+        let node = plan.change(|parts| parts.add(node));
+        Self { plan: Arc::clone(plan), node, records: Accumulator::new() }
     }
 
     /// The stream of what was put here. It can be had several times: each has all of it.
     #[track_caller]
-    pub fn stream(&self) -> Stream<SideStream<T>> {
-        let operator = Operator::here("side_output").named(Arc::clone(self.feeds.name()));
-        Stream { graph: Arc::clone(&self.graph), node: SideStream { side: self.clone(), operator } }
+    pub fn stream(&self) -> Stream<T> {
+        let name = self.plan.operator(self.node);
+        let operator = Operator::here("side_output").named(name.name());
+        let node = self.plan.add(operator, &[self.node], Width::Narrow);
+        let (side, records) = (self.node, self.records.clone());
+        Stream::new(Arc::clone(&self.plan), node, move |batch| {
+            // Taken once, for all streams that read it.
+            let take = || -> crate::Result<Arc<[Vec<T>]>> { Ok([records.take().into_items().collect()].into()) };
+            let taken = batch.facts().get_or(side, take)?;
+            Ok(SliceRdd::new(batch.context(), batch.operator(node).clone(), taken).boxed())
+        })
     }
 
-    /// Notes that an operator behind `stream` puts records here: who reads them runs later.
-    pub(crate) fn feed(&self, stream: &impl DStream) {
-        self.feeds.add(Origins::of(stream).sides);
-    }
-
-    /// What was put here in this batch, so far.
-    fn take(&self, batch: &Batch) -> Arc<[Vec<T>]> {
-        let mut taken = self.taken.lock();
-        match &*taken {
-            Some((id, records)) if *id == batch.id() => Arc::clone(records),
-            _ => {
-                let records: Arc<[Vec<T>]> = [self.records.take().into_items().collect()].into();
-                *taken = Some((batch.id(), Arc::clone(&records)));
-                records
-            }
-        }
+    /// Its node: whoever fills it is a parent of that.
+    pub(crate) fn node(&self) -> NodeId {
+        self.node
     }
 
     pub(crate) fn emit(&self, record: T) {
@@ -77,44 +76,23 @@ impl<T: Data> SideOutput<T> {
     }
 }
 
-/// The stream of [`SideOutput::stream`].
-pub struct SideStream<T> {
-    side: SideOutput<T>,
-    operator: Operator,
-}
-
-impl<T: Data> DStream for SideStream<T> {
-    type Item = T;
-    type Rdd = SliceRdd<T>;
-
-    fn rdd(&self, batch: &Batch) -> Result<SliceRdd<T>> {
-        Ok(SliceRdd::new(batch.context(), self.operator.clone(), self.side.take(batch)))
-    }
-    fn operator(&self) -> &Operator {
-        &self.operator
-    }
-    fn operator_mut(&mut self) -> &mut Operator {
-        &mut self.operator
-    }
-    fn trace(&self, origins: &mut Origins) {
-        origins.sides.push(Arc::clone(&self.side.feeds));
-    }
-}
-
-impl<D: DStream> Stream<D> {
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Each record as `f` makes it; what `f` returns as an error goes to the side output instead.
     #[track_caller]
-    pub fn divert<U, T, F>(self, side: &SideOutput<T>, f: F) -> Stream<impl DStream<Item = U>>
+    pub fn divert<U, D, F>(self, side: &SideOutput<D>, f: F) -> Stream<U, S>
     where
         U: Send + 'static,
-        T: Data,
-        F: Fn(D::Item) -> std::result::Result<U, T> + Send + Sync + 'static,
+        D: Data,
+        F: Fn(T) -> std::result::Result<U, D> + Send + Sync + 'static,
     {
-        side.feed(&self.node);
-        let side = side.clone();
-        let f = Arc::new(move |record| f(record).map_err(|diverted| side.emit(diverted)).ok());
-        self.lift(Operator::here("divert"), super::lift::Width::Narrow, move |rdd, operator, _| {
-            Ok(firesteel_core::ops::FlatMap::new(rdd, operator.clone(), Arc::clone(&f)))
-        })
+        let output = side.clone();
+        let f = Arc::new(move |record| {
+            S::try_map(record, |record| f(record).map_err(|diverted| output.emit(diverted)).ok())
+        });
+        let diverted = self.then(Operator::here("divert"), Width::Narrow, move |rdd, operator, _| {
+            Ok(FlatMap::new(rdd, operator.clone(), Arc::clone(&f)).boxed())
+        });
+        diverted.plan.feed(side.node, diverted.node);
+        diverted
     }
 }

@@ -1,14 +1,17 @@
 //! Functions from RDDs to RDDs as operators of streams.
 
+use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Operator, Rdd};
 
 use crate::batch::Batch;
-use crate::error::Error;
-use crate::stream::lift::Width;
-use crate::stream::{Cause, DStream, Stream, caught, reusable};
+use crate::error::{Error, Result};
+use crate::plan::Width;
+use crate::shape::Shape;
+use crate::stream::{Cause, Stream, caught, reusable};
 
-impl<D: DStream> Stream<D> {
-    /// The RDD that `f` makes of each batch's: every RDD operator, joins with static tables, and so on.
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
+    /// The RDD that `f` makes of each batch's: every RDD operator, joins with static tables, and so on. Event time ends
+    /// here; with [`with_time`](Self::with_time) before it, `f` sees the times.
     ///
     /// `f` runs on the job's thread, once per batch and output; actions in it run jobs of their own. An error stops the
     /// job.
@@ -25,29 +28,33 @@ impl<D: DStream> Stream<D> {
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn transform<R, E, F>(self, f: F) -> Stream<impl DStream<Item = R::Item>>
+    pub fn transform<R, E, F>(self, f: F) -> Stream<R::Item>
     where
         R: Rdd,
         E: Into<Cause>,
-        F: Fn(D::Rdd, &Batch) -> Result<R, E> + Send + Sync + 'static,
+        F: Fn(BoxRdd<T>, &Batch) -> Result<R, E> + Send + Sync + 'static,
     {
-        self.lift(Operator::here("transform"), Width::Wide, move |rdd, operator, batch| {
-            caught(|| f(reusable(rdd), batch)).map_err(|source| failed(operator, batch, source))
+        self.then(Operator::here("transform"), Width::Wide, move |rdd, operator, batch| {
+            let made = caught(|| f(reusable(S::plain(rdd, operator)), batch))
+                .map_err(|source| failed(operator, batch, source))?;
+            Ok(firesteel_core::RddOps::boxed(made))
         })
     }
 
     /// The RDD that `f` makes of each batch's two.
     #[track_caller]
-    pub fn transform_with<G, R, E, F>(self, other: Stream<G>, f: F) -> Stream<impl DStream<Item = R::Item>>
+    pub fn transform_with<O, Y, R, E, F>(self, other: Stream<O, Y>, f: F) -> Stream<R::Item>
     where
-        G: DStream,
+        O: Send + 'static,
+        Y: Shape,
         R: Rdd,
         E: Into<Cause>,
-        F: Fn(D::Rdd, G::Rdd, &Batch) -> Result<R, E> + Send + Sync + 'static,
+        F: Fn(BoxRdd<T>, BoxRdd<O>, &Batch) -> Result<R, E> + Send + Sync + 'static,
     {
-        self.lift_with(other, Operator::here("transform_with"), Width::Wide, move |first, second, operator, batch| {
+        self.then_with(other, Operator::here("transform_with"), Width::Wide, move |first, second, operator, batch| {
+            let (first, second) = (S::plain(first, operator), Y::plain(second, operator));
             let made = caught(|| f(reusable(first), reusable(second), batch));
-            made.map_err(|source| failed(operator, batch, source))
+            Ok(firesteel_core::RddOps::boxed(made.map_err(|source| failed(operator, batch, source))?))
         })
     }
 }

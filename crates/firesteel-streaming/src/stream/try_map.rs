@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_core::{Accumulator, Blocks, Lineage, Node, Operator, Rdd, RddOps, TaskContext};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::Batch;
-use crate::error::Result;
-use crate::graph::What;
-use crate::stream::{DStream, Origins, SideOutput, Stream};
+use crate::plan::{What, Width};
+use crate::shape::Shape;
+use crate::stream::{SideOutput, Stream};
 
 /// Why a record did not get through, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,134 +35,75 @@ impl fmt::Display for RecordError {
     }
 }
 
-/// The stream of [`Stream::try_map`].
-pub struct TryMap<D, F> {
-    parent: D,
-    operator: Operator,
-    f: Arc<F>,
-    refused: Accumulator<u64>,
-    errors: Option<SideOutput<RecordError>>,
-}
-
-impl<D: DStream> Stream<D> {
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Each record as `f` makes it; records for which `f` returns an error are left out.
     ///
-    /// They are counted as malformed, logged at level `debug`, and go to the error output if
-    /// [`errors_to`](Stream::errors_to) names one.
+    /// They are counted as malformed and logged at level `debug`; [`try_map_to`](Self::try_map_to) also puts them into an
+    /// error output.
     #[track_caller]
-    pub fn try_map<U, E, F>(self, f: F) -> Stream<TryMap<D, F>>
+    pub fn try_map<U, E, F>(self, f: F) -> Stream<U, S>
     where
         U: Send + 'static,
         E: fmt::Display,
-        F: Fn(D::Item) -> std::result::Result<U, E> + Send + Sync + 'static,
+        F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
-        let refused = self.graph.counter(What::Malformed);
-        let operator = Operator::here("try_map");
-        let node = TryMap { parent: self.node, operator, f: Arc::new(f), refused, errors: None };
-        Stream { graph: self.graph, node }
+        self.try_map_with(Operator::here("try_map"), None, f)
+    }
+
+    /// As [`try_map`](Self::try_map): records for which `f` returns an error go to a side output, with their place and
+    /// the error.
+    #[track_caller]
+    pub fn try_map_to<U, E, F>(self, errors: &SideOutput<RecordError>, f: F) -> Stream<U, S>
+    where
+        U: Send + 'static,
+        E: fmt::Display,
+        F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
+    {
+        self.try_map_with(Operator::here("try_map"), Some(errors.clone()), f)
+    }
+
+    fn try_map_with<U, E, F>(self, operator: Operator, errors: Option<SideOutput<RecordError>>, f: F) -> Stream<U, S>
+    where
+        U: Send + 'static,
+        E: fmt::Display,
+        F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
+    {
+        let refusals = Refusals { count: self.plan.counter(What::Malformed), errors: errors.clone() };
+        let f = Arc::new(move |record: S::Record<T>, refuse: &dyn Fn(&dyn fmt::Display)| {
+            S::try_map(record, |record| f(record).map_err(|error| refuse(&error)).ok())
+        });
+        let stream = self.then(operator, Width::Narrow, move |rdd, operator, _| {
+            let node = Node::new(rdd.node().context(), operator.clone());
+            Ok(TryMapRdd { node, parent: rdd, f: Arc::clone(&f), refusals: refusals.clone() }.boxed())
+        });
+        if let Some(errors) = errors {
+            stream.plan.feed(errors.node(), stream.node);
+        }
+        stream
     }
 }
 
-impl<D: DStream, F> Stream<TryMap<D, F>> {
-    /// Sends what `try_map` refuses to a side output, with its place and the error.
-    pub fn errors_to(mut self, errors: &SideOutput<RecordError>) -> Self {
-        errors.feed(&self.node.parent);
-        self.node.errors = Some(errors.clone());
-        self
-    }
-}
-
-impl<D, U, E, F> DStream for TryMap<D, F>
-where
-    D: DStream,
-    U: Send + 'static,
-    E: fmt::Display,
-    F: Fn(D::Item) -> std::result::Result<U, E> + Send + Sync + 'static,
-{
-    type Item = U;
-    type Rdd = TryMapRdd<D::Rdd, F>;
-
-    fn rdd(&self, batch: &Batch) -> Result<Self::Rdd> {
-        let parent = self.parent.rdd(batch)?;
-        let node = Node::new(parent.node().context(), self.operator.clone());
-        let (f, refused, errors) = (Arc::clone(&self.f), self.refused.clone(), self.errors.clone());
-        Ok(TryMapRdd { node, parent, f, refused, errors })
-    }
-    fn operator(&self) -> &Operator {
-        &self.operator
-    }
-    fn operator_mut(&mut self) -> &mut Operator {
-        &mut self.operator
-    }
-    fn trace(&self, origins: &mut Origins) {
-        self.parent.trace(origins);
-    }
-}
-
-/// The RDD of [`Stream::try_map`].
-pub struct TryMapRdd<R, F> {
-    node: Node,
-    parent: R,
-    f: Arc<F>,
-    refused: Accumulator<u64>,
+/// What becomes of refused records.
+#[derive(Clone)]
+struct Refusals {
+    count: Accumulator<u64>,
     errors: Option<SideOutput<RecordError>>,
 }
 
-impl<R: Clone, F> Clone for TryMapRdd<R, F> {
-    fn clone(&self) -> Self {
-        Self {
-            node: self.node.clone(),
-            parent: self.parent.clone(),
-            f: Arc::clone(&self.f),
-            refused: self.refused.clone(),
-            errors: self.errors.clone(),
-        }
-    }
-}
-
-impl<R: Rdd, F: Send + Sync + 'static> Lineage for TryMapRdd<R, F> {
-    firesteel_core::narrow_lineage!();
-}
-
-impl<R, U, E, F> Rdd for TryMapRdd<R, F>
-where
-    R: Rdd,
-    U: Send + 'static,
-    E: fmt::Display,
-    F: Fn(R::Item) -> std::result::Result<U, E> + Send + Sync + 'static,
-{
-    type Item = U;
-
-    #[inline]
-    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = U> + 'a {
-        let (f, operator) = (&*self.f, self.node.operator());
-        if self.tells() {
-            task.want_positions();
-        }
-        self.parent.compute(split, task).filter_map(move |record| match task.blame_on(operator, || f(record)) {
-            Ok(record) => Some(record),
-            Err(error) => {
-                self.refuse(&error, task);
-                None
-            }
-        })
-    }
-}
-
-impl<R: Rdd, F: Send + Sync + 'static> TryMapRdd<R, F> {
+impl Refusals {
     /// Whether somebody hears where a refused record stood.
     fn tells(&self) -> bool {
         self.errors.is_some() || tracing::enabled!(target: "firesteel::records", tracing::Level::DEBUG)
     }
 
     #[cold]
-    fn refuse(&self, error: &dyn fmt::Display, task: &TaskContext) {
-        self.refused.add(1);
+    fn refuse(&self, operator: &Operator, error: &dyn fmt::Display, task: &TaskContext) {
+        self.count.add(1);
         if !self.tells() {
             return;
         }
         let refused = RecordError {
-            operator: self.node.operator().to_string(),
+            operator: operator.to_string(),
             split: task.origin(),
             position: task.position(),
             error: error.to_string(),
@@ -172,5 +112,92 @@ impl<R: Rdd, F: Send + Sync + 'static> TryMapRdd<R, F> {
         if let Some(errors) = &self.errors {
             errors.emit(refused);
         }
+    }
+}
+
+/// The RDD of [`Stream::try_map`]. The function is told how to refuse a record.
+struct TryMapRdd<R, F> {
+    node: Node,
+    parent: R,
+    f: Arc<F>,
+    refusals: Refusals,
+}
+
+impl<R: Clone, F> Clone for TryMapRdd<R, F> {
+    fn clone(&self) -> Self {
+        let (node, parent) = (self.node.clone(), self.parent.clone());
+        Self { node, parent, f: Arc::clone(&self.f), refusals: self.refusals.clone() }
+    }
+}
+
+impl<R: Rdd, F: Send + Sync + 'static> Lineage for TryMapRdd<R, F> {
+    firesteel_core::narrow_lineage!();
+    fn wants_positions(&self) -> bool {
+        self.refusals.tells() || self.parent.wants_positions()
+    }
+}
+
+impl<R, U, F> TryMapRdd<R, F>
+where
+    R: Rdd,
+    F: Fn(R::Item, &dyn Fn(&dyn fmt::Display)) -> Option<U>,
+{
+    #[inline]
+    fn apply(&self, record: R::Item, task: &TaskContext) -> Option<U> {
+        let operator = self.node.operator();
+        (self.f)(record, &|error| self.refusals.refuse(operator, error, task))
+    }
+}
+
+impl<R, U, F> Rdd for TryMapRdd<R, F>
+where
+    R: Rdd,
+    U: Send + 'static,
+    F: Fn(R::Item, &dyn Fn(&dyn fmt::Display)) -> Option<U> + Send + Sync + 'static,
+{
+    type Item = U;
+
+    #[inline]
+    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = U> + 'a {
+        let operator = self.node.operator();
+        self.parent.compute(split, task).filter_map(move |record| task.blame_on(operator, || self.apply(record, task)))
+    }
+
+    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<U> + 'a> {
+        Box::new(TryMapped { rdd: self, parent: self.parent.blocks(split, task), task, input: Vec::new() })
+    }
+}
+
+/// The records of a partition, block by block.
+struct TryMapped<'a, R: Rdd, F> {
+    rdd: &'a TryMapRdd<R, F>,
+    parent: Box<dyn Blocks<R::Item> + 'a>,
+    task: &'a TaskContext,
+    input: Vec<R::Item>,
+}
+
+impl<R, U, F> Blocks<U> for TryMapped<'_, R, F>
+where
+    R: Rdd,
+    F: Fn(R::Item, &dyn Fn(&dyn fmt::Display)) -> Option<U>,
+{
+    fn next(&mut self) -> Option<U> {
+        let (rdd, task) = (self.rdd, self.task);
+        loop {
+            let record = self.parent.next()?;
+            let made = task.blame_on(rdd.node.operator(), || rdd.apply(record, task));
+            if made.is_some() {
+                return made;
+            }
+        }
+    }
+
+    fn fill(&mut self, block: &mut Vec<U>) -> bool {
+        let Self { rdd, parent, task, input } = self;
+        let more = parent.fill(input);
+        task.blame_on(rdd.node.operator(), || {
+            block.extend(input.drain(..).filter_map(|record| rdd.apply(record, task)));
+        });
+        more
     }
 }

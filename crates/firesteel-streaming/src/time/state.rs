@@ -60,7 +60,7 @@ impl<K, A> WindowState<K, A> {
 }
 
 impl<K: Key, A: Exchange> WindowState<K, A> {
-    pub(crate) fn new(operator: String, is_named: bool) -> Arc<Self> {
+    pub(crate) fn new(kind: &str) -> Arc<Self> {
         let table = TableSchema {
             id: TableId(0),
             name: "windows".to_owned(),
@@ -70,20 +70,13 @@ impl<K: Key, A: Exchange> WindowState<K, A> {
             ttl: None,
         };
         let key = TypeTag::of::<(Window, K)>();
-        let schema = StoreSchema { id: StoreId(0), operator, key, tables: vec![table], next_table: 0 };
+        let schema = StoreSchema { id: StoreId(0), operator: kind.to_owned(), key, tables: vec![table], next_table: 0 };
         Arc::new(Self {
             groups: (0..KEY_GROUPS).map(|_| Mutex::new(Panes::new())).collect(),
-            declared: Mutex::new((schema, is_named)),
+            declared: Mutex::new((schema, false)),
             opened: OnceLock::new(),
             epoch: AtomicU64::new(0),
         })
-    }
-
-    /// Gives the operator the name under which its windows are stored.
-    pub(crate) fn rename(&self, name: &str) {
-        let mut declared = self.declared.lock();
-        name.clone_into(&mut declared.0.operator);
-        declared.1 = true;
     }
 
     fn table(&self) -> TableId {
@@ -145,6 +138,11 @@ impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
     }
     fn is_named(&self) -> bool {
         self.declared.lock().1
+    }
+    fn call(&self, name: &str, is_named: bool) {
+        let mut declared = self.declared.lock();
+        name.clone_into(&mut declared.0.operator);
+        declared.1 = is_named;
     }
     fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()> {
         let declared = self.declared();

@@ -1,7 +1,7 @@
 //! The watermark of one `event_time` operator.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use firesteel_core::{Accumulate, Accumulator};
 use firesteel_window::{Duration, PartitionWatermarks, Timestamp, WatermarkStrategy};
@@ -12,8 +12,8 @@ use parking_lot::Mutex;
 /// Within a batch there are two watermarks: the one at its start, which judges lateness, and the one that follows from
 /// the batch's own records, which fires windows. The second is only asked for once all records have been seen.
 pub(crate) struct Tracker {
-    /// The name under which a checkpoint finds it again.
-    pub(crate) name: String,
+    /// The name under which a checkpoint finds it again, once the program is complete.
+    name: OnceLock<Arc<str>>,
     strategy: Strategy,
     /// The inputs whose splits are waited for; none behind a shuffle, where records have no split.
     pub(crate) inputs: Vec<usize>,
@@ -60,10 +60,22 @@ impl Accumulate for Largest {
 }
 
 impl Tracker {
-    pub(crate) fn new(name: String, strategy: Box<dyn WatermarkStrategy + Send + Sync>, inputs: Vec<usize>) -> Self {
+    pub(crate) fn new(strategy: Box<dyn WatermarkStrategy + Send + Sync>, inputs: Vec<usize>) -> Self {
         let marks = PartitionWatermarks::new();
         let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
+        let name = OnceLock::new();
         Self { name, strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::new() }
+    }
+
+    /// Says under which name a checkpoint finds it again.
+    pub(crate) fn call(&self, name: &Arc<str>) {
+        // The names of a program are settled once.
+        _ = self.name.set(Arc::clone(name));
+    }
+
+    /// The name under which a checkpoint finds it again.
+    pub(crate) fn name(&self) -> &str {
+        self.name.get().map_or("", |name| name)
     }
 
     /// A batch begins. `waiting` splits have something to read, `finished` ones have ended before it; `ending` says

@@ -7,7 +7,7 @@ use firesteel_core::{Accumulator, Dependency, Key, Lineage, Node, Operator, Rdd,
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp};
 
 use crate::batch::Batch;
-use crate::rest::Computed;
+use crate::plan::Computed;
 use crate::time::fired::distinct;
 use crate::time::state::{WindowState, groups_of, key_group};
 use crate::time::tracker::least;
@@ -20,7 +20,7 @@ type WindowShuffle<R, K, V, W, A> = Shuffle<R, WindowSide<K, V, W, A>, WindowBuc
 ///
 /// Computing a partition changes the state of its key groups. It begins by taking back what an earlier attempt at the
 /// same batch did, so that any number of attempts has the effect of one.
-pub struct WindowRdd<R, K, V, W, A: Aggregator<V>> {
+pub(crate) struct WindowRdd<R, K, V, W, A: Aggregator<V>> {
     node: Node,
     shuffle: Arc<WindowShuffle<R, K, V, W, A>>,
     dependency: Arc<dyn ShuffleDependency>,

@@ -8,11 +8,9 @@ use firesteel_core::shuffle::{KeyedTable, MapSide};
 use firesteel_core::{Accumulator, Key, Operator, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
+use crate::time::LateOutput;
 use crate::time::recycle::Recycled;
 use crate::time::state::{KEY_GROUPS, key_group, placement};
-
-/// What is done with a late record besides counting it.
-pub(crate) type LateOutput<K, V> = Arc<dyn Fn(Timestamp, K, V) + Send + Sync>;
 
 /// A key's hash, the key, its accumulator.
 pub(crate) type Entry<K, A> = (u64, K, A);

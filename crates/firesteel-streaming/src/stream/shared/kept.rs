@@ -7,8 +7,8 @@ use firesteel_core::ops::Persisted;
 use firesteel_core::{Data, Lineage, MemoryOnly, Node, Operator, Rdd, TaskContext};
 use parking_lot::Mutex;
 
-/// The RDD of [`Stream::shared`](crate::Stream::shared).
-pub struct SharedRdd<R: Rdd<Item: Data>> {
+/// The RDD of a stream with several consumers.
+pub(super) struct SharedRdd<R: Rdd<Item: Data>> {
     node: Node,
     parent: Persisted<Positioned<R>, MemoryOnly>,
     /// For each partition, the split its records were read from.
@@ -35,6 +35,10 @@ impl<R: Rdd<Item: Data>> Clone for SharedRdd<R> {
 impl<R: Rdd<Item: Data>> Lineage for SharedRdd<R> {
     firesteel_core::narrow_lineage!();
     firesteel_core::same_placement!();
+    fn wants_positions(&self) -> bool {
+        // They are kept with the records.
+        !self.parent.is_materialized()
+    }
 }
 
 impl<R: Rdd<Item: Data>> Rdd for SharedRdd<R> {

@@ -1,0 +1,164 @@
+//! The plan: the program as data.
+//!
+//! Every operator is a node of one arena, made while the user builds and frozen when the job begins. A node has one name,
+//! and everything that outlives the process (positions, watermarks, state) is stored under it.
+
+mod facts;
+mod names;
+mod node;
+mod order;
+
+use std::any::Any;
+use std::sync::Arc;
+
+use firesteel_core::{Accumulator, Operator};
+use parking_lot::Mutex;
+
+use crate::input::{Input, SplitNumbers};
+use crate::output::Output;
+use crate::shape::Shape;
+use crate::state::{ChangesOf, StateCell};
+use crate::time::{FiredWindows, Tracker};
+
+pub(crate) use facts::{Computed, Facts};
+pub(crate) use node::{NodeId, PlanNode, Role, Width};
+
+/// A program under construction: what a context's streams share.
+#[derive(Default)]
+pub(crate) struct Plan {
+    parts: Mutex<Parts>,
+}
+
+/// The nodes, and what some of them hold.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) nodes: Vec<PlanNode>,
+    pub(crate) inputs: Vec<Box<dyn Input>>,
+    pub(crate) split_numbers: SplitNumbers,
+    pub(crate) outputs: Vec<Box<dyn Output>>,
+    pub(crate) trackers: Vec<Arc<Tracker>>,
+    pub(crate) counters: Vec<Counted>,
+    pub(crate) fired: Vec<Accumulator<FiredWindows>>,
+    /// The operators' states, with what takes note of their changes.
+    pub(crate) states: Vec<(Arc<dyn StateCell>, Accumulator<ChangesOf>)>,
+    /// What must hold before the job starts, found while the program was built.
+    pub(crate) faults: Vec<crate::Error>,
+}
+
+/// Something that is counted across the job and reported per batch.
+pub(crate) struct Counted {
+    pub(crate) what: What,
+    pub(crate) count: Accumulator<u64>,
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    Malformed,
+    Late,
+}
+
+impl Plan {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut Parts) -> T) -> T {
+        change(&mut self.parts.lock())
+    }
+
+    /// Adds an operator after its parents.
+    pub(crate) fn add(&self, operator: Operator, parents: &[NodeId], width: Width) -> NodeId {
+        self.change(|parts| parts.add(PlanNode::operator(operator, parents, width)))
+    }
+
+    /// Gives a node its name.
+    pub(crate) fn name(&self, node: NodeId, name: &str) {
+        self.change(|parts| {
+            let operator = &mut parts.nodes[node.index()].operator;
+            *operator = operator.clone().named(name);
+        });
+    }
+
+    /// Has the records of a node kept for several consumers, by what knows their type.
+    pub(crate) fn keep(&self, node: NodeId, keeper: Arc<dyn Any + Send + Sync>) {
+        self.change(|parts| parts.nodes[node.index()].keeper = Some(keeper));
+    }
+
+    /// Notes that an operator fills a side output.
+    pub(crate) fn feed(&self, side: NodeId, from: NodeId) {
+        self.change(|parts| parts.nodes[side.index()].parents.push(from));
+    }
+
+    /// Says what a node is set to.
+    pub(crate) fn set(&self, node: NodeId, settings: impl IntoIterator<Item = (&'static str, String)>) {
+        self.change(|parts| parts.nodes[node.index()].settings.extend(settings));
+    }
+
+    /// What a node is called while the program is built.
+    pub(crate) fn operator(&self, node: NodeId) -> Operator {
+        self.change(|parts| parts.nodes[node.index()].operator.clone())
+    }
+
+    /// Notes what must hold before the job starts and does not.
+    pub(crate) fn refuse(&self, node: NodeId, reason: String) {
+        let what = self.operator(node).to_string();
+        self.change(|parts| parts.faults.push(crate::Error::Setting { what, reason }));
+    }
+
+    pub(crate) fn counter(&self, what: What) -> Accumulator<u64> {
+        let count = Accumulator::new();
+        self.change(|parts| parts.counters.push(Counted { what, count: count.clone() }));
+        count
+    }
+
+    /// What notes the windows that one operator fires.
+    pub(crate) fn fired(&self) -> Accumulator<FiredWindows> {
+        let fired = Accumulator::new();
+        self.change(|parts| parts.fired.push(fired.clone()));
+        fired
+    }
+
+    /// The watermarks that hold for the records of a node: those of the nearest operators that say when records
+    /// happened.
+    pub(crate) fn trackers(&self, node: NodeId) -> Arc<[Arc<Tracker>]> {
+        self.change(|parts| parts.trackers_of(node).into())
+    }
+
+    /// The same for a stream of this shape: none where records do not know when they happened.
+    pub(crate) fn trackers_for<S: Shape>(&self, node: NodeId) -> Arc<[Arc<Tracker>]> {
+        if S::HAS_TIME { self.trackers(node) } else { Arc::new([]) }
+    }
+}
+
+impl Parts {
+    pub(crate) fn add(&mut self, node: PlanNode) -> NodeId {
+        self.nodes.push(node);
+        NodeId::of(self.nodes.len() - 1)
+    }
+
+    /// What batches need to know of the nodes.
+    pub(crate) fn frozen(&self) -> Arc<Frozen> {
+        let operators = self.nodes.iter().map(|node| node.operator.clone()).collect();
+        let keepers = self.nodes.iter().map(|node| node.keeper.clone()).collect();
+        Arc::new(Frozen { operators, keepers })
+    }
+}
+
+/// A program that is complete, as its batches see it: by node.
+pub(crate) struct Frozen {
+    /// What tasks name in messages.
+    operators: Box<[Operator]>,
+    /// What keeps records for several consumers.
+    keepers: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+}
+
+impl Frozen {
+    pub(crate) fn operator(&self, node: NodeId) -> &Operator {
+        &self.operators[node.index()]
+    }
+
+    pub(crate) fn keeper<K: Copy + 'static>(&self, node: NodeId) -> Option<K> {
+        self.keepers[node.index()].as_ref().and_then(|keeper| keeper.downcast_ref().copied())
+    }
+}

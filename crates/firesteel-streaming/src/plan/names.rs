@@ -1,0 +1,167 @@
+//! The names under which what outlives the process is stored.
+//!
+//! A node that the user has named is stored under that name. Any other gets one from its path: the names of the inputs
+//! it reads and the kinds of what keeps something between, never from the order in which the program was built. So
+//! another source above it, or a `map` before it, changes nothing. Where two would get the same, a job with a checkpoint
+//! is refused, and told which lines need a name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use firesteel_core::hash::hash_key;
+
+use crate::error::{Error, Result};
+use crate::plan::{NodeId, Parts, Role};
+
+/// A path that has become longer than this goes on as its hash.
+const LONGEST_PATH: usize = 160;
+
+/// What is stored under names of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Space {
+    Inputs,
+    Watermarks,
+    States,
+}
+
+impl Space {
+    fn of(role: Role) -> Option<Self> {
+        match role {
+            Role::Input(_) => Some(Self::Inputs),
+            Role::EventTime(_) => Some(Self::Watermarks),
+            Role::State(_) => Some(Self::States),
+            Role::Operator | Role::SideOutput { .. } | Role::Output(_) => None,
+        }
+    }
+
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Inputs => "positions",
+            Self::Watermarks => "watermark",
+            Self::States => "state",
+        }
+    }
+}
+
+impl Parts {
+    /// Gives every node that holds something the name under which it is stored.
+    ///
+    /// # Errors
+    /// When two nodes have the same name; where `durable` is false, names that the user has not given are numbered
+    /// instead.
+    pub(crate) fn resolve_names(&mut self, durable: bool) -> Result<()> {
+        let paths = self.paths();
+        let mut nodes_of: BTreeMap<(Space, Arc<str>), Vec<usize>> = BTreeMap::new();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let Some(space) = Space::of(node.role) else { continue };
+            let name: Arc<str> =
+                if node.operator.is_named() { node.operator.name().into() } else { Arc::clone(&paths[index]) };
+            nodes_of.entry((space, name)).or_default().push(index);
+        }
+        let taken: BTreeSet<(Space, Arc<str>)> = nodes_of.keys().cloned().collect();
+        for ((space, name), nodes) in nodes_of {
+            if let [node] = nodes[..] {
+                self.nodes[node].stored_as = Some(name);
+                continue;
+            }
+            let named = nodes.iter().filter(|node| self.nodes[**node].operator.is_named()).count();
+            if durable || named > 1 {
+                return Err(self.ambiguous(space, &name, &nodes));
+            }
+            let numbered = (2..).map(|number| Arc::from(format!("{name}-{number}")));
+            let mut free = numbered.filter(|name: &Arc<str>| !taken.contains(&(space, Arc::clone(name))));
+            let mut first = Some(Arc::clone(&name));
+            // Who has been given the name keeps it.
+            for node in &nodes {
+                let own = self.nodes[*node].operator.is_named() || named == 0;
+                let given = if own { first.take() } else { None };
+                self.nodes[*node].stored_as = given.or_else(|| free.next());
+            }
+        }
+        self.pass_names_on();
+        Ok(())
+    }
+
+    /// Tells what holds something under which name it does.
+    fn pass_names_on(&mut self) {
+        for node in &self.nodes {
+            let Some(name) = &node.stored_as else { continue };
+            match node.role {
+                Role::Input(input) => self.inputs[input].call(name),
+                Role::EventTime(tracker) => self.trackers[tracker].call(name),
+                Role::State(state) => self.states[state].0.call(name, node.operator.is_named()),
+                Role::Operator | Role::SideOutput { .. } | Role::Output(_) => {}
+            }
+        }
+    }
+
+    /// For each node, where its records come from: the names of inputs, and the kinds of what keeps something between.
+    fn paths(&self) -> Vec<Arc<str>> {
+        let mut paths: Vec<Arc<str>> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            if let Role::Input(input) = node.role {
+                let name = if node.operator.is_named() {
+                    node.operator.name().to_owned()
+                } else {
+                    self.inputs[input].describe()
+                };
+                paths.push(name.into());
+                continue;
+            }
+            let mut from: Vec<&Arc<str>> = Vec::new();
+            // What fills a side output may have been built after it.
+            for path in node.parents.iter().filter_map(|parent| paths.get(parent.index())) {
+                if !from.contains(&path) {
+                    from.push(path);
+                }
+            }
+            let kind = match node.role {
+                Role::EventTime(_) | Role::State(_) => Some(node.operator.kind()),
+                Role::SideOutput { .. } => Some(node.operator.name()),
+                _ => None,
+            };
+            paths.push(match (&from[..], kind) {
+                ([only], None) => Arc::clone(only),
+                _ => joined(&from, kind).into(),
+            });
+        }
+        paths
+    }
+
+    fn ambiguous(&self, space: Space, name: &str, nodes: &[usize]) -> Error {
+        let mut lines = String::new();
+        for node in nodes {
+            // Writing to a string cannot fail.
+            _ = write!(lines, "\n  {}", self.nodes[*node].operator);
+        }
+        let are_named = nodes.iter().all(|node| self.nodes[*node].operator.is_named());
+        let way_out = if are_named {
+            "give each another name"
+        } else {
+            "give each a name of its own, such as `.named(\"clicks per user\")`, so that each finds its own again \
+             when the program is started again"
+        };
+        Error::Setting {
+            what: format!("the {} of {} operators", space.what(), nodes.len()),
+            reason: format!("they would be stored under the same name, `{name}`; {way_out}:{lines}"),
+        }
+    }
+
+    /// The node of a state.
+    pub(crate) fn node_of_state(&self, state: usize) -> Option<NodeId> {
+        self.nodes.iter().position(|node| node.role == Role::State(state)).map(NodeId::of)
+    }
+}
+
+fn joined(from: &[&Arc<str>], kind: Option<&str>) -> String {
+    let mut path = from.iter().map(|path| &***path).collect::<Vec<_>>().join("+");
+    if path.len() > LONGEST_PATH {
+        path = format!("{:016x}", hash_key(&path));
+    }
+    match kind {
+        Some(kind) if path.is_empty() => kind.to_owned(),
+        Some(kind) => format!("{path}/{kind}"),
+        None => path,
+    }
+}

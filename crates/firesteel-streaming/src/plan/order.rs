@@ -1,0 +1,121 @@
+//! What follows from the edges of a plan: which watermarks hold, which outputs run first, what nobody asks for.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::plan::{NodeId, Parts, Role, Width};
+use crate::time::Tracker;
+
+/// The level of what is filled after everything else.
+const LAST: usize = usize::MAX / 2;
+
+impl Parts {
+    /// The watermarks of the nearest operators that say when records happened, from `node` upstream.
+    pub(super) fn trackers_of(&self, node: NodeId) -> Vec<Arc<Tracker>> {
+        let mut found = Vec::new();
+        self.visit(node, &mut |_, role| {
+            if let Role::EventTime(tracker) = role {
+                found.push(Arc::clone(&self.trackers[tracker]));
+            }
+            !matches!(role, Role::EventTime(_) | Role::SideOutput { .. })
+        });
+        found
+    }
+
+    /// The inputs whose splits the records of `node` come from; none after a shuffle, where records have no split.
+    pub(crate) fn inputs_of(&self, node: NodeId) -> Vec<usize> {
+        let (mut inputs, mut shuffled) = (Vec::new(), false);
+        self.visit(node, &mut |node, role| {
+            shuffled |= self.nodes[node.index()].width == Width::Wide;
+            if let Role::Input(input) = role {
+                inputs.push(input);
+            }
+            !matches!(role, Role::SideOutput { .. })
+        });
+        if shuffled { Vec::new() } else { inputs }
+    }
+
+    /// Visits `node` and what is upstream of it, each once and in a fixed order, as far as `visit` says to go on.
+    fn visit(&self, node: NodeId, visit: &mut dyn FnMut(NodeId, Role) -> bool) {
+        let mut seen = vec![false; self.nodes.len()];
+        let mut waiting = vec![node];
+        while let Some(node) = waiting.pop() {
+            if std::mem::replace(&mut seen[node.index()], true) {
+                continue;
+            }
+            let at = &self.nodes[node.index()];
+            if visit(node, at.role) {
+                waiting.extend(at.parents.iter().rev());
+            }
+        }
+    }
+
+    /// For each node, when an output of its records runs: those of level n run after those of level n - 1, whose side
+    /// outputs they read.
+    ///
+    /// # Errors
+    /// When a side output is filled from what reads it.
+    pub(crate) fn levels(&self) -> Result<Vec<usize>> {
+        let mut levels: Vec<Option<usize>> = vec![None; self.nodes.len()];
+        let mut on_path = vec![false; self.nodes.len()];
+        for node in 0..self.nodes.len() {
+            self.find_level(NodeId::of(node), &mut levels, &mut on_path)?;
+        }
+        Ok(levels.into_iter().flatten().collect())
+    }
+
+    fn find_level(&self, from: NodeId, levels: &mut [Option<usize>], on_path: &mut [bool]) -> Result<()> {
+        // Without recursion: a chain may be long.
+        let mut path = vec![(from, 0)];
+        while let Some((node, next)) = path.pop() {
+            let at = &self.nodes[node.index()];
+            if levels[node.index()].is_some() {
+                continue;
+            }
+            on_path[node.index()] = true;
+            if let Some(parent) = at.parents.get(next) {
+                path.push((node, next + 1));
+                if levels[parent.index()].is_none() {
+                    if on_path[parent.index()] {
+                        return Err(self.feeds_itself(*parent, &path));
+                    }
+                    path.push((*parent, 0));
+                }
+                continue;
+            }
+            let above = at.parents.iter().filter_map(|parent| levels[parent.index()]).max().unwrap_or(0);
+            levels[node.index()] = Some(match at.role {
+                Role::SideOutput { last: true } => 1 + above.max(LAST),
+                Role::SideOutput { last: false } => 1 + above,
+                _ => above,
+            });
+            on_path[node.index()] = false;
+        }
+        Ok(())
+    }
+
+    fn feeds_itself(&self, node: NodeId, path: &[(NodeId, usize)]) -> Error {
+        let on_cycle = path.iter().rev().map(|(node, _)| *node).chain([node]);
+        let side = on_cycle
+            .map(|node| &self.nodes[node.index()])
+            .find(|node| matches!(node.role, Role::SideOutput { .. }))
+            .map_or_else(|| "unknown".to_owned(), |node| node.operator.name().to_owned());
+        Error::Setting {
+            what: format!("side output {side}"),
+            reason: "it is filled from a stream that reads it, so that it feeds itself and records would go round \
+                     for ever; put them into a side output of its own"
+                .to_owned(),
+        }
+    }
+
+    /// The nodes whose records reach an output.
+    pub(crate) fn live(&self) -> Vec<bool> {
+        let mut live = vec![false; self.nodes.len()];
+        for (index, node) in self.nodes.iter().enumerate() {
+            if matches!(node.role, Role::Output(_)) && !live[index] {
+                self.visit(NodeId::of(index), &mut |node, _| !std::mem::replace(&mut live[node.index()], true));
+            }
+        }
+        live
+    }
+}

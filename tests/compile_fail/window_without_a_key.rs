@@ -1,5 +1,6 @@
 //! Windows gather the values of keys.
-//! expect: no method named `window`
+//! expect: the records of this stream, `i64`, have no key
+//! expect: .key_by(
 
 use firesteel::memory::{Collector, MemorySource};
 use firesteel::prelude::*;

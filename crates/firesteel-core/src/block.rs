@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::operator::Operator;
+use crate::rdd::Rdd;
 use crate::task::TaskContext;
 
 /// The records of a partition as a step hands them on.
@@ -26,6 +27,92 @@ pub trait Blocks<T> {
     }
 }
 
+/// How the records of a partition are had.
+pub trait Open<T>: Send + Sync + 'static {
+    /// The records of the partition `split`, on behalf of a task.
+    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a>;
+}
+
+impl<R: Rdd> Open<R::Item> for R {
+    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<R::Item> + 'a> {
+        Box::new(Iterated::new(self.compute(split, task), task))
+    }
+}
+
+/// What an operator does to the records of a partition.
+///
+/// This, and no more, is compiled for each operator of a stream.
+pub trait Step<T, U>: Send + Sync + 'static {
+    /// The records that `parent`'s become.
+    fn open<'a>(
+        &'a self,
+        parent: Box<dyn Blocks<T> + 'a>,
+        operator: &'a Operator,
+        task: &'a TaskContext,
+    ) -> Box<dyn Blocks<U> + 'a>;
+
+    /// Whether it needs to know the position of each record.
+    fn wants_positions(&self) -> bool {
+        false
+    }
+}
+
+/// Each record as a function makes it.
+pub struct MapStep<F>(pub F);
+
+impl<T, U, F> Step<T, U> for MapStep<F>
+where
+    T: 'static,
+    F: Fn(T) -> U + Send + Sync + 'static,
+{
+    fn open<'a>(
+        &'a self,
+        parent: Box<dyn Blocks<T> + 'a>,
+        operator: &'a Operator,
+        task: &'a TaskContext,
+    ) -> Box<dyn Blocks<U> + 'a> {
+        Box::new(Mapped { parent, f: &self.0, operator, task, input: Vec::new() })
+    }
+}
+
+/// The records for which a function holds.
+pub struct FilterStep<F>(pub F);
+
+impl<T, F> Step<T, T> for FilterStep<F>
+where
+    T: 'static,
+    F: Fn(&T) -> bool + Send + Sync + 'static,
+{
+    fn open<'a>(
+        &'a self,
+        parent: Box<dyn Blocks<T> + 'a>,
+        operator: &'a Operator,
+        task: &'a TaskContext,
+    ) -> Box<dyn Blocks<T> + 'a> {
+        Box::new(Filtered { parent, f: &self.0, operator, task })
+    }
+}
+
+/// Any number of records for each.
+pub struct FlatMapStep<F>(pub F);
+
+impl<T, I, F> Step<T, I::Item> for FlatMapStep<F>
+where
+    T: 'static,
+    I: Iterator + 'static,
+    F: Fn(T) -> I + Send + Sync + 'static,
+{
+    fn open<'a>(
+        &'a self,
+        parent: Box<dyn Blocks<T> + 'a>,
+        operator: &'a Operator,
+        task: &'a TaskContext,
+    ) -> Box<dyn Blocks<I::Item> + 'a> {
+        let parent = Driven::new(parent, task);
+        Box::new(FlatMapped { parent, f: &self.0, current: None, operator, task })
+    }
+}
+
 /// Records of a block, so that it stays in the first level of a processor's cache together with the block it becomes.
 pub(crate) const fn block_len<T>() -> usize {
     let size = if size_of::<T>() == 0 { 1 } else { size_of::<T>() };
@@ -40,7 +127,7 @@ pub(crate) const fn block_len<T>() -> usize {
 }
 
 /// The steps that an iterator stands for, as one: where a chain of known types ends.
-pub(crate) struct Iterated<'a, T, I> {
+pub struct Iterated<'a, T, I> {
     records: I,
     task: &'a TaskContext,
     /// The split that the records of the current block come from.
@@ -53,7 +140,8 @@ pub(crate) struct Iterated<'a, T, I> {
 type Origin = (Option<Arc<str>>, u32);
 
 impl<'a, T, I: Iterator<Item = T>> Iterated<'a, T, I> {
-    pub(crate) fn new(records: I, task: &'a TaskContext) -> Self {
+    /// The records of an iterator.
+    pub fn new(records: I, task: &'a TaskContext) -> Self {
         Self { records, task, origin: None, held: None }
     }
 
@@ -108,54 +196,37 @@ impl<T, I: Iterator<Item = T>> Blocks<T> for Iterated<'_, T, I> {
 }
 
 /// A function over each record.
-pub(crate) struct Mapped<'a, T, F> {
-    pub(crate) parent: Box<dyn Blocks<T> + 'a>,
-    pub(crate) f: F,
-    pub(crate) operator: &'a Operator,
-    pub(crate) task: &'a TaskContext,
-    pub(crate) input: Vec<T>,
+struct Mapped<'a, T, F> {
+    parent: Box<dyn Blocks<T> + 'a>,
+    f: &'a F,
+    operator: &'a Operator,
+    task: &'a TaskContext,
+    input: Vec<T>,
 }
 
-impl<'a, T, F> Mapped<'a, T, F> {
-    pub(crate) fn new(parent: Box<dyn Blocks<T> + 'a>, operator: &'a Operator, task: &'a TaskContext, f: F) -> Self {
-        Self { parent, f, operator, task, input: Vec::new() }
-    }
-}
-
-impl<T, U, F: FnMut(T) -> U> Blocks<U> for Mapped<'_, T, F> {
+impl<T, U, F: Fn(T) -> U> Blocks<U> for Mapped<'_, T, F> {
     fn next(&mut self) -> Option<U> {
         let record = self.parent.next()?;
-        let f = &mut self.f;
-        Some(self.task.blame_on(self.operator, || f(record)))
+        Some(self.task.blame_on(self.operator, || (self.f)(record)))
     }
 
     fn fill(&mut self, block: &mut Vec<U>) -> bool {
         let Self { parent, f, operator, task, input } = self;
         let more = parent.fill(input);
-        task.blame_on(operator, || block.extend(input.drain(..).map(f)));
+        task.blame_on(operator, || block.extend(input.drain(..).map(*f)));
         more
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        self.parent.size_hint()
     }
 }
 
 /// The records for which a function holds.
-pub(crate) struct Filtered<'a, T, F> {
+struct Filtered<'a, T, F> {
     parent: Box<dyn Blocks<T> + 'a>,
-    f: F,
+    f: &'a F,
     operator: &'a Operator,
     task: &'a TaskContext,
 }
 
-impl<'a, T, F> Filtered<'a, T, F> {
-    pub(crate) fn new(parent: Box<dyn Blocks<T> + 'a>, operator: &'a Operator, task: &'a TaskContext, f: F) -> Self {
-        Self { parent, f, operator, task }
-    }
-}
-
-impl<T, F: FnMut(&T) -> bool> Blocks<T> for Filtered<'_, T, F> {
+impl<T, F: Fn(&T) -> bool> Blocks<T> for Filtered<'_, T, F> {
     fn next(&mut self) -> Option<T> {
         let Self { parent, f, operator, task } = self;
         loop {
@@ -172,28 +243,18 @@ impl<T, F: FnMut(&T) -> bool> Blocks<T> for Filtered<'_, T, F> {
         task.blame_on(operator, || block.retain(|record| f(record)));
         more
     }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (0, self.parent.size_hint().1)
-    }
 }
 
 /// Any number of records for each.
-pub(crate) struct FlatMapped<'a, T, I, F> {
+struct FlatMapped<'a, T, I, F> {
     parent: Driven<'a, T>,
-    f: F,
+    f: &'a F,
     current: Option<I>,
     operator: &'a Operator,
     task: &'a TaskContext,
 }
 
-impl<'a, T, I, F> FlatMapped<'a, T, I, F> {
-    pub(crate) fn new(parent: Box<dyn Blocks<T> + 'a>, operator: &'a Operator, task: &'a TaskContext, f: F) -> Self {
-        Self { parent: Driven::new(parent, task), f, current: None, operator, task }
-    }
-}
-
-impl<T, U, I: Iterator<Item = U>, F: FnMut(T) -> I> FlatMapped<'_, T, I, F> {
+impl<T, U, I: Iterator<Item = U>, F: Fn(T) -> I> FlatMapped<'_, T, I, F> {
     /// Enters the next record, or says that there is none; with `within_block`, none beyond the block that has begun.
     fn enter(&mut self, within_block: bool) -> bool {
         let Self { parent, f, current, operator, task } = self;
@@ -206,7 +267,7 @@ impl<T, U, I: Iterator<Item = U>, F: FnMut(T) -> I> FlatMapped<'_, T, I, F> {
     }
 }
 
-impl<T, U, I: Iterator<Item = U>, F: FnMut(T) -> I> Blocks<U> for FlatMapped<'_, T, I, F> {
+impl<T, U, I: Iterator<Item = U>, F: Fn(T) -> I> Blocks<U> for FlatMapped<'_, T, I, F> {
     fn next(&mut self) -> Option<U> {
         loop {
             if let Some(made) = self.current.as_mut().and_then(Iterator::next) {

@@ -31,7 +31,7 @@ mod task;
 
 pub use accumulator::{Accumulate, Accumulator, Listed, Max, Min};
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
-pub use block::Blocks;
+pub use block::{Blocks, FilterStep, FlatMapStep, Iterated, MapStep, Open, Step};
 pub use broadcast::Broadcast;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::{Context, Settings};

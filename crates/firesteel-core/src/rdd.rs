@@ -1,6 +1,5 @@
 //! The RDD: an immutable, partitioned, lazily computed collection that knows how it was made.
 
-use crate::block::{Blocks, Iterated};
 use crate::lineage::Lineage;
 use crate::task::TaskContext;
 
@@ -59,17 +58,4 @@ pub trait Rdd: Lineage + Clone {
     /// Called in a task; the same partition always yields the same records in the same order. Failures leave through
     /// [`TaskContext::fail`], so that nothing downstream ever takes a cut-off partition for a whole one.
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = Self::Item> + 'a;
-
-    /// Whether the records come in blocks out of something whose type is hidden.
-    ///
-    /// An operator on top of it then hands them on in blocks as well, if it can: see [`blocks`](Self::blocks).
-    #[doc(hidden)]
-    const IN_BLOCKS: bool = false;
-
-    /// The same records as [`compute`](Self::compute) yields, to be taken in blocks: what is called where the type of
-    /// this RDD is hidden.
-    #[doc(hidden)]
-    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<Self::Item> + 'a> {
-        Box::new(Iterated::new(self.compute(split, task), task))
-    }
 }

@@ -11,7 +11,7 @@ use firesteel_state::JobDescription;
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::input::{BatchLimits, Reading, SourceInput, SourceRdd};
-use crate::plan::{Plan, PlanNode, Role, Width};
+use crate::plan::{Explain, Plan, PlanNode, Role, Width};
 use crate::progress::{StreamingListener, Summary};
 use crate::run::{Control, JobRun, RunningJob, Stop, Stopper, Tasks, Trigger};
 use crate::stream::{RecordError, SideOutput, Stream};
@@ -268,6 +268,46 @@ impl StreamingContext {
             Ok(JobDescription {
                 states: parts.states.iter().map(|(cell, _)| cell.declared()).collect(),
                 inputs: parts.inputs.iter().map(|input| input.name().to_string()).collect(),
+            })
+        })
+    }
+
+    /// The program as it would run: its stages, operators, names, state, windows, outputs and guarantee, once it is built
+    /// and before it is started. Nothing runs, and no source or sink is asked for data.
+    ///
+    /// ```
+    /// use firesteel_connect_memory::{Collector, MemorySource};
+    /// use firesteel_streaming::StreamingContext;
+    ///
+    /// let job = StreamingContext::builder("words").build()?;
+    /// let words = job.read(MemorySource::new(vec!["to", "be"])).named("words").map(|word| (word.to_owned(), ()));
+    /// words.running_count().named("how often").write(Collector::new());
+    /// let explained = job.explain()?;
+    /// assert_eq!(explained.stages.len(), 2);
+    /// assert!(explained.to_string().contains("how often"));
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the program does not fit together, or has no output.
+    pub fn explain(&self) -> Result<Explain> {
+        let inner = &self.inner;
+        inner.plan.change(|parts| {
+            parts.check()?;
+            if parts.outputs.is_empty() {
+                return Err(Error::NoOutput { job: inner.name.to_string() });
+            }
+            let checkpoint = inner.config.checkpoint.as_ref();
+            parts.resolve_names(checkpoint.is_some())?;
+            parts.levels()?;
+            let names = parts.name_outputs();
+            let (guarantee, reason) = crate::guarantee::of(&parts.inputs, &parts.outputs, &names, checkpoint.is_some());
+            Ok(Explain {
+                job: inner.name.to_string(),
+                guarantee: guarantee.to_string(),
+                guarantee_reason: reason,
+                checkpoint: checkpoint.map(|checkpoint| checkpoint.folder.display().to_string()),
+                stages: parts.explain_stages(),
             })
         })
     }

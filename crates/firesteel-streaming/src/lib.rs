@@ -71,6 +71,7 @@ pub use context::{Builder, StreamingContext};
 pub use error::{Error, Result};
 pub use input::{BatchLimits, ReadRdd, SourceRdd};
 pub use output::OutputHandle;
+pub use plan::{Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, SplitProgress, StartDurations, StateProgress,
     StreamingListener, Summary,

@@ -67,7 +67,7 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
     }
 
     fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<u64> {
-        let rdd = (self.rule)(batch)?;
+        let rdd = self.rule.rdd(batch)?;
         if self.skip {
             return Ok(0);
         }
@@ -160,7 +160,7 @@ where
         Ok(None)
     }
     fn write(&mut self, batch: &Batch, _: Epoch) -> Result<u64> {
-        let rdd = crate::stream::reusable((self.rule)(batch)?);
+        let rdd = crate::stream::reusable(self.rule.rdd(batch)?);
         match caught(|| (self.f)(rdd, batch)) {
             Ok(()) => Ok(0),
             Err(source) => match source.downcast::<ConnectError>() {
@@ -236,7 +236,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         let node = plan.change(|parts| {
             let role = Role::Output(parts.outputs.len());
             let node = parts.add(PlanNode::operator(operator, &[parent], Width::Narrow).with_role(role));
-            let rule: Rule<T> = Arc::new(move |batch| Ok(S::plain(rule(batch)?, batch.operator(node))));
+            let rule = Rule::new(node, move |batch| Ok(S::plain(rule.rdd(batch)?, batch.operator(node))));
             parts.outputs.push(make(node, rule, place));
             node
         });

@@ -3,6 +3,7 @@
 //! Every operator is a node of one arena, made while the user builds and frozen when the job begins. A node has one name,
 //! and everything that outlives the process (positions, watermarks, state) is stored under it.
 
+mod explain;
 mod facts;
 mod names;
 mod node;
@@ -12,14 +13,17 @@ use std::any::Any;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Operator};
+use firesteel_window::WindowError;
 use parking_lot::Mutex;
 
+use crate::error::{Error, Result};
 use crate::input::{Input, SplitNumbers};
 use crate::output::Output;
 use crate::shape::Shape;
 use crate::state::{ChangesOf, StateCell};
 use crate::time::{FiredWindows, Tracker};
 
+pub use explain::{Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub(crate) use facts::{Computed, Facts};
 pub(crate) use node::{NodeId, PlanNode, Role, Width};
 
@@ -41,8 +45,16 @@ pub(crate) struct Parts {
     pub(crate) fired: Vec<Accumulator<FiredWindows>>,
     /// The operators' states, with what takes note of their changes.
     pub(crate) states: Vec<(Arc<dyn StateCell>, Accumulator<ChangesOf>)>,
-    /// What must hold before the job starts, found while the program was built.
-    pub(crate) faults: Vec<crate::Error>,
+    /// What must hold before the job starts and does not, found while the program was built.
+    pub(crate) faults: Vec<(NodeId, Fault)>,
+}
+
+/// What is wrong with an operator.
+pub(crate) enum Fault {
+    /// It does not fit together, for this reason.
+    Setting(String),
+    /// Its window or watermark cannot work.
+    Window(WindowError),
 }
 
 /// Something that is counted across the job and reported per batch.
@@ -102,8 +114,7 @@ impl Plan {
 
     /// Notes what must hold before the job starts and does not.
     pub(crate) fn refuse(&self, node: NodeId, reason: String) {
-        let what = self.operator(node).to_string();
-        self.change(|parts| parts.faults.push(crate::Error::Setting { what, reason }));
+        self.change(|parts| parts.faults.push((node, Fault::Setting(reason))));
     }
 
     pub(crate) fn counter(&self, what: What) -> Accumulator<u64> {
@@ -135,6 +146,19 @@ impl Parts {
     pub(crate) fn add(&mut self, node: PlanNode) -> NodeId {
         self.nodes.push(node);
         NodeId::of(self.nodes.len() - 1)
+    }
+
+    /// The first thing that does not hold, under the name that the operator has by now.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        let (node, fault) = self.faults.swap_remove(0);
+        let operator = self.nodes[node.index()].operator.to_string();
+        Err(match fault {
+            Fault::Setting(reason) => Error::Setting { what: operator, reason },
+            Fault::Window(source) => Error::Window { operator, source },
+        })
     }
 
     /// What batches need to know of the nodes.

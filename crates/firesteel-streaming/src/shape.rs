@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use firesteel_core::ops::{BoxRdd, FlatMap, FlatMapValues, Map, MapValues};
-use firesteel_core::{Data, Operator, RddOps};
+use firesteel_core::ops::BoxRdd;
+use firesteel_core::{MapStep, Operator, Step};
 use firesteel_window::Timestamp;
 
 use crate::state::{EventTimeout, ProcessingTimeout};
@@ -65,24 +65,6 @@ pub trait Shape: sealed::Sealed + Send + Sync + 'static {
     /// The records without their times.
     #[doc(hidden)]
     fn plain<T: Send + 'static>(rdd: BoxRdd<Self::Record<T>>, operator: &Operator) -> BoxRdd<T>;
-
-    /// Each value as `f` makes it. Plain keys stay where a shuffle has placed them.
-    #[doc(hidden)]
-    fn map_values<K: Send + 'static, V: Send + 'static, U: Send + 'static>(
-        rdd: BoxRdd<Self::Record<(K, V)>>,
-        operator: &Operator,
-        f: &Arc<impl Fn(V) -> U + Send + Sync + 'static>,
-    ) -> BoxRdd<Self::Record<(K, U)>>;
-
-    /// The values that `f` makes of each. Plain keys stay where a shuffle has placed them.
-    #[doc(hidden)]
-    fn flat_map_values<K: Data, V: Send + 'static, I>(
-        rdd: BoxRdd<Self::Record<(K, V)>>,
-        operator: &Operator,
-        f: &Arc<impl Fn(V) -> I + Send + Sync + 'static>,
-    ) -> BoxRdd<Self::Record<(K, I::Item)>>
-    where
-        I: IntoIterator<Item: Send + 'static, IntoIter: 'static> + 'static;
 }
 
 /// The records of a stream say nothing of when they happened.
@@ -130,23 +112,6 @@ impl Shape for Plain {
     fn plain<T: Send + 'static>(rdd: BoxRdd<T>, _: &Operator) -> BoxRdd<T> {
         rdd
     }
-    fn map_values<K: Send + 'static, V: Send + 'static, U: Send + 'static>(
-        rdd: BoxRdd<(K, V)>,
-        operator: &Operator,
-        f: &Arc<impl Fn(V) -> U + Send + Sync + 'static>,
-    ) -> BoxRdd<(K, U)> {
-        MapValues::new(rdd, operator.clone(), Arc::clone(f)).boxed()
-    }
-    fn flat_map_values<K: Data, V: Send + 'static, I>(
-        rdd: BoxRdd<(K, V)>,
-        operator: &Operator,
-        f: &Arc<impl Fn(V) -> I + Send + Sync + 'static>,
-    ) -> BoxRdd<(K, I::Item)>
-    where
-        I: IntoIterator<Item: Send + 'static, IntoIter: 'static> + 'static,
-    {
-        FlatMapValues::new(rdd, operator.clone(), Arc::clone(f)).boxed()
-    }
 }
 
 impl Shape for Timed {
@@ -189,30 +154,8 @@ impl Shape for Timed {
         (at, record)
     }
     fn plain<T: Send + 'static>(rdd: BoxRdd<(Timestamp, T)>, operator: &Operator) -> BoxRdd<T> {
-        Map::new(rdd, operator.clone(), Arc::new(|(_, record)| record)).boxed()
-    }
-    fn map_values<K: Send + 'static, V: Send + 'static, U: Send + 'static>(
-        rdd: BoxRdd<(Timestamp, (K, V))>,
-        operator: &Operator,
-        f: &Arc<impl Fn(V) -> U + Send + Sync + 'static>,
-    ) -> BoxRdd<(Timestamp, (K, U))> {
-        let f = Arc::clone(f);
-        let f = move |(at, (key, value))| (at, (key, f(value)));
-        Map::new(rdd, operator.clone(), Arc::new(f)).boxed()
-    }
-    fn flat_map_values<K: Data, V: Send + 'static, I>(
-        rdd: BoxRdd<(Timestamp, (K, V))>,
-        operator: &Operator,
-        f: &Arc<impl Fn(V) -> I + Send + Sync + 'static>,
-    ) -> BoxRdd<(Timestamp, (K, I::Item))>
-    where
-        I: IntoIterator<Item: Send + 'static, IntoIter: 'static> + 'static,
-    {
-        let f = Arc::clone(f);
-        let f = move |(at, (key, value)): (Timestamp, (K, V))| {
-            f(value).into_iter().map(move |value| (at, (key.clone(), value)))
-        };
-        FlatMap::new(rdd, operator.clone(), Arc::new(f)).boxed()
+        let step: Arc<dyn Step<(Timestamp, T), T>> = Arc::new(MapStep(|(_, record)| record));
+        BoxRdd::step(rdd, operator, false, &step)
     }
 }
 

@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::{Operator, Rdd, RddOps};
+use firesteel_core::{Operator, Rdd, RddOps, Step};
 
 use crate::batch::Batch;
 use crate::error::Result;
@@ -63,7 +63,30 @@ pub struct Stream<T: Send + 'static, S: Shape = Plain> {
 }
 
 /// How a stream makes the RDD of a batch.
-pub(crate) type Rule<R> = Arc<dyn Fn(&Batch) -> Result<BoxRdd<R>> + Send + Sync>;
+pub(crate) struct Rule<R> {
+    node: NodeId,
+    make: Arc<dyn Fn(&Batch) -> Result<BoxRdd<R>> + Send + Sync>,
+}
+
+impl<R: Send + 'static> Rule<R> {
+    pub(crate) fn new(node: NodeId, make: impl Fn(&Batch) -> Result<BoxRdd<R>> + Send + Sync + 'static) -> Self {
+        Self { node, make: Arc::new(make) }
+    }
+
+    /// The RDD of the batch: once for all consumers, where there are several.
+    pub(crate) fn rdd(&self, batch: &Batch) -> Result<BoxRdd<R>> {
+        match batch.keeper::<shared::Keep<R>>(self.node) {
+            None => (self.make)(batch),
+            Some(keep) => batch.facts().get_or(self.node, || Ok(keep((self.make)(batch)?, batch.operator(self.node)))),
+        }
+    }
+}
+
+impl<R> Clone for Rule<R> {
+    fn clone(&self) -> Self {
+        Self { node: self.node, make: Arc::clone(&self.make) }
+    }
+}
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     pub(crate) fn new(
@@ -71,12 +94,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         node: NodeId,
         make: impl Fn(&Batch) -> Result<BoxRdd<S::Record<T>>> + Send + Sync + 'static,
     ) -> Self {
-        let rule = move |batch: &Batch| match batch.keeper::<shared::Keep<S::Record<T>>>(node) {
-            None => make(batch),
-            // Once for all consumers.
-            Some(keep) => batch.facts().get_or(node, || Ok(keep(make(batch)?, batch.operator(node)))),
-        };
-        Self { plan, node, rule: Arc::new(rule) }
+        Self { plan, node, rule: Rule::new(node, make) }
     }
 
     /// Gives the last operator a name: it appears in errors, events and progress instead of its kind, and what the
@@ -85,6 +103,25 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     pub fn named(self, name: &str) -> Self {
         self.plan.name(self.node, name);
         self
+    }
+
+    /// An operator that works on the records of each partition. All that is compiled for it is its step. `keeps_keys`: keys
+    /// stay as and where they are.
+    pub(crate) fn step<U, Z>(
+        self,
+        operator: Operator,
+        keeps_keys: bool,
+        step: Arc<dyn Step<S::Record<T>, Z::Record<U>>>,
+    ) -> Stream<U, Z>
+    where
+        U: Send + 'static,
+        Z: Shape,
+    {
+        let Self { plan, node: parent, rule } = self;
+        let node = plan.add(operator, &[parent], Width::Narrow);
+        Stream::new(plan, node, move |batch| {
+            Ok(BoxRdd::step(rule.rdd(batch)?, batch.operator(node), keeps_keys, &step))
+        })
     }
 
     /// An operator after this one. `make` derives its RDD from this stream's.
@@ -96,7 +133,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     {
         let Self { plan, node: parent, rule } = self;
         let node = plan.add(operator, &[parent], width);
-        Stream::new(plan, node, move |batch| make(rule(batch)?, batch.operator(node), batch))
+        Stream::new(plan, node, move |batch| make(rule.rdd(batch)?, batch.operator(node), batch))
     }
 
     /// An operator after this stream and another.
@@ -120,7 +157,9 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         let Self { plan, node: parent, rule } = self;
         let (other_node, other_rule) = (other.node, other.rule);
         let node = plan.add(operator, &[parent, other_node], width);
-        Stream::new(plan, node, move |batch| make(rule(batch)?, other_rule(batch)?, batch.operator(node), batch))
+        Stream::new(plan, node, move |batch| {
+            make(rule.rdd(batch)?, other_rule.rdd(batch)?, batch.operator(node), batch)
+        })
     }
 }
 

@@ -26,6 +26,8 @@ mod sum;
 mod tuple;
 mod wide;
 
+use std::borrow::Cow;
+
 pub use closure::{Fold, Of, Reduce};
 pub use extreme::{Max, Min};
 pub use mean::{Mean, MeanParts};
@@ -58,6 +60,13 @@ pub trait Aggregator<In> {
 
     /// The result so far. The accumulator stays usable, so that a result can be given early and improved later.
     fn finish(&self, acc: &Self::Acc) -> Self::Out;
+
+    /// What kind of aggregation it is, for people and for whoever compares it with what is stored: `min` is not `max`,
+    /// though their accumulators have the same type. Two aggregations with different results have different kinds,
+    /// closures aside, which nothing can tell apart.
+    fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed("custom")
+    }
 
     /// The same aggregation of something taken from each value.
     ///
@@ -110,6 +119,10 @@ impl<In> Aggregator<In> for Count {
     #[inline]
     fn finish(&self, acc: &u64) -> u64 {
         *acc
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed("count")
     }
 }
 

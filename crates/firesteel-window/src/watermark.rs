@@ -45,6 +45,12 @@ pub trait WatermarkStrategy {
         None
     }
 
+    /// What the strategy is set to, as names with values, for people and for comparison. The first name says of which
+    /// kind it is.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("watermark", "custom".to_owned())]
+    }
+
     /// Whether the strategy can work as declared. A job asks once, before it starts.
     ///
     /// # Errors
@@ -125,6 +131,12 @@ impl WatermarkStrategy for BoundedOutOfOrderness {
 
     fn idle_timeout(&self) -> Option<Duration> {
         self.idle_after
+    }
+
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = vec![("watermark", "bounded".to_owned()), ("delay", self.delay.to_string())];
+        settings.extend(self.idle_after.map(|idle| ("idle after", idle.to_string())));
+        settings
     }
 
     fn validate(&self) -> Result<(), WindowError> {

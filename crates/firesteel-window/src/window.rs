@@ -133,6 +133,12 @@ pub trait WindowAssigner {
         each(self.window_of(at));
     }
 
+    /// What the assigner is set to, as names with values: what stored windows are compared with, and what people read.
+    /// The first name says of which kind the windows are.
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("window", "custom".to_owned())]
+    }
+
     /// Whether the assigner can work as declared. A job asks once, before it starts.
     ///
     /// # Errors

@@ -200,7 +200,6 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .build()?;
     let input = run.input.clone().unwrap_or_else(|| run.folder.join("in"));
     let records = job.read(TextFiles::new(input)).named("lines").map(|line| parse(&line));
-    let records = records;
     records
         .clone()
         .map(|(_, key, number, _)| (key, number))
@@ -211,15 +210,14 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .named("totals")
         .map(|(key, (count, sum))| format!("{key} {count} {sum}"))
         .write(TextFileSink::new(run.folder.join("totals")));
-    let keyed = || {
-        let timed =
-            records.clone().event_time(|record| Timestamp::from_secs(record.3), Watermark::bounded(seconds(17)));
-        timed.key_by(|record| record.1.clone())
-    };
+    let keyed = records
+        .clone()
+        .event_time(|record| Timestamp::from_secs(record.3), Watermark::bounded(seconds(17)))
+        .key_by(|record| record.1.clone());
     let window = |row: WindowResult<String, u64>| format!("{} {} {}", row.key, row.window.start().as_secs(), row.value);
-    let windows = keyed().window(Tumbling::of(seconds(WINDOW))).count().named("windows");
+    let windows = keyed.clone().window(Tumbling::of(seconds(WINDOW))).count().named("windows");
     windows.map(window).write(TextFileSink::new(run.folder.join("windows")));
-    keyed().process(Reminder).named("timers").write(TextFileSink::new(run.folder.join("timers")));
+    keyed.process(Reminder).named("timers").write(TextFileSink::new(run.folder.join("timers")));
     let line = |(place, key, number, time): Record| format!("{place} {key} {number} {time}");
     records.clone().map(line).write(Ledger::new(run.folder.join("ledger")));
     if run.mute_output {

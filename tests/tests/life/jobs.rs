@@ -145,8 +145,8 @@ fn a_job_that_cannot_start_stops_what_it_has_started_and_names_the_culprit() {
             other_faults.fail(SinkAt::Start, 1, Class::Fatal);
         }
         let job = job(1).build().unwrap();
-        job.read(first).named("first").named("kept").write(sink);
-        job.read(second).named("second").named("broken").write(other);
+        job.read(first).named("first").write(sink).named("kept");
+        job.read(second).named("second").write(other).named("broken");
         let error = job.start(Trigger::AvailableNow).unwrap_err();
         (error, [first_faults, second_faults].map(|faults| faults.stops()), [sink_faults, other_faults])
     };

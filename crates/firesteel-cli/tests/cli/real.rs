@@ -81,8 +81,9 @@ fn job(folder: &Path, payments: &QueueSource<Payment>) -> StreamingContext {
     let by_card = |payment: &Payment| payment.0.clone();
     let at = |payment: &Payment| Timestamp::from_secs(payment.1);
     let wait = Watermark::bounded(seconds(10));
-    payments.clone().event_time(at, wait).key_by(by_card).process(Watch).named("watch").write(Collector::new());
-    let windows = payments.event_time(at, wait).key_by(by_card).window(Tumbling::of(minutes(1)));
+    let payments = payments.event_time(at, wait).key_by(by_card);
+    payments.clone().process(Watch).named("watch").write(Collector::new());
+    let windows = payments.window(Tumbling::of(minutes(1)));
     windows.count().named("per minute").write(Collector::new());
     job
 }

@@ -1,11 +1,15 @@
 //! `boxed`: any RDD of a given record type, behind one type.
 
+use std::any::Any;
 use std::sync::Arc;
 
-use crate::block::{Blocks, Driven};
-use crate::lineage::{Lineage, Node};
-use crate::ops::macros::lineage_of_inner;
+use crate::block::{Driven, Open, Step};
+use crate::context::Context;
+use crate::lineage::{Dependency, Lineage, Location, Node};
+use crate::operator::Operator;
+use crate::partitioner::PartitionerId;
 use crate::rdd::Rdd;
+use crate::shuffle::ShuffleDependency;
 use crate::task::TaskContext;
 
 /// An RDD of `T`s whose operators the type does not tell: for a field, a return type, a list of RDDs.
@@ -13,46 +17,93 @@ use crate::task::TaskContext;
 /// Within a stage, records cross it in blocks of up to a thousand: a virtual call per block, and a few tenths of a
 /// nanosecond per record. Across shuffles it costs nothing.
 pub struct BoxRdd<T> {
-    inner: Arc<dyn Erased<T>>,
     /// The context and the name may differ from the inner one's.
     node: Node,
-}
-
-/// An RDD without its type.
-trait Erased<T>: Lineage {
-    fn erased<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a>;
-}
-
-impl<R: Rdd> Erased<R::Item> for R {
-    fn erased<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<R::Item> + 'a> {
-        self.blocks(split, task)
-    }
+    inner: Arc<dyn Lineage>,
+    records: Arc<dyn Open<T>>,
 }
 
 impl<T: Send + 'static> BoxRdd<T> {
     /// `rdd` behind this type.
     #[must_use]
     pub fn new<R: Rdd<Item = T>>(rdd: R) -> Self {
-        let node = rdd.node().clone();
-        Self { inner: Arc::new(rdd), node }
+        let (node, rdd) = (rdd.node().clone(), Arc::new(rdd));
+        Self { node, inner: Arc::clone(&rdd) as Arc<dyn Lineage>, records: rdd }
+    }
+
+    /// What a step makes of the records of `parent`, partition by partition. `keeps_keys`: keys stay as and where they
+    /// are.
+    #[must_use]
+    pub fn step<P: Send + 'static>(
+        parent: BoxRdd<P>,
+        operator: &Operator,
+        keeps_keys: bool,
+        step: &Arc<dyn Step<P, T>>,
+    ) -> Self {
+        let node = Node::new(parent.node.context(), operator.clone());
+        let wants_positions = step.wants_positions();
+        let inner = Narrow { node: node.clone(), parent: parent.inner, keeps_keys, wants_positions };
+        let records = Stepped { parent: parent.records, operator: operator.clone(), step: Arc::clone(step) };
+        Self { node, inner: Arc::new(inner), records: Arc::new(records) }
+    }
+
+    /// What `records` makes of the output of a shuffle. `stateful`: computing a partition changes something outside of it.
+    #[must_use]
+    pub fn shuffled(
+        context: &Context,
+        operator: &Operator,
+        dependency: Arc<dyn ShuffleDependency>,
+        stateful: bool,
+        records: Arc<dyn Open<T>>,
+    ) -> Self {
+        let node = Node::new(context, operator.clone());
+        let inner = Wide { node: node.clone(), dependency, stateful };
+        Self { node, inner: Arc::new(inner), records }
     }
 }
 
 impl<T> Clone for BoxRdd<T> {
     fn clone(&self) -> Self {
-        Self { inner: Arc::clone(&self.inner), node: self.node.clone() }
+        Self { node: self.node.clone(), inner: Arc::clone(&self.inner), records: Arc::clone(&self.records) }
     }
 }
 
 impl<T: Send + 'static> Lineage for BoxRdd<T> {
     crate::own_node!();
-    lineage_of_inner!();
+    fn num_partitions(&self) -> usize {
+        self.inner.num_partitions()
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        self.inner.dependencies(visit);
+    }
+    fn partitioner(&self) -> Option<PartitionerId> {
+        self.inner.partitioner()
+    }
+    fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        self.inner.placement()
+    }
+    fn preferred_locations(&self, split: usize) -> Vec<Location> {
+        self.inner.preferred_locations(split)
+    }
+    fn size_hint(&self, split: usize) -> Option<u64> {
+        self.inner.size_hint(split)
+    }
+    fn is_materialized(&self) -> bool {
+        self.inner.is_materialized()
+    }
+    fn repeats_parents(&self) -> bool {
+        self.inner.repeats_parents()
+    }
+    fn is_stateful(&self) -> bool {
+        self.inner.is_stateful()
+    }
+    fn wants_positions(&self) -> bool {
+        self.inner.wants_positions()
+    }
 }
 
 impl<T: Send + 'static> Rdd for BoxRdd<T> {
     type Item = T;
-
-    const IN_BLOCKS: bool = true;
 
     #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = T> + 'a {
@@ -60,10 +111,75 @@ impl<T: Send + 'static> Rdd for BoxRdd<T> {
         if self.inner.wants_positions() {
             task.want_positions();
         }
-        Driven::new(self.inner.erased(split, task), task)
+        Driven::new(self.records.open(split, task), task)
     }
+}
 
-    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a> {
-        self.inner.erased(split, task)
+/// The lineage of a step: whatever its records are, it is the same code.
+struct Narrow {
+    node: Node,
+    parent: Arc<dyn Lineage>,
+    keeps_keys: bool,
+    wants_positions: bool,
+}
+
+impl Lineage for Narrow {
+    crate::own_node!();
+    fn num_partitions(&self) -> usize {
+        self.parent.num_partitions()
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        visit(Dependency::Narrow(&*self.parent));
+    }
+    fn partitioner(&self) -> Option<PartitionerId> {
+        if self.keeps_keys { self.parent.partitioner() } else { None }
+    }
+    fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
+        if self.keeps_keys { self.parent.placement() } else { None }
+    }
+    fn preferred_locations(&self, split: usize) -> Vec<Location> {
+        self.parent.preferred_locations(split)
+    }
+    fn size_hint(&self, split: usize) -> Option<u64> {
+        self.parent.size_hint(split)
+    }
+    fn wants_positions(&self) -> bool {
+        self.wants_positions || self.parent.wants_positions()
+    }
+}
+
+/// The records of a step.
+struct Stepped<P, T> {
+    parent: Arc<dyn Open<P>>,
+    operator: Operator,
+    step: Arc<dyn Step<P, T>>,
+}
+
+impl<P: 'static, T: 'static> Open<T> for Stepped<P, T> {
+    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn crate::Blocks<T> + 'a> {
+        self.step.open(self.parent.open(split, task), &self.operator, task)
+    }
+}
+
+/// The lineage of what comes out of a shuffle.
+struct Wide {
+    node: Node,
+    dependency: Arc<dyn ShuffleDependency>,
+    stateful: bool,
+}
+
+impl Lineage for Wide {
+    crate::own_node!();
+    fn num_partitions(&self) -> usize {
+        self.dependency.num_reduces()
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        visit(Dependency::Shuffle(&self.dependency));
+    }
+    fn size_hint(&self, split: usize) -> Option<u64> {
+        Some(self.dependency.reduce_len(split))
+    }
+    fn is_stateful(&self) -> bool {
+        self.stateful
     }
 }

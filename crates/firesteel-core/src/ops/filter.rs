@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::block::{Blocks, Filtered, Iterated};
 use crate::lineage::Lineage;
 use crate::ops::macros::operator;
 use crate::rdd::Rdd;
@@ -25,13 +24,5 @@ impl<R: Rdd, F: Fn(&R::Item) -> bool + Send + Sync + 'static> Rdd for Filter<R, 
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = R::Item> + 'a {
         let (f, operator) = (&*self.f, self.node.operator());
         self.parent.compute(split, task).filter(move |record| task.blame_on(operator, || f(record)))
-    }
-
-    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<R::Item> + 'a> {
-        if !R::IN_BLOCKS {
-            return Box::new(Iterated::new(self.compute(split, task), task));
-        }
-        let (f, operator) = (&*self.f, self.node.operator());
-        Box::new(Filtered::new(self.parent.blocks(split, task), operator, task, f))
     }
 }

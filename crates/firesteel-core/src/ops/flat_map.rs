@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::block::{Blocks, FlatMapped, Iterated};
 use crate::lineage::Lineage;
 use crate::ops::macros::operator;
 use crate::rdd::Rdd;
@@ -29,13 +28,5 @@ where
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = I::Item> + 'a {
         let (f, operator) = (&*self.f, self.node.operator());
         self.parent.compute(split, task).flat_map(move |record| task.blame_on(operator, || f(record)))
-    }
-
-    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<I::Item> + 'a> {
-        if !R::IN_BLOCKS {
-            return Box::new(Iterated::new(self.compute(split, task), task));
-        }
-        let (f, operator) = (&*self.f, self.node.operator());
-        Box::new(FlatMapped::new(self.parent.blocks(split, task), operator, task, |record| f(record).into_iter()))
     }
 }

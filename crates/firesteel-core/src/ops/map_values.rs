@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::block::{Blocks, Iterated, Mapped};
 use crate::lineage::Lineage;
 use crate::ops::macros::operator;
 use crate::rdd::Rdd;
@@ -22,7 +21,6 @@ impl<R, K, V, U, F> Rdd for MapValues<R, F>
 where
     R: Rdd<Item = (K, V)>,
     K: Send + 'static,
-    V: 'static,
     U: Send + 'static,
     F: Fn(V) -> U + Send + Sync + 'static,
 {
@@ -32,13 +30,5 @@ where
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = (K, U)> + 'a {
         let (f, operator) = (&*self.f, self.node.operator());
         self.parent.compute(split, task).map(move |(key, value)| (key, task.blame_on(operator, || f(value))))
-    }
-
-    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<(K, U)> + 'a> {
-        if !R::IN_BLOCKS {
-            return Box::new(Iterated::new(self.compute(split, task), task));
-        }
-        let (f, operator) = (&*self.f, self.node.operator());
-        Box::new(Mapped::new(self.parent.blocks(split, task), operator, task, |(key, value)| (key, f(value))))
     }
 }

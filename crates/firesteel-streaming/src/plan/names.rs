@@ -12,7 +12,7 @@ use std::sync::Arc;
 use firesteel_core::hash::hash_key;
 
 use crate::error::{Error, Result};
-use crate::plan::{NodeId, Parts, Role};
+use crate::plan::{Parts, Role};
 
 /// A path that has become longer than this goes on as its hash.
 const LONGEST_PATH: usize = 160;
@@ -48,8 +48,7 @@ impl Parts {
     /// Gives every node that holds something the name under which it is stored.
     ///
     /// # Errors
-    /// When two nodes have the same name; where `durable` is false, names that the user has not given are numbered
-    /// instead.
+    /// When two nodes have the same name; where nothing outlives the process, they are numbered instead.
     pub(crate) fn resolve_names(&mut self, durable: bool) -> Result<()> {
         let paths = self.paths();
         let mut nodes_of: BTreeMap<(Space, Arc<str>), Vec<usize>> = BTreeMap::new();
@@ -65,18 +64,17 @@ impl Parts {
                 self.nodes[node].stored_as = Some(name);
                 continue;
             }
-            let named = nodes.iter().filter(|node| self.nodes[**node].operator.is_named()).count();
-            if durable || named > 1 {
+            if durable {
                 return Err(self.ambiguous(space, &name, &nodes));
             }
             let numbered = (2..).map(|number| Arc::from(format!("{name}-{number}")));
             let mut free = numbered.filter(|name: &Arc<str>| !taken.contains(&(space, Arc::clone(name))));
             let mut first = Some(Arc::clone(&name));
-            // Who has been given the name keeps it.
-            for node in &nodes {
-                let own = self.nodes[*node].operator.is_named() || named == 0;
-                let given = if own { first.take() } else { None };
-                self.nodes[*node].stored_as = given.or_else(|| free.next());
+            // Who has been given the name comes first.
+            let mut nodes = nodes;
+            nodes.sort_by_key(|node| !self.nodes[*node].operator.is_named());
+            for node in nodes {
+                self.nodes[node].stored_as = first.take().or_else(|| free.next());
             }
         }
         self.pass_names_on();
@@ -148,9 +146,20 @@ impl Parts {
         }
     }
 
-    /// The node of a state.
-    pub(crate) fn node_of_state(&self, state: usize) -> Option<NodeId> {
-        self.nodes.iter().position(|node| node.role == Role::State(state)).map(NodeId::of)
+    /// Tells each output what it is called: by the user, as the operator whose records it writes, or as the sink says.
+    pub(crate) fn name_outputs(&mut self) -> Vec<Arc<str>> {
+        let Self { nodes, outputs, .. } = self;
+        let mut names = Vec::with_capacity(outputs.len());
+        for output in outputs {
+            let node = &nodes[output.node().index()];
+            let of = node.parents.first().map(|parent| &nodes[parent.index()]);
+            let named = [Some(node), of].into_iter().flatten().find(|node| node.operator.is_named());
+            let name = named.map_or_else(|| output.describe(), |node| node.operator.name().to_owned());
+            let name: Arc<str> = name.into();
+            output.call(&name);
+            names.push(name);
+        }
+        names
     }
 }
 

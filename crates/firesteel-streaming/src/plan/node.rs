@@ -81,11 +81,8 @@ impl PlanNode {
         Self { role, ..self }
     }
 
-    /// The name for people: the user's, that under which it is stored, or its kind.
-    pub(crate) fn label(&self) -> &str {
-        match &self.stored_as {
-            Some(name) if !self.operator.is_named() => name,
-            _ => self.operator.name(),
-        }
+    /// The same with these settings.
+    pub(crate) fn with_settings(self, settings: Vec<(&'static str, String)>) -> Self {
+        Self { settings, ..self }
     }
 }

@@ -97,15 +97,13 @@ impl JobRun {
         tasks: Arc<Tasks>,
         dead_letters: SideOutput<RecordError>,
     ) -> Result<Self> {
-        if !parts.faults.is_empty() {
-            return Err(parts.faults.swap_remove(0));
-        }
+        parts.check()?;
         if parts.outputs.is_empty() {
             return Err(Error::NoOutput { job: job.to_string() });
         }
         parts.resolve_names(config.checkpoint.is_some())?;
         let levels = sort_by_level(&mut parts)?;
-        let names = name_outputs(&mut parts);
+        let names = parts.name_outputs();
         let program = parts.frozen();
         let started = config.clock.monotonic();
         let mut run = Self {
@@ -320,21 +318,6 @@ fn sort_by_level(parts: &mut Parts) -> Result<Vec<usize>> {
     let level = |output: &dyn Output| of_node.get(output.node().index()).copied().unwrap_or_default();
     parts.outputs.sort_by_key(|output| level(&**output));
     Ok(parts.outputs.iter().map(|output| level(&**output)).collect())
-}
-
-/// Tells each output what it is called: by the user, as the operator whose records it writes, or as the sink says.
-fn name_outputs(parts: &mut Parts) -> Vec<Arc<str>> {
-    let Parts { nodes, outputs, .. } = parts;
-    let mut names = Vec::with_capacity(outputs.len());
-    for output in outputs {
-        let node = &nodes[output.node().index()];
-        let of = node.parents.first().map(|parent| &nodes[parent.index()]);
-        let named = [Some(node), of].into_iter().flatten().find(|node| node.operator.is_named());
-        let name: Arc<str> = named.map_or_else(|| output.describe(), |node| node.operator.name().to_owned()).into();
-        output.call(&name);
-        names.push(name);
-    }
-    names
 }
 
 impl std::fmt::Debug for JobRun {

@@ -219,26 +219,30 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn flat_map_with_state<S, I, F>(self, f: F) -> Stream<I::Item>
+    pub fn flat_map_with_state<K, V, S, I, F>(self, f: F) -> Stream<I::Item>
     where
-        T: Pair<Key: Key + Ord, Value: Exchange>,
-        Z::Record<T::Value>: Data,
+        T: Pair<Key = K, Value = V>,
+        K: Key + Ord,
+        V: Exchange,
+        Z::Record<V>: Data,
         S: Exchange,
         I: IntoIterator<Item: Send + 'static> + 'static,
-        F: Fn(&T::Key, Vec<Z::Record<T::Value>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
+        F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
     {
         flat_mapped(T::pairs(self), Operator::here("flat_map_with_state"), FlatMapSpec::new(), f)
     }
 
     /// As [`flat_map_with_state`](Self::flat_map_with_state), with options.
     #[track_caller]
-    pub fn flat_map_with_state_with<S, I, F>(self, spec: FlatMapSpec<T::Key, T::Value, S>, f: F) -> Stream<I::Item>
+    pub fn flat_map_with_state_with<K, V, S, I, F>(self, spec: FlatMapSpec<K, V, S>, f: F) -> Stream<I::Item>
     where
-        T: Pair<Key: Key + Ord, Value: Exchange>,
-        Z::Record<T::Value>: Data,
+        T: Pair<Key = K, Value = V>,
+        K: Key + Ord,
+        V: Exchange,
+        Z::Record<V>: Data,
         S: Exchange,
         I: IntoIterator<Item: Send + 'static> + 'static,
-        F: Fn(&T::Key, Vec<Z::Record<T::Value>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
+        F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
     {
         flat_mapped(T::pairs(self), Operator::here("flat_map_with_state"), spec, f)
     }

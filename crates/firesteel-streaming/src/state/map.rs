@@ -229,24 +229,28 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
     /// If `f` panics, its task fails and is repeated from the state before the batch; if it goes on panicking, the job
     /// stops.
     #[track_caller]
-    pub fn map_with_state<S, I, F>(self, f: F) -> Stream<I::Item>
+    pub fn map_with_state<K, V, S, I, F>(self, f: F) -> Stream<I::Item>
     where
-        T: Pair<Key: Key, Value: Exchange>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
         S: Exchange,
         I: IntoIterator<Item: Send + 'static> + 'static,
-        F: Fn(&T::Key, Option<T::Value>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
+        F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
     {
         mapped(T::pairs(self), Operator::here("map_with_state"), MapSpec::new(), f)
     }
 
     /// As [`map_with_state`](Self::map_with_state), with options.
     #[track_caller]
-    pub fn map_with_state_with<S, I, F>(self, spec: MapSpec<T::Key, S>, f: F) -> Stream<I::Item>
+    pub fn map_with_state_with<K, V, S, I, F>(self, spec: MapSpec<K, S>, f: F) -> Stream<I::Item>
     where
-        T: Pair<Key: Key, Value: Exchange>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
         S: Exchange,
         I: IntoIterator<Item: Send + 'static> + 'static,
-        F: Fn(&T::Key, Option<T::Value>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
+        F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
     {
         mapped(T::pairs(self), Operator::here("map_with_state"), spec, f)
     }

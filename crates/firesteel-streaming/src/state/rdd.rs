@@ -2,28 +2,28 @@
 
 use std::sync::Arc;
 
+use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
-use firesteel_core::{Accumulator, Data, Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_core::{Accumulator, Blocks, Data, Iterated, Key, Open, Operator, TaskContext};
 use firesteel_state::{Class, KeyGroup, StateError};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
-use crate::plan::Computed;
+use crate::plan::{Computed, NodeId};
 use crate::state::StoreCell;
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
 use crate::state::work::{ChangesOf, Entry, Moment, Output, Work};
 use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
 
-type StateShuffle<R, K, T, P> = Shuffle<R, StateSide<K, T, P>, GroupedBucket<K, T>>;
+type StateShuffle<I, K, T, P> = Shuffle<BoxRdd<I>, StateSide<K, T, P>, GroupedBucket<K, T>>;
 
 /// What an operator with state yields in one batch.
 ///
 /// Computing a partition changes the state of its key groups, beginning with taking back what an earlier attempt at the
 /// same batch did: any number of attempts has the effect of one.
-pub(crate) struct StatefulRdd<R, K: Key, T, W, P> {
-    node: Node,
-    shuffle: Arc<StateShuffle<R, K, T, P>>,
-    dependency: Arc<dyn ShuffleDependency>,
+struct Worked<I, K: Key, T, W, P> {
+    shuffle: Arc<StateShuffle<I, K, T, P>>,
+    operator: Operator,
     doing: Doing<K, W>,
     batch: u64,
     time: Timestamp,
@@ -39,40 +39,39 @@ pub(crate) struct Doing<K: Key, W> {
     pub(crate) changes: Accumulator<ChangesOf>,
 }
 
-impl<K: Key, W> Clone for Doing<K, W> {
-    fn clone(&self) -> Self {
-        let (cell, work) = (Arc::clone(&self.cell), Arc::clone(&self.work));
-        Self { cell, work, trackers: Arc::clone(&self.trackers), changes: self.changes.clone() }
-    }
-}
-
-impl<R, K, T, W, P> StatefulRdd<R, K, T, W, P>
+/// The RDD of what comes out of the state of this node in the batch.
+pub(crate) fn work<I, K, T, W, P>(
+    batch: &Batch,
+    node: NodeId,
+    parent: BoxRdd<I>,
+    side: StateSide<K, T, P>,
+    doing: Doing<K, W>,
+) -> BoxRdd<W::Out>
 where
-    R: Rdd,
+    I: Send + 'static,
     K: Key,
     T: Data,
     W: Work<K, T>,
-    P: Prepare<R::Item, K, T>,
+    P: Prepare<I, K, T>,
 {
-    pub(crate) fn new(
-        parent: R,
-        operator: &Operator,
-        batch: &Batch,
-        side: StateSide<K, T, P>,
-        doing: Doing<K, W>,
-    ) -> Self {
-        let computed = Computed::none_of(side.partitions);
-        let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
-        let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
-        let node = Node::new(batch.context(), operator.clone());
-        Self { node, shuffle, dependency, doing, batch: batch.id(), time: batch.time(), computed }
-    }
+    let computed = Computed::none_of(side.partitions);
+    let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
+    let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
+    let operator = batch.operator(node).clone();
+    let (id, time) = (batch.id(), batch.time());
+    let worked = Worked { shuffle, operator, doing, batch: id, time, computed: computed.clone() };
+    let rdd = BoxRdd::shuffled(batch.context(), batch.operator(node), dependency, true, Arc::new(worked));
+    batch.facts().complete(node, rdd.clone(), computed, batch.context());
+    rdd
+}
 
-    /// The partitions that some task has computed.
-    pub(crate) fn computed(&self) -> Computed {
-        self.computed.clone()
-    }
-
+impl<I, K, T, W, P> Worked<I, K, T, W, P>
+where
+    I: Send + 'static,
+    K: Key,
+    T: Data,
+    P: Prepare<I, K, T>,
+{
     /// What the map tasks left for the partition: a list per map task and key group.
     fn fetch(&self, split: usize, task: &TaskContext) -> Vec<Vec<Vec<Entry<K, T>>>> {
         let outputs = self.shuffle.outputs();
@@ -86,59 +85,15 @@ where
     }
 }
 
-impl<R, K: Key, T, W, P> Clone for StatefulRdd<R, K, T, W, P> {
-    fn clone(&self) -> Self {
-        Self {
-            node: self.node.clone(),
-            shuffle: Arc::clone(&self.shuffle),
-            dependency: Arc::clone(&self.dependency),
-            doing: self.doing.clone(),
-            batch: self.batch,
-            time: self.time,
-            computed: self.computed.clone(),
-        }
-    }
-}
-
-impl<R, K, T, W, P> Lineage for StatefulRdd<R, K, T, W, P>
+impl<I, K, T, W, P> Open<W::Out> for Worked<I, K, T, W, P>
 where
-    R: Rdd,
+    I: Send + 'static,
     K: Key,
     T: Data,
     W: Work<K, T>,
-    P: Prepare<R::Item, K, T>,
+    P: Prepare<I, K, T>,
 {
-    fn node(&self) -> &Node {
-        &self.node
-    }
-    fn node_mut(&mut self) -> &mut Node {
-        &mut self.node
-    }
-    fn num_partitions(&self) -> usize {
-        self.shuffle.side().partitions
-    }
-    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
-        visit(Dependency::Shuffle(&self.dependency));
-    }
-    fn size_hint(&self, split: usize) -> Option<u64> {
-        Some(self.dependency.reduce_len(split))
-    }
-    fn is_stateful(&self) -> bool {
-        true
-    }
-}
-
-impl<R, K, T, W, P> Rdd for StatefulRdd<R, K, T, W, P>
-where
-    R: Rdd,
-    K: Key,
-    T: Data,
-    W: Work<K, T>,
-    P: Prepare<R::Item, K, T>,
-{
-    type Item = W::Out;
-
-    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = W::Out> + 'a {
+    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<W::Out> + 'a> {
         let Doing { cell, work, trackers, changes } = &self.doing;
         let moment = Moment {
             time: self.time,
@@ -146,11 +101,11 @@ where
             reached: known(trackers, Tracker::reached),
         };
         let mut fetched = self.fetch(split, task);
-        let (store, operator) = (cell.get(), self.node.operator());
+        let (store, operator) = (cell.get(), &self.operator);
         let records = fetched.iter().flatten().map(Vec::len).sum();
         let mut out = Output::with_room(work.rows(records));
         let mut lists = Vec::with_capacity(fetched.len());
-        for (at, group) in groups_of(split, self.num_partitions()).enumerate() {
+        for (at, group) in groups_of(split, self.shuffle.side().partitions).enumerate() {
             task.check_cancelled();
             lists.extend(fetched.iter_mut().map(|of_map| std::mem::take(&mut of_map[at])));
             let records: usize = lists.iter().map(Vec::len).sum();
@@ -172,7 +127,7 @@ where
         self.shuffle.side().lists.account(|| store.reserve());
         changes.add((split, out.changes));
         self.computed.note(split);
-        out.rows.into_iter()
+        Box::new(Iterated::new(out.rows.into_iter(), task))
     }
 }
 

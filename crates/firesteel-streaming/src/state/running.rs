@@ -170,20 +170,24 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn running_aggregate<A>(self, aggregator: A) -> Stream<(T::Key, A::Out)>
+    pub fn running_aggregate<K, V, A>(self, aggregator: A) -> Stream<(K, A::Out)>
     where
-        T: Pair<Key: Key>,
-        A: Aggregator<T::Value, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Send + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
         running(T::pairs(self), Operator::here("running_aggregate"), RunningSpec::new(), aggregator, Some)
     }
 
     /// As [`running_aggregate`](Self::running_aggregate), with options.
     #[track_caller]
-    pub fn running_aggregate_with<A>(self, spec: RunningSpec<T::Key, A::Acc>, aggregator: A) -> Stream<(T::Key, A::Out)>
+    pub fn running_aggregate_with<K, V, A>(self, spec: RunningSpec<K, A::Acc>, aggregator: A) -> Stream<(K, A::Out)>
     where
-        T: Pair<Key: Key>,
-        A: Aggregator<T::Value, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Send + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
         running(T::pairs(self), Operator::here("running_aggregate"), spec, aggregator, Some)
     }
@@ -201,19 +205,23 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn running_count(self) -> Stream<(T::Key, u64)>
+    pub fn running_count<K, V>(self) -> Stream<(K, u64)>
     where
-        T: Pair<Key: Key>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Send + 'static,
     {
         running(T::pairs(self), Operator::here("running_count"), RunningSpec::new(), Count, Some)
     }
 
     /// The sum of all values that each key has had so far; see [`Sum`].
     #[track_caller]
-    pub fn running_sum(self) -> Stream<(T::Key, <Sum as Aggregator<T::Value>>::Out)>
+    pub fn running_sum<K, V>(self) -> Stream<(K, <Sum as Aggregator<V>>::Out)>
     where
-        T: Pair<Key: Key, Value: Summand>,
-        Sum: Aggregator<T::Value, Acc: Exchange, Out: Send + 'static>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Summand + Send + 'static,
+        Sum: Aggregator<V, Acc: Exchange, Out: Send + 'static>,
     {
         running(T::pairs(self), Operator::here("running_sum"), RunningSpec::new(), Sum, Some)
     }
@@ -235,10 +243,12 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn running_reduce<F>(self, f: F) -> Stream<(T::Key, T::Value)>
+    pub fn running_reduce<K, V, F>(self, f: F) -> Stream<(K, V)>
     where
-        T: Pair<Key: Key, Value: Exchange>,
-        F: Fn(T::Value, T::Value) -> T::Value + Send + Sync + 'static,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
+        F: Fn(V, V) -> V + Send + Sync + 'static,
     {
         running(T::pairs(self), Operator::here("running_reduce"), RunningSpec::new(), Reduce::new(f), |reduced| reduced)
     }
@@ -272,7 +282,9 @@ where
         let state = stateful.work.state;
         stateful.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
     }
+    let kind = stateful.work.aggregator.kind().into_owned();
     let running = stateful.after(stream);
+    running.plan.set(running.node, [("aggregation", kind), ("output mode", format!("{mode:?}").to_lowercase())]);
     if mode == OutputMode::Append {
         let reason = "a running aggregate goes on changing, so that no row is ever final and could be appended: \
                       choose OutputMode::Update or OutputMode::Complete, or aggregate in windows of event time";

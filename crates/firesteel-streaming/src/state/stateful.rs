@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Data, Key, Lineage, Operator, RddOps};
+use firesteel_core::{Accumulator, Data, Key, Lineage, Operator};
 use firesteel_state::Declaration;
 
 use crate::plan::{PlanNode, Role, Width};
 use crate::shape::Shape;
 use crate::state::lists::Lists;
-use crate::state::rdd::{Doing, StatefulRdd};
+use crate::state::rdd::{self, Doing};
 use crate::state::side::{Prepare, StateSide};
 use crate::state::work::Work;
 use crate::state::{StateCell, StoreCell};
@@ -54,7 +54,7 @@ impl<K: Key, W, P> Stateful<K, W, P> {
         });
         let (work, prepare, lists) = (Arc::new(work), Arc::new(prepare), Arc::new(Lists::new()));
         Stream::new(plan, node, move |batch| {
-            let (parent, operator) = (rule(batch)?, batch.operator(node));
+            let parent = rule.rdd(batch)?;
             let partitions = parent.node().context().parallelism().min(KEY_GROUPS);
             let doing = Doing {
                 cell: Arc::clone(&cell),
@@ -63,10 +63,8 @@ impl<K: Key, W, P> Stateful<K, W, P> {
                 changes: changes.clone(),
             };
             let (lists, prepare) = (Arc::clone(&lists), Arc::clone(&prepare));
-            let side = StateSide { partitions, lists, prepare, operator: operator.clone() };
-            let rdd = StatefulRdd::new(parent, operator, batch, side, doing);
-            batch.facts().complete(node, rdd.clone(), rdd.computed(), batch.context());
-            Ok(rdd.boxed())
+            let side = StateSide { partitions, lists, prepare, operator: batch.operator(node).clone() };
+            Ok(rdd::work(batch, node, parent, side, doing))
         })
     }
 }

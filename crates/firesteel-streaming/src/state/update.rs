@@ -109,26 +109,28 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[track_caller]
-    pub fn update_state_by_key<A, F>(self, f: F) -> Stream<(T::Key, A)>
+    pub fn update_state_by_key<K, V, A, F>(self, f: F) -> Stream<(K, A)>
     where
-        T: Pair<Key: Key, Value: Exchange>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
         A: Exchange,
-        F: Fn(Vec<T::Value>, Option<A>) -> Option<A> + Send + Sync + 'static,
+        F: Fn(Vec<V>, Option<A>) -> Option<A> + Send + Sync + 'static,
     {
         let operator = Operator::here("update_state_by_key");
-        update(T::pairs(self), operator, UpdateSpec::new(), move |_: Timestamp, _: &T::Key, values, state| {
-            f(values, state)
-        })
+        update(T::pairs(self), operator, UpdateSpec::new(), move |_: Timestamp, _: &K, values, state| f(values, state))
     }
 
     /// As [`update_state_by_key`](Self::update_state_by_key), with options and with a function that is also told the time
     /// of the batch and the key.
     #[track_caller]
-    pub fn update_state_by_key_with<A, F>(self, spec: UpdateSpec<T::Key, A>, f: F) -> Stream<(T::Key, A)>
+    pub fn update_state_by_key_with<K, V, A, F>(self, spec: UpdateSpec<K, A>, f: F) -> Stream<(K, A)>
     where
-        T: Pair<Key: Key, Value: Exchange>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
         A: Exchange,
-        F: Fn(Timestamp, &T::Key, Vec<T::Value>, Option<A>) -> Option<A> + Send + Sync + 'static,
+        F: Fn(Timestamp, &K, Vec<V>, Option<A>) -> Option<A> + Send + Sync + 'static,
     {
         update(T::pairs(self), Operator::here("update_state_by_key"), spec, f)
     }

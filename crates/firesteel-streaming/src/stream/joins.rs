@@ -11,10 +11,13 @@ use crate::stream::{Stream, called};
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// For each key of either stream in a batch, all its values in the one and all its values in the other.
     #[track_caller]
-    pub fn cogroup<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (Vec<T::Value>, Vec<O::Value>))>
+    pub fn cogroup<K, V, W, O, Y>(self, other: Stream<O, Y>) -> Stream<(K, (Vec<V>, Vec<W>))>
     where
-        T: Pair<Key: Key, Value: Exchange>,
-        O: Pair<Key = T::Key, Value: Exchange>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
+        O: Pair<Key = K, Value = W>,
+        W: Exchange,
         Y: Shape,
     {
         self.joined(other, Operator::here("cogroup"), |first, second, operator| {
@@ -24,10 +27,13 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
 
     /// Each pair of values that share a key in a batch.
     #[track_caller]
-    pub fn join<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (T::Value, O::Value))>
+    pub fn join<K, V, W, O, Y>(self, other: Stream<O, Y>) -> Stream<(K, (V, W))>
     where
-        T: Pair<Key: Key, Value: Exchange>,
-        O: Pair<Key = T::Key, Value: Exchange>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
+        O: Pair<Key = K, Value = W>,
+        W: Exchange,
         Y: Shape,
     {
         self.joined(other, Operator::here("join"), |first, second, operator| Ok(called(first.join(second), operator)))
@@ -35,10 +41,13 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
 
     /// Each value of this stream in a batch with each value of the other that shares its key, or with none.
     #[track_caller]
-    pub fn left_outer_join<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (T::Value, Option<O::Value>))>
+    pub fn left_outer_join<K, V, W, O, Y>(self, other: Stream<O, Y>) -> Stream<(K, (V, Option<W>))>
     where
-        T: Pair<Key: Key, Value: Exchange>,
-        O: Pair<Key = T::Key, Value: Exchange>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
+        O: Pair<Key = K, Value = W>,
+        W: Exchange,
         Y: Shape,
     {
         self.joined(other, Operator::here("left_outer_join"), |first, second, operator| {
@@ -48,10 +57,13 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
 
     /// Each value of the other stream in a batch with each value of this one that shares its key, or with none.
     #[track_caller]
-    pub fn right_outer_join<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (Option<T::Value>, O::Value))>
+    pub fn right_outer_join<K, V, W, O, Y>(self, other: Stream<O, Y>) -> Stream<(K, (Option<V>, W))>
     where
-        T: Pair<Key: Key, Value: Exchange>,
-        O: Pair<Key = T::Key, Value: Exchange>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
+        O: Pair<Key = K, Value = W>,
+        W: Exchange,
         Y: Shape,
     {
         self.joined(other, Operator::here("right_outer_join"), |first, second, operator| {
@@ -61,10 +73,13 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
 
     /// Each value of either stream in a batch with each value of the other that shares its key, or with none.
     #[track_caller]
-    pub fn full_outer_join<O, Y>(self, other: Stream<O, Y>) -> Stream<(T::Key, (Option<T::Value>, Option<O::Value>))>
+    pub fn full_outer_join<K, V, W, O, Y>(self, other: Stream<O, Y>) -> Stream<(K, (Option<V>, Option<W>))>
     where
-        T: Pair<Key: Key, Value: Exchange>,
-        O: Pair<Key = T::Key, Value: Exchange>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Exchange,
+        O: Pair<Key = K, Value = W>,
+        W: Exchange,
         Y: Shape,
     {
         self.joined(other, Operator::here("full_outer_join"), |first, second, operator| {

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use firesteel_core::ops::{Filter, FlatMap, Glom, Inspect, Map, MapPartitions};
-use firesteel_core::{Operator, RddOps, Records};
+use firesteel_core::ops::{Glom, MapPartitions};
+use firesteel_core::{FilterStep, FlatMapStep, MapStep, Operator, RddOps, Records};
+use firesteel_window::Timestamp;
 
 use crate::plan::Width;
 use crate::shape::Shape;
@@ -17,10 +18,8 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         U: Send + 'static,
         F: Fn(T) -> U + Send + Sync + 'static,
     {
-        let f = Arc::new(move |record| S::map(record, &f));
-        self.then(Operator::here("map"), Width::Narrow, move |rdd, operator, _| {
-            Ok(Map::new(rdd, operator.clone(), Arc::clone(&f)).boxed())
-        })
+        let step = MapStep(move |record| S::map(record, &f));
+        self.step(Operator::here("map"), false, Arc::new(step))
     }
 
     /// The records for which `f` holds.
@@ -29,10 +28,8 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     where
         F: Fn(&T) -> bool + Send + Sync + 'static,
     {
-        let f = Arc::new(move |record: &S::Record<T>| f(S::get(record)));
-        self.then(Operator::here("filter"), Width::Narrow, move |rdd, operator, _| {
-            Ok(Filter::new(rdd, operator.clone(), Arc::clone(&f)).boxed())
-        })
+        let step = FilterStep(move |record: &S::Record<T>| f(S::get(record)));
+        self.step(Operator::here("filter"), true, Arc::new(step))
     }
 
     /// The records that `f` makes of each; with event time, at the same time.
@@ -42,10 +39,8 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         I: IntoIterator<Item: Send + 'static, IntoIter: 'static> + 'static,
         F: Fn(T) -> I + Send + Sync + 'static,
     {
-        let f = Arc::new(move |record| S::flat_map(record, &f));
-        self.then(Operator::here("flat_map"), Width::Narrow, move |rdd, operator, _| {
-            Ok(FlatMap::new(rdd, operator.clone(), Arc::clone(&f)).boxed())
-        })
+        let step = FlatMapStep(move |record| S::flat_map(record, &f));
+        self.step(Operator::here("flat_map"), false, Arc::new(step))
     }
 
     /// A pair of each record and the key that `f` finds in it: the stream is keyed.
@@ -55,10 +50,8 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         K: Send + 'static,
         F: Fn(&T) -> K + Send + Sync + 'static,
     {
-        let f = Arc::new(move |record| S::map(record, |record| (f(&record), record)));
-        self.then(Operator::here("key_by"), Width::Narrow, move |rdd, operator, _| {
-            Ok(Map::new(rdd, operator.clone(), Arc::clone(&f)).boxed())
-        })
+        let step = MapStep(move |record| S::map(record, |record| (f(&record), record)));
+        self.step(Operator::here("key_by"), false, Arc::new(step))
     }
 
     /// The same records; `f` sees each as it goes by. What it does outside happens again if a task is repeated.
@@ -67,10 +60,11 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     where
         F: Fn(&T) + Send + Sync + 'static,
     {
-        let f = Arc::new(move |record: &S::Record<T>| f(S::get(record)));
-        self.then(Operator::here("inspect"), Width::Narrow, move |rdd, operator, _| {
-            Ok(Inspect::new(rdd, operator.clone(), Arc::clone(&f)).boxed())
-        })
+        let step = MapStep(move |record: S::Record<T>| {
+            f(S::get(&record));
+            record
+        });
+        self.step(Operator::here("inspect"), true, Arc::new(step))
     }
 
     /// What `f` makes of all records of a partition of a batch, pulled through as they are needed. Event time ends here:
@@ -101,13 +95,9 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         self.then(Operator::here("without_time"), Width::Narrow, |rdd, operator, _| Ok(S::plain(rdd, operator)))
     }
 
-    /// The plain stream of each record with its event time; [`Timestamp::MIN`](firesteel_window::Timestamp::MIN) where it
-    /// has none.
+    /// The plain stream of each record with its event time; [`Timestamp::MIN`] where it has none.
     #[track_caller]
-    pub fn with_time(self) -> Stream<(firesteel_window::Timestamp, T)> {
-        let f = Arc::new(S::split);
-        self.then(Operator::here("with_time"), Width::Narrow, move |rdd, operator, _| {
-            Ok(Map::new(rdd, operator.clone(), Arc::clone(&f)).boxed())
-        })
+    pub fn with_time(self) -> Stream<(Timestamp, T)> {
+        self.step(Operator::here("with_time"), false, Arc::new(MapStep(S::split)))
     }
 }

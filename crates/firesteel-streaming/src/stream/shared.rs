@@ -38,7 +38,7 @@ where
     fn clone(&self) -> Self {
         let keep: Keep<S::Record<T>> = keep;
         self.plan.keep(self.node, Arc::new(keep));
-        Self { plan: Arc::clone(&self.plan), node: self.node, rule: Arc::clone(&self.rule) }
+        Self { plan: Arc::clone(&self.plan), node: self.node, rule: self.rule.clone() }
     }
 }
 

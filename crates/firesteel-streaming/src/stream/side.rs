@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use firesteel_core::ops::{FlatMap, SliceRdd};
-use firesteel_core::{Accumulator, Data, Listed, Operator, RddOps};
+use firesteel_core::ops::SliceRdd;
+use firesteel_core::{Accumulator, Data, FlatMapStep, Listed, Operator, RddOps};
 
 use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
 use crate::shape::Shape;
@@ -86,12 +86,10 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         F: Fn(T) -> std::result::Result<U, D> + Send + Sync + 'static,
     {
         let output = side.clone();
-        let f = Arc::new(move |record| {
-            S::try_map(record, |record| f(record).map_err(|diverted| output.emit(diverted)).ok())
+        let step = FlatMapStep(move |record| {
+            S::try_map(record, |record| f(record).map_err(|diverted| output.emit(diverted)).ok()).into_iter()
         });
-        let diverted = self.then(Operator::here("divert"), Width::Narrow, move |rdd, operator, _| {
-            Ok(FlatMap::new(rdd, operator.clone(), Arc::clone(&f)).boxed())
-        });
+        let diverted: Stream<U, S> = self.step(Operator::here("divert"), false, Arc::new(step));
         diverted.plan.feed(side.node, diverted.node);
         diverted
     }

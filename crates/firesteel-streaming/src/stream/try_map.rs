@@ -1,12 +1,13 @@
 //! `try_map`: records that do not fit are counted and set aside.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Blocks, Lineage, Node, Operator, Rdd, RddOps, TaskContext};
+use firesteel_core::{Accumulator, Blocks, Operator, Step, TaskContext};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{What, Width};
+use crate::plan::What;
 use crate::shape::Shape;
 use crate::stream::{SideOutput, Stream};
 
@@ -44,7 +45,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     pub fn try_map<U, E, F>(self, f: F) -> Stream<U, S>
     where
         U: Send + 'static,
-        E: fmt::Display,
+        E: fmt::Display + 'static,
         F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
         self.try_map_with(Operator::here("try_map"), None, f)
@@ -56,7 +57,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     pub fn try_map_to<U, E, F>(self, errors: &SideOutput<RecordError>, f: F) -> Stream<U, S>
     where
         U: Send + 'static,
-        E: fmt::Display,
+        E: fmt::Display + 'static,
         F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
         self.try_map_with(Operator::here("try_map"), Some(errors.clone()), f)
@@ -65,17 +66,12 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     fn try_map_with<U, E, F>(self, operator: Operator, errors: Option<SideOutput<RecordError>>, f: F) -> Stream<U, S>
     where
         U: Send + 'static,
-        E: fmt::Display,
+        E: fmt::Display + 'static,
         F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
         let refusals = Refusals { count: self.plan.counter(What::Malformed), errors: errors.clone() };
-        let f = Arc::new(move |record: S::Record<T>, refuse: &dyn Fn(&dyn fmt::Display)| {
-            S::try_map(record, |record| f(record).map_err(|error| refuse(&error)).ok())
-        });
-        let stream = self.then(operator, Width::Narrow, move |rdd, operator, _| {
-            let node = Node::new(rdd.node().context(), operator.clone());
-            Ok(TryMapRdd { node, parent: rdd, f: Arc::clone(&f), refusals: refusals.clone() }.boxed())
-        });
+        let step = TryMapStep { f, refusals, kind: PhantomData::<fn(S, T, E)> };
+        let stream: Stream<U, S> = self.step(operator, false, Arc::new(step));
         if let Some(errors) = errors {
             stream.plan.feed(errors.node(), stream.node);
         }
@@ -115,77 +111,58 @@ impl Refusals {
     }
 }
 
-/// The RDD of [`Stream::try_map`]. The function is told how to refuse a record.
-struct TryMapRdd<R, F> {
-    node: Node,
-    parent: R,
-    f: Arc<F>,
+/// What [`Stream::try_map`] does to the records of a partition.
+struct TryMapStep<F, K> {
+    f: F,
     refusals: Refusals,
+    kind: PhantomData<K>,
 }
 
-impl<R: Clone, F> Clone for TryMapRdd<R, F> {
-    fn clone(&self) -> Self {
-        let (node, parent) = (self.node.clone(), self.parent.clone());
-        Self { node, parent, f: Arc::clone(&self.f), refusals: self.refusals.clone() }
-    }
-}
-
-impl<R: Rdd, F: Send + Sync + 'static> Lineage for TryMapRdd<R, F> {
-    firesteel_core::narrow_lineage!();
-    fn wants_positions(&self) -> bool {
-        self.refusals.tells() || self.parent.wants_positions()
-    }
-}
-
-impl<R, U, F> TryMapRdd<R, F>
+impl<S, T, U, E, F> Step<S::Record<T>, S::Record<U>> for TryMapStep<F, fn(S, T, E)>
 where
-    R: Rdd,
-    F: Fn(R::Item, &dyn Fn(&dyn fmt::Display)) -> Option<U>,
-{
-    #[inline]
-    fn apply(&self, record: R::Item, task: &TaskContext) -> Option<U> {
-        let operator = self.node.operator();
-        (self.f)(record, &|error| self.refusals.refuse(operator, error, task))
-    }
-}
-
-impl<R, U, F> Rdd for TryMapRdd<R, F>
-where
-    R: Rdd,
+    S: Shape,
+    T: Send + 'static,
     U: Send + 'static,
-    F: Fn(R::Item, &dyn Fn(&dyn fmt::Display)) -> Option<U> + Send + Sync + 'static,
+    E: fmt::Display + 'static,
+    F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
 {
-    type Item = U;
-
-    #[inline]
-    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = U> + 'a {
-        let operator = self.node.operator();
-        self.parent.compute(split, task).filter_map(move |record| task.blame_on(operator, || self.apply(record, task)))
+    fn open<'a>(
+        &'a self,
+        parent: Box<dyn Blocks<S::Record<T>> + 'a>,
+        operator: &'a Operator,
+        task: &'a TaskContext,
+    ) -> Box<dyn Blocks<S::Record<U>> + 'a> {
+        let made = move |record| {
+            S::try_map(record, |record| match (self.f)(record) {
+                Ok(made) => Some(made),
+                Err(error) => {
+                    self.refusals.refuse(operator, &error, task);
+                    None
+                }
+            })
+        };
+        Box::new(TryMapped { made, parent, operator, task, input: Vec::new() })
     }
 
-    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<U> + 'a> {
-        Box::new(TryMapped { rdd: self, parent: self.parent.blocks(split, task), task, input: Vec::new() })
+    fn wants_positions(&self) -> bool {
+        self.refusals.tells()
     }
 }
 
 /// The records of a partition, block by block.
-struct TryMapped<'a, R: Rdd, F> {
-    rdd: &'a TryMapRdd<R, F>,
-    parent: Box<dyn Blocks<R::Item> + 'a>,
+struct TryMapped<'a, R, F> {
+    made: F,
+    parent: Box<dyn Blocks<R> + 'a>,
+    operator: &'a Operator,
     task: &'a TaskContext,
-    input: Vec<R::Item>,
+    input: Vec<R>,
 }
 
-impl<R, U, F> Blocks<U> for TryMapped<'_, R, F>
-where
-    R: Rdd,
-    F: Fn(R::Item, &dyn Fn(&dyn fmt::Display)) -> Option<U>,
-{
+impl<R, U, F: Fn(R) -> Option<U>> Blocks<U> for TryMapped<'_, R, F> {
     fn next(&mut self) -> Option<U> {
-        let (rdd, task) = (self.rdd, self.task);
         loop {
             let record = self.parent.next()?;
-            let made = task.blame_on(rdd.node.operator(), || rdd.apply(record, task));
+            let made = self.task.blame_on(self.operator, || (self.made)(record));
             if made.is_some() {
                 return made;
             }
@@ -193,11 +170,9 @@ where
     }
 
     fn fill(&mut self, block: &mut Vec<U>) -> bool {
-        let Self { rdd, parent, task, input } = self;
+        let Self { made, parent, operator, task, input } = self;
         let more = parent.fill(input);
-        task.blame_on(rdd.node.operator(), || {
-            block.extend(input.drain(..).filter_map(|record| rdd.apply(record, task)));
-        });
+        task.blame_on(operator, || block.extend(input.drain(..).filter_map(&*made)));
         more
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use firesteel_core::{Blocks, Lineage, Node, Operator, Rdd, RddOps, TaskContext};
+use firesteel_core::ops::BoxRdd;
+use firesteel_core::{Blocks, Operator, Step, TaskContext};
 use firesteel_window::{Timestamp, WatermarkStrategy};
 
-use crate::error::Error;
-use crate::plan::{PlanNode, Role, Width};
+use crate::plan::{Fault, PlanNode, Role, Width};
 use crate::shape::{Shape, Timed};
 use crate::stream::Stream;
 use crate::time::Tracker;
@@ -23,93 +23,72 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         W: WatermarkStrategy + Send + Sync + 'static,
     {
         let operator = Operator::here("event_time");
-        let refused = watermark.validate().err();
+        let (refused, settings) = (watermark.validate().err(), watermark.settings());
         let Self { plan, node: parent, rule } = self;
         let (node, tracker) = plan.change(|parts| {
-            if let Some(source) = refused {
-                parts.faults.push(Error::Window { operator: operator.to_string(), source });
-            }
             let tracker = Arc::new(Tracker::new(Box::new(watermark), parts.inputs_of(parent)));
             parts.trackers.push(Arc::clone(&tracker));
             let role = Role::EventTime(parts.trackers.len() - 1);
-            (parts.add(PlanNode::operator(operator, &[parent], Width::Narrow).with_role(role)), tracker)
+            let node = PlanNode::operator(operator, &[parent], Width::Narrow).with_role(role).with_settings(settings);
+            let node = parts.add(node);
+            parts.faults.extend(refused.map(|source| (node, Fault::Window(source))));
+            (node, tracker)
         });
-        let at = Arc::new(at);
+        let step: Arc<dyn Step<T, (Timestamp, T)>> = Arc::new(TimedStep { at, tracker });
         Stream::new(plan, node, move |batch| {
             let operator = batch.operator(node);
-            let parent = S::plain(rule(batch)?, operator);
-            let node = Node::new(parent.node().context(), operator.clone());
-            Ok(TimedRdd { node, parent, at: Arc::clone(&at), tracker: Arc::clone(&tracker) }.boxed())
+            Ok(BoxRdd::step(S::plain(rule.rdd(batch)?, operator), operator, false, &step))
         })
     }
 }
 
-/// The RDD of [`Stream::event_time`].
-struct TimedRdd<R, F> {
-    node: Node,
-    parent: R,
-    at: Arc<F>,
+/// What [`Stream::event_time`] does to the records of a partition.
+struct TimedStep<F> {
+    at: F,
     tracker: Arc<Tracker>,
 }
 
-impl<R: Clone, F> Clone for TimedRdd<R, F> {
-    fn clone(&self) -> Self {
-        Self {
-            node: self.node.clone(),
-            parent: self.parent.clone(),
-            at: Arc::clone(&self.at),
-            tracker: Arc::clone(&self.tracker),
-        }
-    }
-}
-
-impl<R: Rdd, F: Send + Sync + 'static> Lineage for TimedRdd<R, F> {
-    firesteel_core::narrow_lineage!();
-}
-
-impl<R: Rdd, F: Fn(&R::Item) -> Timestamp + Send + Sync + 'static> Rdd for TimedRdd<R, F> {
-    type Item = (Timestamp, R::Item);
-
-    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = Self::Item> + 'a {
-        let (at, operator) = (&*self.at, self.node.operator());
-        let mut watch = Watch::new(&self.tracker, task);
-        self.parent.compute(split, task).map(move |record| {
-            let at = task.blame_on(operator, || at(&record));
-            watch.saw(at);
-            (at, record)
-        })
-    }
-
-    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<Self::Item> + 'a> {
+impl<T, F> Step<T, (Timestamp, T)> for TimedStep<F>
+where
+    T: Send + 'static,
+    F: Fn(&T) -> Timestamp + Send + Sync + 'static,
+{
+    fn open<'a>(
+        &'a self,
+        parent: Box<dyn Blocks<T> + 'a>,
+        operator: &'a Operator,
+        task: &'a TaskContext,
+    ) -> Box<dyn Blocks<(Timestamp, T)> + 'a> {
         let watch = Watch::new(&self.tracker, task);
-        Box::new(TimedBlocks { rdd: self, parent: self.parent.blocks(split, task), watch, input: Vec::new() })
+        Box::new(TimedBlocks { at: &self.at, parent, operator, watch, input: Vec::new() })
     }
 }
 
 /// The records of a partition, block by block. Those of a block are of one split.
-struct TimedBlocks<'a, R: Rdd, F> {
-    rdd: &'a TimedRdd<R, F>,
-    parent: Box<dyn Blocks<R::Item> + 'a>,
+struct TimedBlocks<'a, T, F> {
+    at: &'a F,
+    parent: Box<dyn Blocks<T> + 'a>,
+    operator: &'a Operator,
     watch: Watch<'a>,
-    input: Vec<R::Item>,
+    input: Vec<T>,
 }
 
-impl<R: Rdd, F: Fn(&R::Item) -> Timestamp> Blocks<(Timestamp, R::Item)> for TimedBlocks<'_, R, F> {
-    fn next(&mut self) -> Option<(Timestamp, R::Item)> {
+impl<T, F: Fn(&T) -> Timestamp> Blocks<(Timestamp, T)> for TimedBlocks<'_, T, F> {
+    fn next(&mut self) -> Option<(Timestamp, T)> {
         let record = self.parent.next()?;
-        let at = self.watch.task.blame_on(self.rdd.node.operator(), || (self.rdd.at)(&record));
+        let at = self.watch.task.blame_on(self.operator, || (self.at)(&record));
         self.watch.saw(at);
         Some((at, record))
     }
 
-    fn fill(&mut self, block: &mut Vec<(Timestamp, R::Item)>) -> bool {
-        let Self { rdd, parent, watch, input } = self;
+    fn fill(&mut self, block: &mut Vec<(Timestamp, T)>) -> bool {
+        let Self { at, parent, operator, watch, input } = self;
         let more = parent.fill(input);
         if !input.is_empty() {
             let mut largest = Timestamp::MIN;
-            watch.task.blame_on(rdd.node.operator(), || {
+            watch.task.blame_on(operator, || {
                 block.extend(input.drain(..).map(|record| {
-                    let at = (rdd.at)(&record);
+                    let at = at(&record);
                     largest = largest.max(at);
                     (at, record)
                 }));

@@ -2,30 +2,32 @@
 
 use std::sync::Arc;
 
+use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
-use firesteel_core::{Accumulator, Dependency, Key, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_core::{Accumulator, Blocks, Iterated, Key, Open, Operator, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp};
 
 use crate::batch::Batch;
-use crate::plan::Computed;
+use crate::plan::{Computed, NodeId};
 use crate::time::fired::distinct;
 use crate::time::state::{WindowState, groups_of, key_group};
 use crate::time::tracker::least;
 use crate::time::window_side::{WindowBucket, WindowSide};
 use crate::time::{FiredWindows, Tracker, WindowResult};
 
-type WindowShuffle<R, K, V, W, A> = Shuffle<R, WindowSide<K, V, W, A>, WindowBucket<K, <A as Aggregator<V>>::Acc>>;
+type WindowShuffle<K, V, W, A> =
+    Shuffle<BoxRdd<(Timestamp, (K, V))>, WindowSide<K, V, W, A>, WindowBucket<K, <A as Aggregator<V>>::Acc>>;
 
 /// What fires in one batch.
 ///
 /// Computing a partition changes the state of its key groups. It begins by taking back what an earlier attempt at the
 /// same batch did, so that any number of attempts has the effect of one.
-pub(crate) struct WindowRdd<R, K, V, W, A: Aggregator<V>> {
-    node: Node,
-    shuffle: Arc<WindowShuffle<R, K, V, W, A>>,
-    dependency: Arc<dyn ShuffleDependency>,
-    aggregator: Arc<A>,
+struct Fired<K, V, W, A: Aggregator<V>, T> {
+    shuffle: Arc<WindowShuffle<K, V, W, A>>,
+    operator: Operator,
     firing: Firing<K, A::Acc>,
+    /// The result, as far as there is one: a fired window holds a value.
+    present: fn(A::Out) -> Option<T>,
     batch: u64,
     /// The partitions that some task has computed.
     computed: Computed,
@@ -38,111 +40,54 @@ pub(crate) struct Firing<K, Acc> {
     pub(crate) fired: Accumulator<FiredWindows>,
 }
 
-impl<K, Acc> Clone for Firing<K, Acc> {
-    fn clone(&self) -> Self {
-        Self { state: Arc::clone(&self.state), trackers: Arc::clone(&self.trackers), fired: self.fired.clone() }
-    }
-}
-
-impl<R, K, V, W, A> WindowRdd<R, K, V, W, A>
+/// The RDD of what fires in the batch at this node.
+pub(crate) fn fire<K, V, W, A, T>(
+    batch: &Batch,
+    node: NodeId,
+    parent: BoxRdd<(Timestamp, (K, V))>,
+    side: WindowSide<K, V, W, A>,
+    firing: Firing<K, A::Acc>,
+    present: fn(A::Out) -> Option<T>,
+) -> BoxRdd<(Timestamp, WindowResult<K, T>)>
 where
-    R: Rdd<Item = (Timestamp, (K, V))>,
-    K: Key,
-    V: Send + 'static,
-    W: DisjointWindows + Clone + Send + Sync + 'static,
-    A: Aggregator<V, Acc: Send + Sync + 'static> + Send + Sync + 'static,
-{
-    pub(crate) fn new(
-        parent: R,
-        operator: &Operator,
-        batch: &Batch,
-        side: WindowSide<K, V, W, A>,
-        firing: Firing<K, A::Acc>,
-    ) -> Self {
-        let aggregator = Arc::clone(&side.aggregator);
-        let computed = Computed::none_of(side.partitions);
-        let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
-        let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
-        let node = Node::new(batch.context(), operator.clone());
-        Self { node, shuffle, dependency, aggregator, firing, batch: batch.id(), computed }
-    }
-}
-
-impl<R, K, V, W, A> WindowRdd<R, K, V, W, A>
-where
-    R: Rdd<Item = (Timestamp, (K, V))>,
     K: Key,
     V: Send + 'static,
     W: DisjointWindows + Clone + Send + Sync + 'static,
     A: Aggregator<V, Acc: Clone + Send + Sync + 'static, Out: Send + 'static> + Send + Sync + 'static,
+    T: Send + 'static,
 {
-    /// The partitions that some task has computed.
-    pub(crate) fn computed(&self) -> Computed {
-        self.computed.clone()
-    }
+    let computed = Computed::none_of(side.partitions);
+    let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
+    let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
+    let operator = batch.operator(node).clone();
+    let fired = Fired { shuffle, operator, firing, present, batch: batch.id(), computed: computed.clone() };
+    let rdd = BoxRdd::shuffled(batch.context(), batch.operator(node), dependency, true, Arc::new(fired));
+    batch.facts().complete(node, rdd.clone(), computed, batch.context());
+    rdd
 }
 
-impl<R, K, V, W, A: Aggregator<V>> Clone for WindowRdd<R, K, V, W, A> {
-    fn clone(&self) -> Self {
-        Self {
-            node: self.node.clone(),
-            shuffle: Arc::clone(&self.shuffle),
-            dependency: Arc::clone(&self.dependency),
-            aggregator: Arc::clone(&self.aggregator),
-            firing: self.firing.clone(),
-            batch: self.batch,
-            computed: self.computed.clone(),
-        }
-    }
-}
-
-impl<R, K, V, W, A> Lineage for WindowRdd<R, K, V, W, A>
+impl<K, V, W, A, T> Open<(Timestamp, WindowResult<K, T>)> for Fired<K, V, W, A, T>
 where
-    R: Rdd<Item = (Timestamp, (K, V))>,
-    K: Key,
-    V: Send + 'static,
-    W: DisjointWindows + Clone + Send + Sync + 'static,
-    A: Aggregator<V, Acc: Send + Sync + 'static> + Send + Sync + 'static,
-{
-    fn node(&self) -> &Node {
-        &self.node
-    }
-    fn node_mut(&mut self) -> &mut Node {
-        &mut self.node
-    }
-    fn num_partitions(&self) -> usize {
-        self.shuffle.side().partitions
-    }
-    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
-        visit(Dependency::Shuffle(&self.dependency));
-    }
-    fn size_hint(&self, split: usize) -> Option<u64> {
-        Some(self.dependency.reduce_len(split))
-    }
-    fn is_stateful(&self) -> bool {
-        true
-    }
-}
-
-impl<R, K, V, W, A> Rdd for WindowRdd<R, K, V, W, A>
-where
-    R: Rdd<Item = (Timestamp, (K, V))>,
     K: Key,
     V: Send + 'static,
     W: DisjointWindows + Clone + Send + Sync + 'static,
     A: Aggregator<V, Acc: Clone + Send + Sync + 'static, Out: Send + 'static> + Send + Sync + 'static,
+    T: Send + 'static,
 {
-    type Item = WindowResult<K, A::Out>;
-
-    fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = Self::Item> + 'a {
-        let groups = groups_of(split, self.num_partitions());
+    fn open<'a>(
+        &'a self,
+        split: usize,
+        task: &'a TaskContext,
+    ) -> Box<dyn Blocks<(Timestamp, WindowResult<K, T>)> + 'a> {
+        let side = self.shuffle.side();
+        let groups = groups_of(split, side.partitions);
         let first = groups.start;
         let mut panes: Vec<_> = groups.map(|group| self.firing.state.group(group).lock()).collect();
         for panes in &mut panes {
             panes.begin(self.batch);
         }
-        let (aggregator, operator) = (&*self.aggregator, self.node.operator());
-        let (outputs, recycled) = (self.shuffle.outputs(), &self.shuffle.side().recycled);
+        let (aggregator, operator) = (&*side.aggregator, &self.operator);
+        let (outputs, recycled) = (self.shuffle.outputs(), &side.recycled);
         for map in 0..outputs.num_maps() {
             let mut merge = |window, (hash, key, acc): (u64, K, A::Acc)| {
                 let panes = &mut panes[key_group(hash) - first];
@@ -168,16 +113,15 @@ where
         let watermark = least(&self.firing.trackers, Tracker::reached);
         let mut fired = Vec::new();
         for panes in &mut panes {
-            fired.extend(panes.fire(watermark).map(|(window, key, acc)| WindowResult {
-                window,
-                key: key.clone(),
-                value: task.blame_on(operator, || aggregator.finish(acc)),
+            fired.extend(panes.fire(watermark).filter_map(|(window, key, acc)| {
+                let value = (self.present)(task.blame_on(operator, || aggregator.finish(acc)))?;
+                Some((window.last_instant(), WindowResult { window, key: key.clone(), value }))
             }));
         }
         self.computed.note(split);
         if !fired.is_empty() {
-            self.firing.fired.add(distinct(fired.iter().map(|result| result.window)));
+            self.firing.fired.add(distinct(fired.iter().map(|(_, result)| result.window)));
         }
-        fired.into_iter()
+        Box::new(Iterated::new(fired.into_iter(), task))
     }
 }

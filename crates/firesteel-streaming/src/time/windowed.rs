@@ -3,19 +3,17 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_core::ops::FlatMap;
-use firesteel_core::{Accumulator, Data, Exchange, Key, Lineage, Operator, RddOps};
+use firesteel_core::{Accumulator, Data, Exchange, Key, Lineage, Operator};
 use firesteel_window::{Aggregator, Count, DisjointWindows, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
 
-use crate::error::Error;
-use crate::plan::{NodeId, PlanNode, Role, What, Width};
+use crate::plan::{Fault, NodeId, PlanNode, Role, What, Width};
 use crate::shape::{EventTime, Pair, Shape, Timed};
 use crate::state::StateCell;
 use crate::stream::{SideOutput, Stream};
 use crate::time::recycle::Recycled;
 use crate::time::state::{KEY_GROUPS, WindowState};
 use crate::time::tracker::least;
-use crate::time::window_rdd::{Firing, WindowRdd};
+use crate::time::window_rdd::{Firing, fire};
 use crate::time::window_side::WindowSide;
 use crate::time::{LateOutput, Tracker, WindowResult, late_output};
 
@@ -23,17 +21,15 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Gathers each key's values in windows of event time. An aggregation follows, such as
     /// [`count`](WindowedStream::count).
     #[track_caller]
-    pub fn window<W>(self, windows: W) -> WindowedStream<T::Key, T::Value, W>
+    pub fn window<K, V, W>(self, windows: W) -> WindowedStream<K, V, W>
     where
-        T: Pair<Key: Key>,
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Send + 'static,
         S: EventTime,
         W: DisjointWindows + Clone + Send + Sync + 'static,
     {
         let operator = Operator::here("window");
-        if let Err(source) = windows.validate() {
-            let operator = operator.to_string();
-            self.plan.change(|parts| parts.faults.push(Error::Window { operator, source }));
-        }
         WindowedStream { stream: S::timed(T::pairs(self)), windows, operator, late: None }
     }
 }
@@ -150,22 +146,24 @@ where
         let node = plan.change(|parts| {
             parts.states.push((Arc::clone(&state) as Arc<dyn StateCell>, Accumulator::new()));
             let role = Role::State(parts.states.len() - 1);
-            parts.add(PlanNode::operator(operator, &[parent], Width::Wide).with_role(role))
+            let (mut settings, refused) = (windows.settings(), windows.validate().err());
+            settings.push(("aggregation", aggregator.kind().into_owned()));
+            let node = PlanNode::operator(operator, &[parent], Width::Wide).with_role(role).with_settings(settings);
+            let node = parts.add(node);
+            parts.faults.extend(refused.map(|source| (node, Fault::Window(source))));
+            node
         });
         let late_output = late.map(|(output, side)| {
             plan.feed(side, node);
             output
         });
         let (aggregator, recycled) = (Arc::new(aggregator), Arc::new(Recycled::new()));
-        let row = Arc::new(move |WindowResult { window, key, value }| {
-            present(value).map(|value| (window.last_instant(), WindowResult { window, key, value }))
-        });
         Stream::new(plan, node, move |batch| {
-            let (parent, operator) = (rule(batch)?, batch.operator(node));
+            let parent = rule.rdd(batch)?;
             let side = WindowSide {
                 windows: windows.clone(),
                 aggregator: Arc::clone(&aggregator),
-                operator: operator.clone(),
+                operator: batch.operator(node).clone(),
                 closed_by: least(&trackers, Tracker::at_start),
                 late: late_count.clone(),
                 late_output: late_output.clone(),
@@ -174,9 +172,7 @@ where
                 kind: PhantomData,
             };
             let firing = Firing { state: Arc::clone(&state), trackers: Arc::clone(&trackers), fired: fired.clone() };
-            let rdd = WindowRdd::new(parent, operator, batch, side, firing);
-            batch.facts().complete(node, rdd.clone(), rdd.computed(), batch.context());
-            Ok(FlatMap::new(rdd, operator.clone(), Arc::clone(&row)).boxed())
+            Ok(fire(batch, node, parent, side, firing, present))
         })
     }
 }

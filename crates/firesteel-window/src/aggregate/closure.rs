@@ -1,5 +1,7 @@
 //! Aggregations made of functions: [`Fold`], [`Reduce`] and [`Of`].
 
+use std::borrow::Cow;
+
 use super::Aggregator;
 
 /// An aggregation made of a zero and two functions: Spark's `aggregate_by_key`.
@@ -67,6 +69,10 @@ where
     fn finish(&self, acc: &Z) -> Z {
         acc.clone()
     }
+
+    fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed("fold")
+    }
 }
 
 /// An aggregation by one associative function: Spark's `reduce_by_key`. `None` where there are no values.
@@ -128,6 +134,10 @@ where
     fn finish(&self, acc: &Option<In>) -> Option<In> {
         acc.clone()
     }
+
+    fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed("reduce")
+    }
 }
 
 /// An aggregation of something taken from each value. Made by [`Aggregator::of`].
@@ -169,6 +179,10 @@ where
     #[inline]
     fn finish(&self, acc: &A::Acc) -> A::Out {
         self.aggregator.finish(acc)
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        self.aggregator.kind()
     }
 }
 

@@ -1,5 +1,7 @@
 //! The smallest and the largest value.
 
+use std::borrow::Cow;
+
 use super::Aggregator;
 
 /// The smallest value, the first of several equal ones; `None` where there are no values.
@@ -15,7 +17,7 @@ pub struct Min;
 pub struct Max;
 
 macro_rules! extreme {
-    ($name:ident, $better:tt) => {
+    ($name:ident, $better:tt, $kind:literal) => {
         impl<In: Ord + Clone> Aggregator<In> for $name {
             type Acc = Option<In>;
             type Out = Option<In>;
@@ -43,12 +45,16 @@ macro_rules! extreme {
             fn finish(&self, acc: &Option<In>) -> Option<In> {
                 acc.clone()
             }
+
+            fn kind(&self) -> Cow<'static, str> {
+                Cow::Borrowed($kind)
+            }
         }
     };
 }
 
-extreme!(Min, <);
-extreme!(Max, >);
+extreme!(Min, <, "min");
+extreme!(Max, >, "max");
 
 #[cfg(test)]
 mod tests {

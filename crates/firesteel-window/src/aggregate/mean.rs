@@ -1,5 +1,7 @@
 //! The mean, as a sum and a count.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Aggregator, Summand};
@@ -42,6 +44,10 @@ impl<In: Summand> Aggregator<In> for Mean {
     #[inline]
     fn finish(&self, acc: &Self::Acc) -> Self::Out {
         (acc.count > 0).then(|| In::average(&acc.sum, acc.count))
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed("mean")
     }
 }
 

@@ -1,5 +1,7 @@
 //! Sums that never wrap around. Other aggregations of numbers build on the same [`Summand`].
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Aggregator, Wide};
@@ -271,6 +273,10 @@ impl<In: Summand> Aggregator<In> for Sum {
     #[inline]
     fn finish(&self, acc: &In::Partial) -> In::Total {
         In::total(acc)
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed("sum")
     }
 }
 

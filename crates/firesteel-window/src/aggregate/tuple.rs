@@ -1,5 +1,7 @@
 //! Several aggregations in one pass: a tuple of aggregators is an aggregator.
 
+use std::borrow::Cow;
+
 use super::Aggregator;
 
 impl<In, A, B> Aggregator<In> for (A, B)
@@ -31,6 +33,10 @@ where
     #[inline]
     fn finish(&self, acc: &Self::Acc) -> Self::Out {
         (self.0.finish(&acc.0), self.1.finish(&acc.1))
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        format!("({}, {})", self.0.kind(), self.1.kind()).into()
     }
 }
 
@@ -66,6 +72,10 @@ where
     #[inline]
     fn finish(&self, acc: &Self::Acc) -> Self::Out {
         (self.0.finish(&acc.0), self.1.finish(&acc.1), self.2.finish(&acc.2))
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        format!("({}, {}, {})", self.0.kind(), self.1.kind(), self.2.kind()).into()
     }
 }
 

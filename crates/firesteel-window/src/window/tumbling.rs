@@ -65,6 +65,10 @@ impl WindowAssigner for Tumbling {
         Window { start: at - Duration::micros(into), end: at + Duration::micros(size - into) }
     }
 
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        vec![("window", format!("tumbling {}", self.size)), ("offset", self.offset.to_string())]
+    }
+
     fn validate(&self) -> Result<(), WindowError> {
         if self.size <= Duration::ZERO {
             return Err(WindowError::Size { size: self.size });

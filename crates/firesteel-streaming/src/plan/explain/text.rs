@@ -1,0 +1,100 @@
+//! The program as text.
+
+use std::fmt;
+
+use crate::plan::explain::{Explain, ExplainOperator, ExplainRole};
+
+/// Columns at the most.
+const WIDTH: usize = 100;
+/// Columns for the name of an operator.
+const NAME: usize = 22;
+
+pub(super) fn write(explain: &Explain, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    wrapped(
+        f,
+        &format!("job {}: ", explain.job),
+        &format!("{}, since {}", explain.guarantee, explain.guarantee_reason),
+    )?;
+    match &explain.checkpoint {
+        Some(folder) => wrapped(f, "checkpoint ", folder)?,
+        None => writeln!(f, "no checkpoint: state and positions end with the process")?,
+    }
+    for stage in &explain.stages {
+        let after = match &stage.after[..] {
+            [] => String::new(),
+            [one] => format!(", after a shuffle of stage {one}"),
+            many => {
+                let many: Vec<String> = many.iter().map(ToString::to_string).collect();
+                format!(", after stages {}", many.join(", "))
+            }
+        };
+        writeln!(f, "\nstage {}{after}", stage.number)?;
+        for operator in &stage.operators {
+            let name = operator.name.as_deref().unwrap_or(&operator.kind);
+            let mut label = format!("  {name:<NAME$} ");
+            if name.chars().count() > NAME {
+                writeln!(f, "  {name}")?;
+                label = format!("  {:<NAME$} ", "");
+            }
+            wrapped(f, &label, &details(operator))?;
+        }
+    }
+    Ok(())
+}
+
+/// What there is to say of an operator besides its name.
+fn details(operator: &ExplainOperator) -> String {
+    let mut parts = Vec::new();
+    if operator.name.is_some() {
+        parts.push(operator.kind.clone());
+    }
+    let plain = ["source", "sink", "window", "watermark", "aggregation"];
+    parts.extend(operator.settings.iter().filter(|(_, value)| !value.is_empty()).map(
+        |(name, value)| match name.as_str() {
+            "watermark" => format!("watermark {value}"),
+            name if plain.contains(&name) => value.clone(),
+            name => format!("{name} {value}"),
+        },
+    ));
+    if let Some(stored) = operator.stored_as.as_ref().filter(|stored| Some(*stored) != operator.name.as_ref()) {
+        let what = match operator.role {
+            ExplainRole::Input => "positions",
+            ExplainRole::EventTime => "watermark",
+            _ => "state",
+        };
+        // An input without a name is stored as what its source calls itself, which has just been said.
+        if operator.role != ExplainRole::Input {
+            parts.push(format!("{what} stored as `{stored}`"));
+        }
+    }
+    if operator.kept {
+        parts.push("kept for several consumers".to_owned());
+    }
+    if !operator.runs {
+        parts.push("DOES NOT RUN: no output needs it".to_owned());
+    }
+    parts.push(operator.at.clone());
+    parts.join(", ")
+}
+
+/// Writes a text after its label, in lines that stay within the width as far as their words allow; further lines stand
+/// under the first.
+fn wrapped(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
+    let indent = label.chars().count();
+    write!(f, "{label}")?;
+    let mut column = indent;
+    for word in text.split(' ') {
+        let length = word.chars().count();
+        if column > indent && column + 1 + length > WIDTH {
+            write!(f, "\n{:indent$}", "")?;
+            column = indent;
+        }
+        if column > indent {
+            write!(f, " ")?;
+            column += 1;
+        }
+        write!(f, "{word}")?;
+        column += length;
+    }
+    writeln!(f)
+}

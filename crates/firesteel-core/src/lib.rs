@@ -9,6 +9,7 @@ compile_error!("Firesteel turns panics of user code into task failures: build wi
 mod accumulator;
 mod actions;
 mod broadcast;
+mod chain;
 mod clock;
 mod context;
 mod error;
@@ -31,6 +32,7 @@ mod task;
 pub use accumulator::{Accumulate, Accumulator, Listed, Max, Min};
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
 pub use broadcast::Broadcast;
+pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::{Context, Settings};
 pub use error::{Error, Result};
@@ -44,4 +46,7 @@ pub use rdd::{Data, Exchange, Key, Rdd, Records};
 pub use rdd_ops::RddOps;
 pub use source::Numbered;
 pub use storage::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
-pub use task::{Blame, DeadLetter, OnPanic, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport};
+pub use task::{
+    Blame, DeadLetter, OnPanic, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport, in_task,
+    note_panic,
+};

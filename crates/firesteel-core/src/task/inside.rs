@@ -59,3 +59,28 @@ pub(super) fn told(payload: &(dyn Any + Send)) -> String {
         None => text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::in_task;
+    use crate::{TaskContext, TaskIdentity};
+
+    fn task() -> TaskContext {
+        TaskContext::new(TaskIdentity { job: 0, stage: 0, partition: 0, attempt: 0 }, false, Arc::default())
+    }
+
+    #[test]
+    fn a_thread_is_inside_while_an_attempt_runs_and_however_it_ends() {
+        assert!(!in_task());
+        let inner = |_: &TaskContext| -> crate::TaskOutput { Box::new(in_task()) };
+        let outer = move |_: &TaskContext| -> crate::TaskOutput {
+            let inside = task().run(inner).is_ok_and(|(output, _)| output.downcast::<bool>().is_ok_and(|inside| *inside));
+            assert!(inside && in_task());
+            panic!("ends it")
+        };
+        assert!(task().run(outer).is_err());
+        assert!(!in_task());
+    }
+}

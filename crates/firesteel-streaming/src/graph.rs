@@ -9,6 +9,7 @@ use crate::input::{Input, SplitNumbers};
 use crate::output::Output;
 use crate::rest::Rest;
 use crate::state::{ChangesOf, StateCell};
+use crate::stream::Samples;
 use crate::time::{FiredWindows, Tracker};
 
 /// Inputs, outputs and what lies between them that has a life of its own.
@@ -24,6 +25,8 @@ pub(crate) struct Parts {
     pub(crate) outputs: Vec<Box<dyn Output>>,
     pub(crate) trackers: Vec<Arc<Tracker>>,
     pub(crate) counters: Vec<Counted>,
+    /// Some of the records that operators refuse.
+    pub(crate) samples: Vec<Arc<Samples>>,
     pub(crate) fired: Vec<firesteel_core::Accumulator<FiredWindows>>,
     pub(crate) rests: Vec<Arc<Rest>>,
     /// The operators' states, with what takes note of their changes.
@@ -58,6 +61,13 @@ impl Graph {
         let count = firesteel_core::Accumulator::new();
         self.change(|parts| parts.counters.push(Counted { what, count: count.clone() }));
         count
+    }
+
+    /// What keeps some of the records that one operator refuses.
+    pub(crate) fn samples(&self) -> Arc<Samples> {
+        let samples = Arc::<Samples>::default();
+        self.change(|parts| parts.samples.push(Arc::clone(&samples)));
+        samples
     }
 
     /// What completes the batches of one operator with state.

@@ -149,6 +149,9 @@ pub(crate) struct SourceInput<S: Source> {
     started: bool,
     /// Where an available-now run stops, fixed when it begins; splits that are not in it are left for the next run.
     horizon: Option<HashMap<SplitId, Option<u64>>>,
+    /// What was left to read before the batch, as far as it is known, and whether the run ends with it.
+    left: Option<u64>,
+    ends: bool,
 }
 
 impl<S: Source> SourceInput<S> {
@@ -167,6 +170,8 @@ impl<S: Source> SourceInput<S> {
             turn: None,
             started: false,
             horizon: None,
+            left: None,
+            ends: false,
         };
         (input, reading)
     }
@@ -305,6 +310,8 @@ impl<S: Source> Input for SourceInput<S> {
             }
         }
         admitted.drained = unread.is_empty();
+        self.left = unread.iter().map(|(_, available, next)| available.map(|available| available - next)).sum();
+        self.ends = admission.bound != Bound::Open || (found.complete && found.splits.iter().all(|split| split.finished));
         admitted.complete = found.complete && all_finished;
         let planned: Vec<Planned> = self
             .take_turns(unread, admission)
@@ -363,7 +370,8 @@ impl<S: Source> Input for SourceInput<S> {
         }
         let ranges = std::mem::take(&mut *self.reading.ranges.lock());
         let ends = ranges.ends.take();
-        let mut progress = InputProgress { name: Arc::clone(&self.name), rows: 0, splits: Vec::new() };
+        let (name, left) = (Arc::clone(&self.name), self.left.take());
+        let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends };
         for (index, planned) in ranges.planned.iter().enumerate() {
             let Planned { range, origin, .. } = planned;
             let Some(state) = self.splits.get_mut(&range.split) else { continue };
@@ -384,6 +392,7 @@ impl<S: Source> Input for SourceInput<S> {
             each(origin, range.from, range.to.filter(|_| planned.is_exact()).unwrap_or(state.next));
             state.barren = if read == 0 && state.next == from { range.to } else { None };
             progress.rows += read;
+            progress.left = progress.left.map(|left| left.saturating_sub(state.next - from));
             match progress.splits.last_mut() {
                 Some(last) if last.split == *origin => last.to = state.next,
                 _ => progress.splits.push(SplitProgress { split: Arc::clone(origin), from, to: state.next }),

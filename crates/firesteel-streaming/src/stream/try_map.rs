@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::graph::What;
-use crate::stream::{DStream, Origins, SideOutput, Stream};
+use crate::stream::{DStream, KEPT, Origins, Samples, SideOutput, Stream};
 
 /// Why a record did not get through, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,14 +42,16 @@ pub struct TryMap<D, F> {
     operator: Operator,
     f: Arc<F>,
     refused: Accumulator<u64>,
+    samples: Arc<Samples>,
     errors: Option<SideOutput<RecordError>>,
 }
 
 impl<D: DStream> Stream<D> {
     /// Each record as `f` makes it; records for which `f` returns an error are left out.
     ///
-    /// They are counted as malformed, logged at level `debug`, and go to the error output if
-    /// [`errors_to`](Stream::errors_to) names one.
+    /// They are counted as malformed, the first of a batch are told in its
+    /// [progress](crate::BatchProgress::malformed_sample), all are logged at level `debug`, and they go to the error
+    /// output if [`errors_to`](Stream::errors_to) names one.
     #[track_caller]
     pub fn try_map<U, E, F>(self, f: F) -> Stream<TryMap<D, F>>
     where
@@ -58,8 +60,9 @@ impl<D: DStream> Stream<D> {
         F: Fn(D::Item) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
         let refused = self.graph.counter(What::Malformed);
+        let samples = self.graph.samples();
         let operator = Operator::here("try_map");
-        let node = TryMap { parent: self.node, operator, f: Arc::new(f), refused, errors: None };
+        let node = TryMap { parent: self.node, operator, f: Arc::new(f), refused, samples, errors: None };
         Stream { graph: self.graph, node }
     }
 }
@@ -86,8 +89,9 @@ where
     fn rdd(&self, batch: &Batch) -> Result<Self::Rdd> {
         let parent = self.parent.rdd(batch)?;
         let node = Node::new(parent.node().context(), self.operator.clone());
-        let (f, refused, errors) = (Arc::clone(&self.f), self.refused.clone(), self.errors.clone());
-        Ok(TryMapRdd { node, parent, f, refused, errors })
+        let (f, samples) = (Arc::clone(&self.f), Arc::clone(&self.samples));
+        let (refused, errors) = (self.refused.clone(), self.errors.clone());
+        Ok(TryMapRdd { node, parent, f, refused, samples, errors })
     }
     fn operator(&self) -> &Operator {
         &self.operator
@@ -106,6 +110,7 @@ pub struct TryMapRdd<R, F> {
     parent: R,
     f: Arc<F>,
     refused: Accumulator<u64>,
+    samples: Arc<Samples>,
     errors: Option<SideOutput<RecordError>>,
 }
 
@@ -116,6 +121,7 @@ impl<R: Clone, F> Clone for TryMapRdd<R, F> {
             parent: self.parent.clone(),
             f: Arc::clone(&self.f),
             refused: self.refused.clone(),
+            samples: Arc::clone(&self.samples),
             errors: self.errors.clone(),
         }
     }
@@ -137,13 +143,14 @@ where
     #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = U> + 'a {
         let (f, operator) = (&*self.f, self.node.operator());
-        if self.tells() {
+        if self.tells() || self.samples.want_positions() {
             task.want_positions();
         }
+        let mut kept = 0;
         self.parent.compute(split, task).filter_map(move |record| match task.blame_on(operator, || f(record)) {
             Ok(record) => Some(record),
             Err(error) => {
-                self.refuse(&error, task);
+                self.refuse(&error, task, &mut kept);
                 None
             }
         })
@@ -157,17 +164,26 @@ impl<R: Rdd, F: Send + Sync + 'static> TryMapRdd<R, F> {
     }
 
     #[cold]
-    fn refuse(&self, error: &dyn fmt::Display, task: &TaskContext) {
+    fn refuse(&self, error: &dyn fmt::Display, task: &TaskContext, kept: &mut usize) {
         self.refused.add(1);
-        if !self.tells() {
+        let (tells, keeps) = (self.tells(), *kept < KEPT);
+        if !tells && !keeps {
             return;
         }
         let refused = RecordError {
             operator: self.node.operator().to_string(),
             split: task.origin(),
-            position: task.position(),
+            // Where nobody follows positions, what is left of one is that of another record.
+            position: if task.is_stepwise() { task.position() } else { None },
             error: error.to_string(),
         };
+        if keeps {
+            *kept += 1;
+            self.samples.keep(refused.clone(), task);
+        }
+        if !tells {
+            return;
+        }
         tracing::debug!(target: "firesteel::records", %refused, "a record was refused");
         if let Some(errors) = &self.errors {
             errors.emit(refused);

@@ -74,7 +74,10 @@ mod tests {
 
     #[test]
     fn what_was_said_is_not_said_again() {
-        check(&["source log: cannot read a: denied", "cannot read a: denied", "denied"], "source log: cannot read a: denied");
+        check(
+            &["source log: cannot read a: denied", "cannot read a: denied", "denied"],
+            "source log: cannot read a: denied",
+        );
         check(&["a", "b: c", "c", "d"], "a\n  caused by: b: c\n  caused by: d");
         check(&["a", "b: c", "x", "c"], "a\n  caused by: b: c\n  caused by: x");
     }

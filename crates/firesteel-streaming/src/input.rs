@@ -311,7 +311,8 @@ impl<S: Source> Input for SourceInput<S> {
         }
         admitted.drained = unread.is_empty();
         self.left = unread.iter().map(|(_, available, next)| available.map(|available| available - next)).sum();
-        self.ends = admission.bound != Bound::Open || (found.complete && found.splits.iter().all(|split| split.finished));
+        self.ends =
+            admission.bound != Bound::Open || (found.complete && found.splits.iter().all(|split| split.finished));
         admitted.complete = found.complete && all_finished;
         let planned: Vec<Planned> = self
             .take_turns(unread, admission)

@@ -76,7 +76,8 @@ mod tests {
         assert!(!in_task());
         let inner = |_: &TaskContext| -> crate::TaskOutput { Box::new(in_task()) };
         let outer = move |_: &TaskContext| -> crate::TaskOutput {
-            let inside = task().run(inner).is_ok_and(|(output, _)| output.downcast::<bool>().is_ok_and(|inside| *inside));
+            let inside =
+                task().run(inner).is_ok_and(|(output, _)| output.downcast::<bool>().is_ok_and(|inside| *inside));
             assert!(inside && in_task());
             panic!("ends it")
         };

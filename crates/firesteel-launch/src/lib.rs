@@ -65,3 +65,4 @@ mod warnings;
 pub use exit::Exit;
 pub use launch::{Launch, launch};
 pub use options::{LaunchOptions, Progress};
+pub use warnings::show_warnings;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use firesteel_streaming::{Builder, Result, StreamingContext, Trigger};
 use firesteel_window::Duration;
@@ -35,7 +36,7 @@ pub struct LaunchOptions {
     /// Print what the job is, and do not run it
     #[arg(long)]
     pub explain: bool,
-    /// Show progress on standard error like this; a bar on a terminal, plain lines elsewhere by default
+    /// Show progress on standard error like this, instead of a bar on a terminal and plain lines elsewhere
     #[arg(long, value_name = "HOW")]
     pub progress: Option<Progress>,
     /// Print all digits of floats in tables
@@ -44,17 +45,33 @@ pub struct LaunchOptions {
 }
 
 /// How progress is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Progress {
-    /// One line in five seconds at the most, and a summary
+    /// One line in five seconds at the most, and a summary.
     Plain,
-    /// One line that changes in place, if standard error is a terminal, and a summary
+    /// One line that changes in place, if standard error is a terminal, and a summary.
     Bar,
-    /// One JSON object per line: of the job, of each batch, of each warning, and a summary
+    /// One JSON object per line: of the job, of each batch, of each warning, and a summary.
     Json,
-    /// None; warnings and errors are printed all the same
+    /// None; warnings and errors are printed all the same.
     Off,
+}
+
+// Not derived, or each value would have its paragraph in every program's help.
+impl ValueEnum for Progress {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Plain, Self::Bar, Self::Json, Self::Off]
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(PossibleValue::new(match self {
+            Self::Plain => "plain",
+            Self::Bar => "bar",
+            Self::Json => "json",
+            Self::Off => "off",
+        }))
+    }
 }
 
 impl LaunchOptions {

@@ -169,13 +169,14 @@ impl StreamingListener for TerminalProgress {
 
     fn on_batch(&self, progress: &BatchProgress) {
         let now = self.clock.monotonic();
-        let mut sofar = self.sofar.lock();
-        sofar.add(now, progress);
+        self.sofar.lock().add(now, progress);
         let mut state = self.state.lock();
         match &state.show {
-            Show::Bar(_) => {}
+            // It looks at what has come so far when it is drawn, which this asks for.
+            Show::Bar(bar) => bar.set_message(""),
             Show::Json(_) => state.print_json("batch", progress),
             Show::Lines(_) => {
+                let mut sofar = self.sofar.lock();
                 if now.saturating_sub(state.shown) >= PAUSE && sofar.has_news() {
                     state.shown = now;
                     let line = format!("{}: {}\n", state.job, sofar.plain(now));

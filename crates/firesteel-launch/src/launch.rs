@@ -99,7 +99,7 @@ impl<'a> Launch<'a> {
         // A program may have set up any of this itself until now.
         warnings::install(self.is_json());
         panics::tell_once();
-        let signals = signals::listen(&job);
+        let signals = signals::listen(&job, self.is_json());
         let outcome = job.run_to_summary(self.options.trigger().unwrap_or(self.trigger));
         *interrupted = signals.forced();
         outcome

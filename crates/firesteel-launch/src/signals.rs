@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 struct Listening {
     name: String,
     stopper: Stopper,
+    json: bool,
     signals: AtomicU32,
     /// The exit code for the second signal; 0 before.
     forced: AtomicU8,
@@ -23,12 +24,12 @@ static RUNNING: Mutex<Vec<Arc<Listening>>> = Mutex::new(Vec::new());
 pub(crate) struct Signals(Arc<Listening>);
 
 /// Has signals stop the job: the first one gracefully, the second one at once, the third one ends the process. `SIGHUP`
-/// is left alone, so that `nohup` does what it is for.
-pub(crate) fn listen(job: &StreamingContext) -> Signals {
+/// is left alone, so that `nohup` does what it is for. `json` says how that is told.
+pub(crate) fn listen(job: &StreamingContext, json: bool) -> Signals {
     static ONCE: Once = Once::new();
     let name = job.name().to_owned();
     let (signals, forced) = (AtomicU32::new(0), AtomicU8::new(0));
-    let listening = Arc::new(Listening { name, stopper: job.stopper(), signals, forced });
+    let listening = Arc::new(Listening { name, stopper: job.stopper(), json, signals, forced });
     RUNNING.lock().push(Arc::clone(&listening));
     ONCE.call_once(|| {
         if let Err(error) = handle() {
@@ -63,18 +64,28 @@ fn on_signal(code: u8) {
         std::process::exit(i32::from(code));
     }
     for job in running {
-        let name = &job.name;
         match job.signals.fetch_add(1, Ordering::SeqCst) {
             0 => {
                 job.stopper.stop(Stop::Gracefully);
-                say(&format!("{name}: stopping after the running batch; a second signal stops at once\n"));
+                job.tell("stopping after the running batch; a second signal stops at once");
             }
             1 => {
                 job.forced.store(code, Ordering::SeqCst);
                 job.stopper.stop(Stop::AtOnce);
-                say(&format!("{name}: stopping at once; a third signal ends the process\n"));
+                job.tell("stopping at once; a third signal ends the process");
             }
             _ => std::process::exit(i32::from(code)),
+        }
+    }
+}
+
+impl Listening {
+    fn tell(&self, message: &str) {
+        let name = &self.name;
+        if self.json {
+            say(&format!("{}\n", serde_json::json!({ "event": "signal", "job": name, "message": message })));
+        } else {
+            say(&format!("{name}: {message}\n"));
         }
     }
 }

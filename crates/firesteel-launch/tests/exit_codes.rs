@@ -105,6 +105,21 @@ fn a_signal_finishes_the_running_batch_and_a_second_one_gives_it_up() {
 
 #[cfg(unix)]
 #[test]
+fn whoever_reads_json_gets_nothing_else() {
+    let (_folder, path) = file(&["1", "x"]);
+    let mut running = Running::start(&[&path, "--follow", "--progress", "json"]);
+    running.out("\"number\":1");
+    running.signal("TERM");
+    let ended = running.end().with(0);
+    let events =
+        ended.err.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line is an object"));
+    let events: Vec<_> = events.map(|event| event["event"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((events[0].as_str(), events.last().map(String::as_str)), ("start", Some("end")), "{events:?}");
+    assert!(events.contains(&"signal".to_owned()), "{events:?}");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_third_signal_ends_a_program_that_is_stuck() {
     let (_folder, path) = file(&["7"]);
     let mut running = Running::start(&[&path, "--wait-on", "7"]);

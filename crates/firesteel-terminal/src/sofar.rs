@@ -129,3 +129,39 @@ fn percent(share: f64) -> String {
 fn about(left: Duration) -> String {
     span(left.as_secs().max(1) * 1_000_000).replace(".00 s", " s")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::Sofar;
+
+    /// After so many seconds, with this share read.
+    fn sofar(seconds: u64, share: Option<f64>) -> (Sofar, Duration) {
+        let now = Duration::from_secs(seconds);
+        let mut sofar = Sofar { batch: 3, rows_in: 1_200, rows_out: 7, share, ..Sofar::default() };
+        sofar.start(Duration::ZERO);
+        sofar.rates.mark(now, sofar.rows_in, share);
+        (sofar, now)
+    }
+
+    #[test]
+    fn a_bar_shows_the_share_and_the_time_left() {
+        let (quarter, now) = sofar(4, Some(0.25));
+        assert_eq!(quarter.bar(now).as_deref(), Some("█████░░░░░░░░░░░░░░░ 25 %, 12 s left"));
+        assert_eq!(quarter.line(now), "batch 3, 1,200 read (300/s), 7 written");
+        let (nearly, now) = sofar(5, Some(0.999_9));
+        assert_eq!(nearly.bar(now).as_deref(), Some("███████████████████░ 99 %, 1 s left"), "not before it is done");
+        let (done, now) = sofar(5, Some(1.0));
+        assert_eq!(done.bar(now).as_deref(), Some("████████████████████ 100 %"));
+        let (hours, now) = sofar(6, Some(0.001));
+        assert_eq!(hours.bar(now).as_deref(), Some("░░░░░░░░░░░░░░░░░░░░ 0 %, 1h 39m 54s left"));
+    }
+
+    #[test]
+    fn without_a_known_end_there_is_no_bar() {
+        let (unknown, now) = sofar(4, None);
+        assert_eq!((unknown.bar(now), unknown.plain(now)), (None, "batch 3, 1,200 read (300/s), 7 written".to_owned()));
+        assert_eq!(Sofar::default().line(now), "started, nothing read yet");
+    }
+}

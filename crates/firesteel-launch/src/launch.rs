@@ -10,7 +10,7 @@ use firesteel_terminal::{Notices, TerminalProgress, say, show_all_digits};
 
 use crate::explain::explain;
 use crate::retries::Retries;
-use crate::{Exit, LaunchOptions, Progress, panics, signals, warnings};
+use crate::{Exit, LaunchOptions, ProgressMode, panics, signals, warnings};
 
 /// Builds a job with `program` and runs it to its end, with the options of the command line.
 ///
@@ -117,15 +117,17 @@ impl<'a> Launch<'a> {
             builder = builder.checkpoint((self.checkpoint)(folder));
         }
         match self.options.progress {
-            Some(Progress::Json) => builder.listener(TerminalProgress::json(io::stderr())),
-            Some(Progress::Off) => builder.listener(Notices::new()),
-            Some(Progress::Plain) => builder.listener(Notices::new()).listener(TerminalProgress::lines(io::stderr())),
-            Some(Progress::Bar) | None => builder.listener(Notices::new()).listener(TerminalProgress::new()),
+            Some(ProgressMode::Json) => builder.listener(TerminalProgress::json(io::stderr())),
+            Some(ProgressMode::Off) => builder.listener(Notices::new()),
+            Some(ProgressMode::Plain) => {
+                builder.listener(Notices::new()).listener(TerminalProgress::lines(io::stderr()))
+            }
+            Some(ProgressMode::Bar) | None => builder.listener(Notices::new()).listener(TerminalProgress::new()),
         }
     }
 
     fn is_json(&self) -> bool {
-        self.options.progress == Some(Progress::Json)
+        self.options.progress == Some(ProgressMode::Json)
     }
 }
 

@@ -64,5 +64,5 @@ mod warnings;
 
 pub use exit::Exit;
 pub use launch::{Launch, launch};
-pub use options::{LaunchOptions, Progress};
+pub use options::{LaunchOptions, ProgressMode};
 pub use warnings::show_warnings;

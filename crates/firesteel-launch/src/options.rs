@@ -38,7 +38,7 @@ pub struct LaunchOptions {
     pub explain: bool,
     /// Show progress on standard error like this, instead of a bar on a terminal and plain lines elsewhere
     #[arg(long, value_name = "HOW")]
-    pub progress: Option<Progress>,
+    pub progress: Option<ProgressMode>,
     /// Print all digits of floats in tables
     #[arg(long)]
     pub precise: bool,
@@ -47,7 +47,7 @@ pub struct LaunchOptions {
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Progress {
+pub enum ProgressMode {
     /// One line in five seconds at the most, and a summary.
     Plain,
     /// One line that changes in place, if standard error is a terminal, and a summary.
@@ -59,7 +59,7 @@ pub enum Progress {
 }
 
 // Not derived, or each value would have its paragraph in every program's help.
-impl ValueEnum for Progress {
+impl ValueEnum for ProgressMode {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Plain, Self::Bar, Self::Json, Self::Off]
     }

@@ -60,11 +60,13 @@ enum Show {
 }
 
 impl TerminalProgress {
-    /// A bar if standard error is a terminal, plain lines on standard error if it is not.
+    /// A bar if standard error is a terminal that can draw one, plain lines on standard error if it is not.
     #[must_use]
     pub fn new() -> Self {
         let stderr = io::stderr();
-        if stderr.is_terminal() { Self::showing(Show::Bar(ProgressBar::hidden())) } else { Self::lines(stderr) }
+        // A dumb terminal cannot go back on a line: there, each drawing of a bar would be another line.
+        let draws = stderr.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        if draws { Self::showing(Show::Bar(ProgressBar::hidden())) } else { Self::lines(stderr) }
     }
 
     /// Plain lines to `writer`.

@@ -166,8 +166,9 @@ pub struct Summary {
     pub rows_in: u64,
     /// Records written.
     pub rows_out: u64,
-    /// Records written in an epoch that was not committed, since the job failed or was stopped at once: no sink shows
-    /// them, and they are not among [`rows_out`](Self::rows_out).
+    /// Records written in an epoch whose commit was not completed, since the job failed or was stopped at once. They are
+    /// not among [`rows_out`](Self::rows_out): no sink has to have them, and a job with a checkpoint writes them when it is
+    /// started again.
     pub uncommitted: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,

@@ -85,7 +85,7 @@
 //! | `socket` | `firesteel-connect-socket` | lines from a TCP socket; feature `socket` |
 //! | `wal` | `firesteel-connect-wal` | a write-ahead log in front of any receiver; feature `wal` |
 //! | `memory` | `firesteel-connect-memory` | slices, queues, rates, a collector; feature `memory` |
-//! | [`launch()`], [`LaunchOptions`] | `firesteel-launch` | options, signals, exit code; feature `launch` |
+//! | `launch`, `LaunchOptions` | `firesteel-launch` | options, signals, exit code; feature `launch` |
 //! | `terminal` | `firesteel-terminal` | result tables and progress; feature `terminal` |
 //! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |

@@ -22,8 +22,8 @@ use firesteel::file::{TextFileSink, TextFiles};
 use firesteel::prelude::*;
 use firesteel::rdd::Records;
 use firesteel::state::{Declaration, Fired, Map, StateError, Timers, Value};
-use firesteel::{BatchProgress, StreamingListener};
-use firesteel_examples::{INVOICES, Sale, stop_on_ctrl_c};
+use firesteel::{BatchProgress, Exit, LaunchOptions, StreamingListener};
+use firesteel_examples::{INVOICES, Sale};
 use serde::{Deserialize, Serialize};
 
 /// Finds invoices far above a customer's mean, and those that are cancelled within the hour.
@@ -33,9 +33,6 @@ struct Options {
     /// Sales: files, folders or patterns; plain, gzip or zstd
     #[arg(default_value = INVOICES)]
     paths: Vec<PathBuf>,
-    /// Keep the job's state in this folder, and go on from there
-    #[arg(long, value_name = "FOLDER")]
-    checkpoint: Option<PathBuf>,
     /// Write the alerts into files in this folder, instead of printing them
     #[arg(long, value_name = "FOLDER")]
     output: Option<PathBuf>,
@@ -48,39 +45,35 @@ struct Options {
     /// Take so many lines into one micro-batch
     #[arg(long, value_name = "N", default_value_t = 5_000)]
     batch: u64,
+    #[command(flatten)]
+    launch: LaunchOptions,
 }
 
-fn main() -> firesteel::Result<()> {
+fn main() -> Exit {
     let options = Options::parse();
-    let mut job = StreamingContext::builder("fraud-velocity")
-        .limits(BatchLimits::default().records(options.batch))
-        .listener(TerminalProgress::new());
-    if let Some(folder) = &options.checkpoint {
-        job = job.checkpoint(Checkpoint::in_folder(folder));
-    }
-    let batches = StopAfter::default();
-    let job = job.listener(batches.clone()).build()?;
-    batches.stop(&job, options.stop_after);
-    stop_on_ctrl_c(&job);
-
-    let alerts = job
-        .read(TextFiles::all(options.paths))
-        .named("sales")
-        .filter(|line| !line.starts_with("InvoiceNo,")) // the names of the columns
-        .try_map(|line| line.parse::<Sale>())
-        .event_time(|sale| sale.at, Watermark::bounded(minutes(0))) // the sales are in order
-        .flat_map(|sale| sale.customer.map(|customer| (customer, sale)))
-        .key_by(|(customer, _)| *customer)
-        .map_values(|(_, sale)| sale)
-        .process(VelocityCheck)
-        .named("velocity")
-        .repartition(1)
-        .map_partitions(in_order);
-    match &options.output {
-        Some(folder) => alerts.write(TextFileSink::new(folder)),
-        None => alerts.write(if options.json { Console::json() } else { Console::table() }),
-    };
-    job.run(Trigger::AvailableNow)
+    let (limits, batches) = (BatchLimits::default().records(options.batch), StopAfter::default());
+    let launch = options.launch.with(|job| job.limits(limits).listener(batches.clone()));
+    launch.run("fraud-velocity", |job| {
+        batches.stop(job, options.stop_after);
+        let alerts = job
+            .read(TextFiles::all(&options.paths))
+            .named("sales")
+            .filter(|line| !line.starts_with("InvoiceNo,")) // the names of the columns
+            .try_map(|line| line.parse::<Sale>())
+            .event_time(|sale| sale.at, Watermark::bounded(minutes(0))) // the sales are in order
+            .flat_map(|sale| sale.customer.map(|customer| (customer, sale)))
+            .key_by(|(customer, _)| *customer)
+            .map_values(|(_, sale)| sale)
+            .process(VelocityCheck)
+            .named("velocity")
+            .repartition(1)
+            .map_partitions(in_order);
+        match &options.output {
+            Some(folder) => alerts.write(TextFileSink::new(folder)),
+            None => alerts.write(if options.json { Console::json() } else { Console::table() }),
+        };
+        Ok(())
+    })
 }
 
 /// An invoice is judged so long after it was made.

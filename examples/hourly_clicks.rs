@@ -17,7 +17,8 @@ use clap::Parser;
 use firesteel::file::TextFiles;
 use firesteel::prelude::*;
 use firesteel::rdd::Records;
-use firesteel_examples::{ACCESS_LOG, Click, stop_on_ctrl_c};
+use firesteel::{Exit, LaunchOptions};
+use firesteel_examples::{ACCESS_LOG, Click};
 use serde::Serialize;
 
 /// Clicks per client and hour of a web site, from its access logs.
@@ -45,32 +46,30 @@ struct Options {
     /// Take so many lines into one micro-batch
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     batch: u64,
+    #[command(flatten)]
+    launch: LaunchOptions,
 }
 
-fn main() -> firesteel::Result<()> {
+fn main() -> Exit {
     let options = Options::parse();
-    let job = StreamingContext::builder("hourly-clicks")
-        .limits(BatchLimits::default().records(options.batch))
-        .listener(TerminalProgress::new())
-        .build()?;
-    stop_on_ctrl_c(&job);
+    let limits = BatchLimits::default().records(options.batch);
+    options.launch.with(|job| job.limits(limits)).run("hourly-clicks", |job| {
+        let files = TextFiles::all(&options.paths);
+        let files = if options.follow { files.follow() } else { files };
+        let console = if options.json { Console::json() } else { Console::table().rows(options.rows) };
+        let top = options.top.unwrap_or(usize::MAX);
 
-    let files = TextFiles::all(options.paths);
-    let files = if options.follow { files.follow() } else { files };
-    let console = if options.json { Console::json() } else { Console::table().rows(options.rows) };
-    let top = options.top.unwrap_or(usize::MAX);
-
-    job.read(files)
-        .try_map(|line| line.parse::<Click>()) // what does not parse is counted and left out
-        .event_time(|click| click.at, Watermark::bounded(minutes(1)))
-        .key_by(|click| click.client)
-        .window(Tumbling::of(options.window))
-        .count()
-        .repartition(1)
-        .map_partitions(move |counts| busiest(counts, top))
-        .write(console);
-
-    job.run(if options.follow { Trigger::AsSoonAsPossible } else { Trigger::AvailableNow })
+        job.read(files)
+            .try_map(|line| line.parse::<Click>()) // what does not parse is counted and left out
+            .event_time(|click| click.at, Watermark::bounded(minutes(1)))
+            .key_by(|click| click.client)
+            .window(Tumbling::of(options.window))
+            .count()
+            .repartition(1)
+            .map_partitions(move |counts| busiest(counts, top))
+            .write(console);
+        Ok(())
+    })
 }
 
 /// A row of the result.

@@ -15,11 +15,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use firesteel::file::TextFiles;
 use firesteel::prelude::*;
 use firesteel::rdd::{Clock, SystemClock};
-use firesteel_examples::{ACCESS_LOG, Click, stop_on_ctrl_c};
+use firesteel::{Exit, LaunchOptions};
+use firesteel_examples::{ACCESS_LOG, Click};
 use serde::{Deserialize, Serialize};
 
 /// The visits of each client of a web site, from its access logs.
@@ -29,9 +31,6 @@ struct Options {
     /// Access logs: files, folders or patterns; plain, gzip or zstd
     #[arg(default_value = ACCESS_LOG)]
     paths: Vec<PathBuf>,
-    /// Keep the job's state in this folder, and go on from there
-    #[arg(long, value_name = "FOLDER", requires = "follow")]
-    checkpoint: Option<PathBuf>,
     /// Go on with new files and new lines until Ctrl-C
     #[arg(long)]
     follow: bool,
@@ -47,49 +46,48 @@ struct Options {
     /// Take so many lines into one micro-batch
     #[arg(long, value_name = "N", default_value_t = 100)]
     batch: u64,
+    #[command(flatten)]
+    launch: LaunchOptions,
 }
 
-fn main() -> firesteel::Result<()> {
+fn main() -> Exit {
     let options = Options::parse();
-    let clock = LogClock::default();
-    let mut job = StreamingContext::builder("user-sessions-state")
-        .limits(BatchLimits::default().records(options.batch))
-        .listener(TerminalProgress::new());
-    if !options.follow {
-        job = job.clock(Arc::new(clock.clone()));
+    if options.launch.checkpoint.is_some() && !options.follow {
+        // The time of a log that is replayed begins anew.
+        Options::command().error(ErrorKind::MissingRequiredArgument, "--checkpoint needs --follow").exit();
     }
-    if let Some(folder) = options.checkpoint {
-        job = job.checkpoint(Checkpoint::in_folder(folder));
-    }
-    let job = job.build()?;
-    stop_on_ctrl_c(&job);
-
-    if !options.follow {
-        // The first batch begins with the first click.
-        let first = job.rdds().read(TextFiles::all(options.paths.clone()))?.take(1)?;
-        first.iter().filter_map(|line| line.parse::<Click>().ok()).for_each(|click| clock.show(click.at));
-    }
-    let files = TextFiles::all(options.paths);
-    let files = if options.follow { files.follow() } else { files };
-    let (open, watched) = (job.side_output("open"), clock.clone());
-    let mut spec = MapSpec::new().timeout(options.idle);
-    if options.open {
-        spec = spec.snapshots_to(&open);
-        open.stream().count().map(|open| OpenVisits { open }).write(Console::json().title("open visits"));
-    }
-    let visits = job
-        .read(files)
-        .named("log")
-        .try_map(|line| line.parse::<Click>())
-        .map(move |click| {
-            watched.show(click.at);
-            (click.client, click)
-        })
-        .map_with_state_with(spec, visit)
-        .named("visits");
-    visits.write(if options.json { Console::json() } else { Console::table() });
-
-    job.run(if options.follow { Trigger::AsSoonAsPossible } else { Trigger::AvailableNow })
+    let (clock, limits) = (LogClock::default(), BatchLimits::default().records(options.batch));
+    let launch = options.launch.with(|job| {
+        let job = job.limits(limits);
+        if options.follow { job } else { job.clock(Arc::new(clock.clone())) }
+    });
+    launch.run("user-sessions-state", |job| {
+        if !options.follow {
+            // The first batch begins with the first click.
+            let first = job.rdds().read(TextFiles::all(&options.paths))?.take(1)?;
+            first.iter().filter_map(|line| line.parse::<Click>().ok()).for_each(|click| clock.show(click.at));
+        }
+        let files = TextFiles::all(&options.paths);
+        let files = if options.follow { files.follow() } else { files };
+        let (open, watched) = (job.side_output("open"), clock.clone());
+        let mut spec = MapSpec::new().timeout(options.idle);
+        if options.open {
+            spec = spec.snapshots_to(&open);
+            open.stream().count().map(|open| OpenVisits { open }).write(Console::json().title("open visits"));
+        }
+        let visits = job
+            .read(files)
+            .named("log")
+            .try_map(|line| line.parse::<Click>())
+            .map(move |click| {
+                watched.show(click.at);
+                (click.client, click)
+            })
+            .map_with_state_with(spec, visit)
+            .named("visits");
+        visits.write(if options.json { Console::json() } else { Console::table() });
+        Ok(())
+    })
 }
 
 /// Goes on with a client's visit, or ends it.

@@ -14,56 +14,54 @@ use std::collections::HashMap;
 use clap::Parser;
 use firesteel::prelude::*;
 use firesteel::socket::SocketText;
-use firesteel_examples::stop_on_ctrl_c;
+use firesteel::{Exit, LaunchOptions};
 
-/// Counts the words of text lines from a TCP server, every second and in total, until Ctrl-C.
+/// Counts the words of text lines from a TCP server, every second or as `--every` says and in total, until Ctrl-C.
 #[derive(Parser)]
 #[command(name = "word-count-socket", version)]
 struct Options {
     /// The server that sends the lines
     #[arg(value_name = "HOST:PORT", default_value = "localhost:9999")]
     server: String,
-    /// How often to count
-    #[arg(long, value_name = "SPAN", default_value = "1s")]
-    every: Duration,
     /// How many of the most frequent words to print in total
     #[arg(long, value_name = "N", default_value_t = 10)]
     top: usize,
     /// End when the server closes the connection, instead of connecting again
     #[arg(long)]
-    once: bool,
+    until_closed: bool,
+    #[command(flatten)]
+    launch: LaunchOptions,
 }
 
-fn main() -> firesteel::Result<()> {
+fn main() -> Exit {
     let options = Options::parse();
-    let job = StreamingContext::builder("word-count").listener(TerminalProgress::new()).build()?;
-    stop_on_ctrl_c(&job);
+    let launch = options.launch.with(|job| job).trigger(Trigger::Every(seconds(1)));
+    launch.run("word-count", |job| {
+        let lines = SocketText::connect(options.server.clone());
+        let lines = if options.until_closed { lines.end_on_close() } else { lines };
+        let counts = job.receive(lines).flat_map(|line| words(&line)).count_by_value();
 
-    let lines = SocketText::connect(options.server);
-    let lines = if options.once { lines.end_on_close() } else { lines };
-    let counts = job.receive(lines).flat_map(|line| words(&line)).count_by_value();
+        counts
+            .clone()
+            .transform(|counts, _| counts.sort_by(|(word, count)| (Reverse(*count), word.clone())))
+            .write(Console::table().title("words of the batch"));
 
-    counts
-        .clone()
-        .transform(|counts, _| counts.sort_by(|(word, count)| (Reverse(*count), word.clone())))
-        .write(Console::table().title("words of the batch"));
-
-    let mut totals = HashMap::new();
-    let console = Console::table().title("words so far").rows(options.top);
-    counts.for_each_rdd(move |counts, _| {
-        let counts = counts.collect()?;
-        if counts.is_empty() {
-            return Ok(());
-        }
-        for (word, count) in counts {
-            *totals.entry(word).or_insert(0) += count;
-        }
-        let mut rows: Vec<_> = totals.iter().collect();
-        rows.sort_by_key(|(word, count)| (Reverse(**count), *word));
-        console.print(rows).map_err(firesteel::Error::from)
-    });
-
-    job.run(Trigger::Every(options.every))
+        let mut totals = HashMap::new();
+        let console = Console::table().title("words so far").rows(options.top);
+        counts.for_each_rdd(move |counts, _| {
+            let counts = counts.collect()?;
+            if counts.is_empty() {
+                return Ok(());
+            }
+            for (word, count) in counts {
+                *totals.entry(word).or_insert(0) += count;
+            }
+            let mut rows: Vec<_> = totals.iter().collect();
+            rows.sort_by_key(|(word, count)| (Reverse(**count), *word));
+            console.print(rows).map_err(firesteel::Error::from)
+        });
+        Ok(())
+    })
 }
 
 /// The words of a line, in small letters, without punctuation.

@@ -1,15 +1,13 @@
 //! What the example programs share.
 //!
-//! The programs stand beside this folder, one file each: `hourly_clicks.rs`, `user_sessions_state.rs`,
+//! The programs stand beside this folder, one file each: `first_program.rs`, `hourly_clicks.rs`, `user_sessions_state.rs`,
 //! `fraud_velocity.rs`, `word_count_socket.rs` and `rdd_log_analysis.rs`.
 
 mod click;
 mod sale;
-mod signal;
 
 pub use click::{Click, ParseClickError};
 pub use sale::{ParseSaleError, Sale};
-pub use signal::stop_on_ctrl_c;
 
 /// The access log that comes with the examples.
 pub const ACCESS_LOG: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/access.log.gz");

@@ -54,8 +54,8 @@ fn words_are_counted_per_batch_and_in_total() {
 }
 
 #[test]
-fn with_once_the_program_ends_with_the_connection_and_loses_nothing() {
-    let (running, mut connection) = connected(&["--once"]);
+fn with_until_closed_the_program_ends_with_the_connection_and_loses_nothing() {
+    let (running, mut connection) = connected(&["--until-closed"]);
     let sent: String = (0..5_000).map(|number| format!("word{} again\n", number % 7)).collect();
     connection.write_all(sent.as_bytes()).unwrap();
     drop(connection);

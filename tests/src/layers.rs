@@ -67,6 +67,10 @@ const LAYERS: &[(&str, Uses)] = &[
     ),
     ("firesteel-terminal", ENGINE),
     (
+        "firesteel-launch",
+        Uses::Only(&["firesteel-core", "firesteel-streaming", "firesteel-terminal", "firesteel-window"]),
+    ),
+    (
         "firesteel-testkit",
         // Scripted sources and recording sinks are those of memory.
         Uses::Only(&[

@@ -74,27 +74,8 @@ pub enum Error {
     },
 }
 
-impl Error {
-    /// A readable account of the error and all its causes.
-    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut said = self.to_string();
-        f.write_str(&said)?;
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            // A message often ends in that of its cause.
-            let text = error.to_string();
-            if !said.ends_with(&text) {
-                write!(f, "\n  caused by: {text}")?;
-            }
-            said = text;
-            cause = error.source();
-        }
-        Ok(())
-    }
-}
-
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.describe(f)
+        fmt::Display::fmt(&crate::Chain(self), f)
     }
 }

@@ -10,6 +10,7 @@ mod accumulator;
 mod actions;
 mod block;
 mod broadcast;
+mod chain;
 mod clock;
 mod context;
 mod error;
@@ -33,6 +34,7 @@ pub use accumulator::{Accumulate, Accumulator, Listed, Max, Min};
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
 pub use block::{Blocks, FilterStep, FlatMapStep, Iterated, MapStep, Open, Step};
 pub use broadcast::Broadcast;
+pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::{Context, Settings};
 pub use error::{Error, Result};
@@ -46,4 +48,7 @@ pub use rdd::{Data, Exchange, Key, Rdd, Records};
 pub use rdd_ops::RddOps;
 pub use source::Numbered;
 pub use storage::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
-pub use task::{Blame, DeadLetter, OnPanic, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport};
+pub use task::{
+    Blame, DeadLetter, OnPanic, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport, in_task,
+    note_panic,
+};

@@ -2,6 +2,7 @@
 
 mod apart;
 mod blame;
+mod inside;
 mod report;
 
 use std::cell::{Cell, RefCell};
@@ -16,6 +17,7 @@ use crate::shuffle::ShuffleId;
 
 pub(crate) use apart::{Apart, Counted};
 pub use blame::{Blame, DeadLetter};
+pub use inside::{in_task, note_panic};
 pub use report::{TaskMetrics, TaskReport};
 
 /// What a task leaves for whoever submitted it.
@@ -142,7 +144,7 @@ impl TaskContext {
     /// # Errors
     /// Why the attempt failed. What it counted is dropped with it.
     pub fn run(self, work: impl FnOnce(&Self) -> TaskOutput) -> Result<(TaskOutput, TaskReport), TaskError> {
-        let entered = accumulator::enter(&self.updates);
+        let entered = (accumulator::enter(&self.updates), inside::enter());
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let output = work(&self);
             self.on_success.take().into_iter().for_each(|keep| keep());
@@ -153,7 +155,7 @@ impl TaskContext {
             Ok(output) => Ok((output, self.into_report())),
             Err(payload) => Err(match payload.downcast::<TaskError>() {
                 Ok(error) => self.blame_unwound(*error),
-                Err(payload) => TaskError::Panic(self.blame(blame::message(&*payload))),
+                Err(payload) => TaskError::Panic(self.blame(inside::told(&*payload))),
             }),
         }
     }
@@ -316,7 +318,7 @@ impl TaskContext {
         }
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| match payload.downcast::<TaskError>() {
             Ok(error) => self.fail(*error),
-            Err(payload) => self.fail(TaskError::Panic(self.blame(blame::message(&*payload)))),
+            Err(payload) => self.fail(TaskError::Panic(self.blame(inside::told(&*payload)))),
         })
     }
 
@@ -332,7 +334,7 @@ impl TaskContext {
                     Ok(record) => return record,
                     Err(payload) if payload.is::<TaskError>() => resume_unwind(payload),
                     Err(payload) => {
-                        let letter = DeadLetter(self.blame(blame::message(&*payload)));
+                        let letter = DeadLetter(self.blame(inside::told(&*payload)));
                         let mut dead = self.dead.borrow_mut();
                         let is_same = dead.last().is_some_and(|last| last.0.is_at(&letter.0));
                         repeats = if is_same { repeats + 1 } else { 0 };

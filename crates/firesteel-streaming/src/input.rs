@@ -163,6 +163,9 @@ pub(crate) struct SourceInput<S: Source> {
     /// The split whose turn it is, where the limits were too small for all.
     turn: Option<SplitId>,
     started: bool,
+    /// What was left to read before the batch, as far as it is known, and whether the run ends with it.
+    left: Option<u64>,
+    ends: bool,
     /// Where an available-now run stops, fixed when it begins; splits that are not in it are left for the next run.
     horizon: Option<HashMap<SplitId, Option<u64>>>,
 }
@@ -180,6 +183,8 @@ impl<S: Source> SourceInput<S> {
             turn: None,
             started: false,
             horizon: None,
+            left: None,
+            ends: false,
         }
     }
 
@@ -320,6 +325,9 @@ impl<S: Source> Input for SourceInput<S> {
                 unread.push((split.clone(), available, state.next));
             }
         }
+        self.left = unread.iter().map(|(_, available, next)| available.map(|available| available - next)).sum();
+        self.ends =
+            admission.bound != Bound::Open || (found.complete && found.splits.iter().all(|split| split.finished));
         admitted.drained = unread.is_empty();
         admitted.complete = found.complete && all_finished;
         let planned: Vec<Planned> = self
@@ -383,7 +391,8 @@ impl<S: Source> Input for SourceInput<S> {
         }
         let ranges = std::mem::take(&mut self.ranges);
         let ends = ranges.ends.take();
-        let mut progress = InputProgress { name: Arc::clone(self.reading.name()), rows: 0, splits: Vec::new() };
+        let (name, left) = (Arc::clone(self.reading.name()), self.left.take());
+        let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends };
         for (index, planned) in ranges.planned.iter().enumerate() {
             let Planned { range, origin, .. } = planned;
             let Some(state) = self.splits.get_mut(&range.split) else { continue };
@@ -404,6 +413,7 @@ impl<S: Source> Input for SourceInput<S> {
             each(origin, range.from, range.to.filter(|_| planned.is_exact()).unwrap_or(state.next));
             state.barren = if read == 0 && state.next == from { range.to } else { None };
             progress.rows += read;
+            progress.left = progress.left.map(|left| left.saturating_sub(state.next - from));
             match progress.splits.last_mut() {
                 Some(last) if last.split == *origin => last.to = state.next,
                 _ => progress.splits.push(SplitProgress { split: Arc::clone(origin), from, to: state.next }),

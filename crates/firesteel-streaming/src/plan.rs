@@ -21,6 +21,7 @@ use crate::input::{Input, SplitNumbers};
 use crate::output::Output;
 use crate::shape::Shape;
 use crate::state::{ChangesOf, StateCell};
+use crate::stream::Samples;
 use crate::time::{FiredWindows, Tracker};
 
 pub use explain::{Explain, ExplainOperator, ExplainRole, ExplainStage};
@@ -42,6 +43,8 @@ pub(crate) struct Parts {
     pub(crate) outputs: Vec<Box<dyn Output>>,
     pub(crate) trackers: Vec<Arc<Tracker>>,
     pub(crate) counters: Vec<Counted>,
+    /// Some of the records that operators refuse.
+    pub(crate) samples: Vec<Arc<Samples>>,
     pub(crate) fired: Vec<Accumulator<FiredWindows>>,
     /// The operators' states, with what takes note of their changes.
     pub(crate) states: Vec<(Arc<dyn StateCell>, Accumulator<ChangesOf>)>,
@@ -121,6 +124,13 @@ impl Plan {
         let count = Accumulator::new();
         self.change(|parts| parts.counters.push(Counted { what, count: count.clone() }));
         count
+    }
+
+    /// What keeps some of the records that one operator refuses.
+    pub(crate) fn samples(&self) -> Arc<Samples> {
+        let samples = Arc::<Samples>::default();
+        self.change(|parts| parts.samples.push(Arc::clone(&samples)));
+        samples
     }
 
     /// What notes the windows that one operator fires.

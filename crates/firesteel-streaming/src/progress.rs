@@ -7,7 +7,7 @@ use firesteel_connect::{Epoch, Guarantee};
 use firesteel_window::Timestamp;
 use serde::Serialize;
 
-use crate::stream::message;
+use crate::stream::{RecordError, message};
 
 /// One micro-batch in numbers. Serialises to JSON.
 #[derive(Debug, Clone, Serialize)]
@@ -45,6 +45,9 @@ pub struct BatchProgress {
     pub late: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
+    /// The first of those, three at the most. Their positions are known where somebody follows them: an error output, or
+    /// the batch after the first refusal.
+    pub malformed_sample: Vec<RecordError>,
     /// Records set aside because user code panicked on them, as text.
     pub dead_letters: Vec<String>,
 }
@@ -59,6 +62,11 @@ pub struct InputProgress {
     pub rows: u64,
     /// The ranges that were read.
     pub splits: Vec<SplitProgress>,
+    /// What was known to be there and is left for later batches, in the units of the splits' positions; nothing where a
+    /// split does not tell where it ends.
+    pub left: Option<u64>,
+    /// Whether the run ends when that has been read: the source ends there, or the trigger asks for no more.
+    pub ends: bool,
 }
 
 /// How far a batch went in one split: `[from, to)`.
@@ -158,6 +166,10 @@ pub struct Summary {
     pub rows_in: u64,
     /// Records written.
     pub rows_out: u64,
+    /// Records written in an epoch whose commit was not completed, since the job failed or was stopped at once. They are
+    /// not among [`rows_out`](Self::rows_out): no sink has to have them, and a job with a checkpoint writes them when it is
+    /// started again.
+    pub uncommitted: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
     /// Windows of event time that fired, each counted once per operator, whatever the number of its keys.

@@ -5,6 +5,7 @@ mod narrow;
 mod pairs;
 mod partitions;
 mod print;
+mod samples;
 mod shared;
 mod side;
 mod transform;
@@ -23,6 +24,7 @@ use crate::error::Result;
 use crate::plan::{NodeId, Plan, Width};
 use crate::shape::{Plain, Shape};
 
+pub(crate) use samples::{KEPT, Samples};
 pub use side::SideOutput;
 pub use try_map::RecordError;
 

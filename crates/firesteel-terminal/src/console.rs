@@ -8,8 +8,8 @@ use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Result, Sink, Wri
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::screen::Target;
-use crate::table;
+use crate::screen::{self, Target};
+use crate::table::{self, Look};
 use crate::value::{Name, Object, Value};
 
 /// So many rows of a table are shown unless [`Console::rows`] says otherwise.
@@ -19,6 +19,9 @@ const SHOWN_ROWS: usize = 20;
 ///
 /// A record's fields are the columns. Nested structs are taken apart (`window.start`), a pair has `key` and `value`, a
 /// longer tuple numbers, and a record without parts is a `value`. An epoch without records prints nothing.
+///
+/// Tables fit the width of the terminal: texts are cut, marked with `…`, and columns for which there is no room are named
+/// below. Data cannot move the cursor, turn text around or hide in it: such characters are escaped.
 ///
 /// An epoch is printed in one piece when it commits, on standard output, and keeps clear of the bar that
 /// [`TerminalProgress`](crate::TerminalProgress) draws. When the reader of standard output has gone, as in
@@ -39,6 +42,8 @@ pub struct Console {
     format: Format,
     title: Option<Cow<'static, str>>,
     shown: usize,
+    precise: bool,
+    width: Option<usize>,
     state: Mutex<State>,
 }
 
@@ -71,12 +76,25 @@ impl Console {
 
     fn new(format: Format) -> Self {
         let state = State { target: Target::StandardOutput, last: None, text: Vec::new(), done: 0 };
-        Self { format, title: None, shown: SHOWN_ROWS, state: Mutex::new(state) }
+        Self { format, title: None, shown: SHOWN_ROWS, precise: false, width: None, state: Mutex::new(state) }
     }
 
     /// Shows so many rows of each table; `usize::MAX` shows all. JSON always has all.
     pub fn rows(mut self, rows: usize) -> Self {
         self.shown = rows;
+        self
+    }
+
+    /// Shows all digits of floats. Without it, tables round them for people: to four digits, and never before the point.
+    /// JSON always has all.
+    pub fn precise(mut self) -> Self {
+        self.precise = true;
+        self
+    }
+
+    /// Makes tables fit into so many columns. Without it, they fit a terminal, and are as wide as they need elsewhere.
+    pub fn width(mut self, columns: usize) -> Self {
+        self.width = Some(columns);
         self
     }
 
@@ -104,8 +122,8 @@ impl Console {
     /// When a row cannot be shown, or when nobody takes the text.
     pub fn print<T: Serialize>(&self, rows: impl IntoIterator<Item = T>) -> Result<()> {
         let printed = self.collect(rows.into_iter())?;
-        let text = self.render(self.title.as_deref().unwrap_or("result"), [printed]);
         let target = &mut self.state.lock().target;
+        let text = self.render(self.title.as_deref().unwrap_or("result"), [printed], self.look(target));
         target.write_from(&text, &mut 0).map_err(|error| not_written(target, error))
     }
 
@@ -132,7 +150,11 @@ impl Console {
         Ok(printed)
     }
 
-    fn render(&self, title: &str, pending: impl IntoIterator<Item = Printed>) -> Vec<u8> {
+    fn look(&self, target: &Target) -> Look {
+        Look { width: self.width.or_else(|| target.width()), precise: self.precise || screen::is_precise() }
+    }
+
+    fn render(&self, title: &str, pending: impl IntoIterator<Item = Printed>, look: Look) -> Vec<u8> {
         let (mut lines, mut rows, mut total) = (Vec::new(), Vec::new(), 0);
         for part in pending {
             total += part.total;
@@ -143,7 +165,7 @@ impl Console {
             return lines;
         }
         rows.truncate(self.shown);
-        table::render(title, rows, total).into_bytes()
+        table::render(title, rows, total, look).into_bytes()
     }
 }
 
@@ -185,7 +207,7 @@ impl<T: Serialize> Sink<T> for Console {
                 Some(title) => format!("{title}, epoch {epoch}"),
                 None => format!("epoch {epoch}"),
             };
-            state.text = self.render(&title, parts);
+            state.text = self.render(&title, parts, self.look(&state.target));
             state.done = 0;
         }
         let written = state.target.write_from(&state.text, &mut state.done);

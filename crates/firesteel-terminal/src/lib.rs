@@ -2,6 +2,8 @@
 //!
 //! - [`Console`]: a sink that prints results, as aligned tables or as JSON lines.
 //! - [`TerminalProgress`]: a listener that shows progress and a summary on standard error.
+//! - [`Notices`]: a listener that tells on standard error which records are left out, and why.
+//! - [`say`]: other words on standard error, which keep clear of the bar.
 //!
 //! ```
 //! use firesteel_connect_memory::MemorySource;
@@ -25,12 +27,18 @@
 //! It is no logging: what happens inside of a job is told by `tracing`.
 
 mod console;
+mod notices;
 mod numbers;
 mod progress;
+mod rates;
 mod report;
 mod screen;
+mod sofar;
 mod table;
+mod text;
 mod value;
 
 pub use console::{Console, Printed};
+pub use notices::Notices;
 pub use progress::TerminalProgress;
+pub use screen::{say, show_all_digits};

@@ -1,9 +1,8 @@
-//! The words of progress: the lines at the start, in between and at the end.
+//! The words of progress: the lines at the start and at the end.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
-use firesteel_streaming::{BatchProgress, JobInfo, Summary};
-use firesteel_window::Timestamp;
+use firesteel_streaming::{JobInfo, Summary};
 
 use crate::numbers::{grouped, rate, span};
 
@@ -17,7 +16,7 @@ pub(crate) fn start(info: &JobInfo) -> String {
         (None, _) => String::new(),
         (Some(folder), None) => format!("{job}: begins a checkpoint in {folder}\n"),
         (Some(folder), Some(epoch)) => {
-            format!("{job}: goes on behind epoch {epoch}, from the checkpoint in {folder}\n")
+            format!("{job}: resumes after epoch {epoch}, from the checkpoint in {folder}\n")
         }
     };
     format!(
@@ -29,92 +28,22 @@ pub(crate) fn start(info: &JobInfo) -> String {
     )
 }
 
-/// How far a job has come.
-#[derive(Debug, Default)]
-pub(crate) struct Sofar {
-    batch: u64,
-    rows_in: u64,
-    rows_out: u64,
-    malformed: u64,
-    late: u64,
-    dead_letters: u64,
-    /// Keys with state; `None` in a job without operators that keep some.
-    keys: Option<u64>,
-    watermark: Option<Timestamp>,
-    /// What was read since it was told last, and how long the batches took.
-    news: News,
-}
-
-#[derive(Debug, Default)]
-struct News {
-    rows_in: u64,
-    rows_out: u64,
-    busy_us: u64,
-}
-
-impl Sofar {
-    pub(crate) fn add(&mut self, progress: &BatchProgress) {
-        self.batch = progress.batch;
-        self.rows_in += progress.rows_in;
-        self.rows_out += progress.rows_out;
-        self.malformed += progress.malformed;
-        self.late += progress.late;
-        self.dead_letters += progress.dead_letters.len() as u64;
-        self.keys = (!progress.states.is_empty()).then(|| progress.states.iter().map(|state| state.keys).sum());
-        self.watermark = progress.watermark;
-        self.news.rows_in += progress.rows_in;
-        self.news.rows_out += progress.rows_out;
-        self.news.busy_us += progress.durations.total_us;
-    }
-
-    /// Whether something was read or written since [`told`](Self::told).
-    pub(crate) fn has_news(&self) -> bool {
-        self.news.rows_in + self.news.rows_out > 0
-    }
-
-    /// Takes note that it has been told.
-    pub(crate) fn told(&mut self) {
-        self.news = News::default();
-    }
-}
-
-impl fmt::Display for Sofar {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "batch {}, {} read", grouped(self.batch), grouped(self.rows_in))?;
-        if self.news.busy_us > 0 {
-            write!(f, " ({}/s)", rate(self.news.rows_in as f64 * 1e6 / self.news.busy_us as f64))?;
-        }
-        write!(f, ", {} written", grouped(self.rows_out))?;
-        if let Some(keys) = self.keys {
-            write!(f, ", {} keys", grouped(keys))?;
-        }
-        match self.watermark {
-            None => {}
-            Some(Timestamp::MAX) => f.write_str(", all windows closed")?,
-            Some(watermark) => write!(f, ", watermark {watermark}")?,
-        }
-        for (name, count) in [("malformed", self.malformed), ("late", self.late), ("dead letters", self.dead_letters)] {
-            if count > 0 {
-                write!(f, ", {} {name}", grouped(count))?;
-            }
-        }
-        Ok(())
-    }
-}
-
 /// A whole run, line by line, the numbers below each other.
 pub(crate) fn end(job: &str, summary: &Summary, failed: bool) -> String {
-    let lines = [
+    let mut lines = vec![
         ("records read", grouped(summary.rows_in)),
         ("malformed", grouped(summary.malformed)),
         ("late", grouped(summary.late)),
         ("windows", grouped(summary.windows)),
         ("rows written", grouped(summary.rows_out)),
+        ("uncommitted", grouped(summary.uncommitted)),
         ("dead letters", grouped(summary.dead_letters)),
         ("batches", grouped(summary.batches)),
         ("elapsed", span(summary.elapsed_us)),
         ("records/s", rate(summary.rows_per_second())),
     ];
+    // Only a job that failed or was stopped at once has some.
+    lines.retain(|(name, _)| *name != "uncommitted" || summary.uncommitted > 0);
     let width = lines.iter().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
     let mut text = format!("{job}: {}\n", if failed { "failed" } else { "done" });
     for (name, value) in lines {

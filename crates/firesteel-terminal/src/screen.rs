@@ -2,9 +2,11 @@
 //!
 //! There is one of it per process, as there is one standard output; so this is the one piece of global state.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use ::console::Term;
 use indicatif::{MultiProgress, ProgressBar};
 
 /// All bars that are drawn, of all jobs.
@@ -20,6 +22,37 @@ pub(crate) fn without_bars<T>(print: impl FnOnce() -> T) -> T {
     BARS.suspend(print)
 }
 
+/// Prints whole lines on standard error, above the bars of running jobs. That nobody can read them is no reason for a
+/// program to fail.
+///
+/// ```
+/// firesteel_terminal::say("a word to whoever is there\n");
+/// ```
+pub fn say(text: &str) {
+    let _ = without_bars(|| io::stderr().lock().write_all(text.as_bytes()));
+}
+
+/// Whether tables show all digits of floats, whatever their consoles were told.
+static PRECISE: AtomicBool = AtomicBool::new(false);
+
+/// Has all tables of the process show all digits of floats, for an option of a program such as `--precise`.
+pub fn show_all_digits() {
+    PRECISE.store(true, Ordering::Relaxed);
+}
+
+pub(crate) fn is_precise() -> bool {
+    PRECISE.load(Ordering::Relaxed)
+}
+
+/// The columns of the terminal that standard error is.
+pub(crate) fn width_of_stderr() -> Option<usize> {
+    width(&Term::stderr()).filter(|_| io::stderr().is_terminal())
+}
+
+fn width(terminal: &Term) -> Option<usize> {
+    terminal.size_checked().map(|(_, columns)| usize::from(columns)).filter(|columns| *columns > 0)
+}
+
 /// Where a console writes.
 pub(crate) enum Target {
     StandardOutput,
@@ -32,6 +65,14 @@ impl Target {
         match self {
             Self::StandardOutput => "standard output",
             Self::Writer(_) => "a writer",
+        }
+    }
+
+    /// The columns there are, if it is a terminal.
+    pub(crate) fn width(&self) -> Option<usize> {
+        match self {
+            Self::StandardOutput if io::stdout().is_terminal() => width(&Term::stdout()),
+            _ => None,
         }
     }
 

@@ -83,12 +83,27 @@ impl Serialize for Value {
                 Ok(value) => serializer.serialize_u64(value),
                 Err(_) => serializer.serialize_u128(*value),
             },
-            Self::Float32(value) => serializer.serialize_f32(*value),
-            Self::Float64(value) => serializer.serialize_f64(*value),
+            Self::Float32(value) => float(f64::from(*value), serializer, |serializer| serializer.serialize_f32(*value)),
+            Self::Float64(value) => float(*value, serializer, |serializer| serializer.serialize_f64(*value)),
             Self::Text(text) => serializer.serialize_str(text),
             Self::List(items) | Self::Tuple(items) => serializer.collect_seq(items),
             Self::Struct(fields) | Self::Map(fields) => Object(fields).serialize(serializer),
         }
+    }
+}
+
+/// A float as a number. JSON has no numbers for infinities and for what is none: those are texts, as Spark writes them,
+/// so that nobody takes them for a value that is missing.
+fn float<S: Serializer>(
+    value: f64,
+    serializer: S,
+    number: impl FnOnce(S) -> Result<S::Ok, S::Error>,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        f64::INFINITY => serializer.serialize_str("Infinity"),
+        f64::NEG_INFINITY => serializer.serialize_str("-Infinity"),
+        value if value.is_nan() => serializer.serialize_str("NaN"),
+        _ => number(serializer),
     }
 }
 
@@ -158,7 +173,12 @@ mod tests {
         json(0.1_f64 + 0.2, r#"{"value":0.30000000000000004}"#);
         json(u128::MAX, r#"{"value":340282366920938463463374607431768211455}"#);
         json(i128::MIN, r#"{"value":-170141183460469231731687303715884105728}"#);
-        json(f64::NAN, r#"{"value":null}"#);
+    }
+
+    #[test]
+    fn what_is_no_number_is_told_from_what_is_missing() {
+        json((f64::NAN, None::<f64>), r#"{"key":"NaN","value":null}"#);
+        json((f32::INFINITY, f64::NEG_INFINITY), r#"{"key":"Infinity","value":"-Infinity"}"#);
     }
 
     #[test]

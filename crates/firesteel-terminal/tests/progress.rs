@@ -6,9 +6,9 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
 use firesteel_core::ManualClock;
-use firesteel_streaming::{JobRun, StreamingContext, Trigger};
+use firesteel_streaming::{BatchLimits, Checkpoint, JobRun, StreamingContext, Trigger};
 use firesteel_terminal::TerminalProgress;
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 use parking_lot::Mutex;
@@ -37,7 +37,8 @@ impl Write for Paper {
 /// A job that counts seconds in windows of ten, on a clock that stands still unless it is moved.
 fn counting(paper: &Paper, clock: &Arc<ManualClock>, source: QueueSource<&'static str>) -> StreamingContext {
     let builder = StreamingContext::builder("ticks").clock(Arc::clone(clock) as _).threads(1);
-    let job = builder.listener(TerminalProgress::lines(paper.clone())).build().unwrap();
+    let progress = TerminalProgress::lines(paper.clone()).clock(Arc::clone(clock) as _);
+    let job = builder.listener(progress).build().unwrap();
     job.read(source)
         .named("queue")
         .try_map(|text| text.parse::<i64>())
@@ -50,7 +51,7 @@ fn counting(paper: &Paper, clock: &Arc<ManualClock>, source: QueueSource<&'stati
 }
 
 #[test]
-fn lines_come_once_a_second_and_only_with_news() {
+fn lines_come_once_in_five_seconds_and_only_with_news() {
     let (paper, clock) = (Paper::default(), Arc::new(ManualClock::new()));
     let source = QueueSource::new(1).one_at_a_time();
     let queue = source.handle();
@@ -68,19 +69,81 @@ fn lines_come_once_a_second_and_only_with_news() {
 
     let none: [&str; 0] = [];
     assert_eq!(batch(&mut job, 0, &[]), none, "nothing has happened");
-    assert_eq!(batch(&mut job, 0, &["1", "2"]), ["ticks: batch 2, 2 read, 0 written, watermark 1970-01-01T00:00:02Z"]);
-    assert_eq!(batch(&mut job, 999, &["3", "oops"]), none, "a second has not passed");
+    assert_eq!(batch(&mut job, 0, &["1", "2"]), none, "it has just started");
+    assert_eq!(batch(&mut job, 4_999, &["3", "oops"]), none, "five seconds have not passed");
     assert_eq!(
         batch(&mut job, 1, &["14"]),
-        ["ticks: batch 4, 5 read, 1 written, watermark 1970-01-01T00:00:14Z, 1 malformed"]
+        ["ticks: batch 4, 5 read (1.0/s), 1 written, watermark 1970-01-01T00:00:14Z, 1 malformed"]
     );
     assert_eq!(batch(&mut job, 5_000, &[]), none, "nothing has happened since");
     assert_eq!(
         batch(&mut job, 5_000, &["5"]),
-        ["ticks: batch 6, 6 read, 1 written, watermark 1970-01-01T00:00:14Z, 1 malformed, 1 late"]
+        ["ticks: batch 6, 6 read (0.1/s), 1 written, watermark 1970-01-01T00:00:14Z, 1 malformed, 1 late"],
+        "the rate is that of the last ten seconds"
     );
     job.last_batch().unwrap();
-    assert_eq!(paper.lines(), none, "the last line is less than a second old: the summary tells the rest",);
+    assert_eq!(paper.lines(), none, "the last line is not old: the summary tells the rest",);
+}
+
+#[test]
+fn where_the_end_is_known_the_share_and_the_time_left_are_told() {
+    let (paper, clock) = (Paper::default(), Arc::new(ManualClock::new()));
+    let progress = TerminalProgress::lines(paper.clone()).clock(Arc::clone(&clock) as _);
+    let job = StreamingContext::builder("known")
+        .clock(Arc::clone(&clock) as _)
+        .limits(BatchLimits::default().records(10))
+        .listener(progress)
+        .build()
+        .unwrap();
+    job.read(MemorySource::new((0..40).collect::<Vec<u32>>())).write(Collector::new());
+    let mut job = job.begin().unwrap();
+    paper.lines();
+    let mut batch = || {
+        clock.advance(Duration::from_secs(5));
+        job.next_batch().unwrap();
+        paper.lines()
+    };
+    assert_eq!(batch(), ["known: 25 %, 15 s left, batch 1, 10 read (2.0/s), 10 written"]);
+    assert_eq!(batch(), ["known: 50 %, 10 s left, batch 2, 20 read (2.0/s), 20 written"]);
+    assert_eq!(batch(), ["known: 75 %, 5 s left, batch 3, 30 read (2.0/s), 30 written"]);
+    assert_eq!(batch(), ["known: batch 4, 40 read (2.0/s), 40 written"]);
+}
+
+#[test]
+fn programs_can_read_progress_as_json() {
+    let paper = Paper::default();
+    let job = StreamingContext::builder("json").listener(TerminalProgress::json(paper.clone())).build().unwrap();
+    job.read(MemorySource::new(vec!["1", "x"])).named("numbers").try_map(str::parse::<u8>).write(Collector::new());
+    job.run(Trigger::AvailableNow).unwrap();
+    let lines: Vec<serde_json::Value> =
+        paper.lines().iter().map(|line| serde_json::from_str(line).expect("a line is an object")).collect();
+    let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    assert_eq!(events, ["start", "batch", "end"]);
+    assert_eq!(lines[0]["inputs"][0][0], "numbers");
+    assert_eq!((&lines[1]["rows_in"], &lines[1]["rows_out"]), (&2.into(), &1.into()));
+    assert_eq!(lines[1]["malformed_sample"][0]["error"], "invalid digit found in string");
+    assert_eq!((&lines[2]["malformed"], &lines[2]["error"]), (&1.into(), &serde_json::Value::Null));
+}
+
+#[test]
+fn rows_of_an_epoch_that_was_not_committed_are_told_apart() {
+    let (folder, paper) = (tempfile::tempdir().unwrap(), Paper::default());
+    let job = StreamingContext::builder("cut")
+        .threads(1)
+        .checkpoint(Checkpoint::in_folder(folder.path()).interval(seconds(3600)))
+        .limits(BatchLimits::default().records(2))
+        .listener(TerminalProgress::lines(paper.clone()))
+        .build()
+        .unwrap();
+    let results = Collector::new();
+    let fragile = |n: i32| if n == 3 { panic!("no such number") } else { n };
+    job.read(MemorySource::new(vec![1, 2, 3])).map(fragile).write(results.clone());
+    let error = job.run(Trigger::AvailableNow).unwrap_err();
+    assert!(error.to_string().contains("batch 2 failed"), "{error}");
+    assert_eq!(results.records(), [0; 0], "the first batch's epoch has not ended");
+    let lines = paper.lines();
+    let told = |name: &str| lines.iter().find_map(|line| line.trim().strip_prefix(name)).map(str::trim);
+    assert_eq!((told("rows written"), told("uncommitted")), (Some("0"), Some("2")), "{lines:#?}");
 }
 
 #[test]
@@ -162,5 +225,5 @@ fn a_job_with_a_checkpoint_says_where_it_begins() {
     };
     let folder = folder.path().display();
     assert_eq!(start(), format!("totals: begins a checkpoint in {folder}"));
-    assert_eq!(start(), format!("totals: goes on behind epoch 1, from the checkpoint in {folder}"));
+    assert_eq!(start(), format!("totals: resumes after epoch 1, from the checkpoint in {folder}"));
 }

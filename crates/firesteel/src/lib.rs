@@ -2,8 +2,8 @@
 //!
 //! Clicks per client and hour of a web site, from its access log:
 //!
-#![cfg_attr(all(feature = "file", feature = "terminal"), doc = "```")]
-#![cfg_attr(not(all(feature = "file", feature = "terminal")), doc = "```ignore")]
+#![cfg_attr(all(feature = "file", feature = "launch"), doc = "```")]
+#![cfg_attr(not(all(feature = "file", feature = "launch")), doc = "```ignore")]
 //! use firesteel::file::TextFiles;
 //! use firesteel::prelude::*;
 //!
@@ -17,19 +17,18 @@
 //! #         Ok(Self { client: line.split(' ').next().unwrap_or_default().to_owned(), at })
 //! #     }
 //! # }
-//! fn main() -> firesteel::Result<()> {
+//! fn main() -> firesteel::Exit {
 //! #   std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../..")).expect("the root is there");
-//!     let job = StreamingContext::builder("hourly-clicks").build()?;
-//!
-//!     job.read(TextFiles::new("examples/data/access.log.gz"))
-//!         .try_map(|line| line.parse::<Click>()) // what does not parse goes to the error output, counted
-//!         .event_time(|click| click.at, Watermark::bounded(minutes(1)))
-//!         .key_by(|click| click.client.clone())
-//!         .window(Tumbling::of(hours(1)))
-//!         .count()
-//!         .write(Console::table());
-//!
-//!     job.run(Trigger::AvailableNow)
+//!     firesteel::launch("hourly-clicks", |job| {
+//!         job.read(TextFiles::new("examples/data/access.log.gz"))
+//!             .try_map(|line| line.parse::<Click>()) // what does not parse is left out, counted and told
+//!             .event_time(|click| click.at, Watermark::bounded(minutes(1)))
+//!             .key_by(|click| click.client.clone())
+//!             .window(Tumbling::of(hours(1)))
+//!             .count()
+//!             .write(Console::table());
+//!         Ok(())
+//!     })
 //! }
 //! ```
 //!
@@ -86,6 +85,7 @@
 //! | `socket` | `firesteel-connect-socket` | lines from a TCP socket; feature `socket` |
 //! | `wal` | `firesteel-connect-wal` | a write-ahead log in front of any receiver; feature `wal` |
 //! | `memory` | `firesteel-connect-memory` | slices, queues, rates, a collector; feature `memory` |
+//! | `launch`, `LaunchOptions` | `firesteel-launch` | options, signals, exit code; feature `launch` |
 //! | `terminal` | `firesteel-terminal` | result tables and progress; feature `terminal` |
 //! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
@@ -105,6 +105,8 @@ pub use firesteel_connect_socket as socket;
 #[cfg(feature = "wal")]
 pub use firesteel_connect_wal as wal;
 pub use firesteel_core as rdd;
+#[cfg(feature = "launch")]
+pub use firesteel_launch::{Exit, Launch, LaunchOptions, ProgressMode, launch, show_warnings};
 pub use firesteel_scheduler as scheduler;
 pub use firesteel_state as state;
 #[cfg(feature = "object-store")]

@@ -99,7 +99,8 @@ impl TaskSet {
         let listened = self.engine.bus.is_active();
         let outcome = Outcome::Failed { blame: if listened { blame.to_string() } else { String::new() }, retried };
         if retried {
-            tracing::warn!(job = self.job.id, %blame, failures, "a task failed and is tried again");
+            let panicked = source.is_none();
+            tracing::warn!(job = self.job.id, %blame, failures, panicked, "a task failed and is tried again");
             return (Verdict::Again, outcome);
         }
         let error = Error::TaskFailed { blame: Box::new(blame), attempts: failures, source };

@@ -55,6 +55,8 @@ pub struct JobRun {
     pub(super) is_again: bool,
     pub(super) started: std::time::Duration,
     pub(super) summary: Summary,
+    /// The epoch that was written to last, and how many records were.
+    pub(super) written: (Epoch, u64),
     pub(super) ended: bool,
     /// The job is to stop gracefully: only what receivers have stored is still read, for nobody could read it later.
     pub(super) draining: bool,
@@ -127,6 +129,7 @@ impl JobRun {
             is_again: false,
             started,
             summary: Summary::default(),
+            written: (Epoch::default(), 0),
             ended: false,
             draining: false,
             interrupted: false,

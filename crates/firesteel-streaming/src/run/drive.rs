@@ -35,7 +35,7 @@ impl JobRun {
         let ended = self.close(ended);
         let summary = self.summary();
         if let Err(error) = &ended {
-            tracing::error!(job = %self.job, %error, "the job has failed");
+            tracing::error!(target: "firesteel::job", job = %self.job, %error, "the job has failed");
         }
         tell(&self.config.listeners, |listener| listener.on_end(&summary, ended.as_ref().err()));
         ended.map(|()| summary)

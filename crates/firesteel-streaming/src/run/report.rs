@@ -13,6 +13,7 @@ use crate::progress::{
 };
 use crate::run::JobRun;
 use crate::state::{ChangesOf, StateCell};
+use crate::stream::KEPT;
 
 /// What came of a batch.
 pub(super) struct Processed {
@@ -51,7 +52,13 @@ impl JobRun {
     #[must_use]
     pub fn summary(&self) -> Summary {
         let elapsed = self.config.clock.monotonic().saturating_sub(self.started);
-        Summary { elapsed_us: micros(elapsed), ..self.summary.clone() }
+        let mut summary = Summary { elapsed_us: micros(elapsed), ..self.summary.clone() };
+        let (epoch, rows) = self.written;
+        if self.closed && epoch > self.last_epoch {
+            summary.rows_out -= rows;
+            summary.uncommitted = rows;
+        }
+        summary
     }
 
     pub(super) fn progress(
@@ -89,6 +96,7 @@ impl JobRun {
             windows: self.parts.fired.iter().map(|fired| fired.take().len()).sum(),
             late: counted(&self.parts.counters, What::Late),
             malformed: counted(&self.parts.counters, What::Malformed),
+            malformed_sample: self.parts.samples.iter().flat_map(|samples| samples.take()).take(KEPT).collect(),
             dead_letters,
         };
         self.report(&progress);
@@ -99,6 +107,8 @@ impl JobRun {
         self.summary.batches += 1;
         self.summary.rows_in += progress.rows_in;
         self.summary.rows_out += progress.rows_out;
+        let before = if self.written.0 == progress.epoch { self.written.1 } else { 0 };
+        self.written = (progress.epoch, before + progress.rows_out);
         self.summary.windows += progress.windows;
         self.summary.late += progress.late;
         self.summary.malformed += progress.malformed;

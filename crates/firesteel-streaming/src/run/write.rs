@@ -67,7 +67,7 @@ impl JobRun {
     fn set_aside(&self, letters: &mut Vec<String>) {
         for letter in self.tasks.take_set_aside() {
             let DeadLetter(blame) = &letter;
-            tracing::warn!(job = %self.job, %blame, "a record was set aside because user code panicked on it");
+            tracing::warn!(target: "firesteel::records", job = %self.job, %blame, "a record was set aside because user code panicked on it");
             letters.push(letter.to_string());
             self.dead_letters.emit(RecordError {
                 operator: blame.operator.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),

@@ -1,5 +1,6 @@
 //! `try_map`: records that do not fit are counted and set aside.
 
+use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::What;
 use crate::shape::Shape;
-use crate::stream::{SideOutput, Stream};
+use crate::stream::{KEPT, Samples, SideOutput, Stream};
 
 /// Why a record did not get through, and where it came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,8 +40,9 @@ impl fmt::Display for RecordError {
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Each record as `f` makes it; records for which `f` returns an error are left out.
     ///
-    /// They are counted as malformed and logged at level `debug`; [`try_map_to`](Self::try_map_to) also puts them into an
-    /// error output.
+    /// They are counted as malformed, the first of a batch are told in its
+    /// [progress](crate::BatchProgress::malformed_sample), and all are logged at level `debug`;
+    /// [`try_map_to`](Self::try_map_to) also puts them into an error output.
     #[track_caller]
     pub fn try_map<U, E, F>(self, f: F) -> Stream<U, S>
     where
@@ -69,7 +71,8 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         E: fmt::Display + 'static,
         F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
-        let refusals = Refusals { count: self.plan.counter(What::Malformed), errors: errors.clone() };
+        let (count, samples) = (self.plan.counter(What::Malformed), self.plan.samples());
+        let refusals = Refusals { count, samples, errors: errors.clone() };
         let step = TryMapStep { f, refusals, kind: PhantomData::<fn(S, T, E)> };
         let stream: Stream<U, S> = self.step(operator, false, Arc::new(step));
         if let Some(errors) = errors {
@@ -83,6 +86,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
 #[derive(Clone)]
 struct Refusals {
     count: Accumulator<u64>,
+    samples: Arc<Samples>,
     errors: Option<SideOutput<RecordError>>,
 }
 
@@ -93,17 +97,26 @@ impl Refusals {
     }
 
     #[cold]
-    fn refuse(&self, operator: &Operator, error: &dyn fmt::Display, task: &TaskContext) {
+    fn refuse(&self, operator: &Operator, error: &dyn fmt::Display, task: &TaskContext, kept: &Cell<usize>) {
         self.count.add(1);
-        if !self.tells() {
+        let (tells, keeps) = (self.tells(), kept.get() < KEPT);
+        if !tells && !keeps {
             return;
         }
         let refused = RecordError {
             operator: operator.to_string(),
             split: task.origin(),
-            position: task.position(),
+            // Where nobody follows positions, what is left of one is that of another record.
+            position: if task.is_stepwise() { task.position() } else { None },
             error: error.to_string(),
         };
+        if keeps {
+            kept.set(kept.get() + 1);
+            self.samples.keep(refused.clone(), task);
+        }
+        if !tells {
+            return;
+        }
         tracing::debug!(target: "firesteel::records", %refused, "a record was refused");
         if let Some(errors) = &self.errors {
             errors.emit(refused);
@@ -132,11 +145,12 @@ where
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<S::Record<U>> + 'a> {
+        let kept = Cell::new(0);
         let made = move |record| {
             S::try_map(record, |record| match (self.f)(record) {
                 Ok(made) => Some(made),
                 Err(error) => {
-                    self.refusals.refuse(operator, &error, task);
+                    self.refusals.refuse(operator, &error, task, &kept);
                     None
                 }
             })
@@ -145,7 +159,7 @@ where
     }
 
     fn wants_positions(&self) -> bool {
-        self.refusals.tells()
+        self.refusals.tells() || self.refusals.samples.want_positions()
     }
 }
 

@@ -1,0 +1,65 @@
+//! What a program says that has set up nothing: situations that users of other systems met in silence, or in a flood.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+mod common;
+
+use std::fs;
+use std::net::TcpListener;
+
+use common::{Running, file, run};
+
+/// A parser that does not fit the data: elsewhere silence, or a line per record.
+#[test]
+fn a_file_that_is_refused_as_a_whole_is_told_in_a_few_lines() {
+    let lines: Vec<String> = (0..20_000).map(|line| format!("line {line}")).collect();
+    let (_folder, path) = file(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    let ended = run(&[&path]).with(0);
+    assert!(ended.err.contains("20,000 records were refused and left out, of 20,000 read:"), "{}", ended.err);
+    assert!(ended.times("invalid digit found in string") <= 3, "{}", ended.err);
+    assert!(ended.err.contains("does the function that is given to try_map fit the data?"), "{}", ended.err);
+    assert!(ended.err.lines().count() < 25, "{}", ended.err);
+}
+
+/// SPARK-35565: results that are gone, and results that are about to be doubled, were told to a log that nobody reads.
+#[test]
+fn results_that_are_missing_or_of_another_checkpoint_are_told() {
+    let (folder, path) = file(&["1", "2"]);
+    let [checkpoint, other, output] = ["checkpoint", "other", "output"].map(|name| folder.path().join(name));
+    let [checkpoint, other, results] = [&checkpoint, &other, &output].map(|path| path.to_str().unwrap());
+    let run =
+        |checkpoint| run(&[&path, "--follow", "--available-now", "--checkpoint", checkpoint, "--output", results]);
+    assert!(!run(checkpoint).with(0).err.contains("warning"));
+    let doubled = run(other).with(0);
+    let warning = "numbers: warning: a new checkpoint begins, and the sink has results already: the sources are read ";
+    assert_eq!(doubled.times(warning), 1, "{}", doubled.err);
+    assert!(doubled.err.contains(" (sink text files in "), "{}", doubled.err);
+    fs::remove_dir_all(&output).unwrap();
+    let gone = run(checkpoint).with(0);
+    let warning = "numbers: warning: the sink has no results, and the job has committed epochs: ";
+    assert_eq!(gone.times(warning), 1, "{}", gone.err);
+}
+
+/// Fluent Bit #11641 and #5960: an endpoint that is gone filled the log with one error, and SIGTERM waited for the next
+/// attempt.
+#[cfg(unix)]
+#[test]
+fn a_server_that_cannot_be_reached_is_told_once_and_does_not_hold_up_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let mut running = Running::start(&["--server", &address]);
+    let line = running.err("warning: ");
+    assert!(line.contains(&address) && line.contains("refused"), "{line}");
+    assert!(line.contains("starts again after a pause"), "{line}");
+    running.signal("TERM");
+    let ended = running.end().with(0);
+    assert_eq!(ended.times("starts again after a pause"), 1, "{}", ended.err);
+}
+
+#[test]
+fn what_a_job_guarantees_and_why_no_more_is_told() {
+    let (_folder, path) = file(&["1"]);
+    let ended = run(&[&path]).with(0);
+    assert!(ended.err.contains("numbers: guarantee at-least-once: "), "{}", ended.err);
+}

@@ -61,7 +61,7 @@ pub use group::GroupState;
 pub use handle::{Fired, List, Map, Timers, Value};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 pub use lock::CheckpointLock;
-pub use schema::{Catalog, Comparison, JobDescription, StoreSchema, TableKind, TableSchema, TypeTag};
+pub use schema::{Catalog, Comparison, Evolution, JobDescription, StoreSchema, TableKind, TableSchema, TypeTag};
 pub use snapshot::{FolderStore, Manifest, SnapshotStore, Snapshots};
 pub use store::{KeyedStore, StateStore, StoreSetup};
 pub use table::cells::StateField;

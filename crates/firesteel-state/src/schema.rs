@@ -25,6 +25,7 @@
 mod catalog;
 mod comparison;
 mod description;
+mod evolution;
 mod shape;
 mod tag;
 
@@ -35,6 +36,7 @@ use serde::{Deserialize, Serialize};
 pub use self::catalog::Catalog;
 pub use self::comparison::Comparison;
 pub use self::description::JobDescription;
+pub use self::evolution::Evolution;
 pub use self::tag::TypeTag;
 use crate::frame::{StoreId, TableId};
 use crate::ttl::{TimeDomain, Ttl};
@@ -89,11 +91,7 @@ impl TableSchema {
     /// Whether what is stored under `self` can be read as `declared`.
     #[must_use]
     pub fn reads_as(&self, declared: &Self) -> bool {
-        self.kind == declared.kind
-            && self.value == declared.value
-            && self.field == declared.field
-            && self.ttl.is_some() == declared.ttl.is_some()
-            && self.ttl.map(|ttl| ttl.domain()) == declared.ttl.map(|ttl| ttl.domain())
+        self.evolution(declared).is_allowed()
     }
 }
 

@@ -6,7 +6,7 @@ use firesteel_window::{Duration, Timestamp};
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Choice, Node};
+use super::{Choice, Names, Node};
 
 /// Deeper than this, a type is taken to contain itself.
 const DEPTH: usize = 12;
@@ -191,7 +191,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         if self.walk.is_open(name, fields) {
             return self.again(name);
         }
-        self.note(|| Node::Struct(name, fields.iter().map(|field| (*field, Node::Unseen)).collect()));
+        self.note(|| Node::Struct(name, fields.iter().map(|field| (Names::one(field), Node::Unseen)).collect()));
         let known = expect!(self.node, Node::Struct(_, known) => known);
         self.walk.open.push((name, fields));
         let nodes = known.iter_mut().map(|(_, node)| node);
@@ -217,7 +217,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let Some((_, variant)) = known.get_mut(number) else { return Err(Refused) };
         let before = walk.progress;
         walk.open.push((name, variants));
-        let tried = visitor.visit_enum(OneVariant { number: number as u32, node: &mut variant.node, walk });
+        let tried = visitor.visit_enum(OneVariant { number: number as u32, choice: &mut *variant, walk });
         walk.open.pop();
         variant.tried(tried.is_ok(), walk.progress > before, walk);
         tried
@@ -292,7 +292,7 @@ impl<'de> MapAccess<'de> for OneEntry<'_> {
 /// An enum that is one of its variants.
 struct OneVariant<'a> {
     number: u32,
-    node: &'a mut Node,
+    choice: &'a mut Choice,
     walk: &'a mut Walk,
 }
 
@@ -317,7 +317,14 @@ impl<'de, 'a> EnumAccess<'de> for OneVariant<'a> {
     type Variant = Probe<'a>;
 
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Probe<'a>), Refused> {
-        Ok((seed.deserialize(Number(self.number))?, Probe { node: self.node, walk: self.walk }))
+        let Self { number, choice, walk } = self;
+        match seed.deserialize(Number(number)) {
+            Ok(variant) => Ok((variant, Probe { node: &mut choice.node, walk })),
+            Err(error) => {
+                choice.invalid = true;
+                Err(error)
+            }
+        }
     }
 }
 

@@ -7,8 +7,8 @@
 //! Then it asks once more for each struct, by the names of its fields: what may be missing has a default, and what is
 //! there twice has two names.
 //!
-//! Of a collection it tells the type of the elements. A type whose `Deserialize` refuses zeros (a date read from text,
-//! say) is described up to there. How a shape reads is in `docs/formats.md`.
+//! Of a collection it tells the type of the elements. A type whose `Deserialize` refuses zeros, and whatever
+//! else it is offered, is described up to there. How a shape reads is in `docs/formats.md`.
 
 mod names;
 mod parsed;
@@ -54,7 +54,8 @@ enum Node {
     /// Not asked for yet, or never reached.
     #[default]
     Unseen,
-    Plain(&'static str),
+    /// By its name, and which of the small values it took.
+    Plain(&'static str, usize),
     Option(Box<Choice>),
     Sequence(Box<Node>),
     Map(Box<(Node, Choice)>),
@@ -111,7 +112,7 @@ impl Node {
     fn is_open(&self) -> bool {
         let open = |choice: &Choice| !choice.settled || choice.node.is_open();
         match self {
-            Self::Unseen | Self::Plain(_) | Self::Nothing | Self::Again(_) => false,
+            Self::Unseen | Self::Plain(..) | Self::Nothing | Self::Again(_) => false,
             Self::Option(some) => open(some),
             Self::Sequence(element) => element.is_open(),
             Self::Map(entry) => entry.0.is_open() || open(&entry.1),
@@ -124,7 +125,7 @@ impl Node {
     /// Whether a type of this name is said to be contained again.
     fn repeats(&self, name: &str) -> bool {
         match self {
-            Self::Unseen | Self::Plain(_) | Self::Nothing => false,
+            Self::Unseen | Self::Plain(..) | Self::Nothing => false,
             Self::Again(again) => *again == name,
             Self::Option(some) => some.node.repeats(name),
             Self::Sequence(element) => element.repeats(name),
@@ -140,7 +141,7 @@ impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unseen => f.write_char('…'),
-            Self::Plain(name) => f.write_str(name),
+            Self::Plain(name, _) => f.write_str(name),
             Self::Option(some) => write!(f, "?{}", some.node),
             Self::Sequence(element) => write!(f, "[{element}]"),
             Self::Map(entry) => write!(f, "[{}: {}]", entry.0, entry.1.node),

@@ -12,6 +12,7 @@ use serde::de::{
     Visitor,
 };
 
+use super::probe::{bytes, text};
 use super::{Names, Node};
 
 /// So often a type is asked, at most.
@@ -64,7 +65,7 @@ fn collect(node: &Node, path: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
             found.push(path.clone());
         }
         Node::Enum(_, variants) => variants.iter().enumerate().for_each(|(at, (_, some))| child(at, &some.node)),
-        Node::Unseen | Node::Plain(_) | Node::Nothing | Node::Again(_) => {}
+        Node::Unseen | Node::Plain(..) | Node::Nothing | Node::Again(_) => {}
     }
 }
 
@@ -232,6 +233,14 @@ impl<'a> Guide<'a> {
         self.path.is_some_and(|path| !path.is_empty())
     }
 
+    /// Which of the small values the type takes here.
+    const fn which(self) -> usize {
+        match self.node {
+            Node::Plain(_, which) => *which,
+            _ => 0,
+        }
+    }
+
     fn parts(self) -> Parts<'a> {
         Parts { of: self, next: 0 }
     }
@@ -263,10 +272,22 @@ impl<'de> Deserializer<'de> for Guide<'_> {
         deserialize_f32 visit_f32 0.0;
         deserialize_f64 visit_f64 0.0;
         deserialize_char visit_char 'a';
-        deserialize_str visit_str "";
-        deserialize_string visit_str "";
-        deserialize_bytes visit_bytes &[];
-        deserialize_byte_buf visit_bytes &[];
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Told> {
+        visitor.visit_str(text(self.which()))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Told> {
+        visitor.visit_str(text(self.which()))
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Told> {
+        visitor.visit_bytes(bytes(self.which()))
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Told> {
+        visitor.visit_bytes(bytes(self.which()))
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Told> {

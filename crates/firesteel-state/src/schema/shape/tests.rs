@@ -173,3 +173,32 @@ fn a_variant_with_two_names_is_not_described() {
     }
     assert_eq!(of::<(u8, Event)>(), "(u8, …)");
 }
+
+#[test]
+fn a_type_that_is_written_as_text_is_offered_some() {
+    #[derive(Serialize)]
+    struct Date(String);
+    impl<'de> Deserialize<'de> for Date {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Text;
+            impl serde::de::Visitor<'_> for Text {
+                type Value = Date;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a date")
+                }
+                fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Date, E> {
+                    let is_date = text.len() == 10 && text.as_bytes()[4] == b'-';
+                    if is_date { Ok(Date(text.to_owned())) } else { Err(E::custom("no date")) }
+                }
+            }
+            deserializer.deserialize_str(Text)
+        }
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Sale {
+        on: Date,
+        before: Option<Date>,
+        amount: u64,
+    }
+    assert_eq!(of::<Vec<Sale>>(), "[{on: str, before=: ?str, amount: u64}]");
+}

@@ -265,5 +265,48 @@ pub(crate) fn chain_from(from: u32, to: u32, migrations: impl Iterator<Item = u3
     between
 }
 
+/// Reads bytes of a stored shape as one of some types, for the fuzzer; whether it went well.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn read_evolved(shape: &str, bytes: &[u8]) -> bool {
+    use std::collections::BTreeMap;
+
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "it is read, and that is all")]
+    struct Place {
+        #[serde(alias = "zip")]
+        code: u64,
+        #[serde(default)]
+        kinds: Vec<Kind>,
+        by: Option<BTreeMap<String, Option<u16>>>,
+    }
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "it is read, and that is all")]
+    enum Kind {
+        C { x: f64, y: Option<u8> },
+        A,
+        B(u16, u32),
+    }
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "it is read, and that is all")]
+    struct Tree {
+        value: u64,
+        children: Vec<Tree>,
+    }
+    #[derive(Deserialize)]
+    #[allow(dead_code, reason = "it is read, and that is all")]
+    struct Parts {
+        a: Option<(u8, i32, Option<Vec<u128>>)>,
+    }
+    fn one<T: serde::de::DeserializeOwned>(shape: &Shape, bytes: &[u8]) -> bool {
+        let Ok(declared) = TypeTag::of::<T>().shape.parse() else { return false };
+        let plan = Comparison::default().plan(shape, &declared);
+        plan.is_ok_and(|plan| read::read::<T>(&plan, shape, bytes).is_ok())
+    }
+    let Ok(shape) = shape.parse::<Shape>() else { return false };
+    one::<Place>(&shape, bytes) | one::<Tree>(&shape, bytes) | one::<Parts>(&shape, bytes)
+}
+
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 //! What is the same under both is read by postcard itself, so that it is read as it always was.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::value::StrDeserializer;
 use serde::de::{
@@ -16,6 +17,8 @@ use crate::schema::shape::{Plain, Shape};
 
 /// Values nest less deep than this.
 const DEPTH: usize = 200;
+/// More elements than this need at least a byte each.
+const MOST_EMPTY: usize = 10_000;
 
 /// Why bytes cannot be read.
 #[derive(Debug)]
@@ -47,8 +50,18 @@ fn short() -> ReadError {
 
 /// The value that all the bytes together encode under the stored shape of the plan.
 pub(crate) fn read<T: DeserializeOwned>(plan: &Plan, stored: &Shape, bytes: &[u8]) -> Result<T, ReadError> {
+    read_seed(PhantomData::<T>, plan, stored, bytes)
+}
+
+/// As [`read`], for what is no type of its own.
+pub(super) fn read_seed<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    plan: &Plan,
+    stored: &Shape,
+    bytes: &'de [u8],
+) -> Result<S::Value, ReadError> {
     let mut place = Place { rest: bytes, around: vec![], stored, depth: 0 };
-    let value = T::deserialize(Reader { plan, place: &mut place })?;
+    let value = seed.deserialize(Reader { plan, place: &mut place })?;
     if place.rest.is_empty() { Ok(value) } else { Err(ReadError("bytes are left over".into())) }
 }
 
@@ -87,6 +100,12 @@ impl<'de> Place<'de, '_> {
 
     fn length(&mut self) -> Result<usize, ReadError> {
         usize::try_from(self.varint()?).map_err(|_| short())
+    }
+
+    /// How many elements follow. A number that cannot be is not to use up time and memory.
+    fn count(&mut self) -> Result<usize, ReadError> {
+        let count = self.length()?;
+        if count > MOST_EMPTY.max(self.rest.len()) { Err(short()) } else { Ok(count) }
     }
 
     fn skip(&mut self, shape: &Shape) -> Result<(), ReadError> {
@@ -166,12 +185,12 @@ impl<'de, 'p> Reader<'_, 'de, 'p> {
                 _ => return Err(short()),
             },
             Plan::Sequence(element) => {
-                let left = place.length()?;
+                let left = place.count()?;
                 visitor.visit_seq(Elements { plans: std::iter::repeat_n(&**element, left), place })?
             }
             Plan::Tuple(parts) => visitor.visit_seq(Elements { plans: parts.iter(), place })?,
             Plan::Map(key, value) => {
-                let left = place.length()?;
+                let left = place.count()?;
                 visitor.visit_map(Entries { key, value, left, place })?
             }
             Plan::Struct(parts) => {

@@ -1,5 +1,6 @@
 //! A recorded shape, read back from its text.
 
+use std::fmt;
 use std::str::FromStr;
 
 /// What bytes of a type look like, as far as the type told: a [`TypeTag`](super::super::TypeTag)'s shape, taken apart.
@@ -165,6 +166,46 @@ impl Shape {
             Self::Enum(..) => "an enum".into(),
             Self::Again(name) => name.clone(),
             Self::Unknown => "unknown".into(),
+        }
+    }
+}
+
+impl fmt::Display for Shape {
+    /// As people read it: without defaults and other names, which say nothing of what is stored.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = |at: usize, separator: &'static str| if at == 0 { "" } else { separator };
+        match self {
+            Self::Unit => f.write_str("()"),
+            Self::Plain(plain) => f.write_str(plain.name()),
+            Self::Option(some) => write!(f, "?{some}"),
+            Self::Sequence(element) => write!(f, "[{element}]"),
+            Self::Map(key, value) => write!(f, "[{key}: {value}]"),
+            Self::Tuple(parts) => {
+                f.write_str("(")?;
+                for (at, part) in parts.iter().enumerate() {
+                    write!(f, "{}{part}", separator(at, ", "))?;
+                }
+                f.write_str(")")
+            }
+            Self::Struct(name, fields) => {
+                write!(f, "{name}{{")?;
+                for (at, field) in fields.iter().enumerate() {
+                    write!(f, "{}{}: {}", separator(at, ", "), field.name, field.shape)?;
+                }
+                f.write_str("}")
+            }
+            Self::Enum(name, variants) => {
+                write!(f, "{name}<")?;
+                for (at, (variant, contents)) in variants.iter().enumerate() {
+                    write!(f, "{}{variant}", separator(at, "|"))?;
+                    if let Some(contents) = contents {
+                        write!(f, ": {contents}")?;
+                    }
+                }
+                f.write_str(">")
+            }
+            Self::Again(name) => write!(f, "{name}…"),
+            Self::Unknown => f.write_str("…"),
         }
     }
 }
@@ -349,5 +390,8 @@ mod tests {
         let zip = Field { name: "zip".into(), aliases, optional: true, shape: Shape::Plain(Plain::U64) };
         assert_eq!(shape, Shape::Struct(String::new(), vec![zip]));
         assert!(shape.is_same(&"{zip: u64}".parse().unwrap()), "bytes are the same");
+        let text = "([Tree{value=: u8, by: [str: [Tree…]], kind/sort: <A|B: (?f32, ())>}], time)";
+        let shown = "([Tree{value: u8, by: [str: [Tree…]], kind: <A|B: (?f32, ())>}], time)";
+        assert_eq!(text.parse::<Shape>().unwrap().to_string(), shown);
     }
 }

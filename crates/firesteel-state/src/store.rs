@@ -14,7 +14,7 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, Shard, TableId};
 use crate::group::GroupState;
 use crate::key_group::{KeyGroup, KeyGroupRange, KeyGroups};
-use crate::schema::{Catalog, OlderValues, StoreSchema};
+use crate::schema::{Catalog, Evolution, OlderValues, StoreSchema};
 use crate::table::Setup;
 use crate::table::values::Hasher;
 use crate::ttl::{TimeDomain, Times};
@@ -87,6 +87,16 @@ impl<K: StateKey> KeyedStore<K> {
         let Some(schema) = known.filter(|_| comparison.fits() && comparison.new_states().is_empty()).cloned() else {
             return Err(StateError::Mismatch { report: comparison.to_string() });
         };
+        for table in &declared.tables {
+            let known = schema.tables.iter().find(|known| known.name == table.name);
+            // Under the number of the declared type there is nothing else.
+            if let Some(known) = known.filter(|known| known.value.evolution(&table.value) != Evolution::Same) {
+                let path = format!("{}/{}", declared.operator, table.name);
+                let way_out = "open it with the catalogue that Catalog::with makes of the stored one";
+                let report = format!("  differs: {path}: {table}, but {known} is stored: {way_out}\n");
+                return Err(StateError::Mismatch { report });
+            }
+        }
         // The numbers in the order of the declaration.
         let number = |name: &str| {
             let found = schema.tables.iter().find(|table| table.name == name);

@@ -3,6 +3,7 @@
 
 use std::cmp::Ordering;
 
+use firesteel_state::schema::Earlier;
 use firesteel_state::{StoreSchema, TableId, TableKind, TableSchema, Ttl, TypeTag};
 use firesteel_window::Timestamp;
 
@@ -43,12 +44,18 @@ fn shape(tag: &TypeTag) -> Shape {
 
 impl Entries {
     pub(crate) fn new(store: &StoreSchema) -> Self {
-        let table = |table: &TableSchema| Table {
-            schema: table.clone(),
-            value: shape(&table.value),
-            field: table.field.as_ref().map_or(Shape::Unknown, shape),
+        let table = |schema: TableSchema| Table {
+            value: shape(&schema.value),
+            field: schema.field.as_ref().map_or(Shape::Unknown, shape),
+            schema,
         };
-        Self { key: shape(&store.key), tables: store.tables.iter().map(table).collect() }
+        // Values that have not been written since their type changed stand under numbers of their own.
+        let earlier = |table: &TableSchema| {
+            let of = |earlier: &Earlier| TableSchema { id: earlier.id, value: earlier.value.clone(), ..table.clone() };
+            table.earlier.iter().map(of).collect::<Vec<_>>()
+        };
+        let tables = store.tables.iter().flat_map(|table| [vec![table.clone()], earlier(table)].concat()).map(table);
+        Self { key: shape(&store.key), tables: tables.collect() }
     }
 
     /// The key that an entry belongs to.

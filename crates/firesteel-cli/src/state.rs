@@ -111,6 +111,11 @@ fn look(folder: &Folder, args: &State) -> Result<Found> {
             if key.as_ref().is_some_and(|key| !key.is(&reader.key(change.table, change.key))) {
                 continue;
             }
+            // What a job wrote that had all of its state in memory does not say that values of earlier types are gone.
+            let newest = store.tables.iter().find(|table| table.id == change.table && !table.earlier.is_empty());
+            for earlier in newest.iter().flat_map(|table| &table.earlier) {
+                contents.remove(&(earlier.id, change.key.to_vec()));
+            }
             let place = (change.table, change.key.to_vec());
             match change.value {
                 Some(value) => contents.insert(place, value.to_vec()),

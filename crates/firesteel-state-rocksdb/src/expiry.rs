@@ -73,7 +73,10 @@ impl Over {
 
 impl Expiry {
     pub(crate) fn declare(&self, schema: &StoreSchema) {
-        self.known.write().tables = schema.tables.iter().filter_map(|table| Some((table.id, table.ttl?))).collect();
+        // Values of earlier types, which have numbers of their own, live as long as those of the type they have now.
+        let lives = schema.tables.iter().filter_map(|table| Some((table, table.ttl?)));
+        let numbers = lives.flat_map(|(table, ttl)| table.numbers().map(move |number| (number, ttl)));
+        self.known.write().tables = numbers.collect();
     }
 
     pub(crate) fn advance(&self, times: &Times) {

@@ -34,7 +34,7 @@ pub use self::memory::MemoryBackend;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::memory::decode as decode_memory_snapshot;
 use crate::budget::MemoryBudget;
-use crate::error::Result;
+use crate::error::{Result, StateError};
 use crate::frame::{Frame, Shard, TableId};
 use crate::schema::StoreSchema;
 use crate::ttl::Times;
@@ -66,6 +66,17 @@ pub struct BackendMetrics {
 
 /// Receives a key and its value.
 pub type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
+
+/// Whether a backend has a value in a table.
+pub(crate) fn holds(backend: &dyn StateBackend, shard: Shard, table: TableId) -> Result<bool> {
+    let mut found = false;
+    let scanned = backend.scan(shard, table, &[], &mut |_, _| {
+        found = true;
+        // One is enough: an error ends the scan.
+        Err(StateError::OutOfTurn { what: "a second value".into(), reason: "one is enough".into() })
+    });
+    if found { Ok(true) } else { scanned.map(|()| false) }
+}
 
 /// Holds the state of a process's operators as bytes.
 ///

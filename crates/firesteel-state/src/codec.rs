@@ -1,11 +1,15 @@
 //! Typed values to bytes and back, in postcard's format.
 
 mod encoder;
+mod migrations;
+mod table;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::encoder::Encoder;
+pub use self::migrations::Migrations;
+pub use self::table::TableCodec;
 
 /// What a key of state must be able to do. Implemented for every type that can.
 ///

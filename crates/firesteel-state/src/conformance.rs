@@ -17,12 +17,14 @@
 //! A backend that survives the end of its process also passes [`backend_survives`]. The suites cannot see what it does
 //! when its disk fails or fills: that remains for its own tests.
 
+mod evolution;
 mod model;
 mod rules;
 mod snapshots;
 
 use std::fmt::Display;
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::backend::StateBackend;
 use crate::snapshot::SnapshotStore;
@@ -80,6 +82,11 @@ pub fn backend<B: StateBackend>(make: impl Fn() -> B, folder: &Path) {
     for seed in 1..=8 {
         model::random(&make, folder, seed);
     }
+    let shared = || Arc::new(make()) as Arc<dyn StateBackend>;
+    for seed in 1..=8 {
+        evolution::random(shared, seed);
+    }
+    evolution::migrations_run_once(&shared());
 }
 
 /// Checks that what a backend has flushed is there when it is opened again.

@@ -1,9 +1,14 @@
 //! Declaring the state of an operator.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::codec::{StateKey, StateValue};
+use serde::de::DeserializeOwned;
+
+use crate::StoreId;
+use crate::codec::{Migrations, StateKey, StateValue, TableCodec};
+use crate::error::Result;
 use crate::handle::{List, Map, Timers, Value};
 use crate::schema::{StoreSchema, TableKind, TableSchema, TypeTag};
 use crate::table::cells::{Cells, StateField};
@@ -11,9 +16,11 @@ use crate::table::timers::{TimerTable, Timers as TimersOf};
 use crate::table::values::{Hasher, Values};
 use crate::table::{Setup, Table};
 use crate::ttl::{TimeDomain, Ttl};
-use crate::{StoreId, TableId};
 
-pub(crate) type MakeTable<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn Table<K>> + Send + Sync>;
+/// Makes the tables of a state, one for each key group.
+pub(crate) type MakeTable<K> = Box<dyn Fn(Setup, Hasher<K>) -> Box<dyn Table<K>>>;
+/// What makes them, once it is known what is stored: the operator, the type of its keys, the state in the catalogue.
+pub(crate) type PrepareTable<K> = Box<dyn Fn(&str, &TypeTag, &TableSchema) -> Result<MakeTable<K>> + Send + Sync>;
 pub(crate) type MakeTimers<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn TimerTable<K>> + Send + Sync>;
 
 /// The state of one operator, as a program declares it: named states, each with its types, for keys of type `K`.
@@ -42,7 +49,7 @@ pub(crate) type MakeTimers<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn TimerTab
 pub struct Declaration<K> {
     operator: String,
     key: TypeTag,
-    tables: Vec<(TableSchema, Option<MakeTable<K>>)>,
+    tables: Vec<(TableSchema, Option<PrepareTable<K>>)>,
     make_timers: Option<MakeTimers<K>>,
 }
 
@@ -52,6 +59,7 @@ pub struct StateOptions {
     ttl: Option<Ttl>,
     type_name: Option<String>,
     version: u32,
+    migrations: Migrations,
 }
 
 impl StateOptions {
@@ -68,13 +76,66 @@ impl StateOptions {
         Self { type_name: Some(name.into()), ..self }
     }
 
-    /// The version of the value's type, 0 unless said: a change tells that old values cannot be read any more.
+    /// The version of the value's type, 0 unless said: a change tells that values mean something else now, though
+    /// their fields may be the same. Values of other versions are read through [migrations](Self::migrate) only.
+    ///
+    /// A type that cannot be described whole, since its `Deserialize` does not tell, needs a version above 0.
     #[must_use]
     pub fn version(self, version: u32) -> Self {
         Self { version, ..self }
     }
 
-    fn tag<T: serde::de::DeserializeOwned>(&self) -> TypeTag {
+    /// Turns values that were stored in version `from` into those of the next version that has a migration, or of the
+    /// declared one. `Old` takes what was stored by the same rule as any other change of a type.
+    ///
+    /// ```
+    /// use firesteel_state::{Declaration, StateOptions, Value};
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// /// Version 0 counted in seconds, version 1 in milliseconds, version 2 keeps the longest visit, too.
+    /// #[derive(Clone, Serialize, Deserialize)]
+    /// struct Visits {
+    ///     total: u64,
+    ///     longest: u64,
+    /// }
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Total {
+    ///     total: u64,
+    /// }
+    ///
+    /// let options = StateOptions::default()
+    ///     .version(2)
+    ///     .migrate(0, |seconds: Total| Total { total: seconds.total * 1_000 })
+    ///     .migrate(1, |old: Total| Visits { total: old.total, longest: 0 });
+    /// let visits: Value<Visits> = Declaration::<String>::new("visits").value_with("visits", options);
+    /// # drop(visits);
+    /// ```
+    ///
+    /// Values are migrated as they are read, and stored in the declared version when they are written. A value that is
+    /// only read may be migrated again by the next read: the function depends on nothing but what it is given. What is
+    /// noted of a value besides (its TTL, whether it changed in an epoch) stays as it is.
+    #[must_use]
+    pub fn migrate<Old: DeserializeOwned + 'static, New: 'static>(
+        self,
+        from: u32,
+        migrate: impl Fn(Old) -> New + Send + Sync + 'static,
+    ) -> Self {
+        self.try_migrate(from, move |old| Ok::<_, Infallible>(migrate(old)))
+    }
+
+    /// As [`migrate`](Self::migrate), with a function that may refuse a value: the job stops then, with an error that
+    /// names its key.
+    #[must_use]
+    pub fn try_migrate<Old: DeserializeOwned + 'static, New: 'static, E: fmt::Display>(
+        self,
+        from: u32,
+        migrate: impl Fn(Old) -> Result<New, E> + Send + Sync + 'static,
+    ) -> Self {
+        Self { migrations: self.migrations.and(from, migrate), ..self }
+    }
+
+    fn tag<T: DeserializeOwned>(&self) -> TypeTag {
         let mut tag = TypeTag::of::<T>();
         if let Some(name) = &self.type_name {
             tag.name.clone_from(name);
@@ -96,6 +157,12 @@ impl<K: StateKey> Declaration<K> {
         self.operator = operator.into();
     }
 
+    /// The version of the keys' type, 0 unless said. Keys do not evolve; but a type that cannot be described whole needs
+    /// a version above 0.
+    pub fn key_version(&mut self, version: u32) {
+        self.key.version = version;
+    }
+
     /// The operator's name.
     #[must_use]
     pub fn operator(&self) -> &str {
@@ -108,11 +175,11 @@ impl<K: StateKey> Declaration<K> {
         kind: TableKind,
         value: TypeTag,
         field: Option<TypeTag>,
-        ttl: Option<Ttl>,
-        make: Option<MakeTable<K>>,
+        options: StateOptions,
+        make: Option<PrepareTable<K>>,
     ) -> usize {
-        // The number is given when the declaration meets what is stored.
-        let schema = TableSchema { id: TableId(0), name: name.to_owned(), kind, value, field, ttl };
+        let migrations = options.migrations.tags().cloned().collect();
+        let schema = TableSchema { field, ttl: options.ttl, migrations, ..TableSchema::new(name, kind, value) };
         self.tables.push((schema, make));
         self.tables.len() - 1
     }
@@ -124,9 +191,10 @@ impl<K: StateKey> Declaration<K> {
 
     /// Declares one value for each key, with options.
     pub fn value_with<V: StateValue>(&mut self, name: &str, options: StateOptions) -> Value<V> {
-        let make = |setup, hasher| Box::new(Values::<K, V>::new(setup, hasher)) as Box<dyn Table<K>>;
+        let make =
+            prepare::<K, V>(&options, |setup, hasher, codec| Box::new(Values::<K, V>::new(setup, hasher, codec)));
         let tag = options.tag::<V>();
-        Value::new(self.add(name, TableKind::Value, tag, None, options.ttl, Some(Arc::new(make))))
+        Value::new(self.add(name, TableKind::Value, tag, None, options, Some(make)))
     }
 
     /// Declares a list for each key.
@@ -136,9 +204,10 @@ impl<K: StateKey> Declaration<K> {
 
     /// Declares a list for each key, with options.
     pub fn list_with<V: StateValue>(&mut self, name: &str, options: StateOptions) -> List<V> {
-        let make = |setup, hasher| Box::new(Cells::<K, u64, V>::new(setup, hasher)) as Box<dyn Table<K>>;
+        let make =
+            prepare::<K, V>(&options, |setup, hasher, codec| Box::new(Cells::<K, u64, V>::new(setup, hasher, codec)));
         let tag = options.tag::<V>();
-        List::new(self.add(name, TableKind::List, tag, None, options.ttl, Some(Arc::new(make))))
+        List::new(self.add(name, TableKind::List, tag, None, options, Some(make)))
     }
 
     /// Declares a map for each key.
@@ -148,9 +217,10 @@ impl<K: StateKey> Declaration<K> {
 
     /// Declares a map for each key, with options.
     pub fn map_with<F: StateField, V: StateValue>(&mut self, name: &str, options: StateOptions) -> Map<F, V> {
-        let make = |setup, hasher| Box::new(Cells::<K, F, V>::new(setup, hasher)) as Box<dyn Table<K>>;
-        let tag = options.tag::<V>();
-        Map::new(self.add(name, TableKind::Map, tag, Some(TypeTag::of::<F>()), options.ttl, Some(Arc::new(make))))
+        let make =
+            prepare::<K, V>(&options, |setup, hasher, codec| Box::new(Cells::<K, F, V>::new(setup, hasher, codec)));
+        let (tag, field) = (options.tag::<V>(), TypeTag::of::<F>());
+        Map::new(self.add(name, TableKind::Map, tag, Some(field), options, Some(make)))
     }
 
     /// Declares timers in event time, which fire when the watermark reaches them.
@@ -175,7 +245,7 @@ impl<K: StateKey> Declaration<K> {
     {
         let make = |setup, hasher| Box::new(TimersOf::<K>::new(setup, hasher)) as Box<dyn TimerTable<K>>;
         self.make_timers = Some(Arc::new(make));
-        let at = self.add(name, TableKind::Timers(domain), TypeTag::of::<()>(), None, None, None);
+        let at = self.add(name, TableKind::Timers(domain), TypeTag::of::<()>(), None, StateOptions::default(), None);
         Timers::new(at, domain)
     }
 
@@ -191,9 +261,21 @@ impl<K: StateKey> Declaration<K> {
         }
     }
 
-    pub(crate) fn into_parts(self) -> (Vec<Option<MakeTable<K>>>, Option<MakeTimers<K>>) {
+    pub(crate) fn into_parts(self) -> (Vec<Option<PrepareTable<K>>>, Option<MakeTimers<K>>) {
         (self.tables.into_iter().map(|(_, make)| make).collect(), self.make_timers)
     }
+}
+
+/// What makes the tables of a state of `V`, with one codec for all key groups.
+fn prepare<K: StateKey, V: StateValue>(
+    options: &StateOptions,
+    make: fn(Setup, Hasher<K>, Arc<TableCodec<V>>) -> Box<dyn Table<K>>,
+) -> PrepareTable<K> {
+    let migrations = options.migrations.clone();
+    Box::new(move |operator, key, stored| {
+        let codec = Arc::new(TableCodec::new(operator, key, stored, &migrations)?);
+        Ok(Box::new(move |setup, hasher| make(setup, hasher, codec.clone())))
+    })
 }
 
 impl<K> fmt::Debug for Declaration<K> {

@@ -149,6 +149,21 @@ pub enum StateError {
         /// What would have been in turn.
         reason: String,
     },
+    /// A value that was stored under an earlier type cannot be turned into one of the declared type.
+    #[error(
+        "FS-T015: cannot turn the value of key {key} in state {state}, stored as {stored}, into one of the declared \
+         type: {reason}; go back to the program that wrote it, or declare a type or migration that takes it"
+    )]
+    Evolve {
+        /// The state, as `operator/name`.
+        state: String,
+        /// The key, and the position or field if it is a list or map.
+        key: String,
+        /// The type under which it is stored, with its version.
+        stored: String,
+        /// What does not fit.
+        reason: String,
+    },
 }
 
 impl From<DiskError> for StateError {
@@ -214,6 +229,7 @@ mod tests {
             StateError::Gap { place: "a".into(), expected: 1, found: "2".into() },
             StateError::Backend { backend: "a".into(), action: "b".into(), class: Class::Fatal, source: "c".into() },
             StateError::OutOfTurn { what: "a".into(), reason: "b".into() },
+            StateError::Evolve { state: "a".into(), key: "b".into(), stored: "c".into(), reason: "d".into() },
         ];
         for (error, number) in errors.iter().zip(1..) {
             assert_eq!(error.code(), format!("FS-T{number:03}"), "{error}");

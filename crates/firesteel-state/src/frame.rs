@@ -324,6 +324,13 @@ impl FrameWriter {
         self.entries == 0
     }
 
+    /// The frame, with the changes of another one of its shard behind its own.
+    pub(crate) fn append(mut self, frame: &Frame) -> Frame {
+        self.end_table();
+        self.bytes.extend_from_slice(&frame.bytes);
+        Frame { shard: frame.shard, entries: self.entries + frame.entries, bytes: self.bytes }
+    }
+
     /// The frame.
     #[must_use]
     pub fn finish(mut self, shard: Shard) -> Frame {

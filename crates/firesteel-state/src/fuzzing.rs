@@ -9,6 +9,7 @@ use crate::backend::decode_memory_snapshot;
 use crate::changelog::{decode_payload, look_through};
 use crate::frame::{Frame, Shard, StoreId};
 use crate::key_group::KeyGroup;
+use crate::schema::evolution::read_evolved;
 use crate::snapshot::decode_manifest;
 
 /// The bytes of a frame.
@@ -37,6 +38,16 @@ pub fn segment(bytes: &[u8]) {
 /// The body of a manifest.
 pub fn manifest(bytes: &[u8]) {
     decode_manifest(bytes);
+}
+
+/// Values of earlier types, read as other ones: a shape, a line feed, and bytes of it.
+pub fn evolved(bytes: &[u8]) {
+    let mut parts = bytes.splitn(2, |byte| *byte == b'\n');
+    let (Some(shape), Some(value)) = (parts.next(), parts.next()) else { return };
+    if let Ok(shape) = std::str::from_utf8(shape) {
+        // Refusing the bytes is as good as taking them.
+        _ = read_evolved(shape, value);
+    }
 }
 
 /// The snapshot of the memory backend.
@@ -120,6 +131,19 @@ mod tests {
         let backend = MemoryBackend::new();
         backend.apply(1, &[image]).unwrap();
         backend.snapshot(&folder.path().join("memory")).unwrap();
+        let shapes = [
+            "{street: str, zip: u32, floor: i8, kinds: [<A|B: (u8, u16)|C: {x: f32}>], by: [str: ?u8]}",
+            "Tree{value: u32, children: [Tree…], name: str}",
+            "{a: (u8, i16, ?[u64]), b: bytes, c: char, d: time}",
+        ];
+        for shape in shapes {
+            let value = [4, b'M', b'a', b'i', b'n', 0xB9, 0x60, 0xFE, 2, 1, 7, 8, 0, 1, 1, b'k', 1, 9];
+            smoke(
+                evolved,
+                &[[shape.as_bytes(), b"\n", &value].concat(), [shape.as_bytes(), b"\n\x01\x01\x01\0\0\0"].concat()],
+            );
+        }
+
         smoke(memory_snapshot, &[std::fs::read(folder.path().join("memory/state.mem")).unwrap()]);
     }
 }

@@ -1,6 +1,6 @@
 //! The state of one operator in one key group.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::context::KeyContext;
 use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, TableId};
 use crate::handle::Fired;
+use crate::schema::OlderValues;
 use crate::table::timers::TimerTable;
 use crate::table::{Setup, Stamps, Table};
 use crate::ttl::{TimeDomain, Times};
@@ -38,6 +39,8 @@ pub struct GroupState<K> {
     tables: Vec<Option<Box<dyn Table<K>>>>,
     /// The number of each declared state.
     ids: Arc<[TableId]>,
+    /// The numbers of the types that each had before.
+    older: Arc<[Vec<TableId>]>,
     timers: [Option<Box<dyn TimerTable<K>>>; 2],
     batch: Option<u64>,
     attempt: u64,
@@ -70,6 +73,7 @@ impl<K: StateKey> GroupState<K> {
             setup,
             tables,
             ids,
+            older: Arc::new([]),
             timers,
             batch: None,
             attempt: 1,
@@ -79,6 +83,35 @@ impl<K: StateKey> GroupState<K> {
             epoch: 0,
             reservation,
         }
+    }
+
+    /// Tells under which numbers each state has values of earlier types.
+    pub(crate) fn set_older(&mut self, older: Arc<[Vec<TableId>]>) {
+        self.older = older;
+    }
+
+    /// The place of the declared state whose values stand under this number.
+    fn at(&self, number: TableId) -> Option<usize> {
+        let now = self.ids.iter().position(|id| *id == number);
+        now.or_else(|| self.older.iter().position(|older| older.contains(&number)))
+    }
+
+    /// Counts the values that the backend holds under earlier types, and that nothing has replaced since.
+    pub(crate) fn count_older(&self, found: &mut [OlderValues]) -> Result<()> {
+        let Some(backend) = &self.setup.backend else { return Ok(()) };
+        if self.older.iter().all(Vec::is_empty) {
+            return Ok(());
+        }
+        let unapplied = self.unapplied()?;
+        let replaced: HashSet<(TableId, &[u8])> =
+            unapplied.changes().map(|change| (change.table, change.key)).collect();
+        for older in found {
+            backend.scan(self.setup.shard, older.number, &[], &mut |key, _| {
+                older.count += u64::from(!replaced.contains(&(older.number, key)));
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     pub(crate) const fn stamps(&self) -> Stamps {
@@ -261,7 +294,8 @@ impl<K: StateKey> GroupState<K> {
         }
         let mut entries = BTreeMap::new();
         if let Some(backend) = &self.setup.backend {
-            for &table in self.ids.iter().chain(&[TableId::EVENT_TIMERS, TableId::PROCESSING_TIMERS]) {
+            let numbers = self.ids.iter().chain(self.older.iter().flatten());
+            for &table in numbers.chain(&[TableId::EVENT_TIMERS, TableId::PROCESSING_TIMERS]) {
                 backend.scan(self.setup.shard, table, &[], &mut |key, value| {
                     entries.insert((table, key.to_vec()), value.to_vec());
                     Ok(())
@@ -307,10 +341,7 @@ impl<K: StateKey> GroupState<K> {
                 TableId::EVENT_TIMERS => self.timers[0].as_mut().map(|table| &mut **table as &mut dyn Table<K>),
                 TableId::PROCESSING_TIMERS => self.timers[1].as_mut().map(|table| &mut **table as &mut dyn Table<K>),
                 _ if self.setup.backend.is_some() => None,
-                id => {
-                    let at = self.ids.iter().position(|other| *other == id);
-                    at.and_then(|at| self.tables[at].as_mut()).map(|table| &mut **table)
-                }
+                id => self.at(id).and_then(|at| self.tables[at].as_mut()).map(|table| &mut **table),
             };
             // State that was dropped from the program is passed over.
             if let Some(table) = table {
@@ -336,7 +367,10 @@ impl<K: StateKey> GroupState<K> {
                 })?;
             }
         }
-        self.all().for_each(|table| table.set_complete(false));
+        for table in self.all() {
+            table.set_complete(false);
+            table.open_older()?;
+        }
         self.epoch = marker;
         self.account();
         Ok(())

@@ -51,7 +51,7 @@ pub use backend::{BackendMetrics, MemoryBackend, OpenBackend, StateBackend};
 pub use budget::{MemoryBudget, Reservation};
 pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochLog, EpochRecord};
 pub use changes::Changes;
-pub use codec::{StateKey, StateValue};
+pub use codec::{Migrations, StateKey, StateValue, TableCodec};
 pub use context::KeyContext;
 pub use cursor::Cursor;
 pub use declaration::{Declaration, StateOptions};
@@ -61,7 +61,9 @@ pub use group::GroupState;
 pub use handle::{Fired, List, Map, Timers, Value};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 pub use lock::CheckpointLock;
-pub use schema::{Catalog, Comparison, JobDescription, StoreSchema, TableKind, TableSchema, TypeTag};
+pub use schema::{
+    Catalog, Comparison, Evolution, JobDescription, OlderValues, StoreSchema, TableKind, TableSchema, TypeTag,
+};
 pub use snapshot::{FolderStore, Manifest, SnapshotStore, Snapshots};
 pub use store::{KeyedStore, StateStore, StoreSetup};
 pub use table::cells::StateField;

@@ -17,7 +17,8 @@
 //! assert!(!comparison.fits());
 //! assert_eq!(
 //!     comparison.to_string(),
-//!     "  differs: velocity/total: value of u64, but value of f64 is stored\n  new:     velocity/recent: list of u64\n",
+//!     "  differs: velocity/total: value of u64, but value of f64 is stored: f64 does not fit u64; keep the old type there, \
+//!      or raise .version() and add .migrate() from the stored one\n  new:     velocity/recent: list of u64\n",
 //! );
 //! # Ok::<(), firesteel_state::StateError>(())
 //! ```
@@ -25,6 +26,8 @@
 mod catalog;
 mod comparison;
 mod description;
+pub(crate) mod evolution;
+mod older;
 mod shape;
 mod tag;
 
@@ -35,6 +38,9 @@ use serde::{Deserialize, Serialize};
 pub use self::catalog::Catalog;
 pub use self::comparison::Comparison;
 pub use self::description::JobDescription;
+pub use self::evolution::Evolution;
+pub use self::older::OlderValues;
+pub use self::shape::{Field, NoShape, Plain, Shape};
 pub use self::tag::TypeTag;
 use crate::frame::{StoreId, TableId};
 use crate::ttl::{TimeDomain, Ttl};
@@ -67,6 +73,22 @@ pub struct TableSchema {
     pub field: Option<TypeTag>,
     /// How long values live. Whether there is a limit is part of the format, what it is is not.
     pub ttl: Option<Ttl>,
+    /// The types that its values had before, oldest first: values that have not been written since are stored under
+    /// their numbers. Known only of what is stored.
+    #[serde(default)]
+    pub earlier: Vec<Earlier>,
+    /// The types that its migrations take, with the versions they come from. Known only of what is declared.
+    #[serde(default)]
+    pub migrations: Vec<TypeTag>,
+}
+
+/// A type that the values of a state had before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// The number under which those values are stored.
+    pub id: TableId,
+    /// Their type.
+    pub value: TypeTag,
 }
 
 impl fmt::Display for TableSchema {
@@ -86,14 +108,24 @@ impl fmt::Display for TableSchema {
 }
 
 impl TableSchema {
+    /// A state of this name, kind and type, without anything else.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: TableKind, value: TypeTag) -> Self {
+        // The number is given when the declaration meets what is stored.
+        let (id, name) = (TableId(0), name.into());
+        Self { id, name, kind, value, field: None, ttl: None, earlier: vec![], migrations: vec![] }
+    }
+
+    /// The numbers under which values may be stored: that of the type they have now, then those of earlier ones, the
+    /// newest first.
+    pub fn numbers(&self) -> impl Iterator<Item = TableId> + Clone {
+        std::iter::once(self.id).chain(self.earlier.iter().rev().map(|earlier| earlier.id))
+    }
+
     /// Whether what is stored under `self` can be read as `declared`.
     #[must_use]
     pub fn reads_as(&self, declared: &Self) -> bool {
-        self.kind == declared.kind
-            && self.value == declared.value
-            && self.field == declared.field
-            && self.ttl.is_some() == declared.ttl.is_some()
-            && self.ttl.map(|ttl| ttl.domain()) == declared.ttl.map(|ttl| ttl.domain())
+        self.evolution(declared).is_allowed()
     }
 }
 

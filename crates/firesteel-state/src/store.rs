@@ -14,7 +14,7 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, Shard, TableId};
 use crate::group::GroupState;
 use crate::key_group::{KeyGroup, KeyGroupRange, KeyGroups};
-use crate::schema::{Catalog, StoreSchema};
+use crate::schema::{Catalog, Evolution, OlderValues, StoreSchema};
 use crate::table::Setup;
 use crate::table::values::Hasher;
 use crate::ttl::{TimeDomain, Times};
@@ -87,6 +87,16 @@ impl<K: StateKey> KeyedStore<K> {
         let Some(schema) = known.filter(|_| comparison.fits() && comparison.new_states().is_empty()).cloned() else {
             return Err(StateError::Mismatch { report: comparison.to_string() });
         };
+        for table in &declared.tables {
+            let known = schema.tables.iter().find(|known| known.name == table.name);
+            // Under the number of the declared type there is nothing else.
+            if let Some(known) = known.filter(|known| known.value.evolution(&table.value) != Evolution::Same) {
+                let path = format!("{}/{}", declared.operator, table.name);
+                let way_out = "open it with the catalogue that Catalog::with makes of the stored one";
+                let report = format!("  differs: {path}: {table}, but {known} is stored: {way_out}\n");
+                return Err(StateError::Mismatch { report });
+            }
+        }
         // The numbers in the order of the declaration.
         let number = |name: &str| {
             let found = schema.tables.iter().find(|table| table.name == name);
@@ -95,7 +105,20 @@ impl<K: StateKey> KeyedStore<K> {
         let ids: Arc<[TableId]> = declared.tables.iter().map(|table| number(&table.name)).collect();
         let hasher: Hasher<K> = Arc::new(hash);
         let operator: Arc<str> = declared.operator.as_str().into();
-        let (makers, make_timers) = declaration.into_parts();
+        let (prepare, make_timers) = declaration.into_parts();
+        let mut makers = Vec::with_capacity(prepare.len());
+        for (prepare, table) in prepare.iter().zip(&declared.tables) {
+            let known = schema.tables.iter().find(|known| known.name == table.name);
+            makers.push(match (prepare, known) {
+                (Some(prepare), Some(known)) => Some(prepare(&operator, &schema.key, known)?),
+                _ => None,
+            });
+        }
+        let numbers = |name: &str| {
+            let found = schema.tables.iter().find(|table| table.name == name);
+            found.map_or_else(Vec::new, |table| table.numbers().skip(1).collect())
+        };
+        let older: Arc<[Vec<TableId>]> = declared.tables.iter().map(|table| numbers(&table.name)).collect();
         let key_groups = setup.catalog.groups();
         if let Some(backend) = &setup.backend {
             backend.declare(&schema);
@@ -110,6 +133,7 @@ impl<K: StateKey> KeyedStore<K> {
                 table,
                 ttl,
                 backend: setup.backend.clone(),
+                older: vec![],
             };
             let tables = (makers.iter().zip(&declared.tables).zip(ids.iter()))
                 .map(|((make, table), id)| Some(make.as_ref()?(place(&table.name, *id, table.ttl), hasher.clone())))
@@ -118,6 +142,7 @@ impl<K: StateKey> KeyedStore<K> {
                 .map(|id| Some(make_timers.as_ref()?(place("timers", id, None), hasher.clone())));
             let whole = place("*", TableId::RESERVED, None);
             let mut state = GroupState::new(operator.clone(), whole, tables, ids.clone(), timers, share.reserve());
+            state.set_older(older.clone());
             state.open_backend()?;
             groups.push(Mutex::new(state));
         }
@@ -237,6 +262,15 @@ pub trait StateStore: Send + Sync {
     /// budget is free. `false` if the budget is still exceeded: only an early end of the epoch helps then.
     fn relieve(&self) -> bool;
 
+    /// How many values are still stored under earlier types, for each state and type that has any. What is in memory
+    /// has the declared type; what a backend holds is counted by reading it, which takes as long as that.
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    fn older_values(&self) -> Result<Vec<OlderValues>> {
+        Ok(vec![])
+    }
+
     /// When the first timer of the domain fires, whatever its key.
     fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp>;
 
@@ -310,6 +344,15 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
             share += 0.25;
         }
         !self.budget.is_exceeded()
+    }
+
+    fn older_values(&self) -> Result<Vec<OlderValues>> {
+        let mut found = OlderValues::none(&self.schema);
+        for group in &self.groups {
+            group.lock().count_older(&mut found)?;
+        }
+        found.retain(|older| older.count > 0);
+        Ok(found)
     }
 
     fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp> {

@@ -24,9 +24,9 @@ use std::sync::Arc;
 
 use firesteel_window::Timestamp;
 
-use crate::backend::StateBackend;
+use crate::backend::{StateBackend, holds};
 use crate::changes::Changes;
-use crate::codec;
+use crate::codec::{self, StateValue, TableCodec};
 use crate::error::{Result, StateError};
 use crate::frame::{Change, FrameWriter, Sections, Shard, TableId};
 use crate::ttl::{Times, Ttl};
@@ -52,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) ttl: Option<Ttl>,
     /// Whom to ask for what is not here; nobody if everything always is.
     pub(crate) backend: Option<Arc<dyn StateBackend>>,
+    /// The numbers of earlier types under which the backend holds something in this key group, the newest first.
+    pub(crate) older: Vec<TableId>,
 }
 
 impl Setup {
@@ -79,15 +81,36 @@ impl Setup {
         codec::encode(value, out)
     }
 
-    /// A stored value and the time of its last touch.
+    /// The value that is stored under a number of the state, and the time of its last touch.
     #[inline]
-    pub(crate) fn decode_value<V: serde::de::DeserializeOwned>(&self, bytes: &[u8]) -> Result<(Timestamp, V)> {
+    pub(crate) fn decode_value<V: StateValue>(
+        &self,
+        codec: &TableCodec<V>,
+        table: TableId,
+        key: &[u8],
+        bytes: &[u8],
+    ) -> Result<(Timestamp, V)> {
         let (touched, bytes) = match (&self.ttl, bytes.split_first_chunk()) {
             (None, _) => (Timestamp::EPOCH, bytes),
             (Some(_), Some((touched, rest))) => (Timestamp::from_micros(i64::from_le_bytes(*touched)), rest),
             (Some(_), None) => return Err(self.undecodable(postcard::Error::DeserializeUnexpectedEnd)),
         };
-        Ok((touched, codec::decode(bytes).map_err(|source| self.undecodable(source))?))
+        if table == self.table {
+            return Ok((touched, codec::decode(bytes).map_err(|source| self.undecodable(source))?));
+        }
+        Ok((touched, codec.decode(table, key, bytes)?))
+    }
+
+    /// Finds out under which of these numbers the backend holds something.
+    pub(crate) fn find_older(&mut self, numbers: impl Iterator<Item = TableId>) -> Result<()> {
+        let Some(backend) = &self.backend else { return Ok(()) };
+        self.older.clear();
+        for number in numbers {
+            if holds(&**backend, self.shard, number)? {
+                self.older.push(number);
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn expired(&self, touched: Timestamp, times: &Times) -> bool {
@@ -160,6 +183,11 @@ pub(crate) trait Table<K>: Any + Send {
 
     /// How many values are here, removals included.
     fn len(&self) -> usize;
+
+    /// Finds out under which numbers of earlier types the backend holds something.
+    fn open_older(&mut self) -> Result<()> {
+        Ok(())
+    }
 
     /// Whether everything that exists is here.
     fn is_complete(&self) -> bool;

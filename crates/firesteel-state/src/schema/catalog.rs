@@ -4,7 +4,7 @@ use firesteel_window::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::comparison::Comparison;
-use super::{StoreSchema, TableSchema};
+use super::{Earlier, Evolution, StoreSchema, TableSchema};
 use crate::error::{Result, StateError};
 use crate::frame::{StoreId, TableId};
 use crate::key_group::KeyGroups;
@@ -13,7 +13,7 @@ use crate::key_group::KeyGroups;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
     groups: KeyGroups,
-    stores: Vec<StoreSchema>,
+    pub(super) stores: Vec<StoreSchema>,
     /// The number that the next new operator gets.
     next_store: u16,
 }
@@ -72,11 +72,17 @@ impl Catalog {
             let mut tables = Vec::new();
             for table in &store.tables {
                 let same = |other: &&TableSchema| other.name == table.name;
-                let id = match known.and_then(|known| known.tables.iter().find(same)) {
-                    Some(known) => known.id,
-                    None => TableId(number(&mut next_table, TableId::RESERVED.0, &store.operator)?),
+                let known = known.and_then(|known| known.tables.iter().find(same));
+                let mut earlier = known.map_or_else(Vec::new, |known| known.earlier.clone());
+                let id = match known {
+                    Some(known) if known.value.evolution(&table.value) == Evolution::Same => known.id,
+                    // Values of another type get another number, so that it tells of what type they are.
+                    known => {
+                        earlier.extend(known.map(|known| Earlier { id: known.id, value: known.value.clone() }));
+                        TableId(number(&mut next_table, TableId::RESERVED.0, &store.operator)?)
+                    }
                 };
-                tables.push(TableSchema { id, ..table.clone() });
+                tables.push(TableSchema { id, earlier, migrations: vec![], ..table.clone() });
             }
             next.stores.push(StoreSchema { id, tables, next_table, ..store.clone() });
         }

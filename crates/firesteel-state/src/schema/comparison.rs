@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::StoreSchema;
+use super::{Evolution, StoreSchema};
 
 /// What becomes of stored state under a changed program.
 ///
@@ -22,17 +22,23 @@ impl Comparison {
         for store in declared {
             let known = stored.iter().find(|known| known.operator == store.operator);
             if let Some(known) = known
-                && known.key != store.key
+                && let Evolution::Refused { reason } = known.key.key_evolution(&store.key)
             {
-                let (now, then) = (&store.key, &known.key);
-                comparison.differs.push(format!("{}: keys of {now}, but keys of {then} are stored", store.operator));
+                comparison.differs.push(format!("{}: {reason}", store.operator));
             }
             for table in &store.tables {
                 let path = format!("{}/{}", store.operator, table.name);
                 match known.and_then(|known| known.tables.iter().find(|other| other.name == table.name)) {
                     None => comparison.new.push(format!("{path}: {table}")),
-                    Some(then) if then.reads_as(table) => comparison.kept.push(format!("{path}: {table}")),
-                    Some(then) => comparison.differs.push(format!("{path}: {table}, but {then} is stored")),
+                    Some(then) => match then.evolution(table) {
+                        Evolution::Same => comparison.kept.push(format!("{path}: {table}")),
+                        Evolution::Evolves { changes } => {
+                            comparison.kept.push(format!("{path}: {table}; evolves: {}", changes.join(", ")));
+                        }
+                        Evolution::Refused { reason } => {
+                            comparison.differs.push(format!("{path}: {table}, but {then} is stored: {reason}"));
+                        }
+                    },
                 }
             }
         }

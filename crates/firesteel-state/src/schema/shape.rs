@@ -4,19 +4,25 @@
 //! one. The shape makes such a change visible: a deserializer that has no data notes what it is asked for and answers
 //! with zeros and empty collections. It does so again until each variant of each enum has had its turn.
 //!
-//! Of a collection it tells the type of the elements. A type whose `Deserialize` refuses zeros (a date read from text,
-//! say) is described up to there. How a shape reads is in `docs/formats.md`.
+//! Then it asks once more for each struct, by the names of its fields: what may be missing has a default, and what is
+//! there twice has two names.
+//!
+//! Of a collection it tells the type of the elements. A type whose `Deserialize` refuses zeros, and whatever
+//! else it is offered, is described up to there. How a shape reads is in `docs/formats.md`.
 
+mod names;
+mod parsed;
 mod probe;
 
 use std::fmt::{self, Write};
 
 use serde::de::DeserializeOwned;
 
+pub use self::parsed::{Field, NoShape, Plain, Shape};
 use self::probe::{Probe, Walk};
 
 /// Beyond this many bytes, no more is described.
-const LONGEST: usize = 4_000;
+const LONGEST: usize = 16_000;
 /// So often a type is asked, at most.
 const RUNS: usize = 1_000;
 
@@ -32,6 +38,7 @@ pub(super) fn of<T: DeserializeOwned>() -> String {
             break;
         }
     }
+    names::find::<T>(&mut root);
     let mut shape = root.to_string();
     if shape.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|at| shape.is_char_boundary(*at)).unwrap_or(0);
@@ -47,12 +54,13 @@ enum Node {
     /// Not asked for yet, or never reached.
     #[default]
     Unseen,
-    Plain(&'static str),
+    /// By its name, and which of the small values it took.
+    Plain(&'static str, usize),
     Option(Box<Choice>),
     Sequence(Box<Node>),
     Map(Box<(Node, Choice)>),
     Tuple(Vec<Node>),
-    Struct(&'static str, Vec<(&'static str, Node)>),
+    Struct(&'static str, Vec<(Names, Node)>),
     Enum(&'static str, Vec<(&'static str, Choice)>),
     /// No contents: those of a variant that has none.
     Nothing,
@@ -60,10 +68,28 @@ enum Node {
     Again(&'static str),
 }
 
+/// What a field of a struct is called.
+#[derive(Debug)]
+struct Names {
+    name: &'static str,
+    /// Under which it is read, too.
+    aliases: Vec<&'static str>,
+    /// Whether a value without it can be read.
+    optional: bool,
+}
+
+impl Names {
+    const fn one(name: &'static str) -> Self {
+        Self { name, aliases: Vec::new(), optional: false }
+    }
+}
+
 /// One way in which a value may go on.
 #[derive(Debug, Default)]
 struct Choice {
     node: Node,
+    /// There is no such way: a variant that is another name of one before it.
+    invalid: bool,
     /// Nothing more can be found out about it.
     settled: bool,
     /// The type took it, the last time it was tried.
@@ -86,7 +112,7 @@ impl Node {
     fn is_open(&self) -> bool {
         let open = |choice: &Choice| !choice.settled || choice.node.is_open();
         match self {
-            Self::Unseen | Self::Plain(_) | Self::Nothing | Self::Again(_) => false,
+            Self::Unseen | Self::Plain(..) | Self::Nothing | Self::Again(_) => false,
             Self::Option(some) => open(some),
             Self::Sequence(element) => element.is_open(),
             Self::Map(entry) => entry.0.is_open() || open(&entry.1),
@@ -99,7 +125,7 @@ impl Node {
     /// Whether a type of this name is said to be contained again.
     fn repeats(&self, name: &str) -> bool {
         match self {
-            Self::Unseen | Self::Plain(_) | Self::Nothing => false,
+            Self::Unseen | Self::Plain(..) | Self::Nothing => false,
             Self::Again(again) => *again == name,
             Self::Option(some) => some.node.repeats(name),
             Self::Sequence(element) => element.repeats(name),
@@ -115,7 +141,7 @@ impl fmt::Display for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unseen => f.write_char('…'),
-            Self::Plain(name) => f.write_str(name),
+            Self::Plain(name, _) => f.write_str(name),
             Self::Option(some) => write!(f, "?{}", some.node),
             Self::Sequence(element) => write!(f, "[{element}]"),
             Self::Map(entry) => write!(f, "[{}: {}]", entry.0, entry.1.node),
@@ -129,11 +155,15 @@ impl fmt::Display for Node {
             Self::Struct(name, fields) => {
                 let name = if fields.iter().any(|(_, field)| field.repeats(name)) { name } else { "" };
                 write!(f, "{name}{{")?;
-                for (at, (field, node)) in fields.iter().enumerate() {
-                    write!(f, "{}{field}: {node}", if at == 0 { "" } else { ", " })?;
+                for (at, (names, node)) in fields.iter().enumerate() {
+                    write!(f, "{}{}", if at == 0 { "" } else { ", " }, names.name)?;
+                    names.aliases.iter().try_for_each(|alias| write!(f, "/{alias}"))?;
+                    write!(f, "{}: {node}", if names.optional { "=" } else { "" })?;
                 }
                 f.write_char('}')
             }
+            // Which names are those of one variant cannot be found out.
+            Self::Enum(_, variants) if variants.iter().any(|(_, variant)| variant.invalid) => f.write_char('…'),
             Self::Enum(name, variants) => {
                 let name = if variants.iter().any(|(_, variant)| variant.node.repeats(name)) { name } else { "" };
                 write!(f, "{name}<")?;

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::shape;
+use super::shape::{self, Shape};
 
 /// A type's name, version and shape.
 ///
@@ -38,7 +38,10 @@ impl fmt::Display for TypeTag {
         }
         // Behind the name of a type that contains itself, too.
         if self.shape.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_').starts_with(['{', '<']) {
-            write!(f, " {}", self.shape)?;
+            match self.shape.parse::<Shape>() {
+                Ok(shape) => write!(f, " {shape}")?,
+                Err(_) => write!(f, " {}", self.shape)?,
+            }
         }
         Ok(())
     }

@@ -1,12 +1,13 @@
 //! From snapshots and the changelog back to state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
-use crate::backend::StateBackend;
+use crate::backend::{StateBackend, holds};
 use crate::changelog::{EpochLog, EpochRecord};
 use crate::error::{Result, StateError};
 use crate::faults::fail_point;
-use crate::frame::{Frame, Shard};
+use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
 use crate::parallel;
 use crate::store::StateStore;
 
@@ -155,6 +156,64 @@ fn reaches(snapshots: &Snapshots, log: &dyn EpochLog, newest: Option<u64>) -> Re
     }
 }
 
+/// The numbers under which a backend may hold values of earlier types.
+///
+/// A job that holds its state in memory reads values of earlier types when it starts, and its changes do not say that
+/// these are gone. An image from before may still have them.
+struct Older {
+    /// By the number of the type that values have now.
+    numbers: BTreeMap<(StoreId, TableId), Vec<TableId>>,
+    /// Where there are any.
+    held: OnceLock<BTreeSet<(Shard, TableId)>>,
+}
+
+impl Older {
+    /// The frames, with what they change removed from under earlier numbers first; `None` if there is nothing.
+    fn without(&self, backend: &dyn StateBackend, frames: &[Frame]) -> Result<Option<Vec<Frame>>> {
+        if self.numbers.is_empty() {
+            return Ok(None);
+        }
+        let held = match self.held.get() {
+            Some(held) => held,
+            None => {
+                let found = self.find(backend)?;
+                self.held.get_or_init(|| found)
+            }
+        };
+        if held.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(frames.iter().map(|frame| self.extend(held, frame)).collect()))
+    }
+
+    /// All images have been applied by now.
+    fn find(&self, backend: &dyn StateBackend) -> Result<BTreeSet<(Shard, TableId)>> {
+        let mut found = BTreeSet::new();
+        for (shard, _) in backend.shards()? {
+            for ((store, _), numbers) in &self.numbers {
+                for number in numbers.iter().filter(|_| *store == shard.store) {
+                    if holds(backend, shard, *number)? {
+                        found.insert((shard, *number));
+                    }
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn extend(&self, held: &BTreeSet<(Shard, TableId)>, frame: &Frame) -> Frame {
+        let shard = frame.shard();
+        let mut out = FrameWriter::new();
+        for ((_, now), numbers) in self.numbers.iter().filter(|((store, _), _)| *store == shard.store) {
+            for number in numbers.iter().filter(|number| held.contains(&(shard, **number))) {
+                out.begin_table(*number);
+                frame.changes().filter(|change| change.table == *now).for_each(|change| out.remove(change.key));
+            }
+        }
+        out.append(frame)
+    }
+}
+
 impl Recovery<'_> {
     /// The snapshot that is gone on from, if any.
     #[must_use]
@@ -185,6 +244,23 @@ impl Recovery<'_> {
         let last = self.last;
         let records = self.log.records_from(self.first);
         records.take_while(move |record| !matches!(record, Ok(record) if record.epoch > last))
+    }
+
+    /// The numbers of earlier types, as the snapshots' catalogues have them.
+    fn older_numbers(&self) -> Result<BTreeMap<(StoreId, TableId), Vec<TableId>>> {
+        let mut numbers: BTreeMap<_, Vec<TableId>> = BTreeMap::new();
+        // One that cannot be read says nothing: what was written under its numbers has been refused already.
+        for manifest in self.snapshots.list()?.into_iter().filter_map(|id| self.snapshots.manifest(id).ok()) {
+            for store in manifest.catalog.stores() {
+                for table in store.tables.iter().filter(|table| !table.earlier.is_empty()) {
+                    let known = numbers.entry((store.id, table.id)).or_default();
+                    known.extend(table.earlier.iter().map(|earlier| earlier.id));
+                    known.sort_unstable();
+                    known.dedup();
+                }
+            }
+        }
+        Ok(numbers)
     }
 
     fn through(&self, shard: Shard) -> u64 {
@@ -253,7 +329,12 @@ impl Recovery<'_> {
             }
             Ok(())
         };
+        let older = Older { numbers: self.older_numbers()?, held: OnceLock::new() };
+        let change = |epoch: u64, frames: &[Frame]| match older.without(backend, frames)? {
+            Some(frames) => backend.apply(epoch, &frames),
+            None => backend.apply(epoch, frames),
+        };
         // Much in one call costs a backend less than a little in each of many.
-        self.replay_at_once(image, |epoch, frames| backend.apply(epoch, frames), self.snapshots.threads)
+        self.replay_at_once(image, change, self.snapshots.threads)
     }
 }

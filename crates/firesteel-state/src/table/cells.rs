@@ -5,6 +5,8 @@
 mod cell;
 mod table;
 
+use std::sync::Arc;
+
 use firesteel_window::Timestamp;
 
 use self::cell::{Cell, Field};
@@ -13,7 +15,7 @@ use super::slots::Slots;
 use super::values::Hasher;
 use super::{Setup, Stamps};
 use crate::changes::Changes;
-use crate::codec::{self, StateKey, StateValue};
+use crate::codec::{self, StateKey, StateValue, TableCodec};
 use crate::error::Result;
 use crate::frame::FrameWriter;
 use crate::ttl::Times;
@@ -28,6 +30,7 @@ impl<T: Clone + Ord + serde::Serialize + serde::de::DeserializeOwned + Send + 's
 /// The fields of one state in one key group.
 pub(crate) struct Cells<K, F, V> {
     setup: Setup,
+    codec: Arc<TableCodec<V>>,
     hasher: Hasher<K>,
     complete: bool,
     slots: Slots<K, Cell<F, V>>,
@@ -47,8 +50,9 @@ pub(crate) struct Cells<K, F, V> {
 }
 
 impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
-    pub(crate) fn new(setup: Setup, hasher: Hasher<K>) -> Self {
+    pub(crate) fn new(setup: Setup, hasher: Hasher<K>, codec: Arc<TableCodec<V>>) -> Self {
         Self {
+            codec,
             complete: setup.backend.is_none(),
             setup,
             hasher,
@@ -109,9 +113,14 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             .and_then(|()| codec::encode(field, &mut bytes))
             .map_err(|source| self.setup.unencodable(source))?;
         let mut found = None;
-        backend.read(self.setup.shard, self.setup.table, &[&bytes], &mut |_, value| {
-            found = Some(self.setup.decode_value(value));
-        })?;
+        for number in std::iter::once(&self.setup.table).chain(&self.setup.older) {
+            backend.read(self.setup.shard, *number, &[&bytes], &mut |_, value| {
+                found = Some(self.setup.decode_value(&self.codec, *number, &bytes, value));
+            })?;
+            if found.is_some() {
+                break;
+            }
+        }
         let (touched, value) = match found.transpose()? {
             Some((touched, value)) => (touched, Some(value)),
             None => (Timestamp::MIN, None),
@@ -132,11 +141,13 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         let mut prefix = vec![];
         codec::encode(&slot.key, &mut prefix).map_err(|source| self.setup.unencodable(source))?;
         let mut found = vec![];
-        backend.scan(self.setup.shard, self.setup.table, &prefix, &mut |key, value| {
-            let field: F = codec::decode(&key[prefix.len()..]).map_err(|source| self.setup.undecodable(source))?;
-            found.push((field, self.setup.decode_value(value)?));
-            Ok(())
-        })?;
+        for number in std::iter::once(&self.setup.table).chain(&self.setup.older) {
+            backend.scan(self.setup.shard, *number, &prefix, &mut |key, value| {
+                let field: F = codec::decode(&key[prefix.len()..]).map_err(|source| self.setup.undecodable(source))?;
+                found.push((field, self.setup.decode_value(&self.codec, *number, key, value)?));
+                Ok(())
+            })?;
+        }
         self.fields += found.len();
         let cell = &mut self.slots.at_mut(at).value;
         for (field, (touched, value)) in found {
@@ -314,6 +325,23 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             codec::encode(field, out)
         };
         out.encode(key, value).map_err(|source| self.setup.unencodable(source))
+    }
+
+    /// Removes what earlier types have of fields, before what these have now.
+    #[cold]
+    fn write_older(&self, fields: &[(usize, &F)], out: &mut FrameWriter) -> Result<()> {
+        let nothing = None::<fn(&mut Vec<u8>) -> postcard::Result<()>>;
+        for number in &self.setup.older {
+            out.begin_table(*number);
+            for (at, field) in fields {
+                let key = |out: &mut Vec<u8>| {
+                    codec::encode(&self.slots.at(*at).key, out)?;
+                    codec::encode(*field, out)
+                };
+                out.encode(key, nothing).map_err(|source| self.setup.unencodable(source))?;
+            }
+        }
+        Ok(())
     }
 
     fn write_where(&self, wanted: impl Fn(&Field<V>) -> bool, out: &mut FrameWriter) -> Result<()> {

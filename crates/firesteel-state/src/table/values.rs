@@ -3,6 +3,8 @@
 mod bulk;
 mod table;
 
+use std::sync::Arc;
+
 use firesteel_window::Timestamp;
 
 use super::eviction::MeanSize;
@@ -10,7 +12,7 @@ use super::pieces::Pieces;
 use super::slots::{Moved, Slots};
 use super::{Setup, Stamps, reuse};
 use crate::changes::Changes;
-use crate::codec::{self, StateKey, StateValue};
+use crate::codec::{self, StateKey, StateValue, TableCodec};
 use crate::error::Result;
 use crate::frame::FrameWriter;
 use crate::ttl::Times;
@@ -24,6 +26,7 @@ const FEW: usize = 64;
 /// The values of one state in one key group. `None` is a key known to have no value.
 pub(crate) struct Values<K, V> {
     setup: Setup,
+    codec: Arc<TableCodec<V>>,
     hasher: Hasher<K>,
     complete: bool,
     slots: Slots<K, Option<V>>,
@@ -92,8 +95,9 @@ struct Undo<V> {
 }
 
 impl<K: StateKey, V: StateValue> Values<K, V> {
-    pub(crate) fn new(setup: Setup, hasher: Hasher<K>) -> Self {
+    pub(crate) fn new(setup: Setup, hasher: Hasher<K>, codec: Arc<TableCodec<V>>) -> Self {
         Self {
+            codec,
             complete: setup.backend.is_none(),
             setup,
             hasher,
@@ -271,6 +275,21 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         let value =
             slot.value.as_ref().map(|value| |out: &mut Vec<u8>| self.setup.encode_value(self.touched(at), value, out));
         out.encode(|out| codec::encode(&slot.key, out), value).map_err(|source| self.setup.unencodable(source))
+    }
+
+    /// Removes what earlier types have of the changed keys. It stands before what the keys have now, so that a frame may
+    /// also be read into one table front to back.
+    #[cold]
+    fn write_older(&self, since: u64, out: &mut FrameWriter) -> Result<()> {
+        let nothing = None::<fn(&mut Vec<u8>) -> postcard::Result<()>>;
+        for number in &self.setup.older {
+            out.begin_table(*number);
+            for slot in self.slots.iter().filter(|slot| slot.stamp >= since) {
+                out.encode(|out| codec::encode(&slot.key, out), nothing)
+                    .map_err(|source| self.setup.unencodable(source))?;
+            }
+        }
+        Ok(())
     }
 
     fn renumber(&mut self, moved: &Moved) {

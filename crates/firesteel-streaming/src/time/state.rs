@@ -68,6 +68,8 @@ impl<K: Key, A: Exchange> WindowState<K, A> {
             value: TypeTag::of::<A>(),
             field: None,
             ttl: None,
+            earlier: Vec::new(),
+            migrations: Vec::new(),
         };
         let key = TypeTag::of::<(Window, K)>();
         let schema = StoreSchema { id: StoreId(0), operator: kind.to_owned(), key, tables: vec![table], next_table: 0 };
@@ -155,6 +157,12 @@ impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
             let report = setup.catalog.compare(&[declared]).to_string();
             return Err(StateError::Mismatch { report });
         };
+        if let Some(table) = schema.tables.iter().find(|table| !table.earlier.is_empty()) {
+            // They stand under numbers that are not read here.
+            let (now, then) = (&table.value, &table.earlier[0].value);
+            let report = format!("  differs: {}: {now}, but {then} is stored, and windows keep their type\n", self.state());
+            return Err(StateError::Mismatch { report });
+        }
         if let Some(backend) = &setup.backend {
             backend.declare(&schema);
         }

@@ -6,10 +6,39 @@ use firesteel_window::{Duration, Timestamp};
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::{Choice, Node};
+use super::{Choice, Names, Node};
 
 /// Deeper than this, a type is taken to contain itself.
 const DEPTH: usize = 12;
+
+/// Texts that types ask for which are written as text: dates, times, addresses.
+const TEXTS: [&str; 12] = [
+    "",
+    "0",
+    "a",
+    "1970-01-01",
+    "1970-01-01T00:00:00",
+    "1970-01-01T00:00:00Z",
+    "00:00:00",
+    "00000000-0000-0000-0000-000000000000",
+    "127.0.0.1",
+    "127.0.0.1:80",
+    "http://a/",
+    "UTC",
+];
+/// Lengths of bytes that types ask for.
+const BYTES: [usize; 7] = [0, 16, 4, 8, 12, 20, 32];
+
+/// One of the [texts](TEXTS).
+pub(super) fn text(which: usize) -> &'static str {
+    TEXTS.get(which).copied().unwrap_or_default()
+}
+
+/// Zeros of one of the [lengths](BYTES).
+pub(super) fn bytes(which: usize) -> &'static [u8] {
+    const ZEROS: [u8; 32] = [0; 32];
+    &ZEROS[..BYTES.get(which).copied().unwrap_or_default()]
+}
 
 /// What a run knows besides the place where it is.
 #[derive(Debug, Default)]
@@ -49,22 +78,6 @@ impl serde::de::Error for Refused {
     }
 }
 
-impl<'a> Probe<'a> {
-    /// Notes what stands here, unless that is known already.
-    fn note(&mut self, node: impl FnOnce() -> Node) {
-        if matches!(self.node, Node::Unseen) {
-            *self.node = node();
-            self.walk.progress += 1;
-        }
-    }
-
-    /// A type that contains itself ends here.
-    fn again<T>(mut self, name: &'static str) -> Result<T, Refused> {
-        self.note(|| Node::Again(name));
-        Err(Refused)
-    }
-}
-
 /// A type that asks for one thing now and for another then is not followed.
 macro_rules! expect {
     ($place:expr, $pattern:pat => $found:expr) => {
@@ -75,10 +88,43 @@ macro_rules! expect {
     };
 }
 
+impl<'a> Probe<'a> {
+    /// Notes what stands here, unless that is known already.
+    fn note(&mut self, node: impl FnOnce() -> Node) {
+        if matches!(self.node, Node::Unseen) {
+            *self.node = node();
+            self.walk.progress += 1;
+        }
+    }
+
+    /// What has to be a certain kind of text or bytes gets another one each time, until it takes one.
+    fn tried<T>(
+        mut self,
+        name: &'static str,
+        count: usize,
+        visit: impl FnOnce(usize) -> Result<T, Refused>,
+    ) -> Result<T, Refused> {
+        self.note(|| Node::Plain(name, 0));
+        let which = expect!(&mut *self.node, Node::Plain(_, which) => which);
+        let result = visit(*which);
+        if result.is_err() && *which + 1 < count {
+            *which += 1;
+            self.walk.progress += 1;
+        }
+        result
+    }
+
+    /// A type that contains itself ends here.
+    fn again<T>(mut self, name: &'static str) -> Result<T, Refused> {
+        self.note(|| Node::Again(name));
+        Err(Refused)
+    }
+}
+
 macro_rules! plain {
     ($($method:ident $visit:ident $zero:expr, $name:literal;)*) => {
         $(fn $method<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-            self.note(|| Node::Plain($name));
+            self.note(|| Node::Plain($name, 0));
             visitor.$visit($zero)
         })*
     };
@@ -103,19 +149,31 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         deserialize_f32 visit_f32 0.0, "f32";
         deserialize_f64 visit_f64 0.0, "f64";
         deserialize_char visit_char 'a', "char";
-        deserialize_str visit_str "", "str";
-        deserialize_string visit_str "", "str";
-        deserialize_bytes visit_bytes &[], "bytes";
-        deserialize_byte_buf visit_bytes &[], "bytes";
+    }
+
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.tried("str", TEXTS.len(), |which| visitor.visit_str(text(which)))
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_str(visitor)
+    }
+
+    fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.tried("bytes", BYTES.len(), |which| visitor.visit_bytes(bytes(which)))
+    }
+
+    fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refused> {
+        self.deserialize_bytes(visitor)
     }
 
     fn deserialize_unit<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
-        self.note(|| Node::Plain("()"));
+        self.note(|| Node::Plain("()", 0));
         visitor.visit_unit()
     }
 
     fn deserialize_any<V: Visitor<'de>>(mut self, _: V) -> Result<V::Value, Refused> {
-        self.note(|| Node::Plain("?…"));
+        self.note(|| Node::Plain("?…", 0));
         Err(Refused)
     }
 
@@ -149,8 +207,8 @@ impl<'de> Deserializer<'de> for Probe<'_> {
             Duration::SERDE_NAME => "span",
             _ => return visitor.visit_newtype_struct(self),
         };
-        self.note(|| Node::Plain(known));
-        visitor.visit_newtype_struct(Probe { node: &mut Node::Plain("i64"), walk: self.walk })
+        self.note(|| Node::Plain(known, 0));
+        visitor.visit_newtype_struct(Probe { node: &mut Node::Plain("i64", 0), walk: self.walk })
     }
 
     fn deserialize_seq<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value, Refused> {
@@ -191,7 +249,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         if self.walk.is_open(name, fields) {
             return self.again(name);
         }
-        self.note(|| Node::Struct(name, fields.iter().map(|field| (*field, Node::Unseen)).collect()));
+        self.note(|| Node::Struct(name, fields.iter().map(|field| (Names::one(field), Node::Unseen)).collect()));
         let known = expect!(self.node, Node::Struct(_, known) => known);
         self.walk.open.push((name, fields));
         let nodes = known.iter_mut().map(|(_, node)| node);
@@ -217,7 +275,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
         let Some((_, variant)) = known.get_mut(number) else { return Err(Refused) };
         let before = walk.progress;
         walk.open.push((name, variants));
-        let tried = visitor.visit_enum(OneVariant { number: number as u32, node: &mut variant.node, walk });
+        let tried = visitor.visit_enum(OneVariant { number: number as u32, choice: &mut *variant, walk });
         walk.open.pop();
         variant.tried(tried.is_ok(), walk.progress > before, walk);
         tried
@@ -292,7 +350,7 @@ impl<'de> MapAccess<'de> for OneEntry<'_> {
 /// An enum that is one of its variants.
 struct OneVariant<'a> {
     number: u32,
-    node: &'a mut Node,
+    choice: &'a mut Choice,
     walk: &'a mut Walk,
 }
 
@@ -317,7 +375,14 @@ impl<'de, 'a> EnumAccess<'de> for OneVariant<'a> {
     type Variant = Probe<'a>;
 
     fn variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<(T::Value, Probe<'a>), Refused> {
-        Ok((seed.deserialize(Number(self.number))?, Probe { node: self.node, walk: self.walk }))
+        let Self { number, choice, walk } = self;
+        match seed.deserialize(Number(number)) {
+            Ok(variant) => Ok((variant, Probe { node: &mut choice.node, walk })),
+            Err(error) => {
+                choice.invalid = true;
+                Err(error)
+            }
+        }
     }
 }
 

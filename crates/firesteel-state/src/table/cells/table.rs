@@ -40,6 +40,10 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
     }
 
     fn end_epoch(&mut self, _: Stamps, out: &mut FrameWriter) -> Result<()> {
+        if !self.setup.older.is_empty() {
+            let changed: Vec<_> = self.changed.iter().map(|(at, field)| (*at as usize, field)).collect();
+            self.write_older(&changed, out)?;
+        }
         out.begin_table(self.setup.table);
         let before = out.len();
         for (at, field) in &self.changed {
@@ -59,6 +63,12 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
     }
 
     fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
+        if !self.setup.older.is_empty() {
+            let slots = self.slots.iter().enumerate();
+            let fields = slots.flat_map(|(at, slot)| slot.value.all().map(move |(field, found)| (at, field, found)));
+            let changed = fields.filter(|(.., found)| found.stamp > stamps.applied).map(|(at, field, _)| (at, field));
+            self.write_older(&changed.collect::<Vec<_>>(), out)?;
+        }
         self.write_where(|field| field.stamp > stamps.applied, out)
     }
 
@@ -74,7 +84,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
         match change.value {
             Some(bytes) => {
                 self.size.add(1, (change.key.len() + bytes.len()) as u64);
-                let (touched, value) = self.setup.decode_value(bytes)?;
+                let (touched, value) = self.setup.decode_value(&self.codec, change.table, change.key, bytes)?;
                 let at = self.slot(hash, &key);
                 let loaded = Field { value: Some(value), stamp: 0, touched };
                 self.fields += usize::from(!self.slots.at_mut(at).value.put(field, loaded));
@@ -167,6 +177,10 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
 
     fn len(&self) -> usize {
         self.slots.iter().map(|slot| slot.value.len()).sum()
+    }
+
+    fn open_older(&mut self) -> Result<()> {
+        self.setup.find_older(self.codec.older())
     }
 
     fn is_complete(&self) -> bool {

@@ -118,8 +118,16 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         let sorted: Vec<&[u8]> = wanted.iter().map(of).collect();
         let mut found: Vec<Option<Result<(Timestamp, V)>>> = wanted.iter().map(|_| None).collect();
         backend.read(self.setup.shard, self.setup.table, &sorted, &mut |at, value| {
-            found[at] = Some(self.setup.decode_value(value));
+            found[at] = Some(self.setup.decode_value(&self.codec, self.setup.table, sorted[at], value));
         })?;
+        // What has been written since is under the number of its type.
+        for number in &self.setup.older {
+            let places: Vec<usize> = (0..sorted.len()).filter(|at| found[*at].is_none()).collect();
+            let missing: Vec<&[u8]> = places.iter().map(|at| sorted[*at]).collect();
+            backend.read(self.setup.shard, *number, &missing, &mut |at, value| {
+                found[places[at]] = Some(self.setup.decode_value(&self.codec, *number, missing[at], value));
+            })?;
+        }
         for (Wanted { hash, key, .. }, found) in wanted.into_iter().zip(found) {
             let (touched, value) = match found.transpose()? {
                 Some((touched, value)) => (touched, Some(value)),
@@ -141,15 +149,18 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         }
         let Some(backend) = self.setup.backend.as_ref().filter(|_| !self.complete) else { return Ok(()) };
         // What is here is newer than what the backend holds, or the same.
-        backend.scan(self.setup.shard, self.setup.table, &[], &mut |key, value| {
-            let key: K = codec::decode(key).map_err(|source| self.setup.undecodable(source))?;
-            if self.slots.find((self.hasher)(&key), &key).is_none() {
-                let (touched, value) = self.setup.decode_value(value)?;
-                if !self.setup.expired(touched, times) {
-                    each(&key, &value);
+        for number in std::iter::once(&self.setup.table).chain(&self.setup.older) {
+            backend.scan(self.setup.shard, *number, &[], &mut |bytes, value| {
+                let key: K = codec::decode(bytes).map_err(|source| self.setup.undecodable(source))?;
+                if self.slots.find((self.hasher)(&key), &key).is_none() {
+                    let (touched, value) = self.setup.decode_value(&self.codec, *number, bytes, value)?;
+                    if !self.setup.expired(touched, times) {
+                        each(&key, &value);
+                    }
                 }
-            }
-            Ok(())
-        })
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 }

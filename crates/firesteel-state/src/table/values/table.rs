@@ -31,7 +31,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         let (touched, value) = match change.value {
             Some(value) => {
                 self.size.add(1, (change.key.len() + value.len()) as u64);
-                let (touched, value) = self.setup.decode_value(value)?;
+                let (touched, value) = self.setup.decode_value(&self.codec, change.table, change.key, value)?;
                 (touched, Some(value))
             }
             None => (Timestamp::MIN, None),
@@ -90,6 +90,9 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
     }
 
     fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
+        if !self.setup.older.is_empty() {
+            self.write_older(stamps.epoch_start, out)?;
+        }
         out.begin_table(self.setup.table);
         out.reserve(self.size.of(self.changed.count));
         let before = out.len();
@@ -115,6 +118,9 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
     }
 
     fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
+        if !self.setup.older.is_empty() {
+            self.write_older(stamps.applied + 1, out)?;
+        }
         out.begin_table(self.setup.table);
         for (at, slot) in self.slots.iter().enumerate() {
             if slot.stamp > stamps.applied {
@@ -216,6 +222,10 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
 
     fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    fn open_older(&mut self) -> Result<()> {
+        self.setup.find_older(self.codec.older())
     }
 
     fn is_complete(&self) -> bool {

@@ -106,7 +106,7 @@ pub use firesteel_connect_socket as socket;
 pub use firesteel_connect_wal as wal;
 pub use firesteel_core as rdd;
 #[cfg(feature = "launch")]
-pub use firesteel_launch::{Exit, Launch, LaunchOptions, ProgressMode, launch, show_warnings};
+pub use firesteel_launch::{Exit, ExplainFormat, Launch, LaunchOptions, ProgressMode, launch, show_warnings};
 pub use firesteel_scheduler as scheduler;
 pub use firesteel_state as state;
 #[cfg(feature = "object-store")]

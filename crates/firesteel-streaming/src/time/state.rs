@@ -160,7 +160,8 @@ impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
         if let Some(table) = schema.tables.iter().find(|table| !table.earlier.is_empty()) {
             // They stand under numbers that are not read here.
             let (now, then) = (&table.value, &table.earlier[0].value);
-            let report = format!("  differs: {}: {now}, but {then} is stored, and windows keep their type\n", self.state());
+            let report =
+                format!("  differs: {}: {now}, but {then} is stored, and windows keep their type\n", self.state());
             return Err(StateError::Mismatch { report });
         }
         if let Some(backend) = &setup.backend {

@@ -3,15 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::TableId;
 use crate::codec::{StateKey, StateValue};
 use crate::handle::{List, Map, Timers, Value};
-use crate::schema::{StoreSchema, TableKind, TableSchema, TypeTag};
+use crate::schema::{Setting, StoreSchema, TableKind, TableSchema, TypeTag};
 use crate::table::cells::{Cells, StateField};
 use crate::table::timers::{TimerTable, Timers as TimersOf};
 use crate::table::values::{Hasher, Values};
 use crate::table::{Setup, Table};
 use crate::ttl::{TimeDomain, Ttl};
-use crate::{StoreId, TableId};
 
 pub(crate) type MakeTable<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn Table<K>> + Send + Sync>;
 pub(crate) type MakeTimers<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn TimerTable<K>> + Send + Sync>;
@@ -40,8 +40,8 @@ pub(crate) type MakeTimers<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn TimerTab
 ///
 /// Mistakes, such as two states of one name, are reported when a store is opened.
 pub struct Declaration<K> {
-    operator: String,
-    key: TypeTag,
+    /// Everything but the tables.
+    about: StoreSchema,
     tables: Vec<(TableSchema, Option<MakeTable<K>>)>,
     make_timers: Option<MakeTimers<K>>,
 }
@@ -88,18 +88,45 @@ impl<K: StateKey> Declaration<K> {
     /// The state of the operator of this name, which is unique in the job and stays the same from release to release.
     #[must_use]
     pub fn new(operator: impl Into<String>) -> Self {
-        Self { operator: operator.into(), key: TypeTag::of::<K>(), tables: Vec::new(), make_timers: None }
+        let about = StoreSchema::new(operator, TypeTag::of::<K>());
+        Self { about, tables: Vec::new(), make_timers: None }
     }
 
     /// Gives the operator another name, before a store is opened.
     pub fn rename(&mut self, operator: impl Into<String>) {
-        self.operator = operator.into();
+        self.about.operator = operator.into();
+    }
+
+    /// Says what kind of operator it is, and of fold: `window/count`. State of one kind is not read as that of another,
+    /// also where the types are equal.
+    pub fn kind(&mut self, kind: impl Into<String>) -> &mut Self {
+        self.about.kind = kind.into();
+        self
+    }
+
+    /// Says what is set for the operator, where that gives its state its meaning.
+    pub fn setting(&mut self, setting: Setting) -> &mut Self {
+        self.about.settings.push(setting);
+        self
+    }
+
+    /// The version of the operator, 0 unless said: a change tells what no comparison can see, that its functions make
+    /// something else of what is stored.
+    pub fn version(&mut self, version: u32) -> &mut Self {
+        self.about.version = version;
+        self
+    }
+
+    /// Names something that gives the state its meaning and cannot be compared: a function.
+    pub fn not_compared(&mut self, what: impl Into<String>) -> &mut Self {
+        self.about.not_compared.push(what.into());
+        self
     }
 
     /// The operator's name.
     #[must_use]
     pub fn operator(&self) -> &str {
-        &self.operator
+        &self.about.operator
     }
 
     fn add(
@@ -182,13 +209,8 @@ impl<K: StateKey> Declaration<K> {
     /// What is declared, as it is compared with what is stored. Numbers are not given yet.
     #[must_use]
     pub fn schema(&self) -> StoreSchema {
-        StoreSchema {
-            id: StoreId(0),
-            operator: self.operator.clone(),
-            key: self.key.clone(),
-            tables: self.tables.iter().map(|(schema, _)| schema.clone()).collect(),
-            next_table: 0,
-        }
+        let tables = self.tables.iter().map(|(schema, _)| schema.clone()).collect();
+        StoreSchema { tables, ..self.about.clone() }
     }
 
     pub(crate) fn into_parts(self) -> (Vec<Option<MakeTable<K>>>, Option<MakeTimers<K>>) {
@@ -199,6 +221,6 @@ impl<K: StateKey> Declaration<K> {
 impl<K> fmt::Debug for Declaration<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.tables.iter().map(|(schema, _)| &schema.name).collect();
-        f.debug_struct("Declaration").field("operator", &self.operator).field("states", &names).finish()
+        f.debug_struct("Declaration").field("operator", &self.about.operator).field("states", &names).finish()
     }
 }

@@ -61,7 +61,10 @@ pub use group::GroupState;
 pub use handle::{Fired, List, Map, Timers, Value};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 pub use lock::CheckpointLock;
-pub use schema::{Catalog, Comparison, JobDescription, StoreSchema, TableKind, TableSchema, TypeTag};
+pub use schema::{
+    Catalog, Comparison, InputSchema, JobDescription, OnChange, OutputSchema, Setting, StoreSchema, TableKind,
+    TableSchema, TypeTag, WatermarkSchema,
+};
 pub use snapshot::{FolderStore, Manifest, SnapshotStore, Snapshots};
 pub use store::{KeyedStore, StateStore, StoreSetup};
 pub use table::cells::StateField;

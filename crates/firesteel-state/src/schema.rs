@@ -25,6 +25,8 @@
 mod catalog;
 mod comparison;
 mod description;
+mod members;
+mod setting;
 mod shape;
 mod tag;
 
@@ -35,6 +37,8 @@ use serde::{Deserialize, Serialize};
 pub use self::catalog::Catalog;
 pub use self::comparison::Comparison;
 pub use self::description::JobDescription;
+pub use self::members::{InputSchema, OutputSchema, WatermarkSchema};
+pub use self::setting::{OnChange, Setting};
 pub use self::tag::TypeTag;
 use crate::frame::{StoreId, TableId};
 use crate::ttl::{TimeDomain, Ttl};
@@ -110,4 +114,40 @@ pub struct StoreSchema {
     pub tables: Vec<TableSchema>,
     /// The number that the next new state gets: numbers of dropped states are not given again.
     pub next_table: u16,
+    /// What kind of operator it is, and of fold: `window/count`, `running/min`. Empty where that is not known.
+    #[serde(default)]
+    pub kind: String,
+    /// What is set for it and gives the stored bytes their meaning.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// The version that the program's author gave it; a change tells that what is stored means something else.
+    #[serde(default)]
+    pub version: u32,
+    /// What a comparison cannot see: functions. Not stored.
+    #[serde(default)]
+    pub not_compared: Vec<String>,
+}
+
+impl StoreSchema {
+    /// The state of an operator of this name, with keys of this type; the rest is to be filled in.
+    #[must_use]
+    pub fn new(operator: impl Into<String>, key: TypeTag) -> Self {
+        Self {
+            id: StoreId(0),
+            operator: operator.into(),
+            key,
+            tables: Vec::new(),
+            next_table: 0,
+            kind: String::new(),
+            settings: Vec::new(),
+            version: 0,
+            not_compared: Vec::new(),
+        }
+    }
+
+    /// The same without what only one checkpoint, or only one program, knows.
+    fn without_numbers(self) -> Self {
+        let tables = self.tables.into_iter().map(|table| TableSchema { id: TableId(0), ..table }).collect();
+        Self { id: StoreId(0), next_table: 0, tables, not_compared: Vec::new(), ..self }
+    }
 }

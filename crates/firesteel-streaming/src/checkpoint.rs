@@ -6,6 +6,7 @@
 //! that was written, whatever happened in between.
 
 mod applier;
+mod describe;
 mod durable;
 mod frames;
 mod opening;

@@ -244,7 +244,8 @@ impl StreamingContext {
         self.inner.dead_letters.clone()
     }
 
-    /// What the job declares, once it is built and before it is started: its state and its inputs. Written as JSON, it
+    /// What the job declares, once it is built and before it is started: its inputs, watermarks, states and outputs, and
+    /// what is set for them. Written as JSON, it
     /// can be compared with a checkpoint by `firesteel checkpoint diff` before the program is started there.
     ///
     /// ```
@@ -258,17 +259,14 @@ impl StreamingContext {
     ///     .update_state_by_key(|new, old: Option<usize>| Some(old.unwrap_or(0) + new.len()))
     ///     .named("totals");
     /// let description = job.describe();
-    /// assert_eq!(description.inputs, ["clicks"]);
+    /// assert_eq!(description.inputs[0].name, "clicks");
     /// assert_eq!(description.states[0].operator, "totals");
     /// # drop(totals);
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     #[must_use]
     pub fn describe(&self) -> JobDescription {
-        self.inner.graph.change(|parts| JobDescription {
-            states: parts.states.iter().map(|(cell, _)| cell.declared()).collect(),
-            inputs: parts.inputs.iter().map(|input| input.name().to_string()).collect(),
-        })
+        self.inner.graph.change(|parts| parts.describe())
     }
 
     /// Starts the job to be advanced by hand, batch by batch.

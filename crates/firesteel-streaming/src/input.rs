@@ -29,6 +29,8 @@ use read::{Planned, Ranges};
 pub(crate) trait Input: Send {
     fn name(&self) -> &Arc<str>;
     fn describe(&self) -> String;
+    /// What kind of source it is.
+    fn kind(&self) -> &str;
     fn replay(&self) -> Replay;
     fn start(&mut self, wake: Wake) -> Result<()>;
     /// Decides what the next batch reads.
@@ -256,6 +258,9 @@ impl<S: Source> Input for SourceInput<S> {
     }
     fn describe(&self) -> String {
         self.reading.source.describe()
+    }
+    fn kind(&self) -> &str {
+        self.operator.kind()
     }
     fn replay(&self) -> Replay {
         self.reading.source.replay()

@@ -13,6 +13,8 @@ use crate::stream::{DStream, Origins, Stream, caught};
 pub(crate) trait Output: Send {
     fn name(&self) -> String;
     fn describe(&self) -> String;
+    /// What kind of output it is.
+    fn kind(&self) -> &str;
     fn guarantee(&self) -> Guarantee;
     /// Where its records come from.
     fn origins(&self) -> Origins;
@@ -49,6 +51,9 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
     }
     fn describe(&self) -> String {
         self.sink.describe()
+    }
+    fn kind(&self) -> &str {
+        self.operator.kind()
     }
     fn guarantee(&self) -> Guarantee {
         self.sink.guarantee()
@@ -147,6 +152,9 @@ where
     }
     fn describe(&self) -> String {
         self.operator.to_string()
+    }
+    fn kind(&self) -> &str {
+        self.operator.kind()
     }
     fn guarantee(&self) -> Guarantee {
         Guarantee::AtLeastOnce

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use firesteel_cli::Outcome;
-use firesteel_state::{Declaration, JobDescription};
+use firesteel_state::{Declaration, InputSchema, JobDescription};
 
 use crate::job::{checkpoint, counts, description, velocity};
 use crate::run;
@@ -29,7 +29,11 @@ fn what_is_lost_new_and_different_is_told() {
     let folder = checkpoint();
     let mut changed = velocity().0;
     changed.value::<u8>("more");
-    let program = JobDescription { states: vec![changed.schema()], inputs: vec!["rates".into(), "more".into()] };
+    let program = JobDescription {
+        states: vec![changed.schema()],
+        inputs: ["rates", "more"].map(InputSchema::named).into(),
+        ..JobDescription::default()
+    };
     let path = written(&folder, &program);
     let lost = run("diff", folder.path(), &[path.to_str().unwrap()]);
     assert_eq!(lost.outcome, Outcome::Wrong);

@@ -52,7 +52,7 @@ pub(crate) struct SinkAt {
 pub(crate) struct Program<'a> {
     pub(crate) job: &'a str,
     pub(crate) states: Vec<&'a dyn StateCell>,
-    pub(crate) inputs: Vec<&'a str>,
+    pub(crate) description: JobDescription,
     pub(crate) sinks: Vec<SinkAt>,
     /// How many threads bring back its state.
     pub(crate) threads: usize,
@@ -372,10 +372,7 @@ fn compare(
     program: &Program<'_>,
     is_new: bool,
 ) -> Result<Catalog> {
-    let declared = JobDescription {
-        states: program.states.iter().map(|cell| cell.declared()).collect(),
-        inputs: program.inputs.iter().map(|name| (*name).to_owned()).collect(),
-    };
+    let declared = &program.description;
     let comparison = declared.compare(known, cursor);
     let report = comparison.to_string();
     if !comparison.fits() || !(comparison.lost().is_empty() || settings.allow_loss) {

@@ -31,7 +31,7 @@ impl JobRun {
         let program = Program {
             job: &self.job,
             states: self.parts.states.iter().map(|(cell, _)| &**cell).collect(),
-            inputs: self.parts.inputs.iter().map(|input| &**input.name()).collect(),
+            description: self.parts.describe(),
             sinks: sinks.collect(),
             threads: self.context.executors(),
         };

@@ -48,6 +48,7 @@ where
     ) -> Stream<Self> {
         let Stream { graph, node: parent } = parent;
         let mut declaration = Declaration::new(state_name(&graph, &operator));
+        declaration.kind(operator.kind());
         let work = Arc::new(declare(&mut declaration));
         let cell = StoreCell::new(declaration, operator.is_named());
         let changes = Accumulator::new();

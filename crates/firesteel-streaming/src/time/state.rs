@@ -70,7 +70,7 @@ impl<K: Key, A: Exchange> WindowState<K, A> {
             ttl: None,
         };
         let key = TypeTag::of::<(Window, K)>();
-        let schema = StoreSchema { id: StoreId(0), operator, key, tables: vec![table], next_table: 0 };
+        let schema = StoreSchema { tables: vec![table], kind: "window".to_owned(), ..StoreSchema::new(operator, key) };
         Arc::new(Self {
             groups: (0..KEY_GROUPS).map(|_| Mutex::new(Panes::new())).collect(),
             declared: Mutex::new((schema, is_named)),

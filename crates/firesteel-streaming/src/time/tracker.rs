@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulate, Accumulator};
+use firesteel_state::Setting;
 use firesteel_window::{Duration, PartitionWatermarks, Timestamp, WatermarkStrategy};
 use parking_lot::Mutex;
 
@@ -64,6 +65,13 @@ impl Tracker {
         let marks = PartitionWatermarks::new();
         let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
         Self { name, strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::new() }
+    }
+
+    /// What is set for it, as far as a strategy tells.
+    pub(crate) fn settings(&self) -> Vec<Setting> {
+        let delay = Timestamp::EPOCH - self.strategy.watermark(Timestamp::EPOCH);
+        let idle = self.strategy.idle_timeout().map_or_else(|| "never".to_owned(), |after| after.to_string());
+        vec![Setting::new_holds("delay", delay), Setting::new_holds("idle after", idle)]
     }
 
     /// A batch begins. `waiting` splits have something to read, `finished` ones have ended before it; `ending` says

@@ -62,8 +62,8 @@ pub use handle::{Fired, List, Map, Timers, Value};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 pub use lock::CheckpointLock;
 pub use schema::{
-    Catalog, Comparison, InputSchema, JobDescription, OnChange, OutputSchema, Setting, StoreSchema, TableKind,
-    TableSchema, TypeTag, WatermarkSchema,
+    Catalog, Comparison, Dropped, Fate, Finding, InputSchema, JobDescription, OnChange, OutputSchema, Setting,
+    StoreSchema, TableKind, TableSchema, TypeTag, Verdict, WatermarkSchema,
 };
 pub use snapshot::{FolderStore, Manifest, SnapshotStore, Snapshots};
 pub use store::{KeyedStore, StateStore, StoreSetup};

@@ -17,7 +17,9 @@
 //! assert!(!comparison.fits());
 //! assert_eq!(
 //!     comparison.to_string(),
-//!     "  differs: velocity/total: value of u64, but value of f64 is stored\n  new:     velocity/recent: list of u64\n",
+//!     "  refused:  state:velocity/total: value of u64, but value of f64 is stored\n            \
+//!      way out: go back to what is stored, or give what has changed another name\n  new:      \
+//!      state:velocity/recent: list of u64, begins empty\n",
 //! );
 //! # Ok::<(), firesteel_state::StateError>(())
 //! ```
@@ -35,9 +37,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::catalog::Catalog;
-pub use self::comparison::Comparison;
+pub use self::comparison::{Comparison, Fate, Finding, Verdict};
 pub use self::description::JobDescription;
-pub use self::members::{InputSchema, OutputSchema, WatermarkSchema};
+pub use self::members::{Dropped, InputSchema, OutputSchema, WatermarkSchema};
 pub use self::setting::{OnChange, Setting};
 pub use self::tag::TypeTag;
 use crate::frame::{StoreId, TableId};

@@ -227,6 +227,8 @@ impl Job {
             (name.to_owned(), InputCursor { splits, gone: vec![] })
         };
         Cursor {
+            program: description().fingerprint(),
+            epoch,
             batch: 2 * epoch,
             split_numbers: 7,
             inputs: [

@@ -22,7 +22,10 @@ use crate::wire::checksum;
 ///     ..JobDescription::default()
 /// };
 /// let comparison = program.compare(&Catalog::new(KeyGroups::default()), &Cursor::default());
-/// assert_eq!(comparison.to_string(), "  new:     totals/total: value of u64\n  new:     input clicks\n");
+/// assert_eq!(
+///     comparison.to_string(),
+///     "  new:      input:clicks: is read from its start\n  new:      state:totals/total: value of u64, begins empty\n",
+/// );
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -61,7 +64,7 @@ impl JobDescription {
             mark.inputs.sort();
             mark.settings.sort_by(|a, b| a.name.cmp(&b.name));
         });
-        plain.outputs.iter_mut().for_each(|output| output.since = 0);
+        plain.outputs.iter_mut().for_each(|output| (output.since, output.through) = (0, None));
         plain.inputs.sort_by(|a, b| a.name.cmp(&b.name));
         plain.watermarks.sort_by(|a, b| a.name.cmp(&b.name));
         plain.states.sort_by(|a, b| a.operator.cmp(&b.operator));
@@ -76,19 +79,7 @@ impl JobDescription {
     /// What fits, what is new, what would be lost and what differs, when the program goes on from here.
     #[must_use]
     pub fn compare(&self, catalog: &Catalog, cursor: &Cursor) -> Comparison {
-        let mut comparison = catalog.compare(&self.states);
-        for (name, input) in &cursor.inputs {
-            if !self.inputs.iter().any(|input| input.name == *name) {
-                let positions = match input.splits.len() {
-                    1 => "the position in 1 split".to_owned(),
-                    count => format!("positions in {count} splits"),
-                };
-                comparison.lost.push(format!("input {name}: {positions}"));
-            }
-        }
-        let new = self.inputs.iter().filter(|input| !cursor.inputs.contains_key(&input.name));
-        comparison.new.extend(new.map(|input| format!("input {}", input.name)));
-        comparison
+        Comparison::of(self, catalog, cursor)
     }
 }
 
@@ -97,6 +88,7 @@ mod tests {
     use super::*;
     use crate::cursor::{InputCursor, SplitCursor};
     use crate::key_group::KeyGroups;
+    use crate::schema::{Setting, Verdict};
 
     #[test]
     fn inputs_are_compared_by_name() {
@@ -104,14 +96,40 @@ mod tests {
             let split = |number| (format!("part-{number}"), SplitCursor { number, next: 1, ended: false });
             InputCursor { splits: (0..splits).map(split).collect(), gone: vec![] }
         };
-        let inputs = [("same", input(2)), ("one", input(1)), ("three", input(3))];
+        let inputs = [("same", input(2)), ("one", input(1)), ("three", input(3)), ("none", input(0))];
         let inputs = inputs.map(|(name, input)| (name.to_owned(), input)).into();
         let cursor = Cursor { inputs, ..Cursor::default() };
         let inputs = ["same", "other"].map(InputSchema::named).into();
         let program = JobDescription { inputs, ..JobDescription::default() };
         let comparison = program.compare(&Catalog::new(KeyGroups::default()), &cursor);
-        assert!(comparison.fits());
-        assert_eq!(comparison.lost(), ["input one: the position in 1 split", "input three: positions in 3 splits"]);
-        assert_eq!(comparison.new_states(), ["input other"]);
+        assert_eq!(comparison.verdict(), Verdict::NeedsPermission);
+        let expected = "\
+            \x20 lost:     input:one: the position in 1 split\n\
+            \x20 lost:     input:three: positions in 3 splits\n\
+            \x20 new:      input:other: is read from its start\n\
+            \x20 ended:    input:none: nothing of it is stored\n\
+            \x20 fits:     input:same: positions in 2 splits\n";
+        assert_eq!(comparison.to_string(), expected);
+    }
+
+    #[test]
+    fn a_fingerprint_is_of_what_is_compared_and_of_nothing_else() {
+        let named = |name: &str| InputSchema::named(name);
+        let program = JobDescription { inputs: vec![named("a"), named("b")], ..JobDescription::default() };
+        let mut same = JobDescription { inputs: vec![named("b"), named("a")], ..JobDescription::default() };
+        same.inputs[0].not_compared.push("a function".to_owned());
+        assert_eq!(program.fingerprint(), same.fingerprint());
+        let changes: [fn(&mut JobDescription); 5] = [
+            |program| program.inputs[0].version = 1,
+            |program| program.inputs[0].kind = "other".to_owned(),
+            |program| program.inputs[0].settings.push(Setting::new_holds("a", 1)),
+            |program| program.outputs.push(OutputSchema::default()),
+            |program| program.edges.push("a -> b".to_owned()),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            let mut other = program.clone();
+            change(&mut other);
+            assert_ne!(program.fingerprint(), other.fingerprint(), "change {number}");
+        }
     }
 }

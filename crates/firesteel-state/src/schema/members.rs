@@ -48,6 +48,19 @@ pub struct OutputSchema {
     pub guarantee: String,
     /// The epoch after which it began, in a checkpoint; it means nothing in a program's description.
     pub since: u64,
+    /// The last epoch that it got, in a checkpoint, where the program has it no more.
+    pub through: Option<u64>,
+}
+
+/// What was dropped at a start, with permission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// The permission that was used, without its number: `state:clicks`.
+    pub permission: String,
+    /// What it was used for: members as a [comparison](super::Comparison) names them.
+    pub members: Vec<String>,
+    /// The epoch after which they were dropped.
+    pub epoch: u64,
 }
 
 impl OutputSchema {

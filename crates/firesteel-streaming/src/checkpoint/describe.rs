@@ -31,7 +31,7 @@ impl Parts {
             name,
             kind: output.kind().to_owned(),
             guarantee: output.guarantee().to_string(),
-            since: 0,
+            ..OutputSchema::default()
         });
         JobDescription {
             inputs: inputs.collect(),

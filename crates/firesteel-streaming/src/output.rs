@@ -12,6 +12,10 @@ use crate::stream::{DStream, Origins, Stream, caught};
 /// An output as the batch loop sees it.
 pub(crate) trait Output: Send {
     fn name(&self) -> String;
+    /// The name under which a checkpoint knows it: no place in the source, which moves.
+    fn stored_as(&self) -> String {
+        self.name()
+    }
     fn describe(&self) -> String;
     /// What kind of output it is.
     fn kind(&self) -> &str;
@@ -149,6 +153,9 @@ where
 {
     fn name(&self) -> String {
         self.operator.to_string()
+    }
+    fn stored_as(&self) -> String {
+        self.operator.name().to_owned()
     }
     fn describe(&self) -> String {
         self.operator.to_string()

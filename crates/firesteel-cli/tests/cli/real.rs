@@ -131,5 +131,5 @@ fn the_checkpoint_of_a_real_job_is_read() {
     std::fs::write(&description, serde_json::to_string(&described).unwrap()).unwrap();
     let diff = run("diff", folder.path(), &[description.to_str().unwrap()]);
     assert_eq!(diff.outcome, Outcome::Well, "{}{}", diff.out, diff.err);
-    assert!(diff.out.contains("fits:    watch/standing: value of Standing"), "{}", diff.out);
+    assert!(diff.out.contains("fits:     state:watch/standing: value of Standing"), "{}", diff.out);
 }

@@ -141,28 +141,34 @@ impl Comparison {
         self.dropped().any(|finding| finding.member == member)
     }
 
-    /// The verdict in a sentence, with the permissions that would change it.
+    /// The verdict in a sentence, with the permissions that would change it, within a hundred columns.
     #[must_use]
     pub fn conclusion(&self) -> String {
         let open = || self.findings.iter().filter(|finding| finding.is_open());
         let mut names: Vec<&str> = open().filter_map(|finding| finding.permission.as_deref()).collect();
         names.dedup();
-        let permissions = format!("Checkpoint::allow_loss({names:?})");
-        match self.verdict {
+        let (said, has_permissions) = match self.verdict {
             Verdict::Resumes if self.dropped().next().is_some() => {
-                "the program resumes from this checkpoint, without what is dropped".to_owned()
+                ("the program resumes from this checkpoint, without what is dropped", false)
             }
-            Verdict::Resumes => "the program resumes from this checkpoint".to_owned(),
-            Verdict::NeedsPermission => format!(
-                "the program is refused: it would lose what is named above. Give operators and sources the names they \
-                 had, or lose it with {permissions}"
+            Verdict::Resumes => ("the program resumes from this checkpoint", false),
+            Verdict::NeedsPermission => (
+                "the program is refused: it would lose what is named above. Give operators and sources the names they had, \
+                 or lose it with",
+                true,
             ),
-            Verdict::Refused if open().all(|finding| finding.permission.is_some()) => format!(
-                "the program is refused: take one of the ways out named above, or drop what is stored there with \
-                 {permissions}"
+            Verdict::Refused if open().all(|finding| finding.permission.is_some()) => (
+                "the program is refused: take one of the ways out named above, or drop what is stored there with",
+                true,
             ),
-            Verdict::Refused => "the program is refused: take the ways out named above".to_owned(),
+            Verdict::Refused => ("the program is refused: take the ways out named above", false),
+        };
+        let mut conclusion = text::wrapped(said);
+        if has_permissions {
+            conclusion += "\n";
+            conclusion += &text::wrapped(&format!("Checkpoint::allow_loss({names:?})"));
         }
+        conclusion
     }
 }
 

@@ -46,7 +46,7 @@ impl Parts {
     pub(crate) fn output_names(&self) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for output in &self.outputs {
-            let name = unique_name(&output.name(), &names.iter().map(String::as_str).collect::<HashSet<_>>());
+            let name = unique_name(&output.stored_as(), &names.iter().map(String::as_str).collect::<HashSet<_>>());
             names.push(name);
         }
         names

@@ -102,19 +102,9 @@ pub(crate) fn open(
         stored.begin(&looked, last, program)?;
     }
     fail_point!("open.begun");
-    let again = match fate {
-        Last::Again(again) => Some(again),
-        Last::Stands => {
-            stored.log.mark(last)?;
-            None
-        }
-        Last::Dropped => {
-            stored.log.drop_last()?;
-            stored.log.mark(last)?;
-            stored.log.sync_mark()?;
-            None
-        }
-    };
+    if matches!(fate, Last::Stands) {
+        stored.log.mark(last)?;
+    }
     let manifests = if is_new { manifests_of(&stored.snapshots)? } else { looked.manifests.clone() };
     let is_end = !is_new && looked.last() == last;
     let mut cursor = if is_end { looked.at_end.clone() } else { Cursor::at(&manifests, &stored.log, last)? };
@@ -132,6 +122,16 @@ pub(crate) fn open(
             stored.restore(&recovery, &setup, program)?;
         }
     }
+    let again = match fate {
+        Last::Again(again) => Some(again),
+        Last::Stands => None,
+        Last::Dropped => {
+            stored.log.drop_last()?;
+            stored.log.mark(last)?;
+            stored.log.sync_mark()?;
+            None
+        }
+    };
     let durations = StartDurations {
         open_us: micros(opened.saturating_sub(started)),
         restore_us: micros(clock.monotonic().saturating_sub(opened)),

@@ -33,7 +33,7 @@ fn run(folder: &Path, words: &QueueSource<String>, names: &[&'static str], allow
 fn a_permission_is_good_for_one_loss_and_stays_on_record() {
     let folder = tempfile::tempdir().unwrap();
     let words = QueueSource::new(1).keep_committed();
-    let mut turn = |names: &[&'static str], allow: &[&str]| {
+    let turn = |names: &[&'static str], allow: &[&str]| {
         push(&words, "x");
         run(folder.path(), &words, names, allow).map_err(|error| error.to_string())
     };

@@ -37,6 +37,22 @@ fn label(finding: &Finding) -> &'static str {
     }
 }
 
+/// Text without an indent, broken between words.
+pub(super) fn wrapped(text: &str) -> String {
+    let (mut all, mut column) = (String::new(), 0);
+    for word in text.split_whitespace() {
+        let length = word.chars().count();
+        if column > 0 {
+            let fits = column + 1 + length <= WIDTH;
+            all.push(if fits { ' ' } else { '\n' });
+            column = if fits { column + 1 } else { 0 };
+        }
+        all.push_str(word);
+        column += length;
+    }
+    all
+}
+
 /// A line, broken between words and continued below its text.
 fn line(f: &mut fmt::Formatter<'_>, label: &str, text: &str) -> fmt::Result {
     let label = format!("  {label:<width$}", width = INDENT - 3);

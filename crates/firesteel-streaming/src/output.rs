@@ -53,6 +53,16 @@ impl<D: DStream, S: Sink<D::Item>> Output for SinkOutput<D, S> {
     fn name(&self) -> String {
         if self.stream.operator().is_named() { self.stream.operator().name().to_owned() } else { self.sink.describe() }
     }
+    fn stored_as(&self) -> String {
+        if self.stream.operator().is_named() {
+            return self.name();
+        }
+        // Where results are is no part of what they are: they may be moved, together with the checkpoint.
+        let described = self.sink.describe();
+        let words = described.split_whitespace().filter(|word| !word.contains(['/', '\\']));
+        let name = words.collect::<Vec<_>>().join(" ");
+        if name.is_empty() { self.operator.kind().to_owned() } else { name }
+    }
     fn describe(&self) -> String {
         self.sink.describe()
     }

@@ -85,7 +85,7 @@ pub(crate) fn open(
     // What a backend has from an epoch tells that all sinks have it.
     let shards = backend.as_ref().map_or(Ok(Vec::new()), |backend| backend.shards())?;
     let held = shards.into_iter().map(|(_, marker)| marker).chain([looked.held()]).max().unwrap_or(0);
-    let (last, fate) = looked.decide(if looked.is_new { 0 } else { held }, settings, program, sinks)?;
+    let (last, fate) = looked.decide(held, settings, program, sinks)?;
     let reader = looked.log.clone();
     let (found, is_new) = (looked.snapshots.clone().threads(program.threads), looked.is_new);
     let recovery = if is_new { None } else { Some(recovery(&found, &reader, backend.as_deref(), last)?) };

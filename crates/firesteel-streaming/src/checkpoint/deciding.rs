@@ -33,7 +33,7 @@ pub(super) enum Last {
     /// It is committed.
     Stands,
     /// The program that prepared it runs it again.
-    Again(Again),
+    Again(Box<Again>),
     /// Nothing of it is visible: another program reads its input anew.
     Dropped,
 }
@@ -74,7 +74,7 @@ impl Looked {
         let cursor = Cursor::decode(&record.extra, last)?;
         let message = "the last epoch was prepared and not committed: it is run again";
         tracing::info!(job = program.job, epoch = last, message);
-        Ok((last - 1, Last::Again(Again { record, cursor, has })))
+        Ok((last - 1, Last::Again(Box::new(Again { record, cursor, has }))))
     }
 
     /// Makes sure that sinks and checkpoint belong together.

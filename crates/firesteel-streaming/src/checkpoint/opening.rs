@@ -123,7 +123,7 @@ pub(crate) fn open(
         }
     }
     let again = match fate {
-        Last::Again(again) => Some(again),
+        Last::Again(again) => Some(*again),
         Last::Stands => None,
         Last::Dropped => {
             stored.log.drop_last()?;

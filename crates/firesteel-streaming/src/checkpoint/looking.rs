@@ -44,11 +44,7 @@ pub(super) struct Savepoint {
 impl Looked {
     /// Looks at the checkpoint and compares it with the program.
     pub(crate) fn look(settings: &Checkpoint, program: &Program<'_>) -> Result<Self> {
-        let lock = CheckpointLock::acquire_existing(&settings.folder)?;
-        if lock.is_some() {
-            fail_point!("open.locked");
-        }
-        Self::look_locked(lock, settings, program)
+        Self::look_locked(CheckpointLock::acquire_existing(&settings.folder)?, settings, program)
     }
 
     /// As [`look`](Self::look), with the lock that has been taken.
@@ -57,6 +53,9 @@ impl Looked {
         settings: &Checkpoint,
         program: &Program<'_>,
     ) -> Result<Self> {
+        if lock.is_some() {
+            fail_point!("open.locked");
+        }
         check_permissions(&settings.allow_loss)?;
         let log = ChangelogReader::open_with(&settings.folder.join(CHANGELOG), program.threads)?;
         let snapshots = match &settings.snapshots {

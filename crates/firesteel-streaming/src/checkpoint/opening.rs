@@ -67,16 +67,11 @@ pub(crate) fn open(
     clock: &dyn Clock,
 ) -> Result<Opened> {
     let started = clock.monotonic();
-    let lock = match looked.lock.take() {
-        Some(lock) => lock,
-        None => {
-            // Somebody may have begun a checkpoint since it was looked at.
-            let lock = CheckpointLock::acquire(&settings.folder)?;
-            fail_point!("open.locked");
-            looked = Looked::look_locked(None, settings, program)?;
-            lock
-        }
-    };
+    if looked.lock.is_none() {
+        // Somebody may have begun a checkpoint since it was looked at.
+        looked = Looked::look_locked(Some(CheckpointLock::acquire(&settings.folder)?), settings, program)?;
+    }
+    let lock = looked.lock.take().expect("where there was none, it has been taken just now");
     let budget = settings.memory.map_or_else(MemoryBudget::unlimited, MemoryBudget::new);
     let backend = match &settings.backend {
         Some(backend) => Some(backend.open(&settings.folder.join(BACKEND), &budget)?),

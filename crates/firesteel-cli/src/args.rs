@@ -101,4 +101,7 @@ pub(crate) struct Diff {
     /// The program's description.
     #[arg(value_name = "DESCRIPTION.json")]
     pub(crate) description: PathBuf,
+    /// As if the program had this permission to lose something, `state:clicks`. May be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) allow_loss: Vec<String>,
 }

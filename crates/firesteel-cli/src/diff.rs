@@ -1,6 +1,6 @@
-//! `firesteel checkpoint diff`: a checkpoint beside the description of a program.
+//! `firesteel checkpoint diff`: a checkpoint beside the description of a program, with the verdict of its start.
 
-use firesteel_state::{Cursor, EpochLog, JobDescription, StateError};
+use firesteel_state::{Comparison, Cursor, EpochLog, JobDescription, StateError, Verdict};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -12,11 +12,11 @@ use crate::screen::Screen;
 /// The comparison, as JSON.
 #[derive(Serialize)]
 struct Compared<'a> {
-    fits: bool,
-    differs: &'a [String],
-    lost: &'a [String],
-    new: &'a [String],
-    kept: &'a [String],
+    #[serde(flatten)]
+    comparison: &'a Comparison,
+    conclusion: &'a str,
+    /// The epoch that another program has prepared and that is not known to be committed.
+    unfinished: Option<u64>,
 }
 
 pub(crate) fn run(args: &Diff, screen: &mut Screen<'_>) -> Result<Outcome> {
@@ -24,35 +24,33 @@ pub(crate) fn run(args: &Diff, screen: &mut Screen<'_>) -> Result<Outcome> {
     let declared = read(args)?;
     let manifests = folder.manifests()?;
     let catalog = folder.catalog(&manifests)?;
-    let cursor = folder.steady(|| {
+    let (cursor, is_committed) = folder.steady(|| {
         let log = folder.reader()?;
-        Ok(Cursor::at(&manifests.sound, &log, log.last_epoch().unwrap_or(0))?)
+        let last = log.last_epoch().unwrap_or(0);
+        Ok((Cursor::at(&manifests.sound, &log, last)?, log.committed() >= last))
     })?;
-    let comparison = declared.compare(&catalog, &cursor);
+    let comparison = declared.compare(&catalog, &cursor).permitting(&args.allow_loss, &catalog);
+    let resumes = comparison.verdict() == Verdict::Resumes;
     // A declaration that makes no sense is told as the job would tell it.
     if let Err(error @ StateError::Declaration { .. }) = catalog.with(&declared.states, true) {
         return Err(error.into());
     }
-    let goes_on = comparison.fits() && comparison.lost().is_empty();
+    let conclusion = comparison.conclusion();
+    let is_other = cursor.program != declared.fingerprint();
+    let unfinished = (!is_committed && is_other).then_some(cursor.epoch);
     if args.target.json {
-        screen.json(&Compared {
-            fits: comparison.fits(),
-            differs: comparison.differs(),
-            lost: comparison.lost(),
-            new: comparison.new_states(),
-            kept: comparison.kept(),
-        })?;
+        screen.json(&Compared { comparison: &comparison, conclusion: &conclusion, unfinished })?;
     } else {
         screen.print(&comparison)?;
-        screen.line(if !comparison.fits() {
-            "the program is refused: go back to the types that are stored, or give what has changed another name"
-        } else if goes_on {
-            "the program goes on from this checkpoint"
-        } else {
-            "the program is refused unless it says Checkpoint::allow_loss(true): it would lose what is named above"
-        })?;
+        screen.line(&conclusion)?;
+        if let Some(epoch) = unfinished {
+            screen.line(format_args!(
+                "epoch {epoch} was prepared by another program and is not known to be committed: the sinks are asked. If\n\
+                 some of them have it and others do not, the program is refused until the other one has finished it"
+            ))?;
+        }
     }
-    Ok(if goes_on { Outcome::Well } else { Outcome::Wrong })
+    Ok(if resumes { Outcome::Well } else { Outcome::Wrong })
 }
 
 fn read(args: &Diff) -> Result<JobDescription> {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use firesteel_state::changelog::SegmentReport;
-use firesteel_state::{Catalog, Cursor, EpochRecord, Manifest, TableKind};
+use firesteel_state::cursor::CheckpointId;
+use firesteel_state::{Catalog, Cursor, Dropped, EpochRecord, Manifest, Setting, TableKind};
 use serde::Serialize;
 
 use crate::Outcome;
@@ -23,6 +24,8 @@ const LAST: usize = 3;
 #[derive(Default, Serialize)]
 struct Report {
     folder: String,
+    /// Which checkpoint it is, among all there ever were.
+    id: Option<String>,
     first_epoch: Option<u64>,
     last_epoch: Option<u64>,
     /// The epoch with which the checkpoint was begun.
@@ -36,6 +39,9 @@ struct Report {
     states: Vec<State>,
     inputs: Vec<Input>,
     watermarks: Vec<Watermark>,
+    members: Vec<Member>,
+    outputs: Vec<Output>,
+    dropped: Vec<Dropped>,
     last_batches: Vec<Batch>,
     /// What was found to be wrong on the way. `verify` looks for more.
     problems: Vec<String>,
@@ -81,6 +87,27 @@ struct State {
     ttl: Option<String>,
 }
 
+/// An input, a watermark or an operator with state, with what is set for it.
+#[derive(Serialize)]
+struct Member {
+    member: String,
+    kind: String,
+    version: u32,
+    settings: Vec<String>,
+}
+
+/// An output of the program that was started last, or of an earlier one.
+#[derive(Serialize)]
+struct Output {
+    output: String,
+    kind: String,
+    guarantee: String,
+    /// The first epoch that it gets.
+    from: u64,
+    /// The last that it got, where the program has it no more.
+    through: Option<u64>,
+}
+
 /// How far a split was read.
 #[derive(Serialize)]
 struct Input {
@@ -114,7 +141,11 @@ fn changelog(folder: &Folder, manifests: &Manifests, report: &mut Report) -> Res
     let progress = Progress::of_bytes("changelog", folder.changelog_bytes());
     let mut positions = BTreeMap::new();
     let base = manifests.sound.iter().rev();
-    let base = base.filter_map(|base| Some((Cursor::decode(&base.extra, base.epoch).ok()?, base.replay_from())));
+    let base = base.filter_map(|base| {
+        let cursor = Cursor::decode(&base.extra, base.epoch).ok()?;
+        let from = cursor.epoch.max(base.replay_from());
+        Some((cursor, from))
+    });
     let (mut cursor, from) = base.into_iter().next().unwrap_or_default();
     for segment in folder.segments()? {
         let segment = segment?;
@@ -152,6 +183,7 @@ fn stand(cursor: &Cursor, report: &mut Report) {
         return;
     }
     report.begun = Some(cursor.begun);
+    report.id = (cursor.checkpoint != CheckpointId::default()).then(|| cursor.checkpoint.to_string());
     report.inputs.clear();
     for (name, input) in &cursor.inputs {
         for (split, at) in &input.splits {
@@ -206,10 +238,41 @@ fn snapshots(folder: &Folder, manifests: &Manifests, cursor: &Cursor, report: &m
     }
     report.snapshots.sort_by_key(|snapshot| snapshot.id);
     match folder.catalog(manifests) {
-        Ok(catalog) => states(&catalog, cursor, report),
+        Ok(catalog) => {
+            states(&catalog, cursor, report);
+            members(&catalog, report);
+        }
         Err(error) => report.problems.push(error.to_string()),
     }
     Ok(())
+}
+
+/// What the program that was started last consists of, and what was dropped on the way.
+fn members(catalog: &Catalog, report: &mut Report) {
+    let member = |member: String, kind: &str, version: u32, settings: &[Setting]| {
+        let settings = settings.iter().map(ToString::to_string).collect();
+        Member { member, kind: kind.to_owned(), version, settings }
+    };
+    let inputs = catalog.inputs().iter();
+    let inputs = inputs.map(|of| member(format!("input:{}", of.name), &of.kind, of.version, &of.settings));
+    let marks = catalog.watermarks().iter();
+    let marks = marks.map(|of| {
+        let mut settings = of.settings.clone();
+        settings.push(Setting::new_holds("inputs", of.inputs.join(", ")));
+        member(format!("watermark:{}", of.name), "", of.version, &settings)
+    });
+    let states = catalog.stores().iter();
+    let states = states.map(|of| member(format!("state:{}", of.operator), &of.kind, of.version, &of.settings));
+    report.members = inputs.chain(marks).chain(states).collect();
+    let outputs = catalog.outputs().iter().map(|of| Output {
+        output: of.name.clone(),
+        kind: of.kind.clone(),
+        guarantee: of.guarantee.clone(),
+        from: of.since + 1,
+        through: of.through,
+    });
+    report.outputs = outputs.collect();
+    report.dropped = catalog.dropped().to_vec();
 }
 
 fn snapshot(manifest: &Manifest, sound: bool) -> Snapshot {
@@ -273,6 +336,9 @@ fn print(report: &Report, screen: &mut Screen<'_>) -> Result<()> {
     if let Some(groups) = report.key_groups {
         screen.line(format_args!("  key groups {groups}"))?;
     }
+    if let Some(id) = &report.id {
+        screen.line(format_args!("  id         {id}"))?;
+    }
     screen.print(tables(report))
 }
 
@@ -302,6 +368,17 @@ fn tables(report: &Report) -> String {
         let ended = if input.ended { "ended" } else { "" };
         [cell(&input.input), cell(&input.split), grouped(input.next), ended.to_owned()]
     });
+    let members = report.members.iter().filter(|of| !of.kind.is_empty() || of.version != 0 || !of.settings.is_empty());
+    let members = members.map(|of| {
+        let version = if of.version == 0 { String::new() } else { of.version.to_string() };
+        [cell(&of.member), cell(&of.kind), version, cell(&of.settings.join("; "))]
+    });
+    let outputs = report.outputs.iter().map(|of| {
+        let through = of.through.map_or_else(String::new, |through| through.to_string());
+        [cell(&of.output), cell(&of.kind), of.guarantee.clone(), of.from.to_string(), through]
+    });
+    let dropped = report.dropped.iter();
+    let dropped = dropped.map(|of| [cell(&of.permission), cell(&of.members.join(", ")), of.epoch.to_string()]);
     let marks = report.watermarks.iter().map(|mark| [cell(&mark.operator), cell(&mark.split), mark.watermark.clone()]);
     [
         render("changelog", ["file", "epochs", "size#", "sound"], files.collect()),
@@ -310,6 +387,9 @@ fn tables(report: &Report) -> String {
         render("state", ["operator", "state", "kind", "holds", "lives for"], states.collect()),
         render("inputs", ["input", "split", "next position#", ""], inputs.collect()),
         render("watermarks", ["operator", "split", "watermark"], marks.collect()),
+        render("program", ["member", "kind", "version#", "settings"], members.collect()),
+        render("outputs", ["output", "kind", "guarantee", "from epoch#", "through#"], outputs.collect()),
+        render("dropped with permission", ["permission", "dropped", "after epoch#"], dropped.collect()),
         render("last batches", ["batch#", "time", "read"], report.last_batches.iter().map(Batch::cells).collect()),
     ]
     .concat()

@@ -154,6 +154,20 @@ impl Changelog {
     pub fn open_on(disk: Arc<dyn Disk>, folder: &Path, options: ChangelogOptions) -> Result<Self> {
         disk.make_folder(folder)?;
         let found = Found::look(&*disk, folder, options.threads)?;
+        Self::of(disk, folder, found, options)
+    }
+
+    /// Opens what a reader has looked at, without reading it again. Nobody may have written to it since.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn resume(reader: &ChangelogReader, options: ChangelogOptions) -> Result<Self> {
+        let ChangelogReader { disk, folder, found } = reader;
+        disk.make_folder(folder)?;
+        Self::of(disk.clone(), folder, found.clone(), options)
+    }
+
+    fn of(disk: Arc<dyn Disk>, folder: &Path, found: Found, options: ChangelogOptions) -> Result<Self> {
         let mut log = Self {
             disk,
             folder: folder.to_owned(),

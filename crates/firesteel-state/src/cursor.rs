@@ -20,6 +20,8 @@
 //! Nothing of the state layer depends on it: changelog and snapshots carry it as bytes.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 
 use firesteel_window::PartitionWatermarks;
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,12 @@ const VERSION: u8 = 1;
 /// How far a job has come.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cursor {
+    /// The checkpoint: sinks tell by it whose epochs they have.
+    pub checkpoint: CheckpointId,
+    /// The [fingerprint](crate::JobDescription::fingerprint) of the program whose epoch it is: nobody else runs it again.
+    pub program: u64,
+    /// The epoch at whose end the job stood there.
+    pub epoch: u64,
     /// The epoch with which the checkpoint was begun: what sinks had before is none of its concern.
     pub begun: u64,
     /// The number of the last micro-batch.
@@ -49,6 +57,31 @@ pub struct Cursor {
     pub keys: BTreeMap<String, u64>,
     /// How the epoch's micro-batches were cut; empty in snapshots.
     pub plans: Vec<Plan>,
+}
+
+/// Which checkpoint it is, among all there ever were.
+///
+/// It is made with the checkpoint and written beside every epoch, so that epochs of equal numbers are told apart. A copy
+/// of the folder has the same one, since it takes the place of what it was copied from; a checkpoint that begins with a
+/// savepoint ([`Checkpoint::start_from`] of the engine) has one of its own.
+///
+/// [`Checkpoint::start_from`]: https://docs.rs/firesteel
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct CheckpointId(u128);
+
+impl CheckpointId {
+    /// A new one, equal to no other: from the random keys that the operating system gives to hash maps.
+    #[must_use]
+    pub fn random() -> Self {
+        let half = |salt: u64| u128::from(RandomState::new().hash_one(salt));
+        Self(half(0) << 64 | half(1))
+    }
+}
+
+impl fmt::Display for CheckpointId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
 }
 
 /// How far a job has come in one input.
@@ -83,9 +116,13 @@ pub struct Plan {
 }
 
 impl Cursor {
-    /// Takes in what a later epoch changed.
+    /// Takes in what a later epoch changed. An input that it does not name is not there any more.
     pub fn advance(&mut self, later: Self) {
+        self.checkpoint = later.checkpoint;
+        self.program = later.program;
+        self.epoch = later.epoch;
         self.begun = later.begun;
+        self.inputs.retain(|name, _| later.inputs.contains_key(name));
         self.batch = later.batch;
         self.split_numbers = later.split_numbers;
         for (name, input) in later.inputs {
@@ -114,10 +151,15 @@ impl Cursor {
             Some(base) => (Self::decode(&base.extra, base.epoch)?, base.replay_from()),
             None => (Self::default(), first.unwrap_or(0)),
         };
+        // What the snapshot has taken in is not taken in again: it may have been dropped meanwhile.
+        let known = base.map_or(0, |_| cursor.epoch);
         for record in log.heads_from(from) {
             let record = record?;
             if record.epoch > last {
                 break;
+            }
+            if record.epoch <= known && base.is_some() {
+                continue;
             }
             cursor.advance(Self::decode(&record.extra, record.epoch)?);
         }

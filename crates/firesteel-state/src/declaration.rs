@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use crate::StoreId;
 use crate::codec::{Migrations, StateKey, StateValue, TableCodec};
 use crate::error::Result;
 use crate::handle::{List, Map, Timers, Value};
@@ -47,8 +46,8 @@ pub(crate) type MakeTimers<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn TimerTab
 ///
 /// Mistakes, such as two states of one name, are reported when a store is opened.
 pub struct Declaration<K> {
-    operator: String,
-    key: TypeTag,
+    /// Everything but the tables.
+    about: StoreSchema,
     tables: Vec<(TableSchema, Option<PrepareTable<K>>)>,
     make_timers: Option<MakeTimers<K>>,
 }
@@ -149,24 +148,30 @@ impl<K: StateKey> Declaration<K> {
     /// The state of the operator of this name, which is unique in the job and stays the same from release to release.
     #[must_use]
     pub fn new(operator: impl Into<String>) -> Self {
-        Self { operator: operator.into(), key: TypeTag::of::<K>(), tables: Vec::new(), make_timers: None }
+        let about = StoreSchema::new(operator, TypeTag::of::<K>());
+        Self { about, tables: Vec::new(), make_timers: None }
     }
 
     /// Gives the operator another name, before a store is opened.
     pub fn rename(&mut self, operator: impl Into<String>) {
-        self.operator = operator.into();
+        self.about.operator = operator.into();
+    }
+
+    /// Describes the operator for comparison: its name, kind, settings and version, everything but its states.
+    pub fn describe(&mut self, describe: impl FnOnce(&mut StoreSchema)) {
+        describe(&mut self.about);
     }
 
     /// The version of the keys' type, 0 unless said. Keys do not evolve; but a type that cannot be described whole needs
     /// a version above 0.
     pub fn key_version(&mut self, version: u32) {
-        self.key.version = version;
+        self.about.key.version = version;
     }
 
     /// The operator's name.
     #[must_use]
     pub fn operator(&self) -> &str {
-        &self.operator
+        &self.about.operator
     }
 
     fn add(
@@ -252,13 +257,8 @@ impl<K: StateKey> Declaration<K> {
     /// What is declared, as it is compared with what is stored. Numbers are not given yet.
     #[must_use]
     pub fn schema(&self) -> StoreSchema {
-        StoreSchema {
-            id: StoreId(0),
-            operator: self.operator.clone(),
-            key: self.key.clone(),
-            tables: self.tables.iter().map(|(schema, _)| schema.clone()).collect(),
-            next_table: 0,
-        }
+        let tables = self.tables.iter().map(|(schema, _)| schema.clone()).collect();
+        StoreSchema { tables, ..self.about.clone() }
     }
 
     pub(crate) fn into_parts(self) -> (Vec<Option<PrepareTable<K>>>, Option<MakeTimers<K>>) {
@@ -281,6 +281,6 @@ fn prepare<K: StateKey, V: StateValue>(
 impl<K> fmt::Debug for Declaration<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.tables.iter().map(|(schema, _)| &schema.name).collect();
-        f.debug_struct("Declaration").field("operator", &self.operator).field("states", &names).finish()
+        f.debug_struct("Declaration").field("operator", &self.about.operator).field("states", &names).finish()
     }
 }

@@ -62,7 +62,8 @@ pub use handle::{Fired, List, Map, Timers, Value};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 pub use lock::CheckpointLock;
 pub use schema::{
-    Catalog, Comparison, Evolution, JobDescription, OlderValues, StoreSchema, TableKind, TableSchema, TypeTag,
+    Catalog, Comparison, Dropped, Evolution, Fate, Finding, InputSchema, JobDescription, OlderValues, OnChange,
+    OutputSchema, Setting, StoreSchema, TableKind, TableSchema, TypeTag, Verdict, WatermarkSchema,
 };
 pub use snapshot::{FolderStore, Manifest, SnapshotStore, Snapshots};
 pub use store::{KeyedStore, StateStore, StoreSetup};

@@ -41,6 +41,23 @@ impl CheckpointLock {
         let path = folder.join("LOCK");
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed("open", &path))?;
+        Self::of(file, path)
+    }
+
+    /// Locks a folder that has been locked before, and makes nothing: `None` where there is no lock file.
+    ///
+    /// # Errors
+    /// As [`acquire`](Self::acquire).
+    pub fn acquire_existing(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join("LOCK");
+        match OpenOptions::new().write(true).open(&path) {
+            Ok(file) => Self::of(file, path).map(Some),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("open", &path)(error)),
+        }
+    }
+
+    fn of(file: File, path: PathBuf) -> Result<Self> {
         if has_fault("no-lock") {
             return Ok(Self { file, path });
         }

@@ -17,8 +17,9 @@
 //! assert!(!comparison.fits());
 //! assert_eq!(
 //!     comparison.to_string(),
-//!     "  differs: velocity/total: value of u64, but value of f64 is stored: f64 does not fit u64; keep the old type there, \
-//!      or raise .version() and add .migrate() from the stored one\n  new:     velocity/recent: list of u64\n",
+//!     "  refused:  state:velocity/total: value of u64, but value of f64 is stored: f64 does not fit u64\n            \
+//!      way out: keep the old type there, raise .version() and add .migrate() from the stored one, or give\n            \
+//!      what has changed another name\n  new:      state:velocity/recent: list of u64, begins empty\n",
 //! );
 //! # Ok::<(), firesteel_state::StateError>(())
 //! ```
@@ -27,7 +28,9 @@ mod catalog;
 mod comparison;
 mod description;
 pub(crate) mod evolution;
+mod members;
 mod older;
+mod setting;
 mod shape;
 mod tag;
 
@@ -36,10 +39,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::catalog::Catalog;
-pub use self::comparison::Comparison;
+pub use self::comparison::{Comparison, Fate, Finding, Verdict};
 pub use self::description::JobDescription;
 pub use self::evolution::Evolution;
+pub use self::members::{Dropped, InputSchema, OutputSchema, WatermarkSchema};
 pub use self::older::OlderValues;
+pub use self::setting::{OnChange, Setting};
 pub use self::shape::{Field, NoShape, Plain, Shape};
 pub use self::tag::TypeTag;
 use crate::frame::{StoreId, TableId};
@@ -142,4 +147,40 @@ pub struct StoreSchema {
     pub tables: Vec<TableSchema>,
     /// The number that the next new state gets: numbers of dropped states are not given again.
     pub next_table: u16,
+    /// What kind of operator it is, and of fold: `window/count`, `running/min`. Empty where that is not known.
+    #[serde(default)]
+    pub kind: String,
+    /// What is set for it and gives the stored bytes their meaning.
+    #[serde(default)]
+    pub settings: Vec<Setting>,
+    /// The version that the program's author gave it; a change tells that what is stored means something else.
+    #[serde(default)]
+    pub version: u32,
+    /// What a comparison cannot see: functions. Not stored.
+    #[serde(default)]
+    pub not_compared: Vec<String>,
+}
+
+impl StoreSchema {
+    /// The state of an operator of this name, with keys of this type; the rest is to be filled in.
+    #[must_use]
+    pub fn new(operator: impl Into<String>, key: TypeTag) -> Self {
+        Self {
+            id: StoreId(0),
+            operator: operator.into(),
+            key,
+            tables: Vec::new(),
+            next_table: 0,
+            kind: String::new(),
+            settings: Vec::new(),
+            version: 0,
+            not_compared: Vec::new(),
+        }
+    }
+
+    /// The same without what only one checkpoint, or only one program, knows.
+    fn without_numbers(self) -> Self {
+        let tables = self.tables.into_iter().map(|table| TableSchema { id: TableId(0), ..table }).collect();
+        Self { id: StoreId(0), next_table: 0, tables, not_compared: Vec::new(), ..self }
+    }
 }

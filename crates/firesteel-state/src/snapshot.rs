@@ -62,7 +62,7 @@ use std::sync::Arc;
 
 pub use self::manifest::{ImageRef, Manifest};
 pub use self::place::{FolderStore, SnapshotStore, part_of};
-pub use self::recovery::{Recovery, recover};
+pub use self::recovery::{Recovery, reaches, recover};
 pub use self::writer::SnapshotWriter;
 use crate::error::{Result, StateError};
 use crate::faults::fail_point;
@@ -95,6 +95,12 @@ impl Snapshots {
     /// [`StateError::File`] when the folder cannot be made.
     pub fn in_folder(folder: &Path) -> Result<Self> {
         Ok(Self::new(Arc::new(FolderStore::open(folder)?)))
+    }
+
+    /// Snapshots in a local folder, to be read: it is not made where it is not there, and then has none.
+    #[must_use]
+    pub fn look_in(folder: &Path) -> Self {
+        Self::new(Arc::new(FolderStore::look_in(folder)))
     }
 
     /// The place, as its [`SnapshotStore`] names it.

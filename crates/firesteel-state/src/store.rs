@@ -14,7 +14,7 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, Shard, TableId};
 use crate::group::GroupState;
 use crate::key_group::{KeyGroup, KeyGroupRange, KeyGroups};
-use crate::schema::{Catalog, Evolution, OlderValues, StoreSchema};
+use crate::schema::{Catalog, Evolution, Fate, OlderValues, StoreSchema};
 use crate::table::Setup;
 use crate::table::values::Hasher;
 use crate::ttl::{TimeDomain, Times};
@@ -84,7 +84,8 @@ impl<K: StateKey> KeyedStore<K> {
         let declared = declaration.schema();
         let comparison = setup.catalog.compare(std::slice::from_ref(&declared));
         let known = setup.catalog.store(&declared.operator);
-        let Some(schema) = known.filter(|_| comparison.fits() && comparison.new_states().is_empty()).cloned() else {
+        let has_new = comparison.of_fate(Fate::New).next().is_some();
+        let Some(schema) = known.filter(|_| comparison.fits() && !has_new).cloned() else {
             return Err(StateError::Mismatch { report: comparison.to_string() });
         };
         for table in &declared.tables {

@@ -422,7 +422,7 @@ fn a_changed_type_is_told_before_the_start() {
     second.value::<now::Then>("mean");
     let setup = StoreSetup { catalog: &catalog, backend: None, budget: MemoryBudget::unlimited() };
     let error = KeyedStore::open(second, &setup, hash).unwrap_err().to_string();
-    assert!(error.contains("value of Then {sum: f64, count: u64}, but value of Then {sum: f64} is stored"), "{error}");
+    assert!(error.contains("value of Then {sum: f64, count: u64}, but value of Then {sum: f64} is"), "{error}");
     let mut third = Declaration::<u64>::new("op");
     third.value_with::<Then>("mean", StateOptions::default().version(2));
     let report = catalog.compare(&[third.schema()]).to_string();

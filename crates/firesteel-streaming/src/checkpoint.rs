@@ -6,8 +6,11 @@
 //! that was written, whatever happened in between.
 
 mod applier;
+mod deciding;
+mod describe;
 mod durable;
 mod frames;
+mod looking;
 mod opening;
 mod snapshotting;
 
@@ -18,10 +21,12 @@ use std::sync::Arc;
 use firesteel_state::{OpenBackend, SnapshotStore};
 use firesteel_window::{Duration, seconds};
 
+pub(crate) use deciding::{Again, SinkAt};
 pub(crate) use durable::{Durable, Ending};
 pub(crate) use firesteel_state::cursor::{Cursor, InputCursor, Plan, SplitCursor};
 pub(crate) use frames::gather;
-pub(crate) use opening::{Again, Opened, Program, SinkAt, open};
+pub(crate) use looking::Looked;
+pub(crate) use opening::{Opened, Program, check, open};
 
 /// Where and how a job is made to survive its process.
 ///
@@ -39,7 +44,8 @@ pub(crate) use opening::{Again, Opened, Program, SinkAt, open};
 /// by their names ([`read_named`](crate::StreamingContext::read_named)), state by the names of its operators
 /// ([`Stream::named`](crate::Stream::named)). A program that has changed is compared with the checkpoint first: what is
 /// new begins empty, what differs is refused, and what would be lost is lost only if
-/// [`allow_loss`](Self::allow_loss) says so.
+/// [`allow_loss`](Self::allow_loss) names it. A start that is refused changes nothing. `docs/checkpoint-rules.md` of the
+/// repository has the rules.
 ///
 /// A job whose sources have all ended has closed its windows, and event time is over for its checkpoint, too: what is
 /// added to the sources later is late. Sources that are to be added to say so, as files do with `follow`.
@@ -56,7 +62,7 @@ pub struct Checkpoint {
     pub(crate) keep_snapshots: usize,
     pub(crate) segment_bytes: Option<u64>,
     pub(crate) memory: Option<u64>,
-    pub(crate) allow_loss: bool,
+    pub(crate) allow_loss: Vec<String>,
     pub(crate) start_from: Option<PathBuf>,
 }
 
@@ -72,7 +78,7 @@ impl Checkpoint {
             keep_snapshots: 2,
             segment_bytes: None,
             memory: None,
-            allow_loss: false,
+            allow_loss: Vec::new(),
             start_from: None,
         }
     }
@@ -122,10 +128,23 @@ impl Checkpoint {
         Self { memory: Some(bytes), ..self }
     }
 
-    /// Lets a changed program drop state and positions that it does not declare any more, and go on with sinks that
-    /// lack epochs. Without it, such a program is refused, and told what would be lost.
-    pub fn allow_loss(self, allowed: bool) -> Self {
-        Self { allow_loss: allowed, ..self }
+    /// Permits a changed program to lose what is stored under these names, which are those of the report that it is
+    /// refused with: `input:clicks`, `watermark:by time`, `state:totals` with all its states, `state:totals/sum` for one
+    /// of them, `output:report` where results are gone. What is declared under such a name begins anew.
+    ///
+    /// ```
+    /// use firesteel_streaming::Checkpoint;
+    /// let checkpoint = Checkpoint::in_folder("totals").allow_loss(["state:totals"]);
+    /// # drop(checkpoint);
+    /// ```
+    ///
+    /// A permission is good for one loss. It may stay in the program: the checkpoint records what was dropped under it,
+    /// and a later loss of the same name takes another one, `state:totals#2`, which the report names. What was dropped
+    /// and comes back is told, since it begins anew. A permission for what is not lost does nothing, and is told if it
+    /// has never been used; one that is of none of these kinds is an error.
+    pub fn allow_loss<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.allow_loss.extend(names.into_iter().map(Into::into));
+        self
     }
 
     /// Where the folder holds no checkpoint yet, begins with the state of this savepoint

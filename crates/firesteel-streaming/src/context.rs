@@ -239,7 +239,8 @@ impl StreamingContext {
         self.inner.dead_letters.clone()
     }
 
-    /// What the job declares, once it is built and before it is started: its state and its inputs. Written as JSON, it
+    /// What the job declares, once it is built and before it is started: its inputs, watermarks, states and outputs, and
+    /// what is set for them. Written as JSON, it
     /// can be compared with a checkpoint by `firesteel checkpoint diff` before the program is started there.
     ///
     /// ```
@@ -254,7 +255,7 @@ impl StreamingContext {
     ///     .update_state_by_key(|new, old: Option<usize>| Some(old.unwrap_or(0) + new.len()))
     ///     .named("totals");
     /// let description = job.describe()?;
-    /// assert_eq!(description.inputs, ["clicks"]);
+    /// assert_eq!(description.inputs[0].name, "clicks");
     /// assert_eq!(description.states[0].operator, "totals");
     /// # drop(totals);
     /// # Ok::<(), firesteel_streaming::Error>(())
@@ -265,10 +266,7 @@ impl StreamingContext {
     pub fn describe(&self) -> Result<JobDescription> {
         self.inner.plan.change(|parts| {
             parts.resolve_names(true)?;
-            Ok(JobDescription {
-                states: parts.states.iter().map(|(cell, _)| cell.declared()).collect(),
-                inputs: parts.inputs.iter().map(|input| input.name().to_string()).collect(),
-            })
+            Ok(parts.describe())
         })
     }
 

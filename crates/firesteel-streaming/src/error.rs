@@ -3,6 +3,7 @@
 use std::fmt;
 
 use firesteel_connect::ConnectError;
+use firesteel_state::Comparison;
 use firesteel_window::WindowError;
 
 /// The result of work with streams; of other work, where another error is named.
@@ -87,15 +88,25 @@ pub enum Error {
         #[from]
         source: firesteel_state::StateError,
     },
-    /// A changed program does not fit the checkpoint it should go on from.
-    #[error("FS-S010: the program does not fit the checkpoint in {folder}\n{report}{way_out}")]
+    /// A changed program does not fit the checkpoint that it should resume from.
+    #[error("FS-S010: the program does not fit the checkpoint in {folder}\n{comparison}{}", comparison.conclusion())]
     Changed {
         /// The checkpoint's folder.
         folder: String,
-        /// What fits, what is new, what is lost, what differs, line by line.
-        report: String,
-        /// What can be done.
-        way_out: &'static str,
+        /// What fits, what is new, what is lost and what is refused.
+        comparison: Box<Comparison>,
+    },
+    /// Another program has prepared an epoch, and it is not known to be committed everywhere.
+    #[error(
+        "FS-S013: the checkpoint in {folder} ends with epoch {epoch}, which another program has prepared: {reason}"
+    )]
+    Unfinished {
+        /// The checkpoint's folder.
+        folder: String,
+        /// The epoch.
+        epoch: u64,
+        /// Which sinks have it, and what can be done.
+        reason: String,
     },
     /// A sink and the checkpoint do not belong together, or one of them has lost something.
     #[error("FS-S011: sink {sink} does not fit the checkpoint: {reason}")]

@@ -13,6 +13,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Operator};
+use firesteel_state::Setting;
 use firesteel_window::WindowError;
 use parking_lot::Mutex;
 
@@ -105,8 +106,18 @@ impl Plan {
         self.change(|parts| parts.nodes[side.index()].parents.push(from));
     }
 
+    /// Gives a node the version that the program's author says it has.
+    pub(crate) fn set_version(&self, node: NodeId, version: u32) {
+        self.change(|parts| parts.nodes[node.index()].version = version);
+    }
+
+    /// Says what kind of aggregation a node does.
+    pub(crate) fn set_fold(&self, node: NodeId, fold: String) {
+        self.change(|parts| parts.nodes[node.index()].fold = Some(fold));
+    }
+
     /// Says what a node is set to.
-    pub(crate) fn set(&self, node: NodeId, settings: impl IntoIterator<Item = (&'static str, String)>) {
+    pub(crate) fn set(&self, node: NodeId, settings: impl IntoIterator<Item = Setting>) {
         self.change(|parts| parts.nodes[node.index()].settings.extend(settings));
     }
 

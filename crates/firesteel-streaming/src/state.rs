@@ -14,7 +14,7 @@ mod stateful;
 mod update;
 mod work;
 
-pub(crate) use cell::{StateCell, StoreCell};
+pub(crate) use cell::{Called, StateCell, StoreCell};
 pub use flat_map::FlatMapSpec;
 pub use key_state::{EventTimeout, KeyState, NoTimeout, ProcessingTimeout};
 pub use map::MapSpec;

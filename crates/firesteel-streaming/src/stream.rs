@@ -107,6 +107,14 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         self
     }
 
+    /// The version of the last operator, 0 unless said. Functions cannot be compared with those of the program that wrote a
+    /// checkpoint: another version tells that the operator's function makes something else of what is stored, such as
+    /// another event time or another key, and the job is refused there, with the way out.
+    pub fn version(self, version: u32) -> Self {
+        self.plan.set_version(self.node, version);
+        self
+    }
+
     /// An operator that works on the records of each partition. All that is compiled for it is its step. `keeps_keys`: keys
     /// stay as and where they are.
     pub(crate) fn step<U, Z>(

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use firesteel_cli::Outcome;
-use firesteel_state::{Declaration, JobDescription};
+use firesteel_state::{Declaration, InputSchema, JobDescription};
 
 use crate::job::{checkpoint, counts, description, velocity};
 use crate::run;
@@ -20,8 +20,8 @@ fn the_same_program_goes_on() {
     let path = written(&folder, &description());
     let same = run("diff", folder.path(), &[path.to_str().unwrap()]);
     assert_eq!(same.outcome, Outcome::Well, "{}", same.err);
-    assert!(same.out.contains("  fits:    velocity/total: value of f64\n"), "{}", same.out);
-    assert!(same.out.ends_with("the program goes on from this checkpoint\n"), "{}", same.out);
+    assert!(same.out.contains("  fits:     state:velocity/total: value of f64\n"), "{}", same.out);
+    assert!(same.out.ends_with("the program resumes from this checkpoint\n"), "{}", same.out);
 }
 
 #[test]
@@ -29,19 +29,31 @@ fn what_is_lost_new_and_different_is_told() {
     let folder = checkpoint();
     let mut changed = velocity().0;
     changed.value::<u8>("more");
-    let program = JobDescription { states: vec![changed.schema()], inputs: vec!["rates".into(), "more".into()] };
+    let program = JobDescription {
+        states: vec![changed.schema()],
+        inputs: ["rates", "more"].map(InputSchema::named).into(),
+        ..JobDescription::default()
+    };
     let path = written(&folder, &program);
     let lost = run("diff", folder.path(), &[path.to_str().unwrap()]);
     assert_eq!(lost.outcome, Outcome::Wrong);
     for line in [
-        "  lost:    counts/count: value of u64\n",
-        "  lost:    input payments: the position in 1 split\n",
-        "  new:     velocity/more: value of u8\n",
-        "  new:     input more\n",
+        "  lost:     state:counts: count: value of u64\n",
+        "  lost:     input:payments: the position in 1 split\n",
+        "  new:      state:velocity/more: value of u8, begins empty\n",
+        "  new:      input:more: is read from its start\n",
     ] {
         assert!(lost.out.contains(line), "{}", lost.out);
     }
-    assert!(lost.out.ends_with("it would lose what is named above\n"), "{}", lost.out);
+    let way_out = "or lose it with\nCheckpoint::allow_loss([\"input:payments\", \"state:counts\"])\n";
+    assert!(lost.out.contains(way_out), "{}", lost.out);
+    // Its last epoch is not known to be committed, and this program has not prepared it.
+    assert!(lost.out.contains("epoch 6 was prepared by another program"), "{}", lost.out);
+    let with = [path.to_str().unwrap(), "--allow-loss", "input:payments", "--allow-loss", "state:counts"];
+    let permitted = run("diff", folder.path(), &with);
+    assert_eq!(permitted.outcome, Outcome::Well);
+    assert!(permitted.out.contains("  dropped:  state:counts: count: value of u64\n"), "{}", permitted.out);
+    assert!(permitted.out.contains("without what is dropped\n"), "{}", permitted.out);
 
     let mut other = Declaration::<(u32, u32)>::new("counts");
     other.value::<i64>("count");
@@ -50,12 +62,18 @@ fn what_is_lost_new_and_different_is_told() {
     let differs = run("diff", folder.path(), &[path.to_str().unwrap()]);
     assert_eq!(differs.outcome, Outcome::Wrong);
     assert!(
-        differs.out.contains("  differs: counts/count: value of i64, but value of u64 is stored\n"),
+        differs.out.contains("  refused:  state:counts/count: value of i64, but value of u64 is stored\n"),
         "{}",
         differs.out
     );
     let json = &run("diff", folder.path(), &[path.to_str().unwrap(), "--json"]).json()[0];
-    assert_eq!((&json["fits"], &json["lost"]), (&false.into(), &serde_json::json!([])));
+    assert_eq!((&json["verdict"], &json["unfinished"]), (&"refused".into(), &6.into()));
+    let refused = &json["findings"][0];
+    let expected = ("state:counts/count", "refused", "state:counts/count");
+    assert_eq!(
+        (&refused["member"], &refused["fate"], &refused["permission"]),
+        (&expected.0.into(), &expected.1.into(), &expected.2.into())
+    );
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use firesteel_state::changelog::{BatchBoundary, InputRange, OperatorWatermark};
 use firesteel_state::cursor::{InputCursor, SplitCursor};
 use firesteel_state::{
-    Catalog, Changelog, ChangelogOptions, CheckpointLock, Cursor, Declaration, EpochRecord, JobDescription, KeyGroups,
-    KeyedStore, List, Map, Snapshots, StateKey, StateOptions, StateStore, Timers, Times, Ttl, Value,
+    Catalog, Changelog, ChangelogOptions, CheckpointLock, Cursor, Declaration, EpochRecord, InputSchema,
+    JobDescription, KeyGroups, KeyedStore, List, Map, Snapshots, StateKey, StateOptions, StateStore, Timers, Times,
+    Ttl, Value,
 };
 use firesteel_window::{Timestamp, hours, seconds};
 use serde::{Deserialize, Serialize};
@@ -88,7 +89,7 @@ fn with<K: StateKey>(
 /// The program's description.
 pub(crate) fn description() -> JobDescription {
     let states = vec![velocity().0.schema(), counts().0.schema()];
-    JobDescription { states, inputs: vec!["payments".to_owned(), "rates".to_owned()] }
+    JobDescription { states, inputs: ["payments", "rates"].map(InputSchema::named).into(), ..JobDescription::default() }
 }
 
 fn at(number: u32, next: u64, ended: bool) -> SplitCursor {
@@ -226,6 +227,8 @@ impl Job {
             (name.to_owned(), InputCursor { splits, gone: vec![] })
         };
         Cursor {
+            program: description().fingerprint(),
+            epoch,
             batch: 2 * epoch,
             split_numbers: 7,
             inputs: [

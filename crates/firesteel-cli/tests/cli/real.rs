@@ -108,6 +108,13 @@ fn the_checkpoint_of_a_real_job_is_read() {
     assert_eq!((&shown["inputs"][0]["input"], &shown["inputs"][0]["next"]), (&"payments".into(), &5.into()), "{shown}");
     assert_eq!(shown["watermarks"][0]["watermark"], "1970-01-01T00:01:05Z", "{shown}");
     assert_eq!(shown["operators"].as_array().unwrap().len(), 2);
+    assert_eq!((shown["id"].as_str().unwrap().len(), &shown["dropped"]), (32, &serde_json::json!([])));
+    assert_eq!((&shown["outputs"][0]["guarantee"], &shown["outputs"][0]["from"]), (&"exactly-once".into(), &1.into()));
+    let members = shown["members"].as_array().unwrap();
+    let settings = |member: &str| members.iter().find(|of| of["member"] == member).unwrap()["settings"].to_string();
+    assert!(settings("watermark:event_time").contains("delay = "), "{members:?}");
+    let text = run("show", folder.path(), &[]).out;
+    assert!(text.contains("\nprogram\n") && text.contains("\noutputs\n") && text.contains("  id         "), "{text}");
 
     let epochs = run("epochs", folder.path(), &["--json"]).json();
     let last = epochs.last().unwrap();
@@ -132,5 +139,5 @@ fn the_checkpoint_of_a_real_job_is_read() {
     std::fs::write(&description, serde_json::to_string(&described).unwrap()).unwrap();
     let diff = run("diff", folder.path(), &[description.to_str().unwrap()]);
     assert_eq!(diff.outcome, Outcome::Well, "{}{}", diff.out, diff.err);
-    assert!(diff.out.contains("fits:    watch/standing: value of Standing"), "{}", diff.out);
+    assert!(diff.out.contains("fits:     state:watch/standing: value of Standing"), "{}", diff.out);
 }

@@ -64,11 +64,12 @@ impl EpochLog for ChangelogReader {
     }
 }
 
-/// A changelog for tools: read, never changed.
-#[derive(Debug)]
+/// A changelog for tools, and for who looks before he writes: read, never changed.
+#[derive(Debug, Clone)]
 pub struct ChangelogReader {
-    disk: Arc<dyn Disk>,
-    found: Found,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) folder: PathBuf,
+    pub(super) found: Found,
 }
 
 impl ChangelogReader {
@@ -77,9 +78,17 @@ impl ChangelogReader {
     /// # Errors
     /// As [`Changelog::open`](super::Changelog::open).
     pub fn open(folder: &Path) -> Result<Self> {
+        Self::open_with(folder, 1)
+    }
+
+    /// [Opens](Self::open) it with so many threads, four at the most, each of which holds a segment in memory.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(folder: &Path, threads: usize) -> Result<Self> {
         let disk = OsDisk::shared();
-        let found = Found::look(&*disk, folder, 1)?;
-        Ok(Self { disk, found })
+        let found = Found::look(&*disk, folder, threads)?;
+        Ok(Self { disk, folder: folder.to_owned(), found })
     }
 
     /// The epochs of all records.
@@ -109,7 +118,7 @@ impl ChangelogReader {
 const MOST_THREADS: usize = 4;
 
 /// What is in a folder.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Found {
     pub(super) segments: Vec<Segment>,
     pub(super) committed: u64,

@@ -3,26 +3,41 @@
 use firesteel_window::Duration;
 use serde::{Deserialize, Serialize};
 
-use super::comparison::Comparison;
-use super::{Earlier, Evolution, StoreSchema, TableSchema};
+use super::comparison::{Comparison, Verdict};
+use super::{
+    Dropped, Earlier, Evolution, InputSchema, JobDescription, OutputSchema, StoreSchema, TableSchema, WatermarkSchema,
+};
 use crate::error::{Result, StateError};
 use crate::frame::{StoreId, TableId};
 use crate::key_group::KeyGroups;
 
-/// All state of a job, with the numbers under which it is stored.
+/// What a job consists of, with the numbers under which its state is stored, and what it was permitted to lose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
     groups: KeyGroups,
     pub(super) stores: Vec<StoreSchema>,
     /// The number that the next new operator gets.
     next_store: u16,
+    inputs: Vec<InputSchema>,
+    watermarks: Vec<WatermarkSchema>,
+    /// Those that the program has no more as well, with their last epoch.
+    outputs: Vec<OutputSchema>,
+    dropped: Vec<Dropped>,
 }
 
 impl Catalog {
     /// The catalogue of a job without state.
     #[must_use]
     pub const fn new(groups: KeyGroups) -> Self {
-        Self { groups, stores: Vec::new(), next_store: 0 }
+        Self {
+            groups,
+            stores: Vec::new(),
+            next_store: 0,
+            inputs: Vec::new(),
+            watermarks: Vec::new(),
+            outputs: Vec::new(),
+            dropped: Vec::new(),
+        }
     }
 
     /// How many key groups the job has.
@@ -43,11 +58,71 @@ impl Catalog {
         self.stores.iter().find(|store| store.operator == operator)
     }
 
-    /// What fits, what is new, what would be lost and what differs, when a program with these declarations goes on
-    /// from here.
+    /// The inputs of the program that was started last.
+    #[must_use]
+    pub fn inputs(&self) -> &[InputSchema] {
+        &self.inputs
+    }
+
+    /// The watermarks of the program that was started last.
+    #[must_use]
+    pub fn watermarks(&self) -> &[WatermarkSchema] {
+        &self.watermarks
+    }
+
+    /// The outputs of the program that was started last, and those of earlier ones.
+    #[must_use]
+    pub fn outputs(&self) -> &[OutputSchema] {
+        &self.outputs
+    }
+
+    /// The output of this name, if the program that was started last has it.
+    #[must_use]
+    pub fn output(&self, name: &str) -> Option<&OutputSchema> {
+        self.outputs.iter().find(|output| output.name == name && output.through.is_none())
+    }
+
+    /// What was dropped in the life of the checkpoint, in order.
+    #[must_use]
+    pub fn dropped(&self) -> &[Dropped] {
+        &self.dropped
+    }
+
+    /// The permission under which a member can be dropped now: its name, `state:clicks`. Each permission is good for
+    /// one start, so that what stays in a program permits nothing later: for a second loss it is `state:clicks#2`.
+    #[must_use]
+    pub fn permission(&self, member: &str) -> String {
+        match self.dropped.iter().filter(|dropped| dropped.permission == member).count() {
+            0 => member.to_owned(),
+            times => format!("{member}#{}", times + 1),
+        }
+    }
+
+    /// Whether a permission has been used before.
+    pub(super) fn was_used(&self, name: &str) -> bool {
+        let nth = |at: usize, dropped: &Dropped| {
+            let times = self.dropped[..at].iter().filter(|before| before.permission == dropped.permission).count();
+            if times == 0 {
+                dropped.permission == name
+            } else {
+                format!("{}#{}", dropped.permission, times + 1) == name
+            }
+        };
+        self.dropped.iter().enumerate().any(|(at, dropped)| nth(at, dropped))
+    }
+
+    /// The epoch after which a member was dropped last.
+    #[must_use]
+    pub fn dropped_after(&self, member: &str) -> Option<u64> {
+        let mut dropped = self.dropped.iter().rev();
+        dropped.find(|dropped| dropped.members.iter().any(|other| other == member)).map(|dropped| dropped.epoch)
+    }
+
+    /// What fits, what is new, what would be lost and what differs of the states, when a program with these
+    /// declarations resumes from here.
     #[must_use]
     pub fn compare(&self, declared: &[StoreSchema]) -> Comparison {
-        Comparison::of(&self.stores, declared)
+        Comparison::of_states(self, declared)
     }
 
     /// The catalogue for a program with these declarations: what is known keeps its number, what is new gets one, what
@@ -58,20 +133,58 @@ impl Catalog {
     /// [`StateError::Declaration`] when a name is used twice or there is too much of anything.
     pub fn with(&self, declared: &[StoreSchema], allow_loss: bool) -> Result<Self> {
         check(declared)?;
-        let comparison = self.compare(declared);
-        if !comparison.fits() || !(allow_loss || comparison.lost().is_empty()) {
+        let mut comparison = self.compare(declared);
+        if allow_loss && comparison.fits() {
+            let all = comparison.findings().iter().filter_map(|finding| finding.permission.clone());
+            comparison = comparison.clone().permitting(&all.collect::<Vec<_>>(), self);
+        }
+        let (inputs, watermarks) = (self.inputs.clone(), self.watermarks.clone());
+        let next = self.numbered(declared, &comparison, 0)?;
+        Ok(Self { inputs, watermarks, outputs: self.outputs.clone(), ..next })
+    }
+
+    /// The catalogue for a program that resumes after `epoch`, as `comparison` says: what is known keeps its number,
+    /// what is new or begins anew gets one, what is dropped is noted.
+    ///
+    /// # Errors
+    /// [`StateError::Mismatch`] when the comparison refuses the program; [`StateError::Declaration`] when a name is used
+    /// twice or there is too much of anything.
+    pub fn resumed_by(&self, program: &JobDescription, comparison: &Comparison, epoch: u64) -> Result<Self> {
+        check(&program.states)?;
+        let mut next = self.numbered(&program.states, comparison, epoch)?;
+        let plain = |input: &InputSchema| InputSchema { not_compared: Vec::new(), ..input.clone() };
+        next.inputs = program.inputs.iter().map(plain).collect();
+        let plain = |mark: &WatermarkSchema| WatermarkSchema { not_compared: Vec::new(), ..mark.clone() };
+        next.watermarks = program.watermarks.iter().map(plain).collect();
+        for output in &program.outputs {
+            let known = self.output(&output.name).filter(|known| known.kind == output.kind);
+            let known = known.filter(|_| !comparison.drops(&format!("output:{}", output.name)));
+            let since = known.map_or(epoch, |known| known.since);
+            next.outputs.push(OutputSchema { since, through: None, ..output.clone() });
+        }
+        for known in self.outputs.iter().filter(|known| !program.outputs.iter().any(|now| now.name == known.name)) {
+            next.outputs.push(OutputSchema { through: known.through.or(Some(epoch)), ..known.clone() });
+        }
+        Ok(next)
+    }
+
+    /// Numbers for the states, and a note of what is dropped.
+    fn numbered(&self, declared: &[StoreSchema], comparison: &Comparison, epoch: u64) -> Result<Self> {
+        if comparison.verdict() != Verdict::Resumes {
             return Err(StateError::Mismatch { report: comparison.to_string() });
         }
-        let mut next = Self { groups: self.groups, stores: Vec::new(), next_store: self.next_store };
+        let mut next = Self { next_store: self.next_store, ..Self::new(self.groups) };
         for store in declared {
-            let known = self.store(&store.operator);
+            let member = format!("state:{}", store.operator);
+            let known = self.store(&store.operator).filter(|_| !comparison.drops(&member));
             let (id, mut next_table) = match known {
                 Some(known) => (known.id, known.next_table),
                 None => (StoreId(number(&mut next.next_store, u16::MAX, &store.operator)?), 0),
             };
             let mut tables = Vec::new();
             for table in &store.tables {
-                let same = |other: &&TableSchema| other.name == table.name;
+                let is_kept = !comparison.drops(&format!("{member}/{}", table.name));
+                let same = |other: &&TableSchema| is_kept && other.name == table.name;
                 let known = known.and_then(|known| known.tables.iter().find(same));
                 let mut earlier = known.map_or_else(Vec::new, |known| known.earlier.clone());
                 let id = match known {
@@ -84,11 +197,34 @@ impl Catalog {
                 };
                 tables.push(TableSchema { id, earlier, migrations: vec![], ..table.clone() });
             }
-            next.stores.push(StoreSchema { id, tables, next_table, ..store.clone() });
+            next.stores.push(StoreSchema { id, tables, next_table, not_compared: Vec::new(), ..store.clone() });
         }
         next.stores.sort_by_key(|store| store.id);
+        next.dropped = self.dropped.clone();
+        for finding in comparison.dropped() {
+            let used = finding.used_permission().unwrap_or(&finding.member);
+            let permission = [finding.member.as_str(), operator_of(&finding.member)]
+                .into_iter()
+                .find(|member| self.permission(member) == used)
+                .unwrap_or(&finding.member);
+            let noted = next.dropped[self.dropped.len()..].iter_mut().find(|dropped| dropped.permission == permission);
+            match noted {
+                Some(dropped) if dropped.members.contains(&finding.member) => {}
+                Some(dropped) => dropped.members.push(finding.member.clone()),
+                None => next.dropped.push(Dropped {
+                    permission: permission.to_owned(),
+                    members: vec![finding.member.clone()],
+                    epoch,
+                }),
+            }
+        }
         Ok(next)
     }
+}
+
+/// `state:counts` of `state:counts/total`.
+fn operator_of(member: &str) -> &str {
+    member.rsplit_once('/').map_or(member, |(operator, _)| operator)
 }
 
 /// The next number, below `limit`.

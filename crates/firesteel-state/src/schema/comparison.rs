@@ -1,98 +1,179 @@
-//! A program's declarations beside what is stored.
+//! A program beside a checkpoint: one report and one verdict, for the start of a job and for who asks before.
+
+mod finding;
+mod members;
+mod states;
+mod text;
 
 use std::fmt;
 
-use super::{Evolution, StoreSchema};
+use serde::{Deserialize, Serialize};
 
-/// What becomes of stored state under a changed program.
+pub use self::finding::{Fate, Finding, Verdict};
+use super::catalog::Catalog;
+use super::{JobDescription, StoreSchema};
+use crate::cursor::Cursor;
+
+/// What becomes of everything that is stored, and where everything that is declared begins, under a program.
 ///
-/// Its text is what a user is told: a line for each state that differs, is lost or is new, and for each that fits if
-/// there is nothing else to say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Its text is what a user is told, a line for each member; what is refused or lost comes first, with the way out. Its
+/// [verdict](Self::verdict) is that of the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
-    differs: Vec<String>,
-    pub(super) lost: Vec<String>,
-    pub(super) new: Vec<String>,
-    kept: Vec<String>,
+    verdict: Verdict,
+    findings: Vec<Finding>,
+    not_compared: Vec<String>,
+    /// Permissions to lose something that is not lost.
+    unused: Vec<String>,
 }
 
 impl Comparison {
-    pub(super) fn of(stored: &[StoreSchema], declared: &[StoreSchema]) -> Self {
+    /// Compares the states alone.
+    pub(super) fn of_states(catalog: &Catalog, declared: &[StoreSchema]) -> Self {
         let mut comparison = Self::default();
-        for store in declared {
-            let known = stored.iter().find(|known| known.operator == store.operator);
-            if let Some(known) = known
-                && let Evolution::Refused { reason } = known.key.key_evolution(&store.key)
-            {
-                comparison.differs.push(format!("{}: {reason}", store.operator));
-            }
-            for table in &store.tables {
-                let path = format!("{}/{}", store.operator, table.name);
-                match known.and_then(|known| known.tables.iter().find(|other| other.name == table.name)) {
-                    None => comparison.new.push(format!("{path}: {table}")),
-                    Some(then) => match then.evolution(table) {
-                        Evolution::Same => comparison.kept.push(format!("{path}: {table}")),
-                        Evolution::Evolves { changes } => {
-                            comparison.kept.push(format!("{path}: {table}; evolves: {}", changes.join(", ")));
-                        }
-                        Evolution::Refused { reason } => {
-                            comparison.differs.push(format!("{path}: {table}, but {then} is stored: {reason}"));
-                        }
-                    },
-                }
-            }
-        }
-        for store in stored {
-            let still = declared.iter().find(|declared| declared.operator == store.operator);
-            for table in &store.tables {
-                if !still.is_some_and(|still| still.tables.iter().any(|other| other.name == table.name)) {
-                    comparison.lost.push(format!("{}/{}: {table}", store.operator, table.name));
-                }
-            }
-        }
-        comparison
+        states::compare(&mut comparison, catalog, declared);
+        comparison.finish()
     }
 
-    /// Whether everything stored that is still declared can be read.
+    /// Compares everything.
+    pub(super) fn of(program: &JobDescription, catalog: &Catalog, cursor: &Cursor) -> Self {
+        let mut comparison = Self::default();
+        members::inputs(&mut comparison, program, catalog, cursor);
+        members::watermarks(&mut comparison, program, catalog, cursor);
+        states::compare(&mut comparison, catalog, &program.states);
+        members::outputs(&mut comparison, program, catalog, cursor);
+        members::key_groups(&mut comparison, program, catalog);
+        comparison.finish()
+    }
+
+    fn finish(mut self) -> Self {
+        self.findings.sort_by_key(|finding| finding.fate);
+        self.judge();
+        self
+    }
+
+    fn judge(&mut self) {
+        let open = |fate| self.findings.iter().any(|finding| finding.fate == fate && !finding.permitted);
+        self.verdict = if open(Fate::Refused) {
+            Verdict::Refused
+        } else if open(Fate::Lost) {
+            Verdict::NeedsPermission
+        } else {
+            Verdict::Resumes
+        };
+    }
+
+    fn add(&mut self, fate: Fate, member: impl Into<String>, text: impl Into<String>) -> &mut Finding {
+        let at = self.findings.len();
+        self.findings.push(Finding::new(fate, member.into(), text.into()));
+        &mut self.findings[at]
+    }
+
+    /// Takes note of a loss that only its place can tell: results that a sink does not have any more.
+    pub fn lose(&mut self, catalog: &Catalog, member: &str, text: impl Into<String>) {
+        let permission = catalog.permission(member);
+        self.add(Fate::Lost, member, text).permission = Some(permission);
+        self.findings.sort_by_key(|finding| finding.fate);
+        self.judge();
+    }
+
+    /// The same where these permissions are given: names of members as the report has them, `state:clicks`.
+    ///
+    /// A permission for an operator covers each of its states. What is refused is dropped under a permission for it, as
+    /// what is lost is; what is declared there begins anew.
+    #[must_use]
+    pub fn permitting(mut self, names: &[String], catalog: &Catalog) -> Self {
+        for finding in &mut self.findings {
+            let used =
+                [&finding.permission, &finding.covered_by].into_iter().flatten().find(|name| names.contains(name));
+            finding.permitted = used.is_some();
+            finding.used = used.cloned();
+        }
+        let used = |name: &&String| self.findings.iter().any(|finding| finding.used.as_ref() == Some(*name));
+        let unused = names.iter().filter(|name| !used(name) && !catalog.was_used(name));
+        self.unused = unused.cloned().collect();
+        self.judge();
+        self
+    }
+
+    /// What a start does.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
+    /// Whether nothing is refused, be anything lost or not.
     #[must_use]
     pub fn fits(&self) -> bool {
-        self.differs.is_empty()
+        self.verdict != Verdict::Refused
     }
 
-    /// States that are declared with other types than they were stored with.
+    /// What has been found of each member.
     #[must_use]
-    pub fn differs(&self) -> &[String] {
-        &self.differs
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
-    /// States that are stored but not declared any more, and inputs that are not there any more.
-    #[must_use]
-    pub fn lost(&self) -> &[String] {
-        &self.lost
+    /// What has been found of this fate.
+    pub fn of_fate(&self, fate: Fate) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |finding| finding.fate == fate)
     }
 
-    /// States that are declared but not stored, and inputs that were not there.
+    /// What gives stored bytes their meaning and no comparison can see: functions, by their operators.
     #[must_use]
-    pub fn new_states(&self) -> &[String] {
-        &self.new
+    pub fn not_compared(&self) -> &[String] {
+        &self.not_compared
     }
 
-    /// States that go on as they are.
+    /// Permissions that name nothing that is lost, and never did: a slip of the pen, perhaps.
     #[must_use]
-    pub fn kept(&self) -> &[String] {
-        &self.kept
+    pub fn unused_permissions(&self) -> &[String] {
+        &self.unused
+    }
+
+    /// What is dropped with permission.
+    pub fn dropped(&self) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(|finding| finding.is_dropped())
+    }
+
+    /// Whether what is stored of a member is dropped with permission.
+    pub(super) fn drops(&self, member: &str) -> bool {
+        self.dropped().any(|finding| finding.member == member)
+    }
+
+    /// The verdict in a sentence, with the permissions that would change it, within a hundred columns.
+    #[must_use]
+    pub fn conclusion(&self) -> String {
+        let open = || self.findings.iter().filter(|finding| finding.is_open());
+        let mut names: Vec<&str> = open().filter_map(|finding| finding.permission.as_deref()).collect();
+        names.dedup();
+        let (said, has_permissions) = match self.verdict {
+            Verdict::Resumes if self.dropped().next().is_some() => {
+                ("the program resumes from this checkpoint, without what is dropped", false)
+            }
+            Verdict::Resumes => ("the program resumes from this checkpoint", false),
+            Verdict::NeedsPermission => (
+                "the program is refused: it would lose what is named above. Give operators and sources the names they had, \
+                 or lose it with",
+                true,
+            ),
+            Verdict::Refused if open().all(|finding| finding.permission.is_some()) => (
+                "the program is refused: take one of the ways out named above, or drop what is stored there with",
+                true,
+            ),
+            Verdict::Refused => ("the program is refused: take the ways out named above", false),
+        };
+        let mut conclusion = text::wrapped(said);
+        if has_permissions {
+            conclusion += "\n";
+            conclusion += &text::wrapped(&format!("Checkpoint::allow_loss({names:?})"));
+        }
+        conclusion
     }
 }
 
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (what, lines) in
-            [("differs:", &self.differs), ("lost:   ", &self.lost), ("new:    ", &self.new), ("fits:   ", &self.kept)]
-        {
-            for line in lines {
-                writeln!(f, "  {what} {line}")?;
-            }
-        }
-        Ok(())
+        text::write(self, f)
     }
 }

@@ -81,6 +81,11 @@ impl FolderStore {
         disk.make_folder(folder)?;
         Ok(Self { disk, folder: folder.to_owned() })
     }
+
+    /// A folder that is only read: it need not be there.
+    pub(super) fn look_in(folder: &Path) -> Self {
+        Self { disk: OsDisk::shared(), folder: folder.to_owned() }
+    }
 }
 
 impl SnapshotStore for FolderStore {

@@ -144,8 +144,12 @@ fn continues(log: &dyn EpochLog, manifest: &Manifest) -> Result<()> {
     }
 }
 
-/// The changelog goes as far as the newest snapshot: one that does not has lost records, perhaps of committed epochs.
-fn reaches(snapshots: &Snapshots, log: &dyn EpochLog, newest: Option<u64>) -> Result<()> {
+/// Makes sure that the changelog goes as far as the newest snapshot, of epoch `newest`: one that does not has lost
+/// records, perhaps of committed epochs. A [recovery](recover) asks that, too; here it costs nothing.
+///
+/// # Errors
+/// [`StateError::Gap`] if it does not.
+pub fn reaches(snapshots: &Snapshots, log: &dyn EpochLog, newest: Option<u64>) -> Result<()> {
     match (newest, log.last_epoch()) {
         (Some(newest), last) if last.is_none_or(|last| last < newest) => Err(StateError::Gap {
             place: format!("the changelog, beside the snapshots in {}", snapshots.store.describe()),

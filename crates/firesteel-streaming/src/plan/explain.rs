@@ -127,8 +127,9 @@ impl Parts {
 
     fn explain_node(&self, index: usize, runs: bool) -> ExplainOperator {
         let node = &self.nodes[index];
-        let mut settings: Vec<_> =
-            node.settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+        let settings = node.settings.iter().map(|setting| (setting.name.clone(), setting.value.clone()));
+        let fold = node.fold.iter().map(|fold| ("aggregation".to_owned(), fold.clone()));
+        let mut settings: Vec<_> = settings.chain(fold).collect();
         match node.role {
             Role::Input(input) => settings.insert(0, ("source".to_owned(), self.inputs[input].describe())),
             Role::Output(_) => {

@@ -13,6 +13,7 @@ use firesteel_core::hash::hash_key;
 
 use crate::error::{Error, Result};
 use crate::plan::{Parts, Role};
+use crate::state::Called;
 
 /// A path that has become longer than this goes on as its hash.
 const LONGEST_PATH: usize = 160;
@@ -88,7 +89,13 @@ impl Parts {
             match node.role {
                 Role::Input(input) => self.inputs[input].call(name),
                 Role::EventTime(tracker) => self.trackers[tracker].call(name),
-                Role::State(state) => self.states[state].0.call(name, node.operator.is_named()),
+                Role::State(state) => self.states[state].0.call(&Called {
+                    name,
+                    is_named: node.operator.is_named(),
+                    kind: node.kind(),
+                    settings: &node.settings,
+                    version: node.version,
+                }),
                 Role::Operator | Role::SideOutput { .. } | Role::Output(_) => {}
             }
         }

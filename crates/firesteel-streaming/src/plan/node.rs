@@ -4,6 +4,7 @@ use std::any::Any;
 use std::sync::Arc;
 
 use firesteel_core::Operator;
+use firesteel_state::Setting;
 
 /// The number of a node in its plan. Parents have smaller numbers than their children, side outputs aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,7 +14,7 @@ impl NodeId {
     /// Of what is read outside of any program.
     pub(crate) const NONE: Self = Self(u32::MAX);
 
-    pub(super) fn of(index: usize) -> Self {
+    pub(crate) fn of(index: usize) -> Self {
         Self(u32::try_from(index).expect("no program has so many operators"))
     }
 
@@ -62,7 +63,11 @@ pub(crate) struct PlanNode {
     pub(crate) width: Width,
     pub(crate) role: Role,
     /// What it is set to, for people and for the comparison with a checkpoint.
-    pub(crate) settings: Vec<(&'static str, String)>,
+    pub(crate) settings: Vec<Setting>,
+    /// What kind of aggregation it does, if it does one.
+    pub(crate) fold: Option<String>,
+    /// The version that the program's author gave it: what no comparison can see.
+    pub(crate) version: u32,
     /// What keeps its records, where it has several consumers.
     pub(crate) keeper: Option<Arc<dyn Any + Send + Sync>>,
     /// The name under which what it holds is stored, once the program is complete.
@@ -73,7 +78,7 @@ impl PlanNode {
     /// An operator that holds nothing.
     pub(crate) fn operator(operator: Operator, parents: &[NodeId], width: Width) -> Self {
         let (parents, role, settings) = (parents.to_vec(), Role::Operator, Vec::new());
-        Self { operator, parents, width, role, settings, keeper: None, stored_as: None }
+        Self { operator, parents, width, role, settings, fold: None, version: 0, keeper: None, stored_as: None }
     }
 
     /// The same in another role.
@@ -82,7 +87,20 @@ impl PlanNode {
     }
 
     /// The same with these settings.
-    pub(crate) fn with_settings(self, settings: Vec<(&'static str, String)>) -> Self {
+    pub(crate) fn with_settings(self, settings: Vec<Setting>) -> Self {
         Self { settings, ..self }
+    }
+
+    /// The same with this kind of aggregation.
+    pub(crate) fn with_fold(self, fold: String) -> Self {
+        Self { fold: Some(fold), ..self }
+    }
+
+    /// What kind of operator it is, and of aggregation.
+    pub(crate) fn kind(&self) -> String {
+        match &self.fold {
+            Some(fold) => format!("{}/{fold}", self.operator.kind()),
+            None => self.operator.kind().to_owned(),
+        }
     }
 }

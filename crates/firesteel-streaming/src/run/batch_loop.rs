@@ -136,15 +136,7 @@ impl JobRun {
             failed: None,
             closed: false,
         };
-        for input in &mut run.parts.inputs {
-            let control = Arc::clone(&run.control);
-            input.start(firesteel_connect::Wake::new(move || control.wake()))?;
-        }
-        let mut last_of = Vec::new();
-        for output in &mut run.parts.outputs {
-            last_of.push(output.start()?);
-        }
-        let again = run.open_states(&last_of)?;
+        let again = run.open_states()?;
         run.announce();
         if let Some(again) = again {
             run.run_again(again)?;

@@ -142,7 +142,7 @@ impl JobRun {
         again: Option<Again>,
     ) -> Result<()> {
         let Some(durable) = &self.durable else { return Ok(()) };
-        let changed = self.parts.changes(&durable.cursor, self.batch, plans);
+        let changed = self.parts.changes(&durable.cursor, epoch, self.batch, plans);
         let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
         let frames = gather(&states, epoch.0, durable.changed_bytes, &self.context)?;
         fail_point!("epoch.collected");
@@ -204,8 +204,11 @@ impl Parts {
     }
 
     /// What an epoch changed of how far the job has come.
-    fn changes(&mut self, before: &Cursor, batch: u64, plans: Vec<Plan>) -> Cursor {
+    fn changes(&mut self, before: &Cursor, epoch: Epoch, batch: u64, plans: Vec<Plan>) -> Cursor {
         Cursor {
+            checkpoint: before.checkpoint,
+            program: before.program,
+            epoch: epoch.0,
             begun: before.begun,
             batch,
             split_numbers: self.split_numbers.largest(),

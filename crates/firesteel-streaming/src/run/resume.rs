@@ -6,38 +6,54 @@ use firesteel_connect::Epoch;
 use firesteel_state::{Catalog, KeyGroups, MemoryBudget, StoreSetup};
 use firesteel_window::Timestamp;
 
-use crate::checkpoint::{Again, Opened, Program, SinkAt, open};
-use crate::error::Result;
+use crate::checkpoint::{Again, Looked, Opened, Program, SinkAt, check, open};
+use crate::error::{Error, Result};
 use crate::faults::{fail_point, has_fault};
 use crate::input::{Admitted, BatchLimits};
+use crate::progress::micros;
 use crate::run::batch_loop::{Cut, JobRun};
 
 impl JobRun {
-    /// Opens the state of all operators. With a checkpoint, the job goes on from there; returns the epoch that has to
-    /// be run again, if there is one.
-    pub(super) fn open_states(&mut self, last_of: &[Option<Epoch>]) -> Result<Option<Again>> {
+    /// Starts sources and sinks and opens the state of all operators. With a checkpoint, the job resumes from there;
+    /// returns the epoch that has to be run again, if there is one.
+    ///
+    /// What can refuse the program comes first: the comparison with the checkpoint before any sink or source is started,
+    /// what the sinks have before any source is; then the checkpoint is opened.
+    pub(super) fn open_states(&mut self) -> Result<Option<Again>> {
         let config = Arc::clone(&self.config);
         let Some(settings) = &config.checkpoint else {
+            self.start_inputs()?;
+            let last_of = self.start_outputs()?;
             self.last_epoch = last_of.iter().flatten().copied().max().unwrap_or_default();
             self.open_in_memory()?;
             return Ok(None);
         };
-        let sinks = self.parts.outputs.iter().zip(&self.names).zip(last_of);
-        let sinks = sinks.map(|((output, name), last)| SinkAt {
-            name: Arc::clone(name),
-            guarantee: output.guarantee(),
-            last: *last,
-        });
+        let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| Arc::clone(cell)).collect();
+        let job = Arc::clone(&self.job);
         let program = Program {
-            job: &self.job,
-            states: self.parts.states.iter().map(|(cell, _)| &**cell).collect(),
-            inputs: self.parts.inputs.iter().map(|input| &**input.name()).collect(),
-            sinks: sinks.collect(),
+            job: &job,
+            states: states.iter().map(|cell| &**cell).collect(),
+            description: self.parts.describe(),
             threads: self.context.executors(),
         };
-        let opened = open(settings, &program, &*config.clock);
-        let opened = opened.map_err(|error| error.of_checkpoint(&settings.folder));
-        let Opened { durable, epoch, again, is_new, durations } = opened?;
+        let of_checkpoint = |error: Error| error.of_checkpoint(&settings.folder);
+        let started = config.clock.monotonic();
+        let mut looked = Looked::look(settings, &program).map_err(of_checkpoint)?;
+        let looking = config.clock.monotonic().saturating_sub(started);
+        let sinks = self.start_outputs()?.into_iter().zip(&self.parts.outputs).zip(&program.description.outputs);
+        let sinks: Vec<SinkAt> = sinks
+            .map(|((last, output), described)| SinkAt {
+                name: described.name.as_str().into(),
+                kind: described.kind.clone(),
+                guarantee: output.guarantee(),
+                last,
+            })
+            .collect();
+        check(&mut looked, settings, &program, &sinks).map_err(of_checkpoint)?;
+        self.start_inputs()?;
+        let opened = open(looked, settings, &program, &sinks, &*config.clock).map_err(of_checkpoint);
+        let Opened { durable, epoch, again, is_new, mut durations } = opened?;
+        durations.open_us += micros(looking);
         self.start_durations = durations;
         self.resumed = (!is_new).then_some(Epoch(epoch));
         self.last_epoch = Epoch(epoch);
@@ -52,14 +68,17 @@ impl JobRun {
                 input.resume(at);
             }
         }
-        let known: std::collections::HashSet<u32> =
-            cursor.inputs.values().flat_map(|input| input.splits.values()).map(|split| split.number).collect();
         let now = Timestamp::from_micros(i64::try_from(self.config.clock.wall().as_micros()).unwrap_or(i64::MAX));
         for tracker in &self.parts.trackers {
             if has_fault("watermarks-not-restored") {
                 continue;
             }
             if let Some(marks) = cursor.watermarks.get(tracker.name()) {
+                // Splits of inputs that it does not follow any more, or that are gone, are not waited for.
+                let followed = tracker.inputs.iter().filter_map(|at| self.parts.inputs.get(*at));
+                let followed = followed.filter_map(|input| cursor.inputs.get(&**input.name()));
+                let known: std::collections::HashSet<u32> =
+                    followed.flat_map(|input| input.splits.values()).map(|split| split.number).collect();
                 tracker.resume(marks.clone(), now, |split| known.contains(&split));
             }
         }
@@ -70,6 +89,19 @@ impl JobRun {
         }
         self.durable = Some(durable);
         Ok(again)
+    }
+
+    fn start_inputs(&mut self) -> Result<()> {
+        for input in &mut self.parts.inputs {
+            let control = Arc::clone(&self.control);
+            input.start(firesteel_connect::Wake::new(move || control.wake()))?;
+        }
+        Ok(())
+    }
+
+    /// Starts the sinks; returns the newest epoch of each.
+    fn start_outputs(&mut self) -> Result<Vec<Option<Epoch>>> {
+        self.parts.outputs.iter_mut().map(|output| output.start()).collect()
     }
 
     fn open_in_memory(&self) -> Result<()> {

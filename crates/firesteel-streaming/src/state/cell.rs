@@ -5,11 +5,38 @@ use std::sync::{Arc, OnceLock};
 
 use firesteel_core::Key;
 use firesteel_core::hash::hash_key;
-use firesteel_state::{Changes, Declaration, KeyedStore, StateStore, StoreSchema, StoreSetup, TableKind, TimeDomain};
+use firesteel_state::{
+    Changes, Declaration, KeyedStore, Setting, StateStore, StoreSchema, StoreSetup, TableKind, TimeDomain,
+};
 use firesteel_window::Timestamp;
 use parking_lot::Mutex;
 
 use crate::error::Result;
+
+/// What the plan says of an operator with state.
+pub(crate) struct Called<'a> {
+    /// The name under which its state is stored.
+    pub(crate) name: &'a str,
+    /// Whether the user gave it.
+    pub(crate) is_named: bool,
+    /// What kind of operator it is, and of aggregation.
+    pub(crate) kind: String,
+    /// What it is set to.
+    pub(crate) settings: &'a [Setting],
+    /// The version that the user gave it.
+    pub(crate) version: u32,
+}
+
+impl Called<'_> {
+    /// Writes it down.
+    pub(crate) fn describe(&self, schema: &mut StoreSchema) {
+        self.name.clone_into(&mut schema.operator);
+        schema.kind.clone_from(&self.kind);
+        schema.settings = self.settings.to_vec();
+        schema.version = self.version;
+        schema.not_compared = vec!["its functions, and the one that finds the key".to_owned()];
+    }
+}
 
 /// The state of one operator, whatever its types: what the job sees of it.
 pub(crate) trait StateCell: Send + Sync {
@@ -19,8 +46,8 @@ pub(crate) trait StateCell: Send + Sync {
     fn reported_as(&self) -> Option<Arc<str>>;
     /// Whether the user gave the operator its name.
     fn is_named(&self) -> bool;
-    /// Says under which name the state is stored, and whether the user gave it.
-    fn call(&self, name: &str, is_named: bool);
+    /// Says under which name the state is stored, and what it is.
+    fn call(&self, called: &Called<'_>);
     /// Opens the store.
     fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()>;
     /// Fills a store that has never held anything with what the program says it begins with.
@@ -96,14 +123,14 @@ impl<K: Key> StateCell for StoreCell<K> {
         self.declared.lock().is_named
     }
 
-    fn call(&self, name: &str, is_named: bool) {
+    fn call(&self, called: &Called<'_>) {
         let mut declared = self.declared.lock();
         if let Some(declaration) = &mut declared.declaration {
-            declaration.rename(name);
+            declaration.describe(|about| called.describe(about));
         }
-        name.clone_into(&mut declared.schema.operator);
-        declared.name = name.into();
-        declared.is_named = is_named;
+        called.describe(&mut declared.schema);
+        declared.name = called.name.into();
+        declared.is_named = called.is_named;
     }
 
     fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()> {

@@ -2,7 +2,7 @@
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Exchange, Key, Operator, Rdd, RddOps, TaskContext};
-use firesteel_state::{GroupState, KeyContext, Value};
+use firesteel_state::{GroupState, KeyContext, Setting, Value};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::shape::{Pair, Shape};
@@ -285,7 +285,8 @@ where
         mapped.plan.feed(side, mapped.node);
     }
     if let Some(idle) = idle {
-        mapped.plan.set(mapped.node, [("time-out", idle.to_string())]);
+        // Those that are stored stay until their key gets a record.
+        mapped.plan.set(mapped.node, [Setting::new_holds("time-out", idle)]);
         if idle <= Duration::ZERO {
             let reason = format!("a time-out of {idle} would end every key at once: give it a positive one");
             mapped.plan.refuse(mapped.node, reason);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use firesteel_core::hash::hash_key;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Exchange, Key, Operator, Rdd, RddOps, TaskContext};
-use firesteel_state::{GroupState, Value};
+use firesteel_state::{GroupState, Setting, Value};
 use firesteel_window::{Aggregator, Count, Reduce, Sum, Summand};
 
 use crate::shape::{Pair, Shape};
@@ -284,7 +284,8 @@ where
     }
     let kind = stateful.work.aggregator.kind().into_owned();
     let running = stateful.after(stream);
-    running.plan.set(running.node, [("aggregation", kind), ("output mode", format!("{mode:?}").to_lowercase())]);
+    running.plan.set_fold(running.node, kind);
+    running.plan.set(running.node, [Setting::new_holds("output mode", format!("{mode:?}").to_lowercase())]);
     if mode == OutputMode::Append {
         let reason = "a running aggregate goes on changing, so that no row is ever final and could be appended: \
                       choose OutputMode::Update or OutputMode::Complete, or aggregate in windows of event time";

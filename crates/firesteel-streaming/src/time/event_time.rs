@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Blocks, Operator, Step, TaskContext};
+use firesteel_state::Setting;
 use firesteel_window::{Timestamp, WatermarkStrategy};
 
 use crate::plan::{Fault, PlanNode, Role, Width};
@@ -23,7 +24,9 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         W: WatermarkStrategy + Send + Sync + 'static,
     {
         let operator = Operator::here("event_time");
-        let (refused, settings) = (watermark.validate().err(), watermark.settings());
+        let refused = watermark.validate().err();
+        // Another delay holds from the start on: the watermark never falls.
+        let settings = watermark.settings().into_iter().map(|(name, value)| Setting::new_holds(name, value)).collect();
         let Self { plan, node: parent, rule } = self;
         let (node, tracker) = plan.change(|parts| {
             let tracker = Arc::new(Tracker::new(Box::new(watermark), parts.inputs_of(parent)));

@@ -13,7 +13,7 @@ use firesteel_window::{Panes, Timestamp, Window};
 use parking_lot::Mutex;
 
 use crate::error::Result;
-use crate::state::StateCell;
+use crate::state::{Called, StateCell};
 
 /// How many key groups there are: the unit in which keys are placed and moved.
 pub(crate) const KEY_GROUPS: usize = 128;
@@ -72,7 +72,7 @@ impl<K: Key, A: Exchange> WindowState<K, A> {
             migrations: Vec::new(),
         };
         let key = TypeTag::of::<(Window, K)>();
-        let schema = StoreSchema { id: StoreId(0), operator: kind.to_owned(), key, tables: vec![table], next_table: 0 };
+        let schema = StoreSchema { tables: vec![table], ..StoreSchema::new(kind.to_owned(), key) };
         Arc::new(Self {
             groups: (0..KEY_GROUPS).map(|_| Mutex::new(Panes::new())).collect(),
             declared: Mutex::new((schema, false)),
@@ -141,10 +141,10 @@ impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
     fn is_named(&self) -> bool {
         self.declared.lock().1
     }
-    fn call(&self, name: &str, is_named: bool) {
+    fn call(&self, called: &Called<'_>) {
         let mut declared = self.declared.lock();
-        name.clone_into(&mut declared.0.operator);
-        declared.1 = is_named;
+        called.describe(&mut declared.0);
+        declared.1 = called.is_named;
     }
     fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()> {
         let declared = self.declared();

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Data, Exchange, Key, Lineage, Operator};
+use firesteel_state::Setting;
 use firesteel_window::{Aggregator, Count, DisjointWindows, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
 
 use crate::plan::{Fault, NodeId, PlanNode, Role, What, Width};
@@ -146,10 +147,11 @@ where
         let node = plan.change(|parts| {
             parts.states.push((Arc::clone(&state) as Arc<dyn StateCell>, Accumulator::new()));
             let role = Role::State(parts.states.len() - 1);
-            let (mut settings, refused) = (windows.settings(), windows.validate().err());
-            settings.push(("aggregation", aggregator.kind().into_owned()));
+            let refused = windows.validate().err();
+            // What is stored is windows: others would lie beside them.
+            let settings = windows.settings().into_iter().map(|(name, value)| Setting::refused(name, value)).collect();
             let node = PlanNode::operator(operator, &[parent], Width::Wide).with_role(role).with_settings(settings);
-            let node = parts.add(node);
+            let node = parts.add(node.with_fold(aggregator.kind().into_owned()));
             parts.faults.extend(refused.map(|source| (node, Fault::Window(source))));
             node
         });

@@ -1,0 +1,202 @@
+//! Which epoch a job resumes after, and what becomes of one that was prepared and not committed everywhere: what the
+//! sinks have decides.
+
+use std::sync::Arc;
+
+use firesteel_connect::{Epoch, Guarantee};
+use firesteel_state::changelog::EpochRecord;
+use firesteel_state::{EpochLog, OutputSchema};
+
+use crate::checkpoint::looking::Looked;
+use crate::checkpoint::{Checkpoint, Cursor, Program};
+use crate::error::{Error, Result};
+
+/// What an output knows of the epochs it has.
+pub(crate) struct SinkAt {
+    /// Its name in the program's description.
+    pub(crate) name: Arc<str>,
+    pub(crate) kind: String,
+    pub(crate) guarantee: Guarantee,
+    pub(crate) last: Option<Epoch>,
+}
+
+/// An epoch that was prepared before the restart, and that not every sink has.
+pub(crate) struct Again {
+    pub(crate) record: EpochRecord,
+    pub(crate) cursor: Cursor,
+    /// For each output, whether it has the epoch already.
+    pub(crate) has: Vec<bool>,
+}
+
+/// What becomes of the last epoch in the changelog.
+pub(super) enum Last {
+    /// It is committed.
+    Stands,
+    /// The program that prepared it runs it again.
+    Again(Box<Again>),
+    /// Nothing of it is visible: another program reads its input anew.
+    Dropped,
+}
+
+impl Looked {
+    /// The epoch to restore, and what becomes of the one after it. `held` is the last epoch of which snapshots or a
+    /// backend hold something.
+    pub(super) fn decide(
+        &mut self,
+        held: u64,
+        settings: &Checkpoint,
+        program: &Program<'_>,
+        sinks: &[SinkAt],
+    ) -> Result<(u64, Last)> {
+        if self.log.last_epoch().is_none() {
+            let begun = sinks.iter().filter_map(|sink| sink.last).max().unwrap_or_default().0;
+            let last = self.savepoint.as_ref().map_or(begun, |savepoint| savepoint.manifest.epoch);
+            self.compare_sinks(last, last, settings, program, sinks)?;
+            return Ok((last, Last::Stands));
+        }
+        let last = self.last();
+        let is_marked = self.is_new || self.log.committed().max(held) >= last;
+        let expected = if is_marked { last } else { last - 1 };
+        self.compare_sinks(last, expected, settings, program, sinks)?;
+        if is_marked {
+            return Ok((last, Last::Stands));
+        }
+        if self.at_end.program != program.description.fingerprint() {
+            return self.decide_for_another(last, settings, program, sinks);
+        }
+        let has: Vec<bool> = sinks.iter().map(|sink| sink.last == Some(Epoch(last))).collect();
+        if has.iter().all(|has| *has) {
+            tracing::info!(job = program.job, epoch = last, "all sinks have the last epoch: it is rolled forward");
+            return Ok((last, Last::Stands));
+        }
+        let record = self.log.records(last).next().transpose()?;
+        let Some(record) = record else { return Ok((last, Last::Stands)) };
+        let cursor = Cursor::decode(&record.extra, last)?;
+        let message = "the last epoch was prepared and not committed: it is run again";
+        tracing::info!(job = program.job, epoch = last, message);
+        Ok((last - 1, Last::Again(Box::new(Again { record, cursor, has }))))
+    }
+
+    /// Makes sure that sinks and checkpoint belong together.
+    fn compare_sinks(
+        &mut self,
+        last: u64,
+        expected: u64,
+        settings: &Checkpoint,
+        program: &Program<'_>,
+        sinks: &[SinkAt],
+    ) -> Result<()> {
+        let folder = settings.folder.display();
+        for sink in sinks {
+            let stored = self.known.outputs().iter().find(|output| *output.name == *sink.name);
+            let stored = stored.filter(|output| output.kind == sink.kind);
+            // What it must have at least; nothing is known of a sink that is new.
+            let expected = stored.map(|output| (output.since, output.through.unwrap_or(expected)));
+            let expected = expected.filter(|(since, expected)| expected > since).map(|(_, expected)| expected);
+            let Some(Epoch(at)) = sink.last else {
+                if sink.guarantee == Guarantee::ExactlyOnce && expected.is_some() {
+                    tracing::warn!(
+                        job = program.job,
+                        sink = %sink.name,
+                        "the sink has no results, and the job has committed epochs to it: what it had is gone"
+                    );
+                }
+                continue;
+            };
+            if at > last {
+                let reason = format!(
+                    "it has epoch {at}, but the checkpoint in {folder} ends with epoch {last}: the checkpoint is an old \
+                     copy, or the results are those of another job. Use the checkpoint that belongs to them, or write \
+                     elsewhere"
+                );
+                return Err(Error::Epochs { sink: sink.name.to_string(), reason });
+            }
+            let Some(expected) = expected.filter(|expected| at < *expected) else { continue };
+            if sink.guarantee != Guarantee::ExactlyOnce {
+                continue;
+            }
+            let text = format!("results of epochs {} to {expected} have been lost", at + 1);
+            self.lose_output(&sink.name, &text, settings).map_err(|permission| Error::Epochs {
+                sink: sink.name.to_string(),
+                reason: format!(
+                    "it ends with epoch {at}, but the checkpoint in {folder} has committed epoch {expected}: results have \
+                     been lost. Restore them, or say Checkpoint::allow_loss([{permission:?}]) to go on without them"
+                ),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Notes that an output loses something, if that is permitted; otherwise returns the permission that is missing.
+    fn lose_output(&mut self, name: &str, text: &str, settings: &Checkpoint) -> std::result::Result<(), String> {
+        let member = format!("output:{name}");
+        let permission = self.known.permission(&member);
+        if !settings.allow_loss.contains(&permission) {
+            return Err(permission);
+        }
+        if !self.comparison.dropped().any(|finding| finding.member == member) {
+            self.comparison.lose(&self.known, &member, text);
+            self.comparison = self.comparison.clone().permitting(&settings.allow_loss, &self.known);
+        }
+        Ok(())
+    }
+
+    /// What becomes of an epoch that another program has prepared: it is not run again, since it would become another
+    /// one in the sinks that lack it. It stands where all sinks of that program have it, and is dropped where none has.
+    fn decide_for_another(
+        &mut self,
+        epoch: u64,
+        settings: &Checkpoint,
+        program: &Program<'_>,
+        sinks: &[SinkAt],
+    ) -> Result<(u64, Last)> {
+        let outputs: Vec<OutputSchema> =
+            self.known.outputs().iter().filter(|output| output.through.is_none()).cloned().collect();
+        let find =
+            |output: &OutputSchema| sinks.iter().find(|sink| *sink.name == output.name && sink.kind == output.kind);
+        let has = |output: &OutputSchema| find(output).is_some_and(|sink| sink.last == Some(Epoch(epoch)));
+        let refuse = |reason: String| Error::Unfinished {
+            folder: settings.folder.display().to_string(),
+            epoch,
+            reason: format!("{reason}. Start the program that prepared it once more, so that it finishes the epoch"),
+        };
+        // An output that is gone cannot be asked.
+        for output in outputs.iter().filter(|output| output.is_exactly_once() && find(output).is_none()) {
+            let text = format!("may lack epoch {epoch}, which was prepared and not known to be committed");
+            self.lose_output(&output.name, &text, settings).map_err(|permission| {
+                refuse(format!(
+                    "output {} is gone, so that nobody can tell whether it has the epoch; \
+                     Checkpoint::allow_loss([{permission:?}]) gives it up",
+                    output.name
+                ))
+            })?;
+        }
+        if !outputs.iter().any(has) {
+            tracing::info!(
+                job = program.job,
+                epoch,
+                "an epoch that another program has prepared is dropped: no sink tells that it has it, and its input is read anew"
+            );
+            return Ok((epoch - 1, Last::Dropped));
+        }
+        let lacking = outputs.iter().filter(|output| find(output).is_some() && !has(output));
+        let mut missing = Vec::new();
+        for output in lacking {
+            let text = format!("may lack epoch {epoch}, which other outputs have");
+            if let Err(permission) = self.lose_output(&output.name, &text, settings) {
+                missing.push((output.name.clone(), permission));
+            }
+        }
+        if missing.is_empty() {
+            let message = "all sinks of the program that prepared the last epoch have it: it is rolled forward";
+            tracing::info!(job = program.job, epoch, message);
+            return Ok((epoch, Last::Stands));
+        }
+        let (names, permissions): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
+        Err(refuse(format!(
+            "some outputs have it, and {} do not, or cannot tell; Checkpoint::allow_loss({permissions:?}) goes on \
+             without it there",
+            names.join(", ")
+        )))
+    }
+}

@@ -50,6 +50,7 @@ fn windowed(folder: &Path, sources: &[(&str, &QueueSource<i64>)], allow: &[&str]
     match streams.next() {
         None => first
             .event_time(at, watermark)
+            .named("seconds")
             .key_by(windows(0))
             .window(Tumbling::of(seconds(10)))
             .count()
@@ -59,6 +60,7 @@ fn windowed(folder: &Path, sources: &[(&str, &QueueSource<i64>)], allow: &[&str]
         Some(second) => first
             .union(second)
             .event_time(at, watermark)
+            .named("seconds")
             .key_by(windows(0))
             .window(Tumbling::of(seconds(10)))
             .count()

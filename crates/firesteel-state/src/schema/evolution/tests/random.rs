@@ -413,6 +413,10 @@ impl<'de> Visitor<'de> for As<'_> {
         match self.0 {
             Shape::Sequence(element) => {
                 while let Some(element) = from.next_element_seed(As(element))? {
+                    // Elements without bytes, of which changed bytes may say that there are any number.
+                    if elements.len() > 20_000 {
+                        return Err(serde::de::Error::custom("too many"));
+                    }
                     elements.push(element);
                 }
             }

@@ -163,7 +163,8 @@ type Edit = Box<dyn Fn(&Dynamic) -> Dynamic>;
 
 /// Another shape, and what becomes of values.
 fn edit(shape: &Shape, dice: &mut Dice<'_>) -> (Shape, Edit) {
-    if dice.roll(8) == 0 && !matches!(shape, Shape::Option(_)) {
+    // Dice that are used up show zeros: they must not lead here again and again.
+    if dice.roll(8) == 7 && !matches!(shape, Shape::Option(_)) {
         let (shape, inner) = edit(shape, dice);
         // An option of an option does not tell which of the two is none.
         if !matches!(shape, Shape::Option(_)) {

@@ -98,7 +98,7 @@ impl Setup {
         if table == self.table {
             return Ok((touched, codec::decode(bytes).map_err(|source| self.undecodable(source))?));
         }
-        Ok((touched, codec.decode(table, key, bytes)?))
+        Ok((touched, codec.decode_older(table, key, bytes)?))
     }
 
     /// Finds out under which of these numbers the backend holds something.

@@ -57,7 +57,7 @@ fn new(card: u32) -> Payment {
     Payment { card: card.into(), city: String::new(), kind }
 }
 
-fn hash(key: &String) -> u64 {
+fn hash(key: &str) -> u64 {
     key.bytes().fold(7, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x9E37_79B9_7F4A_7C15))
 }
 
@@ -90,7 +90,7 @@ impl<V: StateValue> Job<V> {
         let (states, (value, list, map, mortal)) = declare();
         *catalog = catalog.with(&[states.schema()], false).unwrap();
         let setup = StoreSetup { catalog, backend, budget: MemoryBudget::unlimited() };
-        let store = KeyedStore::open(states, &setup, hash).unwrap();
+        let store = KeyedStore::open(states, &setup, |key: &String| hash(key)).unwrap();
         Self { store, value, list, map, mortal }
     }
 
@@ -432,11 +432,11 @@ fn going_back_is_allowed_where_the_types_evolve_that_way_too() {
     let less = states(|states| _ = states.value_with::<Less>("v", StateOptions::default().type_name("Total")));
     let more = states(|states| _ = states.value_with::<More>("v", StateOptions::default().type_name("Total")));
     let narrow = states(|states| _ = states.value_with::<Narrow>("v", StateOptions::default().type_name("Total")));
-    let catalog = Catalog::new(KeyGroups::new(1).unwrap()).with(&[narrow.clone()], false).unwrap();
-    let catalog = catalog.with(&[less.clone()], false).unwrap();
+    let catalog = Catalog::new(KeyGroups::new(1).unwrap()).with(std::slice::from_ref(&narrow), false).unwrap();
+    let catalog = catalog.with(std::slice::from_ref(&less), false).unwrap();
     assert!(!catalog.compare(&[narrow]).fits(), "a u64 does not fit a u32");
-    let catalog = catalog.with(&[more.clone()], false).unwrap();
-    let comparison = catalog.compare(&[less.clone()]);
+    let catalog = catalog.with(std::slice::from_ref(&more), false).unwrap();
+    let comparison = catalog.compare(std::slice::from_ref(&less));
     assert!(comparison.fits());
     let evolved: Vec<_> = comparison.of_fate(Fate::Evolved).map(|finding| finding.text.clone()).collect();
     assert!(evolved[0].ends_with("evolves: field `count` removed"), "{comparison}");

@@ -99,8 +99,10 @@ impl<V: Serialize + DeserializeOwned + 'static> TableCodec<V> {
         self.decode_older(table, key, bytes)
     }
 
+    /// As [`decode`](Self::decode), under another number than the newest.
     #[cold]
-    fn decode_older(&self, table: TableId, key: &[u8], bytes: &[u8]) -> Result<V> {
+    #[inline(never)]
+    pub(crate) fn decode_older(&self, table: TableId, key: &[u8], bytes: &[u8]) -> Result<V> {
         let Some(older) = self.older.iter().find(|older| older.id == table) else {
             let reason = format!("{} has no values under number {}", self.state, table.0);
             return Err(StateError::OutOfTurn { what: "reading a value".into(), reason });

@@ -21,7 +21,7 @@ type Program = fn(&StreamingContext, &QueueSource<String>, &Words);
 
 /// Programs that do not fit, with what they are told.
 const PROGRAMS: [(&str, Program); 8] = [
-    ("state:counts: it is `running_sum`, but what is stored is of `running_count`", |job, words, out| {
+    ("state:counts: it is `running_sum/sum`, but what is stored is of `running_count/count`", |job, words, out| {
         let words = job.read(words.clone()).named("words");
         words.map(|word: String| (word, 1u64)).running_sum().named("counts").map(|(word, _)| word).write(out.clone());
     }),

@@ -25,7 +25,7 @@ const PROGRAMS: [(&str, Program); 8] = [
         let words = job.read(words.clone()).named("words");
         words.map(|word: String| (word, 1u64)).running_sum().named("counts").map(|(word, _)| word).write(out.clone());
     }),
-    ("state:counts: keys of u64, but keys of String are stored", |job, words, out| {
+    ("state:counts: keys of u64 are declared, but keys of String are stored", |job, words, out| {
         let words = job.read(words.clone()).named("words").map(|word: String| (word.len() as u64, word));
         words.running_count().named("counts").map(|(length, _)| length.to_string()).write(out.clone());
     }),

@@ -32,7 +32,7 @@
 //!
 //! - A push returns `Ok` when its records are on disk, synced. Records of all threads that push meanwhile are synced
 //!   together, once for the whole group.
-//! - Reading begins only behind that. The same range holds the same records in every run.
+//! - Reading begins only after that. The same range holds the same records in every run.
 //! - What [`committed`](firesteel_connect::Source::committed) names is never handed to a later job, and the files that
 //!   hold nothing else are removed. The note of it is written with the next group, or alone where none comes; a crash
 //!   before that shows some committed records again to a job that does not know its position.

@@ -6,8 +6,9 @@
 //! - [`Receiver`]: data that is pushed at us.
 //! - [`Sink`]: a place for results; what a task writes stays invisible until the epoch commits.
 //!
-//! [`Buffered`] makes a receiver a source ([`ReceiverThread`] and [`StoreBuffer`] help to make one in another way), [`Blocks`] helps sources over memory, and the `conformance` feature brings
-//! the suites every connector's own tests should run.
+//! [`Buffered`] makes a receiver a source ([`ReceiverThread`] and [`StoreBuffer`] help to make one in another way),
+//! [`Blocks`] helps sources over memory, and the `conformance` feature brings the suites every connector's own tests
+//! should run.
 //!
 //! The crate holds no client, no runtime and no engine type.
 

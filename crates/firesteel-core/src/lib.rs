@@ -2,6 +2,11 @@
 //!
 //! The crate describes computations and runs none: a [`JobRunner`] does, such as the one in `firesteel-scheduler`.
 //! It knows nothing of micro-batches, event time, keyed state or connectors.
+//!
+//! Operators of RDDs nest, and those of a stage compile to one loop. Where the type of an RDD is hidden ([`BoxRdd`]) and
+//! between the operators of streams ([`Step`]), records travel in blocks ([`Blocks`]).
+//!
+//! [`BoxRdd`]: ops::BoxRdd
 
 #[cfg(panic = "abort")]
 compile_error!("Firesteel turns panics of user code into task failures: build with panic = \"unwind\"");

@@ -3,7 +3,7 @@
 //!
 //! An operator [declares](Declaration) its state by name and gets [handles](handle). A [store](KeyedStore) holds the
 //! values, by [key group](KeyGroups). A task takes a key group, begins a batch, and uses the handles with one
-//! [key](KeyContext) after another; if it fails, beginning the batch again takes everything back.
+//! [key](KeyContext) after another; if it fails, beginning the batch again rolls everything back.
 //!
 //! At the end of an epoch, the store yields [frames](Frame) of what changed. The [changelog] makes them durable, a
 //! [backend] may hold them in place of memory, and [snapshots](snapshot) make sure that the changelog need not be kept

@@ -2,7 +2,7 @@
 //!
 //! With a checkpoint folder, a job's micro-batches are gathered in **epochs**. At the end of an epoch, what changed in
 //! state, how far the sources were read and how far event time had come go into a changelog, in one write and one sync;
-//! then the sinks commit; then the epoch is marked as committed. A job that is started again goes on from the last epoch
+//! then the sinks commit; then the epoch is marked as committed. A job that is started again resumes from the last epoch
 //! that was written, whatever happened in between.
 
 mod applier;
@@ -40,10 +40,11 @@ pub(crate) use opening::{Opened, Program, check, open};
 /// # Ok::<(), firesteel_streaming::Error>(())
 /// ```
 ///
-/// A job with a checkpoint folder begins a checkpoint there, or goes on from the one it finds. Sources are found again
-/// by their names ([`read_named`](crate::StreamingContext::read_named)), state by the names of its operators
-/// ([`Stream::named`](crate::Stream::named)). A program that has changed is compared with the checkpoint first: what is
-/// new begins empty, what differs is refused, and what would be lost is lost only if
+/// A job with a checkpoint folder begins a checkpoint there, or resumes from the one it finds. Inputs, watermarks, state
+/// and outputs are found again by the names of their operators ([`Stream::named`](crate::Stream::named)); what has no
+/// name is found by its path, the inputs that it reads and the kinds of what keeps something between. A program in which
+/// two would have the same is refused. A program that has changed is compared with the checkpoint first: what is new
+/// begins empty, types of state evolve, what differs otherwise is refused, and what would be lost is lost only if
 /// [`allow_loss`](Self::allow_loss) names it. A start that is refused changes nothing. `docs/checkpoint-rules.md` of the
 /// repository has the rules.
 ///
@@ -110,7 +111,7 @@ impl Checkpoint {
         Self { snapshot_after: bytes.max(1), ..self }
     }
 
-    /// Keeps so many snapshots, and the changelog behind the oldest of them; 2 unless set, at least 1. With more than
+    /// Keeps so many snapshots, and the changelog after the oldest of them; 2 unless set, at least 1. With more than
     /// one, a damaged snapshot loses nothing.
     pub fn keep_snapshots(self, count: usize) -> Self {
         Self { keep_snapshots: count.max(1), ..self }

@@ -32,12 +32,15 @@
 //! # What is where
 //!
 //! - [`Stream`]: operators on records, on keys and values, and between streams, batch by batch; windows; outputs. The
-//!   type says what a record is, and whether it knows when it happened: [`Plain`] or [`Timed`].
+//!   type says what a record is, and whether it knows when it happened: [`Plain`] or [`Timed`]. A clone is the same
+//!   stream for another consumer.
+//! - [`Explain`]: the program as data, its stages, operators, names and state, before it runs.
 //! - [`WindowedStream`]: windows of event time. A window needs a key and an event time, and the compiler says so.
 //! - Operators with state: [`update_state_by_key`](Stream::update_state_by_key), [`map_with_state`](Stream::map_with_state)
 //!   and [`flat_map_with_state`](Stream::flat_map_with_state) with their [`KeyState`], [running
-//!   aggregates](Stream::running_aggregate), and [`KeyedProcess`] with declared state and timers.
-//! - [`Checkpoint`]: where a job's state survives its process.
+//!   aggregates](Stream::running_aggregate), and [`KeyedProcess`] with declared state and timers. What they can be set to
+//!   is a value: [`RunningSpec`], [`UpdateSpec`], [`MapSpec`], [`FlatMapSpec`], [`ProcessSpec`].
+//! - [`Checkpoint`]: where a job's state survives its process, found again by names.
 //! - [`SideOutput`]: a second stream out of an operator, for what is malformed, late or set aside.
 //! - [`Trigger`] and [`BatchLimits`]: when a batch runs, and how large it may become.
 //! - [`BatchProgress`], [`Summary`] and [`StreamingListener`]: what a job reports. The same is logged by `tracing`.
@@ -45,7 +48,7 @@
 //!
 //! # What it does not do
 //!
-//! Without a [`Checkpoint`], state lives in memory and ends with the process: a job that is started again reads its
+//! Without a [`Checkpoint`], state is in memory and ends with the process: a job that is started again reads its
 //! sources from the start. The guarantee that follows from a job's sources and sinks is computed and told when the job
 //! starts ([`JobInfo`]). A job has 128 key groups, and so at most as many tasks that work on one operator's state.
 

@@ -50,7 +50,7 @@
 //! ```
 //!
 //! What a socket sends comes once. With a write-ahead log in front of it, what was received survives the end of the
-//! process, and a job that is started again goes on behind what it has committed:
+//! process, and a job that is started again resumes after what it has committed:
 //!
 #![cfg_attr(all(feature = "socket", feature = "terminal", feature = "wal"), doc = "```no_run")]
 #![cfg_attr(not(all(feature = "socket", feature = "terminal", feature = "wal")), doc = "```ignore")]
@@ -75,10 +75,10 @@
 //!
 //! | module | crate | what is in it |
 //! |---|---|---|
-//! | the root | `firesteel-streaming` | contexts, streams, operators with state, triggers, checkpoints, progress |
+//! | the root | `firesteel-streaming` | contexts, streams and their shapes, windows, operators with state, explanations, triggers, checkpoints, progress |
 //! | [`rdd`] | `firesteel-core` | RDDs, their operators and actions, broadcast variables, accumulators |
 //! | [`scheduler`] | `firesteel-scheduler` | executors, stages, retries, job events |
-//! | [`state`] | `firesteel-state` | declarations and handles of keyed state, timers, lives of values |
+//! | [`state`] | `firesteel-state` | declarations and handles of keyed state, timers, TTL |
 //! | [`window`] | `firesteel-window` | timestamps, windows, watermarks, aggregators |
 //! | [`connect`] | `firesteel-connect` | the traits of sources, receivers and sinks |
 //! | `file` | `firesteel-connect-file` | text files; feature `file` |

@@ -113,8 +113,9 @@ where
     }
 }
 
-/// Records of a block, so that it stays in the first level of a processor's cache together with the block it becomes.
-pub(crate) const fn block_len<T>() -> usize {
+/// How many records a block holds at most: so many that it stays in the first level of a processor's cache together with
+/// the block it becomes.
+pub const fn block_len<T>() -> usize {
     let size = if size_of::<T>() == 0 { 1 } else { size_of::<T>() };
     let len = 16_384 / size;
     if len > 1024 {
@@ -218,6 +219,22 @@ impl<T, U, F: Fn(T) -> U> Blocks<U> for Mapped<'_, T, F> {
     }
 }
 
+/// Keeps the records for which `f` holds, in their order.
+fn keep<T>(block: &mut Vec<T>, f: &impl Fn(&T) -> bool) {
+    if size_of::<T>() > 32 {
+        block.retain(|record| f(record));
+        return;
+    }
+    // Small records are moved whether they are kept or not: no branch of the loop depends on what `f` finds.
+    let mut kept = 0;
+    for at in 0..block.len() {
+        let is_kept = f(&block[at]);
+        block.swap(kept, at);
+        kept += usize::from(is_kept);
+    }
+    block.truncate(kept);
+}
+
 /// The records for which a function holds.
 struct Filtered<'a, T, F> {
     parent: Box<dyn Blocks<T> + 'a>,
@@ -240,7 +257,7 @@ impl<T, F: Fn(&T) -> bool> Blocks<T> for Filtered<'_, T, F> {
     fn fill(&mut self, block: &mut Vec<T>) -> bool {
         let Self { parent, f, operator, task } = self;
         let more = parent.fill(block);
-        task.blame_on(operator, || block.retain(|record| f(record)));
+        task.blame_on(operator, || keep(block, f));
         more
     }
 }
@@ -362,16 +379,11 @@ impl<T> Iterator for Driven<'_, T> {
         let Self { mut blocks, task, queue, mut ended } = self;
         let mut acc = start;
         let mut block = Vec::from(queue);
-        if task.is_stepwise() {
-            for record in block {
-                acc = each(acc, record);
-            }
-            while let Some(record) = blocks.next() {
-                acc = each(acc, record);
-            }
-            return acc;
+        let is_stepwise = task.is_stepwise();
+        if !is_stepwise {
+            task.enter_blocks();
         }
-        task.enter_blocks();
+        // One call of `each`, so that the loop takes it in whole.
         loop {
             for record in block.drain(..) {
                 acc = each(acc, record);
@@ -379,7 +391,12 @@ impl<T> Iterator for Driven<'_, T> {
             if ended {
                 return acc;
             }
-            ended = !blocks.fill(&mut block);
+            if is_stepwise {
+                block.extend(blocks.next());
+                ended = block.is_empty();
+            } else {
+                ended = !blocks.fill(&mut block);
+            }
         }
     }
 }

@@ -37,7 +37,7 @@ mod task;
 
 pub use accumulator::{Accumulate, Accumulator, Listed, Max, Min};
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
-pub use block::{Blocks, FilterStep, FlatMapStep, Iterated, MapStep, Open, Step};
+pub use block::{Blocks, FilterStep, FlatMapStep, Iterated, MapStep, Open, Step, block_len};
 pub use broadcast::Broadcast;
 pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};

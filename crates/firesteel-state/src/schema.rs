@@ -18,8 +18,8 @@
 //! assert_eq!(
 //!     comparison.to_string(),
 //!     "  refused:  state:velocity/total: value of u64, but value of f64 is stored: f64 does not fit u64\n            \
-//!      way out: keep the old type there, raise .version() and add .migrate() from the stored one, or give\n            \
-//!      what has changed another name\n  new:      state:velocity/recent: list of u64, begins empty\n",
+//!      way out: keep the old type there, or raise .version() and add .migrate() from the stored\n            \
+//!      one, or give what has changed another name\n  new:      state:velocity/recent: list of u64, begins empty\n",
 //! );
 //! # Ok::<(), firesteel_state::StateError>(())
 //! ```

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use firesteel_connect::{Buffered, Receiver, Source};
-use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, RddOps, Settings, SystemClock};
+use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, Settings, SystemClock};
 use firesteel_scheduler::Scheduler;
 use firesteel_state::JobDescription;
 
@@ -223,7 +223,7 @@ impl StreamingContext {
             parts.inputs.push(Box::new(SourceInput::new(node, &reading, numbers)));
             node
         });
-        Stream::new(Arc::clone(plan), node, move |batch| Ok(SourceRdd::of_batch(batch, node, &reading).boxed()))
+        Stream::new(Arc::clone(plan), node, move |batch| Ok(SourceRdd::of_batch(batch, node, &reading).in_blocks()))
     }
 
     /// A side output, to be filled by operators of this job and read as a stream.

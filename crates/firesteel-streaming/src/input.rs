@@ -5,13 +5,14 @@ mod plan;
 mod read;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, ReadRange, Replay, Source, Split, SplitId, Wake};
 use firesteel_core::Rdd;
 use firesteel_state::changelog::InputRange;
 use firesteel_window::Timestamp;
+use parking_lot::Mutex;
 
 use crate::batch::Batch;
 use crate::checkpoint::{InputCursor, SplitCursor};
@@ -28,7 +29,7 @@ use read::{Planned, Ranges};
 /// A source as the batch loop sees it.
 pub(crate) trait Input: Send {
     /// The name under which its positions are stored, once the program is complete.
-    fn name(&self) -> &Arc<str>;
+    fn name(&self) -> Arc<str>;
     /// Says under which name its positions are stored.
     fn call(&mut self, name: &Arc<str>);
     fn describe(&self) -> String;
@@ -133,18 +134,18 @@ impl SplitNumbers {
 
 /// What the stream's rule and the batch loop share: the source, and what it is called.
 pub(crate) struct Reading<S> {
-    name: OnceLock<Arc<str>>,
+    name: Mutex<Option<Arc<str>>>,
     pub(crate) source: S,
 }
 
 impl<S: Source> Reading<S> {
     pub(crate) fn new(source: S) -> Arc<Self> {
-        Arc::new(Self { name: OnceLock::new(), source })
+        Arc::new(Self { name: Mutex::new(None), source })
     }
 
     /// The name under which positions are stored; what the source calls itself while there is none.
-    pub(crate) fn name(&self) -> &Arc<str> {
-        self.name.get_or_init(|| self.source.describe().into())
+    pub(crate) fn name(&self) -> Arc<str> {
+        self.name.lock().clone().unwrap_or_else(|| self.source.describe().into())
     }
 }
 
@@ -268,12 +269,11 @@ impl<S: Source> SourceInput<S> {
 }
 
 impl<S: Source> Input for SourceInput<S> {
-    fn name(&self) -> &Arc<str> {
+    fn name(&self) -> Arc<str> {
         self.reading.name()
     }
     fn call(&mut self, name: &Arc<str>) {
-        // The names of a program are settled once.
-        _ = self.reading.name.set(Arc::clone(name));
+        *self.reading.name.lock() = Some(Arc::clone(name));
     }
     fn describe(&self) -> String {
         self.reading.source.describe()
@@ -368,7 +368,8 @@ impl<S: Source> Input for SourceInput<S> {
         // What is in memory only is not there any more.
         let readable = self.replay() == Replay::Always;
         let mut planned = Vec::new();
-        for range in ranges.iter().filter(|range| readable && *range.input == **self.reading.name()) {
+        let name = self.reading.name();
+        for range in ranges.iter().filter(|range| readable && *range.input == *name) {
             let id = SplitId::new(range.split.as_str());
             let numbers = &self.numbers;
             let state = self.splits.entry(id.clone()).or_insert_with(|| {
@@ -391,7 +392,7 @@ impl<S: Source> Input for SourceInput<S> {
         }
         let ranges = std::mem::take(&mut self.ranges);
         let ends = ranges.ends.take();
-        let (name, left) = (Arc::clone(self.reading.name()), self.left.take());
+        let (name, left) = (self.reading.name(), self.left.take());
         let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends };
         for (index, planned) in ranges.planned.iter().enumerate() {
             let Planned { range, origin, .. } = planned;

@@ -54,7 +54,7 @@ pub(crate) fn velocity() -> (Declaration<String>, Velocity) {
         last: states.value_with("last", StateOptions::default().ttl(Ttl::after(hours(1)).in_event_time())),
         recent: states.list_with("recent", StateOptions::default().ttl(Ttl::after(hours(2)))),
         pages: states.map("pages"),
-        odd: states.value("odd"),
+        odd: states.value_with("odd", StateOptions::default().version(1)),
         alarm: states.event_timers("alarm"),
         close: states.processing_timers("close"),
     };

@@ -31,6 +31,12 @@ impl<T: Send + 'static> BoxRdd<T> {
         Self { node, inner: Arc::clone(&rdd) as Arc<dyn Lineage>, records: rdd }
     }
 
+    /// The records that `records` has of the partitions of `inner`: for what makes blocks better than its iterator does.
+    #[must_use]
+    pub fn of_blocks(inner: Arc<dyn Lineage>, records: Arc<dyn Open<T>>) -> Self {
+        Self { node: inner.node().clone(), inner, records }
+    }
+
     /// What a step makes of the records of `parent`, partition by partition. `keeps_keys`: keys stay as and where they
     /// are.
     #[must_use]

@@ -99,6 +99,13 @@ impl TypeTag {
         }
     }
 
+    /// Whether a later start can tell what is stored from what is declared: the type's `Deserialize` tells its shape, or
+    /// the type has a version.
+    #[must_use]
+    pub fn can_be_compared(&self) -> bool {
+        self.version != 0 || self.shape.parse::<Shape>().is_ok_and(|shape| shape.is_whole())
+    }
+
     /// How values are read that were stored under `self`, and what is different.
     pub(crate) fn plan(&self, declared: &Self) -> Result<(Plan, Vec<String>), String> {
         if self.version != declared.version {

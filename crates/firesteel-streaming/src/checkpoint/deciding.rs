@@ -15,6 +15,8 @@ use crate::error::{Error, Result};
 pub(crate) struct SinkAt {
     /// Its name in the program's description.
     pub(crate) name: Arc<str>,
+    /// What it says of itself, and where it is: for people.
+    pub(crate) place: String,
     pub(crate) kind: String,
     pub(crate) guarantee: Guarantee,
     pub(crate) last: Option<Epoch>,
@@ -97,7 +99,7 @@ impl Looked {
                 if sink.guarantee == Guarantee::ExactlyOnce && expected.is_some() {
                     tracing::warn!(
                         job = program.job,
-                        sink = %sink.name,
+                        sink = %sink.place,
                         "the sink has no results, and the job has committed epochs to it: what it had is gone"
                     );
                 }

@@ -219,7 +219,7 @@ fn warn_of_older_results(settings: &Checkpoint, program: &Program<'_>, sinks: &[
     for (sink, epoch) in sinks.iter().filter_map(|sink| Some((sink, sink.last?.0))) {
         tracing::warn!(
             job = program.job,
-            sink = %sink.name,
+            sink = %sink.place,
             epoch,
             "a new checkpoint begins, and the sink has results already: the sources are read from their beginnings, and \
              what comes of them is written after those"

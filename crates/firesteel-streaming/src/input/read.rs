@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Source, SourceReader};
-use firesteel_core::{Accumulate, Accumulator, Dependency, Lineage, Node, Operator, Rdd, TaskContext};
+use firesteel_core::ops::BoxRdd;
+use firesteel_core::{
+    Accumulate, Accumulator, Blocks, Dependency, Lineage, Node, Open, Operator, Rdd, TaskContext, block_len,
+};
 
 use crate::batch::Batch;
 use crate::input::Reading;
@@ -143,6 +146,18 @@ impl<S: Source> Rdd for SourceRdd<S> {
 
     #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = S::Item> + 'a {
+        self.read(split, task)
+    }
+}
+
+impl<S: Source> SourceRdd<S> {
+    /// The same records behind one type, in blocks that the source's reader fills.
+    pub(crate) fn in_blocks(self) -> BoxRdd<S::Item> {
+        let rdd = Arc::new(self);
+        BoxRdd::of_blocks(Arc::clone(&rdd) as Arc<dyn Lineage>, Arc::new(InBlocks(rdd)))
+    }
+
+    fn read<'a>(&'a self, split: usize, task: &'a TaskContext) -> SourceIter<'a, S::Reader> {
         let planned = &self.ranges.planned[split];
         let Planned { range, origin, number, .. } = planned;
         let mut range = range.clone();
@@ -160,18 +175,25 @@ impl<S: Source> Rdd for SourceRdd<S> {
     }
 }
 
+struct InBlocks<S>(Arc<SourceRdd<S>>);
+
+impl<S: Source> Open<S::Item> for InBlocks<S> {
+    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<S::Item> + 'a> {
+        Box::new(self.0.read(split, task))
+    }
+}
+
 /// Who is reading, for errors.
-#[derive(Clone, Copy)]
 struct Place<'a> {
-    name: &'a Arc<str>,
+    name: Arc<str>,
     operator: &'a Operator,
 }
 
 impl Place<'_> {
     #[cold]
-    fn fail(self, source: ConnectError, task: &TaskContext) -> ! {
+    fn fail(&self, source: ConnectError, task: &TaskContext) -> ! {
         let retryable = source.class() == Class::Retryable;
-        let error = ReadError { name: Arc::clone(self.name), source };
+        let error = ReadError { name: Arc::clone(&self.name), source };
         task.blame_on(self.operator, || task.fail_with(error, retryable))
     }
 }
@@ -267,6 +289,31 @@ impl<R: SourceReader> Iterator for SourceIter<'_, R> {
             self.report(true);
         }
         acc.expect("the accumulator is absent only while the function runs")
+    }
+}
+
+impl<R: SourceReader> Blocks<R::Item> for SourceIter<'_, R> {
+    fn next(&mut self) -> Option<R::Item> {
+        Iterator::next(self)
+    }
+
+    fn fill(&mut self, block: &mut Vec<R::Item>) -> bool {
+        if self.done {
+            return false;
+        }
+        let room = block_len::<R::Item>();
+        block.reserve(room);
+        match self.reader.for_each_of(room as u64, |record| block.push(record)) {
+            Ok(more) => {
+                self.records += block.len() as u64;
+                self.task.check_cancelled();
+                if !more {
+                    self.report(true);
+                }
+                more
+            }
+            Err(error) => self.place.fail(error, self.task),
+        }
     }
 }
 

@@ -49,7 +49,8 @@ impl Parts {
     /// Gives every node that holds something the name under which it is stored.
     ///
     /// # Errors
-    /// When two nodes have the same name; where nothing outlives the process, they are numbered instead.
+    /// When two nodes have the same name; where nothing outlives the process, those that were given none are numbered
+    /// instead.
     pub(crate) fn resolve_names(&mut self, durable: bool) -> Result<()> {
         let paths = self.paths();
         let mut nodes_of: BTreeMap<(Space, Arc<str>), Vec<usize>> = BTreeMap::new();
@@ -65,7 +66,8 @@ impl Parts {
                 self.nodes[node].stored_as = Some(name);
                 continue;
             }
-            if durable {
+            let given = nodes.iter().filter(|node| self.nodes[**node].operator.is_named()).count();
+            if durable || given > 1 {
                 return Err(self.ambiguous(space, &name, &nodes));
             }
             let numbered = (2..).map(|number| Arc::from(format!("{name}-{number}")));

@@ -281,7 +281,7 @@ impl JobRun {
         let mut ranges = Vec::new();
         let survives = self.durable.is_some();
         let settle = |input: &mut Box<dyn Input>| {
-            let name = Arc::clone(input.name());
+            let name = input.name();
             input.settle(&mut |split, from, to| {
                 if survives {
                     ranges.push(InputRange { input: name.to_string(), split: split.to_owned(), from, to });

@@ -213,7 +213,7 @@ impl Parts {
             batch,
             split_numbers: self.split_numbers.largest(),
             inputs: self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect(),
-            watermarks: self.trackers.iter().map(|tracker| (tracker.name().to_owned(), tracker.save())).collect(),
+            watermarks: self.trackers.iter().map(|tracker| (tracker.name().to_string(), tracker.save())).collect(),
             keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
             plans,
         }

@@ -31,7 +31,7 @@ impl JobRun {
         let survives = self.durable.is_some();
         let (guarantee, guarantee_reason) =
             crate::guarantee::of(&self.parts.inputs, &self.parts.outputs, &self.names, survives);
-        let inputs = self.parts.inputs.iter().map(|input| (Arc::clone(input.name()), input.describe())).collect();
+        let inputs = self.parts.inputs.iter().map(|input| (input.name(), input.describe())).collect();
         let outputs = self.parts.outputs.iter().zip(&self.names);
         let outputs = outputs.map(|(output, name)| (Arc::clone(name), output.describe())).collect();
         let info = JobInfo {

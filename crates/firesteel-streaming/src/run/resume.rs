@@ -44,6 +44,7 @@ impl JobRun {
         let sinks: Vec<SinkAt> = sinks
             .map(|((last, output), described)| SinkAt {
                 name: described.name.as_str().into(),
+                place: output.describe(),
                 kind: described.kind.clone(),
                 guarantee: output.guarantee(),
                 last,
@@ -64,7 +65,7 @@ impl JobRun {
             if has_fault("positions-not-restored") {
                 continue;
             }
-            if let Some(at) = cursor.inputs.get(&**input.name()) {
+            if let Some(at) = cursor.inputs.get(&*input.name()) {
                 input.resume(at);
             }
         }
@@ -73,10 +74,10 @@ impl JobRun {
             if has_fault("watermarks-not-restored") {
                 continue;
             }
-            if let Some(marks) = cursor.watermarks.get(tracker.name()) {
+            if let Some(marks) = cursor.watermarks.get(&*tracker.name()) {
                 // Splits of inputs that it does not follow any more, or that are gone, are not waited for.
                 let followed = tracker.inputs.iter().filter_map(|at| self.parts.inputs.get(*at));
-                let followed = followed.filter_map(|input| cursor.inputs.get(&**input.name()));
+                let followed = followed.filter_map(|input| cursor.inputs.get(&*input.name()));
                 let known: std::collections::HashSet<u32> =
                     followed.flat_map(|input| input.splits.values()).map(|split| split.number).collect();
                 tracker.resume(marks.clone(), now, |split| known.contains(&split));
@@ -130,10 +131,10 @@ impl JobRun {
         for (boundary, plan) in again.record.batches.iter().zip(&again.cursor.plans) {
             let mut admitted = Vec::new();
             for input in &mut self.parts.inputs {
-                let name = &**input.name();
-                let of_plan = plan.inputs.iter().find(|(input, ..)| input == name);
+                let name = input.name();
+                let of_plan = plan.inputs.iter().find(|(input, ..)| **input == *name);
                 let (waiting, finished) = of_plan.map(|(_, a, b)| (a.clone(), b.clone())).unwrap_or_default();
-                let known = again.cursor.inputs.get(name).cloned().unwrap_or_default();
+                let known = again.cursor.inputs.get(&*name).cloned().unwrap_or_default();
                 let planned = if has_fault("other-boundaries") {
                     input.admit(&crate::input::Admission { limits: BatchLimits::default(), ..admission })?
                 } else {

@@ -34,6 +34,12 @@ impl Called<'_> {
         schema.kind.clone_from(&self.kind);
         schema.settings = self.settings.to_vec();
         schema.version = self.version;
+        // The operator's version stands for those of its types that cannot be told apart without one.
+        for tag in schema.tables.iter_mut().map(|table| &mut table.value).chain([&mut schema.key]) {
+            if !tag.can_be_compared() {
+                tag.version = self.version;
+            }
+        }
         schema.not_compared = vec!["its functions, and the one that finds the key".to_owned()];
     }
 }

@@ -1,13 +1,14 @@
 //! The open windows of a keyed stream, by key group.
 
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_core::hash::hash_key;
 use firesteel_core::{Exchange, Key};
 use firesteel_state::{
-    Change, Frame, FrameWriter, KeyGroup, KeyGroupRange, KeyGroups, Shard, StateBackend, StateError, StateStore,
-    StoreId, StoreSchema, StoreSetup, TableId, TableKind, TableSchema, TimeDomain, Times, TypeTag,
+    Change, Frame, FrameWriter, KeyGroup, KeyGroupRange, KeyGroups, Migrations, Shard, StateBackend, StateError,
+    StateStore, StoreSchema, StoreSetup, TableCodec, TableId, TableKind, TableSchema, TimeDomain, Times, TypeTag,
 };
 use firesteel_window::{Panes, Timestamp, Window};
 use parking_lot::Mutex;
@@ -49,8 +50,14 @@ pub(crate) struct WindowState<K, A> {
     groups: Box<[Mutex<Panes<K, A>>]>,
     /// What is declared, under the operator's name.
     declared: Mutex<(StoreSchema, bool)>,
-    opened: OnceLock<StoreSchema>,
+    opened: OnceLock<Opened<A>>,
     epoch: AtomicU64,
+}
+
+/// What the catalog has of it, and how its values are read and written.
+struct Opened<A> {
+    schema: StoreSchema,
+    codec: TableCodec<A>,
 }
 
 impl<K, A> WindowState<K, A> {
@@ -82,11 +89,15 @@ impl<K: Key, A: Exchange> WindowState<K, A> {
     }
 
     fn table(&self) -> TableId {
-        self.opened.get().and_then(|schema| schema.tables.first()).map_or(TableId(0), |table| table.id)
+        self.opened().schema.tables[0].id
     }
 
     fn shard(&self, group: KeyGroup) -> Shard {
-        Shard { store: self.opened.get().map_or(StoreId(0), |schema| schema.id), group }
+        Shard { store: self.opened().schema.id, group }
+    }
+
+    fn opened(&self) -> &Opened<A> {
+        self.opened.get().expect("the job opens all stores before its first batch")
     }
 
     fn state(&self) -> String {
@@ -94,14 +105,15 @@ impl<K: Key, A: Exchange> WindowState<K, A> {
     }
 
     fn encode(&self, window: Window, key: &K, into: &mut Vec<u8>) -> firesteel_state::Result<()> {
-        self.put(into, &(window, key))
-    }
-
-    fn put(&self, into: &mut Vec<u8>, value: &impl serde::Serialize) -> firesteel_state::Result<()> {
         into.clear();
         let encode_error = |source| StateError::Encode { state: self.state(), source };
-        *into = postcard::to_extend(value, std::mem::take(into)).map_err(encode_error)?;
+        *into = postcard::to_extend(&(window, key), std::mem::take(into)).map_err(encode_error)?;
         Ok(())
+    }
+
+    fn put(&self, into: &mut Vec<u8>, value: &A) -> firesteel_state::Result<()> {
+        into.clear();
+        self.opened().codec.encode(value, into)
     }
 
     fn load(&self, panes: &mut Panes<K, A>, change: Change<'_>) -> firesteel_state::Result<()> {
@@ -109,20 +121,24 @@ impl<K: Key, A: Exchange> WindowState<K, A> {
         let (window, key): (Window, K) = postcard::from_bytes(change.key).map_err(decode_error)?;
         let hash = hash_key(&key);
         match change.value {
-            Some(value) => panes.load(window, hash, key, postcard::from_bytes(value).map_err(decode_error)?),
+            Some(value) => {
+                panes.load(window, hash, key, self.opened().codec.decode(change.table, change.key, value)?);
+            }
             None => panes.unload(window, hash, &key),
         }
         Ok(())
     }
 
-    /// Reads what a backend holds.
+    /// Reads what a backend holds, under whichever type: a key stands under one of them only.
     fn load_all(&self, backend: &dyn StateBackend) -> firesteel_state::Result<()> {
-        let table = self.table();
+        let tables: Vec<_> = self.opened().schema.tables[0].numbers().collect();
         for group in self.key_groups().all().iter() {
             let mut panes = self.groups[usize::from(group.0)].lock();
-            backend.scan(self.shard(group), table, &[], &mut |key, value| {
-                self.load(&mut panes, Change { table, key, value: Some(value) })
-            })?;
+            for table in &tables {
+                backend.scan(self.shard(group), *table, &[], &mut |key, value| {
+                    self.load(&mut panes, Change { table: *table, key, value: Some(value) })
+                })?;
+            }
             let marker = backend.marker(self.shard(group))?.unwrap_or(0);
             self.epoch.fetch_max(marker, Ordering::Relaxed);
         }
@@ -157,18 +173,12 @@ impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
             let report = setup.catalog.compare(&[declared]).to_string();
             return Err(StateError::Mismatch { report });
         };
-        if let Some(table) = schema.tables.iter().find(|table| !table.earlier.is_empty()) {
-            // They stand under numbers that are not read here.
-            let (now, then) = (&table.value, &table.earlier[0].value);
-            let report =
-                format!("  differs: {}: {now}, but {then} is stored, and windows keep their type\n", self.state());
-            return Err(StateError::Mismatch { report });
-        }
+        let codec = TableCodec::new(&declared.operator, &schema.key, &schema.tables[0], &Migrations::new())?;
         if let Some(backend) = &setup.backend {
             backend.declare(&schema);
         }
         // The job opens its states once.
-        _ = self.opened.set(schema);
+        _ = self.opened.set(Opened { schema, codec });
         setup.backend.as_ref().map_or(Ok(()), |backend| self.load_all(&**backend))
     }
     fn initialise(&self) -> Result<()> {
@@ -185,7 +195,7 @@ impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
 
 impl<K: Key, A: Exchange> StateStore for WindowState<K, A> {
     fn schema(&self) -> &StoreSchema {
-        self.opened.get().expect("the job opens all stores before its first batch")
+        &self.opened().schema
     }
 
     fn key_groups(&self) -> KeyGroups {
@@ -198,29 +208,13 @@ impl<K: Key, A: Exchange> StateStore for WindowState<K, A> {
 
     fn end_epoch_in(&self, groups: KeyGroupRange, epoch: u64) -> firesteel_state::Result<Vec<Frame>> {
         let mut frames = Vec::new();
-        let mut key_bytes = Vec::new();
-        let mut bytes = Vec::new();
         for group in groups.iter() {
-            let mut out = FrameWriter::new();
-            out.begin_table(self.table());
-            let out_cell = std::cell::RefCell::new((&mut out, &mut key_bytes, Ok(())));
+            let changes = RefCell::new(Changes::new(self));
             self.groups[usize::from(group.0)].lock().save(
-                |window, key| {
-                    let (out, key_bytes, failed) = &mut *out_cell.borrow_mut();
-                    match self.encode(window, key, key_bytes) {
-                        Ok(()) => out.remove(key_bytes),
-                        Err(error) => *failed = Err(error),
-                    }
-                },
-                |window, key, acc| {
-                    let (out, key_bytes, failed) = &mut *out_cell.borrow_mut();
-                    match self.encode(window, key, key_bytes).and_then(|()| self.put(&mut bytes, acc)) {
-                        Ok(()) => out.put(key_bytes, &bytes),
-                        Err(error) => *failed = Err(error),
-                    }
-                },
+                |window, key| changes.borrow_mut().note(window, key, None),
+                |window, key, acc| changes.borrow_mut().note(window, key, Some(acc)),
             );
-            out_cell.into_inner().2?;
+            let out = changes.into_inner().finish()?;
             if !out.is_empty() {
                 frames.push(out.finish(self.shard(group)));
             }
@@ -254,8 +248,8 @@ impl<K: Key, A: Exchange> StateStore for WindowState<K, A> {
             return Err(StateError::KeyGroups { reason });
         };
         let mut panes = panes.lock();
-        let table = self.table();
-        for change in frame.changes().filter(|change| change.table == table) {
+        let tables: Vec<_> = self.opened().schema.tables[0].numbers().collect();
+        for change in frame.changes().filter(|change| tables.contains(&change.table)) {
             self.load(&mut panes, change)?;
         }
         self.epoch.fetch_max(epoch, Ordering::Relaxed);
@@ -277,6 +271,70 @@ impl<K: Key, A: Exchange> StateStore for WindowState<K, A> {
     fn memory_used(&self) -> u64 {
         let keys: usize = self.groups.iter().map(|panes| panes.lock().key_count()).sum();
         (keys * (size_of::<(K, A)>() + 24)) as u64
+    }
+}
+
+/// What an epoch changed in the windows of one key group, on its way into a frame.
+struct Changes<'a, K, A> {
+    of: &'a WindowState<K, A>,
+    out: FrameWriter,
+    /// The numbers under which values of earlier types may stand.
+    older: Vec<TableId>,
+    /// Where there are such, what was changed is held back: first it is removed from under them.
+    held: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    key: Vec<u8>,
+    value: Vec<u8>,
+    noted: firesteel_state::Result<()>,
+}
+
+impl<'a, K: Key, A: Exchange> Changes<'a, K, A> {
+    fn new(of: &'a WindowState<K, A>) -> Self {
+        let older: Vec<_> = of.opened().codec.older().collect();
+        let mut out = FrameWriter::new();
+        if older.is_empty() {
+            out.begin_table(of.table());
+        }
+        Self { of, out, older, held: Vec::new(), key: Vec::new(), value: Vec::new(), noted: Ok(()) }
+    }
+
+    /// A key has another value in a window, or none any more.
+    fn note(&mut self, window: Window, key: &K, value: Option<&A>) {
+        if self.noted.is_ok() {
+            self.noted = self.try_note(window, key, value);
+        }
+    }
+
+    fn try_note(&mut self, window: Window, key: &K, value: Option<&A>) -> firesteel_state::Result<()> {
+        self.of.encode(window, key, &mut self.key)?;
+        if let Some(value) = value {
+            self.of.put(&mut self.value, value)?;
+        }
+        match value {
+            _ if !self.older.is_empty() => self.held.push((self.key.clone(), value.map(|_| self.value.clone()))),
+            Some(_) => self.out.put(&self.key, &self.value),
+            None => self.out.remove(&self.key),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> firesteel_state::Result<FrameWriter> {
+        let Self { of, mut out, older, held, noted, .. } = self;
+        noted?;
+        if held.is_empty() {
+            return Ok(out);
+        }
+        for table in older {
+            out.begin_table(table);
+            held.iter().for_each(|(key, _)| out.remove(key));
+        }
+        out.begin_table(of.table());
+        for (key, value) in &held {
+            match value {
+                Some(value) => out.put(key, value),
+                None => out.remove(key),
+            }
+        }
+        Ok(out)
     }
 }
 

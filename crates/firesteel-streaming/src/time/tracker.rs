@@ -1,7 +1,7 @@
 //! The watermark of one `event_time` operator.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use firesteel_core::{Accumulate, Accumulator};
 use firesteel_window::{Duration, PartitionWatermarks, Timestamp, WatermarkStrategy};
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 /// the batch's own records, which fires windows. The second is only asked for once all records have been seen.
 pub(crate) struct Tracker {
     /// The name under which a checkpoint finds it again, once the program is complete.
-    name: OnceLock<Arc<str>>,
+    name: Mutex<Arc<str>>,
     strategy: Strategy,
     /// The inputs whose splits are waited for; none behind a shuffle, where records have no split.
     pub(crate) inputs: Vec<usize>,
@@ -63,19 +63,18 @@ impl Tracker {
     pub(crate) fn new(strategy: Box<dyn WatermarkStrategy + Send + Sync>, inputs: Vec<usize>) -> Self {
         let marks = PartitionWatermarks::new();
         let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
-        let name = OnceLock::new();
+        let name = Mutex::new("".into());
         Self { name, strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::new() }
     }
 
     /// Says under which name a checkpoint finds it again.
     pub(crate) fn call(&self, name: &Arc<str>) {
-        // The names of a program are settled once.
-        _ = self.name.set(Arc::clone(name));
+        *self.name.lock() = Arc::clone(name);
     }
 
     /// The name under which a checkpoint finds it again.
-    pub(crate) fn name(&self) -> &str {
-        self.name.get().map_or("", |name| name)
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name.lock())
     }
 
     /// A batch begins. `waiting` splits have something to read, `finished` ones have ended before it; `ending` says

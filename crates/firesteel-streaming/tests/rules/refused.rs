@@ -35,7 +35,7 @@ const PROGRAMS: [(&str, Program); 8] = [
     ("lost:     input:words: the position in 1 split", |job, words, out| {
         plain_of(job, "other words", words, out);
     }),
-    ("two operators of one name", |job, words, out| {
+    ("they would be stored under the same name, `counts`", |job, words, out| {
         let words = job.read(words.clone()).named("words").map(|word: String| (word, 1u64));
         words.clone().running_count().named("counts").map(|(word, _)| word).write(out.clone());
         words.running_count().named("counts").map(|(word, _)| word).write(Words::exactly_once("other"));
@@ -84,7 +84,7 @@ fn a_program_that_does_not_fit_leaves_everything_as_it_was() {
             let refused = job.run(Trigger::AvailableNow).unwrap_err();
             let text = format!("{refused:?}");
             let told = match number {
-                4 => "FS-T008",
+                4 => "FS-S002",
                 5 => "it names no member of a program",
                 _ => told,
             };

@@ -5,6 +5,11 @@ use super::{Comparison, Fate};
 use crate::schema::{Catalog, Evolution, StoreSchema, TableSchema};
 
 const TYPES: &str = "go back to what is stored, or give what has changed another name";
+const ANOTHER_NAME: &str = "give what has changed another name";
+
+/// Told at the first start, not when a job that has run for a month is to resume.
+const UNKNOWN: &str = "its `Deserialize` does not tell all of its shape, so what is stored could never be resumed";
+const VERSION: &str = "give it a version: .version(1) of the operator or of the state, another one whenever it changes";
 
 pub(super) fn compare(comparison: &mut Comparison, catalog: &Catalog, declared: &[StoreSchema]) {
     for store in declared {
@@ -12,6 +17,11 @@ pub(super) fn compare(comparison: &mut Comparison, catalog: &Catalog, declared: 
         match catalog.store(&store.operator) {
             Some(stored) => store_beside(comparison, catalog, stored, store, &member),
             None => {
+                if !store.key.can_be_compared() {
+                    let text = format!("its keys are {}: {UNKNOWN}", store.key);
+                    comparison.add(Fate::Refused, &member, text).way_out = Some(VERSION.to_owned());
+                    continue;
+                }
                 for table in &store.tables {
                     begins(comparison, catalog, &member, table);
                 }
@@ -30,6 +40,11 @@ pub(super) fn compare(comparison: &mut Comparison, catalog: &Catalog, declared: 
 
 fn begins(comparison: &mut Comparison, catalog: &Catalog, operator: &str, table: &TableSchema) {
     let member = format!("{operator}/{}", table.name);
+    if !table.value.can_be_compared() {
+        let text = format!("{table}: {UNKNOWN}");
+        comparison.add(Fate::Refused, &member, text).way_out = Some(VERSION.to_owned());
+        return;
+    }
     // What an operator was dropped with is remembered under its own name.
     let dropped_after = catalog.dropped_after(&member).or(catalog.dropped_after(operator));
     comparison.add_new(&member, &format!("{table}, begins empty"), dropped_after);
@@ -83,7 +98,8 @@ fn table_beside(
             let (reason, way_out) = reason.split_once("; ").unwrap_or((&reason, TYPES));
             let finding =
                 comparison.add(Fate::Refused, &member, format!("{declared}, but {stored} is stored: {reason}"));
-            finding.way_out = Some(format!("{way_out}, or give what has changed another name"));
+            let is_said = way_out.ends_with(TYPES);
+            finding.way_out = Some(if is_said { way_out.to_owned() } else { format!("{way_out}, or {ANOTHER_NAME}") });
             finding.permission = Some(catalog.permission(&member));
             finding.covered_by = Some(catalog.permission(operator));
             return;

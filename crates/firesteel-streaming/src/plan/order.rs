@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::plan::{NodeId, Parts, Role, Width};
+use crate::plan::{NodeId, Parts, PlanNode, Role, Width};
 use crate::time::Tracker;
 
 /// The level of what is filled after everything else.
@@ -106,6 +106,24 @@ impl Parts {
                      for ever; put them into a side output of its own"
                 .to_owned(),
         }
+    }
+
+    /// Makes sure that every state sees the records of every batch: what no output asks for does not run, and would miss,
+    /// for ever and without a word, what is read meanwhile.
+    ///
+    /// # Errors
+    /// Of the first state that would not run.
+    pub(super) fn check_states_run(&self) -> Result<()> {
+        let live = self.live();
+        let idle = |(node, live): (&PlanNode, bool)| {
+            (!live && matches!(node.role, Role::State(_))).then(|| Error::Setting {
+                what: node.operator.to_string(),
+                reason: "no output needs its results, so that it would not run, and its state would miss what is read \
+                         meanwhile: write them to an output, or remove the operator"
+                    .to_owned(),
+            })
+        };
+        self.nodes.iter().zip(live).find_map(idle).map_or(Ok(()), Err)
     }
 
     /// The nodes whose records reach an output.

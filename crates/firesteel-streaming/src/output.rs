@@ -125,7 +125,7 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
     }
 }
 
-struct ForEachRdd<T, F> {
+struct ForEachRdd<T: 'static, F> {
     node: NodeId,
     rule: Rule<T>,
     f: F,
@@ -134,7 +134,7 @@ struct ForEachRdd<T, F> {
     place: String,
 }
 
-impl<T, F> ForEachRdd<T, F> {
+impl<T: 'static, F> ForEachRdd<T, F> {
     fn failed(&self, batch: &Batch, source: Box<dyn std::error::Error + Send + Sync>) -> Error {
         Error::Transform { operator: batch.operator(self.node).to_string(), batch: batch.id(), source }
     }

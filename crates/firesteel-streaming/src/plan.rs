@@ -172,7 +172,7 @@ impl Parts {
     /// The first thing that does not hold, under the name that the operator has by now.
     pub(crate) fn check(&mut self) -> Result<()> {
         if self.faults.is_empty() {
-            return Ok(());
+            return self.check_length();
         }
         let (node, fault) = self.faults.swap_remove(0);
         let operator = self.nodes[node.index()].operator.to_string();

@@ -1,5 +1,6 @@
 //! Streams: rules that make an RDD of each micro-batch.
 
+mod dropped;
 mod joins;
 mod narrow;
 mod pairs;
@@ -65,10 +66,12 @@ pub struct Stream<T: Send + 'static, S: Shape = Plain> {
 }
 
 /// How a stream makes the RDD of a batch.
-pub(crate) struct Rule<R> {
+pub(crate) struct Rule<R: 'static> {
     node: NodeId,
-    make: Arc<dyn Fn(&Batch) -> Result<BoxRdd<R>> + Send + Sync>,
+    make: Arc<Make<R>>,
 }
+
+type Make<R> = dyn Fn(&Batch) -> Result<BoxRdd<R>> + Send + Sync;
 
 impl<R: Send + 'static> Rule<R> {
     pub(crate) fn new(node: NodeId, make: impl Fn(&Batch) -> Result<BoxRdd<R>> + Send + Sync + 'static) -> Self {
@@ -84,9 +87,19 @@ impl<R: Send + 'static> Rule<R> {
     }
 }
 
-impl<R> Clone for Rule<R> {
+impl<R: 'static> Clone for Rule<R> {
     fn clone(&self) -> Self {
         Self { node: self.node, make: Arc::clone(&self.make) }
+    }
+}
+
+/// A rule holds that of the stream before it. A chain of any length is given back one by one.
+impl<R: 'static> Drop for Rule<R> {
+    fn drop(&mut self) {
+        if Arc::strong_count(&self.make) == 1 {
+            let nothing: Arc<Make<R>> = Arc::new(|_: &Batch| unreachable!("the rule is dropped"));
+            dropped::give_back(std::mem::replace(&mut self.make, nothing));
+        }
     }
 }
 

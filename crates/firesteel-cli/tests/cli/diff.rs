@@ -62,7 +62,9 @@ fn what_is_lost_new_and_different_is_told() {
     let differs = run("diff", folder.path(), &[path.to_str().unwrap()]);
     assert_eq!(differs.outcome, Outcome::Wrong);
     assert!(
-        differs.out.contains("  refused:  state:counts/count: value of i64, but value of u64 is stored\n"),
+        differs.out.contains(
+            "  refused:  state:counts/count: value of i64, but value of u64 is stored: u64 does not fit i64\n"
+        ),
         "{}",
         differs.out
     );

@@ -112,7 +112,7 @@ fn the_checkpoint_of_a_real_job_is_read() {
     assert_eq!((&shown["outputs"][0]["guarantee"], &shown["outputs"][0]["from"]), (&"exactly-once".into(), &1.into()));
     let members = shown["members"].as_array().unwrap();
     let settings = |member: &str| members.iter().find(|of| of["member"] == member).unwrap()["settings"].to_string();
-    assert!(settings("watermark:event_time").contains("delay = "), "{members:?}");
+    assert!(settings("watermark:payments/event_time").contains("delay = "), "{members:?}");
     let text = run("show", folder.path(), &[]).out;
     assert!(text.contains("\nprogram\n") && text.contains("\noutputs\n") && text.contains("  id         "), "{text}");
 

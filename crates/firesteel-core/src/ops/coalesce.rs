@@ -39,7 +39,7 @@ impl<R: Rdd> Lineage for Coalesce<R> {
         locations
     }
     fn size_hint(&self, split: usize) -> Option<u64> {
-        self.group(split).map(|split| self.parent.size_hint(split)).sum()
+        self.group(split).try_fold(0u64, |sum, split| Some(sum.saturating_add(self.parent.size_hint(split)?)))
     }
 }
 

@@ -103,7 +103,7 @@ macro_rules! placed_lineage {
             Some(::std::sync::Arc::new(self.placement.clone()))
         }
         fn size_hint(&self, split: usize) -> Option<u64> {
-            Some(0 $(+ self.$input.size_hint(split)?)+)
+            Some(0u64 $(.saturating_add(self.$input.size_hint(split)?))+)
         }
     };
 }

@@ -57,7 +57,7 @@ impl<A: Rdd, B: Rdd<Item = A::Item>> Lineage for Union<A, B> {
     }
     fn size_hint(&self, split: usize) -> Option<u64> {
         match split.checked_sub(self.first.num_partitions()) {
-            None if self.alike => Some(self.first.size_hint(split)? + self.second.size_hint(split)?),
+            None if self.alike => Some(self.first.size_hint(split)?.saturating_add(self.second.size_hint(split)?)),
             None => self.first.size_hint(split),
             Some(split) => self.second.size_hint(split),
         }

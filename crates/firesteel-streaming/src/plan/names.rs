@@ -50,8 +50,12 @@ impl Parts {
     ///
     /// # Errors
     /// When two nodes have the same name; where nothing outlives the process, those that were given none are numbered
-    /// instead.
+    /// instead. When a state that outlives the process would not run.
     pub(crate) fn resolve_names(&mut self, durable: bool) -> Result<()> {
+        // A program without any output is being described before it is whole.
+        if durable && !self.outputs.is_empty() {
+            self.check_states_run()?;
+        }
         let paths = self.paths();
         let mut nodes_of: BTreeMap<(Space, Arc<str>), Vec<usize>> = BTreeMap::new();
         for (index, node) in self.nodes.iter().enumerate() {

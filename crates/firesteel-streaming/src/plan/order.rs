@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::plan::{NodeId, Parts, Role, Width};
+use crate::plan::{NodeId, Parts, PlanNode, Role, Width};
 use crate::time::Tracker;
 
 /// The level of what is filled after everything else.
 const LAST: usize = usize::MAX / 2;
+
+/// Operators one after another, at the most: each takes some stack in every task and for every batch.
+pub(crate) const LONGEST_CHAIN: usize = 1_000;
 
 impl Parts {
     /// The watermarks of the nearest operators that say when records happened, from `node` upstream.
@@ -106,6 +109,50 @@ impl Parts {
                      for ever; put them into a side output of its own"
                 .to_owned(),
         }
+    }
+
+    /// Makes sure that no chain of operators is so long that there may be too little stack to run it.
+    ///
+    /// # Errors
+    /// Of the first operator that is too far from the source.
+    pub(super) fn check_length(&self) -> Result<()> {
+        let mut lengths: Vec<usize> = Vec::with_capacity(self.nodes.len());
+        for node in &self.nodes {
+            let before = match node.role {
+                // It is read as a source is.
+                Role::SideOutput { .. } => 0,
+                _ => node.parents.iter().filter_map(|parent| lengths.get(parent.index())).max().copied().unwrap_or(0),
+            };
+            if before == LONGEST_CHAIN {
+                return Err(Error::Setting {
+                    what: node.operator.to_string(),
+                    reason: format!(
+                        "it comes after {LONGEST_CHAIN} operators in a row, and a chain has so many at the most: let \
+                         one operator do the work of several, or end the chain in a side output and read that"
+                    ),
+                });
+            }
+            lengths.push(before + 1);
+        }
+        Ok(())
+    }
+
+    /// Makes sure that every state sees the records of every batch: what no output asks for does not run, and would miss,
+    /// for ever and without a word, what is read meanwhile.
+    ///
+    /// # Errors
+    /// Of the first state that would not run.
+    pub(super) fn check_states_run(&self) -> Result<()> {
+        let live = self.live();
+        let idle = |(node, live): (&PlanNode, bool)| {
+            (!live && matches!(node.role, Role::State(_))).then(|| Error::Setting {
+                what: node.operator.to_string(),
+                reason: "no output needs its results, so that it would not run, and its state would miss what is read \
+                         meanwhile: write them to an output, or remove the operator"
+                    .to_owned(),
+            })
+        };
+        self.nodes.iter().zip(live).find_map(idle).map_or(Ok(()), Err)
     }
 
     /// The nodes whose records reach an output.

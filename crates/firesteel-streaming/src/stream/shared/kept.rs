@@ -1,10 +1,10 @@
 //! The RDD of a shared stream: records are kept together with the place in the source that they come from.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use firesteel_core::ops::Persisted;
-use firesteel_core::{Data, Lineage, MemoryOnly, Node, Operator, Rdd, TaskContext};
+use firesteel_core::{Data, Dependency, Lineage, Location, MemoryOnly, Node, Operator, Rdd, TaskContext};
 use parking_lot::Mutex;
 
 /// The RDD of a stream with several consumers.
@@ -13,6 +13,15 @@ pub(super) struct SharedRdd<R: Rdd<Item: Data>> {
     parent: Persisted<Positioned<R>, MemoryOnly>,
     /// For each partition, the split its records were read from.
     origins: Arc<Mutex<HashMap<usize, Origin>>>,
+    /// What its parents have said of its partitions. A stream may be parted and united again many times over: asked each
+    /// time anew, they would be asked twice as often with every union.
+    said: Arc<Said>,
+}
+
+#[derive(Default)]
+struct Said {
+    partitions: OnceLock<usize>,
+    sizes: Mutex<HashMap<usize, u64>>,
 }
 
 /// The name of a split, where there is one, and its number.
@@ -22,19 +31,42 @@ impl<R: Rdd<Item: Data>> SharedRdd<R> {
     pub(super) fn new(parent: R, operator: Operator) -> Self {
         let node = Node::new(parent.node().context(), operator.clone());
         let positioned = Positioned { node: Node::new(parent.node().context(), operator.clone()), parent };
-        Self { node, parent: Persisted::new(positioned, operator, MemoryOnly), origins: Arc::default() }
+        Self {
+            node,
+            parent: Persisted::new(positioned, operator, MemoryOnly),
+            origins: Arc::default(),
+            said: Arc::default(),
+        }
     }
 }
 
 impl<R: Rdd<Item: Data>> Clone for SharedRdd<R> {
     fn clone(&self) -> Self {
-        Self { node: self.node.clone(), parent: self.parent.clone(), origins: Arc::clone(&self.origins) }
+        let (origins, said) = (Arc::clone(&self.origins), Arc::clone(&self.said));
+        Self { node: self.node.clone(), parent: self.parent.clone(), origins, said }
     }
 }
 
 impl<R: Rdd<Item: Data>> Lineage for SharedRdd<R> {
-    firesteel_core::narrow_lineage!();
+    firesteel_core::own_node!();
     firesteel_core::same_placement!();
+    fn num_partitions(&self) -> usize {
+        *self.said.partitions.get_or_init(|| self.parent.num_partitions())
+    }
+    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
+        visit(Dependency::Narrow(&self.parent));
+    }
+    fn preferred_locations(&self, split: usize) -> Vec<Location> {
+        self.parent.preferred_locations(split)
+    }
+    fn size_hint(&self, split: usize) -> Option<u64> {
+        let said = self.said.sizes.lock().get(&split).copied();
+        said.or_else(|| {
+            let size = self.parent.size_hint(split)?;
+            self.said.sizes.lock().insert(split, size);
+            Some(size)
+        })
+    }
     fn wants_positions(&self) -> bool {
         // They are kept with the records.
         !self.parent.is_materialized()

@@ -36,7 +36,7 @@ fn results_that_are_missing_or_of_another_checkpoint_are_told() {
     assert!(doubled.err.contains(" (sink text files in "), "{}", doubled.err);
     fs::remove_dir_all(&output).unwrap();
     let gone = run(checkpoint).with(0);
-    let warning = "numbers: warning: the sink has no results, and the job has committed epochs: ";
+    let warning = "numbers: warning: the sink has no results, and the job has committed epochs to it: ";
     assert_eq!(gone.times(warning), 1, "{}", gone.err);
 }
 

@@ -42,7 +42,7 @@ fn a_new_output_begins_with_the_next_epoch_and_one_that_is_back_lacks_what_was_m
 /// Counts numbers per ten seconds of event time, from one source or two.
 fn windowed(folder: &Path, sources: &[(&str, &QueueSource<i64>)], allow: &[&str], out: &Words) {
     let job = context(checkpoint(folder, false).allow_loss(allow.iter().copied()));
-    let mut streams = sources.iter().map(|(name, source)| job.read((*source).clone()).named(*name).map(|at: i64| at));
+    let mut streams = sources.iter().map(|(name, source)| job.read((*source).clone()).named(name).map(|at: i64| at));
     let first = streams.next().unwrap();
     let windows = |key: u8| move |_: &i64| key;
     let at = |second: &i64| Timestamp::from_secs(*second);

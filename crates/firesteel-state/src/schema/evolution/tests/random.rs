@@ -1,6 +1,8 @@
 //! Random shapes, random values of them, random legal edits: what the reader makes of the bytes is what the edits make of
 //! the value.
 
+// Long file: a type whose shape is a value, with all that serde asks of a type, and the edits of it.
+
 use std::fmt;
 
 use proptest::prelude::*;

@@ -22,7 +22,7 @@ fn everything(test: &TestJob) {
         .try_map(|line| line.parse::<i64>())
         .map(|n| if n == 99 { panic!("too much") } else { n })
         .named("check");
-    numbers.clone().named("numbers").write(Collector::new());
+    numbers.clone().write(Collector::new()).named("numbers");
     numbers
         .event_time(|n| Timestamp::from_secs(*n), Watermark::bounded(seconds(1)))
         .key_by(|_| 0u8)

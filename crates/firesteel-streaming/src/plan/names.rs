@@ -49,8 +49,8 @@ impl Parts {
     /// Gives every node that holds something the name under which it is stored.
     ///
     /// # Errors
-    /// When two nodes have the same name; where nothing outlives the process, those that were given none are numbered
-    /// instead. When a state that outlives the process would not run.
+    /// When two nodes have the same name; where nothing outlives the process, they are numbered instead, but for
+    /// states that were given the same. When a state that outlives the process would not run.
     pub(crate) fn resolve_names(&mut self, durable: bool) -> Result<()> {
         // A program without any output is being described before it is whole.
         if durable && !self.outputs.is_empty() {
@@ -71,7 +71,8 @@ impl Parts {
                 continue;
             }
             let given = nodes.iter().filter(|node| self.nodes[**node].operator.is_named()).count();
-            if durable || given > 1 {
+            // A state that was given another's name is a mistake whatever becomes of it; sources may be alike.
+            if durable || (space == Space::States && given > 1) {
                 return Err(self.ambiguous(space, &name, &nodes));
             }
             let numbered = (2..).map(|number| Arc::from(format!("{name}-{number}")));

@@ -1,11 +1,20 @@
 //! Stored bytes to values, by the recorded shape of their type.
 //!
+//! ```
+//! use firesteel_cli::{Decode, Shape};
+//!
+//! let shape: Shape = "{card: u64, note: ?str}".parse()?;
+//! let bytes = [7, 1, 2, b'o', b'k'];
+//! assert_eq!(shape.decode(&bytes).to_string(), r#"{card: 7, note: "ok"}"#);
+//! # Ok::<(), firesteel_cli::NoShape>(())
+//! ```
+//!
 //! The bytes are postcard (version 1), which does not describe itself: a wrong shape reads nonsense, or fails. What
 //! fails, and what has bytes left over, is shown as bytes.
 
+use firesteel_state::schema::{Plain, Shape};
 use firesteel_window::{Duration, Timestamp};
 
-use crate::shape::{Plain, Shape};
 use crate::value::Value;
 
 /// Values nest less deep than this.
@@ -13,21 +22,28 @@ const DEPTH: usize = 200;
 /// More elements than this need at least a byte each.
 const MOST_EMPTY: u64 = 10_000;
 
-impl Shape {
+/// What the shape of a type makes of its bytes.
+pub trait Decode {
     /// The value that all the bytes together encode; the bytes themselves where they encode none.
     #[must_use]
-    pub fn decode(&self, bytes: &[u8]) -> Value {
+    fn decode(&self, bytes: &[u8]) -> Value;
+
+    /// The value at the front of the bytes, and what follows it. `None` if there is none.
+    ///
+    /// Where the shape ends in the middle of a value, all bytes from there on are part of it, undecoded.
+    #[must_use]
+    fn decode_front<'a>(&self, bytes: &'a [u8]) -> Option<(Value, &'a [u8])>;
+}
+
+impl Decode for Shape {
+    fn decode(&self, bytes: &[u8]) -> Value {
         match self.decode_front(bytes) {
             Some((value, [])) => value,
             _ => Value::Undecoded(bytes.to_vec()),
         }
     }
 
-    /// The value at the front of the bytes, and what follows it. `None` if there is none.
-    ///
-    /// Where the shape ends in the middle of a value, all bytes from there on are part of it, undecoded.
-    #[must_use]
-    pub fn decode_front<'a>(&self, bytes: &'a [u8]) -> Option<(Value, &'a [u8])> {
+    fn decode_front<'a>(&self, bytes: &'a [u8]) -> Option<(Value, &'a [u8])> {
         let mut decoder = Decoder { rest: bytes, cut: false };
         let value = decoder.value(self, &mut vec![], 0)?;
         Some((value, decoder.rest))
@@ -118,9 +134,9 @@ impl<'a> Decoder<'a> {
             Shape::Struct(_, fields) => {
                 around.push(shape);
                 let mut values = vec![];
-                for (name, field) in fields {
+                for field in fields {
                     if !self.cut {
-                        values.push((name.clone(), self.value(field, around, depth)?));
+                        values.push((field.name.clone(), self.value(&field.shape, around, depth)?));
                     }
                 }
                 around.pop();
@@ -137,7 +153,7 @@ impl<'a> Decoder<'a> {
                 Value::Variant(name.clone(), contents)
             }
             Shape::Again(name) => {
-                let at = around.iter().rposition(|shape| shape.name() == Some(name))?;
+                let at = around.iter().rposition(|shape| name_of(shape) == Some(name))?;
                 let outer = around[at];
                 // Inside of it, only what is around the outer one is around.
                 let mut around = around[..at].to_vec();
@@ -175,8 +191,8 @@ impl<'a> Decoder<'a> {
             },
             Plain::U8 => Value::Unsigned(self.byte()?.into()),
             Plain::I8 => Value::Signed(i8::from_le_bytes([self.byte()?]).into()),
-            Plain::Unsigned => Value::Unsigned(self.varint()?),
-            Plain::Signed => Value::Signed(self.signed()?),
+            Plain::U16 | Plain::U32 | Plain::U64 | Plain::U128 => Value::Unsigned(self.varint()?),
+            Plain::I16 | Plain::I32 | Plain::I64 | Plain::I128 => Value::Signed(self.signed()?),
             Plain::Time => Value::Time(Timestamp::from_micros(self.signed()?.try_into().ok()?)),
             Plain::Span => Value::Span(Duration::micros(self.signed()?.try_into().ok()?)),
             Plain::F32 => Value::F32(f32::from_le_bytes(self.take(4)?.try_into().ok()?)),
@@ -191,12 +207,11 @@ impl<'a> Decoder<'a> {
     }
 }
 
-impl Shape {
-    fn name(&self) -> Option<&str> {
-        match self {
-            Self::Struct(name, _) | Self::Enum(name, _) => Some(name),
-            _ => None,
-        }
+/// The name under which a shape is spoken of within itself.
+fn name_of(shape: &Shape) -> Option<&str> {
+    match shape {
+        Shape::Struct(name, _) | Shape::Enum(name, _) => Some(name),
+        _ => None,
     }
 }
 

@@ -3,11 +3,11 @@
 
 use std::cmp::Ordering;
 
-use firesteel_state::schema::Earlier;
+use firesteel_state::schema::{Earlier, Plain, Shape};
 use firesteel_state::{StoreSchema, TableId, TableKind, TableSchema, Ttl, TypeTag};
 use firesteel_window::Timestamp;
 
-use crate::shape::Shape;
+use crate::decode::Decode;
 use crate::value::Value;
 
 /// Takes entries of one operator apart.
@@ -82,7 +82,7 @@ impl Entries {
         let Some(table) = self.table(table) else { return vec![] };
         let (key, place) = match (table.schema.kind, self.key.decode_front(key)) {
             (TableKind::Value, Some((key, []))) => (key, None),
-            (TableKind::List, Some((key, place))) => (key, Some(Shape::POSITION.decode(place))),
+            (TableKind::List, Some((key, place))) => (key, Some(POSITION.decode(place))),
             (TableKind::Map, Some((key, field))) => (key, Some(table.field.decode(field))),
             _ => (Value::Undecoded(key.to_vec()), None),
         };
@@ -149,7 +149,5 @@ fn order(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-impl Shape {
-    /// Positions in lists.
-    const POSITION: Self = Self::Plain(crate::shape::Plain::Unsigned);
-}
+/// Positions in lists.
+const POSITION: Shape = Shape::Plain(Plain::U64);

@@ -28,7 +28,6 @@ mod error;
 mod folder;
 mod progress;
 mod screen;
-mod shape;
 mod show;
 mod state;
 mod table;
@@ -41,9 +40,10 @@ use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+pub use firesteel_state::schema::{NoShape, Shape};
 
+pub use self::decode::Decode;
 pub use self::error::CliError;
-pub use self::shape::{NoShape, Plain, Shape};
 pub use self::value::Value;
 use crate::args::{Area, Args, Checkpoint};
 use crate::screen::Screen;

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use firesteel_core::{Clock, SystemClock};
-use firesteel_terminal::say;
+use firesteel_terminal::{Pauses, say};
 use parking_lot::Mutex;
 use tracing::callsite::Identifier;
 use tracing::field::{Field, Visit};
@@ -14,9 +13,6 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// How soon after a warning another one like it may come. It doubles, up to the longest.
-const PAUSE: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_secs(600);
 /// So many kinds of warnings are told apart, and so many are held back.
 const KINDS: usize = 256;
 const HELD: usize = 3;
@@ -39,9 +35,9 @@ struct State {
 }
 
 /// When a kind of warning was told, and how many were not.
+#[derive(Default)]
 struct Seen {
-    due: Duration,
-    pause: Duration,
+    pauses: Pauses,
     untold: u64,
 }
 
@@ -104,24 +100,15 @@ impl Warnings {
         let now = self.clock.monotonic();
         let kind =
             (event.metadata().callsite(), said.about.first().map(|(_, value)| value.clone()).unwrap_or_default());
-        let untold = match state.seen.get_mut(&kind) {
-            Some(seen) if now < seen.due => {
-                seen.untold += 1;
-                return;
-            }
-            Some(seen) => {
-                seen.pause = (seen.pause * 2).min(LONGEST);
-                seen.due = now + seen.pause;
-                std::mem::take(&mut seen.untold)
-            }
-            None => {
-                if state.seen.len() == KINDS {
-                    state.seen.clear();
-                }
-                state.seen.insert(kind, Seen { due: now + PAUSE, pause: PAUSE, untold: 0 });
-                0
-            }
-        };
+        if state.seen.len() == KINDS && !state.seen.contains_key(&kind) {
+            state.seen.clear();
+        }
+        let seen = state.seen.entry(kind).or_default();
+        if !seen.pauses.is_due(now) {
+            seen.untold += 1;
+            return;
+        }
+        let untold = std::mem::take(&mut seen.untold);
         drop(state);
         self.print(&said, untold);
     }

@@ -29,6 +29,7 @@
 mod console;
 mod notices;
 mod numbers;
+mod pauses;
 mod progress;
 mod rates;
 mod report;
@@ -40,5 +41,6 @@ mod value;
 
 pub use console::{Console, Printed};
 pub use notices::Notices;
+pub use pauses::Pauses;
 pub use progress::TerminalProgress;
 pub use screen::{say, show_all_digits};

@@ -10,12 +10,10 @@ use firesteel_streaming::{BatchProgress, Error, JobInfo, StreamingListener, Summ
 use parking_lot::Mutex;
 
 use crate::numbers::grouped;
+use crate::pauses::Pauses;
 use crate::screen;
 use crate::text::shown;
 
-/// How soon after the first notice of a kind the next one may come. It doubles, up to the longest.
-const PAUSE: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_secs(600);
 /// The longest line of a sample: what was refused may be of any length.
 const SAMPLE: usize = 240;
 
@@ -53,8 +51,7 @@ struct State {
 struct Count {
     total: u64,
     untold: u64,
-    due: Option<Duration>,
-    pause: Duration,
+    pauses: Pauses,
 }
 
 impl Count {
@@ -62,12 +59,7 @@ impl Count {
     fn add(&mut self, count: u64, now: Duration) -> bool {
         self.total += count;
         self.untold += count;
-        if count == 0 || self.due.is_some_and(|due| now < due) {
-            return false;
-        }
-        self.pause = if self.due.is_none() { PAUSE } else { (self.pause * 2).min(LONGEST) };
-        self.due = Some(now + self.pause);
-        true
+        count > 0 && self.pauses.is_due(now)
     }
 
     /// Whether nothing of the kind was told yet.
@@ -156,7 +148,7 @@ impl State {
             let plural = if count.untold == 1 { "record was" } else { "records were" };
             format!(
                 "batch {}: {} {plural} too late and left out: the watermark had passed. A watermark that waits longer takes \
-                 them, and so does an allowed lateness",
+                 them",
                 progress.batch,
                 grouped(count.untold)
             )

@@ -92,23 +92,13 @@ impl Catalog {
     /// one start, so that what stays in a program permits nothing later: for a second loss it is `state:clicks#2`.
     #[must_use]
     pub fn permission(&self, member: &str) -> String {
-        match self.dropped.iter().filter(|dropped| dropped.permission == member).count() {
-            0 => member.to_owned(),
-            times => format!("{member}#{}", times + 1),
-        }
+        nth_permission(&self.dropped, member)
     }
 
     /// Whether a permission has been used before.
     pub(super) fn was_used(&self, name: &str) -> bool {
-        let nth = |at: usize, dropped: &Dropped| {
-            let times = self.dropped[..at].iter().filter(|before| before.permission == dropped.permission).count();
-            if times == 0 {
-                dropped.permission == name
-            } else {
-                format!("{}#{}", dropped.permission, times + 1) == name
-            }
-        };
-        self.dropped.iter().enumerate().any(|(at, dropped)| nth(at, dropped))
+        let used = |(at, dropped): (usize, &Dropped)| nth_permission(&self.dropped[..at], &dropped.permission) == name;
+        self.dropped.iter().enumerate().any(used)
     }
 
     /// The epoch after which a member was dropped last.
@@ -219,6 +209,14 @@ impl Catalog {
             }
         }
         Ok(next)
+    }
+}
+
+/// The permission for a member, after what has been dropped before.
+fn nth_permission(before: &[Dropped], member: &str) -> String {
+    match before.iter().filter(|dropped| dropped.permission == member).count() {
+        0 => member.to_owned(),
+        times => format!("{member}#{}", times + 1),
     }
 }
 

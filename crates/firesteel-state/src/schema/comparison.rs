@@ -47,12 +47,13 @@ impl Comparison {
     }
 
     fn finish(mut self) -> Self {
-        self.findings.sort_by_key(|finding| finding.fate);
         self.judge();
         self
     }
 
+    /// Puts what is found in order, and says what follows.
     fn judge(&mut self) {
+        self.findings.sort_by_key(|finding| finding.fate);
         let open = |fate| self.findings.iter().any(|finding| finding.fate == fate && !finding.permitted);
         self.verdict = if open(Fate::Refused) {
             Verdict::Refused
@@ -71,9 +72,7 @@ impl Comparison {
 
     /// Takes note of a loss that only its place can tell: results that a sink does not have any more.
     pub fn lose(&mut self, catalog: &Catalog, member: &str, text: impl Into<String>) {
-        let permission = catalog.permission(member);
-        self.add(Fate::Lost, member, text).permission = Some(permission);
-        self.findings.sort_by_key(|finding| finding.fate);
+        self.add_lost(catalog, member, text);
         self.judge();
     }
 

@@ -55,11 +55,10 @@ impl Catalog {
     pub fn older_values<'a>(&self, images: impl IntoIterator<Item = &'a Frame>) -> Vec<OlderValues> {
         let mut found: Vec<_> = self.stores().iter().flat_map(OlderValues::none).collect();
         for image in images {
-            let of_store: Vec<_> = found.iter_mut().filter(|older| older.store == image.shard().store).collect();
+            let mut of_store: Vec<_> = found.iter_mut().filter(|older| older.store == image.shard().store).collect();
             if of_store.is_empty() {
                 continue;
             }
-            let mut of_store = of_store;
             for change in image.changes().filter(|change| change.value.is_some()) {
                 if let Some(older) = of_store.iter_mut().find(|older| older.number == change.table) {
                     older.count += 1;

@@ -1,6 +1,6 @@
 //! Inputs, watermarks and outputs.
 
-use super::{Comparison, Fate};
+use super::{Comparison, Fate, Finding};
 use crate::cursor::Cursor;
 use crate::schema::{Catalog, InputSchema, JobDescription, OnChange, OutputSchema, Setting, WatermarkSchema};
 
@@ -69,8 +69,11 @@ impl Comparison {
         }
     }
 
-    fn add_lost(&mut self, catalog: &Catalog, member: &str, text: String) {
-        self.add(Fate::Lost, member, text).permission = Some(catalog.permission(member));
+    /// Adds a member that is stored and not declared any more.
+    pub(super) fn add_lost(&mut self, catalog: &Catalog, member: &str, text: impl Into<String>) -> &mut Finding {
+        let finding = self.add(Fate::Lost, member, text);
+        finding.permission = Some(catalog.permission(member));
+        finding
     }
 
     /// Adds a member that is not stored.

@@ -33,8 +33,7 @@ pub(super) fn compare(comparison: &mut Comparison, catalog: &Catalog, declared: 
     for stored in catalog.stores().iter().filter(|stored| !is_there(stored)) {
         let member = format!("state:{}", stored.operator);
         let tables: Vec<String> = stored.tables.iter().map(|table| format!("{}: {table}", table.name)).collect();
-        let finding = comparison.add(Fate::Lost, &member, tables.join("; "));
-        finding.permission = Some(catalog.permission(&member));
+        comparison.add_lost(catalog, &member, tables.join("; "));
     }
 }
 
@@ -78,8 +77,7 @@ fn store_beside(
     let gone = |table: &&TableSchema| !declared.tables.iter().any(|other| other.name == table.name);
     for table in stored.tables.iter().filter(gone) {
         let path = format!("{member}/{}", table.name);
-        let finding = comparison.add(Fate::Lost, &path, table.to_string());
-        finding.permission = Some(catalog.permission(&path));
+        let finding = comparison.add_lost(catalog, &path, table.to_string());
         finding.covered_by = Some(catalog.permission(member));
     }
 }
@@ -95,11 +93,13 @@ fn table_beside(
     let member = format!("{operator}/{}", declared.name);
     let changes = match stored.evolution(declared) {
         Evolution::Refused { reason } => {
-            let (reason, way_out) = reason.split_once("; ").unwrap_or((&reason, TYPES));
+            let (reason, way_out) = match reason.split_once("; ") {
+                Some((reason, way_out)) => (reason, format!("{way_out}, or {ANOTHER_NAME}")),
+                None => (&*reason, TYPES.to_owned()),
+            };
             let finding =
                 comparison.add(Fate::Refused, &member, format!("{declared}, but {stored} is stored: {reason}"));
-            let is_said = way_out.ends_with(TYPES);
-            finding.way_out = Some(if is_said { way_out.to_owned() } else { format!("{way_out}, or {ANOTHER_NAME}") });
+            finding.way_out = Some(way_out);
             finding.permission = Some(catalog.permission(&member));
             finding.covered_by = Some(catalog.permission(operator));
             return;

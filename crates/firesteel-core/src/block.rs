@@ -35,7 +35,7 @@ pub trait Open<T>: Send + Sync + 'static {
 
 impl<R: Rdd> Open<R::Item> for R {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<R::Item> + 'a> {
-        Box::new(Iterated::new(self.compute(split, task), task))
+        self.blocks(split, task)
     }
 }
 

@@ -3,10 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use firesteel_core::{Context, Operator};
+use firesteel_core::ops::BoxRdd;
+use firesteel_core::shuffle::ShuffleDependency;
+use firesteel_core::{Context, Open, Operator};
 use firesteel_window::Timestamp;
 
-use crate::plan::{Facts, Frozen, NodeId};
+use crate::plan::{Computed, Facts, Frozen, NodeId};
 
 /// What functions over whole batches know of the micro-batch at hand.
 #[derive(Clone)]
@@ -49,6 +51,25 @@ impl Batch {
     /// What keeps the records of a node for several consumers, if it has them.
     pub(crate) fn keeper<K: Copy + 'static>(&self, node: NodeId) -> Option<K> {
         self.program.keeper(node)
+    }
+
+    /// The RDD of an operator with state, whose partitions `open` makes of what a shuffle brings. What no output asks for
+    /// is computed all the same.
+    pub(crate) fn stateful<T, O>(
+        &self,
+        node: NodeId,
+        dependency: Arc<dyn ShuffleDependency>,
+        open: impl FnOnce(Computed) -> O,
+    ) -> BoxRdd<T>
+    where
+        T: Send + 'static,
+        O: Open<T>,
+    {
+        let computed = Computed::none_of(dependency.num_reduces());
+        let records = Arc::new(open(computed.clone()));
+        let rdd = BoxRdd::stateful(&self.context, self.operator(node), dependency, records);
+        self.facts.complete(node, rdd.clone(), computed, &self.context);
+        rdd
     }
 
     /// What is known of the batch, by node.

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use firesteel_connect::{Buffered, Receiver, Source};
-use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, Settings, SystemClock};
+use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, RddOps, Settings, SystemClock};
 use firesteel_scheduler::Scheduler;
 use firesteel_state::JobDescription;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::input::{BatchLimits, Reading, SourceInput, SourceRdd};
-use crate::plan::{Explain, Plan, PlanNode, Role, Width};
+use crate::plan::{Explain, Plan, PlanNode, Role, Settled, Width};
 use crate::progress::{StreamingListener, Summary};
 use crate::run::{Control, JobRun, RunningJob, Stop, Stopper, Tasks, Trigger};
 use crate::stream::{RecordError, SideOutput, Stream};
@@ -223,7 +223,7 @@ impl StreamingContext {
             parts.inputs.push(Box::new(SourceInput::new(node, &reading, numbers)));
             node
         });
-        Stream::new(Arc::clone(plan), node, move |batch| Ok(SourceRdd::of_batch(batch, node, &reading).in_blocks()))
+        Stream::new(Arc::clone(plan), node, move |batch| Ok(SourceRdd::of_batch(batch, node, &reading).boxed()))
     }
 
     /// A side output, to be filled by operators of this job and read as a stream.
@@ -240,8 +240,8 @@ impl StreamingContext {
     }
 
     /// What the job declares, once it is built and before it is started: its inputs, watermarks, states and outputs, and
-    /// what is set for them. Written as JSON, it
-    /// can be compared with a checkpoint by `firesteel checkpoint diff` before the program is started there.
+    /// what is set for them. Written as JSON, it can be compared with a checkpoint by `firesteel checkpoint diff` before
+    /// the program is started there.
     ///
     /// ```
     /// use firesteel_connect_memory::MemorySource;
@@ -291,14 +291,8 @@ impl StreamingContext {
     pub fn explain(&self) -> Result<Explain> {
         let inner = &self.inner;
         inner.plan.change(|parts| {
-            parts.check()?;
-            if parts.outputs.is_empty() {
-                return Err(Error::NoOutput { job: inner.name.to_string() });
-            }
             let checkpoint = inner.config.checkpoint.as_ref();
-            parts.resolve_names(checkpoint.is_some())?;
-            parts.levels()?;
-            let names = parts.name_outputs();
+            let Settled { names, .. } = parts.settle(&inner.name, checkpoint.is_some())?;
             let (guarantee, reason) = crate::guarantee::of(&parts.inputs, &parts.outputs, &names, checkpoint.is_some());
             Ok(Explain {
                 job: inner.name.to_string(),

@@ -234,8 +234,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         let Self { plan, node: parent, rule } = self;
         let place = operator.to_string();
         let node = plan.change(|parts| {
-            let role = Role::Output(parts.outputs.len());
-            let node = parts.add(PlanNode::operator(operator, &[parent], Width::Narrow).with_role(role));
+            let node = parts.add(PlanNode::operator(operator, &[parent], Width::Narrow).with_role(Role::Output));
             let rule = Rule::new(node, move |batch| Ok(S::plain(rule.rdd(batch)?, batch.operator(node))));
             parts.outputs.push(make(node, rule, place));
             node

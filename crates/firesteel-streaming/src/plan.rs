@@ -169,16 +169,27 @@ impl Parts {
         NodeId::of(self.nodes.len() - 1)
     }
 
-    /// The first thing that does not hold, under the name that the operator has by now.
-    pub(crate) fn check(&mut self) -> Result<()> {
-        if self.faults.is_empty() {
-            return self.check_length();
+    /// Makes the program of this job whole, as often as it is asked for: what must hold does, everything has its name, and
+    /// outputs stand in the order in which they run.
+    ///
+    /// # Errors
+    /// When the program does not fit together, or has no output.
+    pub(crate) fn settle(&mut self, job: &str, durable: bool) -> Result<Settled> {
+        self.check()?;
+        if self.outputs.is_empty() {
+            return Err(Error::NoOutput { job: job.to_owned() });
         }
-        let (node, fault) = self.faults.swap_remove(0);
+        self.resolve_names(durable)?;
+        Ok(Settled { levels: self.sort_outputs()?, names: self.name_outputs() })
+    }
+
+    /// The first thing that does not hold, under the name that the operator has by now.
+    fn check(&self) -> Result<()> {
+        let Some((node, fault)) = self.faults.first() else { return self.check_length() };
         let operator = self.nodes[node.index()].operator.to_string();
         Err(match fault {
-            Fault::Setting(reason) => Error::Setting { what: operator, reason },
-            Fault::Window(source) => Error::Window { operator, source },
+            Fault::Setting(reason) => Error::Setting { what: operator, reason: reason.clone() },
+            Fault::Window(source) => Error::Window { operator, source: source.clone() },
         })
     }
 
@@ -188,6 +199,14 @@ impl Parts {
         let keepers = self.nodes.iter().map(|node| node.keeper.clone()).collect();
         Arc::new(Frozen { operators, keepers })
     }
+}
+
+/// The outputs of a program that is complete, in the order in which they run.
+pub(crate) struct Settled {
+    /// Those of a level run after those of the level before, whose side outputs they read.
+    pub(crate) levels: Vec<usize>,
+    /// What each is called.
+    pub(crate) names: Vec<Arc<str>>,
 }
 
 /// A program that is complete, as its batches see it: by node.

@@ -33,3 +33,17 @@ fn a_bounded_source_closes_all_windows() {
     let expected: Vec<_> = expected.into_iter().map(|((key, at), count)| (key, at, count)).collect();
     assert_eq!(rows(&results.records()), expected);
 }
+
+#[test]
+fn a_window_that_cannot_work_is_refused_however_often_the_program_is_asked() {
+    let job = StreamingContext::builder("windows").threads(1).build().unwrap();
+    job.read(MemorySource::new(vec![1i64]))
+        .event_time(|at| Timestamp::from_secs(*at), Watermark::bounded(seconds(1)))
+        .key_by(|_| 0u8)
+        .window(Tumbling::of(seconds(0)))
+        .count()
+        .write(Collector::new());
+    let explained = [job.explain().unwrap_err().to_string(), job.explain().unwrap_err().to_string()];
+    assert_eq!(explained[0], explained[1]);
+    assert_eq!(job.run(Trigger::Once).unwrap_err().to_string(), explained[0]);
+}

@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::block::{Driven, Open, Step};
+use crate::block::{Blocks, Driven, Open, Step};
 use crate::context::Context;
 use crate::lineage::{Dependency, Lineage, Location, Node};
 use crate::operator::Operator;
+use crate::ops::macros::lineage_of_inner;
 use crate::partitioner::PartitionerId;
 use crate::rdd::Rdd;
 use crate::shuffle::ShuffleDependency;
@@ -31,12 +32,6 @@ impl<T: Send + 'static> BoxRdd<T> {
         Self { node, inner: Arc::clone(&rdd) as Arc<dyn Lineage>, records: rdd }
     }
 
-    /// The records that `records` has of the partitions of `inner`: for what makes blocks better than its iterator does.
-    #[must_use]
-    pub fn of_blocks(inner: Arc<dyn Lineage>, records: Arc<dyn Open<T>>) -> Self {
-        Self { node: inner.node().clone(), inner, records }
-    }
-
     /// What a step makes of the records of `parent`, partition by partition. `keeps_keys`: keys stay as and where they
     /// are.
     #[must_use]
@@ -53,17 +48,16 @@ impl<T: Send + 'static> BoxRdd<T> {
         Self { node, inner: Arc::new(inner), records: Arc::new(records) }
     }
 
-    /// What `records` makes of the output of a shuffle. `stateful`: computing a partition changes something outside of it.
+    /// What `records` makes of the output of a shuffle, where computing a partition changes something outside of it.
     #[must_use]
-    pub fn shuffled(
+    pub fn stateful(
         context: &Context,
         operator: &Operator,
         dependency: Arc<dyn ShuffleDependency>,
-        stateful: bool,
         records: Arc<dyn Open<T>>,
     ) -> Self {
         let node = Node::new(context, operator.clone());
-        let inner = Wide { node: node.clone(), dependency, stateful };
+        let inner = Stateful { node: node.clone(), dependency };
         Self { node, inner: Arc::new(inner), records }
     }
 }
@@ -76,36 +70,7 @@ impl<T> Clone for BoxRdd<T> {
 
 impl<T: Send + 'static> Lineage for BoxRdd<T> {
     crate::own_node!();
-    fn num_partitions(&self) -> usize {
-        self.inner.num_partitions()
-    }
-    fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
-        self.inner.dependencies(visit);
-    }
-    fn partitioner(&self) -> Option<PartitionerId> {
-        self.inner.partitioner()
-    }
-    fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
-        self.inner.placement()
-    }
-    fn preferred_locations(&self, split: usize) -> Vec<Location> {
-        self.inner.preferred_locations(split)
-    }
-    fn size_hint(&self, split: usize) -> Option<u64> {
-        self.inner.size_hint(split)
-    }
-    fn is_materialized(&self) -> bool {
-        self.inner.is_materialized()
-    }
-    fn repeats_parents(&self) -> bool {
-        self.inner.repeats_parents()
-    }
-    fn is_stateful(&self) -> bool {
-        self.inner.is_stateful()
-    }
-    fn wants_positions(&self) -> bool {
-        self.inner.wants_positions()
-    }
+    lineage_of_inner!();
 }
 
 impl<T: Send + 'static> Rdd for BoxRdd<T> {
@@ -118,6 +83,10 @@ impl<T: Send + 'static> Rdd for BoxRdd<T> {
             task.want_positions();
         }
         Driven::new(self.records.open(split, task), task)
+    }
+
+    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a> {
+        self.records.open(split, task)
     }
 }
 
@@ -162,19 +131,18 @@ struct Stepped<P, T> {
 }
 
 impl<P: 'static, T: 'static> Open<T> for Stepped<P, T> {
-    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn crate::Blocks<T> + 'a> {
+    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a> {
         self.step.open(self.parent.open(split, task), &self.operator, task)
     }
 }
 
-/// The lineage of what comes out of a shuffle.
-struct Wide {
+/// The lineage of what comes out of a shuffle and changes state.
+struct Stateful {
     node: Node,
     dependency: Arc<dyn ShuffleDependency>,
-    stateful: bool,
 }
 
-impl Lineage for Wide {
+impl Lineage for Stateful {
     crate::own_node!();
     fn num_partitions(&self) -> usize {
         self.dependency.num_reduces()
@@ -186,6 +154,6 @@ impl Lineage for Wide {
         Some(self.dependency.reduce_len(split))
     }
     fn is_stateful(&self) -> bool {
-        self.stateful
+        true
     }
 }

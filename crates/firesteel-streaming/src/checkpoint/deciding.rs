@@ -40,6 +40,39 @@ pub(super) enum Last {
     Dropped,
 }
 
+/// What a start finds of the last epochs.
+pub(super) struct Decision {
+    /// The epoch to restore.
+    pub(super) last: u64,
+    /// What becomes of the one that was prepared last.
+    pub(super) fate: Last,
+    /// What there is to tell of that epoch.
+    said: Option<(u64, &'static str)>,
+    /// Sinks that have nothing of what was committed to them.
+    emptied: Vec<String>,
+}
+
+impl Decision {
+    fn new(last: u64, fate: Last) -> Self {
+        Self { last, fate, said: None, emptied: Vec::new() }
+    }
+
+    fn saying(self, epoch: u64, message: &'static str) -> Self {
+        Self { said: Some((epoch, message)), ..self }
+    }
+
+    /// Tells what was found, once it holds.
+    pub(super) fn tell(&self, job: &str) {
+        for sink in &self.emptied {
+            let message = "the sink has no results, and the job has committed epochs to it: what it had is gone";
+            tracing::warn!(job, %sink, message);
+        }
+        if let Some((epoch, message)) = self.said {
+            tracing::info!(job, epoch, message);
+        }
+    }
+}
+
 impl Looked {
     /// The epoch to restore, and what becomes of the one after it. `held` is the last epoch of which snapshots or a
     /// backend hold something.
@@ -49,45 +82,56 @@ impl Looked {
         settings: &Checkpoint,
         program: &Program<'_>,
         sinks: &[SinkAt],
-    ) -> Result<(u64, Last)> {
-        if self.log.last_epoch().is_none() {
-            let begun = sinks.iter().filter_map(|sink| sink.last).max().unwrap_or_default().0;
-            let last = self.savepoint.as_ref().map_or(begun, |savepoint| savepoint.manifest.epoch);
-            self.compare_sinks(last, last, settings, program, sinks)?;
-            return Ok((last, Last::Stands));
-        }
-        let last = self.last();
-        let is_marked = self.is_new || self.log.committed().max(held) >= last;
+    ) -> Result<Decision> {
+        let begun = || sinks.iter().filter_map(|sink| sink.last).max().unwrap_or_default().0;
+        let (last, is_marked) = match self.log.last_epoch() {
+            None => (self.savepoint.as_ref().map_or_else(begun, |savepoint| savepoint.manifest.epoch), true),
+            Some(last) => (last, self.is_new || self.log.committed().max(held) >= last),
+        };
         let expected = if is_marked { last } else { last - 1 };
-        self.compare_sinks(last, expected, settings, program, sinks)?;
-        if is_marked {
-            return Ok((last, Last::Stands));
-        }
+        let emptied = self.compare_sinks(last, expected, settings, sinks)?;
+        let decision = if is_marked {
+            Decision::new(last, Last::Stands)
+        } else {
+            self.decide_on_prepared(last, settings, program, sinks)?
+        };
+        Ok(Decision { emptied, ..decision })
+    }
+
+    /// What becomes of an epoch that was prepared and is not known to be committed.
+    fn decide_on_prepared(
+        &mut self,
+        last: u64,
+        settings: &Checkpoint,
+        program: &Program<'_>,
+        sinks: &[SinkAt],
+    ) -> Result<Decision> {
         if self.at_end.program != program.description.fingerprint() {
-            return self.decide_for_another(last, settings, program, sinks);
+            return self.decide_for_another(last, settings, sinks);
         }
         let has: Vec<bool> = sinks.iter().map(|sink| sink.last == Some(Epoch(last))).collect();
         if has.iter().all(|has| *has) {
-            tracing::info!(job = program.job, epoch = last, "all sinks have the last epoch: it is rolled forward");
-            return Ok((last, Last::Stands));
+            let message = "all sinks have the last epoch: it is rolled forward";
+            return Ok(Decision::new(last, Last::Stands).saying(last, message));
         }
         let record = self.log.records(last).next().transpose()?;
-        let Some(record) = record else { return Ok((last, Last::Stands)) };
+        let Some(record) = record else { return Ok(Decision::new(last, Last::Stands)) };
         let cursor = Cursor::decode(&record.extra, last)?;
-        let message = "the last epoch was prepared and not committed: it is run again";
-        tracing::info!(job = program.job, epoch = last, message);
-        Ok((last - 1, Last::Again(Box::new(Again { record, cursor, has }))))
+        let again = Last::Again(Box::new(Again { record, cursor, has }));
+        Ok(Decision::new(last - 1, again)
+            .saying(last, "the last epoch was prepared and not committed: it is run again"))
     }
 
-    /// Makes sure that sinks and checkpoint belong together.
+    /// Makes sure that sinks and checkpoint belong together; returns the sinks that have nothing of what was committed
+    /// to them.
     fn compare_sinks(
         &mut self,
         last: u64,
         expected: u64,
         settings: &Checkpoint,
-        program: &Program<'_>,
         sinks: &[SinkAt],
-    ) -> Result<()> {
+    ) -> Result<Vec<String>> {
+        let mut emptied = Vec::new();
         let folder = settings.folder.display();
         for sink in sinks {
             let stored = self.known.outputs().iter().find(|output| *output.name == *sink.name);
@@ -97,11 +141,7 @@ impl Looked {
             let expected = expected.filter(|(since, expected)| expected > since).map(|(_, expected)| expected);
             let Some(Epoch(at)) = sink.last else {
                 if sink.guarantee == Guarantee::ExactlyOnce && expected.is_some() {
-                    tracing::warn!(
-                        job = program.job,
-                        sink = %sink.place,
-                        "the sink has no results, and the job has committed epochs to it: what it had is gone"
-                    );
+                    emptied.push(sink.place.clone());
                 }
                 continue;
             };
@@ -126,7 +166,7 @@ impl Looked {
                 ),
             })?;
         }
-        Ok(())
+        Ok(emptied)
     }
 
     /// Notes that an output loses something, if that is permitted; otherwise returns the permission that is missing.
@@ -145,13 +185,7 @@ impl Looked {
 
     /// What becomes of an epoch that another program has prepared: it is not run again, since it would become another
     /// one in the sinks that lack it. It stands where all sinks of that program have it, and is dropped where none has.
-    fn decide_for_another(
-        &mut self,
-        epoch: u64,
-        settings: &Checkpoint,
-        program: &Program<'_>,
-        sinks: &[SinkAt],
-    ) -> Result<(u64, Last)> {
+    fn decide_for_another(&mut self, epoch: u64, settings: &Checkpoint, sinks: &[SinkAt]) -> Result<Decision> {
         let outputs: Vec<OutputSchema> =
             self.known.outputs().iter().filter(|output| output.through.is_none()).cloned().collect();
         let find =
@@ -174,12 +208,9 @@ impl Looked {
             })?;
         }
         if !outputs.iter().any(has) {
-            tracing::info!(
-                job = program.job,
-                epoch,
-                "an epoch that another program has prepared is dropped: no sink tells that it has it, and its input is read anew"
-            );
-            return Ok((epoch - 1, Last::Dropped));
+            let message = "an epoch that another program has prepared is dropped: no sink tells that it has it, and its \
+                           input is read anew";
+            return Ok(Decision::new(epoch - 1, Last::Dropped).saying(epoch, message));
         }
         let lacking = outputs.iter().filter(|output| find(output).is_some() && !has(output));
         let mut missing = Vec::new();
@@ -191,8 +222,7 @@ impl Looked {
         }
         if missing.is_empty() {
             let message = "all sinks of the program that prepared the last epoch have it: it is rolled forward";
-            tracing::info!(job = program.job, epoch, message);
-            return Ok((epoch, Last::Stands));
+            return Ok(Decision::new(epoch, Last::Stands).saying(epoch, message));
         }
         let (names, permissions): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
         Err(refuse(format!(

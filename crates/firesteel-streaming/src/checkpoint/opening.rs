@@ -80,7 +80,9 @@ pub(crate) fn open(
     // What a backend has from an epoch tells that all sinks have it.
     let shards = backend.as_ref().map_or(Ok(Vec::new()), |backend| backend.shards())?;
     let held = shards.into_iter().map(|(_, marker)| marker).chain([looked.held()]).max().unwrap_or(0);
-    let (last, fate) = looked.decide(held, settings, program, sinks)?;
+    let decision = looked.decide(held, settings, program, sinks)?;
+    decision.tell(program.job);
+    let (last, fate) = (decision.last, decision.fate);
     let reader = looked.log.clone();
     let (found, is_new) = (looked.snapshots.clone().threads(program.threads), looked.is_new);
     let recovery = if is_new { None } else { Some(recovery(&found, &reader, backend.as_deref(), last)?) };

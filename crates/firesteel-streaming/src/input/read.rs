@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Source, SourceReader};
-use firesteel_core::ops::BoxRdd;
 use firesteel_core::{
-    Accumulate, Accumulator, Blocks, Dependency, Lineage, Node, Open, Operator, Rdd, TaskContext, block_len,
+    Accumulate, Accumulator, Blocks, Dependency, Lineage, Node, Operator, Rdd, TaskContext, block_len,
 };
 
 use crate::batch::Batch;
@@ -148,15 +147,13 @@ impl<S: Source> Rdd for SourceRdd<S> {
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = S::Item> + 'a {
         self.read(split, task)
     }
+
+    fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<S::Item> + 'a> {
+        Box::new(self.read(split, task))
+    }
 }
 
 impl<S: Source> SourceRdd<S> {
-    /// The same records behind one type, in blocks that the source's reader fills.
-    pub(crate) fn in_blocks(self) -> BoxRdd<S::Item> {
-        let rdd = Arc::new(self);
-        BoxRdd::of_blocks(Arc::clone(&rdd) as Arc<dyn Lineage>, Arc::new(InBlocks(rdd)))
-    }
-
     fn read<'a>(&'a self, split: usize, task: &'a TaskContext) -> SourceIter<'a, S::Reader> {
         let planned = &self.ranges.planned[split];
         let Planned { range, origin, number, .. } = planned;
@@ -172,14 +169,6 @@ impl<S: Source> SourceRdd<S> {
         let place = Place { name: self.reading.name(), operator: self.node.operator() };
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
         SourceIter { reader, place, split, ends, task, from: range.from, records: 0, done: false }
-    }
-}
-
-struct InBlocks<S>(Arc<SourceRdd<S>>);
-
-impl<S: Source> Open<S::Item> for InBlocks<S> {
-    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<S::Item> + 'a> {
-        Box::new(self.0.read(split, task))
     }
 }
 

@@ -132,7 +132,7 @@ impl Parts {
         let mut settings: Vec<_> = settings.chain(fold).collect();
         match node.role {
             Role::Input(input) => settings.insert(0, ("source".to_owned(), self.inputs[input].describe())),
-            Role::Output(_) => {
+            Role::Output => {
                 let output = self.outputs.iter().find(|output| output.node() == NodeId::of(index));
                 settings.extend(output.map(|output| ("sink".to_owned(), output.describe())));
             }
@@ -148,7 +148,7 @@ impl Parts {
                 Role::EventTime(_) => ExplainRole::EventTime,
                 Role::State(_) => ExplainRole::State,
                 Role::SideOutput { .. } => ExplainRole::SideOutput,
-                Role::Output(_) => ExplainRole::Output,
+                Role::Output => ExplainRole::Output,
             },
             stored_as: node.stored_as.as_ref().map(|name| name.to_string()),
             settings,

@@ -32,7 +32,7 @@ impl Space {
             Role::Input(_) => Some(Self::Inputs),
             Role::EventTime(_) => Some(Self::Watermarks),
             Role::State(_) => Some(Self::States),
-            Role::Operator | Role::SideOutput { .. } | Role::Output(_) => None,
+            Role::Operator | Role::SideOutput { .. } | Role::Output => None,
         }
     }
 
@@ -103,7 +103,7 @@ impl Parts {
                     settings: &node.settings,
                     version: node.version,
                 }),
-                Role::Operator | Role::SideOutput { .. } | Role::Output(_) => {}
+                Role::Operator | Role::SideOutput { .. } | Role::Output => {}
             }
         }
     }
@@ -161,7 +161,7 @@ impl Parts {
     }
 
     /// Tells each output what it is called: by the user, as the operator whose records it writes, or as the sink says.
-    pub(crate) fn name_outputs(&mut self) -> Vec<Arc<str>> {
+    pub(super) fn name_outputs(&mut self) -> Vec<Arc<str>> {
         let Self { nodes, outputs, .. } = self;
         let mut names = Vec::with_capacity(outputs.len());
         for output in outputs {

@@ -50,8 +50,8 @@ pub(crate) enum Role {
         /// Whether the batch loop fills it.
         last: bool,
     },
-    /// It writes the output of this number.
-    Output(usize),
+    /// It writes an output.
+    Output,
 }
 
 /// One operator of the program.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::output::Output;
 use crate::plan::{NodeId, Parts, PlanNode, Role, Width};
 use crate::time::Tracker;
 
@@ -58,13 +59,22 @@ impl Parts {
     ///
     /// # Errors
     /// When a side output is filled from what reads it.
-    pub(crate) fn levels(&self) -> Result<Vec<usize>> {
+    fn levels(&self) -> Result<Vec<usize>> {
         let mut levels: Vec<Option<usize>> = vec![None; self.nodes.len()];
         let mut on_path = vec![false; self.nodes.len()];
         for node in 0..self.nodes.len() {
             self.find_level(NodeId::of(node), &mut levels, &mut on_path)?;
         }
         Ok(levels.into_iter().flatten().collect())
+    }
+
+    /// Puts the outputs in the order in which they run, those that read side outputs after those that fill them; returns
+    /// their levels.
+    pub(super) fn sort_outputs(&mut self) -> Result<Vec<usize>> {
+        let of_node = self.levels()?;
+        let level = |output: &dyn Output| of_node.get(output.node().index()).copied().unwrap_or_default();
+        self.outputs.sort_by_key(|output| level(&**output));
+        Ok(self.outputs.iter().map(|output| level(&**output)).collect())
     }
 
     fn find_level(&self, from: NodeId, levels: &mut [Option<usize>], on_path: &mut [bool]) -> Result<()> {
@@ -159,7 +169,7 @@ impl Parts {
     pub(crate) fn live(&self) -> Vec<bool> {
         let mut live = vec![false; self.nodes.len()];
         for (index, node) in self.nodes.iter().enumerate() {
-            if matches!(node.role, Role::Output(_)) && !live[index] {
+            if matches!(node.role, Role::Output) && !live[index] {
                 self.visit(NodeId::of(index), &mut |node, _| !std::mem::replace(&mut live[node.index()], true));
             }
         }

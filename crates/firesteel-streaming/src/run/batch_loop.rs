@@ -14,8 +14,7 @@ use crate::context::Config;
 use crate::error::{Error, Result};
 use crate::faults::fail_point;
 use crate::input::{Admission, Admitted, Bound, Input};
-use crate::output::Output;
-use crate::plan::{Frozen, Parts};
+use crate::plan::{Frozen, Parts, Settled};
 use crate::progress::{BatchProgress, InputProgress, StartDurations, Summary};
 use crate::run::again::ask;
 use crate::run::epoch::OpenEpoch;
@@ -99,13 +98,7 @@ impl JobRun {
         tasks: Arc<Tasks>,
         dead_letters: SideOutput<RecordError>,
     ) -> Result<Self> {
-        parts.check()?;
-        if parts.outputs.is_empty() {
-            return Err(Error::NoOutput { job: job.to_string() });
-        }
-        parts.resolve_names(config.checkpoint.is_some())?;
-        let levels = sort_by_level(&mut parts)?;
-        let names = parts.name_outputs();
+        let Settled { levels, names } = parts.settle(&job, config.checkpoint.is_some())?;
         let program = parts.frozen();
         let started = config.clock.monotonic();
         let mut run = Self {
@@ -304,15 +297,6 @@ impl Drop for JobRun {
             tracing::warn!(job = %self.job, %error, "a sink could not be closed");
         }
     }
-}
-
-/// Puts the outputs in the order in which they run, those that read side outputs after those that fill them; returns
-/// their levels.
-fn sort_by_level(parts: &mut Parts) -> Result<Vec<usize>> {
-    let of_node = parts.levels()?;
-    let level = |output: &dyn Output| of_node.get(output.node().index()).copied().unwrap_or_default();
-    parts.outputs.sort_by_key(|output| level(&**output));
-    Ok(parts.outputs.iter().map(|output| level(&**output)).collect())
 }
 
 impl std::fmt::Debug for JobRun {

@@ -133,8 +133,8 @@ impl<K: Key> StateCell for StoreCell<K> {
         let mut declared = self.declared.lock();
         if let Some(declaration) = &mut declared.declaration {
             declaration.describe(|about| called.describe(about));
+            declared.schema = declaration.schema();
         }
-        called.describe(&mut declared.schema);
         declared.name = called.name.into();
         declared.is_named = called.is_named;
     }

@@ -102,34 +102,6 @@ impl<S: Exchange, Z: Shape, F, V: Send + 'static> FlatMapWithState<S, Z, F, V> {
         self.processing.set(key, processing)?;
         self.event.map_or(Ok(()), |deadline| deadline.set(key, event))
     }
-
-    fn run_group<K, I>(
-        &self,
-        group: &mut GroupState<K>,
-        lists: &mut [Vec<Entry<K, Z::Record<V>>>],
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<I::Item>,
-    ) -> firesteel_state::Result<()>
-    where
-        K: Key,
-        I: IntoIterator,
-        F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I,
-    {
-        prefetch(group, lists)?;
-        let mut keys: KeyedTable<K, Vec<Z::Record<V>>> = KeyedTable::default();
-        for (hash, key, value) in lists.iter_mut().flat_map(|list| list.drain(..)) {
-            keys.upsert(hash, key, value, |value| vec![value], |values, value| values.push(value));
-        }
-        for (hash, key, values) in keys.drain() {
-            self.call(&mut group.key(hash, &key, moment.now()), values, moment, false, &mut out.rows)?;
-        }
-        for deadline in [Some(&self.processing), self.event.as_ref()].into_iter().flatten() {
-            deadline.expire(group, moment, task, |key, _| self.call(key, Vec::new(), moment, true, &mut out.rows))?;
-        }
-        out.changes += self.state.changes(group)?;
-        Ok(())
-    }
 }
 
 impl<K, V, S, I, F, Z> Work<K, Z::Record<V>> for FlatMapWithState<S, Z, F, V>
@@ -151,7 +123,19 @@ where
         task: &TaskContext,
         out: &mut Output<I::Item>,
     ) -> firesteel_state::Result<()> {
-        self.run_group(group, lists, moment, task, out)
+        prefetch(group, lists)?;
+        let mut keys: KeyedTable<K, Vec<Z::Record<V>>> = KeyedTable::default();
+        for (hash, key, value) in lists.iter_mut().flat_map(|list| list.drain(..)) {
+            keys.upsert(hash, key, value, |value| vec![value], |values, value| values.push(value));
+        }
+        for (hash, key, values) in keys.drain() {
+            self.call(&mut group.key(hash, &key, moment.now()), values, moment, false, &mut out.rows)?;
+        }
+        for deadline in [Some(&self.processing), self.event.as_ref()].into_iter().flatten() {
+            deadline.expire(group, moment, task, |key, _| self.call(key, Vec::new(), moment, true, &mut out.rows))?;
+        }
+        out.changes += self.state.changes(group)?;
+        Ok(())
     }
 }
 

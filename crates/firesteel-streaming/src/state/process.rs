@@ -163,8 +163,8 @@ impl<P: KeyedProcess + ?Sized> fmt::Debug for ProcessContext<'_, P> {
     }
 }
 
-/// The work of [`Stream::process`].
-struct Process<P: KeyedProcess> {
+/// The work of [`Stream::process`], in a stream of this shape.
+struct Process<P: KeyedProcess, S> {
     process: P,
     /// Shared with what fills a new store.
     state: Arc<P::State>,
@@ -172,9 +172,10 @@ struct Process<P: KeyedProcess> {
     timers: [bool; 2],
     /// A state whose values live so long in event time.
     lives: Option<String>,
+    shape: PhantomData<fn(S)>,
 }
 
-impl<P: KeyedProcess> Process<P> {
+impl<P: KeyedProcess, S: Shape> Process<P, S> {
     fn declare(process: P, states: &mut Declaration<P::Key>) -> Self {
         let state = Arc::new(process.declare(states));
         let schema = states.schema();
@@ -182,39 +183,7 @@ impl<P: KeyedProcess> Process<P> {
             .map(|domain| schema.tables.iter().any(|table| table.kind == TableKind::Timers(domain)));
         let of_event_time = |table: &&TableSchema| table.ttl.is_some_and(|ttl| ttl.domain() == TimeDomain::Event);
         let lives = schema.tables.iter().find(of_event_time).map(|table| table.name.clone());
-        Self { process, state, timers, lives }
-    }
-
-    fn run_group<S: Shape>(
-        &self,
-        group: &mut GroupState<P::Key>,
-        lists: &mut [Vec<Entry<P::Key, S::Record<P::In>>>],
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<S::Record<P::Out>>,
-    ) -> Result<()> {
-        prefetch(group, lists)?;
-        let rows = &mut out.rows;
-        for (hash, key, record) in lists.iter_mut().flat_map(|list| list.drain(..)) {
-            let (at, record) = S::split(record);
-            let key = group.key(hash, &key, moment.at(at));
-            let mut emit = |result| rows.push(S::at(at, result));
-            self.process.on_record(&self.state, record, &mut ProcessContext { key, emit: &mut emit })?;
-        }
-        let [event, processing] = self.timers;
-        if processing {
-            let times = Times { event: moment.watermark, ..moment.now() };
-            in_slices(task, || {
-                let Some(fired) = group.pop_due(TimeDomain::Processing, moment.time) else { return Ok(false) };
-                self.fire(group, &fired, times, &mut |result| rows.push(S::at(times.event, result)))?;
-                Ok(true)
-            })?;
-        }
-        if event {
-            self.fire_event_timers(group, moment, task, &mut |at, result| rows.push(S::at(at, result)))?;
-        }
-        out.changes += group.changes();
-        Ok(())
+        Self { process, state, timers, lives, shape: PhantomData }
     }
 
     fn fire_event_timers(
@@ -258,7 +227,7 @@ impl<P: KeyedProcess> Process<P> {
     }
 }
 
-impl<P: KeyedProcess, S: Shape> Work<P::Key, S::Record<P::In>> for Processed<P, S> {
+impl<P: KeyedProcess, S: Shape> Work<P::Key, S::Record<P::In>> for Process<P, S> {
     type Out = S::Record<P::Out>;
 
     fn run(
@@ -269,14 +238,29 @@ impl<P: KeyedProcess, S: Shape> Work<P::Key, S::Record<P::In>> for Processed<P, 
         task: &TaskContext,
         out: &mut Output<S::Record<P::Out>>,
     ) -> Result<()> {
-        self.process.run_group::<S>(group, lists, moment, task, out)
+        prefetch(group, lists)?;
+        let rows = &mut out.rows;
+        for (hash, key, record) in lists.iter_mut().flat_map(|list| list.drain(..)) {
+            let (at, record) = S::split(record);
+            let key = group.key(hash, &key, moment.at(at));
+            let mut emit = |result| rows.push(S::at(at, result));
+            self.process.on_record(&self.state, record, &mut ProcessContext { key, emit: &mut emit })?;
+        }
+        let [event, processing] = self.timers;
+        if processing {
+            let times = Times { event: moment.watermark, ..moment.now() };
+            in_slices(task, || {
+                let Some(fired) = group.pop_due(TimeDomain::Processing, moment.time) else { return Ok(false) };
+                self.fire(group, &fired, times, &mut |result| rows.push(S::at(times.event, result)))?;
+                Ok(true)
+            })?;
+        }
+        if event {
+            self.fire_event_timers(group, moment, task, &mut |at, result| rows.push(S::at(at, result)))?;
+        }
+        out.changes += group.changes();
+        Ok(())
     }
-}
-
-/// A process in a stream of this shape.
-struct Processed<P: KeyedProcess, S> {
-    process: Process<P>,
-    shape: PhantomData<fn(S)>,
 }
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
@@ -323,13 +307,13 @@ where
     S::Record<P::In>: Data,
 {
     let trackers = stream.plan.trackers_for::<S>(stream.node);
-    let declare = |states: &mut _| Processed::<P, S> { process: Process::declare(process, states), shape: PhantomData };
+    let declare = |states: &mut _| Process::<P, S>::declare(process, states);
     let stateful = Stateful { trackers, ..Stateful::new(operator, Gathered::<S, P::In>::new(), declare) };
     if let Some(fill) = spec.initial {
-        let state = Arc::clone(&stateful.work.process.state);
+        let state = Arc::clone(&stateful.work.state);
         stateful.cell.begin_with(move |store| fill(&state, store));
     }
-    let needs = match &stateful.work.process {
+    let needs = match &stateful.work {
         _ if S::HAS_TIME => None,
         Process { timers: [true, _], .. } => Some("timers of event time".to_owned()),
         Process { lives: Some(name), .. } => Some(format!("that values of `{name}` live for a time of event time")),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
+use firesteel_core::shuffle::{Fetched, Shuffle};
 use firesteel_core::{Accumulator, Blocks, Data, Iterated, Key, Open, Operator, TaskContext};
 use firesteel_state::{Class, KeyGroup, StateError};
 use firesteel_window::Timestamp;
@@ -54,15 +54,10 @@ where
     W: Work<K, T>,
     P: Prepare<I, K, T>,
 {
-    let computed = Computed::none_of(side.partitions);
     let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
-    let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
-    let operator = batch.operator(node).clone();
+    let (dependency, operator) = (Arc::clone(&shuffle), batch.operator(node).clone());
     let (id, time) = (batch.id(), batch.time());
-    let worked = Worked { shuffle, operator, doing, batch: id, time, computed: computed.clone() };
-    let rdd = BoxRdd::shuffled(batch.context(), batch.operator(node), dependency, true, Arc::new(worked));
-    batch.facts().complete(node, rdd.clone(), computed, batch.context());
-    rdd
+    batch.stateful(node, dependency, |computed| Worked { shuffle, operator, doing, batch: id, time, computed })
 }
 
 impl<I, K, T, W, P> Worked<I, K, T, W, P>

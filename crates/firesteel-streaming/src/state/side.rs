@@ -57,6 +57,23 @@ impl<I, K: Key, T: Data, P: Prepare<I, K, T>> MapSide<I> for StateSide<K, T, P> 
     }
 }
 
+/// Puts records into the lists of their key groups, as `kept` makes them.
+#[inline]
+fn sort<S: Shape, K: Key, V: Send + 'static, T>(
+    records: impl Iterator<Item = S::Record<(K, V)>>,
+    groups: &mut [Vec<Entry<K, T>>],
+    task: &TaskContext,
+    mut kept: impl FnMut(Timestamp, K, V) -> Option<(K, T)>,
+) {
+    task.drain(records, |record| {
+        let (at, (key, value)) = S::split(record);
+        if let Some((key, value)) = kept(at, key, value) {
+            let hash = hash_key(&key);
+            put(&mut groups[key_group(hash)], (hash, key, value));
+        }
+    });
+}
+
 /// Keys and values as they are, without their times.
 pub(crate) struct Values<S>(PhantomData<fn(S)>);
 
@@ -83,11 +100,7 @@ impl<K: Key, V: Exchange, S: Shape> Prepare<S::Record<(K, V)>, K, V> for Values<
         _: &Operator,
         task: &TaskContext,
     ) {
-        task.drain(records, |record| {
-            let (_, (key, value)) = S::split(record);
-            let hash = hash_key(&key);
-            put(&mut groups[key_group(hash)], (hash, key, value));
-        });
+        sort::<S, _, _, _>(records, groups, task, |_, key, value| Some((key, value)));
     }
 }
 
@@ -99,11 +112,7 @@ impl<K: Key, V: Exchange, S: Shape> Prepare<S::Record<(K, V)>, K, S::Record<V>> 
         _: &Operator,
         task: &TaskContext,
     ) {
-        task.drain(records, |record| {
-            let (at, (key, value)) = S::split(record);
-            let hash = hash_key(&key);
-            put(&mut groups[key_group(hash)], (hash, key, S::at(at, value)));
-        });
+        sort::<S, _, _, _>(records, groups, task, |at, key, value| Some((key, S::at(at, value))));
     }
 }
 
@@ -131,17 +140,15 @@ where
         // Without event time, nothing is late.
         let watermark =
             if self.trackers.is_empty() { Timestamp::MIN } else { least(&self.trackers, Tracker::at_start) };
-        task.drain(records, |record| {
-            let (at, (key, value)) = S::split(record);
+        sort::<S, _, _, _>(records, groups, task, |at, key, value| {
             if at < watermark {
                 self.count.add(1);
                 if let Some(output) = &self.output {
                     output(at, key, value);
                 }
-                return;
+                return None;
             }
-            let hash = hash_key(&key);
-            put(&mut groups[key_group(hash)], (hash, key, S::at(at, value)));
+            Some((key, S::at(at, value)))
         });
     }
 }

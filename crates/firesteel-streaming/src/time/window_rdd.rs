@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::shuffle::{Fetched, Shuffle, ShuffleDependency};
+use firesteel_core::shuffle::{Fetched, Shuffle};
 use firesteel_core::{Accumulator, Blocks, Iterated, Key, Open, Operator, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp};
 
@@ -56,14 +56,10 @@ where
     A: Aggregator<V, Acc: Clone + Send + Sync + 'static, Out: Send + 'static> + Send + Sync + 'static,
     T: Send + 'static,
 {
-    let computed = Computed::none_of(side.partitions);
     let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
-    let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
-    let operator = batch.operator(node).clone();
-    let fired = Fired { shuffle, operator, firing, present, batch: batch.id(), computed: computed.clone() };
-    let rdd = BoxRdd::shuffled(batch.context(), batch.operator(node), dependency, true, Arc::new(fired));
-    batch.facts().complete(node, rdd.clone(), computed, batch.context());
-    rdd
+    let (dependency, operator) = (Arc::clone(&shuffle), batch.operator(node).clone());
+    let batch_id = batch.id();
+    batch.stateful(node, dependency, |computed| Fired { shuffle, operator, firing, present, batch: batch_id, computed })
 }
 
 impl<K, V, W, A, T> Open<(Timestamp, WindowResult<K, T>)> for Fired<K, V, W, A, T>

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use firesteel_connect_memory::QueueSource;
 use firesteel_state::{ChangelogReader, Cursor, EpochLog, Snapshots};
-use firesteel_streaming::{Checkpoint, Trigger};
+use firesteel_streaming::{Checkpoint, Stream, Trigger};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 
 use crate::sink::Words;
@@ -44,30 +44,16 @@ fn windowed(folder: &Path, sources: &[(&str, &QueueSource<i64>)], allow: &[&str]
     let job = context(checkpoint(folder, false).allow_loss(allow.iter().copied()));
     let mut streams = sources.iter().map(|(name, source)| job.read((*source).clone()).named(name).map(|at: i64| at));
     let first = streams.next().unwrap();
-    let windows = |key: u8| move |_: &i64| key;
-    let at = |second: &i64| Timestamp::from_secs(*second);
-    let watermark = Watermark::bounded(seconds(0));
-    match streams.next() {
-        None => first
-            .event_time(at, watermark)
-            .named("seconds")
-            .key_by(windows(0))
-            .window(Tumbling::of(seconds(10)))
-            .count()
-            .named("tens")
-            .map(|row| format!("{}:{}", row.window.start().as_secs(), row.value))
-            .write(out.clone()),
-        Some(second) => first
-            .union(second)
-            .event_time(at, watermark)
-            .named("seconds")
-            .key_by(windows(0))
-            .window(Tumbling::of(seconds(10)))
-            .count()
-            .named("tens")
-            .map(|row| format!("{}:{}", row.window.start().as_secs(), row.value))
-            .write(out.clone()),
-    };
+    streams
+        .fold(first, Stream::union)
+        .event_time(|second: &i64| Timestamp::from_secs(*second), Watermark::bounded(seconds(0)))
+        .named("seconds")
+        .key_by(|_| 0u8)
+        .window(Tumbling::of(seconds(10)))
+        .count()
+        .named("tens")
+        .map(|row| format!("{}:{}", row.window.start().as_secs(), row.value))
+        .write(out.clone());
     job.run(Trigger::AvailableNow).unwrap();
 }
 

@@ -48,24 +48,17 @@ fn details(operator: &ExplainOperator) -> String {
     if operator.name.is_some() {
         parts.push(operator.kind.clone());
     }
-    let plain = ["source", "sink", "window", "watermark", "aggregation"];
-    parts.extend(operator.settings.iter().filter(|(_, value)| !value.is_empty()).map(
-        |(name, value)| match name.as_str() {
-            "watermark" => format!("watermark {value}"),
-            name if plain.contains(&name) => value.clone(),
-            name => format!("{name} {value}"),
-        },
-    ));
-    if let Some(stored) = operator.stored_as.as_ref().filter(|stored| Some(*stored) != operator.name.as_ref()) {
-        let what = match operator.role {
-            ExplainRole::Input => "positions",
-            ExplainRole::EventTime => "watermark",
-            _ => "state",
-        };
-        // An input without a name is stored as what its source calls itself, which has just been said.
-        if operator.role != ExplainRole::Input {
-            parts.push(format!("{what} stored as `{stored}`"));
-        }
+    let plain = ["source", "sink", "window", "aggregation"];
+    parts.extend(
+        operator.settings.iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| {
+            if plain.contains(&name.as_str()) { value.clone() } else { format!("{name} {value}") }
+        }),
+    );
+    // An input without a name is stored as what its source calls itself, which has just been said.
+    let stored = operator.stored_as.as_ref().filter(|_| operator.role != ExplainRole::Input);
+    if let Some(stored) = stored.filter(|stored| Some(*stored) != operator.name.as_ref()) {
+        let what = if operator.role == ExplainRole::EventTime { "watermark" } else { "state" };
+        parts.push(format!("{what} stored as `{stored}`"));
     }
     if operator.kept {
         parts.push("kept for several consumers".to_owned());

@@ -64,7 +64,6 @@ struct LapsReader {
 
 impl SourceReader for LapsReader {
     type Item = AdEvent;
-    const POSITIONS_ARE_RECORDS: bool = true;
 
     fn next_record(&mut self) -> Result<Option<AdEvent>> {
         if self.next == self.to {

@@ -143,8 +143,6 @@ struct RecordReader {
 impl SourceReader for RecordReader {
     type Item = &'static [u8];
 
-    const POSITIONS_ARE_RECORDS: bool = true;
-
     #[inline]
     fn next_record(&mut self) -> Result<Option<&'static [u8]>> {
         let line = self.lines.next();

@@ -210,8 +210,6 @@ pub(super) struct NumberReader {
 impl SourceReader for NumberReader {
     type Item = u64;
 
-    const POSITIONS_ARE_RECORDS: bool = true;
-
     #[inline]
     fn next_record(&mut self) -> Result<Option<u64>> {
         let number = self.next;

@@ -91,8 +91,6 @@ struct Reader {
 impl SourceReader for Reader {
     type Item = AdEvent;
 
-    const POSITIONS_ARE_RECORDS: bool = true;
-
     #[inline]
     fn next_record(&mut self) -> Result<Option<AdEvent>> {
         if self.next == self.end {

@@ -20,9 +20,10 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::{ConnectError, ReadRange, Result, SourceReader};
+use crate::{Choose, ConnectError, ReadRange, Result, SourceReader};
 
 /// Numbered records in shared blocks.
 pub struct Blocks<T> {
@@ -110,7 +111,7 @@ impl<T> Blocks<T> {
         let stop = to.min(range.from.saturating_add(record_limit::<T>(range)));
         let skipped = self.blocks.partition_point(|block| block.end() <= range.from);
         let blocks = self.blocks.iter().skip(skipped).take_while(|block| block.start < stop).cloned().collect();
-        Ok(BlockReader { blocks, position: range.from, stop, data_end: self.end })
+        Ok(BlockReader { blocks, position: range.from, stop, data_end: self.end, picked: Vec::new() })
     }
 }
 
@@ -139,6 +140,7 @@ pub struct BlockReader<T> {
     position: u64,
     stop: u64,
     data_end: u64,
+    picked: Vec<u32>,
 }
 
 impl<T> BlockReader<T> {
@@ -148,37 +150,24 @@ impl<T> BlockReader<T> {
         self.stop.max(self.position)
     }
 
-    /// The block that holds the current position, unless the range is read.
-    fn block(&mut self) -> Option<Block<T>> {
-        if self.position >= self.stop {
+    /// The block that holds the current position, and which of its records are next, at most so many; nothing where that
+    /// is none.
+    fn next_of(&mut self, most: usize) -> Option<(Arc<[T]>, Range<usize>)> {
+        if self.position >= self.stop || most == 0 {
             return None;
         }
         while self.blocks.front().is_some_and(|block| block.end() <= self.position) {
             self.blocks.pop_front();
         }
-        self.blocks.front().cloned()
-    }
-}
-
-/// Where a block's loop has got to. The slice iterator is the only state of the loop; the position is computed from
-/// it when the loop ends, also when it ends by unwinding.
-struct Progress<'a, T> {
-    rest: std::slice::Iter<'a, T>,
-    end: u64,
-    position: &'a mut u64,
-}
-
-impl<T> Drop for Progress<'_, T> {
-    #[inline]
-    fn drop(&mut self) {
-        *self.position = self.end - self.rest.len() as u64;
+        let block = self.blocks.front()?;
+        let end = block.end().min(self.stop).min(self.position.saturating_add(most as u64));
+        let offset = (self.position - block.start) as usize..(end - block.start) as usize;
+        Some((Arc::clone(&block.records), offset))
     }
 }
 
 impl<T: Clone> SourceReader for BlockReader<T> {
     type Item = T;
-
-    const POSITIONS_ARE_RECORDS: bool = true;
 
     #[inline]
     fn next_record(&mut self) -> Result<Option<T>> {
@@ -202,20 +191,31 @@ impl<T: Clone> SourceReader for BlockReader<T> {
         self.position >= self.data_end
     }
 
-    #[inline]
-    fn for_each_of(&mut self, most: u64, mut each: impl FnMut(T)) -> Result<bool> {
-        let stop = self.stop.min(self.position.saturating_add(most));
-        while self.position < stop
-            && let Some(block) = self.block()
-        {
-            let end = block.end().min(stop);
-            let slice = &block.records[(self.position - block.start) as usize..(end - block.start) as usize];
-            let mut progress = Progress { rest: slice.iter(), end, position: &mut self.position };
-            for record in progress.rest.by_ref() {
-                each(record.clone());
-            }
+    fn read_block(&mut self, most: usize, block: &mut Vec<T>) -> Result<bool> {
+        let mut left = most;
+        while let Some((records, offset)) = self.next_of(left) {
+            block.extend_from_slice(&records[offset.clone()]);
+            self.position += offset.len() as u64;
+            left -= offset.len();
         }
         Ok(self.position < self.stop)
+    }
+
+    fn read_chosen(&mut self, most: usize, choose: &mut Choose<'_, T>, block: &mut Vec<T>) -> Result<Option<bool>> {
+        let mut picked = std::mem::take(&mut self.picked);
+        let mut left = most;
+        while let Some((records, offset)) = self.next_of(left) {
+            let records = &records[offset.clone()];
+            if picked.len() < records.len() {
+                picked.resize(records.len(), 0);
+            }
+            let count = choose(records, &mut picked);
+            block.extend(picked[..count].iter().map(|at| records[*at as usize].clone()));
+            self.position += offset.len() as u64;
+            left -= offset.len();
+        }
+        self.picked = picked;
+        Ok(Some(self.position < self.stop))
     }
 }
 

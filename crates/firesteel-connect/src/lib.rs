@@ -32,7 +32,7 @@ pub use error::{Class, ConnectError, Result};
 pub use guarantee::{Guarantee, Replay};
 pub use receiver::{Receiver, Stopped, Store, StoreBuffer};
 pub use sink::{Epoch, Sink, WriteTask};
-pub use source::{Discovery, Source, SourceReader, Wake};
+pub use source::{Choose, Discovery, Source, SourceReader, Wake};
 pub use split::{PositionUnit, ReadRange, Split, SplitId};
 pub use supervise::ReceiverThread;
 pub use text::InvalidUtf8;

@@ -107,9 +107,6 @@ pub trait SourceReader: Sized {
     /// A record.
     type Item;
 
-    /// Whether positions count records one by one, so that the engine need not count what it is handed.
-    const POSITIONS_ARE_RECORDS: bool = false;
-
     /// The next record, or `None` behind the last one of the range.
     ///
     /// # Errors
@@ -128,29 +125,50 @@ pub trait SourceReader: Sized {
     /// Whether reading stopped because nothing more is there, rather than at a limit.
     fn at_end(&self) -> bool;
 
-    /// Hands all remaining records to `each`.
+    /// Appends up to `most` of the remaining records to `block`, and tells whether there may be more. The engine reads
+    /// this way, and looks between two calls whether the task is still wanted. Readers with a quicker way than record by
+    /// record override it.
     ///
     /// # Errors
-    /// When a record cannot be read; those before it have been handed out.
-    fn for_each(&mut self, mut each: impl FnMut(Self::Item)) -> Result<()> {
-        while self.for_each_of(u64::MAX, &mut each)? {}
-        Ok(())
-    }
-
-    /// Hands up to `most` of the remaining records to `each`, and tells whether there may be more. The engine looks
-    /// between two calls whether the task is still wanted. Readers over memory override this with a tight loop; such an
-    /// override keeps [`position`](Self::position) and [`last_position`](Self::last_position) true even while `each`
-    /// unwinds.
-    ///
-    /// # Errors
-    /// When a record cannot be read; those before it have been handed out.
-    fn for_each_of(&mut self, most: u64, mut each: impl FnMut(Self::Item)) -> Result<bool> {
+    /// When a record cannot be read; those before it are in the block.
+    fn read_block(&mut self, most: usize, block: &mut Vec<Self::Item>) -> Result<bool> {
         for _ in 0..most {
             match self.next_record()? {
-                Some(record) => each(record),
+                Some(record) => block.push(record),
                 None => return Ok(false),
             }
         }
         Ok(true)
     }
+
+    /// Reads up to `most` of the remaining records as [`read_block`](Self::read_block) does, but appends only those that
+    /// `choose` picks. `None` says that the reader has no quicker way than to read all, and has read nothing. Readers over
+    /// records in memory override it: what the first filter drops is then never copied.
+    ///
+    /// # Errors
+    /// As those of [`read_block`](Self::read_block).
+    fn read_chosen(
+        &mut self,
+        most: usize,
+        choose: &mut Choose<'_, Self::Item>,
+        block: &mut Vec<Self::Item>,
+    ) -> Result<Option<bool>> {
+        let _ = (most, choose, block);
+        Ok(None)
+    }
+
+    /// Hands all remaining records to `each`: for tests and small programs.
+    ///
+    /// # Errors
+    /// When a record cannot be read; those before it have been handed out.
+    fn for_each(&mut self, mut each: impl FnMut(Self::Item)) -> Result<()> {
+        while let Some(record) = self.next_record()? {
+            each(record);
+        }
+        Ok(())
+    }
 }
+
+/// Picks records: writes the indices of those that are wanted, in their order, to the beginning of a list that is at least
+/// as long as the records, and returns how many they are.
+pub type Choose<'c, T> = dyn FnMut(&[T], &mut [u32]) -> usize + 'c;

@@ -7,8 +7,8 @@ use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
 use firesteel_connect::{
-    BlockReader, Blocks, Buffered, ConnectError, Discovery, Epoch, Guarantee, PositionUnit, ReadRange, Receiver,
-    Replay, Result, Sink, Source, SourceReader, Split, SplitId, Store, Wake, WriteTask, conformance,
+    BlockReader, Blocks, Buffered, Choose, ConnectError, Discovery, Epoch, Guarantee, PositionUnit, ReadRange,
+    Receiver, Replay, Result, Sink, Source, SourceReader, Split, SplitId, Store, Wake, WriteTask, conformance,
 };
 use firesteel_window::Timestamp;
 
@@ -30,8 +30,10 @@ enum Fault {
     DoublesAtCuts,
     IgnoresLimit,
     StandsStill,
-    ForEachSkips,
-    ForEachPositionLate,
+    BlockSkips,
+    BlockReadsAhead,
+    ChoosesAll,
+    ReadsAndCannotChoose,
     SilentBehindEnd,
     SilentOnUnknownSplit,
     ForgetsTooMuch,
@@ -133,26 +135,22 @@ impl SourceReader for FaultyReader {
         self.reader.at_end()
     }
 
-    fn for_each(&mut self, mut each: impl FnMut(u32)) -> Result<()> {
+    fn read_block(&mut self, most: usize, block: &mut Vec<u32>) -> Result<bool> {
+        let more = self.reader.read_block(most, block)?;
         match self.fault {
-            Fault::ForEachSkips => self.reader.for_each(|record| {
-                if record != 4 {
-                    each(record)
-                }
-            }),
-            Fault::ForEachPositionLate => {
-                // Reads ahead: when `each` unwinds, the position is that of the last record read.
-                let mut ahead = vec![];
-                self.reader.for_each(|record| ahead.push(record))?;
-                ahead.into_iter().for_each(each);
-                Ok(())
-            }
-            _ => {
-                while let Some(record) = self.next_record()? {
-                    each(record);
-                }
-                Ok(())
-            }
+            Fault::BlockSkips => block.retain(|record| *record != 4),
+            // It reads ahead: the position is that of a record it has not handed out.
+            Fault::BlockReadsAhead => drop(self.reader.next_record()?),
+            _ => {}
+        }
+        Ok(more)
+    }
+
+    fn read_chosen(&mut self, most: usize, choose: &mut Choose<'_, u32>, block: &mut Vec<u32>) -> Result<Option<bool>> {
+        match self.fault {
+            Fault::ChoosesAll => self.reader.read_block(most, block).map(Some),
+            Fault::ReadsAndCannotChoose => self.reader.next_record().map(|_| None),
+            _ => self.reader.read_chosen(most, choose, block),
         }
     }
 }
@@ -168,8 +166,10 @@ fn the_source_suite_finds_each_fault() {
         (Fault::DoublesAtCuts, "S4"),
         (Fault::IgnoresLimit, "S5"),
         (Fault::StandsStill, "S6"),
-        (Fault::ForEachSkips, "S7"),
-        (Fault::ForEachPositionLate, "S7"),
+        (Fault::BlockSkips, "S7"),
+        (Fault::BlockReadsAhead, "S7"),
+        (Fault::ChoosesAll, "S7"),
+        (Fault::ReadsAndCannotChoose, "S7"),
         (Fault::SilentBehindEnd, "S8"),
         (Fault::SilentOnUnknownSplit, "S8"),
         (Fault::ForgetsTooMuch, "S10"),

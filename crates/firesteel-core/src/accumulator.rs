@@ -192,6 +192,11 @@ impl<A: Accumulate> Accumulator<A> {
         std::mem::replace(&mut *self.value.lock(), A::zero())
     }
 
+    /// Whether both are one.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.value, &other.value)
+    }
+
     fn key(&self) -> usize {
         Arc::as_ptr(&self.value).addr()
     }

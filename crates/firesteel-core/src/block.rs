@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::operator::Operator;
 use crate::rdd::Rdd;
+use crate::rows::Upstream;
 use crate::task::TaskContext;
 
 /// The records of a partition as a step hands them on.
@@ -21,11 +22,22 @@ pub trait Blocks<T> {
     /// records of one split of a source only, and may be empty.
     fn fill(&mut self, block: &mut Vec<T>) -> bool;
 
+    /// As [`fill`](Self::fill), but puts only those records into `block` that `choose` picks. `None` says that all have to
+    /// be had for that, and that none has been taken.
+    fn fill_chosen(&mut self, choose: &mut Choose<'_, T>, block: &mut Vec<T>) -> Option<bool> {
+        let _ = (choose, block);
+        None
+    }
+
     /// How many records are left, as an iterator tells it.
     fn size_hint(&self) -> (usize, Option<usize>) {
         (0, None)
     }
 }
+
+/// Picks records: writes the indices of those that are wanted, in their order, to the beginning of a list that is at least
+/// as long as the records, and returns how many they are.
+pub type Choose<'c, T> = dyn FnMut(&[T], &mut [u32]) -> usize + 'c;
 
 /// How the records of a partition are had.
 pub trait Open<T>: Send + Sync + 'static {
@@ -46,7 +58,7 @@ pub trait Step<T, U>: Send + Sync + 'static {
     /// The records that `parent`'s become.
     fn open<'a>(
         &'a self,
-        parent: Box<dyn Blocks<T> + 'a>,
+        parent: Upstream<'a, T>,
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<U> + 'a>;
@@ -67,7 +79,7 @@ where
 {
     fn open<'a>(
         &'a self,
-        parent: Box<dyn Blocks<T> + 'a>,
+        parent: Upstream<'a, T>,
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<U> + 'a> {
@@ -85,7 +97,7 @@ where
 {
     fn open<'a>(
         &'a self,
-        parent: Box<dyn Blocks<T> + 'a>,
+        parent: Upstream<'a, T>,
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<T> + 'a> {
@@ -104,12 +116,12 @@ where
 {
     fn open<'a>(
         &'a self,
-        parent: Box<dyn Blocks<T> + 'a>,
+        parent: Upstream<'a, T>,
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<I::Item> + 'a> {
-        let parent = Driven::new(parent, task);
-        Box::new(FlatMapped { parent, f: &self.0, current: None, operator, task })
+        let input = VecDeque::new();
+        Box::new(FlatMapped { parent, f: &self.0, current: None, operator, task, input, ended: false })
     }
 }
 
@@ -198,7 +210,7 @@ impl<T, I: Iterator<Item = T>> Blocks<T> for Iterated<'_, T, I> {
 
 /// A function over each record.
 struct Mapped<'a, T, F> {
-    parent: Box<dyn Blocks<T> + 'a>,
+    parent: Upstream<'a, T>,
     f: &'a F,
     operator: &'a Operator,
     task: &'a TaskContext,
@@ -235,9 +247,19 @@ fn keep<T>(block: &mut Vec<T>, f: &impl Fn(&T) -> bool) {
     block.truncate(kept);
 }
 
+/// Picks the records for which `f` holds. No branch of the loop depends on what `f` finds.
+fn pick<T>(records: &[T], picked: &mut [u32], f: &impl Fn(&T) -> bool) -> usize {
+    let mut count = 0;
+    for (at, record) in records.iter().enumerate() {
+        picked[count] = at as u32;
+        count += usize::from(f(record));
+    }
+    count
+}
+
 /// The records for which a function holds.
 struct Filtered<'a, T, F> {
-    parent: Box<dyn Blocks<T> + 'a>,
+    parent: Upstream<'a, T>,
     f: &'a F,
     operator: &'a Operator,
     task: &'a TaskContext,
@@ -256,70 +278,83 @@ impl<T, F: Fn(&T) -> bool> Blocks<T> for Filtered<'_, T, F> {
 
     fn fill(&mut self, block: &mut Vec<T>) -> bool {
         let Self { parent, f, operator, task } = self;
-        let more = parent.fill(block);
-        task.blame_on(operator, || keep(block, f));
-        more
+        let mut choose = |records: &[T], picked: &mut [u32]| task.blame_on(operator, || pick(records, picked, f));
+        parent.fill_chosen(&mut choose, block).unwrap_or_else(|| {
+            let more = parent.fill(block);
+            task.blame_on(operator, || keep(block, f));
+            more
+        })
     }
 }
 
 /// Any number of records for each.
 struct FlatMapped<'a, T, I, F> {
-    parent: Driven<'a, T>,
+    parent: Upstream<'a, T>,
     f: &'a F,
+    /// What is left of the records of one.
     current: Option<I>,
     operator: &'a Operator,
     task: &'a TaskContext,
+    /// What is left of the block before.
+    input: VecDeque<T>,
+    ended: bool,
 }
 
 impl<T, U, I: Iterator<Item = U>, F: Fn(T) -> I> FlatMapped<'_, T, I, F> {
-    /// Enters the next record, or says that there is none; with `within_block`, none beyond the block that has begun.
-    fn enter(&mut self, within_block: bool) -> bool {
-        let Self { parent, f, current, operator, task } = self;
-        if within_block && parent.is_between_blocks() {
-            return false;
+    /// Moves to `block` what the records of one block become, as far as there is room.
+    fn flatten(&mut self, block: &mut Vec<U>) {
+        let room = block_len::<U>();
+        let mut current = self.current.take();
+        loop {
+            if let Some(mut made) = current {
+                while let Some(record) = made.next() {
+                    block.push(record);
+                    if block.len() >= room {
+                        self.current = Some(made);
+                        return;
+                    }
+                }
+            }
+            let Some(record) = self.input.pop_front() else { return };
+            current = Some((self.f)(record));
         }
-        let Some(record) = parent.next() else { return false };
-        *current = Some(task.blame_on(operator, || f(record)));
-        true
     }
 }
 
 impl<T, U, I: Iterator<Item = U>, F: Fn(T) -> I> Blocks<U> for FlatMapped<'_, T, I, F> {
     fn next(&mut self) -> Option<U> {
+        let Self { parent, f, current, operator, task, input, .. } = self;
         loop {
-            if let Some(made) = self.current.as_mut().and_then(Iterator::next) {
-                return Some(made);
+            if let Some(made) = current
+                && let Some(record) = task.blame_on(operator, || made.next())
+            {
+                return Some(record);
             }
-            self.current = None;
-            if !self.enter(false) {
-                return None;
-            }
+            *current = None;
+            let record = input.pop_front().or_else(|| parent.next())?;
+            *current = Some(task.blame_on(operator, || f(record)));
         }
     }
 
     fn fill(&mut self, block: &mut Vec<U>) -> bool {
-        let room = block_len::<U>();
-        loop {
-            if let Some(current) = &mut self.current {
-                for made in current.by_ref() {
-                    block.push(made);
-                    if block.len() >= room {
-                        return true;
-                    }
-                }
-                self.current = None;
+        // What comes out of one block that goes in is of one split.
+        while self.current.is_none() && self.input.is_empty() {
+            if self.ended {
+                return false;
             }
-            // What comes out stems from one block of what goes in, and so from one split.
-            if !self.enter(!block.is_empty()) {
-                return !block.is_empty();
-            }
+            let mut input = Vec::from(std::mem::take(&mut self.input));
+            self.ended = !self.parent.fill(&mut input);
+            self.input = input.into();
         }
+        let (task, operator) = (self.task, self.operator);
+        task.blame_on(operator, || self.flatten(block));
+        !self.ended || self.current.is_some() || !self.input.is_empty()
     }
 }
 
 /// The records of a partition behind a hidden type, as an iterator.
-pub(crate) struct Driven<'a, T> {
-    blocks: Box<dyn Blocks<T> + 'a>,
+pub struct Driven<'a, T> {
+    blocks: Upstream<'a, T>,
     task: &'a TaskContext,
     /// What is left of the block that was begun.
     queue: VecDeque<T>,
@@ -327,13 +362,9 @@ pub(crate) struct Driven<'a, T> {
 }
 
 impl<'a, T> Driven<'a, T> {
-    pub(crate) fn new(blocks: Box<dyn Blocks<T> + 'a>, task: &'a TaskContext) -> Self {
-        Self { blocks, task, queue: VecDeque::new(), ended: false }
-    }
-
-    /// Whether the next record begins another block.
-    pub(crate) fn is_between_blocks(&self) -> bool {
-        self.queue.is_empty()
+    /// The records of `blocks`, on behalf of a task.
+    pub fn new(blocks: impl Into<Upstream<'a, T>>, task: &'a TaskContext) -> Self {
+        Self { blocks: blocks.into(), task, queue: VecDeque::new(), ended: false }
     }
 
     /// Begins the next block. `false` says that there is none.

@@ -30,6 +30,7 @@ mod partitioner;
 mod random;
 mod rdd;
 mod rdd_ops;
+mod rows;
 pub mod shuffle;
 mod source;
 mod storage;
@@ -37,7 +38,7 @@ mod task;
 
 pub use accumulator::{Accumulate, Accumulator, Listed, Max, Min};
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
-pub use block::{Blocks, FilterStep, FlatMapStep, Iterated, MapStep, Open, Step, block_len};
+pub use block::{Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Step, block_len};
 pub use broadcast::Broadcast;
 pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -51,6 +52,7 @@ pub use pair_ops::PairOps;
 pub use partitioner::{CustomPartitioner, HashPartitioner, Partitioner, PartitionerId, Placement, RangePartitioner};
 pub use rdd::{Data, Exchange, Key, Rdd, Records};
 pub use rdd_ops::RddOps;
+pub use rows::{Rows, Upstream};
 pub use source::Numbered;
 pub use storage::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
 pub use task::{

@@ -57,6 +57,13 @@ impl Operator {
         self.name.is_some()
     }
 
+    /// Whether both have one name and stand in one place of the source code, whatever their kinds: an operator that is
+    /// built from several fails under the kind of one of them.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.at == other.at && self.name == other.name
+    }
+
     /// The place in the source code.
     #[must_use]
     pub fn location(&self) -> &'static Location<'static> {

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::accumulator::{self, Updates};
 use crate::operator::Operator;
+use crate::rows::Counting;
 use crate::shuffle::ShuffleId;
 
 pub(crate) use apart::{Apart, Counted};
@@ -91,6 +92,7 @@ pub struct TaskContext {
     culprit: RefCell<Option<Operator>>,
     dead: RefCell<Vec<DeadLetter>>,
     updates: Rc<Updates>,
+    rows: Counting,
     on_success: RefCell<Vec<Box<dyn FnOnce()>>>,
     metrics: TaskMetricsCells,
 }
@@ -122,6 +124,7 @@ impl TaskContext {
             culprit: RefCell::new(None),
             dead: RefCell::new(Vec::new()),
             updates: Rc::default(),
+            rows: Counting::default(),
             on_success: RefCell::default(),
             metrics: TaskMetricsCells::default(),
         }
@@ -147,6 +150,7 @@ impl TaskContext {
         let entered = (accumulator::enter(&self.updates), inside::enter());
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             let output = work(&self);
+            self.rows.add_up();
             self.on_success.take().into_iter().for_each(|keep| keep());
             output
         }));
@@ -349,6 +353,11 @@ impl TaskContext {
                 }
             }
         })
+    }
+
+    /// What the attempt counts by operator.
+    pub(crate) fn rows(&self) -> &Counting {
+        &self.rows
     }
 
     /// Counts records read from a source.

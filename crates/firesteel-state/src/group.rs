@@ -404,6 +404,12 @@ impl<K: StateKey> GroupState<K> {
         bytes
     }
 
+    /// How many timers are set.
+    #[must_use]
+    pub fn timers(&self) -> usize {
+        self.timers.iter().flatten().map(|timers| timers.len()).sum()
+    }
+
     /// How many values, list and map entries and timers are in memory; removals that are not applied yet count too.
     #[must_use]
     pub fn len(&self) -> usize {

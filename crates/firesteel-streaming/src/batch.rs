@@ -53,6 +53,11 @@ impl Batch {
         self.program.keeper(node)
     }
 
+    /// Has the records of a node counted. What an output writes it counts itself.
+    pub(crate) fn counted<R: Send + 'static>(&self, node: NodeId, rdd: BoxRdd<R>) -> BoxRdd<R> {
+        if self.program.is_output(node) { rdd } else { rdd.counted(self.program.rows(), node.index()) }
+    }
+
     /// The RDD of an operator with state, whose partitions `open` makes of what a shuffle brings. What no output asks for
     /// is computed all the same.
     pub(crate) fn stateful<T, O>(

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use firesteel_connect::{ConnectError, ReadRange, Replay, Source, Split, SplitId, Wake};
 use firesteel_core::Rdd;
+use firesteel_core::hash::BuildKeyHasher;
 use firesteel_state::changelog::InputRange;
 use firesteel_window::Timestamp;
 use parking_lot::Mutex;
@@ -155,7 +156,7 @@ pub(crate) struct SourceInput<S: Source> {
     reading: Arc<Reading<S>>,
     /// The ranges of the current batch.
     ranges: Ranges,
-    splits: HashMap<SplitId, SplitState>,
+    splits: HashMap<SplitId, SplitState, BuildKeyHasher>,
     numbers: SplitNumbers,
     /// Numbers of splits that the source has no more, until the next batch tells the watermark.
     gone: Vec<u32>,
@@ -177,7 +178,7 @@ impl<S: Source> SourceInput<S> {
             node,
             reading: Arc::clone(reading),
             ranges: Ranges::default(),
-            splits: HashMap::new(),
+            splits: HashMap::default(),
             numbers,
             gone: Vec::new(),
             forgotten: Vec::new(),
@@ -390,7 +391,7 @@ impl<S: Source> Input for SourceInput<S> {
             state.end = SplitEnd::Told;
             state.changed = true;
         }
-        let ranges = std::mem::take(&mut self.ranges);
+        let ranges = self.ranges.clone();
         let ends = ranges.ends.take();
         let (name, left) = (self.reading.name(), self.left.take());
         let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends };

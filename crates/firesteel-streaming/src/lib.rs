@@ -76,8 +76,8 @@ pub use input::{BatchLimits, ReadRdd, SourceRdd};
 pub use output::OutputHandle;
 pub use plan::{Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{
-    BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, SplitProgress, StartDurations, StateProgress,
-    StreamingListener, Summary,
+    BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, SplitProgress, StartDurations,
+    StateProgress, StreamingListener, Summary,
 };
 pub use run::{JobRun, RunningJob, Stop, Stopper, Trigger};
 pub use shape::{EventTime, Pair, Plain, Shape, Timed};

@@ -12,7 +12,7 @@ mod order;
 use std::any::Any;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Operator};
+use firesteel_core::{Accumulator, Operator, Rows};
 use firesteel_state::Setting;
 use firesteel_window::WindowError;
 use parking_lot::Mutex;
@@ -61,8 +61,9 @@ pub(crate) enum Fault {
     Window(WindowError),
 }
 
-/// Something that is counted across the job and reported per batch.
+/// Something that an operator counts and that is reported per batch.
 pub(crate) struct Counted {
+    pub(crate) node: NodeId,
     pub(crate) what: What,
     pub(crate) count: Accumulator<u64>,
 }
@@ -131,10 +132,9 @@ impl Plan {
         self.change(|parts| parts.faults.push((node, Fault::Setting(reason))));
     }
 
-    pub(crate) fn counter(&self, what: What) -> Accumulator<u64> {
-        let count = Accumulator::new();
-        self.change(|parts| parts.counters.push(Counted { what, count: count.clone() }));
-        count
+    /// Notes what a node counts.
+    pub(crate) fn count(&self, node: NodeId, what: What, count: Accumulator<u64>) {
+        self.change(|parts| parts.counters.push(Counted { node, what, count }));
     }
 
     /// What keeps some of the records that one operator refuses.
@@ -197,7 +197,8 @@ impl Parts {
     pub(crate) fn frozen(&self) -> Arc<Frozen> {
         let operators = self.nodes.iter().map(|node| node.operator.clone()).collect();
         let keepers = self.nodes.iter().map(|node| node.keeper.clone()).collect();
-        Arc::new(Frozen { operators, keepers })
+        let outputs = self.nodes.iter().map(|node| node.role == Role::Output).collect();
+        Arc::new(Frozen { operators, keepers, outputs, rows: Accumulator::new() })
     }
 }
 
@@ -215,11 +216,23 @@ pub(crate) struct Frozen {
     operators: Box<[Operator]>,
     /// What keeps records for several consumers.
     keepers: Box<[Option<Arc<dyn Any + Send + Sync>>]>,
+    /// Whether it is an output.
+    outputs: Box<[bool]>,
+    /// The records that each node has handed on in the batch at hand.
+    rows: Accumulator<Rows>,
 }
 
 impl Frozen {
     pub(crate) fn operator(&self, node: NodeId) -> &Operator {
         &self.operators[node.index()]
+    }
+
+    pub(crate) fn is_output(&self, node: NodeId) -> bool {
+        self.outputs[node.index()]
+    }
+
+    pub(crate) fn rows(&self) -> &Accumulator<Rows> {
+        &self.rows
     }
 
     pub(crate) fn keeper<K: Copy + 'static>(&self, node: NodeId) -> Option<K> {

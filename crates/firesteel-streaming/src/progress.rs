@@ -37,6 +37,8 @@ pub struct BatchProgress {
     pub durations: Durations,
     /// The smallest watermark of the job behind the batch, if event time is used and known.
     pub watermark: Option<Timestamp>,
+    /// What went through each operator, in the order of the program.
+    pub operators: Vec<OperatorProgress>,
     /// How the operators with state changed theirs.
     pub states: Vec<StateProgress>,
     /// Windows of event time that fired, each counted once per operator, whatever the number of its keys.
@@ -90,10 +92,34 @@ pub struct OutputProgress {
     pub rows: u64,
 }
 
+/// What went through one operator in a batch. Attempts that failed do not count.
+///
+/// An operator hands on what those after it take: where an output takes only some records, the others count nowhere. What
+/// was kept for several consumers counts once; where it did not fit into memory and was computed again, once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct OperatorProgress {
+    /// Its number in the program, as in [`Explain`](crate::Explain).
+    pub id: usize,
+    /// Its name, or else its kind.
+    pub operator: Arc<str>,
+    /// Records that came from the operators before it; of an input, that were read.
+    pub rows_in: u64,
+    /// Records that it handed on; of an output, that were written.
+    pub rows_out: u64,
+    /// Records that came too late for it.
+    pub late: u64,
+    /// Records that it refused, as `try_map` does.
+    pub malformed: u64,
+    /// Records set aside because its function panicked on them. Of operators that have one name, or none, and were made by
+    /// one line of the program, they count at the first.
+    pub dead_letters: u64,
+}
+
 /// How one operator with state changed it in a batch.
 ///
 /// An entry is a key's state. Where a program declares several states, each value and each entry of a list or map
-/// counts. Timers do not.
+/// counts. Timers count apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StateProgress {
@@ -105,6 +131,8 @@ pub struct StateProgress {
     pub updated: u64,
     /// Entries that the batch removed.
     pub removed: u64,
+    /// Timers that are set after the batch.
+    pub timers: u64,
     /// Bytes of memory that the operator's state takes, partly estimated.
     pub memory_bytes: u64,
 }

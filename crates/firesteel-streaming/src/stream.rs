@@ -80,9 +80,10 @@ impl<R: Send + 'static> Rule<R> {
 
     /// The RDD of the batch: once for all consumers, where there are several.
     pub(crate) fn rdd(&self, batch: &Batch) -> Result<BoxRdd<R>> {
+        let make = || Ok(batch.counted(self.node, (self.make)(batch)?));
         match batch.keeper::<shared::Keep<R>>(self.node) {
-            None => (self.make)(batch),
-            Some(keep) => batch.facts().get_or(self.node, || Ok(keep((self.make)(batch)?, batch.operator(self.node)))),
+            None => make(),
+            Some(keep) => batch.facts().get_or(self.node, || Ok(keep(make()?, batch.operator(self.node)))),
         }
     }
 }

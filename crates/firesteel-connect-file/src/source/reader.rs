@@ -273,16 +273,6 @@ impl<D: Decode> SourceReader for TextFileReader<D> {
     fn at_end(&self) -> bool {
         self.file.available().is_some_and(|available| self.position >= available)
     }
-
-    fn for_each_of(&mut self, most: u64, mut each: impl FnMut(D::Item)) -> Result<bool> {
-        for _ in 0..most {
-            match self.advance()? {
-                Some(line) => each(self.record(line)?),
-                None => return Ok(false),
-            }
-        }
-        Ok(true)
-    }
 }
 
 impl<D> Drop for TextFileReader<D> {

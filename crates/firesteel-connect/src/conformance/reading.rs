@@ -1,7 +1,6 @@
 //! What the suite for sources asks of a reader.
 
 use std::fmt::Debug;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Rule;
 use super::source::open_range;
@@ -10,7 +9,7 @@ use crate::{PositionUnit, ReadRange, Source, SourceReader, Split};
 const READS: Rule = Rule("S1", "every record can be read");
 const LIMITS: Rule = Rule("S5", "limits are respected, and a read gets on nevertheless");
 const POSITIONS: Rule = Rule("S6", "positions grow with the records and tell where to go on");
-const FOR_EACH: Rule = Rule("S7", "for_each and for_each_of do what next_record does, also when they unwind");
+const BLOCKS: Rule = Rule("S7", "read_block and read_chosen do what next_record does");
 
 /// What a range held.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,102 +112,95 @@ where
     LIMITS.check(found == all.records, || format!("the bounded reads of {} add up to {found:?}", split.id));
 }
 
-/// `for_each` from the start, behind some records, and interrupted at some of them.
-pub(super) fn for_each<S>(source: &S, split: &Split, all: &Read<S::Item>)
+/// Blocks of several sizes, from the start and after some records, whole and chosen.
+pub(super) fn blocks<S>(source: &S, split: &Split, all: &Read<S::Item>)
 where
     S: Source,
-    S::Item: Clone + PartialEq + Debug,
+    S::Item: PartialEq + Debug,
 {
     let count = all.records.len();
-    for skipped in [0, 1, count / 2, count] {
-        if skipped <= count {
-            uninterrupted(source, split, all, skipped);
+    for most in [1, 2, 7, count + 1] {
+        for skipped in [0, 1, count / 2, count] {
+            if skipped <= count {
+                in_blocks(source, split, all, most, skipped);
+            }
         }
-    }
-    for stop in [0, 1, count / 2, count.saturating_sub(1)] {
-        if stop < count {
-            unwinding(source, split, all, stop);
-        }
-    }
-    for most in [1, 2, 7] {
-        in_parts(source, split, all, most);
+        chosen(source, split, all, most);
     }
 }
 
-/// `for_each_of` so many records until it says that there are no more.
-fn in_parts<S>(source: &S, split: &Split, all: &Read<S::Item>, most: u64)
+/// `read_block` until it says that there are no more.
+fn in_blocks<S>(source: &S, split: &Split, all: &Read<S::Item>, most: usize, skipped: usize)
 where
     S: Source,
-    S::Item: Clone + PartialEq + Debug,
+    S::Item: PartialEq + Debug,
 {
-    let mut reader = FOR_EACH.ok(source.open(&open_range(&split.id, split.first)), || "opening".into());
+    let mut reader = BLOCKS.ok(source.open(&open_range(&split.id, split.first)), || "opening".into());
     let mut records = vec![];
+    for _ in 0..skipped {
+        records.extend(BLOCKS.ok(reader.next_record(), || "reading one by one".into()));
+    }
     loop {
-        let (before, mut part) = (records.len(), 0);
-        let more = reader.for_each_of(most, |record| {
-            part += 1;
-            records.push(record);
+        let before = records.len();
+        let more = BLOCKS.ok(reader.read_block(most, &mut records), || format!("reading blocks of {most}"));
+        let part = records.len() - before;
+        BLOCKS.check(part <= most && (part == most || !more), || {
+            format!("a block of {most} gave {part} records after {before} and said that more is there: {more}")
         });
-        let more = FOR_EACH.ok(more, || format!("reading with for_each_of({most})"));
-        let position = reader.position();
-        FOR_EACH.check(part <= most && (part == most || !more), || {
-            format!("for_each_of({most}) gave {part} records behind {before} and said that more is there: {more}")
+        let (position, last) = (reader.position(), reader.last_position());
+        BLOCKS.check(all.positions.get(records.len()).is_none_or(|due| !more || position == *due), || {
+            format!("a block of {most} left position {position} after {} records", records.len())
         });
-        FOR_EACH.check(all.positions.get(records.len()).is_none_or(|due| !more || position == *due), || {
-            format!("for_each_of({most}) left position {position} behind {} records", records.len())
+        BLOCKS.check(part == 0 || all.lasts.get(records.len() - 1).is_none_or(|due| last == *due), || {
+            format!("a block of {most} left last_position {last} after {} records", records.len())
         });
         if !more {
             break;
         }
     }
-    FOR_EACH.check(records == all.records && reader.position() == all.end(), || {
-        format!("reading with for_each_of({most}) adds up to {records:?}, up to {}", reader.position())
-    });
-}
-
-fn uninterrupted<S>(source: &S, split: &Split, all: &Read<S::Item>, skipped: usize)
-where
-    S: Source,
-    S::Item: Clone + PartialEq + Debug,
-{
-    let mut reader = FOR_EACH.ok(source.open(&open_range(&split.id, split.first)), || "opening".into());
-    let mut records = vec![];
-    for _ in 0..skipped {
-        records.extend(FOR_EACH.ok(reader.next_record(), || "reading one by one".into()));
-    }
-    FOR_EACH.ok(reader.for_each(|record| records.push(record)), || "reading with for_each".into());
-    FOR_EACH.check(records == all.records, || format!("behind {skipped} records it gave {records:?}"));
     let (position, at_end) = (reader.position(), reader.at_end());
-    FOR_EACH.check(position == all.end() && at_end, || {
-        format!("behind {skipped} records it ends at {position} (at_end: {at_end}) instead of {}", all.end())
+    BLOCKS.check(records == all.records && position == all.end() && at_end, || {
+        format!("blocks of {most} after {skipped} records add up to {records:?}, up to {position} (at_end: {at_end})")
     });
 }
 
-fn unwinding<S>(source: &S, split: &Split, all: &Read<S::Item>, stop: usize)
+/// `read_chosen` of every other record, where the reader knows how.
+fn chosen<S>(source: &S, split: &Split, all: &Read<S::Item>, most: usize)
 where
     S: Source,
-    S::Item: Clone + PartialEq + Debug,
+    S::Item: PartialEq + Debug,
 {
-    /// What is thrown; it passes by the panic hook, so that nothing is printed.
-    struct Thrown;
-    let mut reader = FOR_EACH.ok(source.open(&open_range(&split.id, split.first)), || "opening".into());
-    let mut records = vec![];
-    let outcome = catch_unwind(AssertUnwindSafe(|| {
-        reader.for_each(|record| {
-            records.push(record);
-            if records.len() == stop + 1 {
-                resume_unwind(Box::new(Thrown));
+    let mut reader = BLOCKS.ok(source.open(&open_range(&split.id, split.first)), || "opening".into());
+    let (mut records, mut seen) = (vec![], 0);
+    loop {
+        let before = seen;
+        let mut choose = |found: &[S::Item], picked: &mut [u32]| {
+            let mut count = 0;
+            for at in 0..found.len() {
+                if (seen + at).is_multiple_of(2) {
+                    picked[count] = at as u32;
+                    count += 1;
+                }
             }
-        })
-    }));
-    match outcome {
-        Err(thrown) if thrown.is::<Thrown>() => {}
-        Err(other) => resume_unwind(other),
-        Ok(ended) => FOR_EACH.broken(format!("for_each swallowed a panic and returned {ended:?}")),
+            seen += found.len();
+            count
+        };
+        let more = reader.read_chosen(most, &mut choose, &mut records);
+        let Some(more) = BLOCKS.ok(more, || format!("choosing among {most}")) else {
+            BLOCKS.check(records.is_empty() && reader.position() == split.first, || {
+                format!("a reader that cannot choose has read up to {}", reader.position())
+            });
+            return;
+        };
+        BLOCKS.check(seen - before <= most && (seen - before == most || !more), || {
+            format!("it offered {} of {most} records after {before} and said that more is there: {more}", seen - before)
+        });
+        if !more {
+            break;
+        }
     }
-    let seen = (reader.position(), reader.last_position());
-    let due = (all.positions[stop + 1], all.lasts[stop]);
-    FOR_EACH.check(seen == due, || {
-        format!("unwinding at record {stop} leaves position and last_position at {seen:?} instead of {due:?}")
+    let due = all.records.iter().step_by(2);
+    BLOCKS.check(seen == all.records.len() && records.iter().eq(due) && reader.position() == all.end(), || {
+        format!("every other of {seen} records, chosen among {most}, is {records:?}, up to {}", reader.position())
     });
 }

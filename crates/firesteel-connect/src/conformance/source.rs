@@ -47,7 +47,7 @@ where
         let all = read_by(REPEATS, &source, &open_range(&split.id, split.first));
         reading::positions(split, &all);
         reading::limits(&source, split, &all);
-        reading::for_each(&source, split, &all);
+        reading::blocks(&source, split, &all);
         cuts::cuts(&source, split, &all);
         unknown(&source, split, &all);
         repeats(&source, split, &all, expected);

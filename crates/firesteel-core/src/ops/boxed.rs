@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use crate::accumulator::Accumulator;
 use crate::block::{Blocks, Driven, Open, Step};
 use crate::context::Context;
 use crate::lineage::{Dependency, Lineage, Location, Node};
@@ -10,6 +11,7 @@ use crate::operator::Operator;
 use crate::ops::macros::lineage_of_inner;
 use crate::partitioner::PartitionerId;
 use crate::rdd::Rdd;
+use crate::rows::{RowCounter, Rows, Upstream};
 use crate::shuffle::ShuffleDependency;
 use crate::task::TaskContext;
 
@@ -18,18 +20,40 @@ use crate::task::TaskContext;
 /// Within a stage, records cross it in blocks of up to a thousand: a virtual call per block, and a few tenths of a
 /// nanosecond per record. Across shuffles it costs nothing.
 pub struct BoxRdd<T> {
-    /// The context and the name may differ from the inner one's.
-    node: Node,
+    /// Where the context or the name differ from the inner one's.
+    node: Option<Node>,
     inner: Arc<dyn Lineage>,
-    records: Arc<dyn Open<T>>,
+    records: Records<T>,
+}
+
+/// How the records of an RDD are had, and where they are counted.
+struct Records<T> {
+    open: Arc<dyn Open<T>>,
+    counter: Option<RowCounter>,
+}
+
+impl<T: 'static> Records<T> {
+    fn uncounted(open: Arc<dyn Open<T>>) -> Self {
+        Self { open, counter: None }
+    }
+
+    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Upstream<'a, T> {
+        Upstream::new(self.open.open(split, task), self.counter.as_ref(), task)
+    }
+}
+
+impl<T> Clone for Records<T> {
+    fn clone(&self) -> Self {
+        Self { open: Arc::clone(&self.open), counter: self.counter.clone() }
+    }
 }
 
 impl<T: Send + 'static> BoxRdd<T> {
     /// `rdd` behind this type.
     #[must_use]
     pub fn new<R: Rdd<Item = T>>(rdd: R) -> Self {
-        let (node, rdd) = (rdd.node().clone(), Arc::new(rdd));
-        Self { node, inner: Arc::clone(&rdd) as Arc<dyn Lineage>, records: rdd }
+        let rdd = Arc::new(rdd);
+        Self { node: None, inner: Arc::clone(&rdd) as Arc<dyn Lineage>, records: Records::uncounted(rdd) }
     }
 
     /// What a step makes of the records of `parent`, partition by partition. `keeps_keys`: keys stay as and where they
@@ -41,11 +65,11 @@ impl<T: Send + 'static> BoxRdd<T> {
         keeps_keys: bool,
         step: &Arc<dyn Step<P, T>>,
     ) -> Self {
-        let node = Node::new(parent.node.context(), operator.clone());
+        let node = Node::new(parent.node().context(), operator.clone());
         let wants_positions = step.wants_positions();
-        let inner = Narrow { node: node.clone(), parent: parent.inner, keeps_keys, wants_positions };
+        let inner = Narrow { node, parent: parent.inner, keeps_keys, wants_positions };
         let records = Stepped { parent: parent.records, operator: operator.clone(), step: Arc::clone(step) };
-        Self { node, inner: Arc::new(inner), records: Arc::new(records) }
+        Self { node: None, inner: Arc::new(inner), records: Records::uncounted(Arc::new(records)) }
     }
 
     /// What `records` makes of the output of a shuffle, where computing a partition changes something outside of it.
@@ -57,19 +81,33 @@ impl<T: Send + 'static> BoxRdd<T> {
         records: Arc<dyn Open<T>>,
     ) -> Self {
         let node = Node::new(context, operator.clone());
-        let inner = Stateful { node: node.clone(), dependency };
-        Self { node, inner: Arc::new(inner), records }
+        let inner = Stateful { node, dependency };
+        Self { node: None, inner: Arc::new(inner), records: Records::uncounted(records) }
+    }
+
+    /// The same RDD, whose records are counted as those of the operator of this number, each time they are computed.
+    #[must_use]
+    pub fn counted(self, rows: &Accumulator<Rows>, operator: usize) -> Self {
+        // Where an operator hands on what it gets, both count.
+        let mut rdd = if self.records.counter.is_some() { Self::new(self) } else { self };
+        rdd.records.counter = Some(RowCounter { rows: rows.clone(), operator });
+        rdd
     }
 }
 
 impl<T> Clone for BoxRdd<T> {
     fn clone(&self) -> Self {
-        Self { node: self.node.clone(), inner: Arc::clone(&self.inner), records: Arc::clone(&self.records) }
+        Self { node: self.node.clone(), inner: Arc::clone(&self.inner), records: self.records.clone() }
     }
 }
 
 impl<T: Send + 'static> Lineage for BoxRdd<T> {
-    crate::own_node!();
+    fn node(&self) -> &Node {
+        self.node.as_ref().unwrap_or_else(|| self.inner.node())
+    }
+    fn node_mut(&mut self) -> &mut Node {
+        self.node.get_or_insert_with(|| self.inner.node().clone())
+    }
     lineage_of_inner!();
 }
 
@@ -86,7 +124,7 @@ impl<T: Send + 'static> Rdd for BoxRdd<T> {
     }
 
     fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a> {
-        self.records.open(split, task)
+        Box::new(self.records.open(split, task))
     }
 }
 
@@ -125,7 +163,7 @@ impl Lineage for Narrow {
 
 /// The records of a step.
 struct Stepped<P, T> {
-    parent: Arc<dyn Open<P>>,
+    parent: Records<P>,
     operator: Operator,
     step: Arc<dyn Step<P, T>>,
 }

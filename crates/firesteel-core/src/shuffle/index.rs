@@ -16,6 +16,9 @@ fn room(slots: usize) -> usize {
     if slots <= 2048 { slots / 4 } else { slots / 2 }
 }
 
+/// So many slots an index begins with: room for sixteen entries.
+const FIRST: usize = 64;
+
 const UPPER: u64 = 0xffff_ffff_0000_0000;
 
 impl Index {
@@ -65,7 +68,7 @@ impl Index {
 
     #[cold]
     fn grow(&mut self, hash_of: impl Fn(usize) -> u64) {
-        let size = (self.slots.len() * 2).max(16);
+        let size = (self.slots.len() * 2).max(FIRST);
         self.slots.clear();
         self.slots.resize(size, 0);
         for entry in 0..self.used {

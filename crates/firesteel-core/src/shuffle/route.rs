@@ -7,6 +7,7 @@ use crate::partitioner::{Partitioner, Placement};
 use crate::rdd::{Exchange, Key};
 use crate::shuffle::chunk::Chunk;
 use crate::shuffle::exchange::MapSide;
+use crate::shuffle::table::FIRST_ROOM;
 use crate::storage::{Memory, Reservation, Run, RunFile, estimate_by, estimate_bytes};
 use crate::task::TaskContext;
 
@@ -104,6 +105,9 @@ impl<'m, U: Exchange> Buckets<'m, U> {
         let Some((_, records)) = self.buckets.get_mut(partition) else {
             out_of_range(partition, self.buckets.len(), task)
         };
+        if records.capacity() == 0 {
+            records.reserve(FIRST_ROOM);
+        }
         records.push(record);
         self.held += 1;
         if self.held == self.check_at {

@@ -2,6 +2,9 @@
 
 use crate::shuffle::index::Index;
 
+/// So many entries a list makes room for when the first comes, instead of growing from four.
+pub(super) const FIRST_ROOM: usize = 16;
+
 /// Keys with their hash and a value each, in the order of first appearance.
 ///
 /// The hash is computed by the caller, once, and carried along. Iteration order depends on nothing but the order of
@@ -57,6 +60,9 @@ impl<K: Eq, C> KeyedTable<K, C> {
     fn push(&mut self, hash: u64, key: K, created: C) {
         let entries = &self.entries;
         self.index.insert(hash, entries.len(), |at| entries[at].0);
+        if self.entries.capacity() == 0 {
+            self.entries.reserve(FIRST_ROOM);
+        }
         self.entries.push((hash, key, created));
     }
 

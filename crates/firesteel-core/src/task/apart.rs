@@ -25,8 +25,10 @@ impl TaskContext {
     /// Does some work, whose counts are held apart.
     pub(crate) fn apart<T>(&self, apart: &Apart, work: impl FnOnce() -> T) -> T {
         let before = self.dead.borrow().len();
+        self.rows.add_up();
         let entered = accumulator::enter(&apart.updates);
         let done = work();
+        self.rows.add_up();
         drop(entered);
         apart.dead.borrow_mut().extend(self.dead.borrow_mut().drain(before..));
         done

@@ -1,11 +1,10 @@
 //! The RDD of a source's ranges.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Source, SourceReader};
 use firesteel_core::{
-    Accumulate, Accumulator, Blocks, Dependency, Lineage, Node, Operator, Rdd, TaskContext, block_len,
+    Accumulate, Accumulator, Blocks, Choose, Dependency, Driven, Lineage, Node, Operator, Rdd, TaskContext, block_len,
 };
 
 use crate::batch::Batch;
@@ -69,25 +68,30 @@ pub(crate) struct End {
     pub(crate) whole: bool,
 }
 
-/// The ends of a batch's ranges by number. The first successful read of a range decides where it ends.
+/// The ends of a batch's ranges, in the order of their numbers. The first successful read of a range decides where it ends.
 #[derive(Debug, Clone)]
-pub(crate) struct Ends(BTreeMap<usize, End>);
+pub(crate) struct Ends(Vec<(usize, End)>);
 
 impl Ends {
+    fn find(&self, range: usize) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&range, |(range, _)| *range)
+    }
+
     pub(crate) fn of(&self, range: usize) -> Option<End> {
-        self.0.get(&range).copied()
+        self.find(range).ok().map(|at| self.0[at].1)
     }
 }
 
 impl Accumulate for Ends {
     type Item = (usize, End);
     fn zero() -> Self {
-        Self(BTreeMap::new())
+        Self(Vec::new())
     }
     fn add(&mut self, (range, end): Self::Item) {
-        match self.0.get(&range) {
-            Some(known) if known.whole || !end.whole => {}
-            _ => drop(self.0.insert(range, end)),
+        match self.find(range) {
+            Ok(at) if self.0[at].1.whole || !end.whole => {}
+            Ok(at) => self.0[at].1 = end,
+            Err(at) => self.0.insert(at, (range, end)),
         }
     }
     fn merge(&mut self, _: usize, other: Self) {
@@ -143,18 +147,11 @@ impl<S: Source> Lineage for SourceRdd<S> {
 impl<S: Source> Rdd for SourceRdd<S> {
     type Item = S::Item;
 
-    #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = S::Item> + 'a {
-        self.read(split, task)
+        Driven::new(self.blocks(split, task), task)
     }
 
     fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<S::Item> + 'a> {
-        Box::new(self.read(split, task))
-    }
-}
-
-impl<S: Source> SourceRdd<S> {
-    fn read<'a>(&'a self, split: usize, task: &'a TaskContext) -> SourceIter<'a, S::Reader> {
         let planned = &self.ranges.planned[split];
         let Planned { range, origin, number, .. } = planned;
         let mut range = range.clone();
@@ -168,7 +165,9 @@ impl<S: Source> SourceRdd<S> {
         task.set_origin(Arc::clone(origin), *number);
         let place = Place { name: self.reading.name(), operator: self.node.operator() };
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
-        SourceIter { reader, place, split, ends, task, from: range.from, records: 0, done: false }
+        let room = block_len::<S::Item>();
+        let first = planned.hint.map_or(64, |most| room.min(most as usize));
+        Box::new(Reads { reader, place, split, ends, task, from: range.from, records: 0, first, done: false })
     }
 }
 
@@ -195,11 +194,8 @@ struct ReadError {
     source: ConnectError,
 }
 
-/// Records after which a task looks whether it has been cancelled.
-const CHECK: u64 = 4096;
-
 /// Reads one range and reports where it ended.
-struct SourceIter<'a, R: SourceReader> {
+struct Reads<'a, R: SourceReader> {
     reader: R,
     place: Place<'a>,
     split: usize,
@@ -207,10 +203,12 @@ struct SourceIter<'a, R: SourceReader> {
     task: &'a TaskContext,
     from: u64,
     records: u64,
+    /// For how many records a first block has room.
+    first: usize,
     done: bool,
 }
 
-impl<R: SourceReader> SourceIter<'_, R> {
+impl<R: SourceReader> Reads<'_, R> {
     fn report(&mut self, whole: bool) {
         self.done = true;
         self.task.count_read(self.records);
@@ -219,94 +217,69 @@ impl<R: SourceReader> SourceIter<'_, R> {
     }
 }
 
-impl<R: SourceReader> Iterator for SourceIter<'_, R> {
-    type Item = R::Item;
+impl<R: SourceReader> Reads<'_, R> {
+    /// Counts the records of a block.
+    fn count(&mut self, read: Result<bool, ConnectError>, records: usize) -> bool {
+        let more = read.unwrap_or_else(|error| self.place.fail(error, self.task));
+        self.records += records as u64;
+        self.task.check_cancelled();
+        if !more {
+            self.report(true);
+        }
+        more
+    }
+}
 
-    #[inline]
+impl<R: SourceReader> Blocks<R::Item> for Reads<'_, R> {
     fn next(&mut self) -> Option<R::Item> {
         if self.done {
             return None;
         }
-        match self.reader.next_record() {
-            Ok(Some(record)) => {
-                self.records += 1;
+        let read = self.reader.next_record();
+        let record = read.unwrap_or_else(|error| self.place.fail(error, self.task));
+        match &record {
+            Some(_) => {
                 self.task.set_position(self.reader.last_position());
-                if self.records.is_multiple_of(CHECK) {
-                    self.task.check_cancelled();
-                }
-                Some(record)
+                self.count(Ok(true), 1);
             }
-            Ok(None) => {
-                self.report(true);
-                None
-            }
-            Err(error) => self.place.fail(error, self.task),
+            None => self.report(true),
         }
-    }
-
-    #[inline]
-    fn fold<B, F: FnMut(B, R::Item) -> B>(mut self, start: B, mut each: F) -> B {
-        let mut acc = Some(start);
-        if !self.done {
-            let (reader, task) = (&mut self.reader, self.task);
-            let read = if R::POSITIONS_ARE_RECORDS {
-                let from = reader.position();
-                let read = loop {
-                    match reader.for_each_of(CHECK, |record| acc = acc.take().map(|acc| each(acc, record))) {
-                        Ok(true) => task.check_cancelled(),
-                        ended => break ended,
-                    }
-                };
-                self.records += reader.position() - from;
-                read
-            } else {
-                let records = &mut self.records;
-                loop {
-                    let each = |record| {
-                        *records += 1;
-                        acc = acc.take().map(|acc| each(acc, record));
-                    };
-                    match reader.for_each_of(CHECK, each) {
-                        Ok(true) => task.check_cancelled(),
-                        ended => break ended,
-                    }
-                }
-            };
-            if let Err(error) = read {
-                self.place.fail(error, self.task);
-            }
-            self.report(true);
-        }
-        acc.expect("the accumulator is absent only while the function runs")
-    }
-}
-
-impl<R: SourceReader> Blocks<R::Item> for SourceIter<'_, R> {
-    fn next(&mut self) -> Option<R::Item> {
-        Iterator::next(self)
+        record
     }
 
     fn fill(&mut self, block: &mut Vec<R::Item>) -> bool {
         if self.done {
             return false;
         }
-        let room = block_len::<R::Item>();
-        block.reserve(room);
-        match self.reader.for_each_of(room as u64, |record| block.push(record)) {
-            Ok(more) => {
-                self.records += block.len() as u64;
-                self.task.check_cancelled();
-                if !more {
-                    self.report(true);
-                }
-                more
-            }
-            Err(error) => self.place.fail(error, self.task),
+        block.reserve(self.first);
+        let read = self.reader.read_block(block_len::<R::Item>(), block);
+        self.count(read, block.len())
+    }
+
+    fn fill_chosen(&mut self, choose: &mut Choose<'_, R::Item>, block: &mut Vec<R::Item>) -> Option<bool> {
+        if self.done {
+            return Some(false);
         }
+        // A filter that drops most records would leave all blocks after it short.
+        let (room, mut seen, mut more) = (block_len::<R::Item>(), 0, true);
+        let mut counted = |records: &[R::Item], picked: &mut [u32]| {
+            seen += records.len();
+            choose(records, picked)
+        };
+        for _ in 0..4 {
+            match self.reader.read_chosen(room - block.len(), &mut counted, block) {
+                Ok(read) => more = read?,
+                Err(error) => self.place.fail(error, self.task),
+            }
+            if !more || block.len() > room / 2 {
+                break;
+            }
+        }
+        Some(self.count(Ok(more), seen))
     }
 }
 
-impl<R: SourceReader> Drop for SourceIter<'_, R> {
+impl<R: SourceReader> Drop for Reads<'_, R> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // A reader that has handed out nothing yet has no last position.

@@ -102,15 +102,14 @@ impl fmt::Display for Explain {
 impl Parts {
     /// The program in words. Names are resolved.
     pub(crate) fn explain_stages(&self) -> Vec<ExplainStage> {
-        let (stage_of, live) = (self.stages(), self.live());
-        let shown = |index: usize| !matches!(self.nodes[index].role, Role::SideOutput { .. }) || live[index];
+        let (stage_of, live, shown) = (self.stages(), self.live(), self.shown());
         let mut roots: Vec<usize> =
-            (0..self.nodes.len()).filter(|index| shown(*index)).map(|index| stage_of[index]).collect();
+            (0..self.nodes.len()).filter(|index| shown[*index]).map(|index| stage_of[index]).collect();
         roots.sort_unstable();
         roots.dedup();
         let number = |root: usize| roots.iter().position(|stage| *stage == root).map_or(0, |position| position + 1);
         let stage = |root: &usize| {
-            let members: Vec<usize> = (0..self.nodes.len()).filter(|at| stage_of[*at] == *root && shown(*at)).collect();
+            let members: Vec<usize> = (0..self.nodes.len()).filter(|at| stage_of[*at] == *root && shown[*at]).collect();
             let mut after: Vec<usize> = members
                 .iter()
                 .flat_map(|member| &self.nodes[*member].parents)

@@ -175,4 +175,10 @@ impl Parts {
         }
         live
     }
+
+    /// Whether people are told of each node: side outputs that nobody reads are none of the program's operators.
+    pub(crate) fn shown(&self) -> Vec<bool> {
+        let shown = |(node, live): (&PlanNode, bool)| live || !matches!(node.role, Role::SideOutput { .. });
+        self.nodes.iter().zip(self.live()).map(shown).collect()
+    }
 }

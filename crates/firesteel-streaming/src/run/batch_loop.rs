@@ -31,6 +31,10 @@ pub struct JobRun {
     pub(super) parts: Parts,
     pub(super) program: Arc<Frozen>,
     pub(super) names: Vec<Arc<str>>,
+    /// What each operator of the plan is called in progress.
+    pub(super) operator_names: Vec<Arc<str>>,
+    /// Whether people are told of it.
+    pub(super) shown: Vec<bool>,
     pub(super) context: Context,
     pub(super) config: Arc<Config>,
     pub(super) control: Arc<Control>,
@@ -100,12 +104,16 @@ impl JobRun {
     ) -> Result<Self> {
         let Settled { levels, names } = parts.settle(&job, config.checkpoint.is_some())?;
         let program = parts.frozen();
+        let operator_names = parts.nodes.iter().map(|node| node.operator.name().into()).collect();
+        let shown = parts.shown();
         let started = config.clock.monotonic();
         let mut run = Self {
             job,
             parts,
             program,
             names,
+            operator_names,
+            shown,
             context,
             config,
             control,

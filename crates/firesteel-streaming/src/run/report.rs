@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use firesteel_connect::Epoch;
-use firesteel_core::{Accumulator, Clock};
+use firesteel_core::{Accumulator, Clock, DeadLetter};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
-use crate::plan::{Counted, What};
+use crate::plan::{PlanNode, Role, What};
 use crate::progress::{
-    BatchProgress, Durations, InputProgress, JobInfo, OutputProgress, StateProgress, Summary, micros, per_second, tell,
+    BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, StateProgress, Summary, micros,
+    per_second, tell,
 };
 use crate::run::JobRun;
 use crate::state::{ChangesOf, StateCell};
@@ -23,7 +24,7 @@ pub(super) struct Processed {
     pub(super) watermark: Option<Timestamp>,
     pub(super) written: Vec<u64>,
     pub(super) states: Vec<StateProgress>,
-    pub(super) dead_letters: Vec<String>,
+    pub(super) dead_letters: Vec<DeadLetter>,
 }
 
 impl JobRun {
@@ -71,6 +72,9 @@ impl JobRun {
         let outputs = written.iter().zip(&self.names);
         let outputs: Vec<_> =
             outputs.map(|(rows, name)| OutputProgress { name: Arc::clone(name), rows: *rows }).collect();
+        let operators = self.operators(&inputs, &written, &dead_letters);
+        let late = operators.iter().map(|operator| operator.late).sum();
+        let malformed = operators.iter().map(|operator| operator.malformed).sum();
         let rows_in = inputs.iter().map(|input| input.rows).sum();
         let rows_out = outputs.iter().map(|output| output.rows).sum();
         let total_us = micros(committed.saturating_sub(begun));
@@ -92,15 +96,53 @@ impl JobRun {
                 total_us,
             },
             watermark,
+            operators,
             states,
             windows: self.parts.fired.iter().map(|fired| fired.take().len()).sum(),
-            late: counted(&self.parts.counters, What::Late),
-            malformed: counted(&self.parts.counters, What::Malformed),
+            late,
+            malformed,
             malformed_sample: self.parts.samples.iter().flat_map(|samples| samples.take()).take(KEPT).collect(),
-            dead_letters,
+            dead_letters: dead_letters.iter().map(ToString::to_string).collect(),
         };
         self.report(&progress);
         progress
+    }
+
+    /// What went through each operator.
+    fn operators(
+        &self,
+        inputs: &[InputProgress],
+        written: &[u64],
+        dead_letters: &[DeadLetter],
+    ) -> Vec<OperatorProgress> {
+        let (nodes, rows) = (&self.parts.nodes, self.program.rows().take());
+        let mut operators = Vec::with_capacity(nodes.len());
+        operators.extend(nodes.iter().zip(&self.operator_names).enumerate().map(|(id, (node, name))| {
+            let rows_in = match node.role {
+                Role::Input(input) => inputs[input].rows,
+                _ => node.parents.iter().map(|parent| rows.of(parent.index())).sum(),
+            };
+            let (operator, rows_out) = (Arc::clone(name), rows.of(id));
+            OperatorProgress { id, operator, rows_in, rows_out, late: 0, malformed: 0, dead_letters: 0 }
+        }));
+        for (output, rows) in self.parts.outputs.iter().zip(written) {
+            operators[output.node().index()].rows_out = *rows;
+        }
+        for counter in &self.parts.counters {
+            let operator = &mut operators[counter.node.index()];
+            match counter.what {
+                What::Late => operator.late += counter.count.take(),
+                What::Malformed => operator.malformed += counter.count.take(),
+            }
+        }
+        for DeadLetter(blame) in dead_letters {
+            let blamed = |node: &PlanNode| blame.operator.as_ref().is_some_and(|by| by.is_same(&node.operator));
+            if let Some(node) = nodes.iter().position(blamed) {
+                operators[node].dead_letters += 1;
+            }
+        }
+        operators.retain(|operator| self.shown[operator.id]);
+        operators
     }
 
     fn report(&mut self, progress: &BatchProgress) {
@@ -129,17 +171,14 @@ impl JobRun {
 
 /// Counts what the batch has changed in the state of one operator.
 pub(super) fn state_progress(cell: &dyn StateCell, changes: &Accumulator<ChangesOf>) -> Option<StateProgress> {
-    let changes = changes.take().total();
+    let (changes, timers) = changes.take().total();
     cell.count(changes);
     Some(StateProgress {
         operator: cell.reported_as()?,
         keys: cell.keys(),
         updated: changes.updated,
         removed: changes.removed,
+        timers,
         memory_bytes: cell.store().memory_used(),
     })
-}
-
-fn counted(counters: &[Counted], what: What) -> u64 {
-    counters.iter().filter(|counter| counter.what == what).map(|counter| counter.count.take()).sum()
 }

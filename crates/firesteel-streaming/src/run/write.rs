@@ -13,7 +13,7 @@ use crate::stream::RecordError;
 
 impl JobRun {
     /// Computes and writes all outputs, and what else the batch changes. If anything fails, nothing stays.
-    pub(super) fn write(&mut self, batch: &Batch, epoch: Epoch, letters: &mut Vec<String>) -> Result<Vec<u64>> {
+    pub(super) fn write(&mut self, batch: &Batch, epoch: Epoch, letters: &mut Vec<DeadLetter>) -> Result<Vec<u64>> {
         let mut written = Vec::with_capacity(self.parts.outputs.len());
         let done = self.write_outputs(batch, epoch, &mut written, letters);
         if done.is_err() {
@@ -27,7 +27,7 @@ impl JobRun {
         batch: &Batch,
         epoch: Epoch,
         written: &mut Vec<u64>,
-        letters: &mut Vec<String>,
+        letters: &mut Vec<DeadLetter>,
     ) -> Result<()> {
         for index in 0..self.parts.outputs.len() {
             if index > 0 && self.levels[index] > self.levels[index - 1] {
@@ -45,7 +45,7 @@ impl JobRun {
     }
 
     /// Completes the operators with state that outputs have asked for some results of: state depends on all records.
-    fn complete_states(&self, batch: &Batch, letters: &mut Vec<String>) -> Result<()> {
+    fn complete_states(&self, batch: &Batch, letters: &mut Vec<DeadLetter>) -> Result<()> {
         for (node, complete) in batch.facts().incomplete() {
             let output = || batch.operator(node).to_string();
             complete().map_err(|source| Error::Batch { batch: batch.id, output: output(), source })?;
@@ -64,17 +64,17 @@ impl JobRun {
     }
 
     /// Passes on the records that were set aside since the last call.
-    fn set_aside(&self, letters: &mut Vec<String>) {
+    fn set_aside(&self, letters: &mut Vec<DeadLetter>) {
         for letter in self.tasks.take_set_aside() {
             let DeadLetter(blame) = &letter;
             tracing::warn!(target: "firesteel::records", job = %self.job, %blame, "a record was set aside because user code panicked on it");
-            letters.push(letter.to_string());
             self.dead_letters.emit(RecordError {
                 operator: blame.operator.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
                 split: blame.origin.clone(),
                 position: blame.position,
                 error: blame.cause.clone(),
             });
+            letters.push(letter);
         }
     }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::KeyedTable;
-use firesteel_core::{Data, Exchange, Key, Operator, Rdd, RddOps, TaskContext};
+use firesteel_core::{Accumulator, Data, Exchange, Key, Operator, Rdd, RddOps, TaskContext};
 use firesteel_state::{Declaration, GroupState, KeyContext, Value};
 use firesteel_window::Timestamp;
 
@@ -248,9 +248,9 @@ where
     F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
 {
     let trackers = stream.plan.trackers_for::<Z>(stream.node);
-    let count = stream.plan.counter(What::Late);
+    let count = Accumulator::new();
     let (output, side) = spec.late.unzip();
-    let in_time = InTime::<Z, _, _> { trackers: trackers.clone(), count, output, shape: PhantomData };
+    let in_time = InTime::<Z, _, _> { trackers: trackers.clone(), count: count.clone(), output, shape: PhantomData };
     let declare = |states: &mut _| FlatMapWithState::<S, Z, F, V>::declare(states, Z::HAS_TIME, f);
     let stateful = Stateful { trackers, ..Stateful::new(operator, in_time, declare) };
     if let Some(initial) = spec.initial {
@@ -258,6 +258,7 @@ where
         stateful.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
     }
     let mapped = stateful.after(stream);
+    mapped.plan.count(mapped.node, What::Late, count);
     if let Some(side) = side {
         mapped.plan.feed(side, mapped.node);
     }

@@ -100,6 +100,7 @@ where
         let records = fetched.iter().flatten().map(Vec::len).sum();
         let mut out = Output::with_room(work.rows(records));
         let mut lists = Vec::with_capacity(fetched.len());
+        let mut timers = 0;
         for (at, group) in groups_of(split, self.shuffle.side().partitions).enumerate() {
             task.check_cancelled();
             lists.extend(fetched.iter_mut().map(|of_map| std::mem::take(&mut of_map[at])));
@@ -116,11 +117,12 @@ where
             if its_turn || records > 0 {
                 state.account();
             }
+            timers += state.timers() as u64;
             drop(state);
             self.shuffle.side().lists.keep(group, lists.drain(..));
         }
         self.shuffle.side().lists.account(|| store.reserve());
-        changes.add((split, out.changes));
+        changes.add((split, out.changes, timers));
         self.computed.note(split);
         Box::new(Iterated::new(out.rows.into_iter(), task))
     }

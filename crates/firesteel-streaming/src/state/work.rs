@@ -66,25 +66,29 @@ impl<U> Output<U> {
     }
 }
 
-/// The changes of a batch by partition: a partition that is computed again counts once.
+/// The changes of a batch by partition, and how many timers are set after it: a partition that is computed again counts
+/// once.
 #[derive(Debug, Default)]
-pub(crate) struct ChangesOf(BTreeMap<usize, Changes>);
+pub(crate) struct ChangesOf(BTreeMap<usize, (Changes, u64)>);
 
 impl ChangesOf {
-    pub(crate) fn total(&self) -> Changes {
-        let mut total = Changes::default();
-        self.0.values().for_each(|changes| total += *changes);
+    pub(crate) fn total(&self) -> (Changes, u64) {
+        let mut total = (Changes::default(), 0);
+        for (changes, timers) in self.0.values() {
+            total.0 += *changes;
+            total.1 += timers;
+        }
         total
     }
 }
 
 impl Accumulate for ChangesOf {
-    type Item = (usize, Changes);
+    type Item = (usize, Changes, u64);
     fn zero() -> Self {
         Self::default()
     }
-    fn add(&mut self, (partition, changes): Self::Item) {
-        self.0.insert(partition, changes);
+    fn add(&mut self, (partition, changes, timers): Self::Item) {
+        self.0.insert(partition, (changes, timers));
     }
     fn merge(&mut self, _: usize, other: Self) {
         self.0.extend(other.0);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Blocks, Operator, Step, TaskContext};
+use firesteel_core::{Accumulator, Blocks, Operator, Step, TaskContext, Upstream};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::What;
@@ -71,10 +71,11 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         E: fmt::Display + 'static,
         F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
-        let (count, samples) = (self.plan.counter(What::Malformed), self.plan.samples());
-        let refusals = Refusals { count, samples, errors: errors.clone() };
+        let (count, samples) = (Accumulator::new(), self.plan.samples());
+        let refusals = Refusals { count: count.clone(), samples, errors: errors.clone() };
         let step = TryMapStep { f, refusals, kind: PhantomData::<fn(S, T, E)> };
         let stream: Stream<U, S> = self.step(operator, false, Arc::new(step));
+        stream.plan.count(stream.node, What::Malformed, count);
         if let Some(errors) = errors {
             stream.plan.feed(errors.node(), stream.node);
         }
@@ -141,7 +142,7 @@ where
 {
     fn open<'a>(
         &'a self,
-        parent: Box<dyn Blocks<S::Record<T>> + 'a>,
+        parent: Upstream<'a, S::Record<T>>,
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<S::Record<U>> + 'a> {
@@ -166,7 +167,7 @@ where
 /// The records of a partition, block by block.
 struct TryMapped<'a, R, F> {
     made: F,
-    parent: Box<dyn Blocks<R> + 'a>,
+    parent: Upstream<'a, R>,
     operator: &'a Operator,
     task: &'a TaskContext,
     input: Vec<R>,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::{Blocks, Operator, Step, TaskContext};
+use firesteel_core::{Blocks, Operator, Step, TaskContext, Upstream};
 use firesteel_state::Setting;
 use firesteel_window::{Timestamp, WatermarkStrategy};
 
@@ -58,7 +58,7 @@ where
 {
     fn open<'a>(
         &'a self,
-        parent: Box<dyn Blocks<T> + 'a>,
+        parent: Upstream<'a, T>,
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<(Timestamp, T)> + 'a> {
@@ -70,7 +70,7 @@ where
 /// The records of a partition, block by block. Those of a block are of one split.
 struct TimedBlocks<'a, T, F> {
     at: &'a F,
-    parent: Box<dyn Blocks<T> + 'a>,
+    parent: Upstream<'a, T>,
     operator: &'a Operator,
     watch: Watch<'a>,
     input: Vec<T>,

@@ -142,7 +142,7 @@ where
     {
         let Self { stream: Stream { plan, node: parent, rule }, windows, operator, late } = self;
         let trackers = plan.trackers(parent);
-        let (late_count, fired) = (plan.counter(What::Late), plan.fired());
+        let (late_count, fired) = (Accumulator::new(), plan.fired());
         let state = WindowState::<K, A::Acc>::new(operator.kind());
         let node = plan.change(|parts| {
             parts.states.push((Arc::clone(&state) as Arc<dyn StateCell>, Accumulator::new()));
@@ -155,6 +155,7 @@ where
             parts.faults.extend(refused.map(|source| (node, Fault::Window(source))));
             node
         });
+        plan.count(node, What::Late, late_count.clone());
         let late_output = late.map(|(output, side)| {
             plan.feed(side, node);
             output

@@ -169,8 +169,6 @@ pub struct FaultyReader<R> {
 impl<R: SourceReader> SourceReader for FaultyReader<R> {
     type Item = R::Item;
 
-    const POSITIONS_ARE_RECORDS: bool = R::POSITIONS_ARE_RECORDS;
-
     fn next_record(&mut self) -> Result<Option<R::Item>> {
         self.faults.planned.strike(&At::Record(self.next))?;
         let record = self.reader.next_record()?;

@@ -35,7 +35,7 @@ mod source;
 mod storage;
 mod task;
 
-pub use accumulator::{Accumulate, Accumulator, Listed, Max, Min};
+pub use accumulator::Accumulator;
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
 pub use block::{Blocks, FilterStep, FlatMapStep, Iterated, MapStep, Open, Step, block_len};
 pub use broadcast::Broadcast;

@@ -10,11 +10,12 @@ mod node;
 mod order;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Operator};
-use firesteel_state::Setting;
-use firesteel_window::WindowError;
+use firesteel_state::{Changes, Setting};
+use firesteel_window::{Window, WindowError};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
@@ -46,9 +47,9 @@ pub(crate) struct Parts {
     pub(crate) counters: Vec<Counted>,
     /// Some of the records that operators refuse.
     pub(crate) samples: Vec<Arc<Samples>>,
-    pub(crate) fired: Vec<Accumulator<FiredWindows>>,
+    pub(crate) fired: Vec<Accumulator<BTreeSet<Window>, FiredWindows>>,
     /// The operators' states, with what takes note of their changes.
-    pub(crate) states: Vec<(Arc<dyn StateCell>, Accumulator<ChangesOf>)>,
+    pub(crate) states: Vec<(Arc<dyn StateCell>, Accumulator<(usize, Changes), ChangesOf>)>,
     /// What must hold before the job starts and does not, found while the program was built.
     pub(crate) faults: Vec<(NodeId, Fault)>,
 }
@@ -132,7 +133,7 @@ impl Plan {
     }
 
     pub(crate) fn counter(&self, what: What) -> Accumulator<u64> {
-        let count = Accumulator::new();
+        let count = Accumulator::default();
         self.change(|parts| parts.counters.push(Counted { what, count: count.clone() }));
         count
     }
@@ -145,8 +146,8 @@ impl Plan {
     }
 
     /// What notes the windows that one operator fires.
-    pub(crate) fn fired(&self) -> Accumulator<FiredWindows> {
-        let fired = Accumulator::new();
+    pub(crate) fn fired(&self) -> Accumulator<BTreeSet<Window>, FiredWindows> {
+        let fired = Accumulator::default();
         self.change(|parts| parts.fired.push(fired.clone()));
         fired
     }

@@ -24,7 +24,7 @@ fn a_straggler_is_overtaken() {
         .build()
         .unwrap();
     let context = scheduler.context(Default::default());
-    let (gate, counted) = (Gate::default(), Accumulator::<u64>::new());
+    let (gate, counted) = (Gate::default(), Accumulator::<u64>::default());
     let (inner, count) = (gate.clone(), counted.clone());
     let job = on_thread(move || {
         let rdd = context.parallelize_into(4, 0..4u32);
@@ -47,10 +47,10 @@ fn a_straggler_is_overtaken() {
     assert_eq!(metrics.totals().speculative_attempts, 0, "no time has passed");
     clock.advance(Duration::from_secs(1));
     assert_eq!(join(job).unwrap(), [1, 0, 0, 0]);
-    assert_eq!(counted.get(), 4);
+    assert_eq!(counted.value(), 4);
     gate.open();
     recorder.wait_for(|event| matches!(event, Event::TaskEnded(task) if task.outcome == Outcome::Superseded));
-    assert_eq!(counted.get(), 4, "the attempt that was overtaken leaves nothing");
+    assert_eq!(counted.value(), 4, "the attempt that was overtaken leaves nothing");
     let totals = metrics.totals();
     assert_eq!((totals.speculative_attempts, totals.tasks, totals.failed_attempts), (1, 4, 0));
 }
@@ -62,7 +62,7 @@ fn the_straggler_may_still_win() {
     let scheduler = builder.clock(clock.clone()).listener(recorder.clone()).build().unwrap();
     let context = scheduler.context(Default::default());
     let (first, second) = (Gate::default(), Gate::default());
-    let (gates, counted) = ([first.clone(), second.clone()], Accumulator::<u64>::new());
+    let (gates, counted) = ([first.clone(), second.clone()], Accumulator::<u64>::default());
     let count = counted.clone();
     let job = on_thread(move || {
         let rdd = context.parallelize_into(4, 0..4u32);
@@ -85,7 +85,7 @@ fn the_straggler_may_still_win() {
     assert_eq!(join(job).unwrap(), [0, 0, 0, 0]);
     second.open();
     recorder.wait_for(|event| matches!(event, Event::TaskEnded(task) if task.outcome == Outcome::Superseded));
-    assert_eq!(counted.get(), 4, "a second success does not count");
+    assert_eq!(counted.value(), 4, "a second success does not count");
 }
 
 #[test]

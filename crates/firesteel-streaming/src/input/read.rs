@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Source, SourceReader};
-use firesteel_core::{
-    Accumulate, Accumulator, Blocks, Dependency, Lineage, Node, Operator, Rdd, TaskContext, block_len,
-};
+use firesteel_core::{Accumulator, Blocks, Dependency, Lineage, Node, Operator, Rdd, TaskContext, block_len};
+use firesteel_window::Aggregator;
 
 use crate::batch::Batch;
 use crate::input::Reading;
@@ -32,12 +31,12 @@ impl Planned {
 #[derive(Clone)]
 pub(crate) struct Ranges {
     pub(crate) planned: Arc<[Planned]>,
-    pub(crate) ends: Accumulator<Ends>,
+    pub(crate) ends: Accumulator<(usize, End), Ends>,
 }
 
 impl Ranges {
     pub(crate) fn new(planned: Vec<Planned>) -> Self {
-        Self { planned: planned.into(), ends: Accumulator::new() }
+        Self { planned: planned.into(), ends: Accumulator::new(Ends) }
     }
 
     /// The ranges whose end only reading can tell, and which have not been read as far as they go.
@@ -46,7 +45,7 @@ impl Ranges {
             return Vec::new();
         }
         let unfinished = |index: &usize| {
-            let is_whole = self.ends.read(|ends| ends.of(*index)).is_some_and(|end| end.whole);
+            let is_whole = self.ends.read(|ends| ends.get(index).copied()).is_some_and(|end| end.whole);
             !self.planned[*index].is_exact() && !is_whole
         };
         (0..self.planned.len()).filter(unfinished).collect()
@@ -70,28 +69,27 @@ pub(crate) struct End {
 }
 
 /// The ends of a batch's ranges by number. The first successful read of a range decides where it ends.
-#[derive(Debug, Clone)]
-pub(crate) struct Ends(BTreeMap<usize, End>);
+#[derive(Debug)]
+pub(crate) struct Ends;
 
-impl Ends {
-    pub(crate) fn of(&self, range: usize) -> Option<End> {
-        self.0.get(&range).copied()
-    }
-}
+impl Aggregator<(usize, End)> for Ends {
+    type Acc = BTreeMap<usize, End>;
+    type Out = BTreeMap<usize, End>;
 
-impl Accumulate for Ends {
-    type Item = (usize, End);
-    fn zero() -> Self {
-        Self(BTreeMap::new())
+    fn create(&self) -> Self::Acc {
+        BTreeMap::new()
     }
-    fn add(&mut self, (range, end): Self::Item) {
-        match self.0.get(&range) {
+    fn add(&self, ends: &mut Self::Acc, (range, end): (usize, End)) {
+        match ends.get(&range) {
             Some(known) if known.whole || !end.whole => {}
-            _ => drop(self.0.insert(range, end)),
+            _ => drop(ends.insert(range, end)),
         }
     }
-    fn merge(&mut self, _: usize, other: Self) {
-        other.0.into_iter().for_each(|end| self.add(end));
+    fn merge(&self, ends: &mut Self::Acc, other: Self::Acc) {
+        other.into_iter().for_each(|end| self.add(ends, end));
+    }
+    fn finish(&self, ends: &Self::Acc) -> Self::Out {
+        ends.clone()
     }
 }
 
@@ -161,7 +159,7 @@ impl<S: Source> SourceRdd<S> {
         let ends = &self.ranges.ends;
         // A repetition reads exactly what was read the first time.
         if !planned.is_exact()
-            && let Some(end) = ends.read(|ends| ends.of(split)).filter(|end| end.whole)
+            && let Some(end) = ends.read(|ends| ends.get(&split).copied()).filter(|end| end.whole)
         {
             range = ReadRange::exact(range.split, range.from, end.position);
         }
@@ -203,7 +201,7 @@ struct SourceIter<'a, R: SourceReader> {
     reader: R,
     place: Place<'a>,
     split: usize,
-    ends: &'a Accumulator<Ends>,
+    ends: &'a Accumulator<(usize, End), Ends>,
     task: &'a TaskContext,
     from: u64,
     records: u64,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firesteel_connect::Epoch;
 use firesteel_core::{Accumulator, Clock};
+use firesteel_state::Changes;
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
@@ -93,7 +94,7 @@ impl JobRun {
             },
             watermark,
             states,
-            windows: self.parts.fired.iter().map(|fired| fired.take().len()).sum(),
+            windows: self.parts.fired.iter().map(|fired| fired.take()).sum(),
             late: counted(&self.parts.counters, What::Late),
             malformed: counted(&self.parts.counters, What::Malformed),
             malformed_sample: self.parts.samples.iter().flat_map(|samples| samples.take()).take(KEPT).collect(),
@@ -128,8 +129,11 @@ impl JobRun {
 }
 
 /// Counts what the batch has changed in the state of one operator.
-pub(super) fn state_progress(cell: &dyn StateCell, changes: &Accumulator<ChangesOf>) -> Option<StateProgress> {
-    let changes = changes.take().total();
+pub(super) fn state_progress(
+    cell: &dyn StateCell,
+    changes: &Accumulator<(usize, Changes), ChangesOf>,
+) -> Option<StateProgress> {
+    let changes = changes.take();
     cell.count(changes);
     Some(StateProgress {
         operator: cell.reported_as()?,

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use firesteel_core::{Accumulate, Key, TaskContext};
+use firesteel_core::{Key, TaskContext};
 use firesteel_state::{Changes, GroupState, Times};
-use firesteel_window::Timestamp;
+use firesteel_window::{Aggregator, Timestamp};
 
 /// The times of a batch, as an operator with state sees them.
 #[derive(Debug, Clone, Copy)]
@@ -68,26 +68,25 @@ impl<U> Output<U> {
 
 /// The changes of a batch by partition: a partition that is computed again counts once.
 #[derive(Debug, Default)]
-pub(crate) struct ChangesOf(BTreeMap<usize, Changes>);
+pub(crate) struct ChangesOf;
 
-impl ChangesOf {
-    pub(crate) fn total(&self) -> Changes {
+impl Aggregator<(usize, Changes)> for ChangesOf {
+    type Acc = BTreeMap<usize, Changes>;
+    type Out = Changes;
+
+    fn create(&self) -> Self::Acc {
+        BTreeMap::new()
+    }
+    fn add(&self, all: &mut Self::Acc, (partition, changes): (usize, Changes)) {
+        all.insert(partition, changes);
+    }
+    fn merge(&self, all: &mut Self::Acc, other: Self::Acc) {
+        all.extend(other);
+    }
+    fn finish(&self, all: &Self::Acc) -> Changes {
         let mut total = Changes::default();
-        self.0.values().for_each(|changes| total += *changes);
+        all.values().for_each(|changes| total += *changes);
         total
-    }
-}
-
-impl Accumulate for ChangesOf {
-    type Item = (usize, Changes);
-    fn zero() -> Self {
-        Self::default()
-    }
-    fn add(&mut self, (partition, changes): Self::Item) {
-        self.0.insert(partition, changes);
-    }
-    fn merge(&mut self, _: usize, other: Self) {
-        self.0.extend(other.0);
     }
 }
 

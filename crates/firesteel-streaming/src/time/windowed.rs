@@ -145,7 +145,7 @@ where
         let (late_count, fired) = (plan.counter(What::Late), plan.fired());
         let state = WindowState::<K, A::Acc>::new(operator.kind());
         let node = plan.change(|parts| {
-            parts.states.push((Arc::clone(&state) as Arc<dyn StateCell>, Accumulator::new()));
+            parts.states.push((Arc::clone(&state) as Arc<dyn StateCell>, Accumulator::default()));
             let role = Role::State(parts.states.len() - 1);
             let refused = windows.validate().err();
             // What is stored is windows: others would lie beside them.

@@ -2,13 +2,12 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_connect_memory::{Collector, MemorySource};
 use firesteel_core::{ManualClock, OnPanic};
 use firesteel_streaming::{BatchLimits, BatchProgress, StreamingContext, Summary, Trigger};
 use firesteel_testkit::{JobEvent, JobLog, TestJob};
-use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
+use firesteel_window::{Timestamp, Tumbling, Watermark, millis, seconds};
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 
@@ -87,7 +86,7 @@ fn a_listener_hears_of_the_start_then_of_each_batch_then_of_the_end() {
     let job = builder.listener(second.clone()).build().unwrap();
     job.read(MemorySource::new(vec![1, 2, 3]))
         .named("numbers")
-        .inspect(move |_| ticking.advance(Duration::from_millis(250)))
+        .inspect(move |_| ticking.advance(millis(250)))
         .write(results);
     job.run(Trigger::AvailableNow).unwrap();
     let events = log.events();

@@ -2,7 +2,7 @@
 
 use firesteel_core::{Actions, JobOptions, ManualClock, PairOps, RddOps};
 use firesteel_scheduler::{Adaptive, Event, JobMetrics, Listener, Outcome, Queued, Scheduler};
-use firesteel_window::Sum;
+use firesteel_window::{Sum, Timestamp, millis};
 
 use crate::common::{Gate, Habit, Odd, Recorder, context};
 
@@ -94,12 +94,12 @@ fn stages_that_run_again_say_so() {
 #[test]
 fn events_carry_what_a_person_wants_to_know() {
     let recorder = Recorder::default();
-    let clock = ManualClock::starting_at(std::time::Duration::from_secs(5));
+    let clock = ManualClock::starting_at(Timestamp::from_secs(5));
     let builder = Scheduler::builder().deterministic(0).max_attempts(1).clock(clock.clone()).listener(recorder.clone());
     let options = JobOptions { name: Some("daily".into()), group: Some("reports".into()), ..JobOptions::default() };
     let context = context(builder).with_options(options);
     let rdd = Odd::new(context.from_partitions(vec![vec![1u32], vec![2, 3]]), Habit::Placed).map(move |n| {
-        clock.advance(std::time::Duration::from_millis(2));
+        clock.advance(millis(2));
         assert!(n < 3, "three is too many");
         n
     });

@@ -9,7 +9,7 @@ fn contexts() -> Vec<Context> {
     [
         two(),
         two().adaptive(Adaptive::off()),
-        two().adaptive(Adaptive::default().patience(std::time::Duration::ZERO)),
+        two().adaptive(Adaptive::default().patience(firesteel_window::Duration::ZERO)),
         Scheduler::builder().threads(5).adaptive(Adaptive::off()),
         Scheduler::builder().deterministic(0),
         Scheduler::builder().deterministic(7),

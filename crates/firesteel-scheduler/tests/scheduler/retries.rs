@@ -3,11 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use firesteel_core::{Accumulator, Actions, Clock, Error, PairOps, RddOps};
 use firesteel_scheduler::{Adaptive, JobMetrics, Scheduler};
-use firesteel_window::{Fold, Sum};
+use firesteel_window::{Duration, Fold, Sum, Timestamp};
 
 use crate::common::context;
 
@@ -127,8 +126,8 @@ impl Clock for Fragile {
         assert!(!BROKEN.replace(false), "the clock is broken");
         Duration::ZERO
     }
-    fn wall(&self) -> Duration {
-        Duration::ZERO
+    fn wall(&self) -> Timestamp {
+        Timestamp::EPOCH
     }
 }
 

@@ -1,14 +1,13 @@
 //! Stragglers get a second attempt; the first to succeed counts.
 
-use std::time::Duration;
-
 use firesteel_core::{Accumulator, ManualClock, Rdd};
 use firesteel_scheduler::{Adaptive, Event, JobMetrics, Outcome, Scheduler, Speculation};
+use firesteel_window::Duration;
 
 use crate::common::{Gate, Habit, Odd, Recorder, join, on_thread};
 
 fn eager() -> Speculation {
-    Speculation::default().interval(Duration::from_millis(1))
+    Speculation::default().interval(Duration::millis(1))
 }
 
 #[test]
@@ -45,7 +44,7 @@ fn a_straggler_is_overtaken() {
     let succeeded = |event: &Event| matches!(event, Event::TaskEnded(task) if matches!(task.outcome, Outcome::Succeeded { .. }) && task.task.partition == 3);
     recorder.wait_for(succeeded);
     assert_eq!(metrics.totals().speculative_attempts, 0, "no time has passed");
-    clock.advance(Duration::from_secs(1));
+    clock.advance(Duration::secs(1));
     assert_eq!(join(job).unwrap(), [1, 0, 0, 0]);
     assert_eq!(counted.value(), 4);
     gate.open();
@@ -78,7 +77,7 @@ fn the_straggler_may_still_win() {
     first.wait_for(1);
     // Time goes on until the second attempt is there: the other tasks may not have ended when it first moves.
     while second.visitors() == 0 {
-        clock.advance(Duration::from_secs(1));
+        clock.advance(Duration::secs(1));
         std::thread::yield_now();
     }
     first.open();
@@ -109,7 +108,7 @@ fn a_failed_attempt_leaves_the_other_one_running() {
     });
     first.wait_for(1);
     while second.visitors() == 0 {
-        clock.advance(Duration::from_secs(1));
+        clock.advance(Duration::secs(1));
         std::thread::yield_now();
     }
     first.open();
@@ -153,7 +152,7 @@ fn a_stage_with_state_never_runs_twice_at_once() {
     let second = run(None, plain.clone());
     plain.wait_for(1);
     while metrics.totals().speculative_attempts == 0 {
-        clock.advance(Duration::from_secs(1));
+        clock.advance(Duration::secs(1));
         std::thread::yield_now();
     }
     assert_eq!(join(second).unwrap(), [1, 0, 0, 0]);

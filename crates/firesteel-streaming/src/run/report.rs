@@ -5,7 +5,7 @@ use std::sync::Arc;
 use firesteel_connect::Epoch;
 use firesteel_core::{Accumulator, Clock};
 use firesteel_state::Changes;
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 
 use crate::batch::Batch;
 use crate::plan::{Counted, What};
@@ -66,7 +66,7 @@ impl JobRun {
         &mut self,
         batch: &Batch,
         done: Processed,
-        [begun, admitted, processed, committed]: [std::time::Duration; 4],
+        [begun, admitted, processed, committed]: [Duration; 4],
     ) -> BatchProgress {
         let Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters } = done;
         let outputs = written.iter().zip(&self.names);

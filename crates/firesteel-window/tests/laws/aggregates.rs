@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use firesteel_window::{Aggregator, Count, Duration, Fold, Max, Mean, Min, Reduce, Sum};
+use firesteel_window::{Aggregator, Combine, Count, Duration, Fold, List, Max, Mean, Min, Reduce, Sum};
 use proptest::prelude::*;
 use proptest::sample::Index;
 

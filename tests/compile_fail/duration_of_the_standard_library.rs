@@ -1,5 +1,5 @@
 //! Settings take spans of this project's type, and another one is easily made that.
-//! expect: firesteel_window::Duration` and `std::time::Duration` have similar names
+//! expect: firesteel::prelude::Duration` have similar names
 //! expect: help: call `Into::into` on this expression to convert
 
 use std::time;

@@ -46,16 +46,16 @@ fn main() -> firesteel::Result<()> {
 fn analyse(options: Options) -> firesteel::Result<()> {
     let context = firesteel::scheduler::local(0)?;
 
-    let malformed = Accumulator::<u64>::new();
+    let malformed = Accumulator::new(Count);
     let refused = malformed.clone();
     let clicks = context
         .read(TextFiles::all(options.paths))?
-        .flat_map(move |line| line.parse::<Click>().inspect_err(|_| refused.add(1)).ok())
+        .flat_map(move |line| line.parse::<Click>().inspect_err(|_| refused.add(())).ok())
         .cache();
     let totals = Totals {
         clicks: clicks.count()?,
         clients: clicks.clone().map(|click| click.client).distinct().count()?,
-        malformed: malformed.get(),
+        malformed: malformed.value(),
     };
 
     let pages = clicks

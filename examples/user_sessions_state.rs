@@ -142,11 +142,11 @@ impl LogClock {
 }
 
 impl Clock for LogClock {
-    fn monotonic(&self) -> std::time::Duration {
+    fn monotonic(&self) -> Duration {
         self.machine.monotonic()
     }
 
-    fn wall(&self) -> std::time::Duration {
-        std::time::Duration::from_micros(self.latest.load(Ordering::Relaxed).try_into().unwrap_or(0))
+    fn wall(&self) -> Timestamp {
+        Timestamp::from_micros(self.latest.load(Ordering::Relaxed))
     }
 }

@@ -45,13 +45,14 @@ const ENGINE: Uses = Uses::Only(&[
 const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-window", Uses::Only(&[])),
     ("firesteel-disk", Uses::Only(&[])),
-    ("firesteel-core", Uses::Only(&[])),
+    // For its aggregators and spans of time: folds of RDDs, of windows and of streams are one family.
+    ("firesteel-core", Uses::Only(&["firesteel-window"])),
     ("firesteel-connect", Uses::Only(&["firesteel-window"])),
     ("firesteel-connect-file", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
-    ("firesteel-scheduler", Uses::Only(&["firesteel-core"])),
+    ("firesteel-scheduler", Uses::Only(&["firesteel-core", "firesteel-window"])),
     ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-window"])),
     ("firesteel-state-object-store", Uses::Only(&["firesteel-state"])),
     ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),
@@ -201,7 +202,7 @@ mod tests {
     fn every_edge_that_points_the_wrong_way_is_named() {
         for (from, kind, to) in [
             ("firesteel-core", Kind::Normal, "firesteel-streaming"),
-            ("firesteel-core", Kind::Normal, "firesteel-window"),
+            ("firesteel-core", Kind::Normal, "firesteel-connect"),
             ("firesteel-scheduler", Kind::Normal, "firesteel-connect"),
             ("firesteel-connect-file", Kind::Normal, "firesteel-core"),
             ("firesteel-connect-file", Kind::Normal, "firesteel-connect-socket"),

@@ -17,7 +17,7 @@ fn handles_are_shared_between_threads() {
     shared::<StreamingContext>();
     shared::<Stopper>();
     shared::<RunningJob>();
-    shared::<Accumulator<u64>>();
+    shared::<Accumulator>();
     shared::<SideOutput<String>>();
     shared::<Collector<String>>();
     shared::<KeyedStore<String>>();

@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::io;
 use std::pin::pin;
-use std::time::Duration;
 
 use firesteel_connect::{Class, ConnectError, InvalidUtf8, Receiver, Result, Store};
+use firesteel_window::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::lines::{BadLine, Splitter};
 
 /// How often a wait looks whether the job is to stop.
-const STOP_CHECK: Duration = Duration::from_millis(20);
+const STOP_CHECK: Duration = Duration::millis(20);
 /// Bytes that are read at once.
 const CHUNK: usize = 64 << 10;
 
@@ -27,9 +27,9 @@ const CHUNK: usize = 64 << 10;
 /// ```
 /// use firesteel_connect::Receiver;
 /// use firesteel_connect_socket::SocketText;
-/// use std::time::Duration;
+/// use firesteel_window::seconds;
 ///
-/// let lines = SocketText::connect("localhost:9999").end_on_close().connect_within(Duration::from_secs(2));
+/// let lines = SocketText::connect("localhost:9999").end_on_close().connect_within(seconds(2));
 /// assert_eq!(lines.describe(), "lines from localhost:9999");
 /// ```
 #[derive(Debug, Clone)]
@@ -47,7 +47,7 @@ impl SocketText {
         Self {
             address: address.into(),
             end_on_close: false,
-            connect_within: Duration::from_secs(10),
+            connect_within: Duration::secs(10),
             longest: 16 << 20,
             invalid_utf8: InvalidUtf8::default(),
         }
@@ -109,7 +109,7 @@ impl SocketText {
 
     /// A connection, or `None` when the job is to stop.
     async fn open(&self, store: &Store<String>) -> Result<Option<TcpStream>> {
-        let connecting = timeout(self.connect_within, TcpStream::connect(&self.address));
+        let connecting = timeout(self.connect_within.to_std(), TcpStream::connect(&self.address));
         match unless_stopped(store, connecting).await {
             None => Ok(None),
             Some(Ok(Ok(stream))) => Ok(Some(stream)),
@@ -119,7 +119,7 @@ impl SocketText {
                 reason: format!("`{}` is not of the form host:port ({error})", self.address),
             }),
             Some(Ok(Err(error))) => Err(self.unreachable(error)),
-            Some(Err(_)) => Err(self.unreachable(format!("no connection within {:?}", self.connect_within))),
+            Some(Err(_)) => Err(self.unreachable(format!("no connection within {}", self.connect_within))),
         }
     }
 
@@ -144,7 +144,7 @@ impl SocketText {
 async fn unless_stopped<F: Future>(store: &Store<String>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     while !store.is_stopped() {
-        if let Ok(output) = timeout(STOP_CHECK, future.as_mut()).await {
+        if let Ok(output) = timeout(STOP_CHECK.to_std(), future.as_mut()).await {
             return Some(output);
         }
     }

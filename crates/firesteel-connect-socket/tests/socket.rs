@@ -11,7 +11,7 @@ use firesteel_connect::{
     Buffered, Class, ConnectError, InvalidUtf8, ReadRange, Result, Source, SourceReader, SplitId, Wake, conformance,
 };
 use firesteel_connect_socket::SocketText;
-use firesteel_window::Timestamp;
+use firesteel_window::{Timestamp, millis};
 
 /// A server that sends one text to each peer in turn, and closes the connection and in the end the port.
 fn serve(texts: Vec<Vec<u8>>) -> SocketAddr {
@@ -87,7 +87,7 @@ fn a_peer_that_closes_is_connected_to_again() {
     let address = serve(vec![b"one\ntwo\n".to_vec(), vec![], b"three\n".to_vec()]).to_string();
     let (told, retries) = mpsc::channel();
     let source = Buffered::new(SocketText::connect(address))
-        .pauses(Duration::from_millis(1), Duration::from_millis(1))
+        .pauses(millis(1), millis(1))
         .on_retry(move |error, _| _ = told.send(error.to_string()));
     let (lines, ended) = collect_some(source, 3);
     assert_eq!(lines, ["one", "two", "three"]);
@@ -101,7 +101,7 @@ fn a_peer_that_is_not_there_is_named_and_tried_again() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (told, retries) = mpsc::channel();
     let source = Buffered::new(SocketText::connect(nobody.to_string()))
-        .pauses(Duration::from_millis(1), Duration::from_millis(1))
+        .pauses(millis(1), millis(1))
         .on_retry(move |error, _| _ = told.send((error.class(), error.to_string())));
     source.start(Wake::silent()).unwrap();
     for _ in 0..3 {

@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use firesteel_connect::{Class, ConnectError, Result, Stopped, StoreBuffer, Wake};
+use firesteel_window::Duration;
 use serde::Serialize;
 
 use crate::codec;
@@ -267,7 +267,7 @@ impl<T> Shared<T> {
     /// point in one since everything is to end.
     pub(crate) fn pause(&self, at_most: Duration) -> bool {
         let wait = |state: &mut State| !state.stopped && !state.closing && !state.front_is_superfluous();
-        let waited = self.work.wait_timeout_while(self.lock(), at_most, wait);
+        let waited = self.work.wait_timeout_while(self.lock(), at_most.to_std(), wait);
         let state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.stopped || state.closing
     }
@@ -312,7 +312,8 @@ impl<T> Shared<T> {
     #[cfg(test)]
     pub(crate) fn until_taken(&self, position: u64) {
         let wait = |state: &mut State| state.taken < position;
-        let (state, waited) = self.work.wait_timeout_while(self.lock(), Duration::from_secs(10), wait).unwrap();
+        let (state, waited) =
+            self.work.wait_timeout_while(self.lock(), std::time::Duration::from_secs(10), wait).unwrap();
         drop(state);
         assert!(!waited.timed_out(), "the records before {position} never came");
     }
@@ -442,7 +443,7 @@ impl<T: Serialize + Send> StoreBuffer<T> for Shared<T> {
     }
 
     fn wait_stopped(&self, at_most: Duration) -> bool {
-        let waited = self.life.wait_timeout_while(self.lock(), at_most, |state| !state.stopped);
+        let waited = self.life.wait_timeout_while(self.lock(), at_most.to_std(), |state| !state.stopped);
         waited.unwrap_or_else(PoisonError::into_inner).0.stopped
     }
 }

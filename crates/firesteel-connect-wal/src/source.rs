@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use firesteel_connect::{
     Class, ConnectError, Discovery, PositionUnit, ReadRange, Receiver, ReceiverThread, Replay, Result, Source, Split,
     SplitId, Store, Wake,
 };
 use firesteel_disk::{Disk, Lock, OsDisk};
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,12 +27,11 @@ use crate::writer::{self, Patience};
 /// ```
 /// use firesteel_connect_socket::SocketText;
 /// use firesteel_connect_wal::WriteAheadLog;
-/// use std::time::Duration;
 ///
 /// let lines = WriteAheadLog::new("wal", SocketText::connect("localhost:9999"))
 ///     .segment_bytes(16 << 20)
 ///     .capacity(8 << 30)
-///     .on_retry(|error, pause| eprintln!("{error}; again in {pause:?}"));
+///     .on_retry(|error, pause| eprintln!("{error}; again in {pause}"));
 /// ```
 ///
 /// A receiver that pushes record by record from one thread pays a sync for each: let it push what is there at once, or

@@ -9,7 +9,7 @@ use std::time::Duration;
 use firesteel_connect::{Class, ReadRange, Receiver, Result, Source, SourceReader, SplitId, Store, Wake};
 use firesteel_disk::Disk;
 use firesteel_disk::crashing::{CrashingDisk, Loss};
-use firesteel_window::Timestamp;
+use firesteel_window::{Timestamp, millis, seconds};
 
 use crate::WriteAheadLog;
 
@@ -29,7 +29,7 @@ impl Receiver for Remote {
     fn receive(&mut self, store: &Store<u64>) -> Result<()> {
         if let Some(sender) = self.0.take() {
             sender.send(store.clone()).unwrap();
-            while !store.wait_stopped(PATIENCE) {}
+            while !store.wait_stopped(PATIENCE.into()) {}
         }
         Ok(())
     }
@@ -44,10 +44,8 @@ fn split() -> SplitId {
 /// A log that is not started yet, and where its store will come.
 fn log_on(disk: Arc<dyn Disk>) -> (Log, mpsc::Receiver<Store<u64>>) {
     let (sender, stores) = mpsc::channel();
-    let log = WriteAheadLog::new(FOLDER, Remote(Some(sender)))
-        .segment_bytes(200)
-        .pauses(Duration::from_millis(1), Duration::from_millis(1))
-        .on_disk(disk);
+    let log =
+        WriteAheadLog::new(FOLDER, Remote(Some(sender))).segment_bytes(200).pauses(millis(1), millis(1)).on_disk(disk);
     (log, stores)
 }
 
@@ -243,7 +241,7 @@ fn a_stop_does_not_wait_for_room() {
     let disk = CrashingDisk::default();
     let (told, retries) = mpsc::channel();
     let (log, stores) = log_on(disk.shared());
-    let log = log.pauses(PATIENCE * 6, PATIENCE * 6).on_retry(move |_, _| _ = told.send(()));
+    let log = log.pauses(seconds(60), seconds(60)).on_retry(move |_, _| _ = told.send(()));
     log.start(Wake::silent()).unwrap();
     let store = stores.recv_timeout(PATIENCE).unwrap();
     disk.set_full(true);

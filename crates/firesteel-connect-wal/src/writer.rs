@@ -1,8 +1,7 @@
 //! The thread that writes: one group after the other, each synced before its receivers hear of it.
 
-use std::time::Duration;
-
 use firesteel_connect::{Class, ConnectError};
+use firesteel_window::Duration;
 
 use crate::files::Files;
 use crate::shared::{Group, Shared};

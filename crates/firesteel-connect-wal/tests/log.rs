@@ -15,7 +15,7 @@ use firesteel_connect::{
 };
 use firesteel_connect_socket::SocketText;
 use firesteel_connect_wal::WriteAheadLog;
-use firesteel_window::Timestamp;
+use firesteel_window::{Timestamp, millis, seconds};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -121,7 +121,7 @@ fn the_end_of_the_job_does_not_wait_for_a_receiver_that_waits() {
     let (report, stopped) = mpsc::channel();
     let waiting = call(move |store: &Store<u32>| {
         store.push(1).unwrap();
-        report.send(store.wait_stopped(PATIENCE * 6)).unwrap();
+        report.send(store.wait_stopped(seconds(60))).unwrap();
         Ok(())
     });
     let log = WriteAheadLog::new(folder.path(), waiting);
@@ -228,7 +228,7 @@ fn a_folder_that_cannot_be_used_and_settings_without_sense_are_refused_at_the_st
         assert!(error.to_string().contains("file"), "{error}");
     }
     let log = || WriteAheadLog::new(folder.path().join("wal"), sending(vec![1]));
-    for log in [log().capacity(0), log().group_bytes(0), log().pauses(Duration::ZERO, PATIENCE)] {
+    for log in [log().capacity(0), log().group_bytes(0), log().pauses(seconds(0), seconds(1))] {
         assert!(matches!(log.start(Wake::silent()), Err(ConnectError::Setting { connector: "WriteAheadLog", .. })));
     }
     assert!(!folder.path().join("wal").exists());
@@ -293,7 +293,7 @@ fn a_receiver_that_fails_is_started_again_or_ends_the_job_behind_what_it_stored(
     });
     let (told, retries) = mpsc::channel();
     let log = WriteAheadLog::new(folder.path(), receiver)
-        .pauses(Duration::from_millis(1), Duration::from_millis(1))
+        .pauses(millis(1), millis(1))
         .on_retry(move |error, _| _ = told.send(error.to_string()));
     let wakes = start(&log);
     while look(&log).available != Some(3) {

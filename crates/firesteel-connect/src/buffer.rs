@@ -1,7 +1,8 @@
 //! The bounded buffer between a receiver's thread and the tasks that read.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+
+use firesteel_window::Duration;
 
 use crate::receiver::StoreBuffer;
 use crate::{BlockReader, Blocks, ConnectError, ReadRange, Result, Stopped, Wake};
@@ -234,7 +235,7 @@ impl<T: Send + Sync> StoreBuffer<T> for Buffer<T> {
     fn wait_stopped(&self, at_most: Duration) -> bool {
         let (state, _) = self
             .life
-            .wait_timeout_while(self.lock(), at_most, |state| !state.stopped)
+            .wait_timeout_while(self.lock(), at_most.to_std(), |state| !state.stopped)
             .unwrap_or_else(PoisonError::into_inner);
         state.stopped
     }

@@ -1,9 +1,8 @@
 //! A receiver made a source.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 
 use crate::buffer::{Buffer, Outcome};
 use crate::{
@@ -27,7 +26,7 @@ pub const DEFAULT_CAPACITY: usize = 65_536;
 ///
 /// ```
 /// use firesteel_connect::{Buffered, ConnectError, Receiver, Store};
-/// use std::time::Duration;
+/// use firesteel_window::{millis, seconds};
 ///
 /// struct Ticks;
 /// impl Receiver for Ticks {
@@ -37,7 +36,7 @@ pub const DEFAULT_CAPACITY: usize = 65_536;
 ///     }
 ///     fn receive(&mut self, store: &Store<u64>) -> Result<(), ConnectError> {
 ///         let mut tick = 0;
-///         while !store.wait_stopped(Duration::from_secs(1)) && store.push(tick).is_ok() {
+///         while !store.wait_stopped(seconds(1)) && store.push(tick).is_ok() {
 ///             tick += 1;
 ///         }
 ///         Ok(())
@@ -46,8 +45,8 @@ pub const DEFAULT_CAPACITY: usize = 65_536;
 ///
 /// let source = Buffered::new(Ticks)
 ///     .capacity(1_000)
-///     .pauses(Duration::from_millis(50), Duration::from_secs(5))
-///     .on_retry(|error, pause| eprintln!("{error}; again in {pause:?}"));
+///     .pauses(millis(50), seconds(5))
+///     .on_retry(|error, pause| eprintln!("{error}; again in {pause}"));
 /// ```
 pub struct Buffered<R: Receiver> {
     thread: ReceiverThread<R>,

@@ -26,6 +26,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use firesteel_window::Duration;
+
 use crate::Result;
 
 /// The engine has told the receiver to stop; what was pushed is not taken any more.
@@ -61,7 +63,7 @@ pub trait StoreBuffer<T>: Send + Sync {
     fn is_stopped(&self) -> bool;
 
     /// See [`Store::wait_stopped`].
-    fn wait_stopped(&self, at_most: std::time::Duration) -> bool;
+    fn wait_stopped(&self, at_most: Duration) -> bool;
 }
 
 impl<T> Store<T> {
@@ -97,7 +99,7 @@ impl<T> Store<T> {
     /// Waits until the receiver is to end, `at_most` so long; tells whether it is. For pauses between attempts to
     /// connect, which then do not delay the end of the job.
     #[must_use]
-    pub fn wait_stopped(&self, at_most: std::time::Duration) -> bool {
+    pub fn wait_stopped(&self, at_most: Duration) -> bool {
         self.buffer.wait_stopped(at_most)
     }
 }

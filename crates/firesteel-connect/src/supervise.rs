@@ -4,7 +4,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+
+use firesteel_window::Duration;
 
 use crate::{Class, ConnectError, Receiver, Result, Store};
 
@@ -20,7 +21,7 @@ type RetryHook = Arc<dyn Fn(&ConnectError, Duration) + Send + Sync>;
 /// ```
 /// use firesteel_connect::{Receiver, ReceiverThread, Result, Store, StoreBuffer, Stopped};
 /// use std::sync::{Arc, Mutex, mpsc};
-/// use std::time::Duration;
+/// use firesteel_window::Duration;
 ///
 /// /// Keeps everything, without a bound.
 /// #[derive(Default)]
@@ -90,8 +91,8 @@ impl<R: Receiver> ReceiverThread<R> {
             thread: Mutex::new(None),
             life: Arc::default(),
             described,
-            pauses: Pauses { first: Duration::from_millis(100), longest: Duration::from_secs(30) },
-            stop_within: Duration::from_secs(5),
+            pauses: Pauses { first: Duration::millis(100), longest: Duration::secs(30) },
+            stop_within: Duration::secs(5),
         }
     }
 
@@ -123,7 +124,7 @@ impl<R: Receiver> ReceiverThread<R> {
     /// # Errors
     /// [`ConnectError::Setting`].
     pub fn check(&self, connector: &'static str) -> Result<()> {
-        if self.pauses.first.is_zero() || self.pauses.longest < self.pauses.first {
+        if self.pauses.first <= Duration::ZERO || self.pauses.longest < self.pauses.first {
             let reason = "the first must be longer than nothing and no longer than the longest".into();
             return Err(ConnectError::Setting { connector, setting: "pauses", reason });
         }
@@ -139,7 +140,7 @@ impl<R: Receiver> ReceiverThread<R> {
     /// The pause before the attempt of this number, which counts from 0.
     pub fn pause(&self) -> impl Fn(u32) -> Duration + Send + Sync + use<R> {
         let pauses = self.pauses;
-        move |attempt| pauses.first.saturating_mul(1 << attempt.min(20)).min(pauses.longest)
+        move |attempt| (pauses.first * (1 << attempt.min(20))).min(pauses.longest)
     }
 
     /// Runs the receiver on a thread of its own until it ends, fails for good or is told to stop by its store.
@@ -196,12 +197,12 @@ impl<R> ReceiverThread<R> {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return true };
         let running = self.life.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.life.1.wait_timeout_while(running, self.stop_within, |running| *running);
+        let waited = self.life.1.wait_timeout_while(running, self.stop_within.to_std(), |running| *running);
         let running = *waited.unwrap_or_else(PoisonError::into_inner).0;
         if running {
             tracing::warn!(
                 receiver = %self.described,
-                "the receiver has not ended within {:?}; its thread is left behind",
+                "the receiver has not ended within {}; its thread is left behind",
                 self.stop_within
             );
             return false;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use firesteel_connect::{
     Buffered, Class, ConnectError, ReadRange, Receiver, Result, Source, SourceReader, SplitId, Store, Wake, conformance,
 };
-use firesteel_window::Timestamp;
+use firesteel_window::{Timestamp, millis, seconds};
 
 /// A receiver made of a closure.
 struct Call<F>(F);
@@ -32,7 +32,7 @@ fn buffered<F>(call: F) -> Buffered<Call<F>>
 where
     F: FnMut(&Store<u32>) -> Result<()> + Send + 'static,
 {
-    Buffered::new(Call(call)).pauses(Duration::from_millis(1), Duration::from_millis(4)).on_retry(|_, _| ())
+    Buffered::new(Call(call)).pauses(millis(1), millis(4)).on_retry(|_, _| ())
 }
 
 fn unreachable() -> ConnectError {
@@ -87,14 +87,12 @@ fn the_receiver_suite_holds_for_single_and_bulk_pushes() {
     conformance::receiver(in_bulk, &(0..5_000).step_by(2).collect::<Vec<_>>());
     conformance::receiver_stops(|| {
         buffered(|store| {
-            while !store.wait_stopped(Duration::from_secs(60)) {}
+            while !store.wait_stopped(seconds(60)) {}
             Ok(())
         })
     });
     // Also while it waits to try again.
-    conformance::receiver_stops(|| {
-        buffered(|_| Err(unreachable())).pauses(Duration::from_secs(60), Duration::from_secs(60))
-    });
+    conformance::receiver_stops(|| buffered(|_| Err(unreachable())).pauses(seconds(60), seconds(60)));
 }
 
 #[test]
@@ -247,7 +245,7 @@ fn an_iterator_that_panics_gives_its_places_back() {
 fn settings_without_sense_are_refused_at_the_start() {
     let error = buffered(|_| Ok(())).capacity(0).start(Wake::silent()).unwrap_err();
     assert!(error.to_string().contains("capacity of Buffered"), "{error}");
-    let long_first = buffered(|_| Ok(())).pauses(Duration::from_secs(2), Duration::from_secs(1));
+    let long_first = buffered(|_| Ok(())).pauses(seconds(2), seconds(1));
     assert!(matches!(long_first.start(Wake::silent()), Err(ConnectError::Setting { setting: "pauses", .. })));
 }
 

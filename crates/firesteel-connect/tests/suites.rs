@@ -4,13 +4,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, mpsc};
-use std::time::Duration;
 
 use firesteel_connect::{
     BlockReader, Blocks, Buffered, Choose, ConnectError, Discovery, Epoch, Guarantee, PositionUnit, ReadRange,
     Receiver, Replay, Result, Sink, Source, SourceReader, Split, SplitId, Store, Wake, WriteTask, conformance,
 };
-use firesteel_window::Timestamp;
+use firesteel_window::{Timestamp, millis};
 
 /// The number of the rule that `suite` finds broken.
 fn broken(suite: impl FnOnce()) -> String {
@@ -224,7 +223,7 @@ impl Receiver for Deaf {
 #[test]
 fn a_receiver_that_does_not_listen_does_not_hold_up_the_end_of_the_job() {
     let (release, released) = mpsc::channel();
-    let source = Buffered::new(Deaf(released)).stop_within(Duration::from_millis(10));
+    let source = Buffered::new(Deaf(released)).stop_within(millis(10));
     source.start(Wake::silent()).unwrap();
     source.stop();
     drop(release);

@@ -1,151 +1,29 @@
-//! Accumulators: numbers and lists that tasks add to, counted once per successful task.
+//! Accumulators: what tasks add to, counted once per successful task.
 
 use std::any::Any;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fmt;
+use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use firesteel_window::{Aggregator, Sum};
 use parking_lot::Mutex;
 
 use crate::task::DeadLetter;
 
-/// A value that partial values can be merged into.
-///
-/// ```
-/// use firesteel_core::Accumulate;
-/// let mut sum = 1u64;
-/// sum.add(2);
-/// sum.merge(0, 3);
-/// assert_eq!(sum, 6);
-/// ```
-pub trait Accumulate: Send + 'static {
-    /// What tasks add.
-    type Item;
-    /// The neutral value a task starts from.
-    fn zero() -> Self;
-    /// Adds one item, within a task.
-    fn add(&mut self, item: Self::Item);
-    /// Merges what the task of partition `partition` added. Tasks finish in any order.
-    fn merge(&mut self, partition: usize, other: Self);
-}
-
-impl Accumulate for u64 {
-    type Item = u64;
-    fn zero() -> Self {
-        0
-    }
-    fn add(&mut self, item: u64) {
-        *self = self.saturating_add(item);
-    }
-    fn merge(&mut self, _: usize, other: Self) {
-        self.add(other);
-    }
-}
-
-impl Accumulate for i64 {
-    type Item = i64;
-    fn zero() -> Self {
-        0
-    }
-    fn add(&mut self, item: i64) {
-        *self = self.saturating_add(item);
-    }
-    fn merge(&mut self, _: usize, other: Self) {
-        self.add(other);
-    }
-}
-
-macro_rules! extremes {
-    ($($(#[$doc:meta])* $name:ident: $better:ident;)+) => {
-        $(
-            $(#[$doc])*
-            #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-            pub struct $name<T>(Option<T>);
-
-            impl<T> $name<T> {
-                /// The item; `None` if nothing was added.
-                #[must_use]
-                pub fn get(&self) -> Option<&T> {
-                    self.0.as_ref()
-                }
-            }
-
-            impl<T: Ord + Send + 'static> Accumulate for $name<T> {
-                type Item = T;
-                fn zero() -> Self {
-                    Self(None)
-                }
-                fn add(&mut self, item: T) {
-                    let item = match self.0.take() {
-                        Some(best) => best.$better(item),
-                        None => item,
-                    };
-                    self.0 = Some(item);
-                }
-                fn merge(&mut self, _: usize, other: Self) {
-                    other.0.into_iter().for_each(|item| self.add(item));
-                }
-            }
-        )+
-    };
-}
-
-extremes! {
-    /// The largest item added.
-    Max: max;
-    /// The smallest item added.
-    Min: min;
-}
-
-/// Items in the order of the partitions they come from, whatever the order in which tasks finish.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed<T>(BTreeMap<usize, Vec<T>>);
-
-impl<T> Listed<T> {
-    /// The items, in partition order.
-    pub fn into_items(self) -> impl Iterator<Item = T> {
-        self.0.into_values().flatten()
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.0.values().map(Vec::len).sum()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<T: Send + 'static> Accumulate for Listed<T> {
-    type Item = T;
-    fn zero() -> Self {
-        Self(BTreeMap::new())
-    }
-    fn add(&mut self, item: T) {
-        self.0.entry(0).or_default().push(item);
-    }
-    fn merge(&mut self, partition: usize, other: Self) {
-        self.0.entry(partition).or_default().extend(other.into_items());
-    }
-}
-
-/// A shared value that tasks add to.
+/// What an aggregator makes of all that tasks add.
 ///
 /// What a task adds becomes visible when the task succeeds, once, however many attempts it took; what failed or
-/// superfluous attempts added is dropped. Outside of tasks an addition counts at once. A clone is the same
-/// accumulator.
+/// superfluous attempts added is dropped. Outside of tasks an addition counts at once. What tasks of one job have added
+/// is merged in the order of their partitions, whatever the order in which they finish. A clone is the same accumulator.
 ///
 /// ```
-/// use firesteel_core::{Accumulator, Actions, Max, RddOps};
+/// use firesteel_core::{Accumulator, Actions, RddOps};
+/// use firesteel_window::{Max, Sum};
 ///
 /// # fn main() -> firesteel_core::Result<()> {
-/// let (malformed, longest) = (Accumulator::<u64>::new(), Accumulator::<Max<usize>>::new());
+/// let (malformed, longest) = (Accumulator::new(Sum), Accumulator::new(Max));
 /// let (count, measure) = (malformed.clone(), longest.clone());
 /// let lines = firesteel_scheduler::local(2)?.parallelize(["1", "20", "x"]);
 /// let numbers = lines.inspect(move |line| measure.add(line.len())).flat_map(move |line| {
@@ -154,77 +32,118 @@ impl<T: Send + 'static> Accumulate for Listed<T> {
 ///     number
 /// });
 /// assert_eq!(numbers.collect()?, [1, 20]);
-/// assert_eq!((malformed.get(), longest.read(|longest| longest.get().copied())), (1, Some(2)));
+/// assert_eq!((malformed.value(), longest.value()), (1, Some(2)));
 /// # Ok(())
 /// # }
 /// ```
 ///
 /// An action counts what the operators below it add as they run: a second action counts again, unless the RDD is
 /// persisted.
-pub struct Accumulator<A> {
-    value: Arc<Mutex<A>>,
+pub struct Accumulator<In = u64, A: Aggregator<In> = Sum> {
+    shared: Arc<Shared<A, A::Acc>>,
+    kind: PhantomData<fn(In)>,
 }
 
-impl<A: Accumulate> Accumulator<A> {
-    /// A fresh accumulator at its zero.
+struct Shared<A, C> {
+    aggregator: A,
+    /// In the order of partitions; what is added outside of tasks counts as the first one's.
+    parts: Mutex<Vec<(usize, C)>>,
+}
+
+impl<In, A> Accumulator<In, A>
+where
+    In: 'static,
+    A: Aggregator<In, Acc: Send + 'static> + Send + Sync + 'static,
+{
+    /// An accumulator to which nothing has been added.
     #[must_use]
-    pub fn new() -> Self {
-        Self { value: Arc::new(Mutex::new(A::zero())) }
+    pub fn new(aggregator: A) -> Self {
+        Self { shared: Arc::new(Shared { aggregator, parts: Mutex::default() }), kind: PhantomData }
     }
 
     /// Adds one item: to the running attempt if called within a task, at once otherwise.
     ///
     /// It looks the attempt up by thread, which costs some nanoseconds: in a tight loop, add up first.
-    pub fn add(&self, item: A::Item) {
+    pub fn add(&self, item: In) {
         CURRENT.with_borrow(|current| match current {
             Some(updates) => updates.add(self, item),
-            None => self.value.lock().add(item),
+            None => {
+                let aggregator = &self.shared.aggregator;
+                let mut parts = self.shared.parts.lock();
+                if parts.first().is_none_or(|(partition, _)| *partition != 0) {
+                    parts.insert(0, (0, aggregator.create()));
+                }
+                aggregator.add(&mut parts[0].1, item);
+            }
         });
     }
 
-    /// Reads the value.
-    pub fn read<T>(&self, read: impl FnOnce(&A) -> T) -> T {
-        read(&self.value.lock())
+    /// The result so far.
+    #[must_use]
+    pub fn value(&self) -> A::Out {
+        self.read(|acc| self.shared.aggregator.finish(acc))
     }
 
-    /// Takes the value out and leaves the zero.
-    pub fn take(&self) -> A {
-        std::mem::replace(&mut *self.value.lock(), A::zero())
+    /// Reads what the aggregator keeps.
+    pub fn read<T>(&self, read: impl FnOnce(&A::Acc) -> T) -> T {
+        let mut parts = self.shared.parts.lock();
+        let merged = self.merged(&mut parts);
+        parts.push((0, merged));
+        read(&parts[0].1)
+    }
+
+    /// Takes the result out: what follows adds to nothing.
+    pub fn take(&self) -> A::Out {
+        let merged = self.merged(&mut self.shared.parts.lock());
+        self.shared.aggregator.finish_owned(merged)
+    }
+
+    fn merged(&self, parts: &mut Vec<(usize, A::Acc)>) -> A::Acc {
+        let aggregator = &self.shared.aggregator;
+        let merged = parts.drain(..).map(|(_, part)| part).reduce(|mut acc, later| {
+            aggregator.merge(&mut acc, later);
+            acc
+        });
+        merged.unwrap_or_else(|| aggregator.create())
+    }
+
+    fn merge(&self, partition: usize, part: A::Acc) {
+        let mut parts = self.shared.parts.lock();
+        match parts.binary_search_by_key(&partition, |(partition, _)| *partition) {
+            Ok(at) => self.shared.aggregator.merge(&mut parts[at].1, part),
+            Err(at) => parts.insert(at, (partition, part)),
+        }
     }
 
     /// Whether both are one.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.value, &other.value)
+        Arc::ptr_eq(&self.shared, &other.shared)
     }
 
     fn key(&self) -> usize {
-        Arc::as_ptr(&self.value).addr()
+        Arc::as_ptr(&self.shared).addr()
     }
 }
 
-impl Accumulator<u64> {
-    /// The value so far.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.read(|value| *value)
-    }
-}
-
-impl<A: Accumulate> Default for Accumulator<A> {
+impl<In, A> Default for Accumulator<In, A>
+where
+    In: 'static,
+    A: Aggregator<In, Acc: Send + 'static> + Default + Send + Sync + 'static,
+{
     fn default() -> Self {
-        Self::new()
+        Self::new(A::default())
     }
 }
 
-impl<A> Clone for Accumulator<A> {
+impl<In, A: Aggregator<In>> Clone for Accumulator<In, A> {
     fn clone(&self) -> Self {
-        Self { value: Arc::clone(&self.value) }
+        Self { shared: Arc::clone(&self.shared), kind: PhantomData }
     }
 }
 
-impl<A: fmt::Debug> fmt::Debug for Accumulator<A> {
+impl<In, A: Aggregator<In, Acc: fmt::Debug>> fmt::Debug for Accumulator<In, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Accumulator").field(&*self.value.lock()).finish()
+        f.debug_tuple("Accumulator").field(&*self.shared.parts.lock()).finish()
     }
 }
 
@@ -236,14 +155,18 @@ pub(crate) trait Update: Send {
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
-struct Partial<A> {
-    target: Accumulator<A>,
-    value: A,
+struct Partial<In, A: Aggregator<In>> {
+    target: Accumulator<In, A>,
+    acc: A::Acc,
 }
 
-impl<A: Accumulate> Update for Partial<A> {
+impl<In, A> Update for Partial<In, A>
+where
+    In: 'static,
+    A: Aggregator<In, Acc: Send + 'static> + Send + Sync + 'static,
+{
     fn apply(self: Box<Self>, partition: usize, _: &mut Vec<DeadLetter>) {
-        self.target.value.lock().merge(partition, self.value);
+        self.target.merge(partition, self.acc);
     }
     fn as_any(&mut self) -> &mut dyn Any {
         self
@@ -258,20 +181,21 @@ const NO_ACCUMULATOR: usize = 0;
 pub(crate) struct Updates(RefCell<Vec<(usize, Box<dyn Update>)>>);
 
 impl Updates {
-    fn add<A: Accumulate>(&self, target: &Accumulator<A>, item: A::Item) {
+    fn add<In, A>(&self, target: &Accumulator<In, A>, item: In)
+    where
+        In: 'static,
+        A: Aggregator<In, Acc: Send + 'static> + Send + Sync + 'static,
+    {
         let mut updates = self.0.borrow_mut();
-        let key = target.key();
+        let (key, aggregator) = (target.key(), &target.shared.aggregator);
         let found = updates.iter_mut().find(|(of, _)| *of == key).and_then(|(_, update)| {
-            let partial: Option<&mut Partial<A>> = update.as_any().downcast_mut();
+            let partial: Option<&mut Partial<In, A>> = update.as_any().downcast_mut();
             partial
         });
-        if let Some(partial) = found {
-            partial.value.add(item);
-            return;
+        match found {
+            Some(partial) => aggregator.add(&mut partial.acc, item),
+            None => updates.push((key, Box::new(Partial { target: target.clone(), acc: aggregator.start(item) }))),
         }
-        let mut value = A::zero();
-        value.add(item);
-        updates.push((key, Box::new(Partial { target: target.clone(), value })));
     }
 
     /// Adds an update of another kind.
@@ -303,40 +227,51 @@ impl Drop for Entered {
 
 #[cfg(test)]
 mod tests {
+    use firesteel_window::{List, Reduce};
+
     use super::*;
 
     #[test]
     fn an_attempt_counts_only_when_its_updates_are_applied() {
-        let sum = Accumulator::<u64>::new();
+        let sum = Accumulator::<u64>::default();
         let attempt = Rc::new(Updates::default());
         {
             let _entered = enter(&attempt);
             sum.add(2);
             sum.add(3);
         }
-        assert_eq!(sum.get(), 0);
+        assert_eq!(sum.value(), 0);
         for update in attempt.take() {
             update.apply(0, &mut Vec::new());
         }
-        assert_eq!(sum.get(), 5);
+        assert_eq!(sum.value(), 5);
         sum.add(1);
-        assert_eq!(sum.get(), 6);
+        assert_eq!((sum.value(), sum.take(), sum.value()), (6, 6, 0));
     }
 
-    #[test]
-    fn a_list_is_in_partition_order() {
-        let list = Accumulator::<Listed<u32>>::new();
-        for partition in [1, 0] {
+    /// Two tasks add two letters each, and the later one finishes first.
+    fn by_partition<A>(aggregator: A) -> Accumulator<String, A>
+    where
+        A: Aggregator<String, Acc: Send + 'static> + Send + Sync + 'static,
+    {
+        let letters = Accumulator::new(aggregator);
+        for (partition, added) in [(1, ["c", "d"]), (0, ["a", "b"])] {
             let attempt = Rc::new(Updates::default());
             {
                 let _entered = enter(&attempt);
-                list.add(10 * u32::try_from(partition).unwrap());
-                list.add(10 * u32::try_from(partition).unwrap() + 1);
+                added.into_iter().for_each(|letter| letters.add(letter.to_owned()));
             }
-            for update in attempt.take() {
-                update.apply(partition, &mut Vec::new());
-            }
+            attempt.take().into_iter().for_each(|update| update.apply(partition, &mut Vec::new()));
         }
-        assert_eq!(list.take().into_items().collect::<Vec<_>>(), [0, 1, 10, 11]);
+        letters
+    }
+
+    #[test]
+    fn parts_are_merged_in_partition_order() {
+        assert_eq!(by_partition(List).take(), ["a", "b", "c", "d"]);
+        let joined = by_partition(Reduce::new(|a: String, b: String| a + &b));
+        assert_eq!(joined.value(), Some("abcd".to_owned()), "a look");
+        joined.add("e".to_owned());
+        assert_eq!(joined.take(), Some("abcde".to_owned()), "changes nothing");
     }
 }

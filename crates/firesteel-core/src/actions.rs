@@ -12,7 +12,8 @@ mod tree;
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::Path;
-use std::sync::Arc;
+
+use firesteel_window::{Aggregator, Fold};
 
 use crate::error::Result;
 use crate::hash::BuildKeyHasher;
@@ -212,31 +213,30 @@ pub trait Actions: Rdd {
         aggregate::reduce(self, Operator::here("reduce"), f)
     }
 
-    /// All records folded into `zero` by `f`. Every partition starts from a clone of `zero`, so it must be neutral: 0
-    /// for a sum, 1 for a product.
+    /// All records folded into `zero`: `add` takes a record in, `merge` what another partition made. Every partition
+    /// starts from a clone of `zero`, so it must be neutral: 0 for a sum, 1 for a product.
     ///
     /// # Errors
     /// When the job fails.
     #[track_caller]
-    fn fold<F>(&self, zero: Self::Item, f: F) -> Result<Self::Item>
+    fn fold<Z, F, M>(&self, zero: Z, add: F, merge: M) -> Result<Z>
     where
-        Self::Item: Data,
-        F: Fn(Self::Item, Self::Item) -> Self::Item + Send + Sync + 'static,
+        Z: Data,
+        F: Fn(&mut Z, Self::Item) + Send + Sync + 'static,
+        M: Fn(&mut Z, Z) + Send + Sync + 'static,
     {
-        let f = Arc::new(f);
-        let merge = Arc::clone(&f);
-        aggregate::aggregate(self, Operator::here("fold"), move || zero.clone(), move |a, b| f(a, b), &*merge)
+        aggregate::aggregate(self, Operator::here("fold"), Fold::new(zero, add, merge))
     }
 
-    /// All records aggregated into something of another type: `add` takes a record in, `merge` unites what two
-    /// partitions made. Every partition starts from a clone of `zero`.
+    /// What `aggregator` makes of all records.
     ///
     /// ```
     /// use firesteel_core::Actions;
+    /// use firesteel_window::{Aggregator, Count, Max, Sum};
     /// # fn main() -> firesteel_core::Result<()> {
     /// let words = firesteel_scheduler::local(2)?.parallelize(["to", "be", "or", "not"]);
-    /// let letters = words.aggregate(0, |sum, word| sum + word.len(), |a, b| a + b)?;
-    /// assert_eq!(letters, 9);
+    /// let letters = words.aggregate((Count, Sum, Max).of(|word: &str| word.len()))?;
+    /// assert_eq!(letters, (4, 9, Some(3)));
     /// # Ok(())
     /// # }
     /// ```
@@ -244,12 +244,11 @@ pub trait Actions: Rdd {
     /// # Errors
     /// When the job fails.
     #[track_caller]
-    fn aggregate<U: Data, S, C>(&self, zero: U, add: S, merge: C) -> Result<U>
+    fn aggregate<A>(&self, aggregator: A) -> Result<A::Out>
     where
-        S: Fn(U, Self::Item) -> U + Send + Sync + 'static,
-        C: Fn(U, U) -> U,
+        A: Aggregator<Self::Item, Acc: Send + 'static, Out: Send + 'static> + Send + Sync + 'static,
     {
-        aggregate::aggregate(self, Operator::here("aggregate"), move || zero.clone(), add, merge)
+        aggregate::aggregate(self, Operator::here("aggregate"), aggregator)
     }
 
     /// The same where what a partition makes is large: the partial results are merged by tasks, in a tree of about
@@ -258,12 +257,11 @@ pub trait Actions: Rdd {
     /// # Errors
     /// When a job fails.
     #[track_caller]
-    fn tree_aggregate<U: Exchange, S, C>(&self, zero: U, add: S, merge: C, depth: usize) -> Result<U>
+    fn tree_aggregate<A>(&self, aggregator: A, depth: usize) -> Result<A::Out>
     where
-        S: Fn(U, Self::Item) -> U + Send + Sync + 'static,
-        C: Fn(U, U) -> U + Send + Sync + 'static,
+        A: Aggregator<Self::Item, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
-        tree::aggregate(self, Operator::here("tree_aggregate"), zero, add, merge, depth)
+        tree::aggregate(self, Operator::here("tree_aggregate"), aggregator, depth)
     }
 
     /// Calls `f` for every record, in tasks: for what it does elsewhere. A task that is tried again calls it again.

@@ -3,14 +3,14 @@
 //! This is the one place that reads the machine's clock. Code that takes a [`Clock`] runs unchanged on virtual time:
 //!
 //! ```
-//! use std::time::Duration;
 //! use firesteel_core::{Clock, ManualClock};
+//! use firesteel_window::{Timestamp, millis};
 //!
-//! let clock = ManualClock::starting_at(Duration::from_secs(1_000));
+//! let clock = ManualClock::starting_at(Timestamp::from_secs(1_000));
 //! let started = clock.monotonic();
-//! clock.advance(Duration::from_millis(250));
-//! assert_eq!(clock.monotonic() - started, Duration::from_millis(250));
-//! assert_eq!(clock.wall(), Duration::from_millis(1_000_250));
+//! clock.advance(millis(250));
+//! assert_eq!(clock.monotonic() - started, millis(250));
+//! assert_eq!(clock.wall(), Timestamp::from_millis(1_000_250));
 //! ```
 //!
 //! A clock does not wait for anybody: timers and pauses belong to whoever owns the thread. One that is moved by hand
@@ -18,8 +18,9 @@
 
 use std::fmt;
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
+use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
 /// Tells the time. All methods may be called from any thread.
@@ -27,8 +28,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
     /// Time since some fixed moment in the life of this clock. It never runs backwards: use it for durations.
     fn monotonic(&self) -> Duration;
 
-    /// Time since the Unix epoch, as a person's clock shows it. It may jump: use it for time stamps.
-    fn wall(&self) -> Duration;
+    /// The time as a person's clock shows it. It may jump: use it for time stamps.
+    fn wall(&self) -> Timestamp;
 
     /// Has `call` called whenever somebody moves the clock by hand, for as long as it lives: whoever waits for a time
     /// then looks again. A clock that goes by itself calls nobody.
@@ -41,7 +42,7 @@ impl<C: Clock + ?Sized> Clock for Arc<C> {
     fn monotonic(&self) -> Duration {
         (**self).monotonic()
     }
-    fn wall(&self) -> Duration {
+    fn wall(&self) -> Timestamp {
         (**self).wall()
     }
     fn on_move(&self, call: Weak<dyn Fn() + Send + Sync>) {
@@ -73,13 +74,13 @@ impl Default for SystemClock {
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this module is where the machine's clock is read")]
     fn monotonic(&self) -> Duration {
-        Instant::now().saturating_duration_since(self.origin)
+        Instant::now().saturating_duration_since(self.origin).into()
     }
 
     #[allow(clippy::disallowed_methods, reason = "this module is where the machine's clock is read")]
-    fn wall(&self) -> Duration {
+    fn wall(&self) -> Timestamp {
         // A clock set before 1970 counts as 1970.
-        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
+        Timestamp::from(SystemTime::now()).max(Timestamp::EPOCH)
     }
 }
 
@@ -94,7 +95,7 @@ pub struct ManualClock {
 #[derive(Debug, Default)]
 struct Times {
     monotonic: Duration,
-    wall: Duration,
+    wall: Timestamp,
 }
 
 impl ManualClock {
@@ -104,9 +105,9 @@ impl ManualClock {
         Self::default()
     }
 
-    /// A clock whose wall time is so long after the Unix epoch.
+    /// A clock that shows this time.
     #[must_use]
-    pub fn starting_at(wall: Duration) -> Self {
+    pub fn starting_at(wall: Timestamp) -> Self {
         Self { time: Arc::new(Mutex::new(Times { monotonic: Duration::ZERO, wall })), told: Arc::default() }
     }
 
@@ -120,7 +121,7 @@ impl ManualClock {
     }
 
     /// Sets the wall time, forwards or backwards, as an administrator does; monotonic time stays.
-    pub fn set_wall(&self, wall: Duration) {
+    pub fn set_wall(&self, wall: Timestamp) {
         self.time.lock().wall = wall;
         self.tell();
     }
@@ -146,7 +147,7 @@ impl Clock for ManualClock {
     fn monotonic(&self) -> Duration {
         self.time.lock().monotonic
     }
-    fn wall(&self) -> Duration {
+    fn wall(&self) -> Timestamp {
         self.time.lock().wall
     }
     fn on_move(&self, call: Weak<dyn Fn() + Send + Sync>) {
@@ -163,7 +164,7 @@ mod tests {
         let clock = SystemClock::new();
         let first = clock.monotonic();
         assert!(clock.monotonic() >= first);
-        assert!(clock.wall() > Duration::from_secs(1_700_000_000));
+        assert!(clock.wall() > Timestamp::from_secs(1_700_000_000));
     }
 
     #[test]
@@ -172,19 +173,19 @@ mod tests {
         let (same, noted) = (clock.clone(), Arc::clone(&heard));
         let call: Arc<dyn Fn() + Send + Sync> = Arc::new(move || noted.lock().push(same.monotonic().as_secs()));
         Arc::new(clock.clone()).on_move(Arc::downgrade(&call));
-        clock.advance(Duration::from_secs(2));
-        clock.set_wall(Duration::ZERO);
+        clock.advance(Duration::secs(2));
+        clock.set_wall(Timestamp::EPOCH);
         drop(call);
-        clock.advance(Duration::from_secs(1));
+        clock.advance(Duration::secs(1));
         assert_eq!(*heard.lock(), [2, 2]);
     }
 
     #[test]
     fn a_jump_of_the_wall_clock_leaves_durations_alone() {
-        let clock = ManualClock::starting_at(Duration::from_secs(10));
+        let clock = ManualClock::starting_at(Timestamp::from_secs(10));
         let same = clock.clone();
-        clock.advance(Duration::from_secs(5));
-        same.set_wall(Duration::from_secs(3));
-        assert_eq!((clock.monotonic(), clock.wall()), (Duration::from_secs(5), Duration::from_secs(3)));
+        clock.advance(Duration::secs(5));
+        same.set_wall(Timestamp::from_secs(3));
+        assert_eq!((clock.monotonic(), clock.wall()), (Duration::secs(5), Timestamp::from_secs(3)));
     }
 }

@@ -36,7 +36,7 @@ mod source;
 mod storage;
 mod task;
 
-pub use accumulator::{Accumulate, Accumulator, Listed, Max, Min};
+pub use accumulator::Accumulator;
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
 pub use block::{Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Step, block_len};
 pub use broadcast::Broadcast;
@@ -52,7 +52,7 @@ pub use pair_ops::PairOps;
 pub use partitioner::{CustomPartitioner, HashPartitioner, Partitioner, PartitionerId, Placement, RangePartitioner};
 pub use rdd::{Data, Exchange, Key, Rdd, Records};
 pub use rdd_ops::RddOps;
-pub use rows::{Rows, Upstream};
+pub use rows::{RowCounts, Rows, Upstream};
 pub use source::Numbered;
 pub use storage::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
 pub use task::{

@@ -3,17 +3,16 @@
 //! The methods of [`RddOps`](crate::RddOps) and [`PairOps`](crate::PairOps) make them; their constructors are for
 //! those who build on top and have an [`Operator`](crate::Operator) of their own to name.
 
+mod aggregated;
 mod boxed;
 mod cartesian;
 mod checkpoint;
 mod coalesce;
 mod cogroup;
-mod combined;
 mod either;
 mod filter;
 mod flat_map;
 mod flat_map_values;
-mod folded;
 mod generate;
 mod glom;
 mod grouped;
@@ -39,17 +38,15 @@ mod union;
 mod zip;
 mod zip_with_index;
 
+pub use aggregated::{aggregated, aggregated_some};
 pub use boxed::BoxRdd;
 pub use cartesian::Cartesian;
 pub use checkpoint::Checkpointed;
 pub use coalesce::Coalesce;
 pub use cogroup::{Cogroup, Cogroup3};
-pub use combined::CombinedRdd;
 pub use filter::Filter;
 pub use flat_map::FlatMap;
 pub use flat_map_values::FlatMapValues;
-pub(crate) use folded::Once;
-pub use folded::{Aggregate, CombineWith, Count, Fold, FoldFrom, FoldedRdd, Reduce};
 pub use generate::Generate;
 pub use glom::Glom;
 pub use grouped::GroupedRdd;

@@ -4,16 +4,16 @@
 
 use std::sync::Arc;
 
+use firesteel_window::{Aggregator, Combine, Fold, Reduce};
+
 use crate::error::Result;
 use crate::operator::Operator;
 use crate::ops::{
-    Aggregate, ByPairKey, Cogroup, Cogroup3, CombineWith, CombinedRdd, FilterByRange, FlatMapValues, FoldFrom,
-    FoldedRdd, FullOuter, GroupedRdd, Inner, Joined, Keys, LeftOuter, MapValues, Order, PartitionedRdd, Reduce,
-    RightOuter, Sorted, Subtracted, Values,
+    ByPairKey, Cogroup, Cogroup3, FilterByRange, FlatMapValues, FullOuter, GroupedRdd, Inner, Joined, Keys, LeftOuter,
+    MapValues, Order, PartitionedRdd, RightOuter, Sorted, Subtracted, Values, aggregated, aggregated_some,
 };
-use crate::partitioner::{HashPartitioner, Placement};
+use crate::partitioner::Placement;
 use crate::rdd::{Data, Exchange, Key, Rdd};
-use crate::shuffle::Combine;
 
 /// Transformations of RDDs of pairs: each makes a new RDD and runs nothing, but for sorting.
 ///
@@ -97,142 +97,135 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The values of each key reduced to one by `f`, within each partition first.
     #[track_caller]
-    fn reduce_by_key<F>(self, f: F) -> FoldedRdd<Self, K, V, Reduce<F>>
+    fn reduce_by_key<F>(self, f: F) -> impl Rdd<Item = (K, V)>
     where
         K: Key,
         V: Exchange,
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
         let placement = Placement::<K>::default_for(&[&self]);
-        FoldedRdd::new(self, Operator::here("reduce_by_key"), Reduce(f), placement)
+        self.reduce_by_key_into(placement, f)
     }
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn reduce_by_key_into<F>(self, placement: impl Into<Placement<K>>, f: F) -> FoldedRdd<Self, K, V, Reduce<F>>
+    fn reduce_by_key_into<F>(self, placement: impl Into<Placement<K>>, f: F) -> impl Rdd<Item = (K, V)>
     where
         K: Key,
         V: Exchange,
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
-        FoldedRdd::new(self, Operator::here("reduce_by_key"), Reduce(f), placement)
+        aggregated_some(self, Operator::here("reduce_by_key"), Arc::new(Reduce::new(f)), placement)
     }
 
-    /// The values of each key folded into `zero` by `f`. Every partition that has the key starts from a clone of
-    /// `zero`, so it must be neutral: 0 for a sum, 1 for a product.
-    #[track_caller]
-    fn fold_by_key<F>(self, zero: V, f: F) -> FoldedRdd<Self, K, V, FoldFrom<V, F>>
-    where
-        K: Key,
-        V: Exchange,
-        F: Fn(V, V) -> V + Send + Sync + 'static,
-    {
-        let placement = Placement::<K>::default_for(&[&self]);
-        FoldedRdd::new(self, Operator::here("fold_by_key"), FoldFrom { zero, f }, placement)
-    }
-
-    /// The same; `placement` is a number of partitions or a partitioner.
-    #[track_caller]
-    fn fold_by_key_into<F>(
-        self,
-        placement: impl Into<Placement<K>>,
-        zero: V,
-        f: F,
-    ) -> FoldedRdd<Self, K, V, FoldFrom<V, F>>
-    where
-        K: Key,
-        V: Exchange,
-        F: Fn(V, V) -> V + Send + Sync + 'static,
-    {
-        FoldedRdd::new(self, Operator::here("fold_by_key"), FoldFrom { zero, f }, placement)
-    }
-
-    /// The values of each key aggregated into something of another type: `add` takes a value in, `merge` unites what
-    /// two partitions made. Every partition that has the key starts from a clone of `zero`.
+    /// What `aggregator` makes of the values of each key, within each partition first.
     ///
     /// ```
     /// use firesteel_core::{Actions, PairOps};
+    /// use firesteel_window::{Count, Mean};
     /// # fn main() -> firesteel_core::Result<()> {
     /// let pairs = firesteel_scheduler::local(2)?.parallelize([('a', 3.0), ('b', 1.0), ('a', 5.0)]);
-    /// let means = pairs
-    ///     .aggregate_by_key((0.0, 0u32), |(sum, n), value| (sum + value, n + 1), |a, b| (a.0 + b.0, a.1 + b.1))
-    ///     .map_values(|(sum, n)| sum / f64::from(n));
-    /// assert_eq!(means.sort_by_key()?.collect()?, [('a', 4.0), ('b', 1.0)]);
+    /// let means = pairs.aggregate_by_key((Count, Mean));
+    /// assert_eq!(means.sort_by_key()?.collect()?, [('a', (2, Some(4.0))), ('b', (1, Some(1.0)))]);
     /// # Ok(())
     /// # }
     /// ```
     #[track_caller]
-    fn aggregate_by_key<U, S, C>(self, zero: U, add: S, merge: C) -> FoldedRdd<Self, K, V, Aggregate<U, S, C>>
+    fn aggregate_by_key<A>(self, aggregator: A) -> impl Rdd<Item = (K, A::Out)>
     where
         K: Key,
-        U: Exchange,
-        S: Fn(U, V) -> U + Send + Sync + 'static,
-        C: Fn(U, U) -> U + Send + Sync + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
         let placement = Placement::<K>::default_for(&[&self]);
-        FoldedRdd::new(self, Operator::here("aggregate_by_key"), Aggregate { zero, add, merge }, placement)
+        self.aggregate_by_key_into(placement, aggregator)
     }
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn aggregate_by_key_into<U, S, C>(
-        self,
-        placement: impl Into<Placement<K>>,
-        zero: U,
-        add: S,
-        merge: C,
-    ) -> FoldedRdd<Self, K, V, Aggregate<U, S, C>>
+    fn aggregate_by_key_into<A>(self, placement: impl Into<Placement<K>>, aggregator: A) -> impl Rdd<Item = (K, A::Out)>
     where
         K: Key,
-        U: Exchange,
-        S: Fn(U, V) -> U + Send + Sync + 'static,
-        C: Fn(U, U) -> U + Send + Sync + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
-        FoldedRdd::new(self, Operator::here("aggregate_by_key"), Aggregate { zero, add, merge }, placement)
+        aggregated(self, Operator::here("aggregate_by_key"), Arc::new(aggregator), placement)
+    }
+
+    /// The values of each key folded into `zero`: `add` takes a value in, `merge` what another partition made. Every
+    /// partition that has the key starts from a clone of `zero`, so it must be neutral: 0 for a sum, 1 for a product.
+    ///
+    /// ```
+    /// use firesteel_core::{Actions, PairOps};
+    /// # fn main() -> firesteel_core::Result<()> {
+    /// let pairs = firesteel_scheduler::local(2)?.parallelize([('a', 3), ('b', 1), ('a', 5)]);
+    /// let products = pairs.fold_by_key(1, |product, n| *product *= n, |product, other| *product *= other);
+    /// assert_eq!(products.sort_by_key()?.collect()?, [('a', 15), ('b', 1)]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
+    fn fold_by_key<Z, F, M>(self, zero: Z, add: F, merge: M) -> impl Rdd<Item = (K, Z)>
+    where
+        K: Key,
+        Z: Exchange,
+        F: Fn(&mut Z, V) + Send + Sync + 'static,
+        M: Fn(&mut Z, Z) + Send + Sync + 'static,
+    {
+        let placement = Placement::<K>::default_for(&[&self]);
+        self.fold_by_key_into(placement, zero, add, merge)
+    }
+
+    /// The same; `placement` is a number of partitions or a partitioner.
+    #[track_caller]
+    fn fold_by_key_into<Z, F, M>(
+        self,
+        placement: impl Into<Placement<K>>,
+        zero: Z,
+        add: F,
+        merge: M,
+    ) -> impl Rdd<Item = (K, Z)>
+    where
+        K: Key,
+        Z: Exchange,
+        F: Fn(&mut Z, V) + Send + Sync + 'static,
+        M: Fn(&mut Z, Z) + Send + Sync + 'static,
+    {
+        let fold = Arc::new(Fold::new(zero, add, merge));
+        aggregated(self, Operator::here("fold_by_key"), fold, placement)
     }
 
     /// The values of each key combined: `create` makes an accumulator of a first value, `add` takes a further one in,
-    /// `merge` unites what two partitions made. The most general of its kind.
+    /// `merge` unites what two partitions made.
     #[track_caller]
-    fn combine_by_key<U, A, S, C>(self, create: A, add: S, merge: C) -> FoldedRdd<Self, K, V, CombineWith<A, S, C>>
+    fn combine_by_key<U, C, F, M>(self, create: C, add: F, merge: M) -> impl Rdd<Item = (K, U)>
     where
         K: Key,
         U: Exchange,
-        A: Fn(V) -> U + Send + Sync + 'static,
-        S: Fn(U, V) -> U + Send + Sync + 'static,
-        C: Fn(U, U) -> U + Send + Sync + 'static,
+        C: Fn(V) -> U + Send + Sync + 'static,
+        F: Fn(U, V) -> U + Send + Sync + 'static,
+        M: Fn(U, U) -> U + Send + Sync + 'static,
     {
         let placement = Placement::<K>::default_for(&[&self]);
-        FoldedRdd::new(self, Operator::here("combine_by_key"), CombineWith { create, add, merge }, placement)
+        self.combine_by_key_into(placement, create, add, merge)
     }
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn combine_by_key_into<U, A, S, C>(
+    fn combine_by_key_into<U, C, F, M>(
         self,
         placement: impl Into<Placement<K>>,
-        create: A,
-        add: S,
-        merge: C,
-    ) -> FoldedRdd<Self, K, V, CombineWith<A, S, C>>
+        create: C,
+        add: F,
+        merge: M,
+    ) -> impl Rdd<Item = (K, U)>
     where
         K: Key,
         U: Exchange,
-        A: Fn(V) -> U + Send + Sync + 'static,
-        S: Fn(U, V) -> U + Send + Sync + 'static,
-        C: Fn(U, U) -> U + Send + Sync + 'static,
+        C: Fn(V) -> U + Send + Sync + 'static,
+        F: Fn(U, V) -> U + Send + Sync + 'static,
+        M: Fn(U, U) -> U + Send + Sync + 'static,
     {
-        FoldedRdd::new(self, Operator::here("combine_by_key"), CombineWith { create, add, merge }, placement)
-    }
-
-    /// The values of each key combined in place by a [`Combine`], by hash into the default number of partitions.
-    #[track_caller]
-    fn combine_with<B: Combine<V>>(self, combine: B) -> CombinedRdd<Self, K, V, B, HashPartitioner>
-    where
-        K: Key,
-    {
-        let partitions = self.node().context().parallelism();
-        CombinedRdd::new(self, Operator::here("combine_by_key"), Arc::new(combine), HashPartitioner::new(partitions))
+        let combine = Arc::new(Combine::new(create, add, merge));
+        aggregated_some(self, Operator::here("combine_by_key"), combine, placement)
     }
 
     /// The same pairs, each in the partition of its key; `placement` is a number of partitions or a partitioner.

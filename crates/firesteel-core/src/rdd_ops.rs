@@ -8,9 +8,9 @@ use crate::error::Result;
 use crate::lineage::to_debug_string;
 use crate::operator::Operator;
 use crate::ops::{
-    BoxRdd, By, Cartesian, Checkpointed, Coalesce, Cogroup, CombinedRdd, Filter, FlatMap, Glom, GroupedRdd, Inspect,
-    KeyBy, Keys, Map, MapPartitions, MapPartitionsWithIndex, Once, Order, Persisted, Repartitioned, Resample, Sample,
-    Sorted, Subtracted, Union, Zip, ZipWithIndex,
+    BoxRdd, By, Cartesian, Checkpointed, Coalesce, Cogroup, Filter, FlatMap, Glom, GroupedRdd, Inspect, KeyBy, Keys,
+    Map, MapPartitions, MapPartitionsWithIndex, Order, Persisted, Repartitioned, Resample, Sample, Sorted, Subtracted,
+    Union, Zip, ZipWithIndex, aggregated,
 };
 use crate::partitioner::Placement;
 use crate::rdd::{Data, Exchange, Key, Rdd, Records};
@@ -166,7 +166,8 @@ pub trait RddOps: Rdd {
     {
         let operator = Operator::here("distinct");
         let pairs = with_nothing(self, &operator);
-        let once = CombinedRdd::new(pairs, operator.clone(), Arc::new(Once), placement.into());
+        // No aggregation of nothing: what is left of a key's values is that there were some.
+        let once = aggregated(pairs, operator.clone(), Arc::new(()), placement);
         Keys::new(once, operator.as_kind("keys"))
     }
 

@@ -2,52 +2,54 @@
 
 use std::cell::RefCell;
 
-use crate::accumulator::{Accumulate, Accumulator};
+use firesteel_window::Aggregator;
+
+use crate::accumulator::Accumulator;
 use crate::block::{Blocks, Choose};
 use crate::task::TaskContext;
 
-/// Records by operator, the operators numbered from 0.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Rows(Vec<u64>);
+/// Adds up rows by operator, the operators numbered from 0.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RowCounts;
 
-impl Rows {
-    /// Those that the operator of this number has handed on.
-    #[must_use]
-    pub fn of(&self, operator: usize) -> u64 {
-        self.0.get(operator).copied().unwrap_or_default()
+impl Aggregator<Vec<u64>> for RowCounts {
+    type Acc = Vec<u64>;
+    type Out = Vec<u64>;
+
+    fn create(&self) -> Vec<u64> {
+        Vec::new()
+    }
+    fn add(&self, all: &mut Vec<u64>, mut rows: Vec<u64>) {
+        if all.len() < rows.len() {
+            std::mem::swap(all, &mut rows);
+        }
+        all.iter_mut().zip(rows).for_each(|(sum, rows)| *sum += rows);
+    }
+    fn merge(&self, all: &mut Vec<u64>, rows: Vec<u64>) {
+        self.add(all, rows);
+    }
+    fn finish(&self, all: &Vec<u64>) -> Vec<u64> {
+        all.clone()
+    }
+    fn finish_owned(&self, all: Vec<u64>) -> Vec<u64> {
+        all
     }
 }
 
-impl Accumulate for Rows {
-    type Item = Self;
-    fn zero() -> Self {
-        Self::default()
-    }
-    fn add(&mut self, rows: Self) {
-        let (longer, shorter) = if self.0.len() < rows.0.len() {
-            (rows.0, std::mem::take(&mut self.0))
-        } else {
-            (std::mem::take(&mut self.0), rows.0)
-        };
-        self.0 = longer;
-        self.0.iter_mut().zip(shorter).for_each(|(sum, rows)| *sum += rows);
-    }
-    fn merge(&mut self, _: usize, other: Self) {
-        self.add(other);
-    }
-}
+/// What counts the rows of a program's operators.
+pub type Rows = Accumulator<Vec<u64>, RowCounts>;
 
 /// Where the records of one operator are counted.
 #[derive(Clone)]
 pub(crate) struct RowCounter {
-    pub(crate) rows: Accumulator<Rows>,
+    pub(crate) rows: Rows,
     pub(crate) operator: usize,
 }
 
 /// What one attempt has counted, on its way into an accumulator: adding to that costs more than an operator's share of a
 /// small batch may.
 #[derive(Default)]
-pub(crate) struct Counting(RefCell<Option<(Accumulator<Rows>, Rows)>>);
+pub(crate) struct Counting(RefCell<Option<(Rows, Vec<u64>)>>);
 
 impl Counting {
     fn count(&self, RowCounter { rows: of, operator }: &RowCounter, rows: u64) {
@@ -57,7 +59,7 @@ impl Counting {
             self.add_up();
             counting = self.0.borrow_mut();
         }
-        let (_, Rows(counts)) = counting.get_or_insert_with(|| (of.clone(), Rows(Vec::with_capacity(operator + 8))));
+        let (_, counts) = counting.get_or_insert_with(|| (of.clone(), Vec::with_capacity(operator + 8)));
         if counts.len() <= *operator {
             counts.resize(operator + 1, 0);
         }

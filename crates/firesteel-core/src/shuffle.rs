@@ -18,7 +18,7 @@ use crate::lineage::Lineage;
 use crate::task::{TaskContext, TaskOutput};
 
 pub use chunk::Chunk;
-pub use combine::{Combine, CombineSide, Combined};
+pub use combine::{CombineSide, Combined};
 pub use exchange::{MapSide, Shuffle};
 pub use outputs::{Fetched, MapOutputs};
 pub use reader::CombineReader;

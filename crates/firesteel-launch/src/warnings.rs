@@ -208,8 +208,8 @@ impl Subscriber for Shared {
 
 #[cfg(test)]
 mod tests {
+    use firesteel_window::Duration;
     use std::sync::Arc;
-    use std::time::Duration;
 
     use firesteel_core::ManualClock;
     use parking_lot::Mutex;
@@ -254,7 +254,7 @@ mod tests {
                 if second == 50 {
                     unreachable("b");
                 }
-                clock.advance(Duration::from_secs(1));
+                clock.advance(Duration::secs(1));
             }
         });
         let expected = [

@@ -4,28 +4,13 @@
 
 use std::hint::black_box;
 
-use firesteel_core::shuffle::Combine;
 use firesteel_core::{Actions, Clock, Context, JobOptions, PairOps, RddOps, Result, Settings, SystemClock};
 use firesteel_scheduler::Scheduler;
-
-struct Count;
-
-impl Combine<u64> for Count {
-    type Acc = u64;
-    fn create(&self, value: u64) -> u64 {
-        value
-    }
-    fn add(&self, acc: &mut u64, value: u64) {
-        *acc += value;
-    }
-    fn merge(&self, acc: &mut u64, other: u64) {
-        *acc += other;
-    }
-}
+use firesteel_window::Sum;
 
 fn batch(context: &Context, partitions: usize) -> Result<usize> {
     let records = (0..partitions as u64).map(|part| (part * 50..(part + 1) * 50).collect()).collect();
-    let counts = context.from_partitions::<u64>(records).map(|n| (n % 10, 1)).combine_with(Count);
+    let counts = context.from_partitions::<u64>(records).map(|n| (n % 10, 1)).aggregate_by_key(Sum);
     Ok(counts.collect()?.len())
 }
 
@@ -39,10 +24,10 @@ fn measure(name: &str, mut call: impl FnMut() -> Result<usize>) -> Result<()> {
         for _ in 0..CALLS {
             black_box(call()?);
         }
-        rounds.push((clock.monotonic() - started) / CALLS);
+        rounds.push(clock.monotonic() - started);
     }
     rounds.sort();
-    println!("{name:40} {:8.2} µs", rounds[rounds.len() / 2].as_secs_f64() * 1e6);
+    println!("{name:40} {:8.2} µs", rounds[rounds.len() / 2].as_micros() as f64 / f64::from(CALLS));
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! Adaptive parallelism: how many tasks run where, by the size of the data.
 
-use std::time::Duration;
+use firesteel_window::Duration;
 
 /// How a wave of tasks is spread over the executors.
 ///
@@ -21,7 +21,7 @@ pub struct Adaptive {
 
 impl Default for Adaptive {
     fn default() -> Self {
-        Self { inline_below: 20_000, coalesce_to: 20_000, patience: Duration::from_millis(1) }
+        Self { inline_below: 20_000, coalesce_to: 20_000, patience: Duration::millis(1) }
     }
 }
 

@@ -1,8 +1,7 @@
 //! What is told to listeners: events of jobs, stages, tasks and executors.
 
-use std::time::Duration;
-
 use firesteel_core::TaskMetrics;
+use firesteel_window::{Duration, Timestamp};
 use serde::{Serialize, Serializer};
 
 /// Something that happened. As JSON, times are numbers of microseconds.
@@ -49,9 +48,9 @@ pub struct JobStarted {
     pub stages: usize,
     /// How many stages need not run, because what they would make is there.
     pub skipped_stages: usize,
-    /// When, since the Unix epoch.
-    #[serde(serialize_with = "micros")]
-    pub at: Duration,
+    /// When; as JSON, in microseconds since the Unix epoch.
+    #[serde(serialize_with = "epoch_micros")]
+    pub at: Timestamp,
 }
 
 /// A job ended.
@@ -86,9 +85,9 @@ pub struct StageStarted {
     /// For each task, where it would best run; empty if no task minds. Within one process this is for information only:
     /// all executors are equally near.
     pub locations: Vec<Vec<String>>,
-    /// When, since the Unix epoch.
-    #[serde(serialize_with = "micros")]
-    pub at: Duration,
+    /// When; as JSON, in microseconds since the Unix epoch.
+    #[serde(serialize_with = "epoch_micros")]
+    pub at: Timestamp,
 }
 
 /// The tasks of a stage have ended.
@@ -135,9 +134,9 @@ pub struct TaskStarted {
     /// Which one.
     #[serde(flatten)]
     pub task: TaskInfo,
-    /// When, since the Unix epoch.
-    #[serde(serialize_with = "micros")]
-    pub at: Duration,
+    /// When; as JSON, in microseconds since the Unix epoch.
+    #[serde(serialize_with = "epoch_micros")]
+    pub at: Timestamp,
 }
 
 /// An attempt of a task ended.
@@ -188,5 +187,9 @@ pub enum Outcome {
 }
 
 pub(crate) fn micros<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX))
+    serializer.serialize_i64(duration.as_micros())
+}
+
+fn epoch_micros<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_i64(at.as_micros())
 }

@@ -1,9 +1,9 @@
 //! Totals over everything a scheduler has done.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_core::TaskMetrics;
+use firesteel_window::Duration;
 use parking_lot::Mutex;
 use serde::Serialize;
 

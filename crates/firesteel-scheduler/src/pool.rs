@@ -8,9 +8,9 @@ mod worker;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use firesteel_core::{Error, Result};
+use firesteel_window::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::task_set::{Assignment, TaskSet};

@@ -1,6 +1,6 @@
 //! Speculation: a second attempt for a task that takes much longer than its siblings.
 
-use std::time::Duration;
+use firesteel_window::Duration;
 
 /// When a task that runs is taken for a straggler and a second attempt of it begins on another executor. The first of
 /// the two to succeed counts; the other is told to stop.
@@ -12,9 +12,9 @@ use std::time::Duration;
 /// them.
 ///
 /// ```
-/// use std::time::Duration;
 /// use firesteel_scheduler::{Scheduler, Speculation};
-/// let speculation = Speculation::default().multiplier(2.0).at_least(Duration::from_secs(1));
+/// use firesteel_window::seconds;
+/// let speculation = Speculation::default().multiplier(2.0).at_least(seconds(1));
 /// let scheduler = Scheduler::builder().threads(2).speculation(speculation).build()?;
 /// # Ok::<(), firesteel_core::Error>(())
 /// ```
@@ -28,7 +28,7 @@ pub struct Speculation {
 
 impl Default for Speculation {
     fn default() -> Self {
-        let tenth = Duration::from_millis(100);
+        let tenth = Duration::millis(100);
         Self { quantile: 0.75, multiplier: 1.5, at_least: tenth, interval: tenth }
     }
 }
@@ -68,8 +68,9 @@ impl Speculation {
         }
         let middle = durations.len() / 2;
         let (_, median, _) = durations.select_nth_unstable(middle);
-        let limit = median.as_secs_f64() * self.multiplier;
-        Some(Duration::try_from_secs_f64(limit).unwrap_or(Duration::MAX).max(self.at_least))
+        let limit = median.as_micros() as f64 * self.multiplier;
+        // A conversion from a number that is too large gives the largest there is.
+        Some(Duration::micros(limit as i64).max(self.at_least))
     }
 }
 
@@ -80,17 +81,17 @@ mod tests {
     #[test]
     fn a_straggler_takes_half_as_long_again_as_the_median() {
         let rule = Speculation::default();
-        let millis = |values: &[u64]| values.iter().map(|value| Duration::from_millis(*value)).collect::<Vec<_>>();
+        let millis = |values: &[i64]| values.iter().map(|value| Duration::millis(*value)).collect::<Vec<_>>();
         assert_eq!(rule.limit(8, &mut millis(&[400; 5])), None);
-        assert_eq!(rule.limit(8, &mut millis(&[900, 300, 400, 200, 100, 800])), Some(Duration::from_millis(600)));
-        assert_eq!(rule.limit(8, &mut millis(&[1; 7])), Some(Duration::from_millis(100)));
+        assert_eq!(rule.limit(8, &mut millis(&[900, 300, 400, 200, 100, 800])), Some(Duration::millis(600)));
+        assert_eq!(rule.limit(8, &mut millis(&[1; 7])), Some(Duration::millis(100)));
         assert_eq!(rule.limit(1, &mut millis(&[])), None);
     }
 
     #[test]
     fn senseless_numbers_do_no_harm() {
         let rule = Speculation::default().quantile(f64::NAN).multiplier(f64::INFINITY);
-        assert_eq!(rule.limit(2, &mut [Duration::from_secs(1)]), None);
-        assert_eq!(rule.limit(2, &mut [Duration::from_secs(1); 2]), Some(Duration::MAX));
+        assert_eq!(rule.limit(2, &mut [Duration::secs(1)]), None);
+        assert_eq!(rule.limit(2, &mut [Duration::secs(1); 2]), Some(Duration::MAX));
     }
 }

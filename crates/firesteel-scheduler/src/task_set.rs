@@ -10,10 +10,10 @@ mod failure;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use firesteel_core::shuffle::ShuffleId;
 use firesteel_core::{DeadLetter, Error, OnPanic, TaskMetrics, TaskOutput};
+use firesteel_window::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::cancel::JobControl;

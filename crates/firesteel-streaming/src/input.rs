@@ -400,7 +400,7 @@ impl<S: Source> Input for SourceInput<S> {
             let Some(state) = self.splits.get_mut(&range.split) else { continue };
             let from = state.next;
             let mut read = 0;
-            if let Some(end) = ends.of(index) {
+            if let Some(end) = read::Ends::find(&ends, index) {
                 read = end.records;
                 state.at_end = end.at_end;
                 if end.whole {

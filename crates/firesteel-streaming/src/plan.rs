@@ -10,11 +10,12 @@ mod node;
 mod order;
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Operator, Rows};
-use firesteel_state::Setting;
-use firesteel_window::WindowError;
+use firesteel_core::{Accumulator, Operator, RowCounts, Rows};
+use firesteel_state::{Changes, Setting};
+use firesteel_window::{Window, WindowError};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
@@ -46,9 +47,9 @@ pub(crate) struct Parts {
     pub(crate) counters: Vec<Counted>,
     /// Some of the records that operators refuse.
     pub(crate) samples: Vec<Arc<Samples>>,
-    pub(crate) fired: Vec<Accumulator<FiredWindows>>,
+    pub(crate) fired: Vec<Accumulator<BTreeSet<Window>, FiredWindows>>,
     /// The operators' states, with what takes note of their changes.
-    pub(crate) states: Vec<(Arc<dyn StateCell>, Accumulator<ChangesOf>)>,
+    pub(crate) states: Vec<(Arc<dyn StateCell>, Accumulator<(usize, Changes, u64), ChangesOf>)>,
     /// What must hold before the job starts and does not, found while the program was built.
     pub(crate) faults: Vec<(NodeId, Fault)>,
 }
@@ -145,8 +146,8 @@ impl Plan {
     }
 
     /// What notes the windows that one operator fires.
-    pub(crate) fn fired(&self) -> Accumulator<FiredWindows> {
-        let fired = Accumulator::new();
+    pub(crate) fn fired(&self) -> Accumulator<BTreeSet<Window>, FiredWindows> {
+        let fired = Accumulator::default();
         self.change(|parts| parts.fired.push(fired.clone()));
         fired
     }
@@ -198,7 +199,7 @@ impl Parts {
         let operators = self.nodes.iter().map(|node| node.operator.clone()).collect();
         let keepers = self.nodes.iter().map(|node| node.keeper.clone()).collect();
         let outputs = self.nodes.iter().map(|node| node.role == Role::Output).collect();
-        Arc::new(Frozen { operators, keepers, outputs, rows: Accumulator::new() })
+        Arc::new(Frozen { operators, keepers, outputs, rows: Accumulator::new(RowCounts) })
     }
 }
 
@@ -219,7 +220,7 @@ pub(crate) struct Frozen {
     /// Whether it is an output.
     outputs: Box<[bool]>,
     /// The records that each node has handed on in the batch at hand.
-    rows: Accumulator<Rows>,
+    rows: Rows,
 }
 
 impl Frozen {
@@ -231,7 +232,7 @@ impl Frozen {
         self.outputs[node.index()]
     }
 
-    pub(crate) fn rows(&self) -> &Accumulator<Rows> {
+    pub(crate) fn rows(&self) -> &Rows {
         &self.rows
     }
 

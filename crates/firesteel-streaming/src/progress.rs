@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Guarantee};
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 use serde::Serialize;
 
 use crate::stream::{RecordError, message};
@@ -219,8 +219,8 @@ impl Summary {
 }
 
 /// A duration in whole microseconds.
-pub(crate) fn micros(duration: std::time::Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or_default()
 }
 
 /// A rate per second out of a count and microseconds; 0 where no time has passed.

@@ -3,10 +3,10 @@
 use std::fmt::{self, Write as _};
 use std::io::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_core::{Clock, SystemClock};
 use firesteel_streaming::{BatchProgress, Error, JobInfo, StreamingListener, Summary};
+use firesteel_window::Duration;
 use parking_lot::Mutex;
 
 use crate::numbers::grouped;

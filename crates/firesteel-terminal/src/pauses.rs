@@ -1,20 +1,19 @@
 //! When something that repeats is told.
 
-use std::time::Duration;
+use firesteel_window::Duration;
 
 /// How soon after it was told first, something may be told again. It doubles, up to the longest.
-const FIRST: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_secs(600);
+const FIRST: Duration = Duration::secs(10);
+const LONGEST: Duration = Duration::secs(600);
 
 /// Tells something that repeats at once, and then at growing intervals: 10 s, 20 s, up to 10 minutes.
 ///
 /// ```
-/// use std::time::Duration;
-///
 /// use firesteel_terminal::Pauses;
+/// use firesteel_window::seconds;
 ///
 /// let mut pauses = Pauses::default();
-/// let told = (0..100).filter(|second| pauses.is_due(Duration::from_secs(*second)));
+/// let told = (0..100).filter(|second| pauses.is_due(seconds(*second)));
 /// assert_eq!(told.collect::<Vec<_>>(), [0, 10, 30, 70]);
 /// ```
 #[derive(Debug, Default)]

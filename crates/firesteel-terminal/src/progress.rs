@@ -3,10 +3,10 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::Duration as StdDuration;
 
 use firesteel_core::{Clock, SystemClock};
 use firesteel_streaming::{BatchProgress, Error, JobInfo, StreamingListener, Summary};
+use firesteel_window::Duration;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -17,9 +17,9 @@ use crate::sofar::Sofar;
 use crate::text::cut;
 
 /// How long after the start or the last line another one may come.
-const PAUSE: StdDuration = StdDuration::from_secs(5);
+const PAUSE: Duration = Duration::secs(5);
 /// How often the bar is drawn, so that a long batch is seen to be alive.
-const TICK: StdDuration = StdDuration::from_millis(120);
+const TICK: Duration = Duration::millis(120);
 /// The columns of a terminal that does not tell.
 const COLUMNS: usize = 80;
 
@@ -50,7 +50,7 @@ struct State {
     show: Show,
     job: Arc<str>,
     /// When the job started or the last line was written.
-    shown: StdDuration,
+    shown: Duration,
 }
 
 enum Show {
@@ -91,7 +91,7 @@ impl TerminalProgress {
     }
 
     fn showing(show: Show) -> Self {
-        let state = State { show, job: "".into(), shown: StdDuration::ZERO };
+        let state = State { show, job: "".into(), shown: Duration::ZERO };
         Self { clock: Arc::new(SystemClock::new()), sofar: Arc::default(), state: Mutex::new(state) }
     }
 
@@ -108,7 +108,7 @@ impl TerminalProgress {
         };
         let style = ProgressStyle::with_template("{spinner} {line}").expect("the template is well-formed");
         let bar = screen::draw(ProgressBar::new_spinner().with_style(style.with_key("line", line)));
-        bar.enable_steady_tick(TICK);
+        bar.enable_steady_tick(TICK.to_std());
         bar
     }
 }

@@ -1,10 +1,11 @@
 //! Rates over the last seconds, not over the last batch.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+
+use firesteel_window::Duration;
 
 /// What is older has no part in a rate.
-const SPAN: Duration = Duration::from_secs(10);
+const SPAN: Duration = Duration::secs(10);
 
 /// How far a job had come at some moments.
 #[derive(Debug, Default)]
@@ -52,18 +53,18 @@ impl Rates {
         let done = share - first.share.unwrap_or(0.0);
         let seconds = (1.0 - share) / done * now.saturating_sub(first.at).as_secs_f64();
         // Nothing was done, or all of it: neither tells a time.
-        Duration::try_from_secs_f64(seconds).ok().filter(|_| done > 0.0 && share < 1.0)
+        (done > 0.0 && share < 1.0).then(|| Duration::micros((seconds * 1e6) as i64))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use firesteel_window::Duration;
 
     use super::Rates;
 
-    const fn secs(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
+    fn secs(seconds: u32) -> Duration {
+        Duration::secs(seconds.into())
     }
 
     #[test]
@@ -76,7 +77,7 @@ mod tests {
         assert_eq!(rates.rows_per_second(secs(2)), Some(50.0));
         assert_eq!(rates.rows_per_second(secs(4)), Some(25.0), "it falls while nothing comes");
         for second in 3..30 {
-            rates.mark(secs(second), 100 + (second - 2) * 10, None);
+            rates.mark(secs(second), u64::from(100 + (second - 2) * 10), None);
         }
         assert_eq!(rates.rows_per_second(secs(29)), Some(10.0), "the burst at the start is forgotten");
         assert_eq!(rates.rows_per_second(secs(60)), Some(0.0));

@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_streaming::{BatchProgress, InputProgress};
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 
 use crate::numbers::{grouped, rate, span};
 use crate::rates::Rates;
@@ -127,18 +126,18 @@ fn percent(share: f64) -> String {
 
 /// A time to wait, no more exact than anybody knows it.
 fn about(left: Duration) -> String {
-    span(left.as_secs().max(1) * 1_000_000).replace(".00 s", " s")
+    span(left.as_secs().max(1).unsigned_abs() * 1_000_000).replace(".00 s", " s")
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use firesteel_window::Duration;
 
     use super::Sofar;
 
     /// After so many seconds, with this share read.
-    fn sofar(seconds: u64, share: Option<f64>) -> (Sofar, Duration) {
-        let now = Duration::from_secs(seconds);
+    fn sofar(seconds: i64, share: Option<f64>) -> (Sofar, Duration) {
+        let now = Duration::secs(seconds);
         let mut sofar = Sofar { batch: 3, rows_in: 1_200, rows_out: 7, share, ..Sofar::default() };
         sofar.start(Duration::ZERO);
         sofar.rates.mark(now, sofar.rows_in, share);

@@ -4,7 +4,6 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
 use firesteel_core::{ManualClock, OnPanic};
@@ -65,8 +64,8 @@ impl Job {
     }
 
     /// What is told of a batch of these records, so many seconds after the last.
-    fn batch(&mut self, seconds: u64, records: &[&'static str]) -> String {
-        self.clock.advance(Duration::from_secs(seconds));
+    fn batch(&mut self, passed: i64, records: &[&'static str]) -> String {
+        self.clock.advance(seconds(passed));
         self.queue.push(records.to_vec()).unwrap();
         self.run.next_batch().unwrap();
         self.paper.text()

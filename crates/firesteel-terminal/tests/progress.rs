@@ -4,13 +4,12 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
 use firesteel_core::ManualClock;
 use firesteel_streaming::{BatchLimits, Checkpoint, JobRun, StreamingContext, Trigger};
 use firesteel_terminal::TerminalProgress;
-use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
+use firesteel_window::{Timestamp, Tumbling, Watermark, millis, seconds};
 use parking_lot::Mutex;
 
 #[derive(Clone, Default)]
@@ -56,8 +55,8 @@ fn lines_come_once_in_five_seconds_and_only_with_news() {
     let source = QueueSource::new(1).one_at_a_time();
     let queue = source.handle();
     let mut job = counting(&paper, &clock, source).begin().unwrap();
-    let batch = |job: &mut JobRun, millis: u64, records: &[&'static str]| {
-        clock.advance(Duration::from_millis(millis));
+    let batch = |job: &mut JobRun, passed: i64, records: &[&'static str]| {
+        clock.advance(millis(passed));
         queue.push(records.to_vec()).unwrap();
         job.next_batch().unwrap();
         paper.lines()
@@ -99,7 +98,7 @@ fn where_the_end_is_known_the_share_and_the_time_left_are_told() {
     let mut job = job.begin().unwrap();
     paper.lines();
     let mut batch = || {
-        clock.advance(Duration::from_secs(5));
+        clock.advance(seconds(5));
         job.next_batch().unwrap();
         paper.lines()
     };

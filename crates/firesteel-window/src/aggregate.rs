@@ -2,8 +2,11 @@
 //!
 //! An [`Aggregator`] describes an aggregation apart from where its intermediate results are kept: they may lie in a
 //! task, in a pane, in a store, or be sent to another process, and are combined as they meet. The shape
-//! is that of Algebird's and Beam's aggregators; Spark calls it `aggregate_by_key` with its `zero`, `seq_op` and
-//! `comb_op`.
+//! is that of Algebird's and Beam's aggregators, and of Spark's typed `Aggregator`.
+//!
+//! There is one family of them for all: what aggregates an RDD or its keys, the records of a window, all that a stream
+//! has yielded so far, or what tasks add to an accumulator, takes any of these. Ready are [`Count`], [`Sum`], [`Mean`],
+//! [`Min`], [`Max`] and [`List`]; of functions are made [`Reduce`], [`Fold`] and [`Combine`]; tuples take several at once.
 //!
 //! ```
 //! use firesteel_window::{Aggregator, Count, Max, Mean};
@@ -21,6 +24,7 @@
 
 mod closure;
 mod extreme;
+mod list;
 mod mean;
 mod sum;
 mod tuple;
@@ -28,8 +32,9 @@ mod wide;
 
 use std::borrow::Cow;
 
-pub use closure::{Fold, Of, Reduce};
+pub use closure::{Combine, Fold, Of, Reduce};
 pub use extreme::{Max, Min};
+pub use list::List;
 pub use mean::{Mean, MeanParts};
 pub use sum::{Compensated, Sum, Summand};
 pub use wide::Wide;
@@ -43,6 +48,13 @@ pub use wide::Wide;
 /// order of the values.
 ///
 /// The engine relies on it for combining values before they are sent to where their key lives.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not aggregate values of type `{In}`",
+    label = "no aggregator of `{In}`",
+    note = "`Count` and `List` take any values, `Sum` and `Mean` numbers and durations, `Min` and `Max` what is `Ord`",
+    note = "functions are made an aggregator by `Reduce::new`, `Fold::new` or `Combine::new`; \
+            `of` aggregates something taken from each value: `Sum.of(|click: Click| click.bytes)`"
+)]
 pub trait Aggregator<In> {
     /// What is kept between two values.
     type Acc;
@@ -60,6 +72,20 @@ pub trait Aggregator<In> {
 
     /// The result so far. The accumulator stays usable, so that a result can be given early and improved later.
     fn finish(&self, acc: &Self::Acc) -> Self::Out;
+
+    /// An accumulator that has seen one value.
+    #[inline]
+    fn start(&self, value: In) -> Self::Acc {
+        let mut acc = self.create();
+        self.add(&mut acc, value);
+        acc
+    }
+
+    /// The result of an accumulator that is not needed any more. To be overridden where that saves a copy.
+    #[inline]
+    fn finish_owned(&self, acc: Self::Acc) -> Self::Out {
+        self.finish(&acc)
+    }
 
     /// What kind of aggregation it is, for people and for whoever compares it with what is stored: `min` is not `max`,
     /// though their accumulators have the same type. Two aggregations with different results have different kinds,

@@ -83,7 +83,7 @@ pub mod time;
 pub mod watermark;
 pub mod window;
 
-pub use aggregate::{Aggregator, Count, Fold, Max, Mean, Min, Reduce, Sum, Summand, Wide};
+pub use aggregate::{Aggregator, Combine, Count, Fold, List, Max, Mean, Min, Reduce, Sum, Summand, Wide};
 pub use error::{TimeError, WindowError};
 pub use panes::Panes;
 pub use time::{Duration, Timestamp, days, hours, millis, minutes, seconds};

@@ -1,6 +1,6 @@
 //! What nearly every program needs: `use firesteel::prelude::*;`
 //!
-//! It brings the names to build and run a job, the time types, and the traits with the methods of RDDs. Connectors are
+//! It brings the names to build and run a job, the time types, the aggregators, and the traits with the methods of RDDs. Connectors are
 //! named where they are used, except for the console.
 
 pub use firesteel_core::{Accumulator, Actions, Broadcast, Context, OnPanic, PairActions, PairOps, Rdd, RddOps};
@@ -10,4 +10,7 @@ pub use firesteel_streaming::{
 };
 #[cfg(feature = "terminal")]
 pub use firesteel_terminal::{Console, TerminalProgress};
-pub use firesteel_window::{Duration, Timestamp, Tumbling, Watermark, Window, days, hours, millis, minutes, seconds};
+pub use firesteel_window::{
+    Aggregator, Combine, Count, Duration, Fold, List, Max, Mean, Min, Reduce, Sum, Timestamp, Tumbling, Watermark,
+    Window, days, hours, millis, minutes, seconds,
+};

@@ -51,7 +51,7 @@ fn start_and_kill(run: &Run, after: Duration) -> Ended {
 #[test]
 fn a_process_may_be_killed_at_any_moment() {
     let seed = number("FIRESTEEL_CRASH_SEED", 20_261_122);
-    let most = Duration::from_secs(number("FIRESTEEL_CRASH_SECONDS", 3));
+    let most = firesteel_window::Duration::from(Duration::from_secs(number("FIRESTEEL_CRASH_SECONDS", 3)));
     let mut random = Random(seed.max(1));
     let clock = SystemClock::new();
     let (mut jobs, mut kills) = (0_u64, 0_u64);

@@ -173,14 +173,14 @@ struct Ticks(ManualClock);
 
 impl StreamingListener for Ticks {
     fn on_batch(&self, _: &BatchProgress) {
-        self.0.advance(std::time::Duration::from_secs(1));
+        self.0.advance(seconds(1));
     }
 }
 
 /// Builds the job.
 pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> {
-    let clock = ManualClock::starting_at(std::time::Duration::from_secs(1_000_000));
-    clock.advance(std::time::Duration::from_secs(1));
+    let clock = ManualClock::starting_at(Timestamp::from_secs(1_000_000));
+    clock.advance(seconds(1));
     let mut checkpoint = Checkpoint::in_folder(run.checkpoint())
         .interval(seconds(if run.batches == 1 { 0 } else { run.batches }))
         .snapshot_after(run.snapshot_after)

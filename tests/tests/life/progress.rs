@@ -2,13 +2,12 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_connect_memory::{Collector, MemorySource};
 use firesteel_core::{ManualClock, OnPanic};
 use firesteel_streaming::{BatchLimits, BatchProgress, StreamingContext, Summary, Trigger};
 use firesteel_testkit::{JobEvent, JobLog, TestJob};
-use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
+use firesteel_window::{Timestamp, Tumbling, Watermark, millis, seconds};
 use parking_lot::Mutex;
 use tracing::field::{Field, Visit};
 
@@ -43,7 +42,7 @@ fn run() -> Vec<BatchProgress> {
 #[test]
 fn a_batch_as_json_has_these_fields_and_values() {
     let progress = run();
-    let golden = r#"{"job":"test","batch":2,"epoch":2,"ends_epoch":true,"time":"1970-01-01T00:00:02Z","inputs":[{"name":"a queue","rows":4,"splits":[{"split":"0","from":2,"to":4},{"split":"1","from":2,"to":4}],"left":0,"ends":false}],"rows_in":4,"outputs":[{"name":"numbers","rows":3},{"name":"counts","rows":0}],"rows_out":3,"input_rows_per_second":0.0,"durations":{"admit_us":0,"process_us":0,"commit_us":0,"total_us":0},"watermark":"1970-01-01T00:00:06Z","states":[],"windows":0,"late":0,"malformed":1,"malformed_sample":[{"operator":"try_map at tests/tests/life/progress.rs:22","split":"1","position":2,"error":"invalid digit found in string"}],"dead_letters":[]}"#;
+    let golden = r#"{"job":"test","batch":2,"epoch":2,"ends_epoch":true,"time":"1970-01-01T00:00:02Z","inputs":[{"name":"a queue","rows":4,"splits":[{"split":"0","from":2,"to":4},{"split":"1","from":2,"to":4}],"left":0,"ends":false}],"rows_in":4,"outputs":[{"name":"numbers","rows":3},{"name":"counts","rows":0}],"rows_out":3,"input_rows_per_second":0.0,"durations":{"admit_us":0,"process_us":0,"commit_us":0,"total_us":0},"watermark":"1970-01-01T00:00:06Z","states":[],"windows":0,"late":0,"malformed":1,"malformed_sample":[{"operator":"try_map at tests/tests/life/progress.rs:21","split":"1","position":2,"error":"invalid digit found in string"}],"dead_letters":[]}"#;
     assert_eq!(serde_json::to_string(&progress[1]).unwrap(), golden);
     let last = serde_json::to_value(&progress[4]).unwrap();
     assert!(last["watermark"].is_string(), "also the end of time can be written: {last}");
@@ -87,7 +86,7 @@ fn a_listener_hears_of_the_start_then_of_each_batch_then_of_the_end() {
     let job = builder.listener(second.clone()).build().unwrap();
     job.read(MemorySource::new(vec![1, 2, 3]))
         .named("numbers")
-        .inspect(move |_| ticking.advance(Duration::from_millis(250)))
+        .inspect(move |_| ticking.advance(millis(250)))
         .write(results);
     job.run(Trigger::AvailableNow).unwrap();
     let events = log.events();

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use firesteel_connect::{Buffered, Class, ConnectError, Epoch, Guarantee, Receiver, Sink, Store, WriteTask};
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
@@ -17,7 +16,7 @@ use firesteel_streaming::{
 };
 use firesteel_testkit::faults::{At, FaultySink, FaultySource, SinkAt, SinkCall};
 use firesteel_testkit::{Gate, JobLog};
-use firesteel_window::hours;
+use firesteel_window::{hours, millis};
 
 use crate::job;
 
@@ -83,7 +82,7 @@ fn a_receiver_that_does_not_listen_is_left_behind_and_stores_nothing_more() {
     let (stored, answers) = mpsc::channel();
     let results = Collector::new();
     let job = job(1).build().unwrap();
-    let deaf = Buffered::new(Forwarder { records: forwarded, stored }).stop_within(Duration::from_millis(5));
+    let deaf = Buffered::new(Forwarder { records: forwarded, stored }).stop_within(millis(5));
     job.read(deaf).write(results.clone());
     let running = job.start(Trigger::Every(hours(1))).unwrap();
     for record in 0..15 {

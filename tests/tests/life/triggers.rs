@@ -1,7 +1,6 @@
 //! When batches run.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
 use firesteel_core::ManualClock;
@@ -45,15 +44,15 @@ fn every_interval_on_virtual_time() {
     let running = job.start(Trigger::Every(seconds(1))).unwrap();
     log.wait_for_batches(1);
     numbers.push(vec![1]).unwrap();
-    clock.advance(Duration::from_millis(999));
-    clock.advance(Duration::from_millis(1));
+    clock.advance(millis(999));
+    clock.advance(millis(1));
     log.wait_for_batches(2);
-    clock.advance(Duration::from_secs(1)); // Nothing has come: the interval still has its batch.
+    clock.advance(seconds(1)); // Nothing has come: the interval still has its batch.
     log.wait_for_batches(3);
     numbers.push(vec![2, 3]).unwrap();
-    clock.advance(Duration::from_millis(5_500)); // Five ticks pass at once: one batch, not five.
+    clock.advance(millis(5_500)); // Five ticks pass at once: one batch, not five.
     log.wait_for_batches(4);
-    clock.advance(Duration::from_millis(500)); // The next batch is at a whole second again.
+    clock.advance(millis(500)); // The next batch is at a whole second again.
     log.wait_for_batches(5);
     running.stop(Stop::Gracefully);
     running.await_termination().unwrap();
@@ -74,10 +73,10 @@ fn a_batch_that_takes_longer_than_the_interval_is_followed_at_once_by_one_more()
     job.read(queue).inspect(move |_| held.pass()).write(Collector::new());
     let running = job.start(Trigger::Every(seconds(1))).unwrap();
     gate.wait_for_arrivals(1);
-    clock.advance(Duration::from_millis(3_200));
+    clock.advance(millis(3_200));
     gate.open();
     log.wait_for_batches(2);
-    clock.advance(Duration::from_millis(800));
+    clock.advance(millis(800));
     log.wait_for_batches(3);
     running.stop(Stop::Gracefully);
     running.await_termination().unwrap();

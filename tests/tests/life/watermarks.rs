@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use firesteel_connect_memory::{Collector, QueueHandle, QueueSource};
 use firesteel_core::ManualClock;
@@ -230,11 +229,11 @@ fn time_that_passes_is_enough_to_close_the_windows_behind_a_silent_split() {
     let running = job.start(Trigger::AsSoonAsPossible).unwrap();
     handle.push_partitions(vec![vec![5i64], vec![105]]).unwrap();
     log.wait_for_batches(1);
-    clock.advance(Duration::from_secs(20));
+    clock.advance(seconds(20));
     handle.push_partitions(vec![vec![], vec![115]]).unwrap();
     log.wait_for_batches(2);
     assert!(results.records().is_empty());
-    clock.advance(Duration::from_secs(10));
+    clock.advance(seconds(10));
     // Nothing comes, and yet a batch runs: the first split has been silent for thirty seconds, the other for ten.
     let batches = log.wait_for_batches(3);
     assert_eq!((batches[2].rows_in, batches[2].windows), (0, 2));

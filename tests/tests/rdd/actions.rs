@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_core::{Actions, KeyMap, PairActions, RddOps};
+use firesteel_window::{Count, List, Reduce, Sum};
 
 use crate::common::{Log, context};
 
@@ -48,34 +49,29 @@ fn the_few_smallest_of_many() {
 fn folds_merge_in_partition_order() {
     let letters = context().parallelize_into(5, ('a'..='g').map(String::from));
     assert_eq!(letters.reduce(|a, b| a + &b).unwrap().unwrap(), "abcdefg");
-    assert_eq!(letters.fold(String::new(), |a, b| a + &b).unwrap(), "abcdefg");
-    let counted = letters.aggregate(
-        (String::new(), 0),
-        |(text, n), letter| (text + &letter, n + 1),
-        |a, b| (a.0 + &b.0, a.1 + b.1),
+    assert_eq!(
+        letters.fold(String::new(), |all, letter| all.push_str(&letter), |a, b| a.push_str(&b)).unwrap(),
+        "abcdefg"
     );
-    assert_eq!(counted.unwrap(), ("abcdefg".to_owned(), 7));
+    let counted = letters.aggregate((Reduce::new(|a: String, b: String| a + &b), Count));
+    assert_eq!(counted.unwrap(), (Some("abcdefg".to_owned()), 7));
     let none = letters.filter(|_| false);
     assert_eq!(none.reduce(|a, _| a).unwrap(), None);
-    assert_eq!(none.fold("zero".to_owned(), |a, _| a).unwrap(), "zero");
-    assert_eq!(none.aggregate(7, |n, _| n, |a, _| a).unwrap(), 7);
+    assert_eq!(none.fold("zero".to_owned(), |_, _| {}, |_, _| {}).unwrap(), "zero");
+    assert_eq!(none.aggregate((Count, List)).unwrap(), (0, vec![]));
 }
 
 #[test]
 fn a_tree_merges_in_order_and_in_tasks() {
     let (log, context) = Log::context();
     let numbers = context.range_into(100, 0..1000u32);
-    let add = |mut list: Vec<u32>, n| {
-        list.push(n);
-        list
-    };
-    let all = numbers.tree_aggregate(Vec::new(), add, |a, b| [a, b].concat(), 2).unwrap();
+    let all = numbers.tree_aggregate(List, 2).unwrap();
     assert_eq!(all, (0..1000).collect::<Vec<_>>());
     assert_eq!(log.stages(), [100, 10], "ten tasks merge the results of a hundred");
     for depth in [0, 1, 5] {
-        assert_eq!(numbers.tree_aggregate(0u64, |sum, n| sum + u64::from(n), |a, b| a + b, depth).unwrap(), 499_500);
+        assert_eq!(numbers.tree_aggregate(Sum, depth).unwrap(), 499_500);
     }
-    assert_eq!(numbers.filter(|_| false).tree_aggregate(3, |n, _| n, |a, _| a, 2).unwrap(), 3);
+    assert_eq!(numbers.filter(|_| false).tree_aggregate(Count, 2).unwrap(), 0);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Broadcast variables and accumulators.
 
-use firesteel_core::{Accumulator, Actions, Broadcast, Max, Min, RddOps};
+use firesteel_core::{Accumulator, Actions, Broadcast, RddOps};
+use firesteel_window::{Count, Max, Min, Sum};
 
 use crate::common::context;
 
@@ -23,11 +24,11 @@ fn tasks_share_a_value() {
 fn accumulators_count_what_succeeded() {
     use std::sync::atomic::{AtomicU32, Ordering};
     static FAILURES: AtomicU32 = AtomicU32::new(0);
-    let (count, sum) = (Accumulator::<u64>::new(), Accumulator::<i64>::new());
-    let (largest, smallest) = (Accumulator::<Max<u32>>::new(), Accumulator::<Min<u32>>::new());
+    let (count, sum) = (Accumulator::new(Count), Accumulator::new(Sum));
+    let (largest, smallest) = (Accumulator::new(Max), Accumulator::new(Min));
     let all = (count.clone(), sum.clone(), largest.clone(), smallest.clone());
     let numbers = context().range_into(4, 1..101u32).inspect(move |n| {
-        all.0.add(1);
+        all.0.add(());
         all.1.add(-i64::from(*n));
         all.2.add(*n);
         all.3.add(*n);
@@ -35,7 +36,7 @@ fn accumulators_count_what_succeeded() {
     });
     numbers.for_each(drop).unwrap();
     assert_eq!(FAILURES.load(Ordering::Relaxed), 3);
-    assert_eq!((count.get(), sum.read(|sum| *sum)), (100, -5050));
-    assert_eq!((largest.read(|n| n.get().copied()), smallest.take().get()), (Some(100), Some(&1)));
-    assert_eq!(smallest.read(|n| n.get().copied()), None);
+    assert_eq!((count.value(), sum.value()), (100, -5050));
+    assert_eq!((largest.value(), smallest.take()), (Some(100), Some(1)));
+    assert_eq!(smallest.value(), None);
 }

@@ -92,16 +92,16 @@ fn every_operator_is_blamed_by_name() {
             ),
         ),
         (
-            "aggregate_by_key",
+            "fold_by_key",
             error(
                 pairs()
-                    .aggregate_by_key(
+                    .fold_by_key(
                         0,
-                        |a, n| {
+                        |sum, n| {
                             check(&n);
-                            a + n
+                            *sum += n;
                         },
-                        |a, b| a + b,
+                        |a, b| *a += b,
                     )
                     .count(),
             ),

@@ -2,6 +2,7 @@
 
 use firesteel_core::ops::SliceRdd;
 use firesteel_core::{Actions, CustomPartitioner, HashPartitioner, Lineage, PairActions, PairOps, Placement, RddOps};
+use firesteel_window::{List, Sum};
 
 use crate::common::{context, sorted};
 
@@ -20,10 +21,10 @@ fn all_ways_to_sum_agree() {
     let ways = [
         digits().reduce_by_key(|a, b| a + b).boxed(),
         digits().reduce_by_key_into(3, |a, b| a + b).boxed(),
-        digits().fold_by_key(0, |a, b| a + b).boxed(),
-        digits().fold_by_key_into(3, 0, |a, b| a + b).boxed(),
-        digits().aggregate_by_key(0, |sum, n| sum + n, |a, b| a + b).boxed(),
-        digits().aggregate_by_key_into(3, 0, |sum, n| sum + n, |a, b| a + b).boxed(),
+        digits().fold_by_key(0, |sum, n| *sum += n, |a, b| *a += b).boxed(),
+        digits().fold_by_key_into(3, 0, |sum, n| *sum += n, |a, b| *a += b).boxed(),
+        digits().aggregate_by_key(Sum).boxed(),
+        digits().aggregate_by_key_into(3, Sum).boxed(),
         digits().combine_by_key(|n| n, |sum, n| sum + n, |a, b| a + b).boxed(),
         digits().combine_by_key_into(3, |n| n, |sum, n| sum + n, |a, b| a + b).boxed(),
         digits().group_by_key().map_values(|group| group.iter().sum()).boxed(),
@@ -53,16 +54,9 @@ fn keys_come_in_the_order_in_which_they_first_came() {
 #[test]
 fn a_zero_starts_every_partition_of_a_key() {
     let pairs = context().parallelize_into(4, [('a', 1), ('a', 2), ('a', 3), ('b', 4)]);
-    let folded = pairs.clone().fold_by_key(100, |a, b| a + b);
+    let folded = pairs.clone().fold_by_key(100, |sum, n| *sum += n, |a, b| *a += b);
     assert_eq!(sorted(folded.collect().unwrap()), [('a', 306), ('b', 104)]);
-    let lists = pairs.aggregate_by_key(
-        vec![],
-        |mut list, n| {
-            list.push(n);
-            list
-        },
-        |a, b| [a, b].concat(),
-    );
+    let lists = pairs.aggregate_by_key(List);
     assert_eq!(sorted(lists.collect().unwrap()), [('a', vec![1, 2, 3]), ('b', vec![4])]);
 }
 

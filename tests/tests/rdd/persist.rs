@@ -22,7 +22,7 @@ fn files(folder: &std::path::Path) -> usize {
 fn records_are_computed_once() {
     let folder = tempfile::tempdir().unwrap();
     let context = with_storage(1 << 20, folder.path());
-    let computed = Accumulator::<u64>::new();
+    let computed = Accumulator::<u64>::default();
     let count = computed.clone();
     let squares = context.range_into(4, 0..100u64).inspect(move |_| count.add(1)).map(|n| n * n);
     let expected = squares.collect().unwrap();
@@ -38,7 +38,7 @@ fn records_are_computed_once() {
         for _ in 0..3 {
             assert_eq!(persisted.collect().unwrap(), expected);
         }
-        assert_eq!(computed.get(), 100, "{}", persisted.to_debug_string());
+        assert_eq!(computed.value(), 100, "{}", persisted.to_debug_string());
         assert!(persisted.is_materialized() && persisted.to_debug_string().contains("[stored]"));
     }
     assert_eq!(files(folder.path()), 0, "what is dropped is removed");
@@ -118,13 +118,13 @@ fn what_does_not_fit_is_computed_again_or_goes_to_disk() {
 fn a_failed_attempt_keeps_nothing() {
     use std::sync::atomic::{AtomicBool, Ordering};
     static FAILED: AtomicBool = AtomicBool::new(false);
-    let computed = Accumulator::<u64>::new();
+    let computed = Accumulator::<u64>::default();
     let count = computed.clone();
     let numbers = context().range_into(1, 0..10u32).inspect(move |_| count.add(1)).cache();
     // The first attempt fails behind the persisted RDD: had it kept its records, the second would not count them.
     let failing = numbers.inspect(|n| assert!(*n != 5 || FAILED.swap(true, Ordering::Relaxed)));
     assert_eq!(failing.count().unwrap(), 10);
-    assert_eq!(computed.get(), 10);
+    assert_eq!(computed.value(), 10);
 }
 
 #[test]

@@ -28,7 +28,13 @@ fn operators_over_placed_rdds_are_narrow() {
         placed.clone().reduce_by_key(|a, b| a + b).map(|_| ()).boxed(),
         placed.clone().reduce_by_key_into(4, |a, b| a + b).map(|_| ()).boxed(),
         placed.clone().group_by_key().map(|_| ()).boxed(),
-        placed.clone().map_values(|n| n + 1).filter(|_| true).fold_by_key(0, |a, b| a + b).map(|_| ()).boxed(),
+        placed
+            .clone()
+            .map_values(|n| n + 1)
+            .filter(|_| true)
+            .fold_by_key(0, |sum, n| *sum += n, |a, b| *a += b)
+            .map(|_| ())
+            .boxed(),
         placed.clone().join(placed.clone()).map(|_| ()).boxed(),
         placed.clone().full_outer_join(placed.clone().reduce_by_key(|a, _| a)).map(|_| ()).boxed(),
         placed.clone().cogroup3(placed.clone(), placed.clone()).map(|_| ()).boxed(),

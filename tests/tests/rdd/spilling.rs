@@ -38,7 +38,7 @@ fn reduce_by_key() {
 fn combining_strings_keeps_their_order() {
     same(|context| {
         let texts = pairs(context).map(|(key, n)| (key.len() as u32, n.to_string()));
-        let texts = texts.aggregate_by_key_into(2, String::new(), |all, n| all + &n, |a, b| a + &b);
+        let texts = texts.fold_by_key_into(2, String::new(), |all, n| all.push_str(&n), |a, b| a.push_str(&b));
         texts.collect().unwrap()
     });
 }

@@ -55,7 +55,7 @@ fn timers_of_processing_time_bring_about_batches_of_their_own() {
     use firesteel_streaming::{KeyState, MapSpec, Stop, StreamingContext, Trigger};
     use firesteel_testkit::JobLog;
 
-    let clock = Arc::new(ManualClock::starting_at(std::time::Duration::ZERO));
+    let clock = Arc::new(ManualClock::starting_at(Timestamp::EPOCH));
     let (log, gone, queue) = (JobLog::new(), Collector::new(), QueueSource::new(1));
     let job = StreamingContext::builder("idle").clock(clock.clone()).listener(log.clone()).threads(1).build().unwrap();
     job.read(queue.clone())
@@ -70,7 +70,7 @@ fn timers_of_processing_time_bring_about_batches_of_their_own() {
     queue.handle().push(vec![7]).unwrap();
     let running = job.start(Trigger::AsSoonAsPossible).unwrap();
     log.wait_for_batches(1);
-    clock.advance(std::time::Duration::from_secs(61));
+    clock.advance(seconds(61));
     log.wait_for_batches(2);
     running.stop(Stop::Gracefully);
     running.await_termination().unwrap();

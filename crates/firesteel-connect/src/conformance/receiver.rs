@@ -41,7 +41,7 @@ where
     R: Receiver,
     R::Item: Clone + Sync,
 {
-    let source = make().stop_within(PATIENCE);
+    let source = make().stop_within(PATIENCE.into());
     let (woken, wakes) = mpsc::channel();
     STOPS.ok(source.start(Wake::new(move || _ = woken.send(()))), || "starting".into());
     // Give it a chance to receive something or to wait for it; either will do.

@@ -1,8 +1,10 @@
-//! What most actions are made of: a fold over each partition, and a merge of what these made.
+//! What most actions are made of: an aggregation of each partition, and a merge of what these made.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+
+use firesteel_window::Aggregator;
 
 use crate::actions::KeyMap;
 use crate::error::{Error, Result};
@@ -12,8 +14,28 @@ use crate::rdd::{Key, Rdd};
 use crate::shuffle::KeyedTable;
 use crate::task::{TaskContext, TaskError, TaskIdentity};
 
+/// What `aggregator` makes of all records.
+pub(super) fn aggregate<R, A>(rdd: &R, operator: Operator, aggregator: A) -> Result<A::Out>
+where
+    R: Rdd,
+    A: Aggregator<R::Item, Acc: Send + 'static, Out: Send + 'static> + Send + Sync + 'static,
+{
+    let aggregator = Arc::new(aggregator);
+    let [in_start, in_add] = [(); 2].map(|()| Arc::clone(&aggregator));
+    let add = move |mut acc, record| {
+        in_add.add(&mut acc, record);
+        acc
+    };
+    let merge = |mut acc, later| {
+        aggregator.merge(&mut acc, later);
+        acc
+    };
+    let acc = folded(rdd, operator.clone(), move || in_start.create(), add, merge)?;
+    on_caller(&operator, || aggregator.finish_owned(acc))
+}
+
 /// Folds each partition from `start` with `add`, and merges the results in partition order.
-pub(super) fn aggregate<R: Rdd, A: Send + 'static>(
+pub(super) fn folded<R: Rdd, A: Send + 'static>(
     rdd: &R,
     operator: Operator,
     start: impl Fn() -> A + Send + Sync + 'static,
@@ -40,7 +62,7 @@ pub(super) fn reduce<R: Rdd>(
         Some(acc) => Some(f(acc, record)),
         None => Some(record),
     };
-    aggregate(
+    folded(
         rdd,
         operator,
         || None,

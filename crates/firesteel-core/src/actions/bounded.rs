@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use crate::actions::aggregate::aggregate;
+use crate::actions::aggregate::folded;
 use crate::error::Result;
 use crate::operator::Operator;
 use crate::rdd::Rdd;
@@ -37,6 +37,6 @@ pub(super) fn smallest<R: Rdd>(
     if n == 0 {
         return Ok(Vec::new());
     }
-    let candidates = aggregate(rdd, operator.clone(), Vec::new, add, merge)?;
+    let candidates = folded(rdd, operator.clone(), Vec::new, add, merge)?;
     super::aggregate::on_caller(&operator, || last(candidates, n))
 }

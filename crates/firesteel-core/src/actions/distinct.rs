@@ -4,7 +4,7 @@ use std::hash::Hash;
 
 use hyperloglockless::HyperLogLog;
 
-use crate::actions::aggregate::aggregate;
+use crate::actions::aggregate::folded;
 use crate::error::{Error, Result};
 use crate::hash::{BuildKeyHasher, hash_key};
 use crate::operator::Operator;
@@ -28,7 +28,7 @@ pub(super) fn count<R: Rdd<Item: Hash>>(rdd: &R, operator: Operator, error: f64)
         sketch.union(&other).expect("sketches of one precision are of one size");
         sketch
     };
-    let sketch = aggregate(rdd, operator, empty, add, merge)?;
+    let sketch = folded(rdd, operator, empty, add, merge)?;
     Ok(sketch.raw_count().round() as u64)
 }
 

@@ -1,6 +1,6 @@
 //! Numbers that actions can sum up.
 
-use crate::actions::aggregate::aggregate;
+use crate::actions::aggregate::folded;
 use crate::error::{Error, Result};
 use crate::operator::Operator;
 use crate::rdd::Rdd;
@@ -49,7 +49,7 @@ floating!(f32, f64);
 
 pub(super) fn sum<R: Rdd<Item: Number>>(rdd: &R, operator: Operator) -> Result<R::Item> {
     let plus = |sum: Option<R::Item>, number: Option<R::Item>| sum.zip(number).and_then(|(sum, n)| sum.plus(n));
-    let sum = aggregate(rdd, operator.clone(), || Some(R::Item::ZERO), move |sum, n| plus(sum, Some(n)), plus)?;
+    let sum = folded(rdd, operator.clone(), || Some(R::Item::ZERO), move |sum, n| plus(sum, Some(n)), plus)?;
     sum.ok_or_else(|| Error::Argument {
         operator: operator.to_string(),
         reason: format!(

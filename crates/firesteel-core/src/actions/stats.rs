@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::actions::Number;
-use crate::actions::aggregate::aggregate;
+use crate::actions::aggregate::folded;
 use crate::error::{Error, Result};
 use crate::operator::Operator;
 use crate::rdd::Rdd;
@@ -127,7 +127,7 @@ fn refused(operator: &Operator, reason: &str) -> Error {
 
 pub(super) fn of<R: Rdd<Item: Number>>(rdd: &R, operator: Operator) -> Result<Stats> {
     let add = |stats: Stats, number: R::Item| stats.with(number.to_f64());
-    aggregate(rdd, operator, Stats::default, add, Stats::merged)
+    folded(rdd, operator, Stats::default, add, Stats::merged)
 }
 
 pub(super) fn even_histogram<R: Rdd<Item: Number>>(rdd: &R, operator: Operator, buckets: usize) -> Result<Histogram> {
@@ -173,7 +173,7 @@ pub(super) fn histogram<R: Rdd<Item: Number>>(rdd: &R, operator: Operator, edges
         counts.iter_mut().zip(other).for_each(|(count, other)| *count += other);
         counts
     };
-    let counts = aggregate(rdd, operator, move || vec![0; buckets], add, merge)?;
+    let counts = folded(rdd, operator, move || vec![0; buckets], add, merge)?;
     Ok(Histogram { edges: edges.to_vec(), counts })
 }
 

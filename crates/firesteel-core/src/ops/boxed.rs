@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::accumulator::Accumulator;
 use crate::block::{Blocks, Driven, Open, Step};
 use crate::context::Context;
 use crate::lineage::{Dependency, Lineage, Location, Node};
@@ -87,7 +86,7 @@ impl<T: Send + 'static> BoxRdd<T> {
 
     /// The same RDD, whose records are counted as those of the operator of this number, each time they are computed.
     #[must_use]
-    pub fn counted(self, rows: &Accumulator<Rows>, operator: usize) -> Self {
+    pub fn counted(self, rows: &Rows, operator: usize) -> Self {
         // Where an operator hands on what it gets, both count.
         let mut rdd = if self.records.counter.is_some() { Self::new(self) } else { self };
         rdd.records.counter = Some(RowCounter { rows: rows.clone(), operator });

@@ -1,7 +1,8 @@
 //! What a job tells listeners about itself and its stages.
 
 use std::sync::Arc;
-use std::time::Duration;
+
+use firesteel_window::Duration;
 
 use crate::event::{Event, JobStarted, StageEnded, StageStarted};
 use crate::job_run::JobRun;

@@ -53,7 +53,9 @@ fn work(executors: &Arc<Executors>) {
             }
             state.idle += 1;
             match executors.look {
-                Some(interval) if !state.waves.is_empty() => drop(executors.work.wait_for(&mut state, interval)),
+                Some(interval) if !state.waves.is_empty() => {
+                    _ = executors.work.wait_for(&mut state, interval.to_std());
+                }
                 _ => executors.work.wait(&mut state),
             }
             state.idle -= 1;

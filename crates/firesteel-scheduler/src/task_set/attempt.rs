@@ -3,9 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use firesteel_core::{Error, TaskContext, TaskIdentity, TaskMetrics, TaskOutput, TaskReport};
+use firesteel_window::Duration;
 
 use crate::event::{Event, Outcome, TaskEnded, TaskInfo, TaskStarted};
 use crate::task_set::assignment::Next;

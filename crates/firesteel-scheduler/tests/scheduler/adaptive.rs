@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Duration;
 
 use firesteel_core::{Context, ManualClock, Rdd, TaskContext};
 use firesteel_scheduler::{Adaptive, Scheduler};
+use firesteel_window::Duration;
 use parking_lot::Mutex;
 
 use crate::common::{Habit, Odd, context};
@@ -53,8 +53,8 @@ fn few_records_that_take_long_are_spread_after_all() {
     let meet = Barrier::new(2);
     let ids = context.run(&rdd, move |_, split, _| {
         match split {
-            0 => clock.advance(Duration::from_micros(900)),
-            1 => clock.advance(Duration::from_micros(200)),
+            0 => clock.advance(Duration::micros(900)),
+            1 => clock.advance(Duration::micros(200)),
             _ => {
                 meet.wait();
             }
@@ -91,7 +91,7 @@ fn a_slow_task_among_coalesced_ones_lets_the_others_go() {
     let rdd = context.from_partitions(vec![vec![0u8]; 3]);
     let meet = Barrier::new(2);
     let work = move |_: &_, split: usize, _: &TaskContext| match split {
-        0 => clock.advance(Duration::from_millis(5)),
+        0 => clock.advance(Duration::millis(5)),
         _ => {
             meet.wait();
         }

@@ -24,7 +24,7 @@ fn running_tasks_stop_at_their_next_check() {
         let context = scheduler.context(Default::default());
         let context = context.with_options(JobOptions { group: Some("slow".into()), ..JobOptions::default() });
         let gate = Gate::default();
-        let counted = Accumulator::<u64>::new();
+        let counted = Accumulator::<u64>::default();
         let (inner, count) = (gate.clone(), counted.clone());
         let job = on_thread(move || {
             let endless = context.parallelize_into(4, 0..4u64).flat_map(|_| 0u64..);
@@ -45,7 +45,7 @@ fn running_tasks_stop_at_their_next_check() {
         assert_eq!(scheduler.cancel_handle("slow").cancel("enough is enough"), 1);
         gate.open();
         assert_eq!(reason(join(job)), "enough is enough");
-        assert_eq!(counted.get(), 0);
+        assert_eq!(counted.value(), 0);
         assert!(gate.visitors() <= 2, "no task begins after the cancellation");
         let ends = recorder.pick(|event| if let Event::TaskEnded(task) = event { Some(task.outcome) } else { None });
         assert_eq!(ends.len(), gate.visitors());

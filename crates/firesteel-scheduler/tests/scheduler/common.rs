@@ -1,27 +1,10 @@
-//! What the tests share: an aggregation, RDDs with odd habits, a listener that remembers, a gate to wait at.
+//! What the tests share: RDDs with odd habits, a listener that remembers, a gate to wait at.
 
 use std::sync::Arc;
 
-use firesteel_core::shuffle::Combine;
 use firesteel_core::{Context, Dependency, Lineage, Node, Operator, Rdd, Settings, TaskContext};
 use firesteel_scheduler::{Builder, Event, Listener};
 use parking_lot::{Condvar, Mutex};
-
-/// Adds up the values of each key.
-pub(crate) struct Sum;
-
-impl Combine<u64> for Sum {
-    type Acc = u64;
-    fn create(&self, value: u64) -> u64 {
-        value
-    }
-    fn add(&self, acc: &mut u64, value: u64) {
-        *acc += value;
-    }
-    fn merge(&self, acc: &mut u64, other: u64) {
-        *acc += other;
-    }
-}
 
 pub(crate) fn context(builder: Builder) -> Context {
     builder.build().expect("the machine has threads left").context(Settings::default())

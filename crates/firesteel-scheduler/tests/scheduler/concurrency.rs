@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firesteel_core::{Accumulator, Actions, Context, PairOps, RddOps};
 use firesteel_scheduler::{Adaptive, Builder, Cancel, Event, JobMetrics, Mode, Queued, Scheduler};
+use firesteel_window::Sum;
 
-use crate::common::{Gate, Recorder, Sum, Watched, context, join, on_thread};
+use crate::common::{Gate, Recorder, Watched, context, join, on_thread};
 
 #[test]
 fn public_types_can_be_shared() {
@@ -33,16 +34,16 @@ fn jobs_of_many_threads_do_not_disturb_each_other() {
             let context = context.clone();
             on_thread(move || {
                 for round in 0..20 {
-                    let counted = Accumulator::<u64>::new();
+                    let counted = Accumulator::<u64>::default();
                     let inner = counted.clone();
                     let pairs = context.parallelize(0..200u64).map(move |n| {
                         inner.add(1);
                         (n % 10, n * caller + round)
                     });
                     let sum: u64 =
-                        pairs.combine_with(Sum).collect().expect("nothing fails").iter().map(|pair| pair.1).sum();
+                        pairs.aggregate_by_key(Sum).collect().expect("nothing fails").iter().map(|pair| pair.1).sum();
                     assert_eq!(sum, 19_900 * caller + 200 * round);
-                    assert_eq!(counted.get(), 200);
+                    assert_eq!(counted.value(), 200);
                 }
             })
         });
@@ -65,7 +66,7 @@ fn a_shuffle_that_two_jobs_need_is_computed_once() {
         }
         (n % 3, n)
     });
-    let sums = pairs.combine_with(Sum);
+    let sums = pairs.aggregate_by_key(Sum);
     let jobs = [sums.clone(), sums].map(|sums| on_thread(move || sums.count().expect("nothing fails")));
     gate.wait_for(1);
     recorder.wait_for(|event| matches!(event, Event::JobStarted(job) if job.job == 1));
@@ -92,7 +93,7 @@ fn what_another_job_made_in_the_meantime_is_not_made_again() {
         map_waits.pass();
         (n % 2, n)
     });
-    let sums = pairs.combine_with(Sum);
+    let sums = pairs.aggregate_by_key(Sum);
     let first = sums.clone();
     let first = on_thread(move || first.count().expect("nothing fails"));
     planned.wait_for(1);
@@ -115,7 +116,7 @@ fn who_waits_for_a_failed_job_computes_the_shuffle_itself() {
         }
         (n % 2, n)
     });
-    let sums = pairs.combine_with(Sum);
+    let sums = pairs.aggregate_by_key(Sum);
     let first = sums.clone();
     let first = on_thread(move || first.count());
     gate.wait_for(1);
@@ -131,7 +132,7 @@ fn a_task_may_run_a_job() {
         for adaptive in [Adaptive::default(), Adaptive::off()] {
             let context = context(Scheduler::builder().threads(threads).adaptive(adaptive));
             let rdd = context.parallelize_into(6, 0..6u64);
-            let counted = Accumulator::<u64>::new();
+            let counted = Accumulator::<u64>::default();
             let (inner, count) = (context.clone(), counted.clone());
             let sums = context.run(&rdd, move |_, split, _| {
                 let adds = count.clone();
@@ -139,10 +140,10 @@ fn a_task_may_run_a_job() {
                     adds.add(1);
                     (n % 3, n * split as u64)
                 });
-                pairs.combine_with(Sum).collect().expect("nothing fails").iter().map(|pair| pair.1).sum::<u64>()
+                pairs.aggregate_by_key(Sum).collect().expect("nothing fails").iter().map(|pair| pair.1).sum::<u64>()
             });
             assert_eq!(sums.unwrap(), [0, 435, 870, 1305, 1740, 2175]);
-            assert_eq!(counted.get(), 180);
+            assert_eq!(counted.value(), 180);
         }
     }
 }
@@ -157,7 +158,7 @@ fn independent_stages_run_together() {
             meet.wait();
             (n, n)
         });
-        pairs.combine_with(Sum)
+        pairs.aggregate_by_key(Sum)
     };
     let both = crate::common::Beside::new(side(Arc::clone(&meet)), side(meet));
     assert_eq!(both.count().unwrap(), 2);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use firesteel_core::{Accumulator, Actions, Context, Error, JobOptions, OnPanic, PairOps, Rdd, RddOps, TaskContext};
 use firesteel_scheduler::{Adaptive, JobMetrics, Scheduler};
+use firesteel_window::Sum;
 
-use crate::common::{Sum, context};
+use crate::common::context;
 
 fn keeping(context: &Context) -> Context {
     context.with_options(JobOptions { on_panic: OnPanic::DeadLetter, ..JobOptions::default() })
@@ -28,7 +29,7 @@ fn of_ten_thousand_records_9999_go_on() {
     ] {
         let metrics = JobMetrics::new();
         let context = keeping(&context(builder.listener(metrics.clone())));
-        let counted = Accumulator::<u64>::new();
+        let counted = Accumulator::<u64>::default();
         let inner = counted.clone();
         let rdd = context
             .parallelize_into(4, 0..10_000u32)
@@ -46,7 +47,7 @@ fn of_ten_thousand_records_9999_go_on() {
         for part in ["careful (map at ", "partition 2", "offset 2123", "7123 is cursed"] {
             assert!(text.contains(part), "{part} is missing in: {text}");
         }
-        assert_eq!(counted.get(), 10_000);
+        assert_eq!(counted.value(), 10_000);
         let totals = metrics.totals();
         assert_eq!((totals.dead_letters, totals.failed_attempts, totals.tasks), (1, 1, 4));
     }
@@ -64,7 +65,7 @@ fn dead_letters_of_all_stages_come_in_order_and_once() {
             assert!(n % 40 != 39, "map side {n}");
             (n % 10, n)
         });
-        let sums = pairs.combine_with(Sum).map(|(key, sum)| {
+        let sums = pairs.aggregate_by_key(Sum).map(|(key, sum)| {
             assert!(key != 4, "reduce side {key}");
             (key, sum)
         });

@@ -5,9 +5,10 @@ use std::thread;
 
 use firesteel_core::{Actions, PairOps, RddOps};
 use firesteel_scheduler::Scheduler;
+use firesteel_window::Sum;
 use parking_lot::Mutex;
 
-use crate::common::{Sum, context};
+use crate::common::context;
 
 /// The order in which the tasks of two jobs run: stage and partition.
 fn order(seed: u64) -> Vec<(usize, usize)> {
@@ -15,7 +16,7 @@ fn order(seed: u64) -> Vec<(usize, usize)> {
     assert_eq!(context.parallelism(), 6);
     let order = Arc::new(Mutex::new(Vec::new()));
     for _ in 0..2 {
-        let sums = context.parallelize(0..60u64).map(|n| (n % 7, n)).combine_with(Sum);
+        let sums = context.parallelize(0..60u64).map(|n| (n % 7, n)).aggregate_by_key(Sum);
         let (inner, caller) = (Arc::clone(&order), thread::current().id());
         let log = move |task: &firesteel_core::TaskContext| {
             assert_eq!(thread::current().id(), caller);
@@ -46,7 +47,7 @@ fn a_seed_repeats_its_order() {
 fn map_tasks_are_shuffled_too_and_the_result_stays() {
     let results = (0..10).map(|seed| {
         let context = context(Scheduler::builder().threads(4).deterministic(seed));
-        let sums = context.parallelize(0..1000u64).map(|n| (n % 17, n)).combine_with(Sum);
+        let sums = context.parallelize(0..1000u64).map(|n| (n % 17, n)).aggregate_by_key(Sum);
         sums.collect().expect("nothing fails")
     });
     let results: Vec<_> = results.collect();

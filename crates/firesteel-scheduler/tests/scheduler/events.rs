@@ -2,8 +2,9 @@
 
 use firesteel_core::{Actions, JobOptions, ManualClock, PairOps, RddOps};
 use firesteel_scheduler::{Adaptive, Event, JobMetrics, Listener, Outcome, Queued, Scheduler};
+use firesteel_window::{Sum, Timestamp, millis};
 
-use crate::common::{Gate, Habit, Odd, Recorder, Sum, context};
+use crate::common::{Gate, Habit, Odd, Recorder, context};
 
 /// An event in a word or two.
 fn brief(event: Event) -> String {
@@ -26,7 +27,7 @@ fn brief(event: Event) -> String {
 fn events_come_in_order() {
     let recorder = Recorder::default();
     let context = context(Scheduler::builder().threads(2).deterministic(0).listener(recorder.clone()));
-    let sums = context.parallelize_into(2, 0..10u64).map(|n| (n % 2, n)).combine_with(Sum);
+    let sums = context.parallelize_into(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
     let work = |_: &_, split: usize, task: &firesteel_core::TaskContext| {
         assert!(split == 0 || task.identity().attempt > 0, "once");
     };
@@ -66,7 +67,7 @@ fn stages_that_run_again_say_so() {
     let recorder = Recorder::default();
     let builder = Scheduler::builder().threads(2).deterministic(0).listener(recorder.clone());
     let context = context(builder).with_options(JobOptions { single_use: true, ..JobOptions::default() });
-    let sums = context.parallelize_into(2, 0..10u64).map(|n| (n % 2, n)).combine_with(Sum);
+    let sums = context.parallelize_into(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
     let again = sums.map(|(key, sum)| {
         assert!(key != 1 || FIRST.swap(false, std::sync::atomic::Ordering::Relaxed).eq(&false), "once");
         sum
@@ -93,12 +94,12 @@ fn stages_that_run_again_say_so() {
 #[test]
 fn events_carry_what_a_person_wants_to_know() {
     let recorder = Recorder::default();
-    let clock = ManualClock::starting_at(std::time::Duration::from_secs(5));
+    let clock = ManualClock::starting_at(Timestamp::from_secs(5));
     let builder = Scheduler::builder().deterministic(0).max_attempts(1).clock(clock.clone()).listener(recorder.clone());
     let options = JobOptions { name: Some("daily".into()), group: Some("reports".into()), ..JobOptions::default() };
     let context = context(builder).with_options(options);
     let rdd = Odd::new(context.from_partitions(vec![vec![1u32], vec![2, 3]]), Habit::Placed).map(move |n| {
-        clock.advance(std::time::Duration::from_millis(2));
+        clock.advance(millis(2));
         assert!(n < 3, "three is too many");
         n
     });

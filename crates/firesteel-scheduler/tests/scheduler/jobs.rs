@@ -2,15 +2,14 @@
 
 use firesteel_core::{Actions, Context, PairOps, RddOps, Settings};
 use firesteel_scheduler::{Adaptive, Scheduler};
-
-use crate::common::Sum;
+use firesteel_window::Sum;
 
 fn contexts() -> Vec<Context> {
     let two = || Scheduler::builder().threads(2);
     [
         two(),
         two().adaptive(Adaptive::off()),
-        two().adaptive(Adaptive::default().patience(std::time::Duration::ZERO)),
+        two().adaptive(Adaptive::default().patience(firesteel_window::Duration::ZERO)),
         Scheduler::builder().threads(5).adaptive(Adaptive::off()),
         Scheduler::builder().deterministic(0),
         Scheduler::builder().deterministic(7),
@@ -23,7 +22,7 @@ fn contexts() -> Vec<Context> {
 fn every_way_of_running_gives_the_same_result() {
     let results = contexts().into_iter().map(|context| {
         let pairs = context.parallelize_into(7, 0..1000u64).map(|n| (n % 10, n));
-        let sums = pairs.combine_with(Sum).map(|(key, sum)| (sum % 3, sum + key)).combine_with(Sum);
+        let sums = pairs.aggregate_by_key(Sum).map(|(key, sum)| (sum % 3, sum + key)).aggregate_by_key(Sum);
         sums.collect().unwrap()
     });
     let results: Vec<Vec<(u64, u64)>> = results.collect();

@@ -3,19 +3,19 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use firesteel_core::{Accumulator, Actions, Clock, Error, PairOps, RddOps};
 use firesteel_scheduler::{Adaptive, JobMetrics, Scheduler};
+use firesteel_window::{Duration, Fold, Sum, Timestamp};
 
-use crate::common::{Sum, context};
+use crate::common::context;
 
 #[test]
 fn a_task_that_fails_three_times_succeeds_at_the_fourth() {
     for builder in [Scheduler::builder().threads(2), Scheduler::builder().threads(2).adaptive(Adaptive::off())] {
         let metrics = JobMetrics::new();
         let context = context(builder.listener(metrics.clone()));
-        let counted = Accumulator::<u64>::new();
+        let counted = Accumulator::<u64>::default();
         let inner = counted.clone();
         let rdd = context.parallelize_into(3, 0..30u32);
         let attempts = context.run(&rdd, move |_, _, task| {
@@ -24,7 +24,7 @@ fn a_task_that_fails_three_times_succeeds_at_the_fourth() {
             task.identity().attempt
         });
         assert_eq!(attempts.unwrap(), [0, 3, 0]);
-        assert_eq!(counted.get(), 3, "failed attempts do not count");
+        assert_eq!(counted.value(), 3, "failed attempts do not count");
         let totals = metrics.totals();
         assert_eq!((totals.tasks, totals.failed_attempts, totals.failed_jobs), (3, 3, 0));
     }
@@ -84,7 +84,7 @@ fn what_cannot_get_better_is_not_tried_again() {
 #[test]
 fn a_map_task_that_fails_is_tried_again_and_counts_once() {
     let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()));
-    let counted = Accumulator::<u64>::new();
+    let counted = Accumulator::<u64>::default();
     let inner = counted.clone();
     let failures = Arc::new(AtomicU32::new(0));
     let pairs = context.parallelize_into(4, 0..100u64).map(move |n| {
@@ -92,28 +92,21 @@ fn a_map_task_that_fails_is_tried_again_and_counts_once() {
         assert!(n != 42 || failures.fetch_add(1, Ordering::Relaxed) == 2, "not yet");
         (n % 5, n)
     });
-    let sums = pairs.combine_with(Sum);
+    let sums = pairs.aggregate_by_key(Sum);
     assert_eq!(sums.collect().unwrap().iter().map(|pair| pair.1).sum::<u64>(), 4950);
-    assert_eq!(counted.get(), 100);
+    assert_eq!(counted.value(), 100);
 }
 
 #[test]
 fn an_accumulator_that_panics_fails_the_job_and_not_the_executor() {
-    struct Picky;
-    impl firesteel_core::Accumulate for Picky {
-        type Item = ();
-        fn zero() -> Self {
-            Self
-        }
-        fn add(&mut self, (): ()) {}
-        fn merge(&mut self, _: usize, _: Self) {
-            panic!("no merging today");
-        }
-    }
     for adaptive in [Adaptive::default(), Adaptive::off()] {
         let context = context(Scheduler::builder().threads(2).adaptive(adaptive));
-        let picky = Accumulator::<Picky>::new();
+        let picky = Accumulator::new(Fold::new((), |(): &mut (), (): ()| {}, |(), ()| panic!("no merging today")));
         let rdd = context.parallelize_into(3, 0..3u32);
+        let again = picky.clone();
+        context
+            .run(&rdd, move |_, _, _| again.add(()))
+            .expect("each partition's first addition is merged with nothing");
         let error = context.run(&rdd, move |_, _, _| picky.add(())).unwrap_err();
         assert!(matches!(error, Error::Misuse { .. }), "{error}");
         assert_eq!(rdd.count().unwrap(), 3);
@@ -133,8 +126,8 @@ impl Clock for Fragile {
         assert!(!BROKEN.replace(false), "the clock is broken");
         Duration::ZERO
     }
-    fn wall(&self) -> Duration {
-        Duration::ZERO
+    fn wall(&self) -> Timestamp {
+        Timestamp::EPOCH
     }
 }
 

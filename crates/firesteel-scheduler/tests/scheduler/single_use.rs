@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use firesteel_core::shuffle::Combine;
 use firesteel_core::{Accumulator, Actions, Context, JobOptions, PairOps, RddOps};
 use firesteel_scheduler::{Adaptive, Builder, JobMetrics, Scheduler, Speculation};
+use firesteel_window::Sum;
 use serde::{Deserialize, Serialize};
 
-use crate::common::{Habit, Odd, Sum, context};
+use crate::common::{Habit, Odd, context};
 
 /// A number that counts its clones.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -19,21 +19,6 @@ impl Clone for Cloned {
     fn clone(&self) -> Self {
         CLONES.fetch_add(1, Ordering::Relaxed);
         Self(self.0)
-    }
-}
-
-struct CloneSum;
-
-impl Combine<u64> for CloneSum {
-    type Acc = Cloned;
-    fn create(&self, value: u64) -> Cloned {
-        Cloned(value)
-    }
-    fn add(&self, acc: &mut Cloned, value: u64) {
-        acc.0 += value;
-    }
-    fn merge(&self, acc: &mut Cloned, other: Cloned) {
-        acc.0 += other.0;
     }
 }
 
@@ -52,7 +37,13 @@ fn records_are_moved_only_if_nobody_else_needs_them() {
         work();
         CLONES.load(Ordering::Relaxed)
     };
-    let sums = |context: &Context| context.parallelize_into(4, 0..40u64).map(|n| (n % 10, n)).combine_with(CloneSum);
+    let sums = |context: &Context| {
+        context
+            .parallelize_into(4, 0..40u64)
+            .map(|n| (n % 10, n))
+            .map_values(Cloned)
+            .reduce_by_key(|a, b| Cloned(a.0 + b.0))
+    };
     let expect = |sum: u64, records: Vec<(u64, Cloned)>| {
         assert_eq!(records.into_iter().map(|(_, value)| value.0).sum::<u64>(), sum);
     };
@@ -66,7 +57,7 @@ fn records_are_moved_only_if_nobody_else_needs_them() {
         let repeating = Odd::new(sums(&context), Habit::Repeating);
         assert_ne!(clones(&mut || expect(1560, repeating.collect().unwrap())), 0);
         // Behind another shuffle, the repetition does not reach the first one.
-        let behind = sums(&context).map(|(key, sum)| (key, sum.0)).combine_with(Sum);
+        let behind = sums(&context).map(|(key, sum)| (key, sum.0)).aggregate_by_key(Sum);
         let behind = Odd::new(behind, Habit::Repeating).map(|(key, sum)| (key, Cloned(sum)));
         assert_eq!(clones(&mut || expect(1560, behind.collect().unwrap())), 0);
         // A job over some partitions leaves the others for later.
@@ -95,16 +86,16 @@ fn task_records<R: firesteel_core::Rdd>(rdd: &R, split: usize, task: &firesteel_
 #[test]
 fn what_was_moved_is_computed_again_for_an_unexpected_second_reader() {
     let (context, metrics) = alone(Scheduler::builder().adaptive(Adaptive::off()));
-    let counted = Accumulator::<u64>::new();
+    let counted = Accumulator::<u64>::default();
     let inner = counted.clone();
     let pairs = context.parallelize_into(4, 0..40u64).map(move |n| {
         inner.add(1);
         (n % 10, n)
     });
-    let sums = pairs.combine_with(Sum).map(|(key, sum)| (key % 2, sum)).combine_with(Sum);
+    let sums = pairs.aggregate_by_key(Sum).map(|(key, sum)| (key % 2, sum)).aggregate_by_key(Sum);
     let first = sums.collect().unwrap();
     assert_eq!(sums.collect().unwrap(), first);
-    assert_eq!(counted.get(), 40, "what runs again does not count again");
+    assert_eq!(counted.value(), 40, "what runs again does not count again");
     assert_eq!(metrics.totals().stages, 6);
 }
 
@@ -112,8 +103,8 @@ fn what_was_moved_is_computed_again_for_an_unexpected_second_reader() {
 fn an_attempt_that_fails_after_moving_its_input_gets_it_again() {
     for adaptive in [Adaptive::default(), Adaptive::off()] {
         let (context, metrics) = alone(Scheduler::builder().adaptive(adaptive));
-        let sums = context.parallelize_into(4, 0..40u64).map(|n| (n % 10, n)).combine_with(Sum);
-        let again = sums.map(|(key, sum)| (key % 3, sum)).combine_with(Sum);
+        let sums = context.parallelize_into(4, 0..40u64).map(|n| (n % 10, n)).aggregate_by_key(Sum);
+        let again = sums.map(|(key, sum)| (key % 3, sum)).aggregate_by_key(Sum);
         let totals = context.run(&again, |rdd, split, task| {
             let sum = task.fold(firesteel_core::Rdd::compute(rdd, split, task), 0, |sum, (_, value)| sum + value);
             if split == 1 && task.identity().attempt < 6 && task.identity().attempt.is_multiple_of(2) {

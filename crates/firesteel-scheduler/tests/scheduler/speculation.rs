@@ -1,14 +1,13 @@
 //! Stragglers get a second attempt; the first to succeed counts.
 
-use std::time::Duration;
-
 use firesteel_core::{Accumulator, ManualClock, Rdd};
 use firesteel_scheduler::{Adaptive, Event, JobMetrics, Outcome, Scheduler, Speculation};
+use firesteel_window::Duration;
 
 use crate::common::{Gate, Habit, Odd, Recorder, join, on_thread};
 
 fn eager() -> Speculation {
-    Speculation::default().interval(Duration::from_millis(1))
+    Speculation::default().interval(Duration::millis(1))
 }
 
 #[test]
@@ -24,7 +23,7 @@ fn a_straggler_is_overtaken() {
         .build()
         .unwrap();
     let context = scheduler.context(Default::default());
-    let (gate, counted) = (Gate::default(), Accumulator::<u64>::new());
+    let (gate, counted) = (Gate::default(), Accumulator::<u64>::default());
     let (inner, count) = (gate.clone(), counted.clone());
     let job = on_thread(move || {
         let rdd = context.parallelize_into(4, 0..4u32);
@@ -45,12 +44,12 @@ fn a_straggler_is_overtaken() {
     let succeeded = |event: &Event| matches!(event, Event::TaskEnded(task) if matches!(task.outcome, Outcome::Succeeded { .. }) && task.task.partition == 3);
     recorder.wait_for(succeeded);
     assert_eq!(metrics.totals().speculative_attempts, 0, "no time has passed");
-    clock.advance(Duration::from_secs(1));
+    clock.advance(Duration::secs(1));
     assert_eq!(join(job).unwrap(), [1, 0, 0, 0]);
-    assert_eq!(counted.get(), 4);
+    assert_eq!(counted.value(), 4);
     gate.open();
     recorder.wait_for(|event| matches!(event, Event::TaskEnded(task) if task.outcome == Outcome::Superseded));
-    assert_eq!(counted.get(), 4, "the attempt that was overtaken leaves nothing");
+    assert_eq!(counted.value(), 4, "the attempt that was overtaken leaves nothing");
     let totals = metrics.totals();
     assert_eq!((totals.speculative_attempts, totals.tasks, totals.failed_attempts), (1, 4, 0));
 }
@@ -62,7 +61,7 @@ fn the_straggler_may_still_win() {
     let scheduler = builder.clock(clock.clone()).listener(recorder.clone()).build().unwrap();
     let context = scheduler.context(Default::default());
     let (first, second) = (Gate::default(), Gate::default());
-    let (gates, counted) = ([first.clone(), second.clone()], Accumulator::<u64>::new());
+    let (gates, counted) = ([first.clone(), second.clone()], Accumulator::<u64>::default());
     let count = counted.clone();
     let job = on_thread(move || {
         let rdd = context.parallelize_into(4, 0..4u32);
@@ -78,14 +77,14 @@ fn the_straggler_may_still_win() {
     first.wait_for(1);
     // Time goes on until the second attempt is there: the other tasks may not have ended when it first moves.
     while second.visitors() == 0 {
-        clock.advance(Duration::from_secs(1));
+        clock.advance(Duration::secs(1));
         std::thread::yield_now();
     }
     first.open();
     assert_eq!(join(job).unwrap(), [0, 0, 0, 0]);
     second.open();
     recorder.wait_for(|event| matches!(event, Event::TaskEnded(task) if task.outcome == Outcome::Superseded));
-    assert_eq!(counted.get(), 4, "a second success does not count");
+    assert_eq!(counted.value(), 4, "a second success does not count");
 }
 
 #[test]
@@ -109,7 +108,7 @@ fn a_failed_attempt_leaves_the_other_one_running() {
     });
     first.wait_for(1);
     while second.visitors() == 0 {
-        clock.advance(Duration::from_secs(1));
+        clock.advance(Duration::secs(1));
         std::thread::yield_now();
     }
     first.open();
@@ -153,7 +152,7 @@ fn a_stage_with_state_never_runs_twice_at_once() {
     let second = run(None, plain.clone());
     plain.wait_for(1);
     while metrics.totals().speculative_attempts == 0 {
-        clock.advance(Duration::from_secs(1));
+        clock.advance(Duration::secs(1));
         std::thread::yield_now();
     }
     assert_eq!(join(second).unwrap(), [1, 0, 0, 0]);

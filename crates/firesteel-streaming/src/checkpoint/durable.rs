@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use firesteel_state::changelog::{BatchBoundary, Changelog, ChangelogOptions, EpochRecord, OperatorWatermark};
 use firesteel_state::{Catalog, CheckpointLock, Frame, MemoryBudget, Snapshots, StateStore, Times};
-use firesteel_window::{PartitionWatermarks, Timestamp};
+use firesteel_window::{Duration, PartitionWatermarks, Timestamp};
 
 use crate::checkpoint::applier::Applier;
 use crate::checkpoint::snapshotting::Snapshotting;
@@ -24,7 +24,7 @@ pub(crate) struct Durable {
     /// Where the job stood at the end of the last committed epoch.
     pub(crate) cursor: Cursor,
     /// Between the end of a batch and the next epoch, at least.
-    pub(crate) interval: std::time::Duration,
+    pub(crate) interval: Duration,
     /// Bytes of what the last epoch changed.
     pub(crate) changed_bytes: u64,
     /// The epoch that is prepared and not yet marked: what changed, and where the job then stood.

@@ -163,7 +163,7 @@ pub(crate) fn open(
         catalog,
         snapshotting,
         cursor,
-        interval: std::time::Duration::try_from(settings.interval).unwrap_or_default(),
+        interval: settings.interval,
         changed_bytes: 0,
         prepared: None,
         lock,

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use firesteel_connect::{Source, Wake};
 use firesteel_core::{Clock, Context, Node, Operator, SystemClock};
-use firesteel_window::Timestamp;
 
 use crate::error::Result;
 use crate::input::{Admission, BatchLimits, Bound, Input, Reading, SourceInput, SourceRdd, SplitNumbers};
@@ -36,14 +35,13 @@ impl ReadRdd for Context {
     #[track_caller]
     fn read<S: Source>(&self, source: S) -> Result<SourceRdd<S>> {
         let operator = Operator::here("read");
-        let now = i64::try_from(SystemClock::new().wall().as_micros()).unwrap_or(i64::MAX);
         let numbers = SplitNumbers::default();
         let reading = Reading::new(source);
         let mut input = SourceInput::new(NodeId::NONE, &reading, numbers);
         input.start(Wake::silent())?;
         let started = Arc::new(Started(Arc::clone(&reading)));
         input.admit(&Admission {
-            now: Timestamp::from_micros(now),
+            now: SystemClock::new().wall(),
             limits: BatchLimits::default(),
             bound: Bound::Once,
             executors: self.executors(),

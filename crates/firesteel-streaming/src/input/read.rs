@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Source, SourceReader};
 use firesteel_core::{
-    Accumulate, Accumulator, Blocks, Choose, Dependency, Driven, Lineage, Node, Operator, Rdd, TaskContext, block_len,
+    Accumulator, Blocks, Choose, Dependency, Driven, Lineage, Node, Operator, Rdd, TaskContext, block_len,
 };
+use firesteel_window::Aggregator;
 
 use crate::batch::Batch;
 use crate::input::Reading;
@@ -31,12 +32,12 @@ impl Planned {
 #[derive(Clone)]
 pub(crate) struct Ranges {
     pub(crate) planned: Arc<[Planned]>,
-    pub(crate) ends: Accumulator<Ends>,
+    pub(crate) ends: Accumulator<(usize, End), Ends>,
 }
 
 impl Ranges {
     pub(crate) fn new(planned: Vec<Planned>) -> Self {
-        Self { planned: planned.into(), ends: Accumulator::new() }
+        Self { planned: planned.into(), ends: Accumulator::new(Ends) }
     }
 
     /// The ranges whose end only reading can tell, and which have not been read as far as they go.
@@ -45,7 +46,7 @@ impl Ranges {
             return Vec::new();
         }
         let unfinished = |index: &usize| {
-            let is_whole = self.ends.read(|ends| ends.of(*index)).is_some_and(|end| end.whole);
+            let is_whole = self.ends.read(|ends| Ends::find(ends, *index)).is_some_and(|end| end.whole);
             !self.planned[*index].is_exact() && !is_whole
         };
         (0..self.planned.len()).filter(unfinished).collect()
@@ -69,33 +70,34 @@ pub(crate) struct End {
 }
 
 /// The ends of a batch's ranges, in the order of their numbers. The first successful read of a range decides where it ends.
-#[derive(Debug, Clone)]
-pub(crate) struct Ends(Vec<(usize, End)>);
+#[derive(Debug)]
+pub(crate) struct Ends;
 
 impl Ends {
-    fn find(&self, range: usize) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&range, |(range, _)| *range)
-    }
-
-    pub(crate) fn of(&self, range: usize) -> Option<End> {
-        self.find(range).ok().map(|at| self.0[at].1)
+    pub(crate) fn find(ends: &[(usize, End)], range: usize) -> Option<End> {
+        ends.binary_search_by_key(&range, |(range, _)| *range).ok().map(|at| ends[at].1)
     }
 }
 
-impl Accumulate for Ends {
-    type Item = (usize, End);
-    fn zero() -> Self {
-        Self(Vec::new())
+impl Aggregator<(usize, End)> for Ends {
+    type Acc = Vec<(usize, End)>;
+    type Out = Vec<(usize, End)>;
+
+    fn create(&self) -> Self::Acc {
+        Vec::new()
     }
-    fn add(&mut self, (range, end): Self::Item) {
-        match self.find(range) {
-            Ok(at) if self.0[at].1.whole || !end.whole => {}
-            Ok(at) => self.0[at].1 = end,
-            Err(at) => self.0.insert(at, (range, end)),
+    fn add(&self, ends: &mut Self::Acc, (range, end): (usize, End)) {
+        match ends.binary_search_by_key(&range, |(range, _)| *range) {
+            Ok(at) if ends[at].1.whole || !end.whole => {}
+            Ok(at) => ends[at].1 = end,
+            Err(at) => ends.insert(at, (range, end)),
         }
     }
-    fn merge(&mut self, _: usize, other: Self) {
-        other.0.into_iter().for_each(|end| self.add(end));
+    fn merge(&self, ends: &mut Self::Acc, other: Self::Acc) {
+        other.into_iter().for_each(|end| self.add(ends, end));
+    }
+    fn finish(&self, ends: &Self::Acc) -> Self::Out {
+        ends.clone()
     }
 }
 
@@ -158,7 +160,7 @@ impl<S: Source> Rdd for SourceRdd<S> {
         let ends = &self.ranges.ends;
         // A repetition reads exactly what was read the first time.
         if !planned.is_exact()
-            && let Some(end) = ends.read(|ends| ends.of(split)).filter(|end| end.whole)
+            && let Some(end) = ends.read(|ends| Ends::find(ends, split)).filter(|end| end.whole)
         {
             range = ReadRange::exact(range.split, range.from, end.position);
         }
@@ -199,7 +201,7 @@ struct Reads<'a, R: SourceReader> {
     reader: R,
     place: Place<'a>,
     split: usize,
-    ends: &'a Accumulator<Ends>,
+    ends: &'a Accumulator<(usize, End), Ends>,
     task: &'a TaskContext,
     from: u64,
     records: u64,

@@ -1,6 +1,7 @@
 //! Trying again what failed for a passing reason.
 
 use firesteel_connect::{Class, ConnectError};
+use firesteel_window::Duration;
 
 use crate::error::{Error, Result};
 use crate::run::{Control, Stop};
@@ -31,6 +32,6 @@ pub(super) fn is_retryable(error: &ConnectError) -> bool {
 }
 
 /// The pause before an attempt: 100 ms, doubling.
-pub(super) fn pause(attempt: u32) -> std::time::Duration {
-    std::time::Duration::from_millis(50 << attempt.min(8))
+pub(super) fn pause(attempt: u32) -> Duration {
+    Duration::millis(50 << attempt.min(8))
 }

@@ -6,7 +6,7 @@ use firesteel_connect::{Epoch, Replay};
 use firesteel_core::{Clock, Context};
 use firesteel_state::TimeDomain;
 use firesteel_state::changelog::InputRange;
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 
 use crate::batch::Batch;
 use crate::checkpoint::Durable;
@@ -48,7 +48,7 @@ pub struct JobRun {
     /// The epoch that has begun.
     pub(super) epoch: Option<OpenEpoch>,
     /// When the last epoch ended.
-    pub(super) epoch_ended: std::time::Duration,
+    pub(super) epoch_ended: Duration,
     pub(super) durable: Option<Durable>,
     /// The epoch that the job goes on from.
     pub(super) resumed: Option<Epoch>,
@@ -56,7 +56,7 @@ pub struct JobRun {
     pub(super) start_durations: StartDurations,
     /// An epoch is being run again that was prepared before a restart.
     pub(super) is_again: bool,
-    pub(super) started: std::time::Duration,
+    pub(super) started: Duration,
     pub(super) summary: Summary,
     /// The epoch that was written to last, and how many records were.
     pub(super) written: (Epoch, u64),
@@ -123,7 +123,7 @@ impl JobRun {
             batch: 0,
             last_epoch: Epoch::default(),
             epoch: None,
-            epoch_ended: std::time::Duration::ZERO,
+            epoch_ended: Duration::ZERO,
             durable: None,
             resumed: None,
             start_durations: StartDurations::default(),
@@ -168,7 +168,7 @@ impl JobRun {
     }
 
     pub(super) fn admission(&self, bound: Bound) -> Admission {
-        let now = Timestamp::from_micros(i64::try_from(self.config.clock.wall().as_micros()).unwrap_or(i64::MAX));
+        let now = self.config.clock.wall();
         Admission { now, limits: self.config.limits, bound, executors: self.context.executors() }
     }
 
@@ -232,7 +232,7 @@ impl JobRun {
         admission: &Admission,
         admitted: &[Admitted],
         Cut { parallelism, ending }: Cut,
-        begun: std::time::Duration,
+        begun: Duration,
     ) -> Result<BatchProgress> {
         self.batch += 1;
         let epoch = self.open_epoch();

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
 
 use firesteel_connect::Epoch;
 use firesteel_core::Clock;
+use firesteel_window::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
@@ -93,7 +93,7 @@ impl Control {
     pub(crate) fn wait(&self, at_most: Duration) {
         let mut state = self.state.lock();
         if !state.woken && state.stop.is_none() {
-            self.changed.wait_for(&mut state, at_most);
+            self.changed.wait_for(&mut state, at_most.to_std());
         }
         state.woken = false;
     }
@@ -101,12 +101,12 @@ impl Control {
     /// Waits for a stop of that kind or a harder one, or the time to pass, whatever comes in.
     pub(crate) fn wait_for_stop(&self, how: Stop, at_most: Duration) {
         let mut state = self.state.lock();
-        self.changed.wait_while_for(&mut state, |state| state.stop < Some(how), at_most);
+        self.changed.wait_while_for(&mut state, |state| state.stop < Some(how), at_most.to_std());
     }
 
     /// Lets the time pass, whatever happens.
     pub(crate) fn rest(&self, span: Duration) {
-        self.changed.wait_while_for(&mut self.state.lock(), |_| true, span);
+        self.changed.wait_while_for(&mut self.state.lock(), |_| true, span.to_std());
     }
 
     /// Looks at the clock: the time, and a number that changes when somebody moves the clock by hand.
@@ -124,7 +124,7 @@ impl Control {
     /// Waits for a stop, the time to pass, or somebody to move the clock since the look at it.
     pub(crate) fn wait_for_clock(&self, moves: u64, at_most: Duration) {
         let mut state = self.state.lock();
-        self.changed.wait_while_for(&mut state, |state| state.stop.is_none() && state.moves == moves, at_most);
+        self.changed.wait_while_for(&mut state, |state| state.stop.is_none() && state.moves == moves, at_most.to_std());
     }
 }
 

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use firesteel_connect::Replay;
+use firesteel_window::Duration;
 
 use crate::error::{Error, Result};
 use crate::faults::fail_point;
@@ -14,7 +15,7 @@ use crate::run::{Schedule, Stop};
 use crate::stream::message;
 
 /// How long the loop waits for data when no source wakes it.
-const POLL: std::time::Duration = std::time::Duration::from_millis(10);
+const POLL: Duration = Duration::millis(10);
 
 impl JobRun {
     /// Drives the job until it ends.
@@ -68,7 +69,7 @@ impl JobRun {
                     continue;
                 }
                 // Missed ticks are not made up for.
-                due += interval * u32::try_from((now - due).as_nanos() / interval.as_nanos() + 1).unwrap_or(1);
+                due += interval * ((now - due).as_micros() / interval.as_micros() + 1);
             }
             match self.step(bound, false)? {
                 Step::Done(_) if bound == Bound::Once => return self.finish_if_complete(),

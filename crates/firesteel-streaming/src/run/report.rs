@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use firesteel_connect::Epoch;
 use firesteel_core::{Accumulator, Clock, DeadLetter};
-use firesteel_window::Timestamp;
+use firesteel_state::Changes;
+use firesteel_window::{Duration, Timestamp};
 
 use crate::batch::Batch;
 use crate::plan::{PlanNode, Role, What};
@@ -66,7 +67,7 @@ impl JobRun {
         &mut self,
         batch: &Batch,
         done: Processed,
-        [begun, admitted, processed, committed]: [std::time::Duration; 4],
+        [begun, admitted, processed, committed]: [Duration; 4],
     ) -> BatchProgress {
         let Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters } = done;
         let outputs = written.iter().zip(&self.names);
@@ -98,7 +99,7 @@ impl JobRun {
             watermark,
             operators,
             states,
-            windows: self.parts.fired.iter().map(|fired| fired.take().len()).sum(),
+            windows: self.parts.fired.iter().map(|fired| fired.take()).sum(),
             late,
             malformed,
             malformed_sample: self.parts.samples.iter().flat_map(|samples| samples.take()).take(KEPT).collect(),
@@ -115,14 +116,15 @@ impl JobRun {
         written: &[u64],
         dead_letters: &[DeadLetter],
     ) -> Vec<OperatorProgress> {
-        let (nodes, rows) = (&self.parts.nodes, self.program.rows().take());
+        let (nodes, counts) = (&self.parts.nodes, self.program.rows().take());
+        let rows = |id: usize| counts.get(id).copied().unwrap_or_default();
         let mut operators = Vec::with_capacity(nodes.len());
         operators.extend(nodes.iter().zip(&self.operator_names).enumerate().map(|(id, (node, name))| {
             let rows_in = match node.role {
                 Role::Input(input) => inputs[input].rows,
-                _ => node.parents.iter().map(|parent| rows.of(parent.index())).sum(),
+                _ => node.parents.iter().map(|parent| rows(parent.index())).sum(),
             };
-            let (operator, rows_out) = (Arc::clone(name), rows.of(id));
+            let (operator, rows_out) = (Arc::clone(name), rows(id));
             OperatorProgress { id, operator, rows_in, rows_out, late: 0, malformed: 0, dead_letters: 0 }
         }));
         for (output, rows) in self.parts.outputs.iter().zip(written) {
@@ -170,8 +172,11 @@ impl JobRun {
 }
 
 /// Counts what the batch has changed in the state of one operator.
-pub(super) fn state_progress(cell: &dyn StateCell, changes: &Accumulator<ChangesOf>) -> Option<StateProgress> {
-    let (changes, timers) = changes.take().total();
+pub(super) fn state_progress(
+    cell: &dyn StateCell,
+    changes: &Accumulator<(usize, Changes, u64), ChangesOf>,
+) -> Option<StateProgress> {
+    let (changes, timers) = changes.take();
     cell.count(changes);
     Some(StateProgress {
         operator: cell.reported_as()?,

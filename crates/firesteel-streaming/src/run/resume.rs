@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use firesteel_connect::Epoch;
 use firesteel_state::{Catalog, KeyGroups, MemoryBudget, StoreSetup};
-use firesteel_window::Timestamp;
 
 use crate::checkpoint::{Again, Looked, Opened, Program, SinkAt, check, open};
 use crate::error::{Error, Result};
@@ -69,7 +68,7 @@ impl JobRun {
                 input.resume(at);
             }
         }
-        let now = Timestamp::from_micros(i64::try_from(self.config.clock.wall().as_micros()).unwrap_or(i64::MAX));
+        let now = self.config.clock.wall();
         for tracker in &self.parts.trackers {
             if has_fault("watermarks-not-restored") {
                 continue;

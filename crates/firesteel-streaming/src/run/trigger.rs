@@ -30,7 +30,7 @@ pub enum Trigger {
 pub(crate) struct Schedule {
     pub(crate) bound: Bound,
     /// From batch to batch, longer than zero.
-    pub(crate) interval: Option<std::time::Duration>,
+    pub(crate) interval: Option<Duration>,
 }
 
 impl Trigger {
@@ -41,7 +41,7 @@ impl Trigger {
         let (bound, interval) = match self {
             Self::AsSoonAsPossible => (Bound::Open, None),
             Self::Every(interval) => {
-                let usable = std::time::Duration::try_from(interval).ok().filter(|interval| !interval.is_zero());
+                let usable = (interval > Duration::ZERO).then_some(interval);
                 let refused = || Error::Setting {
                     what: format!("Trigger::Every at {place}"),
                     reason: format!("the interval is {interval}; it must be longer than zero"),

@@ -46,11 +46,7 @@ where
         task: &TaskContext,
     ) {
         let aggregator = &*self.aggregator;
-        let create = |value| {
-            let mut acc = aggregator.create();
-            aggregator.add(&mut acc, value);
-            acc
-        };
+        let create = |value| aggregator.start(value);
         let mut table = self.tables.take();
         let (mut seen, mut passes) = (0_usize, false);
         task.drain(records, |record| {

@@ -248,7 +248,7 @@ where
     F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
 {
     let trackers = stream.plan.trackers_for::<Z>(stream.node);
-    let count = Accumulator::new();
+    let count = Accumulator::default();
     let (output, side) = spec.late.unzip();
     let in_time = InTime::<Z, _, _> { trackers: trackers.clone(), count: count.clone(), output, shape: PhantomData };
     let declare = |states: &mut _| FlatMapWithState::<S, Z, F, V>::declare(states, Z::HAS_TIME, f);

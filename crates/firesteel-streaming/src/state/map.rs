@@ -17,7 +17,7 @@ use crate::stream::{SideOutput, Stream};
 
 /// The options of [`map_with_state_with`](Stream::map_with_state_with), as Spark's `StateSpec` has them.
 #[must_use]
-pub struct MapSpec<K, S> {
+pub struct MapSpec<K: Key, S: Exchange> {
     timeout: Option<(Duration, DeclareDeadline<K>)>,
     initial: Option<BoxRdd<(K, S)>>,
     snapshots: Option<SideOutput<(K, S)>>,
@@ -109,7 +109,7 @@ impl<K: Key, S: Exchange> Default for MapSpec<K, S> {
 }
 
 /// The work of [`Stream::map_with_state`].
-struct MapWithState<K, S, F> {
+struct MapWithState<K: Key, S: Exchange, F> {
     state: Value<S>,
     f: F,
     timeout: Option<(Duration, Deadline)>,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle};
 use firesteel_core::{Accumulator, Blocks, Data, Iterated, Key, Open, Operator, TaskContext};
-use firesteel_state::{Class, KeyGroup, StateError};
+use firesteel_state::{Changes, Class, KeyGroup, StateError};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
@@ -36,7 +36,7 @@ pub(crate) struct Doing<K: Key, W> {
     pub(crate) cell: Arc<StoreCell<K>>,
     pub(crate) work: Arc<W>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
-    pub(crate) changes: Accumulator<ChangesOf>,
+    pub(crate) changes: Accumulator<(usize, Changes, u64), ChangesOf>,
 }
 
 /// The RDD of what comes out of the state of this node in the batch.

@@ -46,7 +46,7 @@ impl<K: Key, W, P> Stateful<K, W, P> {
     {
         let Self { operator, cell, work, prepare, trackers } = self;
         let Stream { plan, node: parent, rule } = parent;
-        let changes = Accumulator::new();
+        let changes = Accumulator::default();
         let node = plan.change(|parts| {
             parts.states.push((Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone()));
             let role = Role::State(parts.states.len() - 1);

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use firesteel_core::{Accumulate, Key, TaskContext};
+use firesteel_core::{Key, TaskContext};
 use firesteel_state::{Changes, GroupState, Times};
-use firesteel_window::Timestamp;
+use firesteel_window::{Aggregator, Timestamp};
 
 /// The times of a batch, as an operator with state sees them.
 #[derive(Debug, Clone, Copy)]
@@ -69,29 +69,28 @@ impl<U> Output<U> {
 /// The changes of a batch by partition, and how many timers are set after it: a partition that is computed again counts
 /// once.
 #[derive(Debug, Default)]
-pub(crate) struct ChangesOf(BTreeMap<usize, (Changes, u64)>);
+pub(crate) struct ChangesOf;
 
-impl ChangesOf {
-    pub(crate) fn total(&self) -> (Changes, u64) {
+impl Aggregator<(usize, Changes, u64)> for ChangesOf {
+    type Acc = BTreeMap<usize, (Changes, u64)>;
+    type Out = (Changes, u64);
+
+    fn create(&self) -> Self::Acc {
+        BTreeMap::new()
+    }
+    fn add(&self, all: &mut Self::Acc, (partition, changes, timers): (usize, Changes, u64)) {
+        all.insert(partition, (changes, timers));
+    }
+    fn merge(&self, all: &mut Self::Acc, other: Self::Acc) {
+        all.extend(other);
+    }
+    fn finish(&self, all: &Self::Acc) -> (Changes, u64) {
         let mut total = (Changes::default(), 0);
-        for (changes, timers) in self.0.values() {
+        for (changes, timers) in all.values() {
             total.0 += *changes;
             total.1 += timers;
         }
         total
-    }
-}
-
-impl Accumulate for ChangesOf {
-    type Item = (usize, Changes, u64);
-    fn zero() -> Self {
-        Self::default()
-    }
-    fn add(&mut self, (partition, changes, timers): Self::Item) {
-        self.0.insert(partition, (changes, timers));
-    }
-    fn merge(&mut self, _: usize, other: Self) {
-        self.0.extend(other.0);
     }
 }
 

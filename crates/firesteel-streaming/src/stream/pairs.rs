@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use firesteel_core::{Data, Exchange, FlatMapStep, Key, MapStep, Operator, PairOps};
+use firesteel_core::ops::{aggregated, aggregated_some};
+use firesteel_core::{Data, Exchange, FlatMapStep, Key, MapStep, Operator, PairOps, Placement, Rdd, RddOps};
+use firesteel_window::{Aggregator, Combine, Reduce};
 
 use crate::plan::Width;
 use crate::shape::{Pair, Shape};
@@ -61,35 +63,67 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         V: Exchange,
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
-        let f = Arc::new(f);
+        let reduce = Arc::new(Reduce::new(f));
         T::pairs(self).then(Operator::here("reduce_by_key"), Width::Wide, move |rdd, operator, _| {
-            let f = Arc::clone(&f);
-            Ok(called(S::plain(rdd, operator).reduce_by_key(move |a, b| f(a, b)), operator))
+            let (rdd, placement) = placed(S::plain(rdd, operator));
+            Ok(aggregated_some(rdd, operator.clone(), Arc::clone(&reduce), placement).boxed())
+        })
+    }
+
+    /// What `aggregator` makes of the values of each key in a batch, in each partition first. For all that a key has had
+    /// so far there is [`running_aggregate`](Self::running_aggregate), for windows of event time
+    /// [`aggregate`](crate::WindowedStream::aggregate).
+    ///
+    /// ```
+    /// use firesteel_testkit::TestJob;
+    /// use firesteel_window::{Count, Sum};
+    ///
+    /// let test = TestJob::new();
+    /// let sizes = test.script([vec![("a", 3), ("b", 1), ("a", 4)], vec![("a", 2)]]);
+    /// let sizes = sizes.map(|(name, size)| (name.to_owned(), size)).aggregate_by_key((Count, Sum));
+    /// let sizes = test.record(sizes.map(|(name, (count, sum))| format!("{name}: {sum} in {count}")));
+    /// test.run()?;
+    /// assert_eq!(sizes.sorted(), [vec!["a: 7 in 2", "b: 1 in 1"], vec!["a: 2 in 1"]]);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn aggregate_by_key<K, V, A>(self, aggregator: A) -> Stream<(K, A::Out)>
+    where
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Send + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+    {
+        let aggregator = Arc::new(aggregator);
+        T::pairs(self).then(Operator::here("aggregate_by_key"), Width::Wide, move |rdd, operator, _| {
+            let (rdd, placement) = placed(S::plain(rdd, operator));
+            Ok(aggregated(rdd, operator.clone(), Arc::clone(&aggregator), placement).boxed())
         })
     }
 
     /// The values of each key in a batch combined: `create` makes an accumulator of a first value, `add` takes a further
     /// one in, `merge` unites what two partitions made.
     #[track_caller]
-    pub fn combine_by_key<K, V, U, A, D, C>(self, create: A, add: D, merge: C) -> Stream<(K, U)>
+    pub fn combine_by_key<K, V, U, C, F, M>(self, create: C, add: F, merge: M) -> Stream<(K, U)>
     where
         T: Pair<Key = K, Value = V>,
         K: Key,
         V: Send + 'static,
         U: Exchange,
-        A: Fn(V) -> U + Send + Sync + 'static,
-        D: Fn(U, V) -> U + Send + Sync + 'static,
-        C: Fn(U, U) -> U + Send + Sync + 'static,
+        C: Fn(V) -> U + Send + Sync + 'static,
+        F: Fn(U, V) -> U + Send + Sync + 'static,
+        M: Fn(U, U) -> U + Send + Sync + 'static,
     {
-        let functions = Arc::new((create, add, merge));
+        let combine = Arc::new(Combine::new(create, add, merge));
         T::pairs(self).then(Operator::here("combine_by_key"), Width::Wide, move |rdd, operator, _| {
-            let [create, add, merge] = std::array::from_fn(|_| Arc::clone(&functions));
-            let combined = S::plain(rdd, operator).combine_by_key(
-                move |value| (create.0)(value),
-                move |acc, value| (add.1)(acc, value),
-                move |acc, later| (merge.2)(acc, later),
-            );
-            Ok(called(combined, operator))
+            let (rdd, placement) = placed(S::plain(rdd, operator));
+            Ok(aggregated_some(rdd, operator.clone(), Arc::clone(&combine), placement).boxed())
         })
     }
+}
+
+/// An RDD and where its keys go if nothing is said.
+fn placed<K: Key, R: Rdd>(rdd: R) -> (R, Placement<K>) {
+    let placement = Placement::default_for(&[&rdd]);
+    (rdd, placement)
 }

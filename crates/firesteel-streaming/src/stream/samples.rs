@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use firesteel_core::{Accumulator, Listed, TaskContext};
+use firesteel_core::{Accumulator, TaskContext};
+use firesteel_window::List;
 
 use crate::stream::RecordError;
 
@@ -14,7 +15,7 @@ pub(crate) const KEPT: usize = 3;
 /// Following positions makes reading slower. So they are asked for in one batch only: that after the first refusal.
 #[derive(Default)]
 pub(crate) struct Samples {
-    kept: Accumulator<Listed<RecordError>>,
+    kept: Accumulator<RecordError, List>,
     wanted: AtomicBool,
     has_places: AtomicBool,
 }
@@ -36,6 +37,6 @@ impl Samples {
 
     /// Those of the batch, in the order of its partitions.
     pub(crate) fn take(&self) -> impl Iterator<Item = RecordError> {
-        self.kept.take().into_items()
+        self.kept.take().into_iter()
     }
 }

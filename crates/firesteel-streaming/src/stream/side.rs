@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use firesteel_core::ops::SliceRdd;
-use firesteel_core::{Accumulator, Data, FlatMapStep, Listed, Operator, RddOps};
+use firesteel_core::{Accumulator, Data, FlatMapStep, Operator, RddOps};
+use firesteel_window::List;
 
 use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
 use crate::shape::Shape;
@@ -13,19 +14,19 @@ use crate::stream::Stream;
 ///
 /// Made by [`StreamingContext::side_output`](crate::StreamingContext::side_output). The records of a batch are those
 /// which the batch's other outputs produced; an operator that no output needs feeds nothing.
-pub struct SideOutput<T> {
+pub struct SideOutput<T: Data> {
     plan: Arc<Plan>,
     node: NodeId,
-    records: Accumulator<Listed<T>>,
+    records: Accumulator<T, List>,
 }
 
-impl<T> Clone for SideOutput<T> {
+impl<T: Data> Clone for SideOutput<T> {
     fn clone(&self) -> Self {
         Self { plan: Arc::clone(&self.plan), node: self.node, records: self.records.clone() }
     }
 }
 
-impl<T> std::fmt::Debug for SideOutput<T> {
+impl<T: Data> std::fmt::Debug for SideOutput<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "SideOutput({})", self.plan.operator(self.node).name())
     }
@@ -48,7 +49,7 @@ impl<T: Data> SideOutput<T> {
         let operator = Operator::here("side_output").named(name);
         let node = PlanNode::operator(operator, &[], Width::Narrow).with_role(Role::SideOutput { last });
         let node = plan.change(|parts| parts.add(node));
-        Self { plan: Arc::clone(plan), node, records: Accumulator::new() }
+        Self { plan: Arc::clone(plan), node, records: Accumulator::default() }
     }
 
     /// The stream of what was put here. It can be had several times: each has all of it.
@@ -60,7 +61,7 @@ impl<T: Data> SideOutput<T> {
         let (side, records) = (self.node, self.records.clone());
         Stream::new(Arc::clone(&self.plan), node, move |batch| {
             // Taken once, for all streams that read it.
-            let take = || -> crate::Result<Arc<[Vec<T>]>> { Ok([records.take().into_items().collect()].into()) };
+            let take = || -> crate::Result<Arc<[Vec<T>]>> { Ok([records.take()].into()) };
             let taken = batch.facts().get_or(side, take)?;
             Ok(SliceRdd::new(batch.context(), batch.operator(node).clone(), taken).boxed())
         })

@@ -71,7 +71,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         E: fmt::Display + 'static,
         F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
-        let (count, samples) = (Accumulator::new(), self.plan.samples());
+        let (count, samples) = (Accumulator::<u64>::default(), self.plan.samples());
         let refusals = Refusals { count: count.clone(), samples, errors: errors.clone() };
         let step = TryMapStep { f, refusals, kind: PhantomData::<fn(S, T, E)> };
         let stream: Stream<U, S> = self.step(operator, false, Arc::new(step));

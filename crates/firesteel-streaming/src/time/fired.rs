@@ -2,18 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use firesteel_core::Accumulate;
-use firesteel_window::Window;
+use firesteel_window::{Aggregator, Window};
 
-/// The windows that fired, each once.
+/// How many windows fired, each counted once.
 #[derive(Debug, Default)]
-pub(crate) struct FiredWindows(BTreeSet<Window>);
-
-impl FiredWindows {
-    pub(crate) fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-}
+pub(crate) struct FiredWindows;
 
 /// The distinct windows of results that mostly stand beside others of their window.
 pub(crate) fn distinct(windows: impl Iterator<Item = Window>) -> BTreeSet<Window> {
@@ -27,15 +20,20 @@ pub(crate) fn distinct(windows: impl Iterator<Item = Window>) -> BTreeSet<Window
     distinct
 }
 
-impl Accumulate for FiredWindows {
-    type Item = BTreeSet<Window>;
-    fn zero() -> Self {
-        Self::default()
+impl Aggregator<BTreeSet<Window>> for FiredWindows {
+    type Acc = BTreeSet<Window>;
+    type Out = u64;
+
+    fn create(&self) -> BTreeSet<Window> {
+        BTreeSet::new()
     }
-    fn add(&mut self, mut windows: BTreeSet<Window>) {
-        self.0.append(&mut windows);
+    fn add(&self, fired: &mut BTreeSet<Window>, mut windows: BTreeSet<Window>) {
+        fired.append(&mut windows);
     }
-    fn merge(&mut self, _: usize, other: Self) {
-        self.add(other.0);
+    fn merge(&self, fired: &mut BTreeSet<Window>, other: BTreeSet<Window>) {
+        self.add(fired, other);
+    }
+    fn finish(&self, fired: &BTreeSet<Window>) -> u64 {
+        fired.len() as u64
     }
 }

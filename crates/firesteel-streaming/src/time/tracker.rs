@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulate, Accumulator};
-use firesteel_window::{Duration, PartitionWatermarks, Timestamp, WatermarkStrategy};
+use firesteel_core::Accumulator;
+use firesteel_window::{Aggregator, Duration, PartitionWatermarks, Timestamp, WatermarkStrategy};
 use parking_lot::Mutex;
 
 /// Follows the event times of one stream, per split of its sources.
@@ -18,7 +18,7 @@ pub(crate) struct Tracker {
     /// The inputs whose splits are waited for; none behind a shuffle, where records have no split.
     pub(crate) inputs: Vec<usize>,
     state: Mutex<State>,
-    seen: Accumulator<Largest>,
+    seen: Accumulator<(u32, Timestamp), Largest>,
 }
 
 struct State {
@@ -42,20 +42,25 @@ impl WatermarkStrategy for Strategy {
 }
 
 /// The largest event time of each split, by the split's number among those of the job.
-#[derive(Clone)]
-pub(crate) struct Largest(BTreeMap<u32, Timestamp>);
+#[derive(Default)]
+struct Largest;
 
-impl Accumulate for Largest {
-    type Item = (u32, Timestamp);
-    fn zero() -> Self {
-        Self(BTreeMap::new())
+impl Aggregator<(u32, Timestamp)> for Largest {
+    type Acc = BTreeMap<u32, Timestamp>;
+    type Out = BTreeMap<u32, Timestamp>;
+
+    fn create(&self) -> Self::Acc {
+        BTreeMap::new()
     }
-    fn add(&mut self, (split, at): Self::Item) {
-        let largest = self.0.entry(split).or_insert(at);
+    fn add(&self, seen: &mut Self::Acc, (split, at): (u32, Timestamp)) {
+        let largest = seen.entry(split).or_insert(at);
         *largest = at.max(*largest);
     }
-    fn merge(&mut self, _: usize, other: Self) {
-        other.0.into_iter().for_each(|item| self.add(item));
+    fn merge(&self, seen: &mut Self::Acc, other: Self::Acc) {
+        other.into_iter().for_each(|item| self.add(seen, item));
+    }
+    fn finish(&self, seen: &Self::Acc) -> Self::Out {
+        seen.clone()
     }
 }
 
@@ -64,7 +69,7 @@ impl Tracker {
         let marks = PartitionWatermarks::new();
         let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
         let name = Mutex::new("".into());
-        Self { name, strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::new() }
+        Self { name, strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::default() }
     }
 
     /// Says under which name a checkpoint finds it again.
@@ -158,7 +163,7 @@ impl Tracker {
             return marks.finish_all();
         }
         self.seen.read(|seen| {
-            for (split, largest) in &seen.0 {
+            for (split, largest) in seen {
                 marks.observe(*split, *largest, state.now);
             }
         });

@@ -1,11 +1,12 @@
 //! The reduce side of a windowed aggregation: accumulators meet the state, and windows fire.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle};
 use firesteel_core::{Accumulator, Blocks, Iterated, Key, Open, Operator, TaskContext};
-use firesteel_window::{Aggregator, DisjointWindows, Timestamp};
+use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::batch::Batch;
 use crate::plan::{Computed, NodeId};
@@ -37,7 +38,7 @@ struct Fired<K, V, W, A: Aggregator<V>, T> {
 pub(crate) struct Firing<K, Acc> {
     pub(crate) state: Arc<WindowState<K, Acc>>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
-    pub(crate) fired: Accumulator<FiredWindows>,
+    pub(crate) fired: Accumulator<BTreeSet<Window>, FiredWindows>,
 }
 
 /// The RDD of what fires in the batch at this node.

@@ -113,11 +113,7 @@ where
             return self.refuse(at, key, value);
         };
         let aggregator = &*self.side.aggregator;
-        let create = |value| {
-            let mut acc = aggregator.create();
-            aggregator.add(&mut acc, value);
-            acc
-        };
+        let create = |value| aggregator.start(value);
         let hash = hash_key(&key);
         let operator = &self.side.operator;
         pane.seen += 1;

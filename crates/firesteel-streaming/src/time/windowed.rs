@@ -142,10 +142,10 @@ where
     {
         let Self { stream: Stream { plan, node: parent, rule }, windows, operator, late } = self;
         let trackers = plan.trackers(parent);
-        let (late_count, fired) = (Accumulator::new(), plan.fired());
+        let (late_count, fired) = (Accumulator::default(), plan.fired());
         let state = WindowState::<K, A::Acc>::new(operator.kind());
         let node = plan.change(|parts| {
-            parts.states.push((Arc::clone(&state) as Arc<dyn StateCell>, Accumulator::new()));
+            parts.states.push((Arc::clone(&state) as Arc<dyn StateCell>, Accumulator::default()));
             let role = Role::State(parts.states.len() - 1);
             let refused = windows.validate().err();
             // What is stored is windows: others would lie beside them.

@@ -1,10 +1,10 @@
-//! Aggregations made of functions: [`Fold`], [`Reduce`] and [`Of`].
+//! Aggregations made of functions: [`Fold`], [`Reduce`], [`Combine`] and [`Of`].
 
 use std::borrow::Cow;
 
 use super::Aggregator;
 
-/// An aggregation made of a zero and two functions: Spark's `aggregate_by_key`.
+/// An aggregation made of a zero and two functions, in place: Spark's `aggregate` and `aggregate_by_key`.
 ///
 /// `add` takes one value into the accumulator, `merge` another accumulator. The law of [`Aggregator`] is up to the two
 /// functions; `merge` with a fresh copy of the zero must change nothing.
@@ -68,6 +68,11 @@ where
     #[inline]
     fn finish(&self, acc: &Z) -> Z {
         acc.clone()
+    }
+
+    #[inline]
+    fn finish_owned(&self, acc: Z) -> Z {
+        acc
     }
 
     fn kind(&self) -> Cow<'static, str> {
@@ -135,8 +140,94 @@ where
         acc.clone()
     }
 
+    #[inline]
+    fn finish_owned(&self, acc: Option<In>) -> Option<In> {
+        acc
+    }
+
     fn kind(&self) -> Cow<'static, str> {
         Cow::Borrowed("reduce")
+    }
+}
+
+/// An aggregation made of three functions that take and return accumulators: Spark's `combine_by_key`. `None` where
+/// there are no values.
+///
+/// `create` makes an accumulator of a first value, `add` takes a further one in, `merge` unites two accumulators, of
+/// which the second has the later values. The law of [`Aggregator`] is up to them.
+///
+/// ```
+/// use firesteel_window::{Aggregator, Combine};
+///
+/// let span = Combine::new(|n: i32| (n, n), |(first, _), n| (first, n), |(first, _), (_, last)| (first, last));
+/// let mut acc = span.create();
+/// for n in [4, 2, 5] {
+///     span.add(&mut acc, n);
+/// }
+/// assert_eq!(span.finish(&acc), Some((4, 5)));
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Combine<C, F, M> {
+    create: C,
+    add: F,
+    merge: M,
+}
+
+impl<C, F, M> Combine<C, F, M> {
+    /// An aggregation by these functions.
+    pub const fn new<In, Acc>(create: C, add: F, merge: M) -> Self
+    where
+        C: Fn(In) -> Acc,
+        F: Fn(Acc, In) -> Acc,
+        M: Fn(Acc, Acc) -> Acc,
+    {
+        Self { create, add, merge }
+    }
+}
+
+impl<In, Acc, C, F, M> Aggregator<In> for Combine<C, F, M>
+where
+    Acc: Clone,
+    C: Fn(In) -> Acc,
+    F: Fn(Acc, In) -> Acc,
+    M: Fn(Acc, Acc) -> Acc,
+{
+    type Acc = Option<Acc>;
+    type Out = Option<Acc>;
+
+    #[inline]
+    fn create(&self) -> Option<Acc> {
+        None
+    }
+
+    #[inline]
+    fn add(&self, acc: &mut Option<Acc>, value: In) {
+        *acc = Some(match acc.take() {
+            Some(earlier) => (self.add)(earlier, value),
+            None => (self.create)(value),
+        });
+    }
+
+    #[inline]
+    fn merge(&self, acc: &mut Option<Acc>, other: Option<Acc>) {
+        *acc = match (acc.take(), other) {
+            (Some(earlier), Some(later)) => Some((self.merge)(earlier, later)),
+            (one, other) => one.or(other),
+        };
+    }
+
+    #[inline]
+    fn finish(&self, acc: &Option<Acc>) -> Option<Acc> {
+        acc.clone()
+    }
+
+    #[inline]
+    fn finish_owned(&self, acc: Option<Acc>) -> Option<Acc> {
+        acc
+    }
+
+    fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed("combine")
     }
 }
 
@@ -181,6 +272,11 @@ where
         self.aggregator.finish(acc)
     }
 
+    #[inline]
+    fn finish_owned(&self, acc: A::Acc) -> A::Out {
+        self.aggregator.finish_owned(acc)
+    }
+
     fn kind(&self) -> Cow<'static, str> {
         self.aggregator.kind()
     }
@@ -198,6 +294,20 @@ mod tests {
         let letters = ["a", "b", "c"].map(str::to_owned);
         assert_eq!(run(&join, letters), Some("abc".to_owned()));
         assert_eq!(run(&join, Vec::new()), None);
+    }
+
+    #[test]
+    fn combine_makes_the_first_value_the_start_and_keeps_the_order() {
+        let joined = Combine::new(|n: u32| n.to_string(), |all, n| format!("{all},{n}"), |a, b| format!("{a};{b}"));
+        assert_eq!(run(&joined, [1, 2, 3]), Some("1,2,3".to_owned()));
+        assert_eq!(run(&joined, []), None);
+        let mut acc = joined.start(1);
+        joined.merge(&mut acc, joined.create());
+        joined.merge(&mut acc, joined.start(2));
+        assert_eq!(joined.finish_owned(acc), Some("1;2".to_owned()));
+        let mut none = joined.create();
+        joined.merge(&mut none, joined.start(3));
+        assert_eq!(none, Some("3".to_owned()));
     }
 
     #[test]

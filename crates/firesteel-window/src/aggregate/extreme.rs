@@ -46,6 +46,11 @@ macro_rules! extreme {
                 acc.clone()
             }
 
+            #[inline]
+            fn finish_owned(&self, acc: Option<In>) -> Option<In> {
+                acc
+            }
+
             fn kind(&self) -> Cow<'static, str> {
                 Cow::Borrowed($kind)
             }

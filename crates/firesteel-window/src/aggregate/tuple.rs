@@ -4,6 +4,28 @@ use std::borrow::Cow;
 
 use super::Aggregator;
 
+/// No aggregation: what is left is that there was a value.
+impl<In> Aggregator<In> for () {
+    type Acc = ();
+    type Out = ();
+
+    #[inline]
+    fn create(&self) {}
+
+    #[inline]
+    fn add(&self, (): &mut (), _: In) {}
+
+    #[inline]
+    fn merge(&self, (): &mut (), (): ()) {}
+
+    #[inline]
+    fn finish(&self, (): &()) {}
+
+    fn kind(&self) -> Cow<'static, str> {
+        Cow::Borrowed("()")
+    }
+}
+
 impl<In, A, B> Aggregator<In> for (A, B)
 where
     In: Clone,
@@ -33,6 +55,11 @@ where
     #[inline]
     fn finish(&self, acc: &Self::Acc) -> Self::Out {
         (self.0.finish(&acc.0), self.1.finish(&acc.1))
+    }
+
+    #[inline]
+    fn finish_owned(&self, acc: Self::Acc) -> Self::Out {
+        (self.0.finish_owned(acc.0), self.1.finish_owned(acc.1))
     }
 
     fn kind(&self) -> Cow<'static, str> {
@@ -72,6 +99,11 @@ where
     #[inline]
     fn finish(&self, acc: &Self::Acc) -> Self::Out {
         (self.0.finish(&acc.0), self.1.finish(&acc.1), self.2.finish(&acc.2))
+    }
+
+    #[inline]
+    fn finish_owned(&self, acc: Self::Acc) -> Self::Out {
+        (self.0.finish_owned(acc.0), self.1.finish_owned(acc.1), self.2.finish_owned(acc.2))
     }
 
     fn kind(&self) -> Cow<'static, str> {

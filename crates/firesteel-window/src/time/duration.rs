@@ -11,7 +11,9 @@ use serde::ser::{Serialize, Serializer};
 use super::text;
 use crate::error::TimeError;
 
-/// A signed span of time in whole microseconds.
+/// A signed span of time in whole microseconds: what every setting takes, of event time and of waiting alike.
+///
+/// Where a number of the standard library's type is at hand, `into` makes it one of these.
 ///
 /// Written and read as text like `1h 5m`: units `d`, `h`, `m`, `s`, `ms`, `us`, or their English names (`3 days`).
 /// Serialised as that text in formats for people (JSON, TOML), as an integer of microseconds in binary formats.
@@ -90,6 +92,12 @@ impl Duration {
     #[inline]
     pub const fn as_secs(self) -> i64 {
         self.0 / 1_000_000
+    }
+
+    /// The span as the standard library has it, for what waits so long; no time at all where it points to the past.
+    #[inline]
+    pub const fn to_std(self) -> std::time::Duration {
+        std::time::Duration::from_micros(if self.0 < 0 { 0 } else { self.0.unsigned_abs() })
     }
 
     /// The span in seconds with its fraction, for rates and reports.
@@ -229,18 +237,11 @@ impl FromStr for Duration {
     }
 }
 
-impl TryFrom<std::time::Duration> for Duration {
-    type Error = TimeError;
-
-    /// Cuts off what is shorter than a microsecond.
-    ///
-    /// # Errors
-    ///
-    /// [`TimeError::Range`] beyond 292,000 years.
-    fn try_from(span: std::time::Duration) -> Result<Self, TimeError> {
-        i64::try_from(span.as_micros())
-            .map(Self)
-            .map_err(|_| TimeError::Range { value: format!("{span:?}"), target: "a Duration" })
+impl From<std::time::Duration> for Duration {
+    /// Cuts off what is shorter than a microsecond; [`MAX`](Self::MAX) beyond 292,000 years.
+    #[inline]
+    fn from(span: std::time::Duration) -> Self {
+        Self(i64::try_from(span.as_micros()).unwrap_or(i64::MAX))
     }
 }
 
@@ -325,11 +326,13 @@ mod tests {
     #[test]
     fn the_standard_durations_convert() {
         let std = std::time::Duration::from_nanos(1_500_999);
-        assert_eq!(Duration::try_from(std).unwrap(), Duration::micros(1_500));
+        assert_eq!(Duration::from(std), Duration::micros(1_500));
         assert_eq!(std::time::Duration::try_from(Duration::millis(3)).unwrap(), std::time::Duration::from_millis(3));
         let negative = std::time::Duration::try_from(-Duration::secs(1)).unwrap_err();
         assert_eq!(negative.to_string(), "FS-W012: -1s lies outside of what a std::time::Duration can hold");
-        assert!(Duration::try_from(std::time::Duration::MAX).is_err());
+        assert_eq!(Duration::from(std::time::Duration::MAX), Duration::MAX);
+        assert_eq!(Duration::millis(3).to_std(), std::time::Duration::from_millis(3));
+        assert_eq!((-Duration::secs(1)).to_std(), std::time::Duration::ZERO);
     }
 
     #[test]

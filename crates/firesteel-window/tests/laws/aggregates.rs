@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use firesteel_window::{Aggregator, Count, Duration, Fold, Max, Mean, Min, Reduce, Sum};
+use firesteel_window::{Aggregator, Combine, Count, Duration, Fold, List, Max, Mean, Min, Reduce, Sum};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -44,7 +44,8 @@ where
         aggregator.merge(&mut acc, from_right);
         from_right = acc;
     }
-    prop_assert_eq!(aggregator.finish(&from_right), whole);
+    prop_assert_eq!(&aggregator.finish(&from_right), &whole);
+    prop_assert_eq!(aggregator.finish_owned(from_right), whole);
     Ok(())
 }
 
@@ -104,5 +105,8 @@ proptest! {
             |list, more| list.extend(more),
         );
         holds(&list, &values, &cuts)?;
+        holds(&List, &values, &cuts)?;
+        holds(&(List, Count, ()), &values, &cuts)?;
+        holds(&Combine::new(|word: String| word, |all, word: String| all + &word, |a, b| a + &b), &values, &cuts)?;
     }
 }

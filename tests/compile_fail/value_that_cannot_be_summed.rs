@@ -1,0 +1,11 @@
+//! An aggregator says which values it takes, and how something taken from each value is aggregated.
+//! expect: `Sum` does not aggregate values of type `&str`
+//! expect: `of` aggregates something taken from each value
+
+use firesteel::prelude::*;
+
+fn main() -> firesteel::Result<()> {
+    let words = firesteel::scheduler::local(1)?.parallelize(["sun", "moon"]);
+    let _ = words.aggregate(Sum);
+    Ok(())
+}

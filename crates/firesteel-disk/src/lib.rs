@@ -38,7 +38,7 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 pub use error::{DiskError, Result};
-pub use os::{OsDisk, sync_folder};
+pub use os::{LockedFile, OsDisk, sync_folder};
 
 /// A file that grows at its end.
 pub trait Growing: Send + Debug {

@@ -44,15 +44,19 @@ const ENGINE: Uses = Uses::Only(&[
 /// The library crates from the bottom up.
 const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-window", Uses::Only(&[])),
-    ("firesteel-disk", Uses::Only(&[])),
+    ("firesteel-faults", Uses::Only(&[])),
+    ("firesteel-disk", Uses::Only(&["firesteel-faults"])),
     ("firesteel-core", Uses::Only(&[])),
     ("firesteel-connect", Uses::Only(&["firesteel-window"])),
-    ("firesteel-connect-file", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
+    (
+        "firesteel-connect-file",
+        Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-faults", "firesteel-window"]),
+    ),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
     ("firesteel-scheduler", Uses::Only(&["firesteel-core"])),
-    ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-window"])),
+    ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-faults", "firesteel-window"])),
     ("firesteel-state-object-store", Uses::Only(&["firesteel-state"])),
     ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),
     (
@@ -60,6 +64,7 @@ const LAYERS: &[(&str, Uses)] = &[
         Uses::Only(&[
             "firesteel-connect",
             "firesteel-core",
+            "firesteel-faults",
             "firesteel-scheduler",
             "firesteel-state",
             "firesteel-window",

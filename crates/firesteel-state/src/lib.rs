@@ -26,7 +26,6 @@ mod context;
 pub mod cursor;
 mod declaration;
 mod error;
-mod faults;
 mod files;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use firesteel_disk::LockedFile;
 
 use crate::error::{Result, StateError};
-use crate::faults::has_fault;
 use crate::files::failed;
 
 /// A checkpoint folder that belongs to this process until the lock is dropped, or the process ends in any way.
@@ -88,7 +87,7 @@ impl CheckpointLock {
 }
 
 fn lock_file(folder: &Path) -> PathBuf {
-    folder.join(if has_fault("no-lock") { "ANOTHER" } else { "LOCK" })
+    firesteel_faults::alterable("lock.file", folder.join("LOCK"))
 }
 
 #[cfg(unix)]

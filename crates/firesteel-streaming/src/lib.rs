@@ -56,7 +56,6 @@ mod batch;
 mod checkpoint;
 mod context;
 mod error;
-mod faults;
 mod guarantee;
 mod input;
 mod output;

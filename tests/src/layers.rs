@@ -29,7 +29,7 @@ enum Uses {
 }
 
 /// A connector sees the contract, and nothing of the engine.
-const CONTRACT: Uses = Uses::Only(&["firesteel-connect", "firesteel-window"]);
+const CONTRACT: Uses = Uses::Only(&["firesteel-connect", "firesteel-error", "firesteel-window"]);
 
 /// What runs on the engine sees all of it, and no concrete connector.
 const ENGINE: Uses = Uses::Only(&[
@@ -43,11 +43,12 @@ const ENGINE: Uses = Uses::Only(&[
 
 /// The library crates from the bottom up.
 const LAYERS: &[(&str, Uses)] = &[
-    ("firesteel-window", Uses::Only(&[])),
+    ("firesteel-error", Uses::Only(&[])),
+    ("firesteel-window", Uses::Only(&["firesteel-error"])),
     ("firesteel-faults", Uses::Only(&[])),
-    ("firesteel-disk", Uses::Only(&["firesteel-faults"])),
-    ("firesteel-core", Uses::Only(&[])),
-    ("firesteel-connect", Uses::Only(&["firesteel-window"])),
+    ("firesteel-disk", Uses::Only(&["firesteel-error", "firesteel-faults"])),
+    ("firesteel-core", Uses::Only(&["firesteel-error"])),
+    ("firesteel-connect", Uses::Only(&["firesteel-error", "firesteel-window"])),
     (
         "firesteel-connect-file",
         Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-faults", "firesteel-window"]),
@@ -56,7 +57,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
     ("firesteel-scheduler", Uses::Only(&["firesteel-core"])),
-    ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-faults", "firesteel-window"])),
+    ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-error", "firesteel-faults", "firesteel-window"])),
     ("firesteel-state-object-store", Uses::Only(&["firesteel-state"])),
     ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),
     (
@@ -64,6 +65,7 @@ const LAYERS: &[(&str, Uses)] = &[
         Uses::Only(&[
             "firesteel-connect",
             "firesteel-core",
+            "firesteel-error",
             "firesteel-faults",
             "firesteel-scheduler",
             "firesteel-state",
@@ -82,6 +84,7 @@ const LAYERS: &[(&str, Uses)] = &[
             "firesteel-connect",
             "firesteel-connect-memory",
             "firesteel-core",
+            "firesteel-error",
             "firesteel-scheduler",
             "firesteel-streaming",
             "firesteel-window",
@@ -94,7 +97,7 @@ const LAYERS: &[(&str, Uses)] = &[
 const PROGRAMS: &[(&str, Uses)] = &[
     ("firesteel-benches", Uses::AllBelow),
     // It looks at what jobs leave behind, and runs none.
-    ("firesteel-cli", Uses::Only(&["firesteel-state", "firesteel-window"])),
+    ("firesteel-cli", Uses::Only(&["firesteel-error", "firesteel-state", "firesteel-window"])),
     ("firesteel-examples", Uses::AllBelow),
     ("firesteel-tests", Uses::AllBelow),
     ("xtask", Uses::Only(&[])),

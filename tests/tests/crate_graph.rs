@@ -17,7 +17,7 @@ fn dependencies_point_downwards() {
 #[test]
 fn a_connector_author_depends_on_little() {
     let connect = package("firesteel-connect");
-    assert_eq!(connect.names(Kind::Normal), ["firesteel-window", "serde", "thiserror", "tracing"]);
+    assert_eq!(connect.names(Kind::Normal), ["firesteel-error", "firesteel-window", "serde", "thiserror", "tracing"]);
     assert_eq!(connect.names(Kind::Build), Vec::<&str>::new());
 }
 

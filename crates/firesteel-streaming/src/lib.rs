@@ -71,6 +71,7 @@ pub use batch::Batch;
 pub use checkpoint::Checkpoint;
 pub use context::{Builder, StreamingContext};
 pub use error::{Error, Result};
+pub use firesteel_error::Class;
 pub use input::{BatchLimits, ReadRdd, SourceRdd};
 pub use output::OutputHandle;
 pub use plan::{Explain, ExplainOperator, ExplainRole, ExplainStage};

@@ -29,7 +29,7 @@ enum Uses {
 }
 
 /// A connector sees the contract, and nothing of the engine.
-const CONTRACT: Uses = Uses::Only(&["firesteel-connect", "firesteel-window"]);
+const CONTRACT: Uses = Uses::Only(&["firesteel-connect", "firesteel-error", "firesteel-window"]);
 
 /// What runs on the engine sees all of it, and no concrete connector.
 const ENGINE: Uses = Uses::Only(&[
@@ -43,17 +43,22 @@ const ENGINE: Uses = Uses::Only(&[
 
 /// The library crates from the bottom up.
 const LAYERS: &[(&str, Uses)] = &[
-    ("firesteel-window", Uses::Only(&[])),
-    ("firesteel-disk", Uses::Only(&[])),
+    ("firesteel-error", Uses::Only(&[])),
+    ("firesteel-window", Uses::Only(&["firesteel-error"])),
+    ("firesteel-faults", Uses::Only(&[])),
+    ("firesteel-disk", Uses::Only(&["firesteel-error", "firesteel-faults"])),
     // For its aggregators and spans of time: folds of RDDs, of windows and of streams are one family.
-    ("firesteel-core", Uses::Only(&["firesteel-window"])),
-    ("firesteel-connect", Uses::Only(&["firesteel-window"])),
-    ("firesteel-connect-file", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
+    ("firesteel-core", Uses::Only(&["firesteel-error", "firesteel-window"])),
+    ("firesteel-connect", Uses::Only(&["firesteel-error", "firesteel-window"])),
+    (
+        "firesteel-connect-file",
+        Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-faults", "firesteel-window"]),
+    ),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
     ("firesteel-scheduler", Uses::Only(&["firesteel-core", "firesteel-window"])),
-    ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-window"])),
+    ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-error", "firesteel-faults", "firesteel-window"])),
     ("firesteel-state-object-store", Uses::Only(&["firesteel-state"])),
     ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),
     (
@@ -61,6 +66,8 @@ const LAYERS: &[(&str, Uses)] = &[
         Uses::Only(&[
             "firesteel-connect",
             "firesteel-core",
+            "firesteel-error",
+            "firesteel-faults",
             "firesteel-scheduler",
             "firesteel-state",
             "firesteel-window",
@@ -78,6 +85,7 @@ const LAYERS: &[(&str, Uses)] = &[
             "firesteel-connect",
             "firesteel-connect-memory",
             "firesteel-core",
+            "firesteel-error",
             "firesteel-scheduler",
             "firesteel-streaming",
             "firesteel-window",
@@ -90,7 +98,7 @@ const LAYERS: &[(&str, Uses)] = &[
 const PROGRAMS: &[(&str, Uses)] = &[
     ("firesteel-benches", Uses::AllBelow),
     // It looks at what jobs leave behind, and runs none.
-    ("firesteel-cli", Uses::Only(&["firesteel-state", "firesteel-window"])),
+    ("firesteel-cli", Uses::Only(&["firesteel-error", "firesteel-state", "firesteel-window"])),
     ("firesteel-examples", Uses::AllBelow),
     ("firesteel-tests", Uses::AllBelow),
     ("xtask", Uses::Only(&[])),

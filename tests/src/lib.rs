@@ -5,6 +5,7 @@
 //! [documents].
 
 pub mod documents;
+pub mod errors;
 pub mod layers;
 pub mod resolved;
 pub mod workspace;

@@ -17,7 +17,7 @@ fn dependencies_point_downwards() {
 #[test]
 fn a_connector_author_depends_on_little() {
     let connect = package("firesteel-connect");
-    assert_eq!(connect.names(Kind::Normal), ["firesteel-window", "serde", "thiserror", "tracing"]);
+    assert_eq!(connect.names(Kind::Normal), ["firesteel-error", "firesteel-window", "serde", "thiserror", "tracing"]);
     assert_eq!(connect.names(Kind::Build), Vec::<&str>::new());
 }
 
@@ -65,5 +65,32 @@ fn all_libraries_but_the_one_with_c_are_default_members() {
         workspace::packages().iter().filter(|package| package.folder.starts_with(workspace::root().join("crates")))
     {
         assert_eq!(is_member(&package.name), package.name != NATIVE, "{} in default-members", package.name);
+    }
+}
+
+#[test]
+fn the_facade_names_what_it_hands_on_and_holds_no_logic() {
+    let folder = package("firesteel").folder.join("src");
+    let mut names = 0;
+    for entry in std::fs::read_dir(&folder).expect("the folder can be read") {
+        let path = entry.expect("the folder can be read").path();
+        let text = std::fs::read_to_string(&path).expect("sources are text");
+        for line in text.lines().map(str::trim_start).filter(|line| !line.starts_with("//")) {
+            assert!(!line.contains('*'), "{}: {line}", path.display());
+            for word in ["fn ", "struct ", "enum ", "impl ", "macro_rules"] {
+                assert!(!line.contains(word), "{}: {line}", path.display());
+            }
+            names += line.matches(',').count();
+        }
+    }
+    assert!(names > 100, "only {names} names");
+    // What only those need who run jobs, or write operators or connectors.
+    let root = std::fs::read_to_string(folder.join("lib.rs")).expect("sources are text");
+    let words: Vec<&str> =
+        root.lines().filter(|line| !line.starts_with("//")).flat_map(|line| line.split([' ', ','])).collect();
+    for plumbing in
+        ["Lineage", "JobRunner", "Work", "Node", "Step", "Blocks", "TaskContext", "Source", "SourceReader", "Sink"]
+    {
+        assert!(!words.contains(&plumbing), "{plumbing} is no name for the root");
     }
 }

@@ -1,10 +1,10 @@
-//! What the documents say about the workspace is there: files, tests, crates, invariants, error codes.
+//! What the documents say about the workspace is there: files, tests, crates, invariants.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use firesteel_tests::documents::{error_codes, invariants, links, tests_named};
+use firesteel_tests::documents::{invariants, links, tests_named};
 use firesteel_tests::workspace;
 
 /// All files below a folder with this extension, sorted.
@@ -117,24 +117,6 @@ fn a_decision_says_how_it_is_confirmed_and_on_what_it_rests() {
         }
         assert!(!tests_named(&text).is_empty(), "{name} names no test");
     }
-}
-
-#[test]
-fn an_error_code_belongs_to_one_error() {
-    let mut owners: BTreeMap<String, PathBuf> = BTreeMap::new();
-    for file in files(&workspace::root().join("crates"), "rs") {
-        if file.file_name().is_some_and(|name| name == "error.rs") {
-            let text = read(&file);
-            let code_itself = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let lines = code_itself.lines().filter(|line| !line.trim_start().starts_with("//"));
-            for code in lines.flat_map(error_codes) {
-                if let Some(other) = owners.insert(code.to_owned(), file.clone()) {
-                    panic!("{code} stands in {} and in {}", other.display(), file.display());
-                }
-            }
-        }
-    }
-    assert!(owners.len() > 20, "only {} codes", owners.len());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use firesteel_error::{Class, codes};
 use firesteel_state::StateError;
 
 /// The result of a part of a command.
@@ -9,7 +10,6 @@ pub(crate) type Result<T> = std::result::Result<T, CliError>;
 
 /// An error of the command line tool, for whoever called it.
 ///
-/// None of them can be helped by trying again, save [`State`](Self::State) whose own class tells.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CliError {
@@ -56,6 +56,28 @@ pub enum CliError {
     /// The checkpoint cannot be read.
     #[error(transparent)]
     State(#[from] StateError),
+}
+
+codes!(CliError {
+    NoCheckpoint = "FS-C001",
+    Unknown = "FS-C002",
+    NoCatalog = "FS-C003",
+    Description = "FS-C004",
+    Output = "FS-C005",
+} and those of { State });
+
+impl CliError {
+    /// What may be done about it: mostly to call the tool with something else.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::NoCheckpoint { .. } | Self::Unknown { .. } | Self::Description { .. } => Class::Program,
+            Self::NoCatalog { .. } => Class::Fatal,
+            Self::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Class::Closed,
+            Self::Output(error) => Class::of_io(error),
+            Self::State(error) => error.class(),
+        }
+    }
 }
 
 impl From<serde_json::Error> for CliError {

@@ -37,7 +37,7 @@ pub(crate) struct Findings {
 #[derive(Debug, Clone, Serialize)]
 struct Problem {
     /// The code of the error.
-    code: String,
+    code: &'static str,
     /// The snapshot that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     snapshot: Option<u64>,

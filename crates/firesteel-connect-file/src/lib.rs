@@ -21,7 +21,6 @@
 //!
 //! It does not parse what is in the lines; [`TextFiles::decode`] takes a function that does.
 
-mod faults;
 mod manifest;
 mod path;
 mod sink;

@@ -69,9 +69,9 @@ pub(crate) fn write(disk: &dyn Disk, results: &Path, epoch: Epoch, entries: &[En
     file.append(text.as_bytes()).map_err(file_error)?;
     file.sync().map_err(file_error)?;
     drop(file);
-    crate::faults::fail_point!("sink.listed");
+    firesteel_faults::fail_point!("sink.listed");
     disk.rename(&temporary, &path).map_err(file_error)?;
-    crate::faults::fail_point!("sink.committed");
+    firesteel_faults::fail_point!("sink.committed");
     sync(disk, results)
 }
 

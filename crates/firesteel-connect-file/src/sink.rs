@@ -137,14 +137,14 @@ impl<F> TextFileSink<F> {
         let mut entries = Vec::with_capacity(pending.len());
         for file in pending {
             entries.extend(file.publish(&self.folder)?);
-            crate::faults::fail_point!("sink.published");
+            firesteel_faults::fail_point!("sink.published");
         }
         if self.torn.load(Ordering::Acquire) {
             let listed = |name: &str| entries.iter().any(|entry| entry.name == name);
             clean::unlisted(&*self.disk, &self.folder, |found, name| found == epoch && !listed(name))?;
         }
         self.disk.sync_folder(&self.folder).map_err(file_error)?;
-        crate::faults::fail_point!("sink.unlisted");
+        firesteel_faults::fail_point!("sink.unlisted");
         manifest::write(&*self.disk, &self.folder, epoch, &entries)
     }
 }

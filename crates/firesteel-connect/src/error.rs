@@ -3,22 +3,10 @@
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
+use firesteel_error::{Class, codes};
+
 /// The result of a connector's work.
 pub type Result<T> = std::result::Result<T, ConnectError>;
-
-/// What the engine may do about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Class {
-    /// The same call may succeed later: the engine tries again, waiting longer each time.
-    Retryable,
-    /// One record is at fault: the engine fails the batch or sets the record aside, as the user chose.
-    Record,
-    /// Nothing but a person can help: the job stops.
-    Fatal,
-    /// Nobody takes the results any more, as behind `… | head`: the job ends, and that is no failure.
-    Closed,
-}
 
 /// An error of a source, a receiver or a sink.
 ///
@@ -102,6 +90,17 @@ pub enum ConnectError {
     },
 }
 
+codes!(ConnectError {
+    File = "FS-N001",
+    Malformed = "FS-N002",
+    Unreachable = "FS-N003",
+    Setting = "FS-N004",
+    Lost = "FS-N005",
+    Other = "FS-N006",
+    Closed = "FS-N007",
+    Damaged = "FS-N008",
+});
+
 impl ConnectError {
     /// The error of a split that `described` does not have.
     #[must_use]
@@ -122,20 +121,12 @@ impl ConnectError {
     /// ```
     #[must_use]
     pub fn class(&self) -> Class {
-        use std::io::ErrorKind as Kind;
         match self {
-            Self::File { source, .. } => match source.kind() {
-                Kind::Interrupted
-                | Kind::TimedOut
-                | Kind::WouldBlock
-                | Kind::StorageFull
-                | Kind::QuotaExceeded
-                | Kind::ResourceBusy => Class::Retryable,
-                _ => Class::Fatal,
-            },
+            Self::File { source, .. } => Class::of_io(source),
             Self::Malformed { .. } => Class::Record,
             Self::Unreachable { .. } => Class::Retryable,
-            Self::Setting { .. } | Self::Lost { .. } | Self::Damaged { .. } => Class::Fatal,
+            Self::Setting { .. } => Class::Program,
+            Self::Lost { .. } | Self::Damaged { .. } => Class::Fatal,
             Self::Closed { .. } => Class::Closed,
             Self::Other { class, .. } => *class,
         }

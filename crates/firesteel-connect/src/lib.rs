@@ -28,7 +28,8 @@ mod text;
 
 pub use blocks::{BlockReader, Blocks};
 pub use buffered::{Buffered, DEFAULT_CAPACITY};
-pub use error::{Class, ConnectError, Result};
+pub use error::{ConnectError, Result};
+pub use firesteel_error::Class;
 pub use guarantee::{Guarantee, Replay};
 pub use receiver::{Receiver, Stopped, Store, StoreBuffer};
 pub use sink::{Epoch, Sink, WriteTask};

@@ -26,14 +26,25 @@
 use std::fmt;
 use std::sync::Arc;
 
+use firesteel_error::{Class, codes};
 use firesteel_window::Duration;
 
 use crate::Result;
 
 /// The engine has told the receiver to stop; what was pushed is not taken any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the receiver has been told to stop")]
+#[error("FS-N009: the receiver has been told to stop: return from it")]
 pub struct Stopped;
+
+codes!(Stopped = "FS-N009");
+
+impl Stopped {
+    /// What may be done about it: nothing, the job ends.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        Class::Closed
+    }
+}
 
 /// Where a receiver puts what it gets. The buffer behind it is bounded: a push waits while it is full, which slows
 /// the sender down instead of filling the memory.

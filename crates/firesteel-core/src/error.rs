@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use firesteel_error::{Class, codes};
+
 use crate::task::Blame;
 
 /// The result of an action.
@@ -72,6 +74,35 @@ pub enum Error {
         /// What was done, and what to do instead.
         what: String,
     },
+}
+
+codes!(Error {
+    TaskFailed = "FS-R001",
+    Cancelled = "FS-R002",
+    OutputLost = "FS-R003",
+    File = "FS-R004",
+    Argument = "FS-R005",
+    Misuse = "FS-R006",
+    Damaged = "FS-R007",
+});
+
+impl Error {
+    /// What may be done about it. The engine has already tried again what could succeed.
+    ///
+    /// ```
+    /// use firesteel_core::{Class, Error};
+    /// let error = Error::Argument { operator: "repartition".into(), reason: "0 partitions".into() };
+    /// assert_eq!((error.code(), error.class()), ("FS-R005", Class::Program));
+    /// ```
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::Cancelled { .. } => Class::Closed,
+            Self::File { source, .. } => Class::of_io(source),
+            Self::Argument { .. } | Self::Misuse { .. } => Class::Program,
+            Self::TaskFailed { .. } | Self::OutputLost { .. } | Self::Damaged { .. } => Class::Fatal,
+        }
+    }
 }
 
 impl fmt::Debug for Error {

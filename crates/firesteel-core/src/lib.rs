@@ -44,6 +44,7 @@ pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use context::{Context, Settings};
 pub use error::{Error, Result};
+pub use firesteel_error::Class;
 pub use job::{Job, JobOptions, JobOutput, JobRunner, Work};
 pub use lineage::{Dependency, Lineage, Location, Node, RddId, to_debug_string};
 pub use operator::Operator;

@@ -29,7 +29,6 @@
 #[cfg(feature = "crashing")]
 pub mod crashing;
 mod error;
-mod faults;
 mod os;
 
 use std::any::Any;
@@ -38,7 +37,7 @@ use std::fmt::Debug;
 use std::path::{Path, PathBuf};
 
 pub use error::{DiskError, Result};
-pub use os::{OsDisk, sync_folder};
+pub use os::{LockedFile, OsDisk, sync_folder};
 
 /// A file that grows at its end.
 pub trait Growing: Send + Debug {
@@ -176,8 +175,8 @@ pub fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     file.append(bytes)?;
     file.sync()?;
     drop(file);
-    faults::fail_point!("file.written");
+    firesteel_faults::fail_point!("file.written");
     disk.rename(&temporary, path)?;
-    faults::fail_point!("file.renamed");
+    firesteel_faults::fail_point!("file.renamed");
     disk.sync_folder(path.parent().unwrap_or(Path::new("")))
 }

@@ -142,11 +142,42 @@ impl Disk for OsDisk {
     fn lock(&self, path: &Path) -> Result<Option<Lock>> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(DiskError::of("open", path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock::new(file))),
+        match LockedFile::try_new(file) {
+            Ok(file) => Ok(Some(Lock::new(file))),
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(source)) => Err(DiskError::of("lock", path)(source)),
         }
+    }
+}
+
+/// A file that is locked until this is dropped, or the process ends in any way.
+///
+/// Closing the file would not do. A process that any thread starts has all open files of this one for a moment, until its
+/// own program runs; on a busy machine that moment is long enough for the next start to find a lock that nobody holds.
+#[derive(Debug)]
+pub struct LockedFile(File);
+
+impl LockedFile {
+    /// Locks an open file, if nobody else has it.
+    ///
+    /// # Errors
+    /// [`WouldBlock`](TryLockError::WouldBlock) while another process, or another part of this one, has the lock;
+    /// otherwise what the operating system says.
+    pub fn try_new(file: File) -> std::result::Result<Self, TryLockError> {
+        file.try_lock().map(|()| Self(file))
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+impl Drop for LockedFile {
+    fn drop(&mut self) {
+        // It is closed next: what cannot be unlocked is unlocked then, or when the last who has it open ends.
+        _ = self.0.unlock();
     }
 }
 
@@ -162,5 +193,25 @@ pub fn sync_folder(path: &Path) -> Result<()> {
         Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => Ok(()),
         Err(_) if cfg!(windows) => Ok(()),
         Err(error) => Err(DiskError::of("sync", path)(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_gone_when_it_is_dropped_although_a_new_process_still_has_the_file() {
+        let folder = tempfile::tempdir().expect("a folder can be made");
+        let path = folder.path().join("LOCK");
+        let open =
+            || OpenOptions::new().write(true).create(true).truncate(false).open(&path).expect("it can be opened");
+        let locked = LockedFile::try_new(open()).expect("nobody has it");
+        // What a process has of its parent's files between its start and that of its program.
+        let inherited = locked.file().try_clone().expect("it can be opened twice");
+        assert!(matches!(LockedFile::try_new(open()), Err(TryLockError::WouldBlock)));
+        drop(locked);
+        LockedFile::try_new(open()).expect("nobody has it any more");
+        drop(inherited);
     }
 }

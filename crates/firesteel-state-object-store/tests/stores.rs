@@ -91,7 +91,7 @@ fn what_else_is_in_the_bucket_is_left_alone() {
 fn errors_name_the_store_the_object_and_whether_trying_again_helps() {
     let snapshots = ObjectSnapshots::new(Arc::new(InMemory::new()), "jobs").unwrap();
     let error = snapshots.get("missing").unwrap_err();
-    assert_eq!((error.class(), error.code()), (Class::Fatal, "FS-T013".into()));
+    assert_eq!((error.class(), error.code()), (Class::Fatal, "FS-T013"));
     let text = error.to_string();
     assert!(text.contains("InMemory") && text.contains("jobs") && text.contains("fetch missing"), "{text}");
     let error = ObjectSnapshots::new(Arc::new(InMemory::new()), "a//b").unwrap_err();

@@ -69,7 +69,7 @@ mod tests {
         let path = Path::new("state");
         let translate = |kind, message: &str| translate(path, "write", kind, message.to_owned());
         let full = translate(ErrorKind::IOError, "IO error: No space left on device: While appending to file");
-        assert_eq!((full.class(), full.code()), (Class::Retryable, "FS-T013".to_owned()));
+        assert_eq!((full.class(), full.code()), (Class::Retryable, "FS-T013"));
         assert!(full.to_string().contains("RocksDB in state cannot write"), "{full}");
         assert!(full.to_string().ends_with("make room there"), "{full}");
         let damaged = translate(ErrorKind::Corruption, "Corruption: block checksum mismatch");

@@ -3,10 +3,12 @@
 //!
 //! The child is this program itself, told what to do by a variable of the environment.
 
+#![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -16,6 +18,9 @@ use firesteel_state_rocksdb::{RocksDbBackend, RocksDbOptions};
 const GROUPS: u16 = 5;
 /// What the child is to do: `folder`, `seed`, `how` and the epoch in which it ends.
 const ORDERS: &str = "FIRESTEEL_CRASH";
+
+const SIGABRT: i32 = 6;
+const SIGKILL: i32 = 9;
 
 struct Random(u64);
 
@@ -125,7 +130,7 @@ fn start(folder: &Path, seed: u64, how: &str, end: u64) -> Child {
         .args(["--exact", "child", "--nocapture"])
         .env(ORDERS, orders)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .unwrap()
 }
@@ -152,7 +157,7 @@ fn a_process_that_aborts_leaves_whole_epochs() {
         // Each child goes on from what the last one has left.
         for end in [1, 3, 7, 8, 13, 20, 21, 40] {
             let child = start(folder.path(), seed, how, end).wait_with_output().unwrap();
-            assert!(!child.status.success(), "it aborts");
+            assert_eq!(child.status.signal(), Some(SIGABRT), "{}", String::from_utf8_lossy(&child.stderr));
             let last = check(folder.path(), seed, how, end);
             assert!(last <= end, "there is no epoch {last} yet");
         }
@@ -170,9 +175,12 @@ fn a_process_that_is_killed_leaves_whole_epochs() {
             let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
             let until = 1 + random.below(60) as usize;
             let epochs = lines.filter_map(|line| line.strip_prefix("epoch ")?.parse::<u64>().ok());
-            done = done.max(epochs.take(until).last().unwrap());
+            let last = epochs.take(until).last();
             child.kill().unwrap();
-            child.wait().unwrap();
+            let ended = child.wait_with_output().unwrap();
+            let why = || format!("{}: {}", ended.status, String::from_utf8_lossy(&ended.stderr));
+            assert_eq!(ended.status.signal(), Some(SIGKILL), "it has not ended by itself: {}", why());
+            done = done.max(last.unwrap_or_else(|| panic!("it has no epoch: {}", why())));
             // It went on for a moment behind the last line that was read.
             check(folder.path(), seed, how, done);
         }

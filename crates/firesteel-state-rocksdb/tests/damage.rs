@@ -96,7 +96,7 @@ fn is_manifest(name: &Path) -> bool {
 
 #[track_caller]
 fn tells_the_way_out(error: &StateError, what: &str) {
-    assert_eq!((error.code().as_str(), error.class()), ("FS-T013", Class::Fatal), "{what}: {error}");
+    assert_eq!((error.code(), error.class()), ("FS-T013", Class::Fatal), "{what}: {error}");
     assert!(error.to_string().contains("remove the folder"), "{what}: {error}");
 }
 
@@ -217,7 +217,7 @@ fn a_folder_that_cannot_be_made_is_named() {
     let file = folder.path().join("file");
     fs::write(&file, b"").unwrap();
     let error = RocksDbBackend::open(file.join("state"), options()).unwrap_err();
-    assert_eq!((error.code().as_str(), error.class()), ("FS-T001", Class::Fatal), "{error}");
+    assert_eq!((error.code(), error.class()), ("FS-T001", Class::Fatal), "{error}");
     assert!(error.to_string().contains("file/state"), "{error}");
 }
 

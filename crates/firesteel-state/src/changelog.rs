@@ -47,6 +47,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_disk::{Disk, Growing, OsDisk};
+use firesteel_faults::{FAIL_POINTS, alterable, fail_point};
 
 pub use self::inspect::{RecordReport, SegmentReport, inspect};
 pub use self::reader::{ChangelogReader, EpochLog};
@@ -56,7 +57,6 @@ pub use self::record::{BatchBoundary, EpochRecord, InputRange, OperatorWatermark
 use self::segment::Content;
 use self::segment::Located;
 use crate::error::{Result, StateError};
-use crate::faults::{fail_point, has_fault};
 use crate::lock::taken_away;
 
 /// Settings of a changelog. None of them is part of the format.
@@ -94,9 +94,6 @@ impl ChangelogOptions {
         Self { threads, ..self }
     }
 }
-
-/// What the fault `skipped-sync` has not written yet.
-static UNSYNCED: parking_lot::Mutex<Vec<u8>> = parking_lot::Mutex::new(Vec::new());
 
 /// A segment: a file with records of ascending epochs, without gaps.
 #[derive(Debug, Clone)]
@@ -169,7 +166,7 @@ impl Changelog {
 
     fn of(disk: Arc<dyn Disk>, folder: &Path, found: Found, options: ChangelogOptions) -> Result<Self> {
         let mut log = Self {
-            disk,
+            disk: alterable("changelog.disk", disk),
             folder: folder.to_owned(),
             options,
             segments: found.segments,
@@ -186,7 +183,7 @@ impl Changelog {
         if let Some(last) = log.segments.last() {
             let mut file = log.disk.open(&last.path)?;
             fail_point!("changelog.found");
-            if found.torn.is_some() && !has_fault("torn-write-stays") {
+            if found.torn.is_some() {
                 fail_point!("changelog.torn");
                 file.cut(last.end)?;
                 fail_point!("changelog.mended");
@@ -394,26 +391,15 @@ impl Changelog {
         length: u64,
         write: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>,
     ) -> Result<()> {
-        let is_first = self.last_epoch().is_none();
         let file = match (&mut self.file, self.segments.last()) {
             (Some(file), _) => file,
             (None, Some(segment)) => self.file.insert(self.disk.open(&segment.path)?),
             (None, None) => return Err(self.out_of_turn("writing", 0, "there is no segment".into())),
         };
         fail_point!("changelog.append");
-        if !is_first && has_fault("skipped-sync") {
-            let mut bytes = vec![];
-            write(&mut |chunk| {
-                bytes.extend_from_slice(chunk);
-                Ok(())
-            })?;
-            // What a machine that loses its power makes of a write that was not synced.
-            let late = std::mem::replace(&mut *UNSYNCED.lock(), bytes);
-            return Ok(file.append(&late)?);
-        }
         self.state = Writing::Ragged;
         // Where a test may look, a write can be cut off in its middle.
-        let half = if cfg!(all(feature = "failpoints", not(test))) { length / 2 } else { 0 };
+        let half = if FAIL_POINTS && cfg!(not(test)) { length / 2 } else { 0 };
         let (mut written, mut halved) = (0, false);
         write(&mut |mut chunk| {
             if !halved && written + chunk.len() as u64 >= half {
@@ -439,11 +425,6 @@ impl Changelog {
 
     /// Begins a segment whose first record will be that of `epoch`.
     fn rotate(&mut self, epoch: u64) -> Result<()> {
-        if has_fault("skipped-sync")
-            && let Some(file) = &mut self.file
-        {
-            file.append(&std::mem::take(&mut *UNSYNCED.lock()))?;
-        }
         if let Some(empty) = self.segments.pop_if(|segment| segment.records.is_empty()) {
             self.file = None;
             self.disk.remove(&empty.path)?;

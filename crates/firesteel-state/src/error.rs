@@ -4,21 +4,10 @@ use std::error::Error as StdError;
 use std::path::{Path, PathBuf};
 
 use firesteel_disk::DiskError;
+use firesteel_error::{Class, codes};
 
 /// The result of work on state; of other work, where another error is named.
 pub type Result<T, E = StateError> = std::result::Result<T, E>;
-
-/// What may be done about an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Class {
-    /// The same call may succeed later.
-    Retryable,
-    /// One record, and the key it belongs to, is at fault.
-    Record,
-    /// Nothing but a person can help: the job stops.
-    Fatal,
-}
 
 /// An error of the state layer.
 ///
@@ -172,6 +161,24 @@ impl From<DiskError> for StateError {
     }
 }
 
+codes!(StateError {
+    File = "FS-T001",
+    Damaged = "FS-T002",
+    Version = "FS-T003",
+    Locked = "FS-T004",
+    Encode = "FS-T005",
+    Decode = "FS-T006",
+    Mismatch = "FS-T007",
+    Declaration = "FS-T008",
+    Handle = "FS-T009",
+    KeyGroups = "FS-T010",
+    NothingGood = "FS-T011",
+    Gap = "FS-T012",
+    Backend = "FS-T013",
+    OutOfTurn = "FS-T014",
+    Evolve = "FS-T015",
+});
+
 impl StateError {
     /// What may be done about it.
     ///
@@ -182,24 +189,23 @@ impl StateError {
     /// ```
     #[must_use]
     pub fn class(&self) -> Class {
-        use std::io::ErrorKind as Kind;
         match self {
-            Self::File { source, .. } => match source.kind() {
-                Kind::Interrupted | Kind::TimedOut | Kind::WouldBlock | Kind::StorageFull | Kind::QuotaExceeded => {
-                    Class::Retryable
-                }
-                _ => Class::Fatal,
-            },
+            Self::File { source, .. } => Class::of_io(source),
             Self::Encode { .. } => Class::Record,
+            Self::Mismatch { .. }
+            | Self::Declaration { .. }
+            | Self::Handle { .. }
+            | Self::KeyGroups { .. }
+            | Self::OutOfTurn { .. }
+            | Self::Evolve { .. } => Class::Program,
+            Self::Damaged { .. }
+            | Self::Version { .. }
+            | Self::Locked { .. }
+            | Self::Decode { .. }
+            | Self::NothingGood { .. }
+            | Self::Gap { .. } => Class::Fatal,
             Self::Backend { class, .. } => *class,
-            _ => Class::Fatal,
         }
-    }
-
-    /// The code that stays the same from release to release, `FS-T001`: what the message begins with.
-    #[must_use]
-    pub fn code(&self) -> String {
-        self.to_string().chars().take_while(|c| *c != ':').collect()
     }
 
     pub(crate) fn damaged(path: &Path, position: u64, reason: impl Into<String>) -> Self {
@@ -233,6 +239,7 @@ mod tests {
         ];
         for (error, number) in errors.iter().zip(1..) {
             assert_eq!(error.code(), format!("FS-T{number:03}"), "{error}");
+            assert!(error.to_string().starts_with(&format!("{}: ", error.code())), "{error}");
         }
         assert_eq!(errors[0].class(), Class::Retryable);
         assert_eq!(errors[1].class(), Class::Fatal);

@@ -334,10 +334,7 @@ impl<K: StateKey> GroupState<K> {
         }
         let mut changes = frame.sections();
         while let Some(table) = changes.next_table() {
-            if crate::faults::has_fault("lost-timers") && table.0 >= TableId::EVENT_TIMERS.0 {
-                continue;
-            }
-            let table: Option<&mut dyn Table<K>> = match table {
+            let table: Option<&mut dyn Table<K>> = match firesteel_faults::alterable("restore.table", table) {
                 TableId::EVENT_TIMERS => self.timers[0].as_mut().map(|table| &mut **table as &mut dyn Table<K>),
                 TableId::PROCESSING_TIMERS => self.timers[1].as_mut().map(|table| &mut **table as &mut dyn Table<K>),
                 _ if self.setup.backend.is_some() => None,

@@ -26,7 +26,6 @@ mod context;
 pub mod cursor;
 mod declaration;
 mod error;
-mod faults;
 mod files;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -55,7 +54,8 @@ pub use codec::{Migrations, StateKey, StateValue, TableCodec};
 pub use context::KeyContext;
 pub use cursor::Cursor;
 pub use declaration::{Declaration, StateOptions};
-pub use error::{Class, Result, StateError};
+pub use error::{Result, StateError};
+pub use firesteel_error::Class;
 pub use frame::{Change, Frame, FrameWriter, Shard, StoreId, TableId};
 pub use group::GroupState;
 pub use handle::{Fired, List, Map, Timers, Value};

@@ -3,8 +3,9 @@
 use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 
+use firesteel_disk::LockedFile;
+
 use crate::error::{Result, StateError};
-use crate::faults::has_fault;
 use crate::files::failed;
 
 /// A checkpoint folder that belongs to this process until the lock is dropped, or the process ends in any way.
@@ -25,8 +26,7 @@ use crate::files::failed;
 /// cannot be had.
 #[derive(Debug)]
 pub struct CheckpointLock {
-    /// Locked as long as it is open.
-    file: File,
+    file: LockedFile,
     path: PathBuf,
 }
 
@@ -38,7 +38,7 @@ impl CheckpointLock {
     /// folder cannot be used.
     pub fn acquire(folder: &Path) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(failed("create", folder))?;
-        let path = folder.join("LOCK");
+        let path = lock_file(folder);
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(failed("open", &path))?;
         Self::of(file, path)
@@ -49,7 +49,7 @@ impl CheckpointLock {
     /// # Errors
     /// As [`acquire`](Self::acquire).
     pub fn acquire_existing(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join("LOCK");
+        let path = lock_file(folder);
         match OpenOptions::new().write(true).open(&path) {
             Ok(file) => Self::of(file, path).map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -58,11 +58,8 @@ impl CheckpointLock {
     }
 
     fn of(file: File, path: PathBuf) -> Result<Self> {
-        if has_fault("no-lock") {
-            return Ok(Self { file, path });
-        }
-        match file.try_lock() {
-            Ok(()) => Ok(Self { file, path }),
+        match LockedFile::try_new(file) {
+            Ok(file) => Ok(Self { file, path }),
             Err(TryLockError::WouldBlock) => Err(StateError::Locked { path }),
             Err(TryLockError::Error(source)) => Err(failed("lock", &path)(source)),
         }
@@ -74,7 +71,7 @@ impl CheckpointLock {
     /// # Errors
     /// [`StateError::File`] if it is not.
     pub fn check(&self) -> Result<()> {
-        let there = std::fs::metadata(&self.path).and_then(|there| Ok(is_same(&there, &self.file.metadata()?)));
+        let there = std::fs::metadata(&self.path).and_then(|there| Ok(is_same(&there, &self.file.file().metadata()?)));
         match there {
             Ok(true) => Ok(()),
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(failed("look for", &self.path)(error)),
@@ -87,6 +84,10 @@ impl CheckpointLock {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn lock_file(folder: &Path) -> PathBuf {
+    firesteel_faults::alterable("lock.file", folder.join("LOCK"))
 }
 
 #[cfg(unix)]

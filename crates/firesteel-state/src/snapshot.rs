@@ -64,8 +64,9 @@ pub use self::manifest::{ImageRef, Manifest};
 pub use self::place::{FolderStore, SnapshotStore, part_of};
 pub use self::recovery::{Recovery, reaches, recover};
 pub use self::writer::SnapshotWriter;
+use firesteel_faults::fail_point;
+
 use crate::error::{Result, StateError};
-use crate::faults::fail_point;
 use crate::frame::Frame;
 use crate::parallel;
 use crate::schema::Catalog;

@@ -352,7 +352,7 @@ fn a_failure_names_the_state_the_key_and_the_version() {
     let mut group = store.lock(KeyGroup(0));
     let mut context = group.key(0, &key, at(0));
     let error = value.get(&mut context).unwrap_err();
-    assert_eq!((error.code().as_str(), error.class()), ("FS-T015", Class::Fatal));
+    assert_eq!((error.code(), error.class()), ("FS-T015", Class::Program));
     assert_eq!(
         error.to_string(),
         "FS-T015: cannot turn the value of key (\"ann\", -3) in state op/v, stored as u64 version 1, into one of the \

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use firesteel_connect::ConnectError;
+use firesteel_error::{Class, codes};
 use firesteel_state::Comparison;
 use firesteel_window::WindowError;
 
@@ -136,7 +137,45 @@ pub enum Error {
     },
 }
 
+codes!(Error {
+    NoOutput = "FS-S001",
+    Setting = "FS-S002",
+    Window = "FS-S003",
+    Source = "FS-S004",
+    Sink = "FS-S005",
+    Batch = "FS-S006",
+    Transform = "FS-S007",
+    Thread = "FS-S008",
+    State = "FS-S009",
+    Changed = "FS-S010",
+    Epochs = "FS-S011",
+    Checkpoint = "FS-S012",
+    Unfinished = "FS-S013",
+} and those of { Rdd, Connector });
+
 impl Error {
+    /// What may be done about it: for an error with a cause, what may be done about that. The job has already tried again
+    /// what could succeed; of [`Class::Retryable`] are those that may succeed when it is started again.
+    ///
+    /// ```
+    /// use firesteel_streaming::{Class, Error};
+    /// let error = Error::NoOutput { job: "clicks".into() };
+    /// assert_eq!((error.code(), error.class()), ("FS-S001", Class::Program));
+    /// ```
+    #[must_use]
+    pub fn class(&self) -> Class {
+        match self {
+            Self::NoOutput { .. } | Self::Setting { .. } | Self::Changed { .. } => Class::Program,
+            Self::Window { source, .. } => source.class(),
+            Self::Source { source, .. } | Self::Sink { source, .. } | Self::Connector(source) => source.class(),
+            Self::Batch { source, .. } | Self::Rdd(source) => source.class(),
+            Self::State { source } | Self::Checkpoint { source, .. } => source.class(),
+            Self::Transform { .. } | Self::Thread { .. } | Self::Epochs { .. } | Self::Unfinished { .. } => {
+                Class::Fatal
+            }
+        }
+    }
+
     /// The error of opening the checkpoint in `folder`, with what can be done about it.
     pub(crate) fn of_checkpoint(self, folder: &std::path::Path) -> Self {
         use firesteel_state::StateError;

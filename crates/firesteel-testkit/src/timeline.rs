@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use firesteel_error::{Class, codes};
 use firesteel_window::Timestamp;
 
 /// An event: its key, and when it happened.
@@ -19,11 +20,21 @@ pub struct TimelineError {
 
 impl fmt::Display for TimelineError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an event is written key@seconds, but this is {:?}", self.found)
+        write!(f, "FS-K001: an event is written key@seconds, but this is {:?}", self.found)
     }
 }
 
 impl std::error::Error for TimelineError {}
+
+codes!(TimelineError = "FS-K001");
+
+impl TimelineError {
+    /// What may be done about it: the test is at fault.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        Class::Program
+    }
+}
 
 /// The batches of a timeline.
 ///

@@ -3,12 +3,14 @@
 use std::error::Error as StdError;
 use std::fmt;
 
+use firesteel_error::{Class, codes};
+
 use crate::time::Duration;
 
 /// A window or watermark that cannot work as declared.
 ///
-/// Reported once, when a job is checked before it starts. Every variant is fatal: trying again cannot help, the
-/// program has to change.
+/// Reported once, when a job is checked before it starts. Trying again cannot help, the program has to
+/// change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WindowError {
@@ -29,14 +31,13 @@ pub enum WindowError {
     },
 }
 
+codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003" });
+
 impl WindowError {
-    /// The code of this kind of error: it stays the same from release to release.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Size { .. } => "FS-W001",
-            Self::Delay { .. } => "FS-W002",
-            Self::IdleTimeout { .. } => "FS-W003",
-        }
+    /// What may be done about it: nothing but to change the program.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        Class::Program
     }
 }
 
@@ -90,14 +91,13 @@ pub enum TimeError {
     },
 }
 
+codes!(TimeError { Duration = "FS-W010", Timestamp = "FS-W011", Range = "FS-W012" });
+
 impl TimeError {
-    /// The code of this kind of error: it stays the same from release to release.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Duration { .. } => "FS-W010",
-            Self::Timestamp { .. } => "FS-W011",
-            Self::Range { .. } => "FS-W012",
-        }
+    /// What may be done about it: this value is at fault.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        Class::Record
     }
 }
 
@@ -112,7 +112,7 @@ impl fmt::Display for TimeError {
                 write!(f, "`{text}` is not a timestamp: {source}; write for example `2025-01-31T13:00:00Z`")
             }
             Self::Range { value, target } => {
-                write!(f, "{value} lies outside of what {target} can hold")
+                write!(f, "{value} lies outside of what {target} can hold; use a value within its range")
             }
         }
     }

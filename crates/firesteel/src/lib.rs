@@ -75,8 +75,9 @@
 //!
 //! | module | crate | what is in it |
 //! |---|---|---|
-//! | the root | `firesteel-streaming` | contexts, streams and their shapes, windows, operators with state, explanations, triggers, checkpoints, progress |
-//! | [`rdd`] | `firesteel-core` | RDDs, their operators and actions, broadcast variables, accumulators |
+//! | the root | `firesteel-streaming` | contexts, streams and their shapes, windows, operators with state, triggers, checkpoints |
+//! | [`progress`], [`explain`] | `firesteel-streaming` | what a job tells of itself, batch by batch and before it starts |
+//! | [`rdd`] | `firesteel-core` | RDDs, their operators and actions, broadcast variables, accumulators; below it [`rdd::runner`] for those who run jobs, [`rdd::block`] for those who write operators |
 //! | [`scheduler`] | `firesteel-scheduler` | executors, stages, retries, job events |
 //! | [`state`] | `firesteel-state` | declarations and handles of keyed state, timers, TTL |
 //! | [`window`] | `firesteel-window` | timestamps, windows, watermarks, aggregators |
@@ -93,7 +94,10 @@
 //! All features are on by default but for `object-store`, which few need, and `rocksdb`: building that takes a C++ compiler,
 //! libclang and some minutes.
 
+pub mod explain;
 pub mod prelude;
+pub mod progress;
+pub mod rdd;
 
 pub use firesteel_connect as connect;
 #[cfg(feature = "file")]
@@ -104,7 +108,6 @@ pub use firesteel_connect_memory as memory;
 pub use firesteel_connect_socket as socket;
 #[cfg(feature = "wal")]
 pub use firesteel_connect_wal as wal;
-pub use firesteel_core as rdd;
 #[cfg(feature = "launch")]
 pub use firesteel_launch::{Exit, ExplainFormat, Launch, LaunchOptions, ProgressMode, launch, show_warnings};
 pub use firesteel_scheduler as scheduler;
@@ -113,7 +116,20 @@ pub use firesteel_state as state;
 pub use firesteel_state_object_store as object_store;
 #[cfg(feature = "rocksdb")]
 pub use firesteel_state_rocksdb as rocksdb;
-pub use firesteel_streaming::*;
+// A job: how it is built, how it is run and stopped, what it tells.
+pub use firesteel_streaming::{
+    Batch, BatchLimits, BatchProgress, Builder, Checkpoint, Class, Error, JobRun, OutputHandle, ReadRdd, Result,
+    RunningJob, Stop, Stopper, StreamingContext, StreamingListener, Summary, Trigger,
+};
+// Streams, and what says which.
+pub use firesteel_streaming::{
+    EventTime, Pair, Plain, RecordError, Shape, SideOutput, Stream, Timed, WindowResult, WindowedStream,
+};
+// Operators with state.
+pub use firesteel_streaming::{
+    EventTimeout, FlatMapSpec, KeyState, KeyedProcess, MapSpec, NoTimeout, OutputMode, ProcessContext, ProcessSpec,
+    ProcessingTimeout, RunningSpec, UpdateSpec,
+};
 #[cfg(feature = "terminal")]
 pub use firesteel_terminal as terminal;
 pub use firesteel_window as window;

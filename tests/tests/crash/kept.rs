@@ -1,13 +1,14 @@
 //! A backend that keeps its values in a file: what survives a process, without a database.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use firesteel_state::backend::BackendMetrics;
 use firesteel_state::{
     Frame, MemoryBackend, MemoryBudget, OpenBackend, Result, Shard, StateBackend, StateError, TableId,
 };
+use parking_lot::Mutex;
 
 /// Chooses the backend.
 pub(crate) struct Kept {
@@ -17,8 +18,18 @@ pub(crate) struct Kept {
 
 impl OpenBackend for Kept {
     fn open(&self, folder: &Path, _: &MemoryBudget) -> Result<Arc<dyn StateBackend>> {
-        Ok(Arc::new(KeptBackend::open(folder, self.eager)?))
+        let backend = Arc::new(KeptBackend::open(folder, self.eager)?);
+        *OPEN.lock() = Arc::downgrade(&backend);
+        Ok(backend)
     }
+}
+
+/// The backend that this process's job has opened last.
+static OPEN: Mutex<Weak<KeptBackend>> = Mutex::new(Weak::new());
+
+/// The backend of the job that runs in this process.
+pub(crate) fn open_now() -> Option<Arc<KeptBackend>> {
+    OPEN.lock().upgrade()
 }
 
 /// The backend.

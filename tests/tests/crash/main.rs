@@ -7,6 +7,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod altered;
 mod backends;
 mod cases;
 mod damage;
@@ -28,6 +29,9 @@ mod room;
 #[test]
 #[ignore = "it is the program that the other tests start"]
 fn program() {
+    if let Ok(fault) = std::env::var(process::FAULT) {
+        altered::install(&fault);
+    }
     match std::env::var(program::SETTINGS) {
         Ok(settings) => program::main(&serde_json::from_str(&settings).expect("the settings can be read")),
         Err(_) => {

@@ -28,7 +28,7 @@ fn faults() -> Vec<Fault> {
     let without_snapshots = |fault: Fault| Fault { run: Run { snapshot_after: 1 << 30, ..fault.run }, ..fault };
     vec![
         fault("commit-before-prepare", &[("epoch.collected", 4)], &["an epoch is prepared before a sink commits it"]),
-        fault("mark-before-sink", &[("epoch.prepared", 4)], &["an epoch is marked behind the commits of all sinks"]),
+        fault("mark-before-sink", &[("epoch.sink", 17)], &["an epoch is marked behind the commits of all sinks"]),
         eager(fault(
             "apply-before-prepare",
             &[("changelog.append", 5)],
@@ -53,7 +53,7 @@ fn faults() -> Vec<Fault> {
         fault("positions-not-restored", &[("epoch.ended", 5)], &[ONCE]),
         fault(
             "other-boundaries",
-            &[("epoch.sink", 18)],
+            &[("epoch.sink", 19)],
             &[ONCE, WINDOWS, "all sinks have the same records in each epoch"],
         ),
         fault("other-boundaries-stored", &[("epoch.prepared", 4)], &[ONCE, "ranges follow each other"]),

@@ -10,8 +10,21 @@ use crate::program::Run;
 
 /// The names of all points, as the documentation lists them.
 pub(crate) fn names() -> Vec<&'static str> {
+    documented("# Fail points")
+}
+
+/// The names of all values that a fault may change, as the documentation lists them.
+pub(crate) fn values() -> Vec<&'static str> {
+    documented("## Values")
+}
+
+fn documented(section: &str) -> Vec<&'static str> {
     let document = include_str!("../../../docs/fail-points.md");
-    document.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect()
+    let lines = document.lines().skip_while(|line| *line != section).skip(1);
+    lines
+        .take_while(|line| !line.starts_with('#'))
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .collect()
 }
 
 /// Has this process counted how often it passes each point, and end at the one it is told.
@@ -34,19 +47,22 @@ pub(crate) fn watch(run: &Run, counts: &Arc<Mutex<BTreeMap<String, u64>>>) {
     }
 }
 
-/// The names of the points in the sources of the workspace.
-pub(crate) fn in_sources() -> Vec<String> {
+/// The names that stand behind such a call in the sources of the workspace.
+pub(crate) fn in_sources(call: &str) -> Vec<String> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the workspace");
     let mut names = Vec::new();
     let mut folders = vec![root.join("crates")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("the sources can be listed") {
             let path = entry.expect("the sources can be listed").path();
+            if path.ends_with("firesteel-faults") {
+                continue;
+            }
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let text = std::fs::read_to_string(path).expect("sources are text");
-                let calls = text.split("fail_point!(\"").skip(1);
+                let calls = text.split(call).skip(1);
                 names.extend(calls.filter_map(|call| Some(call.split('"').next()?.to_owned())));
             }
         }

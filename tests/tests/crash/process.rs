@@ -6,6 +6,9 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use crate::program::{Run, SETTINGS, STOPPED};
 
+/// The variable that names the fault which a program is to have.
+pub(crate) const FAULT: &str = "FIRESTEEL_MUTANT";
+
 /// How a process has ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ended {
@@ -22,9 +25,9 @@ pub(crate) fn command(run: &Run, mutant: Option<&str>) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("a running program has a file"));
     command.args(["--exact", "program", "--ignored", "--nocapture"]);
     command.env(SETTINGS, serde_json::to_string(run).expect("settings can be written"));
-    command.env_remove("FIRESTEEL_MUTANT");
+    command.env_remove(FAULT);
     if let Some(mutant) = mutant {
-        command.env("FIRESTEEL_MUTANT", mutant);
+        command.env(FAULT, mutant);
     }
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

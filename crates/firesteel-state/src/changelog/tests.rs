@@ -276,7 +276,7 @@ fn after_a_failed_sync_nothing_is_trusted() {
         let again = log.prepare(&record(2, 100));
         // A failed write is cut off and repeated; a failed sync leaves no way to know.
         assert_eq!(again.is_ok(), at == 1, "call {at}");
-        assert_eq!(again.err().map(|error| error.code()), (at == 2).then(|| "FS-T014".to_owned()));
+        assert_eq!(again.err().map(|error| error.code()), (at == 2).then_some("FS-T014"));
     }
 }
 

@@ -7,8 +7,9 @@ use std::thread;
 
 use super::Rule;
 use super::rules::shard;
+use crate::Class;
 use crate::declaration::Declaration;
-use crate::error::{Class, Result, StateError};
+use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, Shard, TableId};
 use crate::key_group::KeyGroups;
 use crate::schema::Catalog;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use firesteel_faults::fail_point;
+
 use crate::backend::{StateBackend, holds};
 use crate::changelog::{EpochLog, EpochRecord};
 use crate::error::{Result, StateError};
-use crate::faults::fail_point;
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
 use crate::parallel;
 use crate::store::StateStore;

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use firesteel_faults::{fail_point, in_order};
+
 use super::manifest::{self, ImageRef, Manifest};
 use super::place::SnapshotStore;
 use crate::error::{Result, StateError};
-use crate::faults::{fail_point, has_fault};
 use crate::files::Header;
 use crate::frame::{Frame, Shard};
 use crate::schema::Catalog;
@@ -17,6 +18,14 @@ const MAGIC: [u8; 8] = *b"FSTIMAGE";
 const VERSION: u32 = 1;
 /// Files get about so large. As much is in memory until it is written.
 const PART: usize = 4 << 20;
+
+/// What is left to be stored in the end.
+#[derive(Clone, Copy)]
+enum Part {
+    Images,
+    /// Last: from then on the snapshot exists, and everything that it names has to be there.
+    Manifest,
+}
 
 /// A snapshot that is being written. Without a [`finish`](Self::finish) it does not exist.
 pub struct SnapshotWriter {
@@ -110,13 +119,16 @@ impl SnapshotWriter {
     pub fn finish(mut self, extra: Vec<u8>) -> Result<Manifest> {
         self.manifest.extra = extra;
         self.manifest.images = self.images.values().cloned().collect();
-        if has_fault("manifest-before-images") {
-            self.store.put(&manifest::name(self.manifest.id), &self.manifest.encode()?)?;
+        for part in in_order("snapshot.parts", [Part::Images, Part::Manifest]) {
+            match part {
+                Part::Images => self.flush()?,
+                Part::Manifest => {
+                    fail_point!("snapshot.manifest");
+                    self.store.put(&manifest::name(self.manifest.id), &self.manifest.encode()?)?;
+                    fail_point!("snapshot.manifest.stored");
+                }
+            }
         }
-        self.flush()?;
-        fail_point!("snapshot.manifest");
-        self.store.put(&manifest::name(self.manifest.id), &self.manifest.encode()?)?;
-        fail_point!("snapshot.manifest.stored");
         Ok(self.manifest)
     }
 }

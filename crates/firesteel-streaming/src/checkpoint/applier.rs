@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
+use firesteel_faults::fail_point;
 use firesteel_state::{
     Frame, FrameWriter, MemoryBudget, Reservation, Shard, StateBackend, StateError, StateStore, Times,
 };
 
 use crate::checkpoint::frames::shards_of;
 use crate::error::{Error, Result};
-use crate::faults::fail_point;
 
 /// Epochs on their way at the most: the job waits where the backend is slower than it.
 const UNDER_WAY: usize = 2;

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{BatchBoundary, Changelog, ChangelogOptions, EpochRecord, OperatorWatermark};
 use firesteel_state::{Catalog, CheckpointLock, Frame, MemoryBudget, Snapshots, StateStore, Times};
 use firesteel_window::{Duration, PartitionWatermarks, Timestamp};
@@ -11,7 +12,6 @@ use crate::checkpoint::applier::Applier;
 use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Again, Cursor};
 use crate::error::Result;
-use crate::faults::{fail_point, has_fault};
 
 /// A checkpoint in use.
 pub(crate) struct Durable {
@@ -52,16 +52,7 @@ impl Durable {
     pub(crate) fn prepare(&mut self, ending: Ending) -> Result<()> {
         let Ending { epoch, boundaries, changed, frames } = ending;
         let (watermarks, extra) = (watermarks_of(&changed), changed.encode()?);
-        let mut record = EpochRecord { epoch, batches: boundaries, watermarks, extra, frames };
-        if has_fault("other-boundaries-stored") {
-            record.batches.iter_mut().flat_map(|batch| &mut batch.inputs).for_each(|range| range.to = range.from);
-        }
-        if has_fault("apply-before-prepare")
-            && let Some(backend) = &self.backend
-        {
-            backend.backend().apply(epoch, &record.frames)?;
-            backend.backend().flush()?;
-        }
+        let record = alterable("epoch.record", EpochRecord { epoch, batches: boundaries, watermarks, extra, frames });
         self.lock.check()?;
         let before = self.log.bytes();
         self.log.prepare(&record)?;
@@ -104,11 +95,8 @@ impl Durable {
         self.apply(epoch, record.frames, time, flush, stores)?;
         fail_point!("epoch.applied");
         let durable = self.snapshotting.go_on(epoch, bytes, &self.catalog, &self.cursor, stores);
-        let mut durable = durable.inspect_err(|_| self.snapshotting.give_up())?;
-        if has_fault("truncate-applied") {
-            durable = Some(epoch);
-        }
-        self.truncate(durable)
+        let durable = durable.inspect_err(|_| self.snapshotting.give_up())?;
+        self.truncate(alterable("epoch.durable", durable))
     }
 
     /// Hands the epoch's changes to the backend, so that they may leave memory.

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use firesteel_faults::fail_point;
 use firesteel_state::changelog::ChangelogReader;
 use firesteel_state::snapshot::reaches;
 use firesteel_state::{
@@ -14,7 +15,6 @@ use firesteel_state::{
 use crate::checkpoint::durable::{CHANGELOG, SNAPSHOTS};
 use crate::checkpoint::{Checkpoint, Cursor, Program};
 use crate::error::{Error, Result};
-use crate::faults::fail_point;
 
 /// A checkpoint as it was found, which fits the program as far as can be told without its sinks.
 pub(crate) struct Looked {

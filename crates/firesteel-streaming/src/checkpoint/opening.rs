@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use firesteel_core::Clock;
+use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
 use firesteel_state::cursor::CheckpointId;
 use firesteel_state::snapshot::{Recovery, recover};
@@ -20,7 +21,6 @@ use crate::checkpoint::looking::{Looked, manifests_of};
 use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Checkpoint, Cursor, Durable};
 use crate::error::Result;
-use crate::faults::{fail_point, has_fault};
 use crate::progress::{StartDurations, micros};
 use crate::state::StateCell;
 
@@ -205,8 +205,7 @@ fn recovery<'a>(
     backend: Option<&dyn StateBackend>,
     last: u64,
 ) -> Result<Recovery<'a>> {
-    let last = if has_fault("state-not-rolled-back") { u64::MAX } else { last };
-    let recovery = recover(snapshots, log, backend)?.up_to(last);
+    let recovery = recover(snapshots, log, backend)?.up_to(alterable("restore.last", last));
     for (snapshot, error) in recovery.skipped() {
         tracing::warn!(snapshot, %error, "a damaged snapshot is passed over in favour of an older one");
     }

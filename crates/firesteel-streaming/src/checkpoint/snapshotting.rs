@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use firesteel_faults::{alterable, fail_point};
 use firesteel_state::snapshot::SnapshotWriter;
 use firesteel_state::{Catalog, Manifest, Result, Shard, Snapshots, StateStore};
 
 use crate::checkpoint::Cursor;
 use crate::checkpoint::frames::shards_of;
-use crate::faults::{fail_point, has_fault};
 
 /// Images of at least so many bytes are written after an epoch.
 const LEAST: u64 = 4 << 20;
@@ -41,10 +41,7 @@ impl Snapshotting {
     /// Takes note of what an epoch changed.
     pub(crate) fn note(&mut self, bytes: u64, shards: impl Iterator<Item = Shard>) {
         self.grown += bytes;
-        if has_fault("changes-not-noted") {
-            return;
-        }
-        self.changed.extend(shards);
+        self.changed.extend(shards.filter_map(|shard| alterable("snapshot.changed", Some(shard))));
     }
 
     /// Whether another one begins with the next call of [`go_on`](Self::go_on).

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firesteel_connect::{Epoch, Replay};
 use firesteel_core::{Clock, Context};
+use firesteel_faults::fail_point;
 use firesteel_state::TimeDomain;
 use firesteel_state::changelog::InputRange;
 use firesteel_window::{Duration, Timestamp};
@@ -12,7 +13,6 @@ use crate::batch::Batch;
 use crate::checkpoint::Durable;
 use crate::context::Config;
 use crate::error::{Error, Result};
-use crate::faults::fail_point;
 use crate::input::{Admission, Admitted, Bound, Input};
 use crate::plan::{Frozen, Parts, Settled};
 use crate::progress::{BatchProgress, InputProgress, StartDurations, Summary};

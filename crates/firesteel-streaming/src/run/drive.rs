@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use firesteel_connect::Replay;
+use firesteel_faults::fail_point;
 use firesteel_window::Duration;
 
 use crate::error::{Error, Result};
-use crate::faults::fail_point;
 use crate::input::Bound;
 use crate::progress::{Summary, tell};
 use crate::run::batch_loop::{JobRun, Step};

@@ -3,9 +3,11 @@
 //! Without a checkpoint every batch is an epoch of its own. With one, an epoch ends when enough time has passed, when
 //! too many batches have gathered, when state needs its memory, or when the job ends.
 
+use std::mem::take;
 use std::path::Path;
 
 use firesteel_connect::Epoch;
+use firesteel_faults::{alterable, fail_point, in_order};
 use firesteel_state::StateStore;
 use firesteel_state::changelog::{BatchBoundary, InputRange};
 use firesteel_window::Timestamp;
@@ -13,7 +15,6 @@ use firesteel_window::Timestamp;
 use crate::batch::Batch;
 use crate::checkpoint::{Again, Cursor, Ending, Plan, gather};
 use crate::error::{Error, Result};
-use crate::faults::{fail_point, has_fault};
 use crate::input::Admitted;
 use crate::plan::Parts;
 use crate::run::batch_loop::JobRun;
@@ -27,6 +28,19 @@ pub(super) struct OpenEpoch {
     batches: usize,
     /// The processing time of its last batch.
     time: Timestamp,
+}
+
+/// What ends an epoch, in this order.
+#[derive(Clone, Copy)]
+enum Step {
+    /// The record of what it read and changed is on disk: whatever happens, the epoch can be run again.
+    Prepare,
+    /// Every sink has it.
+    Commit,
+    /// It is never run again, and backend and snapshots may have it.
+    Mark,
+    /// Sources may forget what it read.
+    Tell,
 }
 
 /// Batches of an epoch at the most: what sinks have pending for them is in memory.
@@ -86,44 +100,54 @@ impl JobRun {
     }
 
     /// As [`end_epoch`](Self::end_epoch). An epoch that was prepared before a restart need not be prepared again.
-    pub(super) fn end_epoch_as(&mut self, again: Option<Again>) -> Result<()> {
-        let Some(open) = self.epoch.take() else { return Ok(()) };
-        let OpenEpoch { epoch, boundaries, plans, time, .. } = open;
-        if has_fault("commit-before-prepare") {
-            self.commit(epoch)?;
-        }
-        let prepared = self.prepare_epoch(epoch, boundaries, plans, again);
-        if prepared.is_err() {
-            for output in &mut self.parts.outputs {
-                output.abort(epoch);
+    pub(super) fn end_epoch_as(&mut self, mut again: Option<Again>) -> Result<()> {
+        let Some(mut open) = self.epoch.take() else { return Ok(()) };
+        let epoch = open.epoch;
+        for step in in_order("epoch.steps", [Step::Prepare, Step::Commit, Step::Mark, Step::Tell]) {
+            match step {
+                Step::Prepare => {
+                    let prepared = self.prepare_epoch(&mut open, again.take());
+                    if prepared.is_err() {
+                        self.abort(epoch);
+                    }
+                    prepared?;
+                    fail_point!("epoch.prepared");
+                }
+                Step::Commit => {
+                    self.commit(epoch)?;
+                    fail_point!("epoch.committed");
+                }
+                Step::Mark => {
+                    self.mark_epoch(epoch, open.time)?;
+                    fail_point!("epoch.ended");
+                    self.last_epoch = epoch;
+                    self.epoch_ended = self.config.clock.monotonic();
+                }
+                Step::Tell => self.tell_sources(),
             }
         }
-        prepared?;
-        if has_fault("mark-before-sink")
-            && let Some(durable) = &mut self.durable
-        {
-            durable.log.mark(epoch.0)?;
-            durable.log.sync_mark()?;
+        Ok(())
+    }
+
+    fn abort(&mut self, epoch: Epoch) {
+        for output in &mut self.parts.outputs {
+            output.abort(epoch);
         }
-        fail_point!("epoch.prepared");
-        self.commit(epoch)?;
-        fail_point!("epoch.committed");
-        self.mark_epoch(epoch, time)?;
-        fail_point!("epoch.ended");
-        self.last_epoch = epoch;
-        self.epoch_ended = self.config.clock.monotonic();
+    }
+
+    /// Tells the sources what they may forget.
+    fn tell_sources(&mut self) {
         let is_final = self.mark_for_sources();
         for input in self.parts.inputs.iter_mut().filter(|input| is_final || !input.forgets()) {
             input.committed();
         }
-        Ok(())
     }
 
     /// Writes the mark now where a source is about to forget what it covers: a sink that cannot tell what it has would
     /// have the epoch run again after a restart. Tells whether no restart will.
     fn mark_for_sources(&mut self) -> bool {
         let Some(durable) = &mut self.durable else { return true };
-        if !self.parts.inputs.iter().any(|input| input.forgets()) {
+        if !alterable("epoch.forgets", self.parts.inputs.iter().any(|input| input.forgets())) {
             return true;
         }
         let marked = durable.log.sync_mark();
@@ -134,14 +158,9 @@ impl JobRun {
     }
 
     /// Writes down what the epoch read and changed.
-    fn prepare_epoch(
-        &mut self,
-        epoch: Epoch,
-        boundaries: Vec<BatchBoundary>,
-        plans: Vec<Plan>,
-        again: Option<Again>,
-    ) -> Result<()> {
+    fn prepare_epoch(&mut self, open: &mut OpenEpoch, again: Option<Again>) -> Result<()> {
         let Some(durable) = &self.durable else { return Ok(()) };
+        let (epoch, boundaries, plans) = (open.epoch, take(&mut open.boundaries), take(&mut open.plans));
         let changed = self.parts.changes(&durable.cursor, epoch, self.batch, plans);
         let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
         let frames = gather(&states, epoch.0, durable.changed_bytes, &self.context)?;
@@ -169,9 +188,7 @@ impl JobRun {
     /// Gives up the open epoch: a job that is started again goes on behind the last one.
     pub(super) fn abandon_epoch(&mut self) {
         if let Some(open) = self.epoch.take() {
-            for output in &mut self.parts.outputs {
-                output.abort(open.epoch);
-            }
+            self.abort(open.epoch);
         }
     }
 

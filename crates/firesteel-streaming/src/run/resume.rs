@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use firesteel_connect::Epoch;
+use firesteel_faults::{alterable, fail_point};
 use firesteel_state::{Catalog, KeyGroups, MemoryBudget, StoreSetup};
 
 use crate::checkpoint::{Again, Looked, Opened, Program, SinkAt, check, open};
 use crate::error::{Error, Result};
-use crate::faults::{fail_point, has_fault};
-use crate::input::{Admitted, BatchLimits};
+use crate::input::Admitted;
 use crate::progress::micros;
 use crate::run::batch_loop::{Cut, JobRun};
 
@@ -61,19 +61,13 @@ impl JobRun {
         self.batch = cursor.batch;
         self.parts.split_numbers.resume(cursor.split_numbers);
         for input in &mut self.parts.inputs {
-            if has_fault("positions-not-restored") {
-                continue;
-            }
-            if let Some(at) = cursor.inputs.get(&*input.name()) {
-                input.resume(at);
+            if let Some(positions) = cursor.inputs.get(&*alterable("resume.input", input.name())) {
+                input.resume(positions);
             }
         }
         let now = self.config.clock.wall();
         for tracker in &self.parts.trackers {
-            if has_fault("watermarks-not-restored") {
-                continue;
-            }
-            if let Some(marks) = cursor.watermarks.get(&*tracker.name()) {
+            if let Some(marks) = cursor.watermarks.get(&*alterable("resume.watermark", tracker.name())) {
                 // Splits of inputs that it does not follow any more, or that are gone, are not waited for.
                 let followed = tracker.inputs.iter().filter_map(|at| self.parts.inputs.get(*at));
                 let followed = followed.filter_map(|input| cursor.inputs.get(&*input.name()));
@@ -119,7 +113,7 @@ impl JobRun {
     /// times, for the sinks that do not have it yet.
     pub(super) fn run_again(&mut self, again: Again) -> Result<()> {
         for (output, has) in self.parts.outputs.iter_mut().zip(&again.has) {
-            output.skip(*has && !has_fault("no-skip"));
+            output.skip(alterable("again.has", *has));
         }
         self.is_again = true;
         let admission = self.admission(crate::input::Bound::Open);
@@ -134,11 +128,7 @@ impl JobRun {
                 let of_plan = plan.inputs.iter().find(|(input, ..)| **input == *name);
                 let (waiting, finished) = of_plan.map(|(_, a, b)| (a.clone(), b.clone())).unwrap_or_default();
                 let known = again.cursor.inputs.get(&*name).cloned().unwrap_or_default();
-                let planned = if has_fault("other-boundaries") {
-                    input.admit(&crate::input::Admission { limits: BatchLimits::default(), ..admission })?
-                } else {
-                    input.plan(&boundary.inputs, &known)?
-                };
+                let planned = input.plan(&alterable("again.ranges", boundary.inputs.clone()), &known)?;
                 admitted.push(Admitted { waiting, finished, ..planned });
             }
             self.batch = boundary.batch - 1;

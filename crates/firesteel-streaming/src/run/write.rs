@@ -2,10 +2,10 @@
 
 use firesteel_connect::{Class, ConnectError, Epoch};
 use firesteel_core::DeadLetter;
+use firesteel_faults::fail_point;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::faults::fail_point;
 use crate::run::again::{ATTEMPTS, is_retryable, pause};
 use crate::run::batch_loop::JobRun;
 use crate::run::{STOPPED, Stop};

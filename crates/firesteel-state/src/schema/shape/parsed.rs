@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use firesteel_error::{Class, codes};
+
 /// What bytes of a type look like, as far as the type told: a [`TypeTag`](super::super::TypeTag)'s shape, taken apart.
 ///
 /// ```
@@ -212,13 +214,21 @@ impl fmt::Display for Shape {
 
 /// A text that is no shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{shape}` cannot be read as a shape from byte {at} on")]
+#[error("FS-T016: `{shape}` cannot be read as a shape from byte {at} on: write it as a checkpoint shows it")]
 pub struct NoShape {
     shape: String,
     at: usize,
 }
 
+codes!(NoShape = "FS-T016");
+
 impl NoShape {
+    /// What may be done about it: this text is at fault.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        Class::Record
+    }
+
     /// The first byte that fits no shape.
     #[must_use]
     pub const fn at(&self) -> usize {

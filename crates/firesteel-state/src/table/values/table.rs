@@ -10,7 +10,7 @@ use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter, Sections};
 use crate::table::eviction;
-use crate::table::{Stamps, Table, reuse};
+use crate::table::{Stamps, Table, TableOf, reuse};
 use crate::ttl::Times;
 
 /// So many keys are decoded before they are looked for: the processor waits for all of them at once.
@@ -57,7 +57,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
     }
 }
 
-impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
+impl<K: StateKey, V: StateValue> Table for Values<K, V> {
     fn as_any(&mut self) -> &mut dyn Any {
         self
     }
@@ -169,14 +169,6 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         }
     }
 
-    fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()> {
-        if self.complete {
-            return Ok(());
-        }
-        let missing = keys.iter().copied().filter(|(hash, key)| self.slots.find(*hash, *key).is_none()).collect();
-        self.fetch(missing, stamps)
-    }
-
     fn warm_up(&self, keys: usize) {
         self.slots.warm_up(keys);
     }
@@ -234,5 +226,15 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
 
     fn set_complete(&mut self, complete: bool) {
         self.complete = complete || self.setup.backend.is_none();
+    }
+}
+
+impl<K: StateKey, V: StateValue> TableOf<K> for Values<K, V> {
+    fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()> {
+        if self.complete {
+            return Ok(());
+        }
+        let missing = keys.iter().copied().filter(|(hash, key)| self.slots.find(*hash, *key).is_none()).collect();
+        self.fetch(missing, stamps)
     }
 }

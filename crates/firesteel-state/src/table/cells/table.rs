@@ -124,8 +124,10 @@ impl<K: StateKey, F: StateField, V: StateValue> Table for Cells<K, F, V> {
         if self.setup.backend.is_none() {
             return;
         }
-        let clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
-        if let Some(last) = eviction::threshold(clean, self.slots.len(), share) {
+        let mut clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
+        let last = eviction::threshold(&mut clean, self.slots.len(), share);
+        drop(clean);
+        if let Some(last) = last {
             self.retain(|stamp, _| stamp > last);
             self.complete = false;
         }

@@ -165,7 +165,7 @@ impl<K: StateKey, V: StateValue> Table for Values<K, V> {
 
     fn tidy(&mut self, stamps: Stamps) {
         if self.complete && self.emptied > self.tidy_at {
-            self.retain(|stamp, value| value.is_some() || stamp > stamps.applied);
+            self.retain(&|stamp, value| value.is_some() || stamp > stamps.applied);
         }
     }
 
@@ -177,9 +177,11 @@ impl<K: StateKey, V: StateValue> Table for Values<K, V> {
         if self.setup.backend.is_none() {
             return;
         }
-        let clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
-        if let Some(last) = eviction::threshold(clean, self.slots.len(), share) {
-            self.retain(|stamp, _| stamp > last);
+        let mut clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
+        let last = eviction::threshold(&mut clean, self.slots.len(), share);
+        drop(clean);
+        if let Some(last) = last {
+            self.retain(&|stamp, _| stamp > last);
             self.complete = false;
         }
     }

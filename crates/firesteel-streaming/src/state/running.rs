@@ -296,3 +296,15 @@ where
     }
     running
 }
+
+#[cfg(test)]
+mod tests {
+    use super::in_order;
+
+    #[test]
+    fn rows_come_in_the_order_of_hashes_then_of_places() {
+        let mut places = vec![];
+        in_order(&[7, 3, 7, 1, 3], &mut |at| places.push(at));
+        assert_eq!(places, [3, 1, 4, 0, 2]);
+    }
+}

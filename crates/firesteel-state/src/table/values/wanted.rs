@@ -71,3 +71,45 @@ impl Wanted {
         Ok(keys.into_iter().map(|key| key.at))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::backend::{MemoryBackend, StateBackend};
+    use crate::frame::{FrameWriter, Shard, StoreId};
+    use crate::key_group::KeyGroup;
+
+    #[test]
+    fn each_key_is_read_once_under_the_newest_number_that_holds_it() {
+        let shard = Shard { store: StoreId(0), group: KeyGroup(3) };
+        let mut out = FrameWriter::new();
+        out.begin_table(TableId(1));
+        out.put(b"old", b"1");
+        out.put(b"changed", b"2");
+        out.begin_table(TableId(2));
+        out.put(b"changed", b"3");
+        let backend = MemoryBackend::default();
+        backend.apply(1, &[out.finish(shard)]).unwrap();
+        let (backend, older) = (Some(Arc::new(backend) as _), vec![TableId(1)]);
+        let setup = Setup { state: "s".into(), shard, table: TableId(2), ttl: None, backend, older };
+        let mut wanted = Wanted::default();
+        for key in ["old", "none", "changed", "none", "old"] {
+            let encoded: Result<()> = wanted.add(|bytes| {
+                bytes.extend_from_slice(key.as_bytes());
+                Ok(())
+            });
+            encoded.unwrap();
+        }
+        let mut found = vec![];
+        let each = &mut |at: usize, number: TableId, key: &[u8], value: &[u8]| {
+            found.push((at, number, key.to_vec(), value.to_vec()));
+        };
+        let firsts: Vec<usize> = wanted.read(&setup, each).unwrap().collect();
+        assert_eq!(firsts, [2, 1, 0], "in the order of their bytes, of equal ones the first");
+        let expected =
+            [(2, TableId(2), b"changed".to_vec(), b"3".to_vec()), (0, TableId(1), b"old".to_vec(), b"1".to_vec())];
+        assert_eq!(found, expected);
+    }
+}

@@ -73,7 +73,9 @@ fn compile(name: &str, body: &str, link: bool) -> (Made, PathBuf) {
     let dependencies = library.with_file_name("deps");
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     let mut rustc = Command::new(rustc);
-    rustc.args(["--edition", "2024", "--crate-type", "bin", "--crate-name", "long", "-C", "opt-level=0"]);
+    rustc.args(["--edition", "2024", "--crate-type", "bin", "--crate-name", name, "-C", "opt-level=0"]);
+    // Temporary files go there, and are called after the crate.
+    rustc.current_dir(&folder);
     rustc.args(["-C", "codegen-units=1", "-C", "strip=symbols", "--emit"]).arg(format!("llvm-ir={}", ir.display()));
     if link {
         rustc.arg("--emit").arg(format!("link={}", program.display()));

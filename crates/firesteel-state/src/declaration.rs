@@ -13,11 +13,11 @@ use crate::schema::{StoreSchema, TableKind, TableSchema, TypeTag};
 use crate::table::cells::{Cells, StateField};
 use crate::table::timers::{TimerTable, Timers as TimersOf};
 use crate::table::values::{Hasher, Values};
-use crate::table::{Setup, Table};
+use crate::table::{Setup, TableOf};
 use crate::ttl::{TimeDomain, Ttl};
 
 /// Makes the tables of a state, one for each key group.
-pub(crate) type MakeTable<K> = Box<dyn Fn(Setup, Hasher<K>) -> Box<dyn Table<K>>>;
+pub(crate) type MakeTable<K> = Box<dyn Fn(Setup, Hasher<K>) -> Box<dyn TableOf<K>>>;
 /// What makes them, once it is known what is stored: the operator, the type of its keys, the state in the catalogue.
 pub(crate) type PrepareTable<K> = Box<dyn Fn(&str, &TypeTag, &TableSchema) -> Result<MakeTable<K>> + Send + Sync>;
 pub(crate) type MakeTimers<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn TimerTable<K>> + Send + Sync>;
@@ -269,7 +269,7 @@ impl<K: StateKey> Declaration<K> {
 /// What makes the tables of a state of `V`, with one codec for all key groups.
 fn prepare<K: StateKey, V: StateValue>(
     options: &StateOptions,
-    make: fn(Setup, Hasher<K>, Arc<TableCodec<V>>) -> Box<dyn Table<K>>,
+    make: fn(Setup, Hasher<K>, Arc<TableCodec<V>>) -> Box<dyn TableOf<K>>,
 ) -> PrepareTable<K> {
     let migrations = options.migrations.clone();
     Box::new(move |operator, key, stored| {

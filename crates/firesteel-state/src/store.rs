@@ -14,10 +14,10 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, Shard, TableId};
 use crate::group::GroupState;
 use crate::key_group::{KeyGroup, KeyGroupRange, KeyGroups};
-use crate::schema::{Catalog, Evolution, Fate, OlderValues, StoreSchema};
+use crate::schema::{Catalog, Evolution, Fate, OlderValues, StoreSchema, TableSchema};
 use crate::table::Setup;
 use crate::table::values::Hasher;
-use crate::ttl::{TimeDomain, Times};
+use crate::ttl::{TimeDomain, Times, Ttl};
 
 /// The state of one operator: its declared states in all key groups.
 ///
@@ -82,44 +82,19 @@ impl<K: StateKey> KeyedStore<K> {
         hash: impl Fn(&K) -> u64 + Send + Sync + 'static,
     ) -> Result<Self> {
         let declared = declaration.schema();
-        let comparison = setup.catalog.compare(std::slice::from_ref(&declared));
-        let known = setup.catalog.store(&declared.operator);
-        let has_new = comparison.of_fate(Fate::New).next().is_some();
-        let Some(schema) = known.filter(|_| comparison.fits() && !has_new).cloned() else {
-            return Err(StateError::Mismatch { report: comparison.to_string() });
-        };
-        for table in &declared.tables {
-            let known = schema.tables.iter().find(|known| known.name == table.name);
-            // Under the number of the declared type there is nothing else.
-            if let Some(known) = known.filter(|known| known.value.evolution(&table.value) != Evolution::Same) {
-                let path = format!("{}/{}", declared.operator, table.name);
-                let way_out = "open it with the catalogue that Catalog::with makes of the stored one";
-                let report = format!("  differs: {path}: {table}, but {known} is stored: {way_out}\n");
-                return Err(StateError::Mismatch { report });
-            }
-        }
-        // The numbers in the order of the declaration.
-        let number = |name: &str| {
-            let found = schema.tables.iter().find(|table| table.name == name);
-            found.map_or(TableId::RESERVED, |table| table.id)
-        };
-        let ids: Arc<[TableId]> = declared.tables.iter().map(|table| number(&table.name)).collect();
+        let Known { schema, tables } = known(&declared, setup)?;
         let hasher: Hasher<K> = Arc::new(hash);
         let operator: Arc<str> = declared.operator.as_str().into();
         let (prepare, make_timers) = declaration.into_parts();
         let mut makers = Vec::with_capacity(prepare.len());
-        for (prepare, table) in prepare.iter().zip(&declared.tables) {
-            let known = schema.tables.iter().find(|known| known.name == table.name);
+        for (prepare, known) in prepare.iter().zip(&tables) {
             makers.push(match (prepare, known) {
                 (Some(prepare), Some(known)) => Some(prepare(&operator, &schema.key, known)?),
                 _ => None,
             });
         }
-        let numbers = |name: &str| {
-            let found = schema.tables.iter().find(|table| table.name == name);
-            found.map_or_else(Vec::new, |table| table.numbers().skip(1).collect())
-        };
-        let older: Arc<[Vec<TableId>]> = declared.tables.iter().map(|table| numbers(&table.name)).collect();
+        let ids = numbers(&tables);
+        let older = older_numbers(&tables);
         let key_groups = setup.catalog.groups();
         if let Some(backend) = &setup.backend {
             backend.declare(&schema);
@@ -128,17 +103,12 @@ impl<K: StateKey> KeyedStore<K> {
         let mut groups = Vec::with_capacity(key_groups.count().into());
         for group in key_groups.all().iter() {
             let shard = Shard { store: schema.id, group };
-            let place = |name: &str, table, ttl| Setup {
-                state: format!("{operator}/{name}").into(),
-                shard,
-                table,
-                ttl,
-                backend: setup.backend.clone(),
-                older: vec![],
-            };
-            let tables = (makers.iter().zip(&declared.tables).zip(ids.iter()))
-                .map(|((make, table), id)| Some(make.as_ref()?(place(&table.name, *id, table.ttl), hasher.clone())))
-                .collect();
+            let place = |name: &str, table, ttl| place(setup, &operator, shard, name, table, ttl);
+            let mut tables = Vec::with_capacity(makers.len());
+            for ((make, table), id) in makers.iter().zip(&declared.tables).zip(ids.iter()) {
+                let make = make.as_ref();
+                tables.push(make.map(|make| make(place(&table.name, *id, table.ttl), hasher.clone())));
+            }
             let timers = [TableId::EVENT_TIMERS, TableId::PROCESSING_TIMERS]
                 .map(|id| Some(make_timers.as_ref()?(place("timers", id, None), hasher.clone())));
             let whole = place("*", TableId::RESERVED, None);
@@ -196,6 +166,59 @@ impl<K: StateKey> KeyedStore<K> {
     /// If the job has no such group.
     pub fn lock(&self, group: KeyGroup) -> MutexGuard<'_, GroupState<K>> {
         self.groups[usize::from(group.0)].lock()
+    }
+}
+
+/// What the catalogue has of a store.
+struct Known {
+    schema: StoreSchema,
+    /// Its states in the order of the declaration.
+    tables: Vec<Option<TableSchema>>,
+}
+
+/// What the catalogue has of a declared store, if it is the same.
+fn known(declared: &StoreSchema, setup: &StoreSetup<'_>) -> Result<Known> {
+    let comparison = setup.catalog.compare(std::slice::from_ref(declared));
+    let known = setup.catalog.store(&declared.operator);
+    let has_new = comparison.of_fate(Fate::New).next().is_some();
+    let Some(schema) = known.filter(|_| comparison.fits() && !has_new).cloned() else {
+        return Err(StateError::Mismatch { report: comparison.to_string() });
+    };
+    let mut tables = Vec::with_capacity(declared.tables.len());
+    for table in &declared.tables {
+        let known = schema.tables.iter().find(|known| known.name == table.name);
+        // Under the number of the declared type there is nothing else.
+        if let Some(known) = known.filter(|known| known.value.evolution(&table.value) != Evolution::Same) {
+            let path = format!("{}/{}", declared.operator, table.name);
+            let way_out = "open it with the catalogue that Catalog::with makes of the stored one";
+            let report = format!("  differs: {path}: {table}, but {known} is stored: {way_out}\n");
+            return Err(StateError::Mismatch { report });
+        }
+        tables.push(known.cloned());
+    }
+    Ok(Known { schema, tables })
+}
+
+/// The number of each state.
+fn numbers(tables: &[Option<TableSchema>]) -> Arc<[TableId]> {
+    tables.iter().map(|table| table.as_ref().map_or(TableId::RESERVED, |table| table.id)).collect()
+}
+
+/// The numbers of the earlier types of each.
+fn older_numbers(tables: &[Option<TableSchema>]) -> Arc<[Vec<TableId>]> {
+    let older = |table: &TableSchema| table.numbers().skip(1).collect();
+    tables.iter().map(|table| table.as_ref().map_or_else(Vec::new, older)).collect()
+}
+
+/// What a table of a key group is told.
+fn place(setup: &StoreSetup<'_>, operator: &str, shard: Shard, name: &str, table: TableId, ttl: Option<Ttl>) -> Setup {
+    Setup {
+        state: format!("{operator}/{name}").into(),
+        shard,
+        table,
+        ttl,
+        backend: setup.backend.clone(),
+        older: vec![],
     }
 }
 
@@ -295,7 +318,11 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn end_epoch_in(&self, groups: KeyGroupRange, epoch: u64) -> Result<Vec<Frame>> {
-        groups.iter().filter_map(|group| self.lock(group).end_epoch(epoch).transpose()).collect()
+        let mut frames = Vec::new();
+        for group in groups.iter() {
+            frames.extend(self.lock(group).end_epoch(epoch)?);
+        }
+        Ok(frames)
     }
 
     fn pass_epoch(&self, epoch: u64) {
@@ -325,7 +352,11 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn sweep(&self, limit: usize, times: Times) -> usize {
-        self.groups.iter().map(|group| group.lock().sweep(limit, times)).sum()
+        let mut removed = 0;
+        for group in &self.groups {
+            removed += group.lock().sweep(limit, times);
+        }
+        removed
     }
 
     fn relieve(&self) -> bool {
@@ -357,7 +388,12 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp> {
-        self.groups.iter().filter_map(|group| group.lock().next_timer(domain)).min()
+        let mut first: Option<Timestamp> = None;
+        for group in &self.groups {
+            let next = group.lock().next_timer(domain);
+            first = first.min(next).or(first).or(next);
+        }
+        first
     }
 
     fn memory_used(&self) -> u64 {

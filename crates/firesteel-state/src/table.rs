@@ -127,8 +127,9 @@ pub(crate) fn reuse<T>(list: &mut Vec<T>) {
     }
 }
 
-/// A table of one key group, whatever its types.
-pub(crate) trait Table<K>: Any + Send {
+/// A table of one key group, whatever its types. What takes keys is apart, in [`TableOf`]: so most of what is done with
+/// tables is compiled once, and not for each type of key.
+pub(crate) trait Table: Any + Send {
     fn as_any(&mut self) -> &mut dyn Any;
 
     /// Keeps what the last attempt changed; what follows can be taken back.
@@ -166,9 +167,6 @@ pub(crate) trait Table<K>: Any + Send {
     /// Forgets removals that need not be remembered any more, when there are enough of them.
     fn tidy(&mut self, stamps: Stamps);
 
-    /// Reads the keys that are not here, all at once.
-    fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()>;
-
     /// Brings what is here into the processor's cache, if that makes handling so many keys cheaper.
     fn warm_up(&self, keys: usize);
 
@@ -194,6 +192,12 @@ pub(crate) trait Table<K>: Any + Send {
 
     /// Whether the backend may hold what is not here.
     fn set_complete(&mut self, complete: bool);
+}
+
+/// A table whose keys are of one type.
+pub(crate) trait TableOf<K>: Table {
+    /// Reads the keys that are not here, all at once.
+    fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()>;
 }
 
 #[cfg(test)]

@@ -67,7 +67,11 @@ impl<R: Rdd, W: MapSide<R::Item>> ShuffleDependency for Shuffle<R, W, W::Bucket>
     }
     fn run_map(&self, split: usize, task: &TaskContext) -> TaskOutput {
         let buckets = self.side.write(self.parent.compute(split, task), task);
-        task.count_shuffle_written(buckets.iter().map(|bucket| self.side.len(bucket)).sum());
+        let mut records = 0;
+        for bucket in &buckets {
+            records += self.side.len(bucket);
+        }
+        task.count_shuffle_written(records);
         Box::new(buckets)
     }
     fn accept(&self, split: usize, output: TaskOutput) -> bool {
@@ -81,7 +85,7 @@ impl<R: Rdd, W: MapSide<R::Item>> ShuffleDependency for Shuffle<R, W, W::Bucket>
         self.outputs.discard(split);
     }
     fn reduce_len(&self, reduce: usize) -> u64 {
-        self.outputs.sum(reduce, |bucket| self.side.len(bucket))
+        self.outputs.sum(reduce, &|bucket| self.side.len(bucket))
     }
     fn set_single_use(&self, single_use: bool) {
         self.outputs.set_single_use(single_use);

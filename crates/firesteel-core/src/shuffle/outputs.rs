@@ -63,12 +63,14 @@ impl<B> MapOutputs<B> {
         self.slots[map].lock().buckets.clear();
     }
 
-    pub(crate) fn sum(&self, reduce: usize, len: impl Fn(&B) -> u64) -> u64 {
-        let of = |slot: &Mutex<Slot<B>>| {
-            let slot = slot.lock();
-            slot.buckets.get(reduce).and_then(Option::as_deref).map_or(0, &len)
-        };
-        self.slots.iter().map(of).sum()
+    pub(crate) fn sum(&self, reduce: usize, len: &dyn Fn(&B) -> u64) -> u64 {
+        let mut sum = 0;
+        for slot in &self.slots {
+            if let Some(Some(bucket)) = slot.lock().buckets.get(reduce) {
+                sum += len(bucket);
+            }
+        }
+        sum
     }
 
     /// The bucket that map partition `map` left for `reduce`. Fails the task if it is gone, which makes the scheduler

@@ -72,6 +72,10 @@ impl Migrations {
 
     /// Whether each leads to what the next one takes, and the last to `V`; what does not fit otherwise.
     pub(crate) fn check<V: 'static>(&self, declared: u32) -> Result<(), String> {
+        self.check_for((TypeId::of::<V>(), type_name::<V>()), declared)
+    }
+
+    fn check_for(&self, value: (TypeId, &'static str), declared: u32) -> Result<(), String> {
         for (at, step) in self.0.iter().enumerate() {
             let from = step.old.version;
             if from == declared {
@@ -83,7 +87,7 @@ impl Migrations {
             let to = self.tags().map(|tag| tag.version).filter(|to| (from + 1..declared).contains(to)).min();
             let (wanted, name) = match to.and_then(|to| self.from(to)) {
                 Some(next) => next.takes,
-                None => (TypeId::of::<V>(), type_name::<V>()),
+                None => value,
             };
             if step.gives.0 != wanted {
                 let to = to.unwrap_or(declared);

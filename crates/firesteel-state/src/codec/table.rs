@@ -6,6 +6,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::migrations::Step;
 use super::{Migrations, decode, encode};
 use crate::error::{Result, StateError};
 use crate::frame::TableId;
@@ -140,29 +141,44 @@ fn reader<V: DeserializeOwned + 'static>(
     let first = migrations.from(tag.version).filter(|_| tag.version != declared.version);
     let Some(first) = first else {
         let (plan, _) = tag.plan(declared)?;
-        try_samples(&shape, |bytes| read::<V>(&plan, &shape, bytes).map(drop), || accepts_samples::<V>(declared))?;
+        try_samples(&shape, &|bytes| read::<V>(&plan, &shape, bytes).map(drop), &|| accepts_samples::<V>(declared))?;
         return Ok(Box::new(move |bytes| read(&plan, &shape, bytes)));
     };
     let (plan, _) = tag.plan_migrated(&first.old)?;
-    try_samples(&shape, |bytes| (first.read)(&plan, &shape, bytes).map(drop), || false)?;
+    let migrate = migrating(first.clone(), tag, declared, migrations, plan, shape)?;
+    Ok(Box::new(move |bytes| {
+        let value: Box<dyn Any> = migrate(bytes)?;
+        value.downcast::<V>().map(|value| *value).map_err(|_| ReadError(format!("it is no {}", type_name::<V>())))
+    }))
+}
+
+/// What reads values of an earlier type and takes them through the migrations from `first` on.
+fn migrating(
+    first: Step,
+    tag: &TypeTag,
+    declared: &TypeTag,
+    migrations: &Migrations,
+    plan: Plan,
+    shape: Shape,
+) -> Result<Read<Box<dyn Any>>, String> {
+    try_samples(&shape, &|bytes| (first.read)(&plan, &shape, bytes).map(drop), &|| false)?;
     let between = chain_from(tag.version, declared.version, migrations.tags().map(|tag| tag.version));
-    let mut steps = vec![first.clone()];
+    let mut steps = vec![first];
     steps.extend(between.iter().filter_map(|version| migrations.from(*version)).cloned());
     Ok(Box::new(move |bytes| {
         let mut value = (steps[0].read)(&plan, &shape, bytes)?;
         for step in &steps {
             value = (step.apply)(value)?;
         }
-        let value: Box<dyn Any> = value;
-        value.downcast::<V>().map(|value| *value).map_err(|_| ReadError(format!("it is no {}", type_name::<V>())))
+        Ok(value)
     }))
 }
 
 /// Reads small values of the stored shape, so that what only the type itself can tell is known before the start.
 fn try_samples(
     shape: &Shape,
-    read: impl Fn(&[u8]) -> Result<(), ReadError>,
-    is_to_be_trusted: impl Fn() -> bool,
+    read: &dyn Fn(&[u8]) -> Result<(), ReadError>,
+    is_to_be_trusted: &dyn Fn() -> bool,
 ) -> Result<(), String> {
     for choice in 0..choices(shape).min(SAMPLES) {
         let mut bytes = vec![];
@@ -180,9 +196,14 @@ fn try_samples(
 /// Whether a type takes small values of its own shape: one that does not says nothing by refusing others.
 fn accepts_samples<V: DeserializeOwned>(tag: &TypeTag) -> bool {
     let Ok(shape) = tag.shape.parse::<Shape>() else { return false };
-    (0..choices(&shape).min(SAMPLES)).all(|choice| {
+    let plan = Plan::Same(shape.clone());
+    accepts(&shape, &|bytes| read::<V>(&plan, &shape, bytes).is_ok())
+}
+
+fn accepts(shape: &Shape, read: &dyn Fn(&[u8]) -> bool) -> bool {
+    (0..choices(shape).min(SAMPLES)).all(|choice| {
         let mut bytes = vec![];
-        sample(&shape, choice, &mut bytes);
-        read::<V>(&Plan::Same(shape.clone()), &shape, &bytes).is_ok()
+        sample(shape, choice, &mut bytes);
+        read(&bytes)
     })
 }

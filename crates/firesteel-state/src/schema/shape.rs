@@ -28,17 +28,22 @@ const RUNS: usize = 1_000;
 
 /// The shape of a type.
 pub(super) fn of<T: DeserializeOwned>() -> String {
+    // An error tells that the type refuses what it got: the shape ends there, or another run gets round it.
+    let probe = |node: &mut Node, walk: &mut Walk| _ = T::deserialize(Probe { node, walk });
+    shape(&probe, &names::find::<T>)
+}
+
+fn shape(probe: &dyn Fn(&mut Node, &mut Walk), name: &dyn Fn(&mut Node)) -> String {
     let mut root = Node::Unseen;
     let mut walk = Walk::default();
     for _ in 0..RUNS {
         let before = walk.progress;
-        // An error tells that the type refuses what it got: the shape ends there, or another run gets round it.
-        _ = T::deserialize(Probe { node: &mut root, walk: &mut walk });
+        probe(&mut root, &mut walk);
         if walk.progress == before {
             break;
         }
     }
-    names::find::<T>(&mut root);
+    name(&mut root);
     let mut shape = root.to_string();
     if shape.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|at| shape.is_char_boundary(*at)).unwrap_or(0);

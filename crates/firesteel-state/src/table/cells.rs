@@ -355,7 +355,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
     }
 
     fn retain(&mut self, keep: impl Fn(u64, &Cell<F, V>) -> bool) {
-        let moved = self.slots.retain(|_, slot| keep(slot.stamp, &slot.value));
+        let moved = self.slots.retain(&mut |_, slot| keep(slot.stamp, &slot.value));
         self.base = moved.kept_of(self.base);
         for (at, ..) in &mut self.undo {
             *at = moved.to(*at);

@@ -6,7 +6,7 @@ const SAMPLE: usize = 1_000;
 /// The stamp up to which slots are to go, so that about the `share` of all goes, the ones unused longest first.
 ///
 /// `clean` are the stamps of the slots that may go, `all` is the number of slots.
-pub(crate) fn threshold(clean: impl Iterator<Item = u64>, all: usize, share: f64) -> Option<u64> {
+pub(crate) fn threshold(clean: &mut dyn Iterator<Item = u64>, all: usize, share: f64) -> Option<u64> {
     let step = (all / SAMPLE).max(1);
     let mut sample: Vec<u64> = clean.step_by(step).collect();
     sample.sort_unstable();
@@ -56,13 +56,13 @@ mod tests {
 
     #[test]
     fn the_oldest_go_first() {
-        assert_eq!(threshold(0..100, 100, 0.25), Some(24));
-        assert_eq!(threshold(0..100, 100, 1.0), Some(99));
+        assert_eq!(threshold(&mut (0..100), 100, 0.25), Some(24));
+        assert_eq!(threshold(&mut (0..100), 100, 1.0), Some(99));
         // Half of all may go, a quarter is wanted.
-        assert_eq!(threshold(0..50, 100, 0.25), Some(24));
-        assert_eq!(threshold(0..50, 100, 0.75), Some(49));
-        assert_eq!(threshold(std::iter::empty(), 100, 0.5), None);
-        let many = threshold(0..100_000, 100_000, 0.5);
+        assert_eq!(threshold(&mut (0..50), 100, 0.25), Some(24));
+        assert_eq!(threshold(&mut (0..50), 100, 0.75), Some(49));
+        assert_eq!(threshold(&mut std::iter::empty(), 100, 0.5), None);
+        let many = threshold(&mut (0..100_000), 100_000, 0.5);
         assert!(many.is_some_and(|at| (49_000..51_000).contains(&at)), "{many:?}");
     }
 }

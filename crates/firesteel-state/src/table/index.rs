@@ -7,6 +7,10 @@
 //!
 //! The index does not know hashes of what is in it; who grows it hands them in.
 
+use std::hint::black_box;
+
+use super::pieces::Pieces;
+
 /// Cells of a bucket.
 const WIDTH: usize = 8;
 
@@ -102,6 +106,23 @@ impl Index {
             }
             debug_assert_ne!(self.buckets[bucket].0[WIDTH - 1], 0, "place {at} is not in the index");
             bucket = self.next(bucket);
+        }
+    }
+
+    /// As [`rebuild`](Self::rebuild), for all tags of a table.
+    #[cold]
+    pub(crate) fn grow(&mut self, tags: &Pieces<u32>, room: usize) {
+        self.rebuild(tags.iter(), room);
+    }
+
+    /// Puts in the place of each tag the first place whose tag fits, or `u32::MAX`. `warm`: the index is in the cache.
+    pub(crate) fn find_all(&self, tags: &mut [u32], warm: bool) {
+        // Loops that only load: the processor has many of the loads under way at once.
+        if !warm {
+            black_box(tags.iter().fold(0, |seen, tag| seen ^ self.touch(*tag)));
+        }
+        for tag in tags {
+            *tag = self.find(*tag, |_| true).map_or(u32::MAX, |at| at as u32);
         }
     }
 

@@ -66,7 +66,7 @@ impl<K, T> Slots<K, T> {
         assert!(at < Index::MAX, "one key group holds fewer than 2^30 keys in memory");
         let tag = tag_of(hash);
         if !self.index.has_room(at + 1) {
-            self.index.rebuild(self.tags.iter(), at + 1);
+            self.index.grow(&self.tags, at + 1);
         }
         self.index.insert(tag, at);
         self.tags.push(tag);
@@ -77,7 +77,7 @@ impl<K, T> Slots<K, T> {
     /// Makes room in the index of an empty table for so many slots.
     pub(crate) fn reserve(&mut self, count: usize) {
         if count > 0 && count < Index::MAX {
-            self.index.rebuild(std::iter::empty(), count);
+            self.index.grow(&Pieces::new(), count);
         }
     }
 
@@ -107,24 +107,26 @@ impl<K, T> Slots<K, T> {
             *tag = tag_of(hash);
             count += 1;
         }
-        let found_here = &mut found[..count];
-        // Loops that only load: the processor has many of the loads under way at once.
+        self.index.find_all(&mut found[..count], warm);
         if !warm {
-            black_box(found_here.iter().fold(0, |seen, tag| seen ^ self.index.touch(*tag)));
-        }
-        for tag in found_here.iter_mut() {
-            *tag = self.index.find(*tag, |_| true).map_or(u32::MAX, |at| at as u32);
-        }
-        if !warm {
-            let touch = |seen, at: &u32| {
-                // The slot's beginning, and its end, which is where the next begins.
-                let at = *at as usize;
-                let pair = [self.slots.get(at), self.slots.get(at.wrapping_add(1))];
-                pair.into_iter().flatten().fold(seen, |seen, slot| seen ^ slot.stamp)
-            };
-            black_box(found_here.iter().fold(0, touch));
+            self.touch_slots(&found[..count]);
         }
         found
+    }
+
+    /// Brings the slots at these places into the cache.
+    fn touch_slots(&self, places: &[u32]) {
+        let mut seen = 0;
+        for at in places {
+            // The slot's beginning, and its end, which is where the next begins.
+            let at = *at as usize;
+            for at in [at, at.wrapping_add(1)] {
+                if let Some(slot) = self.slots.get(at) {
+                    seen ^= slot.stamp;
+                }
+            }
+        }
+        black_box(seen);
     }
 
     /// Brings the whole table into the cache if that is the cheapest way to find `searches` keys. Whether it did.
@@ -140,7 +142,7 @@ impl<K, T> Slots<K, T> {
 
     /// Drops the slots that `keep` does not want, and gives back memory that is not needed for the rest. `moved` then
     /// tells for each old position the new one, or `u32::MAX`.
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(usize, &mut Slot<K, T>) -> bool) -> Moved {
+    pub(crate) fn retain(&mut self, keep: &mut dyn FnMut(usize, &mut Slot<K, T>) -> bool) -> Moved {
         let mut moved = Vec::with_capacity(self.slots.len());
         let (mut at, mut kept) = (0, 0);
         self.slots.retain_mut(|slot| {
@@ -150,13 +152,7 @@ impl<K, T> Slots<K, T> {
             kept += u32::from(keeps);
             keeps
         });
-        let mut keeps = moved.iter().map(|to| *to != u32::MAX);
-        self.tags.retain_mut(|_| keeps.next().unwrap_or_default());
-        if self.slots.len() == 0 {
-            self.index.clear();
-        } else {
-            self.index.rebuild(self.tags.iter(), self.slots.len());
-        }
+        keep_tags(&mut self.tags, &mut self.index, &moved);
         Moved(moved)
     }
 
@@ -194,6 +190,17 @@ impl<K: Eq, T> Slots<K, T> {
     }
 }
 
+/// Keeps the tags of the slots that were kept, and makes the index anew.
+fn keep_tags(tags: &mut Pieces<u32>, index: &mut Index, moved: &[u32]) {
+    let mut keeps = moved.iter().map(|to| *to != u32::MAX);
+    tags.retain_mut(|_| keeps.next().unwrap_or_default());
+    if tags.len() == 0 {
+        index.clear();
+    } else {
+        index.grow(tags, tags.len());
+    }
+}
+
 /// Where slots went.
 pub(crate) struct Moved(Vec<u32>);
 
@@ -221,7 +228,7 @@ mod tests {
         for key in 0..100u64 {
             assert_eq!(slots.push(key, key, key * 2, 0), key as usize);
         }
-        let moved = slots.retain(|_, slot| slot.key % 3 == 0);
+        let moved = slots.retain(&mut |_, slot| slot.key % 3 == 0);
         assert_eq!(slots.len(), 34);
         assert_eq!((moved.to(99), moved.kept_of(10)), (33, 4));
         for key in 0..100u64 {

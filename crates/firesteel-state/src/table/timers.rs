@@ -13,7 +13,7 @@ use hashbrown::HashTable;
 use super::few::Few;
 use super::moments::Moments;
 use super::values::Hasher;
-use super::{Setup, Stamps, Table, reuse};
+use super::{Setup, Stamps, Table, TableOf, reuse};
 use crate::changes::Changes;
 use crate::codec::{self, StateKey};
 use crate::error::Result;
@@ -21,7 +21,7 @@ use crate::frame::{Change, FrameWriter, TableId};
 use crate::ttl::Times;
 
 /// What can be done with the timers of one clock, without knowing that keys have an order.
-pub(crate) trait TimerTable<K>: Table<K> {
+pub(crate) trait TimerTable<K>: TableOf<K> {
     /// Registers a timer; `false` if it is there already.
     fn register(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> bool;
 
@@ -220,7 +220,7 @@ impl<K: StateKey + Ord> TimerTable<K> for Timers<K> {
     }
 }
 
-impl<K: StateKey + Ord> Table<K> for Timers<K> {
+impl<K: StateKey + Ord> Table for Timers<K> {
     fn as_any(&mut self) -> &mut dyn Any {
         self
     }
@@ -288,10 +288,6 @@ impl<K: StateKey + Ord> Table<K> for Timers<K> {
         }
     }
 
-    fn prefetch(&mut self, _: &[(u64, &K)], _: Stamps) -> Result<()> {
-        Ok(())
-    }
-
     fn warm_up(&self, _: usize) {}
 
     fn evict(&mut self, _: f64, _: Stamps) {}
@@ -319,4 +315,10 @@ impl<K: StateKey + Ord> Table<K> for Timers<K> {
     }
 
     fn set_complete(&mut self, _: bool) {}
+}
+
+impl<K: StateKey + Ord> TableOf<K> for Timers<K> {
+    fn prefetch(&mut self, _: &[(u64, &K)], _: Stamps) -> Result<()> {
+        Ok(())
+    }
 }

@@ -2,6 +2,7 @@
 
 mod bulk;
 mod table;
+mod wanted;
 
 use std::sync::Arc;
 
@@ -302,10 +303,10 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         }
     }
 
-    fn retain(&mut self, keep: impl Fn(u64, &Option<V>) -> bool) {
+    fn retain(&mut self, keep: &dyn Fn(u64, &Option<V>) -> bool) {
         let touched = std::mem::take(&mut self.touched);
         let mut kept = Vec::new();
-        let moved = self.slots.retain(|at, slot| {
+        let moved = self.slots.retain(&mut |at, slot| {
             let keeps = keep(slot.stamp, &slot.value);
             if keeps && let Some(at) = touched.get(at) {
                 kept.push(*at);
@@ -314,7 +315,10 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         });
         self.touched = kept;
         self.renumber(&moved);
-        self.emptied = self.slots.iter().filter(|slot| slot.value.is_none()).count();
+        self.emptied = 0;
+        for slot in self.slots.iter() {
+            self.emptied += usize::from(slot.value.is_none());
+        }
         self.tidy_at = FEW.max(self.emptied * 2).max(self.slots.len() / 2);
     }
 }

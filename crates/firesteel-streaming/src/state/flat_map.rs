@@ -15,7 +15,7 @@ use crate::state::deadline::Deadline;
 use crate::state::key_state::{Change, Timeout};
 use crate::state::side::InTime;
 use crate::state::stateful::Stateful;
-use crate::state::update::fill;
+use crate::state::update::begin_with;
 use crate::state::work::{Entry, Moment, Output, Work, prefetch};
 use crate::stream::{SideOutput, Stream};
 use crate::time::{LateOutput, late_output};
@@ -253,10 +253,7 @@ where
     let in_time = InTime::<Z, _, _> { trackers: trackers.clone(), count: count.clone(), output, shape: PhantomData };
     let declare = |states: &mut _| FlatMapWithState::<S, Z, F, V>::declare(states, Z::HAS_TIME, f);
     let stateful = Stateful { trackers, ..Stateful::new(operator, in_time, declare) };
-    if let Some(initial) = spec.initial {
-        let state = stateful.work.state;
-        stateful.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
-    }
+    begin_with(&stateful.cell, spec.initial, stateful.work.state);
     let mapped = stateful.after(stream);
     mapped.plan.count(mapped.node, What::Late, count);
     if let Some(side) = side {

@@ -57,6 +57,15 @@ impl<K, T> Lists<K, T> {
     }
 }
 
+/// How many entries lists hold.
+pub(crate) fn count<E>(lists: &[Vec<E>]) -> usize {
+    let mut count = 0;
+    for list in lists {
+        count += list.len();
+    }
+    count
+}
+
 /// Adds a record. A list that is full grows by a quarter: it is filled again with about as many in each batch, and what
 /// it has to spare, all lists have.
 #[inline]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::shuffle::{Fetched, Shuffle};
+use firesteel_core::shuffle::{Fetched, MapOutputs, Shuffle, ShuffleDependency};
 use firesteel_core::{Accumulator, Blocks, Data, Iterated, Key, Open, Operator, TaskContext};
 use firesteel_state::{Changes, Class, KeyGroup, StateError};
 use firesteel_window::Timestamp;
@@ -11,20 +11,40 @@ use firesteel_window::Timestamp;
 use crate::batch::Batch;
 use crate::plan::{Computed, NodeId};
 use crate::state::StoreCell;
+use crate::state::lists::{Lists, count};
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
 use crate::state::work::{ChangesOf, Entry, Moment, Output, Work};
 use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
 
-type StateShuffle<I, K, T, P> = Shuffle<BoxRdd<I>, StateSide<K, T, P>, GroupedBucket<K, T>>;
+/// The shuffle before an operator with state, whatever its map side does.
+pub(crate) trait Sorted<K, T>: ShuffleDependency {
+    /// What the map tasks left.
+    fn sorted(&self) -> &MapOutputs<GroupedBucket<K, T>>;
+}
+
+impl<I, K, T, P> Sorted<K, T> for Shuffle<BoxRdd<I>, StateSide<K, T, P>, GroupedBucket<K, T>>
+where
+    I: Send + 'static,
+    K: Key,
+    T: Data,
+    P: Prepare<I, K, T>,
+{
+    fn sorted(&self) -> &MapOutputs<GroupedBucket<K, T>> {
+        self.outputs()
+    }
+}
 
 /// What an operator with state yields in one batch.
 ///
 /// Computing a partition changes the state of its key groups, beginning with taking back what an earlier attempt at the
 /// same batch did: any number of attempts has the effect of one.
-struct Worked<I, K: Key, T, W, P> {
-    shuffle: Arc<StateShuffle<I, K, T, P>>,
+///
+/// The type says what records are, and nothing of the operator: operators on records of the same types share it.
+struct Worked<K: Key, T, O> {
+    shuffle: Arc<dyn Sorted<K, T>>,
+    lists: Arc<Lists<K, T>>,
     operator: Operator,
-    doing: Doing<K, W>,
+    doing: Doing<K, T, O>,
     batch: u64,
     time: Timestamp,
     /// The partitions that some task has computed.
@@ -32,63 +52,52 @@ struct Worked<I, K: Key, T, W, P> {
 }
 
 /// What is done to the state, and what takes note of it.
-pub(crate) struct Doing<K: Key, W> {
+pub(crate) struct Doing<K: Key, T, O> {
     pub(crate) cell: Arc<StoreCell<K>>,
-    pub(crate) work: Arc<W>,
+    pub(crate) work: Arc<dyn Work<K, T, Out = O>>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
     pub(crate) changes: Accumulator<(usize, Changes, u64), ChangesOf>,
 }
 
 /// The RDD of what comes out of the state of this node in the batch.
-pub(crate) fn work<I, K, T, W, P>(
+pub(crate) fn work<K, T, O>(
     batch: &Batch,
     node: NodeId,
-    parent: BoxRdd<I>,
-    side: StateSide<K, T, P>,
-    doing: Doing<K, W>,
-) -> BoxRdd<W::Out>
+    shuffle: Arc<dyn Sorted<K, T>>,
+    lists: Arc<Lists<K, T>>,
+    doing: Doing<K, T, O>,
+) -> BoxRdd<O>
 where
-    I: Send + 'static,
     K: Key,
     T: Data,
-    W: Work<K, T>,
-    P: Prepare<I, K, T>,
+    O: Send + 'static,
 {
-    let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
-    let (dependency, operator) = (Arc::clone(&shuffle), batch.operator(node).clone());
+    let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
+    let operator = batch.operator(node).clone();
     let (id, time) = (batch.id(), batch.time());
-    batch.stateful(node, dependency, |computed| Worked { shuffle, operator, doing, batch: id, time, computed })
+    batch.stateful(node, dependency, |computed| Worked { shuffle, lists, operator, doing, batch: id, time, computed })
 }
 
-impl<I, K, T, W, P> Worked<I, K, T, W, P>
-where
-    I: Send + 'static,
-    K: Key,
-    T: Data,
-    P: Prepare<I, K, T>,
-{
+impl<K: Key, T: Data, O> Worked<K, T, O> {
     /// What the map tasks left for the partition: a list per map task and key group.
     fn fetch(&self, split: usize, task: &TaskContext) -> Vec<Vec<Vec<Entry<K, T>>>> {
-        let outputs = self.shuffle.outputs();
-        let fetched = (0..outputs.num_maps()).map(|map| match outputs.fetch(map, split, task) {
-            Fetched::Owned(bucket) => bucket.0,
-            Fetched::Shared(bucket) => bucket.0.clone(),
-        });
-        let fetched: Vec<_> = fetched.collect();
-        task.count_shuffle_read(fetched.iter().flatten().map(|list| list.len() as u64).sum());
+        let outputs = self.shuffle.sorted();
+        let (mut fetched, mut records) = (Vec::with_capacity(outputs.num_maps()), 0);
+        for map in 0..outputs.num_maps() {
+            let bucket = match outputs.fetch(map, split, task) {
+                Fetched::Owned(bucket) => bucket.0,
+                Fetched::Shared(bucket) => bucket.0.clone(),
+            };
+            records += count(&bucket);
+            fetched.push(bucket);
+        }
+        task.count_shuffle_read(records as u64);
         fetched
     }
 }
 
-impl<I, K, T, W, P> Open<W::Out> for Worked<I, K, T, W, P>
-where
-    I: Send + 'static,
-    K: Key,
-    T: Data,
-    W: Work<K, T>,
-    P: Prepare<I, K, T>,
-{
-    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<W::Out> + 'a> {
+impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
+    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<O> + 'a> {
         let Doing { cell, work, trackers, changes } = &self.doing;
         let moment = Moment {
             time: self.time,
@@ -97,14 +106,16 @@ where
         };
         let mut fetched = self.fetch(split, task);
         let (store, operator) = (cell.get(), &self.operator);
-        let records = fetched.iter().flatten().map(Vec::len).sum();
+        let records = fetched.iter().map(|of_map| count(of_map)).sum();
         let mut out = Output::with_room(work.rows(records));
         let mut lists = Vec::with_capacity(fetched.len());
         let mut timers = 0;
-        for (at, group) in groups_of(split, self.shuffle.side().partitions).enumerate() {
+        for (at, group) in groups_of(split, self.shuffle.num_reduces()).enumerate() {
             task.check_cancelled();
-            lists.extend(fetched.iter_mut().map(|of_map| std::mem::take(&mut of_map[at])));
-            let records: usize = lists.iter().map(Vec::len).sum();
+            for of_map in &mut fetched {
+                lists.push(std::mem::take(&mut of_map[at]));
+            }
+            let records = count(&lists);
             let mut state = store.lock(KeyGroup(u16::try_from(group).expect("key groups are numbered by 16 bits")));
             state.begin(self.batch);
             // A group in each batch: which one follows from its number, so that a repetition does the same.
@@ -119,9 +130,9 @@ where
             }
             timers += state.timers() as u64;
             drop(state);
-            self.shuffle.side().lists.keep(group, lists.drain(..));
+            self.lists.keep(group, lists.drain(..));
         }
-        self.shuffle.side().lists.account(|| store.reserve());
+        self.lists.account(|| store.reserve());
         changes.add((split, out.changes, timers));
         self.computed.note(split);
         Box::new(Iterated::new(out.rows.into_iter(), task))

@@ -14,7 +14,7 @@ use crate::shape::{Pair, Shape};
 use crate::state::OutputMode;
 use crate::state::combine::{Combine, Tables};
 use crate::state::stateful::Stateful;
-use crate::state::update::fill;
+use crate::state::update::begin_with;
 use crate::state::work::{Entry, Moment, Output, Work};
 use crate::stream::Stream;
 
@@ -113,41 +113,47 @@ where
         }
         let updates = self.mode != OutputMode::Complete;
         let mut results = Vec::with_capacity(if updates { merged.len() } else { 0 });
-        self.state.update_many(
-            group,
-            merged.entries(),
-            |entry| (entry.0, &entry.1),
-            times,
-            |state, entry| {
-                if let Some(new) = entry.2.take() {
-                    match state {
-                        Some(state) => aggregator.merge(state, new),
-                        None => *state = Some(new),
-                    }
+        self.state.update_many(group, merged.entries(), hashed, times, |state, entry| {
+            if let Some(new) = entry.2.take() {
+                match state {
+                    Some(state) => aggregator.merge(state, new),
+                    None => *state = Some(new),
                 }
-                if updates {
-                    results.push(state.as_ref().and_then(|state| (self.present)(aggregator.finish(state))));
-                }
-            },
-        )?;
+            }
+            if updates {
+                results.push(state.as_ref().and_then(|state| (self.present)(aggregator.finish(state))));
+            }
+        })?;
         let entries = merged.drain();
         if updates {
             out.rows.extend(entries.zip(results).filter_map(|((_, key, _), result)| Some((key, result?))));
         } else {
             drop(entries);
-            let mut all = Vec::new();
+            let (mut rows, mut hashes) = (Vec::new(), Vec::new());
             self.state.for_each(group, times, |key, state| {
                 if let Some(result) = (self.present)(aggregator.finish(state)) {
-                    all.push((hash_key(key), (key.clone(), result)));
+                    rows.push(Some((key.clone(), result)));
+                    hashes.push(hash_key(key));
                 }
             })?;
-            all.sort_by_key(|(hash, _)| *hash);
-            out.rows.extend(all.into_iter().map(|(_, row)| row));
+            in_order(&hashes, &mut |at| out.rows.extend(rows[at].take()));
         }
         self.merged.keep(merged);
         out.changes += self.state.changes(group)?;
         Ok(())
     }
+}
+
+/// What an entry's key is found by.
+fn hashed<K, T>(entry: &(u64, K, T)) -> (u64, &K) {
+    (entry.0, &entry.1)
+}
+
+/// Calls `each` with the place of each hash, in the order of the hashes, then of the places.
+fn in_order(hashes: &[u64], each: &mut dyn FnMut(usize)) {
+    let mut places: Vec<_> = hashes.iter().copied().zip(0..).collect();
+    places.sort_unstable();
+    places.into_iter().for_each(|(_, at)| each(at));
 }
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
@@ -278,10 +284,7 @@ where
         merged: Tables::new(),
         kind: PhantomData,
     });
-    if let Some(initial) = initial {
-        let state = stateful.work.state;
-        stateful.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
-    }
+    begin_with(&stateful.cell, initial, stateful.work.state);
     let kind = stateful.work.aggregator.kind().into_owned();
     let running = stateful.after(stream);
     running.plan.set_fold(running.node, kind);
@@ -292,4 +295,16 @@ where
         running.plan.refuse(running.node, reason.to_owned());
     }
     running
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_order;
+
+    #[test]
+    fn rows_come_in_the_order_of_hashes_then_of_places() {
+        let mut places = vec![];
+        in_order(&[7, 3, 7, 1, 3], &mut |at| places.push(at));
+        assert_eq!(places, [3, 1, 4, 0, 2]);
+    }
 }

@@ -9,7 +9,7 @@ use firesteel_core::{Accumulator, Data, Exchange, Key, Operator, TaskContext};
 use firesteel_window::Timestamp;
 
 use crate::shape::Shape;
-use crate::state::lists::{Lists, put, trim};
+use crate::state::lists::{Lists, count, put, trim};
 use crate::state::work::Entry;
 use crate::time::{LateOutput, Tracker, groups_of, key_group, least};
 
@@ -53,7 +53,7 @@ impl<I, K: Key, T: Data, P: Prepare<I, K, T>> MapSide<I> for StateSide<K, T, P> 
     }
 
     fn len(&self, bucket: &Self::Bucket) -> u64 {
-        bucket.0.iter().map(|list| list.len() as u64).sum()
+        count(&bucket.0) as u64
     }
 }
 

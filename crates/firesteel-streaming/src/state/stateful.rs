@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
+use firesteel_core::shuffle::Shuffle;
 use firesteel_core::{Accumulator, Data, Key, Lineage, Operator};
-use firesteel_state::Declaration;
+use firesteel_state::{Changes, Declaration};
 
-use crate::plan::{PlanNode, Role, Width};
+use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
 use crate::shape::Shape;
 use crate::state::lists::Lists;
 use crate::state::rdd::{self, Doing};
 use crate::state::side::{Prepare, StateSide};
-use crate::state::work::Work;
+use crate::state::work::{ChangesOf, Work};
 use crate::state::{StateCell, StoreCell};
 use crate::stream::Stream;
 use crate::time::{KEY_GROUPS, Tracker};
@@ -47,12 +48,9 @@ impl<K: Key, W, P> Stateful<K, W, P> {
         let Self { operator, cell, work, prepare, trackers } = self;
         let Stream { plan, node: parent, rule } = parent;
         let changes = Accumulator::default();
-        let node = plan.change(|parts| {
-            parts.states.push((Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone()));
-            let role = Role::State(parts.states.len() - 1);
-            parts.add(PlanNode::operator(operator, &[parent], Width::Wide).with_role(role))
-        });
-        let (work, prepare, lists) = (Arc::new(work), Arc::new(prepare), Arc::new(Lists::new()));
+        let node = add(&plan, operator, parent, Arc::clone(&cell) as _, changes.clone());
+        let work: Arc<dyn Work<K, T, Out = Z::Record<U>>> = Arc::new(work);
+        let (prepare, lists) = (Arc::new(prepare), Arc::new(Lists::new()));
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
             let partitions = parent.node().context().parallelism().min(KEY_GROUPS);
@@ -63,8 +61,25 @@ impl<K: Key, W, P> Stateful<K, W, P> {
                 changes: changes.clone(),
             };
             let (lists, prepare) = (Arc::clone(&lists), Arc::clone(&prepare));
-            let side = StateSide { partitions, lists, prepare, operator: batch.operator(node).clone() };
-            Ok(rdd::work(batch, node, parent, side, doing))
+            let operator = batch.operator(node).clone();
+            let side = StateSide { partitions, lists: Arc::clone(&lists), prepare, operator };
+            let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
+            Ok(rdd::work(batch, node, shuffle, lists, doing))
         })
     }
+}
+
+/// Adds the node, with its state.
+fn add(
+    plan: &Plan,
+    operator: Operator,
+    parent: NodeId,
+    cell: Arc<dyn StateCell>,
+    changes: Accumulator<(usize, Changes, u64), ChangesOf>,
+) -> NodeId {
+    plan.change(|parts| {
+        parts.states.push((cell, changes));
+        let role = Role::State(parts.states.len() - 1);
+        parts.add(PlanNode::operator(operator, &[parent], Width::Wide).with_role(role))
+    })
 }

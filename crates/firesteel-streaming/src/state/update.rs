@@ -8,6 +8,7 @@ use firesteel_window::Timestamp;
 
 use crate::error::Result;
 use crate::shape::{Pair, Shape};
+use crate::state::StoreCell;
 use crate::state::side::Values;
 use crate::state::stateful::Stateful;
 use crate::state::work::{Entry, Moment, Output, Work};
@@ -145,11 +146,15 @@ where
     F: Fn(Timestamp, &K, Vec<V>, Option<A>) -> Option<A> + Send + Sync + 'static,
 {
     let stateful = Stateful::new(operator, Values::<S>::new(), |states| Update { state: states.value("state"), f });
-    if let Some(initial) = spec.initial {
-        let state = stateful.work.state;
-        stateful.cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
-    }
+    begin_with(&stateful.cell, spec.initial, stateful.work.state);
     stateful.after(stream)
+}
+
+/// Says that a new store begins with what `initial` holds.
+pub(crate) fn begin_with<K: Key, S: Exchange>(cell: &StoreCell<K>, initial: Option<BoxRdd<(K, S)>>, state: Value<S>) {
+    if let Some(initial) = initial {
+        cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
+    }
 }
 
 /// Writes what `initial` holds into a new store, and has `also` done for each key; returns how many keys that are.

@@ -108,10 +108,52 @@ impl<'de> Place<'de, '_> {
         if count > MOST_EMPTY.max(self.rest.len()) { Err(short()) } else { Ok(count) }
     }
 
+    /// A number as it is stored, as the type that is declared. It knows nothing of who takes it, so that it is compiled
+    /// once, and not for each type that has numbers.
+    fn number(&mut self, stored: Plain, declared: Plain) -> Result<Number, ReadError> {
+        if stored == Plain::F32 {
+            let (bytes, rest) = self.rest.split_first_chunk().ok_or_else(short)?;
+            self.rest = rest;
+            return Ok(Number::F64(f32::from_le_bytes(*bytes).into()));
+        }
+        let (unsigned, signed) = match stored {
+            Plain::U8 => (Some(self.byte()?.into()), None),
+            Plain::I8 => (None, Some(i128::from(self.byte()?.cast_signed()))),
+            Plain::U16 | Plain::U32 | Plain::U64 | Plain::U128 => (Some(self.varint()?), None),
+            _ => {
+                let zigzag = self.varint()?;
+                (None, Some((zigzag >> 1) as i128 ^ -((zigzag & 1) as i128)))
+            }
+        };
+        macro_rules! convert {
+            ($($plain:ident)*) => {
+                match (declared, unsigned, signed) {
+                    $((Plain::$plain, Some(number), _) => number.try_into().map(Number::$plain).map_err(|_| short()),
+                    (Plain::$plain, None, Some(number)) => number.try_into().map(Number::$plain).map_err(|_| short()),)*
+                    _ => Err(short()),
+                }
+            };
+        }
+        convert! { U16 U32 U64 U128 I16 I32 I64 I128 }
+    }
+
     fn skip(&mut self, shape: &Shape) -> Result<(), ReadError> {
         self.rest = Skipper::new(self.rest, self.stored).skip(shape).ok_or_else(short)?;
         Ok(())
     }
+}
+
+/// A number of the type that is declared.
+enum Number {
+    U16(u16),
+    U32(u32),
+    U64(u64),
+    U128(u128),
+    I16(i16),
+    I32(i32),
+    I64(i64),
+    I128(i128),
+    F64(f64),
 }
 
 /// The value at one place of a type.
@@ -134,37 +176,16 @@ impl<'de, 'p> Reader<'_, 'de, 'p> {
 
     /// A number, handed over as the type that is declared.
     fn number<V: Visitor<'de>>(self, stored: Plain, declared: Plain, visitor: V) -> Result<V::Value, ReadError> {
-        let place = self.place;
-        if stored == Plain::F32 {
-            let (bytes, rest) = place.rest.split_first_chunk().ok_or_else(short)?;
-            place.rest = rest;
-            return visitor.visit_f64(f32::from_le_bytes(*bytes).into());
-        }
-        let (unsigned, signed) = match stored {
-            Plain::U8 => (Some(place.byte()?.into()), None),
-            Plain::I8 => (None, Some(i128::from(place.byte()?.cast_signed()))),
-            Plain::U16 | Plain::U32 | Plain::U64 | Plain::U128 => (Some(place.varint()?), None),
-            _ => {
-                let zigzag = place.varint()?;
-                (None, Some((zigzag >> 1) as i128 ^ -((zigzag & 1) as i128)))
-            }
-        };
-        macro_rules! visit {
-            ($($plain:ident $visit:ident,)*) => {
-                match (declared, unsigned, signed) {
-                    $((Plain::$plain, Some(number), _) => {
-                        visitor.$visit(number.try_into().map_err(|_| short())?)
-                    }
-                    (Plain::$plain, None, Some(number)) => {
-                        visitor.$visit(number.try_into().map_err(|_| short())?)
-                    })*
-                    _ => Err(short()),
-                }
-            };
-        }
-        visit! {
-            U16 visit_u16, U32 visit_u32, U64 visit_u64, U128 visit_u128, I16 visit_i16, I32 visit_i32, I64 visit_i64,
-            I128 visit_i128,
+        match self.place.number(stored, declared)? {
+            Number::U16(number) => visitor.visit_u16(number),
+            Number::U32(number) => visitor.visit_u32(number),
+            Number::U64(number) => visitor.visit_u64(number),
+            Number::U128(number) => visitor.visit_u128(number),
+            Number::I16(number) => visitor.visit_i16(number),
+            Number::I32(number) => visitor.visit_i32(number),
+            Number::I64(number) => visitor.visit_i64(number),
+            Number::I128(number) => visitor.visit_i128(number),
+            Number::F64(number) => visitor.visit_f64(number),
         }
     }
 

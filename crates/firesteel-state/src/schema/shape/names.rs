@@ -20,6 +20,12 @@ const RUNS: usize = 4_000;
 
 /// Finds the names of all fields in a type whose shape is known otherwise.
 pub(super) fn find<T: DeserializeOwned>(root: &mut Node) {
+    // How it ended is told where the fields were handed over.
+    find_by(root, &|guide| _ = T::deserialize(guide));
+}
+
+/// The same, by what reads the type.
+fn find_by(root: &mut Node, read: &dyn Fn(Guide<'_>)) {
     let mut paths = vec![];
     collect(root, &mut vec![], &mut paths);
     let mut left = RUNS;
@@ -28,8 +34,7 @@ pub(super) fn find<T: DeserializeOwned>(root: &mut Node) {
             left = left.checked_sub(1)?;
             let answer = Cell::new(Answer::Nothing);
             let trial = Trial { keys, answer: &answer };
-            // How it ended is told where the fields were handed over.
-            _ = T::deserialize(Guide { node: root, path: Some(&path), trial });
+            read(Guide { node: root, path: Some(&path), trial });
             Some(answer.get())
         };
         let Some(fields) = names_at(root, &path) else { continue };

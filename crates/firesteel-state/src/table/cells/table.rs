@@ -8,10 +8,10 @@ use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter};
 use crate::table::eviction;
-use crate::table::{Stamps, Table, reuse};
+use crate::table::{Stamps, Table, TableOf, reuse};
 use crate::ttl::Times;
 
-impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
+impl<K: StateKey, F: StateField, V: StateValue> Table for Cells<K, F, V> {
     fn as_any(&mut self) -> &mut dyn Any {
         self
     }
@@ -116,11 +116,6 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
         self.retain(|stamp, cell| stamp > stamps.applied || cell.len() > 0);
     }
 
-    fn prefetch(&mut self, _: &[(u64, &K)], _: Stamps) -> Result<()> {
-        // Which fields will be asked for is not known.
-        Ok(())
-    }
-
     fn warm_up(&self, keys: usize) {
         self.slots.warm_up(keys);
     }
@@ -129,8 +124,10 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
         if self.setup.backend.is_none() {
             return;
         }
-        let clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
-        if let Some(last) = eviction::threshold(clean, self.slots.len(), share) {
+        let mut clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
+        let last = eviction::threshold(&mut clean, self.slots.len(), share);
+        drop(clean);
+        if let Some(last) = last {
             self.retain(|stamp, _| stamp > last);
             self.complete = false;
         }
@@ -189,5 +186,12 @@ impl<K: StateKey, F: StateField, V: StateValue> Table<K> for Cells<K, F, V> {
 
     fn set_complete(&mut self, complete: bool) {
         self.complete = complete || self.setup.backend.is_none();
+    }
+}
+
+impl<K: StateKey, F: StateField, V: StateValue> TableOf<K> for Cells<K, F, V> {
+    fn prefetch(&mut self, _: &[(u64, &K)], _: Stamps) -> Result<()> {
+        // Which fields will be asked for is not known.
+        Ok(())
     }
 }

@@ -1,10 +1,9 @@
 //! Many keys at once: searches that do not wait for each other, and one call to the backend for all that is missing.
 
-use std::ops::Range;
-
 use firesteel_window::Timestamp;
 
 use super::Values;
+use super::wanted::Wanted;
 use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::table::Stamps;
@@ -13,15 +12,6 @@ use crate::ttl::Times;
 /// So many records are looked up before the first of them is changed, so that the processor waits for many cache
 /// lines at once.
 const AHEAD: usize = 128;
-
-/// A key that is to be read.
-struct Wanted<'a, K> {
-    /// The first of its bytes, by which most are told apart.
-    prefix: u64,
-    bytes: Range<usize>,
-    hash: u64,
-    key: &'a K,
-}
 
 impl<K: StateKey, V: StateValue> Values<K, V> {
     /// Updates the values of many records' keys, in the order of the records.
@@ -34,17 +24,18 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         mut change: impl FnMut(&mut Option<V>, &R),
     ) -> Result<()> {
         let warm = self.slots.warm_up(records.len());
-        if !self.complete {
-            let places = self.bring(records, &key, warm, stamps)?;
-            for (place, record) in places.into_iter().zip(records) {
-                self.change(place, key(record), times, stamps, |value| change(value, record));
-            }
-            return Ok(());
-        }
-        for records in records.chunks(AHEAD) {
-            let places: [u32; AHEAD] = self.slots.candidates(records.iter().map(|record| key(record).0), warm);
-            for (place, record) in places.into_iter().zip(records) {
-                self.change(place, key(record), times, stamps, |value| change(value, record));
+        let brought = if self.complete { None } else { Some(self.bring(records, &key, warm, stamps)?) };
+        for (number, records) in records.chunks(AHEAD).enumerate() {
+            let found: [u32; AHEAD];
+            let places = match &brought {
+                Some(places) => &places[number * AHEAD..],
+                None => {
+                    found = self.slots.candidates(records.iter().map(|record| key(record).0), warm);
+                    &found[..]
+                }
+            };
+            for (place, record) in places.iter().zip(records) {
+                self.change(*place, key(record), times, stamps, |value| change(value, record));
             }
         }
         Ok(())
@@ -101,36 +92,25 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
 
     /// Reads keys that are not here from the backend, all in one call. What it does not hold is noted as absent.
     pub(super) fn fetch(&mut self, missing: Vec<(u64, &K)>, stamps: Stamps) -> Result<()> {
-        let Some(backend) = self.setup.backend.clone().filter(|_| !missing.is_empty()) else { return Ok(()) };
-        let mut bytes = vec![];
-        let mut wanted = Vec::with_capacity(missing.len());
-        for (hash, key) in missing {
-            let start = bytes.len();
-            codec::encode(key, &mut bytes).map_err(|source| self.setup.unencodable(source))?;
-            let mut prefix = [0; 8];
-            let head = &bytes[start..bytes.len().min(start + 8)];
-            prefix[..head.len()].copy_from_slice(head);
-            wanted.push(Wanted { prefix: u64::from_be_bytes(prefix), bytes: start..bytes.len(), hash, key });
+        if self.setup.backend.is_none() || missing.is_empty() {
+            return Ok(());
         }
-        let of = |wanted: &Wanted<'_, K>| &bytes[wanted.bytes.clone()];
-        wanted.sort_unstable_by(|a, b| a.prefix.cmp(&b.prefix).then_with(|| of(a).cmp(of(b))));
-        wanted.dedup_by(|a, b| a.prefix == b.prefix && of(a) == of(b));
-        let sorted: Vec<&[u8]> = wanted.iter().map(of).collect();
-        let mut found: Vec<Option<Result<(Timestamp, V)>>> = wanted.iter().map(|_| None).collect();
-        backend.read(self.setup.shard, self.setup.table, &sorted, &mut |at, value| {
-            found[at] = Some(self.setup.decode_value(&self.codec, self.setup.table, sorted[at], value));
+        let mut wanted = Wanted::default();
+        for (_, key) in &missing {
+            wanted.add(|bytes| codec::encode(*key, bytes)).map_err(|source| self.setup.unencodable(source))?;
+        }
+        let mut found: Vec<Option<Result<(Timestamp, V)>>> = Vec::with_capacity(missing.len());
+        found.resize_with(missing.len(), || None);
+        let firsts = wanted.read(&self.setup, &mut |at, number, key, value| {
+            found[at] = Some(self.setup.decode_value(&self.codec, number, key, value));
         })?;
-        // What has been written since is under the number of its type.
-        for number in &self.setup.older {
-            let places: Vec<usize> = (0..sorted.len()).filter(|at| found[*at].is_none()).collect();
-            let missing: Vec<&[u8]> = places.iter().map(|at| sorted[*at]).collect();
-            backend.read(self.setup.shard, *number, &missing, &mut |at, value| {
-                found[places[at]] = Some(self.setup.decode_value(&self.codec, *number, missing[at], value));
-            })?;
-        }
-        for (Wanted { hash, key, .. }, found) in wanted.into_iter().zip(found) {
-            let (touched, value) = match found.transpose()? {
-                Some((touched, value)) => (touched, Some(value)),
+        for at in firsts {
+            let (hash, key) = missing[at];
+            let (touched, value) = match found[at].take() {
+                Some(read) => {
+                    let (touched, value) = read?;
+                    (touched, Some(value))
+                }
                 None => (Timestamp::MIN, None),
             };
             self.push(hash, key.clone(), value, stamps.applied, touched);
@@ -147,7 +127,12 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
                 each(&slot.key, value);
             }
         }
-        let Some(backend) = self.setup.backend.as_ref().filter(|_| !self.complete) else { return Ok(()) };
+        if self.complete { Ok(()) } else { self.for_each_stored(times, &mut each) }
+    }
+
+    /// Hands every key that has a value, and is not here, to `each`.
+    fn for_each_stored(&self, times: &Times, each: &mut dyn FnMut(&K, &V)) -> Result<()> {
+        let Some(backend) = &self.setup.backend else { return Ok(()) };
         // What is here is newer than what the backend holds, or the same.
         for number in std::iter::once(&self.setup.table).chain(&self.setup.older) {
             backend.scan(self.setup.shard, *number, &[], &mut |bytes, value| {

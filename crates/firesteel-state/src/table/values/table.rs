@@ -10,7 +10,7 @@ use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter, Sections};
 use crate::table::eviction;
-use crate::table::{Stamps, Table, reuse};
+use crate::table::{Stamps, Table, TableOf, reuse};
 use crate::ttl::Times;
 
 /// So many keys are decoded before they are looked for: the processor waits for all of them at once.
@@ -57,7 +57,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
     }
 }
 
-impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
+impl<K: StateKey, V: StateValue> Table for Values<K, V> {
     fn as_any(&mut self) -> &mut dyn Any {
         self
     }
@@ -165,16 +165,8 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
 
     fn tidy(&mut self, stamps: Stamps) {
         if self.complete && self.emptied > self.tidy_at {
-            self.retain(|stamp, value| value.is_some() || stamp > stamps.applied);
+            self.retain(&|stamp, value| value.is_some() || stamp > stamps.applied);
         }
-    }
-
-    fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()> {
-        if self.complete {
-            return Ok(());
-        }
-        let missing = keys.iter().copied().filter(|(hash, key)| self.slots.find(*hash, *key).is_none()).collect();
-        self.fetch(missing, stamps)
     }
 
     fn warm_up(&self, keys: usize) {
@@ -185,9 +177,11 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
         if self.setup.backend.is_none() {
             return;
         }
-        let clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
-        if let Some(last) = eviction::threshold(clean, self.slots.len(), share) {
-            self.retain(|stamp, _| stamp > last);
+        let mut clean = self.slots.iter().map(|slot| slot.stamp).filter(|&stamp| stamp <= stamps.applied);
+        let last = eviction::threshold(&mut clean, self.slots.len(), share);
+        drop(clean);
+        if let Some(last) = last {
+            self.retain(&|stamp, _| stamp > last);
             self.complete = false;
         }
     }
@@ -234,5 +228,15 @@ impl<K: StateKey, V: StateValue> Table<K> for Values<K, V> {
 
     fn set_complete(&mut self, complete: bool) {
         self.complete = complete || self.setup.backend.is_none();
+    }
+}
+
+impl<K: StateKey, V: StateValue> TableOf<K> for Values<K, V> {
+    fn prefetch(&mut self, keys: &[(u64, &K)], stamps: Stamps) -> Result<()> {
+        if self.complete {
+            return Ok(());
+        }
+        let missing = keys.iter().copied().filter(|(hash, key)| self.slots.find(*hash, *key).is_none()).collect();
+        self.fetch(missing, stamps)
     }
 }

@@ -32,7 +32,7 @@ pub struct Sale {
 }
 
 impl Sale {
-    /// Whether it takes back an earlier one.
+    /// Whether it cancels an earlier one.
     #[must_use]
     pub fn is_cancellation(&self) -> bool {
         self.invoice.starts_with('C')

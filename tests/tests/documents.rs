@@ -138,7 +138,7 @@ fn an_error_code_belongs_to_one_error() {
 }
 
 #[test]
-fn members_share_lints_and_licence() {
+fn members_share_lints_and_license() {
     for package in workspace::packages() {
         let manifest = read(&package.folder.join("Cargo.toml"));
         for line in ["license.workspace = true", "rust-version.workspace = true", "[lints]\nworkspace = true"] {

@@ -11,14 +11,14 @@ use crate::shared::{Group, Shared};
 pub(crate) struct Patience<P, H> {
     /// The pause before the attempt of this number.
     pub(crate) pause: P,
-    /// Told of an error and of the pause behind it.
+    /// Told of an error and of the pause after it.
     pub(crate) hook: H,
 }
 
 /// Says that the writer has ended, however it does.
-struct Ending<'a, T>(&'a Shared<T>);
+struct EndGuard<'a, T>(&'a Shared<T>);
 
-impl<T> Drop for Ending<'_, T> {
+impl<T> Drop for EndGuard<'_, T> {
     fn drop(&mut self) {
         self.0.closed();
         if std::thread::panicking() {
@@ -37,7 +37,7 @@ where
     P: Fn(u32) -> Duration,
     H: Fn(&ConnectError, Duration),
 {
-    let ending = Ending(shared);
+    let guard = EndGuard(shared);
     let mut spare = vec![];
     while let Some(group) = shared.next_group(spare) {
         match append(shared, &mut files, &group, patience) {

@@ -72,7 +72,7 @@ impl<T> Blocks<T> {
         self.first
     }
 
-    /// The position behind the last record.
+    /// The position after the last record.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.end
@@ -142,7 +142,7 @@ pub struct BlockReader<T> {
 }
 
 impl<T> BlockReader<T> {
-    /// The position behind the last record of the range, limits included.
+    /// The position after the last record of the range, limits included.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.stop.max(self.position)

@@ -16,7 +16,7 @@ pub enum Class {
     Record,
     /// Nothing but a person can help: the job stops.
     Fatal,
-    /// Nobody takes the results any more, as behind `… | head`: the job ends, and that is no failure.
+    /// Nobody takes the results any more, as in `… | head`: the job ends, and that is no failure.
     Closed,
 }
 

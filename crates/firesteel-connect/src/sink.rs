@@ -56,7 +56,7 @@ pub trait Sink<T>: Send + Sync + 'static {
 
     /// Makes what was written visible. A call for an epoch that is committed already does nothing.
     ///
-    /// The sink takes out of `pending` what it is done with, so that a repeated call goes on with the rest.
+    /// The sink takes out of `pending` what it is done with, so that a repeated call continues with the rest.
     ///
     /// # Errors
     /// When the outcome is not certain to be complete; the engine repeats the call if the error is retryable.

@@ -190,7 +190,7 @@ impl<R: Receiver> ReceiverThread<R> {
 }
 
 impl<R> ReceiverThread<R> {
-    /// Waits for the thread, whose store says stop by now, but not for ever. Tells whether it has ended; if not, it is
+    /// Waits for the thread, whose store says stop by now, but not forever. Tells whether it has ended; if not, it is
     /// left behind, with a warning.
     pub fn join(&self) -> bool {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -32,7 +32,7 @@ enum Fault {
     StandsStill,
     ForEachSkips,
     ForEachPositionLate,
-    SilentBehindEnd,
+    SilentAfterEnd,
     SilentOnUnknownSplit,
     ForgetsTooMuch,
 }
@@ -93,7 +93,7 @@ impl Source for Faulty {
         }
         let mut blocks = self.blocks.lock().unwrap();
         let mut range = range.clone();
-        if self.fault == Fault::SilentBehindEnd {
+        if self.fault == Fault::SilentAfterEnd {
             range.from = range.from.min(blocks.end());
             range.to = range.to.map(|to| to.min(blocks.end()));
         }
@@ -170,7 +170,7 @@ fn the_source_suite_finds_each_fault() {
         (Fault::StandsStill, "S6"),
         (Fault::ForEachSkips, "S7"),
         (Fault::ForEachPositionLate, "S7"),
-        (Fault::SilentBehindEnd, "S8"),
+        (Fault::SilentAfterEnd, "S8"),
         (Fault::SilentOnUnknownSplit, "S8"),
         (Fault::ForgetsTooMuch, "S10"),
     ];

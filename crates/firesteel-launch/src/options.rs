@@ -21,7 +21,7 @@ pub struct LaunchOptions {
     /// Keep the job's state in this folder, and resume from what is there
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
-    /// Run on so many threads, instead of one per core
+    /// Run on N threads, instead of one per core
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Run one batch of everything that is there, and end

@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// So many kinds of warnings are told apart, and so many are held back.
+/// This many kinds of warnings are told apart, and this many are held back.
 const KINDS: usize = 256;
 const HELD: usize = 3;
 

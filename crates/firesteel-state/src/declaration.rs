@@ -18,7 +18,7 @@ use crate::ttl::{TimeDomain, Ttl};
 
 /// Makes the tables of a state, one for each key group.
 pub(crate) type MakeTable<K> = Box<dyn Fn(Setup, Hasher<K>) -> Box<dyn Table<K>>>;
-/// What makes them, once it is known what is stored: the operator, the type of its keys, the state in the catalogue.
+/// What makes them, once it is known what is stored: the operator, the type of its keys, the state in the catalog.
 pub(crate) type PrepareTable<K> = Box<dyn Fn(&str, &TypeTag, &TableSchema) -> Result<MakeTable<K>> + Send + Sync>;
 pub(crate) type MakeTimers<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn TimerTable<K>> + Send + Sync>;
 
@@ -62,7 +62,7 @@ pub struct StateOptions {
 }
 
 impl StateOptions {
-    /// Values live only so long. In a map or list, each entry has a life of its own.
+    /// Values have a TTL. In a map or list, each entry has one of its own.
     #[must_use]
     pub fn ttl(self, ttl: Ttl) -> Self {
         Self { ttl: Some(ttl), ..self }

@@ -235,7 +235,7 @@ fn a_checkpoint_that_is_damaged_is_told_with_what_can_be_done() {
 }
 
 #[test]
-fn state_that_no_snapshot_describes_any_more_is_not_gone_on_from() {
+fn state_that_no_snapshot_describes_any_more_is_not_resumed_from() {
     let folder = tempfile::tempdir().unwrap();
     let words = QueueSource::new(1).keep_committed();
     let live = |second_too: bool, allow_loss: bool| {

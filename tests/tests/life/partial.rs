@@ -29,7 +29,7 @@ fn a_batch_of_which_only_the_first_records_are_looked_at_is_read_once() {
 }
 
 #[test]
-fn windows_go_on_whatever_part_of_their_results_is_looked_at() {
+fn windows_continue_whatever_part_of_their_results_is_looked_at() {
     let run = |look: fn(&firesteel_streaming::Batch) -> usize| {
         let test = TestJob::builder().partitions(3).build();
         let batches: Vec<Vec<(u8, i64)>> =

@@ -42,13 +42,13 @@ fn run(threads: usize, faulty: impl FnOnce(&SourceFaults)) -> Outcome {
         .write(results.clone());
     errors.stream().map(|error| (error.position, error.error)).write(malformed.clone());
     late_ones.stream().map(|(_, (_, number))| number).write(late.clone());
-    let Summary { rows_in, rows_out, malformed: refused, late: behind, windows, .. } =
+    let Summary { rows_in, rows_out, malformed: refused, late: too_late, windows, .. } =
         job.run_to_summary(Trigger::AvailableNow).unwrap();
     Outcome {
         sums: sorted(results.records()),
         malformed: malformed.records(),
         late: sorted(late.records()),
-        numbers: [rows_in, rows_out, refused, behind, windows],
+        numbers: [rows_in, rows_out, refused, too_late, windows],
     }
 }
 

@@ -122,7 +122,7 @@ fn every_operator_is_blamed_by_name() {
 }
 
 #[test]
-fn behind_a_shuffle_the_offset_counts_the_records_read() {
+fn after_a_shuffle_the_offset_counts_the_records_read() {
     let sums = context().range_into(4, 0..10_000u32).map(|n| (n, n)).sort_by_key().unwrap();
     let text = error(sums.map(|(_, n)| check(&n)).count());
     assert!(text.contains("operator map at ") && text.contains(", offset ") && text.contains("4321 is bad"), "{text}");
@@ -185,7 +185,7 @@ fn one_record_may_become_several_dead_letters() {
 }
 
 #[test]
-fn an_iterator_that_panics_for_ever_is_given_up() {
+fn an_iterator_that_panics_forever_is_given_up() {
     let stuck = forgiving().generate(1, |_| {
         Ok::<_, std::io::Error>(std::iter::repeat_with(|| -> Result<u32, std::io::Error> { panic!("stuck") }))
     });

@@ -44,7 +44,7 @@ fn glom_makes_a_record_of_each_partition() {
 }
 
 #[test]
-fn union_puts_partitions_behind_each_other() {
+fn union_puts_partitions_after_each_other() {
     let context = context();
     let (first, second) = (context.parallelize_into(2, 1..=3), context.parallelize_into(3, 4..=6).map(|n| n));
     let both = first.clone().union(second);
@@ -105,7 +105,7 @@ fn cartesian_pairs_everything_with_everything() {
 }
 
 #[test]
-fn cartesian_behind_shuffles_reads_them_as_often_as_it_needs() {
+fn cartesian_after_shuffles_reads_them_as_often_as_it_needs() {
     let context = context();
     let sums = context.parallelize_into(3, (0..60u32).map(|n| (n % 6, n))).reduce_by_key(|a, b| a + b);
     let pairs = sums.clone().cartesian(sums.repartition(3));
@@ -113,7 +113,7 @@ fn cartesian_behind_shuffles_reads_them_as_often_as_it_needs() {
 }
 
 #[test]
-fn coalesce_joins_neighbours() {
+fn coalesce_joins_neighbors() {
     let ten = context().parallelize_into(10, 0..20);
     let three = ten.clone().coalesce(3).glom().collect().unwrap();
     assert_eq!(three, [(0..6).collect::<Vec<_>>(), (6..12).collect(), (12..20).collect()]);

@@ -121,7 +121,7 @@ fn a_failed_attempt_keeps_nothing() {
     let computed = Accumulator::<u64>::new();
     let count = computed.clone();
     let numbers = context().range_into(1, 0..10u32).inspect(move |_| count.add(1)).cache();
-    // The first attempt fails behind the persisted RDD: had it kept its records, the second would not count them.
+    // The first attempt fails after the persisted RDD: had it kept its records, the second would not count them.
     let failing = numbers.inspect(|n| assert!(*n != 5 || FAILED.swap(true, Ordering::Relaxed)));
     assert_eq!(failing.count().unwrap(), 10);
     assert_eq!(computed.get(), 10);

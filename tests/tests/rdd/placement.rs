@@ -68,7 +68,7 @@ fn only_the_parent_that_is_elsewhere_moves() {
     placed.count().unwrap();
     let joined = placed.clone().join(pairs.clone());
     assert_eq!((joined.num_partitions(), joined.partitioner()), (6, placed.partitioner()));
-    assert_eq!(shuffles(&joined), 2, "one behind the cache, one for the other side");
+    assert_eq!(shuffles(&joined), 2, "one after the cache, one for the other side");
     let elsewhere = placed.clone().join_into(5, pairs.clone());
     assert_eq!(shuffles(&elsewhere), 2);
     let sorted = pairs.clone().sort_by_key_into(3, Order::Ascending).unwrap();

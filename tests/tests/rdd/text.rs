@@ -44,7 +44,7 @@ fn an_attempt_that_fails_leaves_no_half_file() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
     let numbers = context().parallelize_into(1, 0..10).inspect(|n| {
-        assert!(*n != 7 || FAILED.swap(true, Ordering::Relaxed), "the first attempt fails half-way");
+        assert!(*n != 7 || FAILED.swap(true, Ordering::Relaxed), "the first attempt fails halfway");
     });
     numbers.save_as_text_files(&out).unwrap();
     assert_eq!(fs::read_to_string(out.join("part-00000")).unwrap().lines().count(), 10);

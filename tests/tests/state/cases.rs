@@ -201,25 +201,25 @@ pub(crate) fn state_metrics(ways: &[Way]) {
     }
 }
 
-/// Case 20: a record that fails once, in the map task or behind the state, counts once.
+/// Case 20: a record that fails once, in the map task or after the state, counts once.
 pub(crate) fn a_failed_attempt_counts_nothing(ways: &[Way]) {
-    for fails_behind in [false, true] {
+    for fails_after in [false, true] {
         for way in ways {
             let fails = Arc::new(AtomicU32::new(0));
             let done = run(way, &[vec![1, 2, 3, 4], vec![4]], |_, numbers, out| {
-                let [before, behind] = [Arc::clone(&fails), Arc::clone(&fails)];
+                let [before, after] = [Arc::clone(&fails), Arc::clone(&fails)];
                 let fail = |fails: &AtomicU32| assert!(fails.fetch_add(1, Ordering::Relaxed) > 0, "it fails once");
                 let counts = numbers
                     .map(move |number: i32| {
-                        if number == 4 && !fails_behind {
+                        if number == 4 && !fails_after {
                             fail(&before);
                         }
                         (number, ())
                     })
                     .running_count();
                 out.write(counts.map(move |(number, count)| {
-                    if number == 4 && fails_behind {
-                        fail(&behind);
+                    if number == 4 && fails_after {
+                        fail(&after);
                     }
                     format!("({number},{count})")
                 }));
@@ -324,7 +324,7 @@ pub(crate) fn flat_map_with_state(ways: &[Way]) {
     }
 }
 
-/// Case 40: a time-out of event time, five seconds behind the largest time of the key.
+/// Case 40: a time-out of event time, five seconds after the largest time of the key.
 ///
 /// Spark fires it one batch later; here it fires in the batch whose records move the watermark past it.
 pub(crate) fn event_time_out(ways: &[Way]) {

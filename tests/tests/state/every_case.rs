@@ -20,10 +20,10 @@ macro_rules! every_case {
                 time_out_of_initial_state,
                 time_out_after_time_out,
             ],
-            process: [timers_fire_in_order_whatever_the_restarts, values_have_limited_lives],
+            process: [timers_fire_in_order_whatever_the_restarts, values_have_a_ttl],
             recovery: [
                 what_was_not_committed_is_run_again_and_shown_once,
-                a_checkpoint_is_begun_gone_on_with_or_refused,
+                a_checkpoint_is_begun_resumed_or_refused,
             ],
         );
     };

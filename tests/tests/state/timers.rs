@@ -5,7 +5,7 @@ use firesteel_streaming::{KeyedProcess, ProcessContext};
 use firesteel_testkit::{TestJob, timeline};
 use firesteel_window::{Timestamp, Watermark, seconds};
 
-/// Registers a timer for one second later, for ever.
+/// Registers a timer for one second later, forever.
 struct Ticking;
 
 impl KeyedProcess for Ticking {

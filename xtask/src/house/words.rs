@@ -1,9 +1,10 @@
 //! Words that are not used, as the table at the end of `docs/glossary.md` has them, and where a file uses one.
 //!
 //! A row has what is not written, what is written instead, and phrases in which it may stand all the same. A text is
-//! compared word by word, whatever its case, and names are taken apart at `_` and capitals: `GoesOn` and `goes_on` are
-//! as wrong as "goes on", also where a line or string ends between the words. `serialis*` is every word that begins so,
-//! and `…` in a phrase is up to four words. What the table has in backticks is a name, compared as it is written.
+//! compared word by word, whatever its case, and names are taken apart at `_` and capitals: where "of old" is wrong,
+//! `OfOld` and `of_old` are, also where a line or string ends between the words. `old*` is every word that begins so, and
+//! `…` in a phrase is up to four words. What the table has in backticks is a name, compared as it is written; in comments
+//! only where it is marked as one, since some are words as well.
 
 use super::rules::Fault;
 
@@ -185,14 +186,22 @@ fn tokens(text: &str) -> Vec<Token> {
     tokens
 }
 
-/// The names in a text, with their places: whatever is made of letters, digits and `_`.
+/// The names in a text, with their places: whatever is made of letters, digits and `_`. In comments, only what is marked
+/// as a name.
 fn names(text: &str) -> Vec<(usize, &str)> {
     let mut names = Vec::new();
-    let mut rest = 0;
-    while let Some(begin) = text[rest..].find(is_of_name).map(|found| rest + found) {
-        let end = text[begin..].find(|c| !is_of_name(c)).map_or(text.len(), |found| begin + found);
-        names.push((begin, &text[begin..end]));
-        rest = end;
+    let mut begin = 0;
+    for line in text.split_inclusive('\n') {
+        let comment = line.trim_start().starts_with("//");
+        let mut rest = 0;
+        while let Some(from) = line[rest..].find(is_of_name).map(|found| rest + found) {
+            let to = line[from..].find(|c| !is_of_name(c)).map_or(line.len(), |found| from + found);
+            if !comment || line[..from].ends_with(['`', '[', ':']) {
+                names.push((begin + from, &line[from..to]));
+            }
+            rest = to;
+        }
+        begin += line.len();
     }
     names
 }

@@ -73,7 +73,7 @@ fn files_that_are_missing_are_named() {
     for snapshot in [1, 2] {
         assert!(verified.out.contains(&format!("  snapshot {snapshot}: FS-T001: cannot read")), "{}", verified.out);
     }
-    assert!(verified.out.contains("goes on without a snapshot, from epochs 1 to 6"), "{}", verified.out);
+    assert!(verified.out.contains("resumes without a snapshot, from epochs 1 to 6"), "{}", verified.out);
 
     let folder = checkpoint();
     let logs = named(folder.path(), ".log");

@@ -74,7 +74,7 @@ impl Listing {
                 continue;
             }
             let kind = entry.file_type().map_err(path::failed("find", &path))?;
-            // Only of a link must it be asked what is behind it.
+            // Only of a link must it be asked what it points to.
             let is_file = if kind.is_symlink() {
                 self.metadata(&path)?.is_some_and(|metadata| metadata.is_file())
             } else {

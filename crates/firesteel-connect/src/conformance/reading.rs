@@ -9,16 +9,16 @@ use crate::{PositionUnit, ReadRange, Source, SourceReader, Split};
 
 const READS: Rule = Rule("S1", "every record can be read");
 const LIMITS: Rule = Rule("S5", "limits are respected, and a read gets on nevertheless");
-const POSITIONS: Rule = Rule("S6", "positions grow with the records and tell where to go on");
+const POSITIONS: Rule = Rule("S6", "positions grow with the records and tell where to resume");
 const FOR_EACH: Rule = Rule("S7", "for_each and for_each_of do what next_record does, also when they unwind");
 
 /// What a range held.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Read<T> {
     pub(super) records: Vec<T>,
-    /// `position()` before the first record, then behind each, then behind the final `None`.
+    /// `position()` before the first record, then after each, then after the final `None`.
     positions: Vec<u64>,
-    /// `last_position()` behind each record.
+    /// `last_position()` after each record.
     lasts: Vec<u64>,
     at_end: bool,
 }
@@ -51,8 +51,8 @@ pub(super) fn read_by<S: Source>(rule: Rule, source: &S, range: &ReadRange) -> R
     }
     read.positions.push(reader.position());
     read.at_end = reader.at_end();
-    let more = rule.ok(reader.next_record(), || format!("reading {range:?} behind its end"));
-    POSITIONS.check(more.is_none(), || format!("a record came behind the end of {range:?}"));
+    let more = rule.ok(reader.next_record(), || format!("reading {range:?} after its end"));
+    POSITIONS.check(more.is_none(), || format!("a record came after the end of {range:?}"));
     read
 }
 
@@ -63,17 +63,17 @@ pub(super) fn positions<T: Debug>(split: &Split, all: &Read<T>) {
     });
     POSITIONS.check(all.at_end, || format!("all of {} is read, but at_end is false", split.id));
     for (index, last) in all.lasts.iter().enumerate() {
-        let (before, behind) = (all.positions[index], all.positions[index + 1]);
-        let counted = split.unit != PositionUnit::Records || (behind == before + 1 && *last == before);
-        POSITIONS.check(counted && before <= *last && *last < behind, || {
-            format!("record {index} of {} stands at {last}, between {before} and {behind}", split.id)
+        let (before, after) = (all.positions[index], all.positions[index + 1]);
+        let counted = split.unit != PositionUnit::Records || (after == before + 1 && *last == before);
+        POSITIONS.check(counted && before <= *last && *last < after, || {
+            format!("record {index} of {} stands at {last}, between {before} and {after}", split.id)
         });
     }
     let reached = split.available.is_none_or(|available| all.end() >= available);
     POSITIONS.check(reached, || format!("reading all of {split:?} ends at {}", all.end()));
 }
 
-/// Bounded reads, each going on where the one before it stopped.
+/// Bounded reads, each resuming where the one before it stopped.
 pub(super) fn limits<S>(source: &S, split: &Split, all: &Read<S::Item>)
 where
     S: Source,
@@ -113,7 +113,7 @@ where
     LIMITS.check(found == all.records, || format!("the bounded reads of {} add up to {found:?}", split.id));
 }
 
-/// `for_each` from the start, behind some records, and interrupted at some of them.
+/// `for_each` from the start, after some records, and interrupted at some of them.
 pub(super) fn for_each<S>(source: &S, split: &Split, all: &Read<S::Item>)
 where
     S: Source,
@@ -135,7 +135,7 @@ where
     }
 }
 
-/// `for_each_of` so many records until it says that there are no more.
+/// `for_each_of` this many records until it says that there are no more.
 fn in_parts<S>(source: &S, split: &Split, all: &Read<S::Item>, most: u64)
 where
     S: Source,
@@ -152,7 +152,7 @@ where
         let more = FOR_EACH.ok(more, || format!("reading with for_each_of({most})"));
         let position = reader.position();
         FOR_EACH.check(part <= most && (part == most || !more), || {
-            format!("for_each_of({most}) gave {part} records behind {before} and said that more is there: {more}")
+            format!("for_each_of({most}) gave {part} records after {before} and said that more is there: {more}")
         });
         FOR_EACH.check(all.positions.get(records.len()).is_none_or(|due| !more || position == *due), || {
             format!("for_each_of({most}) left position {position} behind {} records", records.len())
@@ -177,10 +177,10 @@ where
         records.extend(FOR_EACH.ok(reader.next_record(), || "reading one by one".into()));
     }
     FOR_EACH.ok(reader.for_each(|record| records.push(record)), || "reading with for_each".into());
-    FOR_EACH.check(records == all.records, || format!("behind {skipped} records it gave {records:?}"));
+    FOR_EACH.check(records == all.records, || format!("after {skipped} records it gave {records:?}"));
     let (position, at_end) = (reader.position(), reader.at_end());
     FOR_EACH.check(position == all.end() && at_end, || {
-        format!("behind {skipped} records it ends at {position} (at_end: {at_end}) instead of {}", all.end())
+        format!("after {skipped} records it ends at {position} (at_end: {at_end}) instead of {}", all.end())
     });
 }
 

@@ -76,7 +76,7 @@ impl TaskSet {
         }
         let (task, speculative) = match assignment.next()? {
             Next::At(at) => (state.order.get(at as usize).copied().unwrap_or(at), false),
-            Next::Again(task) => (task, false),
+            Next::Retry(task) => (task, false),
             Next::Copy(task) => (task, true),
         };
         let entry = &mut state.tasks[task as usize];

@@ -80,7 +80,7 @@ fn what_another_job_made_in_the_meantime_is_not_made_again() {
     let (planned, done, mapped) = (Gate::default(), Gate::default(), Arc::new(AtomicUsize::new(0)));
     let (map_waits, count) = (planned.clone(), Arc::clone(&mapped));
     let (plans, plan_goes, plan_waits) = (AtomicUsize::new(0), planned.clone(), done.clone());
-    // The second job has seen that the shuffle is missing when it gets here, and goes on when the first job has ended.
+    // The second job has seen that the shuffle is missing when it gets here, and waits for the first job.
     let source = Watched::new(context.parallelize_into(1, 0..10u64), move || {
         if plans.fetch_add(1, Ordering::Relaxed) == 1 {
             plan_goes.open();
@@ -149,7 +149,7 @@ fn a_task_may_run_a_job() {
 
 #[test]
 fn independent_stages_run_together() {
-    // The two map sides would wait for each other for ever if they ran one after the other.
+    // The two map sides would wait for each other forever if they ran one after the other.
     let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()));
     let meet = Arc::new(std::sync::Barrier::new(2));
     let side = |meet: Arc<std::sync::Barrier>| {

@@ -18,7 +18,7 @@ fn records<R: Rdd>(rdd: &R, split: usize, task: &TaskContext) -> Vec<R::Item> {
 }
 
 #[test]
-fn of_ten_thousand_records_9999_go_on() {
+fn of_ten_thousand_records_9999_continue() {
     for builder in [
         Scheduler::builder().threads(2),
         Scheduler::builder().threads(2).adaptive(Adaptive::off()),

@@ -6,7 +6,7 @@ use firesteel_scheduler::{Adaptive, Builder, Mode, Pool, Scheduler};
 use crate::common::{Turnstile, join, on_thread};
 
 /// Two jobs of twelve tasks, the second submitted when the first has all four executors. Lets tasks of the first job go
-/// until the second has started so many, and returns how many of each then run.
+/// until the second has started this many, and returns how many of each then run.
 fn share(builder: Builder, pools: [Option<&'static str>; 2], releases: usize) -> [usize; 2] {
     let scheduler = builder.threads(4).adaptive(Adaptive::off()).build().expect("threads are left");
     let turnstile = Turnstile::default();

@@ -173,7 +173,7 @@ fn executors_survive_what_tasks_leave_behind() {
                 split
             })
         }));
-        // Whoever drops the closure last meets the bomb: the caller, or an executor, which goes on.
+        // Whoever drops the closure last meets the bomb: the caller, or an executor, which keeps running.
         if let Ok(result) = job {
             assert_eq!(result.unwrap(), [0, 1, 2, 3]);
         }

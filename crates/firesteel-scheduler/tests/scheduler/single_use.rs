@@ -65,10 +65,10 @@ fn records_are_moved_only_if_nobody_else_needs_them() {
         assert_ne!(clones(&mut || expect(1560, doubled.collect().unwrap())), 0);
         let repeating = Odd::new(sums(&context), Habit::Repeating);
         assert_ne!(clones(&mut || expect(1560, repeating.collect().unwrap())), 0);
-        // Behind another shuffle, the repetition does not reach the first one.
-        let behind = sums(&context).map(|(key, sum)| (key, sum.0)).combine_with(Sum);
-        let behind = Odd::new(behind, Habit::Repeating).map(|(key, sum)| (key, Cloned(sum)));
-        assert_eq!(clones(&mut || expect(1560, behind.collect().unwrap())), 0);
+        // After another shuffle, the repetition does not reach the first one.
+        let after = sums(&context).map(|(key, sum)| (key, sum.0)).combine_with(Sum);
+        let after = Odd::new(after, Habit::Repeating).map(|(key, sum)| (key, Cloned(sum)));
+        assert_eq!(clones(&mut || expect(1560, after.collect().unwrap())), 0);
         // A job over some partitions leaves the others for later.
         let some = sums(&context);
         let first = |part: std::ops::Range<usize>| {

@@ -76,7 +76,7 @@ fn the_straggler_may_still_win() {
         })
     });
     first.wait_for(1);
-    // Time goes on until the second attempt is there: the other tasks may not have ended when it first moves.
+    // Time advances until the second attempt is there: the other tasks may not have ended when it first moves.
     while second.visitors() == 0 {
         clock.advance(Duration::from_secs(1));
         std::thread::yield_now();

@@ -110,7 +110,7 @@ impl StateBackend for MemoryBackend {
 
     fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
         let mut shards = self.shards.write();
-        // Several frames of one shard are one change: the marker moves behind the last of them.
+        // Several frames of one shard are one change: the marker moves after the last of them.
         let before: BTreeMap<Shard, Option<u64>> =
             frames.iter().map(|frame| (frame.shard(), shards.get(&frame.shard()).map(|held| held.marker))).collect();
         for frame in frames {

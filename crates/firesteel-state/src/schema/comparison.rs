@@ -79,7 +79,7 @@ impl Comparison {
     /// The same where these permissions are given: names of members as the report has them, `state:clicks`.
     ///
     /// A permission for an operator covers each of its states. What is refused is dropped under a permission for it, as
-    /// what is lost is; what is declared there begins anew.
+    /// what is lost is; what is declared there starts empty.
     #[must_use]
     pub fn permitting(mut self, names: &[String], catalog: &Catalog) -> Self {
         for finding in &mut self.findings {

@@ -93,7 +93,7 @@ impl TypeTag {
             _ => Evolution::Refused {
                 reason: format!(
                     "keys of {declared} are declared, but keys of {self} are stored, and keys do not evolve: give the \
-                     state another name and fill it anew, or keep the old type as the key"
+                     state another name and fill it again, or keep the old type as the key"
                 ),
             },
         }

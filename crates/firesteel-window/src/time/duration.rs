@@ -14,7 +14,7 @@ use crate::error::TimeError;
 /// A signed span of time in whole microseconds.
 ///
 /// Written and read as text like `1h 5m`: units `d`, `h`, `m`, `s`, `ms`, `us`, or their English names (`3 days`).
-/// Serialised as that text in formats for people (JSON, TOML), as an integer of microseconds in binary formats.
+/// Serialized as that text in formats for people (JSON, TOML), as an integer of microseconds in binary formats.
 ///
 /// ```
 /// use firesteel_window::{Duration, minutes, seconds};

@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 ///   minimum until its next event. Where all are idle the watermark stays as it is;
 /// - **gone** after [`finish`](Self::finish): nothing of it is kept.
 ///
-/// The value is small, cloned cheaply, and serialised with the commit of a batch. After a restart call
+/// The value is small, cloned cheaply, and serialized with the commit of a batch. After a restart call
 /// [`resume`](Self::resume), so that the time the job was down does not count as silence.
 ///
 /// ```
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_time_out_silence_is_waited_for_for_ever() {
+    fn without_a_time_out_silence_is_waited_for_forever() {
         let mut watermarks = PartitionWatermarks::new();
         watermarks.observe("a", at(20), Timestamp::MIN);
         watermarks.observe("b", at(50), Timestamp::MAX);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_joins_behind_does_not_pull_back() {
+    fn a_partition_that_lags_when_it_joins_does_not_pull_back() {
         let mut watermarks = PartitionWatermarks::new();
         watermarks.observe("a", at(100), at(0));
         assert_eq!(watermarks.advance(&STRATEGY, at(0)), at(90));

@@ -44,11 +44,10 @@ fn a_planted_word_is_found_with_its_line_and_what_to_write() {
 
 #[test]
 fn names_are_taken_apart() {
-    check("let goes_on = 1;\nstruct GoesOn;\nconst GO_ON: u8 = 1;\nlet ego_on = egoOn;\n", &[
-        "1: not \"goes on\", but resumes",
-        "2: not \"goes on\", but resumes",
-        "3: not \"go on\", but resumes",
-    ]);
+    check(
+        "let goes_on = 1;\nstruct GoesOn;\nconst GO_ON: u8 = 1;\nlet ego_on = egoOn;\n",
+        &["1: not \"goes on\", but resumes", "2: not \"goes on\", but resumes", "3: not \"go on\", but resumes"],
+    );
 }
 
 #[test]
@@ -73,10 +72,10 @@ fn a_phrase_may_allow_the_word() {
 
 #[test]
 fn a_name_is_compared_as_it_is_written() {
-    check("Err(Error::NoMore)\n// no more\nlet bad = NoMoreOf;\n/// [`Bad`]\n", &[
-        "1: not `NoMore`, but `Ended`",
-        "4: not `Bad`, but `Ended`",
-    ]);
+    check(
+        "Err(Error::NoMore)\n// NoMore, no more\nlet bad = NoMoreOf;\n/// [`Bad`]\n",
+        &["1: not `NoMore`, but `Ended`", "4: not `Bad`, but `Ended`"],
+    );
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &State, screen: &mut Screen<'_>) -> Result<Outcome> {
     let folder = Folder::open(&args.target)?;
     let found = folder.steady(|| look(&folder, args))?;
     for (id, error) in &found.skipped {
-        screen.note(format_args!("snapshot {id} is damaged and passed over: {error}"));
+        screen.note(format_args!("snapshot {id} is damaged and skipped: {error}"));
     }
     let limit = args.limit.unwrap_or(if args.target.json { usize::MAX } else { FEW });
     if !args.target.json {

@@ -165,7 +165,7 @@ fn start(folder: &Folder, findings: &mut Findings) {
             ),
         };
         for (id, error) in recovery.skipped() {
-            told += &format!(", passing over snapshot {id} ({})", error.code());
+            told += &format!(", skipping snapshot {id} ({})", error.code());
         }
         if log.committed() < last {
             told += &format!(
@@ -178,7 +178,7 @@ fn start(folder: &Folder, findings: &mut Findings) {
     (findings.starts, findings.start) = match told {
         Ok(told) => (true, format!("a job that starts now {told}")),
         Err(CliError::State(error)) => (false, format!("a job that starts now stops: {error}. {}", way_out(&error))),
-        Err(error) => (false, format!("what a job would do cannot be told: {error}")),
+        Err(error) => (false, format!("what a job would do is unknown: {error}")),
     };
 }
 

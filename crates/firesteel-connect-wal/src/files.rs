@@ -136,7 +136,7 @@ impl Files {
         while let Some(path) = self.superfluous.front() {
             let removed = self.disk.remove(path).and_then(|()| self.disk.sync_folder(&self.folder));
             if let Err(error) = removed {
-                tracing::warn!(%error, "a segment of the write-ahead log that is not needed any more stays behind");
+                tracing::warn!(%error, "an obsolete segment of the write-ahead log could not be removed");
                 break;
             }
             self.superfluous.pop_front();

@@ -84,7 +84,7 @@ impl Scan {
                 Next::End => break,
                 Next::Frame { at, header, length } => {
                     let Some(next) = header.next() else {
-                        return Err(self.damaged(&stretch.path, at, "a position is beyond all numbers"));
+                        return Err(self.damaged(&stretch.path, at, "a position exceeds 64 bits"));
                     };
                     if header.first != self.found.next {
                         self.gap(&stretch.path, at, header.first, "records are missing before it")?;
@@ -128,7 +128,7 @@ impl Scan {
         if !self.skip || position < self.found.next {
             return Err(self.damaged(path, at, reason));
         }
-        self.lose(path, at, &format!("records {} to {position} are given up", self.found.next));
+        self.lose(path, at, &format!("records {} to {position} are skipped", self.found.next));
         self.found.next = position;
         Ok(())
     }
@@ -146,11 +146,11 @@ impl Scan {
             return Ok(None);
         }
         if !self.skip {
-            return Err(self.damaged(path, at, "a frame does not fit its checksum, and no write was torn there"));
+            return Err(self.damaged(path, at, "a frame does not match its checksum, and no write was torn there"));
         }
         let next = self.found.next;
         if let Some((offset, header)) = frame::find(&rest, 1).filter(|(_, header)| header.first >= next) {
-            self.lose(path, at, &format!("records {next} to {} are given up", header.first));
+            self.lose(path, at, &format!("records {next} to {} are skipped", header.first));
             self.found.next = header.first;
             return Ok(Some(at + offset as u64));
         }
@@ -159,7 +159,7 @@ impl Scan {
             self.found.next = next.saturating_add(rest.len() as u64);
             self.found.new_segment = true;
         }
-        self.lose(path, at, &format!("all records from {next} on in this segment are given up"));
+        self.lose(path, at, &format!("all records from {next} on in this segment are skipped"));
         Ok(None)
     }
 

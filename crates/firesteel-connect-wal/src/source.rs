@@ -208,7 +208,7 @@ impl<R: Receiver> WriteAheadLog<R> {
         if let Some(writer) = running.writer.take()
             && writer.join().is_err()
         {
-            tracing::warn!(log = %self.described, "a call of the log panicked on the writer's thread");
+            tracing::warn!(log = %self.described, "a callback of the log panicked on the writer's thread");
         }
     }
 }

@@ -25,7 +25,7 @@ impl<T> Drop for EndGuard<'_, T> {
             self.0.fail(ConnectError::Other {
                 context: "writing to the log".into(),
                 class: Class::Fatal,
-                source: "a call that was told of an error or of new records panicked".into(),
+                source: "a callback for an error or new records panicked".into(),
             });
         }
     }

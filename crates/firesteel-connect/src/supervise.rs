@@ -207,7 +207,7 @@ impl<R> ReceiverThread<R> {
             return false;
         }
         if thread.join().is_err() {
-            tracing::warn!(receiver = %self.described, "a wake-up call panicked on the receiver's thread");
+            tracing::warn!(receiver = %self.described, "a waker panicked on the receiver's thread");
         }
         true
     }
@@ -264,6 +264,6 @@ fn panicked(described: &str, panic: &(dyn Any + Send)) -> ConnectError {
 
 fn log_retry(described: String) -> RetryHook {
     Arc::new(move |error, pause| {
-        tracing::warn!(receiver = %described, %error, ?pause, "the receiver failed and starts again after a pause");
+        tracing::warn!(receiver = %described, %error, ?pause, "the receiver failed and is restarted after a pause");
     })
 }

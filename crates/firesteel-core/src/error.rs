@@ -59,7 +59,7 @@ pub enum Error {
         reason: String,
     },
     /// A file that was written whole is not any more.
-    #[error("FS-R007: {} is damaged: {reason}; restore it, or make it again from its source", path.display())]
+    #[error("FS-R007: {} is damaged: {reason}; restore it, or recompute it", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,

@@ -28,9 +28,9 @@
 //!
 //! Every append is synced before the next one, so a crash can only harm the end of the last segment. What is missing
 //! there, bytes or whole sectors that read as zeros, is a torn write: it was never acknowledged and is cut off.
-//! Anything else that does not fit its checksum is damage, and an error. Two things look like a torn write and are not
-//! told apart from one here: a file that was cut inside its last record, and a last record with a sector of zeros in
-//! which a bit has flipped. Who knows of a later epoch, be it a snapshot, a backend or a sink, must compare.
+//! Anything else that does not match its checksum is damage, and an error. Two things look like a torn write and are
+//! not told apart from one here: a file that was cut inside its last record, and a last record with a sector of zeros
+//! in which a bit has flipped. Who knows of a later epoch, be it a snapshot, a backend or a sink, must compare.
 //!
 //! The files are described in `docs/formats.md`. Nothing here compacts: what a snapshot makes superfluous is removed
 //! by the segment, with [`truncate`](Changelog::truncate).

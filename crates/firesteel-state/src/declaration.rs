@@ -78,7 +78,7 @@ impl StateOptions {
     /// The version of the value's type, 0 unless said: a change tells that values mean something else now, though
     /// their fields may be the same. Values of other versions are read through [migrations](Self::migrate) only.
     ///
-    /// A type that cannot be described whole, since its `Deserialize` does not tell, needs a version above 0.
+    /// A type that cannot be described in full, since its `Deserialize` does not tell, needs a version above 0.
     #[must_use]
     pub fn version(self, version: u32) -> Self {
         Self { version, ..self }
@@ -162,8 +162,8 @@ impl<K: StateKey> Declaration<K> {
         describe(&mut self.about);
     }
 
-    /// The version of the keys' type, 0 unless said. Keys do not evolve; but a type that cannot be described whole needs
-    /// a version above 0.
+    /// The version of the keys' type, 0 unless said. Keys do not evolve; but a type that cannot be described in full
+    /// needs a version above 0.
     pub fn key_version(&mut self, version: u32) {
         self.about.key.version = version;
     }

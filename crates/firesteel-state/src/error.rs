@@ -84,7 +84,7 @@ pub enum StateError {
         source: postcard::Error,
     },
     /// The declared state does not fit what is stored.
-    #[error("FS-T007: the program does not fit its checkpoint\n{report}")]
+    #[error("FS-T007: the program does not match its checkpoint\n{report}")]
     Mismatch {
         /// What fits, what is new, what is lost, what differs.
         report: String,

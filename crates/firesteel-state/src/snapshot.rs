@@ -170,7 +170,7 @@ impl Snapshots {
         let bytes = range.and_then(|(offset, length)| part.get(offset..)?.get(..length));
         let bytes = bytes.ok_or_else(|| damaged("the file ends before the image"))?;
         if checksum(bytes) != image.checksum {
-            return Err(damaged("an image does not fit its checksum"));
+            return Err(damaged("an image does not match its checksum"));
         }
         Ok(bytes)
     }
@@ -180,7 +180,7 @@ impl Snapshots {
     }
 
     fn senseless(&self, image: &ImageRef) -> StateError {
-        StateError::damaged(&self.path(&image.file), image.offset, "an image makes no sense")
+        StateError::damaged(&self.path(&image.file), image.offset, "an image is invalid")
     }
 
     fn image_in(&self, image: &ImageRef, file: &[u8]) -> Result<Frame> {

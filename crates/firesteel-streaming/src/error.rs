@@ -89,7 +89,7 @@ pub enum Error {
         source: firesteel_state::StateError,
     },
     /// A changed program does not fit the checkpoint that it should resume from.
-    #[error("FS-S010: the program does not fit the checkpoint in {folder}\n{comparison}{}", comparison.conclusion())]
+    #[error("FS-S010: the program does not match the checkpoint in {folder}\n{comparison}{}", comparison.conclusion())]
     Changed {
         /// The checkpoint's folder.
         folder: String,
@@ -109,7 +109,7 @@ pub enum Error {
         reason: String,
     },
     /// A sink and the checkpoint do not belong together, or one of them has lost something.
-    #[error("FS-S011: sink {sink} does not fit the checkpoint: {reason}")]
+    #[error("FS-S011: sink {sink} does not match the checkpoint: {reason}")]
     Epochs {
         /// The output's name.
         sink: String,

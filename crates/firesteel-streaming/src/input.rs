@@ -452,7 +452,7 @@ impl<S: Source> Input for SourceInput<S> {
     fn committed(&mut self) {
         let positions: Vec<_> = self.splits.iter().map(|(id, state)| (id.clone(), state.next)).collect();
         if let Err(error) = self.reading.source.committed(&positions) {
-            tracing::warn!(source = %self.reading.name(), %error, "the source could not take note of the commit");
+            tracing::warn!(source = %self.reading.name(), %error, "the source could not record the commit");
         }
     }
 

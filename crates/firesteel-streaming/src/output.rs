@@ -116,7 +116,7 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
     fn abort(&mut self, epoch: Epoch) {
         self.written = 0;
         if let Err(error) = self.sink.abort(epoch, std::mem::take(&mut self.pending)) {
-            tracing::warn!(sink = %self.name, %error, "something of a failed batch stays behind");
+            tracing::warn!(sink = %self.name, %error, "a failed batch could not be cleaned up completely");
         }
     }
 

@@ -59,7 +59,7 @@ fn a_damaged_snapshot_is_passed_over() {
     golden("verify-snapshot.txt", &verified.out);
     let state = run("state", folder.path(), &["--operator", "velocity"]);
     assert_eq!((state.outcome, &state.out), (Outcome::Well, &whole.out));
-    assert!(state.err.contains("snapshot 2 is damaged and passed over: FS-T002"), "{}", state.err);
+    assert!(state.err.contains("snapshot 2 is damaged and skipped: FS-T002"), "{}", state.err);
     assert!(run("show", folder.path(), &[]).err.starts_with("snapshot 2: FS-T002"));
 }
 

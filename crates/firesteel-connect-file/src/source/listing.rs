@@ -108,7 +108,7 @@ impl Listing {
         let unusable = |reason: String| ConnectError::Setting { connector: "TextFiles", setting: "path", reason };
         let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
         let matches = glob::glob_with(path::text(pattern)?, options)
-            .map_err(|error| unusable(format!("the glob {} does not hold: {error}", pattern.display())))?;
+            .map_err(|error| unusable(format!("the glob {} is not valid: {error}", pattern.display())))?;
         let before = files.len();
         for path in matches {
             let path = path.map_err(|error| {

@@ -100,7 +100,7 @@ impl TaskSet {
         let outcome = Outcome::Failed { blame: if listened { blame.to_string() } else { String::new() }, retried };
         if retried {
             let panicked = source.is_none();
-            tracing::warn!(job = self.job.id, %blame, failures, panicked, "a task failed and is tried again");
+            tracing::warn!(job = self.job.id, %blame, failures, panicked, "a task failed and is retried");
             return (Verdict::Retry, outcome);
         }
         let error = Error::TaskFailed { blame: Box::new(blame), attempts: failures, source };

@@ -201,7 +201,7 @@ pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Shard, Conten
     let mut rest = Header::check(path, bytes, MAGIC, VERSION)?;
     let body = rest.take(rest.remaining().saturating_sub(8)).unwrap_or_default();
     if rest.u64() != Some(checksum(&bytes[..whole.saturating_sub(8)])) {
-        return Err(damaged(whole, "the checksum of the whole file does not fit: take another snapshot"));
+        return Err(damaged(whole, "the checksum of the whole file does not match: take another snapshot"));
     }
     let mut body = Bytes::new(body);
     let mut shards = BTreeMap::new();

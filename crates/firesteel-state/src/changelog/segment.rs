@@ -262,7 +262,7 @@ pub(super) fn decode_payload(
     } else {
         payload
     };
-    EpochRecord::decode(epoch, payload).ok_or_else(|| damaged("its contents make no sense"))
+    EpochRecord::decode(epoch, payload).ok_or_else(|| damaged("its contents are invalid"))
 }
 
 /// A record with nothing wrong.
@@ -319,9 +319,9 @@ impl Content {
                 content.torn = Some(at as u64);
                 if !last || !is_torn(bytes, at) {
                     let reason = if last {
-                        "a record does not fit its checksum, and no write was torn there"
+                        "a record does not match its checksum, and no write was torn there"
                     } else {
-                        "a record does not fit its checksum, and other files follow"
+                        "a record does not match its checksum, and other files follow"
                     };
                     return Err(StateError::damaged(path, at as u64, reason));
                 }
@@ -376,8 +376,8 @@ pub(super) fn survey(path: &Path, bytes: &[u8], last: bool) -> Survey {
         let sound = |from: &usize| bytes[*from..].starts_with(&BEGIN) && Complete::of(&bytes[*from..]).is_some();
         let next = (at + 1..bytes.len()).find(sound);
         let reason = match next {
-            Some(next) => format!("a record does not fit its checksum; the next sound one is at byte {next}"),
-            None => "a record does not fit its checksum, and none that does follows".to_owned(),
+            Some(next) => format!("a record does not match its checksum; the next sound one is at byte {next}"),
+            None => "a record does not match its checksum, and none that does follows".to_owned(),
         };
         survey.faults.push(StateError::damaged(path, at as u64, reason));
         at = next.unwrap_or(bytes.len());

@@ -156,11 +156,10 @@ impl Comparison {
                  or lose it with",
                 true,
             ),
-            Verdict::Refused if open().all(|finding| finding.permission.is_some()) => (
-                "the program is refused: take one of the ways out named above, or drop what is stored there with",
-                true,
-            ),
-            Verdict::Refused => ("the program is refused: take the ways out named above", false),
+            Verdict::Refused if open().all(|finding| finding.permission.is_some()) => {
+                ("the program is refused: apply one of the fixes named above, or drop what is stored there with", true)
+            }
+            Verdict::Refused => ("the program is refused: apply the fixes named above", false),
         };
         let mut conclusion = text::wrapped(said);
         if has_permissions {

@@ -208,7 +208,7 @@ fn recovery<'a>(
     let last = if has_fault("state-not-rolled-back") { u64::MAX } else { last };
     let recovery = recover(snapshots, log, backend)?.up_to(last);
     for (snapshot, error) in recovery.skipped() {
-        tracing::warn!(snapshot, %error, "a damaged snapshot is passed over in favour of an older one");
+        tracing::warn!(snapshot, %error, "a damaged snapshot is skipped for an older one");
     }
     Ok(recovery)
 }

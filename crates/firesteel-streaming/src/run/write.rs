@@ -103,7 +103,7 @@ impl JobRun {
             if !is_retryable(&error) || attempt >= ATTEMPTS {
                 return Err(error);
             }
-            tracing::warn!(sink = %self.names[index], %error, attempt, "a commit failed and is repeated");
+            tracing::warn!(sink = %self.names[index], %error, attempt, "a commit failed and is retried");
             // What has begun to become visible becomes visible as a whole, also when the job is to stop.
             self.control.rest(pause(attempt));
         }

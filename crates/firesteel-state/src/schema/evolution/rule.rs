@@ -54,7 +54,7 @@ impl<'a> Comparison<'a> {
             return Ok(Plan::Same(stored.clone()));
         }
         match (stored, declared) {
-            (Shape::Unknown, _) | (_, Shape::Unknown) => Err(self.at("the type cannot be described whole")),
+            (Shape::Unknown, _) | (_, Shape::Unknown) => Err(self.at("the type cannot be described in full")),
             (Shape::Plain(one), Shape::Plain(other)) if fits(*one, *other) => {
                 self.change(format!("{} widened to {}", one.name(), other.name()));
                 Ok(Plan::Number { stored: *one, declared: *other })

@@ -53,7 +53,7 @@ struct Options {
 fn main() -> Exit {
     let options = Options::parse();
     if options.launch.checkpoint.is_some() && !options.follow {
-        // The time of a log that is replayed begins anew.
+        // The time of a log that is replayed starts over.
         Options::command().error(ErrorKind::MissingRequiredArgument, "--checkpoint needs --follow").exit();
     }
     let (clock, limits) = (LogClock::default(), BatchLimits::default().records(options.batch));

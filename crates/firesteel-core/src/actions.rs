@@ -378,7 +378,7 @@ pub trait Actions: Rdd {
         Ok(self.stats()?.stdev())
     }
 
-    /// How many records fall into each of so many equal intervals between the smallest and the largest record. A
+    /// How many records fall into each of this many equal intervals between the smallest and the largest record. A
     /// first job finds these two. If they are equal, there is one bucket.
     ///
     /// # Errors

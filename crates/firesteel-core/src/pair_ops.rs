@@ -263,7 +263,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
         self.sort_by_key_into(partitions, Order::Ascending)
     }
 
-    /// The same in at most so many partitions, either way.
+    /// The same in at most this many partitions, either way.
     ///
     /// # Errors
     /// When the sampling job fails.

@@ -105,7 +105,7 @@ pub trait RddOps: Rdd {
         Inspect::new(self, Operator::here("inspect"), Arc::new(f))
     }
 
-    /// Each record behind the key that `f` makes of it.
+    /// Each record with the key that `f` makes of it in front.
     #[track_caller]
     fn key_by<K: Send + 'static, F: Fn(&Self::Item) -> K + Send + Sync + 'static>(self, f: F) -> KeyBy<Self, F> {
         KeyBy::new(self, Operator::here("key_by"), Arc::new(f))
@@ -283,7 +283,7 @@ pub trait RddOps: Rdd {
         self.sort_by_into(partitions, Order::Descending, f)
     }
 
-    /// The same in at most so many partitions; there are fewer if there are few distinct keys. With one, no job runs.
+    /// The same in at most this many partitions; there are fewer if there are few distinct keys. With one, no job runs.
     ///
     /// # Errors
     /// When the sampling job fails.
@@ -328,14 +328,14 @@ pub trait RddOps: Rdd {
         Sample::split(&self, &Operator::here("random_split"), weights, seed)
     }
 
-    /// The same records in at most so many partitions, each a run of neighbouring ones. No record moves; fewer tasks
+    /// The same records in at most this many partitions, each a run of neighboring ones. No record moves; fewer tasks
     /// do the work. None counts as one.
     #[track_caller]
     fn coalesce(self, partitions: usize) -> Coalesce<Self> {
         Coalesce::new(self, Operator::here("coalesce"), partitions)
     }
 
-    /// The same records spread evenly over so many partitions by a shuffle. None counts as one.
+    /// The same records spread evenly over this many partitions by a shuffle. None counts as one.
     #[track_caller]
     fn repartition(self, partitions: usize) -> Repartitioned<Self>
     where

@@ -116,9 +116,9 @@ pub enum Error {
         /// What is wrong, and what can be done.
         reason: String,
     },
-    /// There is a checkpoint, and what is left of it is not enough to go on from.
+    /// There is a checkpoint, and what is left of it is not enough to resume from.
     #[error(
-        "FS-S012: the job cannot go on from the checkpoint in {folder}: put back a copy of the whole folder, or begin \
+        "FS-S012: the job cannot resume from the checkpoint in {folder}: put back a copy of the whole folder, or begin \
          another checkpoint from a savepoint (Checkpoint::start_from); `firesteel checkpoint verify {folder}` tells what \
          is left"
     )]
@@ -145,8 +145,8 @@ impl Error {
                 Self::Checkpoint { folder: folder.display().to_string(), source }
             }
             // Where a savepoint is no good, the error says so, and what is.
-            Self::State { source: source @ StateError::NothingGood { .. } } => match &source {
-                StateError::NothingGood { folder: at, .. } if at.starts_with(folder) && at != folder => {
+            Self::State { source: source @ StateError::NoUsableSnapshot { .. } } => match &source {
+                StateError::NoUsableSnapshot { folder: at, .. } if at.starts_with(folder) && at != folder => {
                     Self::Checkpoint { folder: folder.display().to_string(), source }
                 }
                 _ => Self::State { source },

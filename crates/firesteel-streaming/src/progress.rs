@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::stream::{RecordError, message};
 
-/// One micro-batch in numbers. Serialises to JSON.
+/// One micro-batch in numbers. Serializes to JSON.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct BatchProgress {
@@ -35,7 +35,7 @@ pub struct BatchProgress {
     pub input_rows_per_second: f64,
     /// Where the time went.
     pub durations: Durations,
-    /// The smallest watermark of the job behind the batch, if event time is used and known.
+    /// The smallest watermark of the job after the batch, if event time is used and known.
     pub watermark: Option<Timestamp>,
     /// How the operators with state changed theirs.
     pub states: Vec<StateProgress>,
@@ -76,7 +76,7 @@ pub struct SplitProgress {
     pub split: Arc<str>,
     /// The position before the batch.
     pub from: u64,
-    /// The position behind it.
+    /// The position after it.
     pub to: u64,
 }
 
@@ -99,7 +99,7 @@ pub struct OutputProgress {
 pub struct StateProgress {
     /// The operator's name.
     pub operator: Arc<str>,
-    /// Entries behind the batch.
+    /// Entries after the batch.
     pub keys: u64,
     /// Entries that the batch wrote, new ones included; each counts once.
     pub updated: u64,
@@ -150,7 +150,7 @@ pub struct JobInfo {
     pub guarantee_reason: String,
     /// The folder of the job's checkpoint, if it has one.
     pub checkpoint: Option<String>,
-    /// The epoch that the job goes on from, if it found a checkpoint.
+    /// The epoch that the job resumes from, if it found a checkpoint.
     pub resumed: Option<Epoch>,
     /// What getting there took.
     pub durations: StartDurations,

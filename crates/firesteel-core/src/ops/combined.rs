@@ -121,6 +121,6 @@ where
                 });
             }),
         }
-        Numbered::behind_shuffle(reader.finish(), task)
+        Numbered::after_shuffle(reader.finish(), task)
     }
 }

@@ -12,7 +12,7 @@ pub struct KeyedTable<K, C> {
 }
 
 impl<K: Eq, C> KeyedTable<K, C> {
-    /// An empty table with room for so many keys.
+    /// An empty table with room for this many keys.
     #[must_use]
     pub fn with_capacity(keys: usize) -> Self {
         Self { index: Index::with_capacity(keys), entries: Vec::with_capacity(keys) }

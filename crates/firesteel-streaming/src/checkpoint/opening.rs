@@ -13,7 +13,7 @@ use firesteel_state::{
 };
 
 use crate::checkpoint::applier::Applier;
-use crate::checkpoint::deciding::{Again, Last, SinkAt};
+use crate::checkpoint::deciding::{Last, SinkAt, Unfinished};
 use crate::checkpoint::durable::{BACKEND, SNAPSHOTS};
 use crate::checkpoint::frames::shards_of;
 use crate::checkpoint::looking::{Looked, manifests_of};
@@ -30,7 +30,7 @@ pub(crate) struct Opened {
     /// The last epoch that is restored.
     pub(crate) epoch: u64,
     /// The epoch after it, if it was prepared and has to be run again.
-    pub(crate) again: Option<Again>,
+    pub(crate) again: Option<Unfinished>,
     /// Whether there was nothing to resume from.
     pub(crate) is_new: bool,
     pub(crate) durations: StartDurations,
@@ -120,7 +120,7 @@ pub(crate) fn open(
         }
     }
     let again = match fate {
-        Last::Again(again) => Some(*again),
+        Last::RunAgain(again) => Some(*again),
         Last::Stands => None,
         Last::Dropped => {
             stored.log.drop_last()?;
@@ -138,7 +138,7 @@ pub(crate) fn open(
     for cell in &program.states {
         let operator = cell.declared().operator;
         if !is_kept(known, &catalog, &operator) {
-            cell.initialise()?;
+            cell.initialize()?;
             stored.settle_initial(cell.store(), last)?;
             cursor.keys.insert(operator, cell.keys());
         }

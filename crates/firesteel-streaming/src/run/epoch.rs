@@ -11,7 +11,7 @@ use firesteel_state::changelog::{BatchBoundary, InputRange};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
-use crate::checkpoint::{Again, Cursor, Ending, Plan, gather};
+use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
 use crate::error::{Error, Result};
 use crate::faults::{fail_point, has_fault};
 use crate::input::Admitted;
@@ -86,7 +86,7 @@ impl JobRun {
     }
 
     /// As [`end_epoch`](Self::end_epoch). An epoch that was prepared before a restart need not be prepared again.
-    pub(super) fn end_epoch_as(&mut self, again: Option<Again>) -> Result<()> {
+    pub(super) fn end_epoch_as(&mut self, again: Option<Unfinished>) -> Result<()> {
         let Some(open) = self.epoch.take() else { return Ok(()) };
         let OpenEpoch { epoch, boundaries, plans, time, .. } = open;
         if has_fault("commit-before-prepare") {
@@ -139,14 +139,14 @@ impl JobRun {
         epoch: Epoch,
         boundaries: Vec<BatchBoundary>,
         plans: Vec<Plan>,
-        again: Option<Again>,
+        again: Option<Unfinished>,
     ) -> Result<()> {
         let Some(durable) = &self.durable else { return Ok(()) };
         let changed = self.parts.changes(&durable.cursor, epoch, self.batch, plans);
         let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
         let frames = gather(&states, epoch.0, durable.changed_bytes, &self.context)?;
         fail_point!("epoch.collected");
-        let ending = Ending { epoch: epoch.0, boundaries, changed, frames };
+        let ending = EpochEnd { epoch: epoch.0, boundaries, changed, frames };
         match (&mut self.durable, again) {
             (Some(durable), None) => durable.prepare(ending),
             (Some(durable), Some(again)) => durable.prepare_again(ending, again),
@@ -166,7 +166,7 @@ impl JobRun {
         }
     }
 
-    /// Gives up the open epoch: a job that is started again goes on behind the last one.
+    /// Gives up the open epoch: a job that is started again resumes after the last one.
     pub(super) fn abandon_epoch(&mut self) {
         if let Some(open) = self.epoch.take() {
             for output in &mut self.parts.outputs {

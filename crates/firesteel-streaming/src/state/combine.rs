@@ -22,7 +22,7 @@ pub(crate) struct Combine<K, V, A: Aggregator<V>, S> {
     tables: Tables<K, A::Acc>,
 }
 
-/// Keys after which it is decided whether to go on combining.
+/// Keys after which it is decided whether to continue combining.
 const TRIAL: usize = 4096;
 
 impl<K, V, A: Aggregator<V>, S> Combine<K, V, A, S> {

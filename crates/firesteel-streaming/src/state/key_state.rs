@@ -110,7 +110,7 @@ impl<S> KeyState<'_, S, NoTimeout> {
     /// Takes the key's state away.
     ///
     /// # Panics
-    /// If it is removed already, and while the key times out: it is removed behind the call anyway.
+    /// If it is removed already, and while the key times out: it is removed after the call anyway.
     pub fn remove(&mut self) {
         self.refuse("remove");
         self.change = Change::Remove;
@@ -120,7 +120,7 @@ impl<S> KeyState<'_, S, NoTimeout> {
     fn refuse(&self, what: &str) {
         assert!(
             !self.timing_out,
-            "{what} of state that is timing out: it is removed behind this call; ask is_timing_out() first"
+            "{what} of state that is timing out: it is removed after this call; ask is_timing_out() first"
         );
         assert!(!matches!(self.change, Change::Remove), "{what} of state that this call has removed already");
     }
@@ -166,7 +166,7 @@ impl<S> KeyState<'_, S, EventTimeout> {
     pub fn set_timeout_at(&mut self, at: Timestamp) {
         let watermark = self.watermark();
         let ahead = at > watermark || watermark == Timestamp::MAX;
-        assert!(ahead, "a time-out at {at}: it has to lie behind the watermark, which is at {watermark}");
+        assert!(ahead, "a time-out at {at}: it has to lie after the watermark, which is at {watermark}");
         self.timeout = Some(Timeout::Event(at));
     }
 }
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "it has to lie behind the watermark")]
+    #[should_panic(expected = "it has to lie after the watermark")]
     fn a_time_out_that_the_watermark_has_passed_is_refused() {
         KeyState::<i32, EventTimeout>::new(None, MOMENT, false).set_timeout_at(Timestamp::from_secs(1));
     }

@@ -226,7 +226,7 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     ///
-    /// If `f` panics, its task fails and is repeated from the state before the batch; if it goes on panicking, the job
+    /// If `f` panics, its task fails and is repeated from the state before the batch; if it keeps panicking, the job
     /// stops.
     #[track_caller]
     pub fn map_with_state<K, V, S, I, F>(self, f: F) -> Stream<I::Item>

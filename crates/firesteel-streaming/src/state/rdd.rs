@@ -19,12 +19,12 @@ type StateShuffle<I, K, T, P> = Shuffle<BoxRdd<I>, StateSide<K, T, P>, GroupedBu
 
 /// What an operator with state yields in one batch.
 ///
-/// Computing a partition changes the state of its key groups, beginning with taking back what an earlier attempt at the
-/// same batch did: any number of attempts has the effect of one.
+/// Computing a partition changes the state of its key groups, beginning with rolling back what an earlier attempt at
+/// the same batch did: any number of attempts has the effect of one.
 struct Worked<I, K: Key, T, W, P> {
     shuffle: Arc<StateShuffle<I, K, T, P>>,
     operator: Operator,
-    doing: Doing<K, W>,
+    doing: StateTask<K, W>,
     batch: u64,
     time: Timestamp,
     /// The partitions that some task has computed.
@@ -32,7 +32,7 @@ struct Worked<I, K: Key, T, W, P> {
 }
 
 /// What is done to the state, and what takes note of it.
-pub(crate) struct Doing<K: Key, W> {
+pub(crate) struct StateTask<K: Key, W> {
     pub(crate) cell: Arc<StoreCell<K>>,
     pub(crate) work: Arc<W>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
@@ -45,7 +45,7 @@ pub(crate) fn work<I, K, T, W, P>(
     node: NodeId,
     parent: BoxRdd<I>,
     side: StateSide<K, T, P>,
-    doing: Doing<K, W>,
+    doing: StateTask<K, W>,
 ) -> BoxRdd<W::Out>
 where
     I: Send + 'static,
@@ -89,7 +89,7 @@ where
     P: Prepare<I, K, T>,
 {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<W::Out> + 'a> {
-        let Doing { cell, work, trackers, changes } = &self.doing;
+        let StateTask { cell, work, trackers, changes } = &self.doing;
         let moment = Moment {
             time: self.time,
             watermark: known(trackers, Tracker::at_start),

@@ -8,7 +8,7 @@ use firesteel_state::Declaration;
 use crate::plan::{PlanNode, Role, Width};
 use crate::shape::Shape;
 use crate::state::lists::Lists;
-use crate::state::rdd::{self, Doing};
+use crate::state::rdd::{self, StateTask};
 use crate::state::side::{Prepare, StateSide};
 use crate::state::work::Work;
 use crate::state::{StateCell, StoreCell};
@@ -56,7 +56,7 @@ impl<K: Key, W, P> Stateful<K, W, P> {
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
             let partitions = parent.node().context().parallelism().min(KEY_GROUPS);
-            let doing = Doing {
+            let doing = StateTask {
                 cell: Arc::clone(&cell),
                 work: Arc::clone(&work),
                 trackers: Arc::clone(&trackers),

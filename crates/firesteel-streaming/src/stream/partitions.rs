@@ -10,7 +10,7 @@ use crate::shape::Shape;
 use crate::stream::{Stream, called};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
-    /// The same records spread evenly over so many partitions, by a shuffle.
+    /// The same records spread evenly over this many partitions, by a shuffle.
     #[track_caller]
     pub fn repartition(self, partitions: usize) -> Self
     where

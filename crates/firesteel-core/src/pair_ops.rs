@@ -21,7 +21,7 @@ use crate::shuffle::Combine;
 ///
 /// An operator that brings equal keys together places them by hash into the default number of partitions, unless a
 /// parent is already placed: it then follows that parent, whose records stay where they are. The form that ends in
-/// `_into` says where: it takes a number of partitions or any partitioner (see [`Placement`]). Operators over parents
+/// `_with` says where: it takes a number of partitions or any partitioner (see [`Placement`]). Operators over parents
 /// that are placed alike move nothing at all.
 ///
 /// ```
@@ -31,7 +31,7 @@ use crate::shuffle::Combine;
 /// let users = context.parallelize([(1, "Ada"), (2, "Bob")].map(|(id, name)| (id, name.to_owned())));
 /// let logins = context.parallelize([(1, 10), (3, 5), (1, 32)]);
 ///
-/// let minutes = logins.reduce_by_key_into(4, |a, b| a + b);
+/// let minutes = logins.reduce_by_key_with(4, |a, b| a + b);
 /// let by_name = users.join(minutes); // in four partitions as well: the sums stay where they are
 /// assert_eq!(by_name.collect()?, [(1, ("Ada".to_owned(), 42))]);
 /// # Ok(())
@@ -87,7 +87,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// All values of each key; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn group_by_key_into(self, placement: impl Into<Placement<K>>) -> GroupedRdd<Self, K, V>
+    fn group_by_key_with(self, placement: impl Into<Placement<K>>) -> GroupedRdd<Self, K, V>
     where
         K: Key,
         V: Exchange,
@@ -109,7 +109,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn reduce_by_key_into<F>(self, placement: impl Into<Placement<K>>, f: F) -> FoldedRdd<Self, K, V, Reduce<F>>
+    fn reduce_by_key_with<F>(self, placement: impl Into<Placement<K>>, f: F) -> FoldedRdd<Self, K, V, Reduce<F>>
     where
         K: Key,
         V: Exchange,
@@ -133,7 +133,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn fold_by_key_into<F>(
+    fn fold_by_key_with<F>(
         self,
         placement: impl Into<Placement<K>>,
         zero: V,
@@ -175,7 +175,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn aggregate_by_key_into<U, S, C>(
+    fn aggregate_by_key_with<U, S, C>(
         self,
         placement: impl Into<Placement<K>>,
         zero: U,
@@ -208,7 +208,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn combine_by_key_into<U, A, S, C>(
+    fn combine_by_key_with<U, A, S, C>(
         self,
         placement: impl Into<Placement<K>>,
         create: A,
@@ -260,7 +260,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
         V: Exchange,
     {
         let partitions = self.node().context().parallelism();
-        self.sort_by_key_into(partitions, Order::Ascending)
+        self.sort_by_key_with(partitions, Order::Ascending)
     }
 
     /// The same in at most this many partitions, either way.
@@ -268,7 +268,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
     /// # Errors
     /// When the sampling job fails.
     #[track_caller]
-    fn sort_by_key_into(self, partitions: usize, order: Order) -> Result<Sorted<Self, ByPairKey>>
+    fn sort_by_key_with(self, partitions: usize, order: Order) -> Result<Sorted<Self, ByPairKey>>
     where
         K: Key + Ord,
         V: Exchange,
@@ -299,7 +299,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn join_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn join_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -324,7 +324,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn left_outer_join_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn left_outer_join_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -349,7 +349,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn right_outer_join_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn right_outer_join_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -374,7 +374,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn full_outer_join_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn full_outer_join_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -399,7 +399,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn cogroup_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn cogroup_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -428,7 +428,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn cogroup3_into<W: Exchange, X: Exchange, R: Rdd<Item = (K, W)>, S: Rdd<Item = (K, X)>>(
+    fn cogroup3_with<W: Exchange, X: Exchange, R: Rdd<Item = (K, W)>, S: Rdd<Item = (K, X)>>(
         self,
         placement: impl Into<Placement<K>>,
         second: R,
@@ -454,7 +454,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn subtract_by_key_into<W: Send + 'static, R: Rdd<Item = (K, W)>>(
+    fn subtract_by_key_with<W: Send + 'static, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,

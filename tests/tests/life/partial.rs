@@ -66,7 +66,7 @@ fn windows_continue_whatever_part_of_their_results_is_looked_at() {
 #[test]
 fn a_transform_that_leaves_its_windows_alone_does_not_stop_them() {
     let (job, results) = (job(1).limits(BatchLimits::default().records(10)).build().unwrap(), Collector::new());
-    let other = job.rdds().parallelize_into(1, [-1i64]);
+    let other = job.rdds().parallelize_with(1, [-1i64]);
     job.read(MemorySource::new((0..100i64).collect::<Vec<_>>()))
         .event_time(|at| Timestamp::from_secs(*at), Watermark::bounded(seconds(0)))
         .key_by(|_| 0u8)

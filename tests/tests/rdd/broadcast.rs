@@ -9,7 +9,7 @@ fn tasks_share_a_value() {
     let context = context();
     let table = context.broadcast(vec!["zero", "one", "two"]);
     assert_ne!(Broadcast::id(&table), Broadcast::id(&context.broadcast(())));
-    let names = context.parallelize_into(3, [2, 0, 1]).map({
+    let names = context.parallelize_with(3, [2, 0, 1]).map({
         let table = table.clone();
         move |n: usize| table[n]
     });
@@ -26,7 +26,7 @@ fn accumulators_count_what_succeeded() {
     let (count, sum) = (Accumulator::<u64>::new(), Accumulator::<i64>::new());
     let (largest, smallest) = (Accumulator::<Max<u32>>::new(), Accumulator::<Min<u32>>::new());
     let all = (count.clone(), sum.clone(), largest.clone(), smallest.clone());
-    let numbers = context().range_into(4, 1..101u32).inspect(move |n| {
+    let numbers = context().range_with(4, 1..101u32).inspect(move |n| {
         all.0.add(1);
         all.1.add(-i64::from(*n));
         all.2.add(*n);

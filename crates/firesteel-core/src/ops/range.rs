@@ -86,7 +86,7 @@ impl Context {
 
     /// An RDD of the numbers of a range, in this many partitions; none counts as one.
     #[track_caller]
-    pub fn range_into<T: Countable>(&self, partitions: usize, range: Range<T>) -> RangeRdd<T> {
+    pub fn range_with<T: Countable>(&self, partitions: usize, range: Range<T>) -> RangeRdd<T> {
         RangeRdd::new(self, Operator::here("range"), range, partitions)
     }
 }

@@ -15,7 +15,7 @@ fn share(builder: Builder, pools: [Option<&'static str>; 2], releases: usize) ->
         let context = scheduler.context(Default::default()).with_options(options);
         let turnstile = turnstile.clone();
         on_thread(move || -> Result<(), Error> {
-            let rdd = context.parallelize_into(12, 0..12u32);
+            let rdd = context.parallelize_with(12, 0..12u32);
             context.run(&rdd, move |_, _, _| turnstile.pass(job)).map(drop)
         })
     };

@@ -52,7 +52,7 @@ fn records_are_moved_only_if_nobody_else_needs_them() {
         work();
         CLONES.load(Ordering::Relaxed)
     };
-    let sums = |context: &Context| context.parallelize_into(4, 0..40u64).map(|n| (n % 10, n)).combine_with(CloneSum);
+    let sums = |context: &Context| context.parallelize_with(4, 0..40u64).map(|n| (n % 10, n)).combine_with(CloneSum);
     let expect = |sum: u64, records: Vec<(u64, Cloned)>| {
         assert_eq!(records.into_iter().map(|(_, value)| value.0).sum::<u64>(), sum);
     };
@@ -97,7 +97,7 @@ fn what_was_moved_is_computed_again_for_an_unexpected_second_reader() {
     let (context, metrics) = alone(Scheduler::builder().adaptive(Adaptive::off()));
     let counted = Accumulator::<u64>::new();
     let inner = counted.clone();
-    let pairs = context.parallelize_into(4, 0..40u64).map(move |n| {
+    let pairs = context.parallelize_with(4, 0..40u64).map(move |n| {
         inner.add(1);
         (n % 10, n)
     });
@@ -112,7 +112,7 @@ fn what_was_moved_is_computed_again_for_an_unexpected_second_reader() {
 fn an_attempt_that_fails_after_moving_its_input_gets_it_again() {
     for adaptive in [Adaptive::default(), Adaptive::off()] {
         let (context, metrics) = alone(Scheduler::builder().adaptive(adaptive));
-        let sums = context.parallelize_into(4, 0..40u64).map(|n| (n % 10, n)).combine_with(Sum);
+        let sums = context.parallelize_with(4, 0..40u64).map(|n| (n % 10, n)).combine_with(Sum);
         let again = sums.map(|(key, sum)| (key % 3, sum)).combine_with(Sum);
         let totals = context.run(&again, |rdd, split, task| {
             let sum = task.fold(firesteel_core::Rdd::compute(rdd, split, task), 0, |sum, (_, value)| sum + value);

@@ -17,7 +17,7 @@ use crate::table::render;
 use crate::text::{cell, count};
 use crate::value::Value;
 
-/// This many entries of each state are shown unless said.
+/// This many entries of each state are shown by default.
 const FEW: usize = 50;
 
 /// One line of JSON.

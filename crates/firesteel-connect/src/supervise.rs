@@ -130,7 +130,8 @@ impl<R: Receiver> ReceiverThread<R> {
         Ok(())
     }
 
-    /// Tells of an error for which something else is tried again: what [`set_on_retry`](Self::set_on_retry) has set is called.
+    /// Tells of an error for which something else is retried: what [`set_on_retry`](Self::set_on_retry) has set is
+    /// called.
     pub fn retry_hook(&self) -> impl Fn(&ConnectError, Duration) + Send + Sync + use<R> {
         let hook = Arc::clone(&self.on_retry);
         move |error, pause| hook(error, pause)
@@ -144,8 +145,8 @@ impl<R: Receiver> ReceiverThread<R> {
 
     /// Runs the receiver on a thread of its own until it ends, fails for good or is told to stop by its store.
     ///
-    /// `received` tells how many records have been stored so far; `ended` is called last of all, on that thread: with an
-    /// error if the receiver has failed for good or panicked.
+    /// `received` tells how many records have been stored so far; `ended` is called last of all, on that thread: with
+    /// an error if the receiver has failed for good or panicked.
     ///
     /// # Errors
     /// When it ran before, or there is no thread to be had.

@@ -266,7 +266,7 @@ pub trait Actions: Rdd {
         tree::aggregate(self, Operator::here("tree_aggregate"), zero, add, merge, depth)
     }
 
-    /// Calls `f` for every record, in tasks: for what it does elsewhere. A task that is tried again calls it again.
+    /// Calls `f` for every record, in tasks: for what it does elsewhere. A task that is retried calls it again.
     ///
     /// # Errors
     /// When the job fails.

@@ -73,7 +73,7 @@ impl std::str::FromStr for ExplainFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProgressMode {
-    /// One line in five seconds at the most, and a summary.
+    /// One line in five seconds at most, and a summary.
     Plain,
     /// One line that changes in place, if standard error is a terminal, and a summary.
     Bar,

@@ -107,7 +107,7 @@ impl<'a> JobRun<'a> {
         Ok(())
     }
 
-    /// A stage under its number: the one it had before if its output has to be made again.
+    /// A stage under its number: the one it had before if its output has to be recomputed.
     fn stage(&mut self, shuffle: Option<u64>, body: Body, stateful: bool) -> Stage {
         let known = self.stages.iter().position(|stage| stage.shuffle.is_some() && stage.shuffle == shuffle);
         let number = known.unwrap_or_else(|| {

@@ -208,7 +208,7 @@ impl StateBackend for RocksDbBackend {
     fn expire(&self, times: &Times) {
         let database = self.database.read();
         database.expire(times);
-        // An epoch is committed: the job has resumed. What fails is tried again with the next one.
+        // An epoch is committed: the job has resumed. What fails is retried with the next one.
         _ = database.begin_compactions();
     }
 

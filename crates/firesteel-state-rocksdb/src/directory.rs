@@ -50,7 +50,7 @@ fn clamp(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-/// Below this many pages, it is not worth while to look whether some of them should be one.
+/// Below this many pages, it is not worthwhile to look whether some of them should be one.
 const FEW: usize = 64;
 
 impl Default for Directory {

@@ -87,7 +87,7 @@ impl ChangelogOptions {
         Self { compress, ..self }
     }
 
-    /// How many threads look through the segments when the changelog is opened, four at the most; one unless set. Each
+    /// How many threads look through the segments when the changelog is opened, four at most; one unless set. Each
     /// holds a segment in memory.
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {

@@ -75,7 +75,7 @@ impl StateOptions {
         Self { type_name: Some(name.into()), ..self }
     }
 
-    /// The version of the value's type, 0 unless said: a change tells that values mean something else now, though
+    /// The version of the value's type, 0 by default: a change tells that values mean something else now, though
     /// their fields may be the same. Values of other versions are read through [migrations](Self::migrate) only.
     ///
     /// A type that cannot be described in full, since its `Deserialize` does not tell, needs a version above 0.
@@ -162,7 +162,7 @@ impl<K: StateKey> Declaration<K> {
         describe(&mut self.about);
     }
 
-    /// The version of the keys' type, 0 unless said. Keys do not evolve; but a type that cannot be described in full
+    /// The version of the keys' type, 0 by default. Keys do not evolve; but a type that cannot be described in full
     /// needs a version above 0.
     pub fn key_version(&mut self, version: u32) {
         self.about.key.version = version;

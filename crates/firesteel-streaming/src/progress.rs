@@ -45,7 +45,7 @@ pub struct BatchProgress {
     pub late: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
-    /// The first of those, three at the most. Their positions are known where somebody follows them: an error output, or
+    /// The first of those, three at most. Their positions are known where somebody follows them: an error output, or
     /// the batch after the first refusal.
     pub malformed_sample: Vec<RecordError>,
     /// Records set aside because user code panicked on them, as text.

@@ -93,7 +93,7 @@ fn the_slowest_split_decides_and_makes_no_record_of_its_own_late() {
 }
 
 #[test]
-fn a_silent_split_leaves_the_minimum_after_its_time_out() {
+fn a_silent_split_leaves_the_minimum_after_its_timeout() {
     let (test, queue, results) = two_splits(Some(seconds(30)));
     queue.push_partitions(vec![vec![5], vec![105]]).unwrap();
     test.batch().unwrap();

@@ -164,7 +164,7 @@ impl<K, A> Panes<K, A> {
     /// of [`due`](Self::due).
     ///
     /// The windows fire even if the iterator is dropped. Their contents are set aside until the next batch begins, for
-    /// the case that this one is tried again.
+    /// the case that this one is retried.
     pub fn fire(&mut self, watermark: Timestamp) -> impl Iterator<Item = (Window, &K, &A)> {
         let count = self.open.partition_point(|pane| pane.window().is_closed_by(watermark));
         let earlier = self.fired.len();

@@ -110,7 +110,7 @@ impl BoundedOutOfOrderness {
     /// Stops waiting for a partition that has been silent for `timeout` of processing time.
     ///
     /// Without this a partition that has nothing to say holds the windows of all others open. With it, what a partition
-    /// sends after a long silence may be late. A time-out of zero or below is reported by
+    /// sends after a long silence may be late. A timeout of zero or below is reported by
     /// [`validate`](WatermarkStrategy::validate).
     #[must_use]
     pub const fn idle_after(self, timeout: Duration) -> Self {

@@ -87,7 +87,7 @@ fn connector(error: &Error) -> Option<&ConnectError> {
 }
 
 #[test]
-fn a_fatal_error_of_a_source_is_not_tried_again_and_names_the_source() {
+fn a_fatal_error_of_a_source_is_not_retried_and_names_the_source() {
     for at in [At::Discover, At::Open, At::Record(2)] {
         let (error, results, faults) = fails(at, 1, Class::Fatal);
         assert_eq!(connector(&error).map(ConnectError::class), Some(Class::Fatal), "{error:?}");

@@ -80,7 +80,7 @@ fn a_life_takes_time() {
 }
 
 #[test]
-fn a_time_out_takes_time() {
+fn a_timeout_takes_time() {
     let test = TestJob::new();
     let idle = test
         .script([vec![1]])

@@ -62,7 +62,7 @@ where
 impl Context {
     /// An RDD of this many partitions whose records `f` makes: it opens partition `0`, `1`, … and returns an iterator.
     /// It is called in the task, once per attempt, and must yield the same records each time; an error fails the task,
-    /// which is tried again.
+    /// which is retried.
     ///
     /// This is how anything that can be read in parts becomes an RDD:
     ///

@@ -10,7 +10,7 @@ pub(crate) struct Index {
     used: usize,
 }
 
-/// How many of this many slots are used at the most: a quarter as long as they fit into the first-level cache, for then
+/// How many of this many slots are used at most: a quarter as long as they fit into the first-level cache, for then
 /// nearly every key stands where it is looked for first and the processor predicts that; half of more.
 fn room(slots: usize) -> usize {
     if slots <= 2048 { slots / 4 } else { slots / 2 }

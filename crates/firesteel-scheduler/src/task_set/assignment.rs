@@ -5,7 +5,7 @@ pub(crate) struct Assignment {
     /// Positions in the order of the wave.
     next: u32,
     end: u32,
-    /// A task to be tried again before the next.
+    /// A task to be retried before the next.
     again: Option<u32>,
     /// A task of which a second attempt is to be made.
     copy: Option<u32>,

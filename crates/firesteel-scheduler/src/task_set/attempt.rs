@@ -80,7 +80,7 @@ impl TaskSet {
             Next::Copy(task) => (task, true),
         };
         let entry = &mut state.tasks[task as usize];
-        // By now the task may have succeeded, or failed and be about to be tried again where it was.
+        // By now the task may have succeeded, or failed and be about to be retried where it was.
         if speculative && (entry.done || entry.running == 0) {
             entry.copied = false;
             return None;

@@ -1,4 +1,4 @@
-//! What happens when an attempt fails: tried again, waits for lost input, or the job fails.
+//! What happens when an attempt fails: it is retried, waits for lost input, or the job fails.
 
 use firesteel_core::{Blame, Error, OnPanic, TaskError, TaskMetrics};
 

@@ -1,4 +1,4 @@
-//! Map output that is gone: made again from lineage, counted once, and not forever.
+//! Map output that is gone: recomputed from lineage, counted once, and not forever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -60,7 +60,7 @@ fn max_attempts_is_kept() {
 }
 
 #[test]
-fn what_cannot_get_better_is_not_tried_again() {
+fn what_cannot_get_better_is_not_retried() {
     let context = context(Scheduler::builder().threads(2));
     let rdd = context.parallelize_with(2, 0..2u32);
     for (retryable, expected) in [(false, 1), (true, 4)] {
@@ -82,7 +82,7 @@ fn what_cannot_get_better_is_not_tried_again() {
 }
 
 #[test]
-fn a_map_task_that_fails_is_tried_again_and_counts_once() {
+fn a_map_task_that_fails_is_retried_and_counts_once() {
     let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()));
     let counted = Accumulator::<u64>::new();
     let inner = counted.clone();

@@ -81,7 +81,7 @@ impl ChangelogReader {
         Self::open_with(folder, 1)
     }
 
-    /// [Opens](Self::open) it with this many threads, four at the most, each of which holds a segment in memory.
+    /// [Opens](Self::open) it with this many threads, four at most, each of which holds a segment in memory.
     ///
     /// # Errors
     /// As [`open`](Self::open).

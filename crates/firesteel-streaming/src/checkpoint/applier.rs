@@ -13,7 +13,7 @@ use crate::checkpoint::frames::shards_of;
 use crate::error::{Error, Result};
 use crate::faults::fail_point;
 
-/// Epochs on their way at the most: the job waits where the backend is slower than it.
+/// Epochs on their way at most: the job waits where the backend is slower than it.
 const UNDER_WAY: usize = 2;
 
 /// The backend, and the thread that writes to it.

@@ -10,7 +10,7 @@ use crate::time::Tracker;
 /// The level of what is filled after everything else.
 const LAST: usize = usize::MAX / 2;
 
-/// Operators one after another, at the most: each takes some stack in every task and for every batch.
+/// Operators one after another, at most: each takes some stack in every task and for every batch.
 pub(crate) const LONGEST_CHAIN: usize = 1_000;
 
 impl Parts {
@@ -137,7 +137,7 @@ impl Parts {
                 return Err(Error::Setting {
                     what: node.operator.to_string(),
                     reason: format!(
-                        "it comes after {LONGEST_CHAIN} operators in a row, and a chain has that many at the most: let \
+                        "it comes after {LONGEST_CHAIN} operators in a row, and a chain has that many at most: let \
                          one operator do the work of several, or end the chain in a side output and read that"
                     ),
                 });

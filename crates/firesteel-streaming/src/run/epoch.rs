@@ -29,7 +29,7 @@ pub(super) struct OpenEpoch {
     time: Timestamp,
 }
 
-/// Batches of an epoch at the most: what sinks have pending for them is in memory.
+/// Batches of an epoch at most: what sinks have pending for them is in memory.
 const BATCHES: usize = 1000;
 
 impl JobRun {

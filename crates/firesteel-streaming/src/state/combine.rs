@@ -78,7 +78,7 @@ where
 /// Emptied tables of one operator, kept from batch to batch.
 pub(crate) struct Tables<K, A>(Mutex<Vec<KeyedTable<K, A>>>);
 
-/// Tables kept at the most.
+/// Tables kept at most.
 const KEPT: usize = 16;
 
 impl<K: Eq, A> Tables<K, A> {

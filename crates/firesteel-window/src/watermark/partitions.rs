@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// A partition is
 /// - **active** from [`register`](Self::register) or its first event on. Until it has an event it holds the watermark
 ///   where it is;
-/// - **idle** once it has been silent for the strategy's [time-out](WatermarkStrategy::idle_timeout): it leaves the
+/// - **idle** once it has been silent for the strategy's [timeout](WatermarkStrategy::idle_timeout): it leaves the
 ///   minimum until its next event. Where all are idle the watermark stays as it is;
 /// - **gone** after [`finish`](Self::finish): nothing of it is kept.
 ///
@@ -117,7 +117,7 @@ impl<Id: Ord> PartitionWatermarks<Id> {
 
     /// Moves the watermark as far as the partitions allow, and returns it.
     ///
-    /// `now` is processing time: partitions silent for the strategy's time-out become idle. A clock that runs backwards
+    /// `now` is processing time: partitions silent for the strategy's timeout become idle. A clock that runs backwards
     /// makes no partition idle.
     pub fn advance(&mut self, strategy: &impl WatermarkStrategy, now: Timestamp) -> Timestamp {
         if let Some(timeout) = strategy.idle_timeout() {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_time_out_silence_is_waited_for_forever() {
+    fn without_a_timeout_silence_is_waited_for_forever() {
         let mut watermarks = PartitionWatermarks::new();
         watermarks.observe("a", at(20), Timestamp::MIN);
         watermarks.observe("b", at(50), Timestamp::MAX);

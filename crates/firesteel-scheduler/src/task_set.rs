@@ -39,7 +39,7 @@ pub(crate) struct TaskSet {
     pub(crate) stages: Vec<Stage>,
     pub(crate) tasks: Vec<Task>,
     state: Mutex<State>,
-    /// Signalled when no task is open any more, and when tasks were handed back.
+    /// Signaled when no task is open any more, and when tasks were handed back.
     changed: Condvar,
 }
 

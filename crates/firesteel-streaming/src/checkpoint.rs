@@ -40,7 +40,7 @@ pub(crate) use opening::{Opened, Program, check, open};
 /// # Ok::<(), firesteel_streaming::Error>(())
 /// ```
 ///
-/// A job with a checkpoint folder begins a checkpoint there, or resumes from the one it finds. Inputs, watermarks, state
+/// A job with a checkpoint folder starts a checkpoint there, or resumes from the one it finds. Inputs, watermarks, state
 /// and outputs are found again by the names of their operators ([`Stream::named`](crate::Stream::named)); what has no
 /// name is found by its path, the inputs that it reads and the kinds of what keeps something between. A program in which
 /// two would have the same is refused. A program that has changed is compared with the checkpoint first: what is new
@@ -105,7 +105,7 @@ impl Checkpoint {
         Self { snapshots: Some(Arc::new(place)), ..self }
     }
 
-    /// Begins a snapshot when the changelog has grown by this many bytes since the last one, and by as much as that one
+    /// Takes a snapshot when the changelog has grown by this many bytes since the last one, and by as much as that one
     /// has; 64 MiB unless set. Fewer snapshots cost less while the job runs, and more when it is started again.
     pub fn snapshot_after(self, bytes: u64) -> Self {
         Self { snapshot_after: bytes.max(1), ..self }

@@ -200,7 +200,7 @@ pub(crate) fn per_second(count: u64, micros: u64) -> f64 {
     if micros == 0 { 0.0 } else { count as f64 * 1e6 / micros as f64 }
 }
 
-/// Hears of a job's life. Calls come on the job's thread, in order; a slow listener slows the job. One that panics does
+/// Receives the events of a job. Calls come on the job's thread, in order; a slow listener slows the job. One that panics does
 /// not end it.
 pub trait StreamingListener: Send + Sync + 'static {
     /// The job starts.

@@ -257,7 +257,7 @@ impl Stored {
         Ok(())
     }
 
-    /// Opens the program's stores where there is nothing to restore. What a backend holds is of another life.
+    /// Opens the program's stores where there is nothing to restore. What a backend holds is of an earlier checkpoint.
     fn begin_empty(&self, setup: &StoreSetup<'_>, program: &Program<'_>) -> Result<()> {
         if let Some(backend) = &self.backend {
             for (shard, _) in backend.shards()? {

@@ -169,7 +169,7 @@ impl<D: Decode> TextFileReader<D> {
         self.last = at;
         self.position = after;
         self.records_left -= 1;
-        self.bytes_left = self.bytes_left.saturating_sub(behind - at);
+        self.bytes_left = self.bytes_left.saturating_sub(after - at);
     }
 
     /// Skips the rest of the line that the range starts in.

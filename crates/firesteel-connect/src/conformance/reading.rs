@@ -155,7 +155,7 @@ where
             format!("for_each_of({most}) gave {part} records after {before} and said that more is there: {more}")
         });
         FOR_EACH.check(all.positions.get(records.len()).is_none_or(|due| !more || position == *due), || {
-            format!("for_each_of({most}) left position {position} behind {} records", records.len())
+            format!("for_each_of({most}) left position {position} after {} records", records.len())
         });
         if !more {
             break;

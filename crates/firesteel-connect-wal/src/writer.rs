@@ -49,7 +49,7 @@ where
         }
         spare = group.frame;
     }
-    drop(ending);
+    drop(guard);
 }
 
 /// Writes a group, as often as it takes and can help.

@@ -39,10 +39,10 @@ struct Options {
     /// Print one JSON object per alert and line, instead of tables
     #[arg(long)]
     json: bool,
-    /// Stop behind so many micro-batches
+    /// Stop after N micro-batches
     #[arg(long, value_name = "N")]
     stop_after: Option<u64>,
-    /// Take so many lines into one micro-batch
+    /// Take N lines into one micro-batch
     #[arg(long, value_name = "N", default_value_t = 5_000)]
     batch: u64,
     #[command(flatten)]
@@ -78,9 +78,9 @@ fn main() -> Exit {
 
 /// An invoice is judged so long after it was made.
 const DELAY: Duration = hours(1);
-/// An invoice is far above the mean of the customer's earlier ones if it is more than so many times as high …
+/// An invoice is far above the mean of the customer's earlier ones if it is more than this many times as high …
 const FAR: i64 = 3;
-/// … and there are so many earlier ones at least.
+/// … and there are this many earlier ones at least.
 const ENOUGH: i64 = 2;
 
 /// Looks at the invoices of each customer.
@@ -113,7 +113,7 @@ impl KeyedProcess for VelocityCheck {
     }
 
     fn on_record(&self, state: &Customer, sale: Sale, ctx: &mut ProcessContext<'_, Self>) -> Result<(), StateError> {
-        // A timer fires behind the batch, so what is due may still be here.
+        // A timer fires after the batch, so what is due may still be here.
         let is_open = |made: &Timestamp| sale.at < *made + DELAY;
         if sale.is_cancellation() {
             let bought = state
@@ -213,7 +213,7 @@ fn in_order(alerts: Records<'_, Alert>) -> Records<'_, Alert> {
     Box::new(alerts.into_iter())
 }
 
-/// Stops the job behind some batches.
+/// Stops the job after some batches.
 #[derive(Clone, Default)]
 struct StopAfter(std::sync::Arc<StopAfterState>);
 

@@ -31,7 +31,7 @@ struct Options {
     /// Print one JSON object per result and line, instead of tables
     #[arg(long)]
     json: bool,
-    /// Go on with new files and new lines until Ctrl-C
+    /// Follow new files and new lines until Ctrl-C
     #[arg(long)]
     follow: bool,
     /// Count in windows of this size, such as 30m or 1d
@@ -40,10 +40,10 @@ struct Options {
     /// Print the N busiest clients of each window only
     #[arg(long, value_name = "N")]
     top: Option<usize>,
-    /// Show so many rows of each table
+    /// Show N rows of each table
     #[arg(long, value_name = "N", default_value_t = 20)]
     rows: usize,
-    /// Take so many lines into one micro-batch
+    /// Take N lines into one micro-batch
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     batch: u64,
     #[command(flatten)]

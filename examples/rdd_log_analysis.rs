@@ -36,14 +36,14 @@ struct Options {
 }
 
 fn main() -> firesteel::Result<()> {
-    match analyse(Options::parse()) {
+    match analyze(Options::parse()) {
         // Whoever reads standard output has seen enough, as in `… | head`.
         Err(Error::Connector(error)) if error.class() == Class::Closed => Ok(()),
         done => done,
     }
 }
 
-fn analyse(options: Options) -> firesteel::Result<()> {
+fn analyze(options: Options) -> firesteel::Result<()> {
     let context = firesteel::scheduler::local(0)?;
 
     let malformed = Accumulator::new(Count);

@@ -31,19 +31,19 @@ struct Options {
     /// Access logs: files, folders or patterns; plain, gzip or zstd
     #[arg(default_value = ACCESS_LOG)]
     paths: Vec<PathBuf>,
-    /// Go on with new files and new lines until Ctrl-C
+    /// Follow new files and new lines until Ctrl-C
     #[arg(long)]
     follow: bool,
     /// A visit ends when the client has been idle for so long
     #[arg(long, value_name = "TIME", default_value = "90m")]
     idle: Duration,
-    /// Also print the number of visits that are open behind each batch
+    /// Also print the number of visits that are open after each batch
     #[arg(long)]
     open: bool,
     /// Print one JSON object per visit and line, instead of tables
     #[arg(long)]
     json: bool,
-    /// Take so many lines into one micro-batch
+    /// Take N lines into one micro-batch
     #[arg(long, value_name = "N", default_value_t = 100)]
     batch: u64,
     #[command(flatten)]
@@ -53,7 +53,7 @@ struct Options {
 fn main() -> Exit {
     let options = Options::parse();
     if options.launch.checkpoint.is_some() && !options.follow {
-        // The time of a log that is replayed begins anew.
+        // The time of a log that is replayed starts over.
         Options::command().error(ErrorKind::MissingRequiredArgument, "--checkpoint needs --follow").exit();
     }
     let (clock, limits) = (LogClock::default(), BatchLimits::default().records(options.batch));
@@ -90,7 +90,7 @@ fn main() -> Exit {
     })
 }
 
-/// Goes on with a client's visit, or ends it.
+/// Continues a client's visit, or ends it.
 fn visit(client: &IpAddr, click: Option<Click>, state: &mut KeyState<Visit>) -> Option<Visit> {
     match (click, state.get()) {
         // The visit is over: it comes out, and its state goes.

@@ -49,7 +49,7 @@ pub enum Campaigns {
 #[derive(Debug)]
 pub struct AdEvents {
     /// The events in the order of their arrival. Each is at most [`DELAY`]
-    /// behind the largest timestamp before it, so none is late.
+    /// older than the largest timestamp before it, so none is late.
     pub events: Arc<[AdEvent]>,
     /// The campaign of each ad.
     pub campaigns: Vec<u32>,
@@ -125,13 +125,13 @@ mod tests {
     fn no_event_is_later_than_the_delay_and_some_are_out_of_order() {
         let data = AdEvents::generate(50_000, Campaigns::Hundred, 1);
         let mut largest = i64::MIN;
-        let mut behind = 0;
+        let mut lag = 0;
         for event in &*data.events {
-            behind = behind.max(largest.saturating_sub(event.ts));
+            lag = lag.max(largest.saturating_sub(event.ts));
             largest = largest.max(event.ts);
         }
-        assert!(behind <= DELAY, "{behind}");
-        assert!(behind > DELAY / 2, "{behind}");
+        assert!(lag <= DELAY, "{lag}");
+        assert!(lag > DELAY / 2, "{lag}");
     }
 
     #[test]

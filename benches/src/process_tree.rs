@@ -21,7 +21,7 @@ pub fn usage(root: u32) -> Option<Usage> {
     let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
     for entry in fs::read_dir("/proc").ok()?.flatten() {
         let Some(id) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // A process may end while this goes on.
+        // A process may end while this runs.
         let Some(stat) = Stat::of(id) else { continue };
         children.entry(stat.parent).or_default().push(id);
     }

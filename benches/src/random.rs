@@ -27,7 +27,7 @@ impl SplitMix64 {
     }
 }
 
-/// The finaliser of [`SplitMix64`]: a bijection of the 64-bit numbers that
+/// The finalizer of [`SplitMix64`]: a bijection of the 64-bit numbers that
 /// spreads every input bit over the whole output.
 #[must_use]
 #[inline]

@@ -52,20 +52,20 @@ pub enum ParseClickError {
     /// The line does not begin with an IP address.
     #[error("no client address at the beginning of the line")]
     Client,
-    /// No `[17/May/2015:10:05:03 +0000]` behind the client and its two names.
-    #[error("no time in brackets behind the client")]
+    /// No `[17/May/2015:10:05:03 +0000]` after the client and its two names.
+    #[error("no time in brackets after the client")]
     Time,
     /// No `"GET /path HTTP/1.1"`.
     #[error("no request in quotes, of a method, a path and a protocol")]
     Request,
     /// No status code of three digits.
-    #[error("no status code behind the request")]
+    #[error("no status code after the request")]
     Status,
     /// Neither a number nor `-`.
-    #[error("no number of bytes behind the status code")]
+    #[error("no number of bytes after the status code")]
     Bytes,
     /// The referrer is missing or its quotes are not closed.
-    #[error("no referrer in quotes behind the number of bytes")]
+    #[error("no referrer in quotes after the number of bytes")]
     Referrer,
     /// The user agent is missing or its quotes are not closed.
     #[error("no user agent in quotes at the end of the line")]
@@ -111,13 +111,13 @@ impl FromStr for Click {
     }
 }
 
-/// The next word and what is behind it.
+/// The next word and what follows it.
 fn word(rest: &str) -> (&str, &str) {
     let rest = rest.trim_start();
     rest.split_once(' ').unwrap_or((rest, ""))
 }
 
-/// What stands in the next quotes, as it is written (`\"` is a quote that does not close), and what is behind them.
+/// What stands in the next quotes, as it is written (`\"` is a quote that does not close), and what is after them.
 fn quoted(rest: &str) -> Option<(&str, &str)> {
     let text = rest.trim_start().strip_prefix('"')?;
     let mut escaped = false;

@@ -32,7 +32,7 @@ pub struct Sale {
 }
 
 impl Sale {
-    /// Whether it takes back an earlier one.
+    /// Whether it cancels an earlier one.
     #[must_use]
     pub fn is_cancellation(&self) -> bool {
         self.invoice.starts_with('C')
@@ -53,7 +53,7 @@ pub enum ParseSaleError {
     #[error("the fifth column is a time such as 2010-12-01 08:26:00")]
     Time,
     /// The price is no decimal number, or has more than three places.
-    #[error("the sixth column is the price of a piece, with three decimal places at the most")]
+    #[error("the sixth column is the price of a piece, with three decimal places at most")]
     Price,
     /// The customer's number is none.
     #[error("the seventh column is the number of the customer, or empty")]

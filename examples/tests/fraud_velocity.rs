@@ -69,7 +69,7 @@ fn a_job_that_is_stopped_and_resumed_prints_what_one_that_runs_through_does() {
         let first = succeed(PROGRAM, &[&arguments[..], &["--stop-after", stop]].concat());
         let second = succeed(PROGRAM, &arguments);
         assert_ne!(first.told("records read"), "42,482");
-        assert_eq!(first.out + &second.out, whole, "stopped behind batch {stop}");
+        assert_eq!(first.out + &second.out, whole, "stopped after batch {stop}");
     }
 }
 

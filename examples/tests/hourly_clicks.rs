@@ -162,7 +162,7 @@ fn a_reader_that_has_seen_enough_ends_the_program_quietly() {
 }
 
 #[test]
-fn following_goes_on_until_ctrl_c_and_ends_well() {
+fn following_continues_until_ctrl_c_and_ends_well() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("access.log");
     let lines = access_log();

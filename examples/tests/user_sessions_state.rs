@@ -31,7 +31,7 @@ fn the_complete_result_is_that_of_an_independent_program() {
 }
 
 #[test]
-fn what_is_open_is_printed_behind_each_batch() {
+fn what_is_open_is_printed_after_each_batch() {
     let ended = succeed(PROGRAM, &["--json", "--open"]);
     let (open, closed): (Vec<_>, Vec<_>) = ended.out.lines().partition(|line| line.starts_with("{\"open\":"));
     assert_eq!(closed.len(), table("visits.tsv").len());
@@ -39,7 +39,7 @@ fn what_is_open_is_printed_behind_each_batch() {
 }
 
 #[test]
-fn a_job_that_follows_a_log_goes_on_with_its_visits() {
+fn a_job_that_follows_a_log_resumes_with_its_visits() {
     let folder = tempfile::tempdir().unwrap();
     let (logs, checkpoint) = (folder.path().join("logs"), folder.path().join("checkpoint"));
     fs::create_dir(&logs).unwrap();

@@ -120,7 +120,7 @@ fn a_decision_says_how_it_is_confirmed_and_on_what_it_rests() {
 }
 
 #[test]
-fn members_share_lints_and_licence() {
+fn members_share_lints_and_license() {
     for package in workspace::packages() {
         let manifest = read(&package.folder.join("Cargo.toml"));
         for line in ["license.workspace = true", "rust-version.workspace = true", "[lints]\nworkspace = true"] {

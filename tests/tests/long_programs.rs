@@ -14,9 +14,9 @@ use std::sync::OnceLock;
 use firesteel_tests::workspace;
 use serde_json::Value;
 
-/// Bytes of a symbol, at the most.
+/// Bytes of a symbol, at most.
 const LONGEST_SYMBOL: usize = 8_000;
-/// Bytes of a program without symbols and debug information, at the most.
+/// Bytes of a program without symbols and debug information, at most.
 const LARGEST_PROGRAM: u64 = 10_000_000;
 
 /// What the compiler made of a program.
@@ -28,7 +28,7 @@ struct Made {
     lines: usize,
 }
 
-/// The library as Cargo's debug profile makes it, which is what a user has: the workspace's own optimises a little.
+/// The library as Cargo's debug profile makes it, which is what a user has: the workspace's own optimizes a little.
 fn library() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -123,7 +123,7 @@ impl Made {
 
 const NUMBERS: &str = "job.read(MemorySource::new((0..1000u64).collect::<Vec<_>>()))";
 
-/// One stream of so many narrow operators and then so many keyed stages, each with functions of its own.
+/// One stream of this many narrow operators and then this many keyed stages, each with functions of its own.
 fn chain(narrow: usize, keyed: usize) -> String {
     let mut body = format!("    {NUMBERS}\n");
     for at in 0..narrow {

@@ -16,7 +16,7 @@ fn allocations<T>(program: impl Fn() -> T) -> u64 {
 }
 
 fn numbers(context: &Context) -> firesteel_core::ops::RangeRdd<u64> {
-    context.range_into(PARTITIONS, 0..RECORDS)
+    context.range_with(PARTITIONS, 0..RECORDS)
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn no_operator_allocates_for_every_record() {
     println!("whole partitions, samples, reduce: {rest} allocations");
     assert!(rest < 40 * PARTITIONS as u64, "{rest} allocations for whole partitions and samples");
 
-    let sliced = context.parallelize_into(PARTITIONS, 0..RECORDS);
+    let sliced = context.parallelize_with(PARTITIONS, 0..RECORDS);
     let slice =
         allocations(|| sliced.clone().union(sliced.clone()).map(|n| n + 1).boxed().sum().expect("nothing fails"));
     println!("slices: {slice} allocations");
@@ -63,7 +63,7 @@ fn no_operator_allocates_for_every_record() {
 
     // A table of a hundred keys, and buckets that grow by doubling.
     let combine = allocations(|| {
-        let sums = numbers(context).map(|n| (n % 100, n)).reduce_by_key_into(PARTITIONS, |a, b| a + b);
+        let sums = numbers(context).map(|n| (n % 100, n)).reduce_by_key_with(PARTITIONS, |a, b| a + b);
         assert_eq!(sums.count().expect("nothing fails"), 100);
     });
     println!("combining shuffle: {combine} allocations");
@@ -79,14 +79,14 @@ fn no_operator_allocates_for_every_record() {
     assert!(route < 2 * buckets * bits, "{route} allocations for a shuffle of a million records");
 
     let distinct = allocations(|| {
-        let sums = numbers(context).map(|n| (n, n)).reduce_by_key_into(PARTITIONS, |a, b| a + b);
+        let sums = numbers(context).map(|n| (n, n)).reduce_by_key_with(PARTITIONS, |a, b| a + b);
         assert_eq!(sums.count().expect("nothing fails"), RECORDS);
     });
     println!("combining shuffle of distinct keys: {distinct} allocations");
     assert!(distinct < 4 * buckets * bits, "{distinct} allocations for a table of a million keys");
 
     let sorted = allocations(|| {
-        let sorted = numbers(context).sort_by_into(PARTITIONS, Default::default(), |n| std::cmp::Reverse(*n));
+        let sorted = numbers(context).sort_by_with(PARTITIONS, Default::default(), |n| std::cmp::Reverse(*n));
         assert_eq!(sorted.and_then(|sorted| sorted.count()).expect("nothing fails"), RECORDS);
     });
     println!("sort: {sorted} allocations");

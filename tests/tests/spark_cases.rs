@@ -1,7 +1,7 @@
 //! What users of Spark's DStreams rely on, as tables: cases 1 to 4 of Spark's own suites, restated.
 //!
 //! Every case runs on one thread in partition order, in other orders, on several threads, and with other numbers of
-//! partitions behind a shuffle: what comes out is the same.
+//! partitions after a shuffle: what comes out is the same.
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 

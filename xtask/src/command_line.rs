@@ -29,12 +29,12 @@ Tasks:
               from PyPI into a folder of the user's cache. Needs Python and Java; takes ten
               minutes and more. To see what ARGS there are: cargo xtask bench durable -- --help
   crash [--seconds N] [--seed N]
-              Kill the processes of a job with a checkpoint at any moment, for so many seconds
+              Kill the processes of a job with a checkpoint at any moment, for this many seconds
               (60 without a choice), and check that they lose and double nothing; the tests of
               every fail point are among those of `test`
   fuzz [--seconds N]
               Feed the decoders of changelogs and snapshots with what a fuzzer makes of good
-              files, each for so many seconds (60 without a choice). Needs a nightly toolchain
+              files, each for this many seconds (60 without a choice). Needs a nightly toolchain
               and cargo-fuzz
   ci          Lint, test, and run every throughput workload once on little data, for its
               result and not for its speed: what has to pass before a change is merged.
@@ -58,7 +58,7 @@ pub(crate) enum Request {
     Bench(Benchmarks),
     /// Kill processes for a while.
     Crash(Crash),
-    /// Fuzz every decoder for so many seconds.
+    /// Fuzz every decoder for this many seconds.
     Fuzz(u64),
     /// Lint, test and try the benchmarks.
     Ci,
@@ -87,7 +87,7 @@ pub(crate) struct Benchmarks {
 /// How long to kill processes, and when.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Crash {
-    /// For so many seconds.
+    /// For this many seconds.
     pub(crate) seconds: u64,
     /// What the moments follow from; the test's own without a choice.
     pub(crate) seed: Option<u64>,
@@ -104,7 +104,7 @@ pub(crate) enum Kind {
     Durable,
 }
 
-/// Reads the arguments behind the program's name.
+/// Reads the arguments after the program's name.
 ///
 /// # Errors
 /// What does not make sense, in words for the person who typed it.
@@ -145,7 +145,7 @@ fn crates(mut arguments: impl Iterator<Item = String>) -> Result<Vec<String>, St
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "-p" | "--package" => crates.push(arguments.next().ok_or("-p needs the name of a crate")?),
-            other => return Err(format!("test takes no {other:?}; what is for the test programs goes behind --")),
+            other => return Err(format!("test takes no {other:?}; what is for the test programs goes after --")),
         }
     }
     Ok(crates)
@@ -190,7 +190,7 @@ fn benchmarks(before: impl Iterator<Item = String>, arguments: Vec<String>) -> R
             "throughput" => Kind::Throughput,
             "small" => Kind::Small,
             "durable" => Kind::Durable,
-            other => return Err(format!("bench takes no {other:?}; what is for the benchmarks goes behind --")),
+            other => return Err(format!("bench takes no {other:?}; what is for the benchmarks goes after --")),
         };
         if benchmarks.only.replace(kind).is_some() {
             return Err(format!("bench takes one kind of benchmarks or none, not {argument:?} as well"));

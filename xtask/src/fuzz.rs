@@ -1,7 +1,8 @@
 //! Runs the fuzz targets: what reads bytes from outside, each for a while, beginning with the golden files.
 //!
-//! Needs a nightly toolchain, cargo-fuzz and a C++ compiler. What a target has found out is kept in `fuzz/corpus` of the
-//! target directory, so that the next run goes on from there; an input that breaks one is in `fuzz/artifacts` of its crate.
+//! Needs a nightly toolchain, cargo-fuzz and a C++ compiler. What a target has found out is kept in `fuzz/corpus` of
+//! the target directory, so that the next run resumes from there; an input that breaks one is in `fuzz/artifacts` of
+//! its crate.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -19,11 +20,11 @@ const GOLDEN: &str = "tests/golden/format-1";
 /// Bytes of the header and the checksum around a manifest's body, which its decoder does not see.
 const MANIFEST: (usize, usize) = (20, 8);
 
-/// What a target starts with: golden files by their extension, without so many bytes at both ends.
+/// What a target starts with: golden files by their extension, without this many bytes at both ends.
 const SEEDS: [(&str, &str, (usize, usize)); 3] =
     [("segment", "log", (0, 0)), ("manifest", "manifest", MANIFEST), ("memory_snapshot", "mem", (0, 0))];
 
-/// Runs every target for so many seconds.
+/// Runs every target for this many seconds.
 pub(crate) fn run(steps: &mut Steps, seconds: u64) {
     let folder = workspace::root().join(CRATE);
     let targets = match files(&folder.join("fuzz/fuzz_targets")) {

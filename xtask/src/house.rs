@@ -5,10 +5,13 @@
 //!   says why it is one thing all the same.
 //! - Nothing is left for later: no such marks, no macros that stand for missing code.
 //! - A test that is ignored says why.
+//! - Texts and names, those of Markdown and of manifests among them, are free of the words that `docs/glossary.md` lists
+//!   as not used.
 //!
 //! Programs that a test expects to be refused by the compiler (in a folder `compile_fail`) only have to be short.
 
 mod rules;
+mod words;
 
 use std::fs;
 
@@ -18,11 +21,19 @@ use crate::workspace;
 /// The most lines of code that a file may have.
 pub(crate) const MOST_LINES: usize = 450;
 
-/// Checks all sources of the workspace and prints what breaks a rule.
+/// Checks all texts of the workspace and prints what breaks a rule.
 pub(crate) fn check() -> Outcome {
-    let files = match workspace::rust_files() {
+    let words = match fs::read_to_string(workspace::root().join("docs/glossary.md")) {
+        Ok(glossary) => words::Words::of_glossary(&glossary),
+        Err(error) => Err(error.to_string()),
+    };
+    let words = match words {
+        Ok(words) => words,
+        Err(why) => return Outcome::Failed(format!("docs/glossary.md: {why}")),
+    };
+    let files = match workspace::texts() {
         Ok(files) => files,
-        Err(error) => return Outcome::Failed(format!("the sources cannot be listed: {error}")),
+        Err(error) => return Outcome::Failed(format!("the files cannot be listed: {error}")),
     };
     let mut broken = 0_usize;
     for file in &files {
@@ -31,7 +42,11 @@ pub(crate) fn check() -> Outcome {
             Err(error) => return Outcome::Failed(format!("{} cannot be read: {error}", file.display())),
         };
         let path = file.strip_prefix(workspace::root()).unwrap_or(file);
-        for fault in rules::faults(path, &text) {
+        let mut faults = words.faults(&text);
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            faults.extend(rules::faults(path, &text));
+        }
+        for fault in faults {
             eprintln!("{}:{}: {}", path.display(), fault.line, fault.what);
             broken += 1;
         }

@@ -76,7 +76,7 @@ pub(crate) fn lint(steps: &mut Steps) {
     }
     can_build_native(steps);
     steps.run("formatting", || or_hint(Cargo::new(["fmt", "--all", "--check"]).run(), "cargo fmt mends it"));
-    // All crates are looked at, also those behind one that does not pass.
+    // All crates are looked at, also those after one that does not pass.
     const CLIPPY: [&str; 8] =
         ["clippy", "--workspace", "--all-targets", "--all-features", "--keep-going", "--", "-D", "warnings"];
     steps.run("clippy", || Cargo::new(CLIPPY).run());
@@ -180,7 +180,7 @@ pub(crate) fn ci(steps: &mut Steps) {
         Cargo::new(["test", "--package", BENCHES, "--no-fail-fast"]).run_counting_tests()
     });
     steps.run("every workload once", || {
-        // Unoptimised and on little data: it fails on a wrong result, and nobody looks at the time.
+        // Unoptimized and on little data: it fails on a wrong result, and nobody looks at the time.
         let mut arguments = strings(["run", "--package", BENCHES, "--"]);
         arguments.extend(strings(["--events", "50000", "--records", "5000", "--batch", "5000", "--threads", "1,2"]));
         let results = workspace::target_dir().join("bench/smoke.jsonl");

@@ -33,27 +33,29 @@ pub(crate) fn library_crates() -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// All Rust sources of the workspace, sorted.
+/// What of the workspace is read by people: its Rust sources, Markdown, manifests, and the outputs that tests expect.
+/// Sorted.
 ///
 /// # Errors
 /// When a folder cannot be read.
-pub(crate) fn rust_files() -> io::Result<Vec<PathBuf>> {
+pub(crate) fn texts() -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for folder in ["benches", "crates", "examples", "tests", "xtask"] {
-        collect(&root().join(folder), &mut files)?;
-    }
+    collect(root(), &mut files)?;
     files.sort();
     Ok(files)
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    const EXTENSIONS: [&str; 5] = ["md", "rs", "stderr", "toml", "txt"];
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         if path.is_dir() {
-            if path.file_name().is_some_and(|name| name != "target") {
+            // What Cargo builds and what is hidden is nobody's text.
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if !name.starts_with("target") && !name.starts_with('.') {
                 collect(&path, files)?;
             }
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| EXTENSIONS.iter().any(|one| extension == *one)) {
             files.push(path);
         }
     }

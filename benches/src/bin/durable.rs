@@ -78,8 +78,8 @@ struct Resume {
     #[arg(long, default_value_t = 1, value_parser = positive)]
     rounds: usize,
 
-    /// Goes on once from the checkpoint that was left in this folder, or leaves one there: for profiles, and for what is
-    /// to be done to the files in between.
+    /// Resumes once from the checkpoint that was left in this folder, or leaves one there: for profiles, and for what
+    /// is to be done to the files in between.
     #[arg(long, requires = "only")]
     folder: Option<PathBuf>,
 

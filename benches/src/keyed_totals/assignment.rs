@@ -31,7 +31,7 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// So many events, a third of them for warming up, by two threads in epochs of one second.
+    /// This many events, a third of them for warming up, by two threads in epochs of one second.
     #[must_use]
     pub fn new(events: KeyedEvents, count: u64, folder: &Path) -> Self {
         let folder = folder.to_owned();
@@ -106,14 +106,14 @@ impl Phases {
         Self { aloud: false, warm_up: None, begun: None, whole: Stopwatch::start() }
     }
 
-    /// The work begins, of which so many events are for warming up.
+    /// The work begins, of which this many events are for warming up.
     pub fn start(&mut self, warm_up: u64) {
         self.whole = Stopwatch::start();
         self.warm_up = Some(warm_up);
         self.reached(0);
     }
 
-    /// So many events are done since the start.
+    /// This many events are done since the start.
     #[inline]
     pub fn reached(&mut self, done: u64) {
         if self.begun.is_none() && self.warm_up.is_some_and(|warm_up| done >= warm_up) {

@@ -69,7 +69,7 @@ fn run(system: &str, assignment: &Assignment, phases: &mut Phases, backend: impl
     }
 }
 
-/// Runs the job over the events and so many more; it goes on where it stood if it has run already.
+/// Runs the job over the events and this many more; it resumes where it stood if it has run already.
 fn start(
     assignment: &Assignment,
     checkpoint: &Checkpoint,

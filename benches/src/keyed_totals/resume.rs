@@ -1,6 +1,6 @@
 //! How long a job with much state takes until its first batch is done when it is started again.
 //!
-//! The state is a count and a sum for each of so many keys: 24 bytes a key before anything is added to them. The events of
+//! The state is a count and a sum for each key: 24 bytes before anything is added to them. The events of
 //! the first batch are of keys that stand everywhere in the state: 262,144 of them read nearly all of its pages.
 
 use std::fmt;
@@ -55,7 +55,7 @@ pub struct Row {
     pub megabytes: [u64; 3],
     /// Of the job that made the state.
     pub made: Times,
-    /// Of the one that goes on from it.
+    /// Of the one that resumes from it.
     pub resumed: Times,
 }
 
@@ -63,7 +63,7 @@ pub struct Row {
 pub const PARTS: [&str; 3] = ["snapshots", "changelog", "state"];
 
 impl Row {
-    /// Makes a checkpoint in `folder`, unless one is there, does to it what `between` says, and goes on from it.
+    /// Makes a checkpoint in `folder`, unless one is there, does to it what `between` says, and resumes from it.
     ///
     /// # Panics
     /// If the disk fails.
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_goes_on_with_one_batch_more() {
+    fn a_job_resumes_with_one_batch_more() {
         let folder = tempfile::tempdir().unwrap();
         let small = |checkpoint: Checkpoint| checkpoint.snapshot_after(1_000);
         let row =

@@ -1,7 +1,7 @@
 //! W3 on `firesteel-state` alone, without streams: what the layer under the operators takes.
 //!
 //! State is in memory; the changes of each epoch are written to a changelog and synced to the disk by a thread of
-//! their own, while the workers go on. At most two epochs are under way.
+//! their own, while the workers keep running. At most two epochs are under way.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -83,7 +83,7 @@ pub(crate) struct State {
     /// Only this key, as it is shown or as JSON.
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Option<String>,
-    /// At most so many entries of each state; 50 in tables and all in JSON unless said.
+    /// At most N entries of each state; 50 in tables and all in JSON by default.
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
 }

@@ -152,7 +152,7 @@ impl<'a> Decoder<'a> {
                 around.pop();
                 Value::Variant(name.clone(), contents)
             }
-            Shape::Again(name) => {
+            Shape::Recursive(name) => {
                 let at = around.iter().rposition(|shape| name_of(shape) == Some(name))?;
                 let outer = around[at];
                 // Inside of it, only what is around the outer one is around.

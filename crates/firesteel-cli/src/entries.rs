@@ -31,9 +31,9 @@ pub(crate) struct Entry {
     /// Of a timer, when it fires.
     pub(crate) time: Option<Timestamp>,
     pub(crate) value: Value,
-    /// When it was last touched, if its life is limited.
+    /// When it was last touched, if it has a TTL.
     pub(crate) touched: Option<Timestamp>,
-    /// When its life is over.
+    /// When its TTL expires.
     pub(crate) expires: Option<Timestamp>,
 }
 

@@ -15,7 +15,7 @@ use crate::screen::Screen;
 use crate::table::render;
 use crate::text::{bytes, cell, grouped};
 
-/// So many ranges are named in a cell.
+/// This many ranges are named in a cell.
 const FEW: usize = 3;
 
 /// One epoch, as JSON.

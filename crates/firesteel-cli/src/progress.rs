@@ -8,12 +8,12 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A bar for so many bytes.
+    /// A bar for this many bytes.
     pub(crate) fn of_bytes(what: &'static str, bytes: u64) -> Self {
         Self::new(what, bytes, "{msg} {wide_bar} {bytes}/{total_bytes}")
     }
 
-    /// A bar for so many epochs.
+    /// A bar for this many epochs.
     pub(crate) fn of_epochs(what: &'static str, epochs: u64) -> Self {
         Self::new(what, epochs, "{msg} {wide_bar} {human_pos}/{human_len} epochs")
     }

@@ -17,7 +17,7 @@ use crate::screen::Screen;
 use crate::table::render;
 use crate::text::{bytes, cell, count, grouped};
 
-/// So many of the last micro-batches are shown.
+/// This many of the last micro-batches are shown.
 const LAST: usize = 3;
 
 /// All of it, also as JSON.
@@ -384,7 +384,7 @@ fn tables(report: &Report) -> String {
         render("changelog", ["file", "epochs", "size#", "sound"], files.collect()),
         render("snapshots", ["id#", "epoch#", "needs epochs from#", "shards#", "size#", "sound"], snapshots.collect()),
         render("operators with state", ["operator", "key", "entries#"], operators.collect()),
-        render("state", ["operator", "state", "kind", "holds", "lives for"], states.collect()),
+        render("state", ["operator", "state", "kind", "holds", "TTL"], states.collect()),
         render("inputs", ["input", "split", "next position#", ""], inputs.collect()),
         render("watermarks", ["operator", "split", "watermark"], marks.collect()),
         render("program", ["member", "kind", "version#", "settings"], members.collect()),

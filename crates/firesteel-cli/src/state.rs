@@ -17,7 +17,7 @@ use crate::table::render;
 use crate::text::{cell, count};
 use crate::value::Value;
 
-/// So many entries of each state are shown unless said.
+/// This many entries of each state are shown by default.
 const FEW: usize = 50;
 
 /// One line of JSON.
@@ -36,7 +36,7 @@ struct Line<'a> {
     /// Of a timer, when it fires.
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<String>,
-    /// The clock of a timer or of a limited life.
+    /// The clock of a timer or of a TTL.
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &State, screen: &mut Screen<'_>) -> Result<Outcome> {
     let folder = Folder::open(&args.target)?;
     let found = folder.steady(|| look(&folder, args))?;
     for (id, error) in &found.skipped {
-        screen.note(format_args!("snapshot {id} is damaged and passed over: {error}"));
+        screen.note(format_args!("snapshot {id} is damaged and skipped: {error}"));
     }
     let limit = args.limit.unwrap_or(if args.target.json { usize::MAX } else { FEW });
     if !args.target.json {
@@ -88,7 +88,7 @@ struct Found {
     states: Vec<(TableSchema, Vec<Entry>)>,
 }
 
-/// Replays the snapshot and the changelog behind it.
+/// Replays the snapshot and the changelog after it.
 fn look(folder: &Folder, args: &State) -> Result<Found> {
     let catalog = folder.catalog(&folder.manifests()?)?;
     let operators = || catalog.stores().iter().map(|store| store.operator.as_str());
@@ -135,8 +135,8 @@ fn look(folder: &Folder, args: &State) -> Result<Found> {
     let progress = Progress::of_epochs("changelog", (recovery.epoch() + 1).saturating_sub(first));
     for record in recovery.tail() {
         let record = record?;
-        let behind = |frame: &&Frame| recovery.base().is_none_or(|base| record.epoch > base.through(frame.shard()));
-        record.frames.iter().filter(behind).for_each(&mut take);
+        let is_after = |frame: &&Frame| recovery.base().is_none_or(|base| record.epoch > base.through(frame.shard()));
+        record.frames.iter().filter(is_after).for_each(&mut take);
         progress.advance(1);
     }
     drop(progress);

@@ -21,7 +21,7 @@ pub(crate) fn count(number: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(number), if number == 1 { "" } else { "s" })
 }
 
-/// So many bytes in the unit that suits them: `512 B`, `12.3 KiB`.
+/// This many bytes in the unit that suits them: `512 B`, `12.3 KiB`.
 pub(crate) fn bytes(number: u64) -> String {
     let mut size = number as f64;
     let mut unit = "B";

@@ -152,20 +152,20 @@ fn start(folder: &Folder, findings: &mut Findings) {
         let mut told = match (recovery.base(), log.first_epoch()) {
             (None, None) => "begins with an empty state".to_owned(),
             (None, Some(first)) => {
-                format!("goes on without a snapshot, from epochs {first} to {last} of the changelog")
+                format!("resumes without a snapshot, from epochs {first} to {last} of the changelog")
             }
             (Some(base), _) if base.replay_from() >= last => {
-                format!("goes on from snapshot {} (epoch {last})", base.id)
+                format!("resumes from snapshot {} (epoch {last})", base.id)
             }
             (Some(base), _) => format!(
-                "goes on from snapshot {} (epoch {}) and epochs {} to {last} of the changelog",
+                "resumes from snapshot {} (epoch {}) and epochs {} to {last} of the changelog",
                 base.id,
                 base.epoch,
                 base.replay_from() + 1
             ),
         };
         for (id, error) in recovery.skipped() {
-            told += &format!(", passing over snapshot {id} ({})", error.code());
+            told += &format!(", skipping snapshot {id} ({})", error.code());
         }
         if log.committed() < last {
             told += &format!(
@@ -178,17 +178,17 @@ fn start(folder: &Folder, findings: &mut Findings) {
     (findings.starts, findings.start) = match told {
         Ok(told) => (true, format!("a job that starts now {told}")),
         Err(CliError::State(error)) => (false, format!("a job that starts now stops: {error}. {}", way_out(&error))),
-        Err(error) => (false, format!("what a job would do cannot be told: {error}")),
+        Err(error) => (false, format!("what a job would do is unknown: {error}")),
     };
 }
 
-/// What helps where a job cannot go on.
+/// What helps where a job cannot resume.
 fn way_out(error: &StateError) -> &'static str {
     match error {
         StateError::Version { .. } => "Start it with a newer release",
         StateError::File { .. } => "Make the file readable",
-        StateError::NothingGood { .. } => {
-            "If the job's backend has kept its values and a manifest is left that describes them, it goes on from those; \
+        StateError::NoUsableSnapshot { .. } => {
+            "If the job's backend has kept its values and a manifest still describes them, it resumes from those; \
              if not, put back a copy of the whole folder, or begin a new checkpoint from a savepoint (Checkpoint::start_from)"
         }
         _ => "Put back a copy of the whole folder, or begin a new checkpoint from a savepoint (Checkpoint::start_from)",

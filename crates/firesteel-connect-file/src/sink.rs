@@ -52,7 +52,7 @@ pub struct TextFileSink<F = Displayed> {
     lock: Mutex<Option<Lock>>,
     /// Makes the names of temporary files unique.
     written: AtomicU64,
-    /// Whether a commit has ever failed half-way: files without a manifest may lie about, and a manifest may not be
+    /// Whether a commit has ever failed halfway: files without a manifest may lie about, and a manifest may not be
     /// durable.
     torn: AtomicBool,
 }
@@ -132,7 +132,7 @@ impl<F> TextFileSink<F> {
         Ok(())
     }
 
-    /// Gives the files their names and lists them. A repeated call goes on where the one before it failed.
+    /// Gives the files their names and lists them. A repeated call resumes where the one before it failed.
     fn publish(&self, epoch: Epoch, pending: &mut [PendingFile]) -> Result<()> {
         let mut entries = Vec::with_capacity(pending.len());
         for file in pending {
@@ -211,7 +211,7 @@ where
             }
             published?;
         } else if self.torn.load(Ordering::Acquire) {
-            // It may have got its name in a commit that failed behind that.
+            // It may have got its name in a commit that failed after that.
             manifest::sync(&*self.disk, &self.folder)?;
         }
         // What is not published by now belongs to an epoch that was committed before, and is removed.

@@ -38,7 +38,7 @@ const LONGEST_LINE: usize = 16 << 20;
 ///   of the line.
 /// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files can
 ///   be read from anywhere, so large ones are read in parallel. A compressed file is read by one task at a time,
-///   which goes on where the one before it stopped.
+///   which resumes where the one before it stopped.
 /// - **Paths are names.** A job with a checkpoint knows its files again by their paths, as they are given here: `in/a`,
 ///   `./in/a` and `/data/in/a` are three files to it, and each is read from its start. A job that may be started from
 ///   several folders names its files by absolute paths; files that were read stay where they are.
@@ -98,7 +98,7 @@ impl TextFiles {
 }
 
 impl<D> TextFiles<D> {
-    /// Goes on with files that appear and lines that are appended, without end.
+    /// Follows the files: reads what appears and is appended, without end.
     ///
     /// A line counts when its newline is there. A file that was read and committed to its end may be removed. A
     /// compressed file is read once, as it is when it is first seen: write it elsewhere and move it in when it is

@@ -61,7 +61,7 @@ fn a_file_that_is_cut_or_replaced_between_batches_is_named() {
 }
 
 #[test]
-fn a_truncated_or_damaged_compressed_file_is_an_error_behind_the_good_lines() {
+fn a_truncated_or_damaged_compressed_file_is_an_error_after_the_good_lines() {
     let folder = tempfile::tempdir().unwrap();
     let text: String = (0..50_000).map(|n| format!("line {n}\n")).collect();
     let damage = |mut bytes: Vec<u8>| {
@@ -74,7 +74,7 @@ fn a_truncated_or_damaged_compressed_file_is_an_error_behind_the_good_lines() {
     let cases = [
         ("cut.gz", cut(&zipped), "ends in the middle"),
         ("damaged.gz", damage(zipped.clone()), "restore it"),
-        ("behind.gz", [&zipped[..], b"rubbish behind it"].concat(), "restore it"),
+        ("after.gz", [&zipped[..], b"rubbish after it"].concat(), "restore it"),
         ("damaged.zst", damage(packed.clone()), "restore it"),
         ("cut.zst", cut(&packed), "bytes of text"),
     ];
@@ -134,7 +134,7 @@ fn a_line_that_is_not_utf8_is_a_record_error_or_replaced_as_chosen() {
         assert!(matches!(&error, ConnectError::Malformed { position: 5, .. }), "{error}");
         assert_eq!(error.class(), Class::Record);
         assert!(error.to_string().contains("byte 3"), "{error}");
-        // Whoever sets the line aside goes on behind it.
+        // Whoever sets the line aside continues after it.
         assert_eq!((reader.last_position(), reader.position()), (5, 10));
         drop(reader);
         assert_eq!(read(&files, &from(&split(&path), 10)).unwrap().0, ["better"]);
@@ -247,7 +247,7 @@ fn what_a_crash_leaves_is_removed_at_the_next_start() {
 }
 
 /// A commit of two partitions, of which the second cannot get its name: a folder is in its way.
-fn commit_half_way(sink: &TextFileSink) -> (Vec<PendingFile>, std::path::PathBuf) {
+fn commit_halfway(sink: &TextFileSink) -> (Vec<PendingFile>, std::path::PathBuf) {
     let write = |partition| {
         let task = WriteTask { partition, ..task(1) };
         sink.write(task, std::iter::once(partition)).unwrap()
@@ -263,11 +263,11 @@ fn commit_half_way(sink: &TextFileSink) -> (Vec<PendingFile>, std::path::PathBuf
 }
 
 #[test]
-fn a_commit_that_fails_half_way_goes_on_when_it_is_repeated() {
+fn a_commit_that_fails_halfway_continues_when_it_is_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let sink = TextFileSink::new(folder.path());
     start(&sink).unwrap();
-    let (mut pending, _) = commit_half_way(&sink);
+    let (mut pending, _) = commit_halfway(&sink);
     commit(&sink, 1, &mut pending).unwrap();
     assert!(pending.is_empty());
     assert_eq!(names(folder.path()), ["part-0000000001-00000.txt", "part-0000000001-00001.txt"]);
@@ -275,11 +275,11 @@ fn a_commit_that_fails_half_way_goes_on_when_it_is_repeated() {
 }
 
 #[test]
-fn a_commit_that_fails_half_way_can_be_taken_back() {
+fn a_commit_that_fails_halfway_can_be_rolled_back() {
     let folder = tempfile::tempdir().unwrap();
     let sink = TextFileSink::new(folder.path());
     start(&sink).unwrap();
-    let (pending, _) = commit_half_way(&sink);
+    let (pending, _) = commit_halfway(&sink);
     assert_eq!(names(folder.path()).len(), 2);
     Sink::<u32>::abort(&sink, Epoch(1), pending).unwrap();
     assert_eq!(names(folder.path()).len(), 0);
@@ -290,7 +290,7 @@ fn an_epoch_that_is_written_again_leaves_nothing_of_its_first_commit() {
     let folder = tempfile::tempdir().unwrap();
     let sink = TextFileSink::new(folder.path());
     start(&sink).unwrap();
-    let (pending, second) = commit_half_way(&sink);
+    let (pending, second) = commit_halfway(&sink);
     drop(pending);
     // This time all the records are in the second partition.
     let nothing = sink.write(task(1), std::iter::empty::<u32>()).unwrap();

@@ -44,7 +44,7 @@ fn the_file_system_is_left_alone_between_looks() {
 }
 
 #[test]
-fn a_long_partial_line_is_found_to_end_far_behind() {
+fn a_long_partial_line_is_found_to_end_much_later() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.log");
     std::fs::write(&path, "x".repeat(200_000)).unwrap();
@@ -171,7 +171,7 @@ fn without_follow_the_files_at_the_start_are_all_there_is() {
 }
 
 #[test]
-fn a_new_run_goes_on_at_the_positions_of_the_old_one() {
+fn a_new_run_resumes_at_the_positions_of_the_old_one() {
     let folder = tempfile::tempdir().unwrap();
     let (plain, zipped) = (folder.path().join("a.log"), folder.path().join("b.gz"));
     std::fs::write(&plain, "one\ntwo\nthree\n").unwrap();
@@ -202,7 +202,7 @@ fn a_compressed_file_is_not_decompressed_again_for_each_bounded_range() {
         assert_eq!(records[0], (batch * 1_000).to_string());
         position = end;
         if batch == 0 && cfg!(unix) {
-            // Only a decoder that has kept the file open can go on now.
+            // Only a decoder that has kept the file open can continue now.
             std::fs::remove_file(&path).unwrap();
         }
     }
@@ -217,9 +217,9 @@ fn two_readers_of_a_compressed_file_do_not_disturb_each_other() {
     std::fs::write(&path, gzip(text.as_bytes())).unwrap();
     let files = TextFiles::new(&path);
     let some = ReadRange { max_records: Some(10), ..from(&split(&path), 0) };
-    let (_, behind) = read(&files, &some).unwrap();
+    let (_, after) = read(&files, &some).unwrap();
     let numbers = |range: std::ops::Range<u32>| range.map(|n| n.to_string()).collect::<Vec<_>>();
-    let next = ReadRange { max_records: Some(10), ..from(&split(&path), behind) };
+    let next = ReadRange { max_records: Some(10), ..from(&split(&path), after) };
     // Each of them reads on from the same place, also once the other has gone further.
     for _ in 0..2 {
         let mut first = files.open(&next).unwrap();

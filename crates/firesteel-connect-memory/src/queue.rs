@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 ///
 /// A pushed `Vec` is cut into the partitions the queue was made with, in order, as evenly as possible; with
 /// [`one_at_a_time`](Self::one_at_a_time) each push is a micro-batch of its own, also an empty one. Records are kept
-/// until they are committed. A clone is the same queue, so a restarted job can go on with it.
+/// until they are committed. A clone is the same queue, so a restarted job can continue with it.
 ///
 /// ```
 /// use firesteel_connect::Source;
@@ -97,7 +97,7 @@ impl<T> Queue<T> {
 }
 
 impl<T> QueueSource<T> {
-    /// An empty queue of so many partitions; at least one.
+    /// An empty queue of this many partitions; at least one.
     #[must_use]
     pub fn new(partitions: usize) -> Self {
         let mut queue = Queue {

@@ -20,7 +20,7 @@ pub struct RateRecord {
     pub value: u64,
 }
 
-/// Makes so many records per second, numbered and evenly spread over time, as Spark's `rate` source does.
+/// Makes this many records per second, numbered and evenly spread over time, as Spark's `rate` source does.
 ///
 /// The clock is the engine's: a record exists once the processing time has passed its timestamp. Record `v` is in
 /// partition `v % partitions`, and its timestamp depends on nothing but `v`, the rate and the start. Nothing is
@@ -58,7 +58,7 @@ const FASTEST: u64 = 1_000_000_000;
 const LONGEST_RAMP: Duration = Duration::days(100);
 
 impl RateSource {
-    /// So many records per second, 1 to 1,000,000,000, from the engine's first look on, without end.
+    /// This many records per second, 1 to 1,000,000,000, from the engine's first look on, without end.
     #[must_use]
     pub fn new(records_per_second: u64) -> Self {
         Self {
@@ -93,7 +93,7 @@ impl RateSource {
         self
     }
 
-    /// Ends after so many records.
+    /// Ends after this many records.
     #[must_use]
     pub fn limit(mut self, records: u64) -> Self {
         self.limit = Some(records);

@@ -39,7 +39,7 @@ impl Splitter {
                 self.partial.extend_from_slice(&head[..at]);
                 let partial = std::mem::take(&mut self.partial);
                 lines.push(self.line(&partial)?);
-                // The buffer goes on to the next line that comes in pieces.
+                // The buffer is reused for the next line that comes in pieces.
                 self.position += partial.len() as u64 - at as u64;
                 self.partial = partial;
                 self.partial.clear();
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_comes_behind_the_good_ones_and_knows_its_place() {
+    fn a_bad_line_comes_after_the_good_ones_and_knows_its_place() {
         let (lines, bad) = split(&[b"one\r\ntw", b"o\ncaf\xe9\nfour\n"], 100);
         assert_eq!(lines, ["one", "two"]);
         assert!(matches!(bad, Err(BadLine { position: 9, reason }) if reason.contains("byte 3")));

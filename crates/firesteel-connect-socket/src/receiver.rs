@@ -19,7 +19,7 @@ const CHUNK: usize = 64 << 10;
 
 /// Receives lines of text from a TCP server.
 ///
-/// Lines end with `\n` or `\r\n`; what the peer has sent behind the last newline when it closes the connection is a
+/// Lines end with `\n` or `\r\n`; what the peer has sent after the last newline when it closes the connection is a
 /// line too. A peer that closes or cannot be reached is a retryable error, upon which
 /// [`Buffered`](firesteel_connect::Buffered) connects again after a pause; with [`end_on_close`](Self::end_on_close)
 /// a closed connection is the end of the data instead.

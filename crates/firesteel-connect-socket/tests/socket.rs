@@ -97,7 +97,7 @@ fn a_peer_that_closes_is_connected_to_again() {
 }
 
 #[test]
-fn a_peer_that_is_not_there_is_named_and_tried_again() {
+fn a_peer_that_is_not_there_is_named_and_retried() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (told, retries) = mpsc::channel();
     let source = Buffered::new(SocketText::connect(nobody.to_string()))

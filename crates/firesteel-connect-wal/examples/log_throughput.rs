@@ -17,7 +17,7 @@ use firesteel_connect::{ReadRange, Receiver, Result, Source, SourceReader, Split
 use firesteel_connect_wal::WriteAheadLog;
 use firesteel_window::Timestamp;
 
-/// Pushes so many lines: as many at a time as `chunk` says, from as many threads.
+/// Pushes this many lines: as many at a time as `chunk` says, from as many threads.
 struct Lines {
     records: usize,
     chunk: usize,

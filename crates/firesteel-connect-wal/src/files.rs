@@ -57,7 +57,7 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Goes on with the log that was found, of which everything is durable after this.
+    /// Continues the log that was found, of which everything is durable after this.
     pub(crate) fn open(disk: Arc<dyn Disk>, folder: &Path, segment_bytes: u64, found: &Found) -> Result<Self> {
         let mut files = Self {
             disk,
@@ -67,7 +67,7 @@ impl Files {
             state: Writing::Sound,
             superfluous: VecDeque::new(),
         };
-        for path in &found.unborn {
+        for path in &found.not_begun {
             files.disk.remove(path).map_err(failed)?;
         }
         if let Some(last) = found.stretches.back() {
@@ -78,7 +78,7 @@ impl Files {
             // What was read may be in the cache only: a crash of the process alone leaves unsynced frames behind.
             file.sync().map_err(failed)?;
             let first = found.stretches.iter().find(|stretch| stretch.path == last.path).map_or(0, |part| part.first);
-            if !found.anew {
+            if !found.new_segment {
                 files.current = Some(Current { path: Arc::clone(&last.path), file, first, end: last.to });
             }
         }
@@ -136,7 +136,7 @@ impl Files {
         while let Some(path) = self.superfluous.front() {
             let removed = self.disk.remove(path).and_then(|()| self.disk.sync_folder(&self.folder));
             if let Err(error) = removed {
-                tracing::warn!(%error, "a segment of the write-ahead log that is not needed any more stays behind");
+                tracing::warn!(%error, "an obsolete segment of the write-ahead log could not be removed");
                 break;
             }
             self.superfluous.pop_front();

@@ -95,7 +95,7 @@ impl FrameHeader {
         })
     }
 
-    /// The position behind its last record; `None` if there is no such number.
+    /// The position after its last record; `None` if there is no such number.
     pub(crate) fn next(&self) -> Option<u64> {
         self.first.checked_add(u64::from(self.count))
     }
@@ -144,7 +144,7 @@ pub(crate) fn find(bytes: &[u8], from: usize) -> Option<(usize, FrameHeader)> {
 
 /// Whether the last bytes of the last segment, which begin at `at` in the file and are no frame, can be what a crash
 /// left of the last write: the file ends before the frame does, or a sector of it was never written. A sound frame
-/// behind it tells that it is not so, since every frame is synced before the next one is written.
+/// after it tells that it is not so, since every frame is synced before the next one is written.
 pub(crate) fn is_torn(rest: &[u8], at: u64) -> bool {
     if find(rest, 1).is_some() {
         return false;
@@ -157,7 +157,7 @@ pub(crate) fn is_torn(rest: &[u8], at: u64) -> bool {
         Some(Some(length)) => length,
         None => rest.len(),
     };
-    // Something was written behind it, so it was synced before.
+    // Something was written after it, so it was synced before.
     if rest[end..].iter().any(|byte| *byte != 0) {
         return false;
     }

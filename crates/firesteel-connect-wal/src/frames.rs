@@ -78,7 +78,7 @@ impl Frames {
         Ok(&self.buffer[self.start..][..there.min(length)])
     }
 
-    /// Goes on at byte `at`.
+    /// Continues at byte `at`.
     pub(crate) fn go_to(&mut self, at: u64) {
         let inside = at.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok());
         match inside.filter(|offset| *offset <= self.buffer.len()) {
@@ -103,12 +103,12 @@ impl Frames {
             let Some((header, length)) = header.and_then(|header| Some((header, header.length()?))) else {
                 return Ok(Next::Bad { at });
             };
-            let behind = at.saturating_add(length as u64);
-            if behind > self.end {
+            let after = at.saturating_add(length as u64);
+            if after > self.end {
                 return Ok(Next::Bad { at });
             }
             if position > 0 && header.next().is_none_or(|next| next <= position) {
-                self.go_to(behind);
+                self.go_to(after);
                 continue;
             }
             self.fill(length)?;

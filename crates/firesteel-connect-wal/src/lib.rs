@@ -46,7 +46,7 @@
 //! # What it does not do
 //!
 //! It cannot know whether a peer sends again what it was never told is safe: such a record is there twice. What a peer
-//! without acknowledgements, such as a socket, has sent and the process has not yet read is lost with the process.
+//! without acknowledgments, such as a socket, has sent and the process has not yet read is lost with the process.
 //!
 //! The files are described in `docs/formats.md`.
 

@@ -23,11 +23,11 @@ pub(crate) struct Found {
     /// The last segment is to be cut to this length.
     pub(crate) cut: Option<u64>,
     /// Segments whose header was not written to its end.
-    pub(crate) unborn: Vec<PathBuf>,
+    pub(crate) not_begun: Vec<PathBuf>,
     /// Whether records are missing.
     pub(crate) gaps: bool,
-    /// Whether writing goes on in a new segment, since the last one has an end that cannot be trusted.
-    pub(crate) anew: bool,
+    /// Whether writing continues in a new segment, since the last one has an end that cannot be trusted.
+    pub(crate) new_segment: bool,
 }
 
 /// Looks through the log in a folder. Damage is an error, or with `skip` left out.
@@ -57,8 +57,8 @@ struct Scan {
 impl Scan {
     fn segment(&mut self, disk: &dyn Disk, path: Arc<Path>, first: u64, last: bool) -> Result<()> {
         let mut frames = Frames::open(disk, &path, 0, None)?;
-        if last && self.unborn(&mut frames)? {
-            self.found.unborn.push(path.to_path_buf());
+        if last && self.not_begun(&mut frames)? {
+            self.found.not_begun.push(path.to_path_buf());
             // The name tells what comes next if nothing else does.
             self.found.next = self.found.next.max(first);
             return Ok(());
@@ -84,7 +84,7 @@ impl Scan {
                 Next::End => break,
                 Next::Frame { at, header, length } => {
                     let Some(next) = header.next() else {
-                        return Err(self.damaged(&stretch.path, at, "a position is beyond all numbers"));
+                        return Err(self.damaged(&stretch.path, at, "a position exceeds 64 bits"));
                     };
                     if header.first != self.found.next {
                         self.gap(&stretch.path, at, header.first, "records are missing before it")?;
@@ -109,7 +109,7 @@ impl Scan {
     }
 
     /// Whether the last segment was not even begun: it is shorter than its header, or nothing of it was written.
-    fn unborn(&self, frames: &mut Frames) -> Result<bool> {
+    fn not_begun(&self, frames: &mut Frames) -> Result<bool> {
         let short = frames.end() < FILE_HEADER as u64;
         Ok(short || frames.head(FILE_HEADER)?.iter().all(|byte| *byte == 0) && is_zero(&frames.rest(0)?))
     }
@@ -123,12 +123,12 @@ impl Scan {
         }
     }
 
-    /// Goes on at a later position than is expected.
+    /// Resumes at a later position than is expected.
     fn gap(&mut self, path: &Path, at: u64, position: u64, reason: &str) -> Result<()> {
         if !self.skip || position < self.found.next {
             return Err(self.damaged(path, at, reason));
         }
-        self.lose(path, at, &format!("records {} to {position} are given up", self.found.next));
+        self.lose(path, at, &format!("records {} to {position} are skipped", self.found.next));
         self.found.next = position;
         Ok(())
     }
@@ -138,7 +138,7 @@ impl Scan {
         self.found.gaps = true;
     }
 
-    /// What to do about bytes that are no frame: tells where to go on in the file, if anywhere.
+    /// What to do about bytes that are no frame: tells where to continue in the file, if anywhere.
     fn bad(&mut self, frames: &mut Frames, path: &Path, at: u64, last: bool) -> Result<Option<u64>> {
         let rest = frames.rest(at)?;
         if last && at >= FILE_HEADER as u64 && frame::is_torn(&rest, at) {
@@ -146,20 +146,20 @@ impl Scan {
             return Ok(None);
         }
         if !self.skip {
-            return Err(self.damaged(path, at, "a frame does not fit its checksum, and no write was torn there"));
+            return Err(self.damaged(path, at, "a frame does not match its checksum, and no write was torn there"));
         }
         let next = self.found.next;
         if let Some((offset, header)) = frame::find(&rest, 1).filter(|(_, header)| header.first >= next) {
-            self.lose(path, at, &format!("records {next} to {} are given up", header.first));
+            self.lose(path, at, &format!("records {next} to {} are skipped", header.first));
             self.found.next = header.first;
             return Ok(Some(at + offset as u64));
         }
         if last {
             // A record takes a byte at least. No position that anybody may have seen is given away again.
             self.found.next = next.saturating_add(rest.len() as u64);
-            self.found.anew = true;
+            self.found.new_segment = true;
         }
-        self.lose(path, at, &format!("all records from {next} on in this segment are given up"));
+        self.lose(path, at, &format!("all records from {next} on in this segment are skipped"));
         Ok(None)
     }
 

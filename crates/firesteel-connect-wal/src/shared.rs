@@ -15,13 +15,13 @@ use crate::frame;
 use crate::scan::Found;
 use crate::stretch::{Stretch, bytes_from};
 
-/// One hand-over of a receiver has so many records at most, or so many bytes and the record that crosses them.
+/// One hand-over of a receiver has this many records at most, or this many bytes and the record that crosses them.
 const CHUNK: usize = 1024;
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// How receiving has gone.
 enum Outcome {
-    /// It goes on.
+    /// It keeps running.
     Open,
     /// There is nothing more to come.
     Ended,
@@ -33,14 +33,14 @@ enum Outcome {
 
 struct State {
     stretches: VecDeque<Stretch>,
-    /// The records of the next group, behind room for a header.
+    /// The records of the next group, after room for a header.
     group: Vec<u8>,
     count: u32,
     /// Hand-overs that are being collected.
     reserved: usize,
-    /// The position behind the last record that was handed over.
+    /// The position after the last record that was handed over.
     taken: u64,
-    /// The position behind the last record on disk.
+    /// The position after the last record on disk.
     durable: u64,
     /// Records before this position are committed; and those of which the disk knows it.
     committed: u64,
@@ -61,7 +61,7 @@ struct State {
 }
 
 impl State {
-    /// Whether everything in the first file is committed, and the log goes on in another one. A file of several
+    /// Whether everything in the first file is committed, and the log continues in another one. A file of several
     /// stretches goes bit by bit.
     fn front_is_superfluous(&self) -> bool {
         let (front, back) = (self.stretches.front(), self.stretches.back());
@@ -355,7 +355,7 @@ impl<T> Shared<T> {
 struct Reserved<'a, T>(&'a Shared<T>);
 
 impl<T> Reserved<'_, T> {
-    /// Hands records over; returns the position behind them.
+    /// Hands records over; returns the position after them.
     fn fill(self, records: &[u8], count: u32) -> std::result::Result<u64, Stopped> {
         let mut state = self.0.lock();
         if state.closed {
@@ -379,7 +379,7 @@ impl<T> Drop for Reserved<'_, T> {
 }
 
 impl<T: Serialize> Shared<T> {
-    /// Encodes and hands over some records; returns the position behind them, and whether there are more.
+    /// Encodes and hands over some records; returns the position after them, and whether there are more.
     fn hand_over(
         &self,
         records: &mut dyn Iterator<Item = T>,
@@ -427,15 +427,15 @@ impl<T: Serialize + Send> StoreBuffer<T> for Shared<T> {
     }
 
     fn push_all(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped> {
-        let (mut behind, mut chunk) = (None, vec![]);
+        let (mut after, mut chunk) = (None, vec![]);
         while records.size_hint().1 != Some(0) {
             let (position, more) = self.hand_over(records, &mut chunk)?;
-            behind = position.or(behind);
+            after = position.or(after);
             if !more {
                 break;
             }
         }
-        behind.map_or(Ok(()), |position| self.until_durable(position))
+        after.map_or(Ok(()), |position| self.until_durable(position))
     }
 
     fn is_stopped(&self) -> bool {

@@ -95,7 +95,7 @@ impl<R: Receiver> WriteAheadLog<R> {
         self.shared().unwrap().until_taken(position);
     }
 
-    /// A file that has so many bytes gets no further record; 64 MiB by default. The unit of what can be removed.
+    /// A file that has this many bytes gets no further record; 64 MiB by default. The unit of what can be removed.
     #[must_use]
     pub fn segment_bytes(mut self, bytes: u64) -> Self {
         self.segment_bytes = bytes;
@@ -206,7 +206,7 @@ impl<R: Receiver> WriteAheadLog<R> {
         if let Some(writer) = running.writer.take()
             && writer.join().is_err()
         {
-            tracing::warn!(log = %self.described, "a call of the log panicked on the writer's thread");
+            tracing::warn!(log = %self.described, "a callback of the log panicked on the writer's thread");
         }
     }
 }

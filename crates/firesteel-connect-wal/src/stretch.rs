@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Positions are found by going through at most so many bytes.
+/// Positions are found by going through at most this many bytes.
 const GRAIN: u64 = 64 << 10;
 
 /// Frames that follow each other in one file. A file has several only where a part of it is damaged.
@@ -13,7 +13,7 @@ pub(crate) struct Stretch {
     pub(crate) path: Arc<Path>,
     /// The position of its first record.
     pub(crate) first: u64,
-    /// The position behind its last record.
+    /// The position after its last record.
     pub(crate) next: u64,
     /// Where its first frame begins, in bytes.
     pub(crate) from: u64,
@@ -29,7 +29,7 @@ impl Stretch {
         Self { path, first, next: first, from, to: from, index: vec![] }
     }
 
-    /// Adds the frame behind the last one.
+    /// Adds the frame after the last one.
     pub(crate) fn add(&mut self, next: u64, length: u64) {
         let far = self.index.last().map_or(self.from, |(_, at)| *at) + GRAIN <= self.to;
         if far && next > self.next {
@@ -39,17 +39,17 @@ impl Stretch {
         self.to += length;
     }
 
-    /// A byte at which a frame begins that is not behind the record at `position`.
+    /// A byte at which a frame begins that is not after the record at `position`.
     pub(crate) fn seek(&self, position: u64) -> u64 {
-        let behind = self.index.partition_point(|(first, _)| *first <= position);
-        behind.checked_sub(1).map_or(self.from, |found| self.index[found].1)
+        let after = self.index.partition_point(|(first, _)| *first <= position);
+        after.checked_sub(1).map_or(self.from, |found| self.index[found].1)
     }
 }
 
 /// The bytes that hold the records from `position` on, to within the grain of the index.
 pub(crate) fn bytes_from(stretches: &VecDeque<Stretch>, position: u64) -> u64 {
-    let behind = stretches.iter().filter(|stretch| stretch.next > position);
-    behind.map(|stretch| stretch.to - stretch.seek(position)).sum()
+    let after = stretches.iter().filter(|stretch| stretch.next > position);
+    after.map(|stretch| stretch.to - stretch.seek(position)).sum()
 }
 
 #[cfg(test)]

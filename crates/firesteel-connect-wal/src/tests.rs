@@ -128,7 +128,7 @@ fn a_crash_at_any_call_keeps_what_was_acknowledged_and_not_committed() {
             // What is shown stays, also if the power fails now.
             let (again, _) = open(&disk.after_crash(Loss::All)).unwrap_or_else(|error| panic!("{context}: {error}"));
             assert_eq!((bounds(&again), read(&again)), ((first, end), read(&log)), "{context}");
-            // It goes on from here, and once more.
+            // It resumes from here, and once more.
             store.push_all(end..end + 5).unwrap();
             commit(&log, end + 2);
             log.stop();
@@ -183,7 +183,7 @@ fn a_failure_is_told_once_what_is_there_is_committed() {
 }
 
 #[test]
-fn a_full_disk_makes_the_receiver_wait_and_reading_goes_on() {
+fn a_full_disk_makes_the_receiver_wait_and_reading_continues() {
     let disk = CrashingDisk::default();
     let (told, retries) = mpsc::channel();
     let (log, stores) = log_on(disk.shared());

@@ -10,21 +10,21 @@ use crate::shared::{Group, Shared};
 pub(crate) struct Patience<P, H> {
     /// The pause before the attempt of this number.
     pub(crate) pause: P,
-    /// Told of an error and of the pause behind it.
+    /// Told of an error and of the pause after it.
     pub(crate) hook: H,
 }
 
 /// Says that the writer has ended, however it does.
-struct Ending<'a, T>(&'a Shared<T>);
+struct EndGuard<'a, T>(&'a Shared<T>);
 
-impl<T> Drop for Ending<'_, T> {
+impl<T> Drop for EndGuard<'_, T> {
     fn drop(&mut self) {
         self.0.closed();
         if std::thread::panicking() {
             self.0.fail(ConnectError::Other {
                 context: "writing to the log".into(),
                 class: Class::Fatal,
-                source: "a call that was told of an error or of new records panicked".into(),
+                source: "a callback for an error or new records panicked".into(),
             });
         }
     }
@@ -36,7 +36,7 @@ where
     P: Fn(u32) -> Duration,
     H: Fn(&ConnectError, Duration),
 {
-    let ending = Ending(shared);
+    let guard = EndGuard(shared);
     let mut spare = vec![];
     while let Some(group) = shared.next_group(spare) {
         match append(shared, &mut files, &group, patience) {
@@ -48,7 +48,7 @@ where
         }
         spare = group.frame;
     }
-    drop(ending);
+    drop(guard);
 }
 
 /// Writes a group, as often as it takes and can help.

@@ -18,7 +18,7 @@ use firesteel_testkit::faults::{FaultySink, SinkAt};
 use firesteel_testkit::{JobEvent, JobLog};
 use firesteel_window::Timestamp;
 
-/// A server that sends so many lines to one peer.
+/// A server that sends this many lines to one peer.
 fn lines(from: u32, to: u32) -> SocketText {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
@@ -118,7 +118,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_job_that_is_killed_goes_on_although_its_sink_cannot_tell_and_its_log_forgets() {
+fn a_job_that_is_killed_resumes_although_its_sink_cannot_tell_and_its_log_forgets() {
     let folder = tempfile::tempdir().unwrap();
     let wal = folder.path().join("wal");
     fill(&wal, lines(0, 1_000));
@@ -135,7 +135,7 @@ fn a_job_that_is_killed_goes_on_although_its_sink_cannot_tell_and_its_log_forget
     let mut run = job.begin().unwrap();
     for epoch in 1..=5u32 {
         run.next_batch().unwrap();
-        // Killed here, at any moment behind the commit; what was shown stays shown.
+        // Killed here, at any moment after the commit; what was shown stays shown.
         let left = tempfile::tempdir().unwrap();
         copy(folder.path(), left.path());
         let again = Told(Arc::new(Mutex::new(results.0.lock().unwrap().clone())));

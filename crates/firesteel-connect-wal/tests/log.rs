@@ -133,7 +133,7 @@ fn the_end_of_the_job_does_not_wait_for_a_receiver_that_waits() {
 }
 
 #[test]
-fn a_restart_replays_what_was_not_committed_and_numbers_go_on() {
+fn a_restart_replays_what_was_not_committed_and_numbers_continue() {
     let folder = tempfile::tempdir().unwrap();
     let server = |text: &'static str| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -280,7 +280,7 @@ fn a_record_that_cannot_be_encoded_ends_the_job_and_is_not_acknowledged() {
 }
 
 #[test]
-fn a_receiver_that_fails_is_started_again_or_ends_the_job_behind_what_it_stored() {
+fn a_receiver_that_fails_is_started_again_or_ends_the_job_after_what_it_stored() {
     let folder = tempfile::tempdir().unwrap();
     let mut attempt = 0;
     let receiver = call(move |store: &Store<u32>| {

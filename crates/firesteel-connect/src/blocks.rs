@@ -73,7 +73,7 @@ impl<T> Blocks<T> {
         self.first
     }
 
-    /// The position behind the last record.
+    /// The position after the last record.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.end
@@ -144,13 +144,13 @@ pub struct BlockReader<T> {
 }
 
 impl<T> BlockReader<T> {
-    /// The position behind the last record of the range, limits included.
+    /// The position after the last record of the range, limits included.
     #[must_use]
     pub fn end(&self) -> u64 {
         self.stop.max(self.position)
     }
 
-    /// The block that holds the current position, and which of its records are next, at most so many; nothing where that
+    /// The block that holds the current position, and which of its records are next, up to that many; nothing where that
     /// is none.
     fn next_of(&mut self, most: usize) -> Option<(Arc<[T]>, Range<usize>)> {
         if self.position >= self.stop || most == 0 {

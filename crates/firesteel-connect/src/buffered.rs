@@ -171,7 +171,7 @@ impl<R: Receiver> Buffered<R> {
         if *split == self.split { Ok(()) } else { Err(ConnectError::unknown_split(self.thread.describe(), split)) }
     }
 
-    /// Tells the receiver to stop and waits for its thread, but not for ever. Tells whether the thread has ended.
+    /// Tells the receiver to stop and waits for its thread, but not forever. Tells whether the thread has ended.
     pub(crate) fn end(&self) -> bool {
         self.buffer.stop();
         self.thread.join()

@@ -46,17 +46,18 @@ impl Stopped {
     }
 }
 
-/// Where a receiver puts what it gets. The buffer behind it is bounded: a push waits while it is full, which slows
+/// Where a receiver puts what it gets. Its buffer is bounded: a push waits while it is full, which slows
 /// the sender down instead of filling the memory.
 ///
 /// When a push returns `Ok`, its records are as safe as this store makes them: in memory with
-/// [`Buffered`](crate::Buffered), on disk behind a write-ahead log. A receiver whose peer wants to be told does so then,
+/// [`Buffered`](crate::Buffered), on disk with a write-ahead log. A receiver whose peer wants to be told does so then,
 /// and not after [`Stopped`]: of those records nothing is certain.
 pub struct Store<T> {
     buffer: Arc<dyn StoreBuffer<T>>,
 }
 
-/// What stands behind a [`Store`]: implemented by what makes a receiver a source. The methods are those of the store.
+/// What a [`Store`] hands its records to: implemented by what makes a receiver a source. The methods are those of the
+/// store.
 pub trait StoreBuffer<T>: Send + Sync {
     /// See [`Store::push`].
     ///

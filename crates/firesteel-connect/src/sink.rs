@@ -51,12 +51,12 @@ pub trait Sink<T>: Send + Sync + 'static {
     /// Writes one partition, invisibly. Runs in a task, in parallel with the others, and again if the task fails.
     ///
     /// # Errors
-    /// When the records cannot be written; the task fails and is tried again.
+    /// When the records cannot be written; the task fails and is retried.
     fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<Self::Pending>;
 
     /// Makes what was written visible. A call for an epoch that is committed already does nothing.
     ///
-    /// The sink takes out of `pending` what it is done with, so that a repeated call goes on with the rest.
+    /// The sink takes out of `pending` what it is done with, so that a repeated call continues with the rest.
     ///
     /// # Errors
     /// When the outcome is not certain to be complete; the engine repeats the call if the error is retryable.

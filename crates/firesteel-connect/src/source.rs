@@ -92,7 +92,7 @@ pub trait Source: Send + Sync + 'static {
     /// Told after each commit up to where each split is done with, so that the source may forget what is before.
     ///
     /// # Errors
-    /// When the note cannot be taken; the engine logs it and goes on.
+    /// When the note cannot be taken; the engine logs it and continues.
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
         let _ = positions;
         Ok(())
@@ -107,17 +107,17 @@ pub trait SourceReader: Sized {
     /// A record.
     type Item;
 
-    /// The next record, or `None` behind the last one of the range.
+    /// The next record, or `None` after the last one of the range.
     ///
     /// # Errors
     /// When the record cannot be read. The reader is not used again.
     fn next_record(&mut self) -> Result<Option<Self::Item>>;
 
-    /// Where the next read would go on: the position behind the last record handed out. Once `None` has come because
+    /// Where the next read would resume: the position after the last record handed out. Once `None` has come because
     /// the end of the range is reached, at least that end, so that nobody asks for the same stretch again.
     fn position(&self) -> u64;
 
-    /// The position of the record handed out last, for error messages. Only meaningful behind a record.
+    /// The position of the record handed out last, for error messages. Only meaningful after a record.
     fn last_position(&self) -> u64 {
         self.position().saturating_sub(1)
     }

@@ -59,7 +59,7 @@ pub struct Split {
     pub id: SplitId,
     /// The position of the first record that can still be read.
     pub first: u64,
-    /// The position behind the last record known to be there; `None` when only reading can tell.
+    /// The position after the last record known to be there; `None` when only reading can tell.
     pub available: Option<u64>,
     /// What positions count.
     pub unit: PositionUnit,
@@ -67,7 +67,7 @@ pub struct Split {
     /// A reader that starts between two records skips to the next one, and the reader of the range before it
     /// reads that record to its end, so that each record belongs to the range that holds its first position.
     pub divisible: bool,
-    /// Whether no record will ever come behind those that are there now.
+    /// Whether no record will ever come after those that are there now.
     pub finished: bool,
 }
 

@@ -131,7 +131,8 @@ impl<R: Receiver> ReceiverThread<R> {
         Ok(())
     }
 
-    /// Tells of an error for which something else is tried again: what [`set_on_retry`](Self::set_on_retry) has set is called.
+    /// Tells of an error for which something else is retried: what [`set_on_retry`](Self::set_on_retry) has set is
+    /// called.
     pub fn retry_hook(&self) -> impl Fn(&ConnectError, Duration) + Send + Sync + use<R> {
         let hook = Arc::clone(&self.on_retry);
         move |error, pause| hook(error, pause)
@@ -145,8 +146,8 @@ impl<R: Receiver> ReceiverThread<R> {
 
     /// Runs the receiver on a thread of its own until it ends, fails for good or is told to stop by its store.
     ///
-    /// `received` tells how many records have been stored so far; `ended` is called last of all, on that thread: with an
-    /// error if the receiver has failed for good or panicked.
+    /// `received` tells how many records have been stored so far; `ended` is called last of all, on that thread: with
+    /// an error if the receiver has failed for good or panicked.
     ///
     /// # Errors
     /// When it ran before, or there is no thread to be had.
@@ -191,7 +192,7 @@ impl<R: Receiver> ReceiverThread<R> {
 }
 
 impl<R> ReceiverThread<R> {
-    /// Waits for the thread, whose store says stop by now, but not for ever. Tells whether it has ended; if not, it is
+    /// Waits for the thread, whose store says stop by now, but not forever. Tells whether it has ended; if not, it is
     /// left behind, with a warning.
     pub fn join(&self) -> bool {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -208,7 +209,7 @@ impl<R> ReceiverThread<R> {
             return false;
         }
         if thread.join().is_err() {
-            tracing::warn!(receiver = %self.described, "a wake-up call panicked on the receiver's thread");
+            tracing::warn!(receiver = %self.described, "a waker panicked on the receiver's thread");
         }
         true
     }
@@ -265,6 +266,6 @@ fn panicked(described: &str, panic: &(dyn Any + Send)) -> ConnectError {
 
 fn log_retry(described: String) -> RetryHook {
     Arc::new(move |error, pause| {
-        tracing::warn!(receiver = %described, %error, ?pause, "the receiver failed and starts again after a pause");
+        tracing::warn!(receiver = %described, %error, ?pause, "the receiver failed and is restarted after a pause");
     })
 }

@@ -1,4 +1,4 @@
-//! Receivers behind a buffer: the suite, failures, restarts, bounds and the end.
+//! Receivers with a buffer: the suite, failures, restarts, bounds and the end.
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,7 +48,7 @@ fn start<S: Source>(source: &S) -> mpsc::Receiver<()> {
     wakes
 }
 
-/// Waits until the source tells of its end or fails; returns the position behind the last record.
+/// Waits until the source tells of its end or fails; returns the position after the last record.
 fn until_finished<S: Source>(source: &S, wakes: &mpsc::Receiver<()>) -> Result<u64> {
     loop {
         let split = source.discover(NOW)?.splits.remove(0);
@@ -108,7 +108,7 @@ fn the_source_suite_holds() {
 }
 
 #[test]
-fn a_push_waits_while_the_buffer_is_full_and_goes_on_after_a_commit() {
+fn a_push_waits_while_the_buffer_is_full_and_continues_after_a_commit() {
     let pushed = Arc::new(AtomicU32::new(0));
     let count = Arc::clone(&pushed);
     let source = buffered(move |store| {

@@ -33,7 +33,7 @@ enum Fault {
     BlockReadsAhead,
     ChoosesAll,
     ReadsAndCannotChoose,
-    SilentBehindEnd,
+    SilentAfterEnd,
     SilentOnUnknownSplit,
     ForgetsTooMuch,
 }
@@ -94,7 +94,7 @@ impl Source for Faulty {
         }
         let mut blocks = self.blocks.lock().unwrap();
         let mut range = range.clone();
-        if self.fault == Fault::SilentBehindEnd {
+        if self.fault == Fault::SilentAfterEnd {
             range.from = range.from.min(blocks.end());
             range.to = range.to.map(|to| to.min(blocks.end()));
         }
@@ -169,7 +169,7 @@ fn the_source_suite_finds_each_fault() {
         (Fault::BlockReadsAhead, "S7"),
         (Fault::ChoosesAll, "S7"),
         (Fault::ReadsAndCannotChoose, "S7"),
-        (Fault::SilentBehindEnd, "S8"),
+        (Fault::SilentAfterEnd, "S8"),
         (Fault::SilentOnUnknownSplit, "S8"),
         (Fault::ForgetsTooMuch, "S10"),
     ];

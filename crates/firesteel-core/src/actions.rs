@@ -264,7 +264,7 @@ pub trait Actions: Rdd {
         tree::aggregate(self, Operator::here("tree_aggregate"), aggregator, depth)
     }
 
-    /// Calls `f` for every record, in tasks: for what it does elsewhere. A task that is tried again calls it again.
+    /// Calls `f` for every record, in tasks: for what it does elsewhere. A task that is retried calls it again.
     ///
     /// # Errors
     /// When the job fails.
@@ -376,7 +376,7 @@ pub trait Actions: Rdd {
         Ok(self.stats()?.stdev())
     }
 
-    /// How many records fall into each of so many equal intervals between the smallest and the largest record. A
+    /// How many records fall into each of this many equal intervals between the smallest and the largest record. A
     /// first job finds these two. If they are equal, there is one bucket.
     ///
     /// # Errors

@@ -61,7 +61,7 @@ pub enum Error {
         reason: String,
     },
     /// A file that was written whole is not any more.
-    #[error("FS-R007: {} is damaged: {reason}; restore it, or make it again from its source", path.display())]
+    #[error("FS-R007: {} is damaged: {reason}; restore it, or recompute it", path.display())]
     Damaged {
         /// The file.
         path: PathBuf,
@@ -87,7 +87,7 @@ codes!(Error {
 });
 
 impl Error {
-    /// What may be done about it. The engine has already tried again what could succeed.
+    /// What may be done about it. The engine has already retried what could succeed.
     ///
     /// ```
     /// use firesteel_core::{Class, Error};

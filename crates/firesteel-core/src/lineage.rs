@@ -152,7 +152,7 @@ pub trait Lineage: Send + Sync + 'static {
     }
 }
 
-/// The lineage as text: one line per RDD, a deeper indent behind each shuffle, as Spark prints it.
+/// The lineage as text: one line per RDD, a deeper indent after each shuffle, as Spark prints it.
 ///
 /// `(4)` is a number of partitions, `+-(8)` marks a shuffle from eight partitions.
 #[must_use]

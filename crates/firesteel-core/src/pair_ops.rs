@@ -21,7 +21,7 @@ use crate::rdd::{Data, Exchange, Key, Rdd};
 ///
 /// An operator that brings equal keys together places them by hash into the default number of partitions, unless a
 /// parent is already placed: it then follows that parent, whose records stay where they are. The form that ends in
-/// `_into` says where: it takes a number of partitions or any partitioner (see [`Placement`]). Operators over parents
+/// `_with` says where: it takes a number of partitions or any partitioner (see [`Placement`]). Operators over parents
 /// that are placed alike move nothing at all.
 ///
 /// ```
@@ -31,7 +31,7 @@ use crate::rdd::{Data, Exchange, Key, Rdd};
 /// let users = context.parallelize([(1, "Ada"), (2, "Bob")].map(|(id, name)| (id, name.to_owned())));
 /// let logins = context.parallelize([(1, 10), (3, 5), (1, 32)]);
 ///
-/// let minutes = logins.reduce_by_key_into(4, |a, b| a + b);
+/// let minutes = logins.reduce_by_key_with(4, |a, b| a + b);
 /// let by_name = users.join(minutes); // in four partitions as well: the sums stay where they are
 /// assert_eq!(by_name.collect()?, [(1, ("Ada".to_owned(), 42))]);
 /// # Ok(())
@@ -87,7 +87,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// All values of each key; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn group_by_key_into(self, placement: impl Into<Placement<K>>) -> GroupedRdd<Self, K, V>
+    fn group_by_key_with(self, placement: impl Into<Placement<K>>) -> GroupedRdd<Self, K, V>
     where
         K: Key,
         V: Exchange,
@@ -104,12 +104,12 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
         let placement = Placement::<K>::default_for(&[&self]);
-        self.reduce_by_key_into(placement, f)
+        self.reduce_by_key_with(placement, f)
     }
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn reduce_by_key_into<F>(self, placement: impl Into<Placement<K>>, f: F) -> impl Rdd<Item = (K, V)>
+    fn reduce_by_key_with<F>(self, placement: impl Into<Placement<K>>, f: F) -> impl Rdd<Item = (K, V)>
     where
         K: Key,
         V: Exchange,
@@ -137,12 +137,12 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
         A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
         let placement = Placement::<K>::default_for(&[&self]);
-        self.aggregate_by_key_into(placement, aggregator)
+        self.aggregate_by_key_with(placement, aggregator)
     }
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn aggregate_by_key_into<A>(self, placement: impl Into<Placement<K>>, aggregator: A) -> impl Rdd<Item = (K, A::Out)>
+    fn aggregate_by_key_with<A>(self, placement: impl Into<Placement<K>>, aggregator: A) -> impl Rdd<Item = (K, A::Out)>
     where
         K: Key,
         A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
@@ -171,12 +171,12 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
         M: Fn(&mut Z, Z) + Send + Sync + 'static,
     {
         let placement = Placement::<K>::default_for(&[&self]);
-        self.fold_by_key_into(placement, zero, add, merge)
+        self.fold_by_key_with(placement, zero, add, merge)
     }
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn fold_by_key_into<Z, F, M>(
+    fn fold_by_key_with<Z, F, M>(
         self,
         placement: impl Into<Placement<K>>,
         zero: Z,
@@ -205,12 +205,12 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
         M: Fn(U, U) -> U + Send + Sync + 'static,
     {
         let placement = Placement::<K>::default_for(&[&self]);
-        self.combine_by_key_into(placement, create, add, merge)
+        self.combine_by_key_with(placement, create, add, merge)
     }
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn combine_by_key_into<U, C, F, M>(
+    fn combine_by_key_with<U, C, F, M>(
         self,
         placement: impl Into<Placement<K>>,
         create: C,
@@ -253,15 +253,15 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
         V: Exchange,
     {
         let partitions = self.node().context().parallelism();
-        self.sort_by_key_into(partitions, Order::Ascending)
+        self.sort_by_key_with(partitions, Order::Ascending)
     }
 
-    /// The same in at most so many partitions, either way.
+    /// The same in at most this many partitions, either way.
     ///
     /// # Errors
     /// When the sampling job fails.
     #[track_caller]
-    fn sort_by_key_into(self, partitions: usize, order: Order) -> Result<Sorted<Self, ByPairKey>>
+    fn sort_by_key_with(self, partitions: usize, order: Order) -> Result<Sorted<Self, ByPairKey>>
     where
         K: Key + Ord,
         V: Exchange,
@@ -292,7 +292,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn join_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn join_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -317,7 +317,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn left_outer_join_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn left_outer_join_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -342,7 +342,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn right_outer_join_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn right_outer_join_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -367,7 +367,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn full_outer_join_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn full_outer_join_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -392,7 +392,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn cogroup_into<W: Exchange, R: Rdd<Item = (K, W)>>(
+    fn cogroup_with<W: Exchange, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,
@@ -421,7 +421,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn cogroup3_into<W: Exchange, X: Exchange, R: Rdd<Item = (K, W)>, S: Rdd<Item = (K, X)>>(
+    fn cogroup3_with<W: Exchange, X: Exchange, R: Rdd<Item = (K, W)>, S: Rdd<Item = (K, X)>>(
         self,
         placement: impl Into<Placement<K>>,
         second: R,
@@ -447,7 +447,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn subtract_by_key_into<W: Send + 'static, R: Rdd<Item = (K, W)>>(
+    fn subtract_by_key_with<W: Send + 'static, R: Rdd<Item = (K, W)>>(
         self,
         placement: impl Into<Placement<K>>,
         other: R,

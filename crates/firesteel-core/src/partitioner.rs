@@ -29,7 +29,7 @@ impl PartitionerId {
         Self { instance: NEXT.fetch_add(1, Ordering::Relaxed), partitions }
     }
 
-    /// The identity shared by all hash partitioners of so many partitions.
+    /// The identity shared by all hash partitioners of this many partitions.
     #[must_use]
     pub fn hash(partitions: usize) -> Self {
         Self { instance: Self::HASH, partitions }
@@ -87,7 +87,7 @@ pub struct HashPartitioner {
 }
 
 impl HashPartitioner {
-    /// A partitioner over so many partitions; none counts as one.
+    /// A partitioner over this many partitions; none counts as one.
     #[must_use]
     pub fn new(partitions: usize) -> Self {
         Self { partitions: partitions.max(1) }
@@ -157,13 +157,13 @@ pub struct RangePartitioner<K> {
 }
 
 impl<K: Ord> RangePartitioner<K> {
-    /// Cuts so that a sample would be spread evenly over at most so many partitions.
+    /// Cuts so that a sample would be spread evenly over at most this many partitions.
     #[must_use]
     pub fn from_sample(sample: Vec<K>, partitions: usize, ascending: bool) -> Self {
         Self::from_weighted(sample.into_iter().map(|key| (key, 1.0)).collect(), partitions, ascending)
     }
 
-    /// The same from keys that stand for so many records each.
+    /// The same from keys that stand for this many records each.
     pub(crate) fn from_weighted(mut sample: Vec<(K, f64)>, partitions: usize, ascending: bool) -> Self {
         sample.sort_by(|a, b| a.0.cmp(&b.0));
         let total: f64 = sample.iter().map(|(_, weight)| weight).sum();

@@ -16,7 +16,7 @@ impl<T: Clone + Send + Sync + 'static> Data for T {}
 
 /// What can cross a shuffle: data that can also be written to disk or to another process.
 ///
-/// A `&'static str` cannot: read back, it would have to borrow from something that lives for ever. Of that the compiler
+/// A `&'static str` cannot: read back, it would have to borrow from something that lives forever. Of that the compiler
 /// says that "`Deserialize` is not general enough"; the way out is `to_owned`.
 ///
 /// Implemented for every type that fits; never implement it by hand.

@@ -65,7 +65,7 @@ pub trait RddOps: Rdd {
     /// ```
     /// use firesteel_core::{Actions, RddOps};
     /// # fn main() -> firesteel_core::Result<()> {
-    /// let numbers = firesteel_scheduler::local(2)?.parallelize_into(2, 1..=6);
+    /// let numbers = firesteel_scheduler::local(2)?.parallelize_with(2, 1..=6);
     /// let differences = numbers.map_partitions(|numbers| {
     ///     let mut last = 0;
     ///     Box::new(numbers.map(move |n| n - std::mem::replace(&mut last, n)))
@@ -105,7 +105,7 @@ pub trait RddOps: Rdd {
         Inspect::new(self, Operator::here("inspect"), Arc::new(f))
     }
 
-    /// Each record behind the key that `f` makes of it.
+    /// Each record with the key that `f` makes of it in front.
     #[track_caller]
     fn key_by<K: Send + 'static, F: Fn(&Self::Item) -> K + Send + Sync + 'static>(self, f: F) -> KeyBy<Self, F> {
         KeyBy::new(self, Operator::here("key_by"), Arc::new(f))
@@ -155,12 +155,12 @@ pub trait RddOps: Rdd {
         Self::Item: Key,
     {
         let placement = Placement::hash(self.node().context().parallelism());
-        self.distinct_into(placement)
+        self.distinct_with(placement)
     }
 
     /// Each record once; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn distinct_into(self, placement: impl Into<Placement<Self::Item>>) -> impl Rdd<Item = Self::Item>
+    fn distinct_with(self, placement: impl Into<Placement<Self::Item>>) -> impl Rdd<Item = Self::Item>
     where
         Self::Item: Key,
     {
@@ -178,12 +178,12 @@ pub trait RddOps: Rdd {
         Self::Item: Key,
     {
         let placement = Placement::hash(self.node().context().parallelism());
-        self.intersection_into(placement, other)
+        self.intersection_with(placement, other)
     }
 
     /// The records that are in both RDDs, each once; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn intersection_into<R: Rdd<Item = Self::Item>>(
+    fn intersection_with<R: Rdd<Item = Self::Item>>(
         self,
         placement: impl Into<Placement<Self::Item>>,
         other: R,
@@ -205,12 +205,12 @@ pub trait RddOps: Rdd {
         Self::Item: Key,
     {
         let placement = Placement::hash(self.node().context().parallelism());
-        self.subtract_into(placement, other)
+        self.subtract_with(placement, other)
     }
 
     /// The records that are not in the other RDD; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn subtract_into<R: Rdd<Item = Self::Item>>(
+    fn subtract_with<R: Rdd<Item = Self::Item>>(
         self,
         placement: impl Into<Placement<Self::Item>>,
         other: R,
@@ -232,12 +232,12 @@ pub trait RddOps: Rdd {
         F: Fn(&Self::Item) -> K + Send + Sync + 'static,
     {
         let placement = Placement::hash(self.node().context().parallelism());
-        self.group_by_into(placement, f)
+        self.group_by_with(placement, f)
     }
 
     /// All records of each key that `f` makes; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn group_by_into<K: Key, F>(
+    fn group_by_with<K: Key, F>(
         self,
         placement: impl Into<Placement<K>>,
         f: F,
@@ -267,7 +267,7 @@ pub trait RddOps: Rdd {
         F: Fn(&Self::Item) -> K + Send + Sync + 'static,
     {
         let partitions = self.node().context().parallelism();
-        self.sort_by_into(partitions, Order::Ascending, f)
+        self.sort_by_with(partitions, Order::Ascending, f)
     }
 
     /// The same, largest first.
@@ -281,15 +281,15 @@ pub trait RddOps: Rdd {
         F: Fn(&Self::Item) -> K + Send + Sync + 'static,
     {
         let partitions = self.node().context().parallelism();
-        self.sort_by_into(partitions, Order::Descending, f)
+        self.sort_by_with(partitions, Order::Descending, f)
     }
 
-    /// The same in at most so many partitions; there are fewer if there are few distinct keys. With one, no job runs.
+    /// The same in at most this many partitions; there are fewer if there are few distinct keys. With one, no job runs.
     ///
     /// # Errors
     /// When the sampling job fails.
     #[track_caller]
-    fn sort_by_into<K: Ord + Data, F>(self, partitions: usize, order: Order, f: F) -> Result<Sorted<Self, By<F>>>
+    fn sort_by_with<K: Ord + Data, F>(self, partitions: usize, order: Order, f: F) -> Result<Sorted<Self, By<F>>>
     where
         Self::Item: Exchange,
         F: Fn(&Self::Item) -> K + Send + Sync + 'static,
@@ -329,14 +329,14 @@ pub trait RddOps: Rdd {
         Sample::split(&self, &Operator::here("random_split"), weights, seed)
     }
 
-    /// The same records in at most so many partitions, each a run of neighbouring ones. No record moves; fewer tasks
+    /// The same records in at most this many partitions, each a run of neighboring ones. No record moves; fewer tasks
     /// do the work. None counts as one.
     #[track_caller]
     fn coalesce(self, partitions: usize) -> Coalesce<Self> {
         Coalesce::new(self, Operator::here("coalesce"), partitions)
     }
 
-    /// The same records spread evenly over so many partitions by a shuffle. None counts as one.
+    /// The same records spread evenly over this many partitions by a shuffle. None counts as one.
     #[track_caller]
     fn repartition(self, partitions: usize) -> Repartitioned<Self>
     where

@@ -1,7 +1,7 @@
 //! Shuffles: moving records to the partition that their key belongs to.
 //!
 //! The map side of a shuffle is a task per partition of the parent; it leaves one *bucket* per partition of the
-//! reduce side. Buckets stay typed: between threads nothing is serialised and, in a single-use shuffle, nothing
+//! reduce side. Buckets stay typed: between threads nothing is serialized and, in a single-use shuffle, nothing
 //! cloned. Map outputs are kept in map order, so that what a reduce partition reads never depends on the timing.
 
 mod chunk;

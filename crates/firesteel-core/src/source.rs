@@ -18,7 +18,7 @@ impl<'t, I: Iterator> Numbered<'t, I> {
     }
 
     /// The same for records that come out of a shuffle, which are not read from a source.
-    pub(crate) fn behind_shuffle(inner: I, task: &'t TaskContext) -> Self {
+    pub(crate) fn after_shuffle(inner: I, task: &'t TaskContext) -> Self {
         Self { inner, next: 0, counted: false, task }
     }
 }

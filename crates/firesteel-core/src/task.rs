@@ -56,7 +56,7 @@ pub enum OnPanic {
     /// Fail the task; after its last attempt the job stops.
     #[default]
     Fail,
-    /// Set the record aside as a [`DeadLetter`] and go on with the next. The first attempt runs at full speed; only
+    /// Set the record aside as a [`DeadLetter`] and continue with the next. The first attempt runs at full speed; only
     /// after a panic the task is repeated with each record guarded.
     ///
     /// A function that takes several records together, such as one that reduces, fails the task all the same: without
@@ -343,7 +343,7 @@ impl TaskContext {
                         let is_same = dead.last().is_some_and(|last| last.0.is_at(&letter.0));
                         repeats = if is_same { repeats + 1 } else { 0 };
                         // One record of a source may become many, but an iterator that panics without moving on would
-                        // do so for ever.
+                        // do so forever.
                         if repeats >= Self::PANICS_AT_ONE_RECORD {
                             drop(dead);
                             self.fail(TaskError::Panic(letter.0));

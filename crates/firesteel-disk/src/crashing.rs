@@ -56,7 +56,7 @@ struct Inner {
     next: u64,
     calls: u64,
     fail_at: Option<u64>,
-    /// Whether it goes on working after the failed call.
+    /// Whether it keeps working after the failed call.
     recovers: bool,
     full: bool,
     locked: BTreeSet<PathBuf>,
@@ -84,7 +84,7 @@ impl Inner {
 
 impl CrashingDisk {
     fn inner(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics half-way through a change.
+        // Nothing panics halfway through a change.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -168,8 +168,8 @@ impl CrashingDisk {
         Self(Arc::new(Mutex::new(inner)))
     }
 
-    /// What is there when the process has died and the machine goes on, in working order: everything, and what was not
-    /// synced can still be lost.
+    /// What is there when the process has died and the machine keeps running, in working order: everything, and what
+    /// was not synced can still be lost.
     #[must_use]
     pub fn after_exit(&self) -> Self {
         let inner = self.inner();

@@ -49,14 +49,14 @@ pub enum Class {
     Program,
     /// What the program relies on is at fault: a file, a disk, another process. The job stops, and a person is needed.
     Fatal,
-    /// Somebody has ended it on purpose, or nobody takes the results any more, as behind `… | head`: the job ends, and
+    /// Somebody has ended it on purpose, or nobody takes the results any more, as with `… | head`: the job ends, and
     /// that is no failure.
     Closed,
 }
 
 impl Class {
-    /// The class of an error of the operating system: what passes by itself, or when there is room again, can be tried
-    /// again.
+    /// The class of an error of the operating system: what passes by itself, or when there is room again, can be
+    /// retried.
     ///
     /// ```
     /// use firesteel_error::Class;

@@ -23,7 +23,7 @@ use serde::Serialize;
 struct Options {
     /// Files, folders or patterns
     paths: Vec<PathBuf>,
-    /// Go on with files and lines that are added
+    /// Follow: read files and lines as they are added
     #[arg(long)]
     follow: bool,
     /// Read from a TCP server instead of files

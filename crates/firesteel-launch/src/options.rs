@@ -21,7 +21,7 @@ pub struct LaunchOptions {
     /// Keep the job's state in this folder, and resume from what is there
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
-    /// Run on so many threads, instead of one per core
+    /// Run on N threads, instead of one per core
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,
     /// Run one batch of everything that is there, and end
@@ -73,7 +73,7 @@ impl std::str::FromStr for ExplainFormat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProgressMode {
-    /// One line in five seconds at the most, and a summary.
+    /// One line in five seconds at most, and a summary.
     Plain,
     /// One line that changes in place, if standard error is a terminal, and a summary.
     Bar,

@@ -13,7 +13,7 @@ use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// So many kinds of warnings are told apart, and so many are held back.
+/// This many kinds of warnings are told apart, and this many are held back.
 const KINDS: usize = 256;
 const HELD: usize = 3;
 
@@ -269,8 +269,7 @@ mod tests {
 
     #[test]
     fn a_repeated_task_is_told_only_where_nobody_else_tells_of_its_panic() {
-        let panicked =
-            || tracing::warn!(target: "firesteel_x", blame = "map: boom", panicked = true, "it is tried again");
+        let panicked = || tracing::warn!(target: "firesteel_x", blame = "map: boom", panicked = true, "it is retried");
         let lines = printed(false, |_, warnings| {
             panicked();
             warnings.settle(true);
@@ -278,7 +277,7 @@ mod tests {
             warnings.settle(false);
             warnings.settle(false);
         });
-        assert_eq!(lines, ["warning: it is tried again: map: boom"]);
+        assert_eq!(lines, ["warning: it is retried: map: boom"]);
     }
 
     #[test]

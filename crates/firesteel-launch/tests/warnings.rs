@@ -51,10 +51,10 @@ fn a_server_that_cannot_be_reached_is_told_once_and_does_not_hold_up_the_end() {
     let mut running = Running::start(&["--server", &address]);
     let line = running.err("warning: ");
     assert!(line.contains(&address) && line.contains("refused"), "{line}");
-    assert!(line.contains("starts again after a pause"), "{line}");
+    assert!(line.contains("is restarted after a pause"), "{line}");
     running.signal("TERM");
     let ended = running.end().with(0);
-    assert_eq!(ended.times("starts again after a pause"), 1, "{}", ended.err);
+    assert_eq!(ended.times("is restarted after a pause"), 1, "{}", ended.err);
 }
 
 #[test]

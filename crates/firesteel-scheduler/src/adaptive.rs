@@ -39,7 +39,7 @@ impl Adaptive {
         Self { inline_below: records, ..self }
     }
 
-    /// Partitions are put together until they have so many records, 20,000 by default, and then run one after the
+    /// Partitions are put together until they have this many records, 20,000 by default, and then run one after the
     /// other on one executor; fewer, down to a quarter, where executors would be left with nothing. Each partition stays
     /// a task of its own.
     #[must_use]

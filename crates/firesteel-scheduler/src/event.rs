@@ -105,7 +105,7 @@ pub struct StageEnded {
     pub duration: Duration,
     /// The sums over its successful tasks.
     pub metrics: TaskMetrics,
-    /// Whether all of its tasks succeeded. If not, the job failed or waits for lost output to be made again.
+    /// Whether all of its tasks succeeded. If not, the job failed or waits for lost output to be recomputed.
     pub complete: bool,
 }
 
@@ -170,10 +170,10 @@ pub enum Outcome {
     Failed {
         /// Operator, partition, position and cause.
         blame: String,
-        /// Whether the task is tried again.
+        /// Whether the task is retried.
         retried: bool,
     },
-    /// What it was to read was gone; the task waits until that has been made again.
+    /// What it was to read was gone; the task waits until that has been recomputed.
     InputLost {
         /// The shuffle's number.
         shuffle: u64,

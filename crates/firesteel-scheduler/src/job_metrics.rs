@@ -18,7 +18,7 @@ use crate::event::{Event, Outcome, micros};
 ///
 /// let metrics = JobMetrics::new();
 /// let context = Scheduler::builder().threads(1).listener(metrics.clone()).build()?.context(Default::default());
-/// context.parallelize_into(4, 0..10u32).count()?;
+/// context.parallelize_with(4, 0..10u32).count()?;
 /// let totals = metrics.totals();
 /// assert_eq!((totals.tasks, totals.metrics.records_read), (4, 10));
 /// # Ok::<(), firesteel_core::Error>(())

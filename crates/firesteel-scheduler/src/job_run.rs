@@ -107,7 +107,7 @@ impl<'a> JobRun<'a> {
         Ok(())
     }
 
-    /// A stage under its number: the one it had before if its output has to be made again.
+    /// A stage under its number: the one it had before if its output has to be recomputed.
     fn stage(&mut self, shuffle: Option<u64>, body: Body, stateful: bool) -> Stage {
         let known = self.stages.iter().position(|stage| stage.shuffle.is_some() && stage.shuffle == shuffle);
         let number = known.unwrap_or_else(|| {
@@ -122,8 +122,8 @@ impl<'a> JobRun<'a> {
         let set = TaskSet::new(self.engine, &self.control, self.job.options.on_panic, stages, tasks);
         let set = Arc::new(set);
         if let Err(error) = self.run_rounds(&set) {
-            // An executor may hold the wave a moment longer: what its tasks left, such as temporary files, is to be gone
-            // when the caller hears of the failure. Dropping it is user code.
+            // An executor may hold the wave a moment longer: what its tasks left, such as temporary files, is to be
+            // gone when the caller hears of the failure. Dropping it is user code.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(set.take_outputs())));
             return Err(error);
         }
@@ -200,7 +200,12 @@ impl<'a> JobRun<'a> {
             let Some(shuffle) = known.clone().or_else(|| find_shuffle(self.lineage(stage), number)) else {
                 return Err(Error::OutputLost { shuffle: number, times: 1 });
             };
-            tracing::info!(job = self.control.id, shuffle = number, map = lost.map, "lost output is made again");
+            tracing::info!(
+                job = self.control.id,
+                shuffle = number,
+                map = lost.map,
+                "lost shuffle output is recomputed"
+            );
             shuffle.discard(lost.map);
             if known.is_none() {
                 shuffles.push(shuffle);

@@ -11,7 +11,7 @@
 //!
 //! A job goes through three steps. Its lineage is cut at the shuffles into *stages*; those whose output is there are
 //! skipped. The stages of one depth run together as a *wave*, one task per partition: on the calling thread if they are
-//! small, on the executors otherwise. A task that fails is tried again; a task whose input is gone waits until the
+//! small, on the executors otherwise. A task that fails is retried; a task whose input is gone waits until the
 //! map tasks that made it have run again.
 //!
 //! The scheduler knows nothing of streams, batches or time windows, and it runs within one process.

@@ -21,7 +21,7 @@ pub use fair::{Mode, Pool};
 /// The executors of a scheduler.
 pub(crate) struct Executors {
     state: Mutex<State>,
-    /// Signalled when there may be work for an idle thread, or it should end.
+    /// Signaled when there may be work for an idle thread, or it should end.
     work: Condvar,
     /// Counts the waves that have come, for threads that wait awake.
     arrivals: AtomicUsize,

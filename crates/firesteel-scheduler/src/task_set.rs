@@ -39,7 +39,7 @@ pub(crate) struct TaskSet {
     pub(crate) stages: Vec<Stage>,
     pub(crate) tasks: Vec<Task>,
     state: Mutex<State>,
-    /// Signalled when no task is open any more, and when tasks were handed back.
+    /// Signaled when no task is open any more, and when tasks were handed back.
     changed: Condvar,
 }
 
@@ -236,7 +236,7 @@ impl TaskSet {
 
     /// Ends the wave at once, after something went wrong that left the count of open tasks in doubt.
     fn collapse(&self) {
-        let what = "something that a task left behind panicked when it was dropped, or a clock or a log did";
+        let what = "a value that a task left behind panicked in its destructor, or a clock or a logger panicked";
         let mut state = self.state.lock();
         self.fail(&mut state, Error::Misuse { what: what.to_owned() });
         self.close(&mut state, usize::MAX);

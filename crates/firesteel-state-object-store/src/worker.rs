@@ -81,7 +81,7 @@ mod tests {
             }
         });
         assert_eq!(worker.run(async { std::panic::resume_unwind(Box::new(())) }), None::<()>);
-        assert_eq!(worker.run(async { 7 }), Some(7), "it goes on");
+        assert_eq!(worker.run(async { 7 }), Some(7), "it keeps running");
     }
 
     #[test]

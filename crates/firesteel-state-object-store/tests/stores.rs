@@ -108,7 +108,7 @@ fn errors_name_the_store_the_object_and_whether_trying_again_helps() {
 }
 
 #[test]
-fn state_comes_back_from_the_bucket_and_the_changelog_behind_it() {
+fn state_comes_back_from_the_bucket_and_the_changelog_after_it() {
     let folder = tempfile::tempdir().unwrap();
     let bucket: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
     let times = Times::processing(Timestamp::EPOCH);

@@ -64,8 +64,9 @@ pub struct RocksDbBackend {
     _lock: CheckpointLock,
 }
 
-/// Files that a job left behind uncompacted are compacted only when it goes on, as its first committed epoch shows, or
-/// so many bytes that were written: reading what the first batch needs would have to share the processors and the disk.
+/// Files that a job left behind uncompacted are compacted only when it resumes, as its first committed epoch shows, or
+/// this many bytes that were written: reading what the first batch needs would have to share the processors and the
+/// disk.
 const COMPACT_FROM: u64 = 64 << 20;
 
 #[derive(Default)]
@@ -207,7 +208,7 @@ impl StateBackend for RocksDbBackend {
     fn expire(&self, times: &Times) {
         let database = self.database.read();
         database.expire(times);
-        // An epoch is committed: the job goes on. What fails is tried again with the next one.
+        // An epoch is committed: the job has resumed. What fails is retried with the next one.
         _ = database.begin_compactions();
     }
 

@@ -142,7 +142,7 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<Files> {
     }
     let end = bytes.len() - 8;
     if !sums(end) {
-        return Err(damaged(path, end, "the list does not fit its checksum"));
+        return Err(damaged(path, end, "the list does not match its checksum"));
     }
     let mut rest = &bytes[HEADER..end];
     let mut files = Files::new();

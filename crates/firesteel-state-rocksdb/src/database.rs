@@ -20,7 +20,7 @@ use crate::tuning::Tuning;
 
 pub(crate) type Db = DBWithThreadMode<MultiThreaded>;
 
-/// So many pages are asked for at once.
+/// This many pages are asked for at once.
 const PAGES_AT_ONCE: usize = 64;
 
 /// A database that is open.
@@ -171,8 +171,8 @@ impl Database {
             let marker = marker.ok_or_else(|| malformed(&self.folder, "a marker"))?;
             let tables = Tables { marker: Some(marker), is_new: false, directories: None };
             shards.insert(group, Arc::new(RwLock::new(tables)));
-            // Everything else of the group is behind its marker.
-            iterator.seek(layout::behind(group));
+            // Everything else of the group is after its marker.
+            iterator.seek(layout::after(group));
         }
         iterator.status().map_err(self.failed("read the markers"))
     }
@@ -215,7 +215,7 @@ impl Database {
         Ok(store)
     }
 
-    /// Notes which values have limited lives.
+    /// Notes which values have a TTL.
     pub(crate) fn declare(&self, schema: &StoreSchema) {
         self.tuning.told.lock().declare(schema);
         if let Some(store) = self.store(schema.id) {
@@ -320,7 +320,7 @@ impl Database {
     /// Rewrites all files.
     pub(crate) fn compact(&self) -> Result<()> {
         let mut options = CompactOptions::default();
-        // Also the lowest files, in which nothing changed: lives may be over in them.
+        // Also the lowest files, in which nothing changed: values in them may have expired.
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
         for (_, store) in self.stores() {
             let family = self.family(&store)?;

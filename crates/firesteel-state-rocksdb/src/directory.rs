@@ -50,7 +50,7 @@ fn clamp(size: usize) -> u32 {
     u32::try_from(size).unwrap_or(u32::MAX)
 }
 
-/// Below so many pages, it is not worth while to look whether some of them should be one.
+/// Below this many pages, it is not worthwhile to look whether some of them should be one.
 const FEW: usize = 64;
 
 impl Default for Directory {
@@ -108,7 +108,7 @@ impl Directory {
     }
 
     /// How many pages there were when they were last tidied, how many there are, and for each how long it is at most
-    /// and its first key behind its length: all varints.
+    /// and its first key after its length: all varints.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![];
         put_varint(&mut out, self.tidied);

@@ -1,6 +1,6 @@
-//! Lives that are over: what may be dropped when RocksDB rewrites its files.
+//! Expired values: what may be dropped when RocksDB rewrites its files.
 //!
-//! A value whose life is limited begins with the time of its last touch. A page that changes meet is freed of what is
+//! A value with a TTL begins with the time of its last touch. A page that changes meet is freed of what is
 //! over while they are merged; a page that no change meets goes as a whole when all of it is over.
 
 use std::collections::BTreeMap;
@@ -17,15 +17,15 @@ use rocksdb::compaction_filter_factory::{CompactionFilterContext, CompactionFilt
 use crate::layout;
 use crate::page::{self, Entries, Malformed};
 
-/// Which values of a store have limited lives, and what time it is.
+/// Which values of a store have a TTL, and what time it is.
 #[derive(Debug, Default)]
 pub(crate) struct Expiry {
-    known: RwLock<Known>,
+    known: RwLock<Expiries>,
     dropped: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct Expiries {
     tables: BTreeMap<TableId, Ttl>,
     event: Option<Timestamp>,
     processing: Option<Timestamp>,
@@ -47,7 +47,7 @@ impl Told {
         self.times = Some(*times);
     }
 
-    /// What is known of a store's lives.
+    /// What is known of a store's TTLs.
     pub(crate) fn expiry(&self, store: StoreId) -> Expiry {
         let expiry = Expiry::default();
         self.schemas.get(&store).iter().for_each(|schema| expiry.declare(schema));
@@ -73,9 +73,9 @@ impl Over {
 
 impl Expiry {
     pub(crate) fn declare(&self, schema: &StoreSchema) {
-        // Values of earlier types, which have numbers of their own, live as long as those of the type they have now.
-        let lives = schema.tables.iter().filter_map(|table| Some((table, table.ttl?)));
-        let numbers = lives.flat_map(|(table, ttl)| table.numbers().map(move |number| (number, ttl)));
+        // Values of earlier types, which have numbers of their own, have the TTL of those of the type they have now.
+        let limited = schema.tables.iter().filter_map(|table| Some((table, table.ttl?)));
+        let numbers = limited.flat_map(|(table, ttl)| table.numbers().map(move |number| (number, ttl)));
         self.known.write().tables = numbers.collect();
     }
 
@@ -85,7 +85,7 @@ impl Expiry {
         known.processing = Some(times.now(TimeDomain::Processing));
     }
 
-    /// What is over in the table of a page; nothing if lives are not limited or no time is known.
+    /// What is over in the table of a page; nothing if it has no TTL or no time is known.
     fn over(&self, page_key: &[u8]) -> Option<Over> {
         let table = layout::parse_page(page_key)?;
         let known = self.known.read();
@@ -143,7 +143,7 @@ impl CompactionFilterFactory for PageFilters {
     }
 
     fn name(&self) -> &CStr {
-        c"firesteel-lives"
+        c"firesteel-ttl"
     }
 }
 
@@ -159,6 +159,6 @@ impl CompactionFilter for PageFilter {
     }
 
     fn name(&self) -> &CStr {
-        c"firesteel-lives"
+        c"firesteel-ttl"
     }
 }

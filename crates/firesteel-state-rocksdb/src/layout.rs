@@ -35,8 +35,8 @@ pub(crate) fn group(group: KeyGroup) -> [u8; 2] {
     group.0.to_be_bytes()
 }
 
-/// What is behind all keys of a group.
-pub(crate) fn behind(of: KeyGroup) -> [u8; 3] {
+/// What is after all keys of a group.
+pub(crate) fn after(of: KeyGroup) -> [u8; 3] {
     let [a, b] = group(of);
     [a, b, PAGE + 1]
 }
@@ -108,7 +108,7 @@ mod tests {
                 page(of, TableId(0), b"\xFF\xFF"),
                 page(of, TableId(1), b""),
                 page(of, TableId(u16::MAX), b"\xFF"),
-                behind(of).to_vec(),
+                after(of).to_vec(),
             ];
             assert!(keys.is_sorted());
             assert_eq!(parse_marker(&keys[1]), Some(of));

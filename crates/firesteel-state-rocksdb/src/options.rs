@@ -95,7 +95,7 @@ impl RocksDbOptions {
         Self { open_files: files.max(16), ..self }
     }
 
-    /// About how long a page is, in bytes, between 64 and 1 MiB; 16 KiB unless said. Longer pages are cheaper when most
+    /// About how long a page is, in bytes, between 64 and 1 MiB; 16 KiB by default. Longer pages are cheaper when most
     /// of the keys of a key group are asked for at once, shorter ones when few are.
     #[must_use]
     pub fn page_bytes(self, bytes: usize) -> Self {
@@ -103,7 +103,7 @@ impl RocksDbOptions {
     }
 
     /// From how many bytes on the changes handed over in one call become a file of their own, instead of going through
-    /// the write buffers; 1 MiB unless said.
+    /// the write buffers; 1 MiB by default.
     #[must_use]
     pub fn file_from(self, bytes: usize) -> Self {
         Self { ingest_from: bytes, ..self }

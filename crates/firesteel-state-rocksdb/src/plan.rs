@@ -75,7 +75,7 @@ impl Planner<'_> {
                 directories.push((table, old));
             }
         }
-        // Directories stand before pages, and pages that were read come behind those that were not.
+        // Directories stand before pages, and pages that were read come after those that were not.
         ops.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(Plan { ops, directories })
     }
@@ -153,7 +153,7 @@ impl Planner<'_> {
         if directory.is_to_be_tidied() { self.tidy(table, directory, ops).map(Some) } else { Ok(Some(directory)) }
     }
 
-    /// Makes one page of neighbours that have become short. All pages are read for that, but only once for each time
+    /// Makes one page of neighbors that have become short. All pages are read for that, but only once for each time
     /// that their number has doubled.
     fn tidy(&self, table: TableId, directory: Directory, ops: &mut Vec<(Vec<u8>, Op)>) -> Result<Directory> {
         let pages = directory.pages();
@@ -163,7 +163,7 @@ impl Planner<'_> {
         let mut written: Vec<&[u8]> = ops.iter().map(|(key, _)| key.as_slice()).collect();
         written.sort_unstable();
         let mut kept: Vec<Page> = Vec::with_capacity(pages.len());
-        // Neighbours that are to become one page: how many, and what is in them.
+        // Neighbors that are to become one page: how many, and what is in them.
         let mut run: Vec<&Page> = vec![];
         let mut content: Vec<u8> = vec![];
         let mut done: Vec<(Vec<u8>, Op)> = vec![];

@@ -23,7 +23,7 @@ pub struct RocksDbStatistics {
     pub background_errors: u64,
     /// Column families whose writes wait for compactions.
     pub stalled: u64,
-    /// Values that were dropped because their lives were over, together with the page they were in. Those that were
+    /// Expired values that were dropped, together with the page they were in. Those that were
     /// dropped when a page was rewritten for another reason are not counted.
     pub values_dropped: u64,
 }

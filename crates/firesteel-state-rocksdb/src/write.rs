@@ -168,7 +168,7 @@ impl Database {
         let mut tables = tables.write();
         let mut batch = WriteBatch::default();
         let family = self.family(&store)?;
-        batch.delete_range_cf(&family, &layout::group(shard.group)[..], &layout::behind(shard.group)[..]);
+        batch.delete_range_cf(&family, &layout::group(shard.group)[..], &layout::after(shard.group)[..]);
         self.write(batch)?;
         store.unflushed.store(true, Ordering::Release);
         *tables = Tables::empty();

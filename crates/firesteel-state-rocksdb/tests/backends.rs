@@ -1,4 +1,4 @@
-//! State that was written under one backend goes on under another, through a snapshot and the changelog.
+//! State that was written under one backend continues under another, through a snapshot and the changelog.
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
@@ -48,7 +48,7 @@ struct Job {
 }
 
 impl Job {
-    /// Goes on from what is in `folder`, with a new and empty backend.
+    /// Resumes from what is in `folder`, with a new and empty backend.
     fn open(folder: &Path, kind: Kind, number: usize) -> Self {
         let log = Changelog::open(&folder.join("changelog"), ChangelogOptions::default()).unwrap();
         let snapshots = Snapshots::in_folder(&folder.join("snapshots")).unwrap();

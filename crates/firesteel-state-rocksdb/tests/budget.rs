@@ -12,7 +12,7 @@ use firesteel_state_rocksdb::{RocksDbBackend, RocksDbOptions};
 use firesteel_window::Timestamp;
 
 const KEYS: u64 = 10_000_000;
-/// So many updates follow when all keys are there.
+/// This many updates follow when all keys are there.
 const UPDATES: u64 = 1_000_000;
 const BATCH: usize = 256 << 10;
 const LIMIT: u64 = 256 << 20;

@@ -154,7 +154,7 @@ fn check(folder: &Path, seed: u64, how: &str, done: u64) -> u64 {
 fn a_process_that_aborts_leaves_whole_epochs() {
     for (seed, how) in (1..).zip(["batches", "files", "both"]) {
         let folder = tempfile::tempdir().unwrap();
-        // Each child goes on from what the last one has left.
+        // Each child resumes from what the last one has left.
         for end in [1, 3, 7, 8, 13, 20, 21, 40] {
             let child = start(folder.path(), seed, how, end).wait_with_output().unwrap();
             assert_eq!(child.status.signal(), Some(SIGABRT), "{}", String::from_utf8_lossy(&child.stderr));
@@ -181,7 +181,7 @@ fn a_process_that_is_killed_leaves_whole_epochs() {
             let why = || format!("{}: {}", ended.status, String::from_utf8_lossy(&ended.stderr));
             assert_eq!(ended.status.signal(), Some(SIGKILL), "it has not ended by itself: {}", why());
             done = done.max(last.unwrap_or_else(|| panic!("it has no epoch: {}", why())));
-            // It went on for a moment behind the last line that was read.
+            // It kept running for a moment after the last line that was read.
             check(folder.path(), seed, how, done);
         }
     }

@@ -89,7 +89,7 @@ fn look(folder: &Path) -> Result<[u64; 2]> {
 }
 
 /// RocksDB takes an end that makes no sense for a crash while it wrote this file. What stands before that is a sound
-/// older base: the markers say so, and recovery goes on from there or takes a snapshot.
+/// older base: the markers say so, and recovery resumes from there or takes a snapshot.
 fn is_manifest(name: &Path) -> bool {
     name.to_string_lossy().contains("MANIFEST")
 }

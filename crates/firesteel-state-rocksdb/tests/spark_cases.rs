@@ -1,4 +1,4 @@
-//! State by key, as Spark's users rely on it, with RocksDB behind it.
+//! State by key, as Spark's users rely on it, with RocksDB as its backend.
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 

@@ -25,7 +25,7 @@ use firesteel_window::Timestamp;
 
 type Total = (u64, u64);
 
-/// So many events are timed together while they are made.
+/// This many events are timed together while they are made.
 const PIECE: usize = 2_048;
 
 fn hash(key: u64) -> u64 {

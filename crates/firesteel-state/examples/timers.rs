@@ -4,8 +4,8 @@
 //! cargo run --release -p firesteel-state --example timers -- [timers]
 //! ```
 //!
-//! Each key has two timers and moves one of them, as a session does that goes on. That each fires once and in the order
-//! of time is checked.
+//! Each key has two timers and moves one of them, as a session does that continues. That each fires once and in the
+//! order of time is checked.
 
 #![allow(clippy::disallowed_methods, reason = "it measures the time that passes")]
 #![allow(clippy::unwrap_used, reason = "a failure ends the measurement")]
@@ -15,7 +15,7 @@ use std::time::Instant;
 use firesteel_state::{Declaration, Frame, KeyGroups, KeyedStore, StateStore, TimeDomain, Times};
 use firesteel_window::Timestamp;
 
-/// So many are fired before another key group has its turn.
+/// This many are fired before another key group has its turn.
 const SLICE: usize = 1_000;
 
 fn hash(key: u64) -> u64 {

@@ -73,7 +73,7 @@ pub(crate) fn holds(backend: &dyn StateBackend, shard: Shard, table: TableId) ->
     let scanned = backend.scan(shard, table, &[], &mut |_, _| {
         found = true;
         // One is enough: an error ends the scan.
-        Err(StateError::OutOfTurn { what: "a second value".into(), reason: "one is enough".into() })
+        Err(StateError::InvalidState { what: "a second value".into(), reason: "one is enough".into() })
     });
     if found { Ok(true) } else { scanned.map(|()| false) }
 }
@@ -125,7 +125,7 @@ pub trait StateBackend: Send + Sync + 'static {
     /// When they cannot be removed.
     fn clear(&self, shard: Shard) -> Result<()>;
 
-    /// Tells which states an operator has, and which of them have values whose lives are limited, before the first of
+    /// Tells which states an operator has, and which of them have values with a TTL, before the first of
     /// its shards is used. Told again at every start, and not stored. A backend that drops no values by itself need
     /// not listen.
     fn declare(&self, _schema: &StoreSchema) {}
@@ -137,7 +137,7 @@ pub trait StateBackend: Send + Sync + 'static {
     fn expire(&self, _times: &Times) {}
 
     /// Makes what has been applied so far survive the end of the process, and of the machine. The changelog is cut
-    /// only behind a successful flush. A backend that never survives does nothing.
+    /// only after a successful flush. A backend that never survives does nothing.
     ///
     /// # Errors
     /// When it cannot be made durable.

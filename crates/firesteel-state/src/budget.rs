@@ -33,7 +33,7 @@ struct Shared {
 }
 
 impl MemoryBudget {
-    /// So many bytes.
+    /// This many bytes.
     #[must_use]
     pub fn new(limit: u64) -> Self {
         Self { shared: Arc::new(Shared { limit, used: AtomicU64::new(0), whole: None }) }

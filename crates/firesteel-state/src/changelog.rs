@@ -27,10 +27,10 @@
 //! # Damage
 //!
 //! Every append is synced before the next one, so a crash can only harm the end of the last segment. What is missing
-//! there, bytes or whole sectors that read as zeros, is a torn write: it was never acknowledged and is cut off. Anything
-//! else that does not fit its checksum is damage, and an error. Two things look like a torn write and are not told
-//! apart from one here: a file that was cut inside its last record, and a last record with a sector of zeros in which
-//! a bit has flipped. Who knows of a later epoch, be it a snapshot, a backend or a sink, must compare.
+//! there, bytes or whole sectors that read as zeros, is a torn write: it was never acknowledged and is cut off.
+//! Anything else that does not match its checksum is damage, and an error. Two things look like a torn write and are
+//! not told apart from one here: a file that was cut inside its last record, and a last record with a sector of zeros
+//! in which a bit has flipped. Who knows of a later epoch, be it a snapshot, a backend or a sink, must compare.
 //!
 //! The files are described in `docs/formats.md`. Nothing here compacts: what a snapshot makes superfluous is removed
 //! by the segment, with [`truncate`](Changelog::truncate).
@@ -75,7 +75,7 @@ impl Default for ChangelogOptions {
 }
 
 impl ChangelogOptions {
-    /// A segment that has so many bytes gets no further record. The unit of what can be removed.
+    /// A segment that has this many bytes gets no further record. The unit of what can be removed.
     #[must_use]
     pub fn segment_bytes(self, bytes: u64) -> Self {
         Self { segment_bytes: bytes, ..self }
@@ -87,7 +87,7 @@ impl ChangelogOptions {
         Self { compress, ..self }
     }
 
-    /// How many threads look through the segments when the changelog is opened, four at the most; one unless set. Each
+    /// How many threads look through the segments when the changelog is opened, four at most; one unless set. Each
     /// holds a segment in memory.
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
@@ -176,7 +176,7 @@ impl Changelog {
             state: Writing::Sound,
             buffer: Vec::new(),
         };
-        for path in found.unborn {
+        for path in found.not_begun {
             log.disk.remove(&path)?;
             log.disk.sync_folder(&log.folder)?;
         }
@@ -224,7 +224,7 @@ impl Changelog {
     /// Appends the epoch's record and syncs it: on return, the epoch is prepared.
     ///
     /// # Errors
-    /// [`StateError::OutOfTurn`] unless the epoch follows the last one. [`StateError::File`] when writing fails: the
+    /// [`StateError::InvalidState`] unless the epoch follows the last one. [`StateError::File`] when writing fails: the
     /// epoch is not prepared then, and where there was no room, the call may be repeated. After a failed sync, every
     /// further call fails until the changelog is opened again.
     pub fn prepare(&mut self, record: &EpochRecord) -> Result<()> {
@@ -263,7 +263,7 @@ impl Changelog {
     /// Notes that the epoch is committed. It is written with the next record, or by [`sync_mark`](Self::sync_mark).
     ///
     /// # Errors
-    /// [`StateError::OutOfTurn`] if it was not prepared.
+    /// [`StateError::InvalidState`] if it was not prepared.
     pub fn mark(&mut self, epoch: u64) -> Result<()> {
         if self.last_epoch().is_none_or(|last| epoch > last) {
             return Err(self.out_of_turn("marking", epoch, "it was not prepared".into()));
@@ -292,17 +292,18 @@ impl Changelog {
         Ok(())
     }
 
-    /// Takes back the last record, of an epoch that was prepared but that no sink has committed.
+    /// Rolls back the last record, of an epoch that was prepared but that no sink has committed.
     ///
     /// # Errors
-    /// [`StateError::OutOfTurn`] if there is no record, or its epoch is marked; [`StateError::File`] when cutting fails.
+    /// [`StateError::InvalidState`] if there is no record, or its epoch is marked; [`StateError::File`] when cutting
+    /// fails.
     pub fn drop_last(&mut self) -> Result<()> {
         let last = self.last_epoch().unwrap_or(0);
         if last == 0 || last <= self.committed {
             return Err(self.out_of_turn("dropping", last, "only an epoch that is not committed can be".into()));
         }
         self.mend()?;
-        // A new segment that has no record yet stands behind the one to be cut.
+        // A new segment that has no record yet stands after the one to be cut.
         while let Some(empty) = self.segments.pop_if(|segment| segment.records.is_empty()) {
             self.file = None;
             self.disk.remove(&empty.path)?;
@@ -363,7 +364,7 @@ impl Changelog {
     }
 
     fn out_of_turn(&self, doing: &str, epoch: u64, reason: String) -> StateError {
-        StateError::OutOfTurn { what: format!("{doing} epoch {epoch} in {}", self.folder.display()), reason }
+        StateError::InvalidState { what: format!("{doing} epoch {epoch} in {}", self.folder.display()), reason }
     }
 
     /// Cuts off what a failed write left behind.
@@ -378,14 +379,14 @@ impl Changelog {
                 self.state = Writing::Sound;
                 Ok(())
             }
-            _ => Err(StateError::OutOfTurn {
+            _ => Err(StateError::InvalidState {
                 what: format!("writing to {}", self.folder.display()),
                 reason: "it failed before, and what is on disk is not known: open the changelog again".into(),
             }),
         }
     }
 
-    /// Appends so many bytes, which `write` hands over in chunks, and syncs them.
+    /// Appends this many bytes, which `write` hands over in chunks, and syncs them.
     fn append(
         &mut self,
         length: u64,
@@ -403,12 +404,12 @@ impl Changelog {
         let (mut written, mut halved) = (0, false);
         write(&mut |mut chunk| {
             if !halved && written + chunk.len() as u64 >= half {
-                let (before, behind) = chunk.split_at((half - written) as usize);
+                let (before, after) = chunk.split_at((half - written) as usize);
                 if !before.is_empty() {
                     file.append(before)?;
                 }
                 fail_point!("changelog.append.half");
-                (chunk, halved) = (behind, true);
+                (chunk, halved) = (after, true);
                 written += before.len() as u64;
             }
             written += chunk.len() as u64;

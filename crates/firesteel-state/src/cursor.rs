@@ -1,6 +1,6 @@
 //! How far a job has come: what the engine keeps in the `extra` of records and manifests.
 //!
-//! The record of an epoch holds what the epoch changed; a snapshot holds everything. Folding the records behind a
+//! The record of an epoch holds what the epoch changed; a snapshot holds everything. Folding the records after a
 //! snapshot into it gives where the job stood at the end of the last one.
 //!
 //! ```
@@ -107,7 +107,7 @@ pub struct SplitCursor {
 /// What a repetition of a micro-batch needs to know besides its time and ranges.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
-    /// Partitions behind a shuffle.
+    /// Partitions after a shuffle.
     pub parallelism: u32,
     /// Whether it closed all windows.
     pub ending: bool,
@@ -137,7 +137,7 @@ impl Cursor {
     }
 
     /// Where the job stood at the end of epoch `last`: in the newest of the manifests that the changelog continues, and
-    /// the records behind it.
+    /// the records after it.
     ///
     /// # Errors
     /// When a record cannot be read, or the engine's part of one.
@@ -167,15 +167,15 @@ impl Cursor {
         Ok(cursor)
     }
 
-    /// That a catalogue knows every operator whose state the epoch has. If it does not, the manifest that it is from is
+    /// That a catalog knows every operator whose state the epoch has. If it does not, the manifest that it is from is
     /// older than one that was lost: what numbers that one has given to operators and states, nobody can tell.
     ///
     /// # Errors
-    /// [`StateError::NothingGood`] for the `place` of the manifests.
+    /// [`StateError::NoUsableSnapshot`] for the `place` of the manifests.
     pub fn is_described(&self, catalog: &Catalog, place: &str) -> Result<()> {
         let Some(operator) = self.keys.keys().find(|operator| catalog.store(operator).is_none()) else { return Ok(()) };
         let reason = format!("there is state of operator {operator:?}, but no snapshot that is left says what it is");
-        Err(StateError::NothingGood { folder: place.into(), reason })
+        Err(StateError::NoUsableSnapshot { folder: place.into(), reason })
     }
 
     /// As bytes: a byte for the version, and the postcard of the rest.

@@ -18,7 +18,7 @@ use crate::ttl::{TimeDomain, Ttl};
 
 /// Makes the tables of a state, one for each key group.
 pub(crate) type MakeTable<K> = Box<dyn Fn(Setup, Hasher<K>) -> Box<dyn TableOf<K>>>;
-/// What makes them, once it is known what is stored: the operator, the type of its keys, the state in the catalogue.
+/// What makes them, once it is known what is stored: the operator, the type of its keys, the state in the catalog.
 pub(crate) type PrepareTable<K> = Box<dyn Fn(&str, &TypeTag, &TableSchema) -> Result<MakeTable<K>> + Send + Sync>;
 pub(crate) type MakeTimers<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn TimerTable<K>> + Send + Sync>;
 
@@ -62,7 +62,7 @@ pub struct StateOptions {
 }
 
 impl StateOptions {
-    /// Values live only so long. In a map or list, each entry has a life of its own.
+    /// Values have a TTL. In a map or list, each entry has one of its own.
     #[must_use]
     pub fn ttl(self, ttl: Ttl) -> Self {
         Self { ttl: Some(ttl), ..self }
@@ -75,10 +75,10 @@ impl StateOptions {
         Self { type_name: Some(name.into()), ..self }
     }
 
-    /// The version of the value's type, 0 unless said: a change tells that values mean something else now, though
+    /// The version of the value's type, 0 by default: a change tells that values mean something else now, though
     /// their fields may be the same. Values of other versions are read through [migrations](Self::migrate) only.
     ///
-    /// A type that cannot be described whole, since its `Deserialize` does not tell, needs a version above 0.
+    /// A type that cannot be described in full, since its `Deserialize` does not tell, needs a version above 0.
     #[must_use]
     pub fn version(self, version: u32) -> Self {
         Self { version, ..self }
@@ -162,8 +162,8 @@ impl<K: StateKey> Declaration<K> {
         describe(&mut self.about);
     }
 
-    /// The version of the keys' type, 0 unless said. Keys do not evolve; but a type that cannot be described whole needs
-    /// a version above 0.
+    /// The version of the keys' type, 0 by default. Keys do not evolve; but a type that cannot be described in full
+    /// needs a version above 0.
     pub fn key_version(&mut self, version: u32) {
         self.about.key.version = version;
     }

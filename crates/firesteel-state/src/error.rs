@@ -73,7 +73,7 @@ pub enum StateError {
         source: postcard::Error,
     },
     /// The declared state does not fit what is stored.
-    #[error("FS-T007: the program does not fit its checkpoint\n{report}")]
+    #[error("FS-T007: the program does not match its checkpoint\n{report}")]
     Mismatch {
         /// What fits, what is new, what is lost, what differs.
         report: String,
@@ -100,9 +100,9 @@ pub enum StateError {
         /// What is wrong, and what would be accepted.
         reason: String,
     },
-    /// There is no state to go on from, although there should be.
+    /// There is no state to resume from, although there should be.
     #[error("FS-T011: nothing in {} can be restored: {reason}", folder.display())]
-    NothingGood {
+    NoUsableSnapshot {
         /// The checkpoint's folder.
         folder: PathBuf,
         /// What was tried and why it failed.
@@ -131,8 +131,8 @@ pub enum StateError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// A call came out of turn.
-    #[error("FS-T014: {what} is out of turn: {reason}")]
-    OutOfTurn {
+    #[error("FS-T014: {what} is not valid in this state: {reason}")]
+    InvalidState {
         /// What was called.
         what: String,
         /// What would have been in turn.
@@ -172,10 +172,10 @@ codes!(StateError {
     Declaration = "FS-T008",
     Handle = "FS-T009",
     KeyGroups = "FS-T010",
-    NothingGood = "FS-T011",
+    NoUsableSnapshot = "FS-T011",
     Gap = "FS-T012",
     Backend = "FS-T013",
-    OutOfTurn = "FS-T014",
+    InvalidState = "FS-T014",
     Evolve = "FS-T015",
 });
 
@@ -196,13 +196,13 @@ impl StateError {
             | Self::Declaration { .. }
             | Self::Handle { .. }
             | Self::KeyGroups { .. }
-            | Self::OutOfTurn { .. }
+            | Self::InvalidState { .. }
             | Self::Evolve { .. } => Class::Program,
             Self::Damaged { .. }
             | Self::Version { .. }
             | Self::Locked { .. }
             | Self::Decode { .. }
-            | Self::NothingGood { .. }
+            | Self::NoUsableSnapshot { .. }
             | Self::Gap { .. } => Class::Fatal,
             Self::Backend { class, .. } => *class,
         }
@@ -231,10 +231,10 @@ mod tests {
             StateError::Declaration { operator: "a".into(), reason: "b".into() },
             StateError::Handle { operator: "a".into(), kind: "value" },
             StateError::KeyGroups { reason: "a".into() },
-            StateError::NothingGood { folder: "a".into(), reason: "b".into() },
+            StateError::NoUsableSnapshot { folder: "a".into(), reason: "b".into() },
             StateError::Gap { place: "a".into(), expected: 1, found: "2".into() },
             StateError::Backend { backend: "a".into(), action: "b".into(), class: Class::Fatal, source: "c".into() },
-            StateError::OutOfTurn { what: "a".into(), reason: "b".into() },
+            StateError::InvalidState { what: "a".into(), reason: "b".into() },
             StateError::Evolve { state: "a".into(), key: "b".into(), stored: "c".into(), reason: "d".into() },
         ];
         for (error, number) in errors.iter().zip(1..) {

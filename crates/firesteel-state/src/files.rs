@@ -81,7 +81,7 @@ impl Header {
         let found = fields.take(8).unwrap_or_default();
         let version = fields.u32().unwrap_or_default();
         if fields.u64() != Some(checksum(&header[..12])) {
-            return Err(damaged("its header's checksum does not fit, or it is no file of this kind"));
+            return Err(damaged("its header's checksum does not match, or it is no file of this kind"));
         }
         if found != magic {
             return Err(damaged("it is a file of another kind"));

@@ -170,7 +170,7 @@ impl<'a> Sections<'a> {
         Ok(Change { table: self.table, key, value })
     }
 
-    /// Goes on to the next table, past what is left of the one before.
+    /// Moves to the next table, past what is left of the one before.
     pub(crate) fn next_table(&mut self) -> Option<TableId> {
         while self.next_change().is_some() {}
         self.table = TableId(self.bytes.u16()?);
@@ -190,7 +190,7 @@ impl<'a> Sections<'a> {
         if self.left == 0 { None } else { self.take().ok() }
     }
 
-    /// A length, less `offset`, and so many bytes; `None` if the length is below the offset.
+    /// A length, less `offset`, and this many bytes; `None` if the length is below the offset.
     fn part(&mut self, offset: u64) -> Result<Option<&'a [u8]>, Malformed> {
         let length = self.bytes.varint().ok_or(Malformed)?;
         let Some(length) = length.checked_sub(offset) else { return Ok(None) };
@@ -288,7 +288,7 @@ impl FrameWriter {
         written
     }
 
-    /// Encodes behind one byte for the length; what is longer than that byte can tell is moved.
+    /// Encodes after one byte for the length; what is longer than that byte can tell is moved.
     #[inline]
     fn prefixed<E>(&mut self, offset: u64, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         let at = self.bytes.len();
@@ -307,7 +307,7 @@ impl FrameWriter {
         Ok(())
     }
 
-    /// Makes room for about so many bytes.
+    /// Makes room for about this many bytes.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         self.bytes.reserve(bytes);
     }
@@ -324,7 +324,7 @@ impl FrameWriter {
         self.entries == 0
     }
 
-    /// The frame, with the changes of another one of its shard behind its own.
+    /// The frame, with the changes of another one of its shard after its own.
     pub(crate) fn append(mut self, frame: &Frame) -> Frame {
         self.end_table();
         self.bytes.extend_from_slice(&frame.bytes);

@@ -24,8 +24,8 @@ use crate::ttl::{TimeDomain, Times};
 ///
 /// # Attempts that leave no trace
 ///
-/// A task may fail half-way and be run again. Everything done after [`begin`](Self::begin) is an attempt at the batch
-/// of that number; beginning the same number once more takes it back: values, lists, maps and timers are what they
+/// A task may fail halfway and be run again. Everything done after [`begin`](Self::begin) is an attempt at the batch
+/// of that number; beginning the same number once more rolls it back: values, lists, maps and timers are what they
 /// were. Beginning another number, or ending the epoch, keeps it for good. The cost is one clone of each value that is
 /// touched in a batch.
 ///
@@ -103,7 +103,7 @@ impl<K: StateKey> GroupState<K> {
         self.core.stamps()
     }
 
-    /// The typed table behind a handle.
+    /// The typed table of a handle.
     pub(crate) fn table<T: 'static>(&mut self, at: usize, kind: &'static str) -> Result<&mut T> {
         let table = self.typed.tables.get_mut(at).and_then(Option::as_mut);
         let typed = table.and_then(|table| table.as_any().downcast_mut());
@@ -117,7 +117,7 @@ impl<K: StateKey> GroupState<K> {
         }
     }
 
-    /// Begins an attempt at batch number `batch`. If the last attempt was at the same batch, all its changes are taken
+    /// Begins an attempt at batch number `batch`. If the last attempt was at the same batch, all its changes are rolled
     /// back; if it was at another, they are kept for good.
     ///
     /// The time is proportional to what the last attempt changed, at most.
@@ -154,8 +154,8 @@ impl<K: StateKey> GroupState<K> {
         timers.iter_mut().flatten().try_for_each(|table| table.prefetch(keys, stamps))
     }
 
-    /// Says that about so many keys are handled now, one by one. Where they are a good part of those in memory, that is
-    /// cheaper once the tables have been read front to back, which this does; otherwise it does nothing.
+    /// Says that about this many keys are handled now, one by one. Where they are a good part of those in memory, that
+    /// is cheaper once the tables have been read front to back, which this does; otherwise it does nothing.
     /// [`Value::update_many`](crate::Value::update_many) does it by itself.
     pub fn warm_up(&self, keys: usize) {
         self.core.warm_up(&self.typed, keys);
@@ -184,7 +184,7 @@ impl<K: StateKey> GroupState<K> {
     /// Ends the epoch: keeps the last attempt, and yields what changed in the epoch, or `None` if nothing did.
     ///
     /// # Errors
-    /// When a key or value cannot be encoded; [`StateError::OutOfTurn`] unless epochs ascend.
+    /// When a key or value cannot be encoded; [`StateError::InvalidState`] unless epochs ascend.
     pub fn end_epoch(&mut self, epoch: u64) -> Result<Option<Frame>> {
         self.core.end_epoch(&mut self.typed, epoch)
     }
@@ -223,7 +223,7 @@ impl<K: StateKey> GroupState<K> {
     /// what counts as applied. With a backend, the frame has been applied there first, and only timers are taken.
     ///
     /// # Errors
-    /// When a key or value is not of the declared type; [`StateError::OutOfTurn`] after the first batch has begun.
+    /// When a key or value is not of the declared type; [`StateError::InvalidState`] after the first batch has begun.
     pub fn restore(&mut self, epoch: u64, frame: &Frame) -> Result<()> {
         self.core.restore(&mut self.typed, epoch, frame)
     }
@@ -239,14 +239,14 @@ impl<K: StateKey> GroupState<K> {
         self.core.evict(&mut self.typed, share);
     }
 
-    /// Removes values whose life is over, looking at up to `limit` keys of each state. The next call goes on from
+    /// Removes values whose TTL has expired, looking at up to `limit` keys of each state. The next call continues from
     /// there. A change like any other: it belongs to the batch that has begun. Returns how many were removed.
     pub fn sweep(&mut self, limit: usize, times: Times) -> usize {
         self.core.sweep(&mut self.typed, limit, times)
     }
 
-    /// Removes all values whose life is over, as [`sweep`](Self::sweep) does, where there is no backend. A backend drops
-    /// them when it rewrites its files, and what is in memory beside it leaves memory anyway.
+    /// Removes all values whose TTL has expired, as [`sweep`](Self::sweep) does, where there is no backend. A backend
+    /// drops them when it rewrites its files, and what is in memory beside it leaves memory anyway.
     pub fn expire(&mut self, times: Times) -> usize {
         self.core.expire(&mut self.typed, times)
     }

@@ -42,7 +42,7 @@ impl KeyGroups {
     /// The most groups there can be, as in Flink: 32,768.
     pub const MAX: u16 = 1 << 15;
 
-    /// So many groups.
+    /// This many groups.
     ///
     /// # Errors
     /// [`StateError::KeyGroups`] unless `count` is between 1 and [`MAX`](Self::MAX).
@@ -111,7 +111,7 @@ pub struct KeyGroupRange {
 }
 
 impl KeyGroupRange {
-    /// The groups from `start` to before `end`; none if `end` is not behind `start`.
+    /// The groups from `start` to before `end`; none if `end` is not after `start`.
     #[must_use]
     pub const fn new(start: u16, end: u16) -> Self {
         Self { start, end: if end < start { start } else { end } }
@@ -123,7 +123,7 @@ impl KeyGroupRange {
         self.start
     }
 
-    /// The number behind that of the last group.
+    /// The number after that of the last group.
     #[must_use]
     pub const fn end(self) -> u16 {
         self.end

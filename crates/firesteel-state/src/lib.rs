@@ -7,7 +7,7 @@
 //!
 //! At the end of an epoch, the store yields [frames](Frame) of what changed. The [changelog] makes them durable, a
 //! [backend] may hold them in place of memory, and [snapshots](snapshot) make sure that the changelog need not be kept
-//! for ever. Recovery goes the same way backwards.
+//! forever. Recovery goes the same way backwards.
 //!
 //! # What it does not do
 //!

@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     fn refused(item: usize) -> StateError {
-        StateError::OutOfTurn { what: format!("item {item}"), reason: String::new() }
+        StateError::InvalidState { what: format!("item {item}"), reason: String::new() }
     }
 
     #[test]

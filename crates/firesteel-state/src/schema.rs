@@ -76,7 +76,7 @@ pub struct TableSchema {
     pub value: TypeTag,
     /// The type of the keys inside a map.
     pub field: Option<TypeTag>,
-    /// How long values live. Whether there is a limit is part of the format, what it is is not.
+    /// The TTL of values. Whether there is one is part of the format, what it is is not.
     pub ttl: Option<Ttl>,
     /// The types that its values had before, oldest first: values that have not been written since are stored under
     /// their numbers. Known only of what is stored.

@@ -1,4 +1,4 @@
-//! Snapshots: images of key groups in a place of their own, so that the changelog need not be kept for ever.
+//! Snapshots: images of key groups in a place of their own, so that the changelog need not be kept forever.
 //!
 //! A snapshot is a manifest and the files it names. Each holds [images](crate::GroupState::image) of key groups, with a
 //! checksum for each. A later snapshot takes over by name what has not changed since: it is incremental by key group.
@@ -79,7 +79,7 @@ pub struct Snapshots {
     threads: usize,
 }
 
-/// Images that stand one behind the other are read together up to so many bytes, so that small ones do not cost a
+/// Adjacent images are read together up to this many bytes, so that small ones do not cost a
 /// request each.
 const TOGETHER: u64 = 4 << 20;
 
@@ -110,7 +110,8 @@ impl Snapshots {
         self.store.describe()
     }
 
-    /// Reads with so many threads at once where a whole snapshot is read; with one unless set. Each holds a few megabytes.
+    /// Reads with this many threads at once where a whole snapshot is read; with one unless set. Each holds a few
+    /// megabytes.
     #[must_use]
     pub fn threads(self, threads: usize) -> Self {
         Self { threads, ..self }
@@ -170,7 +171,7 @@ impl Snapshots {
         let bytes = range.and_then(|(offset, length)| part.get(offset..)?.get(..length));
         let bytes = bytes.ok_or_else(|| damaged("the file ends before the image"))?;
         if checksum(bytes) != image.checksum {
-            return Err(damaged("an image does not fit its checksum"));
+            return Err(damaged("an image does not match its checksum"));
         }
         Ok(bytes)
     }
@@ -180,7 +181,7 @@ impl Snapshots {
     }
 
     fn senseless(&self, image: &ImageRef) -> StateError {
-        StateError::damaged(&self.path(&image.file), image.offset, "an image makes no sense")
+        StateError::damaged(&self.path(&image.file), image.offset, "an image is invalid")
     }
 
     fn image_in(&self, image: &ImageRef, file: &[u8]) -> Result<Frame> {
@@ -238,7 +239,7 @@ impl Snapshots {
         })
     }
 
-    /// As [`images`](Self::images), but goes on behind what is damaged. Of a file that cannot be read, only the first
+    /// As [`images`](Self::images), but continues after what is damaged. Of a file that cannot be read, only the first
     /// image is reported.
     pub fn survey(&self, manifest: &Manifest, mut each: impl FnMut(&ImageRef, Result<Frame>)) {
         let files: BTreeSet<&str> = manifest.images.iter().map(|image| image.file.as_str()).collect();
@@ -258,9 +259,9 @@ impl Snapshots {
     /// Keeps the newest `keep` snapshots (at least one) and removes the others, with the files that no snapshot needs
     /// any more. Returns the epoch up to which the changelog is superfluous for all that are kept.
     ///
-    /// Snapshots with damaged images count as well, since which ones are is found out by reading all of them. Those with
-    /// a damaged manifest do not count, and stay until they are older than all that are kept. Nothing is removed if
-    /// the place, or a later release's format, keeps a manifest from being read. No snapshot may be under way.
+    /// Snapshots with damaged images count as well, since which ones are is found out by reading all of them. Those
+    /// with a damaged manifest do not count, and stay until they are older than all that are kept. Nothing is removed
+    /// if the place, or a later release's format, keeps a manifest from being read. No snapshot may be under way.
     ///
     /// # Errors
     /// Any error of the place; what was removed until then stays removed.
@@ -321,9 +322,9 @@ fn runs(manifest: &Manifest) -> Vec<Vec<&ImageRef>> {
     for image in images {
         let fits = |run: &Vec<&ImageRef>| {
             let (first, last) = (run.first()?, run.last()?);
-            let behind = first.file == image.file && last.offset.checked_add(last.length)? == image.offset;
+            let adjacent = first.file == image.file && last.offset.checked_add(last.length)? == image.offset;
             let length = image.offset.checked_add(image.length)?.checked_sub(first.offset)?;
-            (behind && length <= TOGETHER).then_some(())
+            (adjacent && length <= TOGETHER).then_some(())
         };
         match runs.last_mut().filter(|run| fits(run).is_some()) {
             Some(run) => run.push(image),

@@ -57,7 +57,7 @@ pub struct KeyedStore<K> {
     has_backend: bool,
 }
 
-/// Where a store's values live.
+/// Where a store keeps its values.
 #[derive(Clone)]
 pub struct StoreSetup<'a> {
     /// What is stored, with this operator in it.
@@ -69,12 +69,12 @@ pub struct StoreSetup<'a> {
 }
 
 impl<K: StateKey> KeyedStore<K> {
-    /// The store of a declaration, as the catalogue describes it.
+    /// The store of a declaration, as the catalog describes it.
     ///
     /// `hash` is the hash by which keys are placed: equal on every machine and in every release.
     ///
     /// # Errors
-    /// [`StateError::Mismatch`] when the catalogue lacks the operator or a state of it, or has other types; any error
+    /// [`StateError::Mismatch`] when the catalog lacks the operator or a state of it, or has other types; any error
     /// of the backend.
     pub fn open(
         declaration: Declaration<K>,
@@ -82,7 +82,7 @@ impl<K: StateKey> KeyedStore<K> {
         hash: impl Fn(&K) -> u64 + Send + Sync + 'static,
     ) -> Result<Self> {
         let declared = declaration.schema();
-        let Known { schema, tables } = known(&declared, setup)?;
+        let Found { schema, tables } = known(&declared, setup)?;
         let hasher: Hasher<K> = Arc::new(hash);
         let operator: Arc<str> = declared.operator.as_str().into();
         let (prepare, make_timers) = declaration.into_parts();
@@ -128,7 +128,7 @@ impl<K: StateKey> KeyedStore<K> {
         })
     }
 
-    /// A new store that keeps everything in memory, without a limit and without a catalogue of its own.
+    /// A new store that keeps everything in memory, without a limit and without a catalog of its own.
     ///
     /// # Errors
     /// [`StateError::Declaration`] when the declaration makes no sense.
@@ -169,15 +169,15 @@ impl<K: StateKey> KeyedStore<K> {
     }
 }
 
-/// What the catalogue has of a store.
-struct Known {
+/// What the catalog has of a store.
+struct Found {
     schema: StoreSchema,
     /// Its states in the order of the declaration.
     tables: Vec<Option<TableSchema>>,
 }
 
-/// What the catalogue has of a declared store, if it is the same.
-fn known(declared: &StoreSchema, setup: &StoreSetup<'_>) -> Result<Known> {
+/// What the catalog has of a declared store, if it is the same.
+fn known(declared: &StoreSchema, setup: &StoreSetup<'_>) -> Result<Found> {
     let comparison = setup.catalog.compare(std::slice::from_ref(declared));
     let known = setup.catalog.store(&declared.operator);
     let has_new = comparison.of_fate(Fate::New).next().is_some();
@@ -190,13 +190,13 @@ fn known(declared: &StoreSchema, setup: &StoreSetup<'_>) -> Result<Known> {
         // Under the number of the declared type there is nothing else.
         if let Some(known) = known.filter(|known| known.value.evolution(&table.value) != Evolution::Same) {
             let path = format!("{}/{}", declared.operator, table.name);
-            let way_out = "open it with the catalogue that Catalog::with makes of the stored one";
+            let way_out = "open it with the catalog that Catalog::with makes of the stored one";
             let report = format!("  differs: {path}: {table}, but {known} is stored: {way_out}\n");
             return Err(StateError::Mismatch { report });
         }
         tables.push(known.cloned());
     }
-    Ok(Known { schema, tables })
+    Ok(Found { schema, tables })
 }
 
 /// The number of each state.
@@ -245,7 +245,7 @@ pub trait StateStore: Send + Sync {
     /// [Ends the epoch](GroupState::end_epoch) in a range of groups; the frames of those that changed, in order.
     ///
     /// # Errors
-    /// As [`GroupState::end_epoch`]. The epoch cannot be ended any more then: the job goes on from its last one.
+    /// As [`GroupState::end_epoch`]. The epoch cannot be ended any more then: the job resumes from its last one.
     fn end_epoch_in(&self, groups: KeyGroupRange, epoch: u64) -> Result<Vec<Frame>>;
 
     /// [Ends the epoch](GroupState::end_epoch) in all groups.
@@ -279,7 +279,7 @@ pub trait StateStore: Send + Sync {
     /// As [`GroupState::restore`].
     fn restore(&self, epoch: u64, frame: &Frame) -> Result<()>;
 
-    /// [Removes](GroupState::sweep) values whose life is over, in all groups.
+    /// [Removes](GroupState::sweep) values whose TTL has expired, in all groups.
     fn sweep(&self, limit: usize, times: Times) -> usize;
 
     /// If the budget is exceeded, lets go of values that the backend holds, group by group, until a tenth of the

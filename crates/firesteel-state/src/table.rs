@@ -1,4 +1,4 @@
-//! The overlay: typed values of one key group, with what it takes to take a batch back, to write what an epoch
+//! The overlay: typed values of one key group, with what it takes to roll a batch back, to write what an epoch
 //! changed, and to let go of what a backend holds.
 //!
 //! There is no second buffer for changes. Each value carries a **stamp**, the number of the attempt that last changed
@@ -67,7 +67,7 @@ impl Setup {
         StateError::Decode { state: self.state.to_string(), source }
     }
 
-    /// Appends a value as it is stored: behind the time of its last touch, if its life is limited.
+    /// Appends a value as it is stored: after the time of its last touch, if it has a TTL.
     #[inline]
     pub(crate) fn encode_value<V: serde::Serialize>(
         &self,
@@ -132,10 +132,10 @@ pub(crate) fn reuse<T>(list: &mut Vec<T>) {
 pub(crate) trait Table: Any + Send {
     fn as_any(&mut self) -> &mut dyn Any;
 
-    /// Keeps what the last attempt changed; what follows can be taken back.
+    /// Keeps what the last attempt changed; what follows can be rolled back.
     fn begin(&mut self);
 
-    /// Takes back what was changed since the last `begin`.
+    /// Rolls back what was changed since the last `begin`.
     fn roll_back(&mut self);
 
     /// How much was changed since the last `begin`.
@@ -167,13 +167,13 @@ pub(crate) trait Table: Any + Send {
     /// Forgets removals that need not be remembered any more, when there are enough of them.
     fn tidy(&mut self, stamps: Stamps);
 
-    /// Brings what is here into the processor's cache, if that makes handling so many keys cheaper.
+    /// Brings what is here into the processor's cache, if that makes handling that many keys cheaper.
     fn warm_up(&self, keys: usize);
 
     /// Drops up to about the `share` of what is here, as far as it is applied; the longest unused first.
     fn evict(&mut self, share: f64, stamps: Stamps);
 
-    /// Removes up to `limit` values whose life is over; how many it looked at and removed.
+    /// Removes up to `limit` values whose TTL has expired; how many it looked at and removed.
     fn sweep(&mut self, limit: usize, times: &Times, stamps: Stamps) -> usize;
 
     /// Bytes of memory it takes, partly estimated.

@@ -1,11 +1,11 @@
-//! How long values live, and the times that decide it.
+//! How long values stay visible, and the times that decide it.
 
 use std::fmt;
 
 use firesteel_window::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// The clock that a timer or a life span follows.
+/// The clock that a timer or a TTL follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TimeDomain {
     /// When things happened, as the records and the watermark tell.
@@ -57,7 +57,7 @@ impl Times {
     }
 }
 
-/// How long a value lives (its "time to live").
+/// How long a value stays visible (its time to live).
 ///
 /// A value older than that is invisible at once, whether it has been removed yet or not. In memory, the store of a job is
 /// swept of such values as batches go by: of all of them once in as many batches as there are key groups. A backend
@@ -79,7 +79,7 @@ pub struct Ttl {
 }
 
 impl Ttl {
-    /// A value lives so long in processing time after it was last written.
+    /// Expires this long in processing time after the value was last written.
     #[must_use]
     pub const fn after(span: Duration) -> Self {
         Self { after: span, domain: TimeDomain::Processing, reads: false }
@@ -103,7 +103,7 @@ impl Ttl {
         self.domain
     }
 
-    /// How long a value lives.
+    /// How long a value stays visible.
     #[must_use]
     pub const fn span(&self) -> Duration {
         self.after
@@ -123,7 +123,7 @@ impl Ttl {
         self.is_over(touched, times.now(self.domain))
     }
 
-    /// The time to note for a value touched now, last touched before. Older records do not shorten a life.
+    /// The time to note for a value touched now, last touched before. Older records do not shorten it.
     pub(crate) fn touch(&self, before: Timestamp, times: &Times) -> Timestamp {
         let now = match self.domain {
             TimeDomain::Event => times.event.max(times.watermark),

@@ -54,7 +54,7 @@ fn a_value_counts_once_however_often_it_is_written() {
         }
     };
     assert_eq!(states.attempt(1, write(7)), [1, 1, 0]);
-    assert_eq!(states.attempt(1, write(7)), [1, 1, 0], "the first attempt is taken back");
+    assert_eq!(states.attempt(1, write(7)), [1, 1, 0], "the first attempt is rolled back");
     assert_eq!(states.attempt(2, write(7)), [0, 1, 0]);
     assert_eq!(states.attempt(3, write(8)), [1, 1, 0]);
     assert_eq!(states.attempt(4, |_, _| {}), [0, 0, 0]);

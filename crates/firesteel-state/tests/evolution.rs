@@ -116,7 +116,7 @@ impl<V: StateValue> Job<V> {
         self.mortal.clear(&mut context).unwrap();
     }
 
-    /// The value, the list's elements, the map's value, and the value whose life is limited.
+    /// The value, the list's elements, the map's value, and the value with a TTL.
     fn get(&self, key: &str, second: i64) -> (Option<V>, Vec<V>, Option<V>, Option<V>) {
         let key = key.to_owned();
         let hash = hash(&key);
@@ -192,7 +192,7 @@ fn values_evolve_through_snapshots_and_the_changelog() {
     second.is("c", Some(new(3)));
     second.is("e", Some(new(5)));
     assert!(second.store.end_epoch(3).unwrap().is_empty(), "reading has changed nothing");
-    // A first snapshot of the program, as the engine takes it, and changes behind it.
+    // A first snapshot of the program, as the engine takes it, and changes after it.
     let record = EpochRecord { epoch: 3, ..EpochRecord::default() };
     stored.log.prepare(&record).unwrap();
     stored.snapshot(3, &catalog, &second);

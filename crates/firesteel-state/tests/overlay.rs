@@ -76,7 +76,7 @@ fn an_epoch_holds_what_changed_whether_that_is_much_or_little() {
     let mut group = store.lock(KeyGroup(0));
     for (epoch, few) in [(1u64, 1_000), (2, 1), (3, 900), (4, 10), (5, 0)] {
         group.begin(epoch * 2);
-        // What is taken back, and what is added and taken back.
+        // What is rolled back, and what is added and rolled back.
         (0..1_500).for_each(|key| set(&mut group, &value, key, 0, NOW));
         group.begin(epoch * 2);
         let changed: Vec<u64> = (0..few).map(|key| key * 7 % 1_000).collect();
@@ -240,7 +240,7 @@ fn a_budget_is_kept_by_eviction_and_by_early_epochs() {
 }
 
 #[test]
-fn a_value_is_invisible_as_soon_as_its_life_is_over() {
+fn a_value_is_invisible_as_soon_as_its_ttl_has_expired() {
     let mut states = Declaration::<u64>::new("op");
     let ttl = |ttl| StateOptions::default().ttl(ttl);
     let written = states.value_with::<u64>("written", ttl(Ttl::after(seconds(10))));

@@ -16,7 +16,7 @@ enum Fault {
     CutsLongFiles,
     KeepsTheFirst,
     PartsFromTheStart,
-    RefusesPartsBehindTheEnd,
+    RefusesPartsAfterTheEnd,
     ListsTwice,
     HidesEmptyFiles,
     MissingIsEmpty,
@@ -86,7 +86,7 @@ impl SnapshotStore for Place {
     fn get_part(&self, name: &str, from: u64, length: u64) -> Result<Vec<u8>> {
         let bytes = self.get(name)?;
         let from = usize::try_from(from).unwrap();
-        if self.fault == Fault::RefusesPartsBehindTheEnd && from > bytes.len() {
+        if self.fault == Fault::RefusesPartsAfterTheEnd && from > bytes.len() {
             return Err(failed("get"));
         }
         let length = usize::try_from(length).unwrap();
@@ -135,7 +135,7 @@ fn every_broken_place_is_told_which_rule_it_breaks() {
         (F::CutsLongFiles, "P2"),
         (F::KeepsTheFirst, "P3"),
         (F::PartsFromTheStart, "P12"),
-        (F::RefusesPartsBehindTheEnd, "P12"),
+        (F::RefusesPartsAfterTheEnd, "P12"),
         (F::ListsTwice, "P4"),
         (F::HidesEmptyFiles, "P4"),
         (F::MissingIsEmpty, "P5"),

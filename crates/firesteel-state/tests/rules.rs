@@ -106,8 +106,8 @@ fn each_setting_holds_as_the_table_says() {
         ("TTL of 2m of processing time after the last write holds from now on, for what is stored, too", |program| {
             program.states[0].tables[0].ttl = Some(Ttl::after(minutes(2)));
         }),
-        ("time-out = not set holds for what is stored; 1m for what is new", |program| {
-            program.states[0].settings.push(Setting::stored_holds("time-out", "1m"));
+        ("timeout = not set holds for what is stored; 1m for what is new", |program| {
+            program.states[0].settings.push(Setting::stored_holds("timeout", "1m"));
         }),
         ("key groups = 128 holds for the life of the checkpoint; 64 is wanted", |program| {
             program.key_groups = Some(64);

@@ -21,8 +21,8 @@ use std::sync::Arc;
 use firesteel_state::{OpenBackend, SnapshotStore};
 use firesteel_window::{Duration, seconds};
 
-pub(crate) use deciding::{Again, SinkAt};
-pub(crate) use durable::{Durable, Ending};
+pub(crate) use deciding::{SinkAt, Unfinished};
+pub(crate) use durable::{Durable, EpochEnd};
 pub(crate) use firesteel_state::cursor::{Cursor, InputCursor, Plan, SplitCursor};
 pub(crate) use frames::gather;
 pub(crate) use looking::Looked;
@@ -40,7 +40,7 @@ pub(crate) use opening::{Opened, Program, check, open};
 /// # Ok::<(), firesteel_streaming::Error>(())
 /// ```
 ///
-/// A job with a checkpoint folder begins a checkpoint there, or resumes from the one it finds. Inputs, watermarks, state
+/// A job with a checkpoint folder starts a checkpoint there, or resumes from the one it finds. Inputs, watermarks, state
 /// and outputs are found again by the names of their operators ([`Stream::named`](crate::Stream::named)); what has no
 /// name is found by its path, the inputs that it reads and the kinds of what keeps something between. A program in which
 /// two would have the same is refused. A program that has changed is compared with the checkpoint first: what is new
@@ -105,13 +105,13 @@ impl Checkpoint {
         Self { snapshots: Some(Arc::new(place)), ..self }
     }
 
-    /// Begins a snapshot when the changelog has grown by so many bytes since the last one, and by as much as that one
+    /// Takes a snapshot when the changelog has grown by this many bytes since the last one, and by as much as that one
     /// has; 64 MiB unless set. Fewer snapshots cost less while the job runs, and more when it is started again.
     pub fn snapshot_after(self, bytes: u64) -> Self {
         Self { snapshot_after: bytes.max(1), ..self }
     }
 
-    /// Keeps so many snapshots, and the changelog after the oldest of them; 2 unless set, at least 1. With more than
+    /// Keeps this many snapshots, and the changelog after the oldest of them; 2 unless set, at least 1. With more than
     /// one, a damaged snapshot loses nothing.
     pub fn keep_snapshots(self, count: usize) -> Self {
         Self { keep_snapshots: count.max(1), ..self }
@@ -131,7 +131,7 @@ impl Checkpoint {
 
     /// Permits a changed program to lose what is stored under these names, which are those of the report that it is
     /// refused with: `input:clicks`, `watermark:by time`, `state:totals` with all its states, `state:totals/sum` for one
-    /// of them, `output:report` where results are gone. What is declared under such a name begins anew.
+    /// of them, `output:report` where results are gone. What is declared under such a name starts empty.
     ///
     /// ```
     /// use firesteel_streaming::Checkpoint;
@@ -141,7 +141,7 @@ impl Checkpoint {
     ///
     /// A permission is good for one loss. It may stay in the program: the checkpoint records what was dropped under it,
     /// and a later loss of the same name takes another one, `state:totals#2`, which the report names. What was dropped
-    /// and comes back is told, since it begins anew. A permission for what is not lost does nothing, and is told if it
+    /// and comes back is told, since it starts empty. A permission for what is not lost does nothing, and is told if it
     /// has never been used; one that is of none of these kinds is an error.
     pub fn allow_loss<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.allow_loss.extend(names.into_iter().map(Into::into));

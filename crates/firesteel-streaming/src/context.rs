@@ -44,7 +44,7 @@ impl Builder {
         self
     }
 
-    /// Runs the job's tasks on so many threads; one per core by default.
+    /// Runs the job's tasks on this many threads; one per core by default.
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
         self
@@ -68,14 +68,14 @@ impl Builder {
         self
     }
 
-    /// Cuts the data behind a shuffle into so many partitions, unless an operator says otherwise. By default small
+    /// Cuts the data after a shuffle into this many partitions, unless an operator says otherwise. By default small
     /// batches have one partition, large ones as many as there are executors.
     pub fn partitions(mut self, partitions: usize) -> Self {
         self.config.partitions = Some(partitions.max(1));
         self
     }
 
-    /// Makes the job survive its process: it begins a checkpoint in a folder, or goes on from the one it finds there.
+    /// Makes the job survive its process: it starts a checkpoint in a folder, or resumes from the one it finds there.
     pub fn checkpoint(mut self, checkpoint: impl Into<Checkpoint>) -> Self {
         self.config.checkpoint = Some(checkpoint.into());
         self
@@ -233,7 +233,7 @@ impl StreamingContext {
         SideOutput::new(&self.inner.plan, name)
     }
 
-    /// Where records go on which user code panics, with [`OnPanic::DeadLetter`].
+    /// Where records go when user code panics on them, with [`OnPanic::DeadLetter`].
     #[must_use]
     pub fn dead_letters(&self) -> SideOutput<RecordError> {
         self.inner.dead_letters.clone()

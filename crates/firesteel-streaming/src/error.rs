@@ -90,7 +90,7 @@ pub enum Error {
         source: firesteel_state::StateError,
     },
     /// A changed program does not fit the checkpoint that it should resume from.
-    #[error("FS-S010: the program does not fit the checkpoint in {folder}\n{comparison}{}", comparison.conclusion())]
+    #[error("FS-S010: the program does not match the checkpoint in {folder}\n{comparison}{}", comparison.conclusion())]
     Changed {
         /// The checkpoint's folder.
         folder: String,
@@ -110,16 +110,16 @@ pub enum Error {
         reason: String,
     },
     /// A sink and the checkpoint do not belong together, or one of them has lost something.
-    #[error("FS-S011: sink {sink} does not fit the checkpoint: {reason}")]
+    #[error("FS-S011: sink {sink} does not match the checkpoint: {reason}")]
     Epochs {
         /// The output's name.
         sink: String,
         /// What is wrong, and what can be done.
         reason: String,
     },
-    /// There is a checkpoint, and what is left of it is not enough to go on from.
+    /// There is a checkpoint, and what is left of it is not enough to resume from.
     #[error(
-        "FS-S012: the job cannot go on from the checkpoint in {folder}: put back a copy of the whole folder, or begin \
+        "FS-S012: the job cannot resume from the checkpoint in {folder}: put back a copy of the whole folder, or begin \
          another checkpoint from a savepoint (Checkpoint::start_from); `firesteel checkpoint verify {folder}` tells what \
          is left"
     )]
@@ -154,8 +154,8 @@ codes!(Error {
 } and those of { Rdd, Connector });
 
 impl Error {
-    /// What may be done about it: for an error with a cause, what may be done about that. The job has already tried again
-    /// what could succeed; of [`Class::Retryable`] are those that may succeed when it is started again.
+    /// What may be done about it: for an error with a cause, what may be done about that. The job has already retried
+    /// what could succeed; of [`Class::Retryable`] are those that may succeed when it is restarted.
     ///
     /// ```
     /// use firesteel_streaming::{Class, Error};
@@ -184,8 +184,8 @@ impl Error {
                 Self::Checkpoint { folder: folder.display().to_string(), source }
             }
             // Where a savepoint is no good, the error says so, and what is.
-            Self::State { source: source @ StateError::NothingGood { .. } } => match &source {
-                StateError::NothingGood { folder: at, .. } if at.starts_with(folder) && at != folder => {
+            Self::State { source: source @ StateError::NoUsableSnapshot { .. } } => match &source {
+                StateError::NoUsableSnapshot { folder: at, .. } if at.starts_with(folder) && at != folder => {
                     Self::Checkpoint { folder: folder.display().to_string(), source }
                 }
                 _ => Self::State { source },

@@ -7,8 +7,9 @@ use crate::output::Output;
 
 /// The guarantee of a job that is stopped by a failure and started again, and the reason why it is no stronger.
 ///
-/// With a checkpoint, a job goes on where it stood, and is as good as its sources and sinks. A job without one starts again from the beginning of its sources, whatever it has written already: it is
-/// at-least-once with sources that still hold everything, at-most-once with others.
+/// With a checkpoint, a job resumes where it stood, and is as good as its sources and sinks. A job without one starts
+/// again from the beginning of its sources, whatever it has written already: it is at-least-once with sources that
+/// still hold everything, at-most-once with others.
 pub(crate) fn of(
     inputs: &[Box<dyn Input>],
     outputs: &[Box<dyn Output>],

@@ -51,11 +51,11 @@ pub(crate) trait Input: Send {
     fn settle(&mut self, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress;
     /// What has changed since the last call.
     fn changes(&mut self) -> InputCursor;
-    /// Goes on from where a job stood before a restart.
+    /// Resumes from where a job stood before a restart.
     fn resume(&mut self, cursor: &InputCursor);
     /// Whether the source will not have again what it is told of as committed, and has it until then.
     fn forgets(&self) -> bool;
-    /// Tells the source that it may forget what is behind the positions.
+    /// Tells the source that it may forget what is before the positions.
     fn committed(&mut self);
     /// Stops what runs inside of the source.
     fn stop(&mut self);
@@ -89,7 +89,7 @@ struct SplitState {
     /// The source has said that nothing more is there.
     at_end: bool,
     /// Where the source said the data ends when the last read got nothing: asking again is of no use before it moves.
-    barren: Option<u64>,
+    empty_up_to: Option<u64>,
     end: SplitEnd,
     /// Whether the checkpoint does not know of it as it is now.
     changed: bool,
@@ -100,7 +100,16 @@ struct SplitState {
 impl SplitState {
     fn new(name: &SplitId, number: u32, next: u64) -> Self {
         let name = name.as_str().into();
-        Self { name, number, next, at_end: false, barren: None, end: SplitEnd::Open, changed: true, resumed: false }
+        Self {
+            name,
+            number,
+            next,
+            at_end: false,
+            empty_up_to: None,
+            end: SplitEnd::Open,
+            changed: true,
+            resumed: false,
+        }
     }
 }
 
@@ -127,7 +136,7 @@ impl SplitNumbers {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Goes on behind `largest`.
+    /// Resumes after `largest`.
     pub(crate) fn resume(&self, largest: u32) {
         self.0.fetch_max(largest, Ordering::Relaxed);
     }
@@ -301,7 +310,7 @@ impl<S: Source> Input for SourceInput<S> {
             let horizon = self.horizon.as_ref().map(|horizon| horizon.get(&split.id).copied());
             let state = self.state(split)?;
             let left = match split.available {
-                Some(available) => available > state.next && state.barren != Some(available),
+                Some(available) => available > state.next && state.empty_up_to != Some(available),
                 None => !state.at_end,
             };
             if left {
@@ -413,7 +422,7 @@ impl<S: Source> Input for SourceInput<S> {
             }
             state.changed |= state.next != from;
             each(origin, range.from, range.to.filter(|_| planned.is_exact()).unwrap_or(state.next));
-            state.barren = if read == 0 && state.next == from { range.to } else { None };
+            state.empty_up_to = if read == 0 && state.next == from { range.to } else { None };
             progress.rows += read;
             progress.left = progress.left.map(|left| left.saturating_sub(state.next - from));
             match progress.splits.last_mut() {
@@ -453,7 +462,7 @@ impl<S: Source> Input for SourceInput<S> {
     fn committed(&mut self) {
         let positions: Vec<_> = self.splits.iter().map(|(id, state)| (id.clone(), state.next)).collect();
         if let Err(error) = self.reading.source.committed(&positions) {
-            tracing::warn!(source = %self.reading.name(), %error, "the source could not take note of the commit");
+            tracing::warn!(source = %self.reading.name(), %error, "the source could not record the commit");
         }
     }
 

@@ -116,7 +116,7 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
     fn abort(&mut self, epoch: Epoch) {
         self.written = 0;
         if let Err(error) = self.sink.abort(epoch, std::mem::take(&mut self.pending)) {
-            tracing::warn!(sink = %self.name, %error, "something of a failed batch stays behind");
+            tracing::warn!(sink = %self.name, %error, "a failed batch could not be cleaned up completely");
         }
     }
 
@@ -217,7 +217,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Calls `f` with every batch's RDD, on the job's thread: for everything that no sink does. The RDD's actions run
     /// in parallel as always.
     ///
-    /// An error stops the job; one that says [`Closed`](ConnectError::Closed), as a console behind `… | head` does, ends
+    /// An error stops the job; one that says [`Closed`](ConnectError::Closed), as a console does in `… | head`, ends
     /// it without a failure. What `f` does outside happens again if the batch is repeated.
     #[track_caller]
     pub fn for_each_rdd<E, F>(self, f: F) -> OutputHandle

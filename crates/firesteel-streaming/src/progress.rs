@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::stream::{RecordError, message};
 
-/// One micro-batch in numbers. Serialises to JSON.
+/// One micro-batch in numbers. Serializes to JSON.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct BatchProgress {
@@ -35,7 +35,7 @@ pub struct BatchProgress {
     pub input_rows_per_second: f64,
     /// Where the time went.
     pub durations: Durations,
-    /// The smallest watermark of the job behind the batch, if event time is used and known.
+    /// The smallest watermark of the job after the batch, if event time is used and known.
     pub watermark: Option<Timestamp>,
     /// What went through each operator, in the order of the program.
     pub operators: Vec<OperatorProgress>,
@@ -47,7 +47,7 @@ pub struct BatchProgress {
     pub late: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
-    /// The first of those, three at the most. Their positions are known where somebody follows them: an error output, or
+    /// The first of those, three at most. Their positions are known where somebody follows them: an error output, or
     /// the batch after the first refusal.
     pub malformed_sample: Vec<RecordError>,
     /// Records set aside because user code panicked on them, as text.
@@ -78,7 +78,7 @@ pub struct SplitProgress {
     pub split: Arc<str>,
     /// The position before the batch.
     pub from: u64,
-    /// The position behind it.
+    /// The position after it.
     pub to: u64,
 }
 
@@ -125,7 +125,7 @@ pub struct OperatorProgress {
 pub struct StateProgress {
     /// The operator's name.
     pub operator: Arc<str>,
-    /// Entries behind the batch.
+    /// Entries after the batch.
     pub keys: u64,
     /// Entries that the batch wrote, new ones included; each counts once.
     pub updated: u64,
@@ -178,7 +178,7 @@ pub struct JobInfo {
     pub guarantee_reason: String,
     /// The folder of the job's checkpoint, if it has one.
     pub checkpoint: Option<String>,
-    /// The epoch that the job goes on from, if it found a checkpoint.
+    /// The epoch that the job resumes from, if it found a checkpoint.
     pub resumed: Option<Epoch>,
     /// What getting there took.
     pub durations: StartDurations,
@@ -228,7 +228,7 @@ pub(crate) fn per_second(count: u64, micros: u64) -> f64 {
     if micros == 0 { 0.0 } else { count as f64 * 1e6 / micros as f64 }
 }
 
-/// Hears of a job's life. Calls come on the job's thread, in order; a slow listener slows the job. One that panics does
+/// Receives the events of a job. Calls come on the job's thread, in order; a slow listener slows the job. One that panics does
 /// not end it.
 pub trait StreamingListener: Send + Sync + 'static {
     /// The job starts.

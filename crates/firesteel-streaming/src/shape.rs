@@ -25,7 +25,7 @@ pub trait Shape: sealed::Sealed + Send + Sync + 'static {
     #[doc(hidden)]
     type Many<I: Iterator<Item: Send + 'static>>: Iterator<Item = Self::Record<I::Item>>;
 
-    /// The time-outs that functions with state may set.
+    /// The timeouts that functions with state may set.
     type Timeout: 'static;
 
     /// Whether records know when they happened.

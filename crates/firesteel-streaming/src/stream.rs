@@ -32,9 +32,9 @@ pub use try_map::RecordError;
 /// A stream of records in micro-batches.
 ///
 /// Its methods are the operators; each returns a new stream, and nothing runs before the job does. The type says what a
-/// record is, and whether records know when they happened: a `Stream<Click>` is plain, a `Stream<Click, Timed>` has event
-/// time. Streams of pairs, such as [`key_by`](Self::key_by) makes, are keyed. So functions take and return streams in
-/// plain words, and programs of any length compile:
+/// record is, and whether records know when they happened: a `Stream<Click>` is plain, a `Stream<Click, Timed>` has
+/// event time. Streams of pairs, such as [`key_by`](Self::key_by) makes, are keyed. So functions take and return
+/// streams in plain words, and programs of any length compile:
 ///
 /// ```
 /// use firesteel_streaming::Stream;
@@ -114,23 +114,23 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     }
 
     /// Gives the last operator a name: it appears in errors, events and progress instead of its kind, and what the
-    /// operator keeps is stored under it. In a job with a checkpoint, name what has state: it is found again by its name
-    /// when the program has changed.
+    /// operator keeps is stored under it. In a job with a checkpoint, name what has state: it is found again by its
+    /// name when the program has changed.
     pub fn named(self, name: &str) -> Self {
         self.plan.name(self.node, name);
         self
     }
 
-    /// The version of the last operator, 0 unless said. Functions cannot be compared with those of the program that wrote a
-    /// checkpoint: another version tells that the operator's function makes something else of what is stored, such as
-    /// another event time or another key, and the job is refused there, with the way out.
+    /// The version of the last operator, 0 by default. Functions cannot be compared with those of the program that
+    /// wrote a checkpoint: another version tells that the operator's function makes something else of what is stored,
+    /// such as another event time or another key, and the job is refused there, with the way out.
     pub fn version(self, version: u32) -> Self {
         self.plan.set_version(self.node, version);
         self
     }
 
-    /// An operator that works on the records of each partition. All that is compiled for it is its step. `keeps_keys`: keys
-    /// stay as and where they are.
+    /// An operator that works on the records of each partition. All that is compiled for it is its step. `keeps_keys`:
+    /// keys stay as and where they are.
     pub(crate) fn step<U, Z>(
         self,
         operator: Operator,

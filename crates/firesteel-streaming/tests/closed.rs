@@ -27,7 +27,7 @@ impl Sink<u32> for Leaving {
 }
 
 #[test]
-fn the_job_ends_behind_the_batch_that_nobody_took() {
+fn the_job_ends_after_the_batch_that_nobody_took() {
     let job = StreamingContext::builder("closed").limits(BatchLimits::default().records(2)).build().unwrap();
     job.read(MemorySource::new((0..10).collect::<Vec<u32>>())).write(Leaving);
     let summary = job.run_to_summary(Trigger::AsSoonAsPossible).unwrap();

@@ -35,7 +35,7 @@ fn a_panic_names_the_operator_the_partition_and_the_offset() {
 }
 
 #[test]
-fn with_dead_letters_the_job_goes_on_with_all_other_records() {
+fn with_dead_letters_the_job_continues_with_all_other_records() {
     let job = StreamingContext::builder("survivor").threads(2).on_panic(OnPanic::DeadLetter).build().unwrap();
     let (results, letters) = (Collector::new(), Collector::new());
     job.read(MemorySource::new((0..10_000u32).collect::<Vec<_>>()))

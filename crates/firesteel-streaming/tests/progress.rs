@@ -30,7 +30,7 @@ fn job() -> (StreamingContext, Heard) {
     (job.expect("the executors start"), heard)
 }
 
-/// What is left of the only input behind each batch, and whether the run ends with it.
+/// What is left of the only input after each batch, and whether the run ends with it.
 fn left(heard: &Heard) -> Vec<(Option<u64>, bool)> {
     heard.0.lock().iter().map(|progress| (progress.inputs[0].left, progress.inputs[0].ends)).collect()
 }

@@ -1,4 +1,4 @@
-//! A job that is started again writes behind what its sinks have, never over it.
+//! A job that is started again writes after what its sinks have, never over it.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

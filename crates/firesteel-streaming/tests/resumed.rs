@@ -137,14 +137,14 @@ fn a_savepoint_stands_alone() {
     let again = counting(Checkpoint::in_folder(at("first")), &words).0.begin().unwrap().savepoint(at("saved"));
     assert!(again.unwrap_err().to_string().contains("there is a checkpoint in it already"));
     std::fs::remove_dir_all(at("first")).unwrap();
-    // Another job begins with it, and reads on from there; then it goes on by itself.
+    // Another job begins with it, and reads on from there; then it runs by itself.
     for (batch, expected) in [("c", [("a", 2), ("b", 2), ("c", 1)]), ("a", [("a", 3), ("b", 2), ("c", 1)])] {
         push(&words, batch);
         let (job, collected) = counting(Checkpoint::in_folder(at("second")).start_from(at("saved")), &words);
         job.run(Trigger::AvailableNow).unwrap();
         let mut collected = collected.records();
         collected.sort();
-        assert_eq!(collected, counts(&expected), "behind epoch {epoch}");
+        assert_eq!(collected, counts(&expected), "after epoch {epoch}");
     }
 }
 
@@ -235,7 +235,7 @@ fn a_checkpoint_that_is_damaged_is_told_with_what_can_be_done() {
 }
 
 #[test]
-fn state_that_no_snapshot_describes_any_more_is_not_gone_on_from() {
+fn state_that_no_snapshot_describes_any_more_is_not_resumed_from() {
     let folder = tempfile::tempdir().unwrap();
     let words = QueueSource::new(1).keep_committed();
     let live = |second_too: bool, allow_loss: bool| {
@@ -260,7 +260,7 @@ fn state_that_no_snapshot_describes_any_more_is_not_gone_on_from() {
     assert_eq!(live(false, false).unwrap(), counts(&[("a", 4)]));
     assert_eq!(live(true, false).unwrap(), counts(&[("a", 5), ("a", 1)]));
 
-    // The newest snapshot is of the moment when the second operator came. The changelog goes on from the one before.
+    // The newest snapshot is of the moment when the second operator came. The changelog continues from the one before.
     let manifests = std::fs::read_dir(folder.path().join("snapshots")).unwrap().map(|entry| entry.unwrap().path());
     let newest = manifests.filter(|path| path.extension().is_some_and(|end| end == "manifest")).max().unwrap();
     std::fs::remove_file(newest).unwrap();
@@ -370,7 +370,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Adds up numbers, and tells the sum when a minute of event time has passed behind the first of them.
+/// Adds up numbers, and tells the sum when a minute of event time has passed after the first of them.
 struct Totals;
 
 impl KeyedProcess for Totals {

@@ -12,7 +12,7 @@ use crate::screen::{self, Target};
 use crate::table::{self, Look};
 use crate::value::{Name, Object, Value};
 
-/// So many rows of a table are shown unless [`Console::rows`] says otherwise.
+/// This many rows of a table are shown unless [`Console::rows`] says otherwise.
 const SHOWN_ROWS: usize = 20;
 
 /// Prints results: as one table per epoch, or as one JSON object per record and line.
@@ -20,8 +20,8 @@ const SHOWN_ROWS: usize = 20;
 /// A record's fields are the columns. Nested structs are taken apart (`window.start`), a pair has `key` and `value`, a
 /// longer tuple numbers, and a record without parts is a `value`. An epoch without records prints nothing.
 ///
-/// Tables fit the width of the terminal: texts are cut, marked with `…`, and columns for which there is no room are named
-/// below. Data cannot move the cursor, turn text around or hide in it: such characters are escaped.
+/// Tables fit the width of the terminal: texts are cut, marked with `…`, and columns for which there is no room are
+/// named below. Data cannot move the cursor, turn text around or hide in it: such characters are escaped.
 ///
 /// An epoch is printed in one piece when it commits, on standard output, and keeps clear of the bar that
 /// [`TerminalProgress`](crate::TerminalProgress) draws. When the reader of standard output has gone, as in
@@ -79,20 +79,21 @@ impl Console {
         Self { format, title: None, shown: SHOWN_ROWS, precise: false, width: None, state: Mutex::new(state) }
     }
 
-    /// Shows so many rows of each table; `usize::MAX` shows all. JSON always has all.
+    /// Shows this many rows of each table; `usize::MAX` shows all. JSON always has all.
     pub fn rows(mut self, rows: usize) -> Self {
         self.shown = rows;
         self
     }
 
-    /// Shows all digits of floats. Without it, tables round them for people: to four digits, and never before the point.
-    /// JSON always has all.
+    /// Shows all digits of floats. Without it, tables round them for people: to four digits, and never before the
+    /// point. JSON always has all.
     pub fn precise(mut self) -> Self {
         self.precise = true;
         self
     }
 
-    /// Makes tables fit into so many columns. Without it, they fit a terminal, and are as wide as they need elsewhere.
+    /// Makes tables fit into this many columns. Without it, they fit a terminal, and are as wide as they need
+    /// elsewhere.
     pub fn width(mut self, columns: usize) -> Self {
         self.width = Some(columns);
         self

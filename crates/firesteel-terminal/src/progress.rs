@@ -28,7 +28,7 @@ const COLUMNS: usize = 80;
 ///
 /// On a terminal the middle part is one line that changes in place, with a bar and the time left where the end of all
 /// inputs is known: files that are not followed, or a run of what is there. Elsewhere it is plain lines, one in five
-/// seconds at the most, and none while nothing happens. [`json`](Self::json) is for programs that read it.
+/// seconds at most, and none while nothing happens. [`json`](Self::json) is for programs that read it.
 ///
 /// ```
 /// use firesteel_connect_memory::MemorySource;

@@ -46,7 +46,7 @@ impl Rates {
         (seconds > 0.0).then(|| (last.rows - first.rows) as f64 / seconds)
     }
 
-    /// The time until everything is read, if it goes on as it does now.
+    /// The time until everything is read, at the present rate.
     pub(crate) fn time_left(&self, now: Duration) -> Option<Duration> {
         let (first, last) = self.ends(now)?;
         let share = last.share?;

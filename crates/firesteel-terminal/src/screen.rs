@@ -76,7 +76,7 @@ impl Target {
         }
     }
 
-    /// Writes out what is in `text` from `done` on, and moves `done` along, so that a call after an error goes on where
+    /// Writes out what is in `text` from `done` on, and moves `done` along, so that a call after an error resumes where
     /// the last one got to.
     pub(crate) fn write_from(&mut self, text: &[u8], done: &mut usize) -> io::Result<()> {
         match self {

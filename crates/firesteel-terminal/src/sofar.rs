@@ -135,7 +135,7 @@ mod tests {
 
     use super::Sofar;
 
-    /// After so many seconds, with this share read.
+    /// After this many seconds, with this share read.
     fn sofar(seconds: i64, share: Option<f64>) -> (Sofar, Duration) {
         let now = Duration::secs(seconds);
         let mut sofar = Sofar { batch: 3, rows_in: 1_200, rows_out: 7, share, ..Sofar::default() };

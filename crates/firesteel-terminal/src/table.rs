@@ -241,7 +241,7 @@ mod tests {
         assert_eq!(lines[4], " … and 1,234,567 more");
     }
 
-    /// The table in so many columns of the screen.
+    /// The table in this many columns of the screen.
     fn fitted<T: Serialize>(rows: &[T], width: usize) -> Vec<String> {
         let rows: Vec<_> = rows.iter().map(|row| Value::of(row).unwrap().into_fields()).collect();
         let total = rows.len() as u64;

@@ -8,7 +8,7 @@ pub(crate) fn width(text: &str) -> usize {
 }
 
 /// A text on one line, without the characters by which data could move the cursor, turn text around or hide in it, and
-/// cut to so many columns.
+/// cut to this many columns.
 pub(crate) fn shown(text: &str, most: usize) -> String {
     let mut shown = String::with_capacity(text.len().min(most + 8));
     // Longer than what fits, so that cutting shows whether something is missing.
@@ -29,7 +29,7 @@ pub(crate) fn shown(text: &str, most: usize) -> String {
     cut(&shown, most)
 }
 
-/// A text cut to so many columns, with `…` at its end if something is missing.
+/// A text cut to this many columns, with `…` at its end if something is missing.
 pub(crate) fn cut(text: &str, most: usize) -> String {
     if width(text) <= most {
         return text.to_owned();

@@ -125,7 +125,7 @@ fn a_table_of_no_rows_tells_how_many_there_are() {
 }
 
 #[test]
-fn a_repeated_commit_goes_on_where_the_last_one_stopped() {
+fn a_repeated_commit_continues_where_the_last_one_stopped() {
     let full = || Err(io::ErrorKind::StorageFull.into());
     let paper = Paper::default().answering([Ok(5), full(), full(), Ok(1)]);
     let console = Console::json().to(paper.clone());

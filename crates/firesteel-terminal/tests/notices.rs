@@ -63,7 +63,7 @@ impl Job {
         Self { run: job.begin().unwrap(), paper, clock, queue }
     }
 
-    /// What is told of a batch of these records, so many seconds after the last.
+    /// What is told of a batch of these records, this many seconds after the last.
     fn batch(&mut self, passed: i64, records: &[&'static str]) -> String {
         self.clock.advance(seconds(passed));
         self.queue.push(records.to_vec()).unwrap();
@@ -92,7 +92,7 @@ fn refused_records_are_told_with_examples_and_then_in_numbers() {
 }
 
 #[test]
-fn positions_are_followed_behind_the_first_refusal_and_only_there() {
+fn positions_are_followed_after_the_first_refusal_and_only_there() {
     let mut job = Job::new();
     job.queue.push(vec!["1", "a"]).unwrap();
     let first = job.run.next_batch().unwrap().malformed_sample;

@@ -1,4 +1,4 @@
-//! Holding a task until the test lets it go on.
+//! Holding a task until the test lets it continue.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::PATIENCE;
 /// A place in user code at which a test holds whoever comes by, so that something can be done to a job just while a
 /// batch runs. A clone is the same gate.
 ///
-/// Nobody waits for ever: after 30 seconds a wait panics, which fails the test or the task.
+/// Nobody waits forever: after 30 seconds a wait panics, which fails the test or the task.
 ///
 /// ```
 /// use firesteel_connect_memory::{Collector, MemorySource};
@@ -47,7 +47,7 @@ impl Gate {
         Self::default()
     }
 
-    /// Arrives, and goes on once the gate is open. To be called in user code.
+    /// Arrives, and continues once the gate is open. To be called in user code.
     ///
     /// # Panics
     /// When the gate stays closed for 30 seconds.
@@ -60,7 +60,7 @@ impl Gate {
         assert!(!waited.timed_out(), "nobody opened the gate");
     }
 
-    /// Waits until so many have arrived in all, held or passed.
+    /// Waits until this many have arrived in all, held or passed.
     ///
     /// # Panics
     /// When they do not come within 30 seconds.

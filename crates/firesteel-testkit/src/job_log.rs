@@ -66,7 +66,7 @@ impl JobLog {
         batches(&self.shared.0.lock())
     }
 
-    /// Waits until so many batches have been committed, and returns all there are.
+    /// Waits until this many batches have been committed, and returns all there are.
     ///
     /// # Panics
     /// When that takes longer than 30 seconds.

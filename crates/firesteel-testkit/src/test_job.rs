@@ -32,7 +32,7 @@ impl TestBuilder {
         Self { threads: Some(threads), ..self }
     }
 
-    /// Cuts data behind a shuffle into so many partitions; 2 unless set.
+    /// Cuts data after a shuffle into this many partitions; 2 unless set.
     pub fn partitions(self, partitions: usize) -> Self {
         Self { partitions, ..self }
     }
@@ -106,7 +106,7 @@ impl TestJob {
     /// A stream of these records, batch by batch, each batch cut into `partitions` partitions.
     ///
     /// # Panics
-    /// Never: the queue behind it is open.
+    /// Never: its queue is open.
     pub fn script_in<T: Data>(&self, partitions: usize, batches: impl IntoIterator<Item = Vec<T>>) -> Stream<T> {
         let queue = QueueSource::new(partitions).one_at_a_time();
         let handle = queue.handle();

@@ -44,7 +44,7 @@ fn a_window_fires_in_the_batch_that_moves_the_watermark_past_it() {
 
 #[test]
 fn lateness_is_judged_by_the_watermark_at_the_start_of_the_batch() {
-    // 100 comes first and 1 behind it, in one batch: 1 is not late, for the watermark had not moved when it came.
+    // 100 comes first and 1 after it, in one batch: 1 is not late, for the watermark had not moved when it came.
     let (rows, late) = count(&TestJob::new(), "x@100 x@1 | x@2");
     assert_eq!(rows, ["x@0:1", "", "x@100:1"]);
     assert_eq!(late, [0, 1, 0]);
@@ -93,7 +93,7 @@ fn the_slowest_split_decides_and_makes_no_record_of_its_own_late() {
 }
 
 #[test]
-fn a_silent_split_leaves_the_minimum_after_its_time_out() {
+fn a_silent_split_leaves_the_minimum_after_its_timeout() {
     let (test, queue, results) = two_splits(Some(seconds(30)));
     queue.push_partitions(vec![vec![5], vec![105]]).unwrap();
     test.batch().unwrap();

@@ -26,7 +26,7 @@ pub enum WindowError {
     },
     /// Every partition would be idle at once.
     IdleTimeout {
-        /// The time-out that was asked for.
+        /// The timeout that was asked for.
         timeout: Duration,
     },
 }

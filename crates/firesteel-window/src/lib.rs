@@ -12,7 +12,7 @@
 //!
 //! When is a window complete? Nobody knows for certain, so the program makes a statement: a **[watermark]** of 14:00
 //! says that events before 14:00 are not expected any more. It rises with the events that are seen, at a chosen distance
-//! behind them, and never falls. A window is closed when its end is at or before the watermark. Then it **fires**: its
+//! after them, and never falls. A window is closed when its end is at or before the watermark. Then it **fires**: its
 //! result goes out. An event for a closed window is **late**; whoever reads the events counts it and hands it on.
 //!
 //! Until then the window's events have to be kept, or rather what an **[aggregator](aggregate)** makes of them: a count

@@ -21,8 +21,8 @@
 //!
 //! # Attempts that leave no trace
 //!
-//! A task may fail half-way and be run again. Everything done after [`begin`](Panes::begin) is an attempt at the batch
-//! of that number; beginning the same number once more takes it back: accumulators have their old values, new keys and
+//! A task may fail halfway and be run again. Everything done after [`begin`](Panes::begin) is an attempt at the batch
+//! of that number; beginning the same number once more rolls it back: accumulators have their old values, new keys and
 //! windows are gone, fired panes are open again. Beginning another number keeps it for good.
 //!
 //! The cost is one clone of an accumulator for each key that existed before the batch and is touched in it; merging
@@ -93,7 +93,7 @@ impl<K, A> Panes<K, A> {
 
     /// Begins an attempt at batch number `batch`.
     ///
-    /// If the last attempt was at the same batch, all its changes are taken back. If it was at another, they are kept
+    /// If the last attempt was at the same batch, all its changes are rolled back. If it was at another, they are kept
     /// for good, and what it fired is released. So are changes made before the first call.
     ///
     /// The time is proportional to the keys that were changed or fired, not to those that are stored.
@@ -164,7 +164,7 @@ impl<K, A> Panes<K, A> {
     /// of [`due`](Self::due).
     ///
     /// The windows fire even if the iterator is dropped. Their contents are set aside until the next batch begins, for
-    /// the case that this one is tried again.
+    /// the case that this one is retried.
     pub fn fire(&mut self, watermark: Timestamp) -> impl Iterator<Item = (Window, &K, &A)> {
         let count = self.open.partition_point(|pane| pane.window().is_closed_by(watermark));
         let earlier = self.fired.len();
@@ -175,7 +175,7 @@ impl<K, A> Panes<K, A> {
     /// Hands out what has changed since this was last called, or since the beginning: first the keys of windows that are
     /// not open any more to `remove`, then every key whose accumulator is new or different to `set`.
     ///
-    /// The last attempt is kept for good: whoever writes this down cannot take it back.
+    /// The last attempt is kept for good: whoever writes this down cannot roll it back.
     pub fn save(&mut self, mut remove: impl FnMut(Window, &K), mut set: impl FnMut(Window, &K, &A)) {
         self.keep();
         self.batch = None;

@@ -1,15 +1,15 @@
 //! How far event time has come.
 //!
 //! A watermark is a statement about the events still to come: those before it are not expected any more. It is what
-//! lets a window close while its stream goes on for ever. Akidau et al., *The Dataflow Model* (VLDB 2015), is the
+//! lets a window close while its stream never ends. Akidau et al., *The Dataflow Model* (VLDB 2015), is the
 //! source of the notion; the rules here are Spark's where Spark has one, per partition as in Flink:
 //!
 //! - The watermark of a partition is computed from the largest event time seen in it, by a [`WatermarkStrategy`]. For
 //!   [`Watermark::bounded`] it is `largest − delay`, exactly.
 //! - The watermark of a stream is the smallest over its active partitions ([`PartitionWatermarks`]), and never falls.
 //! - A window is closed when `end <= watermark` ([`Window::is_closed_by`](crate::Window::is_closed_by)): at that moment
-//!   it fires, and an event that comes for it afterwards is late. An event behind the watermark whose window is still
-//!   open is not late.
+//!   it fires, and an event that comes for it afterwards is late. An event earlier than the watermark whose window is
+//!   still open is not late.
 //!
 //! ```
 //! use firesteel_window::{PartitionWatermarks, Timestamp, Watermark, seconds};
@@ -40,7 +40,7 @@ pub trait WatermarkStrategy {
     /// Expected to grow with `largest`. Where it does not, the watermark of the stream stands still: it never falls.
     fn watermark(&self, largest: Timestamp) -> Timestamp;
 
-    /// How long, in processing time, a partition may be silent before the others stop waiting for it; `None` for ever.
+    /// How long, in processing time, a partition may be silent before the others stop waiting for it; `None` forever.
     fn idle_timeout(&self) -> Option<Duration> {
         None
     }
@@ -110,7 +110,7 @@ impl BoundedOutOfOrderness {
     /// Stops waiting for a partition that has been silent for `timeout` of processing time.
     ///
     /// Without this a partition that has nothing to say holds the windows of all others open. With it, what a partition
-    /// sends after a long silence may be late. A time-out of zero or below is reported by
+    /// sends after a long silence may be late. A timeout of zero or below is reported by
     /// [`validate`](WatermarkStrategy::validate).
     #[must_use]
     pub const fn idle_after(self, timeout: Duration) -> Self {

@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn is_serialised_by_field() {
+    fn is_serialized_by_field() {
         let json = serde_json::to_string(&window(0, 5)).unwrap();
         assert_eq!(json, r#"{"start":"1970-01-01T00:00:00Z","end":"1970-01-01T00:00:05Z"}"#);
         assert_eq!(serde_json::from_str::<Window>(&json).unwrap(), window(0, 5));

@@ -19,7 +19,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// The number behind `name` in the summary.
+    /// The number after `name` in the summary.
     #[track_caller]
     pub(crate) fn told(&self, name: &str) -> String {
         let line = self.err.lines().find_map(|line| line.trim_start().strip_prefix(name));

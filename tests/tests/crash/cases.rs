@@ -42,19 +42,19 @@ impl Case {
                 Ended::Crashed => {}
                 // Where an earlier one has ended matters to how often a later one gets to a point.
                 Ended::Drained => break,
-                Ended::Stopped(error) => return Err(("a job goes on after any crash", error)),
+                Ended::Stopped(error) => return Err(("a job resumes after any crash", error)),
             }
             invariants::at_any_moment(&self.run)?;
         }
         match process::start(&self.run, mutant) {
             Ended::Drained => invariants::at_the_end(&self.run),
-            Ended::Crashed => Err(("a job goes on after any crash", "it ended by itself".to_owned())),
-            Ended::Stopped(error) => Err(("a job goes on after any crash", error)),
+            Ended::Crashed => Err(("a job resumes after any crash", "it ended by itself".to_owned())),
+            Ended::Stopped(error) => Err(("a job resumes after any crash", error)),
         }
     }
 }
 
-/// How often a process that is started behind others passes each point.
+/// How often a process that is started after others passes each point.
 pub(crate) fn counts(run: &Run, before: Option<Before>) -> BTreeMap<String, u64> {
     let folder = process::folder();
     let run = Run { folder: folder.path().to_owned(), ..run.clone() };
@@ -74,18 +74,18 @@ fn lead_up(run: &Run, before: Option<Before>) {
     }
 }
 
-/// The first, second and last of so many times.
+/// The first, second and last of this many times.
 fn hits(count: u64) -> BTreeSet<u64> {
     [1, 2, count].into_iter().filter(|hit| (1..=count).contains(hit)).collect()
 }
 
-/// Ends the program at each point that it passes behind `before`, and checks all rules.
+/// Ends the program at each point that it passes after `before`, and checks all rules.
 pub(crate) fn everywhere(settings: &Run, before: Option<Before>, wanted: impl Fn(&str) -> bool) {
     let counts = counts(settings, before);
     let reference = reference(settings);
     let mut faults = Vec::new();
     for (point, count) in counts.iter().filter(|(point, _)| wanted(point)) {
-        // Behind another crash, what is new is there at once.
+        // After another crash, what is new is there at once.
         for hit in hits(if before.is_some() { 1 } else { *count }) {
             let folder = process::folder();
             input::write(folder.path());
@@ -100,7 +100,7 @@ pub(crate) fn everywhere(settings: &Run, before: Option<Before>, wanted: impl Fn
             }
         }
     }
-    assert!(faults.is_empty(), "behind {before:?}, {} cases:\n{}", faults.len(), faults.join("\n"));
+    assert!(faults.is_empty(), "after {before:?}, {} cases:\n{}", faults.len(), faults.join("\n"));
 }
 
 /// What a run without an interruption leaves in the sinks.
@@ -114,7 +114,7 @@ fn reference(settings: &Run) -> [BTreeMap<String, Vec<u8>>; 4] {
 }
 
 /// Where every batch is an epoch, boundaries are equal whatever happened, and so are the files, byte by byte. A job that
-/// had read everything when it ended, and is started again, has another batch of nothing behind that.
+/// had read everything when it ended, and is started again, has another batch of nothing after that.
 fn equal(settings: &Run, reference: &[BTreeMap<String, Vec<u8>>; 4], folder: &Path) -> Result<(), Broken> {
     let last = reference.iter().flat_map(|files| files.keys()).map(|name| &name[..15]).max().unwrap_or_default();
     let found = TEXT_SINKS.map(|name| {
@@ -138,5 +138,5 @@ fn equal(settings: &Run, reference: &[BTreeMap<String, Vec<u8>>; 4], folder: &Pa
 /// Where a process may have ended so that the next one finds half a record.
 pub(crate) const TORN: Before = at("changelog.append.half", 5);
 
-/// Where a process may have ended so that the next one finds an epoch half-way: no sink has it, the first has, all have.
-pub(crate) const HALF_WAY: [Before; 3] = [at("epoch.prepared", 4), at("epoch.sink", 17), at("epoch.committed", 4)];
+/// Where a process may have ended so that the next one finds an epoch halfway: no sink has it, the first has, all have.
+pub(crate) const HALFWAY: [Before; 3] = [at("epoch.prepared", 4), at("epoch.sink", 17), at("epoch.committed", 4)];

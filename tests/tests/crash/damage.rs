@@ -13,10 +13,10 @@ use crate::{input, invariants};
 enum Damage {
     Missing,
     Empty,
-    /// So many quarters of it are left.
+    /// This many quarters of it are left.
     Cut(usize),
     LastByteCut,
-    /// A bit has changed, so many eighths into the file.
+    /// A bit has changed, this many eighths into the file.
     Flipped(usize),
     /// It is as it was some epochs before.
     Stale,
@@ -57,7 +57,7 @@ impl Damage {
     }
 }
 
-/// A job that was ended behind its ninth epoch, and its checkpoint as it was some epochs before.
+/// A job that was ended after its ninth epoch, and its checkpoint as it was some epochs before.
 struct Ran {
     folder: tempfile::TempDir,
     earlier: PathBuf,
@@ -78,8 +78,8 @@ fn ran(run: Run) -> Ran {
 }
 
 impl Ran {
-    /// Goes on from a copy that `damage` has changed; whether it goes on at all.
-    fn goes_on(&self, what: &str, damage: impl FnOnce(&Run) -> bool) -> Option<bool> {
+    /// Resumes from a copy that `damage` has changed; whether it resumes at all.
+    fn resumes(&self, what: &str, damage: impl FnOnce(&Run) -> bool) -> Option<bool> {
         let copy = process::folder();
         process::copy(self.folder.path(), copy.path());
         let input = Some(self.folder.path().join("in"));
@@ -119,14 +119,14 @@ fn any_damage_of_any_file_leads_to_an_older_base_or_to_a_clear_stop() {
             for damage in DAMAGES {
                 let what = format!("{backend:?}, {}: {damage:?}", name.display());
                 let change = |run: &Run| damage.does(&run.checkpoint().join(name), &ran.earlier.join(name));
-                if let Some(goes_on) = ran.goes_on(&what, change) {
+                if let Some(resumes) = ran.resumes(&what, change) {
                     let kind = name.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
-                    *outcomes.entry((kind, goes_on)).or_default() += 1;
+                    *outcomes.entry((kind, resumes)).or_default() += 1;
                 }
             }
         }
     }
-    let count = |kind: &str, goes_on| outcomes.get(&(kind.to_owned(), goes_on)).copied().unwrap_or(0);
+    let count = |kind: &str, resumes| outcomes.get(&(kind.to_owned(), resumes)).copied().unwrap_or(0);
     // One of two snapshots is always sound, and reaches as far.
     assert!(count("snapshots", true) > 20 && count("snapshots", false) == 0, "{outcomes:?}");
     // What the changelog alone holds is gone with it.
@@ -139,13 +139,13 @@ fn a_checkpoint_that_is_missing_in_part_is_no_new_one() {
         let ran = ran(Run { backend, ..Run::new("") });
         for part in ["changelog", "snapshots"] {
             let remove = |run: &Run| std::fs::remove_dir_all(run.checkpoint().join(part)).is_ok();
-            let goes_on = ran.goes_on(&format!("{backend:?}, without {part}"), remove);
+            let resumes = ran.resumes(&format!("{backend:?}, without {part}"), remove);
             // A backend may have all values: what they are of stands in the snapshots.
-            assert_eq!(goes_on, Some(false), "{backend:?}, without {part}");
+            assert_eq!(resumes, Some(false), "{backend:?}, without {part}");
         }
         if backend != Backend::None {
             let remove = |run: &Run| std::fs::remove_dir_all(run.backend_folder()).is_ok();
-            assert_eq!(ran.goes_on("without the backend", remove), Some(true), "snapshots bring it back");
+            assert_eq!(ran.resumes("without the backend", remove), Some(true), "snapshots bring it back");
         }
     }
 }
@@ -158,7 +158,7 @@ fn an_old_copy_of_a_checkpoint_is_told_from_the_one_that_belongs_to_the_results(
         process::copy(&ran.earlier, &run.checkpoint());
         true
     };
-    assert_eq!(ran.goes_on("an old copy", stale), Some(false));
+    assert_eq!(ran.resumes("an old copy", stale), Some(false));
 }
 
 #[test]
@@ -170,6 +170,6 @@ fn both_snapshots_damaged_is_a_clear_stop() {
             let of_kind = files.iter().filter(|file| file.to_string_lossy().ends_with(kind));
             of_kind.map(|file| Damage::Flipped(3).does(file, file)).filter(|done| *done).count() >= 2
         };
-        assert_eq!(ran.goes_on(kind, all), Some(false), "{kind}");
+        assert_eq!(ran.resumes(kind, all), Some(false), "{kind}");
     }
 }

@@ -32,7 +32,7 @@ fn hold(rule: &'static str, holds: bool, found: impl FnOnce() -> String) -> Chec
 pub(crate) fn at_any_moment(run: &Run) -> Checked {
     let checkpoint = run.checkpoint();
     let Ok(log) = ChangelogReader::open(&checkpoint.join("changelog")) else {
-        // Whether it can be opened is seen when the job goes on.
+        // Whether it can be opened is seen when the job resumes.
         return Ok(());
     };
     let mut sinks: Vec<u64> =
@@ -43,7 +43,7 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
     hold("an epoch is prepared before a sink commits it", last_sink <= last, || {
         format!("a sink has epoch {last_sink}, the changelog ends with {last}")
     })?;
-    hold("an epoch is marked behind the commits of all sinks", log.committed() <= first_sink, || {
+    hold("an epoch is marked after the commits of all sinks", log.committed() <= first_sink, || {
         format!("epoch {} is marked, a sink ends with {first_sink}", log.committed())
     })?;
     let snapshots = Snapshots::in_folder(&checkpoint.join("snapshots")).map_err(broken("snapshots can be listed"))?;
@@ -91,7 +91,7 @@ pub(crate) fn results(run: &Run) -> Result<BTreeMap<String, Total>, Broken> {
     let (windows, timers) = (of("windows")?, of("timers")?);
     for (epochs, expected, rule) in [
         (&windows, input::windows(&expected), "a window fires once, with all of its records"),
-        (&timers, input::reminders(&expected), "a timer fires once, behind all records before it"),
+        (&timers, input::reminders(&expected), "a timer fires once, after all records before it"),
     ] {
         let mut found: Vec<String> = epochs.values().flatten().cloned().collect();
         found.sort();
@@ -130,7 +130,7 @@ fn differences(expected: &[String], found: &[&str]) -> String {
     format!("lost: {lacks:?}, doubled: {more:?}")
 }
 
-/// Positions go on where they were, and event time never falls, over all records that are still there.
+/// Positions resume where they were, and event time never falls, over all records that are still there.
 fn changelog(run: &Run) -> Checked {
     let folder = run.checkpoint().join("changelog");
     let log = ChangelogReader::open(&folder).map_err(broken("the changelog can be read"))?;
@@ -142,13 +142,13 @@ fn changelog(run: &Run) -> Checked {
         for boundary in record.batches {
             let next = batch.map_or(boundary.batch, |batch| batch + 1);
             hold("batches are numbered without a gap", boundary.batch == next, || {
-                format!("batch {} behind {batch:?}", boundary.batch)
+                format!("batch {} after {batch:?}", boundary.batch)
             })?;
             batch = Some(boundary.batch);
             for range in boundary.inputs {
                 let before = positions.insert(range.split.clone(), range.to);
                 hold("ranges follow each other", before.is_none_or(|before| before == range.from), || {
-                    format!("{} goes on from {} behind {before:?}", range.split, range.from)
+                    format!("{} resumes from {} after {before:?}", range.split, range.from)
                 })?;
             }
         }

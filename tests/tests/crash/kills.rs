@@ -36,7 +36,7 @@ fn start_and_kill(run: &Run, after: Duration) -> Ended {
     let (ended, end) = channel();
     let reader = std::thread::Builder::new().name("reader".to_owned()).spawn(move || {
         let read = std::io::copy(&mut output, &mut std::io::sink());
-        // Whoever waits may have gone on.
+        // Whoever waits may be further.
         _ = ended.send(read.is_ok());
     });
     if end.recv_timeout(after) == Err(RecvTimeoutError::Timeout) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use firesteel_connect::{ConnectError, Epoch, Guarantee, Result, Sink, WriteTask};
 
-/// Writes lines into one file, each behind its epoch. Unlike other sinks it does not forgive an engine that commits an
+/// Writes lines into one file, each after its epoch. Unlike other sinks it does not forgive an engine that commits an
 /// epoch to it which it had when it was started.
 pub(crate) struct Ledger {
     folder: PathBuf,

@@ -1,8 +1,8 @@
 //! Crashes: a job's process is ended at every point of the protocol by which epochs are committed, and at any moment;
-//! started again, it goes on as if nothing had happened.
+//! started again, it resumes as if nothing had happened.
 //!
 //! The points are listed in `docs/fail-points.md`. A case is a chain of processes over one folder, of which the last
-//! reads everything; [`invariants`] says what must hold behind each of them.
+//! reads everything; [`invariants`] says what must hold after each of them.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]

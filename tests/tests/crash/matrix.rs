@@ -1,9 +1,9 @@
-//! The matrix: the program ends at each point, at the first, second and last time it gets there, goes on, and all rules
+//! The matrix: the program ends at each point, at the first, second and last time it gets there, resumes, and all rules
 //! hold. Then the same where a process before it has ended in an epoch, so that it is run again.
 
 use std::collections::BTreeSet;
 
-use crate::cases::{Before, HALF_WAY, TORN, counts, everywhere};
+use crate::cases::{Before, HALFWAY, TORN, counts, everywhere};
 use crate::points;
 use crate::program::{Backend, Run};
 
@@ -23,7 +23,7 @@ fn a_process_may_end_at_any_point_of_an_epoch_of_several_batches() {
 
 #[test]
 fn a_process_that_runs_an_epoch_again_may_end_at_any_point() {
-    for before in HALF_WAY.into_iter().chain([TORN]) {
+    for before in HALFWAY.into_iter().chain([TORN]) {
         everywhere(&Run { batches: 2, ..memory() }, Some(before), |point| !point.starts_with("sink."));
     }
 }
@@ -44,7 +44,7 @@ fn concerns_state(point: &str) -> bool {
 fn a_process_with_a_backend_that_runs_an_epoch_again_may_end_at_any_point() {
     let kinds = ["again", "backend", "restore", "changelog", "open"];
     let new = |point: &str| kinds.iter().any(|kind| point.starts_with(kind));
-    for before in HALF_WAY {
+    for before in HALFWAY {
         everywhere(&Run { backend: Backend::Eager, ..memory() }, Some(before), new);
         let before = Before { lose_backend: true, ..before };
         everywhere(&Run { backend: Backend::Lazy, ..memory() }, Some(before), new);
@@ -53,9 +53,9 @@ fn a_process_with_a_backend_that_runs_an_epoch_again_may_end_at_any_point() {
 
 #[test]
 fn an_output_that_cannot_tell_what_it_has_makes_no_difference_to_the_others() {
-    let behind_the_sinks = |point: &str| ["epoch.", "backend.", "snapshot."].iter().any(|kind| point.starts_with(kind));
+    let after_the_sinks = |point: &str| ["epoch.", "backend.", "snapshot."].iter().any(|kind| point.starts_with(kind));
     for backend in [Backend::None, Backend::Eager] {
-        everywhere(&Run { mute_output: true, backend, ..memory() }, None, behind_the_sinks);
+        everywhere(&Run { mute_output: true, backend, ..memory() }, None, after_the_sinks);
     }
 }
 
@@ -83,7 +83,7 @@ fn every_point_is_documented_and_there_is_a_case_that_gets_to_it() {
     let mut passed = BTreeSet::new();
     passed.extend(counts(&memory(), None).into_keys());
     passed.extend(counts(&lazy, None).into_keys());
-    for before in HALF_WAY.into_iter().chain([TORN]) {
+    for before in HALFWAY.into_iter().chain([TORN]) {
         passed.extend(counts(&Run { batches: 2, ..memory() }, Some(before)).into_keys());
         passed.extend(counts(&lazy, Some(Before { lose_backend: true, ..before })).into_keys());
     }

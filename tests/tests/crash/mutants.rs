@@ -17,7 +17,7 @@ fn fault(name: &'static str, crashes: &'static [(&'static str, u64)], rules: &'s
     Fault { name, rules, run: Run::new(""), crashes }
 }
 
-const GOES_ON: &str = "a job goes on after any crash";
+const RESUMES: &str = "a job resumes after any crash";
 const ONCE: &str = "every record comes out exactly once";
 const WINDOWS: &str = "a window fires once, with all of its records";
 const TOTALS: &str = "totals are those of a sequential computation";
@@ -28,7 +28,7 @@ fn faults() -> Vec<Fault> {
     let without_snapshots = |fault: Fault| Fault { run: Run { snapshot_after: 1 << 30, ..fault.run }, ..fault };
     vec![
         fault("commit-before-prepare", &[("epoch.collected", 4)], &["an epoch is prepared before a sink commits it"]),
-        fault("mark-before-sink", &[("epoch.sink", 17)], &["an epoch is marked behind the commits of all sinks"]),
+        fault("mark-before-sink", &[("epoch.sink", 17)], &["an epoch is marked after the commits of all sinks"]),
         eager(fault(
             "apply-before-prepare",
             &[("changelog.append", 5)],
@@ -38,16 +38,16 @@ fn faults() -> Vec<Fault> {
         without_snapshots(fault(
             "torn-write-stays",
             &[("changelog.append.half", 5)],
-            &[GOES_ON, "the changelog can be read"],
+            &[RESUMES, "the changelog can be read"],
         )),
-        fault("truncate-applied", &[("epoch.sink", 17)], &[GOES_ON, "state is the same from any base"]),
+        fault("truncate-applied", &[("epoch.sink", 17)], &[RESUMES, "state is the same from any base"]),
         fault("manifest-before-images", &[("snapshot.images", 3)], &["a snapshot is there as a whole or not at all"]),
         fault("changes-not-noted", &[("epoch.ended", 9)], &[TOTALS, WINDOWS, "state is the same from any base"]),
-        without_snapshots(fault("state-not-rolled-back", &[("epoch.sink", 17)], &[TOTALS, WINDOWS, GOES_ON])),
+        without_snapshots(fault("state-not-rolled-back", &[("epoch.sink", 17)], &[TOTALS, WINDOWS, RESUMES])),
         without_snapshots(fault(
             "lost-timers",
             &[("epoch.ended", 5)],
-            &["a timer fires once, behind all records before it"],
+            &["a timer fires once, after all records before it"],
         )),
         without_snapshots(fault("watermarks-not-restored", &[("epoch.ended", 5)], &[WINDOWS, "watermarks never fall"])),
         fault("positions-not-restored", &[("epoch.ended", 5)], &[ONCE]),

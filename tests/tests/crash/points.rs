@@ -47,7 +47,7 @@ pub(crate) fn watch(run: &Run, counts: &Arc<Mutex<BTreeMap<String, u64>>>) {
     }
 }
 
-/// The names that stand behind such a call in the sources of the workspace.
+/// The names that stand in such a call in the sources of the workspace.
 pub(crate) fn in_sources(call: &str) -> Vec<String> {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the workspace");
     let mut names = Vec::new();

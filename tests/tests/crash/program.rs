@@ -48,7 +48,7 @@ pub(crate) struct Run {
     pub(crate) crash: Option<(String, u64)>,
     /// Whether to write down how often each point was passed.
     pub(crate) count: bool,
-    /// Takes a savepoint behind so many batches, and ends.
+    /// Takes a savepoint after this many batches, and ends.
     pub(crate) savepoint: Option<usize>,
     /// Begins with this savepoint, where there is no checkpoint.
     pub(crate) start_from: Option<PathBuf>,

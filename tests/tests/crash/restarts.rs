@@ -1,4 +1,4 @@
-//! Jobs that go on under other settings than those under which they were ended, from other beginnings, and from
+//! Jobs that resume under other settings than those under which they were ended, from other beginnings, and from
 //! savepoints.
 
 use std::path::Path;
@@ -18,7 +18,7 @@ fn drained(run: &Run) {
     assert_eq!(invariants::at_the_end(run), Ok(()));
 }
 
-/// Where processes end, one after the other: in their first epochs, half-way through one, and behind one.
+/// Where processes end, one after the other: in their first epochs, halfway through one, and after one.
 const ENDS: [(&str, u64); 6] = [
     ("epoch.sink", 8),
     ("again.batch", 1),
@@ -29,7 +29,7 @@ const ENDS: [(&str, u64); 6] = [
 ];
 
 #[test]
-fn a_job_goes_on_with_another_number_of_threads_and_another_backend() {
+fn a_job_resumes_with_another_number_of_threads_and_another_backend() {
     let folder = process::folder();
     input::write(folder.path());
     let settings =
@@ -46,7 +46,7 @@ fn a_job_goes_on_with_another_number_of_threads_and_another_backend() {
 }
 
 #[test]
-fn a_new_checkpoint_goes_on_behind_what_the_sinks_have() {
+fn a_new_checkpoint_resumes_after_what_the_sinks_have() {
     for crash in [None, Some(("open.first", 1)), Some(("changelog.append.half", 1)), Some(("open.begun", 1))] {
         let folder = process::folder();
         input::write(folder.path());
@@ -80,7 +80,7 @@ fn copy_results(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_savepoint_is_whole_or_none_and_a_job_goes_on_from_it() {
+fn a_savepoint_is_whole_or_none_and_a_job_resumes_from_it() {
     let points = ["savepoint.begin", "savepoint.begun", "snapshot.images", "snapshot.manifest", "savepoint.done"];
     for point in points {
         let folder = process::folder();
@@ -103,13 +103,13 @@ fn a_savepoint_is_whole_or_none_and_a_job_goes_on_from_it() {
             let Ended::Stopped(error) = process::start(&from, None) else { panic!("{point}: it is no savepoint") };
             assert!(error.contains("FS-T011"), "{point}: {error}");
         }
-        // The job itself goes on.
+        // The job itself keeps running.
         drained(&run);
     }
 }
 
 #[test]
-fn a_checkpoint_that_was_begun_from_a_savepoint_is_not_gone_on_with_without_it() {
+fn a_checkpoint_that_was_begun_from_a_savepoint_is_not_resumed_without_it() {
     let folder = process::folder();
     input::write(folder.path());
     let taking = Run { savepoint: Some(4), ..Run::new(folder.path()) };

@@ -44,7 +44,7 @@ fn folder_to_mount_on() -> PathBuf {
 }
 
 #[test]
-fn a_full_disk_stops_the_job_which_goes_on_when_there_is_room() {
+fn a_full_disk_stops_the_job_which_resumes_when_there_is_room() {
     in_namespace("full");
 }
 
@@ -87,7 +87,7 @@ fn full() {
     }
 }
 
-/// Fills a file until the disk is full, and then frees so many bytes.
+/// Fills a file until the disk is full, and then frees this many bytes.
 fn fill(file: &Path, free: usize) {
     use std::io::Write as _;
     let mut ballast = std::fs::File::create(file).unwrap();

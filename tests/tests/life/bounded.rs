@@ -12,7 +12,7 @@ use crate::job;
 /// A record that knows where it came from.
 type Tagged = (usize, usize);
 
-/// Splits of so many records each.
+/// Splits of this many records each.
 fn splits(lens: &[usize]) -> Vec<Vec<Tagged>> {
     lens.iter().enumerate().map(|(split, len)| (0..*len).map(|index| (split, index)).collect()).collect()
 }
@@ -36,7 +36,7 @@ pub(crate) fn read<S: Source<Item: Data>>(
     (results.records(), log.batches())
 }
 
-/// Every batch goes on where the last one stopped, and says how many records it read.
+/// Every batch resumes where the last one stopped, and says how many records it read.
 pub(crate) fn assert_seamless(batches: &[BatchProgress], records: usize) {
     let mut reached = std::collections::BTreeMap::new();
     for split in batches.iter().flat_map(|batch| &batch.inputs).flat_map(|input| &input.splits) {

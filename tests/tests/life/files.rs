@@ -207,7 +207,7 @@ fn a_file_that_comes_back_under_its_name_is_read_from_its_start_and_does_not_hol
     assert_eq!(sorted(results.records()), [1, 2, 50, 60, 61, 62]);
 }
 
-/// Waits until so many records have been read.
+/// Waits until this many records have been read.
 fn wait_for_rows(log: &JobLog, rows: u64) {
     while log.batches().iter().map(|batch| batch.rows_in).sum::<u64>() < rows {
         log.wait_for_batches(log.batches().len() + 1);

@@ -29,7 +29,7 @@ fn a_batch_of_which_only_the_first_records_are_looked_at_is_read_once() {
 }
 
 #[test]
-fn windows_go_on_whatever_part_of_their_results_is_looked_at() {
+fn windows_continue_whatever_part_of_their_results_is_looked_at() {
     let run = |look: fn(&firesteel_streaming::Batch) -> usize| {
         let test = TestJob::builder().partitions(3).build();
         let batches: Vec<Vec<(u8, i64)>> =
@@ -66,7 +66,7 @@ fn windows_go_on_whatever_part_of_their_results_is_looked_at() {
 #[test]
 fn a_transform_that_leaves_its_windows_alone_does_not_stop_them() {
     let (job, results) = (job(1).limits(BatchLimits::default().records(10)).build().unwrap(), Collector::new());
-    let other = job.rdds().parallelize_into(1, [-1i64]);
+    let other = job.rdds().parallelize_with(1, [-1i64]);
     job.read(MemorySource::new((0..100i64).collect::<Vec<_>>()))
         .event_time(|at| Timestamp::from_secs(*at), Watermark::bounded(seconds(0)))
         .key_by(|_| 0u8)

@@ -70,7 +70,7 @@ fn what_two_tasks_compute_of_a_shared_stream_at_the_same_time_counts_once() {
 }
 
 #[test]
-fn records_behind_a_shared_stream_are_blamed_where_they_stood() {
+fn records_after_a_shared_stream_are_blamed_where_they_stood() {
     let (job, results, letters) =
         (job(1).on_panic(OnPanic::DeadLetter).build().unwrap(), Collector::new(), Collector::new());
     let folder = tempfile::tempdir().unwrap();

@@ -80,13 +80,13 @@ fn a_commit_that_fails_for_good_stops_the_job_and_throws_away_what_is_left() {
     let error = ended.unwrap_err();
     assert!(matches!(&error, Error::Sink { name, batch: 2, .. } if name == "tens"), "{error:?}");
     assert_eq!((first, second), (vec![1, 2, 3, 4], vec![10, 20]), "the first sink had committed before");
-    assert_eq!(count(&steady, SinkCall::Abort(Epoch(2))), 0, "what is committed is not taken back");
+    assert_eq!(count(&steady, SinkCall::Abort(Epoch(2))), 0, "what is committed is not rolled back");
     assert_eq!(count(&shaky, SinkCall::Abort(Epoch(2))), 1);
     assert_eq!((steady.last(), shaky.last()), (Some(&SinkCall::Stop), Some(&SinkCall::Stop)));
 }
 
 #[test]
-fn outputs_behind_one_whose_commit_fails_are_thrown_away_too() {
+fn outputs_after_one_whose_commit_fails_are_thrown_away_too() {
     let (broken, faults) = FaultySink::new(Collector::new());
     let (other, calls) = FaultySink::new(Collector::new());
     faults.fail(SinkAt::Commit, 1, Class::Fatal);
@@ -145,7 +145,7 @@ impl Sink<u32> for PartByPart {
 }
 
 #[test]
-fn a_repeated_commit_goes_on_with_what_is_left() {
+fn a_repeated_commit_continues_with_what_is_left() {
     let (sink, log) = (PartByPart::default(), JobLog::new());
     let job = job(2).listener(log.clone()).build().unwrap();
     job.read(MemorySource::partitions([vec![1], vec![2, 3], vec![4], vec![5]])).write(sink.clone());

@@ -42,13 +42,13 @@ fn run(threads: usize, faulty: impl FnOnce(&SourceFaults)) -> Outcome {
         .write(results.clone());
     errors.stream().map(|error| (error.position, error.error)).write(malformed.clone());
     late_ones.stream().map(|(_, (_, number))| number).write(late.clone());
-    let Summary { rows_in, rows_out, malformed: refused, late: behind, windows, .. } =
+    let Summary { rows_in, rows_out, malformed: refused, late: too_late, windows, .. } =
         job.run_to_summary(Trigger::AvailableNow).unwrap();
     Outcome {
         sums: sorted(results.records()),
         malformed: malformed.records(),
         late: sorted(late.records()),
-        numbers: [rows_in, rows_out, refused, behind, windows],
+        numbers: [rows_in, rows_out, refused, too_late, windows],
     }
 }
 
@@ -87,7 +87,7 @@ fn connector(error: &Error) -> Option<&ConnectError> {
 }
 
 #[test]
-fn a_fatal_error_of_a_source_is_not_tried_again_and_names_the_source() {
+fn a_fatal_error_of_a_source_is_not_retried_and_names_the_source() {
     for at in [At::Discover, At::Open, At::Record(2)] {
         let (error, results, faults) = fails(at, 1, Class::Fatal);
         assert_eq!(connector(&error).map(ConnectError::class), Some(Class::Fatal), "{error:?}");

@@ -1,7 +1,7 @@
 //! How a job is stopped, and what is left then.
 //!
 //! The rows of case 16 of Spark's suites that need no checkpoint are here. Where Spark's receivers may store on after
-//! they were told to stop, ours may not: what was stored before is processed, and nothing comes behind it.
+//! they were told to stop, ours may not: what was stored before is processed, and nothing comes after it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -185,7 +185,7 @@ fn a_stop_at_once_reaches_a_task_in_the_middle_of_a_long_partition() {
         }
         job.run(Trigger::AsSoonAsPossible).unwrap();
         let seen = seen.load(Ordering::Relaxed);
-        assert!(seen < 100_000, "{seen} records were handled behind the stop");
+        assert!(seen < 100_000, "{seen} records were handled after the stop");
         assert!(results.records().is_empty());
     }
 }

@@ -53,7 +53,7 @@ struct Windows {
 
 impl Windows {
     /// What fires in a batch, and how many records of it are late.
-    fn batch(&mut self, events: impl Iterator<Item = Event>, size: i64, before: i64, behind: i64) -> (Vec<Row>, u64) {
+    fn batch(&mut self, events: impl Iterator<Item = Event>, size: i64, before: i64, after: i64) -> (Vec<Row>, u64) {
         let mut late = 0;
         for (key, at) in events {
             let start = at.div_euclid(size) * size;
@@ -63,7 +63,7 @@ impl Windows {
                 *self.open.entry((start, key)).or_insert(0) += 1;
             }
         }
-        let rest = self.open.split_off(&(behind.saturating_sub(size).saturating_add(1), 0));
+        let rest = self.open.split_off(&(after.saturating_sub(size).saturating_add(1), 0));
         let fired = std::mem::replace(&mut self.open, rest);
         (fired.into_iter().map(|((start, key), count)| (start, key, count)).collect(), late)
     }
@@ -152,11 +152,11 @@ proptest! {
             let before = marks[0].current.min(marks[1].current);
             marks[0].see(left);
             marks[1].see(right);
-            let behind = marks[0].current.min(marks[1].current);
-            let (fired, late) = windows.batch(left.iter().chain(right).flatten().copied(), size, before, behind);
+            let after = marks[0].current.min(marks[1].current);
+            let (fired, late) = windows.batch(left.iter().chain(right).flatten().copied(), size, before, after);
             let progress = test.batch().unwrap();
             prop_assert_eq!(crate::sorted(results.take()), fired);
-            prop_assert_eq!((progress.late, reported(&progress)), (late, behind));
+            prop_assert_eq!((progress.late, reported(&progress)), (late, after));
         }
     }
 
@@ -198,7 +198,7 @@ proptest! {
 }
 
 #[test]
-fn the_end_of_one_source_of_two_lets_the_other_go_on() {
+fn the_end_of_one_source_of_two_lets_the_other_continue() {
     let test = TestJob::new();
     let ended = test.script([vec![(0u8, 5i64)]]);
     let queue = QueueSource::new(1);
@@ -214,7 +214,7 @@ fn the_end_of_one_source_of_two_lets_the_other_go_on() {
 }
 
 #[test]
-fn time_that_passes_is_enough_to_close_the_windows_behind_a_silent_split() {
+fn time_that_passes_is_enough_to_close_the_windows_after_a_silent_split() {
     let (clock, log, results) = (ManualClock::new(), JobLog::new(), Collector::new());
     let queue = QueueSource::new(2);
     let handle = queue.handle();

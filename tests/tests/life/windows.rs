@@ -40,7 +40,7 @@ fn rows(results: &Collector<(u8, i64, u64)>) -> Vec<(u8, i64, u64)> {
 fn run(
     threads: usize,
     before: impl Fn(i64) -> i64 + Send + Sync + 'static,
-    behind: impl Fn(&WindowResult<u8, u64>) + Send + Sync + 'static,
+    after: impl Fn(&WindowResult<u8, u64>) + Send + Sync + 'static,
 ) -> (Vec<[u64; 4]>, Vec<(u8, i64, u64)>) {
     let (log, results) = (JobLog::new(), Collector::new());
     let limits = BatchLimits::default().records(100);
@@ -51,7 +51,7 @@ fn run(
         .key_by(|at| u8::try_from(at.rem_euclid(7)).unwrap())
         .window(Tumbling::of(seconds(60)))
         .count()
-        .inspect(behind)
+        .inspect(after)
         .map(|row| (row.key, row.window.start().as_secs(), row.value))
         .write(results.clone());
     job.run(Trigger::AvailableNow).unwrap();
@@ -60,19 +60,19 @@ fn run(
 }
 
 #[test]
-fn an_operator_behind_a_window_that_panics_at_its_first_attempt_changes_nothing() {
+fn an_operator_after_a_window_that_panics_at_its_first_attempt_changes_nothing() {
     let expected = run(1, |n| n, |_| ());
     assert!(expected.0.iter().map(|batch| batch[2]).sum::<u64>() > 10, "some are late");
     for threads in [1, 3] {
         // Each window once for some key: the tasks that fire it fail one after the other over the run.
         for key in 0..7 {
             let clumsy = Clumsy::default();
-            let behind = move |row: &WindowResult<u8, u64>| {
+            let after = move |row: &WindowResult<u8, u64>| {
                 if row.key == key {
                     clumsy.handle(row.window.start().as_secs());
                 }
             };
-            assert_eq!(run(threads, |n| n, behind), expected);
+            assert_eq!(run(threads, |n| n, after), expected);
         }
     }
 }
@@ -93,7 +93,7 @@ fn an_operator_before_a_window_that_panics_at_its_first_attempt_changes_nothing(
 }
 
 #[test]
-fn a_sink_behind_a_window_that_fails_at_its_first_attempt_changes_nothing() {
+fn a_sink_after_a_window_that_fails_at_its_first_attempt_changes_nothing() {
     use firesteel_connect::Class;
     use firesteel_testkit::faults::{FaultySink, SinkAt};
     let run = |times: u32| {
@@ -211,7 +211,7 @@ fn user_functions_of_a_window_that_panic_are_named_with_operator_and_offset() {
                 }
                 row
             })
-            .named("behind")
+            .named("after")
             .write(results.clone());
         let error = job.run(Trigger::AvailableNow).unwrap_err();
         assert!(results.records().is_empty());
@@ -222,7 +222,7 @@ fn user_functions_of_a_window_that_panic_are_named_with_operator_and_offset() {
         (1, "key", Some(4_321)),
         (2, "value", Some(4_321)),
         (3, "windows", Some(4_321)),
-        (4, "behind", None),
+        (4, "after", None),
     ] {
         let error = run(at);
         let blame = blame(&error);

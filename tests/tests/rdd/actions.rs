@@ -11,7 +11,7 @@ use crate::common::{Log, context};
 #[test]
 fn the_first_records_are_found_without_computing_the_rest() {
     let (log, context) = Log::context();
-    let numbers = context.range_into(100, 0..1000u32);
+    let numbers = context.range_with(100, 0..1000u32);
     assert_eq!(numbers.first().unwrap(), Some(0));
     assert_eq!(log.stages(), [1]);
     assert_eq!(numbers.take(15).unwrap(), (0..15).collect::<Vec<_>>());
@@ -25,7 +25,7 @@ fn the_first_records_are_found_without_computing_the_rest() {
 
 #[test]
 fn extremes_and_the_few_largest() {
-    let words = context().parallelize_into(4, ["pear", "fig", "apple", "date", "kiwi", "plum"]);
+    let words = context().parallelize_with(4, ["pear", "fig", "apple", "date", "kiwi", "plum"]);
     assert_eq!((words.min().unwrap(), words.max().unwrap()), (Some("apple"), Some("plum")));
     assert_eq!(words.max_by_key(|word| word.len()).unwrap(), Some("apple"));
     assert_eq!(words.min_by_key(|word| word.len()).unwrap(), Some("fig"));
@@ -40,14 +40,14 @@ fn extremes_and_the_few_largest() {
 
 #[test]
 fn the_few_smallest_of_many() {
-    let numbers = context().range_into(5, 0..100_000u64).map(|n| (n * 7919 + 13) % 100_000);
+    let numbers = context().range_with(5, 0..100_000u64).map(|n| (n * 7919 + 13) % 100_000);
     assert_eq!(numbers.take_ordered(1500).unwrap(), (0..1500).collect::<Vec<_>>());
     assert_eq!(numbers.top(3).unwrap(), [99_999, 99_998, 99_997]);
 }
 
 #[test]
 fn folds_merge_in_partition_order() {
-    let letters = context().parallelize_into(5, ('a'..='g').map(String::from));
+    let letters = context().parallelize_with(5, ('a'..='g').map(String::from));
     assert_eq!(letters.reduce(|a, b| a + &b).unwrap().unwrap(), "abcdefg");
     assert_eq!(
         letters.fold(String::new(), |all, letter| all.push_str(&letter), |a, b| a.push_str(&b)).unwrap(),
@@ -64,7 +64,7 @@ fn folds_merge_in_partition_order() {
 #[test]
 fn a_tree_merges_in_order_and_in_tasks() {
     let (log, context) = Log::context();
-    let numbers = context.range_into(100, 0..1000u32);
+    let numbers = context.range_with(100, 0..1000u32);
     let all = numbers.tree_aggregate(List, 2).unwrap();
     assert_eq!(all, (0..1000).collect::<Vec<_>>());
     assert_eq!(log.stages(), [100, 10], "ten tasks merge the results of a hundred");
@@ -77,7 +77,7 @@ fn a_tree_merges_in_order_and_in_tasks() {
 #[test]
 fn every_record_is_visited_once() {
     let sum = Arc::new(AtomicU64::new(0));
-    let numbers = context().range_into(7, 0..1000u64);
+    let numbers = context().range_with(7, 0..1000u64);
     let seen = Arc::clone(&sum);
     numbers.for_each(move |n| _ = seen.fetch_add(n, Ordering::Relaxed)).unwrap();
     assert_eq!(sum.swap(0, Ordering::Relaxed), 499_500);
@@ -88,7 +88,7 @@ fn every_record_is_visited_once() {
 
 #[test]
 fn counts_by_value_and_by_key() {
-    let words = context().parallelize_into(3, ["a", "b", "a", "c", "a"].map(str::to_owned));
+    let words = context().parallelize_with(3, ["a", "b", "a", "c", "a"].map(str::to_owned));
     let expected: KeyMap<String, u64> =
         [("a", 3), ("b", 1), ("c", 1)].map(|(word, n)| (word.to_owned(), n)).into_iter().collect();
     assert_eq!(words.count_by_value().unwrap(), expected);
@@ -99,7 +99,7 @@ fn counts_by_value_and_by_key() {
 
 #[test]
 fn sums_do_not_overflow_in_silence() {
-    let numbers = context().range_into(3, 0..1000u32);
+    let numbers = context().range_with(3, 0..1000u32);
     assert_eq!(numbers.sum().unwrap(), 499_500);
     assert_eq!(numbers.clone().map(|n| f64::from(n) / 2.0).sum().unwrap(), 249_750.0);
     let error = numbers.map(|_| 200u8).sum().unwrap_err().to_string();
@@ -109,7 +109,7 @@ fn sums_do_not_overflow_in_silence() {
 
 #[test]
 fn statistics_in_one_pass() {
-    let numbers = context().range_into(4, 0..100i64).map(|n| n - 50);
+    let numbers = context().range_with(4, 0..100i64).map(|n| n - 50);
     let stats = numbers.stats().unwrap();
     assert_eq!((stats.count(), stats.mean(), stats.min(), stats.max()), (100, Some(-0.5), Some(-50.0), Some(49.0)));
     assert!((numbers.variance().unwrap().unwrap() - 833.25).abs() < 1e-9);
@@ -120,7 +120,7 @@ fn statistics_in_one_pass() {
 
 #[test]
 fn histograms_as_spark_draws_them() {
-    let numbers = context().range_into(4, 1..51i32);
+    let numbers = context().range_with(4, 1..51i32);
     let even = numbers.histogram(2).unwrap();
     assert_eq!((even.edges, even.counts), (vec![1.0, 25.5, 50.0], vec![25, 25]));
     let given = numbers.histogram_between(&[0.0, 25.0, 50.0]).unwrap();
@@ -138,7 +138,7 @@ fn a_histogram_needs_a_range() {
     let none = context().parallelize(Vec::<f64>::new());
     assert!(none.histogram(3).is_err() && context().parallelize([1]).histogram(0).is_err());
     for odd in [f64::NAN, f64::INFINITY] {
-        let odd = context().parallelize_into(2, [1.0, odd, 3.0]);
+        let odd = context().parallelize_with(2, [1.0, odd, 3.0]);
         assert!(odd.histogram(3).unwrap_err().to_string().contains("filter first"));
         assert_eq!(odd.histogram_between(&[0.0, 5.0]).unwrap().counts, [2]);
     }
@@ -149,7 +149,7 @@ fn a_histogram_needs_a_range() {
 
 #[test]
 fn distinct_records_are_counted_about_right() {
-    let numbers = context().range_into(4, 0..60_000u64).map(|n| format!("user-{}", n % 20_000));
+    let numbers = context().range_with(4, 0..60_000u64).map(|n| format!("user-{}", n % 20_000));
     let count = numbers.count_approx_distinct(0.01).unwrap();
     assert!(count.abs_diff(20_000) < 600, "{count}");
     assert_eq!(count, numbers.coalesce(1).count_approx_distinct(0.01).unwrap(), "the same however it is cut");
@@ -161,20 +161,20 @@ fn distinct_records_are_counted_about_right() {
 #[test]
 fn a_local_iterator_computes_one_partition_at_a_time() {
     let (log, context) = Log::context();
-    let mut numbers = context.range_into(4, 0..8u32).to_local_iter();
+    let mut numbers = context.range_with(4, 0..8u32).to_local_iter();
     assert_eq!(log.stages(), []);
     assert_eq!(numbers.next().unwrap().unwrap(), 0);
     assert_eq!(log.stages(), [1]);
     assert_eq!(numbers.map(Result::unwrap).collect::<Vec<_>>(), (1..8).collect::<Vec<_>>());
     assert_eq!(log.stages(), [1, 1, 1]);
-    let broken = context.range_into(4, 0..4u32).map(|n| assert!(n < 2)).to_local_iter();
+    let broken = context.range_with(4, 0..4u32).map(|n| assert!(n < 2)).to_local_iter();
     let outcome: Vec<bool> = broken.map(|record| record.is_ok()).collect();
     assert_eq!(outcome, [true, true, false]);
 }
 
 #[test]
 fn a_panic_on_the_way_to_the_caller_is_an_error() {
-    let numbers = context().parallelize_into(2, [200u8, 100]);
+    let numbers = context().parallelize_with(2, [200u8, 100]);
     let error = numbers.reduce(|a, b| a.checked_add(b).expect("they fit")).unwrap_err().to_string();
     assert!(error.starts_with("FS-R001") && error.contains("reduce at ") && error.contains("they fit"), "{error}");
 }

@@ -10,7 +10,7 @@ fn tasks_share_a_value() {
     let context = context();
     let table = context.broadcast(vec!["zero", "one", "two"]);
     assert_ne!(Broadcast::id(&table), Broadcast::id(&context.broadcast(())));
-    let names = context.parallelize_into(3, [2, 0, 1]).map({
+    let names = context.parallelize_with(3, [2, 0, 1]).map({
         let table = table.clone();
         move |n: usize| table[n]
     });
@@ -27,7 +27,7 @@ fn accumulators_count_what_succeeded() {
     let (count, sum) = (Accumulator::new(Count), Accumulator::new(Sum));
     let (largest, smallest) = (Accumulator::new(Max), Accumulator::new(Min));
     let all = (count.clone(), sum.clone(), largest.clone(), smallest.clone());
-    let numbers = context().range_into(4, 1..101u32).inspect(move |n| {
+    let numbers = context().range_with(4, 1..101u32).inspect(move |n| {
         all.0.add(());
         all.1.add(-i64::from(*n));
         all.2.add(*n);

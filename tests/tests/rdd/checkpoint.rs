@@ -10,7 +10,7 @@ use crate::common::{Log, context};
 fn a_checkpoint_cuts_the_lineage() {
     let folder = tempfile::tempdir().unwrap();
     let (log, context) = Log::context();
-    let sums = context.parallelize_into(3, (0..30u32).map(|n| (n % 5, n))).reduce_by_key_into(2, |a, b| a + b);
+    let sums = context.parallelize_with(3, (0..30u32).map(|n| (n % 5, n))).reduce_by_key_with(2, |a, b| a + b);
     let written = sums.checkpoint(folder.path().join("sums")).unwrap();
     assert_eq!(log.stages(), [3, 2]);
     assert_eq!((written.collect().unwrap(), written.partitioner()), (sums.collect().unwrap(), sums.partitioner()));
@@ -24,7 +24,7 @@ fn a_checkpoint_cuts_the_lineage() {
 fn a_checkpoint_outlives_its_context() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("words");
-    let words = context().parallelize_into(3, ["a", "b", "c", "d"].map(str::to_owned)).filter(|word| word != "b");
+    let words = context().parallelize_with(3, ["a", "b", "c", "d"].map(str::to_owned)).filter(|word| word != "b");
     words.checkpoint(&at).unwrap();
     let again = context().read_checkpoint::<String>(&at).unwrap();
     assert_eq!((again.num_partitions(), again.collect().unwrap()), (3, vec!["a".into(), "c".into(), "d".into()]));
@@ -46,7 +46,7 @@ fn what_is_no_checkpoint_or_exists_is_refused() {
 fn a_failed_job_leaves_no_checkpoint() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("numbers");
-    let numbers = context().range_into(3, 0..9u32).map(|n| assert!(n < 5));
+    let numbers = context().range_with(3, 0..9u32).map(|n| assert!(n < 5));
     assert!(numbers.checkpoint(&at).is_err() && !at.exists());
 }
 
@@ -54,7 +54,7 @@ fn a_failed_job_leaves_no_checkpoint() {
 fn every_damaged_byte_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path().join("words");
-    context().range_into(1, 0..200u32).map(|n| format!("word {n}")).checkpoint(&at).unwrap();
+    context().range_with(1, 0..200u32).map(|n| format!("word {n}")).checkpoint(&at).unwrap();
     let part = at.join("part-00000");
     let whole = fs::read(&part).unwrap();
     let check = |bytes: &[u8], what: String| {

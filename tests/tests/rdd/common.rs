@@ -10,7 +10,7 @@ pub(crate) fn context() -> Context {
     with_threads(2)
 }
 
-/// A context over so many threads that never runs a wave inline.
+/// A context over this many threads that never runs a wave inline.
 pub(crate) fn with_threads(threads: usize) -> Context {
     let scheduler = Scheduler::builder().threads(threads).adaptive(Adaptive::off()).build().unwrap();
     scheduler.context(Settings::default())

@@ -15,7 +15,7 @@ fn check(n: &u32) {
 
 #[test]
 fn every_operator_is_blamed_by_name() {
-    let numbers = || context().range_into(4, 0..10_000u32);
+    let numbers = || context().range_with(4, 0..10_000u32);
     let pairs = || numbers().map(|n| (n % 7, n));
     let errors = [
         ("map", error(numbers().map(|n| check(&n)).count())),
@@ -122,8 +122,8 @@ fn every_operator_is_blamed_by_name() {
 }
 
 #[test]
-fn behind_a_shuffle_the_offset_counts_the_records_read() {
-    let sums = context().range_into(4, 0..10_000u32).map(|n| (n, n)).sort_by_key().unwrap();
+fn after_a_shuffle_the_offset_counts_the_records_read() {
+    let sums = context().range_with(4, 0..10_000u32).map(|n| (n, n)).sort_by_key().unwrap();
     let text = error(sums.map(|(_, n)| check(&n)).count());
     assert!(text.contains("operator map at ") && text.contains(", offset ") && text.contains("4321 is bad"), "{text}");
 }
@@ -148,7 +148,7 @@ fn survivors<R: Rdd>(rdd: &R) -> (Vec<R::Item>, Vec<Option<u64>>) {
 
 #[test]
 fn a_dead_letter_costs_one_record() {
-    let numbers = forgiving().range_into(4, 0..10_000u32);
+    let numbers = forgiving().range_with(4, 0..10_000u32);
     let (kept, dead) = survivors(&numbers.map(|n| {
         check(&n);
         n
@@ -158,7 +158,7 @@ fn a_dead_letter_costs_one_record() {
 
 #[test]
 fn dead_letters_pass_through_every_kind_of_operator() {
-    let numbers = || forgiving().range_into(4, 0..1000u32).inspect(|n| assert!(n % 100 != 50, "bad"));
+    let numbers = || forgiving().range_with(4, 0..1000u32).inspect(|n| assert!(n % 100 != 50, "bad"));
     let all: Vec<usize> = vec![
         survivors(&numbers().glom().flat_map(|part| part)).0.len(),
         survivors(&numbers().map_partitions(|part| Box::new(part))).0.len(),
@@ -170,7 +170,7 @@ fn dead_letters_pass_through_every_kind_of_operator() {
         survivors(&numbers().map(|n| (n, n)).join(forgiving().range(0..1000u32).map(|n| (n, n)))).0.len(),
         survivors(&numbers().sort_by(|n| *n).unwrap()).0.len(),
         survivors(&numbers().zip_with_index().unwrap()).0.len(),
-        survivors(&numbers().cartesian(forgiving().range_into(1, 0..1u32))).0.len(),
+        survivors(&numbers().cartesian(forgiving().range_with(1, 0..1u32))).0.len(),
         survivors(&numbers().boxed()).0.len(),
         survivors(&numbers().distinct()).0.len(),
     ];
@@ -179,13 +179,13 @@ fn dead_letters_pass_through_every_kind_of_operator() {
 
 #[test]
 fn one_record_may_become_several_dead_letters() {
-    let twice = forgiving().range_into(1, 0..10u32).flat_map(|n| [n, n, n]).inspect(|n| assert!(*n != 4));
+    let twice = forgiving().range_with(1, 0..10u32).flat_map(|n| [n, n, n]).inspect(|n| assert!(*n != 4));
     let (kept, dead) = survivors(&twice);
     assert_eq!((kept.len(), dead), (27, vec![Some(4); 3]));
 }
 
 #[test]
-fn an_iterator_that_panics_for_ever_is_given_up() {
+fn an_iterator_that_panics_forever_is_given_up() {
     let stuck = forgiving().generate(1, |_| {
         Ok::<_, std::io::Error>(std::iter::repeat_with(|| -> Result<u32, std::io::Error> { panic!("stuck") }))
     });
@@ -195,10 +195,10 @@ fn an_iterator_that_panics_for_ever_is_given_up() {
 
 #[test]
 fn a_panic_about_many_records_is_not_taken_for_one_about_one() {
-    let pairs = || forgiving().range_into(2, 0..1000u32).map(|n| (n % 10, n));
+    let pairs = || forgiving().range_with(2, 0..1000u32).map(|n| (n % 10, n));
     let fail = |a: u32, b: u32| if b == 777 { panic!("no sum") } else { a + b };
     let placed = pairs().partition_by(2);
-    let sorted = pairs().sort_by_into(1, firesteel_core::ops::Order::Ascending, |pair| pair.1);
+    let sorted = pairs().sort_by_with(1, firesteel_core::ops::Order::Ascending, |pair| pair.1);
     let failures = [
         error(pairs().reduce_by_key(fail).coalesce(1).count()),
         error(placed.clone().reduce_by_key(fail).coalesce(1).count()),
@@ -215,7 +215,7 @@ fn a_panic_about_many_records_is_not_taken_for_one_about_one() {
 
 #[test]
 fn zip_sets_both_partners_aside() {
-    let numbers = forgiving().range_into(2, 0..10u32);
+    let numbers = forgiving().range_with(2, 0..10u32);
     let left = numbers.clone().inspect(|n| assert!(*n != 3));
     let right = numbers.inspect(|n| assert!(*n != 7)).map(|n| n * 10);
     let (kept, dead) = survivors(&left.zip(right).unwrap());

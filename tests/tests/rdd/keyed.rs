@@ -8,7 +8,7 @@ use crate::common::{context, sorted};
 
 /// Numbers 0 to 99 under their last digits, in seven partitions.
 fn digits() -> SliceRdd<(u32, u64)> {
-    context().parallelize_into(7, (0..100u64).map(|n| ((n % 10) as u32, n)))
+    context().parallelize_with(7, (0..100u64).map(|n| ((n % 10) as u32, n)))
 }
 
 /// The sums of [`digits`].
@@ -20,15 +20,15 @@ fn sums() -> Vec<(u32, u64)> {
 fn all_ways_to_sum_agree() {
     let ways = [
         digits().reduce_by_key(|a, b| a + b).boxed(),
-        digits().reduce_by_key_into(3, |a, b| a + b).boxed(),
+        digits().reduce_by_key_with(3, |a, b| a + b).boxed(),
         digits().fold_by_key(0, |sum, n| *sum += n, |a, b| *a += b).boxed(),
-        digits().fold_by_key_into(3, 0, |sum, n| *sum += n, |a, b| *a += b).boxed(),
+        digits().fold_by_key_with(3, 0, |sum, n| *sum += n, |a, b| *a += b).boxed(),
         digits().aggregate_by_key(Sum).boxed(),
-        digits().aggregate_by_key_into(3, Sum).boxed(),
+        digits().aggregate_by_key_with(3, Sum).boxed(),
         digits().combine_by_key(|n| n, |sum, n| sum + n, |a, b| a + b).boxed(),
-        digits().combine_by_key_into(3, |n| n, |sum, n| sum + n, |a, b| a + b).boxed(),
+        digits().combine_by_key_with(3, |n| n, |sum, n| sum + n, |a, b| a + b).boxed(),
         digits().group_by_key().map_values(|group| group.iter().sum()).boxed(),
-        digits().group_by_key_into(3).map_values(|group| group.iter().sum()).boxed(),
+        digits().group_by_key_with(3).map_values(|group| group.iter().sum()).boxed(),
     ];
     for way in ways {
         assert_eq!(sorted(way.collect().unwrap()), sums(), "{}", way.to_debug_string());
@@ -37,7 +37,7 @@ fn all_ways_to_sum_agree() {
 
 #[test]
 fn combining_keeps_the_order_of_values() {
-    let letters = context().parallelize_into(5, ('a'..='z').map(|letter| (u32::from(letter) % 2, letter.to_string())));
+    let letters = context().parallelize_with(5, ('a'..='z').map(|letter| (u32::from(letter) % 2, letter.to_string())));
     let words = sorted(letters.clone().reduce_by_key(|a, b| a + &b).collect().unwrap());
     assert_eq!(words, [(0, "bdfhjlnprtvxz".to_owned()), (1, "acegikmoqsuwy".to_owned())]);
     let groups = sorted(letters.group_by_key().map_values(|group| group.concat()).collect().unwrap());
@@ -46,14 +46,14 @@ fn combining_keeps_the_order_of_values() {
 
 #[test]
 fn keys_come_in_the_order_in_which_they_first_came() {
-    let words = context().parallelize_into(3, ["b", "a", "c", "a", "b", "d"].map(|word| (word.to_owned(), 1)));
-    let counts = words.reduce_by_key_into(1, |a, b| a + b).keys();
+    let words = context().parallelize_with(3, ["b", "a", "c", "a", "b", "d"].map(|word| (word.to_owned(), 1)));
+    let counts = words.reduce_by_key_with(1, |a, b| a + b).keys();
     assert_eq!(counts.collect().unwrap(), ["b", "a", "c", "d"]);
 }
 
 #[test]
 fn a_zero_starts_every_partition_of_a_key() {
-    let pairs = context().parallelize_into(4, [('a', 1), ('a', 2), ('a', 3), ('b', 4)]);
+    let pairs = context().parallelize_with(4, [('a', 1), ('a', 2), ('a', 3), ('b', 4)]);
     let folded = pairs.clone().fold_by_key(100, |sum, n| *sum += n, |a, b| *a += b);
     assert_eq!(sorted(folded.collect().unwrap()), [('a', 306), ('b', 104)]);
     let lists = pairs.aggregate_by_key(List);
@@ -66,7 +66,7 @@ fn keys_are_placed_where_the_partitioner_says() {
     let placement = Placement::from(by_digit);
     let parts = digits().partition_by(placement.clone()).keys().distinct_in_each();
     assert_eq!(parts, [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9]]);
-    let reduced = digits().reduce_by_key_into(placement, |a, b| a + b).keys().distinct_in_each();
+    let reduced = digits().reduce_by_key_with(placement, |a, b| a + b).keys().distinct_in_each();
     assert_eq!(reduced, parts);
     let hashed = HashPartitioner::new(4);
     for (part, keys) in digits().partition_by(hashed).keys().distinct_in_each().iter().enumerate() {
@@ -119,7 +119,7 @@ fn a_partitioner_that_leads_nowhere_fails_with_a_message() {
 
 #[test]
 fn nothing_in_nothing_out() {
-    let none = context().parallelize_into(3, Vec::<(u32, u32)>::new());
+    let none = context().parallelize_with(3, Vec::<(u32, u32)>::new());
     assert_eq!(none.clone().reduce_by_key(|a, b| a + b).collect().unwrap(), []);
     assert_eq!(none.clone().group_by_key().collect().unwrap(), []);
     assert_eq!(none.clone().join(none.clone()).collect().unwrap(), []);

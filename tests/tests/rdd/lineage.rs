@@ -20,9 +20,9 @@ fn lineage(rdd: &impl firesteel_core::Rdd) -> String {
 #[test]
 fn a_lineage_reads_from_the_result_down() {
     let context = with_threads(2);
-    let users = context.parallelize_into(3, (0..10u32).map(|n| (n, n))).named("users");
-    let clicks = context.range_into(4, 0..100u32).map(|n| (n % 10, 1u64)).filter(|_| true);
-    let counts = clicks.reduce_by_key_into(5, |a, b| a + b).cache();
+    let users = context.parallelize_with(3, (0..10u32).map(|n| (n, n))).named("users");
+    let clicks = context.range_with(4, 0..100u32).map(|n| (n % 10, 1u64)).filter(|_| true);
+    let counts = clicks.reduce_by_key_with(5, |a, b| a + b).cache();
     let joined = users.join(counts.clone()).map_values(|(_, count)| count);
     let expected = "\
 (5) [8] map_values
@@ -52,7 +52,7 @@ fn renumbered(expected: &str, actual: &str) -> String {
 
 #[test]
 fn composed_operators_stand_where_the_user_called_them() {
-    let words = with_threads(2).parallelize_into(2, ["a".to_owned()]);
+    let words = with_threads(2).parallelize_with(2, ["a".to_owned()]);
     let chained = words.clone().distinct().subtract(words.clone().intersection(words)).sort_by(|word| word.clone());
     let text = lineage(&chained.unwrap());
     for operator in ["sort_by", "subtract", "distinct", "intersection", "parallelize"] {

@@ -24,7 +24,7 @@ fn records_are_computed_once() {
     let context = with_storage(1 << 20, folder.path());
     let computed = Accumulator::<u64>::default();
     let count = computed.clone();
-    let squares = context.range_into(4, 0..100u64).inspect(move |_| count.add(1)).map(|n| n * n);
+    let squares = context.range_with(4, 0..100u64).inspect(move |_| count.add(1)).map(|n| n * n);
     let expected = squares.collect().unwrap();
     let levels = [
         squares.clone().persist(MemoryOnly).boxed(),
@@ -47,7 +47,7 @@ fn records_are_computed_once() {
 #[test]
 fn stages_below_a_persisted_rdd_are_skipped() {
     let (log, context) = Log::context();
-    let sums = context.parallelize_into(3, (0..30u32).map(|n| (n % 5, n))).reduce_by_key_into(2, |a, b| a + b).cache();
+    let sums = context.parallelize_with(3, (0..30u32).map(|n| (n % 5, n))).reduce_by_key_with(2, |a, b| a + b).cache();
     sums.count().unwrap();
     assert_eq!(log.stages(), [3, 2]);
     sums.clone().map(|(_, sum)| sum).collect().unwrap();
@@ -61,7 +61,7 @@ fn stages_below_a_persisted_rdd_are_skipped() {
 
 #[test]
 fn only_computed_partitions_are_kept() {
-    let numbers = context().range_into(10, 0..100u32).cache();
+    let numbers = context().range_with(10, 0..100u32).cache();
     numbers.first().unwrap();
     assert_eq!((numbers.kept_partitions(), numbers.is_materialized()), (1, false));
     assert_eq!(numbers.count().unwrap(), 100);
@@ -73,7 +73,7 @@ fn the_least_recently_used_rdd_makes_room() {
     let folder = tempfile::tempdir().unwrap();
     // Each takes 8,000 bytes: two fit.
     let context = with_storage(20_000, folder.path());
-    let numbers = |from: u64| context.range_into(4, from..from + 1000);
+    let numbers = |from: u64| context.range_with(4, from..from + 1000);
     let (first, second, third) = (numbers(0).cache(), numbers(1).cache(), numbers(2).cache());
     first.count().unwrap();
     second.count().unwrap();
@@ -102,7 +102,7 @@ fn the_least_recently_used_rdd_makes_room() {
 fn what_does_not_fit_is_computed_again_or_goes_to_disk() {
     let folder = tempfile::tempdir().unwrap();
     let context = with_storage(10_000, folder.path());
-    let words = context.range_into(2, 0..2000u32).map(|n| format!("word {n}"));
+    let words = context.range_with(2, 0..2000u32).map(|n| format!("word {n}"));
     let expected = words.collect().unwrap();
     let in_memory = words.clone().persist(MemoryOnly);
     let on_disk = words.clone().persist(MemoryAndDisk);
@@ -120,8 +120,8 @@ fn a_failed_attempt_keeps_nothing() {
     static FAILED: AtomicBool = AtomicBool::new(false);
     let computed = Accumulator::<u64>::default();
     let count = computed.clone();
-    let numbers = context().range_into(1, 0..10u32).inspect(move |_| count.add(1)).cache();
-    // The first attempt fails behind the persisted RDD: had it kept its records, the second would not count them.
+    let numbers = context().range_with(1, 0..10u32).inspect(move |_| count.add(1)).cache();
+    // The first attempt fails after the persisted RDD: had it kept its records, the second would not count them.
     let failing = numbers.inspect(|n| assert!(*n != 5 || FAILED.swap(true, Ordering::Relaxed)));
     assert_eq!(failing.count().unwrap(), 10);
     assert_eq!(computed.value(), 10);
@@ -131,11 +131,11 @@ fn a_failed_attempt_keeps_nothing() {
 fn a_lost_partition_is_computed_again_from_its_shuffle() {
     let folder = tempfile::tempdir().unwrap();
     let context = with_storage(1_000, folder.path());
-    let sums = context.parallelize_into(3, (0..30u64).map(|n| (n % 5, n))).reduce_by_key_into(2, |a, b| a + b);
+    let sums = context.parallelize_with(3, (0..30u64).map(|n| (n % 5, n))).reduce_by_key_with(2, |a, b| a + b);
     let kept = sums.cache();
     let expected = kept.collect().unwrap();
     assert!(kept.is_materialized());
-    let other = context.range_into(1, 0..120u64).cache();
+    let other = context.range_with(1, 0..120u64).cache();
     other.count().unwrap();
     assert!(!kept.is_materialized(), "the other needs the room");
     assert_eq!(kept.collect().unwrap(), expected);

@@ -20,13 +20,13 @@ fn shuffles(rdd: &dyn Lineage) -> usize {
 #[test]
 fn operators_over_placed_rdds_are_narrow() {
     let (log, context) = Log::context();
-    let pairs = context.parallelize_into(3, (0..30u32).map(|n| (n % 10, n)));
+    let pairs = context.parallelize_with(3, (0..30u32).map(|n| (n % 10, n)));
     let placed = pairs.clone().partition_by(4);
     placed.count().unwrap();
     log.stages();
     let narrow = [
         placed.clone().reduce_by_key(|a, b| a + b).map(|_| ()).boxed(),
-        placed.clone().reduce_by_key_into(4, |a, b| a + b).map(|_| ()).boxed(),
+        placed.clone().reduce_by_key_with(4, |a, b| a + b).map(|_| ()).boxed(),
         placed.clone().group_by_key().map(|_| ()).boxed(),
         placed
             .clone()
@@ -46,19 +46,19 @@ fn operators_over_placed_rdds_are_narrow() {
         rdd.count().unwrap();
         assert_eq!(log.stages(), [4], "{}", rdd.to_debug_string());
     }
-    placed.clone().reduce_by_key_into(5, |a, b| a + b).count().unwrap();
+    placed.clone().reduce_by_key_with(5, |a, b| a + b).count().unwrap();
     assert_eq!(log.stages(), [4, 5], "placed in another way, it moves");
-    placed.clone().map(|pair| pair).reduce_by_key_into(4, |a, b| a + b).count().unwrap();
+    placed.clone().map(|pair| pair).reduce_by_key_with(4, |a, b| a + b).count().unwrap();
     assert_eq!(log.stages(), [4, 4], "map may have changed the keys");
 }
 
 #[test]
 fn narrow_and_shuffled_results_agree() {
     let (_, context) = Log::context();
-    let left = context.parallelize_into(3, (0..60u32).map(|n| (n % 7, n)));
-    let right = context.parallelize_into(2, (0..20u32).map(|n| (n % 9, n * 100)));
+    let left = context.parallelize_with(3, (0..60u32).map(|n| (n % 7, n)));
+    let right = context.parallelize_with(2, (0..20u32).map(|n| (n % 9, n * 100)));
     let (placed, other) = (left.clone().partition_by(4), right.clone().partition_by(4));
-    let moved = sorted(left.clone().full_outer_join_into(4, right.clone()).collect().unwrap());
+    let moved = sorted(left.clone().full_outer_join_with(4, right.clone()).collect().unwrap());
     assert_eq!(sorted(placed.clone().full_outer_join(other.clone()).collect().unwrap()), moved);
     assert_eq!(sorted(placed.clone().full_outer_join(right).collect().unwrap()), moved);
     assert_eq!(sorted(left.clone().full_outer_join(other).collect().unwrap()), moved);
@@ -69,27 +69,27 @@ fn narrow_and_shuffled_results_agree() {
 #[test]
 fn only_the_parent_that_is_elsewhere_moves() {
     let (_, context) = Log::context();
-    let pairs = context.parallelize_into(3, (0..30u32).map(|n| (n % 10, n)));
+    let pairs = context.parallelize_with(3, (0..30u32).map(|n| (n % 10, n)));
     let placed = pairs.clone().partition_by(6).cache();
     placed.count().unwrap();
     let joined = placed.clone().join(pairs.clone());
     assert_eq!((joined.num_partitions(), joined.partitioner()), (6, placed.partitioner()));
-    assert_eq!(shuffles(&joined), 2, "one behind the cache, one for the other side");
-    let elsewhere = placed.clone().join_into(5, pairs.clone());
+    assert_eq!(shuffles(&joined), 2, "one after the cache, one for the other side");
+    let elsewhere = placed.clone().join_with(5, pairs.clone());
     assert_eq!(shuffles(&elsewhere), 2);
-    let sorted = pairs.clone().sort_by_key_into(3, Order::Ascending).unwrap();
+    let sorted = pairs.clone().sort_by_key_with(3, Order::Ascending).unwrap();
     assert_eq!(sorted.clone().join(pairs).partitioner(), sorted.partitioner(), "ranges are as good as hashes");
 }
 
 #[test]
 fn custom_partitioners_are_alike_if_they_are_the_same() {
     let (_, context) = Log::context();
-    let pairs = context.parallelize_into(3, (0..30u32).map(|n| (n % 10, n)));
+    let pairs = context.parallelize_with(3, (0..30u32).map(|n| (n % 10, n)));
     let evens = || Placement::from(CustomPartitioner::new(2, |key: &u32| *key as usize));
     let placement = evens();
     let placed = pairs.clone().partition_by(placement.clone());
-    assert_eq!(shuffles(&placed.clone().reduce_by_key_into(placement, |a, b| a + b)), 1);
-    let other = placed.reduce_by_key_into(evens(), |a, b| a + b);
+    assert_eq!(shuffles(&placed.clone().reduce_by_key_with(placement, |a, b| a + b)), 1);
+    let other = placed.reduce_by_key_with(evens(), |a, b| a + b);
     assert!(matches!(first_dependency(&other), Kind::Shuffle), "equal functions cannot be told");
 }
 
@@ -112,19 +112,19 @@ fn first_dependency(rdd: &dyn Lineage) -> Kind {
 fn a_small_partitioner_does_not_throttle_a_large_join() {
     let (_, context) = Log::context();
     let context = context.with_parallelism(8);
-    let small = context.parallelize_into(1, (0..5u32).map(|n| (n, n))).partition_by(1);
-    let large = context.parallelize_into(40, (0..100u32).map(|n| (n % 5, n)));
+    let small = context.parallelize_with(1, (0..5u32).map(|n| (n, n))).partition_by(1);
+    let large = context.parallelize_with(40, (0..100u32).map(|n| (n % 5, n)));
     assert_eq!(small.join(large).num_partitions(), 8);
 }
 
 #[test]
 fn lookup_computes_one_partition() {
     let (log, context) = Log::context();
-    let pairs = context.parallelize_into(3, (0..100u32).map(|n| (n % 10, n)));
+    let pairs = context.parallelize_with(3, (0..100u32).map(|n| (n % 10, n)));
     let expected: Vec<u32> = (0..100).filter(|n| n % 10 == 4).collect();
     assert_eq!(pairs.lookup(&4).unwrap(), expected);
     assert_eq!(log.stages(), [3]);
-    for placed in [pairs.clone().partition_by(5).boxed(), pairs.sort_by_key_into(5, Order::Descending).unwrap().boxed()]
+    for placed in [pairs.clone().partition_by(5).boxed(), pairs.sort_by_key_with(5, Order::Descending).unwrap().boxed()]
     {
         placed.count().unwrap();
         log.stages();
@@ -137,9 +137,9 @@ fn lookup_computes_one_partition() {
 #[test]
 fn a_filter_by_range_skips_partitions() {
     let (log, context) = Log::context();
-    let pairs = context.parallelize_into(3, (0..1000u32).rev().map(|n| (n, n)));
+    let pairs = context.parallelize_with(3, (0..1000u32).rev().map(|n| (n, n)));
     for order in [Order::Ascending, Order::Descending] {
-        let ranges = pairs.clone().sort_by_key_into(10, order).unwrap();
+        let ranges = pairs.clone().sort_by_key_with(10, order).unwrap();
         ranges.count().unwrap();
         log.stages();
         let few = ranges.clone().map_values(|n| n + 1).filter_by_range(200, 299);

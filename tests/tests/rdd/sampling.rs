@@ -6,7 +6,7 @@ use crate::common::{context, sorted};
 
 #[test]
 fn a_sample_is_of_the_size_asked_for_and_always_the_same() {
-    let numbers = context().range_into(4, 0..40_000u32);
+    let numbers = context().range_with(4, 0..40_000u32);
     let sample = numbers.clone().sample(0.25, 7).unwrap().collect().unwrap();
     assert!(sample.len().abs_diff(10_000) < 400, "{}", sample.len());
     assert!(sample.is_sorted() && sample.windows(2).all(|pair| pair[0] != pair[1]), "no record twice");
@@ -18,7 +18,7 @@ fn a_sample_is_of_the_size_asked_for_and_always_the_same() {
 
 #[test]
 fn with_replacement_records_come_as_often_as_drawn() {
-    let numbers = context().range_into(4, 0..10_000u32);
+    let numbers = context().range_with(4, 0..10_000u32);
     let sample = numbers.clone().sample_with_replacement(2.0, 3).unwrap().collect().unwrap();
     assert!(sample.len().abs_diff(20_000) < 700, "{}", sample.len());
     let most = sample.chunk_by(|a, b| a == b).map(<[u32]>::len).max().unwrap();
@@ -28,7 +28,7 @@ fn with_replacement_records_come_as_often_as_drawn() {
 
 #[test]
 fn a_split_loses_and_doubles_nothing() {
-    let numbers = context().range_into(3, 0..9_000u32);
+    let numbers = context().range_with(3, 0..9_000u32);
     let parts = numbers.random_split(&[1.0, 0.0, 2.0], 11).unwrap();
     let parts: Vec<Vec<u32>> = parts.iter().map(|part| part.collect().unwrap()).collect();
     assert!(parts[0].len().abs_diff(3_000) < 250 && parts[1].is_empty(), "{}", parts[0].len());
@@ -37,7 +37,7 @@ fn a_split_loses_and_doubles_nothing() {
 
 #[test]
 fn what_is_no_probability_is_refused() {
-    let numbers = context().range_into(3, 0..9u32);
+    let numbers = context().range_with(3, 0..9u32);
     for fraction in [-0.1, 1.1, f64::NAN] {
         assert!(numbers.clone().sample(fraction, 0).is_err());
     }

@@ -10,9 +10,9 @@ fn collect<R: Rdd<Item: Ord>>(rdd: &R) -> Vec<R::Item> {
 
 #[test]
 fn distinct_keeps_one_of_each() {
-    let words = context().parallelize_into(3, ["a", "b", "a", "c", "b", "a"].map(str::to_owned));
+    let words = context().parallelize_with(3, ["a", "b", "a", "c", "b", "a"].map(str::to_owned));
     assert_eq!(collect(&words.clone().distinct()), ["a", "b", "c"]);
-    let into = words.distinct_into(5);
+    let into = words.distinct_with(5);
     assert_eq!((into.num_partitions(), into.count().unwrap()), (5, 3));
 }
 
@@ -21,7 +21,7 @@ fn intersection_is_in_both_and_once() {
     let context = context();
     let (first, second) = (context.parallelize([1, 2, 2, 3, 3]), context.parallelize([2, 3, 3, 4]));
     assert_eq!(collect(&first.clone().intersection(second.clone())), [2, 3]);
-    assert_eq!(collect(&first.intersection_into(7, second.filter(|n| *n > 9))), []);
+    assert_eq!(collect(&first.intersection_with(7, second.filter(|n| *n > 9))), []);
 }
 
 #[test]
@@ -29,15 +29,15 @@ fn subtract_keeps_duplicates_of_what_is_left() {
     let context = context();
     let (first, second) = (context.parallelize([1, 1, 2, 3, 1]), context.parallelize([2, 2, 5]));
     assert_eq!(collect(&first.clone().subtract(second.clone())), [1, 1, 1, 3]);
-    assert_eq!(collect(&second.subtract_into(1, first)), [5]);
+    assert_eq!(collect(&second.subtract_with(1, first)), [5]);
 }
 
 #[test]
 fn groups_keep_the_order_of_their_records() {
-    let numbers = context().parallelize_into(4, 0..20u32);
+    let numbers = context().parallelize_with(4, 0..20u32);
     let groups = sorted(numbers.clone().group_by(|n| n % 3).collect().unwrap());
     let expected: Vec<(u32, Vec<u32>)> =
         (0..3).map(|rest| (rest, (0..20).filter(|n| n % 3 == rest).collect())).collect();
     assert_eq!(groups, expected);
-    assert_eq!(numbers.group_by_into(9, |n| n % 3).num_partitions(), 9);
+    assert_eq!(numbers.group_by_with(9, |n| n % 3).num_partitions(), 9);
 }

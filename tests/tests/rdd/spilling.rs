@@ -10,7 +10,7 @@ use crate::common::{Log, context, tiny_budget};
 
 /// Some hundred thousand pairs, a few MiB, with keys that repeat.
 fn pairs(context: &Context) -> impl firesteel_core::Rdd<Item = (String, u64)> + use<> {
-    context.range_into(3, 0..90_000u64).map(|n| (format!("key {}", n * 7919 % 30_011), n))
+    context.range_with(3, 0..90_000u64).map(|n| (format!("key {}", n * 7919 % 30_011), n))
 }
 
 /// Runs a program with and without enough memory, and compares.
@@ -31,43 +31,43 @@ fn files(folder: &Path) -> usize {
 
 #[test]
 fn reduce_by_key() {
-    same(|context| pairs(context).reduce_by_key_into(2, u64::wrapping_add).collect().unwrap());
+    same(|context| pairs(context).reduce_by_key_with(2, u64::wrapping_add).collect().unwrap());
 }
 
 #[test]
 fn combining_strings_keeps_their_order() {
     same(|context| {
         let texts = pairs(context).map(|(key, n)| (key.len() as u32, n.to_string()));
-        let texts = texts.fold_by_key_into(2, String::new(), |all, n| all.push_str(&n), |a, b| a.push_str(&b));
+        let texts = texts.fold_by_key_with(2, String::new(), |all, n| all.push_str(&n), |a, b| a.push_str(&b));
         texts.collect().unwrap()
     });
 }
 
 #[test]
 fn group_by_key() {
-    same(|context| pairs(context).group_by_key_into(2).collect().unwrap());
+    same(|context| pairs(context).group_by_key_with(2).collect().unwrap());
 }
 
 #[test]
 fn sort_by() {
     same(|context| {
-        pairs(context).sort_by_into(2, Order::Descending, |(key, _)| key.clone()).unwrap().collect().unwrap()
+        pairs(context).sort_by_with(2, Order::Descending, |(key, _)| key.clone()).unwrap().collect().unwrap()
     });
-    same(|context| pairs(context).sort_by_key_into(1, Order::Ascending).unwrap().collect().unwrap());
+    same(|context| pairs(context).sort_by_key_with(1, Order::Ascending).unwrap().collect().unwrap());
 }
 
 #[test]
 fn joins() {
     same(|context| {
         let few = pairs(context).filter(|(_, n)| n % 3 == 0);
-        pairs(context).full_outer_join_into(2, few).collect().unwrap()
+        pairs(context).full_outer_join_with(2, few).collect().unwrap()
     });
 }
 
 #[test]
 fn repartition_and_distinct() {
     same(|context| pairs(context).repartition(2).collect().unwrap());
-    same(|context| pairs(context).keys().distinct_into(2).collect().unwrap());
+    same(|context| pairs(context).keys().distinct_with(2).collect().unwrap());
     same(|context| pairs(context).partition_by(2).collect().unwrap());
 }
 
@@ -83,8 +83,8 @@ fn many_runs_are_merged_in_stages() {
     // Some eighty MiB in one partition: more runs than are merged at once.
     same(|context| {
         let pad = "x".repeat(2000);
-        let words = context.range_into(1, 0..40_000u64).map(move |n| (n * 7919 % 40_009, pad.clone()));
-        let sorted = words.sort_by_into(1, Order::Ascending, |(n, _)| *n).unwrap();
+        let words = context.range_with(1, 0..40_000u64).map(move |n| (n * 7919 % 40_009, pad.clone()));
+        let sorted = words.sort_by_with(1, Order::Ascending, |(n, _)| *n).unwrap();
         sorted.map(|(n, pad)| (n, pad.len())).collect().unwrap()
     });
 }
@@ -117,9 +117,9 @@ fn a_folder_that_is_not_there_is_named() {
 fn what_other_tasks_use_does_not_show_in_the_output() {
     let folder = tempfile::tempdir().unwrap();
     let program = |context: &Context| {
-        let sums = pairs(context).reduce_by_key_into(3, u64::wrapping_add);
+        let sums = pairs(context).reduce_by_key_with(3, u64::wrapping_add);
         let joined = sums.clone().join(pairs(context).map_values(|n| n % 7)).repartition(4);
-        joined.sort_by_into(3, Order::Ascending, |(key, _)| key.len()).unwrap().collect().unwrap()
+        joined.sort_by_with(3, Order::Ascending, |(key, _)| key.len()).unwrap().collect().unwrap()
     };
     let expected = program(&context());
     for megabytes in [0, 2, 8] {

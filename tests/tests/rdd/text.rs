@@ -11,7 +11,7 @@ use crate::common::context;
 fn partitions_become_files() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("deep/down/out");
-    context().parallelize_into(3, 1..=5).map(|n| format!("line {n}")).save_as_text_files(&out).unwrap();
+    context().parallelize_with(3, 1..=5).map(|n| format!("line {n}")).save_as_text_files(&out).unwrap();
     let mut names: Vec<_> =
         fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
@@ -32,7 +32,7 @@ fn what_exists_is_not_overwritten() {
 fn a_failed_job_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let numbers = context().parallelize_into(4, 0..4).inspect(|n| assert!(*n != 2, "two is bad"));
+    let numbers = context().parallelize_with(4, 0..4).inspect(|n| assert!(*n != 2, "two is bad"));
     let error = numbers.save_as_text_files(&out).unwrap_err().to_string();
     assert!(error.contains("two is bad"), "{error}");
     assert!(!out.exists());
@@ -43,8 +43,8 @@ fn an_attempt_that_fails_leaves_no_half_file() {
     static FAILED: AtomicBool = AtomicBool::new(false);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("out");
-    let numbers = context().parallelize_into(1, 0..10).inspect(|n| {
-        assert!(*n != 7 || FAILED.swap(true, Ordering::Relaxed), "the first attempt fails half-way");
+    let numbers = context().parallelize_with(1, 0..10).inspect(|n| {
+        assert!(*n != 7 || FAILED.swap(true, Ordering::Relaxed), "the first attempt fails halfway");
     });
     numbers.save_as_text_files(&out).unwrap();
     assert_eq!(fs::read_to_string(out.join("part-00000")).unwrap().lines().count(), 10);

@@ -57,19 +57,19 @@ fn apply(pairs: Pairs, step: &Step) -> Pairs {
             pairs.flat_map(|(key, value)| (0..value % 3).map(move |n| (key, value.wrapping_add(n)))).boxed()
         }
         // Associative, but not commutative: the order of values shows.
-        Step::Reduce(into) => pairs.reduce_by_key_into(into, |first, _| first).boxed(),
+        Step::Reduce(into) => pairs.reduce_by_key_with(into, |first, _| first).boxed(),
         Step::Group(into) => {
             let mix = |values: Vec<u32>| values.iter().fold(0u32, |mixed, n| mixed.wrapping_mul(31).wrapping_add(*n));
-            pairs.group_by_key_into(into).map_values(mix).boxed()
+            pairs.group_by_key_with(into).map_values(mix).boxed()
         }
-        Step::Sort(into) => pairs.sort_by_into(into, Order::Descending, |(key, _)| *key).unwrap().boxed(),
+        Step::Sort(into) => pairs.sort_by_with(into, Order::Descending, |(key, _)| *key).unwrap().boxed(),
         Step::Repartition(into) => pairs.repartition(into).boxed(),
         Step::Coalesce(into) => pairs.coalesce(into).boxed(),
         Step::Sample(seed) => pairs.sample(0.7, seed).unwrap().boxed(),
-        Step::Distinct => pairs.distinct_into(3).boxed(),
+        Step::Distinct => pairs.distinct_with(3).boxed(),
         Step::JoinItself(into) => {
-            let firsts = pairs.clone().reduce_by_key_into(into, |first, _| first);
-            pairs.join_into(into, firsts).map(|(key, (a, b))| (key, a.wrapping_add(b))).boxed()
+            let firsts = pairs.clone().reduce_by_key_with(into, |first, _| first);
+            pairs.join_with(into, firsts).map(|(key, (a, b))| (key, a.wrapping_add(b))).boxed()
         }
         Step::UnionItself => pairs.clone().union(pairs).boxed(),
         Step::Number => pairs.zip_with_index().unwrap().map(|((key, value), n)| (key, value ^ n as u32)).boxed(),
@@ -79,7 +79,7 @@ fn apply(pairs: Pairs, step: &Step) -> Pairs {
 }
 
 fn run(context: &Context, records: &[(u32, u32)], steps: &[Step]) -> Vec<Vec<(u32, u32)>> {
-    let start = context.parallelize_into(4, records.to_vec()).boxed();
+    let start = context.parallelize_with(4, records.to_vec()).boxed();
     let result = steps.iter().fold(start, apply);
     result.glom().collect().unwrap()
 }

@@ -92,8 +92,8 @@ pub(crate) fn map_with_state(ways: &[Way]) {
     });
 }
 
-/// Case 8: removal, and the time-out of idle keys.
-pub(crate) fn removal_and_time_out(ways: &[Way]) {
+/// Case 8: removal, and the timeout of idle keys.
+pub(crate) fn removal_and_timeout(ways: &[Way]) {
     let input = words("∅ | a | a b | a b c | a b c | a b | a | ∅");
     let removed = ["", "", "a", "b", "a c", "b", "a", ""];
     let states = ["", "a1", "b1", "a1 c1", "b1", "a1", "", ""];
@@ -141,7 +141,7 @@ pub(crate) fn removal_and_time_out(ways: &[Way]) {
 }
 
 /// Keys of the initial state time out, too: their time counts from the first batch.
-pub(crate) fn time_out_of_initial_state(ways: &[Way]) {
+pub(crate) fn timeout_of_initial_state(ways: &[Way]) {
     let expected = ["", "", "a b", "", "c"];
     check(ways, &words("a c | ∅ | c | a | ∅"), &[&expected], |test, words, out| {
         let initial = [("a", 1), ("b", 2)].map(|(word, sum)| (word.to_owned(), sum));
@@ -201,25 +201,25 @@ pub(crate) fn state_metrics(ways: &[Way]) {
     }
 }
 
-/// Case 20: a record that fails once, in the map task or behind the state, counts once.
+/// Case 20: a record that fails once, in the map task or after the state, counts once.
 pub(crate) fn a_failed_attempt_counts_nothing(ways: &[Way]) {
-    for fails_behind in [false, true] {
+    for fails_after in [false, true] {
         for way in ways {
             let fails = Arc::new(AtomicU32::new(0));
             let done = run(way, &[vec![1, 2, 3, 4], vec![4]], |_, numbers, out| {
-                let [before, behind] = [Arc::clone(&fails), Arc::clone(&fails)];
+                let [before, after] = [Arc::clone(&fails), Arc::clone(&fails)];
                 let fail = |fails: &AtomicU32| assert!(fails.fetch_add(1, Ordering::Relaxed) > 0, "it fails once");
                 let counts = numbers
                     .map(move |number: i32| {
-                        if number == 4 && !fails_behind {
+                        if number == 4 && !fails_after {
                             fail(&before);
                         }
                         (number, ())
                     })
                     .running_count();
                 out.write(counts.map(move |(number, count)| {
-                    if number == 4 && fails_behind {
-                        fail(&behind);
+                    if number == 4 && fails_after {
+                        fail(&after);
                     }
                     format!("({number},{count})")
                 }));
@@ -324,10 +324,10 @@ pub(crate) fn flat_map_with_state(ways: &[Way]) {
     }
 }
 
-/// Case 40: a time-out of event time, five seconds behind the largest time of the key.
+/// Case 40: a timeout of event time, five seconds after the largest time of the key.
 ///
 /// Spark fires it one batch later; here it fires in the batch whose records move the watermark past it.
-pub(crate) fn event_time_out(ways: &[Way]) {
+pub(crate) fn event_time_timeout(ways: &[Way]) {
     let input = timeline::parse("a@11 a@13 a@15 | a@4 | a@10 | b@31").unwrap();
     for way in ways {
         let done = run(&way.with_one_input(), &input, |test, events, out| {
@@ -389,8 +389,8 @@ pub(crate) fn a_failed_job_leaves_no_trace(ways: &[Way]) {
     }
 }
 
-/// The rules of case 40 on time-outs of processing time.
-pub(crate) fn time_outs_by_function(ways: &[Way]) {
+/// The rules of case 40 on timeouts of processing time.
+pub(crate) fn timeouts_by_function(ways: &[Way]) {
     // The value of a word says after how many seconds it times out, 0 for never.
     let input = words("a2 b2 c5 | b0 | ∅ | ∅ | a1 | c1 | ∅");
     let expected = ["a:set b:set c:set", "b:set", "a:out", "", "a:set", "a:out c:set", "c:out"];
@@ -398,7 +398,7 @@ pub(crate) fn time_outs_by_function(ways: &[Way]) {
         let words = words.map(|word| (word[..1].to_owned(), word[1..].parse::<i64>().unwrap_or_default()));
         let calls = words.flat_map_with_state(|word, new, state: &mut KeyState<i64, ProcessingTimeout>| {
             let Some(after) = new.last() else {
-                // Not updating keeps the state, and clears the time-out.
+                // Not updating keeps the state, and clears the timeout.
                 assert!(state.is_timing_out() && state.exists());
                 return [format!("{word}:out")];
             };
@@ -413,7 +413,7 @@ pub(crate) fn time_outs_by_function(ways: &[Way]) {
 }
 
 /// A function that is called because time is up may ask to be called again.
-pub(crate) fn time_out_after_time_out(ways: &[Way]) {
+pub(crate) fn timeout_after_timeout(ways: &[Way]) {
     let expected = ["a3 b3", "", "a2 b2", "", "a1 b1", "", "a0 b0", "", "", "a3", ""];
     check(
         ways,

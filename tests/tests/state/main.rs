@@ -4,11 +4,11 @@
 
 mod cases;
 mod every_case;
-mod lives;
 mod process;
 mod recovery;
 mod refusals;
 mod timers;
+mod ttl;
 mod ways;
 
 every_case::every_case!(ways::all());

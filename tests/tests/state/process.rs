@@ -134,7 +134,7 @@ impl<K: Key> KeyedProcess for Forgetful<K> {
     }
 }
 
-pub(crate) fn values_have_limited_lives(ways: &[Way]) {
+pub(crate) fn values_have_a_ttl(ways: &[Way]) {
     let expected = ["a1 b1", "a2", "a3", "b1", "b2", "∅", "∅", "b1"].map(|rows| rows.trim_matches('∅'));
     check(ways, &words("a b | a | a | b | b | ∅ | ∅ | b"), &[&expected], |_, words, out| {
         let counts = words.map(|word| (word, ())).process(Forgetful::new()).named("forgetful");

@@ -37,7 +37,7 @@ pub(crate) fn what_was_not_committed_is_run_again_and_shown_once(ways: &[Way]) {
 
         let test = lives.begin(7, 1, |test| count(test, &words, &counts));
         let again: Vec<_> = (0..4).map(|_| test.batch().unwrap()).collect();
-        assert_eq!(again[0].batch, 7, "it goes on behind what was committed, {}", way.name);
+        assert_eq!(again[0].batch, 7, "it resumes after what was committed, {}", way.name);
         drop(test);
         let shown = counts.records();
         assert_eq!(shown, (1..=shown.len()).map(|count| format!("a{count}")).collect::<Vec<_>>(), "{}", way.name);
@@ -45,9 +45,9 @@ pub(crate) fn what_was_not_committed_is_run_again_and_shown_once(ways: &[Way]) {
     }
 }
 
-/// Case 16: an empty path begins a checkpoint, a good one is gone on with, a corrupt one is an error. There is no
-/// setting to begin anew in place of an error: that is for a person to decide.
-pub(crate) fn a_checkpoint_is_begun_gone_on_with_or_refused(ways: &[Way]) {
+/// Case 16: an empty path begins a checkpoint, a good one is resumed, a corrupt one is an error. There is no
+/// setting to start over in place of an error: that is for a person to decide.
+pub(crate) fn a_checkpoint_is_begun_resumed_or_refused(ways: &[Way]) {
     for way in ways.iter().filter(|way| way.is_durable()) {
         let (words, counts) = (QueueSource::new(1).keep_committed(), Collector::new());
         let mut lives = Lives::of(way);

@@ -46,7 +46,7 @@ fn timers_of_event_time_need_event_time() {
     assert!(reason.contains("late") && reason.contains("put event_time before the key_by"), "{reason}");
 }
 
-/// Has a state whose values live so long.
+/// Has a state with this TTL.
 struct Mortal(Ttl);
 
 impl KeyedProcess for Mortal {
@@ -80,7 +80,7 @@ fn a_life_takes_time() {
 }
 
 #[test]
-fn a_time_out_takes_time() {
+fn a_timeout_takes_time() {
     let test = TestJob::new();
     let idle = test
         .script([vec![1]])

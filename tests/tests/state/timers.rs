@@ -5,7 +5,7 @@ use firesteel_streaming::{KeyedProcess, ProcessContext};
 use firesteel_testkit::{TestJob, timeline};
 use firesteel_window::{Timestamp, Watermark, seconds};
 
-/// Registers a timer for one second later, for ever.
+/// Registers a timer for one second later, forever.
 struct Ticking;
 
 impl KeyedProcess for Ticking {
@@ -78,7 +78,7 @@ fn timers_of_processing_time_bring_about_batches_of_their_own() {
 }
 
 #[test]
-fn a_time_out_that_sets_the_next_one_ends_with_event_time() {
+fn a_timeout_that_sets_the_next_one_ends_with_event_time() {
     use firesteel_streaming::{EventTimeout, KeyState};
 
     let test = TestJob::new();

@@ -1,5 +1,5 @@
-//! The ways in which a case is run: in one go, or with a restart between every two batches; with so many partitions, or
-//! with another number after each restart; in memory, or over a backend.
+//! The ways in which a case is run: in one go, or with a restart between every two batches; with this many partitions,
+//! or with another number after each restart; in memory, or over a backend.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tempfile::TempDir;
 #[derive(Clone)]
 pub(crate) struct Way {
     pub(crate) name: String,
-    /// The number of partitions behind a shuffle: the first life of the job has the first one, and so on, in turn.
+    /// The number of partitions after a shuffle: the first life of the job has the first one, and so on, in turn.
     partitions: Vec<usize>,
     seed: u64,
     threads: Option<usize>,
@@ -178,7 +178,7 @@ impl<'a> Lives<'a> {
         Self { way, folder: tempfile::tempdir().unwrap(), backend, epochs: Duration::ZERO, begun: 0 }
     }
 
-    /// The same, with epochs of so many seconds instead of one for each batch.
+    /// The same, with epochs of this many seconds instead of one for each batch.
     pub(crate) fn with_epochs_of(self, epochs: Duration) -> Self {
         Self { epochs, ..self }
     }
@@ -188,7 +188,7 @@ impl<'a> Lives<'a> {
         self.folder.path()
     }
 
-    /// Begins the next life. The first batch runs an `interval` behind `now`, as each does behind the one before it.
+    /// Begins the next life. The first batch runs an `interval` after `now`, as each does after the one before it.
     pub(crate) fn begin(&mut self, now: i64, interval: i64, program: impl FnOnce(&TestJob)) -> TestJob {
         let partitions = self.way.partitions[self.begun % self.way.partitions.len()];
         let seed = self.way.seed + self.begun as u64;

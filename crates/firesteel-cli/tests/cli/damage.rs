@@ -59,7 +59,7 @@ fn a_damaged_snapshot_is_passed_over() {
     golden("verify-snapshot.txt", &verified.out);
     let state = run("state", folder.path(), &["--operator", "velocity"]);
     assert_eq!((state.outcome, &state.out), (Outcome::Well, &whole.out));
-    assert!(state.err.contains("snapshot 2 is damaged and passed over: FS-T002"), "{}", state.err);
+    assert!(state.err.contains("snapshot 2 is damaged and skipped: FS-T002"), "{}", state.err);
     assert!(run("show", folder.path(), &[]).err.starts_with("snapshot 2: FS-T002"));
 }
 
@@ -73,7 +73,7 @@ fn files_that_are_missing_are_named() {
     for snapshot in [1, 2] {
         assert!(verified.out.contains(&format!("  snapshot {snapshot}: FS-T001: cannot read")), "{}", verified.out);
     }
-    assert!(verified.out.contains("goes on without a snapshot, from epochs 1 to 6"), "{}", verified.out);
+    assert!(verified.out.contains("resumes without a snapshot, from epochs 1 to 6"), "{}", verified.out);
 
     let folder = checkpoint();
     let logs = named(folder.path(), ".log");

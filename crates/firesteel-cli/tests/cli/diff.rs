@@ -15,7 +15,7 @@ fn written(folder: &tempfile::TempDir, program: &JobDescription) -> PathBuf {
 }
 
 #[test]
-fn the_same_program_goes_on() {
+fn the_same_program_resumes() {
     let folder = checkpoint();
     let path = written(&folder, &description());
     let same = run("diff", folder.path(), &[path.to_str().unwrap()]);

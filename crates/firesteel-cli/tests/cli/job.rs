@@ -96,7 +96,7 @@ fn at(number: u32, next: u64, ended: bool) -> SplitCursor {
     SplitCursor { number, next, ended }
 }
 
-/// A job that goes on epoch by epoch.
+/// A job that runs on epoch by epoch.
 pub(crate) struct Job {
     folder: PathBuf,
     catalog: Catalog,

@@ -17,7 +17,7 @@ type Payment = (String, i64, f64);
 #[derive(Debug, Clone, Serialize, Deserialize)]
 enum Standing {
     New,
-    Known { total: f64, payments: u32 },
+    Rated { total: f64, payments: u32 },
 }
 
 struct Watch;
@@ -50,9 +50,9 @@ impl KeyedProcess for Watch {
     ) -> Result<(), StateError> {
         let next = match state.standing.get(ctx)? {
             None => Standing::New,
-            Some(Standing::New) => Standing::Known { total: amount, payments: 1 },
-            Some(Standing::Known { total, payments }) => {
-                Standing::Known { total: total + amount, payments: payments + 1 }
+            Some(Standing::New) => Standing::Rated { total: amount, payments: 1 },
+            Some(Standing::Rated { total, payments }) => {
+                Standing::Rated { total: total + amount, payments: payments + 1 }
             }
         };
         state.standing.set(ctx, next)?;

@@ -1,4 +1,4 @@
-//! What `state` prints: the state that the job itself would go on with.
+//! What `state` prints: the state that the job itself would resume with.
 
 use firesteel_cli::Outcome;
 

@@ -59,7 +59,7 @@ fn a_running_job_can_be_looked_at_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_job_that_goes_on_meanwhile_is_no_damage() {
+fn a_job_that_runs_on_meanwhile_is_no_damage() {
     let folder = tempfile::tempdir().unwrap();
     let mut job = Job::whole(folder.path());
     job.commit();

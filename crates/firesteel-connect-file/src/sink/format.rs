@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 /// How a record becomes a line. [`Displayed`] and [`Formatted`] are all that are needed; a type of your own may
 /// carry settings.
 pub trait Format<T>: Send + Sync + 'static {
-    /// Appends the record to the line, which is empty before; the newline is added behind it.
+    /// Appends the record to the line, which is empty before; the newline is added after it.
     ///
     /// # Errors
     /// When the record has no text; the task fails.

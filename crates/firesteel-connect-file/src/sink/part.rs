@@ -157,7 +157,7 @@ impl PendingFile {
         Self { written: None }
     }
 
-    /// Gives the file its name, unless it has it. A file of that name is left from a commit that failed half-way, and
+    /// Gives the file its name, unless it has it. A file of that name is left from a commit that failed halfway, and
     /// is replaced.
     pub(super) fn publish(&mut self, folder: &Path) -> Result<Option<Entry>> {
         let Some(Written { temporary, name, bytes, records }) = &mut self.written else { return Ok(None) };

@@ -1,5 +1,5 @@
-//! The sink on a disk that crashes, fails and fills up: what is committed stays, and a job that goes on makes the same
-//! files as one that was never disturbed.
+//! The sink on a disk that crashes, fails and fills up: what is committed stays, and a job that continues makes the
+//! same files as one that was never disturbed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,7 +51,7 @@ fn last(sink: &TextFileSink) -> u64 {
     Sink::<String>::last_committed(sink).unwrap().map_or(0, |epoch| epoch.0)
 }
 
-/// Goes on behind what is committed, to the last epoch; every call is made `attempts` times at most. Returns the last
+/// Resumes after what is committed, to the last epoch; every call is made `attempts` times at most. Returns the last
 /// epoch whose commit succeeded.
 fn run(disk: &CrashingDisk, attempts: u32) -> (u64, Result<()>) {
     let mut committed = 0;

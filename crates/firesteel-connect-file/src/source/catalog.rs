@@ -21,15 +21,15 @@ pub(crate) struct FileEntry {
     pub(crate) fingerprint: Fingerprint,
     /// `None` while the file has too few bytes to tell.
     pub(crate) compression: Option<Compression>,
-    /// Of a plain file: the position behind the last line that may be read.
+    /// Of a plain file: the position after the last line that may be read.
     pub(crate) announced: u64,
-    /// Of a compressed file: the position behind its last line, once a reader has found it.
+    /// Of a compressed file: the position after its last line, once a reader has found it.
     pub(crate) end: Arc<OnceLock<u64>>,
     committed: u64,
 }
 
 impl FileEntry {
-    /// The position behind what is known to be there.
+    /// The position after what is known to be there.
     pub(crate) fn available(&self) -> Option<u64> {
         if self.is_plain() { Some(self.announced) } else { self.end.get().copied() }
     }
@@ -195,7 +195,7 @@ pub(crate) fn vanished(file: &FileEntry, position: u64) -> ConnectError {
     file.lost(position, "the file is gone; put it back, or start without the old positions")
 }
 
-/// The position behind the last newline in `[from, to)`, or `from`.
+/// The position after the last newline in `[from, to)`, or `from`.
 fn last_line_end(path: &Path, from: u64, to: u64) -> io::Result<u64> {
     const CHUNK: u64 = 64 << 10;
     let mut file = File::open(path)?;

@@ -1,4 +1,4 @@
-//! Which compression a file has, and the bytes behind it.
+//! Which compression a file has, and the bytes inside.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};

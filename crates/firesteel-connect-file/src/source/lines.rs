@@ -36,7 +36,7 @@ impl<R: Read> Lines<R> {
         Self { input, buffer: vec![0; capacity.max(16)], unread: 0..0, position, dry: false }
     }
 
-    /// The position behind what has been handed out or skipped.
+    /// The position after what has been handed out or skipped.
     pub(crate) fn position(&self) -> u64 {
         self.position
     }
@@ -50,7 +50,7 @@ impl<R: Read> Lines<R> {
         &self.buffer[line]
     }
 
-    /// The next line of `longest` bytes at most, and the position behind it.
+    /// The next line of `longest` bytes at most, and the position after it.
     #[inline]
     pub(crate) fn next(&mut self, longest: usize) -> io::Result<Found> {
         match memchr(b'\n', &self.buffer[self.unread.clone()]) {
@@ -59,7 +59,7 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Takes the line whose newline is so many bytes on.
+    /// Takes the line whose newline is this many bytes on.
     #[inline]
     fn terminated(&mut self, length: usize) -> Found {
         let start = self.unread.start;
@@ -139,7 +139,7 @@ impl<R: Read> Lines<R> {
         self.position += bytes as u64;
     }
 
-    /// Reads more behind the unread bytes; tells whether more came.
+    /// Reads more after the unread bytes; tells whether more came.
     fn fill(&mut self) -> io::Result<bool> {
         if self.dry {
             return Ok(false);
@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
 
-    /// What is found in all of the text, with the position behind each.
+    /// What is found in all of the text, with the position after each.
     fn all(text: &[u8], capacity: usize, longest: usize) -> Vec<(Option<Vec<u8>>, u64)> {
         let mut lines = Lines::new(text, 0, capacity);
         let mut found = vec![];
@@ -228,14 +228,14 @@ mod tests {
         }
 
         #[test]
-        fn skipping_ends_behind_a_newline_or_where_it_was_told(
+        fn skipping_ends_after_a_newline_or_where_it_was_told(
             text in vec(prop_oneof![1 => Just(b'\n'), 9 => Just(b'a')], 1..200),
             stop in 0..250u64,
         ) {
             let mut lines = Lines::new(&text[..], 0, 16);
             lines.skip_past_newline(stop).unwrap();
             let newline = text.iter().position(|byte| *byte == b'\n').map_or(text.len() as u64, |at| at as u64 + 1);
-            // Where the buffer ends decides how far behind `stop` it gets, never how far behind the newline.
+            // Where the buffer ends decides how far past `stop` it gets, never how far past the newline.
             prop_assert!(lines.position() <= newline);
             prop_assert!(lines.position() == newline || lines.position() >= stop);
         }

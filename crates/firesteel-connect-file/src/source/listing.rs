@@ -74,7 +74,7 @@ impl Listing {
                 continue;
             }
             let kind = entry.file_type().map_err(path::failed("find", &path))?;
-            // Only of a link must it be asked what is behind it.
+            // Only of a link must it be asked what it points to.
             let is_file = if kind.is_symlink() {
                 self.metadata(&path)?.is_some_and(|metadata| metadata.is_file())
             } else {
@@ -108,7 +108,7 @@ impl Listing {
         let unusable = |reason: String| ConnectError::Setting { connector: "TextFiles", setting: "path", reason };
         let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
         let matches = glob::glob_with(path::text(pattern)?, options)
-            .map_err(|error| unusable(format!("the glob {} does not hold: {error}", pattern.display())))?;
+            .map_err(|error| unusable(format!("the glob {} is not valid: {error}", pattern.display())))?;
         let before = files.len();
         for path in matches {
             let path = path.map_err(|error| {

@@ -1,7 +1,7 @@
 //! Decoders that wait for the next range of their file.
 //!
 //! A compressed file can only be read from its start. A reader that stops at a limit leaves its decoder here, and
-//! the reader of what follows goes on with it instead of decompressing everything before once more.
+//! the reader of what follows continues with it instead of decompressing everything before once more.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::lines::Lines;
 
-/// So many decoders are kept at most: each holds its buffers and a window of up to some megabytes.
+/// This many decoders are kept at most: each holds its buffers and a window of up to some megabytes.
 const MOST: usize = 32;
 
 /// Decoders by file, the oldest first.

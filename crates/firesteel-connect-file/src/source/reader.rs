@@ -23,7 +23,7 @@ const SMALL_BUFFER: u64 = 8 << 10;
 
 /// Reads lines of a range of one file.
 ///
-/// After a [`ConnectError::Malformed`] the position is behind the line at fault, so that reading can go on there.
+/// After a [`ConnectError::Malformed`] the position is after the line at fault, so that reading can continue there.
 pub struct TextFileReader<D> {
     file: FileEntry,
     /// `None` when there is nothing more to read.
@@ -111,7 +111,7 @@ impl<D: Decode> TextFileReader<D> {
         Ok(lines)
     }
 
-    /// Opens the file and makes sure that it is the one that was found, with so many bytes at least.
+    /// Opens the file and makes sure that it is the one that was found, with this many bytes at least.
     fn open_file(&self, bytes: u64) -> Result<File> {
         let file = match File::open(&self.file.path) {
             Ok(file) => file,
@@ -145,31 +145,31 @@ impl<D: Decode> TextFileReader<D> {
             return Ok(None);
         }
         let found = lines.next(self.settings.longest);
-        let behind = lines.position();
+        let after = lines.position();
         match found {
             Ok(Found::Line(line)) => {
-                self.count(at, behind);
+                self.count(at, after);
                 Ok(Some(line))
             }
             Ok(Found::TooLong) => {
-                self.count(at, behind);
+                self.count(at, after);
                 let longest = self.settings.longest;
                 Err(self.malformed(at, format!("a line of more than {longest} bytes; allow longer lines")))
             }
             Ok(Found::End) => self.end().map(|()| None),
             Err(error) => {
                 self.lines = None;
-                Err(self.broken(behind, error))
+                Err(self.broken(after, error))
             }
         }
     }
 
     #[inline]
-    fn count(&mut self, at: u64, behind: u64) {
+    fn count(&mut self, at: u64, after: u64) {
         self.last = at;
-        self.position = behind;
+        self.position = after;
         self.records_left -= 1;
-        self.bytes_left = self.bytes_left.saturating_sub(behind - at);
+        self.bytes_left = self.bytes_left.saturating_sub(after - at);
     }
 
     /// Skips the rest of the line that the range starts in.
@@ -233,7 +233,7 @@ impl<D: Decode> TextFileReader<D> {
         } else {
             "restore it from its origin"
         };
-        let text = format!("{error}, behind {position} bytes of text; {advice}");
+        let text = format!("{error}, after {position} bytes of text; {advice}");
         path::failed("decompress", &self.file.path)(io::Error::new(error.kind(), text))
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn split(path: &Path) -> SplitId {
     SplitId::new(path.to_str().unwrap())
 }
 
-/// The records of a range and the position behind them.
+/// The records of a range and the position after them.
 pub(crate) fn read<S: Source>(source: &S, range: &ReadRange) -> Result<(Vec<S::Item>, u64)> {
     let mut records = vec![];
     let mut reader = source.open(range)?;

@@ -4,7 +4,7 @@
 ///
 /// With `V(t)` the number of records that the rate amounts to `t` microseconds after the start, record `v` is due at
 /// the latest `t` with `V(t) <= v`, and `ceil(V(t))` records lie before `t`. `V` is `rate * t² / (2 * ramp)` during
-/// the ramp and `rate * (t - ramp / 2)` behind it. With at most 10⁹ records per second and ramps of at most 100 days
+/// the ramp and `rate * (t - ramp / 2)` after it. With at most 10⁹ records per second and ramps of at most 100 days
 /// no product leaves 128 bits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Schedule {
@@ -70,7 +70,7 @@ mod tests {
             let schedule = Schedule { per_second, ramp };
             let time = schedule.time(value);
             prop_assert!(schedule.due(time) <= value, "not due before its time");
-            prop_assert!(schedule.due(time + 1) > value, "due behind its time");
+            prop_assert!(schedule.due(time + 1) > value, "due after its time");
             prop_assert!(time <= schedule.time(value + 1), "in order");
         }
     }

@@ -19,7 +19,7 @@ impl Receiver for Acknowledging {
     type Item = String;
 
     fn describe(&self) -> String {
-        "lines with acknowledgements".into()
+        "lines with acknowledgments".into()
     }
 
     fn receive(&mut self, store: &Store<String>) -> Result<()> {

@@ -112,7 +112,7 @@ fn a_torn_end_is_cut_off_wherever_it_is_torn() {
                 bytes.resize(length + zeros, 0);
             });
             let opened = open(&disk);
-            // Zeros behind a part of a frame are a torn write only where a whole sector of them is.
+            // Zeros after a part of a frame are a torn write only where a whole sector of them is.
             let Ok((log, store)) = opened else {
                 assert!(zeros > 0, "cut to {length}");
                 continue;

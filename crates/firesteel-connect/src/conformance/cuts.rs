@@ -7,9 +7,9 @@ use super::reading::{Read, read};
 use crate::{ReadRange, Source, Split};
 
 const PARTITIONS: Rule = Rule("S4", "ranges cut at any position hold each record exactly once");
-const ENDS: Rule = Rule("S6", "behind a range the position is at its end at least");
+const ENDS: Rule = Rule("S6", "after a range the position is at its end at least");
 
-/// So many cuts are tried at most; they are spread evenly when there are more positions.
+/// This many cuts are tried at most; they are spread evenly when there are more positions.
 const MOST: u64 = 400;
 
 /// Cuts the split in two at each position, and at all of them together.

@@ -8,16 +8,16 @@ use crate::{PositionUnit, ReadRange, Source, SourceReader, Split};
 
 const READS: Rule = Rule("S1", "every record can be read");
 const LIMITS: Rule = Rule("S5", "limits are respected, and a read gets on nevertheless");
-const POSITIONS: Rule = Rule("S6", "positions grow with the records and tell where to go on");
+const POSITIONS: Rule = Rule("S6", "positions grow with the records and tell where to resume");
 const BLOCKS: Rule = Rule("S7", "read_block and read_chosen do what next_record does");
 
 /// What a range held.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Read<T> {
     pub(super) records: Vec<T>,
-    /// `position()` before the first record, then behind each, then behind the final `None`.
+    /// `position()` before the first record, then after each, then after the final `None`.
     positions: Vec<u64>,
-    /// `last_position()` behind each record.
+    /// `last_position()` after each record.
     lasts: Vec<u64>,
     at_end: bool,
 }
@@ -50,8 +50,8 @@ pub(super) fn read_by<S: Source>(rule: Rule, source: &S, range: &ReadRange) -> R
     }
     read.positions.push(reader.position());
     read.at_end = reader.at_end();
-    let more = rule.ok(reader.next_record(), || format!("reading {range:?} behind its end"));
-    POSITIONS.check(more.is_none(), || format!("a record came behind the end of {range:?}"));
+    let more = rule.ok(reader.next_record(), || format!("reading {range:?} after its end"));
+    POSITIONS.check(more.is_none(), || format!("a record came after the end of {range:?}"));
     read
 }
 
@@ -62,17 +62,17 @@ pub(super) fn positions<T: Debug>(split: &Split, all: &Read<T>) {
     });
     POSITIONS.check(all.at_end, || format!("all of {} is read, but at_end is false", split.id));
     for (index, last) in all.lasts.iter().enumerate() {
-        let (before, behind) = (all.positions[index], all.positions[index + 1]);
-        let counted = split.unit != PositionUnit::Records || (behind == before + 1 && *last == before);
-        POSITIONS.check(counted && before <= *last && *last < behind, || {
-            format!("record {index} of {} stands at {last}, between {before} and {behind}", split.id)
+        let (before, after) = (all.positions[index], all.positions[index + 1]);
+        let counted = split.unit != PositionUnit::Records || (after == before + 1 && *last == before);
+        POSITIONS.check(counted && before <= *last && *last < after, || {
+            format!("record {index} of {} stands at {last}, between {before} and {after}", split.id)
         });
     }
     let reached = split.available.is_none_or(|available| all.end() >= available);
     POSITIONS.check(reached, || format!("reading all of {split:?} ends at {}", all.end()));
 }
 
-/// Bounded reads, each going on where the one before it stopped.
+/// Bounded reads, each resuming where the one before it stopped.
 pub(super) fn limits<S>(source: &S, split: &Split, all: &Read<S::Item>)
 where
     S: Source,

@@ -14,7 +14,7 @@ const STABLE: Rule = Rule("S2", "discovery names each split once, in the same or
 const REPEATS: Rule = Rule("S3", "the same range holds the same records, however often it is read");
 const UNKNOWN: Rule = Rule("S8", "a position or split that does not exist is an error, never silence or a panic");
 const PARALLEL: Rule = Rule("S9", "ranges can be read from several threads at once");
-const FORGETS: Rule = Rule("S10", "what is behind a committed position stays readable");
+const FORGETS: Rule = Rule("S10", "what is after a committed position stays readable");
 const STOPS: Rule = Rule("S11", "a source names itself and stops");
 
 /// Checks a source against the contract of [`Source`] and [`SourceReader`].

@@ -112,7 +112,7 @@ impl Stats {
     }
 }
 
-/// How many numbers fall between each two neighbouring edges.
+/// How many numbers fall between each two neighboring edges.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Histogram {
     /// The edges, ascending: one more than there are buckets.

@@ -172,6 +172,6 @@ where
             }),
         }
         let finish = |(key, acc)| Some((key, task.blame_on(operator, || (self.finish)(aggregator, acc))?));
-        Numbered::behind_shuffle(reader.finish(), task).filter_map(finish)
+        Numbered::after_shuffle(reader.finish(), task).filter_map(finish)
     }
 }

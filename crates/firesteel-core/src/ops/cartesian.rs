@@ -75,7 +75,7 @@ impl<A: Rdd<Item: Data>, B: Rdd<Item: Data>> Rdd for Cartesian<A, B> {
         let lefts = self.first.compute(first, task);
         match self.keep_second(second, task) {
             Some(kept) => Either::Left(Pairs { lefts, left: None, kept, next: 0 }),
-            // What does not fit into memory is computed anew for each record of the other side, as Spark does always.
+            // What does not fit into memory is computed again for each record of the other side, as Spark does always.
             None => Either::Right(lefts.flat_map(move |left: A::Item| {
                 task.as_a_whole(|| self.second.compute(second, task)).map(move |right| (left.clone(), right))
             })),

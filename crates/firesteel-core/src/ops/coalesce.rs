@@ -8,7 +8,7 @@ use crate::rdd::Rdd;
 use crate::task::TaskContext;
 
 operator! {
-    /// The RDD of [`RddOps::coalesce`](crate::RddOps::coalesce): each partition is a run of neighbouring partitions of
+    /// The RDD of [`RddOps::coalesce`](crate::RddOps::coalesce): each partition is a run of neighboring partitions of
     /// the parent.
     pub struct Coalesce<R> { partitions: usize }
 }

@@ -69,7 +69,7 @@ macro_rules! cogroup {
                         |groups, value| groups.$index.push(value),
                     ));
                 });)+
-                Numbered::behind_shuffle(groups.finish(), task)
+                Numbered::after_shuffle(groups.finish(), task)
             }
         }
     };

@@ -17,7 +17,7 @@ pub struct Generate<F> {
 }
 
 impl<F> Generate<F> {
-    /// So many partitions, each as `f` makes it.
+    /// This many partitions, each as `f` makes it.
     #[must_use]
     pub fn new(context: &Context, operator: Operator, partitions: usize, f: Arc<F>) -> Self {
         Self { node: Node::new(context, operator), partitions, f }
@@ -60,9 +60,9 @@ where
 }
 
 impl Context {
-    /// An RDD of so many partitions whose records `f` makes: it opens partition `0`, `1`, … and returns an iterator.
+    /// An RDD of this many partitions whose records `f` makes: it opens partition `0`, `1`, … and returns an iterator.
     /// It is called in the task, once per attempt, and must yield the same records each time; an error fails the task,
-    /// which is tried again.
+    /// which is retried.
     ///
     /// This is how anything that can be read in parts becomes an RDD:
     ///

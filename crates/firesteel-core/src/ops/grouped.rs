@@ -47,6 +47,6 @@ impl<R: Rdd<Item = (K, V)>, K: Key, V: Exchange> Rdd for GroupedRdd<R, K, V> {
                 groups.push(hash, key, value, |value| vec![value], |group, value| group.push(value));
             });
         });
-        Numbered::behind_shuffle(groups.finish(), task)
+        Numbered::after_shuffle(groups.finish(), task)
     }
 }

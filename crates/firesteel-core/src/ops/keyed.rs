@@ -70,7 +70,7 @@ impl<R: Rdd<Item = (K, V)>, K: Key, V: Exchange> Keyed<R, K, V> {
                 let outputs = shuffle.outputs();
                 let chunks = (0..outputs.num_maps()).map(move |map| outputs.fetch(map, split, task));
                 let records = chunks.flat_map(move |chunk| chunk.into_records(task));
-                Either::Right(Numbered::behind_shuffle(records.map(|(_, key, value)| (key, value)), task))
+                Either::Right(Numbered::after_shuffle(records.map(|(_, key, value)| (key, value)), task))
             }
         }
     }

@@ -193,6 +193,6 @@ impl<R: Rdd<Item: Data>, L: StorageLevel<R::Item>> Rdd for Persisted<R, L> {
             },
             None => self.fill(split, task),
         };
-        Numbered::behind_shuffle(records, task)
+        Numbered::after_shuffle(records, task)
     }
 }

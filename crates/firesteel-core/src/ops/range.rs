@@ -43,7 +43,7 @@ pub struct RangeRdd<T> {
 }
 
 impl<T: Countable> RangeRdd<T> {
-    /// The numbers of the range, in so many partitions; none counts as one.
+    /// The numbers of the range, in this many partitions; none counts as one.
     #[must_use]
     pub fn new(context: &Context, operator: Operator, range: Range<T>, partitions: usize) -> Self {
         Self { node: Node::new(context, operator), range, partitions: partitions.max(1) }
@@ -84,9 +84,9 @@ impl Context {
         RangeRdd::new(self, Operator::here("range"), range, self.parallelism())
     }
 
-    /// An RDD of the numbers of a range, in so many partitions; none counts as one.
+    /// An RDD of the numbers of a range, in this many partitions; none counts as one.
     #[track_caller]
-    pub fn range_into<T: Countable>(&self, partitions: usize, range: Range<T>) -> RangeRdd<T> {
+    pub fn range_with<T: Countable>(&self, partitions: usize, range: Range<T>) -> RangeRdd<T> {
         RangeRdd::new(self, Operator::here("range"), range, partitions)
     }
 }

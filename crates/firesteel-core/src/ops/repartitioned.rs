@@ -42,7 +42,7 @@ pub struct Repartitioned<R: Rdd> {
 }
 
 impl<R: Rdd<Item: Exchange>> Repartitioned<R> {
-    /// The records of `parent` in so many partitions; none counts as one.
+    /// The records of `parent` in this many partitions; none counts as one.
     #[must_use]
     pub fn new(parent: R, operator: Operator, partitions: usize) -> Self {
         let node = Node::new(parent.node().context(), operator);
@@ -80,6 +80,6 @@ impl<R: Rdd<Item: Exchange>> Rdd for Repartitioned<R> {
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = R::Item> + 'a {
         let outputs = self.shuffle.outputs();
         let chunks = (0..outputs.num_maps()).map(move |map| outputs.fetch(map, split, task));
-        Numbered::behind_shuffle(chunks.flat_map(move |chunk| chunk.into_records(task)), task)
+        Numbered::after_shuffle(chunks.flat_map(move |chunk| chunk.into_records(task)), task)
     }
 }

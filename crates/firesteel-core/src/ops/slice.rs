@@ -95,7 +95,7 @@ impl Context {
 
     /// An RDD of the collection, cut into `partitions` partitions of about equal size; none counts as one.
     #[track_caller]
-    pub fn parallelize_into<T: Data>(&self, partitions: usize, records: impl IntoIterator<Item = T>) -> SliceRdd<T> {
+    pub fn parallelize_with<T: Data>(&self, partitions: usize, records: impl IntoIterator<Item = T>) -> SliceRdd<T> {
         let operator = Operator::here("parallelize");
         self.cut(operator, records.into_iter().collect(), partitions)
     }

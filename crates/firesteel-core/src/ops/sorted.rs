@@ -152,7 +152,7 @@ pub struct Sorted<R: Rdd, S: SortKey<R::Item>> {
 }
 
 impl<R: Rdd<Item: Exchange>, S: SortKey<R::Item>> Sorted<R, S> {
-    /// Samples the keys of `parent`, by a job, cuts at most so many ranges of about equal size, and sorts.
+    /// Samples the keys of `parent`, by a job, cuts at most this many ranges of about equal size, and sorts.
     ///
     /// # Errors
     /// When the job fails.
@@ -215,6 +215,6 @@ impl<R: Rdd<Item: Exchange>, S: SortKey<R::Item>> Rdd for Sorted<R, S> {
             }
             sorter.finish()
         });
-        Numbered::behind_shuffle(sorted, task)
+        Numbered::after_shuffle(sorted, task)
     }
 }

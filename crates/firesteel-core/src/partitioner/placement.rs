@@ -30,7 +30,7 @@ enum Kind<K> {
 }
 
 impl<K: Key> Placement<K> {
-    /// By hash, into so many partitions; none counts as one.
+    /// By hash, into this many partitions; none counts as one.
     #[must_use]
     pub fn hash(partitions: usize) -> Self {
         Self(Kind::Hash(HashPartitioner::new(partitions)))

@@ -10,13 +10,13 @@ pub(crate) struct Index {
     used: usize,
 }
 
-/// How many of so many slots are used at the most: a quarter as long as they fit into the first-level cache, for then
+/// How many of this many slots are used at most: a quarter as long as they fit into the first-level cache, for then
 /// nearly every key stands where it is looked for first and the processor predicts that; half of more.
 fn room(slots: usize) -> usize {
     if slots <= 2048 { slots / 4 } else { slots / 2 }
 }
 
-/// So many slots an index begins with: room for sixteen entries.
+/// The slots that an index begins with: room for sixteen entries.
 const FIRST: usize = 64;
 
 const UPPER: u64 = 0xffff_ffff_0000_0000;

@@ -2,7 +2,7 @@
 
 use crate::shuffle::index::Index;
 
-/// So many entries a list makes room for when the first comes, instead of growing from four.
+/// The entries that a list makes room for when the first comes, instead of growing from four.
 pub(super) const FIRST_ROOM: usize = 16;
 
 /// Keys with their hash and a value each, in the order of first appearance.
@@ -15,7 +15,7 @@ pub struct KeyedTable<K, C> {
 }
 
 impl<K: Eq, C> KeyedTable<K, C> {
-    /// An empty table with room for so many keys.
+    /// An empty table with room for this many keys.
     #[must_use]
     pub fn with_capacity(keys: usize) -> Self {
         Self { index: Index::with_capacity(keys), entries: Vec::with_capacity(keys) }

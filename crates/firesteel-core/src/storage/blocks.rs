@@ -165,8 +165,8 @@ impl State {
         }
     }
 
-    /// Which blocks have to go for another of so many bytes; `None` if that does not help. Blocks of the same RDD stay:
-    /// to drop one partition for the next would leave nothing in the end.
+    /// Which blocks have to go for another of this many bytes; `None` if that does not help. Blocks of the same RDD
+    /// stay: to drop one partition for the next would leave nothing in the end.
     fn victims(&self, bytes: u64, limit: u64, rdd: RddId) -> Option<Vec<BlockId>> {
         let (room, mut used) = (limit.checked_sub(bytes)?, self.bytes);
         let mut others = self.by_use.values().filter(|id| id.0 != rdd);

@@ -68,7 +68,7 @@ pub(crate) mod sealed {
     }
 }
 
-/// Writing and reading of records whose type can be serialised; no other type can say so.
+/// Writing and reading of records whose type can be serialized; no other type can say so.
 pub struct Disk<T> {
     pub(crate) write: fn(&Memory, &mut dyn Iterator<Item = T>) -> Result<Run>,
     pub(crate) read: for<'a> fn(&Run, &'a TaskContext) -> Records<'a, T>,

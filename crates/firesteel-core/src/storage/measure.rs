@@ -1,18 +1,18 @@
 //! How much memory a record takes, what it owns elsewhere included.
 //!
-//! Rust does not tell, but a record that can be serialised can be walked: every number, string and list in it is
+//! Rust does not tell, but a record that can be serialized can be walked: every number, string and list in it is
 //! counted with the size it has in memory. Padding and spare capacity go uncounted.
 
 use std::fmt;
 
 use serde::ser::{self, Serialize};
 
-/// About how many bytes so many records take, judged by up to a thousand of them, spread evenly.
+/// About how many bytes this many records take, judged by up to a thousand of them, spread evenly.
 pub(crate) fn estimate_bytes<T: Serialize>(records: &[T]) -> u64 {
     estimate_by(records, 1000)
 }
 
-/// About how many bytes so many records take, judged by so many of them.
+/// About how many bytes this many records take, judged by this many of them.
 pub(crate) fn estimate_by<T: Serialize>(records: &[T], samples: usize) -> u64 {
     let in_place = std::mem::size_of_val(records) as u64;
     if !std::mem::needs_drop::<T>() {
@@ -27,7 +27,7 @@ pub(crate) fn estimate_by<T: Serialize>(records: &[T], samples: usize) -> u64 {
 /// About how many bytes one record takes.
 pub(crate) fn measure<T: Serialize>(record: &T) -> u64 {
     let mut bytes = Bytes(0);
-    // A type that refuses to be serialised fails where it is written; here it just counts as far as it went.
+    // A type that refuses to be serialized fails where it is written; here it just counts as far as it went.
     let _ = record.serialize(&mut bytes);
     bytes.0.max(std::mem::size_of::<T>() as u64)
 }
@@ -42,7 +42,7 @@ struct Refused;
 
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the type refuses to be serialised")
+        f.write_str("the type refuses to be serialized")
     }
 }
 

@@ -20,7 +20,7 @@ impl Memory {
     /// Records after which a buffer looks at the budget for the first time.
     pub(crate) const FIRST_CHECK: usize = 128;
 
-    /// When a buffer of so many records looks at the budget again. Growing by a half rather than by doubling meets a
+    /// When a buffer of this many records looks at the budget again. Growing by a half rather than by doubling meets a
     /// budget more closely.
     pub(crate) fn next_check(len: usize) -> usize {
         (len + len / 2).max(Self::FIRST_CHECK)
@@ -51,7 +51,7 @@ impl Reservation {
     /// Below this, a task may hold what it likes: spilling less would only make tiny files.
     const FREE: u64 = 1 << 20;
 
-    /// For a buffer that holds so many bytes now: reserves what it will hold at its [next check](Memory::next_check).
+    /// For a buffer that holds this many bytes now: reserves what it will hold at its [next check](Memory::next_check).
     /// `false`, and no change, if that exceeds the budget.
     pub(crate) fn grow(&mut self, now: u64) -> bool {
         self.resize(now + now / 2)

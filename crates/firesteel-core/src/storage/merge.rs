@@ -29,7 +29,7 @@ impl<T, O: SortOrder<T>> SortOrder<T> for &O {
 /// Sorted runs, oldest first. They are merged into larger ones as they become many, so that a merge never needs more
 /// open files than a process may have, and no record is rewritten more than a few times.
 pub(crate) struct Runs {
-    /// Runs merged so many times, the most often merged and oldest first.
+    /// Runs merged this many times, the most often merged and oldest first.
     levels: Vec<Vec<Run>>,
 }
 

@@ -1,4 +1,4 @@
-//! Records as bytes: encoded with postcard, each behind its length, compressed as one lz4 frame.
+//! Records as bytes: encoded with postcard, each after its length, compressed as one lz4 frame.
 //!
 //! Only encoding and decoding know the record type; the rest is compiled once, not once per program.
 
@@ -56,7 +56,7 @@ pub(crate) struct RecordReader {
 }
 
 impl RecordReader {
-    /// A reader of so many records.
+    /// A reader of this many records.
     pub(crate) fn new(from: impl Read + Send + 'static, records: u64) -> Self {
         Self { decoder: FrameDecoder::new(Box::new(from)), left: records, buffer: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! Runs: records that went to disk, one behind the other, and are read back in that order.
+//! Runs: records that went to disk, one after the other, and are read back in that order.
 
 use std::borrow::Borrow;
 use std::fs::File;
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::storage::Memory;
 use crate::storage::records::{RecordReader, RecordWriter};
 
-/// A temporary file that takes runs one behind the other: one file for all buckets of a spill.
+/// A temporary file that takes runs one after the other: one file for all buckets of a spill.
 pub(crate) struct RunFile {
     file: NamedTempFile,
     runs: Vec<Extent>,

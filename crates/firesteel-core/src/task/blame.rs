@@ -17,7 +17,7 @@ pub struct Blame {
     pub partition: usize,
     /// The split of the source that was being read.
     pub origin: Option<Arc<str>>,
-    /// The position of the record in that split, or its number within the partition behind a shuffle.
+    /// The position of the record in that split, or its number within the partition after a shuffle.
     pub position: Option<u64>,
     /// The panic's message or the error's text.
     pub cause: String,

@@ -29,7 +29,7 @@ impl Ended {
         self
     }
 
-    /// The number behind `name` in the summary.
+    /// The number after `name` in the summary.
     #[track_caller]
     pub(crate) fn told(&self, name: &str) -> &str {
         let line = self.err.lines().find_map(|line| line.trim_start().strip_prefix(name));

@@ -68,7 +68,7 @@ fn work(executors: &Arc<Executors>) {
         executors.run_one(&set, assignment);
         // What the wave holds may be dropped here, without the lock; a panic in there is its owner's affair.
         if catch_unwind(AssertUnwindSafe(|| drop(set))).is_err() {
-            tracing::error!("something that a job left behind panicked when it was dropped");
+            tracing::error!("a value that a job left behind panicked in its destructor");
         }
         state = executors.state.lock();
         state.active -= 1;

@@ -5,7 +5,7 @@ pub(crate) struct Assignment {
     /// Positions in the order of the wave.
     next: u32,
     end: u32,
-    /// A task to be tried again before the next.
+    /// A task to be retried before the next.
     again: Option<u32>,
     /// A task of which a second attempt is to be made.
     copy: Option<u32>,
@@ -16,7 +16,7 @@ pub(super) enum Next {
     /// The task at a position of the order.
     At(u32),
     /// A task that failed.
-    Again(u32),
+    Retry(u32),
     /// A task that runs elsewhere, too slowly.
     Copy(u32),
 }
@@ -33,7 +33,7 @@ impl Assignment {
     }
 
     pub(super) fn next(&mut self) -> Option<Next> {
-        let again = self.again.take().map(Next::Again);
+        let again = self.again.take().map(Next::Retry);
         again.or_else(|| self.copy.take().map(Next::Copy)).or_else(|| {
             let at = self.next;
             (at < self.end).then(|| {

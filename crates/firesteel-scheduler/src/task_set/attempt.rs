@@ -76,11 +76,11 @@ impl TaskSet {
         }
         let (task, speculative) = match assignment.next()? {
             Next::At(at) => (state.order.get(at as usize).copied().unwrap_or(at), false),
-            Next::Again(task) => (task, false),
+            Next::Retry(task) => (task, false),
             Next::Copy(task) => (task, true),
         };
         let entry = &mut state.tasks[task as usize];
-        // By now the task may have succeeded, or failed and be about to be tried again where it was.
+        // By now the task may have succeeded, or failed and be about to be retried where it was.
         if speculative && (entry.done || entry.running == 0) {
             entry.copied = false;
             return None;

@@ -1,4 +1,4 @@
-//! What happens when an attempt fails: tried again, waits for lost input, or the job fails.
+//! What happens when an attempt fails: it is retried, waits for lost input, or the job fails.
 
 use firesteel_core::{Blame, Error, OnPanic, TaskError, TaskMetrics};
 
@@ -11,7 +11,7 @@ const MAX_LOSSES: u32 = 4;
 
 /// What follows from a failure.
 enum Verdict {
-    Again,
+    Retry,
     Wait(Lost),
     Fail(Error),
     /// The job has ended in some other way, or the task has.
@@ -46,7 +46,7 @@ impl TaskSet {
                 self.close(&mut state, usize::from(last));
             }
             _ if !last => {}
-            Verdict::Again if state.error.is_none() => assignment.repeat(attempt.task),
+            Verdict::Retry if state.error.is_none() => assignment.repeat(attempt.task),
             Verdict::Wait(lost) if state.error.is_none() => {
                 state.lost.push(lost);
                 self.close(&mut state, 1);
@@ -100,8 +100,8 @@ impl TaskSet {
         let outcome = Outcome::Failed { blame: if listened { blame.to_string() } else { String::new() }, retried };
         if retried {
             let panicked = source.is_none();
-            tracing::warn!(job = self.job.id, %blame, failures, panicked, "a task failed and is tried again");
-            return (Verdict::Again, outcome);
+            tracing::warn!(job = self.job.id, %blame, failures, panicked, "a task failed and is retried");
+            return (Verdict::Retry, outcome);
         }
         let error = Error::TaskFailed { blame: Box::new(blame), attempts: failures, source };
         (Verdict::Fail(error), outcome)

@@ -27,7 +27,7 @@ fn running_tasks_stop_at_their_next_check() {
         let counted = Accumulator::<u64>::default();
         let (inner, count) = (gate.clone(), counted.clone());
         let job = on_thread(move || {
-            let endless = context.parallelize_into(4, 0..4u64).flat_map(|_| 0u64..);
+            let endless = context.parallelize_with(4, 0..4u64).flat_map(|_| 0u64..);
             context.run(&endless, move |rdd, split, task| -> () {
                 count.add(1);
                 let mut records = rdd.compute(split, task);
@@ -60,7 +60,7 @@ fn a_job_that_waits_for_executors_ends_at_once() {
     let gate = Gate::default();
     let (context, inner) = (scheduler.context(Default::default()), gate.clone());
     let first = on_thread(move || {
-        let rdd = context.parallelize_into(1, 0..1u32);
+        let rdd = context.parallelize_with(1, 0..1u32);
         context.run(&rdd, move |_, _, _| inner.pass())
     });
     gate.wait_for(1);
@@ -70,7 +70,7 @@ fn a_job_that_waits_for_executors_ends_at_once() {
     let ran = Arc::new(AtomicU32::new(0));
     let inner = Arc::clone(&ran);
     let second = on_thread(move || {
-        let rdd = context.parallelize_into(3, 0..3u32);
+        let rdd = context.parallelize_with(3, 0..3u32);
         context.run(&rdd, move |_, _, _| inner.fetch_add(1, Ordering::Relaxed))
     });
     while scheduler.cancel_group("second", "no need any more") == 0 {
@@ -93,7 +93,7 @@ fn a_listener_may_cancel_the_job_it_hears_of() {
     };
     let scheduler = Scheduler::builder().threads(2).listener(listener).build().unwrap();
     let context = scheduler.context(Default::default());
-    let rdd = context.parallelize_into(2, 0..100_000u32);
+    let rdd = context.parallelize_with(2, 0..100_000u32);
     assert_eq!(rdd.count().unwrap(), 100_000);
     found.set(scheduler).expect("set once");
     assert_eq!(reason(rdd.count()), "not this one");
@@ -102,7 +102,7 @@ fn a_listener_may_cancel_the_job_it_hears_of() {
 #[test]
 fn a_task_that_gives_up_by_itself_cancels_its_job() {
     let context = crate::common::context(Scheduler::builder().threads(2));
-    let rdd = context.parallelize_into(2, 0..2u32);
+    let rdd = context.parallelize_with(2, 0..2u32);
     let result = context.run(&rdd, |_, _, task| -> u32 { task.fail(firesteel_core::TaskError::Cancelled) });
     assert!(reason(result).contains("gave up"));
 }

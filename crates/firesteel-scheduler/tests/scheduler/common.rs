@@ -33,7 +33,7 @@ impl Gate {
         self.state.1.notify_all();
     }
 
-    /// Waits until so many have come to the gate.
+    /// Waits until this many have come to the gate.
     pub(crate) fn wait_for(&self, visitors: usize) {
         let (state, changed) = &*self.state;
         let mut state = state.lock();
@@ -173,7 +173,7 @@ impl Turns {
 }
 
 impl Turnstile {
-    /// A task of job 0 or 1 comes and waits for its permit; returns what was going on when it came.
+    /// A task of job 0 or 1 comes and waits for its permit; returns what was running when it came.
     pub(crate) fn pass(&self, job: usize) -> Turns {
         let (state, changed) = &*self.state;
         let mut state = state.lock();
@@ -194,7 +194,7 @@ impl Turnstile {
         self.state.1.notify_all();
     }
 
-    /// Waits until so many tasks of both jobs have started, and says how they stand.
+    /// Waits until this many tasks of both jobs have started, and says how they stand.
     pub(crate) fn wait_for(&self, started: usize) -> Turns {
         let (state, changed) = &*self.state;
         let mut state = state.lock();

@@ -59,7 +59,7 @@ fn a_shuffle_that_two_jobs_need_is_computed_once() {
     let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()).listener(recorder.clone()));
     let (gate, mapped) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
     let (inner, count) = (gate.clone(), Arc::clone(&mapped));
-    let pairs = context.parallelize_into(3, 0..30u64).map(move |n| {
+    let pairs = context.parallelize_with(3, 0..30u64).map(move |n| {
         count.fetch_add(1, Ordering::Relaxed);
         if n == 0 {
             inner.pass();
@@ -81,8 +81,8 @@ fn what_another_job_made_in_the_meantime_is_not_made_again() {
     let (planned, done, mapped) = (Gate::default(), Gate::default(), Arc::new(AtomicUsize::new(0)));
     let (map_waits, count) = (planned.clone(), Arc::clone(&mapped));
     let (plans, plan_goes, plan_waits) = (AtomicUsize::new(0), planned.clone(), done.clone());
-    // The second job has seen that the shuffle is missing when it gets here, and goes on when the first job has ended.
-    let source = Watched::new(context.parallelize_into(1, 0..10u64), move || {
+    // The second job has seen that the shuffle is missing when it gets here, and waits for the first job.
+    let source = Watched::new(context.parallelize_with(1, 0..10u64), move || {
         if plans.fetch_add(1, Ordering::Relaxed) == 1 {
             plan_goes.open();
             plan_waits.pass();
@@ -109,7 +109,7 @@ fn who_waits_for_a_failed_job_computes_the_shuffle_itself() {
     let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()).max_attempts(1));
     let (gate, tries) = (Gate::default(), Arc::new(AtomicUsize::new(0)));
     let (inner, count) = (gate.clone(), Arc::clone(&tries));
-    let pairs = context.parallelize_into(2, 0..10u64).map(move |n| {
+    let pairs = context.parallelize_with(2, 0..10u64).map(move |n| {
         if n == 0 {
             inner.pass();
             assert!(count.fetch_add(1, Ordering::Relaxed) > 0, "the first job fails");
@@ -131,12 +131,12 @@ fn a_task_may_run_a_job() {
     for threads in [1, 2] {
         for adaptive in [Adaptive::default(), Adaptive::off()] {
             let context = context(Scheduler::builder().threads(threads).adaptive(adaptive));
-            let rdd = context.parallelize_into(6, 0..6u64);
+            let rdd = context.parallelize_with(6, 0..6u64);
             let counted = Accumulator::<u64>::default();
             let (inner, count) = (context.clone(), counted.clone());
             let sums = context.run(&rdd, move |_, split, _| {
                 let adds = count.clone();
-                let pairs = inner.parallelize_into(3, 0..30u64).map(move |n| {
+                let pairs = inner.parallelize_with(3, 0..30u64).map(move |n| {
                     adds.add(1);
                     (n % 3, n * split as u64)
                 });
@@ -150,11 +150,11 @@ fn a_task_may_run_a_job() {
 
 #[test]
 fn independent_stages_run_together() {
-    // The two map sides would wait for each other for ever if they ran one after the other.
+    // The two map sides would wait for each other forever if they ran one after the other.
     let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()));
     let meet = Arc::new(std::sync::Barrier::new(2));
     let side = |meet: Arc<std::sync::Barrier>| {
-        let pairs = context.parallelize_into(1, 0..1u64).map(move |n| {
+        let pairs = context.parallelize_with(1, 0..1u64).map(move |n| {
             meet.wait();
             (n, n)
         });

@@ -19,7 +19,7 @@ fn records<R: Rdd>(rdd: &R, split: usize, task: &TaskContext) -> Vec<R::Item> {
 }
 
 #[test]
-fn of_ten_thousand_records_9999_go_on() {
+fn of_ten_thousand_records_9999_continue() {
     for builder in [
         Scheduler::builder().threads(2),
         Scheduler::builder().threads(2).adaptive(Adaptive::off()),
@@ -32,7 +32,7 @@ fn of_ten_thousand_records_9999_go_on() {
         let counted = Accumulator::<u64>::default();
         let inner = counted.clone();
         let rdd = context
-            .parallelize_into(4, 0..10_000u32)
+            .parallelize_with(4, 0..10_000u32)
             .map(move |n| {
                 inner.add(1);
                 if n == 7_123 { panic!("{n} is cursed") } else { n }
@@ -61,7 +61,7 @@ fn dead_letters_of_all_stages_come_in_order_and_once() {
         let context = context(builder);
         let options = JobOptions { on_panic: OnPanic::DeadLetter, single_use, ..JobOptions::default() };
         let context = context.with_options(options).with_parallelism(3);
-        let pairs = context.parallelize_into(5, 0..100u64).map(|n| {
+        let pairs = context.parallelize_with(5, 0..100u64).map(|n| {
             assert!(n % 40 != 39, "map side {n}");
             (n % 10, n)
         });
@@ -83,7 +83,7 @@ fn dead_letters_of_all_stages_come_in_order_and_once() {
 #[test]
 fn without_the_policy_the_job_fails() {
     let context = context(Scheduler::builder().threads(2));
-    let rdd = context.parallelize_into(2, 0..10u32).map(|n| assert!(n != 3));
+    let rdd = context.parallelize_with(2, 0..10u32).map(|n| assert!(n != 3));
     assert!(matches!(rdd.count(), Err(Error::TaskFailed { .. })));
-    assert_eq!(keeping(&context).parallelize_into(2, 0..10u32).map(|n| assert!(n != 3)).count().unwrap(), 9);
+    assert_eq!(keeping(&context).parallelize_with(2, 0..10u32).map(|n| assert!(n != 3)).count().unwrap(), 9);
 }

@@ -27,7 +27,7 @@ fn brief(event: Event) -> String {
 fn events_come_in_order() {
     let recorder = Recorder::default();
     let context = context(Scheduler::builder().threads(2).deterministic(0).listener(recorder.clone()));
-    let sums = context.parallelize_into(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
+    let sums = context.parallelize_with(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
     let work = |_: &_, split: usize, task: &firesteel_core::TaskContext| {
         assert!(split == 0 || task.identity().attempt > 0, "once");
     };
@@ -67,7 +67,7 @@ fn stages_that_run_again_say_so() {
     let recorder = Recorder::default();
     let builder = Scheduler::builder().threads(2).deterministic(0).listener(recorder.clone());
     let context = context(builder).with_options(JobOptions { single_use: true, ..JobOptions::default() });
-    let sums = context.parallelize_into(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
+    let sums = context.parallelize_with(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
     let again = sums.map(|(key, sum)| {
         assert!(key != 1 || FIRST.swap(false, std::sync::atomic::Ordering::Relaxed).eq(&false), "once");
         sum
@@ -127,7 +127,7 @@ fn a_listener_that_panics_is_no_concern_of_the_job() {
     let metrics = JobMetrics::new();
     let angry = |_: &Event| panic!("I do not want to know");
     let builder = Scheduler::builder().threads(2).adaptive(Adaptive::off()).listener(angry).listener(metrics.clone());
-    assert_eq!(context(builder).parallelize_into(4, 0..10u32).count().unwrap(), 10);
+    assert_eq!(context(builder).parallelize_with(4, 0..10u32).count().unwrap(), 10);
     assert_eq!(metrics.totals().tasks, 4);
 }
 
@@ -143,7 +143,7 @@ fn what_a_listener_causes_comes_after_what_it_heard() {
     let scheduler = Scheduler::builder().threads(2).listener(eager).listener(recorder.clone()).build().unwrap();
     let context = scheduler.context(Default::default());
     found.set(scheduler).expect("set once");
-    context.parallelize_into(1, 0..1u32).count().unwrap();
+    context.parallelize_with(1, 0..1u32).count().unwrap();
     let heard = recorder.pick(|event| Some(brief(event)));
     assert_eq!(heard[..2], ["job 0 of 1 + 0 stages", "ExecutorsResized { from: 2, to: 3 }"]);
 }
@@ -158,7 +158,7 @@ fn a_full_queue_drops_events_and_counts_them() {
     };
     let queue = Queued::new(slow, 3).unwrap();
     let context = context(Scheduler::builder().threads(1).listener(queue.clone()));
-    let rdd = context.parallelize_into(1, 0..10u32);
+    let rdd = context.parallelize_with(1, 0..10u32);
     // A job with one task causes six events.
     rdd.count().unwrap();
     gate.wait_for(1);
@@ -181,7 +181,7 @@ fn the_last_queue_waits_for_its_listener() {
     let queue = Queued::new(metrics.clone(), 1000).unwrap();
     let context = context(Scheduler::builder().threads(1).listener(queue));
     for _ in 0..20 {
-        context.parallelize_into(2, 0..10u32).count().unwrap();
+        context.parallelize_with(2, 0..10u32).count().unwrap();
     }
     drop(context);
     // The executor may hold the scheduler for a moment longer than the context.

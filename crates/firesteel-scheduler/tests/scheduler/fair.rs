@@ -6,7 +6,7 @@ use firesteel_scheduler::{Adaptive, Builder, Mode, Pool, Scheduler};
 use crate::common::{Turnstile, join, on_thread};
 
 /// Two jobs of twelve tasks, the second submitted when the first has all four executors. Lets tasks of the first job go
-/// until the second has started so many, and returns how many of each then run.
+/// until the second has started this many, and returns how many of each then run.
 fn share(builder: Builder, pools: [Option<&'static str>; 2], releases: usize) -> [usize; 2] {
     let scheduler = builder.threads(4).adaptive(Adaptive::off()).build().expect("threads are left");
     let turnstile = Turnstile::default();
@@ -15,7 +15,7 @@ fn share(builder: Builder, pools: [Option<&'static str>; 2], releases: usize) ->
         let context = scheduler.context(Default::default()).with_options(options);
         let turnstile = turnstile.clone();
         on_thread(move || -> Result<(), Error> {
-            let rdd = context.parallelize_into(12, 0..12u32);
+            let rdd = context.parallelize_with(12, 0..12u32);
             context.run(&rdd, move |_, _, _| turnstile.pass(job)).map(drop)
         })
     };

@@ -21,7 +21,7 @@ fn contexts() -> Vec<Context> {
 #[test]
 fn every_way_of_running_gives_the_same_result() {
     let results = contexts().into_iter().map(|context| {
-        let pairs = context.parallelize_into(7, 0..1000u64).map(|n| (n % 10, n));
+        let pairs = context.parallelize_with(7, 0..1000u64).map(|n| (n % 10, n));
         let sums = pairs.aggregate_by_key(Sum).map(|(key, sum)| (sum % 3, sum + key)).aggregate_by_key(Sum);
         sums.collect().unwrap()
     });
@@ -40,7 +40,7 @@ fn every_way_of_running_gives_the_same_result() {
 #[test]
 fn ten_thousand_tasks() {
     for context in contexts() {
-        let rdd = context.parallelize_into(10_000, 0..20_000u64);
+        let rdd = context.parallelize_with(10_000, 0..20_000u64);
         assert_eq!(rdd.count().unwrap(), 20_000);
     }
 }

@@ -1,4 +1,4 @@
-//! Map output that is gone: made again from lineage, counted once, and not for ever.
+//! Map output that is gone: recomputed from lineage, counted once, and not forever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,7 +34,7 @@ fn only_what_was_lost_runs_again_and_nothing_counts_twice() {
         let (of_map, of_reduce) = (mapped.clone(), reduced.clone());
         let runs = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&runs);
-        let pairs = context.parallelize_into(4, 0..100u64).map(move |n| {
+        let pairs = context.parallelize_with(4, 0..100u64).map(move |n| {
             of_map.add(1);
             seen.fetch_add(1, Ordering::Relaxed);
             (n % 10, n)
@@ -63,7 +63,7 @@ fn only_what_was_lost_runs_again_and_nothing_counts_twice() {
 fn lost_input_does_not_count_as_an_attempt() {
     for builder in builders() {
         let context = context(builder.max_attempts(1)).with_parallelism(2);
-        let sums = context.parallelize_into(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
+        let sums = context.parallelize_with(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
         let shuffle = shuffle_of(&sums);
         let result = context.run(&sums, move |rdd, split, task| {
             if split == 0 && task.identity().attempt < 3 {
@@ -79,7 +79,7 @@ fn lost_input_does_not_count_as_an_attempt() {
 fn output_that_is_lost_again_and_again_ends_the_job() {
     for builder in builders() {
         let context = context(builder).with_parallelism(2);
-        let sums = context.parallelize_into(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
+        let sums = context.parallelize_with(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
         let shuffle = shuffle_of(&sums);
         let number = shuffle.id().number();
         let result = context.run(&sums, move |rdd, split, task| {
@@ -97,7 +97,7 @@ fn output_that_is_lost_again_and_again_ends_the_job() {
 fn losses_reach_through_several_shuffles() {
     for builder in builders() {
         let context = context(builder).with_parallelism(3);
-        let first = context.parallelize_into(3, 0..90u64).map(|n| (n % 9, n)).aggregate_by_key(Sum);
+        let first = context.parallelize_with(3, 0..90u64).map(|n| (n % 9, n)).aggregate_by_key(Sum);
         let second = first.map(|(key, sum)| (key % 3, sum)).aggregate_by_key(Sum);
         let (below, above) = (shuffle_of(shuffle_of(&second).parent()), shuffle_of(&second));
         let result = context.run(&second, move |rdd, split, task| {
@@ -114,9 +114,9 @@ fn losses_reach_through_several_shuffles() {
 #[test]
 fn a_shuffle_nobody_knows_ends_the_job() {
     let context = context(Scheduler::builder().threads(2));
-    let other = context.parallelize_into(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
+    let other = context.parallelize_with(2, 0..10u64).map(|n| (n % 2, n)).aggregate_by_key(Sum);
     let shuffle = shuffle_of(&other).id();
-    let rdd = context.parallelize_into(2, 0..10u64);
+    let rdd = context.parallelize_with(2, 0..10u64);
     let result = context.run(&rdd, move |_, _, task| -> u32 { task.fail(TaskError::FetchFailed { shuffle, map: 0 }) });
     assert!(matches!(result, Err(Error::OutputLost { times: 1, .. })));
 }
@@ -125,7 +125,7 @@ fn a_shuffle_nobody_knows_ends_the_job() {
 fn a_second_job_skips_what_is_there() {
     let metrics = JobMetrics::new();
     let context = context(Scheduler::builder().threads(2).listener(metrics.clone())).with_parallelism(3);
-    let sums = context.parallelize_into(4, 0..100u64).map(|n| (n % 10, n)).aggregate_by_key(Sum);
+    let sums = context.parallelize_with(4, 0..100u64).map(|n| (n % 10, n)).aggregate_by_key(Sum);
     assert_eq!(sums.count().unwrap(), 10);
     let totals = metrics.take();
     assert_eq!((totals.stages, totals.skipped_stages, totals.tasks), (2, 0, 7));

@@ -17,7 +17,7 @@ fn threads_come_and_go_while_tasks_run() {
     let (context, turnstile) = (scheduler.context(Default::default()), Turnstile::default());
     let turns = turnstile.clone();
     let job = on_thread(move || {
-        let rdd = context.parallelize_into(9, 0..9u32);
+        let rdd = context.parallelize_with(9, 0..9u32);
         context.run(&rdd, move |_, _, _| turns.pass(0))
     });
     assert_eq!(turnstile.wait_for(1).running(), [1, 0]);
@@ -57,7 +57,7 @@ thread_local! {
 fn mark_three_executors(scheduler: &Scheduler) -> Receiver<()> {
     let (alive, ended) = channel();
     let context = scheduler.context(Default::default());
-    let rdd = context.parallelize_into(4, 0..4u32);
+    let rdd = context.parallelize_with(4, 0..4u32);
     let (meet, alive, caller) = (std::sync::Barrier::new(4), Mutex::new(alive), std::thread::current().id());
     let marked = context.run(&rdd, move |_, _, _| {
         meet.wait();
@@ -89,6 +89,6 @@ fn threads_that_are_too_many_end() {
 fn a_context_keeps_its_scheduler() {
     use firesteel_core::Actions;
     let context = firesteel_scheduler::local(2).unwrap();
-    assert_eq!(context.parallelize_into(2, 0..100_000u32).count().unwrap(), 100_000);
+    assert_eq!(context.parallelize_with(2, 0..100_000u32).count().unwrap(), 100_000);
     assert_eq!(context.executors(), 2);
 }

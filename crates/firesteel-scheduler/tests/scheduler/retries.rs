@@ -17,7 +17,7 @@ fn a_task_that_fails_three_times_succeeds_at_the_fourth() {
         let context = context(builder.listener(metrics.clone()));
         let counted = Accumulator::<u64>::default();
         let inner = counted.clone();
-        let rdd = context.parallelize_into(3, 0..30u32);
+        let rdd = context.parallelize_with(3, 0..30u32);
         let attempts = context.run(&rdd, move |_, _, task| {
             inner.add(1);
             assert!(task.partition() != 1 || task.identity().attempt == 3, "not yet");
@@ -50,7 +50,7 @@ fn max_attempts_is_kept() {
         let context = context(Scheduler::builder().threads(2).max_attempts(allowed));
         let tries = Arc::new(AtomicU32::new(0));
         let inner = Arc::clone(&tries);
-        let rdd = context.parallelize_into(1, 0..1u32).map(move |_| -> u32 {
+        let rdd = context.parallelize_with(1, 0..1u32).map(move |_| -> u32 {
             inner.fetch_add(1, Ordering::Relaxed);
             panic!("never")
         });
@@ -60,9 +60,9 @@ fn max_attempts_is_kept() {
 }
 
 #[test]
-fn what_cannot_get_better_is_not_tried_again() {
+fn what_cannot_get_better_is_not_retried() {
     let context = context(Scheduler::builder().threads(2));
-    let rdd = context.parallelize_into(2, 0..2u32);
+    let rdd = context.parallelize_with(2, 0..2u32);
     for (retryable, expected) in [(false, 1), (true, 4)] {
         let tries = Arc::new(AtomicU32::new(0));
         let inner = Arc::clone(&tries);
@@ -82,12 +82,12 @@ fn what_cannot_get_better_is_not_tried_again() {
 }
 
 #[test]
-fn a_map_task_that_fails_is_tried_again_and_counts_once() {
+fn a_map_task_that_fails_is_retried_and_counts_once() {
     let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()));
     let counted = Accumulator::<u64>::default();
     let inner = counted.clone();
     let failures = Arc::new(AtomicU32::new(0));
-    let pairs = context.parallelize_into(4, 0..100u64).map(move |n| {
+    let pairs = context.parallelize_with(4, 0..100u64).map(move |n| {
         inner.add(1);
         assert!(n != 42 || failures.fetch_add(1, Ordering::Relaxed) == 2, "not yet");
         (n % 5, n)
@@ -102,7 +102,7 @@ fn an_accumulator_that_panics_fails_the_job_and_not_the_executor() {
     for adaptive in [Adaptive::default(), Adaptive::off()] {
         let context = context(Scheduler::builder().threads(2).adaptive(adaptive));
         let picky = Accumulator::new(Fold::new((), |(): &mut (), (): ()| {}, |(), ()| panic!("no merging today")));
-        let rdd = context.parallelize_into(3, 0..3u32);
+        let rdd = context.parallelize_with(3, 0..3u32);
         let again = picky.clone();
         context
             .run(&rdd, move |_, _, _| again.add(()))
@@ -136,7 +136,7 @@ fn a_panic_between_tasks_ends_the_job_and_not_the_executor() {
     for adaptive in [Adaptive::default(), Adaptive::off()] {
         let builder = Scheduler::builder().threads(2).adaptive(adaptive).clock(Fragile).listener(JobMetrics::new());
         let context = context(builder);
-        let rdd = context.parallelize_into(6, 0..6u32);
+        let rdd = context.parallelize_with(6, 0..6u32);
         for _ in 0..10 {
             let error = context.run(&rdd, |_, split, _| BROKEN.set(split == 3)).unwrap_err();
             assert!(matches!(error, Error::Misuse { .. }), "{error}");
@@ -157,7 +157,7 @@ impl Drop for Bomb {
 #[test]
 fn executors_survive_what_tasks_leave_behind() {
     let context = context(Scheduler::builder().threads(2).adaptive(Adaptive::off()).max_attempts(1));
-    let rdd = context.parallelize_into(4, 0..4u32);
+    let rdd = context.parallelize_with(4, 0..4u32);
     for _ in 0..20 {
         let bomb = Bomb;
         let job = catch_unwind(AssertUnwindSafe(|| {
@@ -166,7 +166,7 @@ fn executors_survive_what_tasks_leave_behind() {
                 split
             })
         }));
-        // Whoever drops the closure last meets the bomb: the caller, or an executor, which goes on.
+        // Whoever drops the closure last meets the bomb: the caller, or an executor, which keeps running.
         if let Ok(result) = job {
             assert_eq!(result.unwrap(), [0, 1, 2, 3]);
         }

@@ -39,7 +39,7 @@ fn records_are_moved_only_if_nobody_else_needs_them() {
     };
     let sums = |context: &Context| {
         context
-            .parallelize_into(4, 0..40u64)
+            .parallelize_with(4, 0..40u64)
             .map(|n| (n % 10, n))
             .map_values(Cloned)
             .reduce_by_key(|a, b| Cloned(a.0 + b.0))
@@ -56,10 +56,10 @@ fn records_are_moved_only_if_nobody_else_needs_them() {
         assert_ne!(clones(&mut || expect(1560, doubled.collect().unwrap())), 0);
         let repeating = Odd::new(sums(&context), Habit::Repeating);
         assert_ne!(clones(&mut || expect(1560, repeating.collect().unwrap())), 0);
-        // Behind another shuffle, the repetition does not reach the first one.
-        let behind = sums(&context).map(|(key, sum)| (key, sum.0)).aggregate_by_key(Sum);
-        let behind = Odd::new(behind, Habit::Repeating).map(|(key, sum)| (key, Cloned(sum)));
-        assert_eq!(clones(&mut || expect(1560, behind.collect().unwrap())), 0);
+        // After another shuffle, the repetition does not reach the first one.
+        let after = sums(&context).map(|(key, sum)| (key, sum.0)).aggregate_by_key(Sum);
+        let after = Odd::new(after, Habit::Repeating).map(|(key, sum)| (key, Cloned(sum)));
+        assert_eq!(clones(&mut || expect(1560, after.collect().unwrap())), 0);
         // A job over some partitions leaves the others for later.
         let some = sums(&context);
         let first = |part: std::ops::Range<usize>| {
@@ -88,7 +88,7 @@ fn what_was_moved_is_computed_again_for_an_unexpected_second_reader() {
     let (context, metrics) = alone(Scheduler::builder().adaptive(Adaptive::off()));
     let counted = Accumulator::<u64>::default();
     let inner = counted.clone();
-    let pairs = context.parallelize_into(4, 0..40u64).map(move |n| {
+    let pairs = context.parallelize_with(4, 0..40u64).map(move |n| {
         inner.add(1);
         (n % 10, n)
     });
@@ -103,7 +103,7 @@ fn what_was_moved_is_computed_again_for_an_unexpected_second_reader() {
 fn an_attempt_that_fails_after_moving_its_input_gets_it_again() {
     for adaptive in [Adaptive::default(), Adaptive::off()] {
         let (context, metrics) = alone(Scheduler::builder().adaptive(adaptive));
-        let sums = context.parallelize_into(4, 0..40u64).map(|n| (n % 10, n)).aggregate_by_key(Sum);
+        let sums = context.parallelize_with(4, 0..40u64).map(|n| (n % 10, n)).aggregate_by_key(Sum);
         let again = sums.map(|(key, sum)| (key % 3, sum)).aggregate_by_key(Sum);
         let totals = context.run(&again, |rdd, split, task| {
             let sum = task.fold(firesteel_core::Rdd::compute(rdd, split, task), 0, |sum, (_, value)| sum + value);

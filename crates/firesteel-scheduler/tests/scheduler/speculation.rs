@@ -26,7 +26,7 @@ fn a_straggler_is_overtaken() {
     let (gate, counted) = (Gate::default(), Accumulator::<u64>::default());
     let (inner, count) = (gate.clone(), counted.clone());
     let job = on_thread(move || {
-        let rdd = context.parallelize_into(4, 0..4u32);
+        let rdd = context.parallelize_with(4, 0..4u32);
         context.run(&rdd, move |_, split, task| {
             count.add(1);
             if split == 0 && task.identity().attempt == 0 {
@@ -64,7 +64,7 @@ fn the_straggler_may_still_win() {
     let (gates, counted) = ([first.clone(), second.clone()], Accumulator::<u64>::default());
     let count = counted.clone();
     let job = on_thread(move || {
-        let rdd = context.parallelize_into(4, 0..4u32);
+        let rdd = context.parallelize_with(4, 0..4u32);
         context.run(&rdd, move |_, split, task| {
             count.add(1);
             let attempt = task.identity().attempt as usize;
@@ -75,7 +75,7 @@ fn the_straggler_may_still_win() {
         })
     });
     first.wait_for(1);
-    // Time goes on until the second attempt is there: the other tasks may not have ended when it first moves.
+    // Time advances until the second attempt is there: the other tasks may not have ended when it first moves.
     while second.visitors() == 0 {
         clock.advance(Duration::secs(1));
         std::thread::yield_now();
@@ -96,7 +96,7 @@ fn a_failed_attempt_leaves_the_other_one_running() {
     let (first, second) = (Gate::default(), Gate::default());
     let gates = [first.clone(), second.clone()];
     let job = on_thread(move || {
-        let rdd = context.parallelize_into(4, 0..4u32);
+        let rdd = context.parallelize_with(4, 0..4u32);
         context.run(&rdd, move |_, split, task| {
             let attempt = task.identity().attempt as usize;
             if split == 0 && attempt < 2 {
@@ -126,7 +126,7 @@ fn a_stage_with_state_never_runs_twice_at_once() {
     let run = |habit: Option<Habit>, gate: Gate| {
         let context = context.clone();
         on_thread(move || {
-            let rdd = context.parallelize_into(4, 0..4u32);
+            let rdd = context.parallelize_with(4, 0..4u32);
             let work = move |split: usize, task: &firesteel_core::TaskContext| {
                 if split == 0 && task.identity().attempt == 0 {
                     gate.pass();

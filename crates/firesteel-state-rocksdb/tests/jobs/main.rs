@@ -24,7 +24,7 @@ mod program;
 #[path = "../../../../tests/tests/crash/results.rs"]
 mod results;
 
-use crate::cases::{Before, HALF_WAY, everywhere};
+use crate::cases::{Before, HALFWAY, everywhere};
 use crate::process::Ended;
 use crate::program::{Backend, Run};
 
@@ -60,7 +60,7 @@ fn a_process_may_end_at_any_point() {
 
 #[test]
 fn a_process_that_runs_an_epoch_again_may_end_at_any_point() {
-    for before in HALF_WAY {
+    for before in HALFWAY {
         everywhere(&Run { batches: 2, threads: 2, ..database() }, Some(before), concerns_backends);
     }
 }
@@ -68,12 +68,12 @@ fn a_process_that_runs_an_epoch_again_may_end_at_any_point() {
 #[test]
 fn what_the_database_held_comes_back_from_snapshots() {
     let kinds = ["again", "backend", "restore", "open"];
-    let before = Before { lose_backend: true, ..HALF_WAY[1] };
+    let before = Before { lose_backend: true, ..HALFWAY[1] };
     everywhere(&database(), Some(before), |point| kinds.iter().any(|kind| point.starts_with(kind)));
 }
 
 #[test]
-fn a_job_goes_on_in_memory_and_then_in_the_database_again() {
+fn a_job_resumes_in_memory_and_then_in_the_database_again() {
     let folder = process::folder();
     input::write(folder.path());
     let ends =

@@ -110,7 +110,7 @@ impl StateBackend for MemoryBackend {
 
     fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
         let mut shards = self.shards.write();
-        // Several frames of one shard are one change: the marker moves behind the last of them.
+        // Several frames of one shard are one change: the marker moves after the last of them.
         let before: BTreeMap<Shard, Option<u64>> =
             frames.iter().map(|frame| (frame.shard(), shards.get(&frame.shard()).map(|held| held.marker))).collect();
         for frame in frames {
@@ -201,7 +201,7 @@ pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Shard, Conten
     let mut rest = Header::check(path, bytes, MAGIC, VERSION)?;
     let body = rest.take(rest.remaining().saturating_sub(8)).unwrap_or_default();
     if rest.u64() != Some(checksum(&bytes[..whole.saturating_sub(8)])) {
-        return Err(damaged(whole, "the checksum of the whole file does not fit: take another snapshot"));
+        return Err(damaged(whole, "the checksum of the whole file does not match: take another snapshot"));
     }
     let mut body = Bytes::new(body);
     let mut shards = BTreeMap::new();

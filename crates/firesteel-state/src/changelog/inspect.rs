@@ -13,7 +13,7 @@
 //! # Ok::<(), firesteel_state::StateError>(())
 //! ```
 //!
-//! Nothing is changed, and the changelog may be written to meanwhile. Who wants to go on from a changelog
+//! Nothing is changed, and the changelog may be written to meanwhile. Who wants to resume from a changelog
 //! [opens](super::Changelog::open) it, which refuses what is damaged.
 
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ pub struct SegmentReport {
     pub first: u64,
     /// The records that fit their checksums, in the order in which they stand there.
     pub records: Vec<RecordReport>,
-    /// The byte at which an unfinished write begins: no damage, it is cut off when the job goes on.
+    /// The byte at which an unfinished write begins: no damage, it is cut off when the job resumes.
     pub torn: Option<u64>,
     /// What does not fit: checksums, and epochs that are missing here or before.
     pub faults: Vec<StateError>,
@@ -94,7 +94,7 @@ pub fn inspect(folder: &Path) -> Result<impl Iterator<Item = Result<SegmentRepor
             Err(error) => return Some(Err(error.into())),
         };
         let last = number + 1 == count;
-        if last && segment::is_unborn(&bytes) {
+        if last && segment::is_not_begun(&bytes) {
             let (records, faults) = (vec![], vec![]);
             return Some(Ok(SegmentReport { path, first, records, torn: Some(0), faults, bytes }));
         }

@@ -81,7 +81,7 @@ impl ChangelogReader {
         Self::open_with(folder, 1)
     }
 
-    /// [Opens](Self::open) it with so many threads, four at the most, each of which holds a segment in memory.
+    /// [Opens](Self::open) it with this many threads, four at most, each of which holds a segment in memory.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -124,7 +124,7 @@ pub(super) struct Found {
     pub(super) committed: u64,
     pub(super) torn: Option<(PathBuf, u64)>,
     /// Segments whose header was not written to its end.
-    pub(super) unborn: Vec<PathBuf>,
+    pub(super) not_begun: Vec<PathBuf>,
 }
 
 impl Found {
@@ -144,7 +144,7 @@ impl Found {
         let mut next = None;
         for (_, first, path, content) in seen {
             let Some(content) = content.into_inner().flatten() else {
-                found.unborn.push(path);
+                found.not_begun.push(path);
                 continue;
             };
             let begins = content.records.first().map_or(first, |record| record.epoch);

@@ -43,7 +43,7 @@ pub struct InputRange {
     pub split: String,
     /// The first position, in the unit of the split.
     pub from: u64,
-    /// The position behind the last one.
+    /// The position after the last one.
     pub to: u64,
 }
 

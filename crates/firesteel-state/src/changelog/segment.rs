@@ -179,7 +179,7 @@ pub(super) fn encode_mark(epoch: u64, committed: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&END);
 }
 
-/// The middle of a payload of so many bytes.
+/// The middle of a payload of this many bytes.
 fn sample(payload: &Payload<'_>, length: usize) -> Result<Vec<u8>> {
     let from = length.saturating_sub(SAMPLE) / 2;
     let to = length.min(from + SAMPLE);
@@ -193,7 +193,7 @@ fn sample(payload: &Payload<'_>, length: usize) -> Result<Vec<u8>> {
     Ok(sample)
 }
 
-/// A payload of so many bytes, compressed.
+/// A payload of this many bytes, compressed.
 fn pack(payload: &Payload<'_>, length: usize) -> Result<Vec<u8>> {
     let mut whole = Vec::with_capacity(length);
     payload.each(|piece| {
@@ -262,7 +262,7 @@ pub(super) fn decode_payload(
     } else {
         payload
     };
-    EpochRecord::decode(epoch, payload).ok_or_else(|| damaged("its contents make no sense"))
+    EpochRecord::decode(epoch, payload).ok_or_else(|| damaged("its contents are invalid"))
 }
 
 /// A record with nothing wrong.
@@ -289,7 +289,7 @@ impl<'a> Complete<'a> {
 }
 
 /// Whether not even the header was written to its end.
-pub(super) fn is_unborn(bytes: &[u8]) -> bool {
+pub(super) fn is_not_begun(bytes: &[u8]) -> bool {
     bytes.len() < Header::LENGTH || bytes.iter().all(|byte| *byte == 0)
 }
 
@@ -299,7 +299,7 @@ pub(super) struct Content {
     pub(super) records: Vec<Located>,
     /// The latest mark; 0 if there is none.
     pub(super) committed: u64,
-    /// Behind the last record.
+    /// After the last record.
     pub(super) end: u64,
     /// Where a torn write begins.
     pub(super) torn: Option<u64>,
@@ -308,7 +308,7 @@ pub(super) struct Content {
 impl Content {
     /// Looks through a segment; `None` if it was not even begun. Only the last segment may end with a torn write.
     pub(super) fn of(path: &Path, bytes: &[u8], last: bool) -> Result<Option<Self>> {
-        if last && is_unborn(bytes) {
+        if last && is_not_begun(bytes) {
             return Ok(None);
         }
         Header::check(path, bytes, MAGIC, VERSION)?;
@@ -319,9 +319,9 @@ impl Content {
                 content.torn = Some(at as u64);
                 if !last || !is_torn(bytes, at) {
                     let reason = if last {
-                        "a record does not fit its checksum, and no write was torn there"
+                        "a record does not match its checksum, and no write was torn there"
                     } else {
-                        "a record does not fit its checksum, and other files follow"
+                        "a record does not match its checksum, and other files follow"
                     };
                     return Err(StateError::damaged(path, at as u64, reason));
                 }
@@ -352,7 +352,7 @@ pub(super) struct Survey {
     pub(super) faults: Vec<StateError>,
 }
 
-/// Looks through a segment as [`Content::of`] does, and goes on behind what is damaged.
+/// Looks through a segment as [`Content::of`] does, and continues after what is damaged.
 pub(super) fn survey(path: &Path, bytes: &[u8], last: bool) -> Survey {
     let mut survey = Survey { records: vec![], torn: None, faults: vec![] };
     if let Err(error) = Header::check(path, bytes, MAGIC, VERSION) {
@@ -376,8 +376,8 @@ pub(super) fn survey(path: &Path, bytes: &[u8], last: bool) -> Survey {
         let sound = |from: &usize| bytes[*from..].starts_with(&BEGIN) && Complete::of(&bytes[*from..]).is_some();
         let next = (at + 1..bytes.len()).find(sound);
         let reason = match next {
-            Some(next) => format!("a record does not fit its checksum; the next sound one is at byte {next}"),
-            None => "a record does not fit its checksum, and none that does follows".to_owned(),
+            Some(next) => format!("a record does not match its checksum; the next sound one is at byte {next}"),
+            None => "a record does not match its checksum, and none that does follows".to_owned(),
         };
         survey.faults.push(StateError::damaged(path, at as u64, reason));
         at = next.unwrap_or(bytes.len());
@@ -386,7 +386,7 @@ pub(super) fn survey(path: &Path, bytes: &[u8], last: bool) -> Survey {
 }
 
 /// Whether the bytes from `at` on, which are no record, can be what a crash left of the last write: the file ends
-/// before the record does, or a sector of it was never written. A sound record behind it tells that it is not so.
+/// before the record does, or a sector of it was never written. A sound record after it tells that it is not so.
 fn is_torn(bytes: &[u8], at: usize) -> bool {
     let rest = &bytes[at..];
     let follows = |from: usize| rest[from..].starts_with(&BEGIN) && Complete::of(&rest[from..]).is_some();
@@ -400,7 +400,7 @@ fn is_torn(bytes: &[u8], at: usize) -> bool {
         return true;
     }
     let end = header.and_then(|header| header.length()).unwrap_or(rest.len());
-    // Something was written behind it, so it was synced before.
+    // Something was written after it, so it was synced before.
     if rest[end..].iter().any(|byte| *byte != 0) {
         return false;
     }

@@ -80,7 +80,7 @@ fn run(disk: &CrashingDisk, ops: &[Op], expected: &mut Expected) -> bool {
         let done = step(disk, &mut log, *op, expected);
         match done {
             Ok(()) => {}
-            Err(StateError::OutOfTurn { .. }) => panic!("{op:?} is out of turn"),
+            Err(StateError::InvalidState { .. }) => panic!("{op:?} is not valid now"),
             Err(_) => return false,
         }
     }
@@ -111,7 +111,7 @@ fn step(disk: &CrashingDisk, log: &mut Changelog, op: Op, expected: &mut Expecte
             let mut next = expected.sizes.clone();
             next.pop();
             expected.next = Some(next.clone());
-            // A mark that was written behind the record goes with it.
+            // A mark that was written after the record goes with it.
             expected.marked = 0;
             log.drop_last()?;
             (expected.sizes, expected.next) = (next, None);
@@ -151,7 +151,7 @@ fn check(disk: &CrashingDisk, expected: &Expected, context: &str) {
     );
     let committed = log.committed();
     assert!((expected.marked..=expected.marks).contains(&committed), "{context}: mark {committed}, {expected:?}");
-    // It goes on.
+    // It continues.
     let next = log.last_epoch().unwrap_or(expected.truncated) + 1;
     log.prepare(&record(next, 30)).unwrap_or_else(|error| panic!("{context}: {error}"));
     drop(log);

@@ -8,7 +8,7 @@ use serde::{Serialize, ser};
 
 use crate::wire::put_varint;
 
-/// Appends what is serialised.
+/// Appends what is serialized.
 pub(super) struct Encoder<'a>(pub(super) &'a mut Vec<u8>);
 
 impl Encoder<'_> {
@@ -227,7 +227,7 @@ impl ser::Serializer for &mut Encoder<'_> {
     }
 }
 
-/// The parts of everything composite follow each other, without anything between them or behind.
+/// The parts of everything composite follow each other, without anything between them or after.
 macro_rules! parts {
     ($($trait:ident :: $part:ident),*) => {$(
         impl ser::$trait for &mut Encoder<'_> {
@@ -369,7 +369,7 @@ mod tests {
         }
     }
 
-    /// Sequences whose length nobody knows cannot be written behind it.
+    /// Sequences whose length nobody knows cannot be written after it.
     #[test]
     fn a_length_that_is_not_known_is_refused() {
         struct Endless;

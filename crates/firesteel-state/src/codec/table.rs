@@ -18,7 +18,7 @@ use crate::schema::{Earlier, Shape, TableSchema, TypeTag};
 
 type Read<V> = Box<dyn Fn(&[u8]) -> Result<V, ReadError> + Send + Sync>;
 
-/// At most so many samples are read before the start.
+/// At most this many samples are read before the start.
 const SAMPLES: usize = 64;
 
 /// Encodes the values of one state, and decodes them, whichever of its types they were stored under.
@@ -55,7 +55,7 @@ struct Older<V> {
 }
 
 impl<V: Serialize + DeserializeOwned + 'static> TableCodec<V> {
-    /// The codec of a state as the catalogue has it. `key` is the type of the operator's keys.
+    /// The codec of a state as the catalog has it. `key` is the type of the operator's keys.
     ///
     /// # Errors
     /// [`StateError::Mismatch`] when values of an earlier type cannot be read as `V`, as far as that can be known;
@@ -106,7 +106,7 @@ impl<V: Serialize + DeserializeOwned + 'static> TableCodec<V> {
     pub(crate) fn decode_older(&self, table: TableId, key: &[u8], bytes: &[u8]) -> Result<V> {
         let Some(older) = self.older.iter().find(|older| older.id == table) else {
             let reason = format!("{} has no values under number {}", self.state, table.0);
-            return Err(StateError::OutOfTurn { what: "reading a value".into(), reason });
+            return Err(StateError::InvalidState { what: "reading a value".into(), reason });
         };
         (older.read)(bytes).map_err(|ReadError(reason)| StateError::Evolve {
             state: self.state.clone(),

@@ -222,7 +222,7 @@ impl<'a, V: Amount> Program<'a, V> {
         self.store.applied(*self.epoch);
     }
 
-    /// Some epochs of batches, each of which may be taken back and run again.
+    /// Some epochs of batches, each of which may be rolled back and run again.
     fn run(&mut self, model: &mut Model, random: &mut Random) {
         let mut waiting = vec![];
         for _ in 0..3 {
@@ -290,7 +290,7 @@ impl<'a, V: Amount> Program<'a, V> {
     }
 }
 
-/// Three programs after each other, each started anew in between.
+/// Three programs after each other, each started again in between.
 pub(super) fn random(make: impl Fn() -> Arc<dyn StateBackend>, seed: u64) {
     let mut random = Random(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let backend = make();

@@ -191,7 +191,7 @@ pub(super) fn atomic(backend: &dyn StateBackend) {
         let frames = [frame(shard(0, 0), T, &[(b"a", Some(b"old")), (b"b", Some(b"old"))]), frame(shard(0, 1), T, &[])];
         apply(AGAIN, backend, old, &frames);
         let found = scan(AGAIN, backend, shard(0, 0), T, b"");
-        AGAIN.check(found == pairs(&[(b"a", b"seven")]), || format!("epoch {old} behind marker 7 left {found:?}"));
+        AGAIN.check(found == pairs(&[(b"a", b"seven")]), || format!("epoch {old} after marker 7 left {found:?}"));
         let found = marker(AGAIN, backend, shard(0, 0));
         AGAIN.check(found == Some(7), || format!("epoch {old} moved the marker from 7 to {found:?}"));
     }
@@ -251,7 +251,7 @@ pub(super) fn errors_of_the_caller(backend: &dyn StateBackend) {
         seen += 1;
         if seen == 2 { Err(StateError::KeyGroups { reason: "enough".into() }) } else { Ok(()) }
     });
-    CALLER.check(seen == 2, || format!("the scan went on to key {seen}"));
+    CALLER.check(seen == 2, || format!("the scan got to key {seen}"));
     let same = matches!(&result, Err(StateError::KeyGroups { reason }) if reason == "enough");
     CALLER.check(same, || format!("the scan returned {result:?}"));
 }
@@ -309,7 +309,7 @@ pub(super) fn snapshots<B: StateBackend>(make: &impl Fn() -> B, folder: &Path) {
     SNAPSHOTS.check(found == pairs(&[(b"c", b"3")]), || format!("restored {found:?}"));
     let shards = SNAPSHOTS.ok(second.shards(), || "listing shards".into());
     SNAPSHOTS.check(shards == [(shard(0, 0), 3), (shard(2, 9), 4)], || format!("restored markers {shards:?}"));
-    // It goes on from there, and the snapshot stays as it is.
+    // It continues from there, and the snapshot stays as it is.
     apply(SNAPSHOTS, &second, 4, &[frame(shard(0, 0), T, &[(b"a", None)])]);
     let third = make();
     SNAPSHOTS.ok(third.restore(&place), || "restoring once more".into());
@@ -328,5 +328,5 @@ pub(super) fn survives<B: StateBackend>(backend: B, reopen: &impl Fn(B) -> B) {
     SURVIVES.check(shards == [(shard(0, 0), 2), (shard(0, 1), 2)], || format!("markers after reopening: {shards:?}"));
     apply(SURVIVES, &backend, 3, &[frame(shard(0, 0), T, &[(b"c", Some(b"3"))])]);
     let found = scan(SURVIVES, &backend, shard(0, 0), T, b"");
-    SURVIVES.check(found == pairs(&[(b"a", b"1"), (b"c", b"3")]), || format!("going on after reopening: {found:?}"));
+    SURVIVES.check(found == pairs(&[(b"a", b"1"), (b"c", b"3")]), || format!("after reopening: {found:?}"));
 }

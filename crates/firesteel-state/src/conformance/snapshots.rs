@@ -174,7 +174,7 @@ impl<S: SnapshotStore> Shared<S> {
     }
 
     fn take(self) -> S {
-        Arc::into_inner(self.place).unwrap_or_else(|| SNAPSHOTS.broken("the snapshots hold their place for ever"))
+        Arc::into_inner(self.place).unwrap_or_else(|| SNAPSHOTS.broken("the snapshots hold their place forever"))
     }
 }
 

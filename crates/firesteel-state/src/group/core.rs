@@ -152,7 +152,7 @@ impl Core {
 
     pub(super) fn end_epoch(&mut self, tables: &mut dyn Tables, epoch: u64) -> Result<Option<Frame>> {
         if epoch <= self.epoch {
-            return Err(StateError::OutOfTurn {
+            return Err(StateError::InvalidState {
                 what: format!("the end of epoch {epoch} in {}", self.setup.state),
                 reason: format!("epoch {} has ended already", self.epoch),
             });
@@ -238,7 +238,7 @@ impl Core {
 
     pub(super) fn restore(&mut self, tables: &mut dyn Tables, epoch: u64, frame: &Frame) -> Result<()> {
         if self.batch.is_some() || !self.ended.is_empty() {
-            return Err(StateError::OutOfTurn {
+            return Err(StateError::InvalidState {
                 what: format!("restoring {}", self.setup.state),
                 reason: "state is restored before the first batch begins".into(),
             });

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// So many keys are used.
+/// This many keys are used.
 pub(crate) const KEYS: u8 = 12;
-/// How long mortal values live, in seconds.
-pub(crate) const LIFE: i64 = 5;
+/// The TTL of mortal values, in seconds.
+pub(crate) const TTL: i64 = 5;
 
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
@@ -48,7 +48,7 @@ impl Contents {
             Op::Add(key, more) => *self.values.entry(key).or_default() ^= more,
             Op::AddMany(keys) => keys.iter().for_each(|key| *self.values.entry(*key).or_default() ^= 7),
             Op::AddMortal(key, more) => {
-                let old = self.mortal.get(&key).filter(|(at, _)| at + LIFE > now).map_or(0, |(_, value)| *value);
+                let old = self.mortal.get(&key).filter(|(at, _)| at + TTL > now).map_or(0, |(_, value)| *value);
                 self.mortal.insert(key, (now, old ^ more));
             }
             Op::Push(key, value) => self.lists.entry(key).or_default().push(value),

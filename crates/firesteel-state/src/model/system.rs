@@ -7,7 +7,7 @@ use std::sync::Arc;
 use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_window::{Timestamp, seconds};
 
-use super::contents::{KEYS, LIFE, Op};
+use super::contents::{KEYS, Op, TTL};
 use super::{Crash, EachGroup, GROUPS, Model, Step};
 use crate::backend::StateBackend;
 use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
@@ -44,7 +44,7 @@ fn declare() -> (Declaration<u8>, Handles) {
     let mut states = Declaration::new("model");
     let handles = Handles {
         value: states.value("value"),
-        mortal: states.value_with("mortal", StateOptions::default().ttl(Ttl::after(seconds(LIFE)))),
+        mortal: states.value_with("mortal", StateOptions::default().ttl(Ttl::after(seconds(TTL)))),
         list: states.list("list"),
         map: states.map("map"),
         timers: [states.event_timers("false"), states.event_timers("true")],
@@ -80,7 +80,7 @@ impl System {
         Self::open(Box::new(home), CrashingDisk::default(), None)
     }
 
-    /// Starts the job on what is there. The epoch `dropped` was committed by no sink: it is not gone on from.
+    /// Starts the job on what is there. The epoch `dropped` was committed by no sink: it is not resumed from.
     fn open(mut home: Box<dyn Home>, disk: CrashingDisk, dropped: Option<u64>) -> Self {
         let options = ChangelogOptions::default().segment_bytes(300);
         let mut log = Changelog::open_on(disk.shared(), Path::new("log"), options).unwrap();
@@ -140,7 +140,7 @@ impl System {
         let frames = self.store.end_epoch(epoch)?;
         self.log.prepare(&EpochRecord { epoch, frames, ..EpochRecord::default() })?;
         self.epoch = epoch;
-        // With the mark, values whose lives are over by now may go.
+        // With the mark, values that have expired by now may go.
         let now = self.input.last().map(|(at, _)| *at);
         for (backend, now) in self.backend.iter().zip(now) {
             backend.expire(&Self::times(now));
@@ -335,7 +335,7 @@ impl System {
             let context = &mut context;
             let held = &model.current;
             assert_eq!(h.value.get(context).unwrap(), held.values.get(&key), "value of {key}");
-            let mortal = held.mortal.get(&key).filter(|(at, _)| at + LIFE > model.now).map(|(_, value)| value);
+            let mortal = held.mortal.get(&key).filter(|(at, _)| at + TTL > model.now).map(|(_, value)| value);
             assert_eq!(h.mortal.get(context).unwrap(), mortal, "mortal value of {key}");
             assert_eq!(
                 h.map.get(context, &(key % 4)).unwrap(),

@@ -1,4 +1,4 @@
-//! The catalogue of what a checkpoint holds.
+//! The catalog of what a checkpoint holds.
 
 use firesteel_window::Duration;
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// The catalogue of a job without state.
+    /// The catalog of a job without state.
     #[must_use]
     pub const fn new(groups: KeyGroups) -> Self {
         Self {
@@ -115,7 +115,7 @@ impl Catalog {
         Comparison::of_states(self, declared)
     }
 
-    /// The catalogue for a program with these declarations: what is known keeps its number, what is new gets one, what
+    /// The catalog for a program with these declarations: what is known keeps its number, what is new gets one, what
     /// is not declared any more is dropped.
     ///
     /// # Errors
@@ -133,8 +133,8 @@ impl Catalog {
         Ok(Self { inputs, watermarks, outputs: self.outputs.clone(), ..next })
     }
 
-    /// The catalogue for a program that resumes after `epoch`, as `comparison` says: what is known keeps its number,
-    /// what is new or begins anew gets one, what is dropped is noted.
+    /// The catalog for a program that resumes after `epoch`, as `comparison` says: what is known keeps its number,
+    /// what is new or starts empty gets one, what is dropped is noted.
     ///
     /// # Errors
     /// [`StateError::Mismatch`] when the comparison refuses the program; [`StateError::Declaration`] when a name is used
@@ -236,7 +236,7 @@ fn number(next: &mut u16, limit: u16, operator: &str) -> Result<u16> {
     Ok(number)
 }
 
-/// Names are there, and there once; lives have a length.
+/// Names are there, and there once; TTLs are positive.
 fn check(declared: &[StoreSchema]) -> Result<()> {
     let wrong = |operator: &str, reason: String| Err(StateError::Declaration { operator: operator.to_owned(), reason });
     for (at, store) in declared.iter().enumerate() {
@@ -255,7 +255,7 @@ fn check(declared: &[StoreSchema]) -> Result<()> {
             }
             if let Some(ttl) = table.ttl.filter(|ttl| ttl.span() <= Duration::ZERO) {
                 let reason = format!(
-                    "`{}` would live for {}, and never be seen: give it a positive time",
+                    "`{}` has a TTL of {}, and would never be seen: give it a positive time",
                     table.name,
                     ttl.span()
                 );

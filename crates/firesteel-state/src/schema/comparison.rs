@@ -79,7 +79,7 @@ impl Comparison {
     /// The same where these permissions are given: names of members as the report has them, `state:clicks`.
     ///
     /// A permission for an operator covers each of its states. What is refused is dropped under a permission for it, as
-    /// what is lost is; what is declared there begins anew.
+    /// what is lost is; what is declared there starts empty.
     #[must_use]
     pub fn permitting(mut self, names: &[String], catalog: &Catalog) -> Self {
         for finding in &mut self.findings {
@@ -156,11 +156,10 @@ impl Comparison {
                  or lose it with",
                 true,
             ),
-            Verdict::Refused if open().all(|finding| finding.permission.is_some()) => (
-                "the program is refused: take one of the ways out named above, or drop what is stored there with",
-                true,
-            ),
-            Verdict::Refused => ("the program is refused: take the ways out named above", false),
+            Verdict::Refused if open().all(|finding| finding.permission.is_some()) => {
+                ("the program is refused: apply one of the fixes named above, or drop what is stored there with", true)
+            }
+            Verdict::Refused => ("the program is refused: apply the fixes named above", false),
         };
         let mut conclusion = text::wrapped(said);
         if has_permissions {

@@ -76,7 +76,7 @@ impl JobDescription {
         checksum(&bytes)
     }
 
-    /// What fits, what is new, what would be lost and what differs, when the program goes on from here.
+    /// What fits, what is new, what would be lost and what differs, when the program resumes from here.
     #[must_use]
     pub fn compare(&self, catalog: &Catalog, cursor: &Cursor) -> Comparison {
         Comparison::of(self, catalog, cursor)

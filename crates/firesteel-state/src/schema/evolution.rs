@@ -64,7 +64,7 @@ impl TypeTag {
     /// The same holds at every place: in fields, elements of lists, values of maps, tuples, contents of variants. Keys
     /// of maps stay as they are.
     ///
-    /// A type that cannot be described whole is equal to nothing unless it has a version, the same on both sides.
+    /// A type that cannot be described in full is equal to nothing unless it has a version, the same on both sides.
     #[must_use]
     pub fn evolution(&self, declared: &Self) -> Evolution {
         match self.plan(declared) {
@@ -86,14 +86,14 @@ impl TypeTag {
             }
             (Ok(one), Ok(other)) if same && one.is_same(&other) => Evolution::Refused {
                 reason: format!(
-                    "keys of {declared} cannot be described whole ({}): give them a version before they are stored",
+                    "keys of {declared} cannot be described in full ({}): give them a version before they are stored",
                     declared.shape
                 ),
             },
             _ => Evolution::Refused {
                 reason: format!(
                     "keys of {declared} are declared, but keys of {self} are stored, and keys do not evolve: give the \
-                     state another name and fill it anew, or keep the old type as the key"
+                     state another name and fill it again, or keep the old type as the key"
                 ),
             },
         }
@@ -120,7 +120,7 @@ impl TypeTag {
                 return Ok((Plan::Same(stored), vec![]));
             }
             return Err(format!(
-                "{} cannot be described whole ({}), so it is equal to nothing unless it has a version: .version(1)",
+                "{} cannot be described in full ({}), so it is equal to nothing unless it has a version: .version(1)",
                 declared.name, declared.shape
             ));
         }

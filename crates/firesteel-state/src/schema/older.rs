@@ -70,7 +70,7 @@ impl Catalog {
     }
 
     /// Forgets earlier types of which no value is stored any more, as `holds` tells: then they do not have to evolve
-    /// into what is declared any longer. To be called before a program is compared with the catalogue.
+    /// into what is declared any longer. To be called before a program is compared with the catalog.
     ///
     /// # Errors
     /// Those of `holds`.

@@ -70,7 +70,7 @@ enum Node {
     /// No contents: those of a variant that has none.
     Nothing,
     /// A type that contains itself.
-    Again(&'static str),
+    Recursive(&'static str),
 }
 
 /// What a field of a struct is called.
@@ -89,7 +89,7 @@ impl Names {
     }
 }
 
-/// One way in which a value may go on.
+/// One way in which a value may continue.
 #[derive(Debug, Default)]
 struct Choice {
     node: Node,
@@ -117,7 +117,7 @@ impl Node {
     fn is_open(&self) -> bool {
         let open = |choice: &Choice| !choice.settled || choice.node.is_open();
         match self {
-            Self::Unseen | Self::Plain(..) | Self::Nothing | Self::Again(_) => false,
+            Self::Unseen | Self::Plain(..) | Self::Nothing | Self::Recursive(_) => false,
             Self::Option(some) => open(some),
             Self::Sequence(element) => element.is_open(),
             Self::Map(entry) => entry.0.is_open() || open(&entry.1),
@@ -131,7 +131,7 @@ impl Node {
     fn repeats(&self, name: &str) -> bool {
         match self {
             Self::Unseen | Self::Plain(..) | Self::Nothing => false,
-            Self::Again(again) => *again == name,
+            Self::Recursive(again) => *again == name,
             Self::Option(some) => some.node.repeats(name),
             Self::Sequence(element) => element.repeats(name),
             Self::Map(entry) => entry.0.repeats(name) || entry.1.node.repeats(name),
@@ -181,7 +181,7 @@ impl fmt::Display for Node {
                 f.write_char('>')
             }
             Self::Nothing => Ok(()),
-            Self::Again(name) => write!(f, "{name}…"),
+            Self::Recursive(name) => write!(f, "{name}…"),
         }
     }
 }

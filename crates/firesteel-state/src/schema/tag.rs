@@ -36,7 +36,7 @@ impl fmt::Display for TypeTag {
         if self.version != 0 {
             write!(f, " version {}", self.version)?;
         }
-        // Behind the name of a type that contains itself, too.
+        // After the name of a type that contains itself, too.
         if self.shape.trim_start_matches(|c: char| c.is_alphanumeric() || c == '_').starts_with(['{', '<']) {
             match self.shape.parse::<Shape>() {
                 Ok(shape) => write!(f, " {shape}")?,

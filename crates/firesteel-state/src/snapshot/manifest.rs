@@ -74,9 +74,9 @@ impl Manifest {
         let body = rest.take(rest.remaining().saturating_sub(8)).unwrap_or_default();
         let damaged = |reason: &str| StateError::damaged(path, Header::LENGTH as u64, reason);
         if rest.u64() != Some(checksum(&bytes[..bytes.len().saturating_sub(8)])) {
-            return Err(damaged("the manifest does not fit its checksum"));
+            return Err(damaged("the manifest does not match its checksum"));
         }
-        codec::decode(body).map_err(|error| damaged(&format!("the manifest makes no sense: {error}")))
+        codec::decode(body).map_err(|error| damaged(&format!("the manifest is invalid: {error}")))
     }
 }
 

@@ -26,7 +26,7 @@ pub trait SnapshotStore: Send + Sync + 'static {
     fn get(&self, name: &str) -> Result<Vec<u8>>;
 
     /// A part of a file: `length` bytes from byte `from` on, fewer where the file ends before. Several threads read
-    /// parts at once when a job goes on.
+    /// parts at once when a job resumes.
     ///
     /// # Errors
     /// As [`get`](Self::get).

@@ -27,16 +27,16 @@ pub struct Recovery<'a> {
     last: u64,
 }
 
-/// Finds what to go on from, and the records that lead from there to the last epoch that was prepared.
+/// Finds what to resume from, and the records that lead from there to the last epoch that was prepared.
 ///
-/// A `backend` that has kept its values is gone on from if the changelog has every record behind each of its markers,
+/// A `backend` that has kept its values is resumed from if the changelog has every record after each of its markers,
 /// and no snapshot holds a shard that it lacks; that reads no image. Otherwise it is the newest sound snapshot that the changelog continues: a damaged one is
-/// passed over in favour of an older one, down to an empty state if the changelog goes back to the first epoch, which
+/// passed over in favor of an older one, down to an empty state if the changelog goes back to the first epoch, which
 /// is 1. The epoch that was prepared last is part of what is restored: who knows that no sink committed it
 /// [drops](crate::Changelog::drop_last) it before.
 ///
 /// # Errors
-/// [`StateError::NothingGood`] when no snapshot is sound and the changelog does not go back far enough;
+/// [`StateError::NoUsableSnapshot`] when no snapshot is sound and the changelog does not go back far enough;
 /// [`StateError::Gap`] when the changelog ends before a snapshot or the backend does, and so lacks what came after
 /// them too.
 pub fn recover<'a>(
@@ -90,10 +90,10 @@ pub fn recover<'a>(
         Some(first) => format!("the changelog begins with epoch {first}"),
         None => "the changelog is empty".into(),
     };
-    Err(StateError::NothingGood { folder: snapshots.store.describe().into(), reason })
+    Err(StateError::NoUsableSnapshot { folder: snapshots.store.describe().into(), reason })
 }
 
-/// Whether the changelog has every record behind what the backend holds. A shard that the backend never got needs all
+/// Whether the changelog has every record after what the backend holds. A shard that the backend never got needs all
 /// records there ever were: if they are not there any more, a snapshot has it.
 fn is_continued(log: &dyn EpochLog, backend: &dyn StateBackend, manifests: &[Manifest]) -> Result<bool> {
     let shards: BTreeMap<Shard, u64> = backend.shards()?.into_iter().collect();
@@ -107,7 +107,7 @@ fn is_continued(log: &dyn EpochLog, backend: &dyn StateBackend, manifests: &[Man
     Ok(first == 1 || first <= oldest + 1 && !images.any(lacking))
 }
 
-/// The first record that a backend lacks, which is gone on from. Records before it are not even read.
+/// The first record that a backend lacks, which is resumed from. Records before it are not even read.
 ///
 /// A shard of the job that it never got needs all of them. Which shards there are stands in the newest manifest, since
 /// every start of a job with new state takes a snapshot: without that, all records are needed.
@@ -134,7 +134,7 @@ fn ahead(log: &dyn EpochLog, backend: &dyn StateBackend, shard: Shard, marker: u
     })
 }
 
-/// The changelog has every record behind the snapshot.
+/// The changelog has every record after the snapshot.
 fn continues(log: &dyn EpochLog, manifest: &Manifest) -> Result<()> {
     let expected = manifest.replay_from() + 1;
     match log.first_epoch() {
@@ -220,7 +220,7 @@ impl Older {
 }
 
 impl Recovery<'_> {
-    /// The snapshot that is gone on from, if any.
+    /// The snapshot that is resumed from, if any.
     #[must_use]
     pub fn base(&self) -> Option<&Manifest> {
         self.base.as_ref()
@@ -244,14 +244,14 @@ impl Recovery<'_> {
         Self { last: self.last.min(epoch), ..self }
     }
 
-    /// The records behind the snapshot, or behind what the backend holds.
+    /// The records after the snapshot, or after what the backend holds.
     pub fn tail(&self) -> impl Iterator<Item = Result<EpochRecord>> + use<> {
         let last = self.last;
         let records = self.log.records_from(self.first);
         records.take_while(move |record| !matches!(record, Ok(record) if record.epoch > last))
     }
 
-    /// The numbers of earlier types, as the snapshots' catalogues have them.
+    /// The numbers of earlier types, as the snapshots' catalogs have them.
     fn older_numbers(&self) -> Result<BTreeMap<(StoreId, TableId), Vec<TableId>>> {
         let mut numbers: BTreeMap<_, Vec<TableId>> = BTreeMap::new();
         // One that cannot be read says nothing: what was written under its numbers has been refused already.
@@ -320,7 +320,7 @@ impl Recovery<'_> {
     pub fn restore_backend(&self, backend: &dyn StateBackend) -> Result<()> {
         for (shard, marker) in backend.shards()? {
             ahead(self.log, backend, shard, marker)?;
-            // What is behind the snapshot, and not in it, has gaps: begin anew.
+            // What is after the snapshot, and not in it, has gaps: start over.
             if marker < self.through(shard) {
                 backend.clear(shard)?;
             }

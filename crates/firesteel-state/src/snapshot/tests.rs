@@ -132,7 +132,7 @@ impl Job {
         }
         self.base = Some(writer.finish(vec![epoch as u8])?);
         let durable = self.snapshots.retain(2)?;
-        // With two kept, the older one can still be gone on from.
+        // With two kept, the older one can still be resumed from.
         self.log.truncate(durable)
     }
 

@@ -86,14 +86,14 @@ impl SnapshotWriter {
     /// needed then.
     ///
     /// # Errors
-    /// [`StateError::OutOfTurn`] if the base has no image of it.
+    /// [`StateError::InvalidState`] if the base has no image of it.
     pub fn unchanged(&mut self, shard: Shard, through: u64) -> Result<()> {
         match self.images.get_mut(&shard) {
             Some(image) => {
                 image.through = image.through.max(through);
                 Ok(())
             }
-            None => Err(StateError::OutOfTurn {
+            None => Err(StateError::InvalidState {
                 what: format!("taking over {shard}"),
                 reason: "the base has no image of it: add one".into(),
             }),

@@ -1,6 +1,6 @@
 //! Many values for each key, told apart by a field: what maps and lists are made of.
 //!
-//! Each field is stored, logged and taken back by itself, so that adding to a long list costs what it adds.
+//! Each field is stored, logged and rolled back by itself, so that adding to a long list costs what it adds.
 
 mod cell;
 mod table;
@@ -161,7 +161,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         Ok(())
     }
 
-    /// Renews the field because it was read, if lives are counted so.
+    /// Renews the field because it was read, if its TTL counts from reads.
     fn read(&mut self, at: usize, field: &F, times: &Times, stamps: Stamps) {
         if let Some(ttl) = self.setup.ttl.filter(|ttl| ttl.counts_reads()) {
             let first = self.mark(at, field, stamps);
@@ -285,7 +285,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         Ok(Some(at))
     }
 
-    /// The last field that has a value, whether its life is over or not.
+    /// The last field that has a value, expired or not.
     pub(crate) fn last(&mut self, hash: u64, key: &K, stamps: Stamps) -> Result<Option<F>> {
         let at = self.open(hash, key, stamps)?;
         let last = at.and_then(|at| self.slots.at(at).value.fields.iter().next_back());

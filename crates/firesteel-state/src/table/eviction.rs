@@ -33,7 +33,7 @@ impl MeanSize {
         self.bytes += bytes;
     }
 
-    /// Bytes that so many are likely to take, and a little more.
+    /// Bytes that this many are likely to take, and a little more.
     pub(crate) fn of(&self, values: usize) -> usize {
         let mean = self.bytes.checked_div(self.values).unwrap_or(0) as usize + 1;
         values * mean + mean

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, btree_map};
 
-/// A vector of so many fields is searched and shifted faster than a tree is.
+/// A vector of this many fields is searched and shifted faster than a tree is.
 const FEW: usize = 32;
 
 /// Values by field.

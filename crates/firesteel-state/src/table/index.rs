@@ -45,12 +45,12 @@ impl Index {
         Self { buckets: Vec::new(), place: 0 }
     }
 
-    /// Whether there is room for so many places without making searches slow.
+    /// Whether there is room for this many places without making searches slow.
     pub(crate) fn has_room(&self, places: usize) -> bool {
         places <= self.buckets.len() * (WIDTH * 3 / 4)
     }
 
-    /// Begins anew, with room for `room` places at least and with places for `tags`, from zero on, which are not more.
+    /// Starts over, with room for `room` places at least and with places for `tags`, from zero on, which are not more.
     pub(crate) fn rebuild<'a>(&mut self, tags: impl Iterator<Item = &'a u32>, room: usize) {
         let count = room.div_ceil(WIDTH * 3 / 4).next_power_of_two();
         if self.buckets.len() == count {

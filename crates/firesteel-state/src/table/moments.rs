@@ -6,7 +6,7 @@ use firesteel_window::Timestamp;
 
 use super::few::Few;
 
-/// A list of so many times is searched and shifted faster than a tree is, and takes less memory.
+/// A list of this many times is searched and shifted faster than a tree is, and takes less memory.
 const FEW: usize = 32;
 
 /// At least one time.

@@ -4,7 +4,7 @@
 //! of it stays empty. Tables of many key groups, among which keys are spread evenly, all do so at the same time. Here
 //! nothing is copied, hardly anything is empty, and what is given back is of a size that everyone can use again.
 
-/// Bytes of a piece, at the most.
+/// Bytes of a piece, at most.
 const PIECE: usize = 16 << 10;
 
 /// Items by their position.

@@ -1,6 +1,6 @@
 //! A dense table of slots with an [index](super::index): what all typed tables are built on.
 //!
-//! Slots stand in the order in which keys came, so that they can be written, taken back and counted front to back.
+//! Slots stand in the order in which keys came, so that they can be written, rolled back and counted front to back.
 
 use std::hint::black_box;
 
@@ -74,7 +74,7 @@ impl<K, T> Slots<K, T> {
         at
     }
 
-    /// Makes room in the index of an empty table for so many slots.
+    /// Makes room in the index of an empty table for this many slots.
     pub(crate) fn reserve(&mut self, count: usize) {
         if count > 0 && count < Index::MAX {
             self.index.grow(&Pieces::new(), count);

@@ -31,12 +31,12 @@ pub(crate) struct Values<K, V> {
     hasher: Hasher<K>,
     complete: bool,
     slots: Slots<K, Option<V>>,
-    /// When each slot was last touched; empty if lives are not limited.
+    /// When each slot was last touched; empty without a TTL.
     touched: Vec<Timestamp>,
     /// How many slots there were when the attempt began.
     base: usize,
     undo: Pieces<Undo<V>>,
-    /// When the slots in `undo` were touched before; empty if lives are not limited.
+    /// When the slots in `undo` were touched before; empty without a TTL.
     undo_touched: Vec<Timestamp>,
     changed: Changed,
     /// How many slots became empty, and how many may before the table is tidied.
@@ -59,11 +59,11 @@ struct Changed {
     many: bool,
 }
 
-/// If one in so many slots changed, an epoch looks at all of them.
+/// If one in this many slots changed, an epoch looks at all of them.
 const DENSE: usize = 16;
 
 impl Changed {
-    /// Takes note of one of so many slots.
+    /// Takes note of one of this many slots.
     #[inline]
     fn note(&mut self, at: usize, slots: usize) {
         self.count += 1;

@@ -1,4 +1,4 @@
-//! Handing committed epochs to the backend, on a thread of its own: the job goes on with the next one meanwhile.
+//! Handing committed epochs to the backend, on a thread of its own: the job continues with the next one meanwhile.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use firesteel_state::{
 use crate::checkpoint::frames::shards_of;
 use crate::error::{Error, Result};
 
-/// Epochs on their way at the most: the job waits where the backend is slower than it.
+/// Epochs on their way at most: the job waits where the backend is slower than it.
 const UNDER_WAY: usize = 2;
 
 /// The backend, and the thread that writes to it.
@@ -101,7 +101,7 @@ impl Applier {
         self.wait(UNDER_WAY, stores)
     }
 
-    /// Waits until no more than so many epochs are under way; takes note of all that are done.
+    /// Waits until no more than this many epochs are under way; takes note of all that are done.
     pub(crate) fn wait(&mut self, at_most: usize, stores: &[&dyn StateStore]) -> Result<()> {
         while !self.under_way.is_empty() {
             let (epoch, applied) = if self.under_way.len() > at_most {

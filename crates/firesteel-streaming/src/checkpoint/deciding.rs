@@ -23,7 +23,7 @@ pub(crate) struct SinkAt {
 }
 
 /// An epoch that was prepared before the restart, and that not every sink has.
-pub(crate) struct Again {
+pub(crate) struct Unfinished {
     pub(crate) record: EpochRecord,
     pub(crate) cursor: Cursor,
     /// For each output, whether it has the epoch already.
@@ -35,8 +35,8 @@ pub(super) enum Last {
     /// It is committed.
     Stands,
     /// The program that prepared it runs it again.
-    Again(Box<Again>),
-    /// Nothing of it is visible: another program reads its input anew.
+    RunAgain(Box<Unfinished>),
+    /// Nothing of it is visible: another program reads its input again.
     Dropped,
 }
 
@@ -117,7 +117,7 @@ impl Looked {
         let record = self.log.records(last).next().transpose()?;
         let Some(record) = record else { return Ok(Decision::new(last, Last::Stands)) };
         let cursor = Cursor::decode(&record.extra, last)?;
-        let again = Last::Again(Box::new(Again { record, cursor, has }));
+        let again = Last::RunAgain(Box::new(Unfinished { record, cursor, has }));
         Ok(Decision::new(last - 1, again)
             .saying(last, "the last epoch was prepared and not committed: it is run again"))
     }
@@ -162,7 +162,7 @@ impl Looked {
                 sink: sink.name.to_string(),
                 reason: format!(
                     "it ends with epoch {at}, but the checkpoint in {folder} has committed epoch {expected}: results have \
-                     been lost. Restore them, or say Checkpoint::allow_loss([{permission:?}]) to go on without them"
+                     been lost. Restore them, or say Checkpoint::allow_loss([{permission:?}]) to continue without them"
                 ),
             })?;
         }
@@ -209,7 +209,7 @@ impl Looked {
         }
         if !outputs.iter().any(has) {
             let message = "an epoch that another program has prepared is dropped: no sink tells that it has it, and its \
-                           input is read anew";
+                           input is read again";
             return Ok(Decision::new(epoch - 1, Last::Dropped).saying(epoch, message));
         }
         let lacking = outputs.iter().filter(|output| find(output).is_some() && !has(output));
@@ -226,7 +226,7 @@ impl Looked {
         }
         let (names, permissions): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
         Err(refuse(format!(
-            "some outputs have it, and {} do not, or cannot tell; Checkpoint::allow_loss({permissions:?}) goes on \
+            "some outputs have it, and {} do not, or cannot tell; Checkpoint::allow_loss({permissions:?}) continues \
              without it there",
             names.join(", ")
         )))

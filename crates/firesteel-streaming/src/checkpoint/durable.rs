@@ -10,7 +10,7 @@ use firesteel_window::{Duration, PartitionWatermarks, Timestamp};
 
 use crate::checkpoint::applier::Applier;
 use crate::checkpoint::snapshotting::Snapshotting;
-use crate::checkpoint::{Again, Cursor};
+use crate::checkpoint::{Cursor, Unfinished};
 use crate::error::Result;
 
 /// A checkpoint in use.
@@ -40,7 +40,7 @@ pub(crate) struct Prepared {
 }
 
 /// What an epoch is made of.
-pub(crate) struct Ending {
+pub(crate) struct EpochEnd {
     pub(crate) epoch: u64,
     pub(crate) boundaries: Vec<BatchBoundary>,
     pub(crate) changed: Cursor,
@@ -49,8 +49,8 @@ pub(crate) struct Ending {
 
 impl Durable {
     /// Step one: the record of the epoch is on disk.
-    pub(crate) fn prepare(&mut self, ending: Ending) -> Result<()> {
-        let Ending { epoch, boundaries, changed, frames } = ending;
+    pub(crate) fn prepare(&mut self, ending: EpochEnd) -> Result<()> {
+        let EpochEnd { epoch, boundaries, changed, frames } = ending;
         let (watermarks, extra) = (watermarks_of(&changed), changed.encode()?);
         let record = alterable("epoch.record", EpochRecord { epoch, batches: boundaries, watermarks, extra, frames });
         self.lock.check()?;
@@ -63,8 +63,8 @@ impl Durable {
 
     /// Step one for an epoch that was prepared before a restart and has been run again. Where a sink has it, what was
     /// prepared then stands; where none has, what came out now counts.
-    pub(crate) fn prepare_again(&mut self, ending: Ending, again: Again) -> Result<()> {
-        let Again { record, cursor, has } = again;
+    pub(crate) fn prepare_again(&mut self, ending: EpochEnd, again: Unfinished) -> Result<()> {
+        let Unfinished { record, cursor, has } = again;
         if !has.contains(&true) {
             self.log.drop_last()?;
             fail_point!("again.dropped");
@@ -80,7 +80,7 @@ impl Durable {
         Ok(())
     }
 
-    /// Step three, behind the commits of all sinks: the epoch is marked, and no restart runs it again. What follows may
+    /// Step three, after the commits of all sinks: the epoch is marked, and no restart runs it again. What follows may
     /// fail and be made up for later: the changelog holds everything.
     pub(crate) fn mark(&mut self, time: Timestamp, stores: &[&dyn StateStore]) -> Result<()> {
         let Some(Prepared { record, changed, bytes }) = self.prepared.take() else { return Ok(()) };
@@ -94,7 +94,7 @@ impl Durable {
         let flush = self.snapshotting.is_due();
         self.apply(epoch, record.frames, time, flush, stores)?;
         fail_point!("epoch.applied");
-        let durable = self.snapshotting.go_on(epoch, bytes, &self.catalog, &self.cursor, stores);
+        let durable = self.snapshotting.advance(epoch, bytes, &self.catalog, &self.cursor, stores);
         let durable = durable.inspect_err(|_| self.snapshotting.give_up())?;
         self.truncate(alterable("epoch.durable", durable))
     }

@@ -8,7 +8,7 @@ use firesteel_state::{Frame, KeyGroupRange, Shard, StateError, StateStore};
 use crate::error::Result;
 use crate::state::StateCell;
 
-/// Below so many bytes in the last epoch, one thread gathers faster than several.
+/// Below this many bytes in the last epoch, one thread gathers faster than several.
 const SMALL: u64 = 256 << 10;
 /// Ranges for each executor, so that uneven ones even out.
 const RANGES: usize = 4;

@@ -78,7 +78,9 @@ impl Looked {
         if is_new && savepoint.is_none() && at_end.batch > 0 {
             let reason = "it was begun from a savepoint, and ended before it had the savepoint's state: name the \
                           savepoint again with Checkpoint::start_from, or use an empty folder";
-            return Err(StateError::NothingGood { folder: settings.folder.clone(), reason: reason.to_owned() }.into());
+            return Err(
+                StateError::NoUsableSnapshot { folder: settings.folder.clone(), reason: reason.to_owned() }.into()
+            );
         }
         if savepoint.is_none() {
             reaches(&snapshots, &log, manifests.iter().map(|manifest| manifest.epoch).max())?;
@@ -129,7 +131,7 @@ impl Looked {
                     job,
                     member = %finding.member,
                     epoch,
-                    "it begins anew: what it was before has been dropped after this epoch, with permission"
+                    "it starts empty: what it was before has been dropped after this epoch, with permission"
                 );
             }
         }
@@ -184,14 +186,15 @@ fn is_new(snapshots: &Snapshots, log: &ChangelogReader) -> Result<bool> {
 impl Savepoint {
     /// The savepoint in a folder, all of which can be read.
     fn check(folder: &Path) -> Result<Self> {
-        let nothing = |reason: &str| StateError::NothingGood { folder: folder.to_owned(), reason: reason.to_owned() };
+        let nothing =
+            |reason: &str| StateError::NoUsableSnapshot { folder: folder.to_owned(), reason: reason.to_owned() };
         let snapshots = Snapshots::look_in(&folder.join(SNAPSHOTS));
         let id = snapshots.list()?.pop().ok_or_else(|| nothing("it is no savepoint: it has no snapshots"))?;
         let manifest = snapshots.manifest(id)?;
         // The snapshot of a savepoint is all there is. That of a checkpoint is the past, which the changelog continues.
         let last = ChangelogReader::open(&folder.join(CHANGELOG))?.epochs().last();
         if manifest.replay_from() != manifest.epoch || last != Some(manifest.epoch) {
-            let reason = "it is no savepoint, but the checkpoint of a job, whose changelog goes on behind its snapshots: \
+            let reason = "it is no savepoint, but a job's checkpoint, whose changelog continues after its snapshots: \
                           take a savepoint of that job (Stopper::savepoint), or use a copy of the whole folder as the \
                           checkpoint";
             return Err(nothing(reason).into());

@@ -14,7 +14,7 @@ use firesteel_state::{
 };
 
 use crate::checkpoint::applier::Applier;
-use crate::checkpoint::deciding::{Again, Last, SinkAt};
+use crate::checkpoint::deciding::{Last, SinkAt, Unfinished};
 use crate::checkpoint::durable::{BACKEND, SNAPSHOTS};
 use crate::checkpoint::frames::shards_of;
 use crate::checkpoint::looking::{Looked, manifests_of};
@@ -30,7 +30,7 @@ pub(crate) struct Opened {
     /// The last epoch that is restored.
     pub(crate) epoch: u64,
     /// The epoch after it, if it was prepared and has to be run again.
-    pub(crate) again: Option<Again>,
+    pub(crate) again: Option<Unfinished>,
     /// Whether there was nothing to resume from.
     pub(crate) is_new: bool,
     pub(crate) durations: StartDurations,
@@ -120,7 +120,7 @@ pub(crate) fn open(
         }
     }
     let again = match fate {
-        Last::Again(again) => Some(*again),
+        Last::RunAgain(again) => Some(*again),
         Last::Stands => None,
         Last::Dropped => {
             stored.log.drop_last()?;
@@ -138,7 +138,7 @@ pub(crate) fn open(
     for cell in &program.states {
         let operator = cell.declared().operator;
         if !is_kept(known, &catalog, &operator) {
-            cell.initialise()?;
+            cell.initialize()?;
             stored.settle_initial(cell.store(), last)?;
             cursor.keys.insert(operator, cell.keys());
         }
@@ -207,7 +207,7 @@ fn recovery<'a>(
 ) -> Result<Recovery<'a>> {
     let recovery = recover(snapshots, log, backend)?.up_to(alterable("restore.last", last));
     for (snapshot, error) in recovery.skipped() {
-        tracing::warn!(snapshot, %error, "a damaged snapshot is passed over in favour of an older one");
+        tracing::warn!(snapshot, %error, "a damaged snapshot is skipped for an older one");
     }
     Ok(recovery)
 }
@@ -256,7 +256,7 @@ impl Stored {
         Ok(())
     }
 
-    /// Opens the program's stores where there is nothing to restore. What a backend holds is of another life.
+    /// Opens the program's stores where there is nothing to restore. What a backend holds is of an earlier checkpoint.
     fn begin_empty(&self, setup: &StoreSetup<'_>, program: &Program<'_>) -> Result<()> {
         if let Some(backend) = &self.backend {
             for (shard, _) in backend.shards()? {

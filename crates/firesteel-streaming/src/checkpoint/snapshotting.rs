@@ -9,7 +9,7 @@ use firesteel_state::{Catalog, Manifest, Result, Shard, Snapshots, StateStore};
 use crate::checkpoint::Cursor;
 use crate::checkpoint::frames::shards_of;
 
-/// Images of at least so many bytes are written after an epoch.
+/// Images of at least this many bytes are written after an epoch.
 const LEAST: u64 = 4 << 20;
 
 /// When snapshots are taken, and the one that is being written.
@@ -44,7 +44,7 @@ impl Snapshotting {
         self.changed.extend(shards.filter_map(|shard| alterable("snapshot.changed", Some(shard))));
     }
 
-    /// Whether another one begins with the next call of [`go_on`](Self::go_on).
+    /// Whether another one begins with the next call of [`advance`](Self::advance).
     pub(crate) fn is_due(&self) -> bool {
         let size = self.last.iter().flat_map(|last| &last.images).map(|image| image.length).sum();
         self.writing.is_none() && self.grown >= self.after.max(size)
@@ -52,7 +52,7 @@ impl Snapshotting {
 
     /// Writes some images of the state at the end of `epoch`, which is committed and took `bytes` of changelog. Returns
     /// the epoch up to which the changelog is superfluous, when a snapshot has become complete.
-    pub(crate) fn go_on(
+    pub(crate) fn advance(
         &mut self,
         epoch: u64,
         bytes: u64,

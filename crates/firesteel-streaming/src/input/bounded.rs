@@ -22,7 +22,7 @@ use crate::plan::NodeId;
 /// # Ok::<(), firesteel_streaming::Error>(())
 /// ```
 pub trait ReadRdd {
-    /// An RDD of what `source` holds when this is called; what comes later is not part of it. It is read anew by every
+    /// An RDD of what `source` holds when this is called; what comes later is not part of it. It is read again by every
     /// action, up to where the first one found its end.
     ///
     /// # Errors

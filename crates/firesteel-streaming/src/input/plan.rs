@@ -71,7 +71,7 @@ pub(crate) type Unread = (Split, Option<u64>, u64);
 struct Budget(Option<u64>);
 
 impl Budget {
-    /// An even share among so many; nothing when nothing is left, `None` without a limit.
+    /// An even share among this many; nothing when nothing is left, `None` without a limit.
     fn share(self, among: usize) -> Option<u64> {
         self.0.map(|left| left.div_ceil(among.max(1) as u64))
     }

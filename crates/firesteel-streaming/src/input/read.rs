@@ -106,7 +106,7 @@ pub struct SourceRdd<S> {
     pub(crate) node: Node,
     pub(crate) reading: Arc<Reading<S>>,
     pub(crate) ranges: Ranges,
-    /// Stops the source behind the last clone, unless a job does.
+    /// Stops the source after the last clone, unless a job does.
     pub(crate) started: Option<Arc<dyn Send + Sync>>,
 }
 

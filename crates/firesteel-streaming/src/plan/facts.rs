@@ -65,7 +65,7 @@ impl Facts {
 pub(crate) struct Computed(Arc<[AtomicBool]>);
 
 impl Computed {
-    /// None of so many.
+    /// None of this many.
     pub(crate) fn none_of(partitions: usize) -> Self {
         Self((0..partitions).map(|_| AtomicBool::new(false)).collect())
     }

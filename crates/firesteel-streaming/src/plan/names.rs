@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Parts, Role};
 use crate::state::Called;
 
-/// A path that has become longer than this goes on as its hash.
+/// A path that has become longer than this continues as its hash.
 const LONGEST_PATH: usize = 160;
 
 /// What is stored under names of its own.

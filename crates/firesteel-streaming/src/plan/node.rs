@@ -15,7 +15,7 @@ impl NodeId {
     pub(crate) const NONE: Self = Self(u32::MAX);
 
     pub(crate) fn of(index: usize) -> Self {
-        Self(u32::try_from(index).expect("no program has so many operators"))
+        Self(u32::try_from(index).expect("no program has this many operators"))
     }
 
     /// Its place in the arena.

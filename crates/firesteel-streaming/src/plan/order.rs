@@ -10,7 +10,7 @@ use crate::time::Tracker;
 /// The level of what is filled after everything else.
 const LAST: usize = usize::MAX / 2;
 
-/// Operators one after another, at the most: each takes some stack in every task and for every batch.
+/// Operators one after another, at most: each takes some stack in every task and for every batch.
 pub(crate) const LONGEST_CHAIN: usize = 1_000;
 
 impl Parts {
@@ -39,7 +39,7 @@ impl Parts {
         if shuffled { Vec::new() } else { inputs }
     }
 
-    /// Visits `node` and what is upstream of it, each once and in a fixed order, as far as `visit` says to go on.
+    /// Visits `node` and what is upstream of it, each once and in a fixed order, as far as `visit` says to continue.
     fn visit(&self, node: NodeId, visit: &mut dyn FnMut(NodeId, Role) -> bool) {
         let mut seen = vec![false; self.nodes.len()];
         let mut waiting = vec![node];
@@ -116,7 +116,7 @@ impl Parts {
         Error::Setting {
             what: format!("side output {side}"),
             reason: "it is filled from a stream that reads it, so that it feeds itself and records would go round \
-                     for ever; put them into a side output of its own"
+                     forever; put them into a side output of its own"
                 .to_owned(),
         }
     }
@@ -137,7 +137,7 @@ impl Parts {
                 return Err(Error::Setting {
                     what: node.operator.to_string(),
                     reason: format!(
-                        "it comes after {LONGEST_CHAIN} operators in a row, and a chain has so many at the most: let \
+                        "it comes after {LONGEST_CHAIN} operators in a row, and a chain has that many at most: let \
                          one operator do the work of several, or end the chain in a side output and read that"
                     ),
                 });
@@ -148,7 +148,7 @@ impl Parts {
     }
 
     /// Makes sure that every state sees the records of every batch: what no output asks for does not run, and would miss,
-    /// for ever and without a word, what is read meanwhile.
+    /// forever and without a word, what is read meanwhile.
     ///
     /// # Errors
     /// Of the first state that would not run.

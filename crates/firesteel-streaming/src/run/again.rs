@@ -16,7 +16,7 @@ pub(super) fn ask<T>(control: &Control, give_up: Stop, mut call: impl FnMut() ->
         match call() {
             Err(Error::Source { source, name }) if is_retryable(&source) && attempt < ATTEMPTS => {
                 attempt += 1;
-                tracing::warn!(source = %name, error = %source, attempt, "a source failed and is asked again");
+                tracing::warn!(source = %name, error = %source, attempt, "a source failed and is retried");
                 control.wait_for_stop(give_up, pause(attempt));
                 if control.stopping() >= Some(give_up) {
                     return Err(Error::Source { source, name });

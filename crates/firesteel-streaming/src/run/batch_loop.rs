@@ -43,14 +43,14 @@ pub struct JobRun {
     /// For each output, how many levels of side outputs lie before it.
     pub(super) levels: Vec<usize>,
     pub(super) batch: u64,
-    /// The last epoch that is committed, in this run or before it: what is committed next is behind it.
+    /// The last epoch that is committed, in this run or before it: what is committed next is after it.
     pub(super) last_epoch: Epoch,
     /// The epoch that has begun.
     pub(super) epoch: Option<OpenEpoch>,
     /// When the last epoch ended.
     pub(super) epoch_ended: Duration,
     pub(super) durable: Option<Durable>,
-    /// The epoch that the job goes on from.
+    /// The epoch that the job resumes from.
     pub(super) resumed: Option<Epoch>,
     /// What opening its checkpoint took.
     pub(super) start_durations: StartDurations,
@@ -65,7 +65,7 @@ pub struct JobRun {
     pub(super) draining: bool,
     /// Something was given up because the job is to stop.
     pub(super) interrupted: bool,
-    /// The number of the batch that failed: nothing runs behind it.
+    /// The number of the batch that failed: nothing runs after it.
     failed: Option<u64>,
     pub(super) closed: bool,
 }
@@ -83,13 +83,13 @@ pub(super) enum Step {
 /// How a batch is run, besides what it reads.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Cut {
-    /// Partitions behind a shuffle, where that is given.
+    /// Partitions after a shuffle, where that is given.
     pub(super) parallelism: Option<usize>,
     /// Whether it closes all windows.
     pub(super) ending: bool,
 }
 
-/// Below so many records a batch is not worth more than one partition behind a shuffle.
+/// Below this many records a batch is not worth more than one partition after a shuffle.
 const SMALL_BATCH: u64 = 20_000;
 
 impl JobRun {
@@ -156,7 +156,7 @@ impl JobRun {
         }
     }
 
-    /// Runs the last micro-batch: behind it no event can come, so all windows close.
+    /// Runs the last micro-batch: after it no event can come, so all windows close.
     ///
     /// # Errors
     /// When the batch fails.

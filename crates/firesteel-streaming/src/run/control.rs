@@ -1,4 +1,4 @@
-//! Telling a job's thread to go on or to stop.
+//! Telling a job's thread to continue or to stop.
 
 use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
@@ -137,8 +137,8 @@ pub struct Stopper {
 
 impl Stopper {
     /// Has the job end its epoch and write a copy of its checkpoint to `folder`, which stands alone: another job can
-    /// [start from it](crate::Checkpoint::start_from), or use a copy of it as its checkpoint. Waits for it; the job goes
-    /// on. Returns the epoch.
+    /// [start from it](crate::Checkpoint::start_from), or use a copy of it as its checkpoint. Waits for it; the job keeps
+    /// running. Returns the epoch.
     ///
     /// # Errors
     /// When the job has no checkpoint or has ended, or the copy cannot be written; an epoch that cannot be committed ends

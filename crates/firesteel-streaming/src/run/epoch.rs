@@ -13,7 +13,7 @@ use firesteel_state::changelog::{BatchBoundary, InputRange};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
-use crate::checkpoint::{Again, Cursor, Ending, Plan, gather};
+use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
 use crate::error::{Error, Result};
 use crate::input::Admitted;
 use crate::plan::Parts;
@@ -43,7 +43,7 @@ enum Step {
     Tell,
 }
 
-/// Batches of an epoch at the most: what sinks have pending for them is in memory.
+/// Batches of an epoch at most: what sinks have pending for them is in memory.
 const BATCHES: usize = 1000;
 
 impl JobRun {
@@ -100,7 +100,7 @@ impl JobRun {
     }
 
     /// As [`end_epoch`](Self::end_epoch). An epoch that was prepared before a restart need not be prepared again.
-    pub(super) fn end_epoch_as(&mut self, mut again: Option<Again>) -> Result<()> {
+    pub(super) fn end_epoch_as(&mut self, mut again: Option<Unfinished>) -> Result<()> {
         let Some(mut open) = self.epoch.take() else { return Ok(()) };
         let epoch = open.epoch;
         for step in in_order("epoch.steps", [Step::Prepare, Step::Commit, Step::Mark, Step::Tell]) {
@@ -158,14 +158,14 @@ impl JobRun {
     }
 
     /// Writes down what the epoch read and changed.
-    fn prepare_epoch(&mut self, open: &mut OpenEpoch, again: Option<Again>) -> Result<()> {
+    fn prepare_epoch(&mut self, open: &mut OpenEpoch, again: Option<Unfinished>) -> Result<()> {
         let Some(durable) = &self.durable else { return Ok(()) };
         let (epoch, boundaries, plans) = (open.epoch, take(&mut open.boundaries), take(&mut open.plans));
         let changed = self.parts.changes(&durable.cursor, epoch, self.batch, plans);
         let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
         let frames = gather(&states, epoch.0, durable.changed_bytes, &self.context)?;
         fail_point!("epoch.collected");
-        let ending = Ending { epoch: epoch.0, boundaries, changed, frames };
+        let ending = EpochEnd { epoch: epoch.0, boundaries, changed, frames };
         match (&mut self.durable, again) {
             (Some(durable), None) => durable.prepare(ending),
             (Some(durable), Some(again)) => durable.prepare_again(ending, again),
@@ -185,7 +185,7 @@ impl JobRun {
         }
     }
 
-    /// Gives up the open epoch: a job that is started again goes on behind the last one.
+    /// Gives up the open epoch: a job that is started again resumes after the last one.
     pub(super) fn abandon_epoch(&mut self) {
         if let Some(open) = self.epoch.take() {
             self.abort(open.epoch);

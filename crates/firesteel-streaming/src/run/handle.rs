@@ -8,7 +8,7 @@ use crate::run::{Stop, Stopper};
 
 /// A running job. Dropping the handle leaves the job running.
 #[derive(Debug)]
-#[must_use = "nobody hears of the job's end unless somebody awaits its termination"]
+#[must_use = "nobody learns of the job's end unless somebody awaits its termination"]
 pub struct RunningJob {
     pub(crate) stopper: Stopper,
     pub(crate) thread: JoinHandle<Result<Summary>>,

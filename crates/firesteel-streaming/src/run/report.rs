@@ -1,4 +1,4 @@
-//! What a run tells of itself: when it starts, and behind each batch.
+//! What a run tells of itself: when it starts, and after each batch.
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use firesteel_connect::Epoch;
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::{Catalog, KeyGroups, MemoryBudget, StoreSetup};
 
-use crate::checkpoint::{Again, Looked, Opened, Program, SinkAt, check, open};
+use crate::checkpoint::{Looked, Opened, Program, SinkAt, Unfinished, check, open};
 use crate::error::{Error, Result};
 use crate::input::Admitted;
 use crate::progress::micros;
@@ -18,7 +18,7 @@ impl JobRun {
     ///
     /// What can refuse the program comes first: the comparison with the checkpoint before any sink or source is started,
     /// what the sinks have before any source is; then the checkpoint is opened.
-    pub(super) fn open_states(&mut self) -> Result<Option<Again>> {
+    pub(super) fn open_states(&mut self) -> Result<Option<Unfinished>> {
         let config = Arc::clone(&self.config);
         let Some(settings) = &config.checkpoint else {
             self.start_inputs()?;
@@ -104,14 +104,14 @@ impl JobRun {
         let setup = StoreSetup { catalog: &catalog, backend: None, budget: MemoryBudget::unlimited() };
         for (cell, _) in &self.parts.states {
             cell.open(&setup)?;
-            cell.initialise()?;
+            cell.initialize()?;
         }
         Ok(())
     }
 
     /// Runs an epoch again that was prepared before the restart: the same batches with the same ranges at the same
     /// times, for the sinks that do not have it yet.
-    pub(super) fn run_again(&mut self, again: Again) -> Result<()> {
+    pub(super) fn run_again(&mut self, again: Unfinished) -> Result<()> {
         for (output, has) in self.parts.outputs.iter_mut().zip(&again.has) {
             output.skip(alterable("again.has", *has));
         }

@@ -33,7 +33,7 @@ impl JobRun {
             if index > 0 && self.levels[index] > self.levels[index - 1] {
                 self.complete_states(batch, letters)?;
             }
-            self.go_on(index)?;
+            self.check_stop(index)?;
             written.push(self.parts.outputs[index].write(batch, epoch)?);
             self.set_aside(letters);
         }
@@ -41,7 +41,7 @@ impl JobRun {
         for input in &self.parts.inputs {
             input.read_rest(batch)?;
         }
-        self.go_on(self.names.len() - 1)
+        self.check_stop(self.names.len() - 1)
     }
 
     /// Completes the operators with state that outputs have asked for some results of: state depends on all records.
@@ -55,7 +55,7 @@ impl JobRun {
     }
 
     /// Ends the batch here if the job is to stop at once.
-    fn go_on(&self, output: usize) -> Result<()> {
+    fn check_stop(&self, output: usize) -> Result<()> {
         if self.control.stopping() != Some(Stop::AtOnce) {
             return Ok(());
         }
@@ -103,7 +103,7 @@ impl JobRun {
             if !is_retryable(&error) || attempt >= ATTEMPTS {
                 return Err(error);
             }
-            tracing::warn!(sink = %self.names[index], %error, attempt, "a commit failed and is repeated");
+            tracing::warn!(sink = %self.names[index], %error, attempt, "a commit failed and is retried");
             // What has begun to become visible becomes visible as a whole, also when the job is to stop.
             self.control.rest(pause(attempt));
         }

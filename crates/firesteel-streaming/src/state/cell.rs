@@ -57,12 +57,12 @@ pub(crate) trait StateCell: Send + Sync {
     /// Opens the store.
     fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()>;
     /// Fills a store that has never held anything with what the program says it begins with.
-    fn initialise(&self) -> Result<()>;
+    fn initialize(&self) -> Result<()>;
     /// The store, once it is open.
     fn store(&self) -> &dyn StateStore;
-    /// How many entries there are, as far as they have been counted. It is part of what a job goes on from.
+    /// How many entries there are, as far as they have been counted. It is part of what a job resumes from.
     fn keys(&self) -> u64;
-    /// Says how many entries there are, where the job goes on from a checkpoint.
+    /// Says how many entries there are, where the job resumes from a checkpoint.
     fn set_keys(&self, keys: u64);
 
     /// Counts what a batch has changed.
@@ -148,7 +148,7 @@ impl<K: Key> StateCell for StoreCell<K> {
         Ok(())
     }
 
-    fn initialise(&self) -> Result<()> {
+    fn initialize(&self) -> Result<()> {
         let initial = self.declared.lock().initial.take();
         if let Some(fill) = initial {
             self.set_keys(fill(self.get())?);

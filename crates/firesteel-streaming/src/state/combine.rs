@@ -22,7 +22,7 @@ pub(crate) struct Combine<K, V, A: Aggregator<V>, S> {
     tables: Tables<K, A::Acc>,
 }
 
-/// Keys after which it is decided whether to go on combining.
+/// Keys after which it is decided whether to continue combining.
 const TRIAL: usize = 4096;
 
 impl<K, V, A: Aggregator<V>, S> Combine<K, V, A, S> {
@@ -74,7 +74,7 @@ where
 /// Emptied tables of one operator, kept from batch to batch.
 pub(crate) struct Tables<K, A>(Mutex<Vec<KeyedTable<K, A>>>);
 
-/// Tables kept at the most.
+/// Tables kept at most.
 const KEPT: usize = 16;
 
 impl<K: Eq, A> Tables<K, A> {

@@ -1,4 +1,4 @@
-//! One time-out for each key, which moves with nearly every record.
+//! One timeout for each key, which moves with nearly every record.
 
 use firesteel_core::shuffle::KeyedTable;
 use firesteel_core::{Key, TaskContext};
@@ -21,12 +21,12 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// Declares deadlines in processing time.
     pub(crate) fn processing<K: Key + Ord>(states: &mut Declaration<K>) -> Self {
-        Self { at: states.value("time-out"), timers: states.processing_timers("time-out timer") }
+        Self { at: states.value("timeout"), timers: states.processing_timers("timeout timer") }
     }
 
     /// Declares deadlines in event time.
     pub(crate) fn event<K: Key + Ord>(states: &mut Declaration<K>) -> Self {
-        Self { at: states.value("event time-out"), timers: states.event_timers("event time-out timer") }
+        Self { at: states.value("event timeout"), timers: states.event_timers("event timeout timer") }
     }
 
     /// When the key times out.
@@ -50,9 +50,10 @@ impl Deadline {
     }
 
     /// Calls `f` with each key of the group whose time is up, and with the time for which that was planned. The key has
-    /// no time-out any more then; `f` may set another one, which is looked at as well.
+    /// no timeout any more then; `f` may set another one, which is looked at as well.
     ///
-    /// Where event time ends, every key that has a time-out reaches it, once: those that are set by that would never end.
+    /// Where event time ends, every key that has a timeout reaches it, once: those that are set by that would never
+    /// end.
     pub(crate) fn expire<K: Key>(
         &self,
         group: &mut GroupState<K>,

@@ -34,7 +34,7 @@ impl<K: Key, V: Exchange, S: Exchange> FlatMapSpec<K, V, S> {
     }
 
     /// The state that a new job begins with. It is read once, and not at all where a job resumes from a checkpoint. Its
-    /// keys have no time-outs.
+    /// keys have no timeouts.
     pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
         Self { initial: Some(initial.boxed()), ..self }
     }
@@ -145,7 +145,7 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
     ///
     /// `f` may ask to be called [when time has passed](KeyState::set_timeout_after): then it is called without values,
     /// after the records of the first batch whose time has come so far, unless the key has got records before. A call
-    /// that sets no time-out clears the one before, and state is kept until it is [removed](KeyState::remove).
+    /// that sets no timeout clears the one before, and state is kept until it is [removed](KeyState::remove).
     ///
     /// ```
     /// use firesteel_streaming::{KeyState, ProcessingTimeout};
@@ -173,7 +173,7 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
     ///
     /// Where records know when they happened, `f` gets them with their times, and may ask to be called
     /// [when the watermark has reached a time](KeyState::set_timeout_at). That happens in the batch whose records move
-    /// the watermark there. Where event time ends, because all sources have, every key that has a time-out reaches it.
+    /// the watermark there. Where event time ends, because all sources have, every key that has a timeout reaches it.
     /// Records that happened before the watermark at the start of their batch are late then: they are counted, left
     /// out, and go to the side output that [`FlatMapSpec::late_to`] names.
     ///

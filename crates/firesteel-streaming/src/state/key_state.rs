@@ -9,8 +9,8 @@ use crate::state::work::Moment;
 
 /// The state of one key, for the length of one call.
 ///
-/// `T` says which time-outs the function may set: none in [`map_with_state`](crate::Stream::map_with_state), whose
-/// time-out is a setting of the operator; those of processing time in
+/// `T` says which timeouts the function may set: none in [`map_with_state`](crate::Stream::map_with_state), whose
+/// timeout is a setting of the operator; those of processing time in
 /// [`flat_map_with_state`](crate::Stream::flat_map_with_state) ([`ProcessingTimeout`]); those of event time, too, where
 /// the stream has one ([`EventTimeout`]).
 ///
@@ -24,15 +24,15 @@ pub struct KeyState<'a, S, T = NoTimeout> {
     kind: PhantomData<T>,
 }
 
-/// The time-out is a setting of the operator, or there is none.
+/// The timeout is a setting of the operator, or there is none.
 #[derive(Debug, Clone, Copy)]
 pub enum NoTimeout {}
 
-/// The function may set time-outs of processing time.
+/// The function may set timeouts of processing time.
 #[derive(Debug, Clone, Copy)]
 pub enum ProcessingTimeout {}
 
-/// The function may set time-outs of processing time and of event time.
+/// The function may set timeouts of processing time and of event time.
 #[derive(Debug, Clone, Copy)]
 pub enum EventTimeout {}
 
@@ -55,7 +55,7 @@ impl<'a, S, T> KeyState<'a, S, T> {
         Self { stored, change: Change::Keep, moment, timing_out, timeout: None, kind: PhantomData }
     }
 
-    /// What the call wants: the state's fate, and the time-out.
+    /// What the call wants: the state's fate, and the timeout.
     pub(crate) fn into_parts(self) -> (Change<S>, Option<Timeout>) {
         (self.change, self.timeout)
     }
@@ -88,7 +88,7 @@ impl<'a, S, T> KeyState<'a, S, T> {
         self.moment.time
     }
 
-    /// How far event time has come: the watermark at the start of the batch, and in a time-out the one that the batch's
+    /// How far event time has come: the watermark at the start of the batch, and in a timeout the one that the batch's
     /// records have reached. [`Timestamp::MIN`] where there is no event time.
     #[must_use]
     pub const fn watermark(&self) -> Timestamp {
@@ -110,7 +110,7 @@ impl<S> KeyState<'_, S, NoTimeout> {
     /// Takes the key's state away.
     ///
     /// # Panics
-    /// If it is removed already, and while the key times out: it is removed behind the call anyway.
+    /// If it is removed already, and while the key times out: it is removed after the call anyway.
     pub fn remove(&mut self) {
         self.refuse("remove");
         self.change = Change::Remove;
@@ -120,13 +120,13 @@ impl<S> KeyState<'_, S, NoTimeout> {
     fn refuse(&self, what: &str) {
         assert!(
             !self.timing_out,
-            "{what} of state that is timing out: it is removed behind this call; ask is_timing_out() first"
+            "{what} of state that is timing out: it is removed after this call; ask is_timing_out() first"
         );
         assert!(!matches!(self.change, Change::Remove), "{what} of state that this call has removed already");
     }
 }
 
-/// What the functions of `flat_map_with_state` may do, whatever the time-outs.
+/// What the functions of `flat_map_with_state` may do, whatever the timeouts.
 macro_rules! by_function {
     ($($kind:ty),+) => {
         $(impl<S> KeyState<'_, S, $kind> {
@@ -135,19 +135,19 @@ macro_rules! by_function {
                 self.change = Change::Set(state);
             }
 
-            /// Takes the key's state away. Its time-out is another matter.
+            /// Takes the key's state away. Its timeout is another matter.
             pub fn remove(&mut self) {
                 self.change = Change::Remove;
             }
 
             /// Has the function called for this key when so much processing time has passed, unless the key has got
-            /// values before that. It replaces a time-out that was set before; a call that sets none leaves the key
+            /// values before that. It replaces a timeout that was set before; a call that sets none leaves the key
             /// without one.
             ///
             /// # Panics
             /// If `after` is zero or negative.
             pub fn set_timeout_after(&mut self, after: Duration) {
-                assert!(after > Duration::ZERO, "a time-out after {after}: it has to lie ahead");
+                assert!(after > Duration::ZERO, "a timeout after {after}: it has to lie ahead");
                 self.timeout = Some(Timeout::Processing(self.moment.time.saturating_add(after)));
             }
         })+
@@ -158,15 +158,15 @@ by_function!(ProcessingTimeout, EventTimeout);
 
 impl<S> KeyState<'_, S, EventTimeout> {
     /// Has the function called for this key when the watermark has reached `at`, unless the key has got values before
-    /// that. It replaces a time-out that was set before; a call that sets none leaves the key without one.
+    /// that. It replaces a timeout that was set before; a call that sets none leaves the key without one.
     ///
     /// # Panics
-    /// If the [watermark](Self::watermark) has passed `at` already, unless it is at the end of time: then no time-out
+    /// If the [watermark](Self::watermark) has passed `at` already, unless it is at the end of time: then no timeout
     /// can lie ahead, and none fires any more.
     pub fn set_timeout_at(&mut self, at: Timestamp) {
         let watermark = self.watermark();
         let ahead = at > watermark || watermark == Timestamp::MAX;
-        assert!(ahead, "a time-out at {at}: it has to lie behind the watermark, which is at {watermark}");
+        assert!(ahead, "a timeout at {at}: it has to lie after the watermark, which is at {watermark}");
         self.timeout = Some(Timeout::Event(at));
     }
 }
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_sets_time_outs_may_change_its_mind() {
+    fn a_function_that_sets_timeouts_may_change_its_mind() {
         let mut state = KeyState::<i32, EventTimeout>::new(Some(&7), MOMENT, true);
         assert!(state.is_timing_out());
         state.remove();
@@ -246,19 +246,19 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "it has to lie ahead")]
-    fn a_time_out_after_no_time_is_refused() {
+    fn a_timeout_after_no_time_is_refused() {
         KeyState::<i32, ProcessingTimeout>::new(None, MOMENT, false).set_timeout_after(Duration::ZERO);
     }
 
     #[test]
     #[should_panic(expected = "it has to lie ahead")]
-    fn a_time_out_after_a_negative_time_is_refused() {
+    fn a_timeout_after_a_negative_time_is_refused() {
         KeyState::<i32, ProcessingTimeout>::new(None, MOMENT, false).set_timeout_after(seconds(-5));
     }
 
     #[test]
-    #[should_panic(expected = "it has to lie behind the watermark")]
-    fn a_time_out_that_the_watermark_has_passed_is_refused() {
+    #[should_panic(expected = "it has to lie after the watermark")]
+    fn a_timeout_that_the_watermark_has_passed_is_refused() {
         KeyState::<i32, EventTimeout>::new(None, MOMENT, false).set_timeout_at(Timestamp::from_secs(1));
     }
 }

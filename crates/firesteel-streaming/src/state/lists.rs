@@ -18,7 +18,7 @@ struct Kept<K, T> {
     reservation: Option<Reservation>,
 }
 
-/// Lists kept for each key group at the most: those of so many map tasks.
+/// Lists kept for each key group at most: those of this many map tasks.
 const KEPT: usize = 8;
 
 /// Room for fewer records is kept, however few there were.

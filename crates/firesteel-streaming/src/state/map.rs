@@ -23,7 +23,7 @@ pub struct MapSpec<K: Key, S: Exchange> {
     snapshots: Option<SideOutput<(K, S)>>,
 }
 
-/// Declares time-outs, for which keys have to be in order.
+/// Declares timeouts, for which keys have to be in order.
 type DeclareDeadline<K> = fn(&mut firesteel_state::Declaration<K>) -> Deadline;
 
 impl<K: Key, S: Exchange> MapSpec<K, S> {
@@ -71,7 +71,7 @@ impl<K: Key, S: Exchange> MapSpec<K, S> {
 
     /// The state that a new job begins with. It is read once, and not at all where a job resumes from a checkpoint.
     ///
-    /// The time-out of its keys counts from the first batch.
+    /// The timeout of its keys counts from the first batch.
     pub fn initial_state(self, initial: impl Rdd<Item = (K, S)>) -> Self {
         Self { initial: Some(initial.boxed()), ..self }
     }
@@ -205,7 +205,7 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
     ///
     /// The state is read, [updated](KeyState::update) and [removed](KeyState::remove) through a [`KeyState`]. Other keys
     /// are not looked at, so that the cost grows with the records, not with the keys. With a
-    /// [time-out](MapSpec::timeout), `f` is also called without a value, once for each key that has been idle.
+    /// [timeout](MapSpec::timeout), `f` is also called without a value, once for each key that has been idle.
     ///
     /// ```
     /// use firesteel_streaming::KeyState;
@@ -226,7 +226,7 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
     ///
-    /// If `f` panics, its task fails and is repeated from the state before the batch; if it goes on panicking, the job
+    /// If `f` panics, its task fails and is repeated from the state before the batch; if it keeps panicking, the job
     /// stops.
     #[track_caller]
     pub fn map_with_state<K, V, S, I, F>(self, f: F) -> Stream<I::Item>
@@ -286,9 +286,9 @@ where
     }
     if let Some(idle) = idle {
         // Those that are stored stay until their key gets a record.
-        mapped.plan.set(mapped.node, [Setting::new_holds("time-out", idle)]);
+        mapped.plan.set(mapped.node, [Setting::new_holds("timeout", idle)]);
         if idle <= Duration::ZERO {
-            let reason = format!("a time-out of {idle} would end every key at once: give it a positive one");
+            let reason = format!("a timeout of {idle} would end every key at once: give it a positive one");
             mapped.plan.refuse(mapped.node, reason);
         }
     }

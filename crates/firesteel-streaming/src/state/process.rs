@@ -170,7 +170,7 @@ struct Process<P: KeyedProcess, S> {
     state: Arc<P::State>,
     /// Whether timers of event time, and of processing time, are declared.
     timers: [bool; 2],
-    /// A state whose values live so long in event time.
+    /// A state whose TTL is in event time.
     lives: Option<String>,
     shape: PhantomData<fn(S)>,
 }
@@ -316,7 +316,7 @@ where
     let needs = match &stateful.work {
         _ if S::HAS_TIME => None,
         Process { timers: [true, _], .. } => Some("timers of event time".to_owned()),
-        Process { lives: Some(name), .. } => Some(format!("that values of `{name}` live for a time of event time")),
+        Process { lives: Some(name), .. } => Some(format!("that values of `{name}` have a TTL in event time")),
         _ => None,
     };
     let processed = stateful.after(stream);

@@ -36,7 +36,7 @@ where
 
 /// What an operator with state yields in one batch.
 ///
-/// Computing a partition changes the state of its key groups, beginning with taking back what an earlier attempt at the
+/// Computing a partition changes the state of its key groups, beginning with rolling back what an earlier attempt at the
 /// same batch did: any number of attempts has the effect of one.
 ///
 /// The type says what records are, and nothing of the operator: operators on records of the same types share it.
@@ -44,7 +44,7 @@ struct Worked<K: Key, T, O> {
     shuffle: Arc<dyn Sorted<K, T>>,
     lists: Arc<Lists<K, T>>,
     operator: Operator,
-    doing: Doing<K, T, O>,
+    doing: StateTask<K, T, O>,
     batch: u64,
     time: Timestamp,
     /// The partitions that some task has computed.
@@ -52,7 +52,7 @@ struct Worked<K: Key, T, O> {
 }
 
 /// What is done to the state, and what takes note of it.
-pub(crate) struct Doing<K: Key, T, O> {
+pub(crate) struct StateTask<K: Key, T, O> {
     pub(crate) cell: Arc<StoreCell<K>>,
     pub(crate) work: Arc<dyn Work<K, T, Out = O>>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
@@ -65,7 +65,7 @@ pub(crate) fn work<K, T, O>(
     node: NodeId,
     shuffle: Arc<dyn Sorted<K, T>>,
     lists: Arc<Lists<K, T>>,
-    doing: Doing<K, T, O>,
+    doing: StateTask<K, T, O>,
 ) -> BoxRdd<O>
 where
     K: Key,
@@ -98,7 +98,7 @@ impl<K: Key, T: Data, O> Worked<K, T, O> {
 
 impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<O> + 'a> {
-        let Doing { cell, work, trackers, changes } = &self.doing;
+        let StateTask { cell, work, trackers, changes } = &self.doing;
         let moment = Moment {
             time: self.time,
             watermark: known(trackers, Tracker::at_start),

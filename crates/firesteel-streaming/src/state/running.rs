@@ -290,7 +290,7 @@ where
     running.plan.set_fold(running.node, kind);
     running.plan.set(running.node, [Setting::new_holds("output mode", format!("{mode:?}").to_lowercase())]);
     if mode == OutputMode::Append {
-        let reason = "a running aggregate goes on changing, so that no row is ever final and could be appended: \
+        let reason = "a running aggregate keeps changing, so that no row is ever final and could be appended: \
                       choose OutputMode::Update or OutputMode::Complete, or aggregate in windows of event time";
         running.plan.refuse(running.node, reason.to_owned());
     }

@@ -9,7 +9,7 @@ use firesteel_state::{Changes, Declaration};
 use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
 use crate::shape::Shape;
 use crate::state::lists::Lists;
-use crate::state::rdd::{self, Doing};
+use crate::state::rdd::{self, StateTask};
 use crate::state::side::{Prepare, StateSide};
 use crate::state::work::{ChangesOf, Work};
 use crate::state::{StateCell, StoreCell};
@@ -54,7 +54,7 @@ impl<K: Key, W, P> Stateful<K, W, P> {
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
             let partitions = parent.node().context().parallelism().min(KEY_GROUPS);
-            let doing = Doing {
+            let doing = StateTask {
                 cell: Arc::clone(&cell),
                 work: Arc::clone(&work),
                 trackers: Arc::clone(&trackers),

@@ -37,7 +37,7 @@ pub(crate) trait Work<K, T>: Send + Sync + 'static {
     /// What it yields.
     type Out: Send + 'static;
 
-    /// How many rows so many records become at the most, where that is known and all of them come close.
+    /// How many rows this many records become at most, where that is known and all of them come close.
     fn rows(&self, _records: usize) -> usize {
         0
     }

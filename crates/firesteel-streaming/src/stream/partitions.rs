@@ -10,7 +10,7 @@ use crate::shape::Shape;
 use crate::stream::{Stream, called};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
-    /// The same records spread evenly over so many partitions, by a shuffle.
+    /// The same records spread evenly over this many partitions, by a shuffle.
     #[track_caller]
     pub fn repartition(self, partitions: usize) -> Self
     where
@@ -37,7 +37,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
             let zero: Arc<[Vec<((), u64)>]> = [vec![((), 0)]].into();
             let zero = SliceRdd::new(batch.context(), operator.clone(), zero);
             let ones = called(rdd.map(|_| ((), 1)), operator);
-            let counted = called(called(ones.union(zero), operator).reduce_by_key_into(1, |a, b| a + b), operator);
+            let counted = called(called(ones.union(zero), operator).reduce_by_key_with(1, |a, b| a + b), operator);
             Ok(called(counted.values(), operator))
         })
     }
@@ -54,7 +54,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
             let f = Arc::clone(&f);
             let records = S::plain(rdd, operator);
             let reduced = called(records.map(|record| ((), record)), operator);
-            let reduced = called(reduced.reduce_by_key_into(1, move |a, b| f(a, b)), operator);
+            let reduced = called(reduced.reduce_by_key_with(1, move |a, b| f(a, b)), operator);
             Ok(called(reduced.values(), operator))
         })
     }

@@ -7,7 +7,7 @@ use firesteel_window::List;
 
 use crate::stream::RecordError;
 
-/// So many are kept of a partition and of a batch.
+/// This many are kept of a partition and of a batch.
 pub(crate) const KEPT: usize = 3;
 
 /// The first records of each batch that one operator refuses.

@@ -11,9 +11,9 @@ pub(crate) struct Recycled<K, A> {
     tables: Mutex<Vec<KeyedTable<K, A>>>,
 }
 
-/// Lists kept at the most: those of four map tasks with two windows each.
+/// Lists kept at most: those of four map tasks with two windows each.
 const LISTS: usize = 1024;
-/// Tables kept at the most.
+/// Tables kept at most.
 const TABLES: usize = 16;
 
 impl<K: Eq, A> Recycled<K, A> {

@@ -181,7 +181,7 @@ impl<K: Key, A: Exchange> StateCell for WindowState<K, A> {
         _ = self.opened.set(Opened { schema, codec });
         setup.backend.as_ref().map_or(Ok(()), |backend| self.load_all(&**backend))
     }
-    fn initialise(&self) -> Result<()> {
+    fn initialize(&self) -> Result<()> {
         Ok(())
     }
     fn store(&self) -> &dyn StateStore {

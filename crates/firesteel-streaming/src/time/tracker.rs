@@ -15,7 +15,7 @@ pub(crate) struct Tracker {
     /// The name under which a checkpoint finds it again, once the program is complete.
     name: Mutex<Arc<str>>,
     strategy: Strategy,
-    /// The inputs whose splits are waited for; none behind a shuffle, where records have no split.
+    /// The inputs whose splits are waited for; none after a shuffle, where records have no split.
     pub(crate) inputs: Vec<usize>,
     state: Mutex<State>,
     seen: Accumulator<(u32, Timestamp), Largest>,
@@ -25,7 +25,7 @@ struct State {
     marks: PartitionWatermarks<u32>,
     at_start: Timestamp,
     now: Timestamp,
-    /// The batch is the last: behind it no event can come.
+    /// The batch is the last: after it no event can come.
     ending: bool,
 }
 
@@ -83,7 +83,7 @@ impl Tracker {
     }
 
     /// A batch begins. `waiting` splits have something to read, `finished` ones have ended before it; `ending` says
-    /// that nothing can come behind this batch.
+    /// that nothing can come after this batch.
     pub(crate) fn begin(
         &self,
         now: Timestamp,
@@ -148,7 +148,7 @@ impl Tracker {
         self.state.lock().marks.clone()
     }
 
-    /// Goes on from a checkpoint. Splits that are not among the job's any more are not waited for; the time the job was
+    /// Resumes from a checkpoint. Splits that are not among the job's any more are not waited for; the time the job was
     /// down is no silence.
     pub(crate) fn resume(&self, mut marks: PartitionWatermarks<u32>, now: Timestamp, is_there: impl Fn(u32) -> bool) {
         let gone: Vec<u32> = marks.iter().map(|(split, ..)| *split).filter(|split| !is_there(*split)).collect();

@@ -21,7 +21,7 @@ type WindowShuffle<K, V, W, A> =
 
 /// What fires in one batch.
 ///
-/// Computing a partition changes the state of its key groups. It begins by taking back what an earlier attempt at the
+/// Computing a partition changes the state of its key groups. It begins by rolling back what an earlier attempt at the
 /// same batch did, so that any number of attempts has the effect of one.
 struct Fired<K, V, W, A: Aggregator<V>, T> {
     shuffle: Arc<WindowShuffle<K, V, W, A>>,

@@ -72,7 +72,7 @@ where
 struct Writer<'a, K, V, W, A: Aggregator<V>> {
     side: &'a WindowSide<K, V, W, A>,
     task: &'a TaskContext,
-    /// The window of the last record: neighbours mostly share one.
+    /// The window of the last record: neighbors mostly share one.
     window: Window,
     /// Its place in `panes`; beyond them if the window is closed.
     current: usize,
@@ -89,7 +89,7 @@ struct Pane<K, A> {
     passed: Vec<Vec<Entry<K, A>>>,
 }
 
-/// Keys after which it is decided whether to go on combining.
+/// Keys after which it is decided whether to continue combining.
 const TRIAL: usize = 4096;
 
 impl<K, V, W, A> Writer<'_, K, V, W, A>

@@ -28,7 +28,7 @@ where
 }
 
 #[test]
-fn an_open_window_goes_on_with_a_wider_number() {
+fn an_open_window_continues_with_a_wider_number() {
     for with_backend in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let (seen, out) = (QueueSource::new(1).keep_committed(), Words::exactly_once("out"));

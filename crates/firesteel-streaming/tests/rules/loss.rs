@@ -56,7 +56,7 @@ fn a_permission_is_good_for_one_loss_and_stays_on_record() {
 }
 
 #[test]
-fn what_is_refused_can_be_dropped_and_begins_anew_under_its_name() {
+fn what_is_refused_can_be_dropped_and_starts_empty_under_its_name() {
     for with_backend in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let words = QueueSource::new(1).keep_committed();

@@ -1,4 +1,4 @@
-//! Members that join and leave, and copies that live on.
+//! Members that join and leave, and copies that keep running.
 
 use std::path::Path;
 
@@ -66,7 +66,7 @@ fn a_watermark_waits_for_a_new_source_and_not_for_one_that_has_left() {
     push(&old, &[1, 12]);
     windowed(folder.path(), &[("old", &old)], &[], &out);
     assert_eq!(out.all(), ["0:1"]);
-    // The new one is behind: its records before the watermark of 12 are late, those after it are waited for.
+    // The new one lags behind: its records before the watermark of 12 are late, those after it are waited for.
     push(&old, &[25]);
     push(&new, &[3, 13]);
     windowed(folder.path(), &[("old", &old), ("new", &new)], &[], &out);

@@ -151,7 +151,7 @@ fn where_all_can_tell_another_program_takes_over_what_all_have() {
         if has[0] == has[1] {
             changed.unwrap();
             assert_eq!((world.a.all(), world.b.all()), (ALL.map(str::to_owned).into(), ALL.map(str::to_owned).into()));
-            // A new output begins behind the epoch that the others have, or with it.
+            // A new output begins after the epoch that the others have, or with it.
             let expected: &[&str] = if has[0] { &["four"] } else { &["three", "two", "four"] };
             assert_eq!(d.all(), expected, "{has:?}");
         } else {

@@ -63,12 +63,12 @@ impl<S> FaultySink<S> {
 }
 
 impl SinkFaults {
-    /// Fails so many times there, with an error of that class.
+    /// Fails this many times there, with an error of that class.
     pub fn fail(&self, at: SinkAt, times: u32, class: Class) {
         self.fail_later(at, 0, times, class);
     }
 
-    /// Lets so many calls there pass, then fails so many times.
+    /// Lets this many calls there pass, then fails this many times.
     pub fn fail_later(&self, at: SinkAt, after: u32, times: u32, class: Class) {
         self.planned.add(at, after, times, class);
     }

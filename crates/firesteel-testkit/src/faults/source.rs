@@ -56,12 +56,12 @@ impl<S: Source> FaultySource<S> {
 }
 
 impl SourceFaults {
-    /// Fails so many times there, with an error of that class.
+    /// Fails this many times there, with an error of that class.
     pub fn fail(&self, at: At, times: u32, class: Class) {
         self.fail_later(at, 0, times, class);
     }
 
-    /// Lets so many calls there pass, then fails so many times.
+    /// Lets this many calls there pass, then fails this many times.
     pub fn fail_later(&self, at: At, after: u32, times: u32, class: Class) {
         self.planned.add(at, after, times, class);
     }

@@ -138,7 +138,7 @@ impl<K, A> Pane<K, A> {
         self.saved = self.entries.len();
     }
 
-    /// Takes back the changes of `attempt`, if it made any. Returns whether the pane existed before it: one that did
+    /// Rolls back the changes of `attempt`, if it made any. Returns whether the pane existed before it: one that did
     /// not is left as it is, for the caller to drop.
     pub(super) fn roll_back(&mut self, attempt: u64) -> bool {
         if self.attempt != attempt {

@@ -16,7 +16,7 @@ use crate::error::TimeError;
 /// Where a number of the standard library's type is at hand, `into` makes it one of these.
 ///
 /// Written and read as text like `1h 5m`: units `d`, `h`, `m`, `s`, `ms`, `us`, or their English names (`3 days`).
-/// Serialised as that text in formats for people (JSON, TOML), as an integer of microseconds in binary formats.
+/// Serialized as that text in formats for people (JSON, TOML), as an integer of microseconds in binary formats.
 ///
 /// ```
 /// use firesteel_window::{Duration, minutes, seconds};

@@ -14,7 +14,7 @@ use crate::error::TimeError;
 /// An instant in UTC: microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 ///
 /// Written and read as RFC 3339. [`MIN`](Self::MIN) is written `-infinity` and [`MAX`](Self::MAX) `infinity`, as
-/// PostgreSQL does; years outside of −9999 to 9999 as a number of microseconds, `260000000000000000us`. Serialised as
+/// PostgreSQL does; years outside of −9999 to 9999 as a number of microseconds, `260000000000000000us`. Serialized as
 /// that text in formats for people (JSON, TOML), as an integer of microseconds in binary formats.
 ///
 /// ```

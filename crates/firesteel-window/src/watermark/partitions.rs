@@ -15,11 +15,11 @@ use crate::time::Timestamp;
 /// A partition is
 /// - **active** from [`register`](Self::register) or its first event on. Until it has an event it holds the watermark
 ///   where it is;
-/// - **idle** once it has been silent for the strategy's [time-out](WatermarkStrategy::idle_timeout): it leaves the
+/// - **idle** once it has been silent for the strategy's [timeout](WatermarkStrategy::idle_timeout): it leaves the
 ///   minimum until its next event. Where all are idle the watermark stays as it is;
 /// - **gone** after [`finish`](Self::finish): nothing of it is kept.
 ///
-/// The value is small, cloned cheaply, and serialised with the commit of a batch. After a restart call
+/// The value is small, cloned cheaply, and serialized with the commit of a batch. After a restart call
 /// [`resume`](Self::resume), so that the time the job was down does not count as silence.
 ///
 /// ```
@@ -117,7 +117,7 @@ impl<Id: Ord> PartitionWatermarks<Id> {
 
     /// Moves the watermark as far as the partitions allow, and returns it.
     ///
-    /// `now` is processing time: partitions silent for the strategy's time-out become idle. A clock that runs backwards
+    /// `now` is processing time: partitions silent for the strategy's timeout become idle. A clock that runs backwards
     /// makes no partition idle.
     pub fn advance(&mut self, strategy: &impl WatermarkStrategy, now: Timestamp) -> Timestamp {
         if let Some(timeout) = strategy.idle_timeout() {
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_time_out_silence_is_waited_for_for_ever() {
+    fn without_a_timeout_silence_is_waited_for_forever() {
         let mut watermarks = PartitionWatermarks::new();
         watermarks.observe("a", at(20), Timestamp::MIN);
         watermarks.observe("b", at(50), Timestamp::MAX);
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_joins_behind_does_not_pull_back() {
+    fn a_partition_that_lags_when_it_joins_does_not_pull_back() {
         let mut watermarks = PartitionWatermarks::new();
         watermarks.observe("a", at(100), at(0));
         assert_eq!(watermarks.advance(&STRATEGY, at(0)), at(90));

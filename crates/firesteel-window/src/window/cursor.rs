@@ -5,7 +5,7 @@ use crate::time::Timestamp;
 
 /// Finds the windows of a run of events, and divides only when an event leaves the window of the one before it.
 ///
-/// Neighbouring events mostly share a window, so that two comparisons replace a division of 64 bits per event. The
+/// Neighboring events mostly share a window, so that two comparisons replace a division of 64 bits per event. The
 /// answers are those of the assigner.
 ///
 /// ```

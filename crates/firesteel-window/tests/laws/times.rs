@@ -3,7 +3,7 @@
 use firesteel_window::{Duration, Timestamp};
 use proptest::prelude::*;
 
-/// All 64 bits, with the neighbourhood of zero and of both ends as likely as the rest.
+/// All 64 bits, with the neighborhood of zero and of both ends as likely as the rest.
 pub(crate) fn any_micros() -> impl Strategy<Value = i64> {
     prop_oneof![any::<i64>(), -10_000_000_i64..10_000_000, i64::MIN..i64::MIN + 1_000, i64::MAX - 1_000..=i64::MAX,]
 }

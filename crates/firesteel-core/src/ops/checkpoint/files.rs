@@ -1,7 +1,7 @@
 //! The files of a checkpoint: one per partition, and a manifest that is written last.
 //!
 //! A partition's file is one lz4 frame with a checksum of every block and of the whole, in which each record, encoded
-//! with postcard, stands behind its length. The manifest is text: a line that names the format, then one line for each
+//! with postcard, stands after its length. The manifest is text: a line that names the format, then one line for each
 //! partition with its number of records.
 
 use std::fs::{self, File};
@@ -108,7 +108,7 @@ pub(super) fn records<'a, T: Exchange>(
     std::iter::from_fn(move || {
         let record = reader.next().map(|record| record.unwrap_or_else(|error| fail(&path, &error, task)))?;
         left -= 1;
-        // The last record vouches for all: the checksum of the whole stands behind it.
+        // The last record vouches for all: the checksum of the whole stands after it.
         if left == 0 {
             reader.finish().unwrap_or_else(|error| fail(&path, &error, task));
         }

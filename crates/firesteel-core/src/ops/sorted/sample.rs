@@ -12,8 +12,8 @@ use crate::task::TaskContext;
 /// Keys wanted per range: enough for ranges of about equal size. The number is Spark's.
 const PER_RANGE: usize = 20;
 
-/// A sample of keys, each with the number of records it stands for: so many of each partition, drawn with a fixed seed
-/// into a reservoir (Vitter's algorithm R, 1985).
+/// A sample of keys, each with the number of records it stands for: this many of each partition, drawn with a fixed
+/// seed into a reservoir (Vitter's algorithm R, 1985).
 pub(super) fn keys<R: Rdd, S: SortKey<R::Item>>(
     parent: &R,
     operator: &Operator,

@@ -190,8 +190,8 @@ pub(super) fn outputs(comparison: &mut Comparison, program: &JobDescription, cat
             Some(OutputSchema { through: Some(through), .. }) => {
                 let lacks = match last.saturating_sub(*through) {
                     0 => "lacks nothing".to_owned(),
-                    1 => format!("lacks epoch {last}, which is not made up for"),
-                    _ => format!("lacks epochs {} to {last}, which are not made up for", through + 1),
+                    1 => format!("lacks epoch {last}, which is not replayed"),
+                    _ => format!("lacks epochs {} to {last}, which are not replayed", through + 1),
                 };
                 let text = format!("is back, and begins with epoch {next}: it left after epoch {through}, and {lacks}");
                 comparison.add_new(&member, &text, catalog.dropped_after(&member));

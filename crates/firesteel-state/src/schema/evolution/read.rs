@@ -226,7 +226,7 @@ impl<'de, 'p> Reader<'_, 'de, 'p> {
                 place.around.pop();
                 value
             }
-            Plan::Again(level) => {
+            Plan::Recursive(level) => {
                 // Inside of it, only what is around the outer one is around.
                 let inner = place.around.split_off(*level);
                 let plan = inner.first().copied().ok_or_else(short)?;

@@ -24,7 +24,7 @@ pub(crate) enum Plan {
     /// The stored variants in their order.
     Enum(Vec<(String, Option<Plan>)>),
     /// The struct or enum that is at this place among those around it, counted from the outermost.
-    Again(usize),
+    Recursive(usize),
 }
 
 /// A stored field.
@@ -54,7 +54,7 @@ impl<'a> Comparison<'a> {
             return Ok(Plan::Same(stored.clone()));
         }
         match (stored, declared) {
-            (Shape::Unknown, _) | (_, Shape::Unknown) => Err(self.at("the type cannot be described whole")),
+            (Shape::Unknown, _) | (_, Shape::Unknown) => Err(self.at("the type cannot be described in full")),
             (Shape::Plain(one), Shape::Plain(other)) if fits(*one, *other) => {
                 self.change(format!("{} widened to {}", one.name(), other.name()));
                 Ok(Plan::Number { stored: *one, declared: *other })
@@ -94,11 +94,11 @@ impl<'a> Comparison<'a> {
                 self.around.pop();
                 Ok(plan)
             }
-            (Shape::Again(one), Shape::Again(other)) => {
+            (Shape::Recursive(one), Shape::Recursive(other)) => {
                 let stored = self.around.iter().rposition(|(name, _)| name == one);
                 let declared = self.around.iter().rposition(|(_, name)| name == other);
                 match stored.filter(|_| stored == declared) {
-                    Some(at) => Ok(Plan::Again(at)),
+                    Some(at) => Ok(Plan::Recursive(at)),
                     None => Err(self.at(&format!("{one} is not {other}"))),
                 }
             }

@@ -94,7 +94,7 @@ impl<'a, 's> Skipper<'a, 's> {
                 variants.get(number)?.1.iter().try_for_each(|contents| self.value(contents, depth))?;
                 self.around.pop();
             }
-            Shape::Again(name) => {
+            Shape::Recursive(name) => {
                 let outer = self.named(name)?;
                 self.value(outer, depth)?;
             }
@@ -127,7 +127,7 @@ fn find<'s>(shape: &'s Shape, name: &str) -> Option<&'s Shape> {
 /// all numbers below [`choices`], each variant has had its turn.
 pub(crate) fn sample(shape: &Shape, choice: usize, out: &mut Vec<u8>) {
     match shape {
-        Shape::Unit | Shape::Unknown | Shape::Again(_) => {}
+        Shape::Unit | Shape::Unknown | Shape::Recursive(_) => {}
         Shape::Plain(plain) => match plain {
             // One rather than zero: it is also what a `NonZero` takes.
             Plain::U8 | Plain::U16 | Plain::U32 | Plain::U64 | Plain::U128 => out.push(1),
@@ -168,7 +168,7 @@ pub(crate) fn sample(shape: &Shape, choice: usize, out: &mut Vec<u8>) {
 /// How many samples show all of a shape that can be shown.
 pub(crate) fn choices(shape: &Shape) -> usize {
     match shape {
-        Shape::Unit | Shape::Unknown | Shape::Again(_) | Shape::Plain(_) => 1,
+        Shape::Unit | Shape::Unknown | Shape::Recursive(_) | Shape::Plain(_) => 1,
         Shape::Option(inner) | Shape::Sequence(inner) => 2 * choices(inner),
         Shape::Map(key, value) => 2 * choices(key).max(choices(value)),
         Shape::Tuple(parts) => parts.iter().map(choices).max().unwrap_or(1),
@@ -182,7 +182,7 @@ pub(crate) fn choices(shape: &Shape) -> usize {
 
 /// Whether the shape contains something that is around it, so that it would not end.
 fn repeats(shape: &Shape) -> bool {
-    !shape.is_closed() || matches!(shape, Shape::Again(_))
+    !shape.is_closed() || matches!(shape, Shape::Recursive(_))
 }
 
 /// Whether the bytes are one value of the shape.

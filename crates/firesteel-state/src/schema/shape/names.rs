@@ -70,7 +70,7 @@ fn collect(node: &Node, path: &mut Vec<usize>, found: &mut Vec<Vec<usize>>) {
             found.push(path.clone());
         }
         Node::Enum(_, variants) => variants.iter().enumerate().for_each(|(at, (_, some))| child(at, &some.node)),
-        Node::Unseen | Node::Plain(..) | Node::Nothing | Node::Again(_) => {}
+        Node::Unseen | Node::Plain(..) | Node::Nothing | Node::Recursive(_) => {}
     }
 }
 

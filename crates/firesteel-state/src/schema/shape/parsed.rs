@@ -35,7 +35,7 @@ pub enum Shape {
     /// Variants with their contents, and the name of the type if it contains itself.
     Enum(String, Vec<(String, Option<Shape>)>),
     /// The struct or enum of this name around it.
-    Again(String),
+    Recursive(String),
     /// The type did not tell.
     Unknown,
 }
@@ -85,7 +85,7 @@ impl Shape {
     pub fn is_whole(&self) -> bool {
         match self {
             Self::Unknown => false,
-            Self::Unit | Self::Plain(_) | Self::Again(_) => true,
+            Self::Unit | Self::Plain(_) | Self::Recursive(_) => true,
             Self::Option(inner) | Self::Sequence(inner) => inner.is_whole(),
             Self::Map(key, value) => key.is_whole() && value.is_whole(),
             Self::Tuple(parts) => parts.iter().all(Self::is_whole),
@@ -100,7 +100,7 @@ impl Shape {
         match (self, other) {
             (Self::Unit, Self::Unit) | (Self::Unknown, Self::Unknown) => true,
             (Self::Plain(one), Self::Plain(other)) => one == other,
-            (Self::Again(one), Self::Again(other)) => one == other,
+            (Self::Recursive(one), Self::Recursive(other)) => one == other,
             (Self::Option(one), Self::Option(other)) | (Self::Sequence(one), Self::Sequence(other)) => {
                 one.is_same(other)
             }
@@ -136,7 +136,7 @@ impl Shape {
     fn is_closed_in<'a>(&'a self, around: &mut Vec<&'a str>) -> bool {
         match self {
             Self::Unit | Self::Plain(_) | Self::Unknown => true,
-            Self::Again(name) => around.contains(&name.as_str()),
+            Self::Recursive(name) => around.contains(&name.as_str()),
             Self::Option(inner) | Self::Sequence(inner) => inner.is_closed_in(around),
             Self::Map(key, value) => key.is_closed_in(around) && value.is_closed_in(around),
             Self::Tuple(parts) => parts.iter().all(|part| part.is_closed_in(around)),
@@ -166,7 +166,7 @@ impl Shape {
             Self::Tuple(parts) => format!("a tuple of {}", parts.len()),
             Self::Struct(..) => "a struct".into(),
             Self::Enum(..) => "an enum".into(),
-            Self::Again(name) => name.clone(),
+            Self::Recursive(name) => name.clone(),
             Self::Unknown => "unknown".into(),
         }
     }
@@ -206,7 +206,7 @@ impl fmt::Display for Shape {
                 }
                 f.write_str(">")
             }
-            Self::Again(name) => write!(f, "{name}…"),
+            Self::Recursive(name) => write!(f, "{name}…"),
             Self::Unknown => f.write_str("…"),
         }
     }
@@ -326,7 +326,7 @@ impl<'a> Parser<'a> {
             return self.variants(name, depth);
         }
         if !name.is_empty() && self.takes("…") {
-            return Some(Shape::Again(name.to_owned()));
+            return Some(Shape::Recursive(name.to_owned()));
         }
         Plain::named(name).map(Shape::Plain)
     }

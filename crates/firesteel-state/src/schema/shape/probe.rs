@@ -116,7 +116,7 @@ impl<'a> Probe<'a> {
 
     /// A type that contains itself ends here.
     fn again<T>(mut self, name: &'static str) -> Result<T, Refused> {
-        self.note(|| Node::Again(name));
+        self.note(|| Node::Recursive(name));
         Err(Refused)
     }
 }

@@ -112,7 +112,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Table for Cells<K, F, V> {
             }
             cell.gone.take_if(|gone| gone.is_empty());
         }
-        // A slot of this attempt may be in the list of changes although its fields were taken back.
+        // A slot of this attempt may be in the list of changes although its fields were rolled back.
         self.retain(|stamp, cell| stamp > stamps.applied || cell.len() > 0);
     }
 

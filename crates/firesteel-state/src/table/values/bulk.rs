@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::table::Stamps;
 use crate::ttl::Times;
 
-/// So many records are looked up before the first of them is changed, so that the processor waits for many cache
+/// This many records are looked up before the first of them is changed, so that the processor waits for many cache
 /// lines at once.
 const AHEAD: usize = 128;
 

@@ -13,7 +13,7 @@ use crate::table::eviction;
 use crate::table::{Stamps, Table, TableOf, reuse};
 use crate::ttl::Times;
 
-/// So many keys are decoded before they are looked for: the processor waits for all of them at once.
+/// This many keys are decoded before they are looked for: the processor waits for all of them at once.
 const AHEAD: usize = 32;
 
 /// A key that was written before, with its value if it was not removed.

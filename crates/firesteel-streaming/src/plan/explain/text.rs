@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::plan::explain::{Explain, ExplainOperator, ExplainRole};
 
-/// Columns at the most.
+/// Columns at most.
 const WIDTH: usize = 100;
 /// Columns for the name of an operator.
 const NAME: usize = 22;

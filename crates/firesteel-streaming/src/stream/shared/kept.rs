@@ -14,7 +14,7 @@ pub(super) struct SharedRdd<R: Rdd<Item: Data>> {
     /// For each partition, the split its records were read from.
     origins: Arc<Mutex<HashMap<usize, Origin>>>,
     /// What its parents have said of its partitions. A stream may be parted and united again many times over: asked each
-    /// time anew, they would be asked twice as often with every union.
+    /// time again, they would be asked twice as often with every union.
     said: Arc<Said>,
 }
 
@@ -106,7 +106,7 @@ impl<T, I: Iterator<Item = (u64, T)>> Iterator for Restored<'_, I> {
     }
 
     fn fold<B, F: FnMut(B, T) -> B>(self, start: B, mut each: F) -> B {
-        /// Dropped behind whatever numbers the records below, which does so only at the end.
+        /// Dropped after whatever numbers the records below, which does so only at the end.
         struct Last<'a>(u64, &'a TaskContext);
         impl Drop for Last<'_> {
             fn drop(&mut self) {

@@ -110,7 +110,7 @@ fn value(shape: &Shape, dice: &mut Dice<'_>) -> Dynamic {
             let (name, contents) = &variants[dice.roll(variants.len() as u32) as usize];
             Dynamic::Variant(name.clone(), contents.as_ref().map(|contents| Box::new(value(contents, dice))))
         }
-        Shape::Unit | Shape::Again(_) | Shape::Unknown => unreachable!("no such shape is made"),
+        Shape::Unit | Shape::Recursive(_) | Shape::Unknown => unreachable!("no such shape is made"),
     }
 }
 
@@ -216,7 +216,7 @@ fn edit(shape: &Shape, dice: &mut Dice<'_>) -> (Shape, Edit) {
         }
         Shape::Struct(_, fields) => edit_fields(fields, dice),
         Shape::Enum(_, variants) => edit_variants(variants, dice),
-        Shape::Unit | Shape::Again(_) | Shape::Unknown => unreachable!("no such shape is made"),
+        Shape::Unit | Shape::Recursive(_) | Shape::Unknown => unreachable!("no such shape is made"),
     }
 }
 
@@ -339,7 +339,7 @@ impl<'de> DeserializeSeed<'de> for As<'_> {
             // Where bytes are read in order, it matters how many there are, not what they are called.
             Shape::Struct(_, fields) => from.deserialize_struct("", &["f"; 16][..fields.len()], self),
             Shape::Enum(..) => from.deserialize_enum("", &[], self),
-            Shape::Unit | Shape::Again(_) | Shape::Unknown => unreachable!("no such shape is made"),
+            Shape::Unit | Shape::Recursive(_) | Shape::Unknown => unreachable!("no such shape is made"),
         }
     }
 }

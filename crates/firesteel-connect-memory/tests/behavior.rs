@@ -62,7 +62,7 @@ fn a_batch_of_a_queue_also_counts_as_taken_when_it_is_committed_or_read_without_
 }
 
 #[test]
-fn a_restarted_job_goes_on_with_a_clone_of_the_queue() {
+fn a_restarted_job_resumes_with_a_clone_of_the_queue() {
     let queue = QueueSource::new(1).one_at_a_time();
     for n in 0..3 {
         queue.handle().push(vec![n]).unwrap();
@@ -131,7 +131,7 @@ fn rates_without_sense_are_refused_at_the_start() {
 }
 
 #[test]
-fn an_unwinding_loop_over_a_slice_leaves_the_position_behind_the_record_at_fault() {
+fn an_unwinding_loop_over_a_slice_leaves_the_position_after_the_record_at_fault() {
     let source = MemorySource::new((0..1_000).collect::<Vec<u32>>());
     let mut reader = source.open(&ReadRange::exact(SplitId::new("0"), 10, 900)).unwrap();
     let torn = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {

@@ -1,4 +1,4 @@
-//! A time-out of event time needs a stream that has one.
+//! A timeout of event time needs a stream that has one.
 //! expect: no method named `set_timeout_at`
 
 use firesteel::memory::{Collector, MemorySource};

@@ -1,4 +1,4 @@
-//! Values that live for a limited time, and what becomes of their memory.
+//! Values with a TTL, and what becomes of their memory.
 
 use firesteel_testkit::TestJob;
 

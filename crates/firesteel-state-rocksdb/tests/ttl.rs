@@ -1,4 +1,4 @@
-//! Values whose lives are over leave the disk when files are rewritten, and no sooner than they may.
+//! Expired values leave the disk when files are rewritten, and no sooner than they may.
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
@@ -82,7 +82,7 @@ fn what_is_over_in_processing_time_is_dropped_by_compactions() {
     job.backend.compact().unwrap();
     let [plain, mortal] = job.held();
     assert_eq!(plain, 1_500);
-    // Pages in which something lives stay as they are until a change meets them.
+    // Pages in which something has not expired stay as they are until a change meets them.
     assert!((500..600).contains(&mortal), "{mortal} are left");
     let statistics = job.backend.statistics();
     assert!(statistics.file_bytes < before && statistics.values_dropped >= 900, "{statistics:?}");

@@ -197,7 +197,7 @@ fn a_fatal_error_reaches_the_engine_once_and_stays_known() {
 }
 
 #[test]
-fn what_was_stored_before_a_fatal_error_is_read_before_it_is_told() {
+fn what_was_stored_before_an_error_that_stops_it_is_read_before_it_is_told() {
     let source = buffered(move |store| {
         store.push_all(0..10).unwrap();
         Err(ConnectError::Setting { connector: "Test", setting: "port", reason: "0".into() })
@@ -210,7 +210,7 @@ fn what_was_stored_before_a_fatal_error_is_read_before_it_is_told() {
     assert_eq!((found.splits[0].available, found.splits[0].finished), (Some(10), false));
     assert_eq!(exact(&source, 0, 10).unwrap().len(), 10);
     source.committed(&[(SplitId::new("receiver"), 10)]).unwrap();
-    assert_eq!(source.discover(NOW).unwrap_err().class(), Class::Fatal);
+    assert_eq!(source.discover(NOW).unwrap_err().class(), Class::Program);
 }
 
 #[test]

@@ -5,13 +5,16 @@
 //! Where each record has to be taken alone, because it is guarded against panics or somebody wants to know its position,
 //! they come one by one all the same ([`TaskContext::is_stepwise`]).
 
-use std::collections::VecDeque;
+mod spare;
+
 use std::sync::Arc;
 
 use crate::operator::Operator;
 use crate::rdd::Rdd;
 use crate::rows::Upstream;
 use crate::task::TaskContext;
+
+pub use spare::Spare;
 
 /// The records of a partition as a step hands them on.
 pub trait Blocks<T> {
@@ -83,7 +86,7 @@ where
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<U> + 'a> {
-        Box::new(Mapped { parent, f: &self.0, operator, task, input: Vec::new() })
+        Box::new(Mapped { parent, f: &self.0, operator, task, input: Spare::new() })
     }
 }
 
@@ -120,8 +123,8 @@ where
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<I::Item> + 'a> {
-        let input = VecDeque::new();
-        Box::new(FlatMapped { parent, f: &self.0, current: None, operator, task, input, ended: false })
+        let (input, left) = (Spare::new(), Spare::new());
+        Box::new(FlatMapped { parent, f: &self.0, current: None, operator, task, input, left, ended: false })
     }
 }
 
@@ -209,15 +212,15 @@ impl<T, I: Iterator<Item = T>> Blocks<T> for Iterated<'_, T, I> {
 }
 
 /// A function over each record.
-struct Mapped<'a, T, F> {
+struct Mapped<'a, T: 'static, F> {
     parent: Upstream<'a, T>,
     f: &'a F,
     operator: &'a Operator,
     task: &'a TaskContext,
-    input: Vec<T>,
+    input: Spare<T>,
 }
 
-impl<T, U, F: Fn(T) -> U> Blocks<U> for Mapped<'_, T, F> {
+impl<T: 'static, U, F: Fn(T) -> U> Blocks<U> for Mapped<'_, T, F> {
     fn next(&mut self) -> Option<U> {
         let record = self.parent.next()?;
         Some(self.task.blame_on(self.operator, || (self.f)(record)))
@@ -288,42 +291,62 @@ impl<T, F: Fn(&T) -> bool> Blocks<T> for Filtered<'_, T, F> {
 }
 
 /// Any number of records for each.
-struct FlatMapped<'a, T, I, F> {
+struct FlatMapped<'a, T: 'static, I, F> {
     parent: Upstream<'a, T>,
     f: &'a F,
     /// What is left of the records of one.
     current: Option<I>,
     operator: &'a Operator,
     task: &'a TaskContext,
-    /// What is left of the block before.
-    input: VecDeque<T>,
+    input: Spare<T>,
+    /// What is left of the block before, the next record last.
+    left: Spare<T>,
     ended: bool,
 }
 
-impl<T, U, I: Iterator<Item = U>, F: Fn(T) -> I> FlatMapped<'_, T, I, F> {
+impl<T: 'static, U, I: Iterator<Item = U>, F: Fn(T) -> I> FlatMapped<'_, T, I, F> {
     /// Moves to `block` what the records of one block become, as far as there is room.
     fn flatten(&mut self, block: &mut Vec<U>) {
         let room = block_len::<U>();
-        let mut current = self.current.take();
-        loop {
-            if let Some(mut made) = current {
-                while let Some(record) = made.next() {
-                    block.push(record);
-                    if block.len() >= room {
-                        self.current = Some(made);
-                        return;
-                    }
-                }
+        let mut current = self.current.take().or_else(|| self.left.pop().map(self.f));
+        while let Some(mut made) = current {
+            if fill_up(block, room, &mut made) {
+                self.current = Some(made);
+                return;
             }
-            let Some(record) = self.input.pop_front() else { return };
-            current = Some((self.f)(record));
+            current = self.left.pop().map(self.f);
+        }
+        block.reserve(self.input.len());
+        let mut records = self.input.drain(..);
+        while let Some(record) = records.next() {
+            let mut made = (self.f)(record);
+            // Most functions make few records, and say so: then there is nothing to be looked at after each.
+            if made.size_hint().1.is_some_and(|most| most < room - block.len()) {
+                made.for_each(|record| block.push(record));
+            } else if fill_up(block, room, &mut made) {
+                self.current = Some(made);
+                self.left.extend(records.rev());
+                return;
+            }
         }
     }
 }
 
-impl<T, U, I: Iterator<Item = U>, F: Fn(T) -> I> Blocks<U> for FlatMapped<'_, T, I, F> {
+/// Moves records to `block` until they end or it has `room` of them, and says which.
+#[inline]
+fn fill_up<U>(block: &mut Vec<U>, room: usize, records: &mut impl Iterator<Item = U>) -> bool {
+    for record in records {
+        block.push(record);
+        if block.len() >= room {
+            return true;
+        }
+    }
+    false
+}
+
+impl<T: 'static, U, I: Iterator<Item = U>, F: Fn(T) -> I> Blocks<U> for FlatMapped<'_, T, I, F> {
     fn next(&mut self) -> Option<U> {
-        let Self { parent, f, current, operator, task, input, .. } = self;
+        let Self { parent, f, current, operator, task, left, .. } = self;
         loop {
             if let Some(made) = current
                 && let Some(record) = task.blame_on(operator, || made.next())
@@ -331,73 +354,70 @@ impl<T, U, I: Iterator<Item = U>, F: Fn(T) -> I> Blocks<U> for FlatMapped<'_, T,
                 return Some(record);
             }
             *current = None;
-            let record = input.pop_front().or_else(|| parent.next())?;
+            let record = left.pop().or_else(|| parent.next())?;
             *current = Some(task.blame_on(operator, || f(record)));
         }
     }
 
     fn fill(&mut self, block: &mut Vec<U>) -> bool {
         // What comes out of one block that goes in is of one split.
-        while self.current.is_none() && self.input.is_empty() {
+        if self.current.is_none() && self.left.is_empty() {
             if self.ended {
                 return false;
             }
-            let mut input = Vec::from(std::mem::take(&mut self.input));
-            self.ended = !self.parent.fill(&mut input);
-            self.input = input.into();
+            self.ended = !self.parent.fill(&mut self.input);
         }
         let (task, operator) = (self.task, self.operator);
         task.blame_on(operator, || self.flatten(block));
-        !self.ended || self.current.is_some() || !self.input.is_empty()
+        !self.ended || self.current.is_some() || !self.left.is_empty()
     }
 }
 
 /// The records of a partition behind a hidden type, as an iterator.
-pub struct Driven<'a, T> {
+pub struct Driven<'a, T: 'static> {
     blocks: Upstream<'a, T>,
     task: &'a TaskContext,
-    /// What is left of the block that was begun.
-    queue: VecDeque<T>,
+    /// What is left of the block that was begun, the next record last.
+    left: Spare<T>,
     ended: bool,
 }
 
-impl<'a, T> Driven<'a, T> {
+impl<'a, T: 'static> Driven<'a, T> {
     /// The records of `blocks`, on behalf of a task.
     pub fn new(blocks: impl Into<Upstream<'a, T>>, task: &'a TaskContext) -> Self {
-        Self { blocks: blocks.into(), task, queue: VecDeque::new(), ended: false }
+        Self { blocks: blocks.into(), task, left: Spare::new(), ended: false }
     }
 
     /// Begins the next block. `false` says that there is none.
     fn refill(&mut self) -> bool {
-        while self.queue.is_empty() {
+        while self.left.is_empty() {
             if self.ended {
                 return false;
             }
             self.task.enter_blocks();
-            let mut block = Vec::from(std::mem::take(&mut self.queue));
-            self.ended = !self.blocks.fill(&mut block);
-            self.queue = block.into();
+            self.ended = !self.blocks.fill(&mut self.left);
+            self.left.reverse();
         }
         true
     }
 }
 
-impl<T> Iterator for Driven<'_, T> {
+impl<T: 'static> Iterator for Driven<'_, T> {
     type Item = T;
 
     #[inline]
     fn next(&mut self) -> Option<T> {
-        if let Some(record) = self.queue.pop_front() {
+        if let Some(record) = self.left.pop() {
             return Some(record);
         }
         if self.task.is_stepwise() {
             return self.blocks.next();
         }
-        if self.refill() { self.queue.pop_front() } else { None }
+        if self.refill() { self.left.pop() } else { None }
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let queued = self.queue.len();
+        let queued = self.left.len();
         if self.ended {
             return (queued, Some(queued));
         }
@@ -407,9 +427,9 @@ impl<T> Iterator for Driven<'_, T> {
 
     #[inline]
     fn fold<B, F: FnMut(B, T) -> B>(self, start: B, mut each: F) -> B {
-        let Self { mut blocks, task, queue, mut ended } = self;
+        let Self { mut blocks, task, left: mut block, mut ended } = self;
         let mut acc = start;
-        let mut block = Vec::from(queue);
+        block.reverse();
         let is_stepwise = task.is_stepwise();
         if !is_stepwise {
             task.enter_blocks();

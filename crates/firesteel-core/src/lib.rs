@@ -38,7 +38,7 @@ mod task;
 
 pub use accumulator::Accumulator;
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
-pub use block::{Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Step, block_len};
+pub use block::{Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Spare, Step, block_len};
 pub use broadcast::Broadcast;
 pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};

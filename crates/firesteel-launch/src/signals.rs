@@ -1,11 +1,14 @@
 //! Ctrl-C and `SIGTERM`.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, mpsc};
 
 use firesteel_streaming::{Stop, Stopper, StreamingContext};
 use firesteel_terminal::say;
 use parking_lot::Mutex;
+
+/// How long a job that is to stop waits until people have been told.
+const PATIENCE: std::time::Duration = std::time::Duration::from_millis(200);
 
 /// A job that hears of signals.
 struct Listening {
@@ -66,13 +69,11 @@ fn on_signal(code: u8) {
     for job in running {
         match job.signals.fetch_add(1, Ordering::SeqCst) {
             0 => {
-                job.stopper.stop(Stop::Gracefully);
-                job.tell("stopping after the running batch; a second signal stops at once");
+                job.stop(Stop::Gracefully, "stopping after the running batch; a second signal stops at once");
             }
             1 => {
                 job.forced.store(code, Ordering::SeqCst);
-                job.stopper.stop(Stop::AtOnce);
-                job.tell("stopping at once; a third signal ends the process");
+                job.stop(Stop::AtOnce, "stopping at once; a third signal ends the process");
             }
             _ => std::process::exit(i32::from(code)),
         }
@@ -80,6 +81,17 @@ fn on_signal(code: u8) {
 }
 
 impl Listening {
+    /// Tells people that the job stops, and stops it; where nobody reads what is told, it stops all the same.
+    fn stop(self: &Arc<Self>, stop: Stop, message: &'static str) {
+        let (job, (told, is_told)) = (Arc::clone(self), mpsc::channel());
+        std::thread::spawn(move || {
+            job.tell(message);
+            _ = told.send(());
+        });
+        _ = is_told.recv_timeout(PATIENCE);
+        self.stopper.stop(stop);
+    }
+
     fn tell(&self, message: &str) {
         let name = &self.name;
         if self.json {

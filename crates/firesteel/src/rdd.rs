@@ -20,7 +20,7 @@ pub mod runner {
 /// For those who write operators of streams: how records get from one to the next.
 pub mod block {
     pub use firesteel_core::{
-        Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, RowCounts, Rows, Step, Upstream,
-        block_len,
+        Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, RowCounts, Rows, Spare, Step,
+        Upstream, block_len,
     };
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Blocks, Operator, Step, TaskContext, Upstream};
+use firesteel_core::{Accumulator, Blocks, Operator, Spare, Step, TaskContext, Upstream};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::What;
@@ -156,7 +156,7 @@ where
                 }
             })
         };
-        Box::new(TryMapped { made, parent, operator, task, input: Vec::new() })
+        Box::new(TryMapped { made, parent, operator, task, input: Spare::new() })
     }
 
     fn wants_positions(&self) -> bool {
@@ -165,15 +165,15 @@ where
 }
 
 /// The records of a partition, block by block.
-struct TryMapped<'a, R, F> {
+struct TryMapped<'a, R: 'static, F> {
     made: F,
     parent: Upstream<'a, R>,
     operator: &'a Operator,
     task: &'a TaskContext,
-    input: Vec<R>,
+    input: Spare<R>,
 }
 
-impl<R, U, F: Fn(R) -> Option<U>> Blocks<U> for TryMapped<'_, R, F> {
+impl<R: 'static, U, F: Fn(R) -> Option<U>> Blocks<U> for TryMapped<'_, R, F> {
     fn next(&mut self) -> Option<U> {
         loop {
             let record = self.parent.next()?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::{Blocks, Operator, Step, TaskContext, Upstream};
+use firesteel_core::{Blocks, Operator, Spare, Step, TaskContext, Upstream};
 use firesteel_state::Setting;
 use firesteel_window::{Timestamp, WatermarkStrategy};
 
@@ -63,20 +63,20 @@ where
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<(Timestamp, T)> + 'a> {
         let watch = Watch::new(&self.tracker, task);
-        Box::new(TimedBlocks { at: &self.at, parent, operator, watch, input: Vec::new() })
+        Box::new(TimedBlocks { at: &self.at, parent, operator, watch, input: Spare::new() })
     }
 }
 
 /// The records of a partition, block by block. Those of a block are of one split.
-struct TimedBlocks<'a, T, F> {
+struct TimedBlocks<'a, T: 'static, F> {
     at: &'a F,
     parent: Upstream<'a, T>,
     operator: &'a Operator,
     watch: Watch<'a>,
-    input: Vec<T>,
+    input: Spare<T>,
 }
 
-impl<T, F: Fn(&T) -> Timestamp> Blocks<(Timestamp, T)> for TimedBlocks<'_, T, F> {
+impl<T: 'static, F: Fn(&T) -> Timestamp> Blocks<(Timestamp, T)> for TimedBlocks<'_, T, F> {
     fn next(&mut self) -> Option<(Timestamp, T)> {
         let record = self.parent.next()?;
         let at = self.watch.task.blame_on(self.operator, || (self.at)(&record));

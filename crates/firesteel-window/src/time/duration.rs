@@ -329,7 +329,10 @@ mod tests {
         assert_eq!(Duration::from(std), Duration::micros(1_500));
         assert_eq!(std::time::Duration::try_from(Duration::millis(3)).unwrap(), std::time::Duration::from_millis(3));
         let negative = std::time::Duration::try_from(-Duration::secs(1)).unwrap_err();
-        assert_eq!(negative.to_string(), "FS-W012: -1s lies outside of what a std::time::Duration can hold");
+        assert_eq!(
+            negative.to_string(),
+            "FS-W012: -1s lies outside of what a std::time::Duration can hold; use a value within its range"
+        );
         assert_eq!(Duration::from(std::time::Duration::MAX), Duration::MAX);
         assert_eq!(Duration::millis(3).to_std(), std::time::Duration::from_millis(3));
         assert_eq!((-Duration::secs(1)).to_std(), std::time::Duration::ZERO);

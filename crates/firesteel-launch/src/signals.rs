@@ -84,10 +84,12 @@ impl Listening {
     /// Tells people that the job stops, and stops it; where nobody reads what is told, it stops all the same.
     fn stop(self: &Arc<Self>, stop: Stop, message: &'static str) {
         let (job, (told, is_told)) = (Arc::clone(self), mpsc::channel());
-        std::thread::spawn(move || {
+        let tell = move || {
             job.tell(message);
             _ = told.send(());
-        });
+        };
+        // Where no thread can be had, the sender is gone and nobody waits.
+        _ = std::thread::Builder::new().name("firesteel-tells".to_owned()).spawn(tell);
         _ = is_told.recv_timeout(PATIENCE);
         self.stopper.stop(stop);
     }

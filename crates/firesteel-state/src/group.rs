@@ -184,7 +184,7 @@ impl<K: StateKey> GroupState<K> {
     /// Ends the epoch: keeps the last attempt, and yields what changed in the epoch, or `None` if nothing did.
     ///
     /// # Errors
-    /// When a key or value cannot be encoded; [`StateError::InvalidState`] unless epochs ascend.
+    /// When a key or value cannot be encoded; [`InvalidState`](crate::StateError::InvalidState) unless epochs ascend.
     pub fn end_epoch(&mut self, epoch: u64) -> Result<Option<Frame>> {
         self.core.end_epoch(&mut self.typed, epoch)
     }
@@ -223,7 +223,8 @@ impl<K: StateKey> GroupState<K> {
     /// what counts as applied. With a backend, the frame has been applied there first, and only timers are taken.
     ///
     /// # Errors
-    /// When a key or value is not of the declared type; [`StateError::InvalidState`] after the first batch has begun.
+    /// When a key or value is not of the declared type; [`InvalidState`](crate::StateError::InvalidState) after the first
+    /// batch has begun.
     pub fn restore(&mut self, epoch: u64, frame: &Frame) -> Result<()> {
         self.core.restore(&mut self.typed, epoch, frame)
     }

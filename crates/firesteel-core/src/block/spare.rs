@@ -18,6 +18,7 @@ thread_local! {
 }
 
 /// A list with room for a block. Dropped, it leaves its room to the next of this type on the thread.
+#[expect(clippy::box_collection, reason = "the box is what the thread keeps, so that nothing is allocated for it")]
 pub struct Spare<T: 'static>(Option<Box<Vec<T>>>);
 
 impl<T: 'static> Spare<T> {

@@ -1,0 +1,172 @@
+//! `flat_map`: any number of records for each.
+
+use crate::block::{Blocks, Spare, Step, block_len};
+use crate::operator::Operator;
+use crate::rows::Upstream;
+use crate::task::TaskContext;
+
+/// Any number of records for each.
+pub struct FlatMapStep<F>(pub F);
+
+impl<T, I, F> Step<T, I::Item> for FlatMapStep<F>
+where
+    T: 'static,
+    I: Iterator + 'static,
+    F: Fn(T) -> I + Send + Sync + 'static,
+{
+    fn open<'a>(
+        &'a self,
+        parent: Upstream<'a, T>,
+        operator: &'a Operator,
+        task: &'a TaskContext,
+    ) -> Box<dyn Blocks<I::Item> + 'a> {
+        let (input, left) = (Spare::new(), Spare::new());
+        Box::new(FlatMapped { parent, f: &self.0, current: None, operator, task, input, left, ended: false })
+    }
+}
+
+/// Any number of records for each.
+struct FlatMapped<'a, T: 'static, I, F> {
+    parent: Upstream<'a, T>,
+    f: &'a F,
+    /// What is left of the records of one.
+    current: Option<I>,
+    operator: &'a Operator,
+    task: &'a TaskContext,
+    input: Spare<T>,
+    /// What is left of the block before, the next record last.
+    left: Spare<T>,
+    ended: bool,
+}
+
+impl<T: 'static, U, I: Iterator<Item = U>, F: Fn(T) -> I> FlatMapped<'_, T, I, F> {
+    /// Moves to `block` what the records of one block become, as far as there is room.
+    fn flatten(&mut self, block: &mut Vec<U>) {
+        let room = block_len::<U>();
+        let mut current = self.current.take().or_else(|| self.left.pop().map(self.f));
+        while let Some(mut made) = current {
+            if fill_up(block, room, &mut made) {
+                self.current = Some(made);
+                return;
+            }
+            current = self.left.pop().map(self.f);
+        }
+        block.reserve(self.input.len());
+        let mut records = self.input.drain(..);
+        while let Some(record) = records.next() {
+            let mut made = (self.f)(record);
+            // Most functions make few records, and say so: then there is nothing to be looked at after each.
+            if made.size_hint().1.is_some_and(|most| most < room - block.len()) {
+                made.for_each(|record| block.push(record));
+            } else if fill_up(block, room, &mut made) {
+                self.current = Some(made);
+                self.left.extend(records.rev());
+                return;
+            }
+        }
+    }
+}
+
+/// Moves records to `block` until they end or it has `room` of them, and says which.
+#[inline]
+fn fill_up<U>(block: &mut Vec<U>, room: usize, records: &mut impl Iterator<Item = U>) -> bool {
+    for record in records {
+        block.push(record);
+        if block.len() >= room {
+            return true;
+        }
+    }
+    false
+}
+
+impl<T: 'static, U, I: Iterator<Item = U>, F: Fn(T) -> I> Blocks<U> for FlatMapped<'_, T, I, F> {
+    fn next(&mut self) -> Option<U> {
+        let Self { parent, f, current, operator, task, left, .. } = self;
+        loop {
+            if let Some(made) = current
+                && let Some(record) = task.blame_on(operator, || made.next())
+            {
+                return Some(record);
+            }
+            *current = None;
+            let record = left.pop().or_else(|| parent.next())?;
+            *current = Some(task.blame_on(operator, || f(record)));
+        }
+    }
+
+    fn fill(&mut self, block: &mut Vec<U>) -> bool {
+        // What comes out of one block that goes in is of one split.
+        if self.current.is_none() && self.left.is_empty() {
+            if self.ended {
+                return false;
+            }
+            self.ended = !self.parent.fill(&mut self.input);
+        }
+        let (task, operator) = (self.task, self.operator);
+        task.blame_on(operator, || self.flatten(block));
+        !self.ended || self.current.is_some() || !self.left.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+    use crate::block::Iterated;
+    use crate::task::TaskIdentity;
+
+    fn task() -> TaskContext {
+        let identity = TaskIdentity { job: 0, stage: 0, partition: 0, attempt: 0 };
+        TaskContext::new(identity, false, Arc::new(AtomicBool::new(false)))
+    }
+
+    /// The blocks that `flat_map` makes of the numbers up to `count`, each as often as `times` says.
+    fn blocks(count: u64, times: impl Fn(u64) -> usize + Send + Sync + 'static) -> Vec<Vec<u64>> {
+        let (task, operator) = (task(), Operator::here("flat_map"));
+        let step = FlatMapStep(move |n: u64| std::iter::repeat_n(n, times(n)));
+        let parent: Box<dyn Blocks<u64>> = Box::new(Iterated::new(0..count, &task));
+        let mut records = step.open(parent.into(), &operator, &task);
+        let mut blocks = Vec::new();
+        loop {
+            let mut block = Vec::new();
+            let more = records.fill(&mut block);
+            blocks.push(block);
+            if !more {
+                return blocks;
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_are_bounded_and_hold_everything_in_order_whatever_a_record_becomes() {
+        let times: [fn(u64) -> usize; 5] = [
+            |_| 0,
+            |_| 1,
+            |n| (n % 3) as usize,
+            |n| if n == 700 { 10_000 } else { 1 },
+            |n| if n.is_multiple_of(2) { 900 } else { 0 },
+        ];
+        for times in times {
+            let made = blocks(3_000, times);
+            assert!(made.iter().all(|block| block.len() <= block_len::<u64>()));
+            let expected = (0..3_000).flat_map(|n| std::iter::repeat_n(n, times(n)));
+            assert!(made.into_iter().flatten().eq(expected));
+        }
+    }
+
+    #[test]
+    fn records_are_taken_one_by_one_after_a_block() {
+        let (task, operator) = (task(), Operator::here("flat_map"));
+        let step = FlatMapStep(|n: u64| [n; 5].into_iter());
+        let parent: Box<dyn Blocks<u64>> = Box::new(Iterated::new(0..2_000, &task));
+        let mut records = step.open(parent.into(), &operator, &task);
+        let mut found = Vec::new();
+        assert!(records.fill(&mut found));
+        while let Some(record) = records.next() {
+            found.push(record);
+        }
+        assert!(found.into_iter().eq((0..2_000).flat_map(|n| [n; 5])));
+    }
+}

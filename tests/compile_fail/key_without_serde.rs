@@ -1,6 +1,7 @@
 //! A key of one's own needs some derives, and the message names them.
-//! expect: `Client` cannot be a key
-//! expect: derive `Hash`, `PartialEq`, `Eq`, `Clone`, `serde::Serialize` and `serde::Deserialize`
+//! expect: the trait bound `Client: serde::Serialize` is not satisfied
+//! expect: consider adding `#[derive(serde::Serialize)]` to your `Client` type
+//! expect: required for `Client` to implement `Key`
 
 use firesteel::prelude::*;
 

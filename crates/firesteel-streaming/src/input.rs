@@ -400,7 +400,8 @@ impl<S: Source> Input for SourceInput<S> {
             state.end = SplitEnd::Told;
             state.changed = true;
         }
-        let ranges = self.ranges.clone();
+        // A batch that does not ask this input reads nothing of it.
+        let ranges = std::mem::take(&mut self.ranges);
         let ends = ranges.ends.take();
         let (name, left) = (self.reading.name(), self.left.take());
         let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends };

@@ -29,7 +29,7 @@ impl Planned {
 }
 
 /// The ranges of a batch, and where reading them ended.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Ranges {
     pub(crate) planned: Arc<[Planned]>,
     pub(crate) ends: Accumulator<(usize, End), Ends>,
@@ -53,12 +53,6 @@ impl Ranges {
     }
 }
 
-impl Default for Ranges {
-    fn default() -> Self {
-        Self::new(Vec::new())
-    }
-}
-
 /// Where reading a range ended.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct End {
@@ -70,7 +64,7 @@ pub(crate) struct End {
 }
 
 /// The ends of a batch's ranges, in the order of their numbers. The first successful read of a range decides where it ends.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Ends;
 
 impl Ends {

@@ -1,5 +1,5 @@
 //! An aggregator says which values it takes, and how something taken from each value is aggregated.
-//! expect: `Sum` does not aggregate values of type `&str`
+//! expect: values of type `&str` cannot be summed
 //! expect: `of` aggregates something taken from each value
 
 use firesteel::prelude::*;

@@ -36,6 +36,11 @@ use crate::time::Duration;
 pub struct Sum;
 
 /// A type whose values [`Sum`] and [`Mean`](super::Mean) can take: all numbers of the language, and [`Duration`].
+#[diagnostic::on_unimplemented(
+    message = "values of type `{Self}` cannot be summed",
+    note = "`Sum` and `Mean` take numbers and durations; `of` aggregates something taken from each value: \
+            `Sum.of(|click: Click| click.bytes)`"
+)]
 pub trait Summand {
     /// The sum while values are being added.
     type Partial;

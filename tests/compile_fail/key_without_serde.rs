@@ -1,7 +1,6 @@
 //! A key of one's own needs some derives, and the message names them.
-//! expect: the trait bound `Client: serde::Serialize` is not satisfied
-//! expect: consider adding `#[derive(serde::Serialize)]` to your `Client` type
-//! expect: required for `Client` to implement `Key`
+//! expect: `Client` cannot be a key
+//! expect: derive `Hash`, `PartialEq`, `Eq`, `Clone`, `serde::Serialize` and `serde::Deserialize`
 
 use firesteel::prelude::*;
 

@@ -38,7 +38,7 @@ mod union;
 mod zip;
 mod zip_with_index;
 
-pub use aggregated::{aggregated, aggregated_some};
+pub use aggregated::{AggregatedRdd, aggregated, aggregated_some};
 pub use boxed::BoxRdd;
 pub use cartesian::Cartesian;
 pub use checkpoint::Checkpointed;

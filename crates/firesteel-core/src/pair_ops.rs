@@ -9,8 +9,9 @@ use firesteel_window::{Aggregator, Combine, Fold, Reduce};
 use crate::error::Result;
 use crate::operator::Operator;
 use crate::ops::{
-    ByPairKey, Cogroup, Cogroup3, FilterByRange, FlatMapValues, FullOuter, GroupedRdd, Inner, Joined, Keys, LeftOuter,
-    MapValues, Order, PartitionedRdd, RightOuter, Sorted, Subtracted, Values, aggregated, aggregated_some,
+    AggregatedRdd, ByPairKey, Cogroup, Cogroup3, FilterByRange, FlatMapValues, FullOuter, GroupedRdd, Inner, Joined,
+    Keys, LeftOuter, MapValues, Order, PartitionedRdd, RightOuter, Sorted, Subtracted, Values, aggregated,
+    aggregated_some,
 };
 use crate::partitioner::Placement;
 use crate::rdd::{Data, Exchange, Key, Rdd};
@@ -97,7 +98,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The values of each key reduced to one by `f`, within each partition first.
     #[track_caller]
-    fn reduce_by_key<F>(self, f: F) -> impl Rdd<Item = (K, V)>
+    fn reduce_by_key<F>(self, f: F) -> AggregatedRdd<Self, K, V, Reduce<F>, V>
     where
         K: Key,
         V: Exchange,
@@ -109,7 +110,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn reduce_by_key_with<F>(self, placement: impl Into<Placement<K>>, f: F) -> impl Rdd<Item = (K, V)>
+    fn reduce_by_key_with<F>(self, placement: impl Into<Placement<K>>, f: F) -> AggregatedRdd<Self, K, V, Reduce<F>, V>
     where
         K: Key,
         V: Exchange,
@@ -131,7 +132,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
     /// # }
     /// ```
     #[track_caller]
-    fn aggregate_by_key<A>(self, aggregator: A) -> impl Rdd<Item = (K, A::Out)>
+    fn aggregate_by_key<A>(self, aggregator: A) -> AggregatedRdd<Self, K, V, A, A::Out>
     where
         K: Key,
         A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
@@ -142,7 +143,11 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
 
     /// The same; `placement` is a number of partitions or a partitioner.
     #[track_caller]
-    fn aggregate_by_key_with<A>(self, placement: impl Into<Placement<K>>, aggregator: A) -> impl Rdd<Item = (K, A::Out)>
+    fn aggregate_by_key_with<A>(
+        self,
+        placement: impl Into<Placement<K>>,
+        aggregator: A,
+    ) -> AggregatedRdd<Self, K, V, A, A::Out>
     where
         K: Key,
         A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
@@ -163,7 +168,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
     /// # }
     /// ```
     #[track_caller]
-    fn fold_by_key<Z, F, M>(self, zero: Z, add: F, merge: M) -> impl Rdd<Item = (K, Z)>
+    fn fold_by_key<Z, F, M>(self, zero: Z, add: F, merge: M) -> AggregatedRdd<Self, K, V, Fold<Z, F, M>, Z>
     where
         K: Key,
         Z: Exchange,
@@ -182,7 +187,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
         zero: Z,
         add: F,
         merge: M,
-    ) -> impl Rdd<Item = (K, Z)>
+    ) -> AggregatedRdd<Self, K, V, Fold<Z, F, M>, Z>
     where
         K: Key,
         Z: Exchange,
@@ -196,7 +201,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
     /// The values of each key combined: `create` makes an accumulator of a first value, `add` takes a further one in,
     /// `merge` unites what two partitions made.
     #[track_caller]
-    fn combine_by_key<U, C, F, M>(self, create: C, add: F, merge: M) -> impl Rdd<Item = (K, U)>
+    fn combine_by_key<U, C, F, M>(self, create: C, add: F, merge: M) -> AggregatedRdd<Self, K, V, Combine<C, F, M>, U>
     where
         K: Key,
         U: Exchange,
@@ -216,7 +221,7 @@ pub trait PairOps<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {
         create: C,
         add: F,
         merge: M,
-    ) -> impl Rdd<Item = (K, U)>
+    ) -> AggregatedRdd<Self, K, V, Combine<C, F, M>, U>
     where
         K: Key,
         U: Exchange,

@@ -1,7 +1,6 @@
 //! The values of each key aggregated, within the map side first.
 
 use std::any::Any;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_window::Aggregator;
@@ -24,7 +23,7 @@ pub fn aggregated<R, K, V, A>(
     operator: Operator,
     aggregator: Arc<A>,
     placement: impl Into<Placement<K>>,
-) -> impl Rdd<Item = (K, A::Out)>
+) -> AggregatedRdd<R, K, V, A, A::Out>
 where
     R: Rdd<Item = (K, V)>,
     K: Key,
@@ -43,7 +42,7 @@ pub fn aggregated_some<R, K, V, A, U>(
     operator: Operator,
     aggregator: Arc<A>,
     placement: impl Into<Placement<K>>,
-) -> impl Rdd<Item = (K, U)>
+) -> AggregatedRdd<R, K, V, A, U>
 where
     R: Rdd<Item = (K, V)>,
     K: Key,
@@ -59,13 +58,12 @@ where
 /// If the parent already places its keys so, its values are aggregated where they are; otherwise each of its partitions
 /// is aggregated, then shuffled, then merged in partition order. `finish` makes the result of a key's accumulator, as far
 /// as there is one.
-struct AggregatedRdd<R, K: Key, V, A: Aggregator<V>, U, F> {
+pub struct AggregatedRdd<R, K: Key, V, A: Aggregator<V>, U> {
     node: Node,
     input: Input<R, K, V, A>,
     aggregator: Arc<A>,
     placement: Placement<K>,
-    finish: F,
-    kind: PhantomData<fn() -> U>,
+    finish: fn(&A, A::Acc) -> Option<U>,
 }
 
 enum Input<R, K: Key, V, A: Aggregator<V>> {
@@ -73,15 +71,20 @@ enum Input<R, K: Key, V, A: Aggregator<V>> {
     Moved(Arc<Exchanged<R, K, V, A>>, Arc<dyn ShuffleDependency>),
 }
 
-impl<R, K, V, A, U, F> AggregatedRdd<R, K, V, A, U, F>
+impl<R, K, V, A, U> AggregatedRdd<R, K, V, A, U>
 where
     R: Rdd<Item = (K, V)>,
     K: Key,
     V: Send + 'static,
     A: Aggregator<V, Acc: Exchange> + Send + Sync + 'static,
-    F: Fn(&A, A::Acc) -> Option<U>,
 {
-    fn new(parent: R, operator: Operator, aggregator: Arc<A>, placement: Placement<K>, finish: F) -> Self {
+    fn new(
+        parent: R,
+        operator: Operator,
+        aggregator: Arc<A>,
+        placement: Placement<K>,
+        finish: fn(&A, A::Acc) -> Option<U>,
+    ) -> Self {
         let node = Node::new(parent.node().context(), operator);
         let input = if parent.partitioner() == Some(placement.id()) {
             Input::InPlace(parent)
@@ -92,11 +95,11 @@ where
             let dependency = Arc::clone(&shuffle) as _;
             Input::Moved(shuffle, dependency)
         };
-        Self { node, input, aggregator, placement, finish, kind: PhantomData }
+        Self { node, input, aggregator, placement, finish }
     }
 }
 
-impl<R: Clone, K: Key, V, A: Aggregator<V>, U, F: Clone> Clone for AggregatedRdd<R, K, V, A, U, F> {
+impl<R: Clone, K: Key, V, A: Aggregator<V>, U> Clone for AggregatedRdd<R, K, V, A, U> {
     fn clone(&self) -> Self {
         let input = match &self.input {
             Input::InPlace(parent) => Input::InPlace(parent.clone()),
@@ -107,20 +110,18 @@ impl<R: Clone, K: Key, V, A: Aggregator<V>, U, F: Clone> Clone for AggregatedRdd
             input,
             aggregator: Arc::clone(&self.aggregator),
             placement: self.placement.clone(),
-            finish: self.finish.clone(),
-            kind: PhantomData,
+            finish: self.finish,
         }
     }
 }
 
-impl<R, K, V, A, U, F> Lineage for AggregatedRdd<R, K, V, A, U, F>
+impl<R, K, V, A, U> Lineage for AggregatedRdd<R, K, V, A, U>
 where
     R: Rdd<Item = (K, V)>,
     K: Key,
     V: Send + 'static,
     A: Aggregator<V, Acc: Exchange> + Send + Sync + 'static,
     U: 'static,
-    F: Send + Sync + 'static,
 {
     crate::own_node!();
     fn num_partitions(&self) -> usize {
@@ -146,14 +147,13 @@ where
     }
 }
 
-impl<R, K, V, A, U, F> Rdd for AggregatedRdd<R, K, V, A, U, F>
+impl<R, K, V, A, U> Rdd for AggregatedRdd<R, K, V, A, U>
 where
     R: Rdd<Item = (K, V)>,
     K: Key,
     V: Send + 'static,
     A: Aggregator<V, Acc: Exchange> + Send + Sync + 'static,
     U: Send + 'static,
-    F: Fn(&A, A::Acc) -> Option<U> + Clone + Send + Sync + 'static,
 {
     type Item = (K, U);
 

@@ -20,7 +20,6 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::{Choose, ConnectError, ReadRange, Result, SourceReader};
@@ -140,6 +139,7 @@ pub struct BlockReader<T> {
     position: u64,
     stop: u64,
     data_end: u64,
+    /// Room for the indices of chosen records.
     picked: Vec<u32>,
 }
 
@@ -150,19 +150,20 @@ impl<T> BlockReader<T> {
         self.stop.max(self.position)
     }
 
-    /// The block that holds the current position, and which of its records are next, up to that many; nothing where that
-    /// is none.
-    fn next_of(&mut self, most: usize) -> Option<(Arc<[T]>, Range<usize>)> {
-        if self.position >= self.stop || most == 0 {
-            return None;
+    /// Hands the next records to `each` where they lie, at most this many, stretch by stretch. Returns whether there are more.
+    fn stretches(&mut self, most: usize, mut each: impl FnMut(&[T])) -> bool {
+        let stop = self.stop.min(self.position.saturating_add(most as u64));
+        while self.position < stop {
+            while self.blocks.front().is_some_and(|block| block.end() <= self.position) {
+                self.blocks.pop_front();
+            }
+            let Some(block) = self.blocks.front() else { break };
+            let end = block.end().min(stop);
+            // Whatever `each` does with them, they are read.
+            let from = std::mem::replace(&mut self.position, end);
+            each(&block.records[(from - block.start) as usize..(end - block.start) as usize]);
         }
-        while self.blocks.front().is_some_and(|block| block.end() <= self.position) {
-            self.blocks.pop_front();
-        }
-        let block = self.blocks.front()?;
-        let end = block.end().min(self.stop).min(self.position.saturating_add(most as u64));
-        let offset = (self.position - block.start) as usize..(end - block.start) as usize;
-        Some((Arc::clone(&block.records), offset))
+        self.position < self.stop
     }
 }
 
@@ -171,16 +172,9 @@ impl<T: Clone> SourceReader for BlockReader<T> {
 
     #[inline]
     fn next_record(&mut self) -> Result<Option<T>> {
-        if self.position >= self.stop {
-            return Ok(None);
-        }
-        while self.blocks.front().is_some_and(|block| block.end() <= self.position) {
-            self.blocks.pop_front();
-        }
-        let Some(block) = self.blocks.front() else { return Ok(None) };
-        let record = &block.records[(self.position - block.start) as usize];
-        self.position += 1;
-        Ok(Some(record.clone()))
+        let mut next = None;
+        self.stretches(1, |record| next = record.first().cloned());
+        Ok(next)
     }
 
     fn position(&self) -> u64 {
@@ -192,30 +186,20 @@ impl<T: Clone> SourceReader for BlockReader<T> {
     }
 
     fn read_block(&mut self, most: usize, block: &mut Vec<T>) -> Result<bool> {
-        let mut left = most;
-        while let Some((records, offset)) = self.next_of(left) {
-            block.extend_from_slice(&records[offset.clone()]);
-            self.position += offset.len() as u64;
-            left -= offset.len();
-        }
-        Ok(self.position < self.stop)
+        Ok(self.stretches(most, |records| block.extend_from_slice(records)))
     }
 
     fn read_chosen(&mut self, most: usize, choose: &mut Choose<'_, T>, block: &mut Vec<T>) -> Result<Option<bool>> {
         let mut picked = std::mem::take(&mut self.picked);
-        let mut left = most;
-        while let Some((records, offset)) = self.next_of(left) {
-            let records = &records[offset.clone()];
+        let more = self.stretches(most, |records| {
             if picked.len() < records.len() {
                 picked.resize(records.len(), 0);
             }
             let count = choose(records, &mut picked);
             block.extend(picked[..count].iter().map(|at| records[*at as usize].clone()));
-            self.position += offset.len() as u64;
-            left -= offset.len();
-        }
+        });
         self.picked = picked;
-        Ok(Some(self.position < self.stop))
+        Ok(Some(more))
     }
 }
 

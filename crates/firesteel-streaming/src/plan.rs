@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Operator, RowCounts, Rows};
-use firesteel_state::{Changes, Setting};
+use firesteel_state::Setting;
 use firesteel_window::{Window, WindowError};
 use parking_lot::Mutex;
 
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::input::{Input, SplitNumbers};
 use crate::output::Output;
 use crate::shape::Shape;
-use crate::state::{ChangesOf, StateCell};
+use crate::state::{StateCell, StateChanges};
 use crate::stream::Samples;
 use crate::time::{FiredWindows, Tracker};
 
@@ -49,7 +49,7 @@ pub(crate) struct Parts {
     pub(crate) samples: Vec<Arc<Samples>>,
     pub(crate) fired: Vec<Accumulator<BTreeSet<Window>, FiredWindows>>,
     /// The operators' states, with what takes note of their changes.
-    pub(crate) states: Vec<(Arc<dyn StateCell>, Accumulator<(usize, Changes, u64), ChangesOf>)>,
+    pub(crate) states: Vec<(Arc<dyn StateCell>, StateChanges)>,
     /// What must hold before the job starts and does not, found while the program was built.
     pub(crate) faults: Vec<(NodeId, Fault)>,
 }

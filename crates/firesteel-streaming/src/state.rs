@@ -28,4 +28,4 @@ pub use output_mode::OutputMode;
 pub use process::{KeyedProcess, ProcessContext, ProcessSpec};
 pub use running::RunningSpec;
 pub use update::UpdateSpec;
-pub(crate) use work::ChangesOf;
+pub(crate) use work::StateChanges;

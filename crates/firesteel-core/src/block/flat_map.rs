@@ -51,7 +51,6 @@ impl<T: 'static, U, I: Iterator<Item = U>, F: Fn(T) -> I> FlatMapped<'_, T, I, F
             }
             current = self.left.pop().map(self.f);
         }
-        block.reserve(self.input.len());
         let mut records = self.input.drain(..);
         while let Some(record) = records.next() {
             let mut made = (self.f)(record);

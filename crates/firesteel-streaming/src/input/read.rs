@@ -161,9 +161,7 @@ impl<S: Source> Rdd for SourceRdd<S> {
         task.set_origin(Arc::clone(origin), *number);
         let place = Place { name: self.reading.name(), operator: self.node.operator() };
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
-        let room = block_len::<S::Item>();
-        let first = planned.hint.map_or(64, |most| room.min(most as usize));
-        Box::new(Reads { reader, place, split, ends, task, from: range.from, records: 0, first, done: false })
+        Box::new(Reads { reader, place, split, ends, task, from: range.from, records: 0, done: false })
     }
 }
 
@@ -190,6 +188,10 @@ struct ReadError {
     source: ConnectError,
 }
 
+/// Reads for one block of chosen records, until it is half full: a filter that drops most of them would leave all blocks
+/// after it short.
+const READS: usize = 4;
+
 /// Reads one range and reports where it ended.
 struct Reads<'a, R: SourceReader> {
     reader: R,
@@ -199,8 +201,6 @@ struct Reads<'a, R: SourceReader> {
     task: &'a TaskContext,
     from: u64,
     records: u64,
-    /// For how many records a first block has room.
-    first: usize,
     done: bool,
 }
 
@@ -247,7 +247,6 @@ impl<R: SourceReader> Blocks<R::Item> for Reads<'_, R> {
         if self.done {
             return false;
         }
-        block.reserve(self.first);
         let read = self.reader.read_block(block_len::<R::Item>(), block);
         self.count(read, block.len())
     }
@@ -256,13 +255,12 @@ impl<R: SourceReader> Blocks<R::Item> for Reads<'_, R> {
         if self.done {
             return Some(false);
         }
-        // A filter that drops most records would leave all blocks after it short.
         let (room, mut seen, mut more) = (block_len::<R::Item>(), 0, true);
         let mut counted = |records: &[R::Item], picked: &mut [u32]| {
             seen += records.len();
             choose(records, picked)
         };
-        for _ in 0..4 {
+        for _ in 0..READS {
             match self.reader.read_chosen(room - block.len(), &mut counted, block) {
                 Ok(read) => more = read?,
                 Err(error) => self.place.fail(error, self.task),

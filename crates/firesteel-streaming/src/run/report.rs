@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_connect::Epoch;
-use firesteel_core::{Accumulator, Clock, DeadLetter};
-use firesteel_state::Changes;
+use firesteel_core::{Clock, DeadLetter};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::batch::Batch;
@@ -14,7 +13,7 @@ use crate::progress::{
     per_second, tell,
 };
 use crate::run::JobRun;
-use crate::state::{ChangesOf, StateCell};
+use crate::state::{StateCell, StateChanges};
 use crate::stream::KEPT;
 
 /// What came of a batch.
@@ -172,10 +171,7 @@ impl JobRun {
 }
 
 /// Counts what the batch has changed in the state of one operator.
-pub(super) fn state_progress(
-    cell: &dyn StateCell,
-    changes: &Accumulator<(usize, Changes, u64), ChangesOf>,
-) -> Option<StateProgress> {
+pub(super) fn state_progress(cell: &dyn StateCell, changes: &StateChanges) -> Option<StateProgress> {
     let (changes, timers) = changes.take();
     cell.count(changes);
     Some(StateProgress {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, MapOutputs, Shuffle, ShuffleDependency};
-use firesteel_core::{Accumulator, Blocks, Data, Iterated, Key, Open, Operator, TaskContext};
-use firesteel_state::{Changes, Class, KeyGroup, StateError};
+use firesteel_core::{Blocks, Data, Iterated, Key, Open, Operator, TaskContext};
+use firesteel_state::{Class, KeyGroup, StateError};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
@@ -13,7 +13,7 @@ use crate::plan::{Computed, NodeId};
 use crate::state::StoreCell;
 use crate::state::lists::{Lists, count};
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
-use crate::state::work::{ChangesOf, Entry, Moment, Output, Work};
+use crate::state::work::{Entry, Moment, Output, StateChanges, Work};
 use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
 
 /// The shuffle before an operator with state, whatever its map side does.
@@ -56,7 +56,7 @@ pub(crate) struct StateTask<K: Key, T, O> {
     pub(crate) cell: Arc<StoreCell<K>>,
     pub(crate) work: Arc<dyn Work<K, T, Out = O>>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
-    pub(crate) changes: Accumulator<(usize, Changes, u64), ChangesOf>,
+    pub(crate) changes: StateChanges,
 }
 
 /// The RDD of what comes out of the state of this node in the batch.

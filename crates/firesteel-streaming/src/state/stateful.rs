@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use firesteel_core::shuffle::Shuffle;
 use firesteel_core::{Accumulator, Data, Key, Lineage, Operator};
-use firesteel_state::{Changes, Declaration};
+use firesteel_state::Declaration;
 
 use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
 use crate::shape::Shape;
 use crate::state::lists::Lists;
 use crate::state::rdd::{self, StateTask};
 use crate::state::side::{Prepare, StateSide};
-use crate::state::work::{ChangesOf, Work};
+use crate::state::work::{StateChanges, Work};
 use crate::state::{StateCell, StoreCell};
 use crate::stream::Stream;
 use crate::time::{KEY_GROUPS, Tracker};
@@ -70,13 +70,7 @@ impl<K: Key, W, P> Stateful<K, W, P> {
 }
 
 /// Adds the node, with its state.
-fn add(
-    plan: &Plan,
-    operator: Operator,
-    parent: NodeId,
-    cell: Arc<dyn StateCell>,
-    changes: Accumulator<(usize, Changes, u64), ChangesOf>,
-) -> NodeId {
+fn add(plan: &Plan, operator: Operator, parent: NodeId, cell: Arc<dyn StateCell>, changes: StateChanges) -> NodeId {
     plan.change(|parts| {
         parts.states.push((cell, changes));
         let role = Role::State(parts.states.len() - 1);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firesteel_core::{Key, TaskContext};
+use firesteel_core::{Accumulator, Key, TaskContext};
 use firesteel_state::{Changes, GroupState, Times};
 use firesteel_window::{Aggregator, Timestamp};
 
@@ -65,6 +65,9 @@ impl<U> Output<U> {
         Self { rows: Vec::with_capacity(rows), changes: Changes::default() }
     }
 }
+
+/// What tasks add the changes of state to: a partition, what it changed, and how many timers are set in it.
+pub(crate) type StateChanges = Accumulator<(usize, Changes, u64), ChangesOf>;
 
 /// The changes of a batch by partition, and how many timers are set after it: a partition that is computed again counts
 /// once.

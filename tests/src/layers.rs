@@ -33,6 +33,7 @@ const CONTRACT: Uses = Uses::Only(&["firesteel-connect", "firesteel-error", "fir
 
 /// What runs on the engine sees all of it, and no concrete connector.
 const ENGINE: Uses = Uses::Only(&[
+    "firesteel-budget",
     "firesteel-connect",
     "firesteel-core",
     "firesteel-scheduler",
@@ -44,11 +45,12 @@ const ENGINE: Uses = Uses::Only(&[
 /// The library crates from the bottom up.
 const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-error", Uses::Only(&[])),
+    ("firesteel-budget", Uses::Only(&[])),
     ("firesteel-window", Uses::Only(&["firesteel-error"])),
     ("firesteel-faults", Uses::Only(&[])),
     ("firesteel-disk", Uses::Only(&["firesteel-error", "firesteel-faults"])),
-    // For its aggregators and spans of time: folds of RDDs, of windows and of streams are one family.
-    ("firesteel-core", Uses::Only(&["firesteel-error", "firesteel-window"])),
+    // Of the window crate its aggregators and spans of time: folds of RDDs, of windows and of streams are one family.
+    ("firesteel-core", Uses::Only(&["firesteel-budget", "firesteel-error", "firesteel-window"])),
     ("firesteel-connect", Uses::Only(&["firesteel-error", "firesteel-window"])),
     (
         "firesteel-connect-file",
@@ -58,12 +60,16 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
     ("firesteel-scheduler", Uses::Only(&["firesteel-core", "firesteel-window"])),
-    ("firesteel-state", Uses::Only(&["firesteel-disk", "firesteel-error", "firesteel-faults", "firesteel-window"])),
+    (
+        "firesteel-state",
+        Uses::Only(&["firesteel-budget", "firesteel-disk", "firesteel-error", "firesteel-faults", "firesteel-window"]),
+    ),
     ("firesteel-state-object-store", Uses::Only(&["firesteel-state"])),
     ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),
     (
         "firesteel-streaming",
         Uses::Only(&[
+            "firesteel-budget",
             "firesteel-connect",
             "firesteel-core",
             "firesteel-error",

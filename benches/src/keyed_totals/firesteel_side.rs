@@ -6,6 +6,7 @@
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use firesteel_budget::Memory;
 use firesteel_connect::{
     ConnectError, Discovery, Epoch, Guarantee, PositionUnit, ReadRange, Replay, Result, Sink, Source, SourceReader,
     Split, SplitId, WriteTask,
@@ -37,10 +38,7 @@ pub fn run_in_rocksdb(assignment: &Assignment, phases: &mut Phases) -> Run {
 
 fn run(system: &str, assignment: &Assignment, phases: &mut Phases, backend: impl Fn(Checkpoint) -> Checkpoint) -> Run {
     let epoch = Duration::micros((assignment.epoch * 1e6) as i64);
-    let mut checkpoint = backend(Checkpoint::in_folder(&assignment.folder).interval(epoch));
-    if let Some(bytes) = assignment.memory {
-        checkpoint = checkpoint.memory(bytes);
-    }
+    let checkpoint = backend(Checkpoint::in_folder(&assignment.folder).interval(epoch));
     let watched = Watched::new(mem::take(phases));
     watched.lock().0.start(assignment.warm_up);
     let rows = start(assignment, &checkpoint, 0, watched.clone(), Rows);
@@ -82,6 +80,7 @@ fn start(
         .threads(assignment.threads)
         .limits(BatchLimits::default().records(assignment.batch))
         .checkpoint(checkpoint.clone())
+        .memory(assignment.memory.map_or_else(Memory::default, |bytes| Memory::default().state(bytes)))
         .listener(listener)
         .build()
         .expect("the executors start");

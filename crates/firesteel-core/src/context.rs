@@ -5,31 +5,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use firesteel_budget::{Memory, Part};
+
 use crate::error::{Error, Result};
 use crate::job::{Job, JobOptions, JobRunner};
 use crate::lineage::RddId;
 use crate::rdd::Rdd;
 use crate::shuffle::ShuffleId;
-use crate::storage::{Blocks, Memory};
+use crate::storage::{Blocks, SpillMemory};
 use crate::task::{DeadLetter, TaskContext, TaskOutput};
 
 /// What a context may use of the machine.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Memory for shuffles and sorting before they go to disk, in bytes; 1 GiB by default. A task may hold one MiB in
-    /// any case.
-    pub shuffle_memory: u64,
-    /// Memory for persisted RDDs before the least recently used partitions have to go, in bytes; 1 GiB by default.
-    pub storage_memory: u64,
+    /// What may be in memory, of which [shuffles](Part::Shuffle) and [persisted RDDs](Part::Storage) have their parts.
+    pub memory: Memory,
     /// Where temporary files go; the system's place for them by default.
     pub temporary: Option<PathBuf>,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { shuffle_memory: 1 << 30, storage_memory: 1 << 30, temporary: None }
-    }
 }
 
 struct Shared {
@@ -37,7 +30,7 @@ struct Shared {
     next_rdd: AtomicU64,
     next_shuffle: AtomicU64,
     next_broadcast: AtomicU64,
-    memory: Memory,
+    memory: SpillMemory,
     blocks: Blocks,
 }
 
@@ -55,8 +48,8 @@ impl Context {
     /// A context whose jobs `runner` runs.
     #[must_use]
     pub fn new(runner: Arc<dyn JobRunner>, settings: Settings) -> Self {
-        let memory = Memory::new(settings.shuffle_memory, settings.temporary);
-        let blocks = Blocks::new(settings.storage_memory);
+        let memory = SpillMemory::new(settings.memory.part(Part::Shuffle).clone(), settings.temporary);
+        let blocks = Blocks::new(settings.memory.part(Part::Storage).clone());
         let [next_rdd, next_shuffle, next_broadcast] = [0, 0, 0].map(AtomicU64::new);
         let shared = Arc::new(Shared { runner, next_rdd, next_shuffle, next_broadcast, memory, blocks });
         Self { shared, parallelism: None, options: Arc::default() }
@@ -118,7 +111,7 @@ impl Context {
     }
 
     /// The memory that shuffles share.
-    pub(crate) fn memory(&self) -> &Memory {
+    pub(crate) fn memory(&self) -> &SpillMemory {
         &self.shared.memory
     }
 

@@ -14,7 +14,7 @@ pub(crate) use blocks::{Block, Blocks, Spill};
 pub(crate) use level::Disk;
 pub use level::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
 pub(crate) use measure::{estimate_by, estimate_bytes};
-pub(crate) use memory::{Memory, Reservation};
+pub(crate) use memory::{Reservation, SpillMemory};
 pub(crate) use merge::{Merge, Runs, SortOrder, Sorted, Sorter, next_record, open_run, write_run};
 pub(crate) use records::{RecordReader, RecordWriter};
 pub(crate) use run::{Run, RunFile, RunReader};

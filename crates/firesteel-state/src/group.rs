@@ -8,7 +8,6 @@ use std::sync::Arc;
 use firesteel_window::Timestamp;
 
 use self::core::{Core, Tables};
-use crate::budget::Reservation;
 use crate::changes::Changes;
 use crate::codec::StateKey;
 use crate::context::KeyContext;
@@ -19,6 +18,7 @@ use crate::schema::OlderValues;
 use crate::table::timers::TimerTable;
 use crate::table::{Setup, Stamps, Table, TableOf};
 use crate::ttl::{TimeDomain, Times};
+use firesteel_budget::Reservation;
 
 /// The state of one operator in one key group: what a task works on.
 ///

@@ -16,7 +16,6 @@
 #![forbid(unsafe_code)]
 
 pub mod backend;
-mod budget;
 pub mod changelog;
 mod changes;
 mod codec;
@@ -47,7 +46,6 @@ mod ttl;
 mod wire;
 
 pub use backend::{BackendMetrics, MemoryBackend, OpenBackend, StateBackend};
-pub use budget::{MemoryBudget, Reservation};
 pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochLog, EpochRecord};
 pub use changes::Changes;
 pub use codec::{Migrations, StateKey, StateValue, TableCodec};
@@ -55,6 +53,7 @@ pub use context::KeyContext;
 pub use cursor::Cursor;
 pub use declaration::{Declaration, StateOptions};
 pub use error::{Result, StateError};
+pub use firesteel_budget::{MemoryBudget, Reservation};
 pub use firesteel_error::Class;
 pub use frame::{Change, Frame, FrameWriter, Shard, StoreId, TableId};
 pub use group::GroupState;

@@ -7,7 +7,6 @@ use firesteel_window::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::backend::StateBackend;
-use crate::budget::{MemoryBudget, Reservation};
 use crate::codec::StateKey;
 use crate::declaration::Declaration;
 use crate::error::{Result, StateError};
@@ -18,6 +17,7 @@ use crate::schema::{Catalog, Evolution, Fate, OlderValues, StoreSchema, TableSch
 use crate::table::Setup;
 use crate::table::values::Hasher;
 use crate::ttl::{TimeDomain, Times, Ttl};
+use firesteel_budget::{MemoryBudget, Reservation};
 
 /// The state of one operator: its declared states in all key groups.
 ///

@@ -62,7 +62,6 @@ pub struct Checkpoint {
     pub(crate) snapshot_after: u64,
     pub(crate) keep_snapshots: usize,
     pub(crate) segment_bytes: Option<u64>,
-    pub(crate) memory: Option<u64>,
     pub(crate) allow_loss: Vec<String>,
     pub(crate) start_from: Option<PathBuf>,
 }
@@ -78,7 +77,6 @@ impl Checkpoint {
             snapshot_after: 64 << 20,
             keep_snapshots: 2,
             segment_bytes: None,
-            memory: None,
             allow_loss: Vec::new(),
             start_from: None,
         }
@@ -95,7 +93,8 @@ impl Checkpoint {
         self.interval(Duration::ZERO)
     }
 
-    /// Keeps state in this backend instead of memory. A job may be started again with another one.
+    /// Keeps state in this backend instead of memory, of which it leaves that [part](firesteel_budget::Part::State) to values
+    /// that are at hand. A job may be started again with another one.
     pub fn backend(self, backend: impl OpenBackend) -> Self {
         Self { backend: Some(Arc::new(backend)), ..self }
     }
@@ -121,12 +120,6 @@ impl Checkpoint {
     /// shrinks by whole files.
     pub fn segment_bytes(self, bytes: u64) -> Self {
         Self { segment_bytes: Some(bytes.max(1)), ..self }
-    }
-
-    /// The memory that state may take, in bytes, caches of the backend included; without a limit unless set. It needs a
-    /// backend that holds what does not fit. Where it is used up, epochs end early.
-    pub fn memory(self, bytes: u64) -> Self {
-        Self { memory: Some(bytes), ..self }
     }
 
     /// Permits a changed program to lose what is stored under these names, which are those of the report that it is

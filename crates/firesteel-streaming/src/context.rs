@@ -1,8 +1,10 @@
 //! The streaming context: where a job is built and run.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use firesteel_budget::Memory;
 use firesteel_connect::{Buffered, Receiver, Source};
 use firesteel_core::{Clock, Context, Data, JobOptions, OnPanic, Operator, RddOps, Settings, SystemClock};
 use firesteel_scheduler::Scheduler;
@@ -23,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) partitions: Option<usize>,
     pub(crate) listeners: Vec<Arc<dyn StreamingListener>>,
     pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) memory: Memory,
 }
 
 /// Settings of a job. Made by [`StreamingContext::builder`].
@@ -31,7 +34,7 @@ pub struct Builder {
     name: String,
     scheduler: Option<Scheduler>,
     threads: Option<usize>,
-    settings: Settings,
+    temporary: Option<PathBuf>,
     config: Config,
     on_panic: OnPanic,
     pool: Option<Arc<str>>,
@@ -50,9 +53,26 @@ impl Builder {
         self
     }
 
-    /// What the job may use of memory and disk.
-    pub fn settings(mut self, settings: Settings) -> Self {
-        self.settings = settings;
+    /// The memory that the job may take: of shuffles, shared streams and keyed state together, and of other jobs that are
+    /// given the same one. Without, shuffles and shared streams may take a gibibyte each, and state what it needs.
+    ///
+    /// ```
+    /// use firesteel_budget::{Memory, Part, mib};
+    /// use firesteel_streaming::StreamingContext;
+    ///
+    /// let job = StreamingContext::builder("clicks").memory(Memory::of(mib(512)).shuffle(mib(64))).build()?;
+    /// let shuffle = job.memory().part(Part::Shuffle);
+    /// assert_eq!((shuffle.used(), shuffle.limit()), (0, mib(64)));
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
+    pub fn memory(mut self, memory: Memory) -> Self {
+        self.config.memory = memory;
+        self
+    }
+
+    /// Where temporary files go, of what does not fit into memory; the system's place for them by default.
+    pub fn temporary(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.temporary = Some(folder.into());
         self
     }
 
@@ -128,7 +148,9 @@ impl Builder {
             group: Some(group),
             single_use: true,
         };
-        let context = tasks.context(self.settings).with_options(options);
+        let mut settings = Settings::default();
+        (settings.memory, settings.temporary) = (self.config.memory.clone(), self.temporary);
+        let context = tasks.context(settings).with_options(options);
         let (config, started) = (Arc::new(self.config), AtomicBool::new(false));
         let inner = Inner { name, plan, scheduler, context, config, control, tasks, dead_letters, started };
         Ok(StreamingContext { inner: Arc::new(inner) })
@@ -164,13 +186,14 @@ impl StreamingContext {
             name: name.to_owned(),
             scheduler: None,
             threads: None,
-            settings: Settings::default(),
+            temporary: None,
             config: Config {
                 clock,
                 limits: BatchLimits::default(),
                 partitions: None,
                 listeners: Vec::new(),
                 checkpoint: None,
+                memory: Memory::default(),
             },
             on_panic: OnPanic::default(),
             pool: None,
@@ -181,6 +204,12 @@ impl StreamingContext {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.inner.name
+    }
+
+    /// The memory that the job may take, which tells what is taken of each part.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.inner.config.memory
     }
 
     /// The context of RDDs outside of any batch, such as static tables to join with.

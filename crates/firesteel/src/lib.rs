@@ -81,6 +81,7 @@
 //! | [`scheduler`] | `firesteel-scheduler` | executors, stages, retries, job events |
 //! | [`state`] | `firesteel-state` | declarations and handles of keyed state, timers, TTL |
 //! | [`window`] | `firesteel-window` | timestamps, windows, watermarks, aggregators |
+//! | [`budget`] | `firesteel-budget` | the memory that a process lets its jobs take, and its parts |
 //! | [`connect`] | `firesteel-connect` | the traits of sources, receivers and sinks |
 //! | `file` | `firesteel-connect-file` | text files; feature `file` |
 //! | `socket` | `firesteel-connect-socket` | lines from a TCP socket; feature `socket` |
@@ -99,6 +100,7 @@ pub mod prelude;
 pub mod progress;
 pub mod rdd;
 
+pub use firesteel_budget as budget;
 pub use firesteel_connect as connect;
 #[cfg(feature = "file")]
 pub use firesteel_connect_file as file;

@@ -3,6 +3,7 @@
 //! It brings the names to build and run a job, the time types, the aggregators, and the traits with the methods of RDDs. Connectors are
 //! named where they are used, except for the console.
 
+pub use firesteel_budget::{Memory, gib, mib};
 pub use firesteel_core::{Accumulator, Actions, Broadcast, Context, OnPanic, PairActions, PairOps, Rdd, RddOps};
 pub use firesteel_streaming::{
     Batch, BatchLimits, Checkpoint, KeyState, KeyedProcess, MapSpec, OutputMode, ProcessContext, ReadRdd, Stop, Stream,

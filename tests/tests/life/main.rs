@@ -7,6 +7,7 @@
 mod bounded;
 mod files;
 mod jobs;
+mod memory;
 mod partial;
 mod progress;
 mod side;

@@ -1,7 +1,8 @@
 //! Side outputs, shared streams and dead letters: one source, many outputs.
 
+use firesteel_budget::Memory;
 use firesteel_connect_memory::{Collector, MemorySource};
-use firesteel_core::{Actions, OnPanic, Settings};
+use firesteel_core::{Actions, OnPanic};
 use firesteel_streaming::{BatchLimits, Error, Trigger};
 use firesteel_testkit::faults::FaultySource;
 use firesteel_testkit::{JobLog, TestJob};
@@ -38,9 +39,7 @@ fn one_source_is_read_once_for_many_outputs() {
 
 #[test]
 fn what_a_shared_stream_counts_counts_once_even_when_nothing_fits_into_memory() {
-    let mut settings = Settings::default();
-    settings.storage_memory = 0;
-    let job = job(1).settings(settings).build().unwrap();
+    let job = job(1).memory(Memory::default().storage(0)).build().unwrap();
     let (source, faults) = FaultySource::new(MemorySource::new((0..100u32).collect::<Vec<_>>()));
     let (errors, results, refused) =
         (job.side_output("refused"), [Collector::new(), Collector::new()], Collector::new());

@@ -19,7 +19,7 @@ pub(crate) fn with_threads(threads: usize) -> Context {
 /// Settings under which shuffles and sorts have to go to disk: a task may hold one MiB.
 pub(crate) fn tiny_budget(temporary: &std::path::Path) -> Settings {
     let mut settings = Settings::default();
-    settings.shuffle_memory = 0;
+    settings.memory = settings.memory.shuffle(0);
     settings.temporary = Some(temporary.to_owned());
     settings
 }

@@ -1,5 +1,6 @@
 //! Persisted RDDs.
 
+use firesteel_budget::{Memory, Part};
 use firesteel_core::{
     Accumulator, Actions, Context, DiskOnly, Lineage, MemoryAndDisk, MemoryOnly, PairOps, RddOps, Settings,
 };
@@ -9,9 +10,23 @@ use crate::common::{Log, context};
 
 fn with_storage(bytes: u64, temporary: &std::path::Path) -> Context {
     let mut settings = Settings::default();
-    settings.storage_memory = bytes;
+    settings.memory = settings.memory.storage(bytes);
     settings.temporary = Some(temporary.to_owned());
     Scheduler::builder().threads(2).build().unwrap().context(settings)
+}
+
+#[test]
+fn what_is_kept_is_told_and_given_back() {
+    let memory = Memory::default();
+    let mut settings = Settings::default();
+    settings.memory = memory.clone();
+    let context = Scheduler::builder().threads(2).build().unwrap().context(settings);
+    let numbers = context.parallelize_with(2, 0..1_000u64).cache();
+    numbers.count().unwrap();
+    let used = memory.part(Part::Storage).used();
+    assert!((8_000..20_000).contains(&used), "a thousand numbers of eight bytes: {used}");
+    numbers.unpersist();
+    assert_eq!(memory.used(), 0);
 }
 
 fn files(folder: &std::path::Path) -> usize {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use firesteel_budget::mib;
 use firesteel_core::ops::Order;
 use firesteel_core::{Actions, Context, PairOps, RddOps};
 use firesteel_scheduler::Scheduler;
@@ -124,7 +125,7 @@ fn what_other_tasks_use_does_not_show_in_the_output() {
     let expected = program(&context());
     for megabytes in [0, 2, 8] {
         let mut settings = tiny_budget(folder.path());
-        settings.shuffle_memory = megabytes << 20;
+        settings.memory = settings.memory.shuffle(mib(megabytes));
         let context = Scheduler::builder().threads(3).build().unwrap().context(settings);
         assert!(program(&context) == expected, "with {megabytes} MiB the records differ or come in another order");
     }

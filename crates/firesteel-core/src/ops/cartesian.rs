@@ -4,7 +4,7 @@ use crate::lineage::{Dependency, Lineage, Node};
 use crate::operator::Operator;
 use crate::ops::either::Either;
 use crate::rdd::{Data, Rdd};
-use crate::storage::Memory;
+use crate::storage::SpillMemory;
 use crate::task::TaskContext;
 
 /// The RDD of [`RddOps::cartesian`](crate::RddOps::cartesian): one partition for each pair of partitions.
@@ -30,14 +30,14 @@ impl<A: Rdd<Item: Data>, B: Rdd<Item: Data>> Cartesian<A, B> {
     /// The records of a partition of the second RDD, if the memory budget allows to keep them.
     fn keep_second(&self, split: usize, task: &TaskContext) -> Option<Kept<B::Item>> {
         let mut kept = Kept { records: Vec::new(), memory: self.node.context().memory().reserve_nothing() };
-        let mut check_at = Memory::FIRST_CHECK;
+        let mut check_at = SpillMemory::FIRST_CHECK;
         for record in task.guard(self.second.compute(split, task)) {
             kept.records.push(record);
             if kept.records.len() >= check_at {
                 if !kept.memory.grow(std::mem::size_of_val(&kept.records[..]) as u64) {
                     return None;
                 }
-                check_at = Memory::next_check(kept.records.len());
+                check_at = SpillMemory::next_check(kept.records.len());
             }
         }
         Some(kept)

@@ -11,7 +11,7 @@ use crate::operator::Operator;
 use crate::ops::either::Either;
 use crate::rdd::{Data, Rdd, Records};
 use crate::source::Numbered;
-use crate::storage::{Block, Blocks, Disk, Memory, Shared, Spill, StorageLevel};
+use crate::storage::{Block, Blocks, Disk, Shared, Spill, SpillMemory, StorageLevel};
 use crate::task::{Apart, Counted, TaskContext};
 
 /// The RDD of [`RddOps::persist`](crate::RddOps::persist). What it keeps is dropped with its last clone.
@@ -71,7 +71,7 @@ where
         let is_whole = Rc::clone(&whole);
         task.count_once(apart.clone(), split, Arc::clone(&self.kept.counted), move || is_whole.get());
         let mut records = task.apart(&apart, || task.guard(self.parent.compute(split, task)));
-        let (mut held, mut check_at) = (Vec::new(), Memory::FIRST_CHECK);
+        let (mut held, mut check_at) = (Vec::new(), SpillMemory::FIRST_CHECK);
         let limit = self.kept.blocks.limit();
         // What does not belong into memory goes to disk at once; what turns out too large, as soon as it does.
         let mut fits = L::measure(&held).is_some();
@@ -83,7 +83,7 @@ where
                 }
                 if held.len() >= check_at {
                     fits = L::measure(&held).is_some_and(|bytes| bytes <= limit);
-                    check_at = Memory::next_check(held.len());
+                    check_at = SpillMemory::next_check(held.len());
                 }
             }
         });
@@ -139,7 +139,7 @@ impl Kept {
 }
 
 /// How a block of known record type is moved to disk.
-fn spill<T: Data>(disk: Disk<T>, memory: Memory) -> Spill {
+fn spill<T: Data>(disk: Disk<T>, memory: SpillMemory) -> Spill {
     Arc::new(move |block| match block.downcast_ref::<Block<T>>() {
         Some(Block::InMemory(records)) => {
             let run = (disk.write)(&memory, &mut records.iter().cloned())?;

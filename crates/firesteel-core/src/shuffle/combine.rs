@@ -13,7 +13,7 @@ use crate::shuffle::chunk::Chunk;
 use crate::shuffle::exchange::MapSide;
 use crate::shuffle::growing::GrowingTable;
 use crate::shuffle::route::Buckets;
-use crate::storage::Memory;
+use crate::storage::SpillMemory;
 use crate::task::TaskContext;
 
 /// A combined record on its way: the key's hash, the key, its accumulator.
@@ -24,12 +24,12 @@ pub struct CombineSide<K, V, A> {
     operator: Operator,
     aggregator: Arc<A>,
     placement: Placement<K>,
-    memory: Memory,
+    memory: SpillMemory,
     kind: PhantomData<fn(V)>,
 }
 
 impl<K, V, A> CombineSide<K, V, A> {
-    pub(crate) fn new(operator: Operator, memory: Memory, aggregator: Arc<A>, placement: Placement<K>) -> Self {
+    pub(crate) fn new(operator: Operator, memory: SpillMemory, aggregator: Arc<A>, placement: Placement<K>) -> Self {
         Self { operator, aggregator, placement, memory, kind: PhantomData }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::rdd::{Exchange, Key};
 use crate::shuffle::KeyedTable;
-use crate::storage::{Memory, Reservation, estimate_bytes};
+use crate::storage::{Reservation, SpillMemory, estimate_bytes};
 use crate::task::TaskContext;
 
 /// A [`KeyedTable`] that says when it is to be looked at, and then whether it may grow on.
@@ -14,9 +14,9 @@ pub(crate) struct GrowingTable<K, C> {
 }
 
 impl<K: Key, C: Exchange> GrowingTable<K, C> {
-    pub(crate) fn new(memory: &Memory) -> Self {
+    pub(crate) fn new(memory: &SpillMemory) -> Self {
         let (table, reservation) = (KeyedTable::default(), memory.reserve_nothing());
-        Self { table, reservation, pushed: 0, check_at: Memory::FIRST_CHECK }
+        Self { table, reservation, pushed: 0, check_at: SpillMemory::FIRST_CHECK }
     }
 
     /// See [`KeyedTable::upsert`]; `true` asks for a [`check`](Self::check).
@@ -44,14 +44,14 @@ impl<K: Key, C: Exchange> GrowingTable<K, C> {
     pub(crate) fn check(&mut self, task: &TaskContext) -> bool {
         task.check_cancelled();
         let index = 8 * self.table.len() as u64;
-        self.check_at = Memory::next_check(self.check_at);
+        self.check_at = SpillMemory::next_check(self.check_at);
         self.reservation.grow(index + estimate_bytes(self.table.entries()))
     }
 
     /// Takes all entries out: hash, key and accumulator in the order in which the keys came.
     pub(crate) fn take(&mut self) -> Vec<(u64, K, C)> {
         self.reservation.release();
-        (self.pushed, self.check_at) = (0, Memory::FIRST_CHECK);
+        (self.pushed, self.check_at) = (0, SpillMemory::FIRST_CHECK);
         self.table.take()
     }
 

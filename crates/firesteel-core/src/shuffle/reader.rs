@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::rdd::{Exchange, Key};
 use crate::shuffle::growing::GrowingTable;
 use crate::shuffle::{Chunk, KeyedTable, MapOutputs};
-use crate::storage::{Memory, Merge, Reservation, Runs, SortOrder, Sorted, Sorter, write_run};
+use crate::storage::{Merge, Reservation, Runs, SortOrder, Sorted, Sorter, SpillMemory, write_run};
 use crate::task::TaskContext;
 
 /// An accumulator on disk: the key's hash, its age (the number of keys that came before it), the key, the accumulator.
@@ -16,7 +16,7 @@ type Spilled<K, C> = (u64, u64, K, C);
 /// What it yields is in the order in which keys first came, whether or not it went to disk on the way: how much memory
 /// other tasks use must not show in the output.
 pub struct CombineReader<'t, K, C, M> {
-    memory: Memory,
+    memory: SpillMemory,
     merge: M,
     table: GrowingTable<K, C>,
     runs: Runs,
@@ -27,7 +27,7 @@ pub struct CombineReader<'t, K, C, M> {
 
 impl<'t, K: Key, C: Exchange, M: Fn(&mut C, C)> CombineReader<'t, K, C, M> {
     /// `merge` merges a later accumulator into an earlier one.
-    pub(crate) fn new(memory: &Memory, task: &'t TaskContext, merge: M) -> Self {
+    pub(crate) fn new(memory: &SpillMemory, task: &'t TaskContext, merge: M) -> Self {
         let (table, runs) = (GrowingTable::new(memory), Runs::default());
         Self { memory: memory.clone(), merge, table, runs, age: 0, task }
     }

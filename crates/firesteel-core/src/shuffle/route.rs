@@ -8,7 +8,7 @@ use crate::rdd::{Exchange, Key};
 use crate::shuffle::chunk::Chunk;
 use crate::shuffle::exchange::MapSide;
 use crate::shuffle::table::FIRST_ROOM;
-use crate::storage::{Memory, Reservation, Run, RunFile, estimate_by, estimate_bytes};
+use crate::storage::{Reservation, Run, RunFile, SpillMemory, estimate_by, estimate_bytes};
 use crate::task::TaskContext;
 
 /// Says where each record goes, and what is sent.
@@ -52,12 +52,12 @@ impl<K: Key, V: Exchange> Route<(K, V)> for ByKey<K> {
 /// Routes each record to the partition that `O` names.
 pub struct RouteSide<O> {
     operator: Operator,
-    memory: Memory,
+    memory: SpillMemory,
     route: O,
 }
 
 impl<O> RouteSide<O> {
-    pub(crate) fn new(operator: Operator, memory: Memory, route: O) -> Self {
+    pub(crate) fn new(operator: Operator, memory: SpillMemory, route: O) -> Self {
         Self { operator, memory, route }
     }
 }
@@ -87,7 +87,7 @@ impl<T, O: Route<T>> MapSide<T> for RouteSide<O> {
 
 /// Buckets being filled, which go to disk when the memory budget is used up.
 pub(crate) struct Buckets<'m, U> {
-    memory: &'m Memory,
+    memory: &'m SpillMemory,
     reservation: Reservation,
     buckets: Vec<(Vec<Run>, Vec<U>)>,
     held: usize,
@@ -95,9 +95,9 @@ pub(crate) struct Buckets<'m, U> {
 }
 
 impl<'m, U: Exchange> Buckets<'m, U> {
-    pub(crate) fn new(partitions: usize, memory: &'m Memory) -> Self {
+    pub(crate) fn new(partitions: usize, memory: &'m SpillMemory) -> Self {
         let buckets = (0..partitions).map(|_| (Vec::new(), Vec::new())).collect();
-        Self { memory, reservation: memory.reserve_nothing(), buckets, held: 0, check_at: Memory::FIRST_CHECK }
+        Self { memory, reservation: memory.reserve_nothing(), buckets, held: 0, check_at: SpillMemory::FIRST_CHECK }
     }
 
     #[inline]
@@ -121,13 +121,13 @@ impl<'m, U: Exchange> Buckets<'m, U> {
         let samples = 1000 / self.buckets.len();
         let bytes = self.buckets.iter().map(|(_, records)| estimate_by(records, samples)).sum();
         if self.reservation.grow(bytes) {
-            self.check_at = Memory::next_check(self.held);
+            self.check_at = SpillMemory::next_check(self.held);
             return;
         }
         self.spill(task);
         self.reservation.release();
         self.held = 0;
-        self.check_at = Memory::FIRST_CHECK;
+        self.check_at = SpillMemory::FIRST_CHECK;
     }
 
     fn spill(&mut self, task: &TaskContext) {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use firesteel_budget::{MemoryBudget, Reservation};
 use parking_lot::Mutex;
 
 use crate::error::Result;
@@ -14,7 +15,7 @@ use crate::storage::Run;
 /// Partitions in memory, up to a limit, and on disk. A clone is the same store.
 #[derive(Clone)]
 pub(crate) struct Blocks {
-    limit: u64,
+    budget: MemoryBudget,
     state: Arc<Mutex<State>>,
 }
 
@@ -45,7 +46,6 @@ struct State {
     /// The blocks that count for the limit, least recently used first.
     by_use: BTreeMap<u64, BlockId>,
     uses: u64,
-    bytes: u64,
 }
 
 struct Entry {
@@ -56,18 +56,18 @@ struct Entry {
 }
 
 struct Claim {
-    bytes: u64,
+    memory: Reservation,
     last_use: u64,
 }
 
 impl Blocks {
-    pub(crate) fn new(limit: u64) -> Self {
-        Self { limit, state: Arc::default() }
+    pub(crate) fn new(budget: MemoryBudget) -> Self {
+        Self { budget, state: Arc::default() }
     }
 
     /// How much memory blocks may take, all together.
     pub(crate) fn limit(&self) -> u64 {
-        self.limit
+        self.budget.limit()
     }
 
     /// A partition, if it is kept.
@@ -100,11 +100,11 @@ impl Blocks {
     ) -> bool {
         let mut state = self.state.lock();
         state.remove((rdd, split));
-        let Some(victims) = state.victims(bytes, self.limit, rdd) else { return false };
+        let Some(victims) = state.victims(bytes, &self.budget, rdd) else { return false };
         let leaving: Vec<_> = victims.into_iter().filter_map(|id| state.evict(id)).collect();
         state.uses += 1;
-        let claim = Claim { bytes, last_use: state.uses };
-        state.bytes += bytes;
+        let mut claim = Claim { memory: self.budget.reserve(), last_use: state.uses };
+        claim.memory.set(bytes);
         state.by_use.insert(claim.last_use, (rdd, split));
         let entry = Entry { block: Arc::new(Block::InMemory(records)), memory: Some(claim), spill };
         state.entries.insert((rdd, split), entry);
@@ -160,20 +160,19 @@ impl State {
 
     fn give_back(&mut self, claim: Option<Claim>) {
         if let Some(claim) = claim {
-            self.bytes -= claim.bytes;
             self.by_use.remove(&claim.last_use);
         }
     }
 
-    /// Which blocks have to go for another of this many bytes; `None` if that does not help. Blocks of the same RDD
-    /// stay: to drop one partition for the next would leave nothing in the end.
-    fn victims(&self, bytes: u64, limit: u64, rdd: RddId) -> Option<Vec<BlockId>> {
-        let (room, mut used) = (limit.checked_sub(bytes)?, self.bytes);
+    /// Which blocks have to go for another of this many bytes; `None` if that does not help. Blocks of the same RDD stay:
+    /// to drop one partition for the next would leave nothing in the end.
+    fn victims(&self, bytes: u64, budget: &MemoryBudget, rdd: RddId) -> Option<Vec<BlockId>> {
+        let (room, mut used) = (budget.limit().checked_sub(bytes)?, budget.used());
         let mut others = self.by_use.values().filter(|id| id.0 != rdd);
         let mut victims = Vec::new();
         while used > room {
             let id = others.next()?;
-            used -= self.entries[id].memory.as_ref().map_or(0, |claim| claim.bytes);
+            used -= self.entries[id].memory.as_ref().map_or(0, |claim| claim.memory.bytes());
             victims.push(*id);
         }
         Some(victims)
@@ -206,7 +205,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_partition_goes_first() {
-        let blocks = Blocks::new(30);
+        let blocks = Blocks::new(MemoryBudget::new(30));
         assert!(put(&blocks, 0, 0, 10) && put(&blocks, 1, 0, 10) && put(&blocks, 1, 1, 10));
         blocks.get::<u64>(RddId(0), 0);
         assert!(put(&blocks, 2, 0, 10));
@@ -217,7 +216,7 @@ mod tests {
 
     #[test]
     fn an_rdd_does_not_drive_itself_out() {
-        let blocks = Blocks::new(30);
+        let blocks = Blocks::new(MemoryBudget::new(30));
         assert!(put(&blocks, 0, 0, 20) && !put(&blocks, 0, 1, 20), "there is no room for the second");
         assert!(!put(&blocks, 1, 0, 31), "nothing makes room for what is larger than the whole");
         assert_eq!(kept(&blocks), [(0, 0)]);
@@ -227,8 +226,8 @@ mod tests {
 
     #[test]
     fn what_can_be_moved_to_disk_is_not_lost() {
-        let blocks = Blocks::new(10);
-        let memory = crate::storage::Memory::new(0, None);
+        let blocks = Blocks::new(MemoryBudget::new(10));
+        let memory = crate::storage::SpillMemory::new(MemoryBudget::new(0), None);
         let spill: Spill = Arc::new(move |block| match block.downcast_ref::<Block<u64>>() {
             Some(Block::InMemory(records)) => {
                 Ok(Arc::new(Block::<u64>::OnDisk(Run::write::<u64>(&memory, &mut records.iter())?)) as AnyBlock)

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::rdd::{Data, Exchange, Records};
-use crate::storage::{Memory, Run, estimate_bytes, next_record, open_run};
+use crate::storage::{Run, SpillMemory, estimate_bytes, next_record, open_run};
 use crate::task::TaskContext;
 
 /// Where [`persist`](crate::RddOps::persist) keeps records: [`MemoryOnly`], [`MemoryAndDisk`] or [`DiskOnly`].
@@ -70,7 +70,7 @@ pub(crate) mod sealed {
 
 /// Writing and reading of records whose type can be serialized; no other type can say so.
 pub struct Disk<T> {
-    pub(crate) write: fn(&Memory, &mut dyn Iterator<Item = T>) -> Result<Run>,
+    pub(crate) write: fn(&SpillMemory, &mut dyn Iterator<Item = T>) -> Result<Run>,
     pub(crate) read: for<'a> fn(&Run, &'a TaskContext) -> Records<'a, T>,
 }
 

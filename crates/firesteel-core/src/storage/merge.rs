@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::rdd::Exchange;
-use crate::storage::{Memory, Reservation, Run, RunReader, estimate_bytes};
+use crate::storage::{Reservation, Run, RunReader, SpillMemory, estimate_bytes};
 use crate::task::TaskContext;
 
 /// How records are sorted.
@@ -51,7 +51,7 @@ impl Runs {
     pub(crate) fn push<T: Exchange>(
         &mut self,
         run: Run,
-        memory: &Memory,
+        memory: &SpillMemory,
         order: &impl SortOrder<T>,
         task: &TaskContext,
     ) {
@@ -74,7 +74,11 @@ impl Runs {
 }
 
 /// Writes a run from records that are made on the way; failing to fails the task.
-pub(crate) fn write_run<T: Exchange>(memory: &Memory, records: &mut dyn Iterator<Item = T>, task: &TaskContext) -> Run {
+pub(crate) fn write_run<T: Exchange>(
+    memory: &SpillMemory,
+    records: &mut dyn Iterator<Item = T>,
+    task: &TaskContext,
+) -> Run {
     let run = Run::write::<T>(memory, records).unwrap_or_else(|error| task.fail_with(error, true));
     task.count_spilled(run.bytes());
     run
@@ -168,7 +172,7 @@ impl<T: Exchange, O: SortOrder<T>> Iterator for Merge<'_, T, O> {
 
 /// Sorts records, on disk where memory does not suffice.
 pub(crate) struct Sorter<'t, T, O> {
-    memory: Memory,
+    memory: SpillMemory,
     order: O,
     records: Vec<T>,
     reservation: Reservation,
@@ -178,9 +182,9 @@ pub(crate) struct Sorter<'t, T, O> {
 }
 
 impl<'t, T: Exchange, O: SortOrder<T>> Sorter<'t, T, O> {
-    pub(crate) fn new(memory: &Memory, order: O, task: &'t TaskContext) -> Self {
+    pub(crate) fn new(memory: &SpillMemory, order: O, task: &'t TaskContext) -> Self {
         let reservation = memory.reserve_nothing();
-        let (records, runs, check_at) = (Vec::new(), Runs::default(), Memory::FIRST_CHECK);
+        let (records, runs, check_at) = (Vec::new(), Runs::default(), SpillMemory::FIRST_CHECK);
         Self { memory: memory.clone(), order, records, reservation, runs, check_at, task }
     }
 
@@ -196,11 +200,11 @@ impl<'t, T: Exchange, O: SortOrder<T>> Sorter<'t, T, O> {
     fn check(&mut self) {
         self.task.check_cancelled();
         if self.reservation.grow(estimate_bytes(&self.records)) {
-            self.check_at = Memory::next_check(self.records.len());
+            self.check_at = SpillMemory::next_check(self.records.len());
             return;
         }
         self.spill();
-        self.check_at = Memory::FIRST_CHECK;
+        self.check_at = SpillMemory::FIRST_CHECK;
     }
 
     fn spill(&mut self) {

@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use tempfile::{NamedTempFile, TempPath};
 
 use crate::error::Error;
-use crate::storage::Memory;
+use crate::storage::SpillMemory;
 use crate::storage::records::{RecordReader, RecordWriter};
 
 /// A temporary file that takes runs one after the other: one file for all buckets of a spill.
@@ -29,7 +29,7 @@ struct Extent {
 }
 
 impl RunFile {
-    pub(crate) fn create(memory: &Memory) -> Result<Self, Error> {
+    pub(crate) fn create(memory: &SpillMemory) -> Result<Self, Error> {
         let folder = memory.folder();
         let file = tempfile::Builder::new()
             .prefix("firesteel-spill-")
@@ -77,7 +77,7 @@ pub(crate) struct Run {
 impl Run {
     /// Writes one run into a file of its own.
     pub(crate) fn write<T: Serialize>(
-        memory: &Memory,
+        memory: &SpillMemory,
         records: &mut dyn Iterator<Item = impl Borrow<T>>,
     ) -> Result<Self, Error> {
         let mut file = RunFile::create(memory)?;

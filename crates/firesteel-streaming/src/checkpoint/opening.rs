@@ -43,6 +43,8 @@ pub(crate) struct Program<'a> {
     pub(crate) description: JobDescription,
     /// How many threads bring back its state.
     pub(crate) threads: usize,
+    /// The memory that its state may take.
+    pub(crate) budget: MemoryBudget,
 }
 
 /// What is stored: the folder's parts, opened.
@@ -72,7 +74,7 @@ pub(crate) fn open(
         looked = Looked::look_locked(Some(CheckpointLock::acquire(&settings.folder)?), settings, program)?;
     }
     let lock = looked.lock.take().expect("where there was none, it has been taken just now");
-    let budget = settings.memory.map_or_else(MemoryBudget::unlimited, MemoryBudget::new);
+    let budget = program.budget.clone();
     let backend = match &settings.backend {
         Some(backend) => Some(backend.open(&settings.folder.join(BACKEND), &budget)?),
         None => None,

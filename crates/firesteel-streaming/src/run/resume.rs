@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use firesteel_budget::Part;
 use firesteel_connect::Epoch;
 use firesteel_faults::{alterable, fail_point};
-use firesteel_state::{Catalog, KeyGroups, MemoryBudget, StoreSetup};
+use firesteel_state::{Catalog, KeyGroups, StoreSetup};
 
 use crate::checkpoint::{Looked, Opened, Program, SinkAt, Unfinished, check, open};
 use crate::error::{Error, Result};
@@ -34,6 +35,7 @@ impl JobRun {
             states: states.iter().map(|cell| &**cell).collect(),
             description: self.parts.describe(),
             threads: self.context.executors(),
+            budget: self.config.memory.part(Part::State).clone(),
         };
         let of_checkpoint = |error: Error| error.of_checkpoint(&settings.folder);
         let started = config.clock.monotonic();
@@ -101,7 +103,8 @@ impl JobRun {
     fn open_in_memory(&self) -> Result<()> {
         let schemas: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell.declared()).collect();
         let catalog = Catalog::new(KeyGroups::default()).with(&schemas, false)?;
-        let setup = StoreSetup { catalog: &catalog, backend: None, budget: MemoryBudget::unlimited() };
+        let setup =
+            StoreSetup { catalog: &catalog, backend: None, budget: self.config.memory.part(Part::State).clone() };
         for (cell, _) in &self.parts.states {
             cell.open(&setup)?;
             cell.initialize()?;

@@ -16,7 +16,7 @@ use kept::SharedRdd;
 /// source before it is read once, a `try_map` before it counts once, state before it changes once. Each record is kept
 /// with its position in the source, so that what fails after it is named as if nothing lay between.
 ///
-/// Where the records of a batch do not fit into [`storage_memory`](firesteel_core::Settings::storage_memory), some are
+/// Where the records of a batch do not fit into the [part of memory](firesteel_budget::Part::Storage) for them, some are
 /// computed again for each consumer; what is counted on the way still counts once.
 ///
 /// ```

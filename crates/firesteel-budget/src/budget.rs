@@ -1,17 +1,17 @@
-//! The memory that the state of a process may take.
+//! A number of bytes, and who has taken how many of them.
 //!
-//! One [`MemoryBudget`] is shared by all stores and backends of a process. Each of them holds a [`Reservation`] and
-//! says how much it takes; nothing is refused. When the budget is exceeded, stores let go of what their backend holds,
-//! and if that is not enough, the epoch has to end early, so that more of it can be let go.
+//! Whoever takes memory holds a [`Reservation`]. Where there is another place to go, it [asks](Reservation::try_set) and may
+//! be refused, as shuffles are, which then go to disk. Where there is none at that moment it [tells](Reservation::set), as
+//! state does; somebody else then sees that the budget is exceeded, and lets go of what can be had again.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// A number of bytes for all the state of a process. Clones share it.
+/// A number of bytes for all that share it, as clones do.
 ///
 /// ```
-/// use firesteel_state::MemoryBudget;
+/// use firesteel_budget::MemoryBudget;
 ///
 /// let budget = MemoryBudget::new(1_000);
 /// let mut reservation = budget.reserve();
@@ -79,7 +79,7 @@ impl fmt::Debug for MemoryBudget {
 impl MemoryBudget {
     /// A part of this one: what is taken from it is taken from this one, too.
     #[must_use]
-    pub(crate) fn part(&self) -> Self {
+    pub fn part(&self) -> Self {
         let whole = Some(self.clone());
         Self { shared: Arc::new(Shared { limit: u64::MAX, used: AtomicU64::new(0), whole }) }
     }
@@ -89,6 +89,19 @@ impl MemoryBudget {
         if let Some(whole) = &self.shared.whole {
             whole.add(bytes);
         }
+    }
+
+    /// `false`, and no change, if that exceeds the limit.
+    fn try_add(&self, bytes: u64) -> bool {
+        let before = self.shared.used.fetch_add(bytes, Ordering::Relaxed);
+        if before.saturating_add(bytes) > self.limit() {
+            self.shared.used.fetch_sub(bytes, Ordering::Relaxed);
+            return false;
+        }
+        if let Some(whole) = &self.shared.whole {
+            whole.add(bytes);
+        }
+        true
     }
 
     fn take_off(&self, bytes: u64) {
@@ -117,6 +130,28 @@ impl Reservation {
         self.bytes = bytes;
     }
 
+    /// Asks for so many bytes in place of those that are taken now: `false`, and no change, if that exceeds the budget.
+    #[must_use]
+    pub fn try_set(&mut self, bytes: u64) -> bool {
+        if bytes > self.bytes {
+            if !self.budget.try_add(bytes - self.bytes) {
+                return false;
+            }
+            self.bytes = bytes;
+        } else {
+            self.set(bytes);
+        }
+        true
+    }
+
+    /// Splits a share off, of as many bytes as there are at the most.
+    #[must_use]
+    pub fn split(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        Self { budget: self.budget.clone(), bytes }
+    }
+
     /// What was said last.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -127,5 +162,34 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_is_refused_and_who_tells_is_not() {
+        let budget = MemoryBudget::new(10);
+        let (mut a, mut b) = (budget.reserve(), budget.reserve());
+        assert!(a.try_set(6) && !b.try_set(5), "the second does not fit beside the first");
+        assert_eq!((budget.used(), b.bytes()), (6, 0), "what is refused changes nothing");
+        drop(a.split(4));
+        assert!(b.try_set(5) && a.try_set(1));
+        b.set(20);
+        assert!(budget.is_exceeded());
+        drop((a, b));
+        assert_eq!(budget.used(), 0);
+    }
+
+    #[test]
+    fn what_is_taken_of_a_part_is_taken_of_the_whole() {
+        let whole = MemoryBudget::new(10);
+        let mut share = whole.part().reserve();
+        assert!(share.try_set(4));
+        assert_eq!(whole.used(), 4);
+        drop(share);
+        assert_eq!(whole.used(), 0);
     }
 }

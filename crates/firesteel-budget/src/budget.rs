@@ -130,7 +130,7 @@ impl Reservation {
         self.bytes = bytes;
     }
 
-    /// Asks for so many bytes in place of those that are taken now: `false`, and no change, if that exceeds the budget.
+    /// Asks for this many bytes in place of those that are taken now: `false`, and no change, if that exceeds the budget.
     #[must_use]
     pub fn try_set(&mut self, bytes: u64) -> bool {
         if bytes > self.bytes {
@@ -144,7 +144,7 @@ impl Reservation {
         true
     }
 
-    /// Splits a share off, of as many bytes as there are at the most.
+    /// Splits a share off, of at most as many bytes as there are.
     #[must_use]
     pub fn split(&mut self, bytes: u64) -> Self {
         let bytes = bytes.min(self.bytes);

@@ -2,13 +2,13 @@
 
 use crate::MemoryBudget;
 
-/// So many mebibytes, in bytes.
+/// This many mebibytes, in bytes.
 #[must_use]
 pub const fn mib(count: u64) -> u64 {
     count.saturating_mul(1 << 20)
 }
 
-/// So many gibibytes, in bytes.
+/// This many gibibytes, in bytes.
 #[must_use]
 pub const fn gib(count: u64) -> u64 {
     count.saturating_mul(1 << 30)
@@ -42,7 +42,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// So many bytes in all, divided among the parts.
+    /// This many bytes in all, divided among the parts.
     #[must_use]
     pub fn of(bytes: u64) -> Self {
         let quarter = bytes / 4;

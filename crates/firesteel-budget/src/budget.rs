@@ -77,11 +77,11 @@ impl fmt::Debug for MemoryBudget {
 }
 
 impl MemoryBudget {
-    /// A part of this one: what is taken from it is taken from this one, too.
+    /// A part of this one, with the same limit: what is taken from it is taken from this one, too.
     #[must_use]
     pub fn part(&self) -> Self {
         let whole = Some(self.clone());
-        Self { shared: Arc::new(Shared { limit: u64::MAX, used: AtomicU64::new(0), whole }) }
+        Self { shared: Arc::new(Shared { limit: self.limit(), used: AtomicU64::new(0), whole }) }
     }
 
     fn add(&self, bytes: u64) {
@@ -94,14 +94,12 @@ impl MemoryBudget {
     /// `false`, and no change, if that exceeds the limit.
     fn try_add(&self, bytes: u64) -> bool {
         let before = self.shared.used.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > self.limit() {
-            self.shared.used.fetch_sub(bytes, Ordering::Relaxed);
-            return false;
+        let fits = before.saturating_add(bytes) <= self.limit();
+        if fits && self.shared.whole.as_ref().is_none_or(|whole| whole.try_add(bytes)) {
+            return true;
         }
-        if let Some(whole) = &self.shared.whole {
-            whole.add(bytes);
-        }
-        true
+        self.shared.used.fetch_sub(bytes, Ordering::Relaxed);
+        false
     }
 
     fn take_off(&self, bytes: u64) {
@@ -189,7 +187,11 @@ mod tests {
         let mut share = whole.part().reserve();
         assert!(share.try_set(4));
         assert_eq!(whole.used(), 4);
-        drop(share);
+        let (part, mut other) = (whole.part(), whole.reserve());
+        other.set(5);
+        assert!(!part.reserve().try_set(2), "it fits into the part, and not into the whole");
+        assert_eq!((part.used(), whole.used()), (0, 9), "what is refused changes nothing");
+        drop((share, other));
         assert_eq!(whole.used(), 0);
     }
 }

@@ -13,9 +13,9 @@
 //! assert_eq!(memory.used(), 0);
 //! ```
 //!
-//! It counts what those uses estimate of their data, and allocates nothing itself. What is not counted: the program, what
-//! a batch holds on its way through narrow operators, and the buffers of receivers, which are bounded by a number of
-//! records or bytes of their own.
+//! It counts what those uses estimate of their data, and allocates nothing itself. Three things are not part of it: the
+//! program, what a batch holds on its way through narrow operators, which is bounded by the limits of a batch, and the
+//! buffers of receivers, which are bounded by a number of records of their own.
 
 #![forbid(unsafe_code)]
 

@@ -34,6 +34,10 @@ pub enum Part {
 /// | [`Part::Shuffle`] | 1 GiB | a quarter |
 /// | [`Part::Storage`] | 1 GiB | a quarter |
 /// | [`Part::State`] | no limit | half |
+///
+/// Zero is the least that is possible: shuffles go to disk beyond the MiB of each task, persisted RDDs are computed again
+/// or read from disk, and with a backend an epoch ends with every batch. Less than a MiB otherwise is taken for a number
+/// in another unit: a streaming job with such a part is refused.
 #[derive(Debug, Clone)]
 pub struct Memory {
     shuffle: MemoryBudget,
@@ -105,6 +109,12 @@ mod tests {
         let limits = [Part::Shuffle, Part::Storage, Part::State].map(|part| memory.part(part).limit());
         assert_eq!(limits.iter().sum::<u64>(), mib(10) + 3);
         assert_eq!(memory.shuffle(7).part(Part::Shuffle).limit(), 7);
+    }
+
+    #[test]
+    fn who_sets_nothing_has_two_gibibytes_and_state_without_a_limit() {
+        let limits = [Part::Shuffle, Part::Storage, Part::State].map(|part| Memory::default().part(part).limit());
+        assert_eq!(limits, [1 << 30, 1 << 30, u64::MAX]);
     }
 
     #[test]

@@ -93,8 +93,9 @@ impl Checkpoint {
         self.interval(Duration::ZERO)
     }
 
-    /// Keeps state in this backend instead of memory, of which it leaves that [part](firesteel_budget::Part::State) to values
-    /// that are at hand. A job may be started again with another one.
+    /// Keeps state in this backend instead of memory. What of it is in memory all the same, the backend's own caches
+    /// included, is limited by the [part for state](firesteel_budget::Part::State) of
+    /// [`Builder::memory`](crate::Builder::memory). A job may be started again with another backend.
     pub fn backend(self, backend: impl OpenBackend) -> Self {
         Self { backend: Some(Arc::new(backend)), ..self }
     }

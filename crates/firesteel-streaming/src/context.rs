@@ -53,8 +53,11 @@ impl Builder {
         self
     }
 
-    /// The memory that the job may take: of shuffles, shared streams and keyed state together, and of other jobs that are
-    /// given the same one. Without, shuffles and shared streams may take a gibibyte each, and state what it needs.
+    /// The memory that the job may take for shuffles, shared streams and keyed state, which it shares with the other jobs
+    /// that are given a clone. By default shuffles and shared streams may take a gibibyte each, and state what it needs.
+    ///
+    /// The buffers of receivers are not part of it: they are bounded by a number of records, and so are batches, by their
+    /// [limits](Self::limits).
     ///
     /// ```
     /// use firesteel_budget::{Memory, Part, mib};
@@ -122,8 +125,10 @@ impl Builder {
     /// The context.
     ///
     /// # Errors
-    /// When the executors cannot be started.
+    /// [`Setting`](Error::Setting) when a part of the [memory](Self::memory) is too small to work with;
+    /// [`Rdd`](Error::Rdd) when the executors cannot be started.
     pub fn build(self) -> Result<StreamingContext> {
+        crate::memory::check(&self.config.memory)?;
         let scheduler = match self.scheduler {
             Some(scheduler) => scheduler,
             None => {

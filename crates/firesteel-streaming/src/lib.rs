@@ -58,6 +58,7 @@ mod context;
 mod error;
 mod guarantee;
 mod input;
+mod memory;
 mod output;
 mod plan;
 mod progress;

@@ -75,7 +75,7 @@
 //!
 //! | module | crate | what is in it |
 //! |---|---|---|
-//! | the root | `firesteel-streaming` | contexts, streams and their shapes, windows, operators with state, triggers, checkpoints |
+//! | the root | `firesteel-streaming`, `firesteel-budget` | contexts, streams and their shapes, windows, operators with state, triggers, checkpoints; the memory of a job |
 //! | [`progress`], [`explain`] | `firesteel-streaming` | what a job tells of itself, batch by batch and before it starts |
 //! | [`rdd`] | `firesteel-core` | RDDs, their operators and actions, broadcast variables, accumulators; below it [`rdd::runner`] for those who run jobs, [`rdd::block`] for those who write operators |
 //! | [`scheduler`] | `firesteel-scheduler` | executors, stages, retries, job events |
@@ -123,6 +123,8 @@ pub use firesteel_streaming::{
     Batch, BatchLimits, BatchProgress, Builder, Checkpoint, Class, Error, JobRun, OutputHandle, ReadRdd, Result,
     RunningJob, Stop, Stopper, StreamingContext, StreamingListener, Summary, Trigger,
 };
+// The memory of a job and its parts.
+pub use firesteel_budget::{Memory, Part, gib, mib};
 // Streams, and what says which.
 pub use firesteel_streaming::{
     EventTime, Pair, Plain, RecordError, Shape, SideOutput, Stream, Timed, WindowResult, WindowedStream,

@@ -1,9 +1,37 @@
 //! The memory that a job may take.
 
-use firesteel_budget::{Memory, Part, mib};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use firesteel_budget::{Memory, Part, Reservation, mib};
 use firesteel_connect_memory::{Collector, MemorySource};
+use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
+use firesteel_streaming::{BatchLimits, Checkpoint, Class, Trigger};
+use firesteel_testkit::JobLog;
+use firesteel_window::hours;
 
 use crate::job;
+
+/// A backend in memory that says it takes this much for itself.
+struct Takes {
+    bytes: u64,
+    reservation: Mutex<Option<Reservation>>,
+}
+
+impl Takes {
+    fn new(bytes: u64) -> Self {
+        Self { bytes, reservation: Mutex::default() }
+    }
+}
+
+impl OpenBackend for Takes {
+    fn open(&self, _: &Path, budget: &MemoryBudget) -> firesteel_state::Result<Arc<dyn StateBackend>> {
+        let mut reservation = budget.reserve();
+        reservation.set(self.bytes);
+        *self.reservation.lock().unwrap() = Some(reservation);
+        Ok(Arc::new(MemoryBackend::new()))
+    }
+}
 
 #[test]
 fn a_job_tells_what_it_takes_of_each_part() {
@@ -17,4 +45,52 @@ fn a_job_tells_what_it_takes_of_each_part() {
     let state = memory.part(Part::State).used();
     assert!(state >= 10_000 * 16, "a key and its count, for each of ten thousand: {state}");
     assert_eq!(memory.part(Part::Shuffle).used() + memory.part(Part::Storage).used(), 0, "the batch is over");
+}
+
+#[test]
+fn what_is_too_little_for_anything_is_refused_with_what_would_do() {
+    let memories = [
+        (Memory::of(512), "shuffle"),
+        (Memory::default().storage(64), "storage"),
+        (Memory::default().state(mib(1) - 1), "state"),
+    ];
+    for (memory, part) in memories {
+        let error = job(1).memory(memory).build().err().unwrap();
+        assert_eq!((error.code(), error.class()), ("FS-S002", Class::Program));
+        let text = error.to_string();
+        assert!(text.contains(&format!("memory for {part}")) && text.contains(&format!("Memory::{part}(")), "{text}");
+    }
+    for memory in [Memory::of(0), Memory::of(mib(4)), Memory::default().state(mib(1))] {
+        assert!(job(1).memory(memory.clone()).build().is_ok(), "{memory:?}");
+    }
+}
+
+/// Counts 200,000 numbers, each its own key, and tells how many epochs it took.
+fn epochs(backend: Takes, memory: Memory) -> firesteel_streaming::Result<usize> {
+    let (folder, log, results) = (tempfile::tempdir().unwrap(), JobLog::new(), Collector::new());
+    let checkpoint = Checkpoint::in_folder(folder.path()).interval(hours(1)).backend(backend);
+    let limits = BatchLimits::default().records(10_000);
+    let builder = job(1).memory(memory).limits(limits).checkpoint(checkpoint).listener(log.clone());
+    let job = builder.build().unwrap();
+    let numbers = job.read(MemorySource::new((0..200_000u64).collect::<Vec<_>>()));
+    numbers.map(|n| (n, ())).running_count().named("counts").write(results.clone());
+    job.run(Trigger::AvailableNow)?;
+    assert_eq!(results.records().len(), 200_000);
+    Ok(log.batches().iter().filter(|batch| batch.ends_epoch).count())
+}
+
+#[test]
+fn epochs_end_early_where_state_would_exceed_its_part() {
+    assert_eq!(epochs(Takes::new(0), Memory::default()).unwrap(), 1, "without a limit one epoch has it all");
+    let early = epochs(Takes::new(0), Memory::default().state(mib(1))).unwrap();
+    assert!(early > 3, "only {early} epochs");
+}
+
+#[test]
+fn a_backend_that_leaves_nothing_for_state_is_refused() {
+    let error = epochs(Takes::new(mib(64)), Memory::default().state(mib(64))).unwrap_err();
+    assert_eq!((error.code(), error.class()), ("FS-S002", Class::Program));
+    let text = error.to_string();
+    assert!(text.contains("the backend takes 67108864 bytes") && text.contains("Memory::state"), "{text}");
+    assert!(epochs(Takes::new(mib(64)), Memory::default().state(mib(80))).is_ok());
 }

@@ -21,6 +21,7 @@ use crate::checkpoint::looking::{Looked, manifests_of};
 use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Checkpoint, Cursor, Durable};
 use crate::error::Result;
+use crate::memory;
 use crate::progress::{StartDurations, micros};
 use crate::state::StateCell;
 
@@ -76,7 +77,12 @@ pub(crate) fn open(
     let lock = looked.lock.take().expect("where there was none, it has been taken just now");
     let budget = program.budget.clone();
     let backend = match &settings.backend {
-        Some(backend) => Some(backend.open(&settings.folder.join(BACKEND), &budget)?),
+        Some(backend) => {
+            let share = budget.part();
+            let backend = backend.open(&settings.folder.join(BACKEND), &share)?;
+            memory::check_backend(&share)?;
+            Some(backend)
+        }
         None => None,
     };
     // What a backend has from an epoch tells that all sinks have it.

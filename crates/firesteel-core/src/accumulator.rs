@@ -203,6 +203,11 @@ impl Updates {
         self.0.borrow_mut().push((NO_ACCUMULATOR, update));
     }
 
+    /// What was added so far stays apart from what follows, so that what is pushed now stands between them.
+    pub(crate) fn close(&self) {
+        self.0.borrow_mut().iter_mut().for_each(|(key, _)| *key = NO_ACCUMULATOR);
+    }
+
     pub(crate) fn take(&self) -> Vec<Box<dyn Update>> {
         self.0.take().into_iter().map(|(_, update)| update).collect()
     }

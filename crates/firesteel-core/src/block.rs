@@ -9,6 +9,7 @@ mod filter;
 mod flat_map;
 mod iterated;
 mod map;
+mod pace;
 mod spare;
 
 use crate::operator::Operator;
@@ -21,6 +22,7 @@ pub use filter::FilterStep;
 pub use flat_map::FlatMapStep;
 pub use iterated::Iterated;
 pub use map::MapStep;
+pub use pace::{Apply, Paced, Watch};
 pub use spare::Spare;
 
 /// The records of a partition as a step hands them on.

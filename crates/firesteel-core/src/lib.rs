@@ -38,7 +38,10 @@ mod task;
 
 pub use accumulator::Accumulator;
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
-pub use block::{Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Spare, Step, block_len};
+pub use block::{
+    Apply, Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Paced, Spare, Step, Watch,
+    block_len,
+};
 pub use broadcast::Broadcast;
 pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -57,6 +60,6 @@ pub use rows::{RowCounts, Rows, Upstream};
 pub use source::Numbered;
 pub use storage::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
 pub use task::{
-    Blame, DeadLetter, OnPanic, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport, in_task,
-    note_panic,
+    Blame, DeadLetter, Helpers, OnPanic, Part, Shared, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput,
+    TaskReport, in_task, note_panic,
 };

@@ -4,6 +4,7 @@ mod apart;
 mod blame;
 mod inside;
 mod report;
+mod sharing;
 
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -20,6 +21,7 @@ pub(crate) use apart::{Apart, Counted};
 pub use blame::{Blame, DeadLetter};
 pub use inside::{in_task, note_panic};
 pub use report::{TaskMetrics, TaskReport};
+pub use sharing::{Helpers, Part, Shared};
 
 /// What a task leaves for whoever submitted it.
 pub type TaskOutput = Box<dyn std::any::Any + Send>;
@@ -95,6 +97,9 @@ pub struct TaskContext {
     rows: Counting,
     on_success: RefCell<Vec<Box<dyn FnOnce()>>>,
     metrics: TaskMetricsCells,
+    helpers: Option<Arc<dyn Helpers>>,
+    /// How many tasks had taken long when that was asked last.
+    surprises: Cell<u64>,
 }
 
 #[derive(Default)]
@@ -103,6 +108,19 @@ struct TaskMetricsCells {
     shuffle_records_written: Cell<u64>,
     shuffle_records_read: Cell<u64>,
     bytes_spilled: Cell<u64>,
+}
+
+impl TaskMetricsCells {
+    fn add(&self, metrics: &TaskMetrics) {
+        let TaskMetrics { records_read, shuffle_records_written, shuffle_records_read, bytes_spilled } = metrics;
+        let counts = [
+            (&self.records_read, records_read),
+            (&self.shuffle_records_written, shuffle_records_written),
+            (&self.shuffle_records_read, shuffle_records_read),
+            (&self.bytes_spilled, bytes_spilled),
+        ];
+        counts.into_iter().for_each(|(count, more)| count.set(count.get() + more));
+    }
 }
 
 impl TaskContext {
@@ -127,6 +145,8 @@ impl TaskContext {
             rows: Counting::default(),
             on_success: RefCell::default(),
             metrics: TaskMetricsCells::default(),
+            helpers: None,
+            surprises: Cell::new(0),
         }
     }
 

@@ -1,87 +1,112 @@
-//! Adaptive parallelism: how many tasks run where, by the size of the data.
+//! Adaptive parallelism: how many tasks run where, by how long they will take.
 
 use firesteel_window::Duration;
 
 /// How a wave of tasks is spread over the executors.
 ///
-/// Sizes are those of [`Lineage::size_hint`](firesteel_core::Lineage::size_hint), which is asked once the parents have
-/// run. A partition of unknown size counts as large.
+/// What a record costs in a stage is learned as the stage runs, batch after batch; what is expected follows from it and
+/// from [`Lineage::size_hint`](firesteel_core::Lineage::size_hint), which is asked once the parents have run. Tasks of
+/// which nothing is known yet go to whoever is there to take them, one by one.
 ///
 /// ```
 /// use firesteel_scheduler::{Adaptive, Scheduler};
-/// let scheduler = Scheduler::builder().threads(2).adaptive(Adaptive::default().inline_below(50_000)).build()?;
+/// use firesteel_window::Duration;
+///
+/// let scheduler = Scheduler::builder().threads(2).adaptive(Adaptive::default().inline_below(Duration::micros(200))).build()?;
 /// # Ok::<(), firesteel_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adaptive {
-    pub(crate) inline_below: u64,
-    pub(crate) coalesce_to: u64,
+    pub(crate) inline_below: Duration,
+    pub(crate) coalesce_to: Duration,
     pub(crate) patience: Duration,
 }
 
 impl Default for Adaptive {
     fn default() -> Self {
-        Self { inline_below: 20_000, coalesce_to: 20_000, patience: Duration::millis(1) }
+        Self { inline_below: Duration::micros(60), coalesce_to: Duration::micros(100), patience: Duration::millis(1) }
     }
 }
 
 impl Adaptive {
-    /// Every task is handed to the executors by itself, whatever its size.
+    /// Every task is handed to the executors by itself, however short it is.
     #[must_use]
     pub fn off() -> Self {
-        Self { inline_below: 0, coalesce_to: 0, patience: Duration::ZERO }
+        Self { inline_below: Duration::ZERO, coalesce_to: Duration::ZERO, patience: Duration::ZERO }
     }
 
-    /// A wave of fewer records in total runs on the calling thread. 20,000 by default: about what two threads need to
-    /// get going costs more than they save below that.
+    /// A wave that is expected to take less, all tasks together, runs on the calling thread. 60 µs by default: below
+    /// that, what two threads need to get going is about what they save.
     #[must_use]
-    pub fn inline_below(self, records: u64) -> Self {
-        Self { inline_below: records, ..self }
+    pub fn inline_below(self, time: Duration) -> Self {
+        Self { inline_below: time, ..self }
     }
 
-    /// Partitions are put together until they have this many records, 20,000 by default, and then run one after the
-    /// other on one executor; fewer, down to a quarter, where executors would be left with nothing. Each partition stays
-    /// a task of its own.
+    /// Tasks are put together until they are expected to take this long, 100 µs by default, and then run one after the
+    /// other on one executor; less, down to a quarter, where executors would be left with nothing. Each stays a task of
+    /// its own.
     #[must_use]
-    pub fn coalesce_to(self, records: u64) -> Self {
-        Self { coalesce_to: records, ..self }
+    pub fn coalesce_to(self, time: Duration) -> Self {
+        Self { coalesce_to: time, ..self }
     }
 
-    /// Records may be few and slow. Tasks that were to run one after the other are handed out one by one as soon as
-    /// they have taken so long, 1 ms by default.
+    /// Tasks may take longer than those before them. Those that were to run one after the other are handed out one by one
+    /// as soon as they have taken so long, 1 ms by default.
     #[must_use]
     pub fn patience(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }
 
-    /// What a partition counts for: an empty one still costs about as much as some records.
-    fn weight(size: Option<u64>) -> u64 {
-        const TASK: u64 = 50;
-        size.map_or(u64::MAX, |records| records.saturating_add(TASK))
-    }
-
-    /// Puts the tasks in the order in which to start them and cuts that order into runs of tasks.
-    pub(crate) fn arrange(&self, sizes: &[Option<u64>], executors: usize) -> Arrangement {
-        let total = sizes.iter().fold(0u64, |total, size| total.saturating_add(Self::weight(*size)));
-        if total < self.inline_below {
+    /// Puts the tasks in the order in which to start them and cuts that order into runs of tasks. `expected` is what each
+    /// is expected to take, where that is known.
+    pub(crate) fn arrange(&self, expected: &[Expected], executors: usize) -> Arrangement {
+        let times = || expected.iter().map(|task| task.time);
+        let total: Option<u64> = times().try_fold(0u64, |total, time| Some(total.saturating_add(time?)));
+        if total.is_some_and(|total| total < nanos(self.inline_below)) {
             return Arrangement::Inline;
         }
-        // The largest first, so that no large one starts last while the other executors have nothing left to do.
-        let mut order: Vec<u32> = (0..sizes.len()).map(|task| task as u32).collect();
-        order.sort_by_key(|task| std::cmp::Reverse(Self::weight(sizes[*task as usize])));
-        // Every executor gets its part, unless that would be too little to wake it for.
-        let part = (total / executors.max(1) as u64).clamp(self.coalesce_to / 4, self.coalesce_to);
-        let mut ends = Vec::new();
-        let mut weight = 0u64;
+        // The longest first, so that no long one starts last while the other executors have nothing left to do.
+        let mut order: Vec<u32> = (0..expected.len()).map(|task| task as u32).collect();
+        order.sort_by_key(|task| {
+            let Expected { time, weight } = expected[*task as usize];
+            std::cmp::Reverse((time.unwrap_or(u64::MAX), weight))
+        });
+        let coalesce_to = nanos(self.coalesce_to);
+        // Every executor gets its part, unless that would be too little to wake it for. Without a time it is not known
+        // what is too little; then there are at least so many runs that no executor has to wait long for another.
+        let (part, most) = match total {
+            Some(total) => ((total / executors.max(1) as u64).clamp(coalesce_to / 4, coalesce_to), usize::MAX),
+            None if coalesce_to == 0 => (0, usize::MAX),
+            None => (u64::MAX, expected.len().div_ceil(RUNS * executors.max(1))),
+        };
+        let (mut ends, mut time, mut count) = (Vec::new(), 0u64, 0);
         for (at, task) in order.iter().enumerate() {
-            weight = weight.saturating_add(Self::weight(sizes[*task as usize]));
-            if weight >= part || at + 1 == order.len() {
+            time = time.saturating_add(expected[*task as usize].time.unwrap_or(0));
+            count += 1;
+            if time >= part || count >= most || at + 1 == order.len() {
                 ends.push(at as u32 + 1);
-                weight = 0;
+                (time, count) = (0, 0);
             }
         }
         Arrangement::Spread { order, ends }
     }
+}
+
+/// Runs of tasks for each executor, where it is not known how long tasks take.
+const RUNS: usize = 64;
+
+/// What is expected of a task.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Expected {
+    /// How long it takes, in nanoseconds, where that is known.
+    pub(crate) time: Option<u64>,
+    /// What it counts for beside other tasks of its stage.
+    pub(crate) weight: u64,
+}
+
+/// A time in nanoseconds; none if it is negative.
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(0).saturating_mul(1_000)
 }
 
 /// Where tasks run.
@@ -102,39 +127,56 @@ pub(crate) enum Arrangement {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_small_wave_stays_with_the_caller() {
-        assert_eq!(Adaptive::default().arrange(&[Some(100), Some(200)], 2), Arrangement::Inline);
-        assert_ne!(Adaptive::default().arrange(&[Some(100), None], 2), Arrangement::Inline);
-        assert_ne!(Adaptive::off().arrange(&[Some(1)], 2), Arrangement::Inline);
+    /// Tasks that take so many microseconds.
+    fn known(times: &[u64]) -> Vec<Expected> {
+        times.iter().map(|time| Expected { time: Some(time * 1_000), weight: *time }).collect()
+    }
+
+    fn unknown(weights: &[u64]) -> Vec<Expected> {
+        weights.iter().map(|weight| Expected { time: None, weight: *weight }).collect()
+    }
+
+    fn spread(adaptive: &Adaptive, tasks: &[Expected], executors: usize) -> (Vec<u32>, Vec<u32>) {
+        match adaptive.arrange(tasks, executors) {
+            Arrangement::Spread { order, ends } => (order, ends),
+            Arrangement::Inline => panic!("takes too long for one thread"),
+        }
     }
 
     #[test]
-    fn the_largest_come_first_and_tiny_ones_together() {
-        let sizes = [Some(10), Some(30_000), None, Some(15_000), Some(20), Some(6_000)];
-        let Arrangement::Spread { order, ends } = Adaptive::default().arrange(&sizes, 2) else { panic!("too large") };
-        assert_eq!(order, [2, 1, 3, 5, 4, 0]);
-        assert_eq!(ends, [1, 2, 4, 6]);
-        let Arrangement::Spread { ends, .. } = Adaptive::off().arrange(&sizes, 2) else { panic!("never inline") };
-        assert_eq!(ends, [1, 2, 3, 4, 5, 6]);
+    fn a_short_wave_stays_with_the_caller() {
+        let adaptive = Adaptive::default();
+        assert_eq!(adaptive.arrange(&known(&[10, 20]), 2), Arrangement::Inline);
+        assert_ne!(adaptive.arrange(&known(&[10, 50]), 2), Arrangement::Inline);
+        assert_ne!(Adaptive::off().arrange(&known(&[1]), 2), Arrangement::Inline);
+    }
+
+    #[test]
+    fn the_longest_come_first_and_short_ones_together() {
+        let tasks = known(&[1, 150, 500, 75, 2, 30]);
+        let (order, ends) = spread(&Adaptive::default(), &tasks, 2);
+        assert_eq!((order, ends), (vec![2, 1, 3, 5, 4, 0], vec![1, 2, 4, 6]));
+        assert_eq!(spread(&Adaptive::off(), &tasks, 2).1, [1, 2, 3, 4, 5, 6]);
     }
 
     #[test]
     fn no_executor_is_left_with_nothing_for_the_sake_of_coalescing() {
-        let ends = |size: u64, executors| match Adaptive::default().arrange(&[Some(size); 8], executors) {
-            Arrangement::Spread { ends, .. } => ends,
-            Arrangement::Inline => panic!("too large"),
-        };
-        assert_eq!(ends(4_000, 2), [4, 8]);
-        assert_eq!(ends(4_000, 4), [2, 4, 6, 8]);
-        assert_eq!(ends(4_000, 64), [2, 4, 6, 8]);
+        let ends = |time: u64, executors| spread(&Adaptive::default(), &known(&[time; 8]), executors).1;
+        assert_eq!(ends(20, 2), [4, 8]);
+        assert_eq!(ends(20, 4), [2, 4, 6, 8]);
+        assert_eq!(ends(20, 64), [2, 4, 6, 8]);
     }
 
     #[test]
-    fn many_empty_partitions_are_still_spread() {
-        let Arrangement::Spread { ends, .. } = Adaptive::default().arrange(&vec![Some(0); 10_000], 2) else {
-            panic!("ten thousand tasks cost something")
-        };
-        assert_eq!(ends.len(), 25);
+    fn tasks_of_which_nothing_is_known_go_one_by_one_the_largest_first() {
+        let (order, ends) = spread(&Adaptive::default(), &unknown(&[5, 1, 9]), 8);
+        assert_eq!((order, ends), (vec![2, 0, 1], vec![1, 2, 3]));
+    }
+
+    #[test]
+    fn very_many_tasks_of_which_nothing_is_known_go_in_runs() {
+        let (_, ends) = spread(&Adaptive::default(), &unknown(&[1; 10_000]), 2);
+        assert_eq!(ends.len(), 127);
+        assert!(ends[0] < 100);
     }
 }

@@ -7,6 +7,7 @@ use firesteel_core::{Clock, Result, SystemClock};
 
 use crate::adaptive::Adaptive;
 use crate::bus::{Bus, Listener};
+use crate::costs::Costs;
 use crate::engine::Engine;
 use crate::in_flight::InFlight;
 use crate::pool::{Executors, Mode, Pool};
@@ -108,13 +109,14 @@ impl Builder {
         };
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
         let look = self.speculation.as_ref().map(|speculation| speculation.interval);
-        let pool = Executors::new(self.mode, self.pools, threads, self.adaptive.patience, look);
+        let pool = Executors::new(self.mode, self.pools, threads, self.adaptive.patience, look, Arc::clone(&clock));
         if self.deterministic.is_none() {
             pool.resize(threads)?;
         }
         let engine = Engine {
             pool,
             adaptive: self.adaptive,
+            costs: Costs::default(),
             max_attempts: self.max_attempts,
             speculation: self.speculation,
             deterministic: self.deterministic,

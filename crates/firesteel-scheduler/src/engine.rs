@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use crate::adaptive::Adaptive;
 use crate::bus::Bus;
 use crate::cancel::JobControl;
+use crate::costs::Costs;
 use crate::in_flight::InFlight;
 use crate::pool::Executors;
 use crate::speculation::Speculation;
@@ -17,6 +18,7 @@ use crate::speculation::Speculation;
 pub(crate) struct Engine {
     pub(crate) pool: Arc<Executors>,
     pub(crate) adaptive: Adaptive,
+    pub(crate) costs: Costs,
     pub(crate) max_attempts: u32,
     pub(crate) speculation: Option<Speculation>,
     /// Everything on the calling thread, in an order drawn from this seed.

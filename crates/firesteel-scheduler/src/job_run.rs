@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use firesteel_core::shuffle::ShuffleDependency;
 use firesteel_core::{DeadLetter, Error, Job, JobOutput, Lineage, Result, TaskOutput};
+use firesteel_window::Duration;
 
-use crate::adaptive::Arrangement;
+use crate::adaptive::{Arrangement, Expected, nanos};
 use crate::cancel::JobControl;
+use crate::costs;
 use crate::engine::Engine;
 use crate::plan::{Plan, PlannedShuffle, find_shuffle};
 use crate::stage::{Body, Stage};
-use crate::task_set::{Lost, RoundEnd, Task, TaskSet};
+use crate::task_set::{Lost, RoundEnd, Spent, Task, TaskSet};
 
 /// A job that runs.
 pub(crate) struct JobRun<'a> {
@@ -114,7 +116,12 @@ impl<'a> JobRun<'a> {
             self.stages.push(KnownStage { shuffle, rounds: 0 });
             self.stages.len() - 1
         });
-        Stage { number, body, stateful }
+        let rdd = match &body {
+            Body::Map(shuffle) => shuffle.parent(),
+            Body::Result(_) => self.job.target,
+        };
+        let key = costs::key(rdd, shuffle.is_some());
+        Stage { number, key, body, stateful }
     }
 
     /// Runs tasks until all have succeeded, and makes lost input again where that is needed.
@@ -160,29 +167,51 @@ impl<'a> JobRun<'a> {
             return;
         }
         let at = |position: usize| round.get(position).map_or(position, |task| *task as usize);
-        let size = |position: usize| {
+        let engine = self.engine;
+        let stages: Vec<_> = set.stages.iter().map(|stage| (engine.costs.of(stage.key), self.lineage(stage))).collect();
+        let expect = |position: usize| {
             let task = set.tasks[at(position)];
-            self.lineage(&set.stages[task.stage as usize]).size_hint(task.split)
+            let (cost, lineage) = stages[task.stage as usize];
+            costs::expected(cost, lineage.size_hint(task.split))
         };
-        let sizes: Vec<Option<u64>> = (0..count).map(size).collect();
-        match self.engine.adaptive.arrange(&sizes, self.engine.pool.slots()) {
+        let expected: Vec<Expected> = (0..count).map(expect).collect();
+        match engine.adaptive.arrange(&expected, engine.pool.slots()) {
             Arrangement::Inline => {
+                let begun = engine.clock.monotonic();
                 let assignment = set.open_in_one(round, count);
-                set.run(assignment, Some(self.engine.adaptive.patience));
+                engine.pool.run_alone(|| set.run(assignment, Some(engine.adaptive.patience)));
                 if set.is_finished() {
+                    let weight = expected.iter().map(|task| task.weight).sum();
+                    let spent = Spent { weight, time: engine.clock.monotonic().saturating_sub(begun) };
+                    self.learn(set, |_| spent);
                     return;
                 }
             }
             Arrangement::Spread { order, ends } => {
                 let order = order.into_iter().map(|position| at(position as usize) as u32).collect();
-                set.open_spread(order, &ends);
+                let weights = (0..count).map(|position| (at(position) as u32, expected[position].weight));
+                set.open_spread(order, &ends, weights);
             }
         }
         self.control.enter(set);
         if self.control.is_stopped() {
             set.abort(self.control.error());
         }
-        self.engine.pool.run(set);
+        engine.pool.run(set);
+        self.learn(set, |stage| set.take_spent(stage));
+    }
+
+    /// Takes note of what the tasks of each stage cost.
+    fn learn(&self, set: &TaskSet, spent: impl Fn(usize) -> Spent) {
+        let mut longest = Duration::ZERO;
+        for (position, stage) in set.stages.iter().enumerate() {
+            let Spent { weight, time } = spent(position);
+            self.engine.costs.learn(stage.key, weight, nanos(time));
+            longest = longest.max(time);
+        }
+        if longest > self.engine.adaptive.patience {
+            self.engine.pool.be_surprised();
+        }
     }
 
     /// The RDD whose partitions the tasks of a stage compute.

@@ -11,7 +11,8 @@
 //!
 //! A job goes through three steps. Its lineage is cut at the shuffles into *stages*; those whose output is there are
 //! skipped. The stages of one depth run together as a *wave*, one task per partition: on the calling thread if they are
-//! small, on the executors otherwise. A task that fails is retried; a task whose input is gone waits until the
+//! short, on the executors otherwise; how long tasks take is learned. Executors with nothing to do take part in what
+//! tasks of others are at, where records are slow. A task that fails is retried; a task whose input is gone waits until the
 //! map tasks that made it have run again.
 //!
 //! The scheduler knows nothing of streams, batches or time windows, and it runs within one process.
@@ -20,6 +21,7 @@ mod adaptive;
 mod builder;
 mod bus;
 mod cancel;
+mod costs;
 mod engine;
 mod event;
 mod in_flight;

@@ -7,9 +7,9 @@ mod fair;
 mod worker;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicU64, AtomicUsize, Ordering};
 
-use firesteel_core::{Error, Result};
+use firesteel_core::{Clock, Error, Helpers, Result, Shared};
 use firesteel_window::Duration;
 use parking_lot::{Condvar, Mutex};
 
@@ -25,6 +25,13 @@ pub(crate) struct Executors {
     work: Condvar,
     /// Counts the waves that have come, for threads that wait awake.
     arrivals: AtomicUsize,
+    /// How many executors have nothing to do; negative while more threads are busy than there are to be.
+    free: AtomicIsize,
+    /// How many tasks may run at once.
+    slots: AtomicUsize,
+    /// How often tasks have taken long.
+    surprises: AtomicU64,
+    clock: Arc<dyn Clock>,
     patience: Duration,
     /// How often an idle thread looks for stragglers.
     look: Option<Duration>,
@@ -35,6 +42,8 @@ struct State {
     /// The waves that run, in the order of their jobs.
     waves: Vec<Wave>,
     shares: Vec<Share>,
+    /// What tasks that run share with others.
+    calls: Vec<Arc<dyn Shared>>,
     /// How many tasks may run at once.
     slots: usize,
     /// How many threads run tasks.
@@ -43,6 +52,14 @@ struct State {
     idle: usize,
     next_name: usize,
     ended: bool,
+}
+
+/// What an executor has taken to do.
+enum Taken {
+    /// Tasks of a wave, and the share that they count for.
+    Tasks(Arc<TaskSet>, usize, Assignment),
+    /// A part of what a task of another thread is at.
+    Call(Arc<dyn Shared>),
 }
 
 struct Wave {
@@ -58,11 +75,13 @@ impl Executors {
         slots: usize,
         patience: Duration,
         look: Option<Duration>,
+        clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         let shares = pools.into_iter().map(|(name, pool)| Share::new(Some(name), pool)).collect();
         let state = State {
             mode,
             waves: Vec::new(),
+            calls: Vec::new(),
             shares,
             slots,
             active: 0,
@@ -71,11 +90,53 @@ impl Executors {
             next_name: 0,
             ended: false,
         };
-        Arc::new(Self { state: Mutex::new(state), work: Condvar::new(), arrivals: AtomicUsize::new(0), patience, look })
+        Arc::new(Self {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            arrivals: AtomicUsize::new(0),
+            free: AtomicIsize::new(slots as isize),
+            slots: AtomicUsize::new(slots),
+            surprises: AtomicU64::new(0),
+            clock,
+            patience,
+            look,
+        })
     }
 
     pub(crate) fn slots(&self) -> usize {
-        self.state.lock().slots
+        self.slots.load(Ordering::Relaxed)
+    }
+
+    /// Whether tasks may share their work with others.
+    pub(crate) fn has_helpers(&self) -> bool {
+        self.slots() > 1
+    }
+
+    /// A thread begins to run a task.
+    fn begin(&self, state: &mut State) {
+        state.active += 1;
+        self.free.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A thread has ended what it was at.
+    fn ended(&self, state: &mut State) {
+        state.active -= 1;
+        self.free.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Runs short tasks on the calling thread, of which nobody else knows.
+    pub(crate) fn run_alone(self: &Arc<Self>, run: impl FnOnce()) {
+        if worker::holds_slot_of(self) {
+            return run();
+        }
+        self.free.fetch_sub(1, Ordering::Relaxed);
+        run();
+        self.free.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Some task took long: functions that are known to be fast are to be looked at again.
+    pub(crate) fn be_surprised(&self) {
+        self.surprises.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many tasks nobody has taken yet.
@@ -87,10 +148,15 @@ impl Executors {
     pub(crate) fn resize(self: &Arc<Self>, slots: usize) -> Result<usize> {
         let mut state = self.state.lock();
         let before = std::mem::replace(&mut state.slots, slots);
+        let change = slots as isize - before as isize;
+        self.free.fetch_add(change, Ordering::Relaxed);
+        self.slots.store(slots, Ordering::Relaxed);
         while state.threads < slots {
             let name = format!("firesteel-executor-{}", state.next_name);
             if let Err(error) = worker::start(self, name) {
                 state.slots = before;
+                self.free.fetch_sub(change, Ordering::Relaxed);
+                self.slots.store(before, Ordering::Relaxed);
                 return Err(error);
             }
             state.next_name += 1;
@@ -158,13 +224,17 @@ impl Executors {
             let Some(assignment) = taken else { break };
             let share = state.share_of(set);
             state.shares[share].running += 1;
-            state.active += usize::from(!inside);
+            if !inside {
+                self.begin(&mut state);
+            }
             let wake = state.wakeable();
             drop(state);
             self.notify(wake);
             self.run_one(set, assignment);
             state = self.state.lock();
-            state.active -= usize::from(!inside);
+            if !inside {
+                self.ended(&mut state);
+            }
             state.shares[share].running -= 1;
         }
         let wake = state.wakeable();
@@ -188,10 +258,37 @@ impl Executors {
         if !worker::holds_slot_of(self) {
             return wait();
         }
-        self.state.lock().active -= 1;
+        self.ended(&mut self.state.lock());
         self.wake();
         wait();
-        self.state.lock().active += 1;
+        self.begin(&mut self.state.lock());
+    }
+}
+
+impl Helpers for Executors {
+    fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    fn surprises(&self) -> u64 {
+        self.surprises.load(Ordering::Relaxed)
+    }
+
+    fn idle(&self) -> usize {
+        usize::try_from(self.free.load(Ordering::Relaxed)).unwrap_or(0)
+    }
+
+    fn call(&self, work: &Arc<dyn Shared>) {
+        let mut state = self.state.lock();
+        state.calls.push(Arc::clone(work));
+        let wake = state.wakeable();
+        drop(state);
+        self.arrivals.fetch_add(1, Ordering::Release);
+        self.notify(wake);
+    }
+
+    fn over(&self, work: &Arc<dyn Shared>) {
+        self.state.lock().calls.retain(|call| !Arc::ptr_eq(call, work));
     }
 }
 
@@ -213,7 +310,11 @@ impl State {
     /// How many idle threads there is something to take for.
     fn wakeable(&self) -> usize {
         let free = self.idle.min(self.slots.saturating_sub(self.active));
-        if free == 0 { 0 } else { free.min(self.waves.iter().map(|wave| wave.set.pending()).sum()) }
+        if free == 0 {
+            return 0;
+        }
+        let pending: usize = self.waves.iter().map(|wave| wave.set.pending()).sum();
+        free.min(pending + self.calls.iter().map(|call| call.left()).sum::<usize>())
     }
 
     /// The wave whose turn it is, by its position.
@@ -227,25 +328,32 @@ impl State {
         }
     }
 
-    /// Tasks for any executor, with the wave and the share they belong to.
-    fn take_any(&self) -> Option<(Arc<TaskSet>, usize, Assignment)> {
+    /// What there is for any executor to do. `is_free`: fewer threads are busy than there are to be, those included that
+    /// run short tasks of their own.
+    fn take_any(&self, is_free: bool) -> Option<Taken> {
         if self.active >= self.slots {
             return None;
         }
         loop {
-            let Some(best) = self.best() else { return self.take_straggler() };
+            let Some(best) = self.best() else { return self.take_call(is_free).or_else(|| self.take_straggler()) };
             let wave = &self.waves[best];
             // Cancelling empties a wave without asking.
             if let Some(assignment) = wave.set.take() {
-                return Some((Arc::clone(&wave.set), wave.share, assignment));
+                return Some(Taken::Tasks(Arc::clone(&wave.set), wave.share, assignment));
             }
         }
     }
 
-    fn take_straggler(&self) -> Option<(Arc<TaskSet>, usize, Assignment)> {
+    /// A task of another thread that has work to share.
+    fn take_call(&self, is_free: bool) -> Option<Taken> {
+        let call = self.calls.iter().find(|call| is_free && call.left() > 0)?;
+        Some(Taken::Call(Arc::clone(call)))
+    }
+
+    fn take_straggler(&self) -> Option<Taken> {
         let found = |wave: &Wave| {
             let assignment = wave.set.take_straggler()?;
-            Some((Arc::clone(&wave.set), wave.share, assignment))
+            Some(Taken::Tasks(Arc::clone(&wave.set), wave.share, assignment))
         };
         self.waves.iter().find_map(found)
     }

@@ -27,6 +27,10 @@ impl<V> SmallMap<V> {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     pub(crate) fn get_mut(&mut self, key: u64) -> Option<&mut V> {
         self.position(key).map(|at| &mut self.entries[at].1)
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use firesteel_core::shuffle::ShuffleDependency;
 use firesteel_core::{DeadLetter, TaskContext, TaskOutput, TaskReport, Work};
 
+use crate::costs::StageKey;
+
 /// What the tasks of a stage do.
 pub(crate) enum Body {
     /// Write the buckets of a shuffle.
@@ -17,6 +19,8 @@ pub(crate) enum Body {
 pub(crate) struct Stage {
     /// Its number within the job.
     pub(crate) number: usize,
+    /// What its cost is known under.
+    pub(crate) key: StageKey,
     pub(crate) body: Body,
     /// Whether its tasks change something outside of them.
     pub(crate) stateful: bool,

@@ -57,6 +57,10 @@ struct State {
     error: Option<Error>,
     /// What the tasks of each stage did in this round; kept for listeners and for speculation.
     progress: Vec<Progress>,
+    /// What each task counts for, where the round is spread over the executors.
+    weights: Vec<u64>,
+    /// What the tasks of each stage have taken in such a round.
+    spent: Vec<Spent>,
     /// The attempts that run; kept for speculation only.
     running: Vec<Running>,
 }
@@ -86,6 +90,15 @@ pub(crate) struct Progress {
     pub(crate) durations: Vec<Duration>,
     /// When the last attempt ended.
     pub(crate) last_end: Duration,
+}
+
+/// What tasks have taken, those that failed or waited for lost input left out.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spent {
+    /// What they count for, all together.
+    pub(crate) weight: u64,
+    /// How long they took, all together.
+    pub(crate) time: Duration,
 }
 
 /// An attempt that a second one may overtake.
@@ -131,6 +144,8 @@ impl TaskSet {
             lost: Vec::new(),
             error: None,
             progress: vec![Progress::default(); stages.len()],
+            weights: Vec::new(),
+            spent: Vec::new(),
             running: Vec::new(),
         };
         let (engine, job) = (Arc::clone(engine), Arc::clone(job));
@@ -145,9 +160,13 @@ impl TaskSet {
         Assignment::new(0, count as u32)
     }
 
-    /// Opens tasks, in the order in which to start them, cut into assignments that end at `ends`.
-    pub(crate) fn open_spread(&self, order: Vec<u32>, ends: &[u32]) {
+    /// Opens tasks, in the order in which to start them, cut into assignments that end at `ends`. `weights` is what each
+    /// task counts for.
+    pub(crate) fn open_spread(&self, order: Vec<u32>, ends: &[u32], weights: impl Iterator<Item = (u32, u64)>) {
         let mut state = self.state.lock();
+        state.weights.resize(self.tasks.len(), 0);
+        weights.for_each(|(task, weight)| state.weights[task as usize] = weight);
+        state.spent.resize(self.stages.len(), Spent::default());
         state.open = order.len();
         state.order = order;
         let mut start = 0;
@@ -287,6 +306,11 @@ impl TaskSet {
         let mut dead = std::mem::take(&mut self.state.lock().dead);
         dead.sort_by_key(|(task, _)| *task);
         dead.into_iter().flat_map(|(_, letters)| letters).collect()
+    }
+
+    /// What the tasks of a stage have taken since this was asked last, where that was measured.
+    pub(crate) fn take_spent(&self, stage: usize) -> Spent {
+        self.state.lock().spent.get_mut(stage).map_or_else(Spent::default, std::mem::take)
     }
 
     /// What the tasks of a stage did since this was asked last.

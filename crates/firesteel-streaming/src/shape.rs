@@ -154,7 +154,7 @@ impl Shape for Timed {
         (at, record)
     }
     fn plain<T: Send + 'static>(rdd: BoxRdd<(Timestamp, T)>, operator: &Operator) -> BoxRdd<T> {
-        let step: Arc<dyn Step<(Timestamp, T), T>> = Arc::new(MapStep(|(_, record)| record));
+        let step: Arc<dyn Step<(Timestamp, T), T>> = Arc::new(MapStep::new(|(_, record)| record));
         BoxRdd::step(rdd, operator, false, &step)
     }
 }

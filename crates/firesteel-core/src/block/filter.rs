@@ -1,16 +1,24 @@
 //! `filter`: the records for which a function holds.
 
-use crate::block::{Blocks, Step};
+use crate::block::pace::Paced;
+use crate::block::{Blocks, Spare, Step, block_len};
 use crate::operator::Operator;
 use crate::rows::Upstream;
 use crate::task::TaskContext;
 
 /// The records for which a function holds.
-pub struct FilterStep<F>(pub F);
+pub struct FilterStep<F>(Paced<F>);
+
+impl<F: Send + Sync + 'static> FilterStep<F> {
+    /// The step of this function.
+    pub fn new(f: F) -> Self {
+        Self(Paced::new(f))
+    }
+}
 
 impl<T, F> Step<T, T> for FilterStep<F>
 where
-    T: 'static,
+    T: Send + 'static,
     F: Fn(&T) -> bool + Send + Sync + 'static,
 {
     fn open<'a>(
@@ -19,7 +27,7 @@ where
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<T> + 'a> {
-        Box::new(Filtered { parent, f: &self.0, operator, task })
+        Box::new(Filtered { parent, f: &self.0, operator, task, input: Spare::new() })
     }
 }
 
@@ -50,16 +58,23 @@ fn pick<T>(records: &[T], picked: &mut [u32], f: &impl Fn(&T) -> bool) -> usize 
 }
 
 /// The records for which a function holds.
-struct Filtered<'a, T, F> {
+struct Filtered<'a, T: 'static, F> {
     parent: Upstream<'a, T>,
-    f: &'a F,
+    f: &'a Paced<F>,
     operator: &'a Operator,
     task: &'a TaskContext,
+    /// Needed where the function is slow.
+    input: Spare<T>,
 }
 
-impl<T, F: Fn(&T) -> bool> Blocks<T> for Filtered<'_, T, F> {
+impl<T, F> Blocks<T> for Filtered<'_, T, F>
+where
+    T: Send + 'static,
+    F: Fn(&T) -> bool + Send + Sync + 'static,
+{
     fn next(&mut self) -> Option<T> {
-        let Self { parent, f, operator, task } = self;
+        let Self { parent, f, operator, task, .. } = self;
+        let f = f.f();
         loop {
             let record = parent.next()?;
             if task.blame_on(operator, || f(&record)) {
@@ -69,13 +84,27 @@ impl<T, F: Fn(&T) -> bool> Blocks<T> for Filtered<'_, T, F> {
     }
 
     fn fill(&mut self, block: &mut Vec<T>) -> bool {
-        let Self { parent, f, operator, task } = self;
-        let mut choose = |records: &[T], picked: &mut [u32]| task.blame_on(operator, || pick(records, picked, f));
-        parent.fill_chosen(&mut choose, block).unwrap_or_else(|| {
+        let Self { parent, f, operator, task, input } = self;
+        let Some(watch) = f.in_one_go(task, block_len::<T>()) else {
+            let more = parent.fill(input);
+            f.in_pieces(task, operator, input, block, |f, records, out, _, _| {
+                out.extend(records.into_iter().filter(f))
+            });
+            return more;
+        };
+        let mut seen = 0;
+        let mut choose = |records: &[T], picked: &mut [u32]| {
+            seen += records.len();
+            task.blame_on(operator, || pick(records, picked, f.f()))
+        };
+        let more = parent.fill_chosen(&mut choose, block).unwrap_or_else(|| {
             let more = parent.fill(block);
-            task.blame_on(operator, || keep(block, f));
+            seen = block.len();
+            task.blame_on(operator, || keep(block, f.f()));
             more
-        })
+        });
+        f.learn(watch, task, seen);
+        more
     }
 }
 

@@ -1,17 +1,25 @@
 //! `flat_map`: any number of records for each.
 
+use crate::block::pace::Paced;
 use crate::block::{Blocks, Spare, Step, block_len};
 use crate::operator::Operator;
 use crate::rows::Upstream;
 use crate::task::TaskContext;
 
 /// Any number of records for each.
-pub struct FlatMapStep<F>(pub F);
+pub struct FlatMapStep<F>(Paced<F>);
+
+impl<F: Send + Sync + 'static> FlatMapStep<F> {
+    /// The step of this function.
+    pub fn new(f: F) -> Self {
+        Self(Paced::new(f))
+    }
+}
 
 impl<T, I, F> Step<T, I::Item> for FlatMapStep<F>
 where
-    T: 'static,
-    I: Iterator + 'static,
+    T: Send + 'static,
+    I: Iterator<Item: Send + 'static> + 'static,
     F: Fn(T) -> I + Send + Sync + 'static,
 {
     fn open<'a>(
@@ -20,15 +28,15 @@ where
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<I::Item> + 'a> {
-        let (input, left) = (Spare::new(), Spare::new());
-        Box::new(FlatMapped { parent, f: &self.0, current: None, operator, task, input, left, ended: false })
+        let (input, left, made) = (Spare::new(), Spare::new(), Vec::new());
+        Box::new(FlatMapped { parent, f: &self.0, current: None, operator, task, input, left, made, ended: false })
     }
 }
 
 /// Any number of records for each.
-struct FlatMapped<'a, T: 'static, I, F> {
+struct FlatMapped<'a, T: 'static, I: Iterator, F> {
     parent: Upstream<'a, T>,
-    f: &'a F,
+    f: &'a Paced<F>,
     /// What is left of the records of one.
     current: Option<I>,
     operator: &'a Operator,
@@ -36,24 +44,42 @@ struct FlatMapped<'a, T: 'static, I, F> {
     input: Spare<T>,
     /// What is left of the block before, the next record last.
     left: Spare<T>,
+    /// What a slow function made of a block, the next record last.
+    made: Vec<I::Item>,
     ended: bool,
 }
 
-impl<T: 'static, U, I: Iterator<Item = U>, F: Fn(T) -> I> FlatMapped<'_, T, I, F> {
+impl<T, U, I, F> FlatMapped<'_, T, I, F>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    I: Iterator<Item = U>,
+    F: Fn(T) -> I + Send + Sync + 'static,
+{
+    /// Moves to `block` what was made together with others, as far as there is room.
+    fn hand_on(&mut self, block: &mut Vec<U>) {
+        let kept = self.made.len().saturating_sub(block_len::<U>());
+        block.extend(self.made.drain(kept..).rev());
+    }
+
+    fn has_more(&self) -> bool {
+        !self.ended || self.current.is_some() || !self.left.is_empty() || !self.made.is_empty()
+    }
+
     /// Moves to `block` what the records of one block become, as far as there is room.
     fn flatten(&mut self, block: &mut Vec<U>) {
-        let room = block_len::<U>();
-        let mut current = self.current.take().or_else(|| self.left.pop().map(self.f));
+        let (room, f) = (block_len::<U>(), self.f.f());
+        let mut current = self.current.take().or_else(|| self.left.pop().map(f));
         while let Some(mut made) = current {
             if fill_up(block, room, &mut made) {
                 self.current = Some(made);
                 return;
             }
-            current = self.left.pop().map(self.f);
+            current = self.left.pop().map(f);
         }
         let mut records = self.input.drain(..);
         while let Some(record) = records.next() {
-            let mut made = (self.f)(record);
+            let mut made = f(record);
             // Most functions make few records, and say so: then there is nothing to be looked at after each.
             if made.size_hint().1.is_some_and(|most| most < room - block.len()) {
                 made.for_each(|record| block.push(record));
@@ -78,9 +104,19 @@ fn fill_up<U>(block: &mut Vec<U>, room: usize, records: &mut impl Iterator<Item 
     false
 }
 
-impl<T: 'static, U, I: Iterator<Item = U>, F: Fn(T) -> I> Blocks<U> for FlatMapped<'_, T, I, F> {
+impl<T, U, I, F> Blocks<U> for FlatMapped<'_, T, I, F>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    I: Iterator<Item = U>,
+    F: Fn(T) -> I + Send + Sync + 'static,
+{
     fn next(&mut self) -> Option<U> {
-        let Self { parent, f, current, operator, task, left, .. } = self;
+        let Self { parent, f, current, operator, task, left, made, .. } = self;
+        if let Some(record) = made.pop() {
+            return Some(record);
+        }
+        let f = f.f();
         loop {
             if let Some(made) = current
                 && let Some(record) = task.blame_on(operator, || made.next())
@@ -94,16 +130,32 @@ impl<T: 'static, U, I: Iterator<Item = U>, F: Fn(T) -> I> Blocks<U> for FlatMapp
     }
 
     fn fill(&mut self, block: &mut Vec<U>) -> bool {
+        let (task, operator) = (self.task, self.operator);
         // What comes out of one block that goes in is of one split.
-        if self.current.is_none() && self.left.is_empty() {
+        if self.current.is_none() && self.left.is_empty() && self.made.is_empty() {
             if self.ended {
                 return false;
             }
             self.ended = !self.parent.fill(&mut self.input);
+            let records = self.input.len();
+            let Some(watch) = self.f.in_one_go(task, records) else {
+                self.f.in_pieces(task, operator, &mut self.input, &mut self.made, |f, records, out, _, _| {
+                    out.extend(records.into_iter().flat_map(f));
+                });
+                self.made.reverse();
+                self.hand_on(block);
+                return self.has_more();
+            };
+            task.blame_on(operator, || self.flatten(block));
+            if self.current.is_none() && self.left.is_empty() {
+                self.f.learn(watch, task, records);
+            }
+        } else if self.made.is_empty() {
+            task.blame_on(operator, || self.flatten(block));
+        } else {
+            self.hand_on(block);
         }
-        let (task, operator) = (self.task, self.operator);
-        task.blame_on(operator, || self.flatten(block));
-        !self.ended || self.current.is_some() || !self.left.is_empty()
+        self.has_more()
     }
 }
 
@@ -124,7 +176,7 @@ mod tests {
     /// The blocks that `flat_map` makes of the numbers up to `count`, each as often as `times` says.
     fn blocks(count: u64, times: impl Fn(u64) -> usize + Send + Sync + 'static) -> Vec<Vec<u64>> {
         let (task, operator) = (task(), Operator::here("flat_map"));
-        let step = FlatMapStep(move |n: u64| std::iter::repeat_n(n, times(n)));
+        let step = FlatMapStep::new(move |n: u64| std::iter::repeat_n(n, times(n)));
         let parent: Box<dyn Blocks<u64>> = Box::new(Iterated::new(0..count, &task));
         let mut records = step.open(parent.into(), &operator, &task);
         let mut blocks = Vec::new();
@@ -158,7 +210,7 @@ mod tests {
     #[test]
     fn records_are_taken_one_by_one_after_a_block() {
         let (task, operator) = (task(), Operator::here("flat_map"));
-        let step = FlatMapStep(|n: u64| [n; 5].into_iter());
+        let step = FlatMapStep::new(|n: u64| [n; 5].into_iter());
         let parent: Box<dyn Blocks<u64>> = Box::new(Iterated::new(0..2_000, &task));
         let mut records = step.open(parent.into(), &operator, &task);
         let mut found = Vec::new();

@@ -4,9 +4,9 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use firesteel_core::Result;
+use firesteel_core::{Helpers, Result};
 
-use crate::pool::{Executors, cannot_start};
+use crate::pool::{Executors, Taken, cannot_start};
 
 thread_local! {
     /// The address of the executors for which this thread runs a task.
@@ -43,7 +43,8 @@ fn work(executors: &Arc<Executors>) {
     let mut lingered = true;
     let mut state = executors.state.lock();
     while !state.ended && state.threads <= state.slots {
-        let Some((set, share, assignment)) = state.take_any() else {
+        let is_free = executors.idle() > 0;
+        let Some(taken) = state.take_any(is_free) else {
             if !lingered {
                 drop(state);
                 executors.linger();
@@ -62,17 +63,34 @@ fn work(executors: &Arc<Executors>) {
             continue;
         };
         lingered = false;
-        state.active += 1;
-        state.shares[share].running += 1;
-        drop(state);
-        executors.run_one(&set, assignment);
-        // What the wave holds may be dropped here, without the lock; a panic in there is its owner's affair.
-        if catch_unwind(AssertUnwindSafe(|| drop(set))).is_err() {
-            tracing::error!("a value that a job left behind panicked in its destructor");
+        executors.begin(&mut state);
+        match taken {
+            Taken::Tasks(set, share, assignment) => {
+                state.shares[share].running += 1;
+                drop(state);
+                executors.run_one(&set, assignment);
+                give_back(set);
+                state = executors.state.lock();
+                state.shares[share].running -= 1;
+            }
+            Taken::Call(work) => {
+                drop(state);
+                {
+                    let _slot = hold_slot(executors);
+                    work.take_part();
+                }
+                give_back(work);
+                state = executors.state.lock();
+            }
         }
-        state = executors.state.lock();
-        state.active -= 1;
-        state.shares[share].running -= 1;
+        executors.ended(&mut state);
     }
     state.threads -= 1;
+}
+
+/// What a job holds may be dropped here, without the lock; a panic in there is its owner's affair.
+fn give_back<T>(of_job: T) {
+    if catch_unwind(AssertUnwindSafe(|| drop(of_job))).is_err() {
+        tracing::error!("a value that a job left behind panicked in its destructor");
+    }
 }

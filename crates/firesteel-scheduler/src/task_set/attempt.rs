@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use firesteel_core::{Error, TaskContext, TaskIdentity, TaskMetrics, TaskOutput, TaskReport};
+use firesteel_core::{Error, Helpers, TaskContext, TaskIdentity, TaskMetrics, TaskOutput, TaskReport};
 use firesteel_window::Duration;
 
 use crate::event::{Event, Outcome, TaskEnded, TaskInfo, TaskStarted};
@@ -17,6 +17,8 @@ pub(super) struct Attempt {
     number: u32,
     pub(super) guarded: bool,
     pub(super) speculative: bool,
+    /// Whether what it takes says something about the stage.
+    is_measured: bool,
     stop: Arc<AtomicBool>,
     started: Duration,
 }
@@ -38,7 +40,10 @@ impl TaskSet {
             let stage = &self.stages[task.stage as usize];
             let identity =
                 TaskIdentity { job: self.job.id, stage: stage.number, partition: task.split, attempt: attempt.number };
-            let context = TaskContext::new(identity, attempt.guarded, Arc::clone(&attempt.stop));
+            let mut context = TaskContext::new(identity, attempt.guarded, Arc::clone(&attempt.stop));
+            if let Some(helpers) = self.helpers() {
+                context = context.with_helpers(helpers);
+            }
             if attempt.number > 0 {
                 // The attempt before failed: should this one fail as well, it is to say on which record.
                 context.want_positions();
@@ -56,6 +61,12 @@ impl TaskSet {
         }
     }
 
+    /// Whom tasks may share their work with.
+    fn helpers(&self) -> Option<Arc<dyn Helpers>> {
+        let pool = &self.engine.pool;
+        (self.engine.deterministic.is_none() && pool.has_helpers()).then(|| Arc::clone(pool) as Arc<dyn Helpers>)
+    }
+
     /// Whether somebody wants to know how long attempts take.
     fn is_timed(&self) -> bool {
         self.engine.bus.is_active() || self.engine.speculation.is_some()
@@ -63,7 +74,7 @@ impl TaskSet {
 
     /// Starts the next attempt of an assignment.
     fn begin(&self, assignment: &mut Assignment) -> Option<Attempt> {
-        let started = if self.is_timed() { self.engine.clock.monotonic() } else { Duration::ZERO };
+        let mut started = if self.is_timed() { self.engine.clock.monotonic() } else { Duration::ZERO };
         let mut guard = self.state.lock();
         let state = &mut *guard;
         if state.error.is_none() && self.job.is_stopped() {
@@ -96,8 +107,12 @@ impl TaskSet {
         } else {
             Arc::clone(&self.job.stop)
         };
-        let attempt = Attempt { task, number, guarded, speculative, stop, started };
+        let is_measured = !state.spent.is_empty();
         drop(guard);
+        if is_measured && started == Duration::ZERO {
+            started = self.engine.clock.monotonic();
+        }
+        let attempt = Attempt { task, number, guarded, speculative, is_measured, stop, started };
         self.engine
             .bus
             .post(|| Event::TaskStarted(TaskStarted { task: self.info(&attempt), at: self.engine.clock.wall() }));
@@ -113,7 +128,8 @@ impl TaskSet {
         }
         drop(state);
         let metrics = *report.metrics();
-        let ended = if self.is_timed() { self.engine.clock.monotonic() } else { Duration::ZERO };
+        let wants_time = attempt.is_measured || self.is_timed();
+        let ended = if wants_time { self.engine.clock.monotonic() } else { Duration::ZERO };
         if superseded {
             self.post_end(attempt, ended, metrics, || Outcome::Superseded);
             return;
@@ -141,6 +157,13 @@ impl TaskSet {
                 let what = format!("an accumulator panicked while taking in what partition {} added to it", task.split);
                 self.fail(&mut state, Error::Misuse { what });
             }
+        }
+        // An attempt that follows a failed one goes record by record.
+        if attempt.is_measured && attempt.number == 0 {
+            let weight = state.weights[attempt.task as usize];
+            let spent = &mut state.spent[task.stage as usize];
+            spent.weight += weight;
+            spent.time = spent.time.saturating_add(ended.saturating_sub(attempt.started));
         }
         if self.is_timed() {
             let progress = &mut state.progress[task.stage as usize];

@@ -18,7 +18,7 @@ fn reason<T>(result: firesteel_core::Result<T>) -> String {
 
 #[test]
 fn running_tasks_stop_at_their_next_check() {
-    for adaptive in [Adaptive::default().inline_below(u64::MAX), Adaptive::off()] {
+    for adaptive in [Adaptive::default().inline_below(firesteel_window::Duration::MAX), Adaptive::off()] {
         let recorder = Recorder::default();
         let scheduler = Scheduler::builder().threads(2).adaptive(adaptive).listener(recorder.clone()).build().unwrap();
         let context = scheduler.context(Default::default());

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, MapOutputs, Shuffle, ShuffleDependency};
-use firesteel_core::{Blocks, Data, Iterated, Key, Open, Operator, TaskContext};
+use firesteel_core::{Blocks, Data, Iterated, Key, Open, Operator, Paced, TaskContext};
 use firesteel_state::{Class, KeyGroup, StateError};
 use firesteel_window::Timestamp;
 
@@ -42,9 +42,8 @@ where
 /// The type says what records are, and nothing of the operator: operators on records of the same types share it.
 struct Worked<K: Key, T, O> {
     shuffle: Arc<dyn Sorted<K, T>>,
-    lists: Arc<Lists<K, T>>,
     operator: Operator,
-    doing: StateTask<K, T, O>,
+    doing: Arc<Paced<StateTask<K, T, O>>>,
     batch: u64,
     time: Timestamp,
     /// The partitions that some task has computed.
@@ -57,6 +56,46 @@ pub(crate) struct StateTask<K: Key, T, O> {
     pub(crate) work: Arc<dyn Work<K, T, Out = O>>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
     pub(crate) changes: StateChanges,
+    pub(crate) lists: Arc<Lists<K, T>>,
+}
+
+/// The records of one key group in a batch: a list per map task.
+struct OfGroup<K, T> {
+    group: usize,
+    lists: Vec<Vec<Entry<K, T>>>,
+    batch: u64,
+    moment: Moment,
+}
+
+impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
+    /// The work, of which it is not known yet how long it takes.
+    pub(crate) fn paced(self) -> Arc<Paced<Self>> {
+        Arc::new(Paced::new(self))
+    }
+
+    /// Handles one key group; returns how many timers are set in it.
+    fn run(&self, of: &mut OfGroup<K, T>, out: &mut Output<O>, operator: &Operator, task: &TaskContext) -> u64 {
+        task.check_cancelled();
+        let OfGroup { group, lists, batch, moment } = of;
+        let records = count(lists);
+        let group_number = KeyGroup(u16::try_from(*group).expect("key groups are numbered by 16 bits"));
+        let mut state = self.cell.get().lock(group_number);
+        state.begin(*batch);
+        // A group in each batch: which one follows from its number, so that a repetition does the same.
+        let its_turn = *batch % KEY_GROUPS as u64 == *group as u64;
+        if its_turn {
+            state.expire(moment.now());
+        }
+        let done = task.blame_on(operator, || self.work.run(&mut state, lists, moment, task, out));
+        done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
+        if its_turn || records > 0 {
+            state.account();
+        }
+        let timers = state.timers() as u64;
+        drop(state);
+        self.lists.keep(*group, lists.drain(..));
+        timers
+    }
 }
 
 /// The RDD of what comes out of the state of this node in the batch.
@@ -64,8 +103,7 @@ pub(crate) fn work<K, T, O>(
     batch: &Batch,
     node: NodeId,
     shuffle: Arc<dyn Sorted<K, T>>,
-    lists: Arc<Lists<K, T>>,
-    doing: StateTask<K, T, O>,
+    doing: Arc<Paced<StateTask<K, T, O>>>,
 ) -> BoxRdd<O>
 where
     K: Key,
@@ -75,10 +113,10 @@ where
     let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
     let operator = batch.operator(node).clone();
     let (id, time) = (batch.id(), batch.time());
-    batch.stateful(node, dependency, |computed| Worked { shuffle, lists, operator, doing, batch: id, time, computed })
+    batch.stateful(node, dependency, |computed| Worked { shuffle, operator, doing, batch: id, time, computed })
 }
 
-impl<K: Key, T: Data, O> Worked<K, T, O> {
+impl<K: Key, T: Data, O: Send + 'static> Worked<K, T, O> {
     /// What the map tasks left for the partition: a list per map task and key group.
     fn fetch(&self, split: usize, task: &TaskContext) -> Vec<Vec<Vec<Entry<K, T>>>> {
         let outputs = self.shuffle.sorted();
@@ -94,45 +132,95 @@ impl<K: Key, T: Data, O> Worked<K, T, O> {
         task.count_shuffle_read(records as u64);
         fetched
     }
+
+    /// Handles the partition's key groups one after the other.
+    fn in_turn(&self, mut groups: Groups<K, T>, out: &mut Output<O>, task: &TaskContext) -> u64 {
+        let mut timers = 0;
+        let mut of_group = OfGroup { group: 0, lists: Vec::new(), batch: self.batch, moment: groups.moment };
+        while groups.next_into(&mut of_group) {
+            timers += self.doing.f().run(&mut of_group, out, &self.operator, task);
+        }
+        timers
+    }
+
+    /// Handles them together with other executors, where each takes long.
+    fn together(&self, mut groups: Groups<K, T>, out: &mut Output<O>, task: &TaskContext) -> u64 {
+        let (batch, moment) = (self.batch, groups.moment);
+        let next = || {
+            let mut of_group = OfGroup { group: 0, lists: Vec::new(), batch, moment };
+            groups.next_into(&mut of_group).then_some(of_group)
+        };
+        let mut groups: Vec<_> = std::iter::from_fn(next).collect();
+        let mut parts: Vec<(Output<O>, u64)> = Vec::new();
+        // A group costs something also if it has no records.
+        let weigh = |of_group: &OfGroup<K, T>| count(&of_group.lists) as u64 + 1;
+        let operator = &self.operator;
+        self.doing.in_weighed_pieces(
+            task,
+            operator,
+            &mut groups,
+            &mut parts,
+            weigh,
+            |doing, groups, parts, operator, task| {
+                let (mut out, mut timers) = (Output::with_room(0), 0);
+                for mut group in groups {
+                    timers += doing.run(&mut group, &mut out, operator, task);
+                }
+                parts.push((out, timers));
+            },
+        );
+        let mut timers = 0;
+        for (part, of_part) in parts {
+            out.rows.extend(part.rows);
+            out.changes += part.changes;
+            timers += of_part;
+        }
+        timers
+    }
+}
+
+/// The key groups of a partition, with their lists.
+struct Groups<K, T> {
+    /// By map task and key group.
+    fetched: Vec<Vec<Vec<Entry<K, T>>>>,
+    numbers: std::iter::Enumerate<std::ops::Range<usize>>,
+    moment: Moment,
+}
+
+impl<K, T> Groups<K, T> {
+    /// Moves on to the next one; `false` if there is none.
+    fn next_into(&mut self, of_group: &mut OfGroup<K, T>) -> bool {
+        let Some((at, group)) = self.numbers.next() else { return false };
+        of_group.group = group;
+        of_group.lists.extend(self.fetched.iter_mut().map(|of_map| std::mem::take(&mut of_map[at])));
+        true
+    }
 }
 
 impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<O> + 'a> {
-        let StateTask { cell, work, trackers, changes } = &self.doing;
+        let StateTask { cell, work, trackers, changes, lists } = self.doing.f();
         let moment = Moment {
             time: self.time,
             watermark: known(trackers, Tracker::at_start),
             reached: known(trackers, Tracker::reached),
         };
-        let mut fetched = self.fetch(split, task);
-        let (store, operator) = (cell.get(), &self.operator);
-        let records = fetched.iter().map(|of_map| count(of_map)).sum();
+        let fetched = self.fetch(split, task);
+        let records: usize = fetched.iter().map(|of_map| count(of_map)).sum();
         let mut out = Output::with_room(work.rows(records));
-        let mut lists = Vec::with_capacity(fetched.len());
-        let mut timers = 0;
-        for (at, group) in groups_of(split, self.shuffle.num_reduces()).enumerate() {
-            task.check_cancelled();
-            for of_map in &mut fetched {
-                lists.push(std::mem::take(&mut of_map[at]));
-            }
-            let records = count(&lists);
-            let mut state = store.lock(KeyGroup(u16::try_from(group).expect("key groups are numbered by 16 bits")));
-            state.begin(self.batch);
-            // A group in each batch: which one follows from its number, so that a repetition does the same.
-            let its_turn = self.batch % KEY_GROUPS as u64 == group as u64;
-            if its_turn {
-                state.expire(moment.now());
-            }
-            let done = task.blame_on(operator, || work.run(&mut state, &mut lists, &moment, task, &mut out));
-            done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
-            if its_turn || records > 0 {
-                state.account();
-            }
-            timers += state.timers() as u64;
-            drop(state);
-            self.lists.keep(group, lists.drain(..));
-        }
-        self.lists.account(|| store.reserve());
+        let numbers = groups_of(split, self.shuffle.num_reduces()).enumerate();
+        let groups = Groups { fetched, numbers, moment };
+        let weight = records + groups.numbers.len();
+        let timers = if task.is_stepwise() {
+            self.in_turn(groups, &mut out, task)
+        } else if let Some(watch) = self.doing.in_one_go(task, weight) {
+            let timers = self.in_turn(groups, &mut out, task);
+            self.doing.learn(watch, task, weight);
+            timers
+        } else {
+            self.together(groups, &mut out, task)
+        };
+        lists.account(|| cell.get().reserve());
         changes.add((split, out.changes, timers));
         self.computed.note(split);
         Box::new(Iterated::new(out.rows.into_iter(), task))

@@ -49,22 +49,16 @@ impl<K: Key, W, P> Stateful<K, W, P> {
         let Stream { plan, node: parent, rule } = parent;
         let changes = Accumulator::default();
         let node = add(&plan, operator, parent, Arc::clone(&cell) as _, changes.clone());
-        let work: Arc<dyn Work<K, T, Out = Z::Record<U>>> = Arc::new(work);
         let (prepare, lists) = (Arc::new(prepare), Arc::new(Lists::new()));
+        let work: Arc<dyn Work<K, T, Out = Z::Record<U>>> = Arc::new(work);
+        let doing = StateTask { cell, work, trackers, changes, lists: Arc::clone(&lists) }.paced();
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
             let partitions = parent.node().context().parallelism().min(KEY_GROUPS);
-            let doing = StateTask {
-                cell: Arc::clone(&cell),
-                work: Arc::clone(&work),
-                trackers: Arc::clone(&trackers),
-                changes: changes.clone(),
-            };
-            let (lists, prepare) = (Arc::clone(&lists), Arc::clone(&prepare));
             let operator = batch.operator(node).clone();
-            let side = StateSide { partitions, lists: Arc::clone(&lists), prepare, operator };
+            let side = StateSide { partitions, lists: Arc::clone(&lists), prepare: Arc::clone(&prepare), operator };
             let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
-            Ok(rdd::work(batch, node, shuffle, lists, doing))
+            Ok(rdd::work(batch, node, shuffle, Arc::clone(&doing)))
         })
     }
 }

@@ -18,7 +18,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         U: Send + 'static,
         F: Fn(T) -> U + Send + Sync + 'static,
     {
-        let step = MapStep(move |record| S::map(record, &f));
+        let step = MapStep::new(move |record| S::map(record, &f));
         self.step(Operator::here("map"), false, Arc::new(step))
     }
 
@@ -28,7 +28,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     where
         F: Fn(&T) -> bool + Send + Sync + 'static,
     {
-        let step = FilterStep(move |record: &S::Record<T>| f(S::get(record)));
+        let step = FilterStep::new(move |record: &S::Record<T>| f(S::get(record)));
         self.step(Operator::here("filter"), true, Arc::new(step))
     }
 
@@ -39,7 +39,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         I: IntoIterator<Item: Send + 'static, IntoIter: 'static> + 'static,
         F: Fn(T) -> I + Send + Sync + 'static,
     {
-        let step = FlatMapStep(move |record| S::flat_map(record, &f));
+        let step = FlatMapStep::new(move |record| S::flat_map(record, &f));
         self.step(Operator::here("flat_map"), false, Arc::new(step))
     }
 
@@ -50,7 +50,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         K: Send + 'static,
         F: Fn(&T) -> K + Send + Sync + 'static,
     {
-        let step = MapStep(move |record| S::map(record, |record| (f(&record), record)));
+        let step = MapStep::new(move |record| S::map(record, |record| (f(&record), record)));
         self.step(Operator::here("key_by"), false, Arc::new(step))
     }
 
@@ -60,7 +60,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     where
         F: Fn(&T) + Send + Sync + 'static,
     {
-        let step = MapStep(move |record: S::Record<T>| {
+        let step = MapStep::new(move |record: S::Record<T>| {
             f(S::get(&record));
             record
         });
@@ -98,6 +98,6 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// The plain stream of each record with its event time; [`Timestamp::MIN`] where it has none.
     #[track_caller]
     pub fn with_time(self) -> Stream<(Timestamp, T)> {
-        self.step(Operator::here("with_time"), false, Arc::new(MapStep(S::split)))
+        self.step(Operator::here("with_time"), false, Arc::new(MapStep::new(S::split)))
     }
 }

@@ -21,7 +21,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         U: Send + 'static,
         F: Fn(V) -> U + Send + Sync + 'static,
     {
-        let step = MapStep(move |record| S::map(record, |(key, value)| (key, f(value))));
+        let step = MapStep::new(move |record| S::map(record, |(key, value)| (key, f(value))));
         T::pairs(self).step(Operator::here("map_values"), true, Arc::new(step))
     }
 
@@ -35,7 +35,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         I: IntoIterator<Item: Send + 'static, IntoIter: 'static> + 'static,
         F: Fn(V) -> I + Send + Sync + 'static,
     {
-        let step = FlatMapStep(move |record| {
+        let step = FlatMapStep::new(move |record| {
             S::flat_map(record, |(key, value): (K, V)| f(value).into_iter().map(move |made| (key.clone(), made)))
         });
         T::pairs(self).step(Operator::here("flat_map_values"), true, Arc::new(step))

@@ -87,7 +87,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         F: Fn(T) -> std::result::Result<U, D> + Send + Sync + 'static,
     {
         let output = side.clone();
-        let step = FlatMapStep(move |record| {
+        let step = FlatMapStep::new(move |record| {
             S::try_map(record, |record| f(record).map_err(|diverted| output.emit(diverted)).ok()).into_iter()
         });
         let diverted: Stream<U, S> = self.step(Operator::here("divert"), false, Arc::new(step));

@@ -5,7 +5,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Blocks, Operator, Spare, Step, TaskContext, Upstream};
+use firesteel_core::{Accumulator, Blocks, Operator, Paced, Spare, Step, TaskContext, Upstream};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::What;
@@ -73,7 +73,8 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     {
         let (count, samples) = (Accumulator::<u64>::default(), self.plan.samples());
         let refusals = Refusals { count: count.clone(), samples, errors: errors.clone() };
-        let step = TryMapStep { f, refusals, kind: PhantomData::<fn(S, T, E)> };
+        let tried = Paced::new(Tried { f, refusals });
+        let step = TryMapStep { tried, kind: PhantomData::<fn(S, T, E)> };
         let stream: Stream<U, S> = self.step(operator, false, Arc::new(step));
         stream.plan.count(stream.node, What::Malformed, count);
         if let Some(errors) = errors {
@@ -127,9 +128,41 @@ impl Refusals {
 
 /// What [`Stream::try_map`] does to the records of a partition.
 struct TryMapStep<F, K> {
+    tried: Paced<Tried<F>>,
+    kind: PhantomData<K>,
+}
+
+/// The function, and what becomes of what it refuses.
+struct Tried<F> {
     f: F,
     refusals: Refusals,
-    kind: PhantomData<K>,
+}
+
+impl<F> Tried<F> {
+    /// What the function makes of each record.
+    fn each<'a, S, T, U, E>(
+        &'a self,
+        operator: &'a Operator,
+        task: &'a TaskContext,
+        kept: &'a Cell<usize>,
+    ) -> impl Fn(S::Record<T>) -> Option<S::Record<U>> + 'a
+    where
+        S: Shape,
+        T: Send + 'static,
+        U: Send + 'static,
+        E: fmt::Display + 'static,
+        F: Fn(T) -> std::result::Result<U, E>,
+    {
+        move |record| {
+            S::try_map(record, |record| match (self.f)(record) {
+                Ok(made) => Some(made),
+                Err(error) => {
+                    self.refusals.refuse(operator, &error, task, kept);
+                    None
+                }
+            })
+        }
+    }
 }
 
 impl<S, T, U, E, F> Step<S::Record<T>, S::Record<U>> for TryMapStep<F, fn(S, T, E)>
@@ -146,48 +179,61 @@ where
         operator: &'a Operator,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<S::Record<U>> + 'a> {
-        let kept = Cell::new(0);
-        let made = move |record| {
-            S::try_map(record, |record| match (self.f)(record) {
-                Ok(made) => Some(made),
-                Err(error) => {
-                    self.refusals.refuse(operator, &error, task, &kept);
-                    None
-                }
-            })
-        };
-        Box::new(TryMapped { made, parent, operator, task, input: Spare::new() })
+        let (kept, kind) = (Cell::new(0), PhantomData::<fn(S, T, U, E)>);
+        Box::new(TryMapped { tried: &self.tried, parent, operator, task, input: Spare::new(), kept, kind })
     }
 
     fn wants_positions(&self) -> bool {
-        self.refusals.tells() || self.refusals.samples.want_positions()
+        let refusals = &self.tried.f().refusals;
+        refusals.tells() || refusals.samples.want_positions()
     }
 }
 
 /// The records of a partition, block by block.
-struct TryMapped<'a, R: 'static, F> {
-    made: F,
+struct TryMapped<'a, R: 'static, F, K> {
+    tried: &'a Paced<Tried<F>>,
     parent: Upstream<'a, R>,
     operator: &'a Operator,
     task: &'a TaskContext,
     input: Spare<R>,
+    /// How many of those that are refused are kept for people.
+    kept: Cell<usize>,
+    kind: PhantomData<K>,
 }
 
-impl<R: 'static, U, F: Fn(R) -> Option<U>> Blocks<U> for TryMapped<'_, R, F> {
-    fn next(&mut self) -> Option<U> {
+impl<S, T, U, E, F> Blocks<S::Record<U>> for TryMapped<'_, S::Record<T>, F, fn(S, T, U, E)>
+where
+    S: Shape,
+    T: Send + 'static,
+    U: Send + 'static,
+    E: fmt::Display + 'static,
+    F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
+{
+    fn next(&mut self) -> Option<S::Record<U>> {
+        let each = self.tried.f().each::<S, T, U, E>(self.operator, self.task, &self.kept);
         loop {
             let record = self.parent.next()?;
-            let made = self.task.blame_on(self.operator, || (self.made)(record));
+            let made = self.task.blame_on(self.operator, || each(record));
             if made.is_some() {
                 return made;
             }
         }
     }
 
-    fn fill(&mut self, block: &mut Vec<U>) -> bool {
-        let Self { made, parent, operator, task, input } = self;
+    fn fill(&mut self, block: &mut Vec<S::Record<U>>) -> bool {
+        let Self { tried, parent, operator, task, input, kept, .. } = self;
         let more = parent.fill(input);
-        task.blame_on(operator, || block.extend(input.drain(..).filter_map(&*made)));
+        let records = input.len();
+        if let Some(watch) = tried.in_one_go(task, records) {
+            let each = tried.f().each::<S, T, U, E>(operator, task, kept);
+            task.blame_on(operator, || block.extend(input.drain(..).filter_map(each)));
+            tried.learn(watch, task, records);
+        } else {
+            tried.in_pieces(task, operator, input, block, |tried, records, out, operator, task| {
+                let kept = Cell::new(0);
+                out.extend(records.into_iter().filter_map(tried.each::<S, T, U, E>(operator, task, &kept)));
+            });
+        }
         more
     }
 }

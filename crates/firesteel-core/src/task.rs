@@ -6,6 +6,7 @@ mod inside;
 mod report;
 mod sharing;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
@@ -96,6 +97,8 @@ pub struct TaskContext {
     updates: Rc<Updates>,
     rows: Counting,
     on_success: RefCell<Vec<Box<dyn FnOnce()>>>,
+    /// What other tasks wait for until this one has ended.
+    held: RefCell<Vec<Box<dyn Any>>>,
     metrics: TaskMetricsCells,
     helpers: Option<Arc<dyn Helpers>>,
     /// How many tasks had taken long when that was asked last.
@@ -144,6 +147,7 @@ impl TaskContext {
             updates: Rc::default(),
             rows: Counting::default(),
             on_success: RefCell::default(),
+            held: RefCell::default(),
             metrics: TaskMetricsCells::default(),
             helpers: None,
             surprises: Cell::new(0),
@@ -212,6 +216,16 @@ impl TaskContext {
     /// would then count less.
     pub(crate) fn on_success(&self, keep: impl FnOnce() + 'static) {
         self.on_success.borrow_mut().push(Box::new(keep));
+    }
+
+    /// Holds what other tasks wait for until the attempt has ended, however it does.
+    pub(crate) fn hold(&self, held: Box<dyn Any>) {
+        self.held.borrow_mut().push(held);
+    }
+
+    /// Whether other tasks may wait for this one.
+    pub(crate) fn holds_something(&self) -> bool {
+        !self.held.borrow().is_empty()
     }
 
     /// Ends the attempt. It unwinds to the executor, so that no operator in between sees a cut-off partition.

@@ -1,18 +1,19 @@
 //! Inputs: which ranges of a source each micro-batch reads, and how far the job has come.
 
 mod bounded;
+mod cost;
 mod plan;
 mod read;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use firesteel_connect::{ConnectError, ReadRange, Replay, Source, Split, SplitId, Wake};
 use firesteel_core::Rdd;
 use firesteel_core::hash::BuildKeyHasher;
 use firesteel_state::changelog::InputRange;
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
 use crate::batch::Batch;
@@ -22,6 +23,7 @@ use crate::plan::NodeId;
 use crate::progress::{InputProgress, SplitProgress};
 
 pub use bounded::ReadRdd;
+pub(crate) use cost::Cost;
 pub use plan::BatchLimits;
 pub(crate) use plan::{Admission, Bound};
 pub use read::SourceRdd;
@@ -146,11 +148,13 @@ impl SplitNumbers {
 pub(crate) struct Reading<S> {
     name: Mutex<Option<Arc<str>>>,
     pub(crate) source: S,
+    /// How long the tasks of the current batch took that read it, all together, in microseconds.
+    took: AtomicU64,
 }
 
 impl<S: Source> Reading<S> {
     pub(crate) fn new(source: S) -> Arc<Self> {
-        Arc::new(Self { name: Mutex::new(None), source })
+        Arc::new(Self { name: Mutex::new(None), source, took: AtomicU64::new(0) })
     }
 
     /// The name under which positions are stored; what the source calls itself while there is none.
@@ -177,6 +181,8 @@ pub(crate) struct SourceInput<S: Source> {
     /// What was left to read before the batch, as far as it is known, and whether the run ends with it.
     left: Option<u64>,
     ends: bool,
+    /// What reading costs, and what comes after it in the same tasks.
+    cost: Cost,
     /// Where an available-now run stops, fixed when it begins; splits that are not in it are left for the next run.
     horizon: Option<HashMap<SplitId, Option<u64>>>,
 }
@@ -196,6 +202,7 @@ impl<S: Source> SourceInput<S> {
             horizon: None,
             left: None,
             ends: false,
+            cost: Cost::default(),
         }
     }
 
@@ -266,7 +273,7 @@ impl<S: Source> SourceInput<S> {
         let first = self.turn.take().and_then(|turn| unread.iter().position(|(split, ..)| split.id == turn));
         let first = first.unwrap_or(0);
         unread.rotate_left(first);
-        let (mut cuts, served) = plan::cut(&unread, admission);
+        let (mut cuts, served) = plan::cut(&unread, admission, self.cost);
         self.turn = unread.get(served).map(|(split, ..)| split.id.clone());
         if first > 0 {
             unread.rotate_right(first);
@@ -405,6 +412,7 @@ impl<S: Source> Input for SourceInput<S> {
         let ends = ranges.ends.take();
         let (name, left) = (self.reading.name(), self.left.take());
         let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends };
+        let mut moved = 0;
         for (index, planned) in ranges.planned.iter().enumerate() {
             let Planned { range, origin, .. } = planned;
             let Some(state) = self.splits.get_mut(&range.split) else { continue };
@@ -422,6 +430,7 @@ impl<S: Source> Input for SourceInput<S> {
                 state.next = state.next.max(range.to.unwrap_or(from));
             }
             state.changed |= state.next != from;
+            moved += state.next - from;
             each(origin, range.from, range.to.filter(|_| planned.is_exact()).unwrap_or(state.next));
             state.empty_up_to = if read == 0 && state.next == from { range.to } else { None };
             progress.rows += read;
@@ -431,6 +440,7 @@ impl<S: Source> Input for SourceInput<S> {
                 _ => progress.splits.push(SplitProgress { split: Arc::clone(origin), from, to: state.next }),
             }
         }
+        self.cost.learn(moved, Duration::micros(self.reading.took.swap(0, Ordering::Relaxed).cast_signed()));
         progress
     }
 

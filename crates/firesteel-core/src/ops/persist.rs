@@ -1,10 +1,13 @@
 //! `persist`: records are kept once they have been computed.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::lineage::{Dependency, Lineage, Location, Node, RddId};
 use crate::operator::Operator;
@@ -12,7 +15,7 @@ use crate::ops::either::Either;
 use crate::rdd::{Data, Rdd, Records};
 use crate::source::Numbered;
 use crate::storage::{Block, Blocks, Disk, Shared, Spill, SpillMemory, StorageLevel};
-use crate::task::{Apart, Counted, TaskContext};
+use crate::task::{Apart, Counted, TaskContext, TaskIdentity};
 
 /// The RDD of [`RddOps::persist`](crate::RddOps::persist). What it keeps is dropped with its last clone.
 pub struct Persisted<R, L> {
@@ -29,6 +32,50 @@ struct Kept {
     enabled: AtomicBool,
     /// A partition that had to go and is computed again is not counted again.
     counted: Counted,
+    filling: Arc<Filling>,
+}
+
+/// The partitions that tasks are about to keep, with the jobs of those tasks.
+#[derive(Default)]
+struct Filling {
+    of_jobs: Mutex<HashMap<usize, u64>>,
+    /// Signaled when a task has ended that was about to keep something.
+    changed: Condvar,
+}
+
+/// While it lives, other tasks of the job wait for the partition that this one is about to keep.
+struct Filler {
+    filling: Arc<Filling>,
+    split: usize,
+}
+
+impl Filling {
+    /// Makes the task the one that fills a partition, or waits until the one that does has ended, and says which. A task
+    /// that others may wait for waits for nobody, and nobody waits for a task of another job, which may be waiting for
+    /// this one: so no two tasks ever wait for each other. Another attempt at a task does not wait for the first.
+    fn begin(self: &Arc<Self>, split: usize, task: &TaskContext) -> bool {
+        let TaskIdentity { job, attempt, .. } = *task.identity();
+        let mut of_jobs = self.of_jobs.lock();
+        match of_jobs.get(&split) {
+            Some(filler) if *filler == job && attempt == 0 && !task.holds_something() => {
+                self.changed.wait(&mut of_jobs);
+                false
+            }
+            Some(_) => true,
+            None => {
+                of_jobs.insert(split, job);
+                task.hold(Box::new(Filler { filling: Arc::clone(self), split }));
+                true
+            }
+        }
+    }
+}
+
+impl Drop for Filler {
+    fn drop(&mut self) {
+        self.filling.of_jobs.lock().remove(&self.split);
+        self.filling.changed.notify_all();
+    }
 }
 
 impl Drop for Kept {
@@ -47,8 +94,8 @@ where
         let _ = level;
         let node = Node::new(parent.node().context(), operator);
         let blocks = node.context().blocks().clone();
-        let kept =
-            Arc::new(Kept { rdd: node.id(), blocks, enabled: AtomicBool::new(true), counted: Counted::default() });
+        let (rdd, enabled) = (node.id(), AtomicBool::new(true));
+        let kept = Arc::new(Kept { rdd, blocks, enabled, counted: Counted::default(), filling: Arc::default() });
         Self { node, parent, kept, level: PhantomData }
     }
 
@@ -184,7 +231,12 @@ impl<R: Rdd<Item: Data>, L: StorageLevel<R::Item>> Rdd for Persisted<R, L> {
     type Item = R::Item;
 
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = R::Item> + 'a {
-        let records = match self.kept.blocks.get::<R::Item>(self.kept.rdd, split) {
+        let kept = || self.kept.blocks.get::<R::Item>(self.kept.rdd, split);
+        let mut block = kept();
+        while block.is_none() && !self.kept.filling.begin(split, task) {
+            block = kept();
+        }
+        let records = match block {
             Some(Block::InMemory(records)) => Either::Left(Shared::new(records)),
             // Only a level that writes to disk leaves a block there.
             Some(Block::OnDisk(run)) => match L::disk() {

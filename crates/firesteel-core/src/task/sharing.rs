@@ -135,6 +135,13 @@ impl TaskContext {
         self.helpers.as_ref()
     }
 
+    /// The time on the clock of whoever runs tasks, where there is anybody to share work with: otherwise nothing follows
+    /// from how long anything takes.
+    #[must_use]
+    pub fn now(&self) -> Option<Duration> {
+        self.helpers.as_ref().map(|helpers| helpers.now())
+    }
+
     /// Whether some task has taken long since this was asked last.
     pub(crate) fn is_surprised(&self, helpers: &dyn Helpers) -> bool {
         let surprises = helpers.surprises();

@@ -1,4 +1,4 @@
-//! Small waves stay on the calling thread, large ones are spread, and what proves slow is spread after all.
+//! Waves that were short before stay on the calling thread, others are spread, and what proves slow is spread after all.
 
 use std::sync::{Arc, Barrier};
 use std::thread;
@@ -17,13 +17,15 @@ fn threads(context: &Context, sizes: &[usize]) -> Vec<thread::ThreadId> {
 }
 
 #[test]
-fn a_small_wave_runs_where_it_was_submitted() {
+fn a_wave_that_was_short_before_runs_where_it_was_submitted() {
+    // No time passes on this clock.
     let context = context(Scheduler::builder().threads(4).clock(ManualClock::new()));
+    threads(&context, &[6_000; 3]);
     assert_eq!(threads(&context, &[6_000; 3]), [thread::current().id(); 3]);
 }
 
 #[test]
-fn a_large_wave_is_spread() {
+fn a_wave_of_which_nothing_is_known_is_spread() {
     let context = context(Scheduler::builder().threads(2));
     let meet = Arc::new(Barrier::new(2));
     // It would never end on one thread.
@@ -37,12 +39,11 @@ fn a_large_wave_is_spread() {
         assert_ne!(ids[0], ids[1]);
         assert!(ids.contains(&thread::current().id()), "the thread that submits takes part");
     };
-    let large = context.from_partitions(vec![vec![0u8; 15_000]; 2]);
-    // An RDD that does not know its size counts as large.
+    let small = context.from_partitions(vec![vec![0u8; 10]; 2]);
     let unknown = Odd::new(context.from_partitions(vec![vec![0u8]; 2]), Habit::Placed);
     together(&unknown, &meet);
     let meeting = Arc::clone(&meet);
-    context.run(&large, move |_, _, _| meeting.wait().is_leader()).unwrap();
+    context.run(&small, move |_, _, _| meeting.wait().is_leader()).unwrap();
 }
 
 #[test]
@@ -50,6 +51,7 @@ fn few_records_that_take_long_are_spread_after_all() {
     let clock = ManualClock::new();
     let context = context(Scheduler::builder().threads(2).clock(clock.clone()));
     let rdd = context.from_partitions(vec![vec![0u8]; 4]);
+    context.run(&rdd, |_, _, _| ()).unwrap();
     let meet = Barrier::new(2);
     let ids = context.run(&rdd, move |_, split, _| {
         match split {
@@ -85,10 +87,11 @@ fn tiny_partitions_run_one_after_the_other_and_the_largest_first() {
 #[test]
 fn a_slow_task_among_coalesced_ones_lets_the_others_go() {
     let clock = ManualClock::new();
-    let adaptive = Adaptive::default().inline_below(0);
+    let adaptive = Adaptive::default().inline_below(Duration::ZERO);
     let context = context(Scheduler::builder().threads(2).adaptive(adaptive).clock(clock.clone()));
-    // All in one run of tasks.
+    // All in one run of tasks, as soon as it is known that they are short.
     let rdd = context.from_partitions(vec![vec![0u8]; 3]);
+    context.run(&rdd, |_, _, _| ()).unwrap();
     let meet = Barrier::new(2);
     let work = move |_: &_, split: usize, _: &TaskContext| match split {
         0 => clock.advance(Duration::millis(5)),

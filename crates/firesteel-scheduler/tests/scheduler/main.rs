@@ -12,5 +12,6 @@ mod jobs;
 mod lost_output;
 mod resize;
 mod retries;
+mod sharing;
 mod single_use;
 mod speculation;

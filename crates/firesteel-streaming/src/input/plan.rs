@@ -4,7 +4,7 @@ use firesteel_connect::{PositionUnit, ReadRange, Split};
 use firesteel_window::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::input::Cut;
+use crate::input::{Cost, Cut};
 
 /// How large a micro-batch may become. Under overload batches stay within the limits and the source waits.
 ///
@@ -58,9 +58,9 @@ pub(crate) struct Admission {
 
 const DEFAULT_RECORDS: u64 = 1_000_000;
 const DEFAULT_BYTES: u64 = 64 << 20;
-/// A task of fewer records is not worth a thread.
+/// A task of fewer records is not worth a thread, as long as it is not known what they cost.
 const PART_RECORDS: u64 = 16_384;
-/// A task of fewer bytes is not worth a thread.
+/// A task of fewer bytes is not worth a thread, as long as it is not known what they cost.
 const PART_BYTES: u64 = 2 << 20;
 
 /// What is unread of a split: up to where, and from where on.
@@ -84,8 +84,9 @@ impl Budget {
 /// Cuts what is unread into ranges: within the limits, each split getting its share, and large ranges of divisible
 /// splits cut for parallel tasks.
 ///
-/// A limit may be too small for all splits. Returns how many, from the first on, have got something.
-pub(crate) fn cut(unread: &[Unread], admission: &Admission) -> (Vec<Cut>, usize) {
+/// A limit may be too small for all splits. Returns how many, from the first on, have got something. `cost` is that of a
+/// position.
+pub(crate) fn cut(unread: &[Unread], admission: &Admission, cost: Cost) -> (Vec<Cut>, usize) {
     let limits = if admission.bound == Bound::Once { BatchLimits::default() } else { admission.limits };
     let default = |amount| (admission.bound != Bound::Once).then_some(amount);
     let mut records_left = Budget(limits.records.or(default(DEFAULT_RECORDS)));
@@ -130,12 +131,12 @@ pub(crate) fn cut(unread: &[Unread], admission: &Admission) -> (Vec<Cut>, usize)
                 bytes_left.spend(bytes);
             }
         }
-        divide(range, split, admission.executors, &mut cuts);
+        divide(range, split, admission.executors, cost, &mut cuts);
     }
     (cuts, unread.len())
 }
 
-fn divide(range: ReadRange, split: &Split, executors: usize, cuts: &mut Vec<Cut>) {
+fn divide(range: ReadRange, split: &Split, executors: usize, cost: Cost, cuts: &mut Vec<Cut>) {
     let records = |len: u64| (split.unit == PositionUnit::Records).then_some(len);
     let Some(to) = range.to.filter(|_| split.divisible && range.max_records.is_none() && range.max_bytes.is_none())
     else {
@@ -145,7 +146,8 @@ fn divide(range: ReadRange, split: &Split, executors: usize, cuts: &mut Vec<Cut>
     };
     let least = if split.unit == PositionUnit::Bytes { PART_BYTES } else { PART_RECORDS };
     let len = to - range.from;
-    let parts = (len / least).clamp(1, executors.max(1) as u64);
+    let by_count = || (len / least).clamp(1, executors.max(1) as u64);
+    let parts = cost.parts(len, executors).map_or_else(by_count, |parts| (parts as u64).min(len).max(1));
     for part in 0..parts {
         let bound = |part: u64| range.from + (u128::from(len) * u128::from(part) / u128::from(parts)) as u64;
         let exact = ReadRange::exact(split.id.clone(), bound(part), bound(part + 1));
@@ -171,18 +173,18 @@ mod tests {
     #[test]
     fn a_large_range_is_cut_for_the_executors_and_a_small_one_is_not() {
         let large = split(PositionUnit::Records, Some(100_000), true);
-        let (cuts, _) = cut(&[large], &admission(BatchLimits::default()));
+        let (cuts, _) = cut(&[large], &admission(BatchLimits::default()), Cost::default());
         let bounds: Vec<_> = cuts.iter().map(|(range, hint)| (range.from, range.to, *hint)).collect();
         assert_eq!(bounds, [(0, Some(50_000), Some(50_000)), (50_000, Some(100_000), Some(50_000))]);
         let small = split(PositionUnit::Records, Some(100), true);
-        assert_eq!(cut(&[small], &admission(BatchLimits::default())).0.len(), 1);
+        assert_eq!(cut(&[small], &admission(BatchLimits::default()), Cost::default()).0.len(), 1);
     }
 
     #[test]
     fn splits_share_the_limit_and_what_one_leaves_the_next_may_take() {
         let few = split(PositionUnit::Records, Some(10), true);
         let many = split(PositionUnit::Records, Some(1_000), true);
-        let (cuts, _) = cut(&[few, many], &admission(BatchLimits::default().records(100)));
+        let (cuts, _) = cut(&[few, many], &admission(BatchLimits::default().records(100)), Cost::default());
         let lens: Vec<_> = cuts.iter().map(|(range, _)| range.len_hint()).collect();
         assert_eq!(lens, [Some(10), Some(90)]);
     }
@@ -190,7 +192,7 @@ mod tests {
     #[test]
     fn a_limit_too_small_for_all_splits_is_kept_all_the_same() {
         let many = [(); 10].map(|()| split(PositionUnit::Records, Some(1_000), true));
-        let (cuts, served) = cut(&many, &admission(BatchLimits::default().records(3)));
+        let (cuts, served) = cut(&many, &admission(BatchLimits::default().records(3)), Cost::default());
         let lens: Vec<_> = cuts.iter().map(|(range, _)| range.len_hint()).collect();
         assert_eq!((lens, served), (vec![Some(1); 3], 3));
     }
@@ -198,11 +200,11 @@ mod tests {
     #[test]
     fn an_unknown_end_is_bounded_by_records_and_bytes() {
         let unknown = || split(PositionUnit::Bytes, None, false);
-        let (cuts, _) = cut(&[unknown()], &admission(BatchLimits::default()));
+        let (cuts, _) = cut(&[unknown()], &admission(BatchLimits::default()), Cost::default());
         let (range, _) = &cuts[0];
         assert_eq!((range.to, range.max_records, range.max_bytes), (None, Some(DEFAULT_RECORDS), Some(DEFAULT_BYTES)));
         let once = Admission { bound: Bound::Once, ..admission(BatchLimits::default().records(5)) };
-        for (range, _) in cut(&[unknown(), unknown()], &once).0 {
+        for (range, _) in cut(&[unknown(), unknown()], &once, Cost::default()).0 {
             assert_eq!((range.to, range.max_records, range.max_bytes), (None, None, None));
         }
     }

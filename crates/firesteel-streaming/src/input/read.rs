@@ -1,12 +1,13 @@
 //! The RDD of a source's ranges.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Source, SourceReader};
 use firesteel_core::{
     Accumulator, Blocks, Choose, Dependency, Driven, Lineage, Node, Operator, Rdd, TaskContext, block_len,
 };
-use firesteel_window::Aggregator;
+use firesteel_window::{Aggregator, Duration};
 
 use crate::batch::Batch;
 use crate::input::Reading;
@@ -161,7 +162,8 @@ impl<S: Source> Rdd for SourceRdd<S> {
         task.set_origin(Arc::clone(origin), *number);
         let place = Place { name: self.reading.name(), operator: self.node.operator() };
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
-        Box::new(Reads { reader, place, split, ends, task, from: range.from, records: 0, done: false })
+        let (took, begun) = (&self.reading.took, task.now());
+        Box::new(Reads { reader, place, split, ends, task, from: range.from, records: 0, done: false, took, begun })
     }
 }
 
@@ -202,6 +204,9 @@ struct Reads<'a, R: SourceReader> {
     from: u64,
     records: u64,
     done: bool,
+    /// Where it is added up how long ranges took.
+    took: &'a AtomicU64,
+    begun: Option<Duration>,
 }
 
 impl<R: SourceReader> Reads<'_, R> {
@@ -280,8 +285,14 @@ impl<R: SourceReader> Drop for Reads<'_, R> {
             if self.reader.position() > self.from {
                 self.task.set_position(self.reader.last_position());
             }
-        } else if !self.done {
+            return;
+        }
+        if !self.done {
             self.report(false);
+        }
+        // By now all that comes after it in the task is done, too.
+        if let Some((begun, now)) = self.begun.zip(self.task.now()) {
+            self.took.fetch_add(now.saturating_sub(begun).as_micros().unsigned_abs(), Ordering::Relaxed);
         }
     }
 }

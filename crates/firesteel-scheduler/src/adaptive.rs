@@ -62,7 +62,13 @@ impl Adaptive {
     pub(crate) fn arrange(&self, expected: &[Expected], executors: usize) -> Arrangement {
         let times = || expected.iter().map(|task| task.time);
         let total: Option<u64> = times().try_fold(0u64, |total, time| Some(total.saturating_add(time?)));
-        if total.is_some_and(|total| total < nanos(self.inline_below)) {
+        let is_short = match total {
+            _ if self.inline_below <= Duration::ZERO => false,
+            Some(total) => total < nanos(self.inline_below),
+            // Others wait for the only executor, if that is what they need.
+            None => executors == 1 && expected.iter().map(|task| task.weight).sum::<u64>() < FEW,
+        };
+        if is_short {
             return Arrangement::Inline;
         }
         // The longest first, so that no long one starts last while the other executors have nothing left to do.
@@ -91,6 +97,9 @@ impl Adaptive {
         Arrangement::Spread { order, ends }
     }
 }
+
+/// So few records take little time, as a rule.
+const FEW: u64 = 20_000;
 
 /// Runs of tasks for each executor, where it is not known how long tasks take.
 const RUNS: usize = 64;

@@ -8,13 +8,14 @@ use std::sync::Arc;
 use firesteel_core::shuffle::ShuffleDependency;
 use firesteel_core::{DeadLetter, Error, Job, JobOutput, Lineage, Result, TaskOutput};
 use firesteel_window::Duration;
+use smallvec::{SmallVec, smallvec};
 
 use crate::adaptive::{Arrangement, Expected, nanos};
 use crate::cancel::JobControl;
 use crate::costs;
 use crate::engine::Engine;
 use crate::plan::{Plan, PlannedShuffle, find_shuffle};
-use crate::stage::{Body, Stage};
+use crate::stage::{Body, Stage, Stages};
 use crate::task_set::{Lost, RoundEnd, Spent, Task, TaskSet};
 
 /// A job that runs.
@@ -23,7 +24,7 @@ pub(crate) struct JobRun<'a> {
     control: Arc<JobControl>,
     job: &'a Job<'a>,
     /// The stages that have run so far within this job, at their numbers.
-    stages: Vec<KnownStage>,
+    stages: SmallVec<[KnownStage; 4]>,
     dead: Vec<DeadLetter>,
 }
 
@@ -36,7 +37,7 @@ struct KnownStage {
 
 impl<'a> JobRun<'a> {
     pub(crate) fn new(engine: &'a Arc<Engine>, control: Arc<JobControl>, job: &'a Job<'a>) -> Self {
-        Self { engine, control, job, stages: Vec::new(), dead: Vec::new() }
+        Self { engine, control, job, stages: SmallVec::new(), dead: Vec::new() }
     }
 
     pub(crate) fn run(mut self) -> Result<JobOutput> {
@@ -51,7 +52,7 @@ impl<'a> JobRun<'a> {
         let body = Body::Result(Arc::clone(&self.job.work));
         let stage = self.stage(None, body, stateful);
         let tasks = self.job.splits.clone().map(|split| Task { stage: 0, split }).collect();
-        let outputs = self.run_wave(vec![stage], tasks)?;
+        let outputs = self.run_wave(smallvec![stage], tasks)?;
         Ok(JobOutput { outputs, dead_letters: self.dead })
     }
 
@@ -74,7 +75,8 @@ impl<'a> JobRun<'a> {
     /// Runs the map sides of shuffles that do not need each other, except those that another job is at.
     fn run_level(&mut self, shuffles: Vec<PlannedShuffle>, ended: u64) -> Result<()> {
         let engine = self.engine;
-        let (mut stages, mut tasks, mut claims) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut stages, mut tasks) = (Stages::new(), SmallVec::new());
+        let mut claims = SmallVec::<[_; 1]>::new();
         let mut elsewhere = Vec::new();
         for mut planned in shuffles {
             let Some(claim) = engine.in_flight.claim(&planned.shuffle) else {
@@ -125,7 +127,7 @@ impl<'a> JobRun<'a> {
     }
 
     /// Runs tasks until all have succeeded, and makes lost input again where that is needed.
-    fn run_wave(&mut self, stages: Vec<Stage>, tasks: Vec<Task>) -> Result<Vec<TaskOutput>> {
+    fn run_wave(&mut self, stages: Stages, tasks: SmallVec<[Task; 4]>) -> Result<Vec<TaskOutput>> {
         let set = TaskSet::new(self.engine, &self.control, self.job.options.on_panic, stages, tasks);
         let set = Arc::new(set);
         if let Err(error) = self.run_rounds(&set) {
@@ -168,14 +170,22 @@ impl<'a> JobRun<'a> {
         }
         let at = |position: usize| round.get(position).map_or(position, |task| *task as usize);
         let engine = self.engine;
-        let stages: Vec<_> = set.stages.iter().map(|stage| (engine.costs.of(stage.key), self.lineage(stage))).collect();
+        let executors = engine.pool.slots();
+        // An executor that is alone has nobody to share with, whatever tasks cost.
+        let cost = |stage: &Stage| if executors > 1 { engine.costs.of(stage.key) } else { None };
+        let stages: SmallVec<[_; 1]> = set.stages.iter().map(|stage| (cost(stage), self.lineage(stage))).collect();
         let expect = |position: usize| {
             let task = set.tasks[at(position)];
             let (cost, lineage) = stages[task.stage as usize];
             costs::expected(cost, lineage.size_hint(task.split))
         };
-        let expected: Vec<Expected> = (0..count).map(expect).collect();
-        match engine.adaptive.arrange(&expected, engine.pool.slots()) {
+        let expected: SmallVec<[Expected; 4]> = (0..count).map(expect).collect();
+        match engine.adaptive.arrange(&expected, executors) {
+            Arrangement::Inline if executors == 1 => {
+                let assignment = set.open_in_one(round, count);
+                engine.pool.run_alone(|| set.run(assignment, None));
+                return;
+            }
             Arrangement::Inline => {
                 let begun = engine.clock.monotonic();
                 let assignment = set.open_in_one(round, count);

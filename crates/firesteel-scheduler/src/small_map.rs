@@ -2,19 +2,21 @@
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 /// Entries up to which looking through all of them is fastest.
 const FEW: usize = 24;
 
 /// Values by number, in the order of insertion.
 pub(crate) struct SmallMap<V> {
-    entries: Vec<(u64, V)>,
+    entries: SmallVec<[(u64, V); 8]>,
     /// Positions in `entries`; empty as long as there are few.
     index: HashMap<u64, usize>,
 }
 
 impl<V> Default for SmallMap<V> {
     fn default() -> Self {
-        Self { entries: Vec::new(), index: HashMap::new() }
+        Self { entries: SmallVec::new(), index: HashMap::new() }
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firesteel_core::shuffle::ShuffleDependency;
 use firesteel_core::{DeadLetter, TaskContext, TaskOutput, TaskReport, Work};
+use smallvec::SmallVec;
 
 use crate::costs::StageKey;
 
@@ -14,6 +15,9 @@ pub(crate) enum Body {
     /// Compute what the job was submitted for.
     Result(Work),
 }
+
+/// The stages of one wave: one, as a rule.
+pub(crate) type Stages = SmallVec<[Stage; 1]>;
 
 /// A stage that runs.
 pub(crate) struct Stage {

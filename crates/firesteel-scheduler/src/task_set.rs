@@ -15,10 +15,11 @@ use firesteel_core::shuffle::ShuffleId;
 use firesteel_core::{DeadLetter, Error, OnPanic, TaskMetrics, TaskOutput};
 use firesteel_window::Duration;
 use parking_lot::{Condvar, Mutex};
+use smallvec::{SmallVec, smallvec};
 
 use crate::cancel::JobControl;
 use crate::engine::Engine;
-use crate::stage::Stage;
+use crate::stage::Stages;
 
 pub(crate) use assignment::Assignment;
 
@@ -36,8 +37,8 @@ pub(crate) struct TaskSet {
     engine: Arc<Engine>,
     pub(crate) job: Arc<JobControl>,
     on_panic: OnPanic,
-    pub(crate) stages: Vec<Stage>,
-    pub(crate) tasks: Vec<Task>,
+    pub(crate) stages: Stages,
+    pub(crate) tasks: SmallVec<[Task; 4]>,
     state: Mutex<State>,
     /// Signaled when no task is open any more, and when tasks were handed back.
     changed: Condvar,
@@ -45,18 +46,18 @@ pub(crate) struct TaskSet {
 
 /// What changes while the wave runs.
 struct State {
-    tasks: Vec<TaskState>,
+    tasks: SmallVec<[TaskState; 4]>,
     /// Tasks in the order in which to start them; empty if that is the order of the tasks.
     order: Vec<u32>,
     /// What nobody has taken yet.
     pending: VecDeque<Assignment>,
     open: usize,
-    outputs: Vec<Option<TaskOutput>>,
+    outputs: SmallVec<[Option<TaskOutput>; 2]>,
     dead: Vec<(u32, Vec<DeadLetter>)>,
     lost: Vec<Lost>,
     error: Option<Error>,
     /// What the tasks of each stage did in this round; kept for listeners and for speculation.
-    progress: Vec<Progress>,
+    progress: SmallVec<[Progress; 1]>,
     /// What each task counts for, where the round is spread over the executors.
     weights: Vec<u64>,
     /// What the tasks of each stage have taken in such a round.
@@ -131,19 +132,19 @@ impl TaskSet {
         engine: &Arc<Engine>,
         job: &Arc<JobControl>,
         on_panic: OnPanic,
-        stages: Vec<Stage>,
-        tasks: Vec<Task>,
+        stages: Stages,
+        tasks: SmallVec<[Task; 4]>,
     ) -> Self {
         let state = State {
-            tasks: vec![TaskState::default(); tasks.len()],
+            tasks: smallvec![TaskState::default(); tasks.len()],
             order: Vec::new(),
             pending: VecDeque::new(),
             open: 0,
-            outputs: Vec::new(),
+            outputs: SmallVec::new(),
             dead: Vec::new(),
             lost: Vec::new(),
             error: None,
-            progress: vec![Progress::default(); stages.len()],
+            progress: smallvec![Progress::default(); stages.len()],
             weights: Vec::new(),
             spent: Vec::new(),
             running: Vec::new(),

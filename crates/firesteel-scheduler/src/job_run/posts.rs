@@ -41,7 +41,7 @@ impl JobRun<'_> {
             return Round::default();
         }
         let running: Vec<Task> = match round {
-            [] => set.tasks.clone(),
+            [] => set.tasks.to_vec(),
             some => some.iter().map(|task| set.tasks[*task as usize]).collect(),
         };
         let mut counts = Vec::new();

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use firesteel_core::{Context, Rdd};
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::plan::NodeId;
 
 /// The facts of one batch. They end with it.
 #[derive(Default)]
 pub(crate) struct Facts {
-    by_node: Mutex<BTreeMap<NodeId, Box<dyn Any + Send>>>,
+    by_node: Mutex<SmallVec<[(NodeId, Box<dyn Any + Send>); 4]>>,
     rests: Mutex<BTreeMap<NodeId, Compute>>,
 }
 
@@ -22,12 +23,19 @@ type Compute = Box<dyn FnOnce() -> firesteel_core::Result<()> + Send>;
 impl Facts {
     /// Notes what is known of a node.
     pub(crate) fn set<F: Send + 'static>(&self, node: NodeId, fact: F) {
-        self.by_node.lock().insert(node, Box::new(fact));
+        let fact: Box<dyn Any + Send> = Box::new(fact);
+        let mut by_node = self.by_node.lock();
+        match by_node.binary_search_by_key(&node, |(of, _)| *of) {
+            Ok(at) => by_node[at].1 = fact,
+            Err(at) => by_node.insert(at, (node, fact)),
+        }
     }
 
     /// What was noted of a node.
     pub(crate) fn get<F: Clone + 'static>(&self, node: NodeId) -> Option<F> {
-        self.by_node.lock().get(&node).and_then(|fact| fact.downcast_ref().cloned())
+        let by_node = self.by_node.lock();
+        let at = by_node.binary_search_by_key(&node, |(of, _)| *of).ok()?;
+        by_node[at].1.downcast_ref().cloned()
     }
 
     /// What was noted of a node, or what `make` says now.

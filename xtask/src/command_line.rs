@@ -18,11 +18,12 @@ Tasks:
   lint        Check the formatting, clippy, the documentation, every crate on its own,
               and the rules of the house (`xtask/src/house.rs`). Warnings are errors.
   doc         Build the documentation of the workspace and print where it lies.
-  bench [throughput | small | durable] [-- ARGS...]
+  bench [throughput | small | durable | slow] [-- ARGS...]
               Run the benchmarks: the throughput workloads beside other engines, which also
               write target/bench/results.jsonl, and the small ones under criterion; both
-              without a choice. `durable` is the workload with durable state. ARGS go to the
-              benchmark program; to see those of the workloads:
+              without a choice. `durable` is the workload with durable state, `slow` that with
+              records that take long. ARGS go to the benchmark program; to see those of the
+              workloads:
               cargo xtask bench throughput -- --help
   bench --peers [-- ARGS...]
               Run the workload with durable state beside Spark and Flink, which are installed
@@ -102,6 +103,8 @@ pub(crate) enum Kind {
     Small,
     /// The workload with durable state.
     Durable,
+    /// Records that take long.
+    Slow,
 }
 
 /// Reads the arguments after the program's name.
@@ -190,6 +193,7 @@ fn benchmarks(before: impl Iterator<Item = String>, arguments: Vec<String>) -> R
             "throughput" => Kind::Throughput,
             "small" => Kind::Small,
             "durable" => Kind::Durable,
+            "slow" => Kind::Slow,
             other => return Err(format!("bench takes no {other:?}; what is for the benchmarks goes after --")),
         };
         if benchmarks.only.replace(kind).is_some() {
@@ -238,6 +242,8 @@ mod tests {
         assert_eq!(parsed("bench --peers"), Ok(Request::Bench(peers)));
         let alone = Benchmarks { only: Some(Kind::Durable), ..Benchmarks::default() };
         assert_eq!(parsed("bench durable"), Ok(Request::Bench(alone)));
+        let slow = Benchmarks { only: Some(Kind::Slow), ..Benchmarks::default() };
+        assert_eq!(parsed("bench slow"), Ok(Request::Bench(slow)));
     }
 
     #[test]

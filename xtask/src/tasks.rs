@@ -110,6 +110,14 @@ pub(crate) fn bench(steps: &mut Steps, benchmarks: &Benchmarks) {
         durable(steps, benchmarks);
         return;
     }
+    if benchmarks.only == Some(Kind::Slow) {
+        steps.run("records that take long", || {
+            let mut arguments = strings(["run", "--release", "--package", BENCHES, "--bin", "firesteel-slow", "--"]);
+            arguments.extend_from_slice(&benchmarks.arguments);
+            Cargo::new(arguments).run()
+        });
+        return;
+    }
     let wanted = |kind| benchmarks.only.is_none_or(|only| only == kind);
     if wanted(Kind::Throughput) {
         // Cargo's profile `bench`, not `release`: it may take longer to build.
@@ -194,6 +202,10 @@ pub(crate) fn ci(steps: &mut Steps) {
         let results = workspace::target_dir().join("bench/durable-smoke.jsonl");
         arguments.extend(["--batch".to_owned(), "5000".to_owned()]);
         arguments.extend(["--results".to_owned(), results.display().to_string()]);
+        Cargo::new(arguments).run()
+    });
+    steps.run("records that take long once", || {
+        let arguments = ["run", "--package", BENCHES, "--bin", "firesteel-slow", "--", "--less", "20"];
         Cargo::new(arguments).run()
     });
 }

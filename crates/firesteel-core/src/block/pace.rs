@@ -55,9 +55,8 @@ impl Pace {
 
     /// Records of this weight took so many nanoseconds.
     fn learn(&self, weight: u64, nanos: u64) {
-        if weight > 0 {
-            let each = (nanos / weight).clamp(1, u64::from(u32::MAX));
-            self.each.store(each as u32, Ordering::Relaxed);
+        if let Some(each) = nanos.checked_div(weight) {
+            self.each.store(each.clamp(1, u64::from(u32::MAX)) as u32, Ordering::Relaxed);
         }
     }
 

@@ -71,9 +71,11 @@ fn what_comes_out_is_in_order_whatever_the_step() {
     assert!(stepped(&context, 3_000, map).collect().unwrap().into_iter().eq((0..3_000).map(|n| n * 2)));
     let filter = FilterStep::new(move |n: &u64| {
         b();
-        n % 3 == 0
+        n.is_multiple_of(3)
     });
-    assert!(stepped(&context, 3_000, filter).collect().unwrap().into_iter().eq((0..3_000).filter(|n| n % 3 == 0)));
+    assert!(
+        stepped(&context, 3_000, filter).collect().unwrap().into_iter().eq((0..3_000).filter(|n| n.is_multiple_of(3)))
+    );
     let times = |n: u64| std::iter::repeat_n(n, if n == 7 { 5_000 } else { (n % 3) as usize });
     let flat_map = FlatMapStep::new(move |n: u64| {
         c();

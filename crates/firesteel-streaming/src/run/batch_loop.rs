@@ -13,7 +13,7 @@ use crate::batch::Batch;
 use crate::checkpoint::Durable;
 use crate::context::Config;
 use crate::error::{Error, Result};
-use crate::input::{Admission, Admitted, Bound, Cost, Input};
+use crate::input::{Admission, Admitted, Bound, Input};
 use crate::plan::{Frozen, Parts, Settled};
 use crate::progress::{BatchProgress, InputProgress, StartDurations, Summary};
 use crate::run::again::ask;
@@ -65,8 +65,6 @@ pub struct JobRun {
     pub(super) draining: bool,
     /// Something was given up because the job is to stop.
     pub(super) interrupted: bool,
-    /// What a record costs.
-    cost: Cost,
     /// The number of the batch that failed: nothing runs after it.
     failed: Option<u64>,
     pub(super) closed: bool,
@@ -91,13 +89,8 @@ pub(super) struct Cut {
     pub(super) ending: bool,
 }
 
-/// Below this many records a batch is not worth more than one partition after a shuffle, as long as it is not known what
-/// they cost.
+/// Below this many records a batch is not worth more than one partition after a shuffle.
 const SMALL_BATCH: u64 = 20_000;
-
-/// A batch has to be worth so many parts for it to have more than one partition after a shuffle, which costs something in
-/// each of its stages.
-const PARTS: usize = 4;
 
 impl JobRun {
     pub(crate) fn start(
@@ -141,7 +134,6 @@ impl JobRun {
             ended: false,
             draining: false,
             interrupted: false,
-            cost: Cost::default(),
             failed: None,
             closed: false,
         };
@@ -254,9 +246,9 @@ impl JobRun {
         }
         let records = admitted.iter().map(|input| if input.ranges == 0 { Some(0) } else { input.records }).sum();
         let records: Option<u64> = records;
-        let usual = self.config.partitions.unwrap_or_else(|| self.partitions(records, admission.executors));
-        let partitions = parallelism.unwrap_or(usual);
-        let context = self.context.with_parallelism(partitions);
+        let small = records.is_some_and(|records| records < SMALL_BATCH);
+        let usual = self.config.partitions.unwrap_or(if small { 1 } else { admission.executors });
+        let context = self.context.with_parallelism(parallelism.unwrap_or(usual));
         let batch = Batch::new(self.batch, admission.now, context, &self.program);
         self.parts.inputs.iter().for_each(|input| input.begin(&batch));
         let admitted_at = self.config.clock.monotonic();
@@ -264,9 +256,6 @@ impl JobRun {
         let written = self.write(&batch, epoch, &mut letters)?;
         fail_point!("batch.written");
         let written_at = self.config.clock.monotonic();
-        let took = written_at.saturating_sub(admitted_at);
-        // Had all of it been done by one, it would have taken so much longer at most.
-        self.cost.learn(records.unwrap_or(0), took * i64::try_from(partitions).unwrap_or(1));
         let (inputs, watermark) = self.settle(&batch, admitted, ending);
         // What is committed says how many keys there are.
         let states = self.parts.states.iter().filter_map(|(cell, changes)| state_progress(&**cell, changes)).collect();
@@ -279,13 +268,6 @@ impl JobRun {
         self.failed = None;
         let done = Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters: letters };
         Ok(self.progress(&batch, done, [begun, admitted_at, written_at, committed_at]))
-    }
-
-    /// How many partitions a batch has after a shuffle: as many as executors, or one if that is done sooner.
-    fn partitions(&self, records: Option<u64>, executors: usize) -> usize {
-        let by_count = || if records.is_some_and(|records| records < SMALL_BATCH) { 1 } else { executors };
-        let by_cost = records.and_then(|records| self.cost.parts(records, PARTS));
-        by_cost.map_or_else(by_count, |parts| if parts < PARTS { 1 } else { executors })
     }
 
     /// The batch is computed: positions and watermarks move on.

@@ -12,15 +12,16 @@ pub use firesteel_streaming::{ReadRdd, SourceRdd};
 /// For those who run jobs: what an RDD is to a [`JobRunner`](runner::JobRunner), and what its tasks report.
 pub mod runner {
     pub use firesteel_core::{
-        Dependency, Job, JobOptions, JobOutput, JobRunner, Lineage, Location, Node, Operator, RddId, TaskContext,
-        TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport, Work, in_task, note_panic, shuffle,
+        Dependency, Helpers, Job, JobOptions, JobOutput, JobRunner, Lineage, Location, Node, Operator, Part, RddId,
+        Shared, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput, TaskReport, Work, in_task, note_panic,
+        shuffle,
     };
 }
 
 /// For those who write operators of streams: how records get from one to the next.
 pub mod block {
     pub use firesteel_core::{
-        Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, RowCounts, Rows, Spare, Step,
-        Upstream, block_len,
+        Apply, Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Paced, RowCounts, Rows, Spare,
+        Step, Upstream, Watch, block_len,
     };
 }

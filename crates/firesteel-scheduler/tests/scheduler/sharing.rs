@@ -74,7 +74,11 @@ fn what_comes_out_is_in_order_whatever_the_step() {
         n.is_multiple_of(3)
     });
     assert!(
-        stepped(&context, 3_000, filter).collect().unwrap().into_iter().eq((0..3_000).filter(|n| n.is_multiple_of(3)))
+        stepped(&context, 3_000, filter)
+            .collect()
+            .unwrap()
+            .into_iter()
+            .eq((0..3_000u64).filter(|n| n.is_multiple_of(3)))
     );
     let times = |n: u64| std::iter::repeat_n(n, if n == 7 { 5_000 } else { (n % 3) as usize });
     let flat_map = FlatMapStep::new(move |n: u64| {

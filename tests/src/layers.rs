@@ -98,6 +98,8 @@ const LAYERS: &[(&str, Uses)] = &[
         ]),
     ),
     ("firesteel", Uses::AllBelow),
+    // An operator of somebody else's: it has what the façade makes public, and nothing beside it.
+    ("rate-limiter", Uses::Only(&["firesteel"])),
 ];
 
 /// The members that are no libraries: nothing depends on them.

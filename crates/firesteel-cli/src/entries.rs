@@ -111,7 +111,7 @@ impl Entries {
 }
 
 fn is_timers(table: TableId) -> bool {
-    table == TableId::EVENT_TIMERS || table == TableId::PROCESSING_TIMERS
+    TableId::TIMERS.contains(&table)
 }
 
 fn over(ttl: Ttl, touched: Timestamp) -> Timestamp {

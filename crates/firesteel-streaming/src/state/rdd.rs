@@ -5,15 +5,16 @@ use std::sync::Arc;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, MapOutputs, Shuffle, ShuffleDependency};
 use firesteel_core::{Blocks, Data, Iterated, Key, Open, Operator, TaskContext};
-use firesteel_state::{Class, KeyGroup, StateError};
+use firesteel_state::{Class, KeyGroup, StateError, TimeDomain};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
 use crate::plan::{Computed, NodeId};
-use crate::state::StoreCell;
+use crate::state::group_batch::{GroupBatch, Slice};
 use crate::state::lists::{Lists, count};
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
-use crate::state::work::{Entry, Moment, Output, StateChanges, Work};
+use crate::state::work::{BatchTimes, Changed, Entry, Output, StateChanges, Work};
+use crate::state::{StateCell, StoreCell};
 use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
 
 /// The shuffle before an operator with state, whatever its map side does.
@@ -47,6 +48,11 @@ struct Worked<K: Key, T, O> {
     doing: StateTask<K, T, O>,
     batch: u64,
     time: Timestamp,
+    /// How many timers there were before the batch, and how many of them fire in it.
+    timers: u64,
+    limit: u64,
+    /// Whether it fires what the batch before it left.
+    continues: bool,
     /// The partitions that some task has computed.
     computed: Computed,
 }
@@ -57,6 +63,8 @@ pub(crate) struct StateTask<K: Key, T, O> {
     pub(crate) work: Arc<dyn Work<K, T, Out = O>>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
     pub(crate) changes: StateChanges,
+    /// Where results have event time: what holds the watermark back for those that read them.
+    pub(crate) held: Option<Arc<Tracker>>,
 }
 
 /// The RDD of what comes out of the state of this node in the batch.
@@ -74,8 +82,20 @@ where
 {
     let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
     let operator = batch.operator(node).clone();
-    let (id, time) = (batch.id(), batch.time());
-    batch.stateful(node, dependency, |computed| Worked { shuffle, lists, operator, doing, batch: id, time, computed })
+    let (timers, limit, continues) = (doing.cell.timers(), batch.timers_limit(), batch.continues());
+    let (batch_id, time) = (batch.id(), batch.time());
+    batch.stateful(node, dependency, |computed| Worked {
+        shuffle,
+        lists,
+        operator,
+        doing,
+        batch: batch_id,
+        time,
+        timers,
+        limit,
+        continues,
+        computed,
+    })
 }
 
 impl<K: Key, T: Data, O> Worked<K, T, O> {
@@ -98,18 +118,20 @@ impl<K: Key, T: Data, O> Worked<K, T, O> {
 
 impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<O> + 'a> {
-        let StateTask { cell, work, trackers, changes } = &self.doing;
-        let moment = Moment {
+        let StateTask { cell, work, trackers, changes, held } = &self.doing;
+        let reached = known(trackers, Tracker::reached);
+        let times = BatchTimes {
             time: self.time,
             watermark: known(trackers, Tracker::at_start),
-            reached: known(trackers, Tracker::reached),
+            reached,
+            ends: reached == Timestamp::MAX || (trackers.len() > 1 && trackers.iter().all(|tracker| tracker.ends())),
         };
         let mut fetched = self.fetch(split, task);
         let (store, operator) = (cell.get(), &self.operator);
         let records = fetched.iter().map(|of_map| count(of_map)).sum();
         let mut out = Output::with_room(work.rows(records));
         let mut lists = Vec::with_capacity(fetched.len());
-        let mut timers = 0;
+        let mut changed = Changed::default();
         for (at, group) in groups_of(split, self.shuffle.num_reduces()).enumerate() {
             task.check_cancelled();
             for of_map in &mut fetched {
@@ -118,22 +140,32 @@ impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
             let records = count(&lists);
             let mut state = store.lock(KeyGroup(u16::try_from(group).expect("key groups are numbered by 16 bits")));
             state.begin(self.batch);
+            let slice = Slice::of(self.limit, state.timers() as u64, self.timers);
+            if !self.continues {
+                state.admit_deferred();
+            }
             // A group in each batch: which one follows from its number, so that a repetition does the same.
             let its_turn = self.batch % KEY_GROUPS as u64 == group as u64;
             if its_turn {
-                state.expire(moment.now());
+                state.expire(times.now());
             }
-            let done = task.blame_on(operator, || work.run(&mut state, &mut lists, &moment, task, &mut out));
+            let mut in_batch = GroupBatch::new(&mut state, &mut lists, &times, task, slice);
+            let done = task.blame_on(operator, || work.run(&mut in_batch, &mut out));
+            let left = in_batch.has_left();
             done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
+            changed.left |= left;
+            if let Some(held) = held {
+                held.hold(group, if left { state.next_timer(TimeDomain::Event) } else { None });
+            }
             if its_turn || records > 0 {
                 state.account();
             }
-            timers += state.timers() as u64;
+            changed.timers += state.timers() as u64;
             drop(state);
             self.lists.keep(group, lists.drain(..));
         }
         self.lists.account(|| store.reserve());
-        changes.add((split, out.changes, timers));
+        changes.add((split, Changed { changes: out.changes, ..changed }));
         self.computed.note(split);
         Box::new(Iterated::new(out.rows.into_iter(), task))
     }

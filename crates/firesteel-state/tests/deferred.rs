@@ -45,7 +45,7 @@ fn half_of_the_end(store: &KeyedStore<u64>, alarm: Timers) -> Vec<firesteel_stat
     for attempt in 1..=2 {
         store.begin(1);
         let mut group = store.lock(KeyGroup(0));
-        assert!(group.is_empty(), "attempt {attempt} begins anew");
+        assert!(group.is_empty(), "attempt {attempt} starts empty");
         assert!(set(&mut group, alarm, 7, 10, false) && set(&mut group, alarm, 8, 20, false));
         assert_eq!(group.pop_due(EVENT, Timestamp::MAX).map(|fired| fired.key), Some(7));
         assert!(set(&mut group, alarm, 7, 15, true));

@@ -71,7 +71,7 @@ fn script() -> Vec<Vec<Event>> {
     vec![many, vec![(7, 100)], late]
 }
 
-/// The watermark is 31 seconds behind.
+/// The watermark waits for records that are 31 seconds late.
 fn events(stream: Stream<Event>) -> Stream<(u64, Event), Timed> {
     stream.event_time(|event| Timestamp::from_secs(event.1), Watermark::bounded(seconds(31))).key_by(|event| event.0)
 }

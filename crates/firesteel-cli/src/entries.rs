@@ -8,6 +8,7 @@ use firesteel_state::{StoreSchema, TableId, TableKind, TableSchema, Ttl, TypeTag
 use firesteel_window::Timestamp;
 
 use crate::decode::Decode;
+use crate::sorted;
 use crate::value::Value;
 
 /// Takes entries of one operator apart.
@@ -84,6 +85,7 @@ impl Entries {
             (TableKind::Value, Some((key, []))) => (key, None),
             (TableKind::List, Some((key, place))) => (key, Some(POSITION.decode(place))),
             (TableKind::Map, Some((key, field))) => (key, Some(table.field.decode(field))),
+            (TableKind::SortedMap, Some((key, field))) => (key, Some(sorted::decode(&table.field, field))),
             _ => (Value::Undecoded(key.to_vec()), None),
         };
         let (touched, value) = match (table.schema.ttl, value.split_first_chunk()) {
@@ -111,7 +113,7 @@ impl Entries {
 }
 
 fn is_timers(table: TableId) -> bool {
-    table == TableId::EVENT_TIMERS || table == TableId::PROCESSING_TIMERS
+    TableId::TIMERS.contains(&table)
 }
 
 fn over(ttl: Ttl, touched: Timestamp) -> Timestamp {

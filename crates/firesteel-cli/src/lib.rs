@@ -29,6 +29,7 @@ mod folder;
 mod progress;
 mod screen;
 mod show;
+mod sorted;
 mod state;
 mod table;
 mod text;

@@ -179,6 +179,7 @@ fn kind(schema: &TableSchema) -> &'static str {
         TableKind::Value => "value",
         TableKind::List => "list",
         TableKind::Map => "map",
+        TableKind::SortedMap => "sorted map",
         TableKind::Timers(_) => "timers",
     }
 }
@@ -191,14 +192,14 @@ fn clock(schema: &TableSchema) -> Option<String> {
 }
 
 fn line<'a>(store: &'a StoreSchema, schema: &'a TableSchema, entry: &'a Entry) -> Line<'a> {
-    let of = |wanted: TableKind| entry.place.as_ref().filter(|_| schema.kind == wanted);
+    let of = |wanted: &[TableKind]| entry.place.as_ref().filter(|_| wanted.contains(&schema.kind));
     Line {
         operator: &store.operator,
         state: &schema.name,
         kind: kind(schema),
         key: &entry.key,
-        position: of(TableKind::List),
-        field: of(TableKind::Map),
+        position: of(&[TableKind::List]),
+        field: of(&[TableKind::Map, TableKind::SortedMap]),
         value: Some(&entry.value).filter(|_| entry.time.is_none()),
         time: entry.time.map(|time| time.to_string()),
         clock: clock(schema),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use firesteel_state::backend::{BackendMetrics, Each, StateBackend};
+use firesteel_state::backend::{BackendMetrics, Each, EachUntil, KeyRange, StateBackend};
 use firesteel_state::{CheckpointLock, Frame, Reservation, Result, Shard, StoreSchema, TableId, Times};
 use parking_lot::{Mutex, RwLock};
 
@@ -171,6 +171,16 @@ impl StateBackend for RocksDbBackend {
         });
         Counters::add(&self.counters.bytes_read, bytes);
         scanned
+    }
+
+    fn range(&self, shard: Shard, table: TableId, range: KeyRange<'_>, each: &mut EachUntil<'_>) -> Result<()> {
+        let mut bytes = 0;
+        let ranged = self.database.read().range(shard, table, range, &mut |key, value| {
+            bytes += value.len() as u64;
+            each(key, value)
+        });
+        Counters::add(&self.counters.bytes_read, bytes);
+        ranged
     }
 
     fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {

@@ -1,8 +1,9 @@
 //! Reading keys and scanning tables.
 
 use std::cmp::Ordering;
+use std::ops::ControlFlow;
 
-use firesteel_state::backend::Each;
+use firesteel_state::backend::{Each, EachUntil, KeyRange};
 use firesteel_state::{Result, Shard, TableId};
 
 use crate::database::Database;
@@ -64,6 +65,59 @@ impl Database {
             }
         }
         Ok(())
+    }
+
+    /// Hands the keys of a range to `each` until it has enough. Pages are read one by one at first: few are wanted, mostly.
+    pub(crate) fn range(
+        &self,
+        shard: Shard,
+        table: TableId,
+        range: KeyRange<'_>,
+        each: &mut EachUntil<'_>,
+    ) -> Result<()> {
+        let Some(store) = self.store(shard.store) else { return Ok(()) };
+        let Some(held) = store.shard(shard.group) else { return Ok(()) };
+        let tables = self.load(&store, shard.group, &held)?;
+        let directory = tables.directory(table);
+        let pages = &directory.pages()[directory.find(range.from)..];
+        let mut pages = &pages[..pages.partition_point(|page| range.to.is_none_or(|to| *page.first < *to))];
+        let (mut at_once, mut is_done) = (1, false);
+        while !is_done && !pages.is_empty() {
+            let some;
+            (some, pages) = if range.descends {
+                let (rest, last) = pages.split_at(pages.len() - 1);
+                (last, rest)
+            } else {
+                pages.split_at(at_once.min(pages.len()))
+            };
+            let keys: Vec<_> = some.iter().map(|page| layout::page(shard.group, table, &page.first)).collect();
+            self.read_pages(&store, &keys, true, |at, content| {
+                some[at].set_size(content.len());
+                is_done = is_done || self.range_of_page(content, range, each)?.is_break();
+                Ok(())
+            })?;
+            at_once = (at_once * 2).min(16);
+        }
+        Ok(())
+    }
+
+    fn range_of_page(&self, content: &[u8], range: KeyRange<'_>, each: &mut EachUntil<'_>) -> Result<ControlFlow<()>> {
+        let mut entries = Entries::new(content);
+        let mut later = vec![];
+        while let Some(entry) = entries.next().map_err(|_| self.malformed("a page"))? {
+            let Some(value) = entry.value.filter(|_| range.contains(entry.key)) else { continue };
+            if range.descends {
+                later.push((entry.key.to_vec(), value.to_vec()));
+            } else if each(entry.key, value)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        for (key, value) in later.iter().rev() {
+            if each(key, value)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Hands all keys with the prefix to `each`, in order.

@@ -27,6 +27,7 @@
 
 mod memory;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,6 +68,35 @@ pub struct BackendMetrics {
 /// Receives a key and its value.
 pub type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
 
+/// Receives a key and its value, and says whether it wants more.
+pub type EachUntil<'a> = dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>> + 'a;
+
+/// Keys of a table in the order of their bytes: from `from` on, up to `to` and without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyRange<'a> {
+    /// The first key that may be in it.
+    pub from: &'a [u8],
+    /// The first key after it; `None` if it goes to the end of the table.
+    pub to: Option<&'a [u8]>,
+    /// Whether keys come in descending order.
+    pub descends: bool,
+}
+
+impl KeyRange<'_> {
+    /// Whether a key is in it.
+    #[must_use]
+    pub fn contains(&self, key: &[u8]) -> bool {
+        self.from <= key && self.to.is_none_or(|to| key < to)
+    }
+
+    /// What all of its keys begin with, as far as its ends tell.
+    fn prefix(&self) -> &[u8] {
+        let to = self.to.unwrap_or_default();
+        let common = self.from.iter().zip(to).take_while(|(from, to)| from == to).count();
+        &self.from[..common]
+    }
+}
+
 /// Whether a backend has a value in a table.
 pub(crate) fn holds(backend: &dyn StateBackend, shard: Shard, table: TableId) -> Result<bool> {
     let mut found = false;
@@ -98,6 +128,33 @@ pub trait StateBackend: Send + Sync + 'static {
     /// # Errors
     /// When the values cannot be read, or with the first error of `each`, which ends the scan.
     fn scan(&self, shard: Shard, table: TableId, prefix: &[u8], each: &mut Each<'_>) -> Result<()>;
+
+    /// Hands the keys of a range to `each`, with their values, in the order of the keys' bytes or in the opposite one,
+    /// until it has enough. Reading starts at the range's first end, and what is read follows from what `each` takes and
+    /// not from what is, or was, outside of that.
+    ///
+    /// Unless it is written, a scan of all keys that begin as both ends do takes its place, which costs more.
+    ///
+    /// # Errors
+    /// When the values cannot be read, or with the first error of `each`.
+    fn range(&self, shard: Shard, table: TableId, range: KeyRange<'_>, each: &mut EachUntil<'_>) -> Result<()> {
+        let mut found = vec![];
+        self.scan(shard, table, range.prefix(), &mut |key, value| {
+            if range.contains(key) {
+                found.push((key.to_vec(), value.to_vec()));
+            }
+            Ok(())
+        })?;
+        if range.descends {
+            found.reverse();
+        }
+        for (key, value) in &found {
+            if each(key, value)?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
 
     /// Applies the changes of `epoch` and sets the marker of each frame's shard to it: per shard all of it or nothing,
     /// also when the process dies. A shard whose marker is `epoch` or later already has the changes and is left alone.

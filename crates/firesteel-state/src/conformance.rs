@@ -78,6 +78,7 @@ pub fn backend<B: StateBackend>(make: impl Fn() -> B, folder: &Path) {
     rules::errors_of_the_caller(&make());
     rules::parallel(&make());
     rules::numbers(&make());
+    rules::ranges(&make());
     rules::snapshots(&make, folder);
     for seed in 1..=8 {
         model::random(&make, folder, seed);

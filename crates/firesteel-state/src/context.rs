@@ -5,12 +5,12 @@ use firesteel_window::Timestamp;
 use crate::codec::{StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::TableId;
-use crate::group::GroupState;
+use crate::group::{GroupState, TimersFrom};
 use crate::table::Stamps;
 use crate::table::cells::{Cells, StateField};
 use crate::table::timers::TimerTable;
 use crate::table::values::Values;
-use crate::ttl::{TimeDomain, Times};
+use crate::ttl::Times;
 
 /// One key of a [group](GroupState) at one moment: what handles are used with.
 #[derive(Debug)]
@@ -19,11 +19,12 @@ pub struct KeyContext<'a, K> {
     hash: u64,
     key: &'a K,
     times: Times,
+    defers: bool,
 }
 
 impl<'a, K: StateKey> KeyContext<'a, K> {
     pub(crate) fn new(group: &'a mut GroupState<K>, hash: u64, key: &'a K, times: Times) -> Self {
-        Self { group, hash, key, times }
+        Self { group, hash, key, times, defers: false }
     }
 
     /// The key.
@@ -50,6 +51,17 @@ impl<'a, K: StateKey> KeyContext<'a, K> {
         self.times.processing
     }
 
+    /// Whether timers of event time that are registered from here on are deferred: nothing fires them before
+    /// [`GroupState::admit_deferred`]. For those that are registered where event time ends, which would have no end.
+    pub fn defer_timers(&mut self, defers: bool) {
+        self.defers = defers;
+    }
+
+    /// Whether timers of event time are deferred.
+    pub(crate) fn defers_timers(&self) -> bool {
+        self.defers
+    }
+
     pub(crate) fn values<V: StateValue>(&mut self, at: usize) -> Result<Place<'_, K, Values<K, V>>> {
         let (key, hash, times, stamps) = (self.key, self.hash, self.times, self.group.stamps());
         Ok(Place { table: self.group.table(at, "value")?, hash, key, times, stamps })
@@ -64,13 +76,9 @@ impl<'a, K: StateKey> KeyContext<'a, K> {
         Ok(Place { table: self.group.table(at, kind)?, hash, key, times, stamps })
     }
 
-    pub(crate) fn timers(
-        &mut self,
-        at: usize,
-        domain: TimeDomain,
-    ) -> Result<(Place<'_, K, dyn TimerTable<K>>, TableId)> {
+    pub(crate) fn timers(&mut self, at: usize, from: TimersFrom) -> Result<(Place<'_, K, dyn TimerTable<K>>, TableId)> {
         let (key, hash, times, stamps) = (self.key, self.hash, self.times, self.group.stamps());
-        let (table, id) = self.group.timer_table(at, domain)?;
+        let (table, id) = self.group.timer_table(at, from)?;
         Ok((Place { table, hash, key, times, stamps }, id))
     }
 }

@@ -23,7 +23,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
 
-use firesteel_window::PartitionWatermarks;
+use firesteel_window::{PartitionWatermarks, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::changelog::EpochLog;
@@ -55,6 +55,8 @@ pub struct Cursor {
     pub watermarks: BTreeMap<String, PartitionWatermarks<u32>>,
     /// How many keys each operator with state has.
     pub keys: BTreeMap<String, u64>,
+    /// What is left of the timers that were due in the last micro-batch, if anything is: the next one fires it.
+    pub left: Option<TimersLeft>,
     /// How the epoch's micro-batches were cut; empty in snapshots.
     pub plans: Vec<Plan>,
 }
@@ -84,6 +86,15 @@ impl fmt::Display for CheckpointId {
     }
 }
 
+/// The micro-batch whose due timers have not all fired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimersLeft {
+    /// Its processing time, which is that of the batches that fire the rest.
+    pub time: Timestamp,
+    /// Whether it closed all windows.
+    pub ending: bool,
+}
+
 /// How far a job has come in one input.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct InputCursor {
@@ -111,6 +122,8 @@ pub struct Plan {
     pub parallelism: u32,
     /// Whether it closed all windows.
     pub ending: bool,
+    /// Whether it fired what the batch before it had left of the timers that were due.
+    pub continues: bool,
     /// For each input by name: the splits with something left to read, and those that had ended.
     pub inputs: Vec<(String, Vec<u32>, Vec<u32>)>,
 }
@@ -134,6 +147,7 @@ impl Cursor {
         }
         self.watermarks = later.watermarks;
         self.keys = later.keys;
+        self.left = later.left;
     }
 
     /// Where the job stood at the end of epoch `last`: in the newest of the manifests that the changelog continues, and

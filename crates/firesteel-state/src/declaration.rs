@@ -8,9 +8,10 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Migrations, StateKey, StateValue, TableCodec};
 use crate::error::Result;
-use crate::handle::{List, Map, Timers, Value};
+use crate::handle::{List, Map, SortedMap, Timers, Value};
 use crate::schema::{StoreSchema, TableKind, TableSchema, TypeTag};
-use crate::table::cells::{Cells, StateField};
+use crate::sorted::SortedField;
+use crate::table::cells::{Cells, FieldBytes, StateField};
 use crate::table::timers::{TimerTable, Timers as TimersOf};
 use crate::table::values::{Hasher, Values};
 use crate::table::{Setup, TableOf};
@@ -209,8 +210,9 @@ impl<K: StateKey> Declaration<K> {
 
     /// Declares a list for each key, with options.
     pub fn list_with<V: StateValue>(&mut self, name: &str, options: StateOptions) -> List<V> {
-        let make =
-            prepare::<K, V>(&options, |setup, hasher, codec| Box::new(Cells::<K, u64, V>::new(setup, hasher, codec)));
+        let make = prepare::<K, V>(&options, |setup, hasher, codec| {
+            Box::new(Cells::<K, u64, V>::new(setup, hasher, codec, FieldBytes::unordered()))
+        });
         let tag = options.tag::<V>();
         List::new(self.add(name, TableKind::List, tag, None, options, Some(make)))
     }
@@ -222,10 +224,29 @@ impl<K: StateKey> Declaration<K> {
 
     /// Declares a map for each key, with options.
     pub fn map_with<F: StateField, V: StateValue>(&mut self, name: &str, options: StateOptions) -> Map<F, V> {
-        let make =
-            prepare::<K, V>(&options, |setup, hasher, codec| Box::new(Cells::<K, F, V>::new(setup, hasher, codec)));
+        let make = prepare::<K, V>(&options, |setup, hasher, codec| {
+            Box::new(Cells::<K, F, V>::new(setup, hasher, codec, FieldBytes::unordered()))
+        });
         let (tag, field) = (options.tag::<V>(), TypeTag::of::<F>());
         Map::new(self.add(name, TableKind::Map, tag, Some(field), options, Some(make)))
+    }
+
+    /// Declares a map for each key that can be read in the order of its fields; see [`SortedMap`].
+    pub fn sorted_map<F: SortedField, V: StateValue>(&mut self, name: &str) -> SortedMap<F, V> {
+        self.sorted_map_with(name, StateOptions::default())
+    }
+
+    /// Declares a map for each key that can be read in the order of its fields, with options.
+    pub fn sorted_map_with<F: SortedField, V: StateValue>(
+        &mut self,
+        name: &str,
+        options: StateOptions,
+    ) -> SortedMap<F, V> {
+        let make = prepare::<K, V>(&options, |setup, hasher, codec| {
+            Box::new(Cells::<K, F, V>::new(setup, hasher, codec, FieldBytes::sorted()))
+        });
+        let (tag, field) = (options.tag::<V>(), TypeTag::of::<F>());
+        SortedMap::new(self.add(name, TableKind::SortedMap, tag, Some(field), options, Some(make)))
     }
 
     /// Declares timers in event time, which fire when the watermark reaches them.

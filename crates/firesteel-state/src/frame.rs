@@ -38,6 +38,11 @@ impl TableId {
     pub const EVENT_TIMERS: Self = Self(0xFFFE);
     /// Where an operator's timers in processing time are.
     pub const PROCESSING_TIMERS: Self = Self(0xFFFF);
+    /// Where timers in event time are that were set by those which the end of event time fired: they wait for what comes
+    /// after it.
+    pub const DEFERRED_TIMERS: Self = Self(0xFFFD);
+    /// All tables of timers.
+    pub const TIMERS: [Self; 3] = [Self::EVENT_TIMERS, Self::PROCESSING_TIMERS, Self::DEFERRED_TIMERS];
     /// The lowest number that no declared state gets.
     pub const RESERVED: Self = Self(0xFF00);
 }

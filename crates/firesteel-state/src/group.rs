@@ -42,7 +42,8 @@ pub struct GroupState<K> {
 struct Typed<K> {
     /// By position in the declaration; timers have none of their own.
     tables: Vec<Option<Box<dyn TableOf<K>>>>,
-    timers: [Option<Box<dyn TimerTable<K>>>; 2],
+    /// In the order of [`TableId::TIMERS`].
+    timers: [Option<Box<dyn TimerTable<K>>>; 3],
 }
 
 const fn slot(domain: TimeDomain) -> usize {
@@ -52,13 +53,25 @@ const fn slot(domain: TimeDomain) -> usize {
     }
 }
 
+/// The place of [`TableId::DEFERRED_TIMERS`].
+const DEFERRED: usize = 2;
+
+/// Which timers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TimersFrom {
+    /// Those that a clock fires.
+    Clock(TimeDomain),
+    /// Those of event time that are deferred.
+    Deferred,
+}
+
 impl<K: 'static> Tables for Typed<K> {
     fn count(&self) -> usize {
         self.tables.len() + self.timers.len()
     }
 
-    fn timers(&self, domain: TimeDomain) -> usize {
-        self.tables.len() + slot(domain)
+    fn timers(&self, number: TableId) -> Option<usize> {
+        TableId::TIMERS.iter().position(|timers| *timers == number).map(|at| self.tables.len() + at)
     }
 
     fn at(&self, at: usize) -> Option<&dyn Table> {
@@ -83,7 +96,7 @@ impl<K: StateKey> GroupState<K> {
         setup: Setup,
         tables: Vec<Option<Box<dyn TableOf<K>>>>,
         ids: Arc<[TableId]>,
-        timers: [Option<Box<dyn TimerTable<K>>>; 2],
+        timers: [Option<Box<dyn TimerTable<K>>>; 3],
         reservation: Reservation,
     ) -> Self {
         Self { core: Core::new(operator, setup, ids, reservation), typed: Typed { tables, timers } }
@@ -110,10 +123,25 @@ impl<K: StateKey> GroupState<K> {
         typed.ok_or_else(|| self.core.wrong(kind))
     }
 
-    pub(crate) fn timer_table(&mut self, at: usize, domain: TimeDomain) -> Result<(&mut dyn TimerTable<K>, TableId)> {
-        match (&mut self.typed.timers[slot(domain)], self.core.number(at), self.typed.tables.get(at)) {
+    /// The timers of a clock, or those of event time that are deferred, and the number of the name at this place.
+    pub(crate) fn timer_table(&mut self, at: usize, from: TimersFrom) -> Result<(&mut dyn TimerTable<K>, TableId)> {
+        let slot = match from {
+            TimersFrom::Clock(domain) => slot(domain),
+            TimersFrom::Deferred => DEFERRED,
+        };
+        match (&mut self.typed.timers[slot], self.core.number(at), self.typed.tables.get(at)) {
             (Some(table), Some(id), Some(None)) => Ok((&mut **table, id)),
             _ => Err(self.core.wrong("timers")),
+        }
+    }
+
+    /// Puts the timers that were [deferred](KeyContext::defer_timers) among the others of event time. To be called in a
+    /// batch, of which it is a change like any other.
+    pub fn admit_deferred(&mut self) {
+        let stamps = self.stamps();
+        let [Some(event), _, Some(deferred)] = &mut self.typed.timers else { return };
+        while let Some((hash, key, timer, time)) = deferred.pop_due(Timestamp::MAX, stamps) {
+            event.register(hash, &key, timer, time, stamps);
         }
     }
 
@@ -175,7 +203,7 @@ impl<K: StateKey> GroupState<K> {
         }
     }
 
-    /// When the first timer of the domain fires.
+    /// When the first timer of the domain fires. Deferred ones do not count: nothing fires them as they are.
     #[must_use]
     pub fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp> {
         self.typed.timers[slot(domain)].as_ref()?.next()
@@ -257,7 +285,7 @@ impl<K: StateKey> GroupState<K> {
         self.core.account(&mut self.typed)
     }
 
-    /// How many timers are set.
+    /// How many timers are set, deferred ones included.
     #[must_use]
     pub fn timers(&self) -> usize {
         self.core.timers(&self.typed)

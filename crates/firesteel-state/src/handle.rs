@@ -69,10 +69,12 @@
 
 mod list;
 mod map;
+mod sorted_map;
 mod timers;
 mod value;
 
 pub use self::list::List;
 pub use self::map::Map;
+pub use self::sorted_map::SortedMap;
 pub use self::timers::{Fired, Timers};
 pub use self::value::Value;

@@ -40,6 +40,7 @@ mod model_tests;
 mod parallel;
 pub mod schema;
 pub mod snapshot;
+mod sorted;
 mod store;
 mod table;
 mod ttl;
@@ -57,7 +58,7 @@ pub use firesteel_budget::{MemoryBudget, Reservation};
 pub use firesteel_error::Class;
 pub use frame::{Change, Frame, FrameWriter, Shard, StoreId, TableId};
 pub use group::GroupState;
-pub use handle::{Fired, List, Map, Timers, Value};
+pub use handle::{Fired, List, Map, SortedMap, Timers, Value};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 pub use lock::CheckpointLock;
 pub use schema::{
@@ -65,6 +66,7 @@ pub use schema::{
     OutputSchema, Setting, StoreSchema, TableKind, TableSchema, TypeTag, Verdict, WatermarkSchema,
 };
 pub use snapshot::{FolderStore, Manifest, SnapshotStore, Snapshots};
+pub use sorted::SortedField;
 pub use store::{KeyedStore, StateStore, StoreSetup};
 pub use table::cells::StateField;
 pub use ttl::{TimeDomain, Times, Ttl};

@@ -61,6 +61,8 @@ pub enum TableKind {
     Map,
     /// Timers for each key, by the given clock.
     Timers(TimeDomain),
+    /// A map for each key whose fields are stored in their order.
+    SortedMap,
 }
 
 /// One state of an operator.
@@ -103,6 +105,8 @@ impl fmt::Display for TableSchema {
             (TableKind::List, _) => write!(f, "list of {}", self.value)?,
             (TableKind::Map, Some(field)) => write!(f, "map of {field} to {}", self.value)?,
             (TableKind::Map, None) => write!(f, "map to {}", self.value)?,
+            (TableKind::SortedMap, Some(field)) => write!(f, "sorted map of {field} to {}", self.value)?,
+            (TableKind::SortedMap, None) => write!(f, "sorted map to {}", self.value)?,
             (TableKind::Timers(domain), _) => write!(f, "timers in {domain}")?,
         }
         match self.ttl {

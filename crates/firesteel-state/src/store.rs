@@ -109,8 +109,8 @@ impl<K: StateKey> KeyedStore<K> {
                 let make = make.as_ref();
                 tables.push(make.map(|make| make(place(&table.name, *id, table.ttl), hasher.clone())));
             }
-            let timers = [TableId::EVENT_TIMERS, TableId::PROCESSING_TIMERS]
-                .map(|id| Some(make_timers.as_ref()?(place("timers", id, None), hasher.clone())));
+            let timers =
+                TableId::TIMERS.map(|id| Some(make_timers.as_ref()?(place("timers", id, None), hasher.clone())));
             let whole = place("*", TableId::RESERVED, None);
             let mut state = GroupState::new(operator.clone(), whole, tables, ids.clone(), timers, share.reserve());
             state.set_older(older.clone());
@@ -298,6 +298,11 @@ pub trait StateStore: Send + Sync {
     /// When the first timer of the domain fires, whatever its key.
     fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp>;
 
+    /// How many timers are set.
+    fn timers(&self) -> u64 {
+        0
+    }
+
     /// Bytes of memory, partly estimated, as of the last [accounting](GroupState::account) of each group.
     fn memory_used(&self) -> u64;
 }
@@ -394,6 +399,10 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
             first = first.min(next).or(first).or(next);
         }
         first
+    }
+
+    fn timers(&self) -> u64 {
+        self.groups.iter().map(|group| group.lock().timers() as u64).sum()
     }
 
     fn memory_used(&self) -> u64 {

@@ -9,6 +9,7 @@
 //! - otherwise it may be evicted.
 
 pub(crate) mod cells;
+pub(crate) mod cut;
 pub(crate) mod eviction;
 mod few;
 mod fields;

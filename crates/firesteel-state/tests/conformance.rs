@@ -3,11 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
-use firesteel_state::backend::{BackendMetrics, Each, MemoryBackend, StateBackend};
+use firesteel_state::backend::{BackendMetrics, Each, EachUntil, KeyRange, MemoryBackend, StateBackend};
 use firesteel_state::{Frame, FrameWriter, KeyGroup, Result, Shard, TableId, conformance};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -41,6 +42,9 @@ enum Fault {
     RestoresMissingFolders,
     LosesOnReopen,
     LosesMarkersOnReopen,
+    RangeHasItsEnd,
+    RangeOnlyAscends,
+    RangeNeverStops,
 }
 
 #[derive(Clone)]
@@ -141,6 +145,20 @@ impl StateBackend for Broken {
             }
         }
         Ok(())
+    }
+
+    fn range(&self, shard: Shard, table: TableId, range: KeyRange<'_>, each: &mut EachUntil<'_>) -> Result<()> {
+        let (shard, table) = self.place(shard, table);
+        let past = range.to.map(|to| [to, b"\0"].concat());
+        let range = match self.fault {
+            Fault::RangeHasItsEnd => KeyRange { to: past.as_deref(), ..range },
+            Fault::RangeOnlyAscends => KeyRange { descends: false, ..range },
+            _ => range,
+        };
+        let never = self.is(Fault::RangeNeverStops);
+        self.inner.range(shard, table, range, &mut |key, value| {
+            Ok(if each(key, value)?.is_break() && !never { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
     }
 
     fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
@@ -311,6 +329,9 @@ fn every_broken_backend_is_told_which_rule_it_breaks() {
         (Fault::RestoresMissingFolders, "B15"),
         (Fault::LosesOnReopen, "B16"),
         (Fault::LosesMarkersOnReopen, "B16"),
+        (Fault::RangeHasItsEnd, "B17"),
+        (Fault::RangeOnlyAscends, "B17"),
+        (Fault::RangeNeverStops, "B17"),
     ];
     // Panics are expected here: their messages would only hide those of a real failure.
     let hook = std::panic::take_hook();

@@ -16,13 +16,29 @@ pub struct Batch {
     pub(crate) id: u64,
     pub(crate) time: Timestamp,
     pub(crate) context: Context,
+    continues: bool,
     program: Arc<Frozen>,
     facts: Arc<Facts>,
 }
 
 impl Batch {
     pub(crate) fn new(id: u64, time: Timestamp, context: Context, program: &Arc<Frozen>) -> Self {
-        Self { id, time, context, program: Arc::clone(program), facts: Arc::default() }
+        Self { id, time, context, continues: false, program: Arc::clone(program), facts: Arc::default() }
+    }
+
+    /// The same, to fire what is left of the timers that were due in the batch before it.
+    pub(crate) fn continuing(self, continues: bool) -> Self {
+        Self { continues, ..self }
+    }
+
+    /// Whether it fires what is left of the timers that were due in the batch before it.
+    pub(crate) fn continues(&self) -> bool {
+        self.continues
+    }
+
+    /// About how many due timers of an operator fire in it.
+    pub(crate) fn timers_limit(&self) -> u64 {
+        self.program.timers_limit()
     }
 
     /// The batch's number, counting from 1.

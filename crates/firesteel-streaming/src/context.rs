@@ -26,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) listeners: Vec<Arc<dyn StreamingListener>>,
     pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) memory: Memory,
+    pub(crate) timers_per_batch: u64,
 }
 
 /// Settings of a job. Made by [`StreamingContext::builder`].
@@ -88,6 +89,21 @@ impl Builder {
     /// How large a micro-batch may become.
     pub fn limits(mut self, limits: BatchLimits) -> Self {
         self.config.limits = limits;
+        self
+    }
+
+    /// About how many of the due timers of each operator fire in one batch, 100,000 unless set: so a batch stays bounded
+    /// when a million timers are due at once, since the watermark has jumped or event time has ended.
+    ///
+    /// What is left fires in the batches that follow at once. They read nothing and have the time of the batch that they
+    /// continue, so that the limit says in which batch a result comes, and not what it is: no record comes between timers
+    /// that were due before it, and the operators after this one see the watermark pass a timer only when the timer has
+    /// fired. Each of these batches is committed like any other; a job that is stopped or ends between two of them
+    /// resumes there.
+    ///
+    /// Of a job with many key groups in use, the limit is exceeded by one timer per key group at most.
+    pub fn timers_per_batch(mut self, timers: u64) -> Self {
+        self.config.timers_per_batch = timers;
         self
     }
 
@@ -199,6 +215,7 @@ impl StreamingContext {
                 listeners: Vec::new(),
                 checkpoint: None,
                 memory: Memory::default(),
+                timers_per_batch: 100_000,
             },
             on_panic: OnPanic::default(),
             pool: None,

@@ -40,6 +40,7 @@
 //!   and [`flat_map_with_state`](Stream::flat_map_with_state) with their [`KeyState`], [running
 //!   aggregates](Stream::running_aggregate), and [`KeyedProcess`] with declared state and timers. What they can be set to
 //!   is a value: [`RunningSpec`], [`UpdateSpec`], [`MapSpec`], [`FlatMapSpec`], [`ProcessSpec`].
+//!   All of them, and those of anybody else, stand on one trait: [`operator`].
 //! - [`Checkpoint`]: where a job's state survives its process, found again by names.
 //! - [`SideOutput`]: a second stream out of an operator, for what is malformed, late or set aside.
 //! - [`Trigger`] and [`BatchLimits`]: when a batch runs, and how large it may become.
@@ -59,6 +60,7 @@ mod error;
 mod guarantee;
 mod input;
 mod memory;
+pub mod operator;
 mod output;
 mod plan;
 mod progress;

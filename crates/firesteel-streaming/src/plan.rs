@@ -14,7 +14,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Operator, RowCounts, Rows};
-use firesteel_state::Setting;
 use firesteel_window::{Window, WindowError};
 use parking_lot::Mutex;
 
@@ -113,16 +112,6 @@ impl Plan {
         self.change(|parts| parts.nodes[node.index()].version = version);
     }
 
-    /// Says what kind of aggregation a node does.
-    pub(crate) fn set_fold(&self, node: NodeId, fold: String) {
-        self.change(|parts| parts.nodes[node.index()].fold = Some(fold));
-    }
-
-    /// Says what a node is set to.
-    pub(crate) fn set(&self, node: NodeId, settings: impl IntoIterator<Item = Setting>) {
-        self.change(|parts| parts.nodes[node.index()].settings.extend(settings));
-    }
-
     /// What a node is called while the program is built.
     pub(crate) fn operator(&self, node: NodeId) -> Operator {
         self.change(|parts| parts.nodes[node.index()].operator.clone())
@@ -195,11 +184,11 @@ impl Parts {
     }
 
     /// What batches need to know of the nodes.
-    pub(crate) fn frozen(&self) -> Arc<Frozen> {
+    pub(crate) fn frozen(&self, timers_limit: u64) -> Arc<Frozen> {
         let operators = self.nodes.iter().map(|node| node.operator.clone()).collect();
         let keepers = self.nodes.iter().map(|node| node.keeper.clone()).collect();
         let outputs = self.nodes.iter().map(|node| node.role == Role::Output).collect();
-        Arc::new(Frozen { operators, keepers, outputs, rows: Accumulator::new(RowCounts) })
+        Arc::new(Frozen { operators, keepers, outputs, rows: Accumulator::new(RowCounts), timers_limit })
     }
 }
 
@@ -221,6 +210,8 @@ pub(crate) struct Frozen {
     outputs: Box<[bool]>,
     /// The records that each node has handed on in the batch at hand.
     rows: Rows,
+    /// About how many due timers of an operator fire in a batch.
+    timers_limit: u64,
 }
 
 impl Frozen {
@@ -230,6 +221,10 @@ impl Frozen {
 
     pub(crate) fn is_output(&self, node: NodeId) -> bool {
         self.outputs[node.index()]
+    }
+
+    pub(crate) fn timers_limit(&self) -> u64 {
+        self.timers_limit
     }
 
     pub(crate) fn rows(&self) -> &Rows {

@@ -41,6 +41,9 @@ pub struct BatchProgress {
     pub operators: Vec<OperatorProgress>,
     /// How the operators with state changed theirs.
     pub states: Vec<StateProgress>,
+    /// Whether timers that were due have not fired, since there are more than fire in
+    /// [one batch](crate::Builder::timers_per_batch): the next batch follows at once, reads nothing and fires them.
+    pub timers_left: bool,
     /// Windows of event time that fired, each counted once per operator, whatever the number of its keys.
     pub windows: u64,
     /// Records that came too late for their window, or for an operator with state that refuses late ones.

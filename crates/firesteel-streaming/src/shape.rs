@@ -29,7 +29,6 @@ pub trait Shape: sealed::Sealed + Send + Sync + 'static {
     type Timeout: 'static;
 
     /// Whether records know when they happened.
-    #[doc(hidden)]
     const HAS_TIME: bool;
 
     /// The same for another record made of it.
@@ -54,12 +53,10 @@ pub trait Shape: sealed::Sealed + Send + Sync + 'static {
     #[doc(hidden)]
     fn get<T: Send + 'static>(record: &Self::Record<T>) -> &T;
 
-    /// The time, where there is one, and the record.
-    #[doc(hidden)]
+    /// The time, [`Timestamp::MIN`] where there is none, and the record.
     fn split<T: Send + 'static>(record: Self::Record<T>) -> (Timestamp, T);
 
-    /// A record at a time.
-    #[doc(hidden)]
+    /// A record as it travels: with this time, where it has one.
     fn at<T: Send + 'static>(at: Timestamp, record: T) -> Self::Record<T>;
 
     /// The records without their times.

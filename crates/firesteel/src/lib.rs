@@ -76,6 +76,7 @@
 //! | module | crate | what is in it |
 //! |---|---|---|
 //! | the root | `firesteel-streaming`, `firesteel-budget` | contexts, streams and their shapes, windows, operators with state, triggers, checkpoints; the memory of a job |
+//! | [`operator`] | `firesteel-streaming` | for those who write operators with state: the trait of the library's own |
 //! | [`progress`], [`explain`] | `firesteel-streaming` | what a job tells of itself, batch by batch and before it starts |
 //! | [`rdd`] | `firesteel-core` | RDDs, their operators and actions, broadcast variables, accumulators; below it [`rdd::runner`] for those who run jobs, [`rdd::block`] for those who write operators |
 //! | [`scheduler`] | `firesteel-scheduler` | executors, stages, retries, job events |
@@ -118,6 +119,7 @@ pub use firesteel_state as state;
 pub use firesteel_state_object_store as object_store;
 #[cfg(feature = "rocksdb")]
 pub use firesteel_state_rocksdb as rocksdb;
+pub use firesteel_streaming::operator;
 // A job: how it is built, how it is run and stopped, what it tells.
 pub use firesteel_streaming::{
     Batch, BatchLimits, BatchProgress, Builder, Checkpoint, Class, Error, JobRun, OutputHandle, ReadRdd, Result,

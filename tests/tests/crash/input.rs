@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::program::{Record, Total, WINDOW, parse, reminder};
+use crate::program::{LIMIT, PASSED, Record, Total, WINDOW, parse, reminder};
 
 /// Lines in each of the files.
 const LINES: u64 = 36;
@@ -64,6 +64,23 @@ pub(crate) fn reminders(lines: &[String]) -> Vec<String> {
         let count = records.iter().filter(|record| record.1 == key && record.3 <= time).count();
         format!("{key} {time} {count}")
     }))
+}
+
+/// The lines of what the limiter lets pass of these, in the order in which they were read: key, place.
+pub(crate) fn passed<'a>(lines: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let (burst, period) = LIMIT;
+    // In whole seconds: how long a token takes to come.
+    let token = period / i64::from(burst);
+    let mut full_at = BTreeMap::<String, i64>::new();
+    let mut passed = Vec::new();
+    for (place, key, _, time) in lines.map(|line| parse(line)) {
+        let full = full_at.get(&key).map_or(time, |full| time.max(*full)) + token;
+        if full <= time + period {
+            passed.push(format!("{PASSED} {key} {place}"));
+            full_at.insert(key, full);
+        }
+    }
+    sorted(passed.into_iter())
 }
 
 fn sorted(lines: impl Iterator<Item = String>) -> Vec<String> {

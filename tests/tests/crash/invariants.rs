@@ -11,7 +11,7 @@ use firesteel_state::{
 };
 use firesteel_window::Timestamp;
 
-use crate::program::{Backend, Run, TEXT_SINKS, Total};
+use crate::program::{Backend, PASSED, Run, TEXT_SINKS, Total};
 use crate::{backends, input, process, results};
 
 /// A rule that does not hold, by its name, and what was found instead.
@@ -89,11 +89,20 @@ pub(crate) fn results(run: &Run) -> Result<BTreeMap<String, Total>, Broken> {
         format!("the ledger has {:?}, the files have {:?}", sizes(&ledger), sizes(&records))
     })?;
     let (windows, timers) = (of("windows")?, of("timers")?);
-    for (epochs, expected, rule) in [
-        (&windows, input::windows(&expected), "a window fires once, with all of its records"),
-        (&timers, input::reminders(&expected), "a timer fires once, after all records before it"),
+    let is_passed = |line: &&String| line.starts_with(PASSED);
+    for (epochs, of_limiter, expected, rule) in [
+        (&windows, false, input::windows(&expected), "a window fires once, with all of its records"),
+        (&timers, false, input::reminders(&expected), "a timer fires once, after all records before it"),
+        // Which records pass depends on the order in which those of several files were read.
+        (
+            &windows,
+            true,
+            input::passed(records.values().flatten()),
+            "an operator from outside remembers what has passed",
+        ),
     ] {
-        let mut found: Vec<String> = epochs.values().flatten().cloned().collect();
+        let lines = epochs.values().flatten().filter(|line| is_passed(line) == of_limiter);
+        let mut found: Vec<String> = lines.cloned().collect();
         found.sort();
         hold(rule, found == expected, || format!("found {found:?}, expected {expected:?}"))?;
     }

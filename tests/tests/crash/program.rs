@@ -1,7 +1,7 @@
-//! The program that is ended and started again: a job with state of four kinds, five sinks and a checkpoint.
+//! The program that is ended and started again: a job with state of five kinds, five sinks and a checkpoint.
 //!
 //! It reads the lines of a folder and writes each of them to two sinks; and by key, totals, counts in windows and what
-//! timers tell to three others. It runs in a process of its own, told by a variable of the environment what to do.
+//! timers tell to three others, among the counts what a limiter lets pass that somebody else has written. It runs in a process of its own, told by a variable of the environment what to do.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -16,6 +16,7 @@ use firesteel_streaming::{
 };
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 use parking_lot::Mutex;
+use rate_limiter::RateLimiter;
 use serde::{Deserialize, Serialize};
 
 use crate::ledger::Ledger;
@@ -168,6 +169,12 @@ pub(crate) fn reminder(time: i64) -> i64 {
 /// The length of a window, in seconds.
 pub(crate) const WINDOW: i64 = 20;
 
+/// Records of a key that the limiter lets pass at once, and in how many seconds as many again.
+pub(crate) const LIMIT: (u32, i64) = (2, 24);
+
+/// What begins the line of a record that the limiter has let pass.
+pub(crate) const PASSED: &str = "passed";
+
 /// A second passes with every batch.
 struct Ticks(ManualClock);
 
@@ -194,6 +201,8 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .threads(run.threads)
         .partitions(run.threads)
         .limits(BatchLimits::default().records(9))
+        // So few that what is due fires in several batches.
+        .timers_per_batch(2)
         .clock(Arc::new(clock.clone()))
         .listener(Ticks(clock))
         .checkpoint(checkpoint)
@@ -216,7 +225,9 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .key_by(|record| record.1.clone());
     let window = |row: WindowResult<String, u64>| format!("{} {} {}", row.key, row.window.start().as_secs(), row.value);
     let windows = keyed.clone().window(Tumbling::of(seconds(WINDOW))).count().named("windows");
-    windows.map(window).write(TextFileSink::new(run.folder.join("windows")));
+    let limited = keyed.clone().apply(RateLimiter::new(LIMIT.0, seconds(LIMIT.1))).named("limited");
+    let passed = limited.map(|(key, (place, ..))| format!("{PASSED} {key} {place}"));
+    windows.map(window).union(passed).write(TextFileSink::new(run.folder.join("windows")));
     keyed.process(Reminder).named("timers").write(TextFileSink::new(run.folder.join("timers")));
     let line = |(place, key, number, time): Record| format!("{place} {key} {number} {time}");
     records.clone().map(line).write(Ledger::new(run.folder.join("ledger")));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::{BackendMetrics, Each, StateBackend};
+use super::{BackendMetrics, Each, EachUntil, KeyRange, StateBackend};
 use crate::error::{Result, StateError};
 use crate::files::{self, Folder, Header};
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
@@ -104,6 +104,28 @@ impl StateBackend for MemoryBackend {
         for ((_, key), value) in contents.entries.range((Bound::Included(from), Bound::Unbounded)).take_while(within) {
             self.bytes_read.fetch_add(value.len() as u64, Ordering::Relaxed);
             each(key, value)?;
+        }
+        Ok(())
+    }
+
+    fn range(&self, shard: Shard, table: TableId, range: KeyRange<'_>, each: &mut EachUntil<'_>) -> Result<()> {
+        let shards = self.shards.read();
+        let Some(contents) = shards.get(&shard) else { return Ok(()) };
+        if range.to.is_some_and(|to| to <= range.from) {
+            return Ok(());
+        }
+        let from = Bound::Included((table, range.from.to_vec()));
+        let to = match (range.to, table.0.checked_add(1)) {
+            (Some(to), _) => Bound::Excluded((table, to.to_vec())),
+            (None, Some(next)) => Bound::Excluded((TableId(next), vec![])),
+            (None, None) => Bound::Unbounded,
+        };
+        let mut entries = contents.entries.range((from, to));
+        while let Some(((_, key), value)) = if range.descends { entries.next_back() } else { entries.next() } {
+            self.bytes_read.fetch_add(value.len() as u64, Ordering::Relaxed);
+            if each(key, value)?.is_break() {
+                break;
+            }
         }
         Ok(())
     }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::Rule;
-use super::rules::{MARKERS, ORDER, READS, SNAPSHOTS, SURVIVES, read, scan, shard};
-use crate::backend::StateBackend;
+use super::rules::{MARKERS, ORDER, RANGES, READS, SNAPSHOTS, SURVIVES, range, read, scan, shard};
+use crate::backend::{KeyRange, StateBackend};
 use crate::frame::{FrameWriter, Shard, TableId};
 
 /// What the backend is to hold.
@@ -85,6 +85,20 @@ impl Model {
             .collect();
         let found = scan(rule, backend, shard, table, &prefix);
         rule.check(found == expected, || format!("{when}, {shard}, prefix {prefix:?}: {found:?}, not {expected:?}"));
+        let (from, to) = (random.bytes(), random.bytes());
+        let (to, descends, limit) =
+            ((random.below(3) > 0).then_some(&to[..]), random.below(2) == 0, 1 + random.below(9) as usize);
+        let wanted = KeyRange { from: &from, to, descends };
+        let mut expected: Vec<_> = (self.values.iter())
+            .filter(|((of, part, key), _)| *of == shard && *part == table && wanted.contains(key))
+            .map(|((_, _, key), value)| (key.clone(), value.clone()))
+            .collect();
+        if descends {
+            expected.reverse();
+        }
+        expected.truncate(limit);
+        let found = range(RANGES, backend, shard, table, wanted, limit);
+        RANGES.check(found == expected, || format!("{when}, {shard}, {wanted:?}: {found:?}, not {expected:?}"));
         let mut keys: Vec<_> = (0..8).map(|_| random.bytes()).collect();
         keys.sort();
         keys.dedup();

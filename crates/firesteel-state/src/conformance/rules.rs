@@ -1,10 +1,11 @@
 //! The rules, one by one, on small cases chosen for them.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread;
 
 use super::Rule;
-use crate::backend::StateBackend;
+use crate::backend::{KeyRange, StateBackend};
 use crate::error::StateError;
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
 use crate::key_group::KeyGroup;
@@ -26,6 +27,9 @@ pub(super) const SNAPSHOTS: Rule =
     Rule("B14", "a snapshot restores everything, and only what was held when it was taken");
 const REFUSES: Rule = Rule("B15", "a missing or existing folder is refused, and nothing is lost by it");
 pub(super) const SURVIVES: Rule = Rule("B16", "what was flushed is there after reopening, values and markers alike");
+
+pub(super) const RANGES: Rule =
+    Rule("B17", "range hands out the keys between its ends, in either order, until it is told to stop");
 
 const T: TableId = TableId(0);
 
@@ -56,6 +60,24 @@ pub(super) fn scan(rule: Rule, backend: &dyn StateBackend, shard: Shard, table: 
         Ok(())
     });
     rule.ok(scanned, || format!("scanning {shard}"));
+    found
+}
+
+/// The first keys of a range, at most `limit`.
+pub(super) fn range(
+    rule: Rule,
+    backend: &dyn StateBackend,
+    shard: Shard,
+    table: TableId,
+    range: KeyRange<'_>,
+    limit: usize,
+) -> Pairs {
+    let mut found = vec![];
+    let ranged = backend.range(shard, table, range, &mut |key, value| {
+        found.push((key.to_vec(), value.to_vec()));
+        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+    });
+    rule.ok(ranged, || format!("reading {range:?} of {shard}"));
     found
 }
 
@@ -132,6 +154,35 @@ pub(super) fn prefixes(backend: &dyn StateBackend) {
         let found: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
         PREFIXES.check(found == expected, || format!("prefix {prefix:?}: expected {expected:?}, found {found:?}"));
     }
+}
+
+pub(super) fn ranges(backend: &dyn StateBackend) {
+    let keys: [&[u8]; 6] = [b"", b"a", b"a\0", b"ab", b"b", b"\xFF\xFF"];
+    let changes: Vec<_> = keys.iter().map(|key| (*key, Some(*key))).collect();
+    let beside: Changes<'_> = &[(b"a", Some(b"other"))];
+    apply(RANGES, backend, 1, &[frame(shard(0, 0), T, &changes), frame(shard(0, 1), T, beside)]);
+    apply(RANGES, backend, 2, &[frame(shard(0, 0), TableId(1), beside)]);
+    let ends: [&[u8]; 8] = [b"", b"\0", b"a", b"a\0", b"a\0\0", b"b", b"c", b"\xFF\xFF\xFF"];
+    for (from, to) in ends.iter().flat_map(|from| ends.iter().map(|to| (*from, Some(*to))).chain([(*from, None)])) {
+        for (descends, limit) in [(false, 1), (false, 3), (false, 99), (true, 1), (true, 3), (true, 99)] {
+            let wanted = KeyRange { from, to, descends };
+            let mut expected: Vec<_> = keys.iter().filter(|key| wanted.contains(key)).map(|key| key.to_vec()).collect();
+            if descends {
+                expected.reverse();
+            }
+            expected.truncate(limit);
+            let found = range(RANGES, backend, shard(0, 0), T, wanted, limit);
+            let found: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
+            RANGES
+                .check(found == expected, || format!("{limit} of {wanted:?}: expected {expected:?}, found {found:?}"));
+        }
+    }
+    let whole = KeyRange { from: b"", to: None, descends: false };
+    let nothing = range(RANGES, backend, shard(7, 7), T, whole, 99);
+    RANGES.check(nothing.is_empty(), || format!("a shard that never was has {nothing:?}"));
+    let error = || StateError::InvalidState { what: "the receiver".into(), reason: "it has had enough".into() };
+    let stopped = backend.range(shard(0, 0), T, whole, &mut |_, _| Err(error()));
+    RANGES.check(stopped.is_err(), || "an error of the receiver is lost".into());
 }
 
 pub(super) fn tables_and_shards(backend: &dyn StateBackend) {

@@ -9,7 +9,7 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, TableId};
 use crate::schema::OlderValues;
 use crate::table::{Setup, Stamps, Table};
-use crate::ttl::{TimeDomain, Times};
+use crate::ttl::Times;
 use firesteel_budget::Reservation;
 
 /// The tables of a key group by their places: those of declared states in the order of the declaration, then those of
@@ -17,8 +17,8 @@ use firesteel_budget::Reservation;
 pub(super) trait Tables {
     /// How many places there are.
     fn count(&self) -> usize;
-    /// The place of a clock's timers.
-    fn timers(&self, domain: TimeDomain) -> usize;
+    /// The place of the timers of this number; nothing if it is no such number.
+    fn timers(&self, number: TableId) -> Option<usize>;
     /// The table at a place.
     fn at(&self, at: usize) -> Option<&dyn Table>;
     /// The table at a place, to be changed.
@@ -211,7 +211,7 @@ impl Core {
         let mut entries = BTreeMap::new();
         if let Some(backend) = &self.setup.backend {
             let numbers = self.ids.iter().chain(self.older.iter().flatten());
-            for &table in numbers.chain(&[TableId::EVENT_TIMERS, TableId::PROCESSING_TIMERS]) {
+            for &table in numbers.chain(&TableId::TIMERS) {
                 backend.scan(self.setup.shard, table, &[], &mut |key, value| {
                     entries.insert((table, key.to_vec()), value.to_vec());
                     Ok(())
@@ -246,8 +246,7 @@ impl Core {
         let mut changes = frame.sections();
         while let Some(table) = changes.next_table() {
             let at = match firesteel_faults::alterable("restore.table", table) {
-                TableId::EVENT_TIMERS => Some(tables.timers(TimeDomain::Event)),
-                TableId::PROCESSING_TIMERS => Some(tables.timers(TimeDomain::Processing)),
+                id if TableId::TIMERS.contains(&id) => tables.timers(id),
                 _ if self.setup.backend.is_some() => None,
                 id => self.at(id),
             };
@@ -267,10 +266,8 @@ impl Core {
             tables.each(&mut |table| table.set_complete(true));
             return Ok(());
         };
-        for (domain, id) in
-            [(TimeDomain::Event, TableId::EVENT_TIMERS), (TimeDomain::Processing, TableId::PROCESSING_TIMERS)]
-        {
-            if let Some(timers) = tables.at_mut(tables.timers(domain)) {
+        for id in TableId::TIMERS {
+            if let Some(timers) = tables.timers(id).and_then(|at| tables.at_mut(at)) {
                 backend.scan(self.setup.shard, id, &[], &mut |key, value| {
                     timers.load(crate::frame::Change { table: id, key, value: Some(value) })
                 })?;
@@ -315,8 +312,7 @@ impl Core {
     }
 
     pub(super) fn timers(&self, tables: &dyn Tables) -> usize {
-        let of = |domain| tables.at(tables.timers(domain)).map_or(0, Table::len);
-        of(TimeDomain::Event) + of(TimeDomain::Processing)
+        TableId::TIMERS.iter().filter_map(|id| tables.at(tables.timers(*id)?)).map(Table::len).sum()
     }
 
     pub(super) fn epoch(&self) -> u64 {

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::table::cells::StateField;
 
 /// A map for each key, from `F` to `V`. Its entries are stored one by one: a change costs what it changes, and a
-/// look-up reads no other entry.
+/// look-up reads no other entry. For ranges of entries there is the [`SortedMap`](crate::SortedMap).
 ///
 /// ```
 /// # use firesteel_state::*;

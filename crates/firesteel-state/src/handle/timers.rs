@@ -6,6 +6,7 @@ use crate::codec::StateKey;
 use crate::context::KeyContext;
 use crate::error::Result;
 use crate::frame::TableId;
+use crate::group::TimersFrom;
 use crate::ttl::TimeDomain;
 
 /// Timers of one name: a key may have any number, at different times.
@@ -48,12 +49,20 @@ impl Timers {
         self.domain
     }
 
+    /// Where those are that a context may see: those that its clock fires, and deferred ones.
+    fn everywhere(&self) -> impl Iterator<Item = TimersFrom> + use<> {
+        let deferred = (self.domain == TimeDomain::Event).then_some(TimersFrom::Deferred);
+        std::iter::once(TimersFrom::Clock(self.domain)).chain(deferred)
+    }
+
     /// Registers a timer for the key. `false` if there is one of this name at this time already.
     ///
     /// # Errors
     /// When the handle belongs to another operator.
     pub fn register<K: StateKey>(&self, context: &mut KeyContext<'_, K>, at: Timestamp) -> Result<bool> {
-        let (place, timer) = context.timers(self.at, self.domain)?;
+        let deferred = context.defers_timers() && self.domain == TimeDomain::Event;
+        let from = if deferred { TimersFrom::Deferred } else { TimersFrom::Clock(self.domain) };
+        let (place, timer) = context.timers(self.at, from)?;
         Ok(place.table.register(place.hash, place.key, timer, at, place.stamps))
     }
 
@@ -62,8 +71,12 @@ impl Timers {
     /// # Errors
     /// When the handle belongs to another operator.
     pub fn delete<K: StateKey>(&self, context: &mut KeyContext<'_, K>, at: Timestamp) -> Result<bool> {
-        let (place, timer) = context.timers(self.at, self.domain)?;
-        Ok(place.table.delete(place.hash, place.key, timer, at, place.stamps))
+        let mut deleted = false;
+        for from in self.everywhere() {
+            let (place, timer) = context.timers(self.at, from)?;
+            deleted |= place.table.delete(place.hash, place.key, timer, at, place.stamps);
+        }
+        Ok(deleted)
     }
 
     /// Deletes all timers of this name that the key has.
@@ -82,8 +95,18 @@ impl Timers {
     /// # Errors
     /// When the handle belongs to another operator.
     pub fn list<K: StateKey>(&self, context: &mut KeyContext<'_, K>) -> Result<Vec<Timestamp>> {
-        let (place, timer) = context.timers(self.at, self.domain)?;
-        Ok(place.table.list(place.hash, place.key, timer))
+        let (place, timer) = context.timers(self.at, TimersFrom::Clock(self.domain))?;
+        let mut times = place.table.list(place.hash, place.key, timer);
+        if self.domain == TimeDomain::Event {
+            let (place, timer) = context.timers(self.at, TimersFrom::Deferred)?;
+            let deferred = place.table.list(place.hash, place.key, timer);
+            if !deferred.is_empty() {
+                times.extend(deferred);
+                times.sort_unstable();
+                times.dedup();
+            }
+        }
+        Ok(times)
     }
 }
 

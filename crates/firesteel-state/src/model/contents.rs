@@ -24,6 +24,10 @@ pub(crate) enum Op {
     Remove(u8, u8),
     AddField(u8, u8, u16),
     ClearMap(u8),
+    PutSorted(u8, i16, u16),
+    RemoveSorted(u8, i16),
+    PopSorted(u8, bool),
+    RemoveRange(u8, i16, i16),
     Register(u8, bool, i64),
     Delete(u8, bool, i64),
     Fire(i64),
@@ -36,6 +40,7 @@ pub(crate) struct Contents {
     pub(crate) mortal: BTreeMap<u8, (i64, u16)>,
     pub(crate) lists: BTreeMap<u8, Vec<u16>>,
     pub(crate) maps: BTreeMap<u8, BTreeMap<u8, u16>>,
+    pub(crate) sorted: BTreeMap<u8, BTreeMap<i16, u16>>,
     pub(crate) timers: BTreeMap<(i64, u8), Vec<bool>>,
     pub(crate) fired: Vec<(i64, u8, bool)>,
 }
@@ -65,6 +70,15 @@ impl Contents {
             Op::Remove(key, field) => _ = self.maps.entry(key).or_default().remove(&field),
             Op::AddField(key, field, more) => *self.maps.entry(key).or_default().entry(field).or_default() ^= more,
             Op::ClearMap(key) => _ = self.maps.remove(&key),
+            Op::PutSorted(key, field, value) => _ = self.sorted.entry(key).or_default().insert(field, value),
+            Op::RemoveSorted(key, field) => _ = self.sorted.entry(key).or_default().remove(&field),
+            Op::PopSorted(key, last) => {
+                let map = self.sorted.entry(key).or_default();
+                _ = if last { map.pop_last() } else { map.pop_first() };
+            }
+            Op::RemoveRange(key, from, to) => {
+                self.sorted.entry(key).or_default().retain(|field, _| *field < from || *field > to);
+            }
             Op::Register(key, which, at) => {
                 let due = self.timers.entry((at, key)).or_default();
                 if !due.contains(&which) {
@@ -98,22 +112,28 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
     let key = || 0..KEYS;
     let field = || 0..4u8;
     let at = || 0..20i64;
+    // Their bytes would not sort as numbers do.
+    let place = || (-20..20i16).prop_map(|place| place * 40);
     prop_oneof![
-        (key(), any::<u16>()).prop_map(|(key, value)| Op::Set(key, value)),
-        key().prop_map(Op::Clear),
-        (key(), any::<u16>()).prop_map(|(key, more)| Op::Add(key, more)),
-        vec(key(), 0..40).prop_map(Op::AddMany),
-        (key(), any::<u16>()).prop_map(|(key, more)| Op::AddMortal(key, more)),
-        (key(), any::<u16>()).prop_map(|(key, value)| Op::Push(key, value)),
-        key().prop_map(Op::Pop),
-        (key(), any::<u16>()).prop_map(|(key, least)| Op::Keep(key, least)),
-        (key(), field(), any::<u16>()).prop_map(|(key, field, value)| Op::Put(key, field, value)),
-        (key(), vec(field(), 0..4)).prop_map(|(key, fields)| Op::PutAll(key, fields)),
-        (key(), field()).prop_map(|(key, field)| Op::Remove(key, field)),
-        (key(), field(), any::<u16>()).prop_map(|(key, field, more)| Op::AddField(key, field, more)),
-        key().prop_map(Op::ClearMap),
-        (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Register(key, which, at)),
-        (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Delete(key, which, at)),
-        at().prop_map(Op::Fire),
+        1 => (key(), any::<u16>()).prop_map(|(key, value)| Op::Set(key, value)),
+        1 => key().prop_map(Op::Clear),
+        1 => (key(), any::<u16>()).prop_map(|(key, more)| Op::Add(key, more)),
+        1 => vec(key(), 0..40).prop_map(Op::AddMany),
+        1 => (key(), any::<u16>()).prop_map(|(key, more)| Op::AddMortal(key, more)),
+        1 => (key(), any::<u16>()).prop_map(|(key, value)| Op::Push(key, value)),
+        1 => key().prop_map(Op::Pop),
+        1 => (key(), any::<u16>()).prop_map(|(key, least)| Op::Keep(key, least)),
+        1 => (key(), field(), any::<u16>()).prop_map(|(key, field, value)| Op::Put(key, field, value)),
+        1 => (key(), vec(field(), 0..4)).prop_map(|(key, fields)| Op::PutAll(key, fields)),
+        1 => (key(), field()).prop_map(|(key, field)| Op::Remove(key, field)),
+        1 => (key(), field(), any::<u16>()).prop_map(|(key, field, more)| Op::AddField(key, field, more)),
+        1 => key().prop_map(Op::ClearMap),
+        4 => (key(), place(), any::<u16>()).prop_map(|(key, field, value)| Op::PutSorted(key, field, value)),
+        2 => (key(), place()).prop_map(|(key, field)| Op::RemoveSorted(key, field)),
+        2 => (key(), any::<bool>()).prop_map(|(key, last)| Op::PopSorted(key, last)),
+        1 => (key(), place(), place()).prop_map(|(key, from, to)| Op::RemoveRange(key, from, to)),
+        1 => (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Register(key, which, at)),
+        1 => (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Delete(key, which, at)),
+        1 => at().prop_map(Op::Fire),
     ]
 }

@@ -14,7 +14,7 @@ use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
 use crate::snapshot::{FolderStore, Manifest, Snapshots, recover};
 use crate::{
     Catalog, Declaration, Fired, KeyContext, KeyGroup, KeyGroupRange, KeyGroups, KeyedStore, List, Map, MemoryBudget,
-    Result, StateOptions, StateStore, StoreSetup, TimeDomain, Timers, Times, Ttl, Value,
+    Result, SortedMap, StateOptions, StateStore, StoreSetup, TimeDomain, Timers, Times, Ttl, Value,
 };
 
 /// Where the backend is, if there is one, and what of it survives a restart.
@@ -37,6 +37,7 @@ struct Handles {
     mortal: Value<u16>,
     list: List<u16>,
     map: Map<u8, u16>,
+    sorted: SortedMap<i16, u16>,
     timers: [Timers; 2],
 }
 
@@ -47,6 +48,7 @@ fn declare() -> (Declaration<u8>, Handles) {
         mortal: states.value_with("mortal", StateOptions::default().ttl(Ttl::after(seconds(TTL)))),
         list: states.list("list"),
         map: states.map("map"),
+        sorted: states.sorted_map("sorted"),
         timers: [states.event_timers("false"), states.event_timers("true")],
     };
     (states, handles)
@@ -249,6 +251,12 @@ impl System {
                 h.map.update(key, field, |value| *value.get_or_insert(0) ^= more).unwrap();
             }),
             Op::ClearMap(key) => with(key, &mut |key| h.map.clear(key).unwrap()),
+            Op::PutSorted(key, field, value) => with(key, &mut |key| h.sorted.put(key, field, value).unwrap()),
+            Op::RemoveSorted(key, field) => with(key, &mut |key| h.sorted.remove(key, &field).unwrap()),
+            Op::PopSorted(key, last) => with(key, &mut |key| {
+                _ = if last { h.sorted.pop_last(key) } else { h.sorted.pop_first(key) }.unwrap();
+            }),
+            Op::RemoveRange(key, from, to) => with(key, &mut |key| h.sorted.remove_range(key, from..=to).unwrap()),
             Op::Register(key, which, at) => with(key, &mut |key| {
                 h.timers[usize::from(which)].register(key, Timestamp::from_secs(at)).unwrap();
             }),
@@ -350,6 +358,25 @@ impl System {
                 let map: BTreeMap<u8, u16> =
                     h.map.iter(context).unwrap().map(|(field, value)| (*field, *value)).collect();
                 assert_eq!(map, held.maps.get(&key).cloned().unwrap_or_default(), "map of {key}");
+            }
+            let sorted = held.sorted.get(&key).cloned().unwrap_or_default();
+            let (from, limit) = (i16::from(model.probe) * 80 - 400, usize::from(model.probe % 3) + 1);
+            let within: Vec<(i16, u16)> = sorted.range(from..from + 500).map(|(at, value)| (*at, *value)).collect();
+            let pair = |(field, value): (&i16, &u16)| (*field, *value);
+            let first: Vec<_> = h.sorted.first_of(context, from..from + 500, limit).unwrap().map(pair).collect();
+            assert_eq!(first, within[..limit.min(within.len())], "the first {limit} from {from} on of {key}");
+            let last: Vec<_> = h.sorted.last_of(context, from..from + 500, limit).unwrap().map(pair).collect();
+            assert!(
+                last.iter().eq(within.iter().rev().take(limit)),
+                "the last {limit} from {from} on of {key}: {last:?}"
+            );
+            if key % 3 == 0 {
+                let found: Vec<_> = h.sorted.range(context, from..from + 500).unwrap().map(pair).collect();
+                assert_eq!(found, within, "from {from} on of {key}");
+                assert_eq!(h.sorted.last(context).unwrap().map(pair), sorted.last_key_value().map(pair));
+            }
+            if key % 4 == 1 {
+                assert!(h.sorted.iter(context).unwrap().map(pair).eq(sorted.iter().map(pair)), "sorted map of {key}");
             }
             for which in [false, true] {
                 let expected: Vec<i64> = (held.timers.iter())

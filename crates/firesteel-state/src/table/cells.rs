@@ -3,6 +3,7 @@
 //! Each field is stored, logged and rolled back by itself, so that adding to a long list costs what it adds.
 
 mod cell;
+pub(crate) mod range;
 mod table;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::changes::Changes;
 use crate::codec::{self, StateKey, StateValue, TableCodec};
 use crate::error::Result;
 use crate::frame::FrameWriter;
+use crate::sorted::SortedField;
 use crate::ttl::Times;
 
 /// Below this, removals are not worth a pass over the table.
@@ -27,11 +29,41 @@ const FEW: usize = 64;
 pub trait StateField: Clone + Ord + serde::Serialize + serde::de::DeserializeOwned + Send + 'static {}
 impl<T: Clone + Ord + serde::Serialize + serde::de::DeserializeOwned + Send + 'static> StateField for T {}
 
+/// How fields become bytes, as the backend and the changelog have them after those of their key.
+pub(crate) struct FieldBytes<F> {
+    encode: fn(&F, &mut Vec<u8>) -> postcard::Result<()>,
+    decode: fn(&[u8]) -> postcard::Result<F>,
+}
+
+impl<F: StateField> FieldBytes<F> {
+    /// In postcard's format, whose order says nothing.
+    pub(crate) fn unordered() -> Self {
+        Self { encode: codec::encode::<F>, decode: codec::decode::<F> }
+    }
+
+    /// In the order of the fields.
+    pub(crate) fn sorted() -> Self
+    where
+        F: SortedField,
+    {
+        let encode = |field: &F, out: &mut Vec<u8>| {
+            field.encode_sorted(out);
+            Ok(())
+        };
+        let decode = |mut bytes: &[u8]| {
+            let field = F::decode_sorted(&mut bytes).filter(|_| bytes.is_empty());
+            field.ok_or(postcard::Error::DeserializeBadEncoding)
+        };
+        Self { encode, decode }
+    }
+}
+
 /// The fields of one state in one key group.
 pub(crate) struct Cells<K, F, V> {
     setup: Setup,
     codec: Arc<TableCodec<V>>,
     hasher: Hasher<K>,
+    bytes: FieldBytes<F>,
     complete: bool,
     slots: Slots<K, Cell<F, V>>,
     base: usize,
@@ -50,9 +82,10 @@ pub(crate) struct Cells<K, F, V> {
 }
 
 impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
-    pub(crate) fn new(setup: Setup, hasher: Hasher<K>, codec: Arc<TableCodec<V>>) -> Self {
+    pub(crate) fn new(setup: Setup, hasher: Hasher<K>, codec: Arc<TableCodec<V>>, bytes: FieldBytes<F>) -> Self {
         Self {
             codec,
+            bytes,
             complete: setup.backend.is_none(),
             setup,
             hasher,
@@ -110,7 +143,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         let Some(backend) = &self.setup.backend else { return Ok(()) };
         let mut bytes = vec![];
         codec::encode(&slot.key, &mut bytes)
-            .and_then(|()| codec::encode(field, &mut bytes))
+            .and_then(|()| (self.bytes.encode)(field, &mut bytes))
             .map_err(|source| self.setup.unencodable(source))?;
         let mut found = None;
         for number in std::iter::once(&self.setup.table).chain(&self.setup.older) {
@@ -143,7 +176,8 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         let mut found = vec![];
         for number in std::iter::once(&self.setup.table).chain(&self.setup.older) {
             backend.scan(self.setup.shard, *number, &prefix, &mut |key, value| {
-                let field: F = codec::decode(&key[prefix.len()..]).map_err(|source| self.setup.undecodable(source))?;
+                let field: F =
+                    (self.bytes.decode)(&key[prefix.len()..]).map_err(|source| self.setup.undecodable(source))?;
                 found.push((field, self.setup.decode_value(&self.codec, *number, key, value)?));
                 Ok(())
             })?;
@@ -322,7 +356,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             found.value.as_ref().map(|value| |out: &mut Vec<u8>| self.setup.encode_value(found.touched, value, out));
         let key = |out: &mut Vec<u8>| {
             codec::encode(&self.slots.at(at).key, out)?;
-            codec::encode(field, out)
+            (self.bytes.encode)(field, out)
         };
         out.encode(key, value).map_err(|source| self.setup.unencodable(source))
     }
@@ -336,7 +370,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             for (at, field) in fields {
                 let key = |out: &mut Vec<u8>| {
                     codec::encode(&self.slots.at(*at).key, out)?;
-                    codec::encode(*field, out)
+                    (self.bytes.encode)(field, out)
                 };
                 out.encode(key, nothing).map_err(|source| self.setup.unencodable(source))?;
             }

@@ -2,6 +2,9 @@
 //! takes room for a dozen fields at once, and most keys have but a few.
 
 use std::collections::{BTreeMap, btree_map};
+use std::ops::{Bound, RangeBounds};
+
+use super::cut::Span;
 
 /// A vector of this many fields is searched and shifted faster than a tree is.
 const FEW: usize = 32;
@@ -86,6 +89,23 @@ impl<F: Ord, V> Fields<F, V> {
         }
     }
 
+    /// Those within a span.
+    pub(crate) fn range(&self, span: &Span<F>) -> Iter<'_, F, V>
+    where
+        F: Clone,
+    {
+        match self {
+            _ if span.is_empty() => Iter::Few([].iter()),
+            Self::Few(few) => {
+                let (from, to) = span.bounds();
+                let start = few.partition_point(|(field, _)| !(from, Bound::Unbounded).contains(field));
+                let end = few.partition_point(|(field, _)| (Bound::Unbounded, to).contains(field));
+                Iter::Few(few[start..end].iter())
+            }
+            Self::Many(many) => Iter::Range(many.range::<F, _>(span.bounds())),
+        }
+    }
+
     pub(crate) fn iter(&self) -> Iter<'_, F, V> {
         match self {
             Self::Few(few) => Iter::Few(few.iter()),
@@ -106,6 +126,7 @@ fn place<F: Ord, V>(few: &[(F, V)], field: &F) -> Result<usize, usize> {
 pub(crate) enum Iter<'a, F, V> {
     Few(std::slice::Iter<'a, (F, V)>),
     Many(btree_map::Iter<'a, F, V>),
+    Range(btree_map::Range<'a, F, V>),
 }
 
 impl<'a, F, V> Iterator for Iter<'a, F, V> {
@@ -115,6 +136,7 @@ impl<'a, F, V> Iterator for Iter<'a, F, V> {
         match self {
             Self::Few(few) => few.next().map(|(field, value)| (field, value)),
             Self::Many(many) => many.next(),
+            Self::Range(range) => range.next(),
         }
     }
 
@@ -122,6 +144,7 @@ impl<'a, F, V> Iterator for Iter<'a, F, V> {
         match self {
             Self::Few(few) => few.size_hint(),
             Self::Many(many) => many.size_hint(),
+            Self::Range(range) => range.size_hint(),
         }
     }
 }
@@ -131,6 +154,7 @@ impl<F, V> DoubleEndedIterator for Iter<'_, F, V> {
         match self {
             Self::Few(few) => few.next_back().map(|(field, value)| (field, value)),
             Self::Many(many) => many.next_back(),
+            Self::Range(range) => range.next_back(),
         }
     }
 }
@@ -176,6 +200,10 @@ mod tests {
                 prop_assert_eq!(fields.len(), map.len());
                 prop_assert!(fields.iter().eq(map.iter()) && fields.iter().rev().eq(map.iter().rev()));
                 prop_assert_eq!(fields.get(&50), map.get(&50));
+                for range in [20..60_u8, 50..50, 60..20] {
+                    let within = map.iter().filter(|(field, _)| range.contains(*field));
+                    prop_assert!(fields.range(&Span::of(&range)).eq(within));
+                }
             }
         }
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use firesteel_core::Operator;
 use firesteel_state::Setting;
 
+use crate::time::Tracker;
+
 /// The number of a node in its plan. Parents have smaller numbers than their children, side outputs aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(u32);
@@ -68,6 +70,8 @@ pub(crate) struct PlanNode {
     pub(crate) fold: Option<String>,
     /// The version that the program's author gave it: what no comparison can see.
     pub(crate) version: u32,
+    /// What it holds back of the watermark, for those that read its results.
+    pub(crate) held: Option<Arc<Tracker>>,
     /// What keeps its records, where it has several consumers.
     pub(crate) keeper: Option<Arc<dyn Any + Send + Sync>>,
     /// The name under which what it holds is stored, once the program is complete.
@@ -78,7 +82,18 @@ impl PlanNode {
     /// An operator that holds nothing.
     pub(crate) fn operator(operator: Operator, parents: &[NodeId], width: Width) -> Self {
         let (parents, role, settings) = (parents.to_vec(), Role::Operator, Vec::new());
-        Self { operator, parents, width, role, settings, fold: None, version: 0, keeper: None, stored_as: None }
+        Self {
+            operator,
+            parents,
+            width,
+            role,
+            settings,
+            fold: None,
+            version: 0,
+            held: None,
+            keeper: None,
+            stored_as: None,
+        }
     }
 
     /// The same in another role.

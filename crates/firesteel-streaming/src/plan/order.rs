@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use firesteel_state::TimeDomain;
+
 use crate::error::{Error, Result};
 use crate::output::Output;
 use crate::plan::{NodeId, Parts, PlanNode, Role, Width};
@@ -14,16 +16,32 @@ const LAST: usize = usize::MAX / 2;
 pub(crate) const LONGEST_CHAIN: usize = 1_000;
 
 impl Parts {
-    /// The watermarks of the nearest operators that say when records happened, from `node` upstream.
+    /// The watermarks of the nearest operators that say when records happened, from `node` upstream, and what operators
+    /// on the way hold back.
     pub(super) fn trackers_of(&self, node: NodeId) -> Vec<Arc<Tracker>> {
         let mut found = Vec::new();
-        self.visit(node, &mut |_, role| {
+        self.visit(node, &mut |node, role| {
+            found.extend(self.nodes[node.index()].held.clone());
             if let Role::EventTime(tracker) = role {
                 found.push(Arc::clone(&self.trackers[tracker]));
             }
             !matches!(role, Role::EventTime(_) | Role::SideOutput { .. })
         });
         found
+    }
+
+    /// Has operators hold back again what they did when the job ended between the slices of its due timers.
+    pub(crate) fn hold_again(&self) {
+        for (index, node) in self.nodes.iter().enumerate() {
+            let (Some(held), Role::State(state), Some(parent)) = (&node.held, node.role, node.parents.first()) else {
+                continue;
+            };
+            let reached = self.trackers_of(*parent).iter().map(|tracker| tracker.at_start()).min();
+            let first = self.states[state].0.next_timer(TimeDomain::Event);
+            debug_assert!(index > parent.index(), "what is upstream holds back already");
+            held.hold(0, first.filter(|first| reached.is_none_or(|reached| *first <= reached)));
+            held.begin_held();
+        }
     }
 
     /// The inputs whose splits the records of `node` come from; none after a shuffle, where records have no split.

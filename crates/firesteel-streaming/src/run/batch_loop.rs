@@ -7,6 +7,7 @@ use firesteel_core::{Clock, Context};
 use firesteel_faults::fail_point;
 use firesteel_state::TimeDomain;
 use firesteel_state::changelog::InputRange;
+use firesteel_state::cursor::TimersLeft;
 use firesteel_window::{Duration, Timestamp};
 
 use crate::batch::Batch;
@@ -21,6 +22,7 @@ use crate::run::epoch::OpenEpoch;
 use crate::run::report::{Processed, state_progress};
 use crate::run::{Control, Stop, Tasks};
 use crate::stream::{RecordError, SideOutput};
+use crate::time::Tracker;
 
 /// A job that has been started and is advanced batch by batch.
 ///
@@ -65,6 +67,8 @@ pub struct JobRun {
     pub(super) draining: bool,
     /// Something was given up because the job is to stop.
     pub(super) interrupted: bool,
+    /// The batch whose due timers have not all fired: the next one continues it.
+    pub(super) left: Option<TimersLeft>,
     /// The number of the batch that failed: nothing runs after it.
     failed: Option<u64>,
     pub(super) closed: bool,
@@ -87,6 +91,8 @@ pub(super) struct Cut {
     pub(super) parallelism: Option<usize>,
     /// Whether it closes all windows.
     pub(super) ending: bool,
+    /// Whether it fires what the batch before it has left of the timers that were due.
+    pub(super) continues: bool,
 }
 
 /// Below this many records a batch is not worth more than one partition after a shuffle.
@@ -103,7 +109,7 @@ impl JobRun {
         dead_letters: SideOutput<RecordError>,
     ) -> Result<Self> {
         let Settled { levels, names } = parts.settle(&job, config.checkpoint.is_some())?;
-        let program = parts.frozen();
+        let program = parts.frozen(config.timers_per_batch);
         let operator_names = parts.nodes.iter().map(|node| node.operator.name().into()).collect();
         let shown = parts.shown();
         let started = config.clock.monotonic();
@@ -134,10 +140,12 @@ impl JobRun {
             ended: false,
             draining: false,
             interrupted: false,
+            left: None,
             failed: None,
             closed: false,
         };
         let again = run.open_states()?;
+        run.parts.states.iter().for_each(|(cell, _)| cell.set_timers(cell.store().timers()));
         run.announce();
         if let Some(again) = again {
             run.run_again(again)?;
@@ -161,9 +169,12 @@ impl JobRun {
     /// # Errors
     /// When the batch fails.
     pub fn last_batch(&mut self) -> Result<BatchProgress> {
+        while let Some(left) = self.left {
+            self.continue_batch(left)?;
+        }
         let admission = self.admission(Bound::Open);
         let admitted = self.admit(&admission)?;
-        let cut = Cut { parallelism: None, ending: true };
+        let cut = Cut { ending: true, ..Cut::default() };
         self.process(&admission, &admitted, cut, self.config.clock.monotonic())
     }
 
@@ -195,7 +206,19 @@ impl JobRun {
         self.parts.inputs.iter_mut().map(&mut admit).collect()
     }
 
+    /// Fires a further slice of the timers that were due in the last batch: at its time, and with nothing to read, so
+    /// that no record comes between.
+    pub(super) fn continue_batch(&mut self, left: TimersLeft) -> Result<BatchProgress> {
+        let admission = Admission { now: left.time, ..self.admission(Bound::Open) };
+        let nothing: Vec<Admitted> = self.parts.inputs.iter().map(|_| Admitted::default()).collect();
+        let cut = Cut { ending: left.ending, continues: true, ..Cut::default() };
+        self.process(&admission, &nothing, cut, self.config.clock.monotonic())
+    }
+
     pub(super) fn step(&mut self, bound: Bound, force: bool) -> Result<Step> {
+        if let Some(left) = self.left {
+            return self.continue_batch(left).map(|progress| Step::Done(Box::new(progress)));
+        }
         let begun = self.config.clock.monotonic();
         let admission = self.admission(bound);
         let admitted = self.admit(&admission)?;
@@ -231,9 +254,10 @@ impl JobRun {
         &mut self,
         admission: &Admission,
         admitted: &[Admitted],
-        Cut { parallelism, ending }: Cut,
+        cut: Cut,
         begun: Duration,
     ) -> Result<BatchProgress> {
+        let Cut { parallelism, ending, continues } = cut;
         self.batch += 1;
         let epoch = self.open_epoch();
         // It holds until the batch is done.
@@ -244,21 +268,25 @@ impl JobRun {
             };
             tracker.begin(admission.now, of(|input| &input.waiting), of(|input| &input.finished), ending);
         }
+        self.parts.held().for_each(Tracker::begin_held);
         let records = admitted.iter().map(|input| if input.ranges == 0 { Some(0) } else { input.records }).sum();
         let records: Option<u64> = records;
         let small = records.is_some_and(|records| records < SMALL_BATCH);
         let usual = self.config.partitions.unwrap_or(if small { 1 } else { admission.executors });
         let context = self.context.with_parallelism(parallelism.unwrap_or(usual));
-        let batch = Batch::new(self.batch, admission.now, context, &self.program);
+        let batch = Batch::new(self.batch, admission.now, context, &self.program).continuing(continues);
         self.parts.inputs.iter().for_each(|input| input.begin(&batch));
         let admitted_at = self.config.clock.monotonic();
         let mut letters = Vec::new();
         let written = self.write(&batch, epoch, &mut letters)?;
         fail_point!("batch.written");
         let written_at = self.config.clock.monotonic();
-        let (inputs, watermark) = self.settle(&batch, admitted, ending);
+        let (inputs, watermark) = self.settle(&batch, admitted, cut);
         // What is committed says how many keys there are.
-        let states = self.parts.states.iter().filter_map(|(cell, changes)| state_progress(&**cell, changes)).collect();
+        let mut left = false;
+        let states = self.parts.states.iter();
+        let states = states.filter_map(|(cell, changes)| state_progress(&**cell, changes, &mut left)).collect();
+        self.left = left.then_some(TimersLeft { time: admission.now, ending });
         fail_point!("batch.settled");
         let ends_epoch = !self.is_again && self.epoch_is_due();
         if ends_epoch {
@@ -271,12 +299,7 @@ impl JobRun {
     }
 
     /// The batch is computed: positions and watermarks move on.
-    fn settle(
-        &mut self,
-        batch: &Batch,
-        admitted: &[Admitted],
-        ending: bool,
-    ) -> (Vec<InputProgress>, Option<Timestamp>) {
+    fn settle(&mut self, batch: &Batch, admitted: &[Admitted], cut: Cut) -> (Vec<InputProgress>, Option<Timestamp>) {
         let reached: Vec<_> = self.parts.trackers.iter().map(|tracker| tracker.end()).collect();
         let watermark = reached.into_iter().min().filter(|watermark| *watermark != Timestamp::MIN);
         let mut ranges = Vec::new();
@@ -290,7 +313,7 @@ impl JobRun {
             })
         };
         let inputs = self.parts.inputs.iter_mut().map(settle).collect();
-        self.note_batch(batch, admitted, ending, ranges);
+        self.note_batch(batch, admitted, cut, ranges);
         (inputs, watermark)
     }
 }

@@ -62,7 +62,8 @@ impl JobRun {
                 Some(Stop::Gracefully) => return self.drain_receivers(),
                 None => {}
             }
-            if let Some(interval) = interval {
+            // What is left of a batch does not wait for the next.
+            if let Some(interval) = interval.filter(|_| self.left.is_none()) {
                 let (now, moves) = self.control.look(&*clock);
                 if now < due {
                     self.control.wait_for_clock(moves, due - now);
@@ -72,7 +73,7 @@ impl JobRun {
                 due += interval * ((now - due).as_micros() / interval.as_micros() + 1);
             }
             match self.step(bound, false)? {
-                Step::Done(_) if bound == Bound::Once => return self.finish_if_complete(),
+                Step::Done(_) if bound == Bound::Once && self.left.is_none() => return self.finish_if_complete(),
                 Step::Done(_) => {}
                 Step::Idle { .. } if self.epoch_is_due() => self.end_epoch()?,
                 Step::Idle { complete: true, .. } => return self.finish(),
@@ -93,6 +94,10 @@ impl JobRun {
     fn finish(&mut self) -> Result<()> {
         if !self.parts.trackers.is_empty() && !std::mem::replace(&mut self.ended, true) {
             self.last_batch()?;
+            // What a stop leaves fires when the job resumes.
+            while let (Some(left), None) = (self.left, self.control.stopping()) {
+                self.continue_batch(left)?;
+            }
         }
         Ok(())
     }

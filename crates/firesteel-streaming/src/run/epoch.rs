@@ -10,6 +10,7 @@ use firesteel_connect::Epoch;
 use firesteel_faults::{alterable, fail_point, in_order};
 use firesteel_state::StateStore;
 use firesteel_state::changelog::{BatchBoundary, InputRange};
+use firesteel_state::cursor::TimersLeft;
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
@@ -17,7 +18,8 @@ use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
 use crate::error::{Error, Result};
 use crate::input::Admitted;
 use crate::plan::Parts;
-use crate::run::batch_loop::JobRun;
+use crate::run::batch_loop::{Cut, JobRun};
+use crate::time::Tracker;
 
 /// An epoch whose batches are computed and not committed.
 pub(super) struct OpenEpoch {
@@ -62,7 +64,7 @@ impl JobRun {
     }
 
     /// Takes note of a batch of the epoch.
-    pub(super) fn note_batch(&mut self, batch: &Batch, admitted: &[Admitted], ending: bool, ranges: Vec<InputRange>) {
+    pub(super) fn note_batch(&mut self, batch: &Batch, admitted: &[Admitted], cut: Cut, ranges: Vec<InputRange>) {
         let Some(open) = &mut self.epoch else { return };
         open.batches += 1;
         open.time = batch.time();
@@ -73,7 +75,8 @@ impl JobRun {
                 (input.name().to_string(), admitted.waiting.clone(), admitted.finished.clone())
             });
             let parallelism = u32::try_from(batch.context().parallelism()).unwrap_or(u32::MAX);
-            open.plans.push(Plan { parallelism, ending, inputs: inputs.collect() });
+            let Cut { ending, continues, .. } = cut;
+            open.plans.push(Plan { parallelism, ending, continues, inputs: inputs.collect() });
         }
     }
 
@@ -161,7 +164,7 @@ impl JobRun {
     fn prepare_epoch(&mut self, open: &mut OpenEpoch, again: Option<Unfinished>) -> Result<()> {
         let Some(durable) = &self.durable else { return Ok(()) };
         let (epoch, boundaries, plans) = (open.epoch, take(&mut open.boundaries), take(&mut open.plans));
-        let changed = self.parts.changes(&durable.cursor, epoch, self.batch, plans);
+        let changed = self.parts.changes(&durable.cursor, epoch, self.batch, self.left, plans);
         let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
         let frames = gather(&states, epoch.0, durable.changed_bytes, &self.context)?;
         fail_point!("epoch.collected");
@@ -215,13 +218,25 @@ impl JobRun {
 }
 
 impl Parts {
+    /// What operators hold back of the watermark.
+    pub(super) fn held(&self) -> impl Iterator<Item = &Tracker> {
+        self.nodes.iter().filter_map(|node| node.held.as_deref())
+    }
+
     /// The stores of all operators with state.
     pub(super) fn stores(&self) -> Vec<&dyn StateStore> {
         self.states.iter().map(|(cell, _)| cell.store()).collect()
     }
 
     /// What an epoch changed of how far the job has come.
-    fn changes(&mut self, before: &Cursor, epoch: Epoch, batch: u64, plans: Vec<Plan>) -> Cursor {
+    fn changes(
+        &mut self,
+        before: &Cursor,
+        epoch: Epoch,
+        batch: u64,
+        left: Option<TimersLeft>,
+        plans: Vec<Plan>,
+    ) -> Cursor {
         Cursor {
             checkpoint: before.checkpoint,
             program: before.program,
@@ -232,6 +247,7 @@ impl Parts {
             inputs: self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect(),
             watermarks: self.trackers.iter().map(|tracker| (tracker.name().to_string(), tracker.save())).collect(),
             keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
+            left,
             plans,
         }
     }

@@ -13,7 +13,7 @@ use crate::progress::{
     per_second, tell,
 };
 use crate::run::JobRun;
-use crate::state::{StateCell, StateChanges};
+use crate::state::{Changed, StateCell, StateChanges};
 use crate::stream::KEPT;
 
 /// What came of a batch.
@@ -98,6 +98,7 @@ impl JobRun {
             watermark,
             operators,
             states,
+            timers_left: self.left.is_some(),
             windows: self.parts.fired.iter().map(|fired| fired.take()).sum(),
             late,
             malformed,
@@ -170,10 +171,12 @@ impl JobRun {
     }
 }
 
-/// Counts what the batch has changed in the state of one operator.
-pub(super) fn state_progress(cell: &dyn StateCell, changes: &StateChanges) -> Option<StateProgress> {
-    let (changes, timers) = changes.take();
+/// Counts what the batch has changed in the state of one operator; notes in `left` whether due timers are.
+pub(super) fn state_progress(cell: &dyn StateCell, changes: &StateChanges, left: &mut bool) -> Option<StateProgress> {
+    let Changed { changes, timers, left: of_operator } = changes.take();
+    *left |= of_operator;
     cell.count(changes);
+    cell.set_timers(timers);
     Some(StateProgress {
         operator: cell.reported_as()?,
         keys: cell.keys(),

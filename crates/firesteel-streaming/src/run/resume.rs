@@ -7,7 +7,7 @@ use firesteel_connect::Epoch;
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::{Catalog, KeyGroups, StoreSetup};
 
-use crate::checkpoint::{Looked, Opened, Program, SinkAt, Unfinished, check, open};
+use crate::checkpoint::{Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open};
 use crate::error::{Error, Result};
 use crate::input::Admitted;
 use crate::progress::micros;
@@ -83,6 +83,10 @@ impl JobRun {
                 cell.set_keys(*keys);
             }
         }
+        self.left = cursor.left;
+        if self.left.is_some() {
+            self.parts.hold_again();
+        }
         self.durable = Some(durable);
         Ok(again)
     }
@@ -136,7 +140,8 @@ impl JobRun {
             }
             self.batch = boundary.batch - 1;
             let admission = crate::input::Admission { now: boundary.time, ..admission };
-            let cut = Cut { parallelism: usize::try_from(plan.parallelism).ok(), ending: plan.ending };
+            let Plan { parallelism, ending, continues, .. } = *plan;
+            let cut = Cut { parallelism: usize::try_from(parallelism).ok(), ending, continues };
             self.process(&admission, &admitted, cut, self.config.clock.monotonic())?;
             fail_point!("again.batch");
         }

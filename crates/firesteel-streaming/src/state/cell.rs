@@ -65,6 +65,13 @@ pub(crate) trait StateCell: Send + Sync {
     /// Says how many entries there are, where the job resumes from a checkpoint.
     fn set_keys(&self, keys: u64);
 
+    /// How many timers are set, as far as they have been counted.
+    fn timers(&self) -> u64 {
+        0
+    }
+    /// Says how many timers are set.
+    fn set_timers(&self, _timers: u64) {}
+
     /// Counts what a batch has changed.
     fn count(&self, changes: Changes) {
         self.set_keys((self.keys() + changes.inserted).saturating_sub(changes.removed));
@@ -86,6 +93,7 @@ pub(crate) struct StoreCell<K: Key> {
     declared: Mutex<Declared<K>>,
     store: OnceLock<KeyedStore<K>>,
     keys: AtomicU64,
+    timers: AtomicU64,
 }
 
 struct Declared<K> {
@@ -102,7 +110,12 @@ impl<K: Key> StoreCell<K> {
         let schema = declaration.schema();
         let name = schema.operator.as_str().into();
         let declared = Declared { declaration: Some(declaration), schema, name, is_named: false, initial: None };
-        Arc::new(Self { declared: Mutex::new(declared), store: OnceLock::new(), keys: AtomicU64::new(0) })
+        Arc::new(Self {
+            declared: Mutex::new(declared),
+            store: OnceLock::new(),
+            keys: AtomicU64::new(0),
+            timers: AtomicU64::new(0),
+        })
     }
 
     /// Says what a new store begins with.
@@ -166,5 +179,13 @@ impl<K: Key> StateCell for StoreCell<K> {
 
     fn set_keys(&self, keys: u64) {
         self.keys.store(keys, Ordering::Relaxed);
+    }
+
+    fn timers(&self) -> u64 {
+        self.timers.load(Ordering::Relaxed)
+    }
+
+    fn set_timers(&self, timers: u64) {
+        self.timers.store(timers, Ordering::Relaxed);
     }
 }

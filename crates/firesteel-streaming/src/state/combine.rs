@@ -16,7 +16,7 @@ use crate::state::work::Entry;
 use crate::time::key_group;
 
 /// Aggregates within the map partition, as long as that makes the data smaller.
-pub(crate) struct Combine<K, V, A: Aggregator<V>, S> {
+pub struct Combine<K, V, A: Aggregator<V>, S> {
     aggregator: Arc<A>,
     shape: PhantomData<fn(S)>,
     tables: Tables<K, A::Acc>,

@@ -1,12 +1,10 @@
 //! One timeout for each key, which moves with nearly every record.
 
-use firesteel_core::shuffle::KeyedTable;
-use firesteel_core::{Key, TaskContext};
-use firesteel_state::{Declaration, GroupState, KeyContext, Result, TimeDomain, Timers, Value};
+use firesteel_core::Key;
+use firesteel_state::{Declaration, Fired, KeyContext, Result, TimeDomain, Timers, Value};
 use firesteel_window::Timestamp;
 
-use crate::state::work::Moment;
-use crate::state::work::in_slices;
+use crate::state::group_batch::GroupBatch;
 
 /// The time at which each key times out.
 ///
@@ -54,50 +52,37 @@ impl Deadline {
     ///
     /// Where event time ends, every key that has a timeout reaches it, once: those that are set by that would never
     /// end.
-    pub(crate) fn expire<K: Key>(
+    pub(crate) fn expire<K: Key, T>(
         &self,
-        group: &mut GroupState<K>,
-        moment: &Moment,
-        task: &TaskContext,
+        group: &mut GroupBatch<'_, K, T>,
         mut f: impl FnMut(&mut KeyContext<'_, K>, Timestamp) -> Result<()>,
     ) -> Result<()> {
-        let (domain, now) = match self.timers.domain() {
-            TimeDomain::Processing => (TimeDomain::Processing, moment.time),
-            TimeDomain::Event => (TimeDomain::Event, moment.reached),
+        let ends = self.timers.domain() == TimeDomain::Event && group.times().ends;
+        let fire = |fired: &Fired<K>, mut key: KeyContext<'_, K>| {
+            let Some(at) = self.over(&mut key, fired.time, ends)? else { return Ok(()) };
+            f(&mut key, at)
         };
-        let mut last: KeyedTable<K, Timestamp> = KeyedTable::default();
-        in_slices(task, || {
-            let Some(fired) = group.pop_due(domain, now) else { return Ok(false) };
-            let mut key = group.key(fired.hash, &fired.key, moment.now());
-            if now == Timestamp::MAX {
-                if let Some(at) = self.get(&mut key)? {
-                    self.at.clear(&mut key)?;
-                    last.upsert(fired.hash, fired.key, at, |at| at, |_, _| ());
-                }
-            } else if let Some(at) = self.over(&mut key, fired.time)? {
-                f(&mut key, at)?;
-            }
-            Ok(true)
-        })?;
-        let mut last = last.into_entries();
-        last.sort_by_key(|(.., at)| *at);
-        let mut last = last.iter();
-        in_slices(task, || {
-            let Some((hash, key, at)) = last.next() else { return Ok(false) };
-            f(&mut group.key(*hash, key, moment.now()), *at)?;
-            Ok(true)
-        })
+        match self.timers.domain() {
+            TimeDomain::Processing => group.fire_processing_timers(fire),
+            TimeDomain::Event => group.fire_event_timers(fire),
+        }
     }
 
     /// The time that was planned, if the key's time is up now that one of its timers has fired.
-    fn over<K: Key>(&self, key: &mut KeyContext<'_, K>, fired: Timestamp) -> Result<Option<Timestamp>> {
+    fn over<K: Key>(&self, key: &mut KeyContext<'_, K>, fired: Timestamp, ends: bool) -> Result<Option<Timestamp>> {
         let Some(at) = self.get(key)? else { return Ok(None) };
         if at > fired {
-            // The timer has fired: it stands for the deadline no longer.
+            // The timer has fired: it stands for the deadline no longer. At the end of time, it still fires as one of
+            // those that were there.
+            key.defer_timers(false);
             self.ensure(key, at)?;
             return Ok(None);
         }
         self.at.clear(key)?;
+        if ends {
+            // What is left of the key's timers would fire for the deadline that comes after this one.
+            self.timers.clear(key)?;
+        }
         Ok(Some(at))
     }
 

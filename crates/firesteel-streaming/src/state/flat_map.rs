@@ -1,36 +1,34 @@
 //! Spark's `flatMapGroupsWithState`.
 
-use std::marker::PhantomData;
-
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::KeyedTable;
-use firesteel_core::{Accumulator, Data, Exchange, Key, Operator, Rdd, RddOps, TaskContext};
-use firesteel_state::{Declaration, GroupState, KeyContext, Value};
+use firesteel_core::{Data, Exchange, Key, Rdd, RddOps};
+use firesteel_state::{Changes, Declaration, GroupState, KeyContext, Value};
 use firesteel_window::Timestamp;
 
-use crate::plan::{NodeId, What};
-use crate::shape::{Pair, Shape};
+use crate::error::Result;
+use crate::shape::{Pair, Plain, Shape};
 use crate::state::KeyState;
 use crate::state::deadline::Deadline;
+use crate::state::group_batch::{GroupBatch, Results};
+use crate::state::initial::Initial;
 use crate::state::key_state::{Change, Timeout};
-use crate::state::side::InTime;
-use crate::state::stateful::Stateful;
-use crate::state::update::begin_with;
-use crate::state::work::{Entry, Moment, Output, Work, prefetch};
+use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
+use crate::state::route::InTime;
+use crate::state::work::BatchTimes;
 use crate::stream::{SideOutput, Stream};
-use crate::time::{LateOutput, late_output};
 
 /// The options of [`flat_map_with_state_with`](Stream::flat_map_with_state_with).
 #[must_use]
 pub struct FlatMapSpec<K, V, S> {
     initial: Option<BoxRdd<(K, S)>>,
-    late: Option<(LateOutput<K, V>, NodeId)>,
+    route: InTime<K, V>,
 }
 
 impl<K: Key, V: Exchange, S: Exchange> FlatMapSpec<K, V, S> {
     /// State that begins empty; late records are counted and left out.
-    pub const fn new() -> Self {
-        Self { initial: None, late: None }
+    pub fn new() -> Self {
+        Self { initial: None, route: InTime::new() }
     }
 
     /// The state that a new job begins with. It is read once, and not at all where a job resumes from a checkpoint. Its
@@ -41,7 +39,7 @@ impl<K: Key, V: Exchange, S: Exchange> FlatMapSpec<K, V, S> {
 
     /// Sends late records to a side output. Without event time, no record is late.
     pub fn late_to(self, late: &SideOutput<(Timestamp, (K, V))>) -> Self {
-        Self { late: Some((late_output(late), late.node())), ..self }
+        Self { route: self.route.late_to(late), ..self }
     }
 }
 
@@ -51,43 +49,39 @@ impl<K: Key, V: Exchange, S: Exchange> Default for FlatMapSpec<K, V, S> {
     }
 }
 
-/// The work of [`Stream::flat_map_with_state`].
-struct FlatMapWithState<S, Z, F, V> {
+/// The operator of [`Stream::flat_map_with_state`].
+struct FlatMapWithState<K: Key, V, S: Exchange, F> {
+    f: F,
+    initial: Initial<K, S>,
+    route: InTime<K, V>,
+}
+
+/// Its state.
+struct Handles<S> {
     state: Value<S>,
     processing: Deadline,
     event: Option<Deadline>,
-    f: F,
-    shape: PhantomData<fn(Z, V)>,
 }
 
-impl<S: Exchange, Z: Shape, F, V: Send + 'static> FlatMapWithState<S, Z, F, V> {
-    fn declare<K: Key + Ord>(states: &mut Declaration<K>, in_event_time: bool, f: F) -> Self {
-        Self {
-            state: states.value("state"),
-            processing: Deadline::processing(states),
-            event: in_event_time.then(|| Deadline::event(states)),
-            f,
-            shape: PhantomData,
-        }
-    }
-
+impl<S: Exchange> Handles<S> {
     /// Calls the function for one key; a key that times out has no values.
-    fn call<K, I>(
+    fn call<K, V, T, I, F>(
         &self,
+        f: &F,
         key: &mut KeyContext<'_, K>,
-        values: Vec<Z::Record<V>>,
-        moment: &Moment,
+        values: Vec<V>,
+        moment: &BatchTimes,
         timing_out: bool,
-        out: &mut Vec<I::Item>,
+        out: &mut Results<'_, I::Item>,
     ) -> firesteel_state::Result<()>
     where
         K: Key,
-        I: IntoIterator,
-        F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I,
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(&K, Vec<V>, &mut KeyState<'_, S, T>) -> I,
     {
         let name = key.key();
         let mut state = KeyState::new(self.state.get(key)?, *moment, timing_out);
-        out.extend((self.f)(name, values, &mut state));
+        out.extend(f(name, values, &mut state));
         let (change, timeout) = state.into_parts();
         match change {
             Change::Keep => {}
@@ -104,37 +98,62 @@ impl<S: Exchange, Z: Shape, F, V: Send + 'static> FlatMapWithState<S, Z, F, V> {
     }
 }
 
-impl<K, V, S, I, F, Z> Work<K, Z::Record<V>> for FlatMapWithState<S, Z, F, V>
+impl<K, V, Z, S, I, F> KeyedOperator<K, V, Z> for FlatMapWithState<K, V, S, F>
 where
-    K: Key,
+    K: Key + Ord,
     V: Exchange,
-    S: Exchange,
     Z: Shape,
+    Z::Record<V>: Data,
+    S: Exchange,
     I: IntoIterator<Item: Send + 'static> + 'static,
     F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
 {
+    type Route = InTime<K, V>;
+    type State = Handles<S>;
     type Out = I::Item;
+    type OutShape = Plain;
+
+    fn info(&self) -> OperatorInfo {
+        OperatorInfo::new("flat_map_with_state")
+    }
+
+    fn route(&self) -> InTime<K, V> {
+        self.route.clone()
+    }
+
+    fn declare(&self, states: &mut Declaration<K>) -> Handles<S> {
+        let state = states.value("state");
+        let processing = Deadline::processing(states);
+        Handles { state, processing, event: Z::HAS_TIME.then(|| Deadline::event(states)) }
+    }
+
+    fn initialize(&self, handles: &Handles<S>, new: &NewState<'_, K>) -> Result<()> {
+        self.initial.fill(new, |key, state| handles.state.set(key, state))
+    }
+
+    fn changes(&self, handles: &Handles<S>, group: &mut GroupState<K>) -> firesteel_state::Result<Changes> {
+        handles.state.changes(group)
+    }
 
     fn run(
         &self,
-        group: &mut GroupState<K>,
-        lists: &mut [Vec<Entry<K, Z::Record<V>>>],
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<I::Item>,
+        handles: &Handles<S>,
+        group: &mut GroupBatch<'_, K, Z::Record<V>>,
+        out: &mut Results<'_, I::Item>,
     ) -> firesteel_state::Result<()> {
-        prefetch(group, lists)?;
+        group.prefetch()?;
+        let (moment, times) = (group.times(), group.times().now());
         let mut keys: KeyedTable<K, Vec<Z::Record<V>>> = KeyedTable::default();
-        for (hash, key, value) in lists.iter_mut().flat_map(|list| list.drain(..)) {
+        let (records, state) = group.records();
+        for (hash, key, value) in records {
             keys.upsert(hash, key, value, |value| vec![value], |values, value| values.push(value));
         }
         for (hash, key, values) in keys.drain() {
-            self.call(&mut group.key(hash, &key, moment.now()), values, moment, false, &mut out.rows)?;
+            handles.call(&self.f, &mut state.key(hash, &key, times), values, &moment, false, out)?;
         }
-        for deadline in [Some(&self.processing), self.event.as_ref()].into_iter().flatten() {
-            deadline.expire(group, moment, task, |key, _| self.call(key, Vec::new(), moment, true, &mut out.rows))?;
+        for deadline in [Some(&handles.processing), handles.event.as_ref()].into_iter().flatten() {
+            deadline.expire(group, |key, _| handles.call(&self.f, key, Vec::new(), &moment, true, out))?;
         }
-        out.changes += self.state.changes(group)?;
         Ok(())
     }
 }
@@ -213,7 +232,7 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
         I: IntoIterator<Item: Send + 'static> + 'static,
         F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
     {
-        flat_mapped(T::pairs(self), Operator::here("flat_map_with_state"), FlatMapSpec::new(), f)
+        self.apply(FlatMapSpec::new().operator(f))
     }
 
     /// As [`flat_map_with_state`](Self::flat_map_with_state), with options.
@@ -228,36 +247,13 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
         I: IntoIterator<Item: Send + 'static> + 'static,
         F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
     {
-        flat_mapped(T::pairs(self), Operator::here("flat_map_with_state"), spec, f)
+        self.apply(spec.operator(f))
     }
 }
 
-fn flat_mapped<K, V, Z, S, I, F>(
-    stream: Stream<(K, V), Z>,
-    operator: Operator,
-    spec: FlatMapSpec<K, V, S>,
-    f: F,
-) -> Stream<I::Item>
-where
-    K: Key + Ord,
-    V: Exchange,
-    Z: Shape,
-    Z::Record<V>: Data,
-    S: Exchange,
-    I: IntoIterator<Item: Send + 'static> + 'static,
-    F: Fn(&K, Vec<Z::Record<V>>, &mut KeyState<'_, S, Z::Timeout>) -> I + Send + Sync + 'static,
-{
-    let trackers = stream.plan.trackers_for::<Z>(stream.node);
-    let count = Accumulator::default();
-    let (output, side) = spec.late.unzip();
-    let in_time = InTime::<Z, _, _> { trackers: trackers.clone(), count: count.clone(), output, shape: PhantomData };
-    let declare = |states: &mut _| FlatMapWithState::<S, Z, F, V>::declare(states, Z::HAS_TIME, f);
-    let stateful = Stateful { trackers, ..Stateful::new(operator, in_time, declare) };
-    begin_with(&stateful.cell, spec.initial, stateful.work.state);
-    let mapped = stateful.after(stream);
-    mapped.plan.count(mapped.node, What::Late, count);
-    if let Some(side) = side {
-        mapped.plan.feed(side, mapped.node);
+impl<K: Key, V: Exchange, S: Exchange> FlatMapSpec<K, V, S> {
+    /// The operator that is set so.
+    fn operator<F>(self, f: F) -> FlatMapWithState<K, V, S, F> {
+        FlatMapWithState { f, initial: Initial::new(self.initial), route: self.route }
     }
-    mapped
 }

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use firesteel_window::{Duration, Timestamp};
 
-use crate::state::work::Moment;
+use crate::state::work::BatchTimes;
 
 /// The state of one key, for the length of one call.
 ///
@@ -18,7 +18,7 @@ use crate::state::work::Moment;
 pub struct KeyState<'a, S, T = NoTimeout> {
     stored: Option<&'a S>,
     change: Change<S>,
-    moment: Moment,
+    moment: BatchTimes,
     timing_out: bool,
     timeout: Option<Timeout>,
     kind: PhantomData<T>,
@@ -51,7 +51,7 @@ pub(crate) enum Timeout {
 }
 
 impl<'a, S, T> KeyState<'a, S, T> {
-    pub(crate) fn new(stored: Option<&'a S>, moment: Moment, timing_out: bool) -> Self {
+    pub(crate) fn new(stored: Option<&'a S>, moment: BatchTimes, timing_out: bool) -> Self {
         Self { stored, change: Change::Keep, moment, timing_out, timeout: None, kind: PhantomData }
     }
 
@@ -187,12 +187,16 @@ mod tests {
 
     use super::*;
 
-    const MOMENT: Moment =
-        Moment { time: Timestamp::from_secs(1), watermark: Timestamp::from_secs(1), reached: Timestamp::from_secs(2) };
+    const TIMES: BatchTimes = BatchTimes {
+        time: Timestamp::from_secs(1),
+        watermark: Timestamp::from_secs(1),
+        reached: Timestamp::from_secs(2),
+        ends: false,
+    };
 
     #[test]
     fn a_call_sees_what_it_has_done() {
-        let mut state = KeyState::<_, NoTimeout>::new(Some(&7), MOMENT, false);
+        let mut state = KeyState::<_, NoTimeout>::new(Some(&7), TIMES, false);
         assert_eq!(state.get(), Some(&7));
         state.update(8);
         assert_eq!(state.get(), Some(&8));
@@ -203,7 +207,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "update of state that this call has removed already")]
     fn what_is_removed_cannot_be_updated() {
-        let mut state = KeyState::<_, NoTimeout>::new(Some(&7), MOMENT, false);
+        let mut state = KeyState::<_, NoTimeout>::new(Some(&7), TIMES, false);
         state.remove();
         state.update(8);
     }
@@ -211,7 +215,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "remove of state that this call has removed already")]
     fn what_is_removed_cannot_be_removed() {
-        let mut state = KeyState::<_, NoTimeout>::new(Some(&7), MOMENT, false);
+        let mut state = KeyState::<_, NoTimeout>::new(Some(&7), TIMES, false);
         state.remove();
         state.remove();
     }
@@ -219,7 +223,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "update of state that is timing out")]
     fn what_times_out_cannot_be_updated() {
-        let mut state = KeyState::<_, NoTimeout>::new(Some(&7), MOMENT, true);
+        let mut state = KeyState::<_, NoTimeout>::new(Some(&7), TIMES, true);
         assert_eq!(state.get(), Some(&7));
         state.update(8);
     }
@@ -227,12 +231,12 @@ mod tests {
     #[test]
     #[should_panic(expected = "remove of state that is timing out")]
     fn what_times_out_cannot_be_removed() {
-        KeyState::<_, NoTimeout>::new(Some(&7), MOMENT, true).remove();
+        KeyState::<_, NoTimeout>::new(Some(&7), TIMES, true).remove();
     }
 
     #[test]
     fn a_function_that_sets_timeouts_may_change_its_mind() {
-        let mut state = KeyState::<i32, EventTimeout>::new(Some(&7), MOMENT, true);
+        let mut state = KeyState::<i32, EventTimeout>::new(Some(&7), TIMES, true);
         assert!(state.is_timing_out());
         state.remove();
         state.update(9);
@@ -247,18 +251,18 @@ mod tests {
     #[test]
     #[should_panic(expected = "it has to lie ahead")]
     fn a_timeout_after_no_time_is_refused() {
-        KeyState::<i32, ProcessingTimeout>::new(None, MOMENT, false).set_timeout_after(Duration::ZERO);
+        KeyState::<i32, ProcessingTimeout>::new(None, TIMES, false).set_timeout_after(Duration::ZERO);
     }
 
     #[test]
     #[should_panic(expected = "it has to lie ahead")]
     fn a_timeout_after_a_negative_time_is_refused() {
-        KeyState::<i32, ProcessingTimeout>::new(None, MOMENT, false).set_timeout_after(seconds(-5));
+        KeyState::<i32, ProcessingTimeout>::new(None, TIMES, false).set_timeout_after(seconds(-5));
     }
 
     #[test]
     #[should_panic(expected = "it has to lie after the watermark")]
     fn a_timeout_that_the_watermark_has_passed_is_refused() {
-        KeyState::<i32, EventTimeout>::new(None, MOMENT, false).set_timeout_at(Timestamp::from_secs(1));
+        KeyState::<i32, EventTimeout>::new(None, TIMES, false).set_timeout_at(Timestamp::from_secs(1));
     }
 }

@@ -1,18 +1,20 @@
 //! Spark's `mapWithState`.
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::{Exchange, Key, Operator, Rdd, RddOps, TaskContext};
-use firesteel_state::{GroupState, KeyContext, Setting, Value};
+use firesteel_core::{Exchange, Key, Rdd, RddOps};
+use firesteel_state::{Changes, Declaration, GroupState, KeyContext, Setting, Value};
 use firesteel_window::{Duration, Timestamp};
 
-use crate::shape::{Pair, Shape};
+use crate::error::Result;
+use crate::shape::{Pair, Plain, Shape};
 use crate::state::KeyState;
 use crate::state::deadline::Deadline;
+use crate::state::group_batch::{GroupBatch, Results};
+use crate::state::initial::Initial;
 use crate::state::key_state::Change;
-use crate::state::side::Values;
-use crate::state::stateful::Stateful;
-use crate::state::update::fill;
-use crate::state::work::{Entry, Moment, Output, Work, prefetch};
+use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
+use crate::state::route::WithoutTimes;
+use crate::state::work::BatchTimes;
 use crate::stream::{SideOutput, Stream};
 
 /// The options of [`map_with_state_with`](Stream::map_with_state_with), as Spark's `StateSpec` has them.
@@ -24,7 +26,7 @@ pub struct MapSpec<K: Key, S: Exchange> {
 }
 
 /// Declares timeouts, for which keys have to be in order.
-type DeclareDeadline<K> = fn(&mut firesteel_state::Declaration<K>) -> Deadline;
+type DeclareDeadline<K> = fn(&mut Declaration<K>) -> Deadline;
 
 impl<K: Key, S: Exchange> MapSpec<K, S> {
     /// State that begins empty and never times out.
@@ -108,28 +110,36 @@ impl<K: Key, S: Exchange> Default for MapSpec<K, S> {
     }
 }
 
-/// The work of [`Stream::map_with_state`].
+/// The operator of [`Stream::map_with_state`].
 struct MapWithState<K: Key, S: Exchange, F> {
-    state: Value<S>,
     f: F,
-    timeout: Option<(Duration, Deadline)>,
+    timeout: Option<(Duration, DeclareDeadline<K>)>,
+    initial: Initial<K, S>,
     snapshots: Option<SideOutput<(K, S)>>,
+}
+
+/// Its state.
+struct Handles<S> {
+    state: Value<S>,
+    timeout: Option<(Duration, Deadline)>,
 }
 
 /// The deadline of a key of the initial state until the first batch, whose time is not known before.
 const UNSEEN: Timestamp = Timestamp::MIN;
 
-impl<K: Key, S: Exchange, F> MapWithState<K, S, F> {
+impl<S: Exchange> Handles<S> {
     /// Calls the function for one key; a key that times out has no value.
-    fn call<V, I>(
+    fn call<K, V, I, F>(
         &self,
+        f: &F,
         key: &mut KeyContext<'_, K>,
         value: Option<V>,
-        moment: &Moment,
-        out: &mut Vec<I::Item>,
+        moment: &BatchTimes,
+        out: &mut Results<'_, I::Item>,
     ) -> firesteel_state::Result<()>
     where
-        I: IntoIterator,
+        K: Key,
+        I: IntoIterator<Item: Send + 'static>,
         F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I,
     {
         let timing_out = value.is_none();
@@ -137,7 +147,7 @@ impl<K: Key, S: Exchange, F> MapWithState<K, S, F> {
         let stored = self.state.get(key)?;
         let before = stored.is_some();
         let mut state = KeyState::new(stored, *moment, timing_out);
-        out.extend((self.f)(name, value, &mut state));
+        out.extend(f(name, value, &mut state));
         let (change, _) = state.into_parts();
         let after = match change {
             _ if timing_out => false,
@@ -159,43 +169,79 @@ impl<K: Key, S: Exchange, F> MapWithState<K, S, F> {
     }
 }
 
-impl<K, V, S, I, F> Work<K, V> for MapWithState<K, S, F>
+impl<K, V, Z, S, I, F> KeyedOperator<K, V, Z> for MapWithState<K, S, F>
 where
     K: Key,
     V: Exchange,
+    Z: Shape,
     S: Exchange,
     I: IntoIterator<Item: Send + 'static> + 'static,
     F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
 {
+    type Route = WithoutTimes;
+    type State = Handles<S>;
     type Out = I::Item;
+    type OutShape = Plain;
+
+    fn info(&self) -> OperatorInfo {
+        let mut info = OperatorInfo::new("map_with_state");
+        if let Some(snapshots) = &self.snapshots {
+            info = info.fills(snapshots);
+        }
+        let Some((idle, _)) = self.timeout else { return info };
+        // Those that are stored stay until their key gets a record.
+        info = info.setting(Setting::new_holds("timeout", idle));
+        if idle <= Duration::ZERO {
+            info = info.refused(format!("a timeout of {idle} would end every key at once: give it a positive one"));
+        }
+        info
+    }
+
+    fn route(&self) -> WithoutTimes {
+        WithoutTimes
+    }
+
+    fn declare(&self, states: &mut Declaration<K>) -> Handles<S> {
+        let state = states.value("state");
+        Handles { state, timeout: self.timeout.map(|(idle, declare)| (idle, declare(states))) }
+    }
+
+    fn initialize(&self, handles: &Handles<S>, new: &NewState<'_, K>) -> Result<()> {
+        self.initial.fill(new, |key, state| {
+            handles.state.set(key, state)?;
+            handles.timeout.map_or(Ok(()), |(_, deadline)| deadline.set(key, Some(UNSEEN)))
+        })
+    }
+
+    fn changes(&self, handles: &Handles<S>, group: &mut GroupState<K>) -> firesteel_state::Result<Changes> {
+        handles.state.changes(group)
+    }
 
     fn run(
         &self,
-        group: &mut GroupState<K>,
-        lists: &mut [Vec<Entry<K, V>>],
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<I::Item>,
+        handles: &Handles<S>,
+        group: &mut GroupBatch<'_, K, V>,
+        out: &mut Results<'_, I::Item>,
     ) -> firesteel_state::Result<()> {
-        prefetch(group, lists)?;
-        let times = moment.now();
-        for (hash, key, value) in lists.iter_mut().flat_map(|list| list.drain(..)) {
-            self.call(&mut group.key(hash, &key, times), Some(value), moment, &mut out.rows)?;
+        group.prefetch()?;
+        let (moment, times) = (group.times(), group.times().now());
+        let (records, state) = group.records();
+        for (hash, key, value) in records {
+            handles.call(&self.f, &mut state.key(hash, &key, times), Some(value), &moment, out)?;
         }
-        if let Some((idle, deadline)) = &self.timeout {
-            deadline.expire(group, moment, task, |key, at| match at {
+        if let Some((idle, deadline)) = &handles.timeout {
+            deadline.expire(group, |key, at| match at {
                 UNSEEN => deadline.set(key, Some(moment.time.saturating_add(*idle))),
-                _ => self.call(key, None, moment, &mut out.rows),
+                _ => handles.call(&self.f, key, None, &moment, out),
             })?;
         }
         if let Some(snapshots) = &self.snapshots {
             let mut all = Vec::new();
-            self.state.for_each(group, times, |key, state| all.push((key.clone(), state.clone())))?;
+            handles.state.for_each(group.state(), times, |key, state| all.push((key.clone(), state.clone())))?;
             // In an order that does not depend on when the job was last restarted.
             all.sort_by_cached_key(|(key, _)| firesteel_core::hash::hash_key(key));
             all.into_iter().for_each(|pair| snapshots.emit(pair));
         }
-        out.changes += self.state.changes(group)?;
         Ok(())
     }
 }
@@ -238,7 +284,7 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
         I: IntoIterator<Item: Send + 'static> + 'static,
         F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
     {
-        mapped(T::pairs(self), Operator::here("map_with_state"), MapSpec::new(), f)
+        self.apply(MapSpec::new().operator(f))
     }
 
     /// As [`map_with_state`](Self::map_with_state), with options.
@@ -252,45 +298,14 @@ impl<T: Send + 'static, Z: Shape> Stream<T, Z> {
         I: IntoIterator<Item: Send + 'static> + 'static,
         F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
     {
-        mapped(T::pairs(self), Operator::here("map_with_state"), spec, f)
+        self.apply(spec.operator(f))
     }
 }
 
-fn mapped<K, V, Z, S, I, F>(stream: Stream<(K, V), Z>, operator: Operator, spec: MapSpec<K, S>, f: F) -> Stream<I::Item>
-where
-    K: Key,
-    V: Exchange,
-    Z: Shape,
-    S: Exchange,
-    I: IntoIterator<Item: Send + 'static> + 'static,
-    F: Fn(&K, Option<V>, &mut KeyState<'_, S>) -> I + Send + Sync + 'static,
-{
-    let MapSpec { timeout, initial, snapshots } = spec;
-    let side = snapshots.as_ref().map(SideOutput::node);
-    let idle = timeout.map(|(idle, _)| idle);
-    let stateful = Stateful::new(operator, Values::<Z>::new(), |states| MapWithState {
-        state: states.value("state"),
-        f,
-        timeout: timeout.map(|(idle, declare)| (idle, declare(states))),
-        snapshots,
-    });
-    if let Some(initial) = initial {
-        let (state, deadline) = (stateful.work.state, stateful.work.timeout.map(|(_, deadline)| deadline));
-        stateful.cell.begin_with(move |store| {
-            fill(store, initial, state, |key| deadline.map_or(Ok(()), |deadline| deadline.set(key, Some(UNSEEN))))
-        });
+impl<K: Key, S: Exchange> MapSpec<K, S> {
+    /// The operator that is set so.
+    fn operator<F>(self, f: F) -> MapWithState<K, S, F> {
+        let Self { timeout, initial, snapshots } = self;
+        MapWithState { f, timeout, initial: Initial::new(initial), snapshots }
     }
-    let mapped = stateful.after(stream);
-    if let Some(side) = side {
-        mapped.plan.feed(side, mapped.node);
-    }
-    if let Some(idle) = idle {
-        // Those that are stored stay until their key gets a record.
-        mapped.plan.set(mapped.node, [Setting::new_holds("timeout", idle)]);
-        if idle <= Duration::ZERO {
-            let reason = format!("a timeout of {idle} would end every key at once: give it a positive one");
-            mapped.plan.refuse(mapped.node, reason);
-        }
-    }
-    mapped
 }

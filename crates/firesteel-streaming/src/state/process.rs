@@ -1,21 +1,17 @@
 //! Functions with declared state and timers: Flink's `KeyedProcessFunction`.
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
-use std::sync::Arc;
 
-use firesteel_core::{Actions, Data, Exchange, Key, Operator, Rdd, TaskContext};
-use firesteel_state::{
-    Declaration, Fired, GroupState, KeyContext, KeyedStore, Result, StateStore, TableKind, TableSchema, TimeDomain,
-    Times,
-};
-use firesteel_window::Timestamp;
+use firesteel_core::{Data, Exchange, Key, Rdd, RddOps};
+use firesteel_state::{Declaration, Fired, KeyContext, Result, TableKind, TimeDomain};
+use parking_lot::Mutex;
 
 use crate::shape::{Pair, Shape};
-use crate::state::side::Gathered;
-use crate::state::stateful::Stateful;
-use crate::state::work::{Entry, Moment, Output, Work, in_slices, prefetch};
+use crate::state::group_batch::{GroupBatch, Results};
+use crate::state::initial::Initial;
+use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
+use crate::state::route::WithTimes;
 use crate::stream::Stream;
 
 /// What is done to the records of each key, with state and timers of its own. Used by [`Stream::process`].
@@ -163,102 +159,77 @@ impl<P: KeyedProcess + ?Sized> fmt::Debug for ProcessContext<'_, P> {
     }
 }
 
-/// The work of [`Stream::process`], in a stream of this shape.
-struct Process<P: KeyedProcess, S> {
+/// The operator of [`Stream::process`].
+struct Process<P: KeyedProcess> {
     process: P,
-    /// Shared with what fills a new store.
-    state: Arc<P::State>,
-    /// Whether timers of event time, and of processing time, are declared.
-    timers: [bool; 2],
-    /// A state whose TTL is in event time.
-    lives: Option<String>,
-    shape: PhantomData<fn(S)>,
+    initial: Mutex<Option<Fill<P>>>,
 }
 
-impl<P: KeyedProcess, S: Shape> Process<P, S> {
-    fn declare(process: P, states: &mut Declaration<P::Key>) -> Self {
-        let state = Arc::new(process.declare(states));
+/// Its state, and whether timers of event time and of processing time are declared.
+struct Handles<T> {
+    state: T,
+    timers: [bool; 2],
+}
+
+impl<P, S> KeyedOperator<P::Key, P::In, S> for Process<P>
+where
+    P: KeyedProcess,
+    S: Shape,
+    S::Record<P::In>: Data,
+{
+    type Route = WithTimes;
+    type State = Handles<P::State>;
+    type Out = P::Out;
+    type OutShape = S;
+
+    fn info(&self) -> OperatorInfo {
+        OperatorInfo::new("process")
+    }
+
+    fn route(&self) -> WithTimes {
+        WithTimes
+    }
+
+    fn declare(&self, states: &mut Declaration<P::Key>) -> Handles<P::State> {
+        let state = self.process.declare(states);
         let schema = states.schema();
         let timers = [TimeDomain::Event, TimeDomain::Processing]
             .map(|domain| schema.tables.iter().any(|table| table.kind == TableKind::Timers(domain)));
-        let of_event_time = |table: &&TableSchema| table.ttl.is_some_and(|ttl| ttl.domain() == TimeDomain::Event);
-        let lives = schema.tables.iter().find(of_event_time).map(|table| table.name.clone());
-        Self { process, state, timers, lives, shape: PhantomData }
+        Handles { state, timers }
     }
 
-    fn fire_event_timers(
-        &self,
-        group: &mut GroupState<P::Key>,
-        moment: &Moment,
-        task: &TaskContext,
-        emit: &mut dyn FnMut(Timestamp, P::Out),
-    ) -> Result<()> {
-        let times = |fired: &Fired<P::Key>| Times::new(fired.time, moment.reached, moment.time);
-        if moment.reached < Timestamp::MAX {
-            return in_slices(task, || {
-                let Some(fired) = group.pop_due(TimeDomain::Event, moment.reached) else { return Ok(false) };
-                self.fire(group, &fired, times(&fired), &mut |result| emit(fired.time, result))?;
-                Ok(true)
-            });
-        }
-        // The end of time reaches all timers. Those that are registered by it would never end.
-        let mut last = Vec::new();
-        in_slices(task, || {
-            last.extend(group.pop_due(TimeDomain::Event, moment.reached));
-            Ok(group.next_timer(TimeDomain::Event).is_some())
-        })?;
-        let mut last = last.into_iter();
-        in_slices(task, || {
-            let Some(fired) = last.next() else { return Ok(false) };
-            self.fire(group, &fired, times(&fired), &mut |result| emit(fired.time, result))?;
-            Ok(true)
-        })
+    fn initialize(&self, handles: &Handles<P::State>, new: &NewState<'_, P::Key>) -> crate::Result<()> {
+        let fill = self.initial.lock().take();
+        fill.map_or(Ok(()), |fill| fill(&handles.state, new))
     }
-
-    fn fire(
-        &self,
-        group: &mut GroupState<P::Key>,
-        fired: &Fired<P::Key>,
-        times: Times,
-        emit: &mut dyn FnMut(P::Out),
-    ) -> Result<()> {
-        let key = group.key(fired.hash, &fired.key, times);
-        self.process.on_timer(&self.state, fired, &mut ProcessContext { key, emit })
-    }
-}
-
-impl<P: KeyedProcess, S: Shape> Work<P::Key, S::Record<P::In>> for Process<P, S> {
-    type Out = S::Record<P::Out>;
 
     fn run(
         &self,
-        group: &mut GroupState<P::Key>,
-        lists: &mut [Vec<Entry<P::Key, S::Record<P::In>>>],
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<S::Record<P::Out>>,
+        Handles { state, timers }: &Handles<P::State>,
+        group: &mut GroupBatch<'_, P::Key, S::Record<P::In>>,
+        results: &mut Results<'_, P::Out, S>,
     ) -> Result<()> {
-        prefetch(group, lists)?;
-        let rows = &mut out.rows;
-        for (hash, key, record) in lists.iter_mut().flat_map(|list| list.drain(..)) {
+        group.prefetch()?;
+        let times = group.times();
+        let (records, keys) = group.records();
+        for (hash, key, record) in records {
             let (at, record) = S::split(record);
-            let key = group.key(hash, &key, moment.at(at));
-            let mut emit = |result| rows.push(S::at(at, result));
-            self.process.on_record(&self.state, record, &mut ProcessContext { key, emit: &mut emit })?;
+            let key = keys.key(hash, &key, times.at(at));
+            let mut emit = |result| results.emit(at, result);
+            self.process.on_record(state, record, &mut ProcessContext { key, emit: &mut emit })?;
         }
-        let [event, processing] = self.timers;
+        let mut fire = |fired: &Fired<P::Key>, key: KeyContext<'_, P::Key>| {
+            let at = key.event_time();
+            let mut emit = |result| results.emit(at, result);
+            self.process.on_timer(state, fired, &mut ProcessContext { key, emit: &mut emit })
+        };
+        let [event, processing] = *timers;
         if processing {
-            let times = Times { event: moment.watermark, ..moment.now() };
-            in_slices(task, || {
-                let Some(fired) = group.pop_due(TimeDomain::Processing, moment.time) else { return Ok(false) };
-                self.fire(group, &fired, times, &mut |result| rows.push(S::at(times.event, result)))?;
-                Ok(true)
-            })?;
+            group.fire_processing_timers(&mut fire)?;
         }
         if event {
-            self.fire_event_timers(group, moment, task, &mut |at, result| rows.push(S::at(at, result)))?;
+            group.fire_event_timers(&mut fire)?;
         }
-        out.changes += group.changes();
         Ok(())
     }
 }
@@ -280,7 +251,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         S::Record<T::Value>: Data,
         P: KeyedProcess<Key = T::Key, In = T::Value>,
     {
-        processed(T::pairs(self), Operator::here("process"), ProcessSpec::new(), process)
+        self.process_with(ProcessSpec::new(), process)
     }
 
     /// As [`process`](Self::process), with options.
@@ -291,54 +262,19 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         S::Record<T::Value>: Data,
         P: KeyedProcess<Key = T::Key, In = T::Value>,
     {
-        processed(T::pairs(self), Operator::here("process"), spec, process)
+        self.apply(Process { process, initial: Mutex::new(spec.initial) })
     }
-}
-
-fn processed<P, S>(
-    stream: Stream<(P::Key, P::In), S>,
-    operator: Operator,
-    spec: ProcessSpec<P>,
-    process: P,
-) -> Stream<P::Out, S>
-where
-    P: KeyedProcess,
-    S: Shape,
-    S::Record<P::In>: Data,
-{
-    let trackers = stream.plan.trackers_for::<S>(stream.node);
-    let declare = |states: &mut _| Process::<P, S>::declare(process, states);
-    let stateful = Stateful { trackers, ..Stateful::new(operator, Gathered::<S, P::In>::new(), declare) };
-    if let Some(fill) = spec.initial {
-        let state = Arc::clone(&stateful.work.state);
-        stateful.cell.begin_with(move |store| fill(&state, store));
-    }
-    let needs = match &stateful.work {
-        _ if S::HAS_TIME => None,
-        Process { timers: [true, _], .. } => Some("timers of event time".to_owned()),
-        Process { lives: Some(name), .. } => Some(format!("that values of `{name}` have a TTL in event time")),
-        _ => None,
-    };
-    let processed = stateful.after(stream);
-    if let Some(needs) = needs {
-        let reason = format!(
-            "it declares {needs}, and its stream has no event time: put event_time before the key_by, or declare \
-             processing time"
-        );
-        processed.plan.refuse(processed.node, reason);
-    }
-    processed
 }
 
 /// How a [`KeyedProcess`] begins: the options of [`process_with`](Stream::process_with).
 #[must_use]
 pub struct ProcessSpec<P: KeyedProcess> {
-    initial: Option<Initial<P>>,
+    initial: Option<Fill<P>>,
 }
 
-/// Fills a new store, by the handles of its state; returns how many entries there are then.
-type Initial<P> =
-    Box<dyn FnOnce(&<P as KeyedProcess>::State, &KeyedStore<<P as KeyedProcess>::Key>) -> crate::Result<u64> + Send>;
+/// Fills the state of a new job, by the handles of its states.
+type Fill<P> =
+    Box<dyn FnOnce(&<P as KeyedProcess>::State, &NewState<'_, <P as KeyedProcess>::Key>) -> crate::Result<()> + Send>;
 
 impl<P: KeyedProcess> ProcessSpec<P> {
     /// State that begins empty.
@@ -392,7 +328,8 @@ impl<P: KeyedProcess> ProcessSpec<P> {
         initial: impl Rdd<Item = (P::Key, S)>,
         fill: impl Fn(&P::State, S, &mut KeyContext<'_, P::Key>) -> Result<()> + Send + 'static,
     ) -> Self {
-        Self { initial: Some(Box::new(move |state, store| begin_with::<P, S>(state, store, initial, fill))) }
+        let initial = Initial::new(Some(initial.boxed()));
+        Self { initial: Some(Box::new(move |state, new| initial.fill(new, |key, value| fill(state, value, key)))) }
     }
 }
 
@@ -400,25 +337,4 @@ impl<P: KeyedProcess> Default for ProcessSpec<P> {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// Fills a new store with what `initial` holds.
-fn begin_with<P: KeyedProcess, S: Exchange>(
-    state: &P::State,
-    store: &KeyedStore<P::Key>,
-    initial: impl Rdd<Item = (P::Key, S)>,
-    fill: impl Fn(&P::State, S, &mut KeyContext<'_, P::Key>) -> Result<()>,
-) -> crate::Result<u64> {
-    let times = Times::new(Timestamp::EPOCH, Timestamp::EPOCH, Timestamp::EPOCH);
-    store.begin(0);
-    let mut entries = 0;
-    for (key, value) in initial.collect()? {
-        let hash = store.hash(&key);
-        let mut group = store.lock(store.group_of(hash));
-        let before = group.changes();
-        fill(state, value, &mut group.key(hash, &key, times))?;
-        let after = group.changes();
-        entries = (entries + after.inserted + before.removed) - (before.inserted + after.removed);
-    }
-    Ok(entries)
 }

@@ -5,15 +5,16 @@ use std::sync::Arc;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, MapOutputs, Shuffle, ShuffleDependency};
 use firesteel_core::{Blocks, Data, Iterated, Key, Open, Operator, Paced, TaskContext};
-use firesteel_state::{Class, KeyGroup, StateError};
+use firesteel_state::{Class, KeyGroup, StateError, TimeDomain};
 use firesteel_window::Timestamp;
 
 use crate::batch::Batch;
 use crate::plan::{Computed, NodeId};
-use crate::state::StoreCell;
+use crate::state::group_batch::{GroupBatch, Slice};
 use crate::state::lists::{Lists, count};
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
-use crate::state::work::{Entry, Moment, Output, StateChanges, Work};
+use crate::state::work::{BatchTimes, Changed, Entry, Output, StateChanges, Work};
+use crate::state::{StateCell, StoreCell};
 use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
 
 /// The shuffle before an operator with state, whatever its map side does.
@@ -44,8 +45,8 @@ struct Worked<K: Key, T, O> {
     shuffle: Arc<dyn Sorted<K, T>>,
     operator: Operator,
     doing: Arc<Paced<StateTask<K, T, O>>>,
-    batch: u64,
     time: Timestamp,
+    firing: Firing,
     /// The partitions that some task has computed.
     computed: Computed,
 }
@@ -57,14 +58,27 @@ pub(crate) struct StateTask<K: Key, T, O> {
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
     pub(crate) changes: StateChanges,
     pub(crate) lists: Arc<Lists<K, T>>,
+    /// Where results have event time: what holds the watermark back for those that read them.
+    pub(crate) held: Option<Arc<Tracker>>,
+}
+
+/// Which timers fire in a batch.
+#[derive(Clone, Copy)]
+struct Firing {
+    batch: u64,
+    /// How many timers there were before the batch, and how many of them fire in it.
+    timers: u64,
+    limit: u64,
+    /// Whether it fires what the batch before it left.
+    continues: bool,
 }
 
 /// The records of one key group in a batch: a list per map task.
 struct OfGroup<K, T> {
     group: usize,
     lists: Vec<Vec<Entry<K, T>>>,
-    batch: u64,
-    moment: Moment,
+    times: BatchTimes,
+    firing: Firing,
 }
 
 impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
@@ -73,28 +87,37 @@ impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
         Arc::new(Paced::new(self))
     }
 
-    /// Handles one key group; returns how many timers are set in it.
-    fn run(&self, of: &mut OfGroup<K, T>, out: &mut Output<O>, operator: &Operator, task: &TaskContext) -> u64 {
+    /// Handles one key group; returns what that changed besides its values.
+    fn run(&self, of: &mut OfGroup<K, T>, out: &mut Output<O>, operator: &Operator, task: &TaskContext) -> Changed {
         task.check_cancelled();
-        let OfGroup { group, lists, batch, moment } = of;
+        let OfGroup { group, lists, times, firing: Firing { batch, timers, limit, continues } } = of;
         let records = count(lists);
         let group_number = KeyGroup(u16::try_from(*group).expect("key groups are numbered by 16 bits"));
         let mut state = self.cell.get().lock(group_number);
         state.begin(*batch);
+        let slice = Slice::of(*limit, state.timers() as u64, *timers);
+        if !*continues {
+            state.admit_deferred();
+        }
         // A group in each batch: which one follows from its number, so that a repetition does the same.
         let its_turn = *batch % KEY_GROUPS as u64 == *group as u64;
         if its_turn {
-            state.expire(moment.now());
+            state.expire(times.now());
         }
-        let done = task.blame_on(operator, || self.work.run(&mut state, lists, moment, task, out));
+        let mut in_batch = GroupBatch::new(&mut state, lists, times, task, slice);
+        let done = task.blame_on(operator, || self.work.run(&mut in_batch, out));
+        let left = in_batch.has_left();
         done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
+        if let Some(held) = &self.held {
+            held.hold(*group, if left { state.next_timer(TimeDomain::Event) } else { None });
+        }
         if its_turn || records > 0 {
             state.account();
         }
         let timers = state.timers() as u64;
         drop(state);
         self.lists.keep(*group, lists.drain(..));
-        timers
+        Changed { timers, left, ..Changed::default() }
     }
 }
 
@@ -112,8 +135,9 @@ where
 {
     let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
     let operator = batch.operator(node).clone();
-    let (id, time) = (batch.id(), batch.time());
-    batch.stateful(node, dependency, |computed| Worked { shuffle, operator, doing, batch: id, time, computed })
+    let (timers, limit, continues) = (doing.f().cell.timers(), batch.timers_limit(), batch.continues());
+    let (firing, time) = (Firing { batch: batch.id(), timers, limit, continues }, batch.time());
+    batch.stateful(node, dependency, |computed| Worked { shuffle, operator, doing, time, firing, computed })
 }
 
 impl<K: Key, T: Data, O: Send + 'static> Worked<K, T, O> {
@@ -134,24 +158,23 @@ impl<K: Key, T: Data, O: Send + 'static> Worked<K, T, O> {
     }
 
     /// Handles the partition's key groups one after the other.
-    fn in_turn(&self, mut groups: Groups<K, T>, out: &mut Output<O>, task: &TaskContext) -> u64 {
-        let mut timers = 0;
-        let mut of_group = OfGroup { group: 0, lists: Vec::new(), batch: self.batch, moment: groups.moment };
+    fn in_turn(&self, mut groups: Groups<K, T>, out: &mut Output<O>, task: &TaskContext) -> Changed {
+        let mut changed = Changed::default();
+        let mut of_group = groups.first();
         while groups.next_into(&mut of_group) {
-            timers += self.doing.f().run(&mut of_group, out, &self.operator, task);
+            changed.add(self.doing.f().run(&mut of_group, out, &self.operator, task));
         }
-        timers
+        changed
     }
 
     /// Handles them together with other executors, where each takes long.
-    fn together(&self, mut groups: Groups<K, T>, out: &mut Output<O>, task: &TaskContext) -> u64 {
-        let (batch, moment) = (self.batch, groups.moment);
+    fn together(&self, mut groups: Groups<K, T>, out: &mut Output<O>, task: &TaskContext) -> Changed {
         let next = || {
-            let mut of_group = OfGroup { group: 0, lists: Vec::new(), batch, moment };
+            let mut of_group = groups.first();
             groups.next_into(&mut of_group).then_some(of_group)
         };
         let mut groups: Vec<_> = std::iter::from_fn(next).collect();
-        let mut parts: Vec<(Output<O>, u64)> = Vec::new();
+        let mut parts: Vec<(Output<O>, Changed)> = Vec::new();
         // A group costs something also if it has no records.
         let weigh = |of_group: &OfGroup<K, T>| count(&of_group.lists) as u64 + 1;
         let operator = &self.operator;
@@ -162,20 +185,20 @@ impl<K: Key, T: Data, O: Send + 'static> Worked<K, T, O> {
             &mut parts,
             weigh,
             |doing, groups, parts, operator, task| {
-                let (mut out, mut timers) = (Output::with_room(0), 0);
+                let (mut out, mut changed) = (Output::with_room(0), Changed::default());
                 for mut group in groups {
-                    timers += doing.run(&mut group, &mut out, operator, task);
+                    changed.add(doing.run(&mut group, &mut out, operator, task));
                 }
-                parts.push((out, timers));
+                parts.push((out, changed));
             },
         );
-        let mut timers = 0;
+        let mut changed = Changed::default();
         for (part, of_part) in parts {
             out.rows.extend(part.rows);
             out.changes += part.changes;
-            timers += of_part;
+            changed.add(of_part);
         }
-        timers
+        changed
     }
 }
 
@@ -184,10 +207,16 @@ struct Groups<K, T> {
     /// By map task and key group.
     fetched: Vec<Vec<Vec<Entry<K, T>>>>,
     numbers: std::iter::Enumerate<std::ops::Range<usize>>,
-    moment: Moment,
+    times: BatchTimes,
+    firing: Firing,
 }
 
 impl<K, T> Groups<K, T> {
+    /// Room for one of them.
+    fn first(&self) -> OfGroup<K, T> {
+        OfGroup { group: 0, lists: Vec::new(), times: self.times, firing: self.firing }
+    }
+
     /// Moves on to the next one; `false` if there is none.
     fn next_into(&mut self, of_group: &mut OfGroup<K, T>) -> bool {
         let Some((at, group)) = self.numbers.next() else { return false };
@@ -199,29 +228,31 @@ impl<K, T> Groups<K, T> {
 
 impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<O> + 'a> {
-        let StateTask { cell, work, trackers, changes, lists } = self.doing.f();
-        let moment = Moment {
+        let StateTask { cell, work, trackers, changes, lists, .. } = self.doing.f();
+        let reached = known(trackers, Tracker::reached);
+        let times = BatchTimes {
             time: self.time,
             watermark: known(trackers, Tracker::at_start),
-            reached: known(trackers, Tracker::reached),
+            reached,
+            ends: reached == Timestamp::MAX || (trackers.len() > 1 && trackers.iter().all(|tracker| tracker.ends())),
         };
         let fetched = self.fetch(split, task);
         let records: usize = fetched.iter().map(|of_map| count(of_map)).sum();
         let mut out = Output::with_room(work.rows(records));
         let numbers = groups_of(split, self.shuffle.num_reduces()).enumerate();
-        let groups = Groups { fetched, numbers, moment };
+        let groups = Groups { fetched, numbers, times, firing: self.firing };
         let weight = records + groups.numbers.len();
-        let timers = if task.is_stepwise() {
+        let changed = if task.is_stepwise() {
             self.in_turn(groups, &mut out, task)
         } else if let Some(watch) = self.doing.in_one_go(task, weight) {
-            let timers = self.in_turn(groups, &mut out, task);
+            let changed = self.in_turn(groups, &mut out, task);
             self.doing.learn(watch, task, weight);
-            timers
+            changed
         } else {
             self.together(groups, &mut out, task)
         };
         lists.account(|| cell.get().reserve());
-        changes.add((split, out.changes, timers));
+        changes.add((split, Changed { changes: out.changes, ..changed }));
         self.computed.note(split);
         Box::new(Iterated::new(out.rows.into_iter(), task))
     }

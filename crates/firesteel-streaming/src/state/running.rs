@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use firesteel_core::hash::hash_key;
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::{Exchange, Key, Operator, Rdd, RddOps, TaskContext};
-use firesteel_state::{GroupState, Setting, Value};
+use firesteel_core::{Exchange, Key, Rdd, RddOps};
+use firesteel_state::{Changes, Declaration, GroupState, Setting, Value};
 use firesteel_window::{Aggregator, Count, Reduce, Sum, Summand};
 
-use crate::shape::{Pair, Shape};
+use crate::error::Result;
+use crate::shape::{Pair, Plain, Shape};
 use crate::state::OutputMode;
-use crate::state::combine::{Combine, Tables};
-use crate::state::stateful::Stateful;
-use crate::state::update::begin_with;
-use crate::state::work::{Entry, Moment, Output, Work};
+use crate::state::combine::Tables;
+use crate::state::group_batch::{GroupBatch, Results};
+use crate::state::initial::Initial;
+use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
+use crate::state::route::Combined;
 use crate::stream::Stream;
 
 /// How a running aggregate begins and which rows it yields: the options of
@@ -64,42 +66,68 @@ impl<K: Key, A: Exchange> Default for RunningSpec<K, A> {
     }
 }
 
-/// The work of [`Stream::running_aggregate`].
+/// The operator of [`Stream::running_aggregate`].
 struct Running<K, V, A: Aggregator<V>, U> {
-    state: Value<A::Acc>,
+    kind: &'static str,
     aggregator: Arc<A>,
     /// The result, as far as there is one: a key is there because of its first value.
     present: fn(A::Out) -> Option<U>,
     mode: OutputMode,
+    initial: Initial<K, A::Acc>,
     merged: Tables<K, Cell<Option<A::Acc>>>,
-    kind: PhantomData<fn(V)>,
+    values: PhantomData<fn(V)>,
 }
 
-impl<K, V, A, U> Work<K, A::Acc> for Running<K, V, A, U>
+impl<K, V, S, A, U> KeyedOperator<K, V, S> for Running<K, V, A, U>
 where
     K: Key,
     V: Send + 'static,
+    S: Shape,
     A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     U: Send + 'static,
 {
+    type Route = Combined<A>;
+    type State = Value<A::Acc>;
     type Out = (K, U);
+    type OutShape = Plain;
 
-    fn rows(&self, records: usize) -> usize {
+    fn info(&self) -> OperatorInfo {
+        let mode = Setting::new_holds("output mode", format!("{:?}", self.mode).to_lowercase());
+        let info = OperatorInfo::new(self.kind).folds_by(self.aggregator.kind()).setting(mode);
+        if self.mode == OutputMode::Append { info.refused(NEVER_FINAL) } else { info }
+    }
+
+    fn route(&self) -> Combined<A> {
+        Combined::by(&self.aggregator)
+    }
+
+    fn declare(&self, states: &mut Declaration<K>) -> Value<A::Acc> {
+        states.value("aggregate")
+    }
+
+    fn initialize(&self, state: &Value<A::Acc>, new: &NewState<'_, K>) -> Result<()> {
+        self.initial.fill(new, |key, acc| state.set(key, acc))
+    }
+
+    fn expected_results(&self, records: usize) -> usize {
         // Records of a map task are aggregated already: hardly a key comes twice.
         if self.mode == OutputMode::Complete { 0 } else { records }
     }
 
+    fn changes(&self, state: &Value<A::Acc>, group: &mut GroupState<K>) -> firesteel_state::Result<Changes> {
+        state.changes(group)
+    }
+
     fn run(
         &self,
-        group: &mut GroupState<K>,
-        lists: &mut [Vec<Entry<K, A::Acc>>],
-        moment: &Moment,
-        _: &TaskContext,
-        out: &mut Output<(K, U)>,
+        state: &Value<A::Acc>,
+        group: &mut GroupBatch<'_, K, A::Acc>,
+        out: &mut Results<'_, (K, U)>,
     ) -> firesteel_state::Result<()> {
-        let (aggregator, times) = (&*self.aggregator, moment.now());
+        let (aggregator, times) = (&*self.aggregator, group.times().now());
         let mut merged = self.merged.take();
-        for (hash, key, acc) in lists.iter_mut().flat_map(|list| list.drain(..)) {
+        let (records, group) = group.records();
+        for (hash, key, acc) in records {
             merged.upsert(
                 hash,
                 key,
@@ -113,7 +141,7 @@ where
         }
         let updates = self.mode != OutputMode::Complete;
         let mut results = Vec::with_capacity(if updates { merged.len() } else { 0 });
-        self.state.update_many(group, merged.entries(), hashed, times, |state, entry| {
+        state.update_many(group, merged.entries(), hashed, times, |state, entry| {
             if let Some(new) = entry.2.take() {
                 match state {
                     Some(state) => aggregator.merge(state, new),
@@ -126,23 +154,25 @@ where
         })?;
         let entries = merged.drain();
         if updates {
-            out.rows.extend(entries.zip(results).filter_map(|((_, key, _), result)| Some((key, result?))));
+            out.extend(entries.zip(results).filter_map(|((_, key, _), result)| Some((key, result?))));
         } else {
             drop(entries);
             let (mut rows, mut hashes) = (Vec::new(), Vec::new());
-            self.state.for_each(group, times, |key, state| {
+            state.for_each(group, times, |key, state| {
                 if let Some(result) = (self.present)(aggregator.finish(state)) {
                     rows.push(Some((key.clone(), result)));
                     hashes.push(hash_key(key));
                 }
             })?;
-            in_order(&hashes, &mut |at| out.rows.extend(rows[at].take()));
+            in_order(&hashes, &mut |at| out.extend(rows[at].take()));
         }
         self.merged.keep(merged);
-        out.changes += self.state.changes(group)?;
         Ok(())
     }
 }
+
+const NEVER_FINAL: &str = "a running aggregate keeps changing, so that no row is ever final and could be appended: \
+                           choose OutputMode::Update or OutputMode::Complete, or aggregate in windows of event time";
 
 /// What an entry's key is found by.
 fn hashed<K, T>(entry: &(u64, K, T)) -> (u64, &K) {
@@ -183,7 +213,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         V: Send + 'static,
         A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
-        running(T::pairs(self), Operator::here("running_aggregate"), RunningSpec::new(), aggregator, Some)
+        self.apply(RunningSpec::new().operator("running_aggregate", aggregator, Some))
     }
 
     /// As [`running_aggregate`](Self::running_aggregate), with options.
@@ -195,7 +225,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         V: Send + 'static,
         A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     {
-        running(T::pairs(self), Operator::here("running_aggregate"), spec, aggregator, Some)
+        self.apply(spec.operator("running_aggregate", aggregator, Some))
     }
 
     /// How many values each key has had so far.
@@ -217,7 +247,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         K: Key,
         V: Send + 'static,
     {
-        running(T::pairs(self), Operator::here("running_count"), RunningSpec::new(), Count, Some)
+        self.apply(RunningSpec::new().operator("running_count", Count, Some))
     }
 
     /// The sum of all values that each key has had so far; see [`Sum`].
@@ -229,7 +259,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         V: Summand + Send + 'static,
         Sum: Aggregator<V, Acc: Exchange, Out: Send + 'static>,
     {
-        running(T::pairs(self), Operator::here("running_sum"), RunningSpec::new(), Sum, Some)
+        self.apply(RunningSpec::new().operator("running_sum", Sum, Some))
     }
 
     /// All values that each key has had so far, reduced by `f` in the order in which they came.
@@ -256,45 +286,25 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         V: Exchange,
         F: Fn(V, V) -> V + Send + Sync + 'static,
     {
-        running(T::pairs(self), Operator::here("running_reduce"), RunningSpec::new(), Reduce::new(f), |reduced| reduced)
+        self.apply(RunningSpec::new().operator("running_reduce", Reduce::new(f), |reduced| reduced))
     }
 }
 
-fn running<K, V, S, A, U>(
-    stream: Stream<(K, V), S>,
-    operator: Operator,
-    spec: RunningSpec<K, A::Acc>,
-    aggregator: A,
-    present: fn(A::Out) -> Option<U>,
-) -> Stream<(K, U)>
-where
-    K: Key,
-    V: Send + 'static,
-    S: Shape,
-    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
-    U: Send + 'static,
-{
-    let aggregator = Arc::new(aggregator);
-    let RunningSpec { mode, initial } = spec;
-    let stateful = Stateful::new(operator, Combine::<K, V, A, S>::new(&aggregator), |states| Running {
-        state: states.value("aggregate"),
-        aggregator,
-        present,
-        mode,
-        merged: Tables::new(),
-        kind: PhantomData,
-    });
-    begin_with(&stateful.cell, initial, stateful.work.state);
-    let kind = stateful.work.aggregator.kind().into_owned();
-    let running = stateful.after(stream);
-    running.plan.set_fold(running.node, kind);
-    running.plan.set(running.node, [Setting::new_holds("output mode", format!("{mode:?}").to_lowercase())]);
-    if mode == OutputMode::Append {
-        let reason = "a running aggregate keeps changing, so that no row is ever final and could be appended: \
-                      choose OutputMode::Update or OutputMode::Complete, or aggregate in windows of event time";
-        running.plan.refuse(running.node, reason.to_owned());
+impl<K: Key, A: Exchange> RunningSpec<K, A> {
+    /// The operator that begins so.
+    fn operator<V, G, U>(
+        self,
+        kind: &'static str,
+        aggregator: G,
+        present: fn(G::Out) -> Option<U>,
+    ) -> Running<K, V, G, U>
+    where
+        G: Aggregator<V, Acc = A>,
+    {
+        let Self { mode, initial } = self;
+        let (aggregator, initial) = (Arc::new(aggregator), Initial::new(initial));
+        Running { kind, aggregator, present, mode, initial, merged: Tables::new(), values: PhantomData }
     }
-    running
 }
 
 #[cfg(test)]

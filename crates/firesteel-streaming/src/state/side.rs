@@ -17,7 +17,7 @@ use crate::time::{LateOutput, Tracker, groups_of, key_group, least};
 pub(crate) struct GroupedBucket<K, T>(pub(crate) Vec<Vec<Entry<K, T>>>);
 
 /// What is done to the records of a map partition before they travel: a stream's records `I` become entries.
-pub(crate) trait Prepare<I, K, T>: Send + Sync + 'static {
+pub trait Prepare<I, K, T>: Send + Sync + 'static {
     /// Puts the records into the lists of their key groups, those of one key in their order, on behalf of `operator`.
     fn write(
         &self,
@@ -75,10 +75,10 @@ fn sort<S: Shape, K: Key, V: Send + 'static, T>(
 }
 
 /// Keys and values as they are, without their times.
-pub(crate) struct Values<S>(PhantomData<fn(S)>);
+pub struct Values<S>(PhantomData<fn(S)>);
 
 /// Keys and values as they are; with event time, with their times.
-pub(crate) struct Gathered<S, V>(PhantomData<fn(S, V)>);
+pub struct Gathered<S, V>(PhantomData<fn(S, V)>);
 
 impl<S> Values<S> {
     pub(crate) const fn new() -> Self {
@@ -117,7 +117,7 @@ impl<K: Key, V: Exchange, S: Shape> Prepare<S::Record<(K, V)>, K, S::Record<V>> 
 }
 
 /// The same, without the records that happened before the watermark.
-pub(crate) struct InTime<S, K, V> {
+pub struct InTime<S, K, V> {
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
     pub(crate) count: Accumulator<u64>,
     pub(crate) output: Option<LateOutput<K, V>>,

@@ -1,73 +1,184 @@
 //! The stream of an operator with state.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::shuffle::Shuffle;
 use firesteel_core::{Accumulator, Data, Key, Lineage, Operator};
-use firesteel_state::Declaration;
+use firesteel_state::{
+    Changes, Declaration, KeyedStore, Result, StateStore, StoreSchema, TableKind, TableSchema, TimeDomain,
+};
 
 use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
-use crate::shape::Shape;
+use crate::shape::{Pair, Shape};
+use crate::state::group_batch::{GroupBatch, Results};
 use crate::state::lists::Lists;
+use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
 use crate::state::rdd::{self, StateTask};
-use crate::state::side::{Prepare, StateSide};
-use crate::state::work::{StateChanges, Work};
+use crate::state::route::{
+    Route,
+    sealed::{Place, Prepared},
+};
+use crate::state::side::StateSide;
+use crate::state::work::{Output, StateChanges, Work};
 use crate::state::{StateCell, StoreCell};
 use crate::stream::Stream;
 use crate::time::{KEY_GROUPS, Tracker};
 
-/// An operator with state under construction: what `work` makes of the records that `prepare` makes of a stream's.
-pub(crate) struct Stateful<K: Key, W, P> {
-    pub(crate) operator: Operator,
-    pub(crate) cell: Arc<StoreCell<K>>,
-    pub(crate) work: W,
-    pub(crate) prepare: P,
-    /// The watermarks that it goes by.
-    pub(crate) trackers: Arc<[Arc<Tracker>]>,
+impl<T: Send + 'static, S: Shape> Stream<T, S> {
+    /// Puts the stream through an operator with state of anybody's making: see [`KeyedOperator`].
+    ///
+    /// Its state is stored, and found again, under the name that [`named`](Self::named) gives. An operator that declares
+    /// timers of event time, or values whose TTL is one of event time, needs a stream that has one: the job does not start
+    /// otherwise.
+    #[track_caller]
+    pub fn apply<K, V, O>(self, operator: O) -> Stream<O::Out, O::OutShape>
+    where
+        T: Pair<Key = K, Value = V>,
+        K: Key,
+        V: Send + 'static,
+        O: KeyedOperator<K, V, S>,
+    {
+        let mut info = operator.info();
+        let here = Operator::here(info.kind);
+        let mut states = Declaration::new(info.kind);
+        let state = operator.declare(&mut states);
+        info.needs_time = if S::HAS_TIME { None } else { info.needs_time.or_else(|| needs_time(&states.schema())) };
+        let parent = T::pairs(self);
+        let trackers = parent.plan.trackers_for::<S>(parent.node);
+        let route = operator.route();
+        let work = Arc::new(Applied::<K, V, S, O> { operator, state, kind: PhantomData });
+        let cell = StoreCell::new(states);
+        let initial = Arc::clone(&work);
+        cell.begin_with(move |store| initial.fill(store));
+        let held = <O::OutShape as Shape>::HAS_TIME.then(|| Arc::new(Tracker::holding()));
+        Stateful { operator: here, cell, work, trackers, held }.after(parent, route, info)
+    }
 }
 
-impl<K: Key, W, P> Stateful<K, W, P> {
-    /// `declare` declares the operator's state and makes the work that uses it.
-    pub(crate) fn new(operator: Operator, prepare: P, declare: impl FnOnce(&mut Declaration<K>) -> W) -> Self {
-        let mut declaration = Declaration::new(operator.kind().to_owned());
-        let work = declare(&mut declaration);
-        Self { operator, cell: StoreCell::new(declaration), work, prepare, trackers: Arc::new([]) }
+/// Why an operator with this state needs event time, if it does.
+fn needs_time(schema: &StoreSchema) -> Option<String> {
+    let of_event_time = |table: &&TableSchema| table.ttl.is_some_and(|ttl| ttl.domain() == TimeDomain::Event);
+    if schema.tables.iter().any(|table| table.kind == TableKind::Timers(TimeDomain::Event)) {
+        return Some("it declares timers of event time".to_owned());
+    }
+    let lives = schema.tables.iter().find(of_event_time)?;
+    Some(format!("it declares that values of `{}` have a TTL in event time", lives.name))
+}
+
+/// An operator with its state, as tasks run it.
+struct Applied<K: Key, V: Send + 'static, S: Shape, O: KeyedOperator<K, V, S>> {
+    operator: O,
+    state: O::State,
+    kind: PhantomData<fn(K, V, S)>,
+}
+
+impl<K: Key, V: Send + 'static, S: Shape, O: KeyedOperator<K, V, S>> Applied<K, V, S, O> {
+    /// Fills a new store; returns how many entries there are then.
+    fn fill(&self, store: &KeyedStore<K>) -> crate::Result<u64> {
+        let new = NewState::new(store);
+        self.operator.initialize(&self.state, &new)?;
+        let mut changes = Changes::default();
+        if !new.is_touched() {
+            return Ok(0);
+        }
+        for group in store.key_groups().all().iter() {
+            changes += self.operator.changes(&self.state, &mut store.lock(group))?;
+        }
+        Ok(changes.inserted.saturating_sub(changes.removed))
+    }
+}
+
+impl<K, V, S, O> Work<K, <O::Route as Route<K, V, S>>::Item> for Applied<K, V, S, O>
+where
+    K: Key,
+    V: Send + 'static,
+    S: Shape,
+    O: KeyedOperator<K, V, S>,
+{
+    type Out = <O::OutShape as Shape>::Record<O::Out>;
+
+    fn rows(&self, records: usize) -> usize {
+        self.operator.expected_results(records)
     }
 
+    fn run(
+        &self,
+        group: &mut GroupBatch<'_, K, <O::Route as Route<K, V, S>>::Item>,
+        out: &mut Output<Self::Out>,
+    ) -> Result<()> {
+        self.operator.run(&self.state, group, &mut Results::new(&mut out.rows))?;
+        out.changes += self.operator.changes(&self.state, group.state())?;
+        Ok(())
+    }
+}
+
+/// An operator with state under construction: what `work` makes of the records that a route makes of a stream's.
+pub(crate) struct Stateful<K: Key, W> {
+    pub(crate) operator: Operator,
+    pub(crate) cell: Arc<StoreCell<K>>,
+    pub(crate) work: Arc<W>,
+    /// The watermarks that it goes by.
+    pub(crate) trackers: Arc<[Arc<Tracker>]>,
+    /// What it holds back of them, where its results have event time.
+    pub(crate) held: Option<Arc<Tracker>>,
+}
+
+impl<K: Key, W> Stateful<K, W> {
     /// The operator after `parent`.
-    pub(crate) fn after<V, T, S, U, Z>(self, parent: Stream<(K, V), S>) -> Stream<U, Z>
+    pub(crate) fn after<V, T, S, U, Z, P>(self, parent: Stream<(K, V), S>, route: P, info: OperatorInfo) -> Stream<U, Z>
     where
         V: Send + 'static,
         S: Shape,
         T: Data,
         W: Work<K, T, Out = Z::Record<U>>,
-        P: Prepare<S::Record<(K, V)>, K, T>,
+        P: Prepared<K, V, S, Travels = T>,
         U: Send + 'static,
         Z: Shape,
     {
-        let Self { operator, cell, work, prepare, trackers } = self;
+        let Self { operator, cell, work, trackers, held } = self;
         let Stream { plan, node: parent, rule } = parent;
         let changes = Accumulator::default();
-        let node = add(&plan, operator, parent, Arc::clone(&cell) as _, changes.clone());
-        let (prepare, lists) = (Arc::new(prepare), Arc::new(Lists::new()));
-        let work: Arc<dyn Work<K, T, Out = Z::Record<U>>> = Arc::new(work);
-        let doing = StateTask { cell, work, trackers, changes, lists: Arc::clone(&lists) }.paced();
+        let stored = (Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone());
+        let node = add(&plan, operator, parent, info, stored, held.clone());
+        let work: Arc<dyn Work<K, T, Out = Z::Record<U>>> = work;
+        let (prepare, lists) =
+            (Arc::new(route.prepare(&Place { plan: &plan, node, trackers: &trackers })), Arc::new(Lists::new()));
+        let doing = StateTask { cell, work, trackers, changes, lists: Arc::clone(&lists), held }.paced();
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
             let partitions = parent.node().context().parallelism().min(KEY_GROUPS);
             let operator = batch.operator(node).clone();
-            let side = StateSide { partitions, lists: Arc::clone(&lists), prepare: Arc::clone(&prepare), operator };
+            let (lists, prepare) = (Arc::clone(&lists), Arc::clone(&prepare));
+            let side = StateSide { partitions, lists, prepare, operator };
             let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
             Ok(rdd::work(batch, node, shuffle, Arc::clone(&doing)))
         })
     }
 }
 
-/// Adds the node, with its state.
-fn add(plan: &Plan, operator: Operator, parent: NodeId, cell: Arc<dyn StateCell>, changes: StateChanges) -> NodeId {
-    plan.change(|parts| {
-        parts.states.push((cell, changes));
+/// Adds the node, with its state and what it says of itself.
+fn add(
+    plan: &Plan,
+    operator: Operator,
+    parent: NodeId,
+    info: OperatorInfo,
+    stored: (Arc<dyn StateCell>, StateChanges),
+    held: Option<Arc<Tracker>>,
+) -> NodeId {
+    let OperatorInfo { kind: _, fold, settings, refused, needs_time, fills } = info;
+    let node = plan.change(|parts| {
+        parts.states.push(stored);
         let role = Role::State(parts.states.len() - 1);
-        parts.add(PlanNode::operator(operator, &[parent], Width::Wide).with_role(role))
-    })
+        let node = PlanNode::operator(operator, &[parent], Width::Wide).with_role(role).with_settings(settings);
+        parts.add(PlanNode { fold, held, ..node })
+    });
+    fills.into_iter().for_each(|side| plan.feed(side, node));
+    let no_time = needs_time.map(|why| {
+        format!("{why}, and its stream has no event time: put event_time before the key_by, or use processing time")
+    });
+    for reason in refused.into_iter().chain(no_time) {
+        plan.refuse(node, reason);
+    }
+    node
 }

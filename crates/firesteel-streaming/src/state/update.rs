@@ -2,16 +2,16 @@
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::KeyedTable;
-use firesteel_core::{Actions, Exchange, Key, Operator, Rdd, RddOps, TaskContext};
-use firesteel_state::{GroupState, KeyContext, KeyedStore, StateStore, Times, Value};
+use firesteel_core::{Exchange, Key, Rdd, RddOps};
+use firesteel_state::{Changes, Declaration, GroupState, Value};
 use firesteel_window::Timestamp;
 
 use crate::error::Result;
-use crate::shape::{Pair, Shape};
-use crate::state::StoreCell;
-use crate::state::side::Values;
-use crate::state::stateful::Stateful;
-use crate::state::work::{Entry, Moment, Output, Work};
+use crate::shape::{Pair, Plain, Shape};
+use crate::state::group_batch::{GroupBatch, Results};
+use crate::state::initial::Initial;
+use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
+use crate::state::route::WithoutTimes;
 use crate::stream::Stream;
 
 /// How [`update_state_by_key_with`](Stream::update_state_by_key_with) begins.
@@ -38,36 +38,59 @@ impl<K: Key, S: Exchange> Default for UpdateSpec<K, S> {
     }
 }
 
-/// The work of [`Stream::update_state_by_key`].
-struct Update<S, F> {
-    state: Value<S>,
+/// The operator of [`Stream::update_state_by_key`].
+struct Update<K: Key, S: Exchange, F> {
+    initial: Initial<K, S>,
     f: F,
 }
 
-impl<K, V, S, F> Work<K, V> for Update<S, F>
+impl<K, V, Z, S, F> KeyedOperator<K, V, Z> for Update<K, S, F>
 where
     K: Key,
     V: Exchange,
+    Z: Shape,
     S: Exchange,
     F: Fn(Timestamp, &K, Vec<V>, Option<S>) -> Option<S> + Send + Sync + 'static,
 {
+    type Route = WithoutTimes;
+    type State = Value<S>;
     type Out = (K, S);
+    type OutShape = Plain;
+
+    fn info(&self) -> OperatorInfo {
+        OperatorInfo::new("update_state_by_key")
+    }
+
+    fn route(&self) -> WithoutTimes {
+        WithoutTimes
+    }
+
+    fn declare(&self, states: &mut Declaration<K>) -> Value<S> {
+        states.value("state")
+    }
+
+    fn initialize(&self, state: &Value<S>, new: &NewState<'_, K>) -> Result<()> {
+        self.initial.fill(new, |key, value| state.set(key, value))
+    }
+
+    fn changes(&self, state: &Value<S>, group: &mut GroupState<K>) -> firesteel_state::Result<Changes> {
+        state.changes(group)
+    }
 
     fn run(
         &self,
-        group: &mut GroupState<K>,
-        lists: &mut [Vec<Entry<K, V>>],
-        moment: &Moment,
-        _: &TaskContext,
-        out: &mut Output<(K, S)>,
+        state: &Value<S>,
+        group: &mut GroupBatch<'_, K, V>,
+        out: &mut Results<'_, (K, S)>,
     ) -> firesteel_state::Result<()> {
+        let (time, times) = (group.times().time(), group.times().now());
+        let (records, group) = group.records();
         let mut new: KeyedTable<K, Vec<V>> = KeyedTable::default();
-        for (hash, key, value) in lists.iter_mut().flat_map(|list| list.drain(..)) {
+        for (hash, key, value) in records {
             new.upsert(hash, key, value, |value| vec![value], |values, value| values.push(value));
         }
-        let times = moment.now();
         // All known keys, with or without new values.
-        self.state.for_each(group, times, |key, _| {
+        state.for_each(group, times, |key, _| {
             let hash = firesteel_core::hash::hash_key(key);
             if new.get(hash, key).is_none() {
                 new.upsert(hash, key.clone(), (), |()| Vec::new(), |_, ()| ());
@@ -77,13 +100,12 @@ where
         // In an order that does not depend on when the job was last restarted.
         keys.sort_by_key(|(hash, ..)| *hash);
         for (hash, key, values) in keys {
-            let state = self.state.update(&mut group.key(hash, &key, times), |state| {
-                *state = (self.f)(moment.time, &key, values, state.take());
+            let new = state.update(&mut group.key(hash, &key, times), |state| {
+                *state = (self.f)(time, &key, values, state.take());
                 state.clone()
             })?;
-            out.rows.extend(state.map(|state| (key, state)));
+            out.extend(new.map(|state| (key, state)));
         }
-        out.changes += self.state.changes(group)?;
         Ok(())
     }
 }
@@ -118,8 +140,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         A: Exchange,
         F: Fn(Vec<V>, Option<A>) -> Option<A> + Send + Sync + 'static,
     {
-        let operator = Operator::here("update_state_by_key");
-        update(T::pairs(self), operator, UpdateSpec::new(), move |_: Timestamp, _: &K, values, state| f(values, state))
+        self.update_state_by_key_with(UpdateSpec::new(), move |_, _, values, state| f(values, state))
     }
 
     /// As [`update_state_by_key`](Self::update_state_by_key), with options and with a function that is also told the time
@@ -133,46 +154,6 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         A: Exchange,
         F: Fn(Timestamp, &K, Vec<V>, Option<A>) -> Option<A> + Send + Sync + 'static,
     {
-        update(T::pairs(self), Operator::here("update_state_by_key"), spec, f)
+        self.apply(Update { initial: Initial::new(spec.initial), f })
     }
-}
-
-fn update<K, V, S, A, F>(stream: Stream<(K, V), S>, operator: Operator, spec: UpdateSpec<K, A>, f: F) -> Stream<(K, A)>
-where
-    K: Key,
-    V: Exchange,
-    S: Shape,
-    A: Exchange,
-    F: Fn(Timestamp, &K, Vec<V>, Option<A>) -> Option<A> + Send + Sync + 'static,
-{
-    let stateful = Stateful::new(operator, Values::<S>::new(), |states| Update { state: states.value("state"), f });
-    begin_with(&stateful.cell, spec.initial, stateful.work.state);
-    stateful.after(stream)
-}
-
-/// Says that a new store begins with what `initial` holds.
-pub(crate) fn begin_with<K: Key, S: Exchange>(cell: &StoreCell<K>, initial: Option<BoxRdd<(K, S)>>, state: Value<S>) {
-    if let Some(initial) = initial {
-        cell.begin_with(move |store| fill(store, initial, state, |_| Ok(())));
-    }
-}
-
-/// Writes what `initial` holds into a new store, and has `also` done for each key; returns how many keys that are.
-pub(crate) fn fill<K: Key, S: Exchange>(
-    store: &KeyedStore<K>,
-    initial: impl Rdd<Item = (K, S)>,
-    state: Value<S>,
-    also: impl Fn(&mut KeyContext<'_, K>) -> firesteel_state::Result<()>,
-) -> Result<u64> {
-    let times = Times::processing(Timestamp::EPOCH);
-    store.begin(0);
-    let mut keys = 0;
-    for (key, value) in initial.collect()? {
-        let hash = store.hash(&key);
-        let mut group = store.lock(store.group_of(hash));
-        let mut context = group.key(hash, &key, times);
-        keys += u64::from(state.update(&mut context, |state| state.replace(value).is_none())?);
-        also(&mut context)?;
-    }
-    Ok(keys)
 }

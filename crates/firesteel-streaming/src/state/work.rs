@@ -2,29 +2,53 @@
 
 use std::collections::BTreeMap;
 
-use firesteel_core::{Accumulator, Key, TaskContext};
+use firesteel_core::{Accumulator, Key};
 use firesteel_state::{Changes, GroupState, Times};
 use firesteel_window::{Aggregator, Timestamp};
 
-/// The times of a batch, as an operator with state sees them.
+use crate::state::group_batch::GroupBatch;
+
+/// The times of a batch, as an operator with state sees them. Every attempt at the batch has the same, also after a
+/// restart: there is no other clock to look at.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
-    /// The processing time at which the batch was admitted.
+pub struct BatchTimes {
     pub(crate) time: Timestamp,
-    /// The watermark at the start of the batch, which judges lateness.
     pub(crate) watermark: Timestamp,
-    /// The watermark that follows from the batch's records, which fires timers.
     pub(crate) reached: Timestamp,
+    /// Whether event time ends with the batch or has ended before, even if an operator upstream still holds it back.
+    pub(crate) ends: bool,
 }
 
-impl Moment {
-    /// For a record that happened at `event`.
-    pub(crate) fn at(&self, event: Timestamp) -> Times {
+impl BatchTimes {
+    /// The processing time at which the batch was admitted.
+    #[must_use]
+    pub const fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// The watermark at the start of the batch, which judges what is late; [`Timestamp::MIN`] where there is no event
+    /// time.
+    #[must_use]
+    pub const fn watermark(&self) -> Timestamp {
+        self.watermark
+    }
+
+    /// The watermark that all of the batch's records have brought about, which fires timers of event time;
+    /// [`Timestamp::MIN`] where there is no event time, [`Timestamp::MAX`] once it has ended.
+    #[must_use]
+    pub const fn reached(&self) -> Timestamp {
+        self.reached
+    }
+
+    /// For a record that happened at `event`: what [`GroupState::key`](firesteel_state::GroupState::key) takes.
+    #[must_use]
+    pub const fn at(&self, event: Timestamp) -> Times {
         Times::new(event, self.watermark, self.time)
     }
 
-    /// For records without an event time.
-    pub(crate) fn now(&self) -> Times {
+    /// For what has no event time of its own: records of a plain stream, and what is not done on behalf of a record.
+    #[must_use]
+    pub const fn now(&self) -> Times {
         self.at(Timestamp::MIN)
     }
 }
@@ -32,7 +56,8 @@ impl Moment {
 /// A record with the hash of its key.
 pub(crate) type Entry<K, T> = (u64, K, T);
 
-/// The work of an operator with state.
+/// The work of an operator with state, whatever its shape and routes: what a
+/// [`KeyedOperator`](crate::operator::KeyedOperator) is to the tasks that run it.
 pub(crate) trait Work<K, T>: Send + Sync + 'static {
     /// What it yields.
     type Out: Send + 'static;
@@ -43,15 +68,8 @@ pub(crate) trait Work<K, T>: Send + Sync + 'static {
     }
 
     /// Handles one key group. It is called for every group and batch, also where there are no records: time passes for
-    /// all keys. `lists` hold the group's records in their order; what is left in them is forgotten.
-    fn run(
-        &self,
-        group: &mut GroupState<K>,
-        lists: &mut [Vec<Entry<K, T>>],
-        moment: &Moment,
-        task: &TaskContext,
-        out: &mut Output<Self::Out>,
-    ) -> firesteel_state::Result<()>;
+    /// all keys. What is left of the group's records is forgotten.
+    fn run(&self, group: &mut GroupBatch<'_, K, T>, out: &mut Output<Self::Out>) -> firesteel_state::Result<()>;
 }
 
 /// What one task's share of the work yields.
@@ -66,33 +84,48 @@ impl<U> Output<U> {
     }
 }
 
-/// What tasks add the changes of state to: a partition, what it changed, and how many timers are set in it.
-pub(crate) type StateChanges = Accumulator<(usize, Changes, u64), ChangesOf>;
+/// What tasks add the changes of state to, by the partition that they have computed.
+pub(crate) type StateChanges = Accumulator<(usize, Changed), ChangesOf>;
 
-/// The changes of a batch by partition, and how many timers are set after it: a partition that is computed again counts
-/// once.
+/// What a batch has made of the state of an operator.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Changed {
+    pub(crate) changes: Changes,
+    /// How many timers are set after it.
+    pub(crate) timers: u64,
+    /// Whether timers that were due are left for the next batch.
+    pub(crate) left: bool,
+}
+
+impl Changed {
+    /// Adds what was made of other keys.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.changes += other.changes;
+        self.timers += other.timers;
+        self.left |= other.left;
+    }
+}
+
+/// The changes of a batch by partition: one that is computed again counts once.
 #[derive(Debug, Default)]
 pub(crate) struct ChangesOf;
 
-impl Aggregator<(usize, Changes, u64)> for ChangesOf {
-    type Acc = BTreeMap<usize, (Changes, u64)>;
-    type Out = (Changes, u64);
+impl Aggregator<(usize, Changed)> for ChangesOf {
+    type Acc = BTreeMap<usize, Changed>;
+    type Out = Changed;
 
     fn create(&self) -> Self::Acc {
         BTreeMap::new()
     }
-    fn add(&self, all: &mut Self::Acc, (partition, changes, timers): (usize, Changes, u64)) {
-        all.insert(partition, (changes, timers));
+    fn add(&self, all: &mut Self::Acc, (partition, changed): (usize, Changed)) {
+        all.insert(partition, changed);
     }
     fn merge(&self, all: &mut Self::Acc, other: Self::Acc) {
         all.extend(other);
     }
-    fn finish(&self, all: &Self::Acc) -> (Changes, u64) {
-        let mut total = (Changes::default(), 0);
-        for (changes, timers) in all.values() {
-            total.0 += *changes;
-            total.1 += timers;
-        }
+    fn finish(&self, all: &Self::Acc) -> Changed {
+        let mut total = Changed::default();
+        all.values().for_each(|changed| total.add(*changed));
         total
     }
 }
@@ -109,21 +142,3 @@ pub(crate) fn prefetch<K: Key, T>(
     let keys: Vec<_> = lists.iter().flatten().map(|(hash, key, _)| (*hash, key)).collect();
     group.prefetch(&keys)
 }
-
-/// Calls `fire` until it says that nothing is left; a task that is cancelled ends soon all the same.
-pub(crate) fn in_slices(
-    task: &TaskContext,
-    mut fire: impl FnMut() -> firesteel_state::Result<bool>,
-) -> firesteel_state::Result<()> {
-    loop {
-        for _ in 0..SLICE {
-            if !fire()? {
-                return Ok(());
-            }
-        }
-        task.check_cancelled();
-    }
-}
-
-/// Timers that fire between two looks at whether the task is cancelled.
-const SLICE: usize = 1024;

@@ -72,7 +72,9 @@ impl<T: Data> SideOutput<T> {
         self.node
     }
 
-    pub(crate) fn emit(&self, record: T) {
+    /// Puts a record here. For operators: in a task it counts when the task succeeds, and the operator has said that it
+    /// [fills](crate::operator::OperatorInfo::fills) this side output.
+    pub fn emit(&self, record: T) {
         self.records.add(record);
     }
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use firesteel_core::Accumulator;
-use firesteel_window::{Aggregator, Duration, PartitionWatermarks, Timestamp, WatermarkStrategy};
+use firesteel_window::{Aggregator, Duration, PartitionWatermarks, Timestamp, Watermark, WatermarkStrategy};
 use parking_lot::Mutex;
+
+use crate::time::KEY_GROUPS;
 
 /// Follows the event times of one stream, per split of its sources.
 ///
@@ -19,6 +22,23 @@ pub(crate) struct Tracker {
     pub(crate) inputs: Vec<usize>,
     state: Mutex<State>,
     seen: Accumulator<(u32, Timestamp), Largest>,
+    /// What an operator holds back that has due timers left: it takes the place of all else.
+    held: Option<Held>,
+}
+
+/// How far the watermark is held back by an operator whose due timers have not all fired: to just before the first of
+/// them, so that nothing which comes of it is late for the operators after it.
+struct Held {
+    at_start: AtomicI64,
+    /// By key group.
+    groups: Box<[AtomicI64]>,
+}
+
+impl Held {
+    fn reached(&self) -> Timestamp {
+        let first = self.groups.iter().map(|group| group.load(Ordering::Relaxed)).min();
+        Timestamp::from_micros(first.unwrap_or(i64::MAX))
+    }
 }
 
 struct State {
@@ -69,7 +89,36 @@ impl Tracker {
         let marks = PartitionWatermarks::new();
         let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
         let name = Mutex::new("".into());
-        Self { name, strategy: Strategy(strategy), inputs, state: Mutex::new(state), seen: Accumulator::default() }
+        Self {
+            name,
+            strategy: Strategy(strategy),
+            inputs,
+            state: Mutex::new(state),
+            seen: Accumulator::default(),
+            held: None,
+        }
+    }
+
+    /// What an operator whose results have event time holds back, for those that read them.
+    pub(crate) fn holding() -> Self {
+        let groups = (0..KEY_GROUPS).map(|_| AtomicI64::new(i64::MAX)).collect();
+        let held = Some(Held { at_start: AtomicI64::new(i64::MAX), groups });
+        Self { held, ..Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new()) }
+    }
+
+    /// The first of the timers that are left of those which were due in a key group, if any is.
+    pub(crate) fn hold(&self, group: usize, first: Option<Timestamp>) {
+        if let Some(held) = self.held.as_ref().and_then(|held| held.groups.get(group)) {
+            let before = first.map_or(i64::MAX, |first| first.as_micros().saturating_sub(1));
+            held.store(before, Ordering::Relaxed);
+        }
+    }
+
+    /// A batch begins: what was held back at the end of the one before it judges lateness.
+    pub(crate) fn begin_held(&self) {
+        if let Some(held) = &self.held {
+            held.at_start.store(held.reached().as_micros(), Ordering::Relaxed);
+        }
     }
 
     /// Says under which name a checkpoint finds it again.
@@ -123,14 +172,25 @@ impl Tracker {
 
     /// The watermark at the start of the batch.
     pub(crate) fn at_start(&self) -> Timestamp {
+        if let Some(held) = &self.held {
+            return Timestamp::from_micros(held.at_start.load(Ordering::Relaxed));
+        }
         self.state.lock().at_start
     }
 
     /// The watermark that follows from all records up to those of this batch.
     pub(crate) fn reached(&self) -> Timestamp {
+        if let Some(held) = &self.held {
+            return held.reached();
+        }
         let state = self.state.lock();
         let mut marks = state.marks.clone();
         self.advance(&mut marks, &state)
+    }
+
+    /// Whether no event can come any more, as far as this one knows: what is held back is no event that is to come.
+    pub(crate) fn ends(&self) -> bool {
+        self.held.is_some() || self.reached() == Timestamp::MAX
     }
 
     /// The batch is committed.

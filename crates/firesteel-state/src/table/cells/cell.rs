@@ -4,35 +4,84 @@ use std::collections::BTreeMap;
 
 use firesteel_window::Timestamp;
 
+use crate::table::cut::{Coverage, Span};
 use crate::table::fields::Fields;
 
 pub(super) struct Cell<F, V> {
     /// The fields that have a value.
     pub(super) fields: Fields<F, Field<V>>,
-    /// The fields known to have none. They stand apart: a list that is taken from at its front has many of them, until
-    /// they are applied, and nobody who looks for its first element should have to pass them by.
-    #[expect(
-        clippy::box_collection,
-        reason = "nearly every key has none, and pays for it with eight bytes, not twenty-four"
-    )]
-    pub(super) gone: Option<Box<BTreeMap<F, Field<V>>>>,
+    /// What few keys have: eight bytes for the others.
+    pub(super) aside: Option<Box<Aside<F, V>>>,
     /// Whether every field that exists is here.
     pub(super) complete: bool,
 }
 
-impl<F: Ord, V> Cell<F, V> {
+/// What is known of a key beside its fields.
+pub(super) struct Aside<F, V> {
+    /// The fields known to have no value. They stand apart: a list that is taken from at its front has many of them, until
+    /// they are applied, and nobody who looks for its first element should have to pass them by.
+    pub(super) gone: BTreeMap<F, Field<V>>,
+    /// The stretches of which every field that exists is here.
+    pub(super) known: Coverage<F>,
+}
+
+impl<F: Ord + Clone, V> Aside<F, V> {
+    fn is_empty(&self) -> bool {
+        self.gone.is_empty() && self.known.is_empty()
+    }
+}
+
+impl<F: Ord + Clone, V> Default for Aside<F, V> {
+    fn default() -> Self {
+        Self { gone: BTreeMap::new(), known: Coverage::new() }
+    }
+}
+
+impl<F: Ord + Clone, V> Cell<F, V> {
     pub(super) const fn new(complete: bool) -> Self {
-        Self { fields: Fields::new(), gone: None, complete }
+        Self { fields: Fields::new(), aside: None, complete }
+    }
+
+    /// The first or last gap in what is known of a span.
+    pub(super) fn gap(&self, span: &Span<F>, last: bool) -> Option<Span<F>> {
+        match &self.aside {
+            _ if self.complete || span.is_empty() => None,
+            None => Some(span.clone()),
+            Some(aside) => aside.known.gap(span, last),
+        }
+    }
+
+    /// Takes note that every field of a span which exists is here.
+    pub(super) fn know(&mut self, span: Span<F>) {
+        self.aside.get_or_insert_default().known.add(span);
+    }
+
+    /// Takes note that fields may exist which are not here.
+    pub(super) fn forget_extent(&mut self) {
+        self.complete = false;
+        if let Some(aside) = &mut self.aside {
+            aside.known.clear();
+        }
+    }
+
+    /// Forgets fields without a value, those that `keep` does not want, and gives back memory.
+    pub(super) fn tidy(&mut self, mut keep: impl FnMut(&Field<V>) -> bool) {
+        if let Some(aside) = &mut self.aside {
+            aside.gone.retain(|_, field| keep(field));
+            // It gives back what is not needed any more.
+            self.fields.retain(|_, _| true);
+        }
+        self.aside.take_if(|aside| aside.is_empty());
     }
 
     /// What is known of the field.
     pub(super) fn get(&self, field: &F) -> Option<&Field<V>> {
-        self.fields.get(field).or_else(|| self.gone.as_ref()?.get(field))
+        self.fields.get(field).or_else(|| self.aside.as_ref()?.gone.get(field))
     }
 
     pub(super) fn get_mut(&mut self, field: &F) -> Option<&mut Field<V>> {
         match self.fields.get_mut(field) {
-            None => self.gone.as_mut()?.get_mut(field),
+            None => self.aside.as_mut()?.gone.get_mut(field),
             found => found,
         }
     }
@@ -40,22 +89,22 @@ impl<F: Ord, V> Cell<F, V> {
     /// Puts the field where it belongs; whether it was here.
     pub(super) fn put(&mut self, field: F, now: Field<V>) -> bool {
         if now.value.is_some() {
-            let was_gone = self.gone.as_mut().is_some_and(|gone| gone.remove(&field).is_some());
+            let was_gone = self.aside.as_mut().is_some_and(|aside| aside.gone.remove(&field).is_some());
             self.fields.insert(field, now).is_some() || was_gone
         } else {
             let was_there = self.fields.remove(&field).is_some();
-            self.gone.get_or_insert_default().insert(field, now).is_some() || was_there
+            self.aside.get_or_insert_default().gone.insert(field, now).is_some() || was_there
         }
     }
 
     /// Forgets the field.
     pub(super) fn remove(&mut self, field: &F) -> Option<Field<V>> {
-        self.fields.remove(field).or_else(|| self.gone.as_mut()?.remove(field))
+        self.fields.remove(field).or_else(|| self.aside.as_mut()?.gone.remove(field))
     }
 
     /// How many fields are known to have no value.
     pub(super) fn gone(&self) -> usize {
-        self.gone.as_ref().map_or(0, |gone| gone.len())
+        self.aside.as_ref().map_or(0, |aside| aside.gone.len())
     }
 
     /// How many fields are here, with and without a value.
@@ -65,7 +114,7 @@ impl<F: Ord, V> Cell<F, V> {
 
     /// All fields: those that have a value, in their order, then the others.
     pub(super) fn all(&self) -> impl Iterator<Item = (&F, &Field<V>)> {
-        self.fields.iter().chain(self.gone.iter().flat_map(|gone| gone.iter()))
+        self.fields.iter().chain(self.aside.iter().flat_map(|aside| aside.gone.iter()))
     }
 }
 

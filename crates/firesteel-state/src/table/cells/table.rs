@@ -4,7 +4,7 @@ use std::any::Any;
 
 use super::{Cells, Field, StateField};
 use crate::changes::Changes;
-use crate::codec::{self, StateKey, StateValue};
+use crate::codec::{StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter};
 use crate::table::eviction;
@@ -32,7 +32,13 @@ impl<K: StateKey, F: StateField, V: StateValue> Table for Cells<K, F, V> {
             let cell = &mut self.slots.at_mut(at as usize).value;
             match old {
                 Some(old) => _ = cell.put(field, old),
-                None => _ = cell.remove(&field),
+                None => {
+                    cell.remove(&field);
+                    // What was read meanwhile has passed over the field, since it was here.
+                    if self.setup.backend.is_some() && !self.complete {
+                        cell.forget_extent();
+                    }
+                }
             }
         }
         self.slots.truncate(self.base);
@@ -79,7 +85,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Table for Cells<K, F, V> {
     fn load(&mut self, change: Change<'_>) -> Result<()> {
         let (key, rest): (K, &[u8]) =
             postcard::take_from_bytes(change.key).map_err(|source| self.setup.undecodable(source))?;
-        let field: F = codec::decode(rest).map_err(|source| self.setup.undecodable(source))?;
+        let field: F = (self.bytes.decode)(rest).map_err(|source| self.setup.undecodable(source))?;
         let hash = (self.hasher)(&key);
         match change.value {
             Some(bytes) => {
@@ -104,13 +110,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Table for Cells<K, F, V> {
             return;
         }
         for slot in self.slots.iter_mut() {
-            let cell = &mut slot.value;
-            if let Some(gone) = &mut cell.gone {
-                gone.retain(|_, field| field.stamp > stamps.applied);
-                // It gives back what is not needed any more.
-                cell.fields.retain(|_, _| true);
-            }
-            cell.gone.take_if(|gone| gone.is_empty());
+            slot.value.tidy(|field| field.stamp > stamps.applied);
         }
         // A slot of this attempt may be in the list of changes although its fields were rolled back.
         self.retain(|stamp, cell| stamp > stamps.applied || cell.len() > 0);

@@ -164,8 +164,19 @@ impl StateBackend for RocksDbBackend {
     }
 
     fn scan(&self, shard: Shard, table: TableId, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
+        self.scan_from(shard, table, prefix, &[], each)
+    }
+
+    fn scan_from(
+        &self,
+        shard: Shard,
+        table: TableId,
+        prefix: &[u8],
+        from: &[u8],
+        each: &mut Each<'_>,
+    ) -> Result<()> {
         let mut bytes = 0;
-        let scanned = self.database.read().scan(shard, table, prefix, &mut |key, value| {
+        let scanned = self.database.read().scan(shard, table, prefix, from, &mut |key, value| {
             bytes += value.len() as u64;
             each(key, value)
         });

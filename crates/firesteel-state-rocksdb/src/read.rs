@@ -66,13 +66,20 @@ impl Database {
         Ok(())
     }
 
-    /// Hands all keys with the prefix to `each`, in order.
-    pub(crate) fn scan(&self, shard: Shard, table: TableId, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
+    /// Hands all keys with the prefix, without those before `from`, to `each`, in order.
+    pub(crate) fn scan(
+        &self,
+        shard: Shard,
+        table: TableId,
+        prefix: &[u8],
+        from: &[u8],
+        each: &mut Each<'_>,
+    ) -> Result<()> {
         let Some(store) = self.store(shard.store) else { return Ok(()) };
         let Some(held) = store.shard(shard.group) else { return Ok(()) };
         let tables = self.load(&store, shard.group, &held)?;
         let directory = tables.directory(table);
-        let pages = &directory.pages()[directory.find(prefix)..];
+        let pages = &directory.pages()[directory.find(prefix.max(from))..];
         let beyond = |key: &[u8]| key > prefix && !key.starts_with(prefix);
         let pages = &pages[..pages.partition_point(|page| !beyond(&page.first))];
         // A few at a time, so that little is held in memory.
@@ -83,7 +90,7 @@ impl Database {
                 let mut entries = Entries::new(content);
                 while let Some(entry) = entries.next().map_err(|_| self.malformed("a page"))? {
                     match entry.value {
-                        Some(value) if entry.key.starts_with(prefix) => each(entry.key, value)?,
+                        Some(value) if entry.key.starts_with(prefix) && entry.key >= from => each(entry.key, value)?,
                         _ if beyond(entry.key) => break,
                         _ => {}
                     }

@@ -67,15 +67,33 @@ pub struct BackendMetrics {
 /// Receives a key and its value.
 pub type Each<'a> = dyn FnMut(&[u8], &[u8]) -> Result<()> + 'a;
 
-/// Whether a backend has a value in a table.
-pub(crate) fn holds(backend: &dyn StateBackend, shard: Shard, table: TableId) -> Result<bool> {
-    let mut found = false;
-    let scanned = backend.scan(shard, table, &[], &mut |_, _| {
-        found = true;
-        // One is enough: an error ends the scan.
-        Err(StateError::InvalidState { what: "a second value".into(), reason: "one is enough".into() })
+/// Whether a backend has a value under a key that begins with `prefix`.
+pub(crate) fn holds(backend: &dyn StateBackend, shard: Shard, table: TableId, prefix: &[u8]) -> Result<bool> {
+    scan_some(backend, shard, table, prefix, &[], 0, &mut |_, _| Ok(()))
+}
+
+/// Hands the first `limit` of the keys that begin with `prefix` and are not before `from` to `each`; whether there are
+/// more.
+pub(crate) fn scan_some(
+    backend: &dyn StateBackend,
+    shard: Shard,
+    table: TableId,
+    prefix: &[u8],
+    from: &[u8],
+    limit: usize,
+    each: &mut Each<'_>,
+) -> Result<bool> {
+    let (mut left, mut has_more) = (limit, false);
+    let scanned = backend.scan_from(shard, table, prefix, from, &mut |key, value| {
+        if left == 0 {
+            has_more = true;
+            // An error ends the scan.
+            return Err(StateError::InvalidState { what: "another key".into(), reason: "enough are read".into() });
+        }
+        left -= 1;
+        each(key, value)
     });
-    if found { Ok(true) } else { scanned.map(|()| false) }
+    if has_more { Ok(true) } else { scanned.map(|()| false) }
 }
 
 /// Holds the state of a process's operators as bytes.
@@ -98,6 +116,22 @@ pub trait StateBackend: Send + Sync + 'static {
     /// # Errors
     /// When the values cannot be read, or with the first error of `each`, which ends the scan.
     fn scan(&self, shard: Shard, table: TableId, prefix: &[u8], each: &mut Each<'_>) -> Result<()>;
+
+    /// As [`scan`](Self::scan), without the keys before `from` in the order of bytes. What is read bit by bit is read so:
+    /// a backend that can find a key without reading those before it should say how.
+    ///
+    /// # Errors
+    /// As [`scan`](Self::scan).
+    fn scan_from(
+        &self,
+        shard: Shard,
+        table: TableId,
+        prefix: &[u8],
+        from: &[u8],
+        each: &mut Each<'_>,
+    ) -> Result<()> {
+        self.scan(shard, table, prefix, &mut |key, value| if key < from { Ok(()) } else { each(key, value) })
+    }
 
     /// Applies the changes of `epoch` and sets the marker of each frame's shard to it: per shard all of it or nothing,
     /// also when the process dies. A shard whose marker is `epoch` or later already has the changes and is left alone.

@@ -8,11 +8,12 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Migrations, StateKey, StateValue, TableCodec};
 use crate::error::Result;
-use crate::handle::{List, Map, Timers, Value};
+use crate::handle::{List, Map, Timers, Value, Windows};
 use crate::schema::{StoreSchema, TableKind, TableSchema, TypeTag};
 use crate::table::cells::{Cells, StateField};
 use crate::table::timers::{TimerTable, Timers as TimersOf};
 use crate::table::values::{Hasher, Values};
+use crate::table::windows::WindowTable;
 use crate::table::{Setup, TableOf};
 use crate::ttl::{TimeDomain, Ttl};
 
@@ -226,6 +227,15 @@ impl<K: StateKey> Declaration<K> {
             prepare::<K, V>(&options, |setup, hasher, codec| Box::new(Cells::<K, F, V>::new(setup, hasher, codec)));
         let (tag, field) = (options.tag::<V>(), TypeTag::of::<F>());
         Map::new(self.add(name, TableKind::Map, tag, Some(field), options, Some(make)))
+    }
+
+    /// Declares what each key gathers in windows. One that fires is gone: there is no TTL.
+    pub fn windows<A: StateValue>(&mut self, name: &str) -> Windows<A> {
+        let options = StateOptions::default();
+        let make =
+            prepare::<K, A>(&options, |setup, hasher, codec| Box::new(WindowTable::<K, A>::new(setup, hasher, codec)));
+        let tag = options.tag::<A>();
+        Windows::new(self.add(name, TableKind::Windows, tag, None, options, Some(make)))
     }
 
     /// Declares timers in event time, which fire when the watermark reaches them.

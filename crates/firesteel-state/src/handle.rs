@@ -71,8 +71,11 @@ mod list;
 mod map;
 mod timers;
 mod value;
+mod windows;
 
 pub use self::list::List;
 pub use self::map::Map;
 pub use self::timers::{Fired, Timers};
 pub use self::value::Value;
+pub use self::windows::{OpenWindows, Windows};
+pub use crate::table::windows::FiredRows;

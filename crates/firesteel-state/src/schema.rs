@@ -59,6 +59,8 @@ pub enum TableKind {
     List,
     /// A map for each key.
     Map,
+    /// What each key gathers in each window.
+    Windows,
     /// Timers for each key, by the given clock.
     Timers(TimeDomain),
 }
@@ -103,6 +105,7 @@ impl fmt::Display for TableSchema {
             (TableKind::List, _) => write!(f, "list of {}", self.value)?,
             (TableKind::Map, Some(field)) => write!(f, "map of {field} to {}", self.value)?,
             (TableKind::Map, None) => write!(f, "map to {}", self.value)?,
+            (TableKind::Windows, _) => write!(f, "windows of {}", self.value)?,
             (TableKind::Timers(domain), _) => write!(f, "timers in {domain}")?,
         }
         match self.ttl {

@@ -26,6 +26,7 @@ pub use key_state::{EventTimeout, KeyState, NoTimeout, ProcessingTimeout};
 pub use map::MapSpec;
 pub use output_mode::OutputMode;
 pub use process::{KeyedProcess, ProcessContext, ProcessSpec};
+pub(crate) use rdd::fail;
 pub use running::RunningSpec;
 pub use update::UpdateSpec;
 pub(crate) use work::StateChanges;

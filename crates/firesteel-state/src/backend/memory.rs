@@ -97,9 +97,20 @@ impl StateBackend for MemoryBackend {
     }
 
     fn scan(&self, shard: Shard, table: TableId, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
+        self.scan_from(shard, table, prefix, prefix, each)
+    }
+
+    fn scan_from(
+        &self,
+        shard: Shard,
+        table: TableId,
+        prefix: &[u8],
+        from: &[u8],
+        each: &mut Each<'_>,
+    ) -> Result<()> {
         let shards = self.shards.read();
         let Some(contents) = shards.get(&shard) else { return Ok(()) };
-        let from = (table, prefix.to_vec());
+        let from = (table, prefix.max(from).to_vec());
         let within = |(key, _): &(&(TableId, Vec<u8>), &Vec<u8>)| key.0 == table && key.1.starts_with(prefix);
         for ((_, key), value) in contents.entries.range((Bound::Included(from), Bound::Unbounded)).take_while(within) {
             self.bytes_read.fetch_add(value.len() as u64, Ordering::Relaxed);

@@ -166,6 +166,7 @@ impl Core {
             }
         }
         self.close_epoch(epoch);
+        self.account(tables);
         Ok((!out.is_empty()).then(|| out.finish(self.setup.shard)))
     }
 
@@ -213,7 +214,9 @@ impl Core {
             let numbers = self.ids.iter().chain(self.older.iter().flatten());
             for &table in numbers.chain(&[TableId::EVENT_TIMERS, TableId::PROCESSING_TIMERS]) {
                 backend.scan(self.setup.shard, table, &[], &mut |key, value| {
-                    entries.insert((table, key.to_vec()), value.to_vec());
+                    if !all(tables).any(|held| held.is_gone(table, key)) {
+                        entries.insert((table, key.to_vec()), value.to_vec());
+                    }
                     Ok(())
                 })?;
             }

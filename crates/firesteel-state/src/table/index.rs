@@ -66,6 +66,11 @@ impl Index {
         }
     }
 
+    /// Drops all places, and keeps their room.
+    pub(crate) fn empty(&mut self) {
+        self.buckets.fill(Bucket([0; WIDTH]));
+    }
+
     /// Gives back all memory.
     pub(crate) fn clear(&mut self) {
         *self = Self::new();

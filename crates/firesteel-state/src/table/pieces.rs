@@ -135,13 +135,17 @@ impl<T> Pieces<T> {
         *self = kept;
     }
 
-    /// Bytes that are allocated, without what items own.
-    pub(crate) fn allocated(&self) -> usize {
-        let items: usize = match &self.pieces[..] {
+    /// How many items there is room for.
+    pub(crate) fn room(&self) -> usize {
+        match &self.pieces[..] {
             [] => 0,
             [first, others @ ..] => first.capacity() + others.len() * Self::LENGTH,
-        };
-        items * size_of::<T>() + self.pieces.capacity() * size_of::<Vec<T>>()
+        }
+    }
+
+    /// Bytes that are allocated, without what items own.
+    pub(crate) fn allocated(&self) -> usize {
+        self.room() * size_of::<T>() + self.pieces.capacity() * size_of::<Vec<T>>()
     }
 }
 

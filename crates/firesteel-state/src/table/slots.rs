@@ -38,6 +38,11 @@ impl<K, T> Slots<K, T> {
         self.slots.len()
     }
 
+    /// How many slots there is room for.
+    pub(crate) fn room(&self) -> usize {
+        self.slots.room()
+    }
+
     #[inline]
     pub(crate) fn at(&self, at: usize) -> &Slot<K, T> {
         self.slots.at(at)
@@ -85,6 +90,13 @@ impl<K, T> Slots<K, T> {
     #[inline]
     pub(crate) fn touch(&self, hashes: impl Iterator<Item = u64>) {
         black_box(hashes.fold(0, |seen, hash| seen ^ self.index.touch(tag_of(hash))));
+    }
+
+    /// Drops all slots, and keeps their room.
+    pub(crate) fn clear(&mut self) {
+        self.slots.truncate(0);
+        self.tags.truncate(0);
+        self.index.empty();
     }
 
     /// Drops all slots from `length` on.
@@ -187,6 +199,36 @@ impl<K: Eq, T> Slots<K, T> {
         self.tags.push(tag);
         self.slots.push(Slot { stamp, key, value: value() });
         at
+    }
+}
+
+impl<K: Eq, T> Slots<K, T> {
+    /// Adds a slot for a key that has none; `None` then. The place of one that has a slot, and the value that is not
+    /// added.
+    ///
+    /// # Panics
+    ///
+    /// As [`push`](Self::push).
+    #[inline]
+    pub(crate) fn add(&mut self, hash: u64, key: K, value: T, stamp: u64) -> Option<(usize, T)> {
+        let at = self.slots.len();
+        if !self.index.has_room(at + 1) {
+            return match self.find(hash, &key) {
+                Some(found) => Some((found, value)),
+                None => {
+                    self.push(hash, key, value, stamp);
+                    None
+                }
+            };
+        }
+        let tag = tag_of(hash);
+        let slots = &self.slots;
+        if let Some(found) = self.index.find_or_insert(tag, at, |at| slots.at(at).key == key) {
+            return Some((found, value));
+        }
+        self.tags.push(tag);
+        self.slots.push(Slot { stamp, key, value });
+        None
     }
 }
 

@@ -9,8 +9,8 @@ use firesteel_core::{Accumulator, Key, Operator, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::time::LateOutput;
+use crate::time::key_groups::{KEY_GROUPS, key_group, placement};
 use crate::time::recycle::Recycled;
-use crate::time::state::{KEY_GROUPS, key_group, placement};
 
 /// A key's hash, the key, its accumulator.
 pub(crate) type Entry<K, A> = (u64, K, A);

@@ -1,0 +1,188 @@
+//! Open windows: what the keys of a key group have gathered in each window, until the window fires.
+//!
+//! Windows that hold something in memory stand in the order of their ends, each a [dense table](Pane) of its own; so a
+//! rising watermark looks at nothing but what it closes, and what is needed last leaves memory first. The backend holds
+//! the same order: keys begin with their window.
+//!
+//! A key that comes to a window of which parts have left memory is taken as new, and noted. When the batch's records are
+//! all here, one call reads what the backend has of those keys, and what was gathered meanwhile is merged into it: so
+//! records never wait, and whatever is in memory is handled as if everything were.
+
+mod pane;
+mod rows;
+mod stored;
+mod table;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use firesteel_window::{Timestamp, Window};
+
+use self::pane::Pane;
+pub use self::rows::FiredRows;
+use super::eviction::MeanSize;
+use super::values::Hasher;
+use super::{Setup, Stamps};
+use crate::changes::Changes;
+use crate::codec::{StateKey, StateValue, TableCodec};
+use crate::error::{Result, StateError};
+
+/// The open windows of one key group.
+pub(crate) struct WindowTable<K, A> {
+    setup: Setup,
+    codec: Arc<TableCodec<A>>,
+    hasher: Hasher<K>,
+    /// Those that hold something in memory, in the order of their ends.
+    open: VecDeque<Pane<K, A>>,
+    /// Where in `open` the last merge went; mostly the next one goes there too. The window found there decides.
+    recent: usize,
+    /// Fired in this attempt, in the order of firing.
+    fired: Vec<Pane<K, A>>,
+    /// The attempt, if something was merged; otherwise a number that none has.
+    attempt: u64,
+    /// The windows merged into in this attempt; one that fired and was opened again stands here twice.
+    touched: Vec<Window>,
+    /// Fired in the open epoch, and written by the end of an epoch before.
+    gone: Vec<Pane<K, A>>,
+    /// Fired in an epoch that has ended, with its last attempt: until that is applied, the backend may hold their keys.
+    closed: Vec<(Window, u64)>,
+    /// Of windows that are not in memory, the backend holds none before this one; `None`: it holds none.
+    away: Option<Window>,
+    /// The buffers of a window that is done, for the next one.
+    spare: Option<Pane<K, A>>,
+    size: MeanSize,
+    /// Bytes of all panes, as each was accounted last.
+    bytes: u64,
+    changes: Changes,
+    /// What kept a window from being opened.
+    failed: Option<StateError>,
+}
+
+/// The number of no attempt.
+const NONE: u64 = u64::MAX;
+
+impl<K: StateKey, A: StateValue> WindowTable<K, A> {
+    pub(crate) fn new(setup: Setup, hasher: Hasher<K>, codec: Arc<TableCodec<A>>) -> Self {
+        let away = setup.backend.as_ref().map(|_| stored::FIRST);
+        Self {
+            setup,
+            codec,
+            hasher,
+            open: VecDeque::new(),
+            recent: 0,
+            fired: Vec::new(),
+            attempt: NONE,
+            touched: Vec::new(),
+            gone: Vec::new(),
+            closed: Vec::new(),
+            away,
+            spare: None,
+            size: MeanSize::default(),
+            bytes: 0,
+            changes: Changes::default(),
+            failed: None,
+        }
+    }
+
+    /// Where the pane of a window is, or where it would have to be inserted.
+    fn position(&self, window: Window) -> Result<usize, usize> {
+        self.open.binary_search_by(|pane| pane.window.cmp(&window))
+    }
+
+    /// Takes `acc` into what a key has gathered in a window.
+    #[inline]
+    pub(crate) fn merge(
+        &mut self,
+        window: Window,
+        (hash, key): (u64, K),
+        acc: A,
+        stamps: Stamps,
+        combine: impl FnOnce(&mut A, A),
+    ) {
+        let at = match self.open.get(self.recent) {
+            Some(pane) if pane.window == window => self.recent,
+            _ => self.open_pane(window),
+        };
+        let pane = &mut self.open[at];
+        if pane.attempt != stamps.attempt {
+            pane.enter(stamps.attempt);
+            self.attempt = stamps.attempt;
+            self.touched.push(window);
+        }
+        pane.merge(hash, key, acc, stamps, combine);
+    }
+
+    /// The position of the window's pane, which becomes the recent one.
+    fn open_pane(&mut self, window: Window) -> usize {
+        self.recent = self.position(window).unwrap_or_else(|at| {
+            let complete = !self.is_stored(window).unwrap_or_else(|error| {
+                // Reading what is there is tried again, and told, when all records are here.
+                self.failed.get_or_insert(error);
+                true
+            });
+            let pane = match self.spare.take() {
+                Some(spare) => spare.reused_for(window, complete),
+                None => Pane::new(window, complete),
+            };
+            self.open.insert(at, pane);
+            at
+        });
+        self.recent
+    }
+
+    /// All records of the attempt are here: reads what the backend has of their keys, and merges what was gathered
+    /// meanwhile into it.
+    pub(crate) fn settle(&mut self, stamps: Stamps, mut merge: impl FnMut(&mut A, A)) -> Result<()> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        for number in 0..self.touched.len() {
+            let Ok(at) = self.position(self.touched[number]) else { continue };
+            if !self.open[at].unread.is_empty() {
+                self.read(at, stamps, &mut merge)?;
+            }
+            self.changes += self.open[at].count();
+            self.account_pane(at);
+        }
+        Ok(())
+    }
+
+    /// Fires the windows that `watermark` closes; which they are stands in `fired` from the returned position on.
+    pub(crate) fn fire(&mut self, watermark: Timestamp) -> Result<usize> {
+        let first = self.fired.len();
+        let away = self.away_until(watermark)?;
+        let count = self.open.partition_point(|pane| pane.window.is_closed_by(watermark));
+        self.fired.extend(self.open.drain(..count));
+        if !away.is_empty() {
+            self.fired.extend(away.into_iter().map(|window| Pane::new(window, false)));
+            self.fired[first..].sort_by_key(|pane| pane.window);
+        }
+        // What the backend holds is counted as it is read.
+        for pane in self.fired[first..].iter().filter(|pane| pane.complete) {
+            self.changes.removed += pane.slots.len() as u64;
+        }
+        Ok(first)
+    }
+
+    /// The windows that have fired in this attempt, from one of them on.
+    pub(crate) fn fired_from(&self, first: usize) -> impl Iterator<Item = Window> {
+        self.fired[first..].iter().map(|pane| pane.window)
+    }
+
+    /// Finds out anew what a pane takes.
+    fn account_pane(&mut self, at: usize) {
+        let pane = &mut self.open[at];
+        let before = pane.bytes();
+        let after = pane.account(&self.size, self.setup.backend.is_some() || pane.saved > 0);
+        self.bytes = self.bytes + after - before;
+    }
+
+    /// Lets go of a pane, and keeps its buffers for the next one if they are worth it.
+    fn drop_pane(&mut self, pane: Pane<K, A>) {
+        self.bytes -= pane.bytes();
+        let better = self.spare.as_ref().is_none_or(|spare| pane.slots.room() > spare.slots.room());
+        if better {
+            self.spare = pane.recycled().or(self.spare.take());
+        }
+    }
+}

@@ -302,6 +302,7 @@ fn states(catalog: &Catalog, cursor: &Cursor, report: &mut Report) {
                     TableKind::Value => "value",
                     TableKind::List => "list",
                     TableKind::Map => "map",
+                    TableKind::Windows => "windows",
                     TableKind::Timers(_) => "timers",
                 },
                 holds: match (table.kind, &table.field) {

@@ -68,6 +68,7 @@ pub fn backend<B: StateBackend>(make: impl Fn() -> B, folder: &Path) {
     rules::reads(&make());
     rules::order(&make());
     rules::prefixes(&make());
+    rules::from_a_key(&make());
     rules::tables_and_shards(&make());
     rules::removals(&make());
     rules::markers(&make());

@@ -158,7 +158,7 @@ pub(crate) trait Table: Any + Send {
 
     /// Whether the backend still holds this key though the state has lost it with all that began alike: not every key
     /// that is gone is noted by itself.
-    fn is_gone(&self, _table: TableId, _key: &[u8]) -> bool {
+    fn is_gone(&self, _table: TableId, _key: &[u8], _stamps: Stamps) -> bool {
         false
     }
 

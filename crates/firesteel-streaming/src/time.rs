@@ -1,5 +1,6 @@
 //! Event time: streams whose records say when they happened.
 
+mod due;
 mod event_time;
 mod fired;
 mod key_groups;

@@ -13,6 +13,7 @@ const EMPTY: Rule = Rule("B1", "a fresh backend holds nothing and names itself")
 pub(super) const READS: Rule = Rule("B2", "read hands out exactly the keys that have a value, in ascending order");
 pub(super) const ORDER: Rule = Rule("B3", "scan hands out all keys in the order of their bytes");
 const PREFIXES: Rule = Rule("B4", "scan is limited to the keys that begin with the prefix");
+const FROM: Rule = Rule("B17", "scan_from hands out the keys that begin with the prefix and are not before another one");
 const APART: Rule = Rule("B5", "tables and shards do not mix");
 const REMOVALS: Rule = Rule("B6", "a removed key has no value; the later of two changes to a key holds");
 pub(super) const MARKERS: Rule = Rule("B7", "the marker is the last epoch applied; shards lists every marker in order");
@@ -131,6 +132,28 @@ pub(super) fn prefixes(backend: &dyn StateBackend) {
         let expected: Vec<_> = keys.iter().filter(|key| key.starts_with(prefix)).map(|key| key.to_vec()).collect();
         let found: Vec<_> = found.into_iter().map(|(key, _)| key).collect();
         PREFIXES.check(found == expected, || format!("prefix {prefix:?}: expected {expected:?}, found {found:?}"));
+    }
+}
+
+pub(super) fn from_a_key(backend: &dyn StateBackend) {
+    let both = |n: u16| [n.to_be_bytes().to_vec(), [&n.to_be_bytes()[..], b"!"].concat()];
+    let keys: Vec<Vec<u8>> = (0..300).flat_map(both).collect();
+    let changes: Vec<_> = keys.iter().map(|key| (&key[..], Some(&key[..]))).collect();
+    apply(FROM, backend, 1, &[frame(shard(0, 0), T, &changes), frame(shard(0, 1), T, &changes)]);
+    let prefixes: [&[u8]; 5] = [b"", b"\0", b"\x01", b"\x01\x05", b"\x02"];
+    let froms: [&[u8]; 5] = [b"", b"\0\x80", b"\x01\x05", b"\x01\x05!", b"\x01\xFF"];
+    for (prefix, from) in prefixes.iter().flat_map(|prefix| froms.map(|from| (*prefix, from))) {
+        let mut found = vec![];
+        let each = &mut |key: &[u8], value: &[u8]| {
+            found.push((key.to_vec(), value.to_vec()));
+            Ok(())
+        };
+        FROM.ok(backend.scan_from(shard(0, 0), T, prefix, from, each), || format!("scanning {prefix:?} from {from:?}"));
+        let is_wanted = |key: &&Vec<u8>| key.starts_with(prefix) && key[..] >= *from;
+        let expected: Pairs = keys.iter().filter(is_wanted).map(|key| (key.clone(), key.clone())).collect();
+        FROM.check(found == expected, || {
+            format!("{prefix:?} from {from:?} finds {} keys, not {}", found.len(), expected.len())
+        });
     }
 }
 

@@ -82,6 +82,12 @@ impl<K: StateKey, A: StateValue> OpenWindows<'_, K, A> {
         self.table.merge(window, (hash, key), acc, self.stamps, combine);
     }
 
+    /// The same for many keys of one window, front to back: hash, key and what it has gathered. Cheaper than one by one,
+    /// since their places are looked for all at once. The list is empty then.
+    pub fn merge_all(&mut self, window: Window, entries: &mut Vec<(u64, K, A)>, combine: impl FnMut(&mut A, A)) {
+        self.table.merge_all(window, entries, self.stamps, combine);
+    }
+
     /// Ends the merging of a batch's records: what the backend has of keys that were not in memory is read, and what was
     /// merged since is taken into it with `combine`.
     ///
@@ -98,6 +104,13 @@ impl<K: StateKey, A: StateValue> OpenWindows<'_, K, A> {
     /// When the backend cannot be read.
     pub fn fire(&mut self, watermark: Timestamp) -> Result<FiredRows> {
         Ok(FiredRows::from_window(self.table.fire(watermark)?))
+    }
+
+    /// No window is due before this time, whether it is in memory or not; `None` if there is no open window. What has
+    /// fired is due for being forgotten.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Timestamp> {
+        self.table.next_end()
     }
 
     /// The windows whose rows are still to be read.

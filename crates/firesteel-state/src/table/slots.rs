@@ -17,11 +17,13 @@ pub(crate) struct Slot<K, T> {
 }
 
 /// Slots and where to find them.
+// In this order: what a search looks at stands together.
+#[repr(C)]
 pub(crate) struct Slots<K, T> {
     slots: Pieces<Slot<K, T>>,
+    index: Index,
     /// The tag of each slot, from which the index can be made again without the keys.
     tags: Pieces<u32>,
-    index: Index,
 }
 
 /// A table of this many bytes fits into the cache of one core, beside what is done with it.
@@ -31,7 +33,7 @@ const LINES_IN_TURN: usize = 8;
 
 impl<K, T> Slots<K, T> {
     pub(crate) const fn new() -> Self {
-        Self { slots: Pieces::new(), tags: Pieces::new(), index: Index::new() }
+        Self { slots: Pieces::new(), index: Index::new(), tags: Pieces::new() }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -28,34 +28,36 @@ use crate::codec::{StateKey, StateValue, TableCodec};
 use crate::error::{Result, StateError};
 
 /// The open windows of one key group.
+// What every merge looks at stands together.
+#[repr(C)]
 pub(crate) struct WindowTable<K, A> {
-    setup: Setup,
-    codec: Arc<TableCodec<A>>,
-    hasher: Hasher<K>,
     /// Those that hold something in memory, in the order of their ends.
     open: VecDeque<Pane<K, A>>,
     /// Where in `open` the last merge went; mostly the next one goes there too. The window found there decides.
     recent: usize,
-    /// Fired in this attempt, in the order of firing.
-    fired: Vec<Pane<K, A>>,
     /// The attempt, if something was merged; otherwise a number that none has.
     attempt: u64,
     /// The windows merged into in this attempt; one that fired and was opened again stands here twice.
     touched: Vec<Window>,
+    /// Fired in this attempt, in the order of firing.
+    fired: Vec<Pane<K, A>>,
+    /// Bytes of all panes, as each was accounted last.
+    bytes: u64,
+    changes: Changes,
     /// Fired in the open epoch, and written by the end of an epoch before.
     gone: Vec<Pane<K, A>>,
     /// Fired in an epoch that has ended, with its last attempt: until that is applied, the backend may hold their keys.
     closed: Vec<(Window, u64)>,
     /// Of windows that are not in memory, the backend holds none before this one; `None`: it holds none.
     away: Option<Window>,
-    /// The buffers of a window that is done, for the next one.
-    spare: Option<Pane<K, A>>,
-    size: MeanSize,
-    /// Bytes of all panes, as each was accounted last.
-    bytes: u64,
-    changes: Changes,
     /// What kept a window from being opened.
-    failed: Option<StateError>,
+    failed: Option<Box<StateError>>,
+    /// The buffers of a window that is done, for the next one.
+    spare: Option<Box<Pane<K, A>>>,
+    size: MeanSize,
+    setup: Setup,
+    codec: Arc<TableCodec<A>>,
+    hasher: Hasher<K>,
 }
 
 /// The number of no attempt.
@@ -86,6 +88,9 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
 
     /// Where the pane of a window is, or where it would have to be inserted.
     fn position(&self, window: Window) -> Result<usize, usize> {
+        if self.open.get(self.recent).is_some_and(|pane| pane.window == window) {
+            return Ok(self.recent);
+        }
         self.open.binary_search_by(|pane| pane.window.cmp(&window))
     }
 
@@ -112,15 +117,37 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
         pane.merge(hash, key, acc, stamps, combine);
     }
 
+    /// The same for many keys of one window, front to back.
+    pub(crate) fn merge_all(
+        &mut self,
+        window: Window,
+        entries: &mut Vec<(u64, K, A)>,
+        stamps: Stamps,
+        combine: impl FnMut(&mut A, A),
+    ) {
+        if entries.is_empty() {
+            return;
+        }
+        let at = self.open_pane(window);
+        let pane = &mut self.open[at];
+        if pane.attempt != stamps.attempt {
+            pane.enter(stamps.attempt);
+            self.attempt = stamps.attempt;
+            self.touched.push(window);
+        }
+        pane.merge_all(entries, stamps, combine);
+    }
+
     /// The position of the window's pane, which becomes the recent one.
     fn open_pane(&mut self, window: Window) -> usize {
         self.recent = self.position(window).unwrap_or_else(|at| {
             let complete = !self.is_stored(window).unwrap_or_else(|error| {
                 // Reading what is there is tried again, and told, when all records are here.
-                self.failed.get_or_insert(error);
+                self.failed.get_or_insert_with(|| Box::new(error));
                 true
             });
             let pane = match self.spare.take() {
+                // Its bytes are counted.
                 Some(spare) => spare.reused_for(window, complete),
                 None => Pane::new(window, complete),
             };
@@ -134,7 +161,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     /// meanwhile into it.
     pub(crate) fn settle(&mut self, stamps: Stamps, mut merge: impl FnMut(&mut A, A)) -> Result<()> {
         if let Some(error) = self.failed.take() {
-            return Err(error);
+            return Err(*error);
         }
         for number in 0..self.touched.len() {
             let Ok(at) = self.position(self.touched[number]) else { continue };
@@ -150,6 +177,9 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     /// Fires the windows that `watermark` closes; which they are stands in `fired` from the returned position on.
     pub(crate) fn fire(&mut self, watermark: Timestamp) -> Result<usize> {
         let first = self.fired.len();
+        if self.next_end().is_none_or(|end| end > watermark) {
+            return Ok(first);
+        }
         let away = self.away_until(watermark)?;
         let count = self.open.partition_point(|pane| pane.window.is_closed_by(watermark));
         self.fired.extend(self.open.drain(..count));
@@ -162,6 +192,13 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
             self.changes.removed += pane.slots.len() as u64;
         }
         Ok(first)
+    }
+
+    /// When the next window is due, as far as that can be told without reading the backend: no later than that.
+    pub(crate) fn next_end(&self) -> Option<Timestamp> {
+        let first = self.open.front().map(|pane| pane.window.end());
+        let away = self.away.map(|window| window.end());
+        if self.fired.is_empty() { first.into_iter().chain(away).min() } else { Some(Timestamp::MIN) }
     }
 
     /// The windows that have fired in this attempt, from one of them on.
@@ -180,9 +217,16 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     /// Lets go of a pane, and keeps its buffers for the next one if they are worth it.
     fn drop_pane(&mut self, pane: Pane<K, A>) {
         self.bytes -= pane.bytes();
-        let better = self.spare.as_ref().is_none_or(|spare| pane.slots.room() > spare.slots.room());
-        if better {
-            self.spare = pane.recycled().or(self.spare.take());
+        if self.spare.as_ref().is_none_or(|spare| pane.slots.room() > spare.slots.room())
+            && let Some(mut pane) = pane.recycled()
+        {
+            self.drop_spare();
+            self.bytes += pane.account(&self.size, false);
+            self.spare = Some(Box::new(pane));
         }
+    }
+
+    fn drop_spare(&mut self) {
+        self.bytes -= self.spare.take().map_or(0, |spare| spare.bytes());
     }
 }

@@ -13,9 +13,10 @@ use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 use crate::batch::Batch;
 use crate::plan::{Computed, NodeId};
 use crate::state::{StateChanges, StoreCell, fail};
+use crate::time::due::Due;
 use crate::time::fired::distinct;
 use crate::time::tracker::least;
-use crate::time::window_side::{WindowBucket, WindowSide};
+use crate::time::window_side::{Gathered, WindowBucket, WindowSide};
 use crate::time::{FiredWindows, KEY_GROUPS, Tracker, WindowResult, groups_of, key_group};
 
 type WindowShuffle<K, V, W, A> =
@@ -41,6 +42,7 @@ pub(crate) struct Firing<K: Key, Acc> {
     pub(crate) cell: Arc<StoreCell<K>>,
     pub(crate) windows: Windows<Acc>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
+    pub(crate) due: Arc<Due>,
     pub(crate) fired: Accumulator<BTreeSet<Window>, FiredWindows>,
     pub(crate) changes: StateChanges,
 }
@@ -80,40 +82,66 @@ where
         split: usize,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<(Timestamp, WindowResult<K, T>)> + 'a> {
-        let side = self.shuffle.side();
-        let (aggregator, operator) = (&*side.aggregator, &self.operator);
-        let store = self.firing.cell.get();
-        let groups = groups_of(split, side.partitions);
-        let mut states: Vec<_> = groups.clone().map(|group| store.lock(numbered(group))).collect();
-        for state in &mut states {
+        let Firing { cell, windows, trackers, due, .. } = &self.firing;
+        let (aggregator, operator) = (&*self.shuffle.side().aggregator, &self.operator);
+        let watermark = least(trackers, Tracker::reached);
+        let buckets = self.fetch(split, task);
+        let groups = self.groups(split, &buckets, watermark);
+        let store = cell.get();
+        let mut states: Vec<_> = groups.iter().map(|group| store.lock(numbered(*group))).collect();
+        for (state, group) in states.iter_mut().zip(&groups) {
+            due.begin(*group, self.batch);
             state.begin(self.batch);
         }
-        let opened: firesteel_state::Result<_> = states.iter_mut().map(|state| self.firing.windows.of(state)).collect();
-        let mut opened: Vec<_> = opened.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
-        self.merge(split, &mut opened, task);
-        let watermark = least(&self.firing.trackers, Tracker::reached);
-        let (mut left, mut changes, mut windows) = (VecDeque::new(), Changes::default(), BTreeSet::new());
-        for (group, opened) in groups.zip(&mut opened) {
+        let mut opened = Opened { windows: Vec::with_capacity(groups.len()), places: places(&groups) };
+        opened.windows.extend(states.iter_mut().map(|state| or_fail(windows.of(state), operator, task)));
+        self.merge(buckets, &mut opened, task);
+        let (mut left, mut changes, mut fired) = (VecDeque::new(), Changes::default(), BTreeSet::new());
+        for (group, opened) in groups.into_iter().zip(&mut opened.windows) {
             let settled = opened.settle(|acc, other| task.blame_on(operator, || aggregator.merge(acc, other)));
-            let rows = settled.and_then(|()| opened.fire(watermark));
-            let rows = rows.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
+            let rows = or_fail(settled.and_then(|()| opened.fire(watermark)), operator, task);
             changes += opened.changes();
-            let mut fired = opened.fired(&rows).peekable();
-            if fired.peek().is_some() {
-                windows.append(&mut distinct(fired));
+            let mut windows = opened.fired(&rows).peekable();
+            if windows.peek().is_some() {
+                fired.append(&mut distinct(windows));
                 left.push_back((group, rows));
             }
+            due.note(group, opened.next_end());
         }
         drop(opened);
         for state in &mut states {
             state.account();
         }
-        if !windows.is_empty() {
-            self.firing.fired.add(windows);
+        if !fired.is_empty() {
+            self.firing.fired.add(fired);
         }
         self.computed.note(split);
         Box::new(Rows { of: self, split, task, left, changes, ahead: Vec::new().into_iter() })
     }
+}
+
+/// What a map task left for a partition.
+type Bucket<K, A> = Fetched<WindowBucket<K, A>>;
+
+/// The open windows of the key groups that have something to do.
+struct Opened<'a, K, A> {
+    windows: Vec<OpenWindows<'a, K, A>>,
+    /// Where those of each key group are.
+    places: [u8; KEY_GROUPS],
+}
+
+impl<'a, K, A> Opened<'a, K, A> {
+    #[inline]
+    fn of(&mut self, group: usize) -> &mut OpenWindows<'a, K, A> {
+        &mut self.windows[usize::from(self.places[group])]
+    }
+}
+
+fn places(groups: &[usize]) -> [u8; KEY_GROUPS] {
+    const { assert!(KEY_GROUPS <= 1 << u8::BITS) };
+    let mut places = [0; KEY_GROUPS];
+    groups.iter().enumerate().for_each(|(place, group)| places[*group] = place as u8);
+    places
 }
 
 impl<K, V, W, A, T> Fired<K, V, W, A, T>
@@ -123,35 +151,76 @@ where
     W: DisjointWindows + Clone + Send + Sync + 'static,
     A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
 {
-    /// Takes what the map tasks left into the open windows of the partition's key groups.
-    fn merge(&self, split: usize, opened: &mut [OpenWindows<'_, K, A::Acc>], task: &TaskContext) {
-        let side = self.shuffle.side();
-        let first = groups_of(split, side.partitions).start;
-        let (aggregator, operator) = (&*side.aggregator, &self.operator);
-        let (outputs, recycled) = (self.shuffle.outputs(), &side.recycled);
+    fn fetch(&self, split: usize, task: &TaskContext) -> Vec<Bucket<K, A::Acc>> {
+        let outputs = self.shuffle.outputs();
+        let mut buckets = Vec::with_capacity(outputs.num_maps());
         for map in 0..outputs.num_maps() {
-            let mut merge = |window, (hash, key, acc): (u64, K, A::Acc)| {
-                let opened = &mut opened[key_group(hash) - first];
-                opened.merge(window, hash, key, acc, |acc, other| {
-                    task.blame_on(operator, || aggregator.merge(acc, other));
-                });
-            };
-            match outputs.fetch(map, split, task) {
+            let bucket = outputs.fetch(map, split, task);
+            if let Fetched::Owned(bucket) = &bucket {
+                task.count_shuffle_read(count(bucket));
+            }
+            buckets.push(bucket);
+        }
+        buckets
+    }
+
+    /// The key groups of a partition that have something to do.
+    fn groups(&self, split: usize, buckets: &[Bucket<K, A::Acc>], watermark: Timestamp) -> Vec<usize> {
+        let all = groups_of(split, self.shuffle.side().partitions);
+        let mut has_records = [false; KEY_GROUPS];
+        for gathered in buckets.iter().flat_map(|bucket| match bucket {
+            Fetched::Owned(bucket) => &bucket.0,
+            Fetched::Shared(bucket) => &bucket.0,
+        }) {
+            match gathered.group {
+                Some(group) => has_records[group] |= !gathered.entries.is_empty(),
+                None => gathered.entries.iter().for_each(|(hash, ..)| has_records[key_group(*hash)] = true),
+            }
+        }
+        let mut groups = Vec::with_capacity(all.len());
+        let due = &self.firing.due;
+        groups.extend(all.filter(|group| has_records[*group] || due.has_work(*group, self.batch, watermark)));
+        groups
+    }
+
+    /// Takes what the map tasks left into open windows.
+    fn merge(&self, buckets: Vec<Bucket<K, A::Acc>>, opened: &mut Opened<'_, K, A::Acc>, task: &TaskContext) {
+        let side = self.shuffle.side();
+        let (aggregator, operator, recycled) = (&*side.aggregator, &self.operator, &side.recycled);
+        let combine = |acc: &mut A::Acc, other| task.blame_on(operator, || aggregator.merge(acc, other));
+        let mut merge = |window, group, entries: &mut Vec<(u64, K, A::Acc)>| match group {
+            Some(group) if !entries.is_empty() => opened.of(group).merge_all(window, entries, combine),
+            _ => {
+                for (hash, key, acc) in entries.drain(..) {
+                    opened.of(key_group(hash)).merge(window, hash, key, acc, combine);
+                }
+            }
+        };
+        for bucket in buckets {
+            match bucket {
                 Fetched::Owned(bucket) => {
-                    task.count_shuffle_read(bucket.0.iter().map(|(_, entries)| entries.len() as u64).sum());
-                    for (window, mut entries) in bucket.0 {
-                        entries.drain(..).for_each(|entry| merge(window, entry));
+                    for Gathered { window, group, mut entries } in bucket.0 {
+                        merge(window, group, &mut entries);
                         recycled.keep_list(entries);
                     }
                 }
                 Fetched::Shared(bucket) => {
-                    for (window, entries) in &bucket.0 {
-                        entries.iter().cloned().for_each(|entry| merge(*window, entry));
+                    for Gathered { window, group, entries } in &bucket.0 {
+                        merge(*window, *group, &mut entries.clone());
                     }
                 }
             }
         }
     }
+}
+
+fn count<K, A>(bucket: &WindowBucket<K, A>) -> u64 {
+    bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum()
+}
+
+/// What was to be had of the state; without it, the task fails.
+fn or_fail<R>(had: firesteel_state::Result<R>, operator: &Operator, task: &TaskContext) -> R {
+    had.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)))
 }
 
 fn numbered(group: usize) -> KeyGroup {
@@ -225,7 +294,7 @@ where
                     block.push((window.last_instant(), WindowResult { window, key: key.clone(), value }));
                 }
             });
-            read.unwrap_or_else(|error| task.blame_on(&of.operator, || fail(error, task)));
+            or_fail(read, &of.operator, task);
         }
         !self.left.is_empty()
     }

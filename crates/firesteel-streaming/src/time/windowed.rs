@@ -11,6 +11,7 @@ use crate::plan::{Fault, NodeId, PlanNode, Role, What, Width};
 use crate::shape::{EventTime, Pair, Shape, Timed};
 use crate::state::{StateCell, StoreCell};
 use crate::stream::{SideOutput, Stream};
+use crate::time::due::Due;
 use crate::time::recycle::Recycled;
 use crate::time::tracker::least;
 use crate::time::window_rdd::{Firing, fire};
@@ -161,7 +162,7 @@ where
             plan.feed(side, node);
             output
         });
-        let (aggregator, recycled) = (Arc::new(aggregator), Arc::new(Recycled::new()));
+        let (aggregator, recycled, due) = (Arc::new(aggregator), Arc::new(Recycled::new()), Arc::new(Due::new()));
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
             let side = WindowSide {
@@ -179,6 +180,7 @@ where
                 cell: Arc::clone(&cell),
                 windows: held,
                 trackers: Arc::clone(&trackers),
+                due: Arc::clone(&due),
                 fired: fired.clone(),
                 changes: changes.clone(),
             };

@@ -10,30 +10,35 @@ use crate::table::eviction::MeanSize;
 use crate::table::slots::Slots;
 
 /// One window's accumulators: a dense table in the order in which keys came.
+// What every merge looks at stands together.
+#[repr(C)]
 pub(super) struct Pane<K, A> {
     pub(super) window: Window,
-    pub(super) slots: Slots<K, A>,
+    /// The attempt that last came here.
+    pub(super) attempt: u64,
+    /// How many slots, from the first on, the end of an epoch has written before.
+    pub(super) saved: usize,
     /// Whether everything that the window has gathered is here.
     pub(super) complete: bool,
-    /// The attempt that last came here; what follows belongs to it.
-    pub(super) attempt: u64,
-    /// How many slots there were when it came.
+    pub(super) slots: Slots<K, A>,
+    /// How many slots there were when the attempt came.
     pub(super) base: usize,
     /// What slots before `base` held then, each once.
     undo: Vec<Undo<A>>,
+    /// What has been counted of the attempt's changes.
+    counted: Changes,
+    /// What the account is of, and what it says.
+    accounted: (Account, u64),
     /// Slots that may have an older value in the backend, which has not been looked for yet.
     pub(super) unread: Vec<u32>,
     /// How many of those that came in this attempt had one.
     pub(super) found: usize,
-    /// What has been counted of the attempt's changes.
-    counted: Changes,
-    /// How many slots, from the first on, the end of an epoch has written before.
-    pub(super) saved: usize,
-    /// Which of them have changed since.
+    /// Which of the saved slots have changed since.
     changed: Changed,
-    /// What the account is of, and what it says.
-    accounted: (Account, u64),
 }
+
+/// This many records are looked up before the first of them is merged.
+const AHEAD: usize = 64;
 
 /// What the memory that a pane takes follows from, as long as it is the same.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -82,11 +87,12 @@ impl<K: StateKey, A: StateValue> Pane<K, A> {
 
     /// A recycled pane for another window.
     pub(super) fn reused_for(self, window: Window, complete: bool) -> Self {
-        Self { window, complete, attempt: 0, base: 0, found: 0, saved: 0, accounted: Default::default(), ..self }
+        Self { window, complete, attempt: 0, base: 0, found: 0, saved: 0, ..self }
     }
 
     /// An attempt comes here for the first time.
     pub(super) fn enter(&mut self, attempt: u64) {
+        self.keep();
         self.attempt = attempt;
         self.base = self.slots.len();
         (self.found, self.counted) = (0, Changes::default());
@@ -115,14 +121,40 @@ impl<K: StateKey, A: StateValue> Pane<K, A> {
     #[inline]
     pub(super) fn merge(&mut self, hash: u64, key: K, acc: A, stamps: Stamps, combine: impl FnOnce(&mut A, A)) {
         match self.slots.add(hash, key, acc, stamps.attempt) {
-            Some((at, acc)) => {
-                if self.slots.at(at).stamp != stamps.attempt {
-                    self.mark(at, stamps);
-                }
-                combine(&mut self.slots.at_mut(at).value, acc);
-            }
+            Some((at, acc)) => self.take_in(at, acc, stamps, combine),
             None if self.complete => {}
             None => self.unread.push(self.slots.len() as u32 - 1),
+        }
+    }
+
+    #[inline]
+    fn take_in(&mut self, at: usize, acc: A, stamps: Stamps, combine: impl FnOnce(&mut A, A)) {
+        if self.slots.at(at).stamp != stamps.attempt {
+            self.mark(at, stamps);
+        }
+        combine(&mut self.slots.at_mut(at).value, acc);
+    }
+
+    /// Merges many, front to back. Their places are looked for ahead, so that the processor waits for many at once.
+    pub(super) fn merge_all(
+        &mut self,
+        entries: &mut Vec<(u64, K, A)>,
+        stamps: Stamps,
+        mut combine: impl FnMut(&mut A, A),
+    ) {
+        let warm = self.slots.warm_up(entries.len());
+        let mut entries = entries.drain(..);
+        while !entries.as_slice().is_empty() {
+            let hashes = entries.as_slice().iter().take(AHEAD).map(|entry| entry.0);
+            let places: [u32; AHEAD] = self.slots.candidates(hashes, warm);
+            for (place, (hash, key, acc)) in places.into_iter().zip(entries.by_ref()) {
+                let at = place as usize;
+                if at < self.slots.len() && self.slots.at(at).key == key {
+                    self.take_in(at, acc, stamps, &mut combine);
+                } else {
+                    self.merge(hash, key, acc, stamps, &mut combine);
+                }
+            }
         }
     }
 

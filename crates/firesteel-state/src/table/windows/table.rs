@@ -63,8 +63,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     fn retain(&mut self, at: usize, keep: &dyn Fn(usize, u64) -> bool) {
         self.open[at].retain(keep);
         if self.open[at].slots.len() == 0 {
-            let pane = self.open.remove(at).expect("the pane is there");
-            self.bytes -= pane.bytes();
+            self.bytes -= self.open.remove(at).map_or(0, |pane| pane.bytes());
         } else {
             self.account_pane(at);
         }
@@ -105,22 +104,15 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
         self.changes = Changes::default();
         self.failed = None;
         self.attempt = NONE;
-        for number in 0..self.touched.len() {
-            if let Ok(at) = self.position(self.touched[number]) {
-                self.open[at].keep();
-                self.account_pane(at);
-            }
-        }
+        // What panes remember of the attempt is forgotten when the next one comes to them, or the epoch ends.
         reuse(&mut self.touched);
-        let mut fired = std::mem::take(&mut self.fired);
-        for pane in fired.drain(..) {
+        while let Some(pane) = self.fired.pop() {
             if pane.saved > 0 || !pane.complete {
                 self.gone.push(pane);
             } else {
                 self.drop_pane(pane);
             }
         }
-        self.fired = fired;
     }
 
     fn changes(&self) -> Changes {
@@ -170,6 +162,7 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
                 keys += 1;
             }
             self.open[at].set_saved();
+            self.open[at].keep();
             self.account_pane(at);
         }
         self.size.add(keys, (out.len() - before) as u64);
@@ -194,7 +187,8 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
 
     fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
         let nothing = |_: &[u8]| Ok(false);
-        let gone = || self.closed.iter().map(|(window, _)| *window).chain(self.gone.iter().map(|pane| pane.window));
+        let closed = || self.closed.iter().filter(|(_, attempt)| *attempt > stamps.applied);
+        let gone = || closed().map(|(window, _)| *window).chain(self.gone.iter().map(|pane| pane.window));
         let changed = |pane: &Pane<K, A>, is_gone: bool, out: &mut FrameWriter| {
             let changed = |at: &usize| pane.slots.at(*at).stamp > stamps.applied;
             (0..pane.slots.len()).filter(changed).try_for_each(|at| self.write(pane, at, is_gone, out))
@@ -217,10 +211,14 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
         Ok(())
     }
 
-    fn is_gone(&self, table: TableId, key: &[u8]) -> bool {
+    fn is_gone(&self, table: TableId, key: &[u8], stamps: Stamps) -> bool {
+        let has_fired = |window| {
+            let closed = self.closed.iter().any(|(closed, attempt)| *closed == window && *attempt > stamps.applied);
+            closed || self.gone.iter().any(|pane| pane.window == window)
+        };
         (!self.closed.is_empty() || !self.gone.is_empty())
             && numbers(&self.setup).any(|number| number == table)
-            && parse(key).is_some_and(|(window, _)| self.has_fired(window))
+            && parse(key).is_some_and(|(window, _)| has_fired(window))
     }
 
     fn load(&mut self, change: Change<'_>) -> Result<()> {
@@ -244,7 +242,10 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
         if self.setup.backend.is_none() {
             return;
         }
-        self.spare = None;
+        self.drop_spare();
+        for pane in self.open.iter_mut().filter(|pane| pane.attempt != self.attempt) {
+            pane.keep();
+        }
         // Of what has fired, only keys are needed, and those that the backend has can be had from there.
         for pane in &mut self.gone {
             let (before, saved) = (pane.bytes(), pane.saved);
@@ -278,8 +279,7 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
     }
 
     fn memory_used(&self) -> u64 {
-        let spare = self.spare.as_ref().map_or(0, |spare| spare.slots.allocated());
-        self.bytes + spare
+        self.bytes
     }
 
     fn len(&self) -> usize {

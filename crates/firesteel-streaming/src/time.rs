@@ -3,6 +3,7 @@
 mod due;
 mod event_time;
 mod fired;
+mod incoming;
 mod key_groups;
 mod late;
 mod recycle;

@@ -128,6 +128,12 @@ impl<K: StateKey, A: StateValue> OpenWindows<'_, K, A> {
         self.table.read_fired(rows, limit, &mut each)
     }
 
+    /// Whether the windows take another amount of memory than when this was asked last: then the key group is to be
+    /// [accounted](GroupState::account).
+    pub fn has_other_size(&mut self) -> bool {
+        self.table.has_other_size()
+    }
+
     /// How much the attempt at the batch has changed so far. Of what has fired, only rows of windows that were in memory as
     /// a whole are counted as removed; for others see [`FiredRows::counted`].
     #[must_use]

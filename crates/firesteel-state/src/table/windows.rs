@@ -37,12 +37,13 @@ pub(crate) struct WindowTable<K, A> {
     recent: usize,
     /// The attempt, if something was merged; otherwise a number that none has.
     attempt: u64,
-    /// The windows merged into in this attempt; one that fired and was opened again stands here twice.
-    touched: Vec<Window>,
+    /// The window merged into first in this attempt, and the others; one that fired and was opened again stands here twice.
+    touched: (Option<Window>, Vec<Window>),
     /// Fired in this attempt, in the order of firing.
     fired: Vec<Pane<K, A>>,
-    /// Bytes of all panes, as each was accounted last.
+    /// Bytes of all panes, as each was accounted last, and as they were when somebody asked last.
     bytes: u64,
+    told: u64,
     changes: Changes,
     /// Fired in the open epoch, and written by the end of an epoch before.
     gone: Vec<Pane<K, A>>,
@@ -74,13 +75,14 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
             recent: 0,
             fired: Vec::new(),
             attempt: NONE,
-            touched: Vec::new(),
+            touched: (None, Vec::new()),
             gone: Vec::new(),
             closed: Vec::new(),
             away,
             spare: None,
             size: MeanSize::default(),
             bytes: 0,
+            told: 0,
             changes: Changes::default(),
             failed: None,
         }
@@ -108,13 +110,27 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
             Some(pane) if pane.window == window => self.recent,
             _ => self.open_pane(window),
         };
+        self.enter(at, stamps).merge(hash, key, acc, stamps, combine);
+    }
+
+    /// The pane, for changes by the attempt.
+    #[inline]
+    fn enter(&mut self, at: usize, stamps: Stamps) -> &mut Pane<K, A> {
         let pane = &mut self.open[at];
         if pane.attempt != stamps.attempt {
             pane.enter(stamps.attempt);
             self.attempt = stamps.attempt;
-            self.touched.push(window);
+            match &mut self.touched {
+                (first @ None, _) => *first = Some(pane.window),
+                (_, others) => others.push(pane.window),
+            }
         }
-        pane.merge(hash, key, acc, stamps, combine);
+        pane
+    }
+
+    /// Whether it takes another amount of memory than when this was asked last.
+    pub(crate) fn has_other_size(&mut self) -> bool {
+        std::mem::replace(&mut self.told, self.bytes) != self.bytes
     }
 
     /// The same for many keys of one window, front to back.
@@ -129,13 +145,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
             return;
         }
         let at = self.open_pane(window);
-        let pane = &mut self.open[at];
-        if pane.attempt != stamps.attempt {
-            pane.enter(stamps.attempt);
-            self.attempt = stamps.attempt;
-            self.touched.push(window);
-        }
-        pane.merge_all(entries, stamps, combine);
+        self.enter(at, stamps).merge_all(entries, stamps, combine);
     }
 
     /// The position of the window's pane, which becomes the recent one.
@@ -163,14 +173,19 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
         if let Some(error) = self.failed.take() {
             return Err(*error);
         }
-        for number in 0..self.touched.len() {
-            let Ok(at) = self.position(self.touched[number]) else { continue };
-            if !self.open[at].unread.is_empty() {
-                self.read(at, stamps, &mut merge)?;
-            }
-            self.changes += self.open[at].count();
-            self.account_pane(at);
+        let Some(first) = self.touched.0 else { return Ok(()) };
+        self.settle_window(first, stamps, &mut merge)?;
+        (0..self.touched.1.len()).try_for_each(|other| self.settle_window(self.touched.1[other], stamps, &mut merge))
+    }
+
+    fn settle_window(&mut self, window: Window, stamps: Stamps, merge: &mut impl FnMut(&mut A, A)) -> Result<()> {
+        let Ok(at) = self.position(window) else { return Ok(()) };
+        let pane = &mut self.open[at];
+        if !pane.complete && !pane.unread.is_empty() {
+            self.read(at, stamps, merge)?;
         }
+        self.changes += self.open[at].count();
+        self.account_pane(at);
         Ok(())
     }
 

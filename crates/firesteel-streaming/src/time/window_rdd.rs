@@ -7,7 +7,7 @@ use std::vec;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle};
 use firesteel_core::{Accumulator, Blocks, Exchange, Key, Open, Operator, TaskContext, block_len};
-use firesteel_state::{Changes, FiredRows, KeyGroup, OpenWindows, Windows};
+use firesteel_state::{Changes, FiredRows, KeyGroup, Windows};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::batch::Batch;
@@ -15,9 +15,10 @@ use crate::plan::{Computed, NodeId};
 use crate::state::{StateChanges, StoreCell, fail};
 use crate::time::due::Due;
 use crate::time::fired::distinct;
+use crate::time::incoming::Incoming;
 use crate::time::tracker::least;
 use crate::time::window_side::{Gathered, WindowBucket, WindowSide};
-use crate::time::{FiredWindows, KEY_GROUPS, Tracker, WindowResult, groups_of, key_group};
+use crate::time::{FiredWindows, KEY_GROUPS, Tracker, WindowResult, groups_of};
 
 type WindowShuffle<K, V, W, A> =
     Shuffle<BoxRdd<(Timestamp, (K, V))>, WindowSide<K, V, W, A>, WindowBucket<K, <A as Aggregator<V>>::Acc>>;
@@ -84,64 +85,39 @@ where
     ) -> Box<dyn Blocks<(Timestamp, WindowResult<K, T>)> + 'a> {
         let Firing { cell, windows, trackers, due, .. } = &self.firing;
         let (aggregator, operator) = (&*self.shuffle.side().aggregator, &self.operator);
+        let combine = |acc: &mut A::Acc, other| task.blame_on(operator, || aggregator.merge(acc, other));
         let watermark = least(trackers, Tracker::reached);
-        let buckets = self.fetch(split, task);
-        let groups = self.groups(split, &buckets, watermark);
-        let store = cell.get();
-        let mut states: Vec<_> = groups.iter().map(|group| store.lock(numbered(*group))).collect();
-        for (state, group) in states.iter_mut().zip(&groups) {
-            due.begin(*group, self.batch);
-            state.begin(self.batch);
-        }
-        let mut opened = Opened { windows: Vec::with_capacity(groups.len()), places: places(&groups) };
-        opened.windows.extend(states.iter_mut().map(|state| or_fail(windows.of(state), operator, task)));
-        self.merge(buckets, &mut opened, task);
+        let mut incoming = self.fetch(split, task);
         let (mut left, mut changes, mut fired) = (VecDeque::new(), Changes::default(), BTreeSet::new());
-        for (group, opened) in groups.into_iter().zip(&mut opened.windows) {
-            let settled = opened.settle(|acc, other| task.blame_on(operator, || aggregator.merge(acc, other)));
+        for group in groups_of(split, self.shuffle.side().partitions) {
+            if !incoming.has(group) && !due.has_work(group, self.batch, watermark) {
+                continue;
+            }
+            task.check_cancelled();
+            due.begin(group, self.batch);
+            let mut state = cell.get().lock(numbered(group));
+            state.begin(self.batch);
+            let mut opened = or_fail(windows.of(&mut state), operator, task);
+            incoming.merge(group, &mut opened, combine);
+            let settled = opened.settle(combine);
             let rows = or_fail(settled.and_then(|()| opened.fire(watermark)), operator, task);
             changes += opened.changes();
-            let mut windows = opened.fired(&rows).peekable();
-            if windows.peek().is_some() {
-                fired.append(&mut distinct(windows));
+            if opened.fired(&rows).next().is_some() {
+                fired.append(&mut distinct(opened.fired(&rows)));
                 left.push_back((group, rows));
             }
             due.note(group, opened.next_end());
+            if opened.has_other_size() {
+                state.account();
+            }
         }
-        drop(opened);
-        for state in &mut states {
-            state.account();
-        }
+        incoming.lists.into_iter().for_each(|gathered| self.shuffle.side().recycled.keep_list(gathered.entries));
         if !fired.is_empty() {
             self.firing.fired.add(fired);
         }
         self.computed.note(split);
         Box::new(Rows { of: self, split, task, left, changes, ahead: Vec::new().into_iter() })
     }
-}
-
-/// What a map task left for a partition.
-type Bucket<K, A> = Fetched<WindowBucket<K, A>>;
-
-/// The open windows of the key groups that have something to do.
-struct Opened<'a, K, A> {
-    windows: Vec<OpenWindows<'a, K, A>>,
-    /// Where those of each key group are.
-    places: [u8; KEY_GROUPS],
-}
-
-impl<'a, K, A> Opened<'a, K, A> {
-    #[inline]
-    fn of(&mut self, group: usize) -> &mut OpenWindows<'a, K, A> {
-        &mut self.windows[usize::from(self.places[group])]
-    }
-}
-
-fn places(groups: &[usize]) -> [u8; KEY_GROUPS] {
-    const { assert!(KEY_GROUPS <= 1 << u8::BITS) };
-    let mut places = [0; KEY_GROUPS];
-    groups.iter().enumerate().for_each(|(place, group)| places[*group] = place as u8);
-    places
 }
 
 impl<K, V, W, A, T> Fired<K, V, W, A, T>
@@ -151,71 +127,27 @@ where
     W: DisjointWindows + Clone + Send + Sync + 'static,
     A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
 {
-    fn fetch(&self, split: usize, task: &TaskContext) -> Vec<Bucket<K, A::Acc>> {
+    /// What the map tasks left for the partition.
+    fn fetch(&self, split: usize, task: &TaskContext) -> Incoming<K, A::Acc> {
         let outputs = self.shuffle.outputs();
-        let mut buckets = Vec::with_capacity(outputs.num_maps());
+        let mut incoming = Incoming { lists: Vec::new(), sorted: VecDeque::new(), mixed: Vec::new() };
         for map in 0..outputs.num_maps() {
-            let bucket = outputs.fetch(map, split, task);
-            if let Fetched::Owned(bucket) = &bucket {
-                task.count_shuffle_read(count(bucket));
-            }
-            buckets.push(bucket);
-        }
-        buckets
-    }
-
-    /// The key groups of a partition that have something to do.
-    fn groups(&self, split: usize, buckets: &[Bucket<K, A::Acc>], watermark: Timestamp) -> Vec<usize> {
-        let all = groups_of(split, self.shuffle.side().partitions);
-        let mut has_records = [false; KEY_GROUPS];
-        for gathered in buckets.iter().flat_map(|bucket| match bucket {
-            Fetched::Owned(bucket) => &bucket.0,
-            Fetched::Shared(bucket) => &bucket.0,
-        }) {
-            match gathered.group {
-                Some(group) => has_records[group] |= !gathered.entries.is_empty(),
-                None => gathered.entries.iter().for_each(|(hash, ..)| has_records[key_group(*hash)] = true),
-            }
-        }
-        let mut groups = Vec::with_capacity(all.len());
-        let due = &self.firing.due;
-        groups.extend(all.filter(|group| has_records[*group] || due.has_work(*group, self.batch, watermark)));
-        groups
-    }
-
-    /// Takes what the map tasks left into open windows.
-    fn merge(&self, buckets: Vec<Bucket<K, A::Acc>>, opened: &mut Opened<'_, K, A::Acc>, task: &TaskContext) {
-        let side = self.shuffle.side();
-        let (aggregator, operator, recycled) = (&*side.aggregator, &self.operator, &side.recycled);
-        let combine = |acc: &mut A::Acc, other| task.blame_on(operator, || aggregator.merge(acc, other));
-        let mut merge = |window, group, entries: &mut Vec<(u64, K, A::Acc)>| match group {
-            Some(group) if !entries.is_empty() => opened.of(group).merge_all(window, entries, combine),
-            _ => {
-                for (hash, key, acc) in entries.drain(..) {
-                    opened.of(key_group(hash)).merge(window, hash, key, acc, combine);
-                }
-            }
-        };
-        for bucket in buckets {
-            match bucket {
+            match outputs.fetch(map, split, task) {
                 Fetched::Owned(bucket) => {
-                    for Gathered { window, group, mut entries } in bucket.0 {
-                        merge(window, group, &mut entries);
-                        recycled.keep_list(entries);
-                    }
+                    let count = bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum();
+                    task.count_shuffle_read(count);
+                    bucket.0.into_iter().for_each(|gathered| incoming.add(gathered));
                 }
                 Fetched::Shared(bucket) => {
                     for Gathered { window, group, entries } in &bucket.0 {
-                        merge(*window, *group, &mut entries.clone());
+                        incoming.add(Gathered { window: *window, group: *group, entries: entries.clone() });
                     }
                 }
             }
         }
+        incoming.sorted.make_contiguous().sort_unstable();
+        incoming
     }
-}
-
-fn count<K, A>(bucket: &WindowBucket<K, A>) -> u64 {
-    bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum()
 }
 
 /// What was to be had of the state; without it, the task fails.

@@ -101,11 +101,13 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
     }
 
     fn begin(&mut self) {
-        self.changes = Changes::default();
-        self.failed = None;
-        self.attempt = NONE;
+        if self.attempt == NONE && self.fired.is_empty() {
+            return;
+        }
+        (self.attempt, self.changes, self.failed) = (NONE, Changes::default(), None);
         // What panes remember of the attempt is forgotten when the next one comes to them, or the epoch ends.
-        reuse(&mut self.touched);
+        self.touched.0 = None;
+        reuse(&mut self.touched.1);
         while let Some(pane) = self.fired.pop() {
             if pane.saved > 0 || !pane.complete {
                 self.gone.push(pane);
@@ -120,9 +122,9 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
     }
 
     fn roll_back(&mut self) {
-        let (attempt, touched) = (self.attempt, std::mem::take(&mut self.touched));
-        for window in &touched {
-            let Ok(at) = self.position(*window) else { continue };
+        let (attempt, (first, others)) = (self.attempt, std::mem::take(&mut self.touched));
+        for window in first.into_iter().chain(others) {
+            let Ok(at) = self.position(window) else { continue };
             if self.open[at].roll_back(attempt) {
                 self.account_pane(at);
             } else if let Some(pane) = self.open.remove(at) {
@@ -139,6 +141,7 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
                 _ => self.leave(pane),
             }
         }
+        (self.attempt, self.changes, self.failed) = (NONE, Changes::default(), None);
     }
 
     fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {

@@ -120,7 +120,10 @@ pub struct Reservation {
 impl Reservation {
     /// Says how many bytes are taken now.
     pub fn set(&mut self, bytes: u64) {
-        if bytes >= self.bytes {
+        if bytes == self.bytes {
+            return;
+        }
+        if bytes > self.bytes {
             self.budget.add(bytes - self.bytes);
         } else {
             self.budget.take_off(self.bytes - bytes);

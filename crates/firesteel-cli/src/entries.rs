@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use firesteel_state::schema::{Earlier, Plain, Shape};
 use firesteel_state::{StoreSchema, TableId, TableKind, TableSchema, Ttl, TypeTag};
-use firesteel_window::Timestamp;
+use firesteel_window::{Timestamp, Window};
 
 use crate::decode::Decode;
 use crate::sorted;
@@ -29,6 +29,8 @@ pub(crate) struct Entry {
     pub(crate) key: Value,
     /// The position in a list, or the field of a map.
     pub(crate) place: Option<Value>,
+    /// The window in which the key has gathered the value.
+    pub(crate) window: Option<Window>,
     /// Of a timer, when it fires.
     pub(crate) time: Option<Timestamp>,
     pub(crate) value: Value,
@@ -61,8 +63,13 @@ impl Entries {
 
     /// The key that an entry belongs to.
     pub(crate) fn key(&self, table: TableId, key: &[u8]) -> Value {
-        let key = if is_timers(table) { key.get(8..).unwrap_or_default() } else { key };
-        let whole = is_timers(table) || self.table(table).is_some_and(|table| table.schema.kind == TableKind::Value);
+        let kind = self.table(table).map(|table| table.schema.kind);
+        let key = match kind {
+            _ if is_timers(table) => key.get(8..).unwrap_or_default(),
+            Some(TableKind::Windows) => in_window(key).map_or(key, |(_, key)| key),
+            _ => key,
+        };
+        let whole = is_timers(table) || matches!(kind, Some(TableKind::Value | TableKind::Windows));
         match self.key.decode_front(key) {
             Some((value, [])) => value,
             Some((value, _)) if !whole => value,
@@ -81,8 +88,12 @@ impl Entries {
             return self.timers(key, value);
         }
         let Some(table) = self.table(table) else { return vec![] };
+        let (window, key) = match in_window(key).filter(|_| table.schema.kind == TableKind::Windows) {
+            Some((window, key)) => (Some(window), key),
+            None => (None, key),
+        };
         let (key, place) = match (table.schema.kind, self.key.decode_front(key)) {
-            (TableKind::Value, Some((key, []))) => (key, None),
+            (TableKind::Value | TableKind::Windows, Some((key, []))) => (key, None),
             (TableKind::List, Some((key, place))) => (key, Some(POSITION.decode(place))),
             (TableKind::Map, Some((key, field))) => (key, Some(table.field.decode(field))),
             (TableKind::SortedMap, Some((key, field))) => (key, Some(sorted::decode(&table.field, field))),
@@ -94,22 +105,35 @@ impl Entries {
         };
         let expires = table.schema.ttl.zip(touched).map(|(ttl, touched)| over(ttl, touched));
         let value = table.value.decode(value);
-        vec![(&table.schema, Entry { key, place, time: None, value, touched, expires })]
+        vec![(&table.schema, Entry { key, place, window, time: None, value, touched, expires })]
     }
 
     fn timers(&self, key: &[u8], value: &[u8]) -> Vec<(&TableSchema, Entry)> {
         let Some((time, key)) = key.split_first_chunk() else { return vec![] };
-        let time = Timestamp::from_micros((u64::from_be_bytes(*time) ^ 1 << 63) as i64);
+        let time = ordered(*time);
         let (names, _) = value.as_chunks();
         let named = |name: &[u8; 2]| {
             let id = TableId(u16::from_le_bytes(*name));
             let table = self.tables.iter().find(|table| table.schema.id == id)?;
             let (key, time) = (self.key.decode(key), Some(time));
-            let entry = Entry { key, place: None, time, value: Value::Unit, touched: None, expires: None };
+            let value = Value::Unit;
+            let entry = Entry { key, place: None, window: None, time, value, touched: None, expires: None };
             Some((&table.schema, entry))
         };
         names.iter().filter_map(named).collect()
     }
+}
+
+/// A time as it stands in keys: eight bytes in the order of time.
+fn ordered(time: [u8; 8]) -> Timestamp {
+    Timestamp::from_micros((u64::from_be_bytes(time) ^ 1 << 63) as i64)
+}
+
+/// The window that a key begins with, and the rest.
+fn in_window(key: &[u8]) -> Option<(Window, &[u8])> {
+    let (end, rest) = key.split_first_chunk()?;
+    let (start, key) = rest.split_first_chunk()?;
+    Some((Window::new(ordered(*start), ordered(*end)), key))
 }
 
 fn is_timers(table: TableId) -> bool {
@@ -121,13 +145,17 @@ fn over(ttl: Ttl, touched: Timestamp) -> Timestamp {
 }
 
 impl Entry {
-    /// Timers by time, everything else by key and place.
+    /// Timers by time, windows by their ends, everything else by key and place.
     pub(crate) fn order(&self, other: &Self) -> Ordering {
         let places = match (&self.place, &other.place) {
             (Some(a), Some(b)) => order(a, b),
             _ => Ordering::Equal,
         };
-        self.time.cmp(&other.time).then_with(|| order(&self.key, &other.key)).then(places)
+        self.time
+            .cmp(&other.time)
+            .then(self.window.cmp(&other.window))
+            .then_with(|| order(&self.key, &other.key))
+            .then(places)
     }
 }
 

@@ -303,6 +303,7 @@ fn states(catalog: &Catalog, cursor: &Cursor, report: &mut Report) {
                     TableKind::List => "list",
                     TableKind::Map => "map",
                     TableKind::SortedMap => "sorted map",
+                    TableKind::Windows => "windows",
                     TableKind::Timers(_) => "timers",
                 },
                 holds: match (table.kind, &table.field) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use firesteel_state::snapshot::recover;
 use firesteel_state::{EpochLog, Frame, StoreSchema, TableId, TableKind, TableSchema};
+use firesteel_window::Window;
 use serde::Serialize;
 
 use crate::Outcome;
@@ -31,6 +32,8 @@ struct Line<'a> {
     position: Option<&'a Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<&'a Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<Window>,
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<&'a Value>,
     /// Of a timer, when it fires.
@@ -180,6 +183,7 @@ fn kind(schema: &TableSchema) -> &'static str {
         TableKind::List => "list",
         TableKind::Map => "map",
         TableKind::SortedMap => "sorted map",
+        TableKind::Windows => "windows",
         TableKind::Timers(_) => "timers",
     }
 }
@@ -200,6 +204,7 @@ fn line<'a>(store: &'a StoreSchema, schema: &'a TableSchema, entry: &'a Entry) -
         key: &entry.key,
         position: of(&[TableKind::List]),
         field: of(&[TableKind::Map, TableKind::SortedMap]),
+        window: entry.window,
         value: Some(&entry.value).filter(|_| entry.time.is_none()),
         time: entry.time.map(|time| time.to_string()),
         clock: clock(schema),
@@ -218,6 +223,11 @@ fn table(schema: &TableSchema, entries: &[Entry], total: usize) -> String {
     let mut text = match (schema.kind, schema.ttl.is_some()) {
         (TableKind::Timers(_), _) => {
             render(&title, ["time", "key"], rows.map(|entry| [time(entry.time), key(entry)]).collect())
+        }
+        (TableKind::Windows, _) => {
+            let window = |entry: &Entry| entry.window.map_or(String::new(), |window| window.to_string());
+            let rows = rows.map(|entry| [window(entry), key(entry), value(entry)]);
+            render(&title, ["window", "key", "value"], rows.collect())
         }
         (TableKind::Value, false) => {
             render(&title, ["key", "value"], rows.map(|entry| [key(entry), value(entry)]).collect())

@@ -34,7 +34,7 @@ use std::sync::Arc;
 pub use self::memory::MemoryBackend;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::memory::decode as decode_memory_snapshot;
-use crate::error::{Result, StateError};
+use crate::error::Result;
 use crate::frame::{Frame, Shard, TableId};
 use crate::schema::StoreSchema;
 use crate::ttl::Times;
@@ -97,15 +97,42 @@ impl KeyRange<'_> {
     }
 }
 
-/// Whether a backend has a value in a table.
-pub(crate) fn holds(backend: &dyn StateBackend, shard: Shard, table: TableId) -> Result<bool> {
-    let mut found = false;
-    let scanned = backend.scan(shard, table, &[], &mut |_, _| {
-        found = true;
-        // One is enough: an error ends the scan.
-        Err(StateError::InvalidState { what: "a second value".into(), reason: "one is enough".into() })
-    });
-    if found { Ok(true) } else { scanned.map(|()| false) }
+/// Whether a backend has a value under a key that begins with `prefix`.
+pub(crate) fn holds(backend: &dyn StateBackend, shard: Shard, table: TableId, prefix: &[u8]) -> Result<bool> {
+    scan_some(backend, shard, table, prefix, &[], 0, &mut |_, _| Ok(()))
+}
+
+/// Hands the first `limit` of the keys that begin with `prefix` and are not before `from` to `each`; whether there are
+/// more.
+pub(crate) fn scan_some(
+    backend: &dyn StateBackend,
+    shard: Shard,
+    table: TableId,
+    prefix: &[u8],
+    from: &[u8],
+    limit: usize,
+    each: &mut Each<'_>,
+) -> Result<bool> {
+    let (mut left, mut has_more, to) = (limit, false, after_all(prefix));
+    let range = KeyRange { from: prefix.max(from), to: to.as_deref(), descends: false };
+    backend.range(shard, table, range, &mut |key, value| {
+        if left == 0 {
+            has_more = true;
+            return Ok(ControlFlow::Break(()));
+        }
+        left -= 1;
+        each(key, value)?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(has_more)
+}
+
+/// The first key after all that begin with `prefix`, if there can be any.
+fn after_all(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut after = prefix[..=last].to_vec();
+    after[last] += 1;
+    Some(after)
 }
 
 /// Holds the state of a process's operators as bytes.

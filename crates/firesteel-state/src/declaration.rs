@@ -8,12 +8,13 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{Migrations, StateKey, StateValue, TableCodec};
 use crate::error::Result;
-use crate::handle::{List, Map, SortedMap, Timers, Value};
+use crate::handle::{List, Map, SortedMap, Timers, Value, Windows};
 use crate::schema::{StoreSchema, TableKind, TableSchema, TypeTag};
 use crate::sorted::SortedField;
 use crate::table::cells::{Cells, FieldBytes, StateField};
 use crate::table::timers::{TimerTable, Timers as TimersOf};
 use crate::table::values::{Hasher, Values};
+use crate::table::windows::WindowTable;
 use crate::table::{Setup, TableOf};
 use crate::ttl::{TimeDomain, Ttl};
 
@@ -247,6 +248,15 @@ impl<K: StateKey> Declaration<K> {
         });
         let (tag, field) = (options.tag::<V>(), TypeTag::of::<F>());
         SortedMap::new(self.add(name, TableKind::SortedMap, tag, Some(field), options, Some(make)))
+    }
+
+    /// Declares what each key gathers in windows. One that fires is gone: there is no TTL.
+    pub fn windows<A: StateValue>(&mut self, name: &str) -> Windows<A> {
+        let options = StateOptions::default();
+        let make =
+            prepare::<K, A>(&options, |setup, hasher, codec| Box::new(WindowTable::<K, A>::new(setup, hasher, codec)));
+        let tag = options.tag::<A>();
+        Windows::new(self.add(name, TableKind::Windows, tag, None, options, Some(make)))
     }
 
     /// Declares timers in event time, which fire when the watermark reaches them.

@@ -33,9 +33,11 @@ use firesteel_budget::Reservation;
 ///
 /// [`end_epoch`](Self::end_epoch) yields what changed since the last one, for the changelog. When that is prepared and
 /// the backend has the changes too, [`applied`](Self::applied) says so: until then, none of them may leave memory.
+// What every batch looks at stands together.
+#[repr(C)]
 pub struct GroupState<K> {
-    core: Core,
     typed: Typed<K>,
+    core: Core,
 }
 
 /// The tables of a group.
@@ -88,6 +90,11 @@ impl<K: 'static> Tables for Typed<K> {
             None => Some(&mut **self.timers.get_mut(at - declared)?.as_mut()?),
         }
     }
+
+    fn each(&mut self, each: &mut dyn FnMut(&mut dyn Table)) {
+        self.tables.iter_mut().flatten().for_each(|table| each(&mut **table));
+        self.timers.iter_mut().flatten().for_each(|table| each(&mut **table));
+    }
 }
 
 impl<K: StateKey> GroupState<K> {
@@ -99,7 +106,7 @@ impl<K: StateKey> GroupState<K> {
         timers: [Option<Box<dyn TimerTable<K>>>; 3],
         reservation: Reservation,
     ) -> Self {
-        Self { core: Core::new(operator, setup, ids, reservation), typed: Typed { tables, timers } }
+        Self { typed: Typed { tables, timers }, core: Core::new(operator, setup, ids, reservation) }
     }
 
     /// Tells under which numbers each state has values of earlier types.

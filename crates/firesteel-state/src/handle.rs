@@ -72,9 +72,12 @@ mod map;
 mod sorted_map;
 mod timers;
 mod value;
+mod windows;
 
 pub use self::list::List;
 pub use self::map::Map;
 pub use self::sorted_map::SortedMap;
 pub use self::timers::{Fired, Timers};
 pub use self::value::Value;
+pub use self::windows::{OpenWindows, Windows};
+pub use crate::table::windows::FiredRows;

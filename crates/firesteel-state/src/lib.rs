@@ -58,7 +58,7 @@ pub use firesteel_budget::{MemoryBudget, Reservation};
 pub use firesteel_error::Class;
 pub use frame::{Change, Frame, FrameWriter, Shard, StoreId, TableId};
 pub use group::GroupState;
-pub use handle::{Fired, List, Map, SortedMap, Timers, Value};
+pub use handle::{Fired, FiredRows, List, Map, OpenWindows, SortedMap, Timers, Value, Windows};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 pub use lock::CheckpointLock;
 pub use schema::{

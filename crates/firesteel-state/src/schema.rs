@@ -59,6 +59,8 @@ pub enum TableKind {
     List,
     /// A map for each key.
     Map,
+    /// What each key gathers in each window.
+    Windows,
     /// Timers for each key, by the given clock.
     Timers(TimeDomain),
     /// A map for each key whose fields are stored in their order.
@@ -107,6 +109,7 @@ impl fmt::Display for TableSchema {
             (TableKind::Map, None) => write!(f, "map to {}", self.value)?,
             (TableKind::SortedMap, Some(field)) => write!(f, "sorted map of {field} to {}", self.value)?,
             (TableKind::SortedMap, None) => write!(f, "sorted map to {}", self.value)?,
+            (TableKind::Windows, _) => write!(f, "windows of {}", self.value)?,
             (TableKind::Timers(domain), _) => write!(f, "timers in {domain}")?,
         }
         match self.ttl {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_window::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
@@ -55,6 +56,8 @@ pub struct KeyedStore<K> {
     /// What this store takes of it.
     share: MemoryBudget,
     has_backend: bool,
+    /// The last epoch that was passed: a group takes note of it when it is used next.
+    passed: AtomicU64,
 }
 
 /// Where a store keeps its values.
@@ -125,6 +128,7 @@ impl<K: StateKey> KeyedStore<K> {
             budget: setup.budget.clone(),
             share,
             has_backend: setup.backend.is_some(),
+            passed: AtomicU64::new(0),
         })
     }
 
@@ -165,7 +169,17 @@ impl<K: StateKey> KeyedStore<K> {
     /// # Panics
     /// If the job has no such group.
     pub fn lock(&self, group: KeyGroup) -> MutexGuard<'_, GroupState<K>> {
-        self.groups[usize::from(group.0)].lock()
+        let mut state = self.groups[usize::from(group.0)].lock();
+        let passed = self.passed.load(Ordering::Relaxed);
+        if passed > state.epoch() {
+            state.pass_epoch(passed);
+        }
+        state
+    }
+
+    /// The state in each key group, one after the other.
+    fn states(&self) -> impl Iterator<Item = MutexGuard<'_, GroupState<K>>> {
+        self.key_groups.all().iter().map(|group| self.lock(group))
     }
 }
 
@@ -256,7 +270,8 @@ pub trait StateStore: Send + Sync {
         self.end_epoch_in(self.key_groups().all(), epoch)
     }
 
-    /// [Ends the epoch](GroupState::pass_epoch) in all groups without writing down what changed.
+    /// [Ends the epoch](GroupState::pass_epoch) in all groups without writing down what changed. It costs the same however
+    /// many groups there are: each takes note when it is used next.
     fn pass_epoch(&self, epoch: u64);
 
     /// [Says](GroupState::applied) that the changes of a range of groups up to `epoch` are held elsewhere.
@@ -317,9 +332,7 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn begin(&self, batch: u64) {
-        for group in &self.groups {
-            group.lock().begin(batch);
-        }
+        self.states().for_each(|mut state| state.begin(batch));
     }
 
     fn end_epoch_in(&self, groups: KeyGroupRange, epoch: u64) -> Result<Vec<Frame>> {
@@ -331,9 +344,7 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn pass_epoch(&self, epoch: u64) {
-        for group in &self.groups {
-            group.lock().pass_epoch(epoch);
-        }
+        self.passed.fetch_max(epoch, Ordering::Relaxed);
     }
 
     fn applied_in(&self, groups: KeyGroupRange, epoch: u64) {
@@ -357,11 +368,7 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn sweep(&self, limit: usize, times: Times) -> usize {
-        let mut removed = 0;
-        for group in &self.groups {
-            removed += group.lock().sweep(limit, times);
-        }
-        removed
+        self.states().map(|mut state| state.sweep(limit, times)).sum()
     }
 
     fn relieve(&self) -> bool {
@@ -372,11 +379,8 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
         let mut share = 0.25;
         // At most the whole of what may go: four rounds.
         while self.budget.is_exceeded() && share <= 1.0 {
-            for group in &self.groups {
-                if self.budget.used() <= enough {
-                    break;
-                }
-                group.lock().evict(share);
+            for mut state in self.states().take_while(|_| self.budget.used() > enough) {
+                state.evict(share);
             }
             share += 0.25;
         }
@@ -385,17 +389,15 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
 
     fn older_values(&self) -> Result<Vec<OlderValues>> {
         let mut found = OlderValues::none(&self.schema);
-        for group in &self.groups {
-            group.lock().count_older(&mut found)?;
-        }
+        self.states().try_for_each(|state| state.count_older(&mut found))?;
         found.retain(|older| older.count > 0);
         Ok(found)
     }
 
     fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp> {
         let mut first: Option<Timestamp> = None;
-        for group in &self.groups {
-            let next = group.lock().next_timer(domain);
+        for state in self.states() {
+            let next = state.next_timer(domain);
             first = first.min(next).or(first).or(next);
         }
         first

@@ -9,6 +9,7 @@
 //! - otherwise it may be evicted.
 
 pub(crate) mod cells;
+mod changed;
 pub(crate) mod cut;
 pub(crate) mod eviction;
 mod few;
@@ -19,6 +20,8 @@ pub(crate) mod pieces;
 pub(crate) mod slots;
 pub(crate) mod timers;
 pub(crate) mod values;
+mod wanted;
+pub(crate) mod windows;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -107,7 +110,7 @@ impl Setup {
         let Some(backend) = &self.backend else { return Ok(()) };
         self.older.clear();
         for number in numbers {
-            if holds(&**backend, self.shard, number)? {
+            if holds(&**backend, self.shard, number, &[])? {
                 self.older.push(number);
             }
         }
@@ -153,6 +156,12 @@ pub(crate) trait Table: Any + Send {
 
     /// Writes everything that is here.
     fn write_all(&self, out: &mut FrameWriter) -> Result<()>;
+
+    /// Whether the backend still holds this key though the state has lost it with all that began alike: not every key
+    /// that is gone is noted by itself.
+    fn is_gone(&self, _table: TableId, _key: &[u8], _stamps: Stamps) -> bool {
+        false
+    }
 
     /// Takes a change that was written before; it counts as applied.
     fn load(&mut self, change: Change<'_>) -> Result<()>;

@@ -310,7 +310,7 @@ pub(super) fn random(make: impl Fn() -> Arc<dyn StateBackend>, seed: u64) {
         let holds = |store, table| {
             let shards = backend.shards()?.into_iter().map(|(shard, _)| shard).filter(|shard| shard.store == store);
             shards
-                .map(|shard| crate::backend::holds(&*backend, shard, table))
+                .map(|shard| crate::backend::holds(&*backend, shard, table, &[]))
                 .try_fold(false, |any, one| Ok::<_, crate::StateError>(any | one?))
         };
         COUNTED.ok(catalog.forget_older(holds), || "forgetting types".into());

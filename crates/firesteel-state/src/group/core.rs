@@ -23,16 +23,8 @@ pub(super) trait Tables {
     fn at(&self, at: usize) -> Option<&dyn Table>;
     /// The table at a place, to be changed.
     fn at_mut(&mut self, at: usize) -> Option<&mut dyn Table>;
-}
-
-impl dyn Tables + '_ {
-    fn each(&mut self, each: &mut dyn FnMut(&mut dyn Table)) {
-        for at in 0..self.count() {
-            if let Some(table) = self.at_mut(at) {
-                each(table);
-            }
-        }
-    }
+    /// Hands all tables over, in the order of their places.
+    fn each(&mut self, each: &mut dyn FnMut(&mut dyn Table));
 }
 
 fn all(tables: &dyn Tables) -> impl Iterator<Item = &dyn Table> {
@@ -40,7 +32,17 @@ fn all(tables: &dyn Tables) -> impl Iterator<Item = &dyn Table> {
 }
 
 /// Where a key group stands.
+// What every batch looks at stands together.
+#[repr(C)]
 pub(super) struct Core {
+    batch: Option<u64>,
+    attempt: u64,
+    epoch_start: u64,
+    applied: u64,
+    epoch: u64,
+    reservation: Reservation,
+    /// Epochs that have ended and are not applied, with their last attempts.
+    ended: VecDeque<(u64, u64)>,
     operator: Arc<str>,
     /// What every table is told; `table` and `state` are those of the group.
     setup: Setup,
@@ -48,14 +50,6 @@ pub(super) struct Core {
     ids: Arc<[TableId]>,
     /// The numbers of the types that each had before.
     older: Arc<[Vec<TableId>]>,
-    batch: Option<u64>,
-    attempt: u64,
-    epoch_start: u64,
-    applied: u64,
-    /// Epochs that have ended and are not applied, with their last attempts.
-    ended: VecDeque<(u64, u64)>,
-    epoch: u64,
-    reservation: Reservation,
 }
 
 /// The methods are those of [`GroupState`](super::GroupState).
@@ -166,6 +160,7 @@ impl Core {
             }
         }
         self.close_epoch(epoch);
+        self.account(tables);
         Ok((!out.is_empty()).then(|| out.finish(self.setup.shard)))
     }
 
@@ -208,12 +203,14 @@ impl Core {
             all(tables).try_for_each(|table| table.write_all(&mut out))?;
             return Ok(out.finish(self.setup.shard));
         }
-        let mut entries = BTreeMap::new();
+        let (mut entries, stamps) = (BTreeMap::new(), self.stamps());
         if let Some(backend) = &self.setup.backend {
             let numbers = self.ids.iter().chain(self.older.iter().flatten());
             for &table in numbers.chain(&TableId::TIMERS) {
                 backend.scan(self.setup.shard, table, &[], &mut |key, value| {
-                    entries.insert((table, key.to_vec()), value.to_vec());
+                    if !all(tables).any(|held| held.is_gone(table, key, stamps)) {
+                        entries.insert((table, key.to_vec()), value.to_vec());
+                    }
                     Ok(())
                 })?;
             }
@@ -302,7 +299,8 @@ impl Core {
     }
 
     pub(super) fn account(&mut self, tables: &mut dyn Tables) -> u64 {
-        let bytes = all(tables).map(Table::memory_used).sum();
+        let mut bytes = 0;
+        tables.each(&mut |table| bytes += table.memory_used());
         self.reservation.set(bytes);
         bytes
     }

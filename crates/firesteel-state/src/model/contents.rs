@@ -32,7 +32,14 @@ pub(crate) enum Op {
     Delete(u8, bool, i64),
     Fire(i64),
     AddMany(Vec<u8>),
+    /// Values of keys in windows of this start and length.
+    Gather(Vec<(u8, u16)>, i64, i64),
+    /// Fires the windows that end by then.
+    Close(i64),
 }
+
+/// End and start of a window, and a key.
+pub(crate) type InWindow = (i64, i64, u8);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Contents {
@@ -43,6 +50,8 @@ pub(crate) struct Contents {
     pub(crate) sorted: BTreeMap<u8, BTreeMap<i16, u16>>,
     pub(crate) timers: BTreeMap<(i64, u8), Vec<bool>>,
     pub(crate) fired: Vec<(i64, u8, bool)>,
+    pub(crate) windows: BTreeMap<InWindow, Vec<u16>>,
+    pub(crate) closed: Vec<(InWindow, Vec<u16>)>,
 }
 
 impl Contents {
@@ -103,6 +112,15 @@ impl Contents {
                 });
                 self.fired = fired;
             }
+            Op::Gather(values, start, length) => {
+                for (key, value) in values {
+                    self.windows.entry((start + length, start, key)).or_default().push(value);
+                }
+            }
+            Op::Close(until) => {
+                let open = self.windows.split_off(&(until + 1, i64::MIN, 0));
+                self.closed = std::mem::replace(&mut self.windows, open).into_iter().collect();
+            }
         }
     }
 }
@@ -135,5 +153,9 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         1 => (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Register(key, which, at)),
         1 => (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Delete(key, which, at)),
         1 => at().prop_map(Op::Fire),
+        2 => (vec((key(), any::<u16>()), 0..20), at(), 1..5i64)
+            .prop_map(|(values, start, length)| Op::Gather(values, start, length)),
+        2 => (vec((key(), any::<u16>()), 0..4), at()).prop_map(|(values, start)| Op::Gather(values, start, 4)),
+        2 => at().prop_map(Op::Close),
     ]
 }

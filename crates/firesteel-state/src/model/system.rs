@@ -5,16 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use firesteel_disk::crashing::{CrashingDisk, Loss};
-use firesteel_window::{Timestamp, seconds};
+use firesteel_window::{Timestamp, Window, seconds};
 
-use super::contents::{KEYS, Op, TTL};
+use super::contents::{InWindow, KEYS, Op, TTL};
 use super::{Crash, EachGroup, GROUPS, Model, Step};
 use crate::backend::StateBackend;
 use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
 use crate::snapshot::{FolderStore, Manifest, Snapshots, recover};
 use crate::{
-    Catalog, Declaration, Fired, KeyContext, KeyGroup, KeyGroupRange, KeyGroups, KeyedStore, List, Map, MemoryBudget,
-    Result, SortedMap, StateOptions, StateStore, StoreSetup, TimeDomain, Timers, Times, Ttl, Value,
+    Catalog, Changes, Declaration, Fired, KeyContext, KeyGroup, KeyGroupRange, KeyGroups, KeyedStore, List, Map,
+    MemoryBudget, Result, SortedMap, StateOptions, StateStore, StoreSetup, TimeDomain, Timers, Times, Ttl, Value,
+    Windows,
 };
 
 /// Where the backend is, if there is one, and what of it survives a restart.
@@ -39,6 +40,7 @@ struct Handles {
     map: Map<u8, u16>,
     sorted: SortedMap<i16, u16>,
     timers: [Timers; 2],
+    windows: Windows<Vec<u16>>,
 }
 
 fn declare() -> (Declaration<u8>, Handles) {
@@ -50,6 +52,7 @@ fn declare() -> (Declaration<u8>, Handles) {
         map: states.map("map"),
         sorted: states.sorted_map("sorted"),
         timers: [states.event_timers("false"), states.event_timers("true")],
+        windows: states.windows("windows"),
     };
     (states, handles)
 }
@@ -75,6 +78,11 @@ pub(crate) struct System {
     /// What was done since then, and when: the input, which can be read again.
     input: Vec<(i64, Op)>,
     fired: Vec<(i64, u8, bool)>,
+    closed: Vec<(InWindow, Vec<u16>)>,
+    /// Keys of windows that have fired in the attempt and were counted as they were read.
+    removed: u64,
+    /// Keys in all windows, as they have been counted.
+    in_windows: u64,
 }
 
 impl System {
@@ -118,6 +126,9 @@ impl System {
             epoch,
             input: vec![],
             fired: vec![],
+            closed: vec![],
+            removed: 0,
+            in_windows: 0,
         }
     }
 
@@ -276,6 +287,35 @@ impl System {
                 fired.sort_by_key(|timer| (timer.time, timer.key));
                 self.fired = fired.iter().map(told).collect();
             }
+            Op::Gather(values, start, length) => {
+                let window = Window::new(Timestamp::from_secs(start), Timestamp::from_secs(start + length));
+                for number in self.catalog.groups().all().iter() {
+                    let mut group = self.store.lock(number);
+                    let mut windows = h.windows.of(&mut group).unwrap();
+                    for (key, value) in values.iter().filter(|(key, _)| at(key).1 == number) {
+                        windows.merge(window, hash(key), *key, vec![*value], |all, more| all.extend(more));
+                    }
+                    windows.settle(|all, more| all.extend(more)).unwrap();
+                }
+            }
+            Op::Close(until) => {
+                let mut closed = vec![];
+                for number in self.catalog.groups().all().iter() {
+                    let mut group = self.store.lock(number);
+                    let mut windows = h.windows.of(&mut group).unwrap();
+                    let mut rows = windows.fire(Timestamp::from_secs(until)).unwrap();
+                    let before = closed.len();
+                    let mut each = |window: Window, key: &u8, all: &Vec<u16>| {
+                        closed.push(((window.end().as_secs(), window.start().as_secs(), *key), all.clone()));
+                    };
+                    let mut slices = 1..;
+                    while windows.read(&mut rows, slices.next().unwrap_or(1) % 4, &mut each).unwrap() {}
+                    self.removed += rows.counted();
+                    assert!(closed[before..].is_sorted_by_key(|(place, _)| (place.0, place.1)), "{closed:?}");
+                }
+                closed.sort();
+                self.closed = closed;
+            }
         }
     }
 
@@ -289,10 +329,17 @@ impl System {
                     ops.iter().take(*until).for_each(|op| self.run(op, now));
                 }
                 self.store.begin(self.batch);
+                self.removed = 0;
                 // Makes no difference that can be seen.
                 self.groups().for_each(|group| self.store.lock(group).warm_up(ops.len()));
                 ops.iter().for_each(|op| self.run(op, now));
                 self.input.extend(ops.iter().map(|op| (now, op.clone())));
+                let mut changes = Changes::default();
+                for group in self.groups() {
+                    changes += self.handles.windows.of(&mut self.store.lock(group)).unwrap().changes();
+                }
+                self.in_windows = self.in_windows + changes.inserted - changes.removed - self.removed;
+                assert_eq!(self.in_windows, model.current.windows.len() as u64);
             }
             Step::Epoch { apply, marks } => {
                 self.end_epoch(*apply).unwrap();
@@ -326,6 +373,7 @@ impl System {
             Step::Restart => self.restart(Loss::All, None),
         }
         assert_eq!(self.epoch, model.epoch);
+        self.in_windows = model.current.windows.len() as u64;
         self.compare(model, step);
         self
     }
@@ -391,6 +439,11 @@ impl System {
             && ops.iter().any(|op| matches!(op, Op::Fire(_)))
         {
             assert_eq!(self.fired, model.current.fired);
+        }
+        if let Step::Batch(ops, _) = step
+            && ops.iter().any(|op| matches!(op, Op::Close(_)))
+        {
+            assert_eq!(self.closed, model.current.closed);
         }
     }
 }

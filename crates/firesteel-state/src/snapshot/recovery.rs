@@ -197,7 +197,7 @@ impl Older {
         for (shard, _) in backend.shards()? {
             for ((store, _), numbers) in &self.numbers {
                 for number in numbers.iter().filter(|_| *store == shard.store) {
-                    if holds(backend, shard, *number)? {
+                    if holds(backend, shard, *number, &[])? {
                         found.insert((shard, *number));
                     }
                 }

@@ -45,9 +45,14 @@ impl Index {
         Self { buckets: Vec::new(), place: 0 }
     }
 
-    /// Whether there is room for this many places without making searches slow.
+    /// For how many places there is room without making searches slow.
+    pub(crate) fn room(&self) -> usize {
+        self.buckets.len() * (WIDTH * 3 / 4)
+    }
+
+    /// Whether there is room for this many places.
     pub(crate) fn has_room(&self, places: usize) -> bool {
-        places <= self.buckets.len() * (WIDTH * 3 / 4)
+        places <= self.room()
     }
 
     /// Starts over, with room for `room` places at least and with places for `tags`, from zero on, which are not more.

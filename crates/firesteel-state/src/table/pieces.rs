@@ -8,11 +8,14 @@
 const PIECE: usize = 16 << 10;
 
 /// Items by their position.
+// In this order: small tables need the beginning only.
+#[repr(C)]
 pub(crate) struct Pieces<T> {
-    /// All but the last that has items are full. The first one grows as vectors do, the others are made as a whole;
-    /// empty ones are kept for what comes.
-    pieces: Vec<Vec<T>>,
+    /// The first piece, which grows as vectors do: small tables are found in one step.
+    first: Vec<T>,
     len: usize,
+    /// The others, made as a whole. All before the last that has items are full; empty ones are kept for what comes.
+    others: Vec<Vec<T>>,
 }
 
 impl<T> Pieces<T> {
@@ -26,7 +29,7 @@ impl<T> Pieces<T> {
     const LENGTH: usize = 1 << Self::BITS;
 
     pub(crate) const fn new() -> Self {
-        Self { pieces: Vec::new(), len: 0 }
+        Self { first: Vec::new(), len: 0, others: Vec::new() }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -37,43 +40,54 @@ impl<T> Pieces<T> {
     /// If there are fewer items.
     #[inline]
     pub(crate) fn at(&self, at: usize) -> &T {
-        &self.pieces[at >> Self::BITS][at & (Self::LENGTH - 1)]
+        if at < Self::LENGTH {
+            return &self.first[at];
+        }
+        &self.others[(at >> Self::BITS) - 1][at & (Self::LENGTH - 1)]
     }
 
     /// # Panics
     /// If there are fewer items.
     #[inline]
     pub(crate) fn at_mut(&mut self, at: usize) -> &mut T {
-        &mut self.pieces[at >> Self::BITS][at & (Self::LENGTH - 1)]
+        if at < Self::LENGTH {
+            return &mut self.first[at];
+        }
+        &mut self.others[(at >> Self::BITS) - 1][at & (Self::LENGTH - 1)]
     }
 
     #[inline]
     pub(crate) fn get(&self, at: usize) -> Option<&T> {
-        self.pieces.get(at >> Self::BITS)?.get(at & (Self::LENGTH - 1))
+        if at < Self::LENGTH {
+            return self.first.get(at);
+        }
+        self.others.get((at >> Self::BITS) - 1)?.get(at & (Self::LENGTH - 1))
     }
 
     #[inline]
     pub(crate) fn push(&mut self, item: T) {
-        let piece = self.len >> Self::BITS;
-        if piece == self.pieces.len() {
-            self.add_piece();
+        if self.len < Self::LENGTH {
+            self.first.push(item);
+        } else {
+            let piece = (self.len >> Self::BITS) - 1;
+            if piece == self.others.len() {
+                self.others.push(Vec::with_capacity(Self::LENGTH));
+            }
+            self.others[piece].push(item);
         }
-        self.pieces[piece].push(item);
         self.len += 1;
     }
 
-    #[cold]
-    fn add_piece(&mut self) {
-        let room = if self.pieces.is_empty() { 0 } else { Self::LENGTH };
-        self.pieces.push(Vec::with_capacity(room));
-    }
-
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        self.pieces.iter().flatten()
+        self.first.iter().chain(self.others.iter().flatten())
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        self.pieces.iter_mut().flatten()
+        self.first.iter_mut().chain(self.others.iter_mut().flatten())
+    }
+
+    fn pieces_mut(&mut self) -> impl Iterator<Item = &mut Vec<T>> {
+        std::iter::once(&mut self.first).chain(&mut self.others)
     }
 
     /// Drops all items from `length` on, and keeps their room.
@@ -81,67 +95,68 @@ impl<T> Pieces<T> {
         if length >= self.len {
             return;
         }
-        let first = length >> Self::BITS;
-        self.pieces[first].truncate(length & (Self::LENGTH - 1));
-        self.pieces[first + 1..].iter_mut().for_each(Vec::clear);
+        let (last, within) = (length >> Self::BITS, length & (Self::LENGTH - 1));
+        for (number, piece) in self.pieces_mut().enumerate().skip(last) {
+            piece.truncate(if number == last { within } else { 0 });
+        }
         self.len = length;
     }
 
     /// Removes the last item.
     pub(crate) fn pop(&mut self) -> Option<T> {
         let last = self.len.checked_sub(1)?;
-        let item = self.pieces[last >> Self::BITS].pop();
         self.len = last;
-        item
+        if last < Self::LENGTH { self.first.pop() } else { self.others[(last >> Self::BITS) - 1].pop() }
     }
 
     /// Hands all items over, front to back, and keeps their room.
     pub(crate) fn take_each(&mut self, take: impl FnMut(T)) {
         self.len = 0;
-        self.pieces.iter_mut().flat_map(|piece| piece.drain(..)).for_each(take);
+        self.pieces_mut().flat_map(|piece| piece.drain(..)).for_each(take);
     }
 
     /// Empties a list that will be filled again. Of the room it had, it gives back what it has not used this time.
     pub(crate) fn reuse(&mut self) {
         let used = self.len.div_ceil(Self::LENGTH);
         // One more, so that a list that varies a little need not ask again and again.
-        self.pieces.truncate(used + 1);
-        self.pieces.iter_mut().for_each(Vec::clear);
+        self.others.truncate(used);
+        self.pieces_mut().for_each(Vec::clear);
         self.len = 0;
     }
 
     /// Drops the items that `keep` does not want, and gives back the room that is not needed for the others.
     pub(crate) fn retain_mut(&mut self, mut keep: impl FnMut(&mut T) -> bool) {
-        let pieces = std::mem::take(&mut self.pieces);
+        let Self { first, others, .. } = std::mem::replace(self, Self::new());
         let mut kept = Self::new();
         // Pieces that were read are filled again.
         let mut read: Vec<Vec<T>> = Vec::new();
-        for mut piece in pieces {
+        for mut piece in std::iter::once(first).chain(others) {
             for mut item in piece.drain(..) {
                 if keep(&mut item) {
-                    if kept.len >> Self::BITS == kept.pieces.len()
+                    if kept.len >> Self::BITS == kept.others.len() + 1
                         && let Some(room) = read.pop()
                     {
-                        kept.pieces.push(room);
+                        kept.others.push(room);
                     }
                     kept.push(item);
                 }
             }
             read.push(piece);
         }
-        if let [only] = &mut kept.pieces[..] {
-            only.shrink_to(only.len().next_power_of_two());
+        if kept.others.is_empty() {
+            kept.first.shrink_to(kept.len.next_power_of_two());
         }
         *self = kept;
     }
 
+    /// How many items there is room for.
+    pub(crate) fn room(&self) -> usize {
+        self.first.capacity() + self.others.len() * Self::LENGTH
+    }
+
     /// Bytes that are allocated, without what items own.
     pub(crate) fn allocated(&self) -> usize {
-        let items: usize = match &self.pieces[..] {
-            [] => 0,
-            [first, others @ ..] => first.capacity() + others.len() * Self::LENGTH,
-        };
-        items * size_of::<T>() + self.pieces.capacity() * size_of::<Vec<T>>()
+        self.room() * size_of::<T>() + self.others.capacity() * size_of::<Vec<T>>()
     }
 }
 

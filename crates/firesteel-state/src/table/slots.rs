@@ -17,12 +17,17 @@ pub(crate) struct Slot<K, T> {
 }
 
 /// Slots and where to find them.
+// In this order: what a search looks at stands together.
+#[repr(C)]
 pub(crate) struct Slots<K, T> {
     slots: Pieces<Slot<K, T>>,
+    index: Index,
     /// The tag of each slot, from which the index can be made again without the keys.
     tags: Pieces<u32>,
-    index: Index,
 }
+
+/// Up to this many slots are looked at one by one: there is no index.
+const FEW: usize = 4;
 
 /// A table of this many bytes fits into the cache of one core, beside what is done with it.
 const CACHED: usize = 768 << 10;
@@ -31,11 +36,16 @@ const LINES_IN_TURN: usize = 8;
 
 impl<K, T> Slots<K, T> {
     pub(crate) const fn new() -> Self {
-        Self { slots: Pieces::new(), tags: Pieces::new(), index: Index::new() }
+        Self { slots: Pieces::new(), index: Index::new(), tags: Pieces::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// How many slots there is room for.
+    pub(crate) fn room(&self) -> usize {
+        self.slots.room()
     }
 
     #[inline]
@@ -65,10 +75,12 @@ impl<K, T> Slots<K, T> {
         let at = self.slots.len();
         assert!(at < Index::MAX, "one key group holds fewer than 2^30 keys in memory");
         let tag = tag_of(hash);
-        if !self.index.has_room(at + 1) {
-            self.index.grow(&self.tags, at + 1);
+        if at >= FEW {
+            if at == FEW || !self.index.has_room(at + 1) {
+                self.index.grow(&self.tags, self.index.room().max(at + 1));
+            }
+            self.index.insert(tag, at);
         }
-        self.index.insert(tag, at);
         self.tags.push(tag);
         self.slots.push(Slot { stamp, key, value });
         at
@@ -87,13 +99,20 @@ impl<K, T> Slots<K, T> {
         black_box(hashes.fold(0, |seen, hash| seen ^ self.index.touch(tag_of(hash))));
     }
 
+    /// Drops all slots, and keeps their room.
+    pub(crate) fn clear(&mut self) {
+        self.slots.truncate(0);
+        self.tags.truncate(0);
+    }
+
     /// Drops all slots from `length` on.
     pub(crate) fn truncate(&mut self, length: usize) {
-        while self.tags.len() > length
+        while self.tags.len() > length.max(FEW)
             && let Some(tag) = self.tags.pop()
         {
             self.index.pop(tag, self.tags.len());
         }
+        self.tags.truncate(length);
         self.slots.truncate(length);
     }
 
@@ -102,6 +121,9 @@ impl<K, T> Slots<K, T> {
     #[inline]
     pub(crate) fn candidates<const N: usize>(&self, hashes: impl Iterator<Item = u64>, warm: bool) -> [u32; N] {
         let mut found = [u32::MAX; N];
+        if self.slots.len() <= FEW {
+            return found;
+        }
         let mut count = 0;
         for (tag, hash) in found.iter_mut().zip(hashes) {
             *tag = tag_of(hash);
@@ -165,7 +187,15 @@ impl<K, T> Slots<K, T> {
 impl<K: Eq, T> Slots<K, T> {
     #[inline]
     pub(crate) fn find(&self, hash: u64, key: &K) -> Option<usize> {
+        if self.slots.len() <= FEW {
+            return self.find_few(key);
+        }
         self.index.find(tag_of(hash), |at| self.slots.at(at).key == *key)
+    }
+
+    #[inline]
+    fn find_few(&self, key: &K) -> Option<usize> {
+        (0..self.slots.len()).find(|at| self.slots.at(*at).key == *key)
     }
 
     /// The slot of a key, added with this value if there is none.
@@ -176,7 +206,7 @@ impl<K: Eq, T> Slots<K, T> {
     #[inline]
     pub(crate) fn find_or_push(&mut self, hash: u64, key: K, value: impl FnOnce() -> T, stamp: u64) -> usize {
         let at = self.slots.len();
-        if !self.index.has_room(at + 1) {
+        if at <= FEW || !self.index.has_room(at + 1) {
             return self.find(hash, &key).unwrap_or_else(|| self.push(hash, key, value(), stamp));
         }
         let tag = tag_of(hash);
@@ -190,11 +220,41 @@ impl<K: Eq, T> Slots<K, T> {
     }
 }
 
+impl<K: Eq, T> Slots<K, T> {
+    /// Adds a slot for a key that has none; `None` then. The place of one that has a slot, and the value that is not
+    /// added.
+    ///
+    /// # Panics
+    ///
+    /// As [`push`](Self::push).
+    #[inline(always)]
+    pub(crate) fn add(&mut self, hash: u64, key: K, value: T, stamp: u64) -> Option<(usize, T)> {
+        let at = self.slots.len();
+        if at <= FEW || !self.index.has_room(at + 1) {
+            return match self.find(hash, &key) {
+                Some(found) => Some((found, value)),
+                None => {
+                    self.push(hash, key, value, stamp);
+                    None
+                }
+            };
+        }
+        let tag = tag_of(hash);
+        let slots = &self.slots;
+        if let Some(found) = self.index.find_or_insert(tag, at, |at| slots.at(at).key == key) {
+            return Some((found, value));
+        }
+        self.tags.push(tag);
+        self.slots.push(Slot { stamp, key, value });
+        None
+    }
+}
+
 /// Keeps the tags of the slots that were kept, and makes the index anew.
 fn keep_tags(tags: &mut Pieces<u32>, index: &mut Index, moved: &[u32]) {
     let mut keeps = moved.iter().map(|to| *to != u32::MAX);
     tags.retain_mut(|_| keeps.next().unwrap_or_default());
-    if tags.len() == 0 {
+    if tags.len() <= FEW {
         index.clear();
     } else {
         index.grow(tags, tags.len());
@@ -238,7 +298,13 @@ mod tests {
         slots.truncate(2);
         assert_eq!((slots.find(3, &3), slots.find(6, &6)), (Some(1), None));
         for warm in [false, true] {
-            assert_eq!(slots.candidates([3, 99].into_iter(), warm), [1, u32::MAX, u32::MAX]);
+            assert_eq!(slots.candidates([3, 99].into_iter(), warm), [u32::MAX; 3], "few are not searched ahead");
+        }
+        for key in 100..110 {
+            slots.push(key, key, 0, 0);
+        }
+        for warm in [false, true] {
+            assert_eq!(slots.candidates([3, 99, 109].into_iter(), warm), [1, u32::MAX, 11]);
         }
     }
 

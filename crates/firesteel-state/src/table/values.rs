@@ -2,16 +2,16 @@
 
 mod bulk;
 mod table;
-mod wanted;
 
 use std::sync::Arc;
 
 use firesteel_window::Timestamp;
 
+use super::changed::Changed;
 use super::eviction::MeanSize;
 use super::pieces::Pieces;
 use super::slots::{Moved, Slots};
-use super::{Setup, Stamps, reuse};
+use super::{Setup, Stamps};
 use crate::changes::Changes;
 use crate::codec::{self, StateKey, StateValue, TableCodec};
 use crate::error::Result;
@@ -45,48 +45,6 @@ pub(crate) struct Values<K, V> {
     size: MeanSize,
     sweep_at: usize,
     changes: Changes,
-}
-
-/// The slots that changed in the open epoch.
-#[derive(Default)]
-struct Changed {
-    /// Which they are, as long as they are few.
-    list: Vec<u32>,
-    /// How many they are, and how many they were when the attempt began.
-    count: usize,
-    base: usize,
-    /// Whether they are so many that an epoch looks at all slots: then the list is not kept.
-    many: bool,
-}
-
-/// If one in this many slots changed, an epoch looks at all of them.
-const DENSE: usize = 16;
-
-impl Changed {
-    /// Takes note of one of this many slots.
-    #[inline]
-    fn note(&mut self, at: usize, slots: usize) {
-        self.count += 1;
-        if !self.many {
-            self.list.push(at as u32);
-            self.many = self.list.len() > FEW.max(slots / DENSE);
-        }
-    }
-
-    fn begin(&mut self) {
-        self.base = self.count;
-    }
-
-    fn roll_back(&mut self) {
-        // All of them were in the list, unless there are many.
-        self.list.truncate(self.base);
-        self.count = self.base;
-    }
-
-    fn end_epoch(&mut self) {
-        reuse(&mut self.list);
-        (self.count, self.base, self.many) = (0, 0, false);
-    }
 }
 
 struct Undo<V> {
@@ -298,9 +256,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         for undo in self.undo.iter_mut() {
             undo.at = moved.to(undo.at);
         }
-        for at in &mut self.changed.list {
-            *at = moved.to(*at);
-        }
+        self.changed.renumber(moved);
     }
 
     fn retain(&mut self, keep: &dyn Fn(u64, &Option<V>) -> bool) {

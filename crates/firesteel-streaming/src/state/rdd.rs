@@ -263,8 +263,9 @@ fn known(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> Timestamp) -> Times
     if trackers.is_empty() { Timestamp::MIN } else { least(trackers, of) }
 }
 
+/// Ends the task: its state cannot be had.
 #[cold]
-fn fail(error: StateError, task: &TaskContext) -> ! {
+pub(crate) fn fail(error: StateError, task: &TaskContext) -> ! {
     let retryable = error.class() == Class::Retryable;
     task.fail_with(error, retryable)
 }

@@ -1,20 +1,24 @@
 //! The reduce side of a windowed aggregation: accumulators meet the state, and windows fire.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::vec;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle};
-use firesteel_core::{Accumulator, Blocks, Iterated, Key, Open, Operator, TaskContext};
+use firesteel_core::{Accumulator, Blocks, Exchange, Key, Open, Operator, TaskContext, block_len};
+use firesteel_state::{Changes, FiredRows, KeyGroup, Windows};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::batch::Batch;
 use crate::plan::{Computed, NodeId};
+use crate::state::{Changed, StateChanges, StoreCell, fail};
+use crate::time::due::Due;
 use crate::time::fired::distinct;
-use crate::time::state::{WindowState, groups_of, key_group};
+use crate::time::incoming::Incoming;
 use crate::time::tracker::least;
-use crate::time::window_side::{WindowBucket, WindowSide};
-use crate::time::{FiredWindows, Tracker, WindowResult};
+use crate::time::window_side::{Gathered, WindowBucket, WindowSide};
+use crate::time::{FiredWindows, KEY_GROUPS, Tracker, WindowResult, groups_of};
 
 type WindowShuffle<K, V, W, A> =
     Shuffle<BoxRdd<(Timestamp, (K, V))>, WindowSide<K, V, W, A>, WindowBucket<K, <A as Aggregator<V>>::Acc>>;
@@ -23,7 +27,7 @@ type WindowShuffle<K, V, W, A> =
 ///
 /// Computing a partition changes the state of its key groups. It begins by rolling back what an earlier attempt at the
 /// same batch did, so that any number of attempts has the effect of one.
-struct Fired<K, V, W, A: Aggregator<V>, T> {
+struct Fired<K: Key, V, W, A: Aggregator<V>, T> {
     shuffle: Arc<WindowShuffle<K, V, W, A>>,
     operator: Operator,
     firing: Firing<K, A::Acc>,
@@ -35,10 +39,13 @@ struct Fired<K, V, W, A: Aggregator<V>, T> {
 }
 
 /// What decides which windows fire, and what takes note of them.
-pub(crate) struct Firing<K, Acc> {
-    pub(crate) state: Arc<WindowState<K, Acc>>,
+pub(crate) struct Firing<K: Key, Acc> {
+    pub(crate) cell: Arc<StoreCell<K>>,
+    pub(crate) windows: Windows<Acc>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
+    pub(crate) due: Arc<Due>,
     pub(crate) fired: Accumulator<BTreeSet<Window>, FiredWindows>,
+    pub(crate) changes: StateChanges,
 }
 
 /// The RDD of what fires in the batch at this node.
@@ -54,7 +61,7 @@ where
     K: Key,
     V: Send + 'static,
     W: DisjointWindows + Clone + Send + Sync + 'static,
-    A: Aggregator<V, Acc: Clone + Send + Sync + 'static, Out: Send + 'static> + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     T: Send + 'static,
 {
     let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
@@ -68,7 +75,7 @@ where
     K: Key,
     V: Send + 'static,
     W: DisjointWindows + Clone + Send + Sync + 'static,
-    A: Aggregator<V, Acc: Clone + Send + Sync + 'static, Out: Send + 'static> + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     T: Send + 'static,
 {
     fn open<'a>(
@@ -76,49 +83,167 @@ where
         split: usize,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<(Timestamp, WindowResult<K, T>)> + 'a> {
-        let side = self.shuffle.side();
-        let groups = groups_of(split, side.partitions);
-        let first = groups.start;
-        let mut panes: Vec<_> = groups.map(|group| self.firing.state.group(group).lock()).collect();
-        for panes in &mut panes {
-            panes.begin(self.batch);
+        let Firing { cell, windows, trackers, due, .. } = &self.firing;
+        let (aggregator, operator) = (&*self.shuffle.side().aggregator, &self.operator);
+        let combine = |acc: &mut A::Acc, other| task.blame_on(operator, || aggregator.merge(acc, other));
+        let watermark = least(trackers, Tracker::reached);
+        let mut incoming = self.fetch(split, task);
+        let (mut left, mut changes, mut fired) = (VecDeque::new(), Changes::default(), BTreeSet::new());
+        for group in groups_of(split, self.shuffle.side().partitions) {
+            if !incoming.has(group) && !due.has_work(group, self.batch, watermark) {
+                continue;
+            }
+            task.check_cancelled();
+            due.begin(group, self.batch);
+            let mut state = cell.get().lock(numbered(group));
+            state.begin(self.batch);
+            let mut opened = or_fail(windows.of(&mut state), operator, task);
+            incoming.merge(group, &mut opened, combine);
+            let settled = opened.settle(combine);
+            let rows = or_fail(settled.and_then(|()| opened.fire(watermark)), operator, task);
+            changes += opened.changes();
+            if opened.fired(&rows).next().is_some() {
+                fired.append(&mut distinct(opened.fired(&rows)));
+                left.push_back((group, rows));
+            }
+            due.note(group, opened.next_end());
+            if opened.has_other_size() {
+                state.account();
+            }
         }
-        let (aggregator, operator) = (&*side.aggregator, &self.operator);
-        let (outputs, recycled) = (self.shuffle.outputs(), &side.recycled);
+        incoming.lists.into_iter().for_each(|gathered| self.shuffle.side().recycled.keep_list(gathered.entries));
+        if !fired.is_empty() {
+            self.firing.fired.add(fired);
+        }
+        self.computed.note(split);
+        Box::new(Rows { of: self, split, task, left, changes, ahead: Vec::new().into_iter() })
+    }
+}
+
+impl<K, V, W, A, T> Fired<K, V, W, A, T>
+where
+    K: Key,
+    V: Send + 'static,
+    W: DisjointWindows + Clone + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+{
+    /// What the map tasks left for the partition.
+    fn fetch(&self, split: usize, task: &TaskContext) -> Incoming<K, A::Acc> {
+        let outputs = self.shuffle.outputs();
+        let mut incoming = Incoming { lists: Vec::new(), sorted: VecDeque::new(), mixed: Vec::new() };
         for map in 0..outputs.num_maps() {
-            let mut merge = |window, (hash, key, acc): (u64, K, A::Acc)| {
-                let panes = &mut panes[key_group(hash) - first];
-                panes.merge(window, hash, key, acc, |acc, other| {
-                    task.blame_on(operator, || aggregator.merge(acc, other));
-                });
-            };
             match outputs.fetch(map, split, task) {
                 Fetched::Owned(bucket) => {
-                    task.count_shuffle_read(bucket.0.iter().map(|(_, entries)| entries.len() as u64).sum());
-                    for (window, mut entries) in bucket.0 {
-                        entries.drain(..).for_each(|entry| merge(window, entry));
-                        recycled.keep_list(entries);
-                    }
+                    let count = bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum();
+                    task.count_shuffle_read(count);
+                    bucket.0.into_iter().for_each(|gathered| incoming.add(gathered));
                 }
                 Fetched::Shared(bucket) => {
-                    for (window, entries) in &bucket.0 {
-                        entries.iter().cloned().for_each(|entry| merge(*window, entry));
+                    for Gathered { window, group, entries } in &bucket.0 {
+                        incoming.add(Gathered { window: *window, group: *group, entries: entries.clone() });
                     }
                 }
             }
         }
-        let watermark = least(&self.firing.trackers, Tracker::reached);
-        let mut fired = Vec::new();
-        for panes in &mut panes {
-            fired.extend(panes.fire(watermark).filter_map(|(window, key, acc)| {
-                let value = (self.present)(task.blame_on(operator, || aggregator.finish(acc)))?;
-                Some((window.last_instant(), WindowResult { window, key: key.clone(), value }))
-            }));
+        incoming.sorted.make_contiguous().sort_unstable();
+        incoming
+    }
+}
+
+/// What was to be had of the state; without it, the task fails.
+fn or_fail<R>(had: firesteel_state::Result<R>, operator: &Operator, task: &TaskContext) -> R {
+    had.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)))
+}
+
+fn numbered(group: usize) -> KeyGroup {
+    const { assert!(KEY_GROUPS <= u16::MAX as usize) };
+    KeyGroup(group as u16)
+}
+
+/// The results of a partition, read from its state block by block.
+struct Rows<'a, K: Key, V: Send + 'static, W, A: Aggregator<V, Acc: Exchange>, T> {
+    of: &'a Fired<K, V, W, A, T>,
+    split: usize,
+    task: &'a TaskContext,
+    /// The key groups in which something has fired, and how far it has been read.
+    left: VecDeque<(usize, FiredRows)>,
+    /// What the batch has changed here.
+    changes: Changes,
+    /// Rows that are handed out one by one.
+    ahead: vec::IntoIter<(Timestamp, WindowResult<K, T>)>,
+}
+
+impl<K, V, W, A, T> Rows<'_, K, V, W, A, T>
+where
+    K: Key,
+    V: Send + 'static,
+    A: Aggregator<V, Acc: Exchange>,
+{
+    /// Reads some of the rows that are left in the first key group.
+    fn read(&mut self, limit: usize, each: impl FnMut(Window, &K, &A::Acc)) -> firesteel_state::Result<()> {
+        let Some((group, rows)) = self.left.front_mut() else { return Ok(()) };
+        let firing = &self.of.firing;
+        let more = firing.windows.of(&mut firing.cell.get().lock(numbered(*group)))?.read(rows, limit, each)?;
+        if !more {
+            self.changes.removed += rows.counted();
+            self.left.pop_front();
         }
-        self.computed.note(split);
-        if !fired.is_empty() {
-            self.firing.fired.add(distinct(fired.iter().map(|(_, result)| result.window)));
+        Ok(())
+    }
+}
+
+impl<K, V, W, A, T> Blocks<(Timestamp, WindowResult<K, T>)> for Rows<'_, K, V, W, A, T>
+where
+    K: Key,
+    V: Send + 'static,
+    W: DisjointWindows + Clone + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    fn next(&mut self) -> Option<(Timestamp, WindowResult<K, T>)> {
+        loop {
+            if let Some(row) = self.ahead.next() {
+                return Some(row);
+            }
+            let mut block = Vec::new();
+            let more = self.fill(&mut block);
+            if block.is_empty() && !more {
+                return None;
+            }
+            self.ahead = block.into_iter();
         }
-        Box::new(Iterated::new(fired.into_iter(), task))
+    }
+
+    fn fill(&mut self, block: &mut Vec<(Timestamp, WindowResult<K, T>)>) -> bool {
+        let (of, task) = (self.of, self.task);
+        let aggregator = &*of.shuffle.side().aggregator;
+        block.extend(self.ahead.by_ref());
+        let room = block_len::<(Timestamp, WindowResult<K, T>)>();
+        while block.len() < room && !self.left.is_empty() {
+            task.check_cancelled();
+            let read = self.read(room - block.len(), |window, key, acc| {
+                if let Some(value) = (of.present)(task.blame_on(&of.operator, || aggregator.finish(acc))) {
+                    block.push((window.last_instant(), WindowResult { window, key: key.clone(), value }));
+                }
+            });
+            or_fail(read, &of.operator, task);
+        }
+        !self.left.is_empty()
+    }
+}
+
+impl<K: Key, V: Send + 'static, W, A: Aggregator<V, Acc: Exchange>, T> Drop for Rows<'_, K, V, W, A, T> {
+    /// Takes note of what has changed. Rows that nobody wanted have fired, too.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        while !self.left.is_empty() {
+            // What cannot be read now is not read when the epoch ends either, which fails the job.
+            if self.read(usize::MAX, |_, _, _| {}).is_err() {
+                self.left.pop_front();
+            }
+        }
+        self.of.firing.changes.add((self.split, Changed { changes: self.changes, ..Changed::default() }));
     }
 }

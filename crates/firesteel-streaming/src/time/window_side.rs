@@ -9,14 +9,22 @@ use firesteel_core::{Accumulator, Key, Operator, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::time::LateOutput;
+use crate::time::key_groups::{KEY_GROUPS, key_group, placement};
 use crate::time::recycle::Recycled;
-use crate::time::state::{KEY_GROUPS, key_group, placement};
 
 /// A key's hash, the key, its accumulator.
 pub(crate) type Entry<K, A> = (u64, K, A);
 
 /// Accumulators on their way to one reduce partition. A window may stand there several times.
-pub(crate) struct WindowBucket<K, A>(pub(crate) Vec<(Window, Vec<Entry<K, A>>)>);
+pub(crate) struct WindowBucket<K, A>(pub(crate) Vec<Gathered<K, A>>);
+
+/// What one window has gathered.
+pub(crate) struct Gathered<K, A> {
+    pub(crate) window: Window,
+    /// The key group of all entries, where they are sorted so.
+    pub(crate) group: Option<usize>,
+    pub(crate) entries: Vec<Entry<K, A>>,
+}
 
 /// Aggregates within the map partition, as long as that makes the data smaller, and sorts by key group.
 pub(crate) struct WindowSide<K, V, W, A: Aggregator<V>> {
@@ -64,7 +72,7 @@ where
     }
 
     fn len(&self, bucket: &Self::Bucket) -> u64 {
-        bucket.0.iter().map(|(_, entries)| entries.len() as u64).sum()
+        bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum()
     }
 }
 
@@ -91,6 +99,8 @@ struct Pane<K, A> {
 
 /// Keys after which it is decided whether to continue combining.
 const TRIAL: usize = 4096;
+/// From this many keys on, they travel sorted by key group: who merges them then finds the next one near the last.
+const SORTED: usize = 8 * KEY_GROUPS;
 
 impl<K, V, W, A> Writer<'_, K, V, W, A>
 where
@@ -163,21 +173,25 @@ where
         let recycled = &self.side.recycled;
         let owner = placement(partitions);
         let mut buckets: Vec<_> = (0..partitions).map(|_| WindowBucket(Vec::new())).collect();
-        for Pane { window, mut table, passed, .. } in self.panes {
+        for mut pane in self.panes {
+            if pane.passed.is_empty() && pane.table.len() >= SORTED {
+                pane.pass(recycled);
+            }
+            let Pane { window, mut table, passed, .. } = pane;
             for (group, entries) in passed.into_iter().enumerate() {
-                buckets[usize::from(owner[group])].0.push((window, entries));
+                buckets[usize::from(owner[group])].0.push(Gathered { window, group: Some(group), entries });
             }
             if table.is_empty() {
                 recycled.keep_table(table);
                 continue;
             }
             for bucket in &mut buckets {
-                bucket.0.push((window, recycled.list()));
+                bucket.0.push(Gathered { window, group: None, entries: recycled.list() });
             }
             for entry in table.drain() {
                 let bucket = &mut buckets[usize::from(owner[key_group(entry.0)])];
-                if let Some((_, entries)) = bucket.0.last_mut() {
-                    entries.push(entry);
+                if let Some(gathered) = bucket.0.last_mut() {
+                    gathered.entries.push(entry);
                 }
             }
             recycled.keep_table(table);
@@ -187,7 +201,7 @@ where
 }
 
 impl<K: Eq, A> Pane<K, A> {
-    /// Gives up combining: from now on entries are only sorted by key group.
+    /// Ends combining: entries are only sorted by key group.
     #[cold]
     #[inline(never)]
     fn pass(&mut self, recycled: &Recycled<K, A>) {

@@ -4,19 +4,19 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Data, Exchange, Key, Lineage, Operator};
-use firesteel_state::Setting;
+use firesteel_state::{Declaration, Setting};
 use firesteel_window::{Aggregator, Count, DisjointWindows, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
 
 use crate::plan::{Fault, NodeId, PlanNode, Role, What, Width};
 use crate::shape::{EventTime, Pair, Shape, Timed};
-use crate::state::StateCell;
+use crate::state::{StateCell, StoreCell};
 use crate::stream::{SideOutput, Stream};
+use crate::time::due::Due;
 use crate::time::recycle::Recycled;
-use crate::time::state::{KEY_GROUPS, WindowState};
 use crate::time::tracker::least;
 use crate::time::window_rdd::{Firing, fire};
 use crate::time::window_side::WindowSide;
-use crate::time::{LateOutput, Tracker, WindowResult, late_output};
+use crate::time::{KEY_GROUPS, LateOutput, Tracker, WindowResult, late_output};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Gathers each key's values in windows of event time. An aggregation follows, such as
@@ -142,10 +142,12 @@ where
     {
         let Self { stream: Stream { plan, node: parent, rule }, windows, operator, late } = self;
         let trackers = plan.trackers(parent);
-        let (late_count, fired) = (Accumulator::default(), plan.fired());
-        let state = WindowState::<K, A::Acc>::new(operator.kind());
+        let (late_count, changes, fired) = (Accumulator::default(), Accumulator::default(), plan.fired());
+        let mut states = Declaration::<K>::new(operator.kind());
+        let held = states.windows::<A::Acc>("windows");
+        let cell = StoreCell::new(states);
         let node = plan.change(|parts| {
-            parts.states.push((Arc::clone(&state) as Arc<dyn StateCell>, Accumulator::default()));
+            parts.states.push((Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone()));
             let role = Role::State(parts.states.len() - 1);
             let refused = windows.validate().err();
             // What is stored is windows: others would lie beside them.
@@ -160,7 +162,7 @@ where
             plan.feed(side, node);
             output
         });
-        let (aggregator, recycled) = (Arc::new(aggregator), Arc::new(Recycled::new()));
+        let (aggregator, recycled, due) = (Arc::new(aggregator), Arc::new(Recycled::new()), Arc::new(Due::new()));
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
             let side = WindowSide {
@@ -174,7 +176,14 @@ where
                 recycled: Arc::clone(&recycled),
                 kind: PhantomData,
             };
-            let firing = Firing { state: Arc::clone(&state), trackers: Arc::clone(&trackers), fired: fired.clone() };
+            let firing = Firing {
+                cell: Arc::clone(&cell),
+                windows: held,
+                trackers: Arc::clone(&trackers),
+                due: Arc::clone(&due),
+                fired: fired.clone(),
+                changes: changes.clone(),
+            };
             Ok(fire(batch, node, parent, side, firing, present))
         })
     }

@@ -3,10 +3,10 @@
 use firesteel_window::Timestamp;
 
 use super::Values;
-use super::wanted::Wanted;
 use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::table::Stamps;
+use crate::table::wanted::Wanted;
 use crate::ttl::Times;
 
 /// This many records are looked up before the first of them is changed, so that the processor waits for many cache

@@ -94,21 +94,20 @@ impl<K: StateKey, V: StateValue> Table for Values<K, V> {
             self.write_older(stamps.epoch_start, out)?;
         }
         out.begin_table(self.setup.table);
-        out.reserve(self.size.of(self.changed.count));
+        out.reserve(self.size.of(self.changed.count()));
         let before = out.len();
-        if self.changed.many {
+        match self.changed.list() {
+            Some(list) => list.iter().try_for_each(|at| self.write(*at as usize, out))?,
             // What is read front to back is in the cache when its turn comes.
-            for (at, slot) in self.slots.iter().enumerate() {
-                if slot.stamp >= stamps.epoch_start {
-                    self.write(at, out)?;
+            None => {
+                for (at, slot) in self.slots.iter().enumerate() {
+                    if slot.stamp >= stamps.epoch_start {
+                        self.write(at, out)?;
+                    }
                 }
             }
-        } else {
-            for &at in &self.changed.list {
-                self.write(at as usize, out)?;
-            }
         }
-        self.size.add(self.changed.count as u64, (out.len() - before) as u64);
+        self.size.add(self.changed.count() as u64, (out.len() - before) as u64);
         self.changed.end_epoch();
         Ok(())
     }
@@ -208,10 +207,10 @@ impl<K: StateKey, V: StateValue> Table for Values<K, V> {
             + (self.touched.capacity() * size_of::<Timestamp>()
                 + self.undo.allocated()
                 + self.undo_touched.capacity() * size_of::<Timestamp>()
-                + self.changed.list.capacity() * size_of::<u32>()) as u64
+                + self.changed.allocated()) as u64
             + self.size.owned(self.slots.len() + self.undo.len(), owns)
             // What the end of the epoch will write.
-            + self.size.of(self.changed.count) as u64
+            + self.size.of(self.changed.count()) as u64
     }
 
     fn len(&self) -> usize {

@@ -8,7 +8,7 @@ use crate::table::Setup;
 
 /// Encoded keys, in the order in which they were added.
 #[derive(Default)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     bytes: Vec<u8>,
     keys: Vec<Key>,
 }
@@ -23,7 +23,7 @@ struct Key {
 
 impl Wanted {
     /// Adds a key.
-    pub(super) fn add<E>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn add<E>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
         let start = self.bytes.len();
         encode(&mut self.bytes)?;
         self.note(start);
@@ -40,7 +40,7 @@ impl Wanted {
 
     /// Reads what the backend holds for them: `each` gets the number of a key, the number under which the value is stored,
     /// the key's bytes and the value's. Returns the numbers of all keys, of equal ones the first.
-    pub(super) fn read(
+    pub(crate) fn read(
         self,
         setup: &Setup,
         each: &mut dyn FnMut(usize, TableId, &[u8], &[u8]),

@@ -13,7 +13,7 @@ use crate::plan::{Computed, NodeId};
 use crate::state::group_batch::{GroupBatch, Slice};
 use crate::state::lists::{Lists, count};
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
-use crate::state::work::{BatchTimes, Changed, Entry, Output, StateChanges, Work};
+use crate::state::work::{BatchTimes, Changed, Entry, StateChanges, Work};
 use crate::state::{StateCell, StoreCell};
 use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
 
@@ -129,7 +129,7 @@ impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
         let mut fetched = self.fetch(split, task);
         let (store, operator) = (cell.get(), &self.operator);
         let records = fetched.iter().map(|of_map| count(of_map)).sum();
-        let mut out = Output::with_room(work.rows(records));
+        let mut rows = Vec::with_capacity(work.rows(records));
         let mut lists = Vec::with_capacity(fetched.len());
         let mut changed = Changed::default();
         for (at, group) in groups_of(split, self.shuffle.num_reduces()).enumerate() {
@@ -140,7 +140,8 @@ impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
             let records = count(&lists);
             let mut state = store.lock(KeyGroup(u16::try_from(group).expect("key groups are numbered by 16 bits")));
             state.begin(self.batch);
-            let slice = Slice::of(self.limit, state.timers() as u64, self.timers);
+            let timers = if self.timers > 0 { state.timers() as u64 } else { 0 };
+            let slice = Slice::of(self.limit, timers, self.timers);
             if !self.continues {
                 state.admit_deferred();
             }
@@ -150,9 +151,10 @@ impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
                 state.expire(times.now());
             }
             let mut in_batch = GroupBatch::new(&mut state, &mut lists, &times, task, slice);
-            let done = task.blame_on(operator, || work.run(&mut in_batch, &mut out));
+            let done = task.blame_on(operator, || work.run(&mut in_batch, &mut rows));
             let left = in_batch.has_left();
-            done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
+            let done = done.and_then(|()| work.changes(&mut state));
+            changed.changes += done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
             changed.left |= left;
             if let Some(held) = held {
                 held.hold(group, if left { state.next_timer(TimeDomain::Event) } else { None });
@@ -165,9 +167,9 @@ impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
             self.lists.keep(group, lists.drain(..));
         }
         self.lists.account(|| store.reserve());
-        changes.add((split, Changed { changes: out.changes, ..changed }));
+        changes.add((split, changed));
         self.computed.note(split);
-        Box::new(Iterated::new(out.rows.into_iter(), task))
+        Box::new(Iterated::new(rows.into_iter(), task))
     }
 }
 

@@ -1,6 +1,6 @@
-//! What is reduced by key crosses a shuffle, too. Here serde says the way out.
-//! expect: required for `Visit` to implement `Exchange`
-//! expect: `#[derive(serde::Serialize)]`
+//! What is reduced by key crosses a shuffle, too.
+//! expect: `Visit` cannot cross a shuffle
+//! expect: derive `Clone`, `serde::Serialize` and `serde::Deserialize` for it
 
 use firesteel::prelude::*;
 

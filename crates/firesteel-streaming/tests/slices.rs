@@ -3,17 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+use std::collections::HashSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
 use firesteel_core::{Clock, ManualClock};
 use firesteel_state::{Declaration, Fired, List, Result, Timers};
 use firesteel_streaming::{
-    BatchLimits, Checkpoint, EventTimeout, KeyState, KeyedProcess, MapSpec, ProcessContext, Stream, StreamingContext,
-    Timed, Trigger,
+    BatchLimits, BatchProgress, Checkpoint, EventTimeout, KeyState, KeyedProcess, MapSpec, ProcessContext, Stop,
+    Stopper, Stream, StreamingContext, StreamingListener, Timed, Trigger,
 };
-use firesteel_testkit::TestJob;
+use firesteel_testkit::{JobLog, TestJob};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 
 /// Whatever is due fires at once.
@@ -249,6 +250,47 @@ fn a_trigger_of_one_batch_fires_what_it_has_made_due() {
     job.run(Trigger::Once).unwrap();
     let firsts = told.records().into_iter().filter(|line| !line.starts_with("echo")).count();
     assert_eq!(firsts, 40 * (3 + 1) + 1);
+}
+
+/// Stops a job after the batch of this number.
+struct StopAfter(u64, Arc<OnceLock<Stopper>>);
+
+impl StreamingListener for StopAfter {
+    fn on_batch(&self, progress: &BatchProgress) {
+        if progress.batch == self.0 {
+            self.1.get().unwrap().stop(Stop::Gracefully);
+        }
+    }
+}
+
+#[test]
+fn a_graceful_stop_takes_effect_between_two_slices() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |stop_after| {
+        let (told, log, stopper) = (Collector::new(), JobLog::new(), Arc::new(OnceLock::new()));
+        let job = StreamingContext::builder("stopped")
+            .threads(1)
+            .timers_per_batch(ONE)
+            .listener(StopAfter(stop_after, Arc::clone(&stopper)))
+            .listener(log.clone())
+            .checkpoint(Checkpoint::in_folder(folder.path()).every_batch())
+            .build()
+            .unwrap();
+        let together: Vec<Event> = script().into_iter().flatten().collect();
+        let alarms = events(job.read(MemorySource::new(together)).named("events")).process(Alarm).named("alarm");
+        alarms.write(told.clone());
+        _ = stopper.set(job.stopper());
+        job.run(Trigger::AsSoonAsPossible).unwrap();
+        (told.records(), log.batches().len())
+    };
+    let (mut told, batches) = run(2);
+    assert_eq!(batches, 2);
+    let (rest, more) = run(u64::MAX);
+    assert!(!rest.is_empty() && more > 2);
+    told.extend(rest);
+    let firsts: HashSet<_> = told.iter().filter(|line| !line.starts_with("echo")).collect();
+    assert_eq!(firsts.len(), 40 * (3 + 1) + 1);
+    assert_eq!(told.iter().collect::<HashSet<_>>().len(), told.len(), "nothing fires twice");
 }
 
 /// A job with a checkpoint whose epochs have this many batches.

@@ -153,7 +153,8 @@ impl JobRun {
         Ok(run)
     }
 
-    /// Runs one micro-batch of what there is, be it nothing.
+    /// Runs one micro-batch of what there is, be it nothing. Where the batch before has
+    /// [left timers](BatchProgress::timers_left), it is one that fires them and reads nothing.
     ///
     /// # Errors
     /// When the batch fails; the job is over then.
@@ -164,7 +165,8 @@ impl JobRun {
         }
     }
 
-    /// Runs the last micro-batch: after it no event can come, so all windows close.
+    /// Runs the last micro-batch: after it no event can come, so all windows close. What a batch before has left of its
+    /// timers fires before; what this one leaves, [`next_batch`](Self::next_batch) fires.
     ///
     /// # Errors
     /// When the batch fails.

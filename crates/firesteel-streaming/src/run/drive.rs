@@ -105,8 +105,14 @@ impl JobRun {
     /// What receivers have stored would be lost: it is processed before the job ends.
     fn drain_receivers(&mut self) -> Result<()> {
         self.draining = true;
+        let mut receives = false;
         for input in self.parts.inputs.iter_mut().filter(|input| input.replay() == Replay::WhileRunning) {
             input.stop();
+            receives = true;
+        }
+        if self.left.is_some() && !receives {
+            // What is left fires when the job resumes.
+            return Ok(());
         }
         while self.control.stopping() != Some(Stop::AtOnce) {
             if let Step::Idle { .. } = self.step(Bound::Open, false)? {

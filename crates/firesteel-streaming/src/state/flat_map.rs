@@ -128,7 +128,7 @@ where
     }
 
     fn initialize(&self, handles: &Handles<S>, new: &NewState<'_, K>) -> Result<()> {
-        self.initial.fill(new, |key, state| handles.state.set(key, state))
+        self.initial.set(new, handles.state)
     }
 
     fn changes(&self, handles: &Handles<S>, group: &mut GroupState<K>) -> firesteel_state::Result<Changes> {

@@ -37,8 +37,10 @@ impl Slice {
     /// timer may be set by the batch's own records. So a slice follows from the state before the batch and from nothing
     /// else: attempts and re-runs have the same, whatever the number of threads.
     pub(crate) fn of(limit: u64, of_group: u64, timers: u64) -> Self {
-        let share = u128::from(limit / 2) * u128::from(of_group.min(timers)) / u128::from(timers.max(1));
-        let share = u64::try_from(share).unwrap_or(u64::MAX);
+        let share = match (limit / 2).checked_mul(of_group.min(timers)) {
+            Some(product) => product / timers.max(1),
+            None => (u128::from(limit / 2) * u128::from(of_group.min(timers)) / u128::from(timers.max(1))) as u64,
+        };
         Self { room: (limit / 2).div_ceil(KEY_GROUPS as u64).max(1) + share, left: false }
     }
 }

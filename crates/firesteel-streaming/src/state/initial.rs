@@ -2,7 +2,7 @@
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Actions, Data, Key};
-use firesteel_state::KeyContext;
+use firesteel_state::{KeyContext, StateValue, Value};
 use parking_lot::Mutex;
 
 use crate::error::Result;
@@ -14,6 +14,14 @@ pub(crate) struct Initial<K, T>(Mutex<Option<BoxRdd<(K, T)>>>);
 impl<K: Key, T: Data> Initial<K, T> {
     pub(crate) fn new(initial: Option<BoxRdd<(K, T)>>) -> Self {
         Self(Mutex::new(initial))
+    }
+
+    /// Puts it into the state of a new job: it is what keys have as their value.
+    pub(crate) fn set(&self, new: &NewState<'_, K>, value: Value<T>) -> Result<()>
+    where
+        T: StateValue,
+    {
+        self.fill(new, |key, initial| value.set(key, initial))
     }
 
     /// Puts it into the state of a new job, pair by pair in its order.

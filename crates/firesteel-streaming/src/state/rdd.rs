@@ -13,7 +13,7 @@ use crate::plan::{Computed, NodeId};
 use crate::state::group_batch::{GroupBatch, Slice};
 use crate::state::lists::{Lists, count};
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
-use crate::state::work::{BatchTimes, Changed, Entry, Output, StateChanges, Work};
+use crate::state::work::{BatchTimes, Changed, Entry, StateChanges, Work};
 use crate::state::{StateCell, StoreCell};
 use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
 
@@ -87,15 +87,16 @@ impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
         Arc::new(Paced::new(self))
     }
 
-    /// Handles one key group; returns what that changed besides its values.
-    fn run(&self, of: &mut OfGroup<K, T>, out: &mut Output<O>, operator: &Operator, task: &TaskContext) -> Changed {
+    /// Handles one key group; returns what that changed.
+    fn run(&self, of: &mut OfGroup<K, T>, rows: &mut Vec<O>, operator: &Operator, task: &TaskContext) -> Changed {
         task.check_cancelled();
         let OfGroup { group, lists, times, firing: Firing { batch, timers, limit, continues } } = of;
         let records = count(lists);
         let group_number = KeyGroup(u16::try_from(*group).expect("key groups are numbered by 16 bits"));
         let mut state = self.cell.get().lock(group_number);
         state.begin(*batch);
-        let slice = Slice::of(*limit, state.timers() as u64, *timers);
+        let of_group = if *timers > 0 { state.timers() as u64 } else { 0 };
+        let slice = Slice::of(*limit, of_group, *timers);
         if !*continues {
             state.admit_deferred();
         }
@@ -105,9 +106,10 @@ impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
             state.expire(times.now());
         }
         let mut in_batch = GroupBatch::new(&mut state, lists, times, task, slice);
-        let done = task.blame_on(operator, || self.work.run(&mut in_batch, out));
+        let done = task.blame_on(operator, || self.work.run(&mut in_batch, rows));
         let left = in_batch.has_left();
-        done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
+        let done = done.and_then(|()| self.work.changes(&mut state));
+        let changes = done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
         if let Some(held) = &self.held {
             held.hold(*group, if left { state.next_timer(TimeDomain::Event) } else { None });
         }
@@ -117,7 +119,7 @@ impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
         let timers = state.timers() as u64;
         drop(state);
         self.lists.keep(*group, lists.drain(..));
-        Changed { timers, left, ..Changed::default() }
+        Changed { changes, timers, left }
     }
 }
 
@@ -158,23 +160,23 @@ impl<K: Key, T: Data, O: Send + 'static> Worked<K, T, O> {
     }
 
     /// Handles the partition's key groups one after the other.
-    fn in_turn(&self, mut groups: Groups<K, T>, out: &mut Output<O>, task: &TaskContext) -> Changed {
+    fn in_turn(&self, mut groups: Groups<K, T>, rows: &mut Vec<O>, task: &TaskContext) -> Changed {
         let mut changed = Changed::default();
         let mut of_group = groups.first();
         while groups.next_into(&mut of_group) {
-            changed.add(self.doing.f().run(&mut of_group, out, &self.operator, task));
+            changed.add(self.doing.f().run(&mut of_group, rows, &self.operator, task));
         }
         changed
     }
 
     /// Handles them together with other executors, where each takes long.
-    fn together(&self, mut groups: Groups<K, T>, out: &mut Output<O>, task: &TaskContext) -> Changed {
+    fn together(&self, mut groups: Groups<K, T>, rows: &mut Vec<O>, task: &TaskContext) -> Changed {
         let next = || {
             let mut of_group = groups.first();
             groups.next_into(&mut of_group).then_some(of_group)
         };
         let mut groups: Vec<_> = std::iter::from_fn(next).collect();
-        let mut parts: Vec<(Output<O>, Changed)> = Vec::new();
+        let mut parts: Vec<(Vec<O>, Changed)> = Vec::new();
         // A group costs something also if it has no records.
         let weigh = |of_group: &OfGroup<K, T>| count(&of_group.lists) as u64 + 1;
         let operator = &self.operator;
@@ -185,17 +187,16 @@ impl<K: Key, T: Data, O: Send + 'static> Worked<K, T, O> {
             &mut parts,
             weigh,
             |doing, groups, parts, operator, task| {
-                let (mut out, mut changed) = (Output::with_room(0), Changed::default());
+                let (mut rows, mut changed) = (Vec::new(), Changed::default());
                 for mut group in groups {
-                    changed.add(doing.run(&mut group, &mut out, operator, task));
+                    changed.add(doing.run(&mut group, &mut rows, operator, task));
                 }
-                parts.push((out, changed));
+                parts.push((rows, changed));
             },
         );
         let mut changed = Changed::default();
         for (part, of_part) in parts {
-            out.rows.extend(part.rows);
-            out.changes += part.changes;
+            rows.extend(part);
             changed.add(of_part);
         }
         changed
@@ -238,23 +239,23 @@ impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
         };
         let fetched = self.fetch(split, task);
         let records: usize = fetched.iter().map(|of_map| count(of_map)).sum();
-        let mut out = Output::with_room(work.rows(records));
+        let mut rows = Vec::with_capacity(work.rows(records));
         let numbers = groups_of(split, self.shuffle.num_reduces()).enumerate();
         let groups = Groups { fetched, numbers, times, firing: self.firing };
         let weight = records + groups.numbers.len();
         let changed = if task.is_stepwise() {
-            self.in_turn(groups, &mut out, task)
+            self.in_turn(groups, &mut rows, task)
         } else if let Some(watch) = self.doing.in_one_go(task, weight) {
-            let changed = self.in_turn(groups, &mut out, task);
+            let changed = self.in_turn(groups, &mut rows, task);
             self.doing.learn(watch, task, weight);
             changed
         } else {
-            self.together(groups, &mut out, task)
+            self.together(groups, &mut rows, task)
         };
         lists.account(|| cell.get().reserve());
-        changes.add((split, Changed { changes: out.changes, ..changed }));
+        changes.add((split, changed));
         self.computed.note(split);
-        Box::new(Iterated::new(out.rows.into_iter(), task))
+        Box::new(Iterated::new(rows.into_iter(), task))
     }
 }
 

@@ -106,7 +106,7 @@ where
     }
 
     fn initialize(&self, state: &Value<A::Acc>, new: &NewState<'_, K>) -> Result<()> {
-        self.initial.fill(new, |key, acc| state.set(key, acc))
+        self.initial.set(new, *state)
     }
 
     fn expected_results(&self, records: usize) -> usize {
@@ -154,7 +154,11 @@ where
         })?;
         let entries = merged.drain();
         if updates {
-            out.extend(entries.zip(results).filter_map(|((_, key, _), result)| Some((key, result?))));
+            for ((_, key, _), result) in entries.zip(results) {
+                if let Some(result) = result {
+                    out.push((key, result));
+                }
+            }
         } else {
             drop(entries);
             let (mut rows, mut hashes) = (Vec::new(), Vec::new());
@@ -164,7 +168,11 @@ where
                     hashes.push(hash_key(key));
                 }
             })?;
-            in_order(&hashes, &mut |at| out.extend(rows[at].take()));
+            in_order(&hashes, &mut |at| {
+                if let Some(row) = rows[at].take() {
+                    out.push(row);
+                }
+            });
         }
         self.merged.keep(merged);
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firesteel_core::shuffle::Shuffle;
 use firesteel_core::{Accumulator, Data, Key, Lineage, Operator};
 use firesteel_state::{
-    Changes, Declaration, KeyedStore, Result, StateStore, StoreSchema, TableKind, TableSchema, TimeDomain,
+    Changes, Declaration, GroupState, KeyedStore, Result, StateStore, StoreSchema, TableKind, TableSchema, TimeDomain,
 };
 
 use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
@@ -20,7 +20,7 @@ use crate::state::route::{
     sealed::{Place, Prepared},
 };
 use crate::state::side::StateSide;
-use crate::state::work::{Output, StateChanges, Work};
+use crate::state::work::{StateChanges, Work};
 use crate::state::{StateCell, StoreCell};
 use crate::stream::Stream;
 use crate::time::{KEY_GROUPS, Tracker};
@@ -49,8 +49,6 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         let route = operator.route();
         let work = Arc::new(Applied::<K, V, S, O> { operator, state, kind: PhantomData });
         let cell = StoreCell::new(states);
-        let initial = Arc::clone(&work);
-        cell.begin_with(move |store| initial.fill(store));
         let held = <O::OutShape as Shape>::HAS_TIME.then(|| Arc::new(Tracker::holding()));
         Stateful { operator: here, cell, work, trackers, held }.after(parent, route, info)
     }
@@ -73,22 +71,6 @@ struct Applied<K: Key, V: Send + 'static, S: Shape, O: KeyedOperator<K, V, S>> {
     kind: PhantomData<fn(K, V, S)>,
 }
 
-impl<K: Key, V: Send + 'static, S: Shape, O: KeyedOperator<K, V, S>> Applied<K, V, S, O> {
-    /// Fills a new store; returns how many entries there are then.
-    fn fill(&self, store: &KeyedStore<K>) -> crate::Result<u64> {
-        let new = NewState::new(store);
-        self.operator.initialize(&self.state, &new)?;
-        let mut changes = Changes::default();
-        if !new.is_touched() {
-            return Ok(0);
-        }
-        for group in store.key_groups().all().iter() {
-            changes += self.operator.changes(&self.state, &mut store.lock(group))?;
-        }
-        Ok(changes.inserted.saturating_sub(changes.removed))
-    }
-}
-
 impl<K, V, S, O> Work<K, <O::Route as Route<K, V, S>>::Item> for Applied<K, V, S, O>
 where
     K: Key,
@@ -105,11 +87,17 @@ where
     fn run(
         &self,
         group: &mut GroupBatch<'_, K, <O::Route as Route<K, V, S>>::Item>,
-        out: &mut Output<Self::Out>,
+        out: &mut Vec<Self::Out>,
     ) -> Result<()> {
-        self.operator.run(&self.state, group, &mut Results::new(&mut out.rows))?;
-        out.changes += self.operator.changes(&self.state, group.state())?;
-        Ok(())
+        self.operator.run(&self.state, group, &mut Results::new(out))
+    }
+
+    fn changes(&self, group: &mut GroupState<K>) -> Result<Changes> {
+        self.operator.changes(&self.state, group)
+    }
+
+    fn initialize(&self, new: &NewState<'_, K>) -> crate::Result<()> {
+        self.operator.initialize(&self.state, new)
     }
 }
 
@@ -142,6 +130,8 @@ impl<K: Key, W> Stateful<K, W> {
         let stored = (Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone());
         let node = add(&plan, operator, parent, info, stored, held.clone());
         let work: Arc<dyn Work<K, T, Out = Z::Record<U>>> = work;
+        let initial = Arc::clone(&work);
+        cell.begin_with(move |store| fill(&*initial, store));
         let (prepare, lists) =
             (Arc::new(route.prepare(&Place { plan: &plan, node, trackers: &trackers })), Arc::new(Lists::new()));
         let doing = StateTask { cell, work, trackers, changes, lists: Arc::clone(&lists), held }.paced();
@@ -155,6 +145,23 @@ impl<K: Key, W> Stateful<K, W> {
             Ok(rdd::work(batch, node, shuffle, Arc::clone(&doing)))
         })
     }
+}
+
+/// Fills a new store; returns how many entries there are then.
+fn fill<K: Key, T: 'static, O: Send + 'static>(
+    work: &dyn Work<K, T, Out = O>,
+    store: &KeyedStore<K>,
+) -> crate::Result<u64> {
+    let new = NewState::new(store);
+    work.initialize(&new)?;
+    let mut changes = Changes::default();
+    if !new.is_touched() {
+        return Ok(0);
+    }
+    for group in store.key_groups().all().iter() {
+        changes += work.changes(&mut store.lock(group))?;
+    }
+    Ok(changes.inserted.saturating_sub(changes.removed))
 }
 
 /// Adds the node, with its state and what it says of itself.

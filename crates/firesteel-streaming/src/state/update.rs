@@ -70,7 +70,7 @@ where
     }
 
     fn initialize(&self, state: &Value<S>, new: &NewState<'_, K>) -> Result<()> {
-        self.initial.fill(new, |key, value| state.set(key, value))
+        self.initial.set(new, *state)
     }
 
     fn changes(&self, state: &Value<S>, group: &mut GroupState<K>) -> firesteel_state::Result<Changes> {

@@ -6,7 +6,9 @@ use firesteel_core::{Accumulator, Key};
 use firesteel_state::{Changes, GroupState, Times};
 use firesteel_window::{Aggregator, Timestamp};
 
+use crate::error::Result;
 use crate::state::group_batch::GroupBatch;
+use crate::state::operator::NewState;
 
 /// The times of a batch, as an operator with state sees them. Every attempt at the batch has the same, also after a
 /// restart: there is no other clock to look at.
@@ -69,19 +71,13 @@ pub(crate) trait Work<K, T>: Send + Sync + 'static {
 
     /// Handles one key group. It is called for every group and batch, also where there are no records: time passes for
     /// all keys. What is left of the group's records is forgotten.
-    fn run(&self, group: &mut GroupBatch<'_, K, T>, out: &mut Output<Self::Out>) -> firesteel_state::Result<()>;
-}
+    fn run(&self, group: &mut GroupBatch<'_, K, T>, out: &mut Vec<Self::Out>) -> firesteel_state::Result<()>;
 
-/// What one task's share of the work yields.
-pub(crate) struct Output<U> {
-    pub(crate) rows: Vec<U>,
-    pub(crate) changes: Changes,
-}
+    /// What the attempt at the batch has changed in the group.
+    fn changes(&self, group: &mut GroupState<K>) -> firesteel_state::Result<Changes>;
 
-impl<U> Output<U> {
-    pub(crate) fn with_room(rows: usize) -> Self {
-        Self { rows: Vec::with_capacity(rows), changes: Changes::default() }
-    }
+    /// Fills the state of a new job.
+    fn initialize(&self, new: &NewState<'_, K>) -> Result<()>;
 }
 
 /// What tasks add the changes of state to, by the partition that they have computed.

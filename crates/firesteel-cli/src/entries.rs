@@ -149,7 +149,11 @@ impl Entry {
             (Some(a), Some(b)) => order(a, b),
             _ => Ordering::Equal,
         };
-        self.time.cmp(&other.time).then(self.window.cmp(&other.window)).then_with(|| order(&self.key, &other.key)).then(places)
+        self.time
+            .cmp(&other.time)
+            .then(self.window.cmp(&other.window))
+            .then_with(|| order(&self.key, &other.key))
+            .then(places)
     }
 }
 

@@ -122,14 +122,7 @@ pub trait StateBackend: Send + Sync + 'static {
     ///
     /// # Errors
     /// As [`scan`](Self::scan).
-    fn scan_from(
-        &self,
-        shard: Shard,
-        table: TableId,
-        prefix: &[u8],
-        from: &[u8],
-        each: &mut Each<'_>,
-    ) -> Result<()> {
+    fn scan_from(&self, shard: Shard, table: TableId, prefix: &[u8], from: &[u8], each: &mut Each<'_>) -> Result<()> {
         self.scan(shard, table, prefix, &mut |key, value| if key < from { Ok(()) } else { each(key, value) })
     }
 

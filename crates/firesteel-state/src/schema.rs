@@ -59,10 +59,10 @@ pub enum TableKind {
     List,
     /// A map for each key.
     Map,
-    /// What each key gathers in each window.
-    Windows,
     /// Timers for each key, by the given clock.
     Timers(TimeDomain),
+    /// What each key gathers in each window.
+    Windows,
 }
 
 /// One state of an operator.

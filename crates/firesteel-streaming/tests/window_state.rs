@@ -105,7 +105,8 @@ fn scattered(n: u32) -> u32 {
 fn many_keys_in_open_windows_stay_within_the_memory_for_state() {
     // 60,000 users click twice in each of three windows, which stay open for long.
     let users = 60_000;
-    let clicks: Vec<Click> = (0..3 * 2 * users).map(|n| (scattered(n) % users, i64::from(n / (2 * users)) * 10)).collect();
+    let clicks: Vec<Click> =
+        (0..3 * 2 * users).map(|n| (scattered(n) % users, i64::from(n / (2 * users)) * 10)).collect();
     let (folder, results, heard) = (tempfile::tempdir().unwrap(), Collector::new(), Heard::default());
     let backend = Kept::default();
     let memory = Memory::default().state(mib(4));
@@ -113,7 +114,10 @@ fn many_keys_in_open_windows_stay_within_the_memory_for_state() {
     let job = Job { checkpoint, memory: memory.clone(), threads: 2, delay: 25, batch: 5_000, heard: &heard };
     job.context(&clicks, &results).run(Trigger::AvailableNow).unwrap();
 
-    assert!(rows(&results) == expected(&clicks), "windows that were put away and fetched again lost or doubled something");
+    assert!(
+        rows(&results) == expected(&clicks),
+        "windows that were put away and fetched again lost or doubled something"
+    );
     let heard = heard.0.lock();
     let ended = heard.iter().filter(|progress| progress.ends_epoch).count();
     assert!(ended > 5, "epochs of an hour end early when memory is short: {ended} of {} batches", heard.len());
@@ -177,8 +181,7 @@ fn a_late_record_is_late_though_its_window_has_long_left_memory() {
     let clicks = [(1, 3), (2, 4), (1, 15), (1, 26), (2, 5), (1, 8), (3, 27)];
     let (folder, results, heard) = (tempfile::tempdir().unwrap(), Collector::new(), Heard::default());
     let checkpoint = Checkpoint::in_folder(folder.path()).every_batch().backend(Kept::default());
-    let job =
-        Job { checkpoint, memory: Memory::default().state(0), threads: 1, delay: 0, batch: 1, heard: &heard };
+    let job = Job { checkpoint, memory: Memory::default().state(0), threads: 1, delay: 0, batch: 1, heard: &heard };
     let summary = job.context(&clicks, &results).run_to_summary(Trigger::AvailableNow).unwrap();
     assert_eq!(summary.late, 2);
     let expected = [(0, 1, "0"), (0, 2, "1"), (10, 1, "2"), (20, 1, "3"), (20, 3, "6")];

@@ -100,14 +100,7 @@ impl StateBackend for MemoryBackend {
         self.scan_from(shard, table, prefix, prefix, each)
     }
 
-    fn scan_from(
-        &self,
-        shard: Shard,
-        table: TableId,
-        prefix: &[u8],
-        from: &[u8],
-        each: &mut Each<'_>,
-    ) -> Result<()> {
+    fn scan_from(&self, shard: Shard, table: TableId, prefix: &[u8], from: &[u8], each: &mut Each<'_>) -> Result<()> {
         let shards = self.shards.read();
         let Some(contents) = shards.get(&shard) else { return Ok(()) };
         let from = (table, prefix.max(from).to_vec());

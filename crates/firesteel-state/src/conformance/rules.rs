@@ -13,7 +13,8 @@ const EMPTY: Rule = Rule("B1", "a fresh backend holds nothing and names itself")
 pub(super) const READS: Rule = Rule("B2", "read hands out exactly the keys that have a value, in ascending order");
 pub(super) const ORDER: Rule = Rule("B3", "scan hands out all keys in the order of their bytes");
 const PREFIXES: Rule = Rule("B4", "scan is limited to the keys that begin with the prefix");
-const FROM: Rule = Rule("B17", "scan_from hands out the keys that begin with the prefix and are not before another one");
+const FROM: Rule =
+    Rule("B17", "scan_from hands out the keys that begin with the prefix and are not before another one");
 const APART: Rule = Rule("B5", "tables and shards do not mix");
 const REMOVALS: Rule = Rule("B6", "a removed key has no value; the later of two changes to a key holds");
 pub(super) const MARKERS: Rule = Rule("B7", "the marker is the last epoch applied; shards lists every marker in order");

@@ -13,8 +13,8 @@ use crate::backend::StateBackend;
 use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
 use crate::snapshot::{FolderStore, Manifest, Snapshots, recover};
 use crate::{
-    Catalog, Changes, Declaration, Fired, KeyContext, KeyGroup, KeyGroupRange, KeyGroups, KeyedStore, List, Map, MemoryBudget,
-    Result, StateOptions, StateStore, StoreSetup, TimeDomain, Timers, Times, Ttl, Value, Windows,
+    Catalog, Changes, Declaration, Fired, KeyContext, KeyGroup, KeyGroupRange, KeyGroups, KeyedStore, List, Map,
+    MemoryBudget, Result, StateOptions, StateStore, StoreSetup, TimeDomain, Timers, Times, Ttl, Value, Windows,
 };
 
 /// Where the backend is, if there is one, and what of it survives a restart.

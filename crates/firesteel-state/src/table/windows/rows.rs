@@ -2,9 +2,9 @@
 
 use firesteel_window::Window;
 
+use super::WindowTable;
 use super::pane::Pane;
 use super::stored::{numbers, prefix};
-use super::WindowTable;
 use crate::backend::scan_some;
 use crate::codec::{StateKey, StateValue};
 use crate::error::Result;

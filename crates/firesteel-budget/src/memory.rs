@@ -22,7 +22,7 @@ pub enum Part {
     Shuffle,
     /// Persisted RDDs and shared streams, of which the least recently used partitions go to disk or are dropped beyond it.
     Storage,
-    /// Keyed state, caches of its backend included. Beyond it, values leave memory for the backend, and epochs end early
+    /// Keyed state, open windows and caches of its backend included. Beyond it, values leave memory for the backend, and epochs end early
     /// where that does not suffice. Without a backend there is nowhere to go, and the limit has no effect.
     State,
 }

@@ -37,6 +37,8 @@ use firesteel_budget::Reservation;
 #[repr(C)]
 pub struct GroupState<K> {
     typed: Typed<K>,
+    /// How often the store had passed an epoch when this was asked last.
+    passed: u64,
     core: Core,
 }
 
@@ -106,7 +108,12 @@ impl<K: StateKey> GroupState<K> {
         timers: [Option<Box<dyn TimerTable<K>>>; 3],
         reservation: Reservation,
     ) -> Self {
-        Self { typed: Typed { tables, timers }, core: Core::new(operator, setup, ids, reservation) }
+        Self { typed: Typed { tables, timers }, passed: 0, core: Core::new(operator, setup, ids, reservation) }
+    }
+
+    /// Whether the store has passed epochs since this was asked last: so many in all.
+    pub(crate) fn has_missed(&mut self, passed: u64) -> bool {
+        std::mem::replace(&mut self.passed, passed) != passed
     }
 
     /// Tells under which numbers each state has values of earlier types.

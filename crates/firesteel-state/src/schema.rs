@@ -59,12 +59,12 @@ pub enum TableKind {
     List,
     /// A map for each key.
     Map,
-    /// What each key gathers in each window.
-    Windows,
     /// Timers for each key, by the given clock.
     Timers(TimeDomain),
     /// A map for each key whose fields are stored in their order.
     SortedMap,
+    /// What each key gathers in each window.
+    Windows,
 }
 
 /// One state of an operator.

@@ -56,8 +56,8 @@ pub struct KeyedStore<K> {
     /// What this store takes of it.
     share: MemoryBudget,
     has_backend: bool,
-    /// The last epoch that was passed: a group takes note of it when it is used next.
-    passed: AtomicU64,
+    /// How often epochs were passed, and the last that was: a group takes note of it when it is used next.
+    passed: (AtomicU64, AtomicU64),
 }
 
 /// Where a store keeps its values.
@@ -128,7 +128,7 @@ impl<K: StateKey> KeyedStore<K> {
             budget: setup.budget.clone(),
             share,
             has_backend: setup.backend.is_some(),
-            passed: AtomicU64::new(0),
+            passed: Default::default(),
         })
     }
 
@@ -170,9 +170,9 @@ impl<K: StateKey> KeyedStore<K> {
     /// If the job has no such group.
     pub fn lock(&self, group: KeyGroup) -> MutexGuard<'_, GroupState<K>> {
         let mut state = self.groups[usize::from(group.0)].lock();
-        let passed = self.passed.load(Ordering::Relaxed);
-        if passed > state.epoch() {
-            state.pass_epoch(passed);
+        let (times, last) = &self.passed;
+        if state.has_missed(times.load(Ordering::Acquire)) {
+            state.pass_epoch(last.load(Ordering::Relaxed));
         }
         state
     }
@@ -344,7 +344,9 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn pass_epoch(&self, epoch: u64) {
-        self.passed.fetch_max(epoch, Ordering::Relaxed);
+        let (times, last) = &self.passed;
+        last.fetch_max(epoch, Ordering::Relaxed);
+        times.fetch_add(1, Ordering::Release);
     }
 
     fn applied_in(&self, groups: KeyGroupRange, epoch: u64) {

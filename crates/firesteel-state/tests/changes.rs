@@ -133,3 +133,17 @@ fn what_is_read_from_a_backend_is_no_news() {
     });
     assert_eq!(changed, [1, 2, 0]);
 }
+
+/// A new store is passed with the epoch at which it stands, which may be the one before the first.
+#[test]
+fn what_was_there_when_an_epoch_was_passed_is_not_told_by_the_next() {
+    let mut declared = Declaration::new("op");
+    let value = declared.value::<u64>("v");
+    let store = KeyedStore::in_memory(declared, KeyGroups::new(1).unwrap(), |key: &u64| *key).unwrap();
+    value.set(&mut store.lock(KeyGroup(0)).key(1, &1, NOW), 1).unwrap();
+    store.pass_epoch(0);
+    store.begin(1);
+    value.set(&mut store.lock(KeyGroup(0)).key(2, &2, NOW), 2).unwrap();
+    let frames = store.end_epoch(1).unwrap();
+    assert_eq!(frames[0].changes().map(|change| change.key).collect::<Vec<_>>(), [&[2u8][..]]);
+}

@@ -122,7 +122,7 @@ pub struct OperatorProgress {
 /// How one operator with state changed it in a batch.
 ///
 /// An entry is a key's state. Where a program declares several states, each value and each entry of a list or map
-/// counts. Timers count apart.
+/// counts; of windows, each key in each open one. Timers count apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct StateProgress {

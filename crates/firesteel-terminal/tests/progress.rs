@@ -72,12 +72,12 @@ fn lines_come_once_in_five_seconds_and_only_with_news() {
     assert_eq!(batch(&mut job, 4_999, &["3", "oops"]), none, "five seconds have not passed");
     assert_eq!(
         batch(&mut job, 1, &["14"]),
-        ["ticks: batch 4, 5 read (1.0/s), 1 written, watermark 1970-01-01T00:00:14Z, 1 malformed"]
+        ["ticks: batch 4, 5 read (1.0/s), 1 written, 1 keys, watermark 1970-01-01T00:00:14Z, 1 malformed"]
     );
     assert_eq!(batch(&mut job, 5_000, &[]), none, "nothing has happened since");
     assert_eq!(
         batch(&mut job, 5_000, &["5"]),
-        ["ticks: batch 6, 6 read (0.1/s), 1 written, watermark 1970-01-01T00:00:14Z, 1 malformed, 1 late"],
+        ["ticks: batch 6, 6 read (0.1/s), 1 written, 1 keys, watermark 1970-01-01T00:00:14Z, 1 malformed, 1 late"],
         "the rate is that of the last ten seconds"
     );
     job.last_batch().unwrap();

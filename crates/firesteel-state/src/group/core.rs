@@ -159,6 +159,7 @@ impl Core {
                 table.end_epoch(stamps, &mut out)?;
             }
         }
+        self.ended.push_back((epoch, self.attempt));
         self.close_epoch(epoch);
         self.account(tables);
         Ok((!out.is_empty()).then(|| out.finish(self.setup.shard)))
@@ -169,13 +170,17 @@ impl Core {
             table.begin();
             table.pass_epoch();
         });
+        if self.ended.is_empty() && epoch >= self.epoch {
+            self.applied = self.attempt;
+        } else {
+            self.ended.push_back((epoch.max(self.epoch), self.attempt));
+            self.applied(epoch);
+        }
         self.close_epoch(epoch.max(self.epoch));
-        self.applied(epoch);
     }
 
     fn close_epoch(&mut self, epoch: u64) {
         self.batch = None;
-        self.ended.push_back((epoch, self.attempt));
         self.epoch = epoch;
         self.attempt += 1;
         self.epoch_start = self.attempt;

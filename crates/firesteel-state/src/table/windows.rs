@@ -32,7 +32,7 @@ use crate::error::{Result, StateError};
 #[repr(C)]
 pub(crate) struct WindowTable<K, A> {
     /// Those that hold something in memory, in the order of their ends.
-    open: VecDeque<Pane<K, A>>,
+    open: VecDeque<Box<Pane<K, A>>>,
     /// Where in `open` the last merge went; mostly the next one goes there too. The window found there decides.
     recent: usize,
     /// The attempt, if something was merged; otherwise a number that none has.
@@ -40,13 +40,13 @@ pub(crate) struct WindowTable<K, A> {
     /// The window merged into first in this attempt, and the others; one that fired and was opened again stands here twice.
     touched: (Option<Window>, Vec<Window>),
     /// Fired in this attempt, in the order of firing.
-    fired: Vec<Pane<K, A>>,
+    fired: Vec<Box<Pane<K, A>>>,
     /// Bytes of all panes, as each was accounted last, and as they were when somebody asked last.
     bytes: u64,
     told: u64,
     changes: Changes,
     /// Fired in the open epoch, and written by the end of an epoch before.
-    gone: Vec<Pane<K, A>>,
+    gone: Vec<Box<Pane<K, A>>>,
     /// Fired in an epoch that has ended, with its last attempt: until that is applied, the backend may hold their keys.
     closed: Vec<(Window, u64)>,
     /// Of windows that are not in memory, the backend holds none before this one; `None`: it holds none.
@@ -156,11 +156,9 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
                 self.failed.get_or_insert_with(|| Box::new(error));
                 true
             });
-            let pane = match self.spare.take() {
-                // Its bytes are counted.
-                Some(spare) => spare.reused_for(window, complete),
-                None => Pane::new(window, complete),
-            };
+            let mut pane = self.spare.take().unwrap_or_else(|| Box::new(Pane::new(window, complete)));
+            // The bytes of a spare one are counted.
+            pane.reuse_for(window, complete);
             self.open.insert(at, pane);
             at
         });
@@ -199,7 +197,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
         let count = self.open.partition_point(|pane| pane.window.is_closed_by(watermark));
         self.fired.extend(self.open.drain(..count));
         if !away.is_empty() {
-            self.fired.extend(away.into_iter().map(|window| Pane::new(window, false)));
+            self.fired.extend(away.into_iter().map(|window| Box::new(Pane::new(window, false))));
             self.fired[first..].sort_by_key(|pane| pane.window);
         }
         // What the backend holds is counted as it is read.
@@ -230,14 +228,12 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     }
 
     /// Lets go of a pane, and keeps its buffers for the next one if they are worth it.
-    fn drop_pane(&mut self, pane: Pane<K, A>) {
+    fn drop_pane(&mut self, mut pane: Box<Pane<K, A>>) {
         self.bytes -= pane.bytes();
-        if self.spare.as_ref().is_none_or(|spare| pane.slots.room() > spare.slots.room())
-            && let Some(mut pane) = pane.recycled()
-        {
+        if self.spare.as_ref().is_none_or(|spare| pane.slots.room() > spare.slots.room()) && pane.recycle() {
             self.drop_spare();
             self.bytes += pane.account(&self.size, false);
-            self.spare = Some(Box::new(pane));
+            self.spare = Some(pane);
         }
     }
 

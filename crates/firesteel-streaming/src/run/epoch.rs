@@ -84,7 +84,9 @@ impl JobRun {
     pub(super) fn epoch_is_due(&self) -> bool {
         let (Some(open), Some(durable)) = (&self.epoch, &self.durable) else { return self.epoch.is_some() };
         let since = self.config.clock.monotonic().saturating_sub(self.epoch_ended);
-        open.batches >= BATCHES || since >= durable.interval || !self.relieve()
+        // Whatever else ends the epoch: what may leave memory does.
+        let is_relieved = self.relieve();
+        open.batches >= BATCHES || since >= durable.interval || !is_relieved
     }
 
     /// Lets go of state that the backend holds, if there is too much in memory; `false` if that is not enough.

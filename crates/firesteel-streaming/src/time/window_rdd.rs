@@ -6,7 +6,7 @@ use std::vec;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle};
-use firesteel_core::{Accumulator, Blocks, Exchange, Key, Open, Operator, TaskContext, block_len};
+use firesteel_core::{Accumulator, Blocks, Exchange, Iterated, Key, Open, Operator, TaskContext, block_len};
 use firesteel_state::{Changes, FiredRows, KeyGroup, Windows};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
@@ -116,7 +116,8 @@ where
             self.firing.fired.add(fired);
         }
         self.computed.note(split);
-        Box::new(Rows { of: self, split, task, left, changes, ahead: Vec::new().into_iter() })
+        let rows = Rows { of: self, split, task, left, changes, ahead: Vec::new().into_iter() };
+        Box::new(Iterated::new(rows, task))
     }
 }
 
@@ -160,7 +161,7 @@ fn numbered(group: usize) -> KeyGroup {
     KeyGroup(group as u16)
 }
 
-/// The results of a partition, read from its state block by block.
+/// The results of a partition, read from its state slice by slice.
 struct Rows<'a, K: Key, V: Send + 'static, W, A: Aggregator<V, Acc: Exchange>, T> {
     of: &'a Fired<K, V, W, A, T>,
     split: usize,
@@ -169,7 +170,7 @@ struct Rows<'a, K: Key, V: Send + 'static, W, A: Aggregator<V, Acc: Exchange>, T
     left: VecDeque<(usize, FiredRows)>,
     /// What the batch has changed here.
     changes: Changes,
-    /// Rows that are handed out one by one.
+    /// Rows that have been read.
     ahead: vec::IntoIter<(Timestamp, WindowResult<K, T>)>,
 }
 
@@ -192,7 +193,7 @@ where
     }
 }
 
-impl<K, V, W, A, T> Blocks<(Timestamp, WindowResult<K, T>)> for Rows<'_, K, V, W, A, T>
+impl<K, V, W, A, T> Iterator for Rows<'_, K, V, W, A, T>
 where
     K: Key,
     V: Send + 'static,
@@ -200,35 +201,28 @@ where
     A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
     T: Send + 'static,
 {
-    fn next(&mut self) -> Option<(Timestamp, WindowResult<K, T>)> {
-        loop {
-            if let Some(row) = self.ahead.next() {
-                return Some(row);
-            }
-            let mut block = Vec::new();
-            let more = self.fill(&mut block);
-            if block.is_empty() && !more {
-                return None;
-            }
-            self.ahead = block.into_iter();
-        }
-    }
+    type Item = (Timestamp, WindowResult<K, T>);
 
-    fn fill(&mut self, block: &mut Vec<(Timestamp, WindowResult<K, T>)>) -> bool {
-        let (of, task) = (self.of, self.task);
-        let aggregator = &*of.shuffle.side().aggregator;
-        block.extend(self.ahead.by_ref());
-        let room = block_len::<(Timestamp, WindowResult<K, T>)>();
-        while block.len() < room && !self.left.is_empty() {
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let row = self.ahead.next();
+            if row.is_some() || self.left.is_empty() {
+                return row;
+            }
+            let (of, task) = (self.of, self.task);
             task.check_cancelled();
-            let read = self.read(room - block.len(), |window, key, acc| {
-                if let Some(value) = (of.present)(task.blame_on(&of.operator, || aggregator.finish(acc))) {
-                    block.push((window.last_instant(), WindowResult { window, key: key.clone(), value }));
-                }
-            });
-            or_fail(read, &of.operator, task);
+            let (mut rows, room) = (Vec::new(), block_len::<Self::Item>());
+            while rows.len() < room && !self.left.is_empty() {
+                let read = self.read(room - rows.len(), |window, key, acc| {
+                    let out = task.blame_on(&of.operator, || of.shuffle.side().aggregator.finish(acc));
+                    let row = |value| (window.last_instant(), WindowResult { window, key: key.clone(), value });
+                    rows.extend((of.present)(out).map(row));
+                });
+                or_fail(read, &of.operator, task);
+            }
+            self.ahead = rows.into_iter();
         }
-        !self.left.is_empty()
     }
 }
 

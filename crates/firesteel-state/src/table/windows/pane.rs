@@ -73,21 +73,22 @@ impl<K: StateKey, A: StateValue> Pane<K, A> {
         }
     }
 
-    /// This pane without contents, for another window; nothing if its buffers are much larger than it needed.
-    pub(super) fn recycled(mut self) -> Option<Self> {
+    /// Drops the contents and keeps the buffers; `false` if these are much larger than was needed.
+    pub(super) fn recycle(&mut self) -> bool {
         if self.slots.len() < self.slots.room() / 4 {
-            return None;
+            return false;
         }
         self.slots.clear();
         self.keep();
         self.unread.clear();
         self.changed.end_epoch();
-        Some(self)
+        true
     }
 
-    /// A recycled pane for another window.
-    pub(super) fn reused_for(self, window: Window, complete: bool) -> Self {
-        Self { window, complete, attempt: 0, base: 0, found: 0, saved: 0, ..self }
+    /// Makes a recycled pane that of another window.
+    pub(super) fn reuse_for(&mut self, window: Window, complete: bool) {
+        (self.window, self.complete) = (window, complete);
+        (self.attempt, self.base, self.found, self.saved) = (0, 0, 0, 0);
     }
 
     /// An attempt comes here for the first time.

@@ -44,7 +44,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     /// Takes up a key that was written before.
     fn take(&mut self, window: Window, key: K, value: A) -> (usize, u32) {
         let at = self.position(window).unwrap_or_else(|at| {
-            self.open.insert(at, Pane::new(window, true));
+            self.open.insert(at, Box::new(Pane::new(window, true)));
             at
         });
         let pane = &mut self.open[at];
@@ -184,7 +184,7 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
         }
         // Without a backend nobody will ever ask.
         if self.setup.backend.is_some() {
-            self.open.iter_mut().for_each(Pane::set_saved);
+            self.open.iter_mut().for_each(|pane| pane.set_saved());
         }
     }
 
@@ -304,7 +304,7 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
 
 impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     /// A pane is not in memory any more, though its window has not fired.
-    fn leave(&mut self, pane: Pane<K, A>) {
+    fn leave(&mut self, pane: Box<Pane<K, A>>) {
         if !pane.complete {
             self.set_away(pane.window);
         }

@@ -171,10 +171,10 @@ fn an_accumulator_is_cloned_once_per_key_and_batch_and_only_if_it_is_old() {
     let clones = || CLONES.with(|clones| clones.load(Ordering::Relaxed));
     let touch = |key| job.add_with(0, key, Counted(1), |all, more| all.0 += more.0);
     job.begin(1);
-    [1, 2, 1, 2, 1].map(touch);
+    [1, 2, 1, 2, 1].into_iter().for_each(touch);
     assert_eq!(clones(), 0);
     job.begin(2);
-    [1, 1, 1, 3, 3].map(touch);
+    [1, 1, 1, 3, 3].into_iter().for_each(touch);
     assert_eq!(clones(), 1);
     job.begin(2);
     touch(1);

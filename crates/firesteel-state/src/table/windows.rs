@@ -30,6 +30,7 @@ use crate::error::{Result, StateError};
 /// The open windows of one key group.
 // What every merge looks at stands together.
 #[repr(C)]
+#[expect(clippy::vec_box, reason = "a pane goes from list to list, and its box stays where it is")]
 pub(crate) struct WindowTable<K, A> {
     /// Those that hold something in memory, in the order of their ends.
     open: VecDeque<Box<Pane<K, A>>>,

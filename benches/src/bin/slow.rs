@@ -28,7 +28,7 @@ struct Options {
 
 type Error = Box<dyn std::error::Error>;
 
-/// Numbers, each of which takes so many microseconds.
+/// Numbers, each of which takes this many microseconds.
 #[derive(Clone, Copy)]
 struct Slow {
     records: u64,

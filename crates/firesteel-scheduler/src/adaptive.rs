@@ -79,7 +79,7 @@ impl Adaptive {
         });
         let coalesce_to = nanos(self.coalesce_to);
         // Every executor gets its part, unless that would be too little to wake it for. Without a time it is not known
-        // what is too little; then there are at least so many runs that no executor has to wait long for another.
+        // what is too little; then there are enough runs that no executor has to wait long for another.
         let (part, most) = match total {
             Some(total) => ((total / executors.max(1) as u64).clamp(coalesce_to / 4, coalesce_to), usize::MAX),
             None if coalesce_to == 0 => (0, usize::MAX),
@@ -98,7 +98,7 @@ impl Adaptive {
     }
 }
 
-/// So few records take little time, as a rule.
+/// This few records take little time, as a rule.
 const FEW: u64 = 20_000;
 
 /// Runs of tasks for each executor, where it is not known how long tasks take.
@@ -136,7 +136,7 @@ pub(crate) enum Arrangement {
 mod tests {
     use super::*;
 
-    /// Tasks that take so many microseconds.
+    /// Tasks that take this many microseconds.
     fn known(times: &[u64]) -> Vec<Expected> {
         times.iter().map(|time| Expected { time: Some(time * 1_000), weight: *time }).collect()
     }

@@ -44,7 +44,7 @@ impl Costs {
         self.0.lock().get_mut(stage).copied()
     }
 
-    /// Tasks of the stage with this weight have taken so many nanoseconds, all together.
+    /// Tasks of the stage with this weight have taken this many nanoseconds, all together.
     pub(crate) fn learn(&self, stage: StageKey, weight: u64, nanos: u64) {
         if weight == 0 {
             return;

@@ -111,7 +111,7 @@ impl<K: StateKey> GroupState<K> {
         Self { typed: Typed { tables, timers }, passed: 0, core: Core::new(operator, setup, ids, reservation) }
     }
 
-    /// Whether the store has passed epochs since this was asked last: so many in all.
+    /// Whether the store has passed epochs since this was asked last: this many in all.
     pub(crate) fn has_missed(&mut self, passed: u64) -> bool {
         std::mem::replace(&mut self.passed, passed) != passed
     }

@@ -288,7 +288,7 @@ fn a_window_is_in_no_image_any_more_once_its_epoch_has_ended_though_the_backend_
     assert_eq!(changes(Some(job.store.image(GROUP).unwrap().1)), []);
     job.begin(3);
     job.add(0, 1, 1);
-    assert_eq!(job.fire(10), [(0, 1, 1)], "it begins anew, whatever the backend still has");
+    assert_eq!(job.fire(10), [(0, 1, 1)], "it starts empty, whatever the backend still has");
     let mut gone = changes(Some(frame));
     gone.sort_unstable();
     assert_eq!(gone, [(0, 1, None), (0, 2, None), (0, 3, None)], "each key is told once");

@@ -132,7 +132,7 @@ fn many_keys_in_open_windows_stay_within_the_memory_for_state() {
     assert_eq!(memory.part(Part::State).used(), 0);
 }
 
-/// Runs a job that is ended after so many batches, and started again, until all is read.
+/// Runs a job that is ended after this many batches, and started again, until all is read.
 fn in_pieces(clicks: &[Click], job: impl Fn() -> Job<'static>, batches: usize) -> Vec<Row> {
     let results = Collector::new();
     let mut left = Some(1);

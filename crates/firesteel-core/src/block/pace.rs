@@ -10,13 +10,13 @@ use firesteel_window::Duration;
 use crate::operator::Operator;
 use crate::task::{Helpers, Part, TaskContext, TaskOutput};
 
-/// What is left of a block has to take so many nanoseconds for others to be called: what calling them costs, several times.
+/// What is left of a block has to take this many nanoseconds for others to be called: what calling them costs, several times.
 const WORTH: u64 = 60_000;
 
-/// What takes so many nanoseconds is not begun without a look at who could help on the way.
+/// What takes this many nanoseconds is not begun without a look at who could help on the way.
 const LONG: u64 = 1_000_000;
 
-/// About so many nanoseconds a part of a block takes: long beside what it costs to hand it out, and short beside a block,
+/// About this many nanoseconds a part of a block takes: long beside what it costs to hand it out, and short beside a block,
 /// so that nobody is left with a long part while the others have nothing to do.
 const PART: u64 = 250_000;
 
@@ -53,7 +53,7 @@ impl Pace {
         u64::from(self.each.load(Ordering::Relaxed))
     }
 
-    /// Records of this weight took so many nanoseconds.
+    /// Records of this weight took this many nanoseconds.
     fn learn(&self, weight: u64, nanos: u64) {
         if let Some(each) = nanos.checked_div(weight) {
             self.each.store(each.clamp(1, u64::from(u32::MAX)) as u32, Ordering::Relaxed);
@@ -80,7 +80,7 @@ impl<F: Send + Sync + 'static> Paced<F> {
         &self.f
     }
 
-    /// Whether so many records are to be gone through in one go: the function is fast, or nobody could help. Afterwards
+    /// Whether this many records are to be gone through in one go: the function is fast, or nobody could help. Afterwards
     /// [`learn`](Self::learn) is to be told; if it is `None`, they are to be gone through [in pieces](Self::in_pieces).
     #[inline]
     pub fn in_one_go(&self, task: &TaskContext, records: usize) -> Option<Watch> {
@@ -102,7 +102,7 @@ impl<F: Send + Sync + 'static> Paced<F> {
         (cost < LONG && helpers.idle() == 0).then(|| Watch { begun: Some(helpers.now()) })
     }
 
-    /// So many records have been gone through in one go.
+    /// This many records have been gone through in one go.
     #[inline]
     pub fn learn(&self, watch: Watch, task: &TaskContext, records: usize) {
         if let Some((begun, helpers)) = watch.begun.zip(task.helpers()) {

@@ -28,7 +28,7 @@ pub trait Helpers: Send + Sync {
     /// How many executors have nothing to do.
     fn idle(&self) -> usize;
 
-    /// Has executors that have nothing to do [take part](Shared::take_part) in this.
+    /// Has executors that have nothing to do [join in](Shared::join_in) in this.
     fn call(&self, work: &Arc<dyn Shared>);
 
     /// The work is done.
@@ -41,7 +41,7 @@ pub trait Shared: Send + Sync {
     fn left(&self) -> usize;
 
     /// Does parts until all have been begun.
-    fn take_part(&self);
+    fn join_in(&self);
 }
 
 /// The parts of a task's work.
@@ -112,7 +112,7 @@ impl Shared for Parts {
         self.state.lock().waiting.len()
     }
 
-    fn take_part(&self) {
+    fn join_in(&self) {
         while let Some((at, part)) = self.take() {
             let begun = self.helpers.now();
             let outcome = self.run(part);
@@ -174,7 +174,7 @@ impl TaskContext {
         });
         let shared: Arc<dyn Shared> = Arc::clone(&parts) as _;
         helpers.call(&shared);
-        parts.take_part();
+        parts.join_in();
         let (outcomes, busy) = parts.wait();
         helpers.over(&shared);
         // What this attempt has counted so far was counted before the parts.

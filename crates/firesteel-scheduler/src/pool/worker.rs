@@ -77,7 +77,7 @@ fn work(executors: &Arc<Executors>) {
                 drop(state);
                 {
                     let _slot = hold_slot(executors);
-                    work.take_part();
+                    work.join_in();
                 }
                 give_back(work);
                 state = executors.state.lock();

@@ -153,7 +153,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     fn open_pane(&mut self, window: Window) -> usize {
         self.recent = self.position(window).unwrap_or_else(|at| {
             let complete = !self.is_stored(window).unwrap_or_else(|error| {
-                // Reading what is there is tried again, and told, when all records are here.
+                // Reading what is there is retried, and told, when all records are here.
                 self.failed.get_or_insert_with(|| Box::new(error));
                 true
             });

@@ -13,7 +13,7 @@ pub(crate) struct Cost {
 }
 
 impl Cost {
-    /// So many have taken so long.
+    /// This many have taken so long.
     pub(crate) fn learn(&mut self, count: u64, time: Duration) {
         if count > 0 && time > Duration::ZERO {
             let each = time.as_micros() as f64 / count as f64;
@@ -21,7 +21,7 @@ impl Cost {
         }
     }
 
-    /// Into how many parts so many are to be cut, `most` at most, where it is known what they cost.
+    /// Into how many parts this many are to be cut, `most` at most, where it is known what they cost.
     pub(crate) fn parts(self, count: u64, most: usize) -> Option<usize> {
         let parts = self.each? * count as f64 / PART;
         Some((parts as usize).clamp(1, most.max(1)))

@@ -406,7 +406,7 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn timers(&self) -> u64 {
-        self.groups.iter().map(|group| group.lock().timers() as u64).sum()
+        self.states().map(|state| state.timers() as u64).sum()
     }
 
     fn memory_used(&self) -> u64 {

@@ -88,7 +88,11 @@ where
         let Some(watch) = f.in_one_go(task, block_len::<T>()) else {
             let more = parent.fill(input);
             f.in_pieces(task, operator, input, block, |f, records, out, _, _| {
-                out.extend(records.into_iter().filter(f))
+                for record in records {
+                    if f(&record) {
+                        out.push(record);
+                    }
+                }
             });
             return more;
         };

@@ -140,7 +140,9 @@ where
             let records = self.input.len();
             let Some(watch) = self.f.in_one_go(task, records) else {
                 self.f.in_pieces(task, operator, &mut self.input, &mut self.made, |f, records, out, _, _| {
-                    out.extend(records.into_iter().flat_map(f));
+                    for record in records {
+                        f(record).for_each(|made| out.push(made));
+                    }
                 });
                 self.made.reverse();
                 self.hand_on(block);

@@ -60,7 +60,11 @@ where
             task.blame_on(operator, || block.extend(input.drain(..).map(f.f())));
             f.learn(watch, task, records);
         } else {
-            f.in_pieces(task, operator, input, block, |f, records, out, _, _| out.extend(records.into_iter().map(f)));
+            f.in_pieces(task, operator, input, block, |f, records, out, _, _| {
+                for record in records {
+                    out.push(f(record));
+                }
+            });
         }
         more
     }

@@ -135,35 +135,43 @@ impl<F: Send + Sync + 'static> Paced<F> {
         weigh: fn(&T) -> u64,
         apply: Apply<F, T, U>,
     ) {
-        let part = |records: Vec<T>| -> Part {
-            let (f, operator) = (Arc::clone(&self.f), operator.clone());
-            Box::new(move |task: &TaskContext| -> TaskOutput {
-                let mut made = Vec::with_capacity(records.len());
-                task.blame_on(&operator, || apply(&f, records, &mut made, &operator, task));
-                Box::new(made)
-            })
-        };
-        let piece = |records: Vec<T>, out: &mut Vec<U>| {
-            task.blame_on(operator, || apply(&self.f, records, out, operator, task))
-        };
-        Pieces { pace: &self.pace, task, weigh, piece: &piece, part: &part }.go(input, out);
+        let f = Arc::clone(&self.f);
+        let apply: Arc<Applied<T, U>> =
+            Arc::new(move |records, out, operator, task| apply(&f, records, out, operator, task));
+        Pieces { pace: &self.pace, task, operator, weigh, apply }.go(input, out);
     }
 }
+
+/// A function over some of the records of a block, whichever it is.
+type Applied<T, U> = dyn Fn(Vec<T>, &mut Vec<U>, &Operator, &TaskContext) + Send + Sync;
 
 /// What is compiled once for all functions from these records to those.
 struct Pieces<'a, T, U> {
     pace: &'a Pace,
     task: &'a TaskContext,
+    operator: &'a Operator,
     weigh: fn(&T) -> u64,
-    /// Goes through some of the records on this thread.
-    piece: &'a dyn Fn(Vec<T>, &mut Vec<U>),
-    /// The same as a part that any thread may do.
-    part: &'a dyn Fn(Vec<T>) -> Part,
+    apply: Arc<Applied<T, U>>,
 }
 
-impl<T, U: 'static> Pieces<'_, T, U> {
+impl<T: Send + 'static, U: Send + 'static> Pieces<'_, T, U> {
+    /// Goes through some of the records on this thread.
+    fn piece(&self, records: Vec<T>, out: &mut Vec<U>) {
+        self.task.blame_on(self.operator, || (self.apply)(records, out, self.operator, self.task));
+    }
+
+    /// The same as a part that any thread may do.
+    fn part(&self, records: Vec<T>) -> Part {
+        let (apply, operator) = (Arc::clone(&self.apply), self.operator.clone());
+        Box::new(move |task: &TaskContext| -> TaskOutput {
+            let mut made = Vec::with_capacity(records.len());
+            task.blame_on(&operator, || apply(records, &mut made, &operator, task));
+            Box::new(made)
+        })
+    }
+
     fn go(&self, input: &mut Vec<T>, out: &mut Vec<U>) {
-        let Some(helpers) = self.task.helpers() else { return (self.piece)(std::mem::take(input), out) };
+        let Some(helpers) = self.task.helpers() else { return self.piece(std::mem::take(input), out) };
         let (begun, mut done, mut size) = (helpers.now(), 0, 1);
         let mut left: u64 = input.iter().map(self.weigh).sum();
         let mut records = input.drain(..);
@@ -176,7 +184,7 @@ impl<T, U: 'static> Pieces<'_, T, U> {
                 }
             }
             let (some, weight) = self.cut(&mut records, size);
-            (self.piece)(some, out);
+            self.piece(some, out);
             (done, left) = (done + weight, left - weight);
             self.pace.learn(done, nanos_since(begun, &**helpers));
             // As many as take little time, so that nobody waits for long who could help.
@@ -207,7 +215,7 @@ impl<T, U: 'static> Pieces<'_, T, U> {
         let mut parts = Vec::new();
         while records.len() > 0 {
             let (some, weight) = self.cut(&mut records, of_part);
-            parts.push((weight, parts.len(), (self.part)(some)));
+            parts.push((weight, parts.len(), self.part(some)));
         }
         // The longest first, so that no long one is begun last.
         parts.sort_by_key(|(weight, ..)| Reverse(*weight));

@@ -30,6 +30,8 @@ mod memory;
 use std::path::Path;
 use std::sync::Arc;
 
+use firesteel_budget::MemoryBudget;
+
 pub use self::memory::MemoryBackend;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::memory::decode as decode_memory_snapshot;
@@ -37,7 +39,6 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, Shard, TableId};
 use crate::schema::StoreSchema;
 use crate::ttl::Times;
-use firesteel_budget::MemoryBudget;
 
 /// A choice of backend, made before it is known where its files go.
 pub trait OpenBackend: Send + Sync + 'static {

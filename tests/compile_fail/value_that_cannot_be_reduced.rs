@@ -1,5 +1,6 @@
 //! What is reduced by key crosses a shuffle, too.
 //! expect: `Visit` cannot cross a shuffle
+//! expect: required for `Visit` to implement `Exchange`
 //! expect: derive `Clone`, `serde::Serialize` and `serde::Deserialize` for it
 
 use firesteel::prelude::*;

@@ -68,15 +68,7 @@ impl MemoryBudget {
     pub fn reserve(&self) -> Reservation {
         Reservation { budget: self.clone(), bytes: 0 }
     }
-}
 
-impl fmt::Debug for MemoryBudget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "MemoryBudget({} of {} bytes)", self.used(), self.limit())
-    }
-}
-
-impl MemoryBudget {
     /// A part of this one, with the same limit: what is taken from it is taken from this one, too.
     #[must_use]
     pub fn part(&self) -> Self {
@@ -107,6 +99,12 @@ impl MemoryBudget {
         if let Some(whole) = &self.shared.whole {
             whole.take_off(bytes);
         }
+    }
+}
+
+impl fmt::Debug for MemoryBudget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryBudget({} of {} bytes)", self.used(), self.limit())
     }
 }
 

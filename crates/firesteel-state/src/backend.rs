@@ -31,6 +31,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use firesteel_budget::MemoryBudget;
+
 pub use self::memory::MemoryBackend;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::memory::decode as decode_memory_snapshot;
@@ -38,7 +40,6 @@ use crate::error::Result;
 use crate::frame::{Frame, Shard, TableId};
 use crate::schema::StoreSchema;
 use crate::ttl::Times;
-use firesteel_budget::MemoryBudget;
 
 /// A choice of backend, made before it is known where its files go.
 pub trait OpenBackend: Send + Sync + 'static {

@@ -5,6 +5,7 @@ mod core;
 use std::fmt;
 use std::sync::Arc;
 
+use firesteel_budget::Reservation;
 use firesteel_window::Timestamp;
 
 use self::core::{Core, Tables};
@@ -18,7 +19,6 @@ use crate::schema::OlderValues;
 use crate::table::timers::TimerTable;
 use crate::table::{Setup, Stamps, Table, TableOf};
 use crate::ttl::{TimeDomain, Times};
-use firesteel_budget::Reservation;
 
 /// The state of one operator in one key group: what a task works on.
 ///

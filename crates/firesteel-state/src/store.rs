@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use firesteel_budget::{MemoryBudget, Reservation};
 use firesteel_window::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -18,7 +19,6 @@ use crate::schema::{Catalog, Evolution, Fate, OlderValues, StoreSchema, TableSch
 use crate::table::Setup;
 use crate::table::values::Hasher;
 use crate::ttl::{TimeDomain, Times, Ttl};
-use firesteel_budget::{MemoryBudget, Reservation};
 
 /// The state of one operator: its declared states in all key groups.
 ///

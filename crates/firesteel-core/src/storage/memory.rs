@@ -1,6 +1,6 @@
 //! The memory that the shuffles of a context share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_budget::MemoryBudget;
@@ -9,7 +9,7 @@ use firesteel_budget::MemoryBudget;
 #[derive(Clone)]
 pub(crate) struct SpillMemory {
     budget: MemoryBudget,
-    temporary: Option<Arc<PathBuf>>,
+    temporary: Option<Arc<Path>>,
 }
 
 impl SpillMemory {
@@ -23,7 +23,7 @@ impl SpillMemory {
     }
 
     pub(crate) fn new(budget: MemoryBudget, temporary: Option<PathBuf>) -> Self {
-        Self { budget, temporary: temporary.map(Arc::new) }
+        Self { budget, temporary: temporary.map(Arc::from) }
     }
 
     /// An empty reservation, to be grown.

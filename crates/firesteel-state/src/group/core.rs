@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use firesteel_budget::Reservation;
+
 use crate::changes::Changes;
 use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, TableId};
 use crate::schema::OlderValues;
 use crate::table::{Setup, Stamps, Table};
-use crate::ttl::Times;
-use firesteel_budget::Reservation;
+use crate::ttl::{TimeDomain, Times};
 
 /// The tables of a key group by their places: those of declared states in the order of the declaration, then those of
 /// timers. A place may be empty.

@@ -11,10 +11,9 @@ mod iterated;
 mod map;
 mod pace;
 mod spare;
+mod step;
 
-use crate::operator::Operator;
 use crate::rdd::Rdd;
-use crate::rows::Upstream;
 use crate::task::TaskContext;
 
 pub use driven::Driven;
@@ -22,8 +21,9 @@ pub use filter::FilterStep;
 pub use flat_map::FlatMapStep;
 pub use iterated::Iterated;
 pub use map::MapStep;
-pub use pace::{Apply, Paced, Watch};
+pub use pace::{Applied, Pace, Watch};
 pub use spare::Spare;
+pub use step::{Step, StepContext};
 
 /// The records of a partition as a step hands them on.
 pub trait Blocks<T> {
@@ -60,24 +60,6 @@ pub trait Open<T>: Send + Sync + 'static {
 impl<R: Rdd> Open<R::Item> for R {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<R::Item> + 'a> {
         self.blocks(split, task)
-    }
-}
-
-/// What an operator does to the records of a partition.
-///
-/// This, and no more, is compiled for each operator of a stream.
-pub trait Step<T, U>: Send + Sync + 'static {
-    /// The records that `parent`'s become.
-    fn open<'a>(
-        &'a self,
-        parent: Upstream<'a, T>,
-        operator: &'a Operator,
-        task: &'a TaskContext,
-    ) -> Box<dyn Blocks<U> + 'a>;
-
-    /// Whether it needs to know the position of each record.
-    fn wants_positions(&self) -> bool {
-        false
     }
 }
 

@@ -39,8 +39,8 @@ mod task;
 pub use accumulator::Accumulator;
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
 pub use block::{
-    Apply, Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Paced, Spare, Step, Watch,
-    block_len,
+    Applied, Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Pace, Spare, Step, StepContext,
+    Watch, block_len,
 };
 pub use broadcast::Broadcast;
 pub use chain::Chain;

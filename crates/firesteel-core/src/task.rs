@@ -101,6 +101,8 @@ pub struct TaskContext {
     held: RefCell<Vec<Box<dyn Any>>>,
     metrics: TaskMetricsCells,
     helpers: Option<Arc<dyn Helpers>>,
+    /// Whether nobody helps all the same.
+    is_alone: Cell<bool>,
     /// How many tasks had taken long when that was asked last.
     surprises: Cell<u64>,
 }
@@ -150,6 +152,7 @@ impl TaskContext {
             held: RefCell::default(),
             metrics: TaskMetricsCells::default(),
             helpers: None,
+            is_alone: Cell::new(false),
             surprises: Cell::new(0),
         }
     }

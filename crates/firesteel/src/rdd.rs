@@ -21,7 +21,7 @@ pub mod runner {
 /// For those who write operators of streams: how records get from one to the next.
 pub mod block {
     pub use firesteel_core::{
-        Apply, Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Paced, RowCounts, Rows, Spare,
-        Step, Upstream, Watch, block_len,
+        Applied, Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Pace, RowCounts, Rows,
+        Spare, Step, StepContext, Upstream, Watch, block_len,
     };
 }

@@ -2,8 +2,9 @@
 
 use firesteel_budget::Memory;
 use firesteel_connect_memory::{Collector, MemorySource};
-use firesteel_core::{Actions, OnPanic};
-use firesteel_streaming::{BatchLimits, Error, Trigger};
+use firesteel_core::{Actions, ManualClock, OnPanic};
+use firesteel_scheduler::Scheduler;
+use firesteel_streaming::{BatchLimits, Error, StreamingContext, Trigger};
 use firesteel_testkit::faults::FaultySource;
 use firesteel_testkit::{JobLog, TestJob};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
@@ -15,7 +16,10 @@ fn one_source_is_read_once_for_many_outputs() {
     for threads in [1, 2] {
         let (source, faults) = FaultySource::new(MemorySource::new((0..1_000u32).collect::<Vec<_>>()));
         let log = JobLog::new();
-        let job = job(threads).limits(BatchLimits::default().records(300)).listener(log.clone()).build().unwrap();
+        // Where time stands still nothing is known to take long, and nothing is cut.
+        let scheduler = Scheduler::builder().threads(threads).clock(ManualClock::new()).build().unwrap();
+        let job = StreamingContext::builder("job").scheduler(&scheduler).listener(log.clone());
+        let job = job.limits(BatchLimits::default().records(300)).build().unwrap();
         let numbers = job.read(source);
         let collectors: Vec<Collector<u32>> = (0..4).map(|_| Collector::new()).collect();
         for (rest, collector) in (0..).zip(&collectors) {

@@ -1,18 +1,18 @@
 //! `filter`: the records for which a function holds.
 
-use crate::block::pace::Paced;
-use crate::block::{Blocks, Spare, Step, block_len};
-use crate::operator::Operator;
+use crate::block::{Blocks, Pace, Spare, Step, StepContext, block_len};
 use crate::rows::Upstream;
-use crate::task::TaskContext;
 
 /// The records for which a function holds.
-pub struct FilterStep<F>(Paced<F>);
+pub struct FilterStep<F> {
+    f: F,
+    pace: Pace,
+}
 
-impl<F: Send + Sync + 'static> FilterStep<F> {
+impl<F> FilterStep<F> {
     /// The step of this function.
     pub fn new(f: F) -> Self {
-        Self(Paced::new(f))
+        Self { f, pace: Pace::default() }
     }
 }
 
@@ -21,13 +21,8 @@ where
     T: Send + 'static,
     F: Fn(&T) -> bool + Send + Sync + 'static,
 {
-    fn open<'a>(
-        &'a self,
-        parent: Upstream<'a, T>,
-        operator: &'a Operator,
-        task: &'a TaskContext,
-    ) -> Box<dyn Blocks<T> + 'a> {
-        Box::new(Filtered { parent, f: &self.0, operator, task, input: Spare::new() })
+    fn open<'a>(&'a self, parent: Upstream<'a, T>, context: StepContext<'a, T, T>) -> Box<dyn Blocks<T> + 'a> {
+        Box::new(Filtered { parent, step: self, context, input: Spare::new() })
     }
 }
 
@@ -60,9 +55,8 @@ fn pick<T>(records: &[T], picked: &mut [u32], f: &impl Fn(&T) -> bool) -> usize 
 /// The records for which a function holds.
 struct Filtered<'a, T: 'static, F> {
     parent: Upstream<'a, T>,
-    f: &'a Paced<F>,
-    operator: &'a Operator,
-    task: &'a TaskContext,
+    step: &'a FilterStep<F>,
+    context: StepContext<'a, T, T>,
     /// Needed where the function is slow.
     input: Spare<T>,
 }
@@ -73,41 +67,34 @@ where
     F: Fn(&T) -> bool + Send + Sync + 'static,
 {
     fn next(&mut self) -> Option<T> {
-        let Self { parent, f, operator, task, .. } = self;
-        let f = f.f();
+        let Self { parent, step: FilterStep { f, .. }, context, .. } = self;
         loop {
             let record = parent.next()?;
-            if task.blame_on(operator, || f(&record)) {
+            if context.blame(|| f(&record)) {
                 return Some(record);
             }
         }
     }
 
     fn fill(&mut self, block: &mut Vec<T>) -> bool {
-        let Self { parent, f, operator, task, input } = self;
-        let Some(watch) = f.in_one_go(task, block_len::<T>()) else {
+        let Self { parent, step: FilterStep { f, pace }, context, input } = self;
+        let Some(watch) = pace.in_one_go(context.task, block_len::<T>()) else {
             let more = parent.fill(input);
-            f.in_pieces(task, operator, input, block, |f, records, out, _, _| {
-                for record in records {
-                    if f(&record) {
-                        out.push(record);
-                    }
-                }
-            });
+            context.in_pieces(pace, input, block);
             return more;
         };
         let mut seen = 0;
         let mut choose = |records: &[T], picked: &mut [u32]| {
             seen += records.len();
-            task.blame_on(operator, || pick(records, picked, f.f()))
+            context.blame(|| pick(records, picked, f))
         };
         let more = parent.fill_chosen(&mut choose, block).unwrap_or_else(|| {
             let more = parent.fill(block);
             seen = block.len();
-            task.blame_on(operator, || keep(block, f.f()));
+            context.blame(|| keep(block, f));
             more
         });
-        f.learn(watch, task, seen);
+        pace.learn(watch, context.task, seen);
         more
     }
 }

@@ -1,18 +1,18 @@
 //! `flat_map`: any number of records for each.
 
-use crate::block::pace::Paced;
-use crate::block::{Blocks, Spare, Step, block_len};
-use crate::operator::Operator;
+use crate::block::{Blocks, Pace, Spare, Step, StepContext, block_len};
 use crate::rows::Upstream;
-use crate::task::TaskContext;
 
 /// Any number of records for each.
-pub struct FlatMapStep<F>(Paced<F>);
+pub struct FlatMapStep<F> {
+    f: F,
+    pace: Pace,
+}
 
-impl<F: Send + Sync + 'static> FlatMapStep<F> {
+impl<F> FlatMapStep<F> {
     /// The step of this function.
     pub fn new(f: F) -> Self {
-        Self(Paced::new(f))
+        Self { f, pace: Pace::default() }
     }
 }
 
@@ -25,22 +25,20 @@ where
     fn open<'a>(
         &'a self,
         parent: Upstream<'a, T>,
-        operator: &'a Operator,
-        task: &'a TaskContext,
+        context: StepContext<'a, T, I::Item>,
     ) -> Box<dyn Blocks<I::Item> + 'a> {
         let (input, left, made) = (Spare::new(), Spare::new(), Vec::new());
-        Box::new(FlatMapped { parent, f: &self.0, current: None, operator, task, input, left, made, ended: false })
+        Box::new(FlatMapped { parent, step: self, current: None, context, input, left, made, ended: false })
     }
 }
 
 /// Any number of records for each.
 struct FlatMapped<'a, T: 'static, I: Iterator, F> {
     parent: Upstream<'a, T>,
-    f: &'a Paced<F>,
+    step: &'a FlatMapStep<F>,
     /// What is left of the records of one.
     current: Option<I>,
-    operator: &'a Operator,
-    task: &'a TaskContext,
+    context: StepContext<'a, T, I::Item>,
     input: Spare<T>,
     /// What is left of the block before, the next record last.
     left: Spare<T>,
@@ -68,14 +66,19 @@ where
 
     /// Moves to `block` what the records of one block become, as far as there is room.
     fn flatten(&mut self, block: &mut Vec<U>) {
-        let (room, f) = (block_len::<U>(), self.f.f());
-        let mut current = self.current.take().or_else(|| self.left.pop().map(f));
-        while let Some(mut made) = current {
+        let (room, f) = (block_len::<U>(), &self.step.f);
+        loop {
+            let mut made = if let Some(made) = self.current.take() {
+                made
+            } else if let Some(record) = self.left.pop() {
+                f(record)
+            } else {
+                break;
+            };
             if fill_up(block, room, &mut made) {
                 self.current = Some(made);
                 return;
             }
-            current = self.left.pop().map(f);
         }
         let mut records = self.input.drain(..);
         while let Some(record) = records.next() {
@@ -112,25 +115,24 @@ where
     F: Fn(T) -> I + Send + Sync + 'static,
 {
     fn next(&mut self) -> Option<U> {
-        let Self { parent, f, current, operator, task, left, made, .. } = self;
+        let Self { parent, step: FlatMapStep { f, .. }, current, context, left, made, .. } = self;
         if let Some(record) = made.pop() {
             return Some(record);
         }
-        let f = f.f();
         loop {
             if let Some(made) = current
-                && let Some(record) = task.blame_on(operator, || made.next())
+                && let Some(record) = context.blame(|| made.next())
             {
                 return Some(record);
             }
             *current = None;
-            let record = left.pop().or_else(|| parent.next())?;
-            *current = Some(task.blame_on(operator, || f(record)));
+            let record = if let Some(record) = left.pop() { record } else { parent.next()? };
+            *current = Some(context.blame(|| f(record)));
         }
     }
 
     fn fill(&mut self, block: &mut Vec<U>) -> bool {
-        let (task, operator) = (self.task, self.operator);
+        let (FlatMapStep { pace, .. }, context) = (self.step, self.context);
         // What comes out of one block that goes in is of one split.
         if self.current.is_none() && self.left.is_empty() && self.made.is_empty() {
             if self.ended {
@@ -138,22 +140,18 @@ where
             }
             self.ended = !self.parent.fill(&mut self.input);
             let records = self.input.len();
-            let Some(watch) = self.f.in_one_go(task, records) else {
-                self.f.in_pieces(task, operator, &mut self.input, &mut self.made, |f, records, out, _, _| {
-                    for record in records {
-                        f(record).for_each(|made| out.push(made));
-                    }
-                });
+            let Some(watch) = pace.in_one_go(context.task, records) else {
+                context.in_pieces(pace, &mut self.input, &mut self.made);
                 self.made.reverse();
                 self.hand_on(block);
                 return self.has_more();
             };
-            task.blame_on(operator, || self.flatten(block));
+            context.blame(|| self.flatten(block));
             if self.current.is_none() && self.left.is_empty() {
-                self.f.learn(watch, task, records);
+                pace.learn(watch, context.task, records);
             }
         } else if self.made.is_empty() {
-            task.blame_on(operator, || self.flatten(block));
+            context.blame(|| self.flatten(block));
         } else {
             self.hand_on(block);
         }
@@ -168,7 +166,8 @@ mod tests {
 
     use super::*;
     use crate::block::Iterated;
-    use crate::task::TaskIdentity;
+    use crate::operator::Operator;
+    use crate::task::{TaskContext, TaskIdentity};
 
     fn task() -> TaskContext {
         let identity = TaskIdentity { job: 0, stage: 0, partition: 0, attempt: 0 };
@@ -178,9 +177,9 @@ mod tests {
     /// The blocks that `flat_map` makes of the numbers up to `count`, each as often as `times` says.
     fn blocks(count: u64, times: impl Fn(u64) -> usize + Send + Sync + 'static) -> Vec<Vec<u64>> {
         let (task, operator) = (task(), Operator::here("flat_map"));
-        let step = FlatMapStep::new(move |n: u64| std::iter::repeat_n(n, times(n)));
+        let step: Arc<dyn Step<u64, u64>> = Arc::new(FlatMapStep::new(move |n: u64| std::iter::repeat_n(n, times(n))));
         let parent: Box<dyn Blocks<u64>> = Box::new(Iterated::new(0..count, &task));
-        let mut records = step.open(parent.into(), &operator, &task);
+        let mut records = StepContext::open(&step, &operator, &task, parent.into());
         let mut blocks = Vec::new();
         loop {
             let mut block = Vec::new();
@@ -212,9 +211,9 @@ mod tests {
     #[test]
     fn records_are_taken_one_by_one_after_a_block() {
         let (task, operator) = (task(), Operator::here("flat_map"));
-        let step = FlatMapStep::new(|n: u64| [n; 5].into_iter());
+        let step: Arc<dyn Step<u64, u64>> = Arc::new(FlatMapStep::new(|n: u64| [n; 5].into_iter()));
         let parent: Box<dyn Blocks<u64>> = Box::new(Iterated::new(0..2_000, &task));
-        let mut records = step.open(parent.into(), &operator, &task);
+        let mut records = StepContext::open(&step, &operator, &task, parent.into());
         let mut found = Vec::new();
         assert!(records.fill(&mut found));
         while let Some(record) = records.next() {

@@ -1,18 +1,18 @@
 //! `map`: a function over each record.
 
-use crate::block::pace::Paced;
-use crate::block::{Blocks, Spare, Step};
-use crate::operator::Operator;
+use crate::block::{Blocks, Pace, Spare, Step, StepContext};
 use crate::rows::Upstream;
-use crate::task::TaskContext;
 
 /// Each record as a function makes it.
-pub struct MapStep<F>(Paced<F>);
+pub struct MapStep<F> {
+    f: F,
+    pace: Pace,
+}
 
-impl<F: Send + Sync + 'static> MapStep<F> {
+impl<F> MapStep<F> {
     /// The step of this function.
     pub fn new(f: F) -> Self {
-        Self(Paced::new(f))
+        Self { f, pace: Pace::default() }
     }
 }
 
@@ -22,26 +22,20 @@ where
     U: Send + 'static,
     F: Fn(T) -> U + Send + Sync + 'static,
 {
-    fn open<'a>(
-        &'a self,
-        parent: Upstream<'a, T>,
-        operator: &'a Operator,
-        task: &'a TaskContext,
-    ) -> Box<dyn Blocks<U> + 'a> {
-        Box::new(Mapped { parent, f: &self.0, operator, task, input: Spare::new() })
+    fn open<'a>(&'a self, parent: Upstream<'a, T>, context: StepContext<'a, T, U>) -> Box<dyn Blocks<U> + 'a> {
+        Box::new(Mapped { parent, step: self, context, input: Spare::new() })
     }
 }
 
 /// A function over each record.
-struct Mapped<'a, T: 'static, F> {
+struct Mapped<'a, T: 'static, U, F> {
     parent: Upstream<'a, T>,
-    f: &'a Paced<F>,
-    operator: &'a Operator,
-    task: &'a TaskContext,
+    step: &'a MapStep<F>,
+    context: StepContext<'a, T, U>,
     input: Spare<T>,
 }
 
-impl<T, U, F> Blocks<U> for Mapped<'_, T, F>
+impl<T, U, F> Blocks<U> for Mapped<'_, T, U, F>
 where
     T: Send + 'static,
     U: Send + 'static,
@@ -49,22 +43,18 @@ where
 {
     fn next(&mut self) -> Option<U> {
         let record = self.parent.next()?;
-        Some(self.task.blame_on(self.operator, || (self.f.f())(record)))
+        Some(self.context.blame(|| (self.step.f)(record)))
     }
 
     fn fill(&mut self, block: &mut Vec<U>) -> bool {
-        let Self { parent, f, operator, task, input } = self;
+        let Self { parent, step: MapStep { f, pace }, context, input } = self;
         let more = parent.fill(input);
         let records = input.len();
-        if let Some(watch) = f.in_one_go(task, records) {
-            task.blame_on(operator, || block.extend(input.drain(..).map(f.f())));
-            f.learn(watch, task, records);
+        if let Some(watch) = pace.in_one_go(context.task, records) {
+            context.blame(|| block.extend(input.drain(..).map(f)));
+            pace.learn(watch, context.task, records);
         } else {
-            f.in_pieces(task, operator, input, block, |f, records, out, _, _| {
-                for record in records {
-                    out.push(f(record));
-                }
-            });
+            context.in_pieces(pace, input, block);
         }
         more
     }

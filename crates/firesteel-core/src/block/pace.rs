@@ -23,15 +23,10 @@ const PART: u64 = 250_000;
 /// A function that is known to be fast is timed in one of this many blocks.
 const SELDOM: u32 = 16;
 
-/// A function over the records of a step, and what it costs, learned while it is used: a block on which a slow function
-/// would keep one executor busy is gone through by all that have nothing to do.
-pub struct Paced<F> {
-    f: Arc<F>,
-    pace: Pace,
-}
-
-#[derive(Default)]
-struct Pace {
+/// What a function costs for a record, learned while it is used: a block on which a slow function would keep one executor
+/// busy is gone through by all that have nothing to do.
+#[derive(Debug, Default)]
+pub struct Pace {
     /// Nanoseconds a record; 0 as long as nothing is known.
     each: AtomicU32,
     /// Blocks, counted without care.
@@ -45,8 +40,8 @@ pub struct Watch {
     begun: Option<Duration>,
 }
 
-/// What a function does to some of the records of a block.
-pub type Apply<F, T, U> = fn(&F, Vec<T>, &mut Vec<U>, &Operator, &TaskContext);
+/// What is done to some of the records of a block, on behalf of an operator and of a task.
+pub type Applied<T, U> = dyn Fn(Vec<T>, &mut Vec<U>, &Operator, &TaskContext) + Send + Sync;
 
 impl Pace {
     fn each(&self) -> u64 {
@@ -54,7 +49,7 @@ impl Pace {
     }
 
     /// Records of this weight took this many nanoseconds.
-    fn learn(&self, weight: u64, nanos: u64) {
+    fn learned(&self, weight: u64, nanos: u64) {
         if let Some(each) = nanos.checked_div(weight) {
             self.each.store(each.clamp(1, u64::from(u32::MAX)) as u32, Ordering::Relaxed);
         }
@@ -65,19 +60,6 @@ impl Pace {
         let blocks = self.blocks.load(Ordering::Relaxed).wrapping_add(1);
         self.blocks.store(blocks, Ordering::Relaxed);
         blocks.is_multiple_of(SELDOM)
-    }
-}
-
-impl<F: Send + Sync + 'static> Paced<F> {
-    /// The function, of which nothing is known.
-    pub fn new(f: F) -> Self {
-        Self { f: Arc::new(f), pace: Pace::default() }
-    }
-
-    /// The function.
-    #[inline]
-    pub fn f(&self) -> &F {
-        &self.f
     }
 
     /// Whether this many records are to be gone through in one go: the function is fast, or nobody could help. Afterwards
@@ -91,12 +73,12 @@ impl<F: Send + Sync + 'static> Paced<F> {
     }
 
     fn watch(&self, task: &TaskContext, helpers: &dyn Helpers, records: u64) -> Option<Watch> {
-        let cost = match self.pace.each() {
+        let cost = match self.each() {
             0 => return None,
             each => each.saturating_mul(records),
         };
         if cost < WORTH {
-            let is_timed = self.pace.is_timed() || task.is_surprised(helpers);
+            let is_timed = self.is_timed() || task.is_surprised(helpers);
             return Some(Watch { begun: is_timed.then(|| helpers.now()) });
         }
         (cost < LONG && helpers.idle() == 0).then(|| Watch { begun: Some(helpers.now()) })
@@ -106,46 +88,25 @@ impl<F: Send + Sync + 'static> Paced<F> {
     #[inline]
     pub fn learn(&self, watch: Watch, task: &TaskContext, records: usize) {
         if let Some((begun, helpers)) = watch.begun.zip(task.helpers()) {
-            self.pace.learn(records as u64, nanos_since(begun, &**helpers));
+            self.learned(records as u64, nanos_since(begun, &**helpers));
         }
     }
 
-    /// Goes through a block in pieces, and together with other executors where that is worth it. `apply` does what the
-    /// function does to some of the records, on behalf of the operator and of the task it is given. What comes out is in
-    /// the order of what goes in.
+    /// Goes through a block in pieces, and together with other executors where that is worth it. `weigh` tells what each
+    /// counts for. What comes out is in the order of what goes in.
     pub fn in_pieces<T: Send + 'static, U: Send + 'static>(
         &self,
         task: &TaskContext,
         operator: &Operator,
         input: &mut Vec<T>,
         out: &mut Vec<U>,
-        apply: Apply<F, T, U>,
-    ) {
-        self.in_weighed_pieces(task, operator, input, out, |_| 1, apply);
-    }
-
-    /// As [`in_pieces`](Self::in_pieces), for what is not all alike: `weigh` tells what each counts for.
-    #[cold]
-    pub fn in_weighed_pieces<T: Send + 'static, U: Send + 'static>(
-        &self,
-        task: &TaskContext,
-        operator: &Operator,
-        input: &mut Vec<T>,
-        out: &mut Vec<U>,
         weigh: fn(&T) -> u64,
-        apply: Apply<F, T, U>,
+        apply: Arc<Applied<T, U>>,
     ) {
-        let f = Arc::clone(&self.f);
-        let apply: Arc<Applied<T, U>> =
-            Arc::new(move |records, out, operator, task| apply(&f, records, out, operator, task));
-        Pieces { pace: &self.pace, task, operator, weigh, apply }.go(input, out);
+        Pieces { pace: self, task, operator, weigh, apply }.go(input, out);
     }
 }
 
-/// A function over some of the records of a block, whichever it is.
-type Applied<T, U> = dyn Fn(Vec<T>, &mut Vec<U>, &Operator, &TaskContext) + Send + Sync;
-
-/// What is compiled once for all functions from these records to those.
 struct Pieces<'a, T, U> {
     pace: &'a Pace,
     task: &'a TaskContext,
@@ -157,7 +118,9 @@ struct Pieces<'a, T, U> {
 impl<T: Send + 'static, U: Send + 'static> Pieces<'_, T, U> {
     /// Goes through some of the records on this thread.
     fn piece(&self, records: Vec<T>, out: &mut Vec<U>) {
+        let alone = self.task.alone();
         self.task.blame_on(self.operator, || (self.apply)(records, out, self.operator, self.task));
+        self.task.end_alone(alone);
     }
 
     /// The same as a part that any thread may do.
@@ -186,7 +149,7 @@ impl<T: Send + 'static, U: Send + 'static> Pieces<'_, T, U> {
             let (some, weight) = self.cut(&mut records, size);
             self.piece(some, out);
             (done, left) = (done + weight, left - weight);
-            self.pace.learn(done, nanos_since(begun, &**helpers));
+            self.pace.learned(done, nanos_since(begun, &**helpers));
             // As many as take little time, so that nobody waits for long who could help.
             size = (size * 4).min(part_weight(self.pace.each(), u64::MAX, 0));
         }
@@ -217,13 +180,17 @@ impl<T: Send + 'static, U: Send + 'static> Pieces<'_, T, U> {
             let (some, weight) = self.cut(&mut records, of_part);
             parts.push((weight, parts.len(), self.part(some)));
         }
-        // The longest first, so that no long one is begun last.
-        parts.sort_by_key(|(weight, ..)| Reverse(*weight));
-        let parts: VecDeque<_> = parts.into_iter().map(|(_, at, part)| (at, part)).collect();
-        let (made, busy) = self.task.share_with(helpers, parts);
-        self.pace.learn(weight, nanos(busy));
+        let (made, busy) = self.task.share_with(helpers, longest_first(parts));
+        self.pace.learned(weight, nanos(busy));
         made.into_iter().filter_map(|made| made.downcast::<Vec<U>>().ok()).for_each(|made| out.extend(*made));
     }
+}
+
+/// Parts with their weights and places, in the order in which they are begun: the longest first, so that no long one is
+/// begun last.
+fn longest_first(mut parts: Vec<(u64, usize, Part)>) -> VecDeque<(usize, Part)> {
+    parts.sort_by_key(|(weight, ..)| Reverse(*weight));
+    parts.into_iter().map(|(_, at, part)| (at, part)).collect()
 }
 
 /// The weight of a part: what takes so long that handing it out is little beside it, and no more than anybody gets if all

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::block::{Blocks, Driven, Open, Step};
+use crate::block::{Blocks, Driven, Open, Step, StepContext};
 use crate::context::Context;
 use crate::lineage::{Dependency, Lineage, Location, Node};
 use crate::operator::Operator;
@@ -169,7 +169,7 @@ struct Stepped<P, T> {
 
 impl<P: 'static, T: 'static> Open<T> for Stepped<P, T> {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a> {
-        self.step.open(self.parent.open(split, task), &self.operator, task)
+        StepContext::open(&self.step, &self.operator, task, self.parent.open(split, task))
     }
 }
 

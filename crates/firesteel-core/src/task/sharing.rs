@@ -132,7 +132,17 @@ impl TaskContext {
 
     /// Whom work may be shared with.
     pub(crate) fn helpers(&self) -> Option<&Arc<dyn Helpers>> {
-        self.helpers.as_ref()
+        if self.is_alone.get() { None } else { self.helpers.as_ref() }
+    }
+
+    /// From now on there is nobody to share work with; returns how it was before.
+    pub(crate) fn alone(&self) -> bool {
+        self.is_alone.replace(true)
+    }
+
+    /// Puts back what [`alone`](Self::alone) has returned.
+    pub(crate) fn end_alone(&self, before: bool) {
+        self.is_alone.set(before);
     }
 
     /// The time on the clock of whoever runs tasks, where there is anybody to share work with: otherwise nothing follows

@@ -11,7 +11,7 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, TableId};
 use crate::schema::OlderValues;
 use crate::table::{Setup, Stamps, Table};
-use crate::ttl::{TimeDomain, Times};
+use crate::ttl::Times;
 
 /// The tables of a key group by their places: those of declared states in the order of the declaration, then those of
 /// timers. A place may be empty.

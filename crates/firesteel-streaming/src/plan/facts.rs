@@ -23,7 +23,10 @@ type Compute = Box<dyn FnOnce() -> firesteel_core::Result<()> + Send>;
 impl Facts {
     /// Notes what is known of a node.
     pub(crate) fn set<F: Send + 'static>(&self, node: NodeId, fact: F) {
-        let fact: Box<dyn Any + Send> = Box::new(fact);
+        self.put(node, Box::new(fact));
+    }
+
+    fn put(&self, node: NodeId, fact: Box<dyn Any + Send>) {
         let mut by_node = self.by_node.lock();
         match by_node.binary_search_by_key(&node, |(of, _)| *of) {
             Ok(at) => by_node[at].1 = fact,
@@ -33,9 +36,16 @@ impl Facts {
 
     /// What was noted of a node.
     pub(crate) fn get<F: Clone + 'static>(&self, node: NodeId) -> Option<F> {
+        let mut found = None;
+        self.look(node, &mut |fact| found = fact.downcast_ref().cloned());
+        found
+    }
+
+    fn look(&self, node: NodeId, at: &mut dyn FnMut(&dyn Any)) {
         let by_node = self.by_node.lock();
-        let at = by_node.binary_search_by_key(&node, |(of, _)| *of).ok()?;
-        by_node[at].1.downcast_ref().cloned()
+        if let Ok(found) = by_node.binary_search_by_key(&node, |(of, _)| *of) {
+            at(&*by_node[found].1);
+        }
     }
 
     /// What was noted of a node, or what `make` says now.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, MapOutputs, Shuffle, ShuffleDependency};
-use firesteel_core::{Blocks, Data, Iterated, Key, Open, Operator, Paced, TaskContext};
+use firesteel_core::{Applied, Blocks, Data, Iterated, Key, Open, Operator, Pace, TaskContext};
 use firesteel_state::{Class, KeyGroup, StateError, TimeDomain};
 use firesteel_window::Timestamp;
 
@@ -44,7 +44,7 @@ where
 struct Worked<K: Key, T, O> {
     shuffle: Arc<dyn Sorted<K, T>>,
     operator: Operator,
-    doing: Arc<Paced<StateTask<K, T, O>>>,
+    doing: Arc<StateTask<K, T, O>>,
     time: Timestamp,
     firing: Firing,
     /// The partitions that some task has computed.
@@ -60,6 +60,7 @@ pub(crate) struct StateTask<K: Key, T, O> {
     pub(crate) lists: Arc<Lists<K, T>>,
     /// Where results have event time: what holds the watermark back for those that read them.
     pub(crate) held: Option<Arc<Tracker>>,
+    pub(crate) pace: Pace,
 }
 
 /// Which timers fire in a batch.
@@ -82,11 +83,6 @@ struct OfGroup<K, T> {
 }
 
 impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
-    /// The work, of which it is not known yet how long it takes.
-    pub(crate) fn paced(self) -> Arc<Paced<Self>> {
-        Arc::new(Paced::new(self))
-    }
-
     /// Handles one key group; returns what that changed.
     fn run(&self, of: &mut OfGroup<K, T>, rows: &mut Vec<O>, operator: &Operator, task: &TaskContext) -> Changed {
         task.check_cancelled();
@@ -128,7 +124,7 @@ pub(crate) fn work<K, T, O>(
     batch: &Batch,
     node: NodeId,
     shuffle: Arc<dyn Sorted<K, T>>,
-    doing: Arc<Paced<StateTask<K, T, O>>>,
+    doing: Arc<StateTask<K, T, O>>,
 ) -> BoxRdd<O>
 where
     K: Key,
@@ -137,7 +133,7 @@ where
 {
     let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
     let operator = batch.operator(node).clone();
-    let (timers, limit, continues) = (doing.f().cell.timers(), batch.timers_limit(), batch.continues());
+    let (timers, limit, continues) = (doing.cell.timers(), batch.timers_limit(), batch.continues());
     let (firing, time) = (Firing { batch: batch.id(), timers, limit, continues }, batch.time());
     batch.stateful(node, dependency, |computed| Worked { shuffle, operator, doing, time, firing, computed })
 }
@@ -164,7 +160,7 @@ impl<K: Key, T: Data, O: Send + 'static> Worked<K, T, O> {
         let mut changed = Changed::default();
         let mut of_group = groups.first();
         while groups.next_into(&mut of_group) {
-            changed.add(self.doing.f().run(&mut of_group, rows, &self.operator, task));
+            changed.add(self.doing.run(&mut of_group, rows, &self.operator, task));
         }
         changed
     }
@@ -179,21 +175,15 @@ impl<K: Key, T: Data, O: Send + 'static> Worked<K, T, O> {
         let mut parts: Vec<(Vec<O>, Changed)> = Vec::new();
         // A group costs something also if it has no records.
         let weigh = |of_group: &OfGroup<K, T>| count(&of_group.lists) as u64 + 1;
-        let operator = &self.operator;
-        self.doing.in_weighed_pieces(
-            task,
-            operator,
-            &mut groups,
-            &mut parts,
-            weigh,
-            |doing, groups, parts, operator, task| {
-                let (mut rows, mut changed) = (Vec::new(), Changed::default());
-                for mut group in groups {
-                    changed.add(doing.run(&mut group, &mut rows, operator, task));
-                }
-                parts.push((rows, changed));
-            },
-        );
+        let doing = Arc::clone(&self.doing);
+        let apply: Arc<Applied<_, _>> = Arc::new(move |groups, parts: &mut Vec<_>, operator, task| {
+            let (mut rows, mut changed) = (Vec::new(), Changed::default());
+            for mut group in groups {
+                changed.add(doing.run(&mut group, &mut rows, operator, task));
+            }
+            parts.push((rows, changed));
+        });
+        self.doing.pace.in_pieces(task, &self.operator, &mut groups, &mut parts, weigh, apply);
         let mut changed = Changed::default();
         for (part, of_part) in parts {
             rows.extend(part);
@@ -229,7 +219,7 @@ impl<K, T> Groups<K, T> {
 
 impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<O> + 'a> {
-        let StateTask { cell, work, trackers, changes, lists, .. } = self.doing.f();
+        let StateTask { cell, work, trackers, changes, lists, .. } = &*self.doing;
         let reached = known(trackers, Tracker::reached);
         let times = BatchTimes {
             time: self.time,
@@ -245,9 +235,9 @@ impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
         let weight = records + groups.numbers.len();
         let changed = if task.is_stepwise() {
             self.in_turn(groups, &mut rows, task)
-        } else if let Some(watch) = self.doing.in_one_go(task, weight) {
+        } else if let Some(watch) = self.doing.pace.in_one_go(task, weight) {
             let changed = self.in_turn(groups, &mut rows, task);
-            self.doing.learn(watch, task, weight);
+            self.doing.pace.learn(watch, task, weight);
             changed
         } else {
             self.together(groups, &mut rows, task)

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::shuffle::Shuffle;
-use firesteel_core::{Accumulator, Data, Key, Lineage, Operator};
+use firesteel_core::{Accumulator, Data, Key, Lineage, Operator, Pace};
 use firesteel_state::{
     Changes, Declaration, GroupState, KeyedStore, Result, StateStore, StoreSchema, TableKind, TableSchema, TimeDomain,
 };
@@ -134,7 +134,8 @@ impl<K: Key, W> Stateful<K, W> {
         cell.begin_with(move |store| fill(&*initial, store));
         let (prepare, lists) =
             (Arc::new(route.prepare(&Place { plan: &plan, node, trackers: &trackers })), Arc::new(Lists::new()));
-        let doing = StateTask { cell, work, trackers, changes, lists: Arc::clone(&lists), held }.paced();
+        let doing = StateTask { cell, work, trackers, changes, lists: Arc::clone(&lists), held, pace: Pace::default() };
+        let doing = Arc::new(doing);
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
             let partitions = parent.node().context().parallelism().min(KEY_GROUPS);

@@ -5,10 +5,10 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_core::{Accumulator, Blocks, Operator, Paced, Spare, Step, TaskContext, Upstream};
+use firesteel_core::{Accumulator, Blocks, Operator, Pace, Spare, Step, StepContext, TaskContext, Upstream};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::What;
+use crate::plan::{NodeId, Plan, What};
 use crate::shape::Shape;
 use crate::stream::{KEPT, Samples, SideOutput, Stream};
 
@@ -71,15 +71,11 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         E: fmt::Display + 'static,
         F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
-        let (count, samples) = (Accumulator::<u64>::default(), self.plan.samples());
-        let refusals = Refusals { count: count.clone(), samples, errors: errors.clone() };
-        let tried = Paced::new(Tried { f, refusals });
-        let step = TryMapStep { tried, kind: PhantomData::<fn(S, T, E)> };
+        let refusals = Refusals { count: Accumulator::default(), samples: self.plan.samples(), errors };
+        let step =
+            TryMapStep { f, refusals: refusals.clone(), pace: Pace::default(), kind: PhantomData::<fn(S, T, E)> };
         let stream: Stream<U, S> = self.step(operator, false, Arc::new(step));
-        stream.plan.count(stream.node, What::Malformed, count);
-        if let Some(errors) = errors {
-            stream.plan.feed(errors.node(), stream.node);
-        }
+        refusals.come_from(&stream.plan, stream.node);
         stream
     }
 }
@@ -96,6 +92,14 @@ impl Refusals {
     /// Whether somebody hears where a refused record stood.
     fn tells(&self) -> bool {
         self.errors.is_some() || tracing::enabled!(target: "firesteel::records", tracing::Level::DEBUG)
+    }
+
+    /// This operator refuses them.
+    fn come_from(self, plan: &Plan, node: NodeId) {
+        plan.count(node, What::Malformed, self.count);
+        if let Some(errors) = self.errors {
+            plan.feed(errors.node(), node);
+        }
     }
 
     #[cold]
@@ -128,19 +132,15 @@ impl Refusals {
 
 /// What [`Stream::try_map`] does to the records of a partition.
 struct TryMapStep<F, K> {
-    tried: Paced<Tried<F>>,
+    f: F,
+    refusals: Refusals,
+    pace: Pace,
     kind: PhantomData<K>,
 }
 
-/// The function, and what becomes of what it refuses.
-struct Tried<F> {
-    f: F,
-    refusals: Refusals,
-}
-
-impl<F> Tried<F> {
+impl<S, T, E, F> TryMapStep<F, fn(S, T, E)> {
     /// What the function makes of each record.
-    fn each<'a, S, T, U, E>(
+    fn each<'a, U>(
         &'a self,
         operator: &'a Operator,
         task: &'a TaskContext,
@@ -176,32 +176,27 @@ where
     fn open<'a>(
         &'a self,
         parent: Upstream<'a, S::Record<T>>,
-        operator: &'a Operator,
-        task: &'a TaskContext,
+        context: StepContext<'a, S::Record<T>, S::Record<U>>,
     ) -> Box<dyn Blocks<S::Record<U>> + 'a> {
-        let (kept, kind) = (Cell::new(0), PhantomData::<fn(S, T, U, E)>);
-        Box::new(TryMapped { tried: &self.tried, parent, operator, task, input: Spare::new(), kept, kind })
+        Box::new(TryMapped { step: self, parent, context, input: Spare::new(), kept: Cell::new(0) })
     }
 
     fn wants_positions(&self) -> bool {
-        let refusals = &self.tried.f().refusals;
-        refusals.tells() || refusals.samples.want_positions()
+        self.refusals.tells() || self.refusals.samples.want_positions()
     }
 }
 
 /// The records of a partition, block by block.
-struct TryMapped<'a, R: 'static, F, K> {
-    tried: &'a Paced<Tried<F>>,
+struct TryMapped<'a, R: 'static, M, P> {
+    step: &'a P,
     parent: Upstream<'a, R>,
-    operator: &'a Operator,
-    task: &'a TaskContext,
+    context: StepContext<'a, R, M>,
     input: Spare<R>,
     /// How many of those that are refused are kept for people.
     kept: Cell<usize>,
-    kind: PhantomData<K>,
 }
 
-impl<S, T, U, E, F> Blocks<S::Record<U>> for TryMapped<'_, S::Record<T>, F, fn(S, T, U, E)>
+impl<S, T, U, E, F> Blocks<S::Record<U>> for TryMapped<'_, S::Record<T>, S::Record<U>, TryMapStep<F, fn(S, T, E)>>
 where
     S: Shape,
     T: Send + 'static,
@@ -210,10 +205,10 @@ where
     F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
 {
     fn next(&mut self) -> Option<S::Record<U>> {
-        let each = self.tried.f().each::<S, T, U, E>(self.operator, self.task, &self.kept);
+        let each = self.step.each(self.context.operator, self.context.task, &self.kept);
         loop {
             let record = self.parent.next()?;
-            let made = self.task.blame_on(self.operator, || each(record));
+            let made = self.context.blame(|| each(record));
             if made.is_some() {
                 return made;
             }
@@ -221,18 +216,15 @@ where
     }
 
     fn fill(&mut self, block: &mut Vec<S::Record<U>>) -> bool {
-        let Self { tried, parent, operator, task, input, kept, .. } = self;
+        let Self { step, parent, context, input, kept } = self;
         let more = parent.fill(input);
         let records = input.len();
-        if let Some(watch) = tried.in_one_go(task, records) {
-            let each = tried.f().each::<S, T, U, E>(operator, task, kept);
-            task.blame_on(operator, || block.extend(input.drain(..).filter_map(each)));
-            tried.learn(watch, task, records);
+        if let Some(watch) = step.pace.in_one_go(context.task, records) {
+            let each = step.each(context.operator, context.task, kept);
+            context.blame(|| block.extend(input.drain(..).filter_map(each)));
+            step.pace.learn(watch, context.task, records);
         } else {
-            tried.in_pieces(task, operator, input, block, |tried, records, out, operator, task| {
-                let kept = Cell::new(0);
-                out.extend(records.into_iter().filter_map(tried.each::<S, T, U, E>(operator, task, &kept)));
-            });
+            context.in_pieces(&step.pace, input, block);
         }
         more
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::{Blocks, Operator, Spare, Step, TaskContext, Upstream};
+use firesteel_core::{Blocks, Operator, Spare, Step, StepContext, TaskContext, Upstream};
 use firesteel_state::Setting;
 use firesteel_window::{Timestamp, WatermarkStrategy};
 
@@ -59,11 +59,10 @@ where
     fn open<'a>(
         &'a self,
         parent: Upstream<'a, T>,
-        operator: &'a Operator,
-        task: &'a TaskContext,
+        context: StepContext<'a, T, (Timestamp, T)>,
     ) -> Box<dyn Blocks<(Timestamp, T)> + 'a> {
-        let watch = Watch::new(&self.tracker, task);
-        Box::new(TimedBlocks { at: &self.at, parent, operator, watch, input: Spare::new() })
+        let watch = Watch::new(&self.tracker, context.task);
+        Box::new(TimedBlocks { at: &self.at, parent, operator: context.operator, watch, input: Spare::new() })
     }
 }
 

@@ -6,8 +6,8 @@ use firesteel_core::{Key, TaskContext};
 use firesteel_state::{Fired, GroupState, KeyContext, Result, TimeDomain, Times};
 use firesteel_window::Timestamp;
 
-use crate::shape::{Plain, Shape};
 use crate::state::work::{BatchTimes, Entry, prefetch};
+use crate::stream::{Plain, Shape};
 use crate::time::KEY_GROUPS;
 
 /// One key group in one batch: its records, its state, the batch's times, and the timers that are due.

@@ -11,14 +11,13 @@ use firesteel_state::{Changes, Declaration, GroupState, Setting, Value};
 use firesteel_window::{Aggregator, Count, Reduce, Sum, Summand};
 
 use crate::error::Result;
-use crate::shape::{Pair, Plain, Shape};
 use crate::state::OutputMode;
 use crate::state::combine::Tables;
 use crate::state::group_batch::{GroupBatch, Results};
 use crate::state::initial::Initial;
 use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
 use crate::state::route::Combined;
-use crate::stream::Stream;
+use crate::stream::{Pair, Plain, Shape, Stream};
 
 /// How a running aggregate begins and which rows it yields: the options of
 /// [`running_aggregate_with`](Stream::running_aggregate_with).

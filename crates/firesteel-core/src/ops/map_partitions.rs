@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::lineage::Lineage;
 use crate::operator::Operator;
 use crate::ops::macros::operator;
-use crate::rdd::{Rdd, Records};
+use crate::rdd::{Lineage, Rdd, Records};
 use crate::task::TaskContext;
 
 operator! {

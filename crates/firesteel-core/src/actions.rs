@@ -15,11 +15,11 @@ use std::path::Path;
 
 use firesteel_window::{Aggregator, Fold};
 
-use crate::data::{Data, Exchange, Key};
+use crate::data::{Data, Exchange, Key, Records};
 use crate::error::Result;
 use crate::hash::BuildKeyHasher;
 use crate::operator::Operator;
-use crate::rdd::{Rdd, Records};
+use crate::rdd::Rdd;
 use crate::task::TaskContext;
 
 pub(crate) use aggregate::count as count_keys;

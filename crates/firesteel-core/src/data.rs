@@ -33,3 +33,6 @@ impl<T: Data + serde::Serialize + serde::de::DeserializeOwned> Exchange for T {}
 )]
 pub trait Key: Exchange + Eq + std::hash::Hash {}
 impl<T: Exchange + Eq + std::hash::Hash> Key for T {}
+
+/// The records of a partition, behind one type: what functions over whole partitions take and return.
+pub type Records<'a, T> = Box<dyn Iterator<Item = T> + 'a>;

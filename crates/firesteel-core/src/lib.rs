@@ -42,7 +42,7 @@ pub use block::{
 pub use broadcast::Broadcast;
 pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use data::{Data, Exchange, Key};
+pub use data::{Data, Exchange, Key, Records};
 pub use error::{Error, Result};
 pub use firesteel_error::Class;
 pub use ids::{PartitionerId, RddId};
@@ -51,7 +51,7 @@ pub use pair_actions::PairActions;
 pub use pair_ops::PairOps;
 pub use partitioner::{CustomPartitioner, HashPartitioner, Partitioner, Placement, RangePartitioner};
 pub use rdd::{
-    Context, Dependency, Job, JobOptions, JobOutput, JobRunner, Lineage, Location, Node, Rdd, Records, Settings, Work,
+    Context, Dependency, Job, JobOptions, JobOutput, JobRunner, Lineage, Location, Node, Rdd, Settings, Work,
     to_debug_string,
 };
 pub use rdd_ops::RddOps;

@@ -11,9 +11,6 @@ pub use context::{Context, Settings};
 pub use job::{Job, JobOptions, JobOutput, JobRunner, Work};
 pub use lineage::{Dependency, Lineage, Location, Node, ShuffleDependency, to_debug_string};
 
-/// The records of a partition, behind one type: what functions over whole partitions take and return.
-pub type Records<'a, T> = Box<dyn Iterator<Item = T> + 'a>;
-
 /// A resilient distributed dataset.
 ///
 /// The five properties of the RDD paper (Zaharia et al., NSDI 2012) are its partitions, its dependencies, its

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::data::{Data, Exchange, Key};
+use crate::data::{Data, Exchange, Key, Records};
 use crate::error::Result;
 use crate::operator::Operator;
 use crate::ops::{
@@ -12,7 +12,7 @@ use crate::ops::{
     Union, Zip, ZipWithIndex, aggregated,
 };
 use crate::partitioner::Placement;
-use crate::rdd::{Context, Rdd, Records, to_debug_string};
+use crate::rdd::{Context, Rdd, to_debug_string};
 use crate::storage::{MemoryOnly, StorageLevel};
 
 /// Transformations: each makes a new RDD and runs nothing.

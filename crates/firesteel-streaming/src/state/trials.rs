@@ -39,24 +39,32 @@ impl Trials {
         // Of `n` equally frequent keys, about `seen² / 2n` records have one that came before.
         let repeats = seen.saturating_sub(keys).max(1);
         let all_keys = seen.saturating_mul(seen) / (2 * repeats);
-        keys < LARGE && self.records.load(Ordering::Relaxed) >= all_keys.saturating_mul(2)
+        let expected = self.records.load(Ordering::Relaxed);
+        let goes_on = keys < LARGE && expected >= all_keys.saturating_mul(2);
+        // The first task gives up because it knows nothing.
+        if !goes_on && expected > 0 {
+            self.pause();
+        }
+        goes_on
     }
 
-    /// A task had so many records; returns what was known before.
-    pub(crate) fn saw(&self, records: usize) -> usize {
+    /// It did not pay.
+    fn pause(&self) {
+        self.until_next.store(PAUSE, Ordering::Relaxed);
+    }
+
+    /// A task has ended that had so many records.
+    pub(crate) fn saw(&self, records: usize) {
         let before = self.records.load(Ordering::Relaxed);
         // Small ones come between large ones.
         self.records.store(records.max(before - before / 8), Ordering::Relaxed);
-        before
     }
 
     /// A task has ended that had so many records, and so many keys if it has tried to the end.
     pub(crate) fn ended(&self, seen: usize, keys: Option<usize>) {
-        let before = self.saw(seen);
-        let has_paid = keys.is_some_and(|keys| keys * 2 <= seen);
-        // The first task has nothing to compare with.
-        if !has_paid && before > 0 && seen >= FEW {
-            let _ = self.until_next.compare_exchange(0, PAUSE, Ordering::Relaxed, Ordering::Relaxed);
+        self.saw(seen);
+        if seen >= FEW && keys.is_some_and(|keys| keys * 2 > seen) {
+            self.pause();
         }
     }
 }
@@ -87,8 +95,9 @@ mod tests {
     fn what_has_not_paid_is_not_tried_for_some_tasks() {
         let trials = Trials::default();
         assert!(trials.begins());
-        trials.ended(1_000, Some(990));
-        assert!(trials.begins(), "the first task proves nothing");
+        assert!(!trials.goes_on(4_096, 4_100));
+        assert!(trials.begins(), "the first task has nothing to go by");
+        trials.ended(1_000_000, None);
         trials.ended(1_000, Some(400));
         assert!(trials.begins());
         trials.ended(10, Some(10));
@@ -96,5 +105,6 @@ mod tests {
         trials.ended(1_000, Some(990));
         let tried: Vec<bool> = (0..9).map(|_| trials.begins()).collect();
         assert_eq!(tried, [false, false, false, false, false, false, false, true, true]);
+        assert!(!trials.goes_on(4_096, 4_100) && !trials.begins(), "now it is known");
     }
 }

@@ -51,17 +51,11 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         mut merge: impl FnMut(&mut V, V),
         mut each: impl FnMut(K, &V),
     ) -> Result<()> {
-        let count = lists.iter().map(Vec::len).sum();
-        let warm = self.slots.warm_up(count);
-        if !self.complete {
-            self.bring(lists, &|(hash, key, _): &(u64, K, V)| (*hash, key), warm, stamps)?;
-        }
-        let mut firsts: Vec<(u32, K)> = Vec::with_capacity(count);
+        let (warm, mut firsts) = self.expect(lists, stamps)?;
         for list in lists {
             let mut entries = list.drain(..);
             while !entries.as_slice().is_empty() {
-                let hashes = entries.as_slice().iter().take(AHEAD).map(|entry| entry.0);
-                let places: [u32; AHEAD] = self.slots.candidates(hashes, warm);
+                let places = self.places(entries.as_slice(), warm);
                 for (place, (hash, key, new)) in places.into_iter().zip(entries.by_ref()) {
                     let (at, is_first) = match self.check(place, hash, &key) {
                         Some(at) => (at, self.merge_at(at, new, times, stamps, &mut merge)),
@@ -79,6 +73,22 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             }
         }
         Ok(())
+    }
+
+    /// Makes ready for merging these: whether the slots were brought near, and room for all keys.
+    fn expect(&mut self, lists: &[Vec<(u64, K, V)>], stamps: Stamps) -> Result<(bool, Vec<(u32, K)>)> {
+        let count = lists.iter().map(Vec::len).sum();
+        let warm = self.slots.warm_up(count);
+        if !self.complete {
+            self.bring(lists, &|(hash, key, _): &(u64, K, V)| (*hash, key), warm, stamps)?;
+        }
+        Ok((warm, Vec::with_capacity(count)))
+    }
+
+    /// Where the next entries' keys probably are.
+    #[inline]
+    fn places(&self, entries: &[(u64, K, V)], warm: bool) -> [u32; AHEAD] {
+        self.slots.candidates(entries.iter().take(AHEAD).map(|entry| entry.0), warm)
     }
 
     /// Merges a value into a slot, and says whether that is the attempt's first change to it.

@@ -64,7 +64,7 @@ where
             }
             let upsert = || table.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value));
             let new = task.blame_on(operator, upsert);
-            if new && table.len().is_multiple_of(TRIAL) && !self.trials.goes_on(table.len(), seen) {
+            if new && table.len().is_multiple_of(TRIAL) && !self.trials.continues(table.len(), seen) {
                 passes = true;
                 table.drain().for_each(|entry| put(&mut groups[key_group(entry.0)], entry));
             }

@@ -205,7 +205,7 @@ impl<K: Eq, A> Pane<K, A> {
     #[cold]
     #[inline(never)]
     fn try_on(&mut self, recycled: &Recycled<K, A>) {
-        if !recycled.trials.goes_on(self.table.len(), self.seen) {
+        if !recycled.trials.continues(self.table.len(), self.seen) {
             self.pass(recycled);
         }
     }

@@ -26,6 +26,7 @@ mod update;
 mod work;
 
 pub(crate) use cell::StoreCell;
+pub(crate) use combine::Tables;
 pub use flat_map::FlatMapSpec;
 pub use group_batch::{GroupBatch, Results};
 pub use key_state::{KeyState, NoTimeout};
@@ -36,6 +37,6 @@ pub use process::{KeyedProcess, ProcessContext, ProcessSpec};
 pub(crate) use rdd::fail;
 pub use route::{Combined, InTime, Route, WithTimes, WithoutTimes};
 pub use running::RunningSpec;
-pub(crate) use trials::{TRIAL, Trials};
+pub(crate) use trials::Trials;
 pub use update::UpdateSpec;
 pub use work::BatchTimes;

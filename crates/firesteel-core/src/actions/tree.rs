@@ -10,8 +10,7 @@ use crate::error::Result;
 use crate::operator::Operator;
 use crate::ops::{BoxRdd, MapPartitions, MapPartitionsWithIndex, Values, aggregated_some};
 use crate::partitioner::CustomPartitioner;
-use crate::rdd::Lineage as _;
-use crate::rdd::Rdd;
+use crate::rdd::{Lineage as _, Rdd};
 
 pub(super) fn aggregate<R: Rdd, A>(rdd: &R, operator: Operator, aggregator: A, depth: usize) -> Result<A::Out>
 where

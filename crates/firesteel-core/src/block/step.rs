@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::block::{Applied, Blocks, Pace, Upstream};
+use crate::block::{Applied, Blocks, Driven, Iterated, Pace, Upstream};
 use crate::operator::Operator;
 use crate::task::TaskContext;
 
@@ -61,31 +61,10 @@ impl<T: Send + 'static, U: Send + 'static> StepContext<'_, T, U> {
     pub fn in_pieces(&self, pace: &Pace, input: &mut Vec<T>, out: &mut Vec<U>) {
         let step = Arc::clone(self.step);
         let apply: Arc<Applied<T, U>> = Arc::new(move |records: Vec<T>, out: &mut Vec<U>, operator, task| {
-            let piece: Box<dyn Blocks<T>> = Box::new(Piece(records));
-            let mut made = StepContext::open(&step, operator, task, piece.into());
-            loop {
-                let mut block = Vec::new();
-                let more = made.fill(&mut block);
-                out.append(&mut block);
-                if !more {
-                    break;
-                }
-            }
+            let piece: Box<dyn Blocks<T>> = Box::new(Iterated::new(records.into_iter(), task));
+            let made = StepContext::open(&step, operator, task, piece.into());
+            Driven::new(made, task).for_each(|record| out.push(record));
         });
         pace.in_pieces(self.task, self.operator, input, out, |_| 1, apply);
-    }
-}
-
-/// Some of the records of a block.
-struct Piece<T>(Vec<T>);
-
-impl<T> Blocks<T> for Piece<T> {
-    fn next(&mut self) -> Option<T> {
-        (!self.0.is_empty()).then(|| self.0.remove(0))
-    }
-
-    fn fill(&mut self, block: &mut Vec<T>) -> bool {
-        block.append(&mut self.0);
-        false
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{GroupState, Times, Value};
 
-use super::system::hash;
+use super::hash;
 
 /// Merges 7 into the values of every second key, which it takes out of `keys`.
 pub(super) fn merge_half(value: &Value<u16>, group: &mut GroupState<u8>, keys: &mut Vec<u8>, times: Times) {

@@ -25,6 +25,10 @@ const GROUPS: u16 = 3;
 
 pub(crate) type EachGroup = [bool; GROUPS as usize];
 
+fn hash(key: &u8) -> u64 {
+    u64::from(*key).wrapping_mul(0x9E37_79B9_7F4A_7C15)
+}
+
 /// A crash at the call of this number that changes a file, or when all is done if there are fewer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crash {

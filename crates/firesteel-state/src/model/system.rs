@@ -9,7 +9,7 @@ use firesteel_window::{Timestamp, Window, seconds};
 
 use super::contents::{InWindow, KEYS, Op, TTL};
 use super::merging::merge_half;
-use super::{Crash, EachGroup, GROUPS, Model, Step};
+use super::{Crash, EachGroup, GROUPS, Model, Step, hash};
 use crate::backend::StateBackend;
 use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
 use crate::snapshot::{FolderStore, Manifest, Snapshots, recover};
@@ -56,10 +56,6 @@ fn declare() -> (Declaration<u8>, Handles) {
         windows: states.windows("windows"),
     };
     (states, handles)
-}
-
-pub(super) fn hash(key: &u8) -> u64 {
-    u64::from(*key).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 /// The job, and what survives it.

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use crate::state::lists::put;
 use crate::state::side::Prepare;
-use crate::state::trials::{TRIAL, Trials};
+use crate::state::trials::Trials;
 use crate::state::work::Entry;
 use crate::stream::Shape;
 use crate::time::key_group;
@@ -64,7 +64,7 @@ where
             }
             let upsert = || table.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value));
             let new = task.blame_on(operator, upsert);
-            if new && table.len().is_multiple_of(TRIAL) && !self.trials.continues(table.len(), seen) {
+            if new && self.trials.gives_up(table.len(), seen) {
                 passes = true;
                 table.drain().for_each(|entry| put(&mut groups[key_group(entry.0)], entry));
             }

@@ -133,8 +133,8 @@ impl<K: Key, W> Stateful<K, W> {
         cell.begin_with(move |store| fill(&*initial, store));
         let (prepare, lists) =
             (Arc::new(route.prepare(&Place { plan: &plan, node, trackers: &trackers })), Arc::new(Lists::new()));
-        let doing = StateTask { cell, work, trackers, changes, lists: Arc::clone(&lists), held, pace: Pace::default() };
-        let doing = Arc::new(doing);
+        let (of_tasks, pace) = (Arc::clone(&lists), Pace::default());
+        let doing = Arc::new(StateTask { cell, work, trackers, changes, lists: of_tasks, held, pace });
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
             let partitions = parent.node().context().parallelism().min(KEY_GROUPS);

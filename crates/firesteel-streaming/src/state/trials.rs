@@ -13,7 +13,7 @@ pub(crate) struct Trials {
 }
 
 /// Keys after which it is decided whether to continue.
-pub(crate) const TRIAL: usize = 4096;
+const TRIAL: usize = 4096;
 
 /// With more keys, only a table that has already paid is kept: others are out of the processor's cache.
 const LARGE: usize = 8 * TRIAL;
@@ -31,8 +31,15 @@ impl Trials {
         self.until_next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err()
     }
 
+    /// Whether a task gives up that has seen this many records with this many keys, one of them new.
+    #[inline]
+    pub(crate) fn gives_up(&self, keys: usize, seen: usize) -> bool {
+        keys.is_multiple_of(TRIAL) && !self.continues(keys, seen)
+    }
+
     /// Whether a task continues that has seen this many records with this many keys.
-    pub(crate) fn continues(&self, keys: usize, seen: usize) -> bool {
+    #[cold]
+    fn continues(&self, keys: usize, seen: usize) -> bool {
         if keys * 2 <= seen {
             return true;
         }

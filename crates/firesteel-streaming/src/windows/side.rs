@@ -8,7 +8,6 @@ use firesteel_core::shuffle::{KeyedTable, MapSide};
 use firesteel_core::{Accumulator, Key, Operator, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
-use crate::state::TRIAL;
 use crate::stream::LateOutput;
 use crate::time::{KEY_GROUPS, key_group, placement};
 use crate::windows::recycle::Recycled;
@@ -134,8 +133,8 @@ where
         let new = self
             .task
             .blame_on(operator, || table.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value)));
-        if new && pane.table.len().is_multiple_of(TRIAL) {
-            pane.try_on(&self.side.recycled);
+        if new && self.side.recycled.trials.gives_up(pane.table.len(), pane.seen) {
+            pane.pass(&self.side.recycled);
         }
     }
 
@@ -149,7 +148,7 @@ where
         }
         let found = self.panes.iter().position(|pane| pane.window == self.window);
         self.current = found.unwrap_or_else(|| {
-            let table = self.side.recycled.table();
+            let table = self.side.recycled.tables.take();
             self.panes.push(Pane { window: self.window, seen: 0, table, passed: Vec::new() });
             self.panes.len() - 1
         });
@@ -182,7 +181,7 @@ where
                 buckets[usize::from(owner[group])].0.push(Gathered { window, group: Some(group), entries });
             }
             if table.is_empty() {
-                recycled.keep_table(table);
+                recycled.tables.keep(table);
                 continue;
             }
             for bucket in &mut buckets {
@@ -194,22 +193,13 @@ where
                     gathered.entries.push(entry);
                 }
             }
-            recycled.keep_table(table);
+            recycled.tables.keep(table);
         }
         buckets
     }
 }
 
 impl<K: Eq, A> Pane<K, A> {
-    /// Ends combining if it does not pay.
-    #[cold]
-    #[inline(never)]
-    fn try_on(&mut self, recycled: &Recycled<K, A>) {
-        if !recycled.trials.continues(self.table.len(), self.seen) {
-            self.pass(recycled);
-        }
-    }
-
     /// Ends combining: entries are only sorted by key group.
     #[cold]
     #[inline(never)]

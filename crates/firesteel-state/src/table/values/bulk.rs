@@ -102,18 +102,10 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         merge: &mut impl FnMut(&mut V, V),
     ) -> bool {
         let is_first = self.slots.at(at).stamp != stamps.attempt;
-        if self.slots.at(at).value.is_none() || self.expired(at, times) {
-            self.put(at, Some(new), stamps);
-        } else {
-            self.mark(at, stamps);
-            if let Some(value) = &mut self.slots.at_mut(at).value {
-                merge(value, new);
-            }
-            self.changes.note(is_first, true, true);
-        }
-        if !self.touched.is_empty() {
-            self.touch(at, times);
-        }
+        self.update_at(at, times, stamps, |value| match value {
+            Some(value) => merge(value, new),
+            None => *value = Some(new),
+        });
         is_first
     }
 

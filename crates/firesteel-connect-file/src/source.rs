@@ -21,7 +21,7 @@ use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
 use catalog::{Catalog, FileEntry};
-pub use decode::{Bytes, Decode, Owned, Text};
+pub use decode::{Bytes, Decode, Owned, Text, TryBytes, TryText};
 use parked::Parked;
 pub use reader::TextFileReader;
 
@@ -159,6 +159,36 @@ impl<D> TextFiles<D> {
         T: Send + 'static,
     {
         self.decode_with(Bytes::new(decode))
+    }
+
+    /// As [`decode`](Self::decode), for a function that may fail: a line that it refuses is an error which concerns that
+    /// line, with its text and place. It stops the job, unless the job sets such records aside.
+    ///
+    /// ```
+    /// use firesteel_connect_file::TextFiles;
+    ///
+    /// let temperatures = TextFiles::new("readings.txt").try_decode(|line| line.parse::<f64>());
+    /// # let _ = temperatures;
+    /// ```
+    #[must_use]
+    pub fn try_decode<T, E, F>(self, decode: F) -> TextFiles<TryText<F>>
+    where
+        F: Fn(&str) -> std::result::Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: std::fmt::Display,
+    {
+        self.decode_with(TryText::new(decode))
+    }
+
+    /// As [`try_decode`](Self::try_decode), with the line as bytes, which need not be UTF-8.
+    #[must_use]
+    pub fn try_decode_bytes<T, E, F>(self, decode: F) -> TextFiles<TryBytes<F>>
+    where
+        F: Fn(&[u8]) -> std::result::Result<T, E> + Send + Sync + 'static,
+        T: Send + 'static,
+        E: std::fmt::Display,
+    {
+        self.decode_with(TryBytes::new(decode))
     }
 
     fn decode_with<E>(self, decode: E) -> TextFiles<E> {

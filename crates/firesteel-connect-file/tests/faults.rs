@@ -8,7 +8,7 @@ use std::path::Path;
 
 use common::{available, from, gzip, read, split, zstd};
 use firesteel_connect::{
-    Class, ConnectError, Epoch, InvalidUtf8, ReadRange, Sink, Source, SourceReader, Wake, WriteTask,
+    Class, ConnectError, Epoch, InvalidUtf8, ReadRange, Sink, Source, SourceReader, Wake, WriteTask, conformance,
 };
 use firesteel_connect_file::{PendingFile, TextFileSink, TextFiles};
 
@@ -143,6 +143,32 @@ fn a_line_that_is_not_utf8_is_a_record_error_or_replaced_as_chosen() {
         assert_eq!(read(&replacing, &from(&split(&path), 0)).unwrap().0, ["good", "caf\u{fffd}", "better"]);
         let bytes = TextFiles::new(&path).decode_bytes(|line| line.last().copied());
         assert_eq!(read(&bytes, &from(&split(&path), 0)).unwrap().0[1], Some(0xe9));
+    }
+}
+
+#[test]
+fn lines_that_cannot_be_decoded_keep_the_contract_of_sources() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = b"\xfe\n1\n2\r\nthree\n\xff\n\n4\n5\ncaf\xe9";
+    let refused = |bytes: &[u8]| Err(bytes.to_vec());
+    let expected = [
+        refused(b"\xfe"),
+        Ok(1),
+        Ok(2),
+        refused(b"three"),
+        refused(b"\xff"),
+        refused(b""),
+        Ok(4),
+        Ok(5),
+        refused(b"caf\xe9"),
+    ];
+    for (name, content) in [("plain", text.to_vec()), ("zipped", gzip(text))] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        conformance::undecodable(|| TextFiles::new(&path).try_decode(|line| line.parse::<u32>()), &expected);
+        let bytes =
+            |line: &[u8]| std::str::from_utf8(line).ok().and_then(|line| line.parse::<u32>().ok()).ok_or("no number");
+        conformance::undecodable(|| TextFiles::new(&path).try_decode_bytes(bytes), &expected);
     }
 }
 

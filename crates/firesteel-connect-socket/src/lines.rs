@@ -1,6 +1,6 @@
 //! Lines out of pieces of a byte stream.
 
-use firesteel_connect::InvalidUtf8;
+use firesteel_connect::{InvalidUtf8, Payload};
 use memchr::memchr;
 
 /// Collects pieces of lines until they are whole.
@@ -20,6 +20,8 @@ pub(crate) struct BadLine {
     /// The bytes before the line.
     pub(crate) position: u64,
     pub(crate) reason: String,
+    /// What there is of it.
+    pub(crate) payload: Payload,
 }
 
 impl Splitter {
@@ -32,10 +34,10 @@ impl Splitter {
         while let Some(at) = memchr(b'\n', piece) {
             let (head, rest) = piece.split_at(at + 1);
             if self.partial.is_empty() {
-                self.check_length(at)?;
+                self.check_length(&head[..at])?;
                 lines.push(self.line(&head[..at])?);
             } else {
-                self.check_length(self.partial.len() + at)?;
+                self.check_length(&head[..at])?;
                 self.partial.extend_from_slice(&head[..at]);
                 let partial = std::mem::take(&mut self.partial);
                 lines.push(self.line(&partial)?);
@@ -47,7 +49,7 @@ impl Splitter {
             self.position += head.len() as u64;
             piece = rest;
         }
-        self.check_length(self.partial.len() + piece.len())?;
+        self.check_length(piece)?;
         self.partial.extend_from_slice(piece);
         Ok(())
     }
@@ -72,15 +74,19 @@ impl Splitter {
         self.invalid_utf8.text(line).map(std::borrow::Cow::into_owned).map_err(|index| BadLine {
             position: self.position,
             reason: format!("byte {index} of the line is not UTF-8; have such bytes replaced, or correct the sender"),
+            payload: Payload::of(line),
         })
     }
 
-    fn check_length(&self, length: usize) -> Result<(), BadLine> {
+    /// Makes sure that a line with this piece is not too long.
+    fn check_length(&self, piece: &[u8]) -> Result<(), BadLine> {
+        let length = self.partial.len() + piece.len();
         if length <= self.longest {
             return Ok(());
         }
         let reason = format!("a line of more than {} bytes; allow longer lines, or correct the sender", self.longest);
-        Err(BadLine { position: self.position, reason })
+        let begin = [&self.partial[..], piece].concat();
+        Err(BadLine { position: self.position, reason, payload: Payload::beginning(&begin, length as u64) })
     }
 }
 
@@ -105,10 +111,10 @@ mod tests {
     fn a_bad_line_comes_after_the_good_ones_and_knows_its_place() {
         let (lines, bad) = split(&[b"one\r\ntw", b"o\ncaf\xe9\nfour\n"], 100);
         assert_eq!(lines, ["one", "two"]);
-        assert!(matches!(bad, Err(BadLine { position: 9, reason }) if reason.contains("byte 3")));
+        assert!(matches!(bad, Err(BadLine { position: 9, reason, .. }) if reason.contains("byte 3")));
         let (lines, bad) = split(&[b"one\n", b"tw", b"oo", b"ooo"], 5);
         assert_eq!(lines, ["one"]);
-        assert!(matches!(bad, Err(BadLine { position: 4, reason }) if reason.contains("more than 5 bytes")));
+        assert!(matches!(bad, Err(BadLine { position: 4, reason, .. }) if reason.contains("more than 5 bytes")));
         assert_eq!(split(&[b"12345\n123456\n"], 5).0, ["12345"]);
     }
 

@@ -136,7 +136,12 @@ impl SocketText {
     }
 
     fn malformed(&self, bad: BadLine) -> ConnectError {
-        ConnectError::Malformed { place: self.describe(), position: bad.position, reason: bad.reason }
+        ConnectError::Malformed {
+            place: self.describe(),
+            position: bad.position,
+            reason: bad.reason,
+            payload: Some(bad.payload),
+        }
     }
 }
 

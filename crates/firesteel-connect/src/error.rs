@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use firesteel_error::{Class, codes};
 
+use crate::Payload;
+
 /// The result of a connector's work.
 pub type Result<T> = std::result::Result<T, ConnectError>;
 
@@ -33,6 +35,8 @@ pub enum ConnectError {
         position: u64,
         /// What is wrong and what was expected.
         reason: String,
+        /// The record, where it is one that cannot be decoded.
+        payload: Option<Payload>,
     },
     /// The other side cannot be reached or has closed the connection.
     #[error("FS-N003: {peer} does not answer: {source}")]
@@ -115,8 +119,13 @@ impl ConnectError {
     /// What the engine may do about it.
     ///
     /// ```
-    /// use firesteel_connect::{Class, ConnectError};
-    /// let error = ConnectError::Malformed { place: "a.log".into(), position: 7, reason: "not UTF-8".into() };
+    /// use firesteel_connect::{Class, ConnectError, Payload};
+    /// let error = ConnectError::Malformed {
+    ///     place: "a.log".into(),
+    ///     position: 7,
+    ///     reason: "not UTF-8".into(),
+    ///     payload: Some(Payload::of(b"caf\xe9")),
+    /// };
     /// assert_eq!(error.class(), Class::Record);
     /// ```
     #[must_use]

@@ -103,6 +103,10 @@ pub trait Source: Send + Sync + 'static {
 }
 
 /// Reads one range of one split, record by record.
+///
+/// A record that cannot be decoded is an error of [`Class::Record`](crate::Class::Record), with its place, its
+/// [payload](crate::Payload) and what is wrong with it. It concerns that record alone: the reader stands after it then, and is
+/// used again if the job sets such records aside. After any other error it is not used again.
 pub trait SourceReader: Sized {
     /// A record.
     type Item;
@@ -110,7 +114,7 @@ pub trait SourceReader: Sized {
     /// The next record, or `None` after the last one of the range.
     ///
     /// # Errors
-    /// When the record cannot be read. The reader is not used again.
+    /// When the record cannot be read or decoded.
     fn next_record(&mut self) -> Result<Option<Self::Item>>;
 
     /// Where the next read would resume: the position after the last record handed out. Once `None` has come because

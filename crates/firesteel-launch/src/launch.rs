@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::{Args, Command, FromArgMatches};
 use firesteel_core::Chain;
-use firesteel_streaming::{Builder, Checkpoint, Error, Result, StreamingContext, Summary, Trigger};
+use firesteel_streaming::{Builder, Checkpoint, Error, Result, StreamingContext, Summary, Trigger, Undecodable};
 use firesteel_terminal::{Notices, TerminalProgress, say, show_all_digits};
 
 use crate::explain::explain;
@@ -112,6 +112,9 @@ impl<'a> Launch<'a> {
         }
         if let Some(threads) = self.options.threads {
             builder = builder.threads(threads);
+        }
+        if self.options.set_aside {
+            builder = builder.undecodable(Undecodable::SetAside);
         }
         if let Some(folder) = &self.options.checkpoint {
             builder = builder.checkpoint((self.checkpoint)(folder));

@@ -36,6 +36,9 @@ pub struct LaunchOptions {
     /// Print the job's stages, operators and state, and do not run it: as text, json or mermaid
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text", require_equals = true)]
     pub explain: Option<ExplainFormat>,
+    /// Set records aside that a source cannot decode, and tell of them, instead of stopping at the first
+    #[arg(long)]
+    pub set_aside: bool,
     /// Show progress on standard error like this, instead of a bar on a terminal and plain lines elsewhere
     #[arg(long, value_name = "HOW")]
     pub progress: Option<ProgressMode>,

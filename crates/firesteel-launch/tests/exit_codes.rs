@@ -48,8 +48,15 @@ fn a_command_line_that_makes_no_sense_ends_with_2_before_anything_runs() {
 fn help_shows_the_program_and_the_options_of_every_job() {
     let ended = run(&["--help"]).with(0);
     assert!(ended.out.starts_with("Squares of numbers, one per line"), "{}", ended.out);
-    for option in ["--checkpoint <DIR>", "--threads <N>", "--available-now", "--every <TIME>", "--explain", "--precise"]
-    {
+    for option in [
+        "--checkpoint <DIR>",
+        "--threads <N>",
+        "--available-now",
+        "--every <TIME>",
+        "--explain",
+        "--precise",
+        "--set-aside",
+    ] {
         assert!(ended.out.contains(option), "{option}: {}", ended.out);
     }
     assert!(ended.out.contains("Running the job:"), "{}", ended.out);

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use firesteel_budget::Memory;
 use firesteel_connect::{Buffered, Receiver, Source};
@@ -12,12 +12,15 @@ use firesteel_state::JobDescription;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::input::{Reading, SourceInput, SourceRdd};
+use crate::input::{OnUndecodable, Reading, SourceInput, SourceRdd};
 use crate::plan::{BatchLimits, Explain, Plan, PlanNode, Role, Settled, Width};
 use crate::progress::{StreamingListener, Summary};
-use crate::refused::RecordError;
+use crate::refused::{Rejected, RejectedLimit, Undecodable};
 use crate::run::{Config, Control, JobRun, RunningJob, Stop, Stopper, Tasks, Trigger};
 use crate::stream::{SideOutput, Stream};
+
+/// How many jobs were built in this process.
+static JOBS: AtomicU64 = AtomicU64::new(0);
 
 /// Settings of a job. Made by [`StreamingContext::builder`].
 #[must_use]
@@ -116,6 +119,20 @@ impl Builder {
         self
     }
 
+    /// What to do with a record that its source cannot decode; by default the job stops.
+    pub fn undecodable(mut self, undecodable: Undecodable) -> Self {
+        self.config.undecodable = undecodable;
+        self
+    }
+
+    /// How many records a run may refuse before it stops, with [`TooManyRejected`](Error::TooManyRejected): what sources
+    /// cannot decode, what `try_map` refuses and what user code panics on. The batch in which there are too many is not
+    /// committed. Without a limit, any number.
+    pub fn rejected_limit(mut self, limit: RejectedLimit) -> Self {
+        self.config.rejected_limit = Some(limit);
+        self
+    }
+
     /// The pool of the scheduler whose share the job gets.
     pub fn pool(mut self, pool: &str) -> Self {
         self.pool = Some(pool.into());
@@ -147,10 +164,10 @@ impl Builder {
         };
         let name: Arc<str> = self.name.as_str().into();
         let plan = Plan::new();
-        let dead_letters = SideOutput::last(&plan, "dead letters");
+        let rejected = SideOutput::last(&plan, "rejected", plan.rejects().records());
         let control = Arc::default();
-        // The address of what only this job has tells it from others of the same name.
-        let group: Arc<str> = format!("{name}@{:p}", Arc::as_ptr(&plan)).into();
+        // Its number in this process tells it from others of the same name.
+        let group: Arc<str> = format!("{name}@{}", JOBS.fetch_add(1, Ordering::Relaxed)).into();
         let tasks = Tasks::new(&scheduler, &control, Arc::clone(&group));
         let options = JobOptions {
             name: Some(Arc::clone(&name)),
@@ -163,7 +180,7 @@ impl Builder {
         (settings.memory, settings.temporary) = (self.config.memory.clone(), self.temporary);
         let context = tasks.context(settings).with_options(options);
         let (config, started) = (Arc::new(self.config), AtomicBool::new(false));
-        let inner = Inner { name, plan, scheduler, context, config, control, tasks, dead_letters, started };
+        let inner = Inner { name, plan, scheduler, context, config, control, tasks, rejected, started };
         Ok(StreamingContext { inner: Arc::new(inner) })
     }
 }
@@ -176,7 +193,7 @@ struct Inner {
     config: Arc<Config>,
     control: Arc<Control>,
     tasks: Arc<Tasks>,
-    dead_letters: SideOutput<RecordError>,
+    rejected: SideOutput<Rejected>,
     started: AtomicBool,
 }
 
@@ -206,6 +223,8 @@ impl StreamingContext {
                 checkpoint: None,
                 memory: Memory::default(),
                 timers_per_batch: 100_000,
+                undecodable: Undecodable::default(),
+                rejected_limit: None,
             },
             on_panic: OnPanic::default(),
             pool: None,
@@ -256,13 +275,15 @@ impl StreamingContext {
 
     fn add<S: Source>(&self, source: S, operator: Operator) -> Stream<S::Item> {
         let plan = &self.inner.plan;
-        let reading = Reading::new(source);
         let node = plan.change(|parts| {
             let role = Role::Input(parts.inputs.len());
-            let node = parts.add(PlanNode::operator(operator, &[], Width::Narrow).with_role(role));
+            parts.add(PlanNode::operator(operator, &[], Width::Narrow).with_role(role))
+        });
+        let undecodable = OnUndecodable::of(self.inner.config.undecodable, plan, node);
+        let reading = Reading::new(source, undecodable);
+        plan.change(|parts| {
             let numbers = parts.split_numbers.clone();
             parts.inputs.push(Box::new(SourceInput::new(node, &reading, numbers)));
-            node
         });
         Stream::new(Arc::clone(plan), node, move |batch| Ok(SourceRdd::of_batch(batch, node, &reading).boxed()))
     }
@@ -274,10 +295,31 @@ impl StreamingContext {
         SideOutput::new(&self.inner.plan, name)
     }
 
-    /// Where records go when user code panics on them, with [`OnPanic::DeadLetter`].
+    /// All records of the job that do not get through, in the batch in which they are met: what sources cannot decode, under
+    /// [`Undecodable::SetAside`]; what [`try_map`](Stream::try_map) refuses; and what user code panics on, under
+    /// [`OnPanic::DeadLetter`].
+    ///
+    /// The stream can be had several times and written to any sink, in the same epoch as the results of its neighbors. What
+    /// is refused of it by a `try_map` of its own comes in the next batch.
+    ///
+    /// ```
+    /// use firesteel_connect_memory::{Collector, MemorySource};
+    /// use firesteel_streaming::{StreamingContext, Trigger};
+    ///
+    /// let job = StreamingContext::builder("numbers").build()?;
+    /// let (numbers, rejected) = (Collector::new(), Collector::new());
+    /// job.read(MemorySource::new(vec!["1", "two", "3"])).try_map(|text| text.parse::<u32>()).write(numbers.clone());
+    /// job.rejected().map(|rejected| (rejected.position, rejected.error)).write(rejected.clone());
+    /// job.run(Trigger::AvailableNow)?;
+    /// assert_eq!(numbers.records(), [1, 3]);
+    /// assert_eq!(rejected.records(), [(Some(1), "invalid digit found in string".to_owned())]);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
     #[must_use]
-    pub fn dead_letters(&self) -> SideOutput<RecordError> {
-        self.inner.dead_letters.clone()
+    #[track_caller]
+    pub fn rejected(&self) -> Stream<Rejected> {
+        self.inner.plan.rejects().read();
+        self.inner.rejected.stream()
     }
 
     /// What the job declares, once it is built and before it is started: its inputs, watermarks, states and outputs, and
@@ -364,7 +406,6 @@ impl StreamingContext {
             Arc::clone(&self.inner.config),
             Arc::clone(&self.inner.control),
             Arc::clone(&self.inner.tasks),
-            self.inner.dead_letters.clone(),
         )
     }
 

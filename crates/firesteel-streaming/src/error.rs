@@ -7,6 +7,8 @@ use firesteel_error::{Class, codes};
 use firesteel_state::Comparison;
 use firesteel_window::WindowError;
 
+use crate::refused::RejectedLimit;
+
 /// The result of work with streams; of other work, where another error is named.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -129,6 +131,23 @@ pub enum Error {
         /// What is damaged or missing.
         source: firesteel_state::StateError,
     },
+    /// More records were refused than the job allows.
+    #[error(
+        "FS-S014: batch {batch} is not committed, since {rejected} of {read} records were refused in this run, and the limit \
+         is {limit}{sample}: correct the data or the program, or raise the limit"
+    )]
+    TooManyRejected {
+        /// The micro-batch with which there were too many.
+        batch: u64,
+        /// How many records were refused since the run began.
+        rejected: u64,
+        /// How many were read.
+        read: u64,
+        /// How many may be refused.
+        limit: RejectedLimit,
+        /// One of them.
+        sample: String,
+    },
     /// The job's thread could not be started, or it died.
     #[error("FS-S008: {what}")]
     Thread {
@@ -151,6 +170,7 @@ codes!(Error {
     Epochs = "FS-S011",
     Checkpoint = "FS-S012",
     Unfinished = "FS-S013",
+    TooManyRejected = "FS-S014",
 } and those of { Rdd, Connector });
 
 impl Error {
@@ -170,9 +190,8 @@ impl Error {
             Self::Source { source, .. } | Self::Sink { source, .. } | Self::Connector(source) => source.class(),
             Self::Batch { source, .. } | Self::Rdd(source) => source.class(),
             Self::State { source } | Self::Checkpoint { source, .. } => source.class(),
-            Self::Transform { .. } | Self::Thread { .. } | Self::Epochs { .. } | Self::Unfinished { .. } => {
-                Class::Fatal
-            }
+            Self::Transform { .. } | Self::Thread { .. } | Self::TooManyRejected { .. } => Class::Fatal,
+            Self::Epochs { .. } | Self::Unfinished { .. } => Class::Fatal,
         }
     }
 

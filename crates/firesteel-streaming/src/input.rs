@@ -10,21 +10,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_connect::{ConnectError, ReadRange, Replay, Source, Split, SplitId, Wake};
-use firesteel_core::Rdd;
 use firesteel_core::hash::BuildKeyHasher;
+use firesteel_core::{Accumulator, Rdd};
 use firesteel_state::changelog::InputRange;
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
 use crate::checkpoint::{InputCursor, SplitCursor};
 use crate::error::{Error, Result};
-use crate::plan::{Admission, Admitted, Batch, Bound, Input, NodeId, SplitNumbers};
+use crate::plan::{Admission, Admitted, Batch, Bound, Input, NodeId, Plan, SplitNumbers, What};
 use crate::progress::{InputProgress, SplitProgress};
+use crate::refused::{KEPT, Rejects, Samples, Undecodable};
 
 pub use bounded::ReadRdd;
 pub(crate) use cost::Cost;
 pub use read::SourceRdd;
-use read::{Planned, Ranges};
+use read::{Planned, Ranges, SetAside};
 
 /// How far the job has come in one split.
 struct SplitState {
@@ -70,15 +71,34 @@ enum SplitEnd {
 
 /// What the stream's rule and the batch loop share: the source, and what it is called.
 pub(crate) struct Reading<S> {
+    undecodable: OnUndecodable,
     name: Mutex<Option<Arc<str>>>,
     pub(crate) source: S,
     /// How long the tasks of the current batch took that read it, all together, in microseconds.
     took: AtomicU64,
 }
 
+/// What becomes of records that the source cannot decode.
+#[derive(Default)]
+pub(crate) struct OnUndecodable {
+    policy: Undecodable,
+    rejects: Rejects,
+    samples: Arc<Samples>,
+    count: Accumulator<u64>,
+}
+
+impl OnUndecodable {
+    /// Under this policy, for the input at this node of the plan.
+    pub(crate) fn of(policy: Undecodable, plan: &Plan, node: NodeId) -> Self {
+        let new = Self { policy, rejects: plan.rejects(), samples: plan.samples(), count: Accumulator::default() };
+        plan.count(node, What::Malformed, new.count.clone());
+        new
+    }
+}
+
 impl<S: Source> Reading<S> {
-    pub(crate) fn new(source: S) -> Arc<Self> {
-        Arc::new(Self { name: Mutex::new(None), source, took: AtomicU64::new(0) })
+    pub(crate) fn new(source: S, undecodable: OnUndecodable) -> Arc<Self> {
+        Arc::new(Self { undecodable, name: Mutex::new(None), source, took: AtomicU64::new(0) })
     }
 
     /// The name under which positions are stored; what the source calls itself while there is none.
@@ -301,6 +321,20 @@ impl<S: Source> Input for SourceInput<S> {
         Ok(())
     }
 
+    fn put_undecodable(&self) {
+        let OnUndecodable { rejects, samples, count, .. } = &self.reading.undecodable;
+        let set_aside: Vec<_> =
+            self.ranges.ends.read(|ends| ends.iter().filter_map(|(_, end)| end.undecodable.clone()).collect());
+        for SetAside { count: of_range, records } in set_aside.iter().map(|set_aside| &**set_aside) {
+            count.add(*of_range);
+            records.iter().take(KEPT).for_each(|rejected| samples.keep_undecodable(rejected.clone()));
+            for refused in records {
+                tracing::debug!(target: "firesteel::records", %refused, "a record was refused");
+                rejects.put(refused);
+            }
+        }
+    }
+
     fn look(&mut self, now: Timestamp) -> Result<()> {
         self.reading.source.discover(now).map(drop).map_err(|error| self.failed(error))
     }
@@ -343,7 +377,7 @@ impl<S: Source> Input for SourceInput<S> {
             let from = state.next;
             let mut read = 0;
             if let Some(end) = read::Ends::find(&ends, index) {
-                read = end.records;
+                read = end.records + end.undecodable.as_ref().map_or(0, |set_aside| set_aside.count);
                 state.at_end = end.at_end;
                 if end.whole {
                     state.next = state.next.max(end.position);

@@ -81,7 +81,7 @@ pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, SplitProgress, StartDurations,
     StateProgress, StreamingListener, Summary,
 };
-pub use refused::RecordError;
+pub use refused::{Rejected, RejectedBy, RejectedLimit, Undecodable};
 pub use run::{JobRun, RunningJob, Stop, Stopper, Trigger};
 pub use state::{
     FlatMapSpec, KeyState, KeyedProcess, MapSpec, NoTimeout, OutputMode, ProcessContext, ProcessSpec, RunningSpec,

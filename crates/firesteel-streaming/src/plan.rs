@@ -22,7 +22,7 @@ use firesteel_window::{Window, WindowError};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use crate::refused::Samples;
+use crate::refused::{Rejects, Samples};
 use crate::time::{FiredWindows, Tracker};
 
 pub use batch::Batch;
@@ -31,6 +31,7 @@ pub(crate) use facts::{Computed, Facts};
 pub use input::BatchLimits;
 pub(crate) use input::{Admission, Admitted, Bound, Input, SplitNumbers};
 pub(crate) use node::{NodeId, PlanNode, Role, Width};
+pub(crate) use order::LAST;
 pub(crate) use output::Output;
 pub(crate) use state::{Called, Changed, StateCell, StateChanges};
 
@@ -51,6 +52,8 @@ pub(crate) struct Parts {
     pub(crate) counters: Vec<Counted>,
     /// Some of the records that operators refuse.
     pub(crate) samples: Vec<Arc<Samples>>,
+    /// All of them, where somebody reads them.
+    pub(crate) rejects: Rejects,
     pub(crate) fired: Vec<Accumulator<BTreeSet<Window>, FiredWindows>>,
     /// The operators' states, with what takes note of their changes.
     pub(crate) states: Vec<(Arc<dyn StateCell>, StateChanges)>,
@@ -137,6 +140,11 @@ impl Plan {
         let samples = Arc::<Samples>::default();
         self.change(|parts| parts.samples.push(Arc::clone(&samples)));
         samples
+    }
+
+    /// Where all records are put that operators refuse.
+    pub(crate) fn rejects(&self) -> Rejects {
+        self.change(|parts| parts.rejects.clone())
     }
 
     /// What notes the windows that one operator fires.

@@ -7,7 +7,7 @@ use firesteel_connect::{Epoch, Guarantee};
 use firesteel_window::{Duration, Timestamp};
 use serde::Serialize;
 
-use crate::refused::{RecordError, message};
+use crate::refused::{Rejected, message};
 
 /// One micro-batch in numbers. Serializes to JSON.
 #[derive(Debug, Clone, Serialize)]
@@ -52,7 +52,7 @@ pub struct BatchProgress {
     pub malformed: u64,
     /// The first of those, three at most. Their positions are known where somebody follows them: an error output, or
     /// the batch after the first refusal.
-    pub malformed_sample: Vec<RecordError>,
+    pub malformed_sample: Vec<Rejected>,
     /// Records set aside because user code panicked on them, as text.
     pub dead_letters: Vec<String>,
 }

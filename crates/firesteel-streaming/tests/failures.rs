@@ -42,7 +42,7 @@ fn with_dead_letters_the_job_continues_with_all_other_records() {
         .map(poisoned)
         .named("increment")
         .write(results.clone());
-    job.dead_letters().stream().write(letters.clone());
+    job.rejected().write(letters.clone());
     let summary = job.run_to_summary(Trigger::AvailableNow).unwrap();
     assert_eq!((summary.rows_in, summary.dead_letters), (10_000, 1));
     assert_eq!(results.records().len(), 9_999);

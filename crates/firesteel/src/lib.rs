@@ -129,7 +129,8 @@ pub use firesteel_streaming::{
 pub use firesteel_budget::{Memory, Part, gib, mib};
 // Streams, and what says which.
 pub use firesteel_streaming::{
-    EventTime, Pair, Plain, RecordError, Shape, SideOutput, Stream, Timed, WindowResult, WindowedStream,
+    EventTime, Pair, Plain, Rejected, RejectedBy, RejectedLimit, Shape, SideOutput, Stream, Timed, WindowResult,
+    WindowedStream,
 };
 // Operators with state.
 pub use firesteel_streaming::{

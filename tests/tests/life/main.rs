@@ -15,6 +15,7 @@ mod sinks;
 mod sources;
 mod stop;
 mod triggers;
+mod undecodable;
 mod watermarks;
 mod windows;
 

@@ -4,7 +4,7 @@ use firesteel_budget::Memory;
 use firesteel_connect_memory::{Collector, MemorySource};
 use firesteel_core::{Actions, ManualClock, OnPanic};
 use firesteel_scheduler::Scheduler;
-use firesteel_streaming::{BatchLimits, Error, StreamingContext, Trigger};
+use firesteel_streaming::{BatchLimits, Error, RejectedBy, StreamingContext, Trigger};
 use firesteel_testkit::faults::FaultySource;
 use firesteel_testkit::{JobLog, TestJob};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
@@ -84,7 +84,8 @@ fn records_after_a_shared_stream_are_blamed_where_they_stood() {
     lines.clone().map(|line| assert!(line != "three", "no threes")).write(results.clone());
     lines.try_map_to(&errors, |line| if line == "three" { Err("no threes") } else { Ok(()) }).write(Collector::new());
     errors.stream().map(|error| (error.split, error.position)).write(refused.clone());
-    job.dead_letters().stream().map(|letter| (letter.split, letter.position)).write(letters.clone());
+    let panicked = job.rejected().filter(|rejected| rejected.by == RejectedBy::Panic);
+    panicked.map(|letter| (letter.split, letter.position)).write(letters.clone());
     job.run(Trigger::AvailableNow).unwrap();
     let split = folder.path().join("a.log").to_str().unwrap().into();
     assert_eq!((results.records().len(), letters.records()), (1, vec![(Some(split), Some(5))]));
@@ -167,7 +168,7 @@ fn dead_letters_arrive_in_their_batch_once_whatever_reads_the_stream() {
     let job = job(1).limits(limits).on_panic(OnPanic::DeadLetter).listener(log.clone()).build().unwrap();
     let numbers = job.read(MemorySource::new((0..10).collect::<Vec<_>>())).map(poisoned).named("poison");
     let (results, letters) = (Collector::new(), Collector::new());
-    job.dead_letters().stream().map(|letter| (letter.position, letter.error)).write(letters.clone());
+    job.rejected().map(|letter| (letter.position, letter.error)).write(letters.clone());
     numbers.clone().write(results.clone());
     numbers.for_each_rdd(|rdd, _| rdd.count().map(drop));
     let summary = job.run_to_summary(Trigger::AvailableNow).unwrap();
@@ -187,7 +188,7 @@ fn a_record_set_aside_in_an_action_over_rdds_is_told_like_any_other() {
     job.read(MemorySource::new((0..10).collect::<Vec<_>>()))
         .map(poisoned)
         .for_each_rdd(move |rdd, _| rdd.count().map(|count| *counted.lock() = count));
-    job.dead_letters().stream().map(|letter| letter.error).write(letters.clone());
+    job.rejected().map(|letter| letter.error).write(letters.clone());
     let summary = job.run_to_summary(Trigger::AvailableNow).unwrap();
     assert_eq!((*counts.lock(), summary.dead_letters), (8, 2));
     assert_eq!(sorted(letters.records()), ["no luck with 3", "no luck with 7"]);

@@ -1,18 +1,30 @@
 //! From a line to a record.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
 use firesteel_connect::InvalidUtf8;
 
-/// How a line becomes a record. [`Owned`], [`Text`] and [`Bytes`] are all there are.
+/// How a line becomes a record. [`Owned`], [`Text`], [`Bytes`], [`TryText`] and [`TryBytes`] are all there are.
 pub trait Decode: sealed::Sealed + Clone + Send + Sync + 'static {
     /// The record.
     type Item: Send + 'static;
 
-    /// The record of a line, or the index of the first byte that is not UTF-8.
+    /// The record of a line, or what is wrong with the line.
     #[doc(hidden)]
-    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<Self::Item, usize>;
+    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<Self::Item, String>;
+}
+
+/// The line as text.
+#[inline]
+fn text(line: &[u8], invalid: InvalidUtf8) -> Result<Cow<'_, str>, String> {
+    invalid.text(line).map_err(not_utf8)
+}
+
+#[cold]
+fn not_utf8(index: usize) -> String {
+    format!("byte {index} of the line is not UTF-8; convert the file, or have such bytes replaced")
 }
 
 mod sealed {
@@ -20,6 +32,8 @@ mod sealed {
     impl Sealed for super::Owned {}
     impl<F> Sealed for super::Text<F> {}
     impl<F> Sealed for super::Bytes<F> {}
+    impl<F> Sealed for super::TryText<F> {}
+    impl<F> Sealed for super::TryBytes<F> {}
 }
 
 /// The line itself as a `String`.
@@ -30,27 +44,47 @@ impl Decode for Owned {
     type Item = String;
 
     #[inline]
-    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<String, usize> {
-        invalid.text(line).map(|text| text.into_owned())
+    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<String, String> {
+        text(line, invalid).map(Cow::into_owned)
     }
 }
 
-/// What a function makes of the line as text; see [`TextFiles::decode`](crate::TextFiles::decode).
-pub struct Text<F>(Arc<F>);
+/// Declares what holds a function that decodes lines.
+macro_rules! functions {
+    ($($(#[$docs:meta])* $name:ident)*) => {$(
+        $(#[$docs])*
+        pub struct $name<F>(Arc<F>);
 
-/// What a function makes of the line as bytes; see [`TextFiles::decode_bytes`](crate::TextFiles::decode_bytes).
-pub struct Bytes<F>(Arc<F>);
+        impl<F> $name<F> {
+            pub(super) fn new(decode: F) -> Self {
+                Self(Arc::new(decode))
+            }
+        }
 
-impl<F> Text<F> {
-    pub(super) fn new(decode: F) -> Self {
-        Self(Arc::new(decode))
-    }
+        impl<F> Clone for $name<F> {
+            fn clone(&self) -> Self {
+                Self(Arc::clone(&self.0))
+            }
+        }
+
+        impl<F> fmt::Debug for $name<F> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+    )*};
 }
 
-impl<F> Bytes<F> {
-    pub(super) fn new(decode: F) -> Self {
-        Self(Arc::new(decode))
-    }
+functions! {
+    /// What a function makes of the line as text; see [`TextFiles::decode`](crate::TextFiles::decode).
+    Text
+    /// What a function makes of the line as bytes; see [`TextFiles::decode_bytes`](crate::TextFiles::decode_bytes).
+    Bytes
+    /// What a function makes of the line as text, or an error; see [`TextFiles::try_decode`](crate::TextFiles::try_decode).
+    TryText
+    /// What a function makes of the line as bytes, or an error; see
+    /// [`TextFiles::try_decode_bytes`](crate::TextFiles::try_decode_bytes).
+    TryBytes
 }
 
 impl<T, F> Decode for Text<F>
@@ -61,8 +95,8 @@ where
     type Item = T;
 
     #[inline]
-    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<T, usize> {
-        invalid.text(line).map(|text| (self.0)(&text))
+    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<T, String> {
+        text(line, invalid).map(|text| (self.0)(&text))
     }
 }
 
@@ -74,31 +108,35 @@ where
     type Item = T;
 
     #[inline]
-    fn decode(&self, line: &[u8], _invalid: InvalidUtf8) -> Result<T, usize> {
+    fn decode(&self, line: &[u8], _invalid: InvalidUtf8) -> Result<T, String> {
         Ok((self.0)(line))
     }
 }
 
-impl<F> Clone for Text<F> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+impl<T, E, F> Decode for TryText<F>
+where
+    F: Fn(&str) -> Result<T, E> + Send + Sync + 'static,
+    T: Send + 'static,
+    E: fmt::Display,
+{
+    type Item = T;
+
+    #[inline]
+    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<T, String> {
+        (self.0)(&*text(line, invalid)?).map_err(|error| error.to_string())
     }
 }
 
-impl<F> Clone for Bytes<F> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
+impl<T, E, F> Decode for TryBytes<F>
+where
+    F: Fn(&[u8]) -> Result<T, E> + Send + Sync + 'static,
+    T: Send + 'static,
+    E: fmt::Display,
+{
+    type Item = T;
 
-impl<F> fmt::Debug for Text<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Text")
-    }
-}
-
-impl<F> fmt::Debug for Bytes<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Bytes")
+    #[inline]
+    fn decode(&self, line: &[u8], _invalid: InvalidUtf8) -> Result<T, String> {
+        (self.0)(line).map_err(|error| error.to_string())
     }
 }

@@ -3,6 +3,7 @@
 use std::io::{self, Read};
 use std::ops::Range;
 
+use firesteel_connect::Payload;
 use memchr::memchr;
 
 use super::compression::Input;
@@ -17,6 +18,8 @@ pub(crate) struct Lines<R = Input> {
     position: u64,
     /// Whether the input has nothing more to give.
     dry: bool,
+    /// How the line began that was too long last.
+    too_long: Vec<u8>,
 }
 
 /// What is found next.
@@ -24,7 +27,7 @@ pub(crate) struct Lines<R = Input> {
 pub(crate) enum Found {
     /// A line without its end, as a stretch of [`Lines::bytes`].
     Line(Range<usize>),
-    /// A line of more bytes than allowed; it is passed over.
+    /// A line of more bytes than allowed; it is passed over, but for its [beginning](Lines::too_long).
     TooLong,
     /// Nothing.
     End,
@@ -33,7 +36,7 @@ pub(crate) enum Found {
 impl<R: Read> Lines<R> {
     /// Lines of an input whose first byte stands at `position`.
     pub(crate) fn new(input: R, position: u64, capacity: usize) -> Self {
-        Self { input, buffer: vec![0; capacity.max(16)], unread: 0..0, position, dry: false }
+        Self { input, buffer: vec![0; capacity.max(16)], unread: 0..0, position, dry: false, too_long: Vec::new() }
     }
 
     /// The position after what has been handed out or skipped.
@@ -48,6 +51,18 @@ impl<R: Read> Lines<R> {
     /// The bytes of a line, until the next call that moves on.
     pub(crate) fn bytes(&self, line: Range<usize>) -> &[u8] {
         &self.buffer[line]
+    }
+
+    /// The beginning of the line that was [too long](Found::TooLong).
+    pub(crate) fn too_long(&self) -> &[u8] {
+        &self.too_long
+    }
+
+    /// Keeps the beginning of a line, of which this many bytes are in the buffer.
+    fn keep_beginning(&mut self, bytes: usize) {
+        let line = &self.buffer[self.unread.start..self.unread.start + bytes];
+        self.too_long.clear();
+        self.too_long.extend_from_slice(&line[..bytes.min(Payload::MOST)]);
     }
 
     /// The next line of `longest` bytes at most, and the position after it.
@@ -81,11 +96,13 @@ impl<R: Read> Lines<R> {
                 if length <= longest {
                     return Ok(self.terminated(length));
                 }
+                self.keep_beginning(length);
                 self.take(length + 1);
                 return Ok(Found::TooLong);
             }
             searched = self.unread.len();
             if searched > longest {
+                self.keep_beginning(searched);
                 self.skip_past_newline(u64::MAX)?;
                 return Ok(Found::TooLong);
             }

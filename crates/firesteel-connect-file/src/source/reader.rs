@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::sync::Arc;
 
-use firesteel_connect::{ConnectError, ReadRange, Result, SourceReader};
+use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader};
 
 use super::LineSettings;
 use super::catalog::{self, FileEntry};
@@ -23,7 +23,7 @@ const SMALL_BUFFER: u64 = 8 << 10;
 
 /// Reads lines of a range of one file.
 ///
-/// After a [`ConnectError::Malformed`] the position is after the line at fault, so that reading can continue there.
+/// After a [`ConnectError::Malformed`] it stands after the line at fault, as all readers do.
 pub struct TextFileReader<D> {
     file: FileEntry,
     /// `None` when there is nothing more to read.
@@ -154,7 +154,8 @@ impl<D: Decode> TextFileReader<D> {
             Ok(Found::TooLong) => {
                 self.count(at, after);
                 let longest = self.settings.longest;
-                Err(self.malformed(at, format!("a line of more than {longest} bytes; allow longer lines")))
+                let payload = Payload::beginning(self.lines.as_ref().map_or(&[], Lines::too_long), after - at);
+                Err(self.malformed(at, format!("a line of more than {longest} bytes; allow longer lines"), payload))
             }
             Ok(Found::End) => self.end().map(|()| None),
             Err(error) => {
@@ -212,15 +213,14 @@ impl<D: Decode> TextFileReader<D> {
 
     fn record(&self, line: Range<usize>) -> Result<D::Item> {
         let bytes = self.lines.as_ref().map_or(&[][..], |lines| lines.bytes(line));
-        self.decode.decode(bytes, self.settings.invalid_utf8).map_err(|index| {
-            let reason =
-                format!("byte {index} of the line is not UTF-8; convert the file, or have such bytes replaced");
-            self.malformed(self.last, reason)
-        })
+        let decoded = self.decode.decode(bytes, self.settings.invalid_utf8);
+        decoded.map_err(|undecodable| self.malformed(self.last, undecodable.to_string(), Payload::of(bytes)))
     }
 
-    fn malformed(&self, position: u64, reason: String) -> ConnectError {
-        ConnectError::Malformed { place: self.file.path.display().to_string(), position, reason }
+    #[cold]
+    fn malformed(&self, position: u64, reason: String, payload: Payload) -> ConnectError {
+        let place = self.file.path.display().to_string();
+        ConnectError::Malformed { place, position, reason, payload: Some(payload) }
     }
 
     /// The error of a file that cannot be read or decompressed further.

@@ -35,6 +35,7 @@ mod reading;
 mod receiver;
 mod sink;
 mod source;
+mod undecodable;
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -42,6 +43,7 @@ use std::time::Duration;
 pub use receiver::{receiver, receiver_stops};
 pub use sink::{sink, sink_restarts};
 pub use source::{source, source_at};
+pub use undecodable::undecodable;
 
 /// How long a suite waits for something that must happen by itself.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -6,7 +6,7 @@ use firesteel_connect::{Source, Wake};
 use firesteel_core::{Clock, Context, Node, Operator, SystemClock};
 
 use crate::error::Result;
-use crate::input::{Reading, SourceInput, SourceRdd};
+use crate::input::{OnUndecodable, Reading, SourceInput, SourceRdd};
 use crate::plan::{Admission, BatchLimits, Bound, Input, NodeId, SplitNumbers};
 
 /// Reads sources as RDDs: what a source holds now, as one dataset for batch work.
@@ -36,7 +36,7 @@ impl ReadRdd for Context {
     fn read<S: Source>(&self, source: S) -> Result<SourceRdd<S>> {
         let operator = Operator::here("read");
         let numbers = SplitNumbers::default();
-        let reading = Reading::new(source);
+        let reading = Reading::new(source, OnUndecodable::default());
         let mut input = SourceInput::new(NodeId::NONE, &reading, numbers);
         input.start(Wake::silent())?;
         let started = Arc::new(Started(Arc::clone(&reading)));

@@ -1,7 +1,7 @@
 //! The RDD of a source's ranges.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Source, SourceReader};
 use firesteel_core::{
@@ -11,6 +11,7 @@ use firesteel_window::{Aggregator, Duration};
 
 use crate::input::Reading;
 use crate::plan::{Batch, NodeId};
+use crate::refused::{KEPT, Rejected, RejectedBy, Undecodable, is_logged};
 
 /// One range of a batch.
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ impl Ranges {
             return Vec::new();
         }
         let unfinished = |index: &usize| {
-            let is_whole = self.ends.read(|ends| Ends::find(ends, *index)).is_some_and(|end| end.whole);
+            let is_whole = self.ends.read(|ends| Ends::find(ends, *index).is_some_and(|end| end.whole));
             !self.planned[*index].is_exact() && !is_whole
         };
         (0..self.planned.len()).filter(unfinished).collect()
@@ -54,13 +55,24 @@ impl Ranges {
 }
 
 /// Where reading a range ended.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct End {
     pub(crate) position: u64,
     pub(crate) records: u64,
     pub(crate) at_end: bool,
     /// Whether the range was read as far as it goes.
     pub(crate) whole: bool,
+    /// What could not be decoded, if anything.
+    pub(crate) undecodable: Option<Arc<SetAside>>,
+}
+
+/// Records of a range that could not be decoded.
+#[derive(Debug, Default)]
+pub(crate) struct SetAside {
+    /// How many.
+    pub(crate) count: u64,
+    /// The first of them; all, if somebody wants them.
+    pub(crate) records: Vec<Rejected>,
 }
 
 /// The ends of a batch's ranges, in the order of their numbers. The first successful read of a range decides where it ends.
@@ -68,8 +80,8 @@ pub(crate) struct End {
 pub(crate) struct Ends;
 
 impl Ends {
-    pub(crate) fn find(ends: &[(usize, End)], range: usize) -> Option<End> {
-        ends.binary_search_by_key(&range, |(range, _)| *range).ok().map(|at| ends[at].1)
+    pub(crate) fn find(ends: &[(usize, End)], range: usize) -> Option<&End> {
+        ends.binary_search_by_key(&range, |(range, _)| *range).ok().map(|at| &ends[at].1)
     }
 }
 
@@ -154,15 +166,31 @@ impl<S: Source> Rdd for SourceRdd<S> {
         let ends = &self.ranges.ends;
         // A repetition reads exactly what was read the first time.
         if !planned.is_exact()
-            && let Some(end) = ends.read(|ends| Ends::find(ends, split)).filter(|end| end.whole)
+            && let Some(end) = ends.read(|ends| Ends::find(ends, split).filter(|end| end.whole).map(|end| end.position))
         {
-            range = ReadRange::exact(range.split, range.from, end.position);
+            range = ReadRange::exact(range.split, range.from, end);
         }
         task.set_origin(Arc::clone(origin), *number);
         let place = Place { name: self.reading.name(), operator: self.node.operator() };
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
-        let (took, begun) = (&self.reading.took, task.now());
-        Box::new(Reads { reader, place, split, ends, task, from: range.from, records: 0, done: false, took, begun })
+        let begun = task.now();
+        let set_aside = SetAside::default();
+        let (from, refused_at) = (range.from, range.from);
+        let reading = &*self.reading;
+        Box::new(Reads {
+            reader,
+            place,
+            split,
+            ends,
+            task,
+            from,
+            records: 0,
+            done: false,
+            reading,
+            begun,
+            set_aside,
+            refused_at,
+        })
     }
 }
 
@@ -183,10 +211,19 @@ impl Place<'_> {
 
 /// An error of a source within a task.
 #[derive(Debug, thiserror::Error)]
-#[error("source {name}: {source}")]
+#[error("source {name}: {source}{}", way_out(source))]
 struct ReadError {
     name: Arc<str>,
     source: ConnectError,
+}
+
+/// What can be done about it besides what the connector says.
+fn way_out(error: &ConnectError) -> &'static str {
+    if error.class() == Class::Record {
+        "; or have the job set such records aside: `undecodable(Undecodable::SetAside)`, `--set-aside`"
+    } else {
+        ""
+    }
 }
 
 /// Reads for one block of chosen records, until it is half full: a filter that drops most of them would leave all blocks
@@ -194,7 +231,7 @@ struct ReadError {
 const READS: usize = 4;
 
 /// Reads one range and reports where it ended.
-struct Reads<'a, R: SourceReader> {
+struct Reads<'a, S, R: SourceReader> {
     reader: R,
     place: Place<'a>,
     split: usize,
@@ -203,24 +240,66 @@ struct Reads<'a, R: SourceReader> {
     from: u64,
     records: u64,
     done: bool,
-    /// Where it is added up how long ranges took.
-    took: &'a AtomicU64,
+    reading: &'a Reading<S>,
     begun: Option<Duration>,
+    set_aside: SetAside,
+    /// Where the reader stood after the last record that could not be decoded.
+    refused_at: u64,
 }
 
-impl<R: SourceReader> Reads<'_, R> {
+impl<S, R: SourceReader> Reads<'_, S, R> {
     fn report(&mut self, whole: bool) {
         self.done = true;
         self.task.count_read(self.records);
         let (position, at_end) = (self.reader.position(), self.reader.at_end());
-        self.ends.add((self.split, End { position, records: self.records, at_end, whole }));
+        let set_aside = std::mem::take(&mut self.set_aside);
+        let undecodable = (set_aside.count > 0).then(|| Arc::new(set_aside));
+        self.ends.add((self.split, End { position, records: self.records, at_end, whole, undecodable }));
     }
 }
 
-impl<R: SourceReader> Reads<'_, R> {
+impl<S, R: SourceReader> Reads<'_, S, R> {
+    /// Sets a record aside that cannot be decoded. Fails the task if that is not wanted, or if it is something else.
+    #[cold]
+    fn set_aside(&mut self, error: ConnectError) {
+        let position = self.reader.position();
+        // A reader that has not moved would give the same record again, forever.
+        let moved = position > std::mem::replace(&mut self.refused_at, position);
+        let undecodable = &self.reading.undecodable;
+        if error.class() != Class::Record || undecodable.policy != Undecodable::SetAside || !moved {
+            self.place.fail(error, self.task);
+        }
+        self.task.check_cancelled();
+        self.set_aside.count += 1;
+        if self.set_aside.records.len() >= KEPT && !undecodable.rejects.is_read() && !is_logged() {
+            return;
+        }
+        let (error, payload) = match error {
+            ConnectError::Malformed { reason, payload, .. } => (reason, payload),
+            other => (other.to_string(), None),
+        };
+        self.set_aside.records.push(Rejected {
+            by: RejectedBy::Source,
+            operator: self.place.name.to_string(),
+            split: self.task.origin(),
+            position: Some(self.reader.last_position()),
+            error,
+            payload,
+        });
+    }
+
+    /// Reads until something is there, or nothing more.
+    fn read(&mut self, mut read: impl FnMut(&mut R) -> Result<bool, ConnectError>) -> bool {
+        loop {
+            match read(&mut self.reader) {
+                Ok(more) => return more,
+                Err(error) => self.set_aside(error),
+            }
+        }
+    }
+
     /// Counts the records of a block.
-    fn count(&mut self, read: Result<bool, ConnectError>, records: usize) -> bool {
-        let more = read.unwrap_or_else(|error| self.place.fail(error, self.task));
+    fn count(&mut self, more: bool, records: usize) -> bool {
         self.records += records as u64;
         self.task.check_cancelled();
         if !more {
@@ -230,17 +309,20 @@ impl<R: SourceReader> Reads<'_, R> {
     }
 }
 
-impl<R: SourceReader> Blocks<R::Item> for Reads<'_, R> {
+impl<S: Source, R: SourceReader> Blocks<R::Item> for Reads<'_, S, R> {
     fn next(&mut self) -> Option<R::Item> {
         if self.done {
             return None;
         }
-        let read = self.reader.next_record();
-        let record = read.unwrap_or_else(|error| self.place.fail(error, self.task));
+        let mut record = None;
+        self.read(|reader| {
+            record = reader.next_record()?;
+            Ok(true)
+        });
         match &record {
             Some(_) => {
                 self.task.set_position(self.reader.last_position());
-                self.count(Ok(true), 1);
+                self.count(true, 1);
             }
             None => self.report(true),
         }
@@ -251,8 +333,12 @@ impl<R: SourceReader> Blocks<R::Item> for Reads<'_, R> {
         if self.done {
             return false;
         }
-        let read = self.reader.read_block(block_len::<R::Item>(), block);
-        self.count(read, block.len())
+        let room = block_len::<R::Item>();
+        let more = self.read(|reader| {
+            // After a record that was set aside the block may be full.
+            if block.len() == room { Ok(true) } else { reader.read_block(room - block.len(), block) }
+        });
+        self.count(more, block.len())
     }
 
     fn fill_chosen(&mut self, choose: &mut Choose<'_, R::Item>, block: &mut Vec<R::Item>) -> Option<bool> {
@@ -267,17 +353,17 @@ impl<R: SourceReader> Blocks<R::Item> for Reads<'_, R> {
         for _ in 0..READS {
             match self.reader.read_chosen(room - block.len(), &mut counted, block) {
                 Ok(read) => more = read?,
-                Err(error) => self.place.fail(error, self.task),
+                Err(error) => self.set_aside(error),
             }
             if !more || block.len() > room / 2 {
                 break;
             }
         }
-        Some(self.count(Ok(more), seen))
+        Some(self.count(more, seen))
     }
 }
 
-impl<R: SourceReader> Drop for Reads<'_, R> {
+impl<S, R: SourceReader> Drop for Reads<'_, S, R> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // A reader that has handed out nothing yet has no last position.
@@ -291,7 +377,7 @@ impl<R: SourceReader> Drop for Reads<'_, R> {
         }
         // By now all that comes after it in the task is done, too.
         if let Some((begun, now)) = self.begun.zip(self.task.now()) {
-            self.took.fetch_add(now.saturating_sub(begun).as_micros().unsigned_abs(), Ordering::Relaxed);
+            self.reading.took.fetch_add(now.saturating_sub(begun).as_micros().unsigned_abs(), Ordering::Relaxed);
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) trait Input: Send {
     fn begin(&self, batch: &Batch);
     /// Finds the end of ranges that are known only by reading, where no output has read so far.
     fn read_rest(&self, batch: &Batch) -> Result<()>;
+    /// Passes on what could not be decoded of the batch's ranges, once all have been read that will be.
+    fn put_undecodable(&self);
     /// Lets the source find what there is, without a batch.
     fn look(&mut self, now: Timestamp) -> Result<()>;
     /// Plans to read exactly what a batch before a restart has read. `cursor` tells the numbers of splits that it saw

@@ -9,7 +9,7 @@ use crate::plan::{NodeId, Output, Parts, PlanNode, Role, Width};
 use crate::time::Tracker;
 
 /// The level of what is filled after everything else.
-const LAST: usize = usize::MAX / 2;
+pub(crate) const LAST: usize = usize::MAX / 2;
 
 /// Operators one after another, at most: each takes some stack in every task and for every batch.
 pub(crate) const LONGEST_CHAIN: usize = 1_000;

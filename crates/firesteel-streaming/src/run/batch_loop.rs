@@ -12,14 +12,12 @@ use firesteel_window::{Duration, Timestamp};
 
 use crate::checkpoint::Durable;
 use crate::error::{Error, Result};
-use crate::plan::{Admission, Admitted, Batch, Bound, Frozen, Input, Parts, Settled};
+use crate::plan::{Admission, Admitted, Batch, Bound, Frozen, Input, Parts, Settled, What};
 use crate::progress::{BatchProgress, InputProgress, StartDurations, Summary};
-use crate::refused::RecordError;
 use crate::run::again::ask;
 use crate::run::epoch::OpenEpoch;
 use crate::run::report::{Processed, state_progress};
 use crate::run::{Config, Control, Stop, Tasks};
-use crate::stream::SideOutput;
 use crate::time::Tracker;
 
 /// A job that has been started and is advanced batch by batch.
@@ -39,7 +37,6 @@ pub struct JobRun {
     pub(super) config: Arc<Config>,
     pub(super) control: Arc<Control>,
     pub(super) tasks: Arc<Tasks>,
-    pub(super) dead_letters: SideOutput<RecordError>,
     /// For each output, how many levels of side outputs lie before it.
     pub(super) levels: Vec<usize>,
     pub(super) batch: u64,
@@ -67,6 +64,8 @@ pub struct JobRun {
     pub(super) interrupted: bool,
     /// The batch whose due timers have not all fired: the next one continues it.
     pub(super) left: Option<TimersLeft>,
+    /// How many records the run has refused, and how many it has read.
+    refused: (u64, u64),
     /// The number of the batch that failed: nothing runs after it.
     failed: Option<u64>,
     pub(super) closed: bool,
@@ -104,7 +103,6 @@ impl JobRun {
         config: Arc<Config>,
         control: Arc<Control>,
         tasks: Arc<Tasks>,
-        dead_letters: SideOutput<RecordError>,
     ) -> Result<Self> {
         let Settled { levels, names } = parts.settle(&job, config.checkpoint.is_some())?;
         let program = parts.frozen(config.timers_per_batch);
@@ -122,7 +120,6 @@ impl JobRun {
             config,
             control,
             tasks,
-            dead_letters,
             levels,
             batch: 0,
             last_epoch: Epoch::default(),
@@ -140,6 +137,7 @@ impl JobRun {
             interrupted: false,
             left: None,
             failed: None,
+            refused: (0, 0),
             closed: false,
         };
         let again = run.open_states()?;
@@ -287,6 +285,7 @@ impl JobRun {
         let states = self.parts.states.iter();
         let states = states.filter_map(|(cell, changes)| state_progress(&**cell, changes, &mut left)).collect();
         self.left = left.then_some(TimersLeft { time: admission.now, ending });
+        self.check_rejected(&inputs, letters.len())?;
         fail_point!("batch.settled");
         let ends_epoch = !self.is_again && self.epoch_is_due();
         if ends_epoch {
@@ -296,6 +295,29 @@ impl JobRun {
         self.failed = None;
         let done = Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters: letters };
         Ok(self.progress(&batch, done, [begun, admitted_at, written_at, committed_at]))
+    }
+
+    /// Ends the job here if more records were refused than may be.
+    fn check_rejected(&mut self, inputs: &[InputProgress], dead_letters: usize) -> Result<()> {
+        let Some(limit) = self.config.rejected_limit else { return Ok(()) };
+        let malformed = self.parts.counters.iter().filter(|counter| counter.what == What::Malformed);
+        let malformed: u64 = malformed.map(|counter| counter.count.value()).sum();
+        let (rejected, read) = &mut self.refused;
+        *rejected += malformed + dead_letters as u64;
+        *read += inputs.iter().map(|input| input.rows).sum::<u64>();
+        if !limit.is_exceeded(*rejected, *read) {
+            return Ok(());
+        }
+        let (rejected, read) = (*rejected, *read);
+        let sample = self.parts.samples.iter().flat_map(|samples| samples.take()).next();
+        self.abandon_epoch();
+        Err(Error::TooManyRejected {
+            batch: self.batch,
+            rejected,
+            read,
+            limit,
+            sample: sample.map_or_else(String::new, |sample| format!("; the last batch has {sample}")),
+        })
     }
 
     /// The batch is computed: positions and watermarks move on.

@@ -8,6 +8,7 @@ use firesteel_core::Clock;
 use crate::checkpoint::Checkpoint;
 use crate::plan::BatchLimits;
 use crate::progress::StreamingListener;
+use crate::refused::{RejectedLimit, Undecodable};
 
 /// What is set for a job.
 pub(crate) struct Config {
@@ -18,4 +19,6 @@ pub(crate) struct Config {
     pub(crate) checkpoint: Option<Checkpoint>,
     pub(crate) memory: Memory,
     pub(crate) timers_per_batch: u64,
+    pub(crate) undecodable: Undecodable,
+    pub(crate) rejected_limit: Option<RejectedLimit>,
 }

@@ -5,8 +5,8 @@ use firesteel_core::DeadLetter;
 use firesteel_faults::fail_point;
 
 use crate::error::{Error, Result};
-use crate::plan::Batch;
-use crate::refused::RecordError;
+use crate::plan::{Batch, LAST};
+use crate::refused::{Rejected, RejectedBy};
 use crate::run::again::{ATTEMPTS, is_retryable, pause};
 use crate::run::batch_loop::JobRun;
 use crate::run::{STOPPED, Stop};
@@ -29,19 +29,33 @@ impl JobRun {
         written: &mut Vec<u64>,
         letters: &mut Vec<DeadLetter>,
     ) -> Result<()> {
+        let mut is_read = false;
         for index in 0..self.parts.outputs.len() {
             if index > 0 && self.levels[index] > self.levels[index - 1] {
                 self.complete_states(batch, letters)?;
+            }
+            if !is_read && self.levels[index] >= LAST {
+                self.read_rest(batch)?;
+                is_read = true;
             }
             self.check_stop(index)?;
             written.push(self.parts.outputs[index].write(batch, epoch)?);
             self.set_aside(letters);
         }
         self.complete_states(batch, letters)?;
-        for input in &self.parts.inputs {
-            input.read_rest(batch)?;
+        if !is_read {
+            self.read_rest(batch)?;
         }
         self.check_stop(self.names.len() - 1)
+    }
+
+    /// Reads what no output has read of ranges whose end only reading can tell, and passes on what could not be decoded.
+    fn read_rest(&self, batch: &Batch) -> Result<()> {
+        for input in &self.parts.inputs {
+            input.read_rest(batch)?;
+            input.put_undecodable();
+        }
+        Ok(())
     }
 
     /// Completes the operators with state that outputs have asked for some results of: state depends on all records.
@@ -68,11 +82,13 @@ impl JobRun {
         for letter in self.tasks.take_set_aside() {
             let DeadLetter(blame) = &letter;
             tracing::warn!(target: "firesteel::records", job = %self.job, %blame, "a record was set aside because user code panicked on it");
-            self.dead_letters.emit(RecordError {
+            self.parts.rejects.put(&Rejected {
+                by: RejectedBy::Panic,
                 operator: blame.operator.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string),
                 split: blame.origin.clone(),
                 position: blame.position,
                 error: blame.cause.clone(),
+                payload: None,
             });
             letters.push(letter);
         }

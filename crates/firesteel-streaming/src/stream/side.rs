@@ -34,21 +34,22 @@ impl<T: Data> std::fmt::Debug for SideOutput<T> {
 impl<T: Data> SideOutput<T> {
     #[track_caller]
     pub(crate) fn new(plan: &Arc<Plan>, name: &str) -> Self {
-        Self::filled(plan, name, false)
+        Self::filled(plan, name, false, Accumulator::default())
     }
 
-    /// A side output that is filled by the batch loop itself, after all outputs but those that read it.
+    /// A side output of what is put there by any operator and by the batch loop, complete when all outputs are written but
+    /// those that read it.
     #[track_caller]
-    pub(crate) fn last(plan: &Arc<Plan>, name: &str) -> Self {
-        Self::filled(plan, name, true)
+    pub(crate) fn last(plan: &Arc<Plan>, name: &str, records: Accumulator<T, List>) -> Self {
+        Self::filled(plan, name, true, records)
     }
 
     #[track_caller]
-    fn filled(plan: &Arc<Plan>, name: &str, last: bool) -> Self {
+    fn filled(plan: &Arc<Plan>, name: &str, last: bool, records: Accumulator<T, List>) -> Self {
         let operator = Operator::here("side_output").named(name);
         let node = PlanNode::operator(operator, &[], Width::Narrow).with_role(Role::SideOutput { last });
         let node = plan.change(|parts| parts.add(node));
-        Self { plan: Arc::clone(plan), node, records: Accumulator::default() }
+        Self { plan: Arc::clone(plan), node, records }
     }
 
     /// The stream of what was put here. It can be had several times: each has all of it.

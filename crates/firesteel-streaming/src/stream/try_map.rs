@@ -8,15 +8,16 @@ use std::sync::Arc;
 use firesteel_core::{Accumulator, Blocks, Operator, Pace, Spare, Step, StepContext, TaskContext, Upstream};
 
 use crate::plan::{NodeId, Plan, What};
-use crate::refused::{KEPT, RecordError, Samples};
+use crate::refused::{KEPT, Rejected, RejectedBy, Rejects, Samples, is_logged};
 use crate::stream::{Shape, SideOutput, Stream};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Each record as `f` makes it; records for which `f` returns an error are left out.
     ///
     /// They are counted as malformed, the first of a batch are told in its
-    /// [progress](crate::BatchProgress::malformed_sample), and all are logged at level `debug`;
-    /// [`try_map_to`](Self::try_map_to) also puts them into an error output.
+    /// [progress](crate::BatchProgress::malformed_sample), and all are logged at level `debug`.
+    /// [`StreamingContext::rejected`](crate::StreamingContext::rejected) has all of a job, and
+    /// [`try_map_to`](Self::try_map_to) puts those of one function into an output of their own, too.
     #[track_caller]
     pub fn try_map<U, E, F>(self, f: F) -> Stream<U, S>
     where
@@ -30,7 +31,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// As [`try_map`](Self::try_map): records for which `f` returns an error go to a side output, with their place and
     /// the error.
     #[track_caller]
-    pub fn try_map_to<U, E, F>(self, errors: &SideOutput<RecordError>, f: F) -> Stream<U, S>
+    pub fn try_map_to<U, E, F>(self, errors: &SideOutput<Rejected>, f: F) -> Stream<U, S>
     where
         U: Send + 'static,
         E: fmt::Display + 'static,
@@ -39,13 +40,14 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         self.try_map_with(Operator::here("try_map"), Some(errors.clone()), f)
     }
 
-    fn try_map_with<U, E, F>(self, operator: Operator, errors: Option<SideOutput<RecordError>>, f: F) -> Stream<U, S>
+    fn try_map_with<U, E, F>(self, operator: Operator, errors: Option<SideOutput<Rejected>>, f: F) -> Stream<U, S>
     where
         U: Send + 'static,
         E: fmt::Display + 'static,
         F: Fn(T) -> std::result::Result<U, E> + Send + Sync + 'static,
     {
-        let refusals = Refusals { count: Accumulator::default(), samples: self.plan.samples(), errors };
+        let (samples, rejects) = (self.plan.samples(), self.plan.rejects());
+        let refusals = Refusals { count: Accumulator::default(), samples, errors, rejects };
         let step =
             TryMapStep { f, refusals: refusals.clone(), pace: Pace::default(), kind: PhantomData::<fn(S, T, E)> };
         let stream: Stream<U, S> = self.step(operator, false, Arc::new(step));
@@ -59,13 +61,14 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
 struct Refusals {
     count: Accumulator<u64>,
     samples: Arc<Samples>,
-    errors: Option<SideOutput<RecordError>>,
+    errors: Option<SideOutput<Rejected>>,
+    rejects: Rejects,
 }
 
 impl Refusals {
     /// Whether somebody hears where a refused record stood.
     fn tells(&self) -> bool {
-        self.errors.is_some() || tracing::enabled!(target: "firesteel::records", tracing::Level::DEBUG)
+        self.errors.is_some() || self.rejects.is_read() || is_logged()
     }
 
     /// This operator refuses them.
@@ -83,12 +86,14 @@ impl Refusals {
         if !tells && !keeps {
             return;
         }
-        let refused = RecordError {
+        let refused = Rejected {
+            by: RejectedBy::Function,
             operator: operator.to_string(),
             split: task.origin(),
             // Where nobody follows positions, what is left of one is that of another record.
             position: if task.is_stepwise() { task.position() } else { None },
             error: error.to_string(),
+            payload: None,
         };
         if keeps {
             kept.set(kept.get() + 1);
@@ -98,6 +103,7 @@ impl Refusals {
             return;
         }
         tracing::debug!(target: "firesteel::records", %refused, "a record was refused");
+        self.rejects.put(&refused);
         if let Some(errors) = &self.errors {
             errors.emit(refused);
         }

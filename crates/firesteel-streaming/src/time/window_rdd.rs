@@ -151,11 +151,6 @@ where
     }
 }
 
-/// What was to be had of the state; without it, the task fails.
-fn or_fail<R>(had: firesteel_state::Result<R>, operator: &Operator, task: &TaskContext) -> R {
-    had.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)))
-}
-
 fn numbered(group: usize) -> KeyGroup {
     const { assert!(KEY_GROUPS <= u16::MAX as usize) };
     KeyGroup(group as u16)

@@ -257,7 +257,7 @@ fn known(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> Timestamp) -> Times
 
 /// Ends the task: its state cannot be had.
 #[cold]
-pub(crate) fn fail(error: StateError, task: &TaskContext) -> ! {
+fn fail(error: StateError, task: &TaskContext) -> ! {
     let retryable = error.class() == Class::Retryable;
     task.fail_with(error, retryable)
 }

@@ -12,7 +12,7 @@ use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::batch::Batch;
 use crate::plan::{Computed, NodeId};
-use crate::state::{Changed, StateChanges, StoreCell, fail};
+use crate::state::{Changed, StateChanges, StoreCell, or_fail};
 use crate::time::due::Due;
 use crate::time::fired::distinct;
 use crate::time::incoming::Incoming;

@@ -117,20 +117,19 @@ fn fire(job: &Job, until: i64) -> Vec<(i64, u64)> {
 }
 
 /// Far more timers than the budget has room for: in slices, all fire once and in order.
-fn many(instants: i64, groups: u16) {
-    const COUNT: u64 = 200_000;
+fn many(count: u64, instants: i64, groups: u16) {
     let mut job = Job::new(MemoryBudget::new(1 << 20), groups);
     let time = |key: u64| at((hash(key) >> 33) as i64 % instants);
     let mut most = 0;
-    for keys in (0..COUNT).collect::<Vec<_>>().chunks(2_000) {
+    for keys in (0..count).collect::<Vec<_>>().chunks(2_000) {
         job.begin();
         assert!(keys.iter().all(|key| job.register(job.end, *key, time(*key))));
         most = most.max(job.keep_budget());
     }
-    assert_eq!(job.store.timers(), COUNT);
+    assert_eq!(job.store.timers(), count);
     job.end_epoch();
     let mut job = job.again();
-    assert_eq!((job.store.timers(), job.store.memory_used() < 1 << 18), (COUNT, true), "nothing is read at the start");
+    assert_eq!((job.store.timers(), job.store.memory_used() < 1 << 18), (count, true), "nothing is read at the start");
 
     let mut last = vec![(i64::MIN, 0); groups.into()];
     let mut fired = 0;
@@ -149,7 +148,7 @@ fn many(instants: i64, groups: u16) {
         }
         most = most.max(job.keep_budget());
     }
-    assert_eq!(fired, COUNT);
+    assert_eq!(fired, count);
     assert!(most <= job.budget.limit(), "{most} bytes");
     assert!(job.epoch > 3, "{} epochs", job.epoch);
     job.end_epoch();
@@ -159,17 +158,17 @@ fn many(instants: i64, groups: u16) {
 
 #[test]
 fn many_more_timers_than_fit_fire_once_and_in_order() {
-    many(1_000_000, 4);
+    many(200_000, 1_000_000, 4);
 }
 
 #[test]
 fn an_instant_with_more_timers_than_fit_fires_in_the_order_of_keys() {
-    many(1, 1);
+    many(60_000, 1, 1);
 }
 
 #[test]
 fn instants_with_many_timers_each_fire_in_the_order_of_keys() {
-    many(20, 2);
+    many(100_000, 20, 2);
 }
 
 /// 2,000 keys with a timer each, at every other second from 0 on; keys in the opposite order, in bytes as numbers.
@@ -182,7 +181,8 @@ fn put_away() -> Job {
     job.end_epoch();
     job.begin();
     job.evict();
-    assert_eq!((job.store.lock(GROUP).len(), job.store.timers()), (0, 2_000));
+    assert!(job.store.lock(GROUP).is_empty());
+    assert_eq!(job.store.timers(), 2_000);
     job
 }
 
@@ -250,7 +250,7 @@ fn the_first_timer_is_known_whatever_is_away() {
 
 #[test]
 fn an_attempt_that_read_timers_back_leaves_no_trace() {
-    let mut job = put_away();
+    let job = put_away();
     for _ in 0..3 {
         job.store.begin(job.batch);
         assert_eq!((job.store.timers(), job.next()), (2_000, Some(0)));
@@ -367,7 +367,8 @@ fn timers_of_a_job_in_memory_move_to_a_backend() {
     job.begin();
     assert_eq!((job.list(job.end, 10), job.list(job.alarm, 10)), (vec![], vec![11]));
     assert_eq!((job.list(job.end, 11), job.list(job.alarm, 11)), (vec![11], vec![]));
-    assert_eq!((job.store.timers(), job.store.lock(GROUP).len()), (1_000, 0));
+    assert_eq!(job.store.timers(), 1_000);
+    assert!(job.store.lock(GROUP).is_empty());
     let expected = (0..1_000u64).map(|key| (key as i64 + 1 - key as i64 % 2, key));
     let mut expected: Vec<_> = expected.collect();
     expected.sort_unstable();

@@ -17,7 +17,7 @@ const PIECE: usize = if cfg!(test) { 2 } else { 256 };
 
 /// As many of one instant at most. Keys of an instant are stored in the order of their bytes, which is not theirs: each
 /// piece of it is found by looking at all of them, so it pays to read more each time.
-const MOST: usize = 32 * PIECE;
+const MOST: usize = 16 * PIECE;
 
 /// What only the backend has: at least one timer.
 pub(super) struct Away<K> {
@@ -96,7 +96,7 @@ impl<K: StateKey + Ord> Timers<K> {
             Some(away) => {
                 let (last, count) = (away.last.max(last), away.count + count);
                 let (first, is_exact) = if first <= away.first { (first, true) } else { (away.first, away.is_exact) };
-                Away { first, is_exact, last, count, piece: PIECE }
+                Away { first, is_exact, last, count, piece: (away.piece / 2).max(PIECE) }
             }
             None => Away { first, is_exact: true, last, count, piece: PIECE },
         });
@@ -104,7 +104,7 @@ impl<K: StateKey + Ord> Timers<K> {
 
     /// Makes sure that a place which is not in memory does not exist.
     pub(super) fn fetch(&mut self, place: &At<K>) -> Result<()> {
-        let Some(away) = &mut self.away else { return Ok(()) };
+        let Some(away) = &self.away else { return Ok(()) };
         if place.0 > away.last || away.is_after(place) {
             return Ok(());
         }
@@ -144,15 +144,13 @@ impl<K: StateKey + Ord> Timers<K> {
         Ok(())
     }
 
-    /// Hands what is away to `each`, from its first time on: in the order of times, and of keys in any.
-    fn each_away(&self, away: &Away<K>, each: &mut dyn FnMut(At<K>, &[u8]) -> Result<ControlFlow<()>>) -> Result<()> {
+    /// Hands what the backend has from the first on that is away, in the order of times, and of keys in any. Not all of
+    /// it [is away](Self::is_away).
+    fn each_stored(&self, away: &Away<K>, each: &mut dyn FnMut(At<K>, &[u8]) -> Result<ControlFlow<()>>) -> Result<()> {
         let Some(backend) = &self.setup.backend else { return Ok(()) };
         let each: &mut EachUntil<'_> = &mut |key, value| {
             let place = self.decode(key)?;
-            if away.is_after(&place) || !self.is_away(&place) {
-                return Ok(ControlFlow::Continue(()));
-            }
-            each(place, value)
+            if away.is_after(&place) { Ok(ControlFlow::Continue(())) } else { each(place, value) }
         };
         let range = KeyRange { from: &ordered(away.first.0), to: None, descends: false };
         backend.range(self.setup.shard, self.setup.table, range, each)
@@ -162,39 +160,37 @@ impl<K: StateKey + Ord> Timers<K> {
     fn read_piece(&mut self) -> Result<()> {
         let Some(away) = &self.away else { return Ok(()) };
         let mut found: BTreeMap<At<K>, Few<TableId>> = BTreeMap::new();
-        let mut next: Option<(Timestamp, Option<K>)> = None;
-        let mut leave = |(at, key): At<K>| {
-            let left = (at, Some(key));
-            if next.as_ref().is_none_or(|next| left < *next) {
-                next = Some(left);
+        // The first that is left of the instant with which the piece ends, and the instant after it.
+        let (mut left, mut after): (Option<At<K>>, Option<Timestamp>) = (None, None);
+        self.each_stored(away, &mut |place, value| {
+            let last = found.last_key_value().filter(|_| found.len() == away.piece).map(|(last, _)| last);
+            let is_beyond = last.is_some_and(|last| place.0 > last.0);
+            if is_beyond && left.is_some() {
+                return Ok(ControlFlow::Break(()));
             }
-        };
-        let mut after = None;
-        self.each_away(away, &mut |place, value| {
-            if found.len() == away.piece
-                && let Some((last, _)) = found.last_key_value()
-                && place > *last
-            {
-                if place.0 > last.0 {
-                    after = Some((place.0, None));
-                    return Ok(ControlFlow::Break(()));
-                }
-                leave(place);
+            if left.as_ref().is_some_and(|left| *left < place) || !self.is_away(&place) {
                 return Ok(ControlFlow::Continue(()));
             }
-            if let Some(timers) = self.decode_names(value)? {
-                found.insert(place, timers);
+            if is_beyond {
+                after = Some(place.0);
+                return Ok(ControlFlow::Break(()));
             }
+            if last.is_some_and(|last| *last < place) {
+                left = Some(place);
+                return Ok(ControlFlow::Continue(()));
+            }
+            let Some(timers) = self.decode_names(value)? else { return Ok(ControlFlow::Continue(())) };
+            found.insert(place, timers);
             if found.len() > away.piece {
-                found.pop_last().into_iter().for_each(|(place, _)| leave(place));
+                left = found.pop_last().map(|(place, _)| place);
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        let piece = if next.is_some() { (away.piece * 2).min(MOST) } else { PIECE };
+        let piece = if left.is_some() { (away.piece * 2).min(MOST) } else { PIECE };
         for (place, timers) in found {
             self.bring(place, timers);
         }
-        let next = next.or(after);
+        let next = left.map(|(at, key)| (at, Some(key))).or(after.map(|at| (at, None)));
         debug_assert_eq!(next.is_some(), self.away.is_some(), "what is away is counted");
         self.away = self.away.take().zip(next).map(|(away, first)| Away { first, is_exact: true, piece, ..away });
         Ok(())
@@ -208,7 +204,10 @@ impl<K: StateKey + Ord> Timers<K> {
             return Ok(());
         };
         let mut found = None;
-        self.each_away(away, &mut |place, _| {
+        self.each_stored(away, &mut |place, _| {
+            if !self.is_away(&place) {
+                return Ok(ControlFlow::Continue(()));
+            }
             found = Some(place.0);
             Ok(ControlFlow::Break(()))
         })?;

@@ -90,7 +90,7 @@ impl<K: StateKey + Ord> Table for Timers<K> {
     fn warm_up(&self, _: usize) {}
 
     fn evict(&mut self, share: f64, stamps: Stamps) {
-        if self.setup.backend.is_some() && !self.queue.is_empty() {
+        if self.setup.backend.is_some() {
             self.forget_applied(stamps);
             self.put_away((share * self.queue.len() as f64).ceil() as usize);
         }

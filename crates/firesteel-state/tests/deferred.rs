@@ -37,7 +37,9 @@ fn list(group: &mut GroupState<u64>, alarm: Timers, key: u64) -> Vec<i64> {
 
 /// What fires, as key and time.
 fn fire(group: &mut GroupState<u64>) -> Vec<(u64, i64)> {
-    std::iter::from_fn(|| group.pop_due(EVENT, Timestamp::MAX).unwrap()).map(|fired| (fired.key, fired.time.as_secs())).collect()
+    std::iter::from_fn(|| group.pop_due(EVENT, Timestamp::MAX).unwrap())
+        .map(|fired| (fired.key, fired.time.as_secs()))
+        .collect()
 }
 
 /// The end of time fires one of two timers, which sets a third; then the epoch ends.

@@ -43,8 +43,7 @@ impl Job {
         let mut states = Declaration::new("sessions");
         let (end, alarm) = (states.event_timers("end"), states.event_timers("alarm"));
         let catalog = Catalog::new(KeyGroups::new(groups).unwrap()).with(&[states.schema()], false).unwrap();
-        let setup =
-            StoreSetup { catalog: &catalog, backend: Some(Arc::clone(&backend) as _), budget: budget.clone() };
+        let setup = StoreSetup { catalog: &catalog, backend: Some(Arc::clone(&backend) as _), budget: budget.clone() };
         let store = KeyedStore::open(states, &setup, |key| hash(*key)).unwrap();
         Self { backend, budget, store, end, alarm, batch: 0, epoch: 0 }
     }
@@ -220,8 +219,7 @@ fn what_is_away_can_be_registered_deleted_and_listed() {
     }
     assert!(fired.is_sorted_by_key(|(time, ..)| *time) && fired.len() == 2_002);
     let around: Vec<_> = fired.iter().filter(|(_, key, _)| (900..=901).contains(key) || *key == 1_000).collect();
-    let expected =
-        [(2_000, 1_000, false), (2_000, 1_000, true), (2_001, 1_000, true), (2_198, 901, true)];
+    let expected = [(2_000, 1_000, false), (2_000, 1_000, true), (2_001, 1_000, true), (2_198, 901, true)];
     assert!(around.into_iter().eq(&expected));
 }
 

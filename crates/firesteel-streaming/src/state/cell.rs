@@ -81,7 +81,7 @@ pub(crate) trait StateCell: Send + Sync {
     ///
     /// # Errors
     /// When the backend cannot be read.
-    fn next_timer(&self, domain: TimeDomain) -> Result<Option<Timestamp>> {
+    fn next_timer(&self, domain: TimeDomain) -> firesteel_state::Result<Option<Timestamp>> {
         let store = self.store();
         let has_some = store.schema().tables.iter().any(|table| table.kind == TableKind::Timers(domain));
         if has_some { store.next_timer(domain) } else { Ok(None) }

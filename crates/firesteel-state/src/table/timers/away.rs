@@ -230,7 +230,8 @@ impl<K: StateKey + Ord> Timers<K> {
         backend.scan(self.setup.shard, table, &prefix, &mut |bytes, value| {
             let bad = || self.setup.undecodable(postcard::Error::DeserializeBadEncoding);
             place.0 = time(bytes[prefix.len()..].try_into().map_err(|_| bad())?);
-            if self.is_away(&place) && self.decode_names(value)?.is_some_and(|names| names.as_slice().contains(&timer)) {
+            if self.is_away(&place) && self.decode_names(value)?.is_some_and(|names| names.as_slice().contains(&timer))
+            {
                 listed.push(place.0);
             }
             Ok(())

@@ -5,11 +5,13 @@
 //!   says why it is one thing all the same.
 //! - Nothing is left for later: no such marks, no macros that stand for missing code.
 //! - A test that is ignored says why.
+//! - The parts of a crate know each other one way.
 //! - Texts and names, those of Markdown and of manifests among them, are free of the words that `docs/glossary.md` lists
 //!   as not used.
 //!
 //! Programs that a test expects to be refused by the compiler (in a folder `compile_fail`) only have to be short.
 
+mod circles;
 mod rules;
 mod words;
 
@@ -35,7 +37,7 @@ pub(crate) fn check() -> Outcome {
         Ok(files) => files,
         Err(error) => return Outcome::Failed(format!("the files cannot be listed: {error}")),
     };
-    let mut broken = 0_usize;
+    let (mut broken, mut crates) = (0_usize, circles::Crates::default());
     for file in &files {
         let text = match fs::read_to_string(file) {
             Ok(text) => text,
@@ -45,11 +47,16 @@ pub(crate) fn check() -> Outcome {
         let mut faults = words.faults(&text);
         if path.extension().is_some_and(|extension| extension == "rs") {
             faults.extend(rules::faults(path, &text));
+            crates.add(path, &text);
         }
         for fault in faults {
             eprintln!("{}:{}: {}", path.display(), fault.line, fault.what);
             broken += 1;
         }
+    }
+    for circle in crates.circles() {
+        eprintln!("{circle}");
+        broken += 1;
     }
     if broken == 0 {
         Outcome::Passed(format!("{} files", files.len()))

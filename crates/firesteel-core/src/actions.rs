@@ -15,17 +15,17 @@ use std::path::Path;
 
 use firesteel_window::{Aggregator, Fold};
 
+use crate::data::{Data, Exchange, Key, Records};
 use crate::error::Result;
 use crate::hash::BuildKeyHasher;
 use crate::operator::Operator;
-use crate::rdd::{Data, Exchange, Key, Rdd, Records};
+use crate::rdd::Rdd;
 use crate::task::TaskContext;
 
 pub(crate) use aggregate::count as count_keys;
 pub use local::LocalIter;
 pub use number::Number;
 pub use stats::{Histogram, Stats};
-pub(crate) use text::create_new;
 
 /// A map from keys with the engine's hash: what actions by key return. Its iteration order is the same every time.
 pub type KeyMap<K, V> = HashMap<K, V, BuildKeyHasher>;

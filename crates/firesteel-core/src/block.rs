@@ -12,8 +12,8 @@ mod map;
 mod pace;
 mod spare;
 mod step;
+mod upstream;
 
-use crate::rdd::Rdd;
 use crate::task::TaskContext;
 
 pub use driven::Driven;
@@ -24,6 +24,7 @@ pub use map::MapStep;
 pub use pace::{Applied, Pace, Watch};
 pub use spare::Spare;
 pub use step::{Step, StepContext};
+pub use upstream::Upstream;
 
 /// The records of a partition as a step hands them on.
 pub trait Blocks<T> {
@@ -55,12 +56,6 @@ pub type Choose<'c, T> = dyn FnMut(&[T], &mut [u32]) -> usize + 'c;
 pub trait Open<T>: Send + Sync + 'static {
     /// The records of the partition `split`, on behalf of a task.
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a>;
-}
-
-impl<R: Rdd> Open<R::Item> for R {
-    fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<R::Item> + 'a> {
-        self.blocks(split, task)
-    }
 }
 
 /// How many records a block holds at most: so many that it stays in the first level of a processor's cache together with

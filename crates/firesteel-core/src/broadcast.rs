@@ -5,8 +5,8 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::rdd::Context;
 
 /// A value that tasks share: a lookup table, a model. A clone is the same variable.
 ///

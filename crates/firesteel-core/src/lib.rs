@@ -11,17 +11,16 @@
 #[cfg(panic = "abort")]
 compile_error!("Firesteel turns panics of user code into task failures: build with panic = \"unwind\"");
 
-mod accumulator;
 mod actions;
 mod block;
 mod broadcast;
 mod chain;
 mod clock;
-mod context;
+mod data;
 mod error;
+mod folder;
 pub mod hash;
-mod job;
-mod lineage;
+mod ids;
 mod operator;
 pub mod ops;
 mod pair_actions;
@@ -30,36 +29,35 @@ mod partitioner;
 mod random;
 mod rdd;
 mod rdd_ops;
-mod rows;
 pub mod shuffle;
 mod source;
 mod storage;
 mod task;
 
-pub use accumulator::Accumulator;
 pub use actions::{Actions, Histogram, KeyMap, LocalIter, Number, Stats};
 pub use block::{
     Applied, Blocks, Choose, Driven, FilterStep, FlatMapStep, Iterated, MapStep, Open, Pace, Spare, Step, StepContext,
-    Watch, block_len,
+    Upstream, Watch, block_len,
 };
 pub use broadcast::Broadcast;
 pub use chain::Chain;
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use context::{Context, Settings};
+pub use data::{Data, Exchange, Key, Records};
 pub use error::{Error, Result};
 pub use firesteel_error::Class;
-pub use job::{Job, JobOptions, JobOutput, JobRunner, Work};
-pub use lineage::{Dependency, Lineage, Location, Node, RddId, to_debug_string};
+pub use ids::{PartitionerId, RddId};
 pub use operator::Operator;
 pub use pair_actions::PairActions;
 pub use pair_ops::PairOps;
-pub use partitioner::{CustomPartitioner, HashPartitioner, Partitioner, PartitionerId, Placement, RangePartitioner};
-pub use rdd::{Data, Exchange, Key, Rdd, Records};
+pub use partitioner::{CustomPartitioner, HashPartitioner, Partitioner, Placement, RangePartitioner};
+pub use rdd::{
+    Context, Dependency, Job, JobOptions, JobOutput, JobRunner, Lineage, Location, Node, Rdd, Settings, Work,
+    to_debug_string,
+};
 pub use rdd_ops::RddOps;
-pub use rows::{RowCounts, Rows, Upstream};
 pub use source::Numbered;
 pub use storage::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
 pub use task::{
-    Blame, DeadLetter, Helpers, OnPanic, Part, Shared, TaskContext, TaskError, TaskIdentity, TaskMetrics, TaskOutput,
-    TaskReport, in_task, note_panic,
+    Accumulator, Blame, DeadLetter, Helpers, OnPanic, Part, RowCounts, Rows, Shared, TaskContext, TaskError,
+    TaskIdentity, TaskMetrics, TaskOutput, TaskReport, in_task, note_panic,
 };

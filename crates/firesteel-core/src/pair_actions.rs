@@ -1,9 +1,10 @@
 //! Actions on RDDs of keys and values.
 
 use crate::actions::{KeyMap, count_keys};
+use crate::data::Key;
 use crate::error::Result;
 use crate::partitioner::Placement;
-use crate::rdd::{Key, Rdd};
+use crate::rdd::Rdd;
 
 /// Actions on RDDs of pairs: each runs a job and returns its result.
 pub trait PairActions<K: Send + 'static, V: Send + 'static>: Rdd<Item = (K, V)> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use firesteel_window::{Aggregator, Combine, Fold, Reduce};
 
+use crate::data::{Data, Exchange, Key};
 use crate::error::Result;
 use crate::operator::Operator;
 use crate::ops::{
@@ -14,7 +15,7 @@ use crate::ops::{
     aggregated_some,
 };
 use crate::partitioner::Placement;
-use crate::rdd::{Data, Exchange, Key, Rdd};
+use crate::rdd::Rdd;
 
 /// Transformations of RDDs of pairs: each makes a new RDD and runs nothing, but for sorting.
 ///

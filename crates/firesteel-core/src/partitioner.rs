@@ -4,47 +4,11 @@ mod placement;
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::rdd::Key;
+use crate::data::Key;
+use crate::ids::PartitionerId;
 
 pub use placement::Placement;
-
-/// Tells whether two RDDs place equal keys in equal partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PartitionerId {
-    /// What kind of partitioner, and which one where they differ: two hash partitioners are alike, two range
-    /// partitioners only if they are the same.
-    instance: u64,
-    partitions: usize,
-}
-
-impl PartitionerId {
-    const HASH: u64 = 0;
-
-    /// An identity equal to no other.
-    #[must_use]
-    pub fn unique(partitions: usize) -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self { instance: NEXT.fetch_add(1, Ordering::Relaxed), partitions }
-    }
-
-    /// The identity shared by all hash partitioners of this many partitions.
-    #[must_use]
-    pub fn hash(partitions: usize) -> Self {
-        Self { instance: Self::HASH, partitions }
-    }
-
-    pub(crate) fn is_hash(&self) -> bool {
-        self.instance == Self::HASH
-    }
-
-    /// The number of partitions.
-    #[must_use]
-    pub fn partitions(&self) -> usize {
-        self.partitions
-    }
-}
 
 /// Assigns each key to a partition, the same one each time.
 pub trait Partitioner<K>: Send + Sync + 'static {

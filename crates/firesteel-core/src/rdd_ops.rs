@@ -3,9 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::context::Context;
+use crate::data::{Data, Exchange, Key, Records};
 use crate::error::Result;
-use crate::lineage::to_debug_string;
 use crate::operator::Operator;
 use crate::ops::{
     BoxRdd, By, Cartesian, Checkpointed, Coalesce, Cogroup, Filter, FlatMap, Glom, GroupedRdd, Inspect, KeyBy, Keys,
@@ -13,7 +12,7 @@ use crate::ops::{
     Union, Zip, ZipWithIndex, aggregated,
 };
 use crate::partitioner::Placement;
-use crate::rdd::{Data, Exchange, Key, Rdd, Records};
+use crate::rdd::{Context, Rdd, to_debug_string};
 use crate::storage::{MemoryOnly, StorageLevel};
 
 /// Transformations: each makes a new RDD and runs nothing.

@@ -1,9 +1,11 @@
 //! What a task knows of itself while it runs.
 
+mod accumulator;
 mod apart;
 mod blame;
 mod inside;
 mod report;
+mod rows;
 mod sharing;
 
 use std::any::Any;
@@ -13,15 +15,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::accumulator::{self, Updates};
+use crate::ids::ShuffleId;
 use crate::operator::Operator;
-use crate::rows::Counting;
-use crate::shuffle::ShuffleId;
+use crate::task::accumulator::Updates;
 
+pub use accumulator::Accumulator;
 pub(crate) use apart::{Apart, Counted};
 pub use blame::{Blame, DeadLetter};
 pub use inside::{in_task, note_panic};
 pub use report::{TaskMetrics, TaskReport};
+pub(crate) use rows::{Counting, RowCounter};
+pub use rows::{RowCounts, Rows};
 pub use sharing::{Helpers, Part, Shared};
 
 /// What a task leaves for whoever submitted it.

@@ -12,22 +12,12 @@ use firesteel_state::JobDescription;
 
 use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
-use crate::input::{BatchLimits, Reading, SourceInput, SourceRdd};
-use crate::plan::{Explain, Plan, PlanNode, Role, Settled, Width};
+use crate::input::{Reading, SourceInput, SourceRdd};
+use crate::plan::{BatchLimits, Explain, Plan, PlanNode, Role, Settled, Width};
 use crate::progress::{StreamingListener, Summary};
-use crate::run::{Control, JobRun, RunningJob, Stop, Stopper, Tasks, Trigger};
-use crate::stream::{RecordError, SideOutput, Stream};
-
-/// What is set for a job.
-pub(crate) struct Config {
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) limits: BatchLimits,
-    pub(crate) partitions: Option<usize>,
-    pub(crate) listeners: Vec<Arc<dyn StreamingListener>>,
-    pub(crate) checkpoint: Option<Checkpoint>,
-    pub(crate) memory: Memory,
-    pub(crate) timers_per_batch: u64,
-}
+use crate::refused::RecordError;
+use crate::run::{Config, Control, JobRun, RunningJob, Stop, Stopper, Tasks, Trigger};
+use crate::stream::{SideOutput, Stream};
 
 /// Settings of a job. Made by [`StreamingContext::builder`].
 #[must_use]

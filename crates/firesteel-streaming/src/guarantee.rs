@@ -2,8 +2,7 @@
 
 use firesteel_connect::{Guarantee, Replay};
 
-use crate::input::Input;
-use crate::output::Output;
+use crate::plan::{Input, Output};
 
 /// The guarantee of a job that is stopped by a failure and started again, and the reason why it is no stronger.
 ///

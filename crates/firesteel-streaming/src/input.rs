@@ -2,12 +2,12 @@
 
 mod bounded;
 mod cost;
-mod plan;
+mod cut;
 mod read;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_connect::{ConnectError, ReadRange, Replay, Source, Split, SplitId, Wake};
 use firesteel_core::Rdd;
@@ -16,71 +16,15 @@ use firesteel_state::changelog::InputRange;
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
-use crate::batch::Batch;
 use crate::checkpoint::{InputCursor, SplitCursor};
 use crate::error::{Error, Result};
-use crate::plan::NodeId;
+use crate::plan::{Admission, Admitted, Batch, Bound, Input, NodeId, SplitNumbers};
 use crate::progress::{InputProgress, SplitProgress};
 
 pub use bounded::ReadRdd;
 pub(crate) use cost::Cost;
-pub use plan::BatchLimits;
-pub(crate) use plan::{Admission, Bound};
 pub use read::SourceRdd;
 use read::{Planned, Ranges};
-
-/// A source as the batch loop sees it.
-pub(crate) trait Input: Send {
-    /// The name under which its positions are stored, once the program is complete.
-    fn name(&self) -> Arc<str>;
-    /// Says under which name its positions are stored.
-    fn call(&mut self, name: &Arc<str>);
-    fn describe(&self) -> String;
-    fn replay(&self) -> Replay;
-    fn start(&mut self, wake: Wake) -> Result<()>;
-    /// Decides what the next batch reads.
-    fn admit(&mut self, admission: &Admission) -> Result<Admitted>;
-    /// Tells a batch which ranges it reads.
-    fn begin(&self, batch: &Batch);
-    /// Finds the end of ranges that are known only by reading, where no output has read so far.
-    fn read_rest(&self, batch: &Batch) -> Result<()>;
-    /// Lets the source find what there is, without a batch.
-    fn look(&mut self, now: Timestamp) -> Result<()>;
-    /// Plans to read exactly what a batch before a restart has read. `cursor` tells the numbers of splits that it saw
-    /// first.
-    fn plan(&mut self, ranges: &[InputRange], cursor: &InputCursor) -> Result<Admitted>;
-    /// Takes note that the batch is done: positions move on. `each` is told every range as it was read.
-    fn settle(&mut self, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress;
-    /// What has changed since the last call.
-    fn changes(&mut self) -> InputCursor;
-    /// Resumes from where a job stood before a restart.
-    fn resume(&mut self, cursor: &InputCursor);
-    /// Whether the source will not have again what it is told of as committed, and has it until then.
-    fn forgets(&self) -> bool;
-    /// Tells the source that it may forget what is before the positions.
-    fn committed(&mut self);
-    /// Stops what runs inside of the source.
-    fn stop(&mut self);
-}
-
-/// What a batch will read of one source.
-#[derive(Debug, Default)]
-pub(crate) struct Admitted {
-    /// Ranges to read.
-    pub(crate) ranges: usize,
-    /// Records to read, where that is known.
-    pub(crate) records: Option<u64>,
-    /// Whether nothing is left to read and nothing will ever come.
-    pub(crate) complete: bool,
-    /// Whether everything the trigger asks for has been read.
-    pub(crate) drained: bool,
-    /// Numbers of the splits with something left to read: the watermark waits for them.
-    pub(crate) waiting: Vec<u32>,
-    /// Numbers of the splits that have ended since the last batch: the watermark does not wait for them.
-    pub(crate) finished: Vec<u32>,
-    /// Whether any of those has been found only now.
-    pub(crate) newly_finished: bool,
-}
 
 /// How far the job has come in one split.
 struct SplitState {
@@ -122,26 +66,6 @@ enum SplitEnd {
     /// It has, and the next batch tells the watermark.
     Seen,
     Told,
-}
-
-/// Numbers for the splits of a job. No split has the number 0: that is for records which come from none.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct SplitNumbers(Arc<AtomicU32>);
-
-impl SplitNumbers {
-    fn next(&self) -> u32 {
-        self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1)
-    }
-
-    /// The largest number that was given.
-    pub(crate) fn largest(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Resumes after `largest`.
-    pub(crate) fn resume(&self, largest: u32) {
-        self.0.fetch_max(largest, Ordering::Relaxed);
-    }
 }
 
 /// What the stream's rule and the batch loop share: the source, and what it is called.
@@ -269,11 +193,11 @@ impl<S: Source> SourceInput<S> {
 
     /// Cuts what is unread into ranges, in the order of the splits. Where the limits are too small for all splits, the
     /// next batch begins with the one that this batch has to pass over.
-    fn take_turns(&mut self, mut unread: Vec<plan::Unread>, admission: &Admission) -> Vec<Cut> {
+    fn take_turns(&mut self, mut unread: Vec<cut::Unread>, admission: &Admission) -> Vec<Cut> {
         let first = self.turn.take().and_then(|turn| unread.iter().position(|(split, ..)| split.id == turn));
         let first = first.unwrap_or(0);
         unread.rotate_left(first);
-        let (mut cuts, served) = plan::cut(&unread, admission, self.cost);
+        let (mut cuts, served) = cut::cut(&unread, admission, self.cost);
         self.turn = unread.get(served).map(|(split, ..)| split.id.clone());
         if first > 0 {
             unread.rotate_right(first);

@@ -53,7 +53,6 @@
 //! sources from the start. The guarantee that follows from a job's sources and sinks is computed and told when the job
 //! starts ([`JobInfo`]). A job has 128 key groups, and so at most as many tasks that work on one operator's state.
 
-mod batch;
 mod checkpoint;
 mod context;
 mod error;
@@ -64,29 +63,29 @@ pub mod operator;
 mod output;
 mod plan;
 mod progress;
+mod refused;
 mod run;
-mod shape;
 mod state;
 mod stream;
 mod time;
+mod windows;
 
-pub use batch::Batch;
 pub use checkpoint::Checkpoint;
 pub use context::{Builder, StreamingContext};
 pub use error::{Error, Result};
 pub use firesteel_error::Class;
-pub use input::{BatchLimits, ReadRdd, SourceRdd};
+pub use input::{ReadRdd, SourceRdd};
 pub use output::OutputHandle;
-pub use plan::{Explain, ExplainOperator, ExplainRole, ExplainStage};
+pub use plan::{Batch, BatchLimits, Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, SplitProgress, StartDurations,
     StateProgress, StreamingListener, Summary,
 };
+pub use refused::RecordError;
 pub use run::{JobRun, RunningJob, Stop, Stopper, Trigger};
-pub use shape::{EventTime, Pair, Plain, Shape, Timed};
 pub use state::{
-    EventTimeout, FlatMapSpec, KeyState, KeyedProcess, MapSpec, NoTimeout, OutputMode, ProcessContext, ProcessSpec,
-    ProcessingTimeout, RunningSpec, UpdateSpec,
+    FlatMapSpec, KeyState, KeyedProcess, MapSpec, NoTimeout, OutputMode, ProcessContext, ProcessSpec, RunningSpec,
+    UpdateSpec,
 };
-pub use stream::{RecordError, SideOutput, Stream};
-pub use time::{WindowResult, WindowedStream};
+pub use stream::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, SideOutput, Stream, Timed};
+pub use windows::{WindowResult, WindowedStream};

@@ -6,32 +6,9 @@ use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Sink, WriteTask};
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Lineage, Operator, Rdd, TaskContext};
 
-use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
-use crate::shape::Shape;
-use crate::stream::{Rule, Stream, caught};
-
-/// An output as the batch loop sees it.
-pub(crate) trait Output: Send {
-    /// Its node in the plan.
-    fn node(&self) -> NodeId;
-    /// Says what it is called.
-    fn call(&mut self, name: &Arc<str>);
-    fn describe(&self) -> String;
-    fn guarantee(&self) -> Guarantee;
-    /// Prepares for writing; returns the newest epoch that the outside world has.
-    fn start(&mut self) -> Result<Option<Epoch>>;
-    /// Computes and writes the batch, invisibly; returns the number of records.
-    fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<u64>;
-    /// Makes what was written visible.
-    fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError>;
-    /// Whether to leave out an epoch, because the outside world has it already.
-    fn skip(&mut self, skip: bool);
-    /// Throws away what was written.
-    fn abort(&mut self, epoch: Epoch);
-    fn stop(&mut self) -> std::result::Result<(), ConnectError>;
-}
+use crate::plan::{Batch, NodeId, Output, Plan, PlanNode, Role, Width};
+use crate::stream::{Rule, Shape, Stream, caught};
 
 struct SinkOutput<T: Send + 'static, S: Sink<T>> {
     node: NodeId,

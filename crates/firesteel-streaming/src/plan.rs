@@ -3,11 +3,15 @@
 //! Every operator is a node of one arena, made while the user builds and frozen when the job begins. A node has one name,
 //! and everything that outlives the process (positions, watermarks, state) is stored under it.
 
+mod batch;
 mod explain;
 mod facts;
+mod input;
 mod names;
 mod node;
 mod order;
+mod output;
+mod state;
 
 use std::any::Any;
 use std::collections::BTreeSet;
@@ -18,16 +22,17 @@ use firesteel_window::{Window, WindowError};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use crate::input::{Input, SplitNumbers};
-use crate::output::Output;
-use crate::shape::Shape;
-use crate::state::{StateCell, StateChanges};
-use crate::stream::Samples;
+use crate::refused::Samples;
 use crate::time::{FiredWindows, Tracker};
 
+pub use batch::Batch;
 pub use explain::{Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub(crate) use facts::{Computed, Facts};
+pub use input::BatchLimits;
+pub(crate) use input::{Admission, Admitted, Bound, Input, SplitNumbers};
 pub(crate) use node::{NodeId, PlanNode, Role, Width};
+pub(crate) use output::Output;
+pub(crate) use state::{Called, Changed, StateCell, StateChanges};
 
 /// A program under construction: what a context's streams share.
 #[derive(Default)]
@@ -147,9 +152,9 @@ impl Plan {
         self.change(|parts| parts.trackers_of(node).into())
     }
 
-    /// The same for a stream of this shape: none where records do not know when they happened.
-    pub(crate) fn trackers_for<S: Shape>(&self, node: NodeId) -> Arc<[Arc<Tracker>]> {
-        if S::HAS_TIME { self.trackers(node) } else { Arc::new([]) }
+    /// The same for a stream with or without event time: none where records do not know when they happened.
+    pub(crate) fn trackers_for(&self, node: NodeId, has_time: bool) -> Arc<[Arc<Tracker>]> {
+        if has_time { self.trackers(node) } else { Arc::new([]) }
     }
 }
 

@@ -7,7 +7,7 @@ use firesteel_connect::{Epoch, Guarantee};
 use firesteel_window::{Duration, Timestamp};
 use serde::Serialize;
 
-use crate::stream::{RecordError, message};
+use crate::refused::{RecordError, message};
 
 /// One micro-batch in numbers. Serializes to JSON.
 #[derive(Debug, Clone, Serialize)]

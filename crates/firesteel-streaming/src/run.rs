@@ -2,6 +2,7 @@
 
 mod again;
 mod batch_loop;
+mod config;
 mod control;
 mod drive;
 mod epoch;
@@ -13,6 +14,7 @@ mod trigger;
 mod write;
 
 pub use batch_loop::JobRun;
+pub(crate) use config::Config;
 pub(crate) use control::Control;
 pub use control::{Stop, Stopper};
 pub use handle::RunningJob;

@@ -1,18 +1,19 @@
 //! Streams: rules that make an RDD of each micro-batch.
 
 mod dropped;
+mod event_time;
 mod joins;
+mod late;
 mod narrow;
 mod pairs;
 mod partitions;
 mod print;
-mod samples;
+mod shape;
 mod shared;
 mod side;
 mod transform;
 mod try_map;
 
-use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -20,14 +21,13 @@ use std::sync::Arc;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Operator, Rdd, RddOps, Step};
 
-use crate::batch::Batch;
 use crate::error::Result;
-use crate::plan::{NodeId, Plan, Width};
-use crate::shape::{Plain, Shape};
+use crate::plan::{Batch, NodeId, Plan, Width};
+use crate::refused::message;
 
-pub(crate) use samples::{KEPT, Samples};
+pub(crate) use late::{LateOutput, late_output};
+pub use shape::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, Timed};
 pub use side::SideOutput;
-pub use try_map::RecordError;
 
 /// A stream of records in micro-batches.
 ///
@@ -208,12 +208,6 @@ where
         Ok(result) => result.map_err(Into::into),
         Err(panic) => Err(format!("it panicked: {}", message(&*panic)).into()),
     }
-}
-
-/// The text of a panic.
-pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("it left no text")
 }
 
 /// The error of a user's function.

@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicBool;
 use firesteel_window::Aggregator;
 
 use crate::actions::KeyMap;
+use crate::data::Key;
 use crate::error::{Error, Result};
 use crate::hash::hash_key;
 use crate::operator::Operator;
-use crate::rdd::{Key, Rdd};
+use crate::rdd::Rdd;
 use crate::shuffle::KeyedTable;
 use crate::task::{TaskContext, TaskError, TaskIdentity};
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
+use crate::folder::create_new;
 use crate::operator::Operator;
 use crate::rdd::Rdd;
 use crate::storage::write_whole;
@@ -31,25 +32,6 @@ pub(super) fn save<R: Rdd<Item: Display>>(rdd: &R, operator: &Operator, folder: 
         let _ = fs::remove_dir_all(folder);
     }
     done
-}
-
-/// Makes a folder that must not exist yet.
-pub(crate) fn create_new(operator: &Operator, folder: &Path) -> Result<()> {
-    let path = folder.to_owned();
-    if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent).map_err(|source| Error::File {
-            action: "create the folder of",
-            path: path.clone(),
-            source,
-        })?;
-    }
-    fs::create_dir(folder).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => Error::Argument {
-            operator: operator.to_string(),
-            reason: format!("{} exists already: remove it, or write elsewhere", folder.display()),
-        },
-        _ => Error::File { action: "create the folder", path, source },
-    })
 }
 
 fn write_lines<T: Display>(

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use firesteel_window::{Aggregator, Reduce};
 
 use crate::actions::aggregate::{on_caller, reduce};
+use crate::data::{Exchange, Records};
 use crate::error::Result;
-use crate::lineage::Lineage as _;
 use crate::operator::Operator;
 use crate::ops::{BoxRdd, MapPartitions, MapPartitionsWithIndex, Values, aggregated_some};
 use crate::partitioner::CustomPartitioner;
-use crate::rdd::{Exchange, Rdd, Records};
+use crate::rdd::Lineage as _;
+use crate::rdd::Rdd;
 
 pub(super) fn aggregate<R: Rdd, A>(rdd: &R, operator: Operator, aggregator: A, depth: usize) -> Result<A::Out>
 where

@@ -1,7 +1,6 @@
 //! Where blocks end and a chain of known types begins.
 
-use crate::block::{Blocks, Spare};
-use crate::rows::Upstream;
+use crate::block::{Blocks, Spare, Upstream};
 use crate::task::TaskContext;
 
 /// The records of a partition behind a hidden type, as an iterator.

@@ -1,7 +1,6 @@
 //! `filter`: the records for which a function holds.
 
-use crate::block::{Blocks, Pace, Spare, Step, StepContext, block_len};
-use crate::rows::Upstream;
+use crate::block::{Blocks, Pace, Spare, Step, StepContext, Upstream, block_len};
 
 /// The records for which a function holds.
 pub struct FilterStep<F> {

@@ -1,7 +1,6 @@
 //! `flat_map`: any number of records for each.
 
-use crate::block::{Blocks, Pace, Spare, Step, StepContext, block_len};
-use crate::rows::Upstream;
+use crate::block::{Blocks, Pace, Spare, Step, StepContext, Upstream, block_len};
 
 /// Any number of records for each.
 pub struct FlatMapStep<F> {

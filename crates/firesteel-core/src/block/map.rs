@@ -1,7 +1,6 @@
 //! `map`: a function over each record.
 
-use crate::block::{Blocks, Pace, Spare, Step, StepContext};
-use crate::rows::Upstream;
+use crate::block::{Blocks, Pace, Spare, Step, StepContext, Upstream};
 
 /// Each record as a function makes it.
 pub struct MapStep<F> {

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::block::{Applied, Blocks, Pace};
+use crate::block::{Applied, Blocks, Pace, Upstream};
 use crate::operator::Operator;
-use crate::rows::Upstream;
 use crate::task::TaskContext;
 
 /// What an operator does to the records of a partition.

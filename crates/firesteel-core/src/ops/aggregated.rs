@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use firesteel_window::Aggregator;
 
+use crate::data::{Exchange, Key};
 use crate::hash::hash_key;
-use crate::lineage::{Dependency, Lineage, Node};
+use crate::ids::PartitionerId;
 use crate::operator::Operator;
-use crate::partitioner::{Partitioner, PartitionerId, Placement};
-use crate::rdd::{Exchange, Key, Rdd};
-use crate::shuffle::{Chunk, CombineReader, CombineSide, Combined, Shuffle, ShuffleDependency};
+use crate::partitioner::{Partitioner, Placement};
+use crate::rdd::{Dependency, Lineage, Node, Rdd, ShuffleDependency};
+use crate::shuffle::{Chunk, CombineReader, CombineSide, Combined, Shuffle};
 use crate::source::Numbered;
 use crate::task::TaskContext;
 

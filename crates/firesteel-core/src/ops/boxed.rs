@@ -3,16 +3,12 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::block::{Blocks, Driven, Open, Step, StepContext};
-use crate::context::Context;
-use crate::lineage::{Dependency, Lineage, Location, Node};
+use crate::block::{Blocks, Driven, Open, Step, StepContext, Upstream};
+use crate::ids::PartitionerId;
 use crate::operator::Operator;
 use crate::ops::macros::lineage_of_inner;
-use crate::partitioner::PartitionerId;
-use crate::rdd::Rdd;
-use crate::rows::{RowCounter, Rows, Upstream};
-use crate::shuffle::ShuffleDependency;
-use crate::task::TaskContext;
+use crate::rdd::{Context, Dependency, Lineage, Location, Node, Rdd, ShuffleDependency};
+use crate::task::{RowCounter, Rows, TaskContext};
 
 /// An RDD of `T`s whose operators the type does not tell: for a field, a return type, a list of RDDs.
 ///

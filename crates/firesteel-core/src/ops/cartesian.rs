@@ -1,9 +1,9 @@
 //! `cartesian`: every record of one RDD with every record of another.
 
-use crate::lineage::{Dependency, Lineage, Node};
+use crate::data::Data;
 use crate::operator::Operator;
 use crate::ops::either::Either;
-use crate::rdd::{Data, Rdd};
+use crate::rdd::{Dependency, Lineage, Node, Rdd};
 use crate::storage::SpillMemory;
 use crate::task::TaskContext;
 

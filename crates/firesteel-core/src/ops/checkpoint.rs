@@ -7,12 +7,11 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::context::Context;
+use crate::data::Exchange;
 use crate::error::Result;
-use crate::lineage::{Dependency, Lineage, Node};
+use crate::ids::PartitionerId;
 use crate::operator::Operator;
-use crate::partitioner::PartitionerId;
-use crate::rdd::{Exchange, Rdd};
+use crate::rdd::{Context, Dependency, Lineage, Node, Rdd};
 use crate::source::Numbered;
 use crate::task::TaskContext;
 

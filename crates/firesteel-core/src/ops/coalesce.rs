@@ -2,9 +2,8 @@
 
 use std::ops::Range;
 
-use crate::lineage::{Dependency, Lineage, Location};
 use crate::ops::macros::operator;
-use crate::rdd::Rdd;
+use crate::rdd::{Dependency, Lineage, Location, Rdd};
 use crate::task::TaskContext;
 
 operator! {

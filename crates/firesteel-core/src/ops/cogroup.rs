@@ -1,10 +1,10 @@
 //! `cogroup`: the values of each key in several RDDs, side by side.
 
-use crate::lineage::{Lineage, Node};
+use crate::data::{Exchange, Key};
 use crate::operator::Operator;
 use crate::ops::keyed::{Keyed, placed_lineage};
 use crate::partitioner::Placement;
-use crate::rdd::{Exchange, Key, Rdd};
+use crate::rdd::{Lineage, Node, Rdd};
 use crate::shuffle::CombineReader;
 use crate::source::Numbered;
 use crate::task::TaskContext;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::lineage::Lineage;
+use crate::data::Data;
 use crate::ops::macros::operator;
-use crate::rdd::{Data, Rdd};
+use crate::rdd::{Lineage, Rdd};
 use crate::task::TaskContext;
 
 operator! {

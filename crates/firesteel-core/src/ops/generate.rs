@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::context::Context;
-use crate::lineage::{Dependency, Lineage, Node};
 use crate::operator::Operator;
-use crate::rdd::Rdd;
+use crate::rdd::{Context, Dependency, Lineage, Node, Rdd};
 use crate::source::Numbered;
 use crate::task::TaskContext;
 

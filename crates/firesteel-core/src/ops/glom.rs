@@ -1,8 +1,7 @@
 //! `glom`: each partition as one record.
 
-use crate::lineage::Lineage;
 use crate::ops::macros::operator;
-use crate::rdd::Rdd;
+use crate::rdd::{Lineage, Rdd};
 use crate::task::TaskContext;
 
 operator! {

@@ -2,12 +2,12 @@
 
 use std::marker::PhantomData;
 
-use crate::lineage::Lineage;
+use crate::data::{Exchange, Key};
 use crate::operator::Operator;
 use crate::ops::cogroup::Cogroup;
 use crate::ops::macros::{lineage_of_inner, node_of_inner};
 use crate::partitioner::Placement;
-use crate::rdd::{Exchange, Key, Rdd};
+use crate::rdd::{Lineage, Rdd};
 use crate::task::TaskContext;
 
 /// Which pairs a join keeps.

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::lineage::Lineage;
 use crate::ops::macros::operator;
-use crate::rdd::Rdd;
+use crate::rdd::{Lineage, Rdd};
 use crate::task::TaskContext;
 
 operator! {

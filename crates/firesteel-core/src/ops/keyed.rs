@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::data::{Exchange, Key};
 use crate::hash::hash_key;
-use crate::lineage::{Dependency, Node};
 use crate::partitioner::{Partitioner as _, Placement};
-use crate::rdd::{Exchange, Key, Rdd};
-use crate::shuffle::{ByKey, Chunk, RouteSide, Shuffle, ShuffleDependency};
+use crate::rdd::{Dependency, Node, Rdd, ShuffleDependency};
+use crate::shuffle::{ByKey, Chunk, RouteSide, Shuffle};
 use crate::source::Numbered;
 use crate::task::TaskContext;
 

@@ -1,8 +1,7 @@
 //! `keys` and `values`: one half of each pair.
 
-use crate::lineage::Lineage;
 use crate::ops::macros::operator;
-use crate::rdd::Rdd;
+use crate::rdd::{Lineage, Rdd};
 use crate::task::TaskContext;
 
 operator! {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::lineage::Lineage;
+use crate::data::Records;
 use crate::operator::Operator;
 use crate::ops::macros::operator;
-use crate::rdd::{Rdd, Records};
+use crate::rdd::{Lineage, Rdd};
 use crate::task::TaskContext;
 
 operator! {

@@ -1,10 +1,10 @@
 //! `partition_by`: every pair moved to where its key belongs.
 
-use crate::lineage::{Lineage, Node};
+use crate::data::{Exchange, Key};
 use crate::operator::Operator;
 use crate::ops::keyed::{Keyed, placed_lineage};
 use crate::partitioner::Placement;
-use crate::rdd::{Exchange, Key, Rdd};
+use crate::rdd::{Lineage, Node, Rdd};
 use crate::task::TaskContext;
 
 /// The RDD of [`PairOps::partition_by`](crate::PairOps::partition_by).

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::{Condvar, Mutex};
 
-use crate::lineage::{Dependency, Lineage, Location, Node, RddId};
+use crate::data::{Data, Records};
+use crate::ids::RddId;
 use crate::operator::Operator;
 use crate::ops::either::Either;
-use crate::rdd::{Data, Rdd, Records};
+use crate::rdd::{Dependency, Lineage, Location, Node, Rdd};
 use crate::source::Numbered;
 use crate::storage::{Block, Blocks, Disk, Shared, Spill, SpillMemory, StorageLevel};
 use crate::task::{Apart, Counted, TaskContext, TaskIdentity};

@@ -4,10 +4,10 @@ use std::any::Any;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::lineage::{Dependency, Lineage, Location, Node};
+use crate::data::Key;
 use crate::operator::Operator;
 use crate::partitioner::{Partitioner as _, Placement};
-use crate::rdd::{Key, Rdd};
+use crate::rdd::{Dependency, Lineage, Location, Node, Rdd};
 use crate::task::TaskContext;
 
 /// The RDD of [`PairOps::filter_by_range`](crate::PairOps::filter_by_range).
@@ -47,7 +47,7 @@ impl<R: Rdd, K: Key> Lineage for FilterByRange<R, K> {
     fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
         visit(Dependency::Narrow(&self.parent));
     }
-    fn partitioner(&self) -> Option<crate::partitioner::PartitionerId> {
+    fn partitioner(&self) -> Option<crate::ids::PartitionerId> {
         self.is_whole().then(|| self.parent.partitioner()).flatten()
     }
     fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::lineage::{Dependency, Lineage, Node};
+use crate::data::Exchange;
 use crate::operator::Operator;
 use crate::random::Random;
-use crate::rdd::{Exchange, Rdd};
-use crate::shuffle::{Chunk, Route, RouteSide, Shuffle, ShuffleDependency};
+use crate::rdd::{Dependency, Lineage, Node, Rdd, ShuffleDependency};
+use crate::shuffle::{Chunk, Route, RouteSide, Shuffle};
 use crate::source::Numbered;
 use crate::task::TaskContext;
 

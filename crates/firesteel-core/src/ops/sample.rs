@@ -1,12 +1,12 @@
 //! `sample` and `random_split`: some of the records, drawn from a seed.
 
+use crate::data::Data;
 use crate::error::{Error, Result};
-use crate::lineage::Lineage;
 use crate::operator::Operator;
 use crate::ops::either::Either;
 use crate::ops::macros::operator;
 use crate::random::Random;
-use crate::rdd::{Data, Rdd};
+use crate::rdd::{Lineage, Rdd};
 use crate::task::TaskContext;
 
 operator! {

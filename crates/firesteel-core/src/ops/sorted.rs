@@ -6,12 +6,13 @@ use std::any::Any;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use crate::data::{Data, Exchange, Key};
 use crate::error::Result;
-use crate::lineage::{Dependency, Lineage, Node};
+use crate::ids::PartitionerId;
 use crate::operator::Operator;
-use crate::partitioner::{Partitioner, PartitionerId, Placement, RangePartitioner};
-use crate::rdd::{Data, Exchange, Key, Rdd};
-use crate::shuffle::{Chunk, Route, RouteSide, Shuffle, ShuffleDependency};
+use crate::partitioner::{Partitioner, Placement, RangePartitioner};
+use crate::rdd::{Dependency, Lineage, Node, Rdd, ShuffleDependency};
+use crate::shuffle::{Chunk, Route, RouteSide, Shuffle};
 use crate::source::Numbered;
 use crate::storage::{SortOrder, Sorter};
 use crate::task::TaskContext;

@@ -1,12 +1,12 @@
 //! `subtract_by_key`: the pairs whose keys another RDD does not have.
 
-use crate::lineage::Lineage;
+use crate::data::{Exchange, Key};
 use crate::operator::Operator;
 use crate::ops::MapValues;
 use crate::ops::cogroup::Cogroup;
 use crate::ops::macros::{lineage_of_inner, node_of_inner};
 use crate::partitioner::Placement;
-use crate::rdd::{Exchange, Key, Rdd};
+use crate::rdd::{Lineage, Rdd};
 use crate::task::TaskContext;
 
 /// Of the second side only the keys travel.

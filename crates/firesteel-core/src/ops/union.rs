@@ -3,12 +3,10 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use crate::context::Context;
-use crate::lineage::{Dependency, Lineage, Location, Node};
+use crate::ids::PartitionerId;
 use crate::operator::Operator;
 use crate::ops::either::Either;
-use crate::partitioner::PartitionerId;
-use crate::rdd::Rdd;
+use crate::rdd::{Context, Dependency, Lineage, Location, Node, Rdd};
 use crate::task::TaskContext;
 
 /// The RDD of [`RddOps::union`](crate::RddOps::union): the partitions of the one, then those of the other. If both

@@ -1,9 +1,8 @@
 //! `zip`: the records of two RDDs, pair by pair.
 
 use crate::error::{Error, Result};
-use crate::lineage::{Dependency, Lineage, Location, Node};
 use crate::operator::Operator;
-use crate::rdd::Rdd;
+use crate::rdd::{Dependency, Lineage, Location, Node, Rdd};
 use crate::task::TaskContext;
 
 /// The RDD of [`RddOps::zip`](crate::RddOps::zip).

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::lineage::Lineage;
 use crate::operator::Operator;
 use crate::ops::macros::operator;
-use crate::rdd::Rdd;
+use crate::rdd::{Lineage, Rdd};
 use crate::task::TaskContext;
 
 operator! {

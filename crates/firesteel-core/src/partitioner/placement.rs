@@ -5,10 +5,11 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::data::Key;
 use crate::hash::hash_key;
-use crate::lineage::Lineage;
-use crate::partitioner::{CustomPartitioner, HashPartitioner, Partitioner, PartitionerId, RangePartitioner};
-use crate::rdd::Key;
+use crate::ids::PartitionerId;
+use crate::partitioner::{CustomPartitioner, HashPartitioner, Partitioner, RangePartitioner};
+use crate::rdd::Lineage;
 
 /// How keys are placed: any partitioner, behind one type that is cheap to clone.
 ///

@@ -1,6 +1,6 @@
 //! A bucket of records in memory, with what did not fit on disk.
 
-use crate::rdd::Exchange;
+use crate::data::Exchange;
 use crate::shuffle::Fetched;
 use crate::storage::{Reservation, Run, RunReader, Shared, next_record, open_run};
 use crate::task::TaskContext;

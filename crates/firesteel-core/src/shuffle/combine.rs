@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use firesteel_window::Aggregator;
 
+use crate::data::{Exchange, Key};
 use crate::hash::hash_key;
 use crate::operator::Operator;
 use crate::partitioner::{Partitioner, Placement};
-use crate::rdd::{Exchange, Key};
 use crate::shuffle::chunk::Chunk;
 use crate::shuffle::exchange::MapSide;
 use crate::shuffle::growing::GrowingTable;

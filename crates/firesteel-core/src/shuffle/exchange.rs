@@ -1,9 +1,8 @@
 //! One shuffle: its parent, how the map side sorts records into buckets, and the buckets.
 
-use crate::context::Context;
-use crate::lineage::Lineage;
-use crate::rdd::Rdd;
-use crate::shuffle::{MapOutputs, ShuffleDependency, ShuffleId};
+use crate::ids::ShuffleId;
+use crate::rdd::{Context, Lineage, Rdd, ShuffleDependency};
+use crate::shuffle::MapOutputs;
 use crate::task::{TaskContext, TaskOutput};
 
 /// Sorts the records of a map partition into buckets, one per reduce partition.

@@ -1,6 +1,6 @@
 //! A table of accumulators that keeps to the memory budget.
 
-use crate::rdd::{Exchange, Key};
+use crate::data::{Exchange, Key};
 use crate::shuffle::KeyedTable;
 use crate::storage::{Reservation, SpillMemory, estimate_bytes};
 use crate::task::TaskContext;

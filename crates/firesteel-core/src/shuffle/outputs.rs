@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
-use crate::shuffle::ShuffleId;
+use crate::ids::ShuffleId;
 use crate::task::{TaskContext, TaskError};
 
 /// The buckets of all map partitions of one shuffle.

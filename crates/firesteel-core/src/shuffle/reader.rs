@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::rdd::{Exchange, Key};
+use crate::data::{Exchange, Key};
 use crate::shuffle::growing::GrowingTable;
 use crate::shuffle::{Chunk, KeyedTable, MapOutputs};
 use crate::storage::{Merge, Reservation, Runs, SortOrder, Sorted, Sorter, SpillMemory, write_run};

@@ -1,10 +1,10 @@
 //! A map side that only sorts records by partition, without combining them.
 
+use crate::data::{Exchange, Key};
 use crate::error::Error;
 use crate::hash::hash_key;
 use crate::operator::Operator;
 use crate::partitioner::{Partitioner, Placement};
-use crate::rdd::{Exchange, Key};
 use crate::shuffle::chunk::Chunk;
 use crate::shuffle::exchange::MapSide;
 use crate::shuffle::table::FIRST_ROOM;

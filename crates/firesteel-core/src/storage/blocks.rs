@@ -7,9 +7,9 @@ use std::sync::Arc;
 use firesteel_budget::{MemoryBudget, Reservation};
 use parking_lot::Mutex;
 
+use crate::data::Data;
 use crate::error::Result;
-use crate::lineage::RddId;
-use crate::rdd::Data;
+use crate::ids::RddId;
 use crate::storage::Run;
 
 /// Partitions in memory, up to a limit, and on disk. A clone is the same store.

@@ -1,7 +1,7 @@
 //! Where a persisted RDD is kept.
 
+use crate::data::{Data, Exchange, Records};
 use crate::error::Result;
-use crate::rdd::{Data, Exchange, Records};
 use crate::storage::{Run, SpillMemory, estimate_bytes, next_record, open_run};
 use crate::task::TaskContext;
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::rdd::Exchange;
+use crate::data::Exchange;
 use crate::storage::{Reservation, Run, RunReader, SpillMemory, estimate_bytes};
 use crate::task::TaskContext;
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::accumulator::{self, Update, Updates};
+use crate::task::accumulator::{self, Update, Updates};
 use crate::task::{DeadLetter, TaskContext};
 
 /// The partitions whose computation has been counted.

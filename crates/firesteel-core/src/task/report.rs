@@ -1,7 +1,7 @@
 //! What a successful attempt reports.
 
-use crate::accumulator::Update;
 use crate::task::DeadLetter;
+use crate::task::accumulator::Update;
 
 /// What a task did, in numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]

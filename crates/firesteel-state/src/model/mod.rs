@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 mod contents;
+mod merging;
 pub(crate) mod system;
 
 use firesteel_disk::crashing::Loss;

@@ -8,6 +8,7 @@ use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_window::{Timestamp, Window, seconds};
 
 use super::contents::{InWindow, KEYS, Op, TTL};
+use super::merging::merge_half;
 use super::{Crash, EachGroup, GROUPS, Model, Step};
 use crate::backend::StateBackend;
 use crate::changelog::{Changelog, ChangelogOptions, EpochRecord};
@@ -57,7 +58,7 @@ fn declare() -> (Declaration<u8>, Handles) {
     (states, handles)
 }
 
-fn hash(key: &u8) -> u64 {
+pub(super) fn hash(key: &u8) -> u64 {
     u64::from(*key).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
@@ -233,8 +234,9 @@ impl System {
             Op::AddMany(keys) => {
                 for number in self.catalog.groups().all().iter() {
                     let mut group = self.store.lock(number);
-                    let mine: Vec<u8> = keys.iter().copied().filter(|key| at(key).1 == number).collect();
+                    let mut mine: Vec<u8> = keys.iter().copied().filter(|key| at(key).1 == number).collect();
                     let times = Self::times(now);
+                    merge_half(&h.value, &mut group, &mut mine, times);
                     let done = h.value.update_many(
                         &mut group,
                         &mine,

@@ -219,13 +219,19 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
     ) -> R {
         let mut value = None;
         let result = change(&mut value);
-        if value.is_some() {
-            let at = self.push(hash, key.clone(), value, 0, Timestamp::MIN);
-            let first = self.mark(at, stamps);
-            self.changes.note(first, false, true);
-            self.touch(at, times);
+        if let Some(value) = value {
+            self.insert_new(hash, key, value, times, stamps);
         }
         result
+    }
+
+    /// Gives a value to a key that has no slot; where that is.
+    fn insert_new(&mut self, hash: u64, key: &K, value: V, times: &Times, stamps: Stamps) -> usize {
+        let at = self.push(hash, key.clone(), Some(value), 0, Timestamp::MIN);
+        let first = self.mark(at, stamps);
+        self.changes.note(first, false, true);
+        self.touch(at, times);
+        at
     }
 
     #[inline]

@@ -6,7 +6,7 @@ use firesteel_core::{Context, Dependency, JobOptions, Lineage, Node, Operator, R
 use firesteel_state::{Frame, KeyGroupRange, Shard, StateError, StateStore};
 
 use crate::error::Result;
-use crate::state::StateCell;
+use crate::plan::StateCell;
 
 /// Below this many bytes in the last epoch, one thread gathers faster than several.
 const SMALL: u64 = 256 << 10;

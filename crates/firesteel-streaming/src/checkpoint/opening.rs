@@ -22,8 +22,8 @@ use crate::checkpoint::snapshotting::Snapshotting;
 use crate::checkpoint::{Checkpoint, Cursor, Durable};
 use crate::error::Result;
 use crate::memory;
+use crate::plan::StateCell;
 use crate::progress::{StartDurations, micros};
-use crate::state::StateCell;
 
 /// A checkpoint that has been opened, with the job's state in the program's stores.
 pub(crate) struct Opened {

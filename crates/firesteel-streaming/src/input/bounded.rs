@@ -6,8 +6,8 @@ use firesteel_connect::{Source, Wake};
 use firesteel_core::{Clock, Context, Node, Operator, SystemClock};
 
 use crate::error::Result;
-use crate::input::{Admission, BatchLimits, Bound, Input, Reading, SourceInput, SourceRdd, SplitNumbers};
-use crate::plan::NodeId;
+use crate::input::{Reading, SourceInput, SourceRdd};
+use crate::plan::{Admission, BatchLimits, Bound, Input, NodeId, SplitNumbers};
 
 /// Reads sources as RDDs: what a source holds now, as one dataset for batch work.
 ///

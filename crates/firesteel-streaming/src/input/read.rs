@@ -9,9 +9,8 @@ use firesteel_core::{
 };
 use firesteel_window::{Aggregator, Duration};
 
-use crate::batch::Batch;
 use crate::input::Reading;
-use crate::plan::NodeId;
+use crate::plan::{Batch, NodeId};
 
 /// One range of a batch.
 #[derive(Debug, Clone)]

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use firesteel_core::hash::hash_key;
 
 use crate::error::{Error, Result};
-use crate::plan::{Parts, Role};
-use crate::state::Called;
+use crate::plan::{Called, Parts, Role};
 
 /// A path that has become longer than this continues as its hash.
 const LONGEST_PATH: usize = 160;

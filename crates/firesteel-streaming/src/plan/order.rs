@@ -5,8 +5,7 @@ use std::sync::Arc;
 use firesteel_state::TimeDomain;
 
 use crate::error::{Error, Result};
-use crate::output::Output;
-use crate::plan::{NodeId, Parts, PlanNode, Role, Width};
+use crate::plan::{NodeId, Output, Parts, PlanNode, Role, Width};
 use crate::time::Tracker;
 
 /// The level of what is filled after everything else.

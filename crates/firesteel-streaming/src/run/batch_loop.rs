@@ -10,18 +10,16 @@ use firesteel_state::changelog::InputRange;
 use firesteel_state::cursor::TimersLeft;
 use firesteel_window::{Duration, Timestamp};
 
-use crate::batch::Batch;
 use crate::checkpoint::Durable;
-use crate::context::Config;
 use crate::error::{Error, Result};
-use crate::input::{Admission, Admitted, Bound, Input};
-use crate::plan::{Frozen, Parts, Settled};
+use crate::plan::{Admission, Admitted, Batch, Bound, Frozen, Input, Parts, Settled};
 use crate::progress::{BatchProgress, InputProgress, StartDurations, Summary};
+use crate::refused::RecordError;
 use crate::run::again::ask;
 use crate::run::epoch::OpenEpoch;
 use crate::run::report::{Processed, state_progress};
-use crate::run::{Control, Stop, Tasks};
-use crate::stream::{RecordError, SideOutput};
+use crate::run::{Config, Control, Stop, Tasks};
+use crate::stream::SideOutput;
 use crate::time::Tracker;
 
 /// A job that has been started and is advanced batch by batch.

@@ -8,11 +8,11 @@ use firesteel_faults::fail_point;
 use firesteel_window::Duration;
 
 use crate::error::{Error, Result};
-use crate::input::Bound;
+use crate::plan::Bound;
 use crate::progress::{Summary, tell};
+use crate::refused::message;
 use crate::run::batch_loop::{JobRun, Step};
 use crate::run::{Schedule, Stop};
-use crate::stream::message;
 
 /// How long the loop waits for data when no source wakes it.
 const POLL: Duration = Duration::millis(10);

@@ -13,11 +13,9 @@ use firesteel_state::changelog::{BatchBoundary, InputRange};
 use firesteel_state::cursor::TimersLeft;
 use firesteel_window::Timestamp;
 
-use crate::batch::Batch;
 use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
 use crate::error::{Error, Result};
-use crate::input::Admitted;
-use crate::plan::Parts;
+use crate::plan::{Admitted, Batch, Parts};
 use crate::run::batch_loop::{Cut, JobRun};
 use crate::time::Tracker;
 

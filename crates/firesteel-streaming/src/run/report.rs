@@ -6,15 +6,13 @@ use firesteel_connect::Epoch;
 use firesteel_core::{Clock, DeadLetter};
 use firesteel_window::{Duration, Timestamp};
 
-use crate::batch::Batch;
-use crate::plan::{PlanNode, Role, What};
+use crate::plan::{Batch, Changed, PlanNode, Role, StateCell, StateChanges, What};
 use crate::progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, StateProgress, Summary, micros,
     per_second, tell,
 };
+use crate::refused::KEPT;
 use crate::run::JobRun;
-use crate::state::{Changed, StateCell, StateChanges};
-use crate::stream::KEPT;
 
 /// What came of a batch.
 pub(super) struct Processed {

@@ -9,7 +9,7 @@ use firesteel_state::{Catalog, KeyGroups, StoreSetup};
 
 use crate::checkpoint::{Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open};
 use crate::error::{Error, Result};
-use crate::input::Admitted;
+use crate::plan::{Admission, Admitted, Bound};
 use crate::progress::micros;
 use crate::run::batch_loop::{Cut, JobRun};
 
@@ -123,7 +123,7 @@ impl JobRun {
             output.skip(alterable("again.has", *has));
         }
         self.is_again = true;
-        let admission = self.admission(crate::input::Bound::Open);
+        let admission = self.admission(Bound::Open);
         for input in &mut self.parts.inputs {
             // Sources look around before they are read.
             input.look(admission.now)?;
@@ -139,7 +139,7 @@ impl JobRun {
                 admitted.push(Admitted { waiting, finished, ..planned });
             }
             self.batch = boundary.batch - 1;
-            let admission = crate::input::Admission { now: boundary.time, ..admission };
+            let admission = Admission { now: boundary.time, ..admission };
             let Plan { parallelism, ending, continues, .. } = *plan;
             let cut = Cut { parallelism: usize::try_from(parallelism).ok(), ending, continues };
             self.process(&admission, &admitted, cut, self.config.clock.monotonic())?;

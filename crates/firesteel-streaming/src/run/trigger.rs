@@ -5,7 +5,7 @@ use std::panic::Location;
 use firesteel_window::Duration;
 
 use crate::error::{Error, Result};
-use crate::input::Bound;
+use crate::plan::Bound;
 
 /// When the next micro-batch runs, and when the job ends by itself.
 ///

@@ -4,12 +4,12 @@ use firesteel_connect::{Class, ConnectError, Epoch};
 use firesteel_core::DeadLetter;
 use firesteel_faults::fail_point;
 
-use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::plan::Batch;
+use crate::refused::RecordError;
 use crate::run::again::{ATTEMPTS, is_retryable, pause};
 use crate::run::batch_loop::JobRun;
 use crate::run::{STOPPED, Stop};
-use crate::stream::RecordError;
 
 impl JobRun {
     /// Computes and writes all outputs, and what else the batch changes. If anything fails, nothing stays.

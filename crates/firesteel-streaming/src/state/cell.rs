@@ -5,88 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use firesteel_core::Key;
 use firesteel_core::hash::hash_key;
-use firesteel_state::{
-    Changes, Declaration, KeyedStore, Setting, StateStore, StoreSchema, StoreSetup, TableKind, TimeDomain,
-};
-use firesteel_window::Timestamp;
+use firesteel_state::{Declaration, KeyedStore, StateStore, StoreSchema, StoreSetup};
 use parking_lot::Mutex;
 
 use crate::error::Result;
-
-/// What the plan says of an operator with state.
-pub(crate) struct Called<'a> {
-    /// The name under which its state is stored.
-    pub(crate) name: &'a str,
-    /// Whether the user gave it.
-    pub(crate) is_named: bool,
-    /// What kind of operator it is, and of aggregation.
-    pub(crate) kind: String,
-    /// What it is set to.
-    pub(crate) settings: &'a [Setting],
-    /// The version that the user gave it.
-    pub(crate) version: u32,
-}
-
-impl Called<'_> {
-    /// Writes it down.
-    pub(crate) fn describe(&self, schema: &mut StoreSchema) {
-        self.name.clone_into(&mut schema.operator);
-        schema.kind.clone_from(&self.kind);
-        schema.settings = self.settings.to_vec();
-        schema.version = self.version;
-        // The operator's version stands for those of its types that cannot be told apart without one.
-        for tag in schema.tables.iter_mut().map(|table| &mut table.value).chain([&mut schema.key]) {
-            if !tag.can_be_compared() {
-                tag.version = self.version;
-            }
-        }
-        schema.not_compared = vec!["its functions, and the one that finds the key".to_owned()];
-    }
-}
-
-/// The state of one operator, whatever its types: what the job sees of it.
-pub(crate) trait StateCell: Send + Sync {
-    /// What is declared.
-    fn declared(&self) -> StoreSchema;
-    /// The operator's name, where its state is reported batch by batch.
-    fn reported_as(&self) -> Option<Arc<str>>;
-    /// Whether the user gave the operator its name.
-    fn is_named(&self) -> bool;
-    /// Says under which name the state is stored, and what it is.
-    fn call(&self, called: &Called<'_>);
-    /// Opens the store.
-    fn open(&self, setup: &StoreSetup<'_>) -> firesteel_state::Result<()>;
-    /// Fills a store that has never held anything with what the program says it begins with.
-    fn initialize(&self) -> Result<()>;
-    /// The store, once it is open.
-    fn store(&self) -> &dyn StateStore;
-    /// How many entries there are, as far as they have been counted. It is part of what a job resumes from.
-    fn keys(&self) -> u64;
-    /// Says how many entries there are, where the job resumes from a checkpoint.
-    fn set_keys(&self, keys: u64);
-
-    /// How many timers are set, as far as they have been counted.
-    fn timers(&self) -> u64 {
-        0
-    }
-    /// Says how many timers are set.
-    fn set_timers(&self, _timers: u64) {}
-
-    /// Counts what a batch has changed.
-    fn count(&self, changes: Changes) {
-        self.set_keys((self.keys() + changes.inserted).saturating_sub(changes.removed));
-    }
-
-    /// When the first timer of the domain fires, once the store is open.
-    ///
-    /// # Errors
-    /// When the backend cannot be read.
-    fn next_timer(&self, domain: TimeDomain) -> firesteel_state::Result<Option<Timestamp>> {
-        let store = self.store();
-        let has_some = store.schema().tables.iter().any(|table| table.kind == TableKind::Timers(domain));
-        if has_some { store.next_timer(domain) } else { Ok(None) }
-    }
-}
+use crate::plan::{Called, StateCell};
 
 /// What fills a new store; it returns how many entries there are then.
 type Initial<K> = Box<dyn FnOnce(&KeyedStore<K>) -> Result<u64> + Send>;

@@ -9,10 +9,11 @@ use firesteel_core::{Exchange, Key, Operator, TaskContext};
 use firesteel_window::Aggregator;
 use parking_lot::Mutex;
 
-use crate::shape::Shape;
 use crate::state::lists::put;
 use crate::state::side::Prepare;
+use crate::state::trials::{TRIAL, Trials};
 use crate::state::work::Entry;
+use crate::stream::Shape;
 use crate::time::key_group;
 
 /// Aggregates within the map partition, as long as that makes the data smaller.
@@ -20,14 +21,17 @@ pub struct Combine<K, V, A: Aggregator<V>, S> {
     aggregator: Arc<A>,
     shape: PhantomData<fn(S)>,
     tables: Tables<K, A::Acc>,
+    trials: Trials,
 }
-
-/// Keys after which it is decided whether to continue combining.
-const TRIAL: usize = 4096;
 
 impl<K, V, A: Aggregator<V>, S> Combine<K, V, A, S> {
     pub(crate) fn new(aggregator: &Arc<A>) -> Self {
-        Self { aggregator: Arc::clone(aggregator), shape: PhantomData, tables: Tables::new() }
+        Self {
+            aggregator: Arc::clone(aggregator),
+            shape: PhantomData,
+            tables: Tables::new(),
+            trials: Trials::default(),
+        }
     }
 }
 
@@ -48,24 +52,24 @@ where
         let aggregator = &*self.aggregator;
         let create = |value| aggregator.start(value);
         let mut table = self.tables.take();
-        let (mut seen, mut passes) = (0_usize, false);
+        let (mut seen, mut passes) = (0_usize, !self.trials.begins());
         task.drain(records, |record| {
             let (_, (key, value)) = S::split(record);
             let hash = hash_key(&key);
+            seen += 1;
             if passes {
                 let acc = task.blame_on(operator, || create(value));
                 put(&mut groups[key_group(hash)], (hash, key, acc));
                 return;
             }
-            seen += 1;
             let upsert = || table.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value));
             let new = task.blame_on(operator, upsert);
-            // Hardly a key repeats: a table costs more than it saves.
-            if new && table.len().is_multiple_of(TRIAL) && table.len() * 2 > seen {
+            if new && table.len().is_multiple_of(TRIAL) && !self.trials.goes_on(table.len(), seen) {
                 passes = true;
                 table.drain().for_each(|entry| put(&mut groups[key_group(entry.0)], entry));
             }
         });
+        self.trials.ended(seen, (!passes).then_some(table.len()));
         table.drain().for_each(|entry| put(&mut groups[key_group(entry.0)], entry));
         self.tables.keep(table);
     }

@@ -7,7 +7,6 @@ use firesteel_state::{Changes, Declaration, GroupState, KeyContext, Value};
 use firesteel_window::Timestamp;
 
 use crate::error::Result;
-use crate::shape::{Pair, Plain, Shape};
 use crate::state::KeyState;
 use crate::state::deadline::Deadline;
 use crate::state::group_batch::{GroupBatch, Results};
@@ -16,7 +15,7 @@ use crate::state::key_state::{Change, Timeout};
 use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
 use crate::state::route::InTime;
 use crate::state::work::BatchTimes;
-use crate::stream::{SideOutput, Stream};
+use crate::stream::{Pair, Plain, Shape, SideOutput, Stream};
 
 /// The options of [`flat_map_with_state_with`](Stream::flat_map_with_state_with).
 #[must_use]

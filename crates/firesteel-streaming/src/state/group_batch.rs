@@ -6,8 +6,8 @@ use firesteel_core::{Key, TaskContext};
 use firesteel_state::{Fired, GroupState, KeyContext, Result, TimeDomain, Times};
 use firesteel_window::Timestamp;
 
-use crate::shape::{Plain, Shape};
 use crate::state::work::{BatchTimes, Entry, prefetch};
+use crate::stream::{Plain, Shape};
 use crate::time::KEY_GROUPS;
 
 /// One key group in one batch: its records, its state, the batch's times, and the timers that are due.
@@ -94,6 +94,12 @@ impl<'a, K: Key, T> GroupBatch<'a, K, T> {
         (self.lists.iter_mut().flat_map(|list| list.drain(..)), self.state)
     }
 
+    /// The records as lists, one for each task that had some: what [`records`](Self::records) takes one by one, for
+    /// operators that take them all at once, such as by [`Value::merge_many`](firesteel_state::Value::merge_many).
+    pub fn lists(&mut self) -> (&mut [Vec<Entry<K, T>>], &mut GroupState<K>) {
+        (self.lists, self.state)
+    }
+
     /// The state of all keys of the group.
     pub fn state(&mut self) -> &mut GroupState<K> {
         self.state
@@ -101,7 +107,7 @@ impl<'a, K: Key, T> GroupBatch<'a, K, T> {
 
     /// Makes ready for the records' keys: reads their values from the backend in one call, or brings those that are in
     /// memory into the processor's cache. For operators that handle records one by one; what
-    /// [`Value::update_many`](firesteel_state::Value::update_many) changes it prepares itself.
+    /// [`Value::update_many`](firesteel_state::Value::update_many) and `merge_many` change they prepare themselves.
     ///
     /// # Errors
     /// When the backend cannot be read.

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use firesteel_window::{Duration, Timestamp};
 
 use crate::state::work::BatchTimes;
+use crate::stream::{EventTimeout, ProcessingTimeout};
 
 /// The state of one key, for the length of one call.
 ///
@@ -27,14 +28,6 @@ pub struct KeyState<'a, S, T = NoTimeout> {
 /// The timeout is a setting of the operator, or there is none.
 #[derive(Debug, Clone, Copy)]
 pub enum NoTimeout {}
-
-/// The function may set timeouts of processing time.
-#[derive(Debug, Clone, Copy)]
-pub enum ProcessingTimeout {}
-
-/// The function may set timeouts of processing time and of event time.
-#[derive(Debug, Clone, Copy)]
-pub enum EventTimeout {}
 
 /// What becomes of the state.
 pub(crate) enum Change<S> {

@@ -6,7 +6,6 @@ use firesteel_state::{Changes, Declaration, GroupState, KeyContext, Setting, Val
 use firesteel_window::{Duration, Timestamp};
 
 use crate::error::Result;
-use crate::shape::{Pair, Plain, Shape};
 use crate::state::KeyState;
 use crate::state::deadline::Deadline;
 use crate::state::group_batch::{GroupBatch, Results};
@@ -15,7 +14,7 @@ use crate::state::key_state::Change;
 use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
 use crate::state::route::WithoutTimes;
 use crate::state::work::BatchTimes;
-use crate::stream::{SideOutput, Stream};
+use crate::stream::{Pair, Plain, Shape, SideOutput, Stream};
 
 /// The options of [`map_with_state_with`](Stream::map_with_state_with), as Spark's `StateSpec` has them.
 #[must_use]

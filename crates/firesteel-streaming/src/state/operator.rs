@@ -7,10 +7,9 @@ use firesteel_state::{Changes, Declaration, GroupState, KeyContext, KeyedStore, 
 use firesteel_window::Timestamp;
 
 use crate::plan::NodeId;
-use crate::shape::Shape;
 use crate::state::group_batch::{GroupBatch, Results};
 use crate::state::route::Route;
-use crate::stream::SideOutput;
+use crate::stream::{Shape, SideOutput};
 
 /// An operator with state: what a stream of keys and values is put through by [`Stream::apply`](crate::Stream::apply).
 ///

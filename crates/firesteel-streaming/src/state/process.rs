@@ -7,12 +7,11 @@ use firesteel_core::{Data, Exchange, Key, Rdd, RddOps};
 use firesteel_state::{Declaration, Fired, KeyContext, Result, TableKind, TimeDomain};
 use parking_lot::Mutex;
 
-use crate::shape::{Pair, Shape};
 use crate::state::group_batch::{GroupBatch, Results};
 use crate::state::initial::Initial;
 use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
 use crate::state::route::WithTimes;
-use crate::stream::Stream;
+use crate::stream::{Pair, Shape, Stream};
 
 /// What is done to the records of each key, with state and timers of its own. Used by [`Stream::process`].
 ///

@@ -8,13 +8,12 @@ use firesteel_core::{Applied, Blocks, Data, Iterated, Key, Open, Operator, Pace,
 use firesteel_state::{Class, KeyGroup, StateError, TimeDomain};
 use firesteel_window::Timestamp;
 
-use crate::batch::Batch;
-use crate::plan::{Computed, NodeId};
+use crate::plan::{Batch, Changed, Computed, NodeId, StateCell, StateChanges};
+use crate::state::StoreCell;
 use crate::state::group_batch::{GroupBatch, Slice};
 use crate::state::lists::{Lists, count};
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
-use crate::state::work::{BatchTimes, Changed, Entry, StateChanges, Work};
-use crate::state::{StateCell, StoreCell};
+use crate::state::work::{BatchTimes, Entry, Work};
 use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
 
 /// The shuffle before an operator with state, whatever its map side does.

@@ -8,12 +8,10 @@ use firesteel_core::{Accumulator, Data, Exchange, Key};
 use firesteel_window::{Aggregator, Timestamp};
 
 use crate::plan::{NodeId, What};
-use crate::shape::Shape;
 use crate::state::combine::Combine;
 use crate::state::route::sealed::{Place, Prepared};
 use crate::state::side;
-use crate::stream::SideOutput;
-use crate::time::{LateOutput, late_output};
+use crate::stream::{LateOutput, Shape, SideOutput, late_output};
 
 pub(crate) mod sealed {
     use std::sync::Arc;
@@ -21,8 +19,8 @@ pub(crate) mod sealed {
     use firesteel_core::{Data, Key};
 
     use crate::plan::{NodeId, Plan};
-    use crate::shape::Shape;
     use crate::state::side::Prepare;
+    use crate::stream::Shape;
     use crate::time::Tracker;
 
     /// What the engine does with a route.

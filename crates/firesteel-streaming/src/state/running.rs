@@ -1,6 +1,5 @@
 //! Aggregates over all that a stream has yielded so far.
 
-use std::cell::Cell;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -11,14 +10,12 @@ use firesteel_state::{Changes, Declaration, GroupState, Setting, Value};
 use firesteel_window::{Aggregator, Count, Reduce, Sum, Summand};
 
 use crate::error::Result;
-use crate::shape::{Pair, Plain, Shape};
 use crate::state::OutputMode;
-use crate::state::combine::Tables;
 use crate::state::group_batch::{GroupBatch, Results};
 use crate::state::initial::Initial;
 use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
 use crate::state::route::Combined;
-use crate::stream::Stream;
+use crate::stream::{Pair, Plain, Shape, Stream};
 
 /// How a running aggregate begins and which rows it yields: the options of
 /// [`running_aggregate_with`](Stream::running_aggregate_with).
@@ -74,7 +71,6 @@ struct Running<K, V, A: Aggregator<V>, U> {
     present: fn(A::Out) -> Option<U>,
     mode: OutputMode,
     initial: Initial<K, A::Acc>,
-    merged: Tables<K, Cell<Option<A::Acc>>>,
     values: PhantomData<fn(V)>,
 }
 
@@ -125,67 +121,34 @@ where
         out: &mut Results<'_, (K, U)>,
     ) -> firesteel_state::Result<()> {
         let (aggregator, times) = (&*self.aggregator, group.times().now());
-        let mut merged = self.merged.take();
-        let (records, group) = group.records();
-        for (hash, key, acc) in records {
-            merged.upsert(
-                hash,
-                key,
-                acc,
-                |acc| Cell::new(Some(acc)),
-                |merged, acc| match merged.get_mut() {
-                    Some(merged) => aggregator.merge(merged, acc),
-                    None => *merged = Cell::new(Some(acc)),
-                },
-            );
-        }
-        let updates = self.mode != OutputMode::Complete;
-        let mut results = Vec::with_capacity(if updates { merged.len() } else { 0 });
-        state.update_many(group, merged.entries(), hashed, times, |state, entry| {
-            if let Some(new) = entry.2.take() {
-                match state {
-                    Some(state) => aggregator.merge(state, new),
-                    None => *state = Some(new),
-                }
-            }
-            if updates {
-                results.push(state.as_ref().and_then(|state| (self.present)(aggregator.finish(state))));
-            }
-        })?;
-        let entries = merged.drain();
-        if updates {
-            for ((_, key, _), result) in entries.zip(results) {
-                if let Some(result) = result {
-                    out.push((key, result));
-                }
-            }
-        } else {
-            drop(entries);
-            let (mut rows, mut hashes) = (Vec::new(), Vec::new());
-            state.for_each(group, times, |key, state| {
+        let (lists, group) = group.lists();
+        let merge = |state: &mut A::Acc, new| aggregator.merge(state, new);
+        if self.mode != OutputMode::Complete {
+            return state.merge_many(group, lists, times, merge, |key, state| {
                 if let Some(result) = (self.present)(aggregator.finish(state)) {
-                    rows.push(Some((key.clone(), result)));
-                    hashes.push(hash_key(key));
-                }
-            })?;
-            in_order(&hashes, &mut |at| {
-                if let Some(row) = rows[at].take() {
-                    out.push(row);
+                    out.push((key, result));
                 }
             });
         }
-        self.merged.keep(merged);
+        state.merge_many(group, lists, times, merge, |_, _| {})?;
+        let (mut rows, mut hashes) = (Vec::new(), Vec::new());
+        state.for_each(group, times, |key, state| {
+            if let Some(result) = (self.present)(aggregator.finish(state)) {
+                rows.push(Some((key.clone(), result)));
+                hashes.push(hash_key(key));
+            }
+        })?;
+        in_order(&hashes, &mut |at| {
+            if let Some(row) = rows[at].take() {
+                out.push(row);
+            }
+        });
         Ok(())
     }
 }
 
 const NEVER_FINAL: &str = "a running aggregate keeps changing, so that no row is ever final and could be appended: \
                            choose OutputMode::Update or OutputMode::Complete, or aggregate in windows of event time";
-
-/// What an entry's key is found by.
-fn hashed<K, T>(entry: &(u64, K, T)) -> (u64, &K) {
-    (entry.0, &entry.1)
-}
 
 /// Calls `each` with the place of each hash, in the order of the hashes, then of the places.
 fn in_order(hashes: &[u64], each: &mut dyn FnMut(usize)) {
@@ -311,7 +274,7 @@ impl<K: Key, A: Exchange> RunningSpec<K, A> {
     {
         let Self { mode, initial } = self;
         let (aggregator, initial) = (Arc::new(aggregator), Initial::new(initial));
-        Running { kind, aggregator, present, mode, initial, merged: Tables::new(), values: PhantomData }
+        Running { kind, aggregator, present, mode, initial, values: PhantomData }
     }
 }
 

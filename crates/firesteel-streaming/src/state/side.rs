@@ -8,10 +8,10 @@ use firesteel_core::shuffle::MapSide;
 use firesteel_core::{Accumulator, Data, Exchange, Key, Operator, TaskContext};
 use firesteel_window::Timestamp;
 
-use crate::shape::Shape;
 use crate::state::lists::{Lists, count, put, trim};
 use crate::state::work::Entry;
-use crate::time::{LateOutput, Tracker, groups_of, key_group, least};
+use crate::stream::{LateOutput, Shape};
+use crate::time::{Tracker, groups_of, key_group, least};
 
 /// The records of one map partition for one reduce partition: a list for each of its key groups.
 pub(crate) struct GroupedBucket<K, T>(pub(crate) Vec<Vec<Entry<K, T>>>);

@@ -9,8 +9,8 @@ use firesteel_state::{
     Changes, Declaration, GroupState, KeyedStore, Result, StateStore, StoreSchema, TableKind, TableSchema, TimeDomain,
 };
 
-use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
-use crate::shape::{Pair, Shape};
+use crate::plan::{NodeId, Plan, PlanNode, Role, StateCell, StateChanges, Width};
+use crate::state::StoreCell;
 use crate::state::group_batch::{GroupBatch, Results};
 use crate::state::lists::Lists;
 use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
@@ -20,9 +20,8 @@ use crate::state::route::{
     sealed::{Place, Prepared},
 };
 use crate::state::side::StateSide;
-use crate::state::work::{StateChanges, Work};
-use crate::state::{StateCell, StoreCell};
-use crate::stream::Stream;
+use crate::state::work::Work;
+use crate::stream::{Pair, Shape, Stream};
 use crate::time::{KEY_GROUPS, Tracker};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
@@ -45,7 +44,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         let state = operator.declare(&mut states);
         info.needs_time = if S::HAS_TIME { None } else { info.needs_time.or_else(|| needs_time(&states.schema())) };
         let parent = T::pairs(self);
-        let trackers = parent.plan.trackers_for::<S>(parent.node);
+        let trackers = parent.plan.trackers_for(parent.node, S::HAS_TIME);
         let route = operator.route();
         let work = Arc::new(Applied::<K, V, S, O> { operator, state, kind: PhantomData });
         let cell = StoreCell::new(states);

@@ -7,12 +7,11 @@ use firesteel_state::{Changes, Declaration, GroupState, Value};
 use firesteel_window::Timestamp;
 
 use crate::error::Result;
-use crate::shape::{Pair, Plain, Shape};
 use crate::state::group_batch::{GroupBatch, Results};
 use crate::state::initial::Initial;
 use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
 use crate::state::route::WithoutTimes;
-use crate::stream::Stream;
+use crate::stream::{Pair, Plain, Shape, Stream};
 
 /// How [`update_state_by_key_with`](Stream::update_state_by_key_with) begins.
 #[must_use]

@@ -1,10 +1,8 @@
 //! What an operator with state does with the records of one key group in one batch.
 
-use std::collections::BTreeMap;
-
-use firesteel_core::{Accumulator, Key};
+use firesteel_core::Key;
 use firesteel_state::{Changes, GroupState, Times};
-use firesteel_window::{Aggregator, Timestamp};
+use firesteel_window::Timestamp;
 
 use crate::error::Result;
 use crate::state::group_batch::GroupBatch;
@@ -78,52 +76,6 @@ pub(crate) trait Work<K, T>: Send + Sync + 'static {
 
     /// Fills the state of a new job.
     fn initialize(&self, new: &NewState<'_, K>) -> Result<()>;
-}
-
-/// What tasks add the changes of state to, by the partition that they have computed.
-pub(crate) type StateChanges = Accumulator<(usize, Changed), ChangesOf>;
-
-/// What a batch has made of the state of an operator.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Changed {
-    pub(crate) changes: Changes,
-    /// How many timers are set after it.
-    pub(crate) timers: u64,
-    /// Whether timers that were due are left for the next batch.
-    pub(crate) left: bool,
-}
-
-impl Changed {
-    /// Adds what was made of other keys.
-    pub(crate) fn add(&mut self, other: Self) {
-        self.changes += other.changes;
-        self.timers += other.timers;
-        self.left |= other.left;
-    }
-}
-
-/// The changes of a batch by partition: one that is computed again counts once.
-#[derive(Debug, Default)]
-pub(crate) struct ChangesOf;
-
-impl Aggregator<(usize, Changed)> for ChangesOf {
-    type Acc = BTreeMap<usize, Changed>;
-    type Out = Changed;
-
-    fn create(&self) -> Self::Acc {
-        BTreeMap::new()
-    }
-    fn add(&self, all: &mut Self::Acc, (partition, changed): (usize, Changed)) {
-        all.insert(partition, changed);
-    }
-    fn merge(&self, all: &mut Self::Acc, other: Self::Acc) {
-        all.extend(other);
-    }
-    fn finish(&self, all: &Self::Acc) -> Changed {
-        let mut total = Changed::default();
-        all.values().for_each(|changed| total.add(*changed));
-        total
-    }
 }
 
 /// Makes ready for the records' keys: reads what is not in memory in one call, or brings what is into the cache.

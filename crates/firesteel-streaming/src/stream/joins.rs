@@ -5,8 +5,7 @@ use firesteel_core::{Exchange, Key, Operator, PairOps};
 
 use crate::error::Result;
 use crate::plan::Width;
-use crate::shape::{Pair, Shape};
-use crate::stream::{Stream, called};
+use crate::stream::{Pair, Shape, Stream, called};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// For each key of either stream in a batch, all its values in the one and all its values in the other.

@@ -7,8 +7,7 @@ use firesteel_core::{FilterStep, FlatMapStep, MapStep, Operator, RddOps, Records
 use firesteel_window::Timestamp;
 
 use crate::plan::Width;
-use crate::shape::Shape;
-use crate::stream::Stream;
+use crate::stream::{Shape, Stream};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Each record as `f` makes it; with event time, at the same time.

@@ -7,8 +7,7 @@ use firesteel_core::{Data, Exchange, FlatMapStep, Key, MapStep, Operator, PairOp
 use firesteel_window::{Aggregator, Combine, Reduce};
 
 use crate::plan::Width;
-use crate::shape::{Pair, Shape};
-use crate::stream::{Stream, called};
+use crate::stream::{Pair, Shape, Stream, called};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Each value as `f` makes it, under the same key; with event time, at the same time.

@@ -6,8 +6,7 @@ use firesteel_core::ops::{Repartitioned, SliceRdd, Union};
 use firesteel_core::{Data, Exchange, Key, Operator, PairOps, RddOps};
 
 use crate::plan::Width;
-use crate::shape::Shape;
-use crate::stream::{Stream, called};
+use crate::stream::{Shape, Stream, called};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// The same records spread evenly over this many partitions, by a shuffle.

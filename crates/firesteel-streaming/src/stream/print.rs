@@ -6,7 +6,7 @@ use std::io::Write as _;
 
 use firesteel_core::{Actions, Rdd};
 
-use crate::batch::Batch;
+use crate::plan::Batch;
 
 /// Prints the first records of a batch as Spark does. Whether anybody reads it is not the job's business: a closed
 /// standard output is no error.

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Data, Operator, RddOps};
 
-use crate::shape::Shape;
-use crate::stream::{Stream, reusable};
+use crate::stream::{Shape, Stream, reusable};
 
 use kept::SharedRdd;
 

@@ -7,8 +7,7 @@ use firesteel_core::{Accumulator, Data, FlatMapStep, Operator, RddOps};
 use firesteel_window::List;
 
 use crate::plan::{NodeId, Plan, PlanNode, Role, Width};
-use crate::shape::Shape;
-use crate::stream::Stream;
+use crate::stream::{Shape, Stream};
 
 /// Where an operator puts records that are not part of its own stream: malformed ones, late ones, diverted ones.
 ///

@@ -3,11 +3,9 @@
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Operator, Rdd};
 
-use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::plan::Width;
-use crate::shape::Shape;
-use crate::stream::{Cause, Stream, caught, reusable};
+use crate::plan::{Batch, Width};
+use crate::stream::{Cause, Shape, Stream, caught, reusable};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// The RDD that `f` makes of each batch's: every RDD operator, joins with static tables, and so on. Event time ends

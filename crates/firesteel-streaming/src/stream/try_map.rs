@@ -6,36 +6,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Blocks, Operator, Pace, Spare, Step, StepContext, TaskContext, Upstream};
-use serde::{Deserialize, Serialize};
 
 use crate::plan::{NodeId, Plan, What};
-use crate::shape::Shape;
-use crate::stream::{KEPT, Samples, SideOutput, Stream};
-
-/// Why a record did not get through, and where it came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecordError {
-    /// The operator that refused it.
-    pub operator: String,
-    /// The split of the source it came from.
-    pub split: Option<Arc<str>>,
-    /// Its position in that split.
-    pub position: Option<u64>,
-    /// What the function returned.
-    pub error: String,
-}
-
-impl fmt::Display for RecordError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(split) = &self.split {
-            write!(f, "{split}, ")?;
-        }
-        if let Some(position) = self.position {
-            write!(f, "position {position}, ")?;
-        }
-        write!(f, "{}: {}", self.operator, self.error)
-    }
-}
+use crate::refused::{KEPT, RecordError, Samples};
+use crate::stream::{Shape, SideOutput, Stream};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Each record as `f` makes it; records for which `f` returns an error are left out.

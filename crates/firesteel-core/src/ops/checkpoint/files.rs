@@ -9,10 +9,11 @@ use std::io::{self, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::actions::create_new;
+use crate::data::Exchange;
 use crate::error::{Error, Result};
+use crate::folder::create_new;
 use crate::operator::Operator;
-use crate::rdd::{Exchange, Rdd};
+use crate::rdd::Rdd;
 use crate::storage::{RecordReader, RecordWriter, write_whole};
 use crate::task::TaskContext;
 

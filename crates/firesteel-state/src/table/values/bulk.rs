@@ -24,7 +24,7 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         mut change: impl FnMut(&mut Option<V>, &R),
     ) -> Result<()> {
         let warm = self.slots.warm_up(records.len());
-        let brought = if self.complete { None } else { Some(self.bring(records, &key, warm, stamps)?) };
+        let brought = if self.complete { None } else { Some(self.bring(&[records], &key, warm, stamps)?) };
         for (number, records) in records.chunks(AHEAD).enumerate() {
             let found: [u32; AHEAD];
             let places = match &brought {
@@ -39,6 +39,82 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             }
         }
         Ok(())
+    }
+
+    /// Merges values into those of their keys, list by list and in their order. Then `each` gets the keys that the attempt
+    /// at the batch had not changed before, in the order in which they came, and what they have now.
+    pub(crate) fn merge_many(
+        &mut self,
+        lists: &mut [Vec<(u64, K, V)>],
+        times: &Times,
+        stamps: Stamps,
+        mut merge: impl FnMut(&mut V, V),
+        mut each: impl FnMut(K, &V),
+    ) -> Result<()> {
+        let (warm, mut firsts) = self.expect(lists, stamps)?;
+        for list in lists {
+            let mut entries = list.drain(..);
+            while !entries.as_slice().is_empty() {
+                let places = self.places(entries.as_slice(), warm);
+                for (place, (hash, key, new)) in places.into_iter().zip(entries.by_ref()) {
+                    let (at, is_first) = match self.check(place, hash, &key) {
+                        Some(at) => (at, self.merge_at(at, new, times, stamps, &mut merge)),
+                        None => (self.insert_new(hash, &key, new, times, stamps), true),
+                    };
+                    if is_first {
+                        firsts.push((at as u32, key));
+                    }
+                }
+            }
+        }
+        for (at, key) in firsts {
+            if let Some(value) = &self.slots.at(at as usize).value {
+                each(key, value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes ready for merging these: whether the slots were brought near, and room for all keys.
+    fn expect(&mut self, lists: &[Vec<(u64, K, V)>], stamps: Stamps) -> Result<(bool, Vec<(u32, K)>)> {
+        let count = lists.iter().map(Vec::len).sum();
+        let warm = self.slots.warm_up(count);
+        if !self.complete {
+            self.bring(lists, &|(hash, key, _): &(u64, K, V)| (*hash, key), warm, stamps)?;
+        }
+        Ok((warm, Vec::with_capacity(count)))
+    }
+
+    /// Where the next entries' keys probably are.
+    #[inline]
+    fn places(&self, entries: &[(u64, K, V)], warm: bool) -> [u32; AHEAD] {
+        self.slots.candidates(entries.iter().take(AHEAD).map(|entry| entry.0), warm)
+    }
+
+    /// Merges a value into a slot, and says whether that is the attempt's first change to it.
+    #[inline]
+    fn merge_at(
+        &mut self,
+        at: usize,
+        new: V,
+        times: &Times,
+        stamps: Stamps,
+        merge: &mut impl FnMut(&mut V, V),
+    ) -> bool {
+        let is_first = self.slots.at(at).stamp != stamps.attempt;
+        if self.slots.at(at).value.is_none() || self.expired(at, times) {
+            self.put(at, Some(new), stamps);
+        } else {
+            self.mark(at, stamps);
+            if let Some(value) = &mut self.slots.at_mut(at).value {
+                merge(value, new);
+            }
+            self.changes.note(is_first, true, true);
+        }
+        if !self.touched.is_empty() {
+            self.touch(at, times);
+        }
+        is_first
     }
 
     /// Updates the value of a key that is probably at `place`. Whatever exists of it is here.
@@ -68,14 +144,14 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
     /// others.
     fn bring<R>(
         &mut self,
-        records: &[R],
+        lists: &[impl AsRef<[R]>],
         key: &impl Fn(&R) -> (u64, &K),
         warm: bool,
         stamps: Stamps,
     ) -> Result<Vec<u32>> {
-        let mut places = Vec::with_capacity(records.len());
+        let mut places = Vec::with_capacity(lists.iter().map(|records| records.as_ref().len()).sum());
         let mut missing = vec![];
-        for records in records.chunks(AHEAD) {
+        for records in lists.iter().flat_map(|records| records.as_ref().chunks(AHEAD)) {
             let found: [u32; AHEAD] = self.slots.candidates(records.iter().map(|record| key(record).0), warm);
             for (place, record) in found.into_iter().zip(records) {
                 let (hash, key) = key(record);

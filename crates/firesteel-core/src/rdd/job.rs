@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::Result;
-use crate::lineage::Lineage;
+use crate::rdd::Lineage;
 use crate::task::{DeadLetter, OnPanic, TaskContext, TaskOutput};
 
 /// What one task does: computes one partition and leaves a value.

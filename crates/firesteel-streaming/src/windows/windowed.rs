@@ -7,16 +7,15 @@ use firesteel_core::{Accumulator, Data, Exchange, Key, Lineage, Operator};
 use firesteel_state::{Declaration, Setting};
 use firesteel_window::{Aggregator, Count, DisjointWindows, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
 
-use crate::plan::{Fault, NodeId, PlanNode, Role, What, Width};
-use crate::shape::{EventTime, Pair, Shape, Timed};
-use crate::state::{StateCell, StoreCell};
-use crate::stream::{SideOutput, Stream};
-use crate::time::due::Due;
-use crate::time::recycle::Recycled;
-use crate::time::tracker::least;
-use crate::time::window_rdd::{Firing, fire};
-use crate::time::window_side::WindowSide;
-use crate::time::{KEY_GROUPS, LateOutput, Tracker, WindowResult, late_output};
+use crate::plan::{Fault, NodeId, PlanNode, Role, StateCell, What, Width};
+use crate::state::StoreCell;
+use crate::stream::{EventTime, LateOutput, Pair, Shape, SideOutput, Stream, Timed, late_output};
+use crate::time::{KEY_GROUPS, Tracker, least};
+use crate::windows::WindowResult;
+use crate::windows::due::Due;
+use crate::windows::rdd::{Firing, fire};
+use crate::windows::recycle::Recycled;
+use crate::windows::side::WindowSide;
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Gathers each key's values in windows of event time. An aggregation follows, such as

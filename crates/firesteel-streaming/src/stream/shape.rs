@@ -6,7 +6,6 @@ use firesteel_core::ops::BoxRdd;
 use firesteel_core::{MapStep, Operator, Step};
 use firesteel_window::Timestamp;
 
-use crate::state::{EventTimeout, ProcessingTimeout};
 use crate::stream::Stream;
 
 mod sealed {
@@ -155,6 +154,14 @@ impl Shape for Timed {
         BoxRdd::step(rdd, operator, false, &step)
     }
 }
+
+/// The function may set timeouts of processing time.
+#[derive(Debug, Clone, Copy)]
+pub enum ProcessingTimeout {}
+
+/// The function may set timeouts of processing time and of event time.
+#[derive(Debug, Clone, Copy)]
+pub enum EventTimeout {}
 
 /// Records that happened at the same time.
 #[doc(hidden)]

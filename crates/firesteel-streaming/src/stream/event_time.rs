@@ -8,8 +8,7 @@ use firesteel_state::Setting;
 use firesteel_window::{Timestamp, WatermarkStrategy};
 
 use crate::plan::{Fault, PlanNode, Role, Width};
-use crate::shape::{Shape, Timed};
-use crate::stream::Stream;
+use crate::stream::{Shape, Stream, Timed};
 use crate::time::Tracker;
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use firesteel_core::{Exchange, Key};
 use firesteel_state::OpenWindows;
 
-use crate::time::window_side::{Entry, Gathered};
 use crate::time::{KEY_GROUPS, key_group};
+use crate::windows::side::{Entry, Gathered};
 
 /// What map tasks left for a partition. What belongs to one key is in the order of the tasks.
 pub(crate) struct Incoming<K, A> {

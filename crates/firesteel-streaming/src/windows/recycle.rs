@@ -3,12 +3,15 @@
 use firesteel_core::shuffle::KeyedTable;
 use parking_lot::Mutex;
 
-use crate::time::window_side::Entry;
+use crate::state::Trials;
+use crate::windows::side::Entry;
 
 /// Emptied lists and tables of one windowed aggregation, kept from batch to batch.
 pub(crate) struct Recycled<K, A> {
     lists: Mutex<Vec<Vec<Entry<K, A>>>>,
     tables: Mutex<Vec<KeyedTable<K, A>>>,
+    /// Whether tables pay.
+    pub(crate) trials: Trials,
 }
 
 /// Lists kept at most: those of four map tasks with two windows each.
@@ -18,7 +21,7 @@ const TABLES: usize = 16;
 
 impl<K: Eq, A> Recycled<K, A> {
     pub(crate) fn new() -> Self {
-        Self { lists: Mutex::default(), tables: Mutex::default() }
+        Self { lists: Mutex::default(), tables: Mutex::default(), trials: Trials::default() }
     }
 
     /// An empty list.

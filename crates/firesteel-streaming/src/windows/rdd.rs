@@ -10,15 +10,13 @@ use firesteel_core::{Accumulator, Blocks, Exchange, Iterated, Key, Open, Operato
 use firesteel_state::{Changes, FiredRows, KeyGroup, Windows};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
-use crate::batch::Batch;
-use crate::plan::{Computed, NodeId};
-use crate::state::{Changed, StateChanges, StoreCell, or_fail};
-use crate::time::due::Due;
-use crate::time::fired::distinct;
-use crate::time::incoming::Incoming;
-use crate::time::tracker::least;
-use crate::time::window_side::{Gathered, WindowBucket, WindowSide};
-use crate::time::{FiredWindows, KEY_GROUPS, Tracker, WindowResult, groups_of};
+use crate::plan::{Batch, Changed, Computed, NodeId, StateChanges};
+use crate::state::{StoreCell, or_fail};
+use crate::time::{FiredWindows, KEY_GROUPS, Tracker, distinct, groups_of, least};
+use crate::windows::WindowResult;
+use crate::windows::due::Due;
+use crate::windows::incoming::Incoming;
+use crate::windows::side::{Gathered, WindowBucket, WindowSide};
 
 type WindowShuffle<K, V, W, A> =
     Shuffle<BoxRdd<(Timestamp, (K, V))>, WindowSide<K, V, W, A>, WindowBucket<K, <A as Aggregator<V>>::Acc>>;

@@ -1,60 +1,9 @@
 //! How much a micro-batch reads, and in which ranges.
 
 use firesteel_connect::{PositionUnit, ReadRange, Split};
-use firesteel_window::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::input::{Cost, Cut};
-
-/// How large a micro-batch may become. Under overload batches stay within the limits and the source waits.
-///
-/// ```
-/// use firesteel_streaming::BatchLimits;
-/// let limits = BatchLimits::default().records(10_000).bytes(8 << 20);
-/// # let _ = limits;
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct BatchLimits {
-    /// Records at most, over all splits of a source; without it, a million where records can be counted beforehand.
-    pub records: Option<u64>,
-    /// Bytes at most, over all splits of a source; without it, 64 MiB where positions are bytes.
-    pub bytes: Option<u64>,
-}
-
-impl BatchLimits {
-    /// Limits the records.
-    #[must_use]
-    pub fn records(self, records: u64) -> Self {
-        Self { records: Some(records.max(1)), ..self }
-    }
-
-    /// Limits the bytes.
-    #[must_use]
-    pub fn bytes(self, bytes: u64) -> Self {
-        Self { bytes: Some(bytes.max(1)), ..self }
-    }
-}
-
-/// How far the trigger lets a run go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bound {
-    /// As long as something comes.
-    Open,
-    /// What was there when the run began.
-    AvailableNow,
-    /// One batch of all there is.
-    Once,
-}
-
-/// What a batch is admitted under.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Admission {
-    pub(crate) now: Timestamp,
-    pub(crate) limits: BatchLimits,
-    pub(crate) bound: Bound,
-    pub(crate) executors: usize,
-}
+use crate::plan::{Admission, BatchLimits, Bound};
 
 const DEFAULT_RECORDS: u64 = 1_000_000;
 const DEFAULT_BYTES: u64 = 64 << 20;
@@ -158,6 +107,8 @@ fn divide(range: ReadRange, split: &Split, executors: usize, cost: Cost, cuts: &
 
 #[cfg(test)]
 mod tests {
+    use firesteel_window::Timestamp;
+
     use super::*;
     use firesteel_connect::SplitId;
 

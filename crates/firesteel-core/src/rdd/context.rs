@@ -8,10 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use firesteel_budget::{Memory, Part};
 
 use crate::error::{Error, Result};
-use crate::job::{Job, JobOptions, JobRunner};
-use crate::lineage::RddId;
-use crate::rdd::Rdd;
-use crate::shuffle::ShuffleId;
+use crate::ids::{RddId, ShuffleId};
+use crate::rdd::{Job, JobOptions, JobRunner, Rdd};
 use crate::storage::{Blocks, SpillMemory};
 use crate::task::{DeadLetter, TaskContext, TaskOutput};
 

@@ -4,22 +4,10 @@ use std::any::Any;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::context::Context;
+use crate::ids::{PartitionerId, RddId, ShuffleId};
 use crate::operator::Operator;
-use crate::partitioner::PartitionerId;
-use crate::shuffle::ShuffleDependency;
-
-/// The number of an RDD, unique within its context.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RddId(pub(crate) u64);
-
-impl RddId {
-    /// The bare number, as it appears in lineages and events.
-    #[must_use]
-    pub fn number(self) -> u64 {
-        self.0
-    }
-}
+use crate::rdd::Context;
+use crate::task::{TaskContext, TaskOutput};
 
 /// Where a partition would best be computed: a host, an executor. Empty for data that is everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -180,4 +168,38 @@ fn write_lineage(rdd: &dyn Lineage, depth: usize, shuffle_from: Option<usize>, t
         Dependency::Narrow(parent) => write_lineage(parent, depth, None, text),
         Dependency::Shuffle(shuffle) => write_lineage(shuffle.parent(), depth + 1, Some(shuffle.num_maps()), text),
     });
+}
+
+/// A shuffle as the scheduler sees it.
+pub trait ShuffleDependency: Send + Sync + 'static {
+    /// The shuffle's number.
+    fn id(&self) -> ShuffleId;
+
+    /// The RDD on the map side.
+    fn parent(&self) -> &dyn Lineage;
+
+    /// Partitions on the map side.
+    fn num_maps(&self) -> usize;
+
+    /// Partitions on the reduce side.
+    fn num_reduces(&self) -> usize;
+
+    /// Computes a partition of the parent and sorts it into buckets. Runs in a task.
+    fn run_map(&self, split: usize, task: &TaskContext) -> TaskOutput;
+
+    /// Takes what [`run_map`](Self::run_map) left. Returns whether that partition came in for the first time: only
+    /// then does what its task counted count.
+    fn accept(&self, split: usize, output: TaskOutput) -> bool;
+
+    /// The map partitions whose output is not there, or not there any more.
+    fn missing(&self) -> Vec<usize>;
+
+    /// Forgets the output of a map partition, because some of it could not be read.
+    fn discard(&self, split: usize);
+
+    /// How many records a reduce partition will read.
+    fn reduce_len(&self, reduce: usize) -> u64;
+
+    /// Whether each bucket is read only once and may be moved out.
+    fn set_single_use(&self, single_use: bool);
 }

@@ -8,9 +8,10 @@ use firesteel_core::shuffle::{KeyedTable, MapSide};
 use firesteel_core::{Accumulator, Key, Operator, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
-use crate::time::LateOutput;
-use crate::time::key_groups::{KEY_GROUPS, key_group, placement};
-use crate::time::recycle::Recycled;
+use crate::state::TRIAL;
+use crate::stream::LateOutput;
+use crate::time::{KEY_GROUPS, key_group, placement};
+use crate::windows::recycle::Recycled;
 
 /// A key's hash, the key, its accumulator.
 pub(crate) type Entry<K, A> = (u64, K, A);
@@ -97,8 +98,6 @@ struct Pane<K, A> {
     passed: Vec<Vec<Entry<K, A>>>,
 }
 
-/// Keys after which it is decided whether to continue combining.
-const TRIAL: usize = 4096;
 /// From this many keys on, they travel sorted by key group: who merges them then finds the next one near the last.
 const SORTED: usize = 8 * KEY_GROUPS;
 
@@ -135,8 +134,8 @@ where
         let new = self
             .task
             .blame_on(operator, || table.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value)));
-        if new && pane.table.len().is_multiple_of(TRIAL) && pane.table.len() * 2 > pane.seen {
-            pane.pass(&self.side.recycled);
+        if new && pane.table.len().is_multiple_of(TRIAL) {
+            pane.try_on(&self.side.recycled);
         }
     }
 
@@ -177,7 +176,8 @@ where
             if pane.passed.is_empty() && pane.table.len() >= SORTED {
                 pane.pass(recycled);
             }
-            let Pane { window, mut table, passed, .. } = pane;
+            let Pane { window, seen, mut table, passed } = pane;
+            recycled.trials.saw(seen);
             for (group, entries) in passed.into_iter().enumerate() {
                 buckets[usize::from(owner[group])].0.push(Gathered { window, group: Some(group), entries });
             }
@@ -201,6 +201,15 @@ where
 }
 
 impl<K: Eq, A> Pane<K, A> {
+    /// Ends combining if it does not pay.
+    #[cold]
+    #[inline(never)]
+    fn try_on(&mut self, recycled: &Recycled<K, A>) {
+        if !recycled.trials.goes_on(self.table.len(), self.seen) {
+            self.pass(recycled);
+        }
+    }
+
     /// Ends combining: entries are only sorted by key group.
     #[cold]
     #[inline(never)]

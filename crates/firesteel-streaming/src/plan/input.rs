@@ -1,0 +1,137 @@
+//! What the plan and the batch loop know of an input, whatever its source.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use firesteel_connect::{Replay, Wake};
+use firesteel_state::changelog::InputRange;
+use firesteel_state::cursor::InputCursor;
+use firesteel_window::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Result;
+use crate::plan::Batch;
+use crate::progress::InputProgress;
+
+/// A source as the batch loop sees it.
+pub(crate) trait Input: Send {
+    /// The name under which its positions are stored, once the program is complete.
+    fn name(&self) -> Arc<str>;
+    /// Says under which name its positions are stored.
+    fn call(&mut self, name: &Arc<str>);
+    fn describe(&self) -> String;
+    fn replay(&self) -> Replay;
+    fn start(&mut self, wake: Wake) -> Result<()>;
+    /// Decides what the next batch reads.
+    fn admit(&mut self, admission: &Admission) -> Result<Admitted>;
+    /// Tells a batch which ranges it reads.
+    fn begin(&self, batch: &Batch);
+    /// Finds the end of ranges that are known only by reading, where no output has read so far.
+    fn read_rest(&self, batch: &Batch) -> Result<()>;
+    /// Lets the source find what there is, without a batch.
+    fn look(&mut self, now: Timestamp) -> Result<()>;
+    /// Plans to read exactly what a batch before a restart has read. `cursor` tells the numbers of splits that it saw
+    /// first.
+    fn plan(&mut self, ranges: &[InputRange], cursor: &InputCursor) -> Result<Admitted>;
+    /// Takes note that the batch is done: positions move on. `each` is told every range as it was read.
+    fn settle(&mut self, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress;
+    /// What has changed since the last call.
+    fn changes(&mut self) -> InputCursor;
+    /// Resumes from where a job stood before a restart.
+    fn resume(&mut self, cursor: &InputCursor);
+    /// Whether the source will not have again what it is told of as committed, and has it until then.
+    fn forgets(&self) -> bool;
+    /// Tells the source that it may forget what is before the positions.
+    fn committed(&mut self);
+    /// Stops what runs inside of the source.
+    fn stop(&mut self);
+}
+
+/// What a batch will read of one source.
+#[derive(Debug, Default)]
+pub(crate) struct Admitted {
+    /// Ranges to read.
+    pub(crate) ranges: usize,
+    /// Records to read, where that is known.
+    pub(crate) records: Option<u64>,
+    /// Whether nothing is left to read and nothing will ever come.
+    pub(crate) complete: bool,
+    /// Whether everything the trigger asks for has been read.
+    pub(crate) drained: bool,
+    /// Numbers of the splits with something left to read: the watermark waits for them.
+    pub(crate) waiting: Vec<u32>,
+    /// Numbers of the splits that have ended since the last batch: the watermark does not wait for them.
+    pub(crate) finished: Vec<u32>,
+    /// Whether any of those has been found only now.
+    pub(crate) newly_finished: bool,
+}
+
+/// How large a micro-batch may become. Under overload batches stay within the limits and the source waits.
+///
+/// ```
+/// use firesteel_streaming::BatchLimits;
+/// let limits = BatchLimits::default().records(10_000).bytes(8 << 20);
+/// # let _ = limits;
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct BatchLimits {
+    /// Records at most, over all splits of a source; without it, a million where records can be counted beforehand.
+    pub records: Option<u64>,
+    /// Bytes at most, over all splits of a source; without it, 64 MiB where positions are bytes.
+    pub bytes: Option<u64>,
+}
+
+impl BatchLimits {
+    /// Limits the records.
+    #[must_use]
+    pub fn records(self, records: u64) -> Self {
+        Self { records: Some(records.max(1)), ..self }
+    }
+
+    /// Limits the bytes.
+    #[must_use]
+    pub fn bytes(self, bytes: u64) -> Self {
+        Self { bytes: Some(bytes.max(1)), ..self }
+    }
+}
+
+/// How far the trigger lets a run go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// As long as something comes.
+    Open,
+    /// What was there when the run began.
+    AvailableNow,
+    /// One batch of all there is.
+    Once,
+}
+
+/// What a batch is admitted under.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Admission {
+    pub(crate) now: Timestamp,
+    pub(crate) limits: BatchLimits,
+    pub(crate) bound: Bound,
+    pub(crate) executors: usize,
+}
+
+/// Numbers for the splits of a job. No split has the number 0: that is for records which come from none.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SplitNumbers(Arc<AtomicU32>);
+
+impl SplitNumbers {
+    pub(crate) fn next(&self) -> u32 {
+        self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    }
+
+    /// The largest number that was given.
+    pub(crate) fn largest(&self) -> u32 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Resumes after `largest`.
+    pub(crate) fn resume(&self, largest: u32) {
+        self.0.fetch_max(largest, Ordering::Relaxed);
+    }
+}

@@ -104,7 +104,7 @@ impl Job {
         }
         for group in self.catalog.groups().all().iter() {
             let mut group = self.store.lock(group);
-            while group.pop_due(TimeDomain::Processing, Timestamp::from_secs(epoch as i64)).is_some() {}
+            while group.pop_due(TimeDomain::Processing, Timestamp::from_secs(epoch as i64)).unwrap().is_some() {}
         }
         let frames = self.store.end_epoch(epoch).unwrap();
         let record = EpochRecord { epoch, frames, ..EpochRecord::default() };

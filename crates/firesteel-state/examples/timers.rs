@@ -73,7 +73,7 @@ fn main() {
         for number in store.key_groups().all().iter() {
             let mut group = store.lock(number);
             for _ in 0..SLICE {
-                let Some(timer) = group.pop_due(TimeDomain::Event, Timestamp::MAX) else { break };
+                let Some(timer) = group.pop_due(TimeDomain::Event, Timestamp::MAX).unwrap() else { break };
                 assert!(timer.time >= last[usize::from(number.0)]);
                 last[usize::from(number.0)] = timer.time;
                 fired += 1;

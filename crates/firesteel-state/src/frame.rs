@@ -43,6 +43,8 @@ impl TableId {
     pub const DEFERRED_TIMERS: Self = Self(0xFFFD);
     /// All tables of timers.
     pub const TIMERS: [Self; 3] = [Self::EVENT_TIMERS, Self::PROCESSING_TIMERS, Self::DEFERRED_TIMERS];
+    /// Where a backend has the timers of each of these by key, in the same order.
+    pub const TIMERS_BY_KEY: [Self; 3] = [Self(0xFFFB), Self(0xFFFC), Self(0xFFFA)];
     /// The lowest number that no declared state gets.
     pub const RESERVED: Self = Self(0xFF00);
 }

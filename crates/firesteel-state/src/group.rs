@@ -151,12 +151,16 @@ impl<K: StateKey> GroupState<K> {
 
     /// Puts the timers that were [deferred](KeyContext::defer_timers) among the others of event time. To be called in a
     /// batch, of which it is a change like any other.
-    pub fn admit_deferred(&mut self) {
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    pub fn admit_deferred(&mut self) -> Result<()> {
         let stamps = self.stamps();
-        let [Some(event), _, Some(deferred)] = &mut self.typed.timers else { return };
-        while let Some((hash, key, timer, time)) = deferred.pop_due(Timestamp::MAX, stamps) {
-            event.register(hash, &key, timer, time, stamps);
+        let [Some(event), _, Some(deferred)] = &mut self.typed.timers else { return Ok(()) };
+        while let Some((hash, key, timer, time)) = deferred.pop_due(Timestamp::MAX, stamps)? {
+            event.register(hash, &key, timer, time, stamps)?;
         }
+        Ok(())
     }
 
     /// Begins an attempt at batch number `batch`. If the last attempt was at the same batch, all its changes are rolled
@@ -206,21 +210,27 @@ impl<K: StateKey> GroupState<K> {
     /// Takes the first timer of the domain that is due at `now`: in the order of time, then of keys, then of
     /// registration. Timers registered while others fire take their place in that order. The caller decides how many
     /// to fire before it does something else: the order does not depend on it.
-    pub fn pop_due(&mut self, domain: TimeDomain, now: Timestamp) -> Option<Fired<K>> {
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    pub fn pop_due(&mut self, domain: TimeDomain, now: Timestamp) -> Result<Option<Fired<K>>> {
         let stamps = self.stamps();
-        loop {
-            let (hash, key, timer, time) = self.typed.timers[slot(domain)].as_mut()?.pop_due(now, stamps)?;
+        let Some(timers) = &mut self.typed.timers[slot(domain)] else { return Ok(None) };
+        while let Some((hash, key, timer, time)) = timers.pop_due(now, stamps)? {
             // Timers whose name is not declared any more are dropped when they are due.
             if let Some(at) = self.core.declared(timer) {
-                return Some(Fired { hash, key, time, timer, at });
+                return Ok(Some(Fired { hash, key, time, timer, at }));
             }
         }
+        Ok(None)
     }
 
     /// When the first timer of the domain fires. Deferred ones do not count: nothing fires them as they are.
-    #[must_use]
-    pub fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp> {
-        self.typed.timers[slot(domain)].as_ref()?.next()
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    pub fn next_timer(&mut self, domain: TimeDomain) -> Result<Option<Timestamp>> {
+        self.typed.timers[slot(domain)].as_mut().map_or(Ok(None), |timers| timers.next())
     }
 
     /// Ends the epoch: keeps the last attempt, and yields what changed in the epoch, or `None` if nothing did.
@@ -262,7 +272,8 @@ impl<K: StateKey> GroupState<K> {
     }
 
     /// Takes the changes of an epoch, or an image, into memory, when state is restored: the frame becomes a part of
-    /// what counts as applied. With a backend, the frame has been applied there first, and only timers are taken.
+    /// what counts as applied. With a backend, the frame has been applied there before the store was opened, and nothing is
+    /// taken.
     ///
     /// # Errors
     /// When a key or value is not of the declared type; [`InvalidState`](crate::StateError::InvalidState) after the first
@@ -271,7 +282,7 @@ impl<K: StateKey> GroupState<K> {
         self.core.restore(&mut self.typed, epoch, frame)
     }
 
-    /// Takes up what the backend holds: timers are read into memory, values when they are asked for.
+    /// Takes up what the backend holds: timers are counted, and all is read when it is asked for.
     pub(crate) fn open_backend(&mut self) -> Result<()> {
         self.core.open_backend(&mut self.typed)
     }
@@ -299,7 +310,7 @@ impl<K: StateKey> GroupState<K> {
         self.core.account(&mut self.typed)
     }
 
-    /// How many timers are set, deferred ones included.
+    /// How many timers are set, deferred ones and those included that only the backend has.
     #[must_use]
     pub fn timers(&self) -> usize {
         self.core.timers(&self.typed)

@@ -51,7 +51,7 @@
 //! for minute in [0, 4, 7, 12] {
 //!     let at = Timestamp::from_secs(60 * minute);
 //!     let mut times = Times::new(at, at, at);
-//!     while let Some(fired) = group.pop_due(check.forget.domain(), at) {
+//!     while let Some(fired) = group.pop_due(check.forget.domain(), at)? {
 //!         assert!(fired.is(&check.forget));
 //!         times.event = fired.time;
 //!         check.on_timer(&mut group.key(fired.hash, &fired.key, times))?;

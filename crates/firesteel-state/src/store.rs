@@ -311,7 +311,10 @@ pub trait StateStore: Send + Sync {
     }
 
     /// When the first timer of the domain fires, whatever its key.
-    fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp>;
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    fn next_timer(&self, domain: TimeDomain) -> Result<Option<Timestamp>>;
 
     /// How many timers are set.
     fn timers(&self) -> u64 {
@@ -396,13 +399,13 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
         Ok(found)
     }
 
-    fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp> {
+    fn next_timer(&self, domain: TimeDomain) -> Result<Option<Timestamp>> {
         let mut first: Option<Timestamp> = None;
-        for state in self.states() {
-            let next = state.next_timer(domain);
+        for mut state in self.states() {
+            let next = state.next_timer(domain)?;
             first = first.min(next).or(first).or(next);
         }
-        first
+        Ok(first)
     }
 
     fn timers(&self) -> u64 {

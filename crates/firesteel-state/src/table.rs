@@ -192,8 +192,14 @@ pub(crate) trait Table: Any + Send {
     /// How many values are here, removals included.
     fn len(&self) -> usize;
 
-    /// Finds out under which numbers of earlier types the backend holds something.
-    fn open_older(&mut self) -> Result<()> {
+    /// How many timers there are, in memory or not.
+    fn timers(&self) -> usize {
+        0
+    }
+
+    /// Finds out what has to be known of what the backend holds: under which numbers of earlier types there is something,
+    /// and how many timers there are.
+    fn open(&mut self) -> Result<()> {
         Ok(())
     }
 

@@ -37,7 +37,9 @@ fn list(group: &mut GroupState<u64>, alarm: Timers, key: u64) -> Vec<i64> {
 
 /// What fires, as key and time.
 fn fire(group: &mut GroupState<u64>) -> Vec<(u64, i64)> {
-    std::iter::from_fn(|| group.pop_due(EVENT, Timestamp::MAX)).map(|fired| (fired.key, fired.time.as_secs())).collect()
+    std::iter::from_fn(|| group.pop_due(EVENT, Timestamp::MAX).unwrap())
+        .map(|fired| (fired.key, fired.time.as_secs()))
+        .collect()
 }
 
 /// The end of time fires one of two timers, which sets a third; then the epoch ends.
@@ -47,10 +49,10 @@ fn half_of_the_end(store: &KeyedStore<u64>, alarm: Timers) -> Vec<firesteel_stat
         let mut group = store.lock(KeyGroup(0));
         assert!(group.is_empty(), "attempt {attempt} starts empty");
         assert!(set(&mut group, alarm, 7, 10, false) && set(&mut group, alarm, 8, 20, false));
-        assert_eq!(group.pop_due(EVENT, Timestamp::MAX).map(|fired| fired.key), Some(7));
+        assert_eq!(group.pop_due(EVENT, Timestamp::MAX).unwrap().map(|fired| fired.key), Some(7));
         assert!(set(&mut group, alarm, 7, 15, true));
         assert!(!set(&mut group, alarm, 7, 15, true), "it is there already");
-        assert_eq!((group.timers(), group.next_timer(EVENT)), (2, Some(at(20))));
+        assert_eq!((group.timers(), group.next_timer(EVENT).unwrap()), (2, Some(at(20))));
         assert_eq!(list(&mut group, alarm, 7), [15]);
     }
     store.end_epoch(1).unwrap()
@@ -81,15 +83,15 @@ fn what_is_set_at_the_end_of_time_waits_apart_and_is_state_like_the_rest() {
         for _ in 1..=2 {
             store.begin(3);
             let mut group = store.lock(KeyGroup(0));
-            assert_eq!(group.next_timer(EVENT), None);
-            group.admit_deferred();
+            assert_eq!(group.next_timer(EVENT).unwrap(), None);
+            group.admit_deferred().unwrap();
             assert_eq!(list(&mut group, alarm, 7), [15]);
             assert_eq!(fire(&mut group), [(7, 15)]);
         }
         store.end_epoch(2).unwrap();
         store.begin(4);
         let mut group = store.lock(KeyGroup(0));
-        group.admit_deferred();
+        group.admit_deferred().unwrap();
         assert!(fire(&mut group).is_empty() && group.timers() == 0);
     }
 }

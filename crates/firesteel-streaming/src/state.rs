@@ -34,7 +34,7 @@ pub use map::MapSpec;
 pub use operator::{KeyedOperator, NewState, OperatorInfo};
 pub use output_mode::OutputMode;
 pub use process::{KeyedProcess, ProcessContext, ProcessSpec};
-pub(crate) use rdd::fail;
+pub(crate) use rdd::or_fail;
 pub use route::{Combined, InTime, Route, WithTimes, WithoutTimes};
 pub use running::RunningSpec;
 pub(crate) use trials::Trials;

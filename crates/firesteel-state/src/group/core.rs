@@ -212,7 +212,7 @@ impl Core {
         let (mut entries, stamps) = (BTreeMap::new(), self.stamps());
         if let Some(backend) = &self.setup.backend {
             let numbers = self.ids.iter().chain(self.older.iter().flatten());
-            for &table in numbers.chain(&TableId::TIMERS) {
+            for &table in numbers.chain(&TableId::TIMERS).chain(&TableId::TIMERS_BY_KEY) {
                 backend.scan(self.setup.shard, table, &[], &mut |key, value| {
                     if !all(tables).any(|held| held.is_gone(table, key, stamps)) {
                         entries.insert((table, key.to_vec()), value.to_vec());
@@ -249,11 +249,11 @@ impl Core {
         let mut changes = frame.sections();
         while let Some(table) = changes.next_table() {
             let at = match firesteel_faults::alterable("restore.table", table) {
-                id if TableId::TIMERS.contains(&id) => tables.timers(id),
                 _ if self.setup.backend.is_some() => None,
+                id if TableId::TIMERS.contains(&id) => tables.timers(id),
                 id => self.at(id),
             };
-            // State that was dropped from the program is passed over.
+            // What a backend holds is there, and state that was dropped from the program is passed over.
             if let Some(table) = at.and_then(|at| tables.at_mut(at)) {
                 table.load_all(&mut changes)?;
             }
@@ -269,17 +269,10 @@ impl Core {
             tables.each(&mut |table| table.set_complete(true));
             return Ok(());
         };
-        for id in TableId::TIMERS {
-            if let Some(timers) = tables.timers(id).and_then(|at| tables.at_mut(at)) {
-                backend.scan(self.setup.shard, id, &[], &mut |key, value| {
-                    timers.load(crate::frame::Change { table: id, key, value: Some(value) })
-                })?;
-            }
-        }
         for at in 0..tables.count() {
             if let Some(table) = tables.at_mut(at) {
                 table.set_complete(false);
-                table.open_older()?;
+                table.open()?;
             }
         }
         self.epoch = marker;
@@ -316,7 +309,7 @@ impl Core {
     }
 
     pub(super) fn timers(&self, tables: &dyn Tables) -> usize {
-        TableId::TIMERS.iter().filter_map(|id| tables.at(tables.timers(*id)?)).map(Table::len).sum()
+        TableId::TIMERS.iter().filter_map(|id| tables.at(tables.timers(*id)?)).map(Table::timers).sum()
     }
 
     pub(super) fn epoch(&self) -> u64 {

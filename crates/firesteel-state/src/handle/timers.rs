@@ -58,23 +58,23 @@ impl Timers {
     /// Registers a timer for the key. `false` if there is one of this name at this time already.
     ///
     /// # Errors
-    /// When the handle belongs to another operator.
+    /// When the handle belongs to another operator, or the backend cannot be read.
     pub fn register<K: StateKey>(&self, context: &mut KeyContext<'_, K>, at: Timestamp) -> Result<bool> {
         let deferred = context.defers_timers() && self.domain == TimeDomain::Event;
         let from = if deferred { TimersFrom::Deferred } else { TimersFrom::Clock(self.domain) };
         let (place, timer) = context.timers(self.at, from)?;
-        Ok(place.table.register(place.hash, place.key, timer, at, place.stamps))
+        place.table.register(place.hash, place.key, timer, at, place.stamps)
     }
 
     /// Deletes a timer of the key. `false` if there is none of this name at this time.
     ///
     /// # Errors
-    /// When the handle belongs to another operator.
+    /// When the handle belongs to another operator, or the backend cannot be read.
     pub fn delete<K: StateKey>(&self, context: &mut KeyContext<'_, K>, at: Timestamp) -> Result<bool> {
         let mut deleted = false;
         for from in self.everywhere() {
             let (place, timer) = context.timers(self.at, from)?;
-            deleted |= place.table.delete(place.hash, place.key, timer, at, place.stamps);
+            deleted |= place.table.delete(place.hash, place.key, timer, at, place.stamps)?;
         }
         Ok(deleted)
     }
@@ -82,7 +82,7 @@ impl Timers {
     /// Deletes all timers of this name that the key has.
     ///
     /// # Errors
-    /// When the handle belongs to another operator.
+    /// When the handle belongs to another operator, or the backend cannot be read.
     pub fn clear<K: StateKey>(&self, context: &mut KeyContext<'_, K>) -> Result<()> {
         for at in self.list(context)? {
             self.delete(context, at)?;
@@ -93,13 +93,13 @@ impl Timers {
     /// When the key's timers of this name fire, in ascending order.
     ///
     /// # Errors
-    /// When the handle belongs to another operator.
+    /// When the handle belongs to another operator, or the backend cannot be read.
     pub fn list<K: StateKey>(&self, context: &mut KeyContext<'_, K>) -> Result<Vec<Timestamp>> {
         let (place, timer) = context.timers(self.at, TimersFrom::Clock(self.domain))?;
-        let mut times = place.table.list(place.hash, place.key, timer);
+        let mut times = place.table.list(place.hash, place.key, timer)?;
         if self.domain == TimeDomain::Event {
             let (place, timer) = context.timers(self.at, TimersFrom::Deferred)?;
-            let deferred = place.table.list(place.hash, place.key, timer);
+            let deferred = place.table.list(place.hash, place.key, timer)?;
             if !deferred.is_empty() {
                 times.extend(deferred);
                 times.sort_unstable();

@@ -30,6 +30,8 @@ pub(crate) enum Op {
     RemoveRange(u8, i16, i16),
     Register(u8, bool, i64),
     Delete(u8, bool, i64),
+    Defer(u8, bool, i64),
+    Admit,
     Fire(i64),
     AddMany(Vec<u8>),
     /// Values of keys in windows of this start and length.
@@ -41,6 +43,16 @@ pub(crate) enum Op {
 /// End and start of a window, and a key.
 pub(crate) type InWindow = (i64, i64, u8);
 
+/// Which timers there are by time and key, in order of registration.
+pub(crate) type Due = BTreeMap<(i64, u8), Vec<bool>>;
+
+fn register(due: &mut Due, place: (i64, u8), which: bool) {
+    let due = due.entry(place).or_default();
+    if !due.contains(&which) {
+        due.push(which);
+    }
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Contents {
     pub(crate) values: BTreeMap<u8, u16>,
@@ -48,7 +60,8 @@ pub(crate) struct Contents {
     pub(crate) lists: BTreeMap<u8, Vec<u16>>,
     pub(crate) maps: BTreeMap<u8, BTreeMap<u8, u16>>,
     pub(crate) sorted: BTreeMap<u8, BTreeMap<i16, u16>>,
-    pub(crate) timers: BTreeMap<(i64, u8), Vec<bool>>,
+    pub(crate) timers: Due,
+    pub(crate) deferred: Due,
     pub(crate) fired: Vec<(i64, u8, bool)>,
     pub(crate) windows: BTreeMap<InWindow, Vec<u16>>,
     pub(crate) closed: Vec<(InWindow, Vec<u16>)>,
@@ -88,17 +101,20 @@ impl Contents {
             Op::RemoveRange(key, from, to) => {
                 self.sorted.entry(key).or_default().retain(|field, _| *field < from || *field > to);
             }
-            Op::Register(key, which, at) => {
-                let due = self.timers.entry((at, key)).or_default();
-                if !due.contains(&which) {
-                    due.push(which);
+            Op::Register(key, which, at) => register(&mut self.timers, (at, key), which),
+            Op::Defer(key, which, at) => register(&mut self.deferred, (at, key), which),
+            Op::Admit => {
+                for (place, due) in std::mem::take(&mut self.deferred) {
+                    due.into_iter().for_each(|which| register(&mut self.timers, place, which));
                 }
             }
             Op::Delete(key, which, at) => {
-                if let Some(due) = self.timers.get_mut(&(at, key)) {
-                    due.retain(|other| *other != which);
-                    if due.is_empty() {
-                        self.timers.remove(&(at, key));
+                for timers in [&mut self.timers, &mut self.deferred] {
+                    if let Some(due) = timers.get_mut(&(at, key)) {
+                        due.retain(|other| *other != which);
+                        if due.is_empty() {
+                            timers.remove(&(at, key));
+                        }
                     }
                 }
             }
@@ -150,8 +166,10 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
         2 => (key(), place()).prop_map(|(key, field)| Op::RemoveSorted(key, field)),
         2 => (key(), any::<bool>()).prop_map(|(key, last)| Op::PopSorted(key, last)),
         1 => (key(), place(), place()).prop_map(|(key, from, to)| Op::RemoveRange(key, from, to)),
-        1 => (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Register(key, which, at)),
-        1 => (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Delete(key, which, at)),
+        5 => (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Register(key, which, at)),
+        2 => (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Delete(key, which, at)),
+        1 => (key(), any::<bool>(), at()).prop_map(|(key, which, at)| Op::Defer(key, which, at)),
+        1 => Just(Op::Admit),
         1 => at().prop_map(Op::Fire),
         2 => (vec((key(), any::<u16>()), 0..20), at(), 1..5i64)
             .prop_map(|(values, start, length)| Op::Gather(values, start, length)),

@@ -1,6 +1,6 @@
 //! A small job: its state, its changelog and its snapshots, on a disk that crashes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -269,6 +269,11 @@ impl System {
             Op::Register(key, which, at) => with(key, &mut |key| {
                 h.timers[usize::from(which)].register(key, Timestamp::from_secs(at)).unwrap();
             }),
+            Op::Defer(key, which, at) => with(key, &mut |key| {
+                key.defer_timers(true);
+                h.timers[usize::from(which)].register(key, Timestamp::from_secs(at)).unwrap();
+            }),
+            Op::Admit => self.groups().for_each(|group| self.store.lock(group).admit_deferred().unwrap()),
             Op::Delete(key, which, at) => with(key, &mut |key| {
                 h.timers[usize::from(which)].delete(key, Timestamp::from_secs(at)).unwrap();
             }),
@@ -276,9 +281,11 @@ impl System {
                 let mut fired = vec![];
                 for group in self.catalog.groups().all().iter() {
                     let mut group = self.store.lock(group);
-                    while let Some(timer) = group.pop_due(TimeDomain::Event, Timestamp::from_secs(until)) {
+                    let before = fired.len();
+                    while let Some(timer) = group.pop_due(TimeDomain::Event, Timestamp::from_secs(until)).unwrap() {
                         fired.push(timer);
                     }
+                    assert!(fired[before..].is_sorted_by_key(|timer| (timer.time, timer.key)), "{fired:?}");
                 }
                 // Groups fire one after the other; within a group the order is checked as it is.
                 let told = |timer: &Fired<u8>| (timer.time.as_secs(), timer.key, timer.is(&h.timers[1]));
@@ -376,6 +383,20 @@ impl System {
         self
     }
 
+    /// How many timers there are, and when the first fires, group by group.
+    fn compare_timers(&self, model: &Model) {
+        for number in self.groups() {
+            let mut group = self.store.lock(number);
+            let mine = |((_, key), _): &(&(i64, u8), &Vec<bool>)| self.store.group_of(hash(key)) == number;
+            let held = &model.current;
+            let all = held.timers.iter().chain(&held.deferred).filter(mine).map(|(_, due)| due.len());
+            assert_eq!(group.timers(), all.sum::<usize>(), "timers of group {number}");
+            let first = held.timers.iter().find(mine).map(|((at, _), _)| *at);
+            let next = group.next_timer(TimeDomain::Event).unwrap();
+            assert_eq!(next.map(Timestamp::as_secs), first, "the first timer of group {number}");
+        }
+    }
+
     fn compare(&self, model: &Model, step: &Step) {
         let h = &self.handles;
         let touched = match step {
@@ -425,13 +446,16 @@ impl System {
                 assert!(h.sorted.iter(context).unwrap().map(pair).eq(sorted.iter().map(pair)), "sorted map of {key}");
             }
             for which in [false, true] {
-                let expected: Vec<i64> = (held.timers.iter())
+                let expected: BTreeSet<i64> = (held.timers.iter().chain(&held.deferred))
                     .filter(|((_, of), due)| *of == key && due.contains(&which))
                     .map(|((at, _), _)| *at)
                     .collect();
                 let listed = h.timers[usize::from(which)].list(context).unwrap();
-                assert_eq!(listed.iter().map(|at| at.as_secs()).collect::<Vec<_>>(), expected, "timers of {key}");
+                assert!(listed.iter().map(|at| at.as_secs()).eq(expected), "timers of {key}: {listed:?}");
             }
+        }
+        if model.probe % 3 == 0 {
+            self.compare_timers(model);
         }
         if let Step::Batch(ops, _) = step
             && ops.iter().any(|op| matches!(op, Op::Fire(_)))

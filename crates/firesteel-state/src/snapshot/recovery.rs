@@ -11,6 +11,7 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
 use crate::parallel;
 use crate::store::StateStore;
+use crate::table::timers::stored::with_timers_by_key;
 
 use super::{ImageRef, Manifest, Snapshots};
 
@@ -330,14 +331,20 @@ impl Recovery<'_> {
             if held.is_none_or(|marker| marker < through) {
                 backend.clear(frame.shard())?;
                 fail_point!("restore.cleared");
-                backend.apply(through, &[frame])?;
+                backend.apply(through, &[with_timers_by_key(&frame).unwrap_or(frame)])?;
             }
             Ok(())
         };
         let older = Older { numbers: self.older_numbers()?, held: OnceLock::new() };
-        let change = |epoch: u64, frames: &[Frame]| match older.without(backend, frames)? {
-            Some(frames) => backend.apply(epoch, &frames),
-            None => backend.apply(epoch, frames),
+        let change = |epoch: u64, frames: &[Frame]| {
+            let newest = older.without(backend, frames)?;
+            let frames = newest.as_deref().unwrap_or(frames);
+            let both: Vec<Option<Frame>> = frames.iter().map(with_timers_by_key).collect();
+            if both.iter().all(Option::is_none) {
+                return backend.apply(epoch, frames);
+            }
+            let both = both.into_iter().zip(frames).map(|(both, frame)| both.unwrap_or_else(|| frame.clone()));
+            backend.apply(epoch, &both.collect::<Vec<_>>())
         };
         // Much in one call costs a backend less than a little in each of many.
         self.replay_at_once(image, change, self.snapshots.threads)

@@ -1,54 +1,71 @@
 //! Timers: calls that a key has asked for at a time.
 //!
 //! They fire in the order of time, then of keys, then of registration, whatever was registered, deleted or fired in
-//! between, and however many are taken at once. All timers of a key group are in memory.
+//! between, and however many are taken at once.
+//!
+//! Over a backend, those that fire last leave memory first. What is in memory is then what fires soonest, what changed
+//! since the backend has it, and single timers that somebody asked for; the rest is [away](Away), and is read back in
+//! pieces when its time comes. The backend has timers in two orders: by time, for that, and by key, to tell when the
+//! timers of a key fire.
 
-use std::any::Any;
+mod away;
+pub(crate) mod stored;
+mod table;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
 use firesteel_window::Timestamp;
 use hashbrown::HashTable;
 
+use self::away::Away;
 use super::few::Few;
 use super::moments::Moments;
 use super::values::Hasher;
-use super::{Setup, Stamps, Table, TableOf, reuse};
-use crate::changes::Changes;
-use crate::codec::{self, StateKey};
+use super::{Setup, Stamps, TableOf};
+use crate::codec::StateKey;
 use crate::error::Result;
-use crate::frame::{Change, FrameWriter, TableId};
-use crate::ttl::Times;
+use crate::frame::TableId;
 
 /// What can be done with the timers of one clock, without knowing that keys have an order.
 pub(crate) trait TimerTable<K>: TableOf<K> {
     /// Registers a timer; `false` if it is there already.
-    fn register(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> bool;
+    fn register(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> Result<bool>;
 
     /// Deletes a timer; `false` if there is none.
-    fn delete(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> bool;
+    fn delete(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> Result<bool>;
 
     /// When the key's timers of this name fire, in ascending order.
-    fn list(&self, hash: u64, key: &K, timer: TableId) -> Vec<Timestamp>;
+    fn list(&self, hash: u64, key: &K, timer: TableId) -> Result<Vec<Timestamp>>;
 
     /// Takes the first timer that is due at `now`.
-    fn pop_due(&mut self, now: Timestamp, stamps: Stamps) -> Option<(u64, K, TableId, Timestamp)>;
+    fn pop_due(&mut self, now: Timestamp, stamps: Stamps) -> Result<Option<Due<K>>>;
 
     /// When the first timer fires.
-    fn next(&self) -> Option<Timestamp>;
+    fn next(&mut self) -> Result<Option<Timestamp>>;
 }
+
+/// A timer that is due: the key and its hash, the name, and when it was to fire.
+pub(crate) type Due<K> = (u64, K, TableId, Timestamp);
+
+/// What timers stand under.
+type At<K> = (Timestamp, K);
 
 /// All timers of one clock in one key group.
 pub(crate) struct Timers<K> {
     setup: Setup,
     hasher: Hasher<K>,
-    /// The names that have a timer at a time, for a key, in order of registration.
-    queue: BTreeMap<(Timestamp, K), Few<TableId>>,
-    /// The times at which each key has a timer, ascending.
+    /// The names that have a timer at a time, for a key, in order of registration: those that are in memory.
+    queue: BTreeMap<At<K>, Few<TableId>>,
+    /// The times in the queue at which each key has a timer, ascending.
     keys: HashTable<(K, Moments)>,
+    /// Timers in the queue.
     count: usize,
-    /// Times and keys that changed since they were applied, with the attempt that changed them last.
-    pending: BTreeMap<(Timestamp, K), u64>,
+    /// The timers that only the backend has, if there are any.
+    away: Option<Away<K>>,
+    /// Times and keys that changed since they were applied, with the attempt that changed them last. What the queue has
+    /// of these holds, whatever the backend has.
+    pending: BTreeMap<At<K>, u64>,
     /// What was applied when those that were applied were last taken out.
     tidied: u64,
     undo: Vec<Undo<K>>,
@@ -58,7 +75,7 @@ pub(crate) struct Timers<K> {
 const FEW: usize = 64;
 
 struct Undo<K> {
-    place: (Timestamp, K),
+    place: At<K>,
     timers: Option<Few<TableId>>,
     pending: Option<u64>,
 }
@@ -76,6 +93,7 @@ impl<K: StateKey + Ord> Timers<K> {
             queue: BTreeMap::new(),
             keys: HashTable::new(),
             count: 0,
+            away: None,
             pending: BTreeMap::new(),
             tidied: 0,
             undo: Vec::new(),
@@ -83,7 +101,7 @@ impl<K: StateKey + Ord> Timers<K> {
     }
 
     /// Notes that the timers at the place have changed from what they were before.
-    fn note(&mut self, place: (Timestamp, K), before: Option<Few<TableId>>, stamps: Stamps) {
+    fn note(&mut self, place: At<K>, before: Option<Few<TableId>>, stamps: Stamps) {
         let pending = match self.pending.entry(place.clone()) {
             Entry::Occupied(entry) if *entry.get() == stamps.attempt => return,
             Entry::Occupied(mut entry) => Some(entry.insert(stamps.attempt)),
@@ -96,7 +114,7 @@ impl<K: StateKey + Ord> Timers<K> {
     }
 
     /// Replaces the timers at a place, in the queue and in the list of the key; what was there.
-    fn replace(&mut self, hash: u64, place: (Timestamp, K), timers: Option<Few<TableId>>) -> Option<Few<TableId>> {
+    fn replace(&mut self, hash: u64, place: At<K>, timers: Option<Few<TableId>>) -> Option<Few<TableId>> {
         let (at, key) = (place.0, place.1.clone());
         let (after, is) = (timers.as_ref().map_or(0, |timers| timers.as_slice().len()), timers.is_some());
         let before = match timers {
@@ -105,19 +123,19 @@ impl<K: StateKey + Ord> Timers<K> {
         };
         self.count = self.count + after - before.as_ref().map_or(0, |timers| timers.as_slice().len());
         match (before.is_some(), is) {
-            (false, true) => self.index(hash, key, at),
+            (false, true) => self.index(hash, &key, at),
             (true, false) => self.unindex(hash, &key, at),
             _ => {}
         }
         before
     }
 
-    fn index(&mut self, hash: u64, key: K, at: Timestamp) {
-        match self.keys.find_mut(spread(hash), |entry| entry.0 == key) {
+    fn index(&mut self, hash: u64, key: &K, at: Timestamp) {
+        match self.keys.find_mut(spread(hash), |entry| entry.0 == *key) {
             Some((_, times)) => times.insert(at),
             None => {
-                let hasher = &self.hasher;
-                self.keys.insert_unique(spread(hash), (key, Moments::one(at)), |(key, _)| spread(hasher(key)));
+                let (hasher, entry) = (&self.hasher, (key.clone(), Moments::one(at)));
+                self.keys.insert_unique(spread(hash), entry, |(key, _)| spread(hasher(key)));
             }
         }
     }
@@ -129,77 +147,77 @@ impl<K: StateKey + Ord> Timers<K> {
             entry.remove();
         }
     }
-
-    fn write(&self, place: &(Timestamp, K), out: &mut FrameWriter) -> Result<()> {
-        let key = |out: &mut Vec<u8>| {
-            out.extend_from_slice(&ordered(place.0));
-            codec::encode(&place.1, out)
-        };
-        let value = self.queue.get(place).map(|timers| {
-            |out: &mut Vec<u8>| {
-                for timer in timers.as_slice() {
-                    out.extend_from_slice(&timer.0.to_le_bytes());
-                }
-                Ok(())
-            }
-        });
-        out.encode(key, value).map_err(|source| self.setup.unencodable(source))
-    }
-
-    fn write_since(&self, stamp: u64, out: &mut FrameWriter) -> Result<()> {
-        out.begin_table(self.setup.table);
-        for (place, _) in self.pending.iter().filter(|(_, changed)| **changed >= stamp) {
-            self.write(place, out)?;
-        }
-        Ok(())
-    }
-}
-
-/// Eight bytes in the order of time.
-fn ordered(at: Timestamp) -> [u8; 8] {
-    (at.as_micros() as u64 ^ 1 << 63).to_be_bytes()
 }
 
 impl<K: StateKey + Ord> TimerTable<K> for Timers<K> {
-    fn register(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> bool {
+    fn register(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> Result<bool> {
         let place = (at, key.clone());
-        let timers = match self.queue.get(&place) {
-            Some(timers) if timers.as_slice().contains(&timer) => return false,
-            Some(timers) => {
-                let mut timers = timers.clone();
+        if self.away.is_some() {
+            self.fetch(&place)?;
+        }
+        let before = match self.queue.entry(place.clone()) {
+            Entry::Occupied(entry) if entry.get().as_slice().contains(&timer) => return Ok(false),
+            Entry::Occupied(mut entry) => {
+                let mut timers = entry.get().clone();
                 timers.insert(timers.as_slice().len(), timer);
-                timers
+                Some(entry.insert(timers))
             }
-            None => Few::One(timer),
+            Entry::Vacant(entry) => {
+                entry.insert(Few::One(timer));
+                None
+            }
         };
-        let before = self.replace(hash, place.clone(), Some(timers));
+        self.count += 1;
+        if before.is_none() {
+            self.index(hash, key, at);
+        }
         self.note(place, before, stamps);
-        true
+        Ok(true)
     }
 
-    fn delete(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> bool {
+    fn delete(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> Result<bool> {
         let place = (at, key.clone());
-        let Some(timers) = self.queue.get(&place) else { return false };
-        let Some(position) = timers.as_slice().iter().position(|other| *other == timer) else { return false };
-        let left = timers.without(position);
-        let before = self.replace(hash, place.clone(), left);
-        self.note(place, before, stamps);
-        true
-    }
-
-    fn list(&self, hash: u64, key: &K, timer: TableId) -> Vec<Timestamp> {
-        let Some((key, times)) = self.keys.find(spread(hash), |entry| entry.0 == *key) else { return vec![] };
-        let mut place = (Timestamp::MIN, key.clone());
-        let mut has = |at: &Timestamp| {
-            place.0 = *at;
-            self.queue.get(&place).is_some_and(|timers| timers.as_slice().contains(&timer))
+        if self.away.is_some() {
+            self.fetch(&place)?;
+        }
+        let Entry::Occupied(mut entry) = self.queue.entry(place) else { return Ok(false) };
+        let position = entry.get().as_slice().iter().position(|other| *other == timer);
+        let Some(position) = position else { return Ok(false) };
+        let (place, before) = match entry.get().without(position) {
+            Some(left) => (entry.key().clone(), entry.insert(left)),
+            None => {
+                let (place, before) = entry.remove_entry();
+                self.unindex(hash, key, at);
+                (place, before)
+            }
         };
-        times.iter().filter(|at| has(at)).collect()
+        self.count -= 1;
+        self.note(place, Some(before), stamps);
+        Ok(true)
     }
 
-    fn pop_due(&mut self, now: Timestamp, stamps: Stamps) -> Option<(u64, K, TableId, Timestamp)> {
-        let mut first = self.queue.first_entry().filter(|first| first.key().0 <= now)?;
-        let timer = *first.get().as_slice().first()?;
+    fn list(&self, hash: u64, key: &K, timer: TableId) -> Result<Vec<Timestamp>> {
+        let mut listed = vec![];
+        if let Some((key, times)) = self.keys.find(spread(hash), |entry| entry.0 == *key) {
+            let mut place = (Timestamp::MIN, key.clone());
+            let mut has = |at: &Timestamp| {
+                place.0 = *at;
+                self.queue.get(&place).is_some_and(|timers| timers.as_slice().contains(&timer))
+            };
+            listed.extend(times.iter().filter(|at| has(at)));
+        }
+        if self.away.is_some() {
+            self.list_away(key, timer, &mut listed)?;
+        }
+        Ok(listed)
+    }
+
+    fn pop_due(&mut self, now: Timestamp, stamps: Stamps) -> Result<Option<Due<K>>> {
+        if self.away.is_some() {
+            self.approach(now)?;
+        }
+        let Some(mut first) = self.queue.first_entry().filter(|first| first.key().0 <= now) else { return Ok(None) };
+        let Some(&timer) = first.get().as_slice().first() else { return Ok(None) };
         let (at, hash) = (first.key().0, (self.hasher)(&first.key().1));
         let (place, before) = match first.get().without(0) {
             Some(left) => (first.key().clone(), first.insert(left)),
@@ -212,109 +230,17 @@ impl<K: StateKey + Ord> TimerTable<K> for Timers<K> {
         self.count -= 1;
         let key = place.1.clone();
         self.note(place, Some(before), stamps);
-        Some((hash, key, timer, at))
+        Ok(Some((hash, key, timer, at)))
     }
 
-    fn next(&self) -> Option<Timestamp> {
-        self.queue.first_key_value().map(|((at, _), _)| *at)
-    }
-}
-
-impl<K: StateKey + Ord> Table for Timers<K> {
-    fn as_any(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn begin(&mut self) {
-        reuse(&mut self.undo);
-    }
-
-    fn roll_back(&mut self) {
-        while let Some(Undo { place, timers, pending }) = self.undo.pop() {
-            match pending {
-                Some(stamp) => _ = self.pending.insert(place.clone(), stamp),
-                None => _ = self.pending.remove(&place),
-            }
-            let hash = (self.hasher)(&place.1);
-            self.replace(hash, place, timers);
+    fn next(&mut self) -> Result<Option<Timestamp>> {
+        if self.away.is_some() {
+            self.find_first_away()?;
         }
+        let first = self.queue.first_key_value().map(|((at, _), _)| *at);
+        let away = self.away.as_ref().map(Away::from);
+        Ok(first.into_iter().chain(away).min())
     }
-
-    fn changes(&self) -> Changes {
-        Changes::default()
-    }
-
-    fn end_epoch(&mut self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
-        self.write_since(stamps.epoch_start, out)
-    }
-
-    fn pass_epoch(&mut self) {}
-
-    fn write_unapplied(&self, stamps: Stamps, out: &mut FrameWriter) -> Result<()> {
-        self.write_since(stamps.applied + 1, out)
-    }
-
-    fn write_all(&self, out: &mut FrameWriter) -> Result<()> {
-        out.begin_table(self.setup.table);
-        for place in self.queue.keys() {
-            self.write(place, out)?;
-        }
-        Ok(())
-    }
-
-    fn load(&mut self, change: Change<'_>) -> Result<()> {
-        let bad = || self.setup.undecodable(postcard::Error::DeserializeBadEncoding);
-        let (time, key) = change.key.split_first_chunk().ok_or_else(bad)?;
-        let at = Timestamp::from_micros((u64::from_be_bytes(*time) ^ 1 << 63) as i64);
-        let key: K = codec::decode(key).map_err(|source| self.setup.undecodable(source))?;
-        let (timers, rest) = change.value.unwrap_or_default().as_chunks();
-        if !rest.is_empty() {
-            return Err(bad());
-        }
-        let timers = Few::of(timers.iter().map(|timer| TableId(u16::from_le_bytes(*timer))).collect());
-        let hash = (self.hasher)(&key);
-        self.replace(hash, (at, key), timers);
-        Ok(())
-    }
-
-    fn tidy(&mut self, stamps: Stamps) {
-        // Once for what is applied at a time, not in every batch.
-        if self.pending.len() > FEW && stamps.applied > self.tidied {
-            self.pending.retain(|_, changed| *changed > stamps.applied);
-            self.tidied = stamps.applied;
-            if self.keys.len() < self.keys.capacity() / 8 {
-                self.keys.shrink_to(self.keys.len() * 2, |(key, _)| spread((self.hasher)(key)));
-            }
-        }
-    }
-
-    fn warm_up(&self, _: usize) {}
-
-    fn evict(&mut self, _: f64, _: Stamps) {}
-
-    fn sweep(&mut self, _: usize, _: &Times, _: Stamps) -> usize {
-        0
-    }
-
-    fn memory_used(&self) -> u64 {
-        let place = size_of::<(Timestamp, K)>();
-        // Tree nodes are two thirds full. Vectors are for the few that have several timers.
-        let queue = self.queue.len() * (place + size_of::<Few<TableId>>()) * 3 / 2;
-        let pending = self.pending.len() * (place + 8) * 3 / 2;
-        let several = self.count.saturating_sub(self.queue.len()) * 64
-            + self.queue.len().saturating_sub(self.keys.len()) * size_of::<Timestamp>() * 2;
-        (queue + pending + several + self.keys.allocation_size() + self.undo.capacity() * size_of::<Undo<K>>()) as u64
-    }
-
-    fn len(&self) -> usize {
-        self.count
-    }
-
-    fn is_complete(&self) -> bool {
-        true
-    }
-
-    fn set_complete(&mut self, _: bool) {}
 }
 
 impl<K: StateKey + Ord> TableOf<K> for Timers<K> {

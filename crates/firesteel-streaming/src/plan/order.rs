@@ -30,17 +30,21 @@ impl Parts {
     }
 
     /// Has operators hold back again what they did when the job ended between the slices of its due timers.
-    pub(crate) fn hold_again(&self) {
+    ///
+    /// # Errors
+    /// When a backend cannot be read.
+    pub(crate) fn hold_again(&self) -> firesteel_state::Result<()> {
         for (index, node) in self.nodes.iter().enumerate() {
             let (Some(held), Role::State(state), Some(parent)) = (&node.held, node.role, node.parents.first()) else {
                 continue;
             };
             let reached = self.trackers_of(*parent).iter().map(|tracker| tracker.at_start()).min();
-            let first = self.states[state].0.next_timer(TimeDomain::Event);
+            let first = self.states[state].0.next_timer(TimeDomain::Event)?;
             debug_assert!(index > parent.index(), "what is upstream holds back already");
             held.hold(0, first.filter(|first| reached.is_none_or(|reached| *first <= reached)));
             held.begin_held();
         }
+        Ok(())
     }
 
     /// The inputs whose splits the records of `node` come from; none after a shuffle, where records have no split.

@@ -74,10 +74,13 @@ pub(crate) trait StateCell: Send + Sync {
     }
 
     /// When the first timer of the domain fires, once the store is open.
-    fn next_timer(&self, domain: TimeDomain) -> Option<Timestamp> {
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    fn next_timer(&self, domain: TimeDomain) -> firesteel_state::Result<Option<Timestamp>> {
         let store = self.store();
         let has_some = store.schema().tables.iter().any(|table| table.kind == TableKind::Timers(domain));
-        if has_some { store.next_timer(domain) } else { None }
+        if has_some { store.next_timer(domain) } else { Ok(None) }
     }
 }
 

@@ -224,7 +224,7 @@ impl JobRun {
         if !something
             && !force
             && !self.watermark_can_advance(&admission, &admitted)
-            && !self.timers_are_due(&admission)
+            && !self.timers_are_due(&admission)?
         {
             let complete = admitted.iter().all(|input| input.complete);
             let drained = admitted.iter().all(|input| input.drained);
@@ -243,9 +243,13 @@ impl JobRun {
     }
 
     /// Whether a batch without records would fire timers of processing time.
-    fn timers_are_due(&self, admission: &Admission) -> bool {
-        let mut next = self.parts.states.iter().filter_map(|(cell, _)| cell.next_timer(TimeDomain::Processing));
-        next.any(|timer| timer <= admission.now)
+    fn timers_are_due(&self, admission: &Admission) -> Result<bool> {
+        for (cell, _) in &self.parts.states {
+            if cell.next_timer(TimeDomain::Processing)?.is_some_and(|timer| timer <= admission.now) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn process(

@@ -85,7 +85,7 @@ impl JobRun {
         }
         self.left = cursor.left;
         if self.left.is_some() {
-            self.parts.hold_again();
+            self.parts.hold_again()?;
         }
         self.durable = Some(durable);
         Ok(again)

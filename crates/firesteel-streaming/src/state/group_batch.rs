@@ -28,6 +28,8 @@ pub(crate) struct Slice {
     room: u64,
     /// Whether one was due and did not.
     left: bool,
+    /// Whether any has fired.
+    fired: bool,
 }
 
 impl Slice {
@@ -41,7 +43,7 @@ impl Slice {
             Some(product) => product / timers.max(1),
             None => (u128::from(limit / 2) * u128::from(of_group.min(timers)) / u128::from(timers.max(1))) as u64,
         };
-        Self { room: (limit / 2).div_ceil(KEY_GROUPS as u64).max(1) + share, left: false }
+        Self { room: (limit / 2).div_ceil(KEY_GROUPS as u64).max(1) + share, left: false, fired: false }
     }
 }
 
@@ -59,6 +61,11 @@ impl<'a, K: Key, T> GroupBatch<'a, K, T> {
     /// Whether due timers are left for the next batch.
     pub(crate) fn has_left(&self) -> bool {
         self.slice.left
+    }
+
+    /// Whether timers have fired.
+    pub(crate) fn has_fired(&self) -> bool {
+        self.slice.fired
     }
 
     /// The batch's times.
@@ -155,11 +162,12 @@ impl<'a, K: Key, T> GroupBatch<'a, K, T> {
         loop {
             for _ in 0..BETWEEN_LOOKS {
                 if self.slice.room == 0 {
-                    self.slice.left |= self.state.next_timer(domain).is_some_and(|next| next <= now);
+                    self.slice.left |= self.state.next_timer(domain)?.is_some_and(|next| next <= now);
                     return Ok(());
                 }
-                let Some(fired) = self.state.pop_due(domain, now) else { return Ok(()) };
+                let Some(fired) = self.state.pop_due(domain, now)? else { return Ok(()) };
                 self.slice.room -= 1;
+                self.slice.fired = true;
                 let mut key = self.state.key(fired.hash, &fired.key, times(&fired));
                 key.defer_timers(defers);
                 fire(&fired, key)?;

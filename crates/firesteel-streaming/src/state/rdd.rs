@@ -93,7 +93,7 @@ impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
         let of_group = if *timers > 0 { state.timers() as u64 } else { 0 };
         let slice = Slice::of(*limit, of_group, *timers);
         if !*continues {
-            state.admit_deferred();
+            or_fail(state.admit_deferred(), operator, task);
         }
         // A group in each batch: which one follows from its number, so that a repetition does the same.
         let its_turn = *batch % KEY_GROUPS as u64 == *group as u64;
@@ -102,13 +102,14 @@ impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
         }
         let mut in_batch = GroupBatch::new(&mut state, lists, times, task, slice);
         let done = task.blame_on(operator, || self.work.run(&mut in_batch, rows));
-        let left = in_batch.has_left();
+        let (left, fired) = (in_batch.has_left(), in_batch.has_fired());
         let done = done.and_then(|()| self.work.changes(&mut state));
-        let changes = done.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)));
+        let changes = or_fail(done, operator, task);
         if let Some(held) = &self.held {
-            held.hold(*group, if left { state.next_timer(TimeDomain::Event) } else { None });
+            let next = if left { state.next_timer(TimeDomain::Event) } else { Ok(None) };
+            held.hold(*group, or_fail(next, operator, task));
         }
-        if its_turn || records > 0 {
+        if its_turn || records > 0 || fired {
             state.account();
         }
         let timers = state.timers() as u64;
@@ -255,7 +256,12 @@ fn known(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> Timestamp) -> Times
 
 /// Ends the task: its state cannot be had.
 #[cold]
-pub(crate) fn fail(error: StateError, task: &TaskContext) -> ! {
+fn fail(error: StateError, task: &TaskContext) -> ! {
     let retryable = error.class() == Class::Retryable;
     task.fail_with(error, retryable)
+}
+
+/// What was to be had of the state; without it, the task fails.
+pub(crate) fn or_fail<R>(had: firesteel_state::Result<R>, operator: &Operator, task: &TaskContext) -> R {
+    had.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)))
 }

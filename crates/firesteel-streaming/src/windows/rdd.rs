@@ -11,7 +11,7 @@ use firesteel_state::{Changes, FiredRows, KeyGroup, Windows};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::plan::{Batch, Changed, Computed, NodeId, StateChanges};
-use crate::state::{StoreCell, fail};
+use crate::state::{StoreCell, or_fail};
 use crate::time::{FiredWindows, KEY_GROUPS, Tracker, distinct, groups_of, least};
 use crate::windows::WindowResult;
 use crate::windows::due::Due;
@@ -147,11 +147,6 @@ where
         incoming.sorted.make_contiguous().sort_unstable();
         incoming
     }
-}
-
-/// What was to be had of the state; without it, the task fails.
-fn or_fail<R>(had: firesteel_state::Result<R>, operator: &Operator, task: &TaskContext) -> R {
-    had.unwrap_or_else(|error| task.blame_on(operator, || fail(error, task)))
 }
 
 fn numbered(group: usize) -> KeyGroup {

@@ -176,7 +176,7 @@ impl<K: StateKey, F: StateField, V: StateValue> Table for Cells<K, F, V> {
         self.slots.iter().map(|slot| slot.value.len()).sum()
     }
 
-    fn open_older(&mut self) -> Result<()> {
+    fn open(&mut self) -> Result<()> {
         self.setup.find_older(self.codec.older())
     }
 

@@ -217,7 +217,7 @@ impl<K: StateKey, V: StateValue> Table for Values<K, V> {
         self.slots.len()
     }
 
-    fn open_older(&mut self) -> Result<()> {
+    fn open(&mut self) -> Result<()> {
         self.setup.find_older(self.codec.older())
     }
 

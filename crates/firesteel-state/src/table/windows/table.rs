@@ -289,7 +289,7 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
         self.open.iter().map(|pane| pane.slots.len()).sum()
     }
 
-    fn open_older(&mut self) -> Result<()> {
+    fn open(&mut self) -> Result<()> {
         self.setup.find_older(self.codec.older())
     }
 

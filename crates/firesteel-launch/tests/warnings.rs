@@ -63,3 +63,18 @@ fn what_a_job_guarantees_and_why_no_more_is_told() {
     let ended = run(&[&path]).with(0);
     assert!(ended.err.contains("numbers: guarantee at-least-once: "), "{}", ended.err);
 }
+
+#[test]
+fn a_line_that_is_not_utf8_ends_the_job_with_the_way_out_and_is_told_when_it_is_set_aside() {
+    let (_folder, path) = file(&[]);
+    std::fs::write(&path, b"1\n2\xff\n3\n").unwrap();
+    let ended = run(&[&path]).with(1);
+    assert!(ended.err.contains("position 2: byte 1 of the line is not UTF-8"), "{}", ended.err);
+    assert_eq!(ended.times("`--set-aside`"), 1, "{}", ended.err);
+
+    let ended = run(&[&path, "--set-aside"]).with(0);
+    assert_eq!(ended.out.lines().count(), 2, "{}", ended.out);
+    assert!(ended.err.contains("1 record was refused and left out, of 3 read:"), "{}", ended.err);
+    assert!(ended.err.contains("position 2, "), "{}", ended.err);
+    assert_eq!(ended.told("malformed"), "1");
+}

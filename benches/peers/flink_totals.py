@@ -1,4 +1,4 @@
-"""W3 on Flink SQL: a running count and sum per key, state in RocksDB, checkpoints every second.
+"""W3 and W3c on Flink SQL: a running count and sum per key, state in RocksDB, checkpoints every second.
 
 `cargo xtask bench --peers` runs it. On its own it needs `apache-flink` and Java.
 
@@ -112,6 +112,7 @@ def start(options, port, folder):
 def query(options):
     """The totals by key, of which those are kept that are final."""
     key = f"CASE WHEN n < {options.events} THEN {workload.key(options, 'n')} ELSE n - {options.events} END"
+    key = workload.typed(options, key)
     value = f"CASE WHEN n < {options.events} THEN {workload.value('n')} END"
     events = f"SELECT {key} AS k, {value} AS v FROM numbers"
     totals = f"SELECT k, COUNT(v) AS c, SUM(v) AS s, COUNT(*) AS a FROM ({events}) GROUP BY k"
@@ -119,7 +120,7 @@ def query(options):
 
 
 def final_totals(folder):
-    """The last total of each key, from rows such as `+U[7, 12, 594]`; counts only grow."""
+    """The last total of each key, from rows such as `+U[7, 12, 594]`; counts only grow. A text counts as its number."""
     totals = {}
     for path in glob.glob(os.path.join(folder, "**", "*"), recursive=True):
         if not os.path.isfile(path):
@@ -127,7 +128,8 @@ def final_totals(folder):
         with open(path, encoding="utf-8") as rows:
             for row in rows:
                 if row[0] == "+":
-                    key, count, total = map(int, row[row.index("[") + 1 : row.rindex("]")].split(","))
+                    row = row[row.index("[") + 1 : row.rindex("]")].removeprefix(workload.PREFIX)
+                    key, count, total = map(int, row.split(","))
                     if count >= totals.get(key, (0, 0))[0]:
                         totals[key] = (count, total)
     return totals

@@ -1,4 +1,4 @@
-"""W3 on Spark Structured Streaming: a running count and sum per key, state in RocksDB.
+"""W3 and W3c on Spark Structured Streaming: a running count and sum per key, state in RocksDB.
 
 `cargo xtask bench --peers` runs it. On its own it needs `pyspark` and Java.
 
@@ -66,7 +66,7 @@ def main():
         events=events,
         seconds=seconds,
         all_events=sum(batch["numInputRows"] for batch in batches),
-        totals=read_back(spark, checkpoint, batches[-1]["batchId"]),
+        totals=read_back(spark, options, checkpoint, batches[-1]["batchId"]),
         note=f"batches of {options.batch:,} events, {mean:.1f} s each, at most {longest:.1f} s",
     )
     spark.stop()
@@ -91,9 +91,8 @@ def start(spark, options, checkpoint):
     """The query."""
     numbers = spark.readStream.format("rate-micro-batch")
     numbers = numbers.option("rowsPerBatch", options.batch).option("numPartitions", options.threads).load()
-    events = numbers.selectExpr(
-        f"{workload.key(options, 'value')} AS key", f"{workload.value('value')} AS amount"
-    )
+    key = workload.typed(options, workload.key(options, "value"))
+    events = numbers.selectExpr(f"{key} AS key", f"{workload.value('value')} AS amount")
     totals = events.groupBy("key").agg(functions.count("*"), functions.sum("amount"))
     writer = totals.writeStream.format("noop").outputMode("update")
     return writer.option("checkpointLocation", checkpoint).start()
@@ -119,12 +118,13 @@ def began(batch):
     return datetime.datetime.fromisoformat(batch["timestamp"].replace("Z", "+00:00"))
 
 
-def read_back(spark, checkpoint, batch):
+def read_back(spark, options, checkpoint, batch):
     """The totals in the state as of the end of a batch."""
     state = spark.read.format("statestore").option("batchId", batch).load(checkpoint)
     state = state.selectExpr("key.*", "value.*").toDF("k", "a", "b")
     state.createOrReplaceTempView("state")
-    return spark.sql(f"SELECT {workload.totals('k', 'a', 'b')} FROM state").first()
+    totals = workload.totals(workload.number(options, "k"), "a", "b")
+    return spark.sql(f"SELECT {totals} FROM state").first()
 
 
 main()

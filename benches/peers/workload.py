@@ -1,4 +1,4 @@
-"""What the peers' programs of W3 share: the events as SQL expressions, the command line, and what they print.
+"""What the peers' programs of W3 and W3c share: the events as SQL expressions, the command line, and what they print.
 
 The events are those of `benches/src/keyed_totals/events.rs`; that both agree is checked by the totals of every run.
 """
@@ -11,6 +11,8 @@ import sys
 PRIME = 2_147_483_647
 SQUARE = 1_103_515_245
 LINEAR = 12_345_678
+PREFIX = "customer-"
+TEXT = 30
 VALUES = 100
 DIGEST = 8_191
 
@@ -22,6 +24,7 @@ def arguments(description):
     parser.add_argument("--warm-up", type=int, required=True, help="events before the measured part begins")
     parser.add_argument("--keys", type=int, required=True, help="keys are below this")
     parser.add_argument("--shape", choices=["uniform", "zipf"], required=True, help="how often keys occur")
+    parser.add_argument("--key", choices=["number", "text"], default="number", help="what a key is")
     parser.add_argument("--threads", type=int, required=True, help="parallel tasks")
     parser.add_argument("--folder", required=True, help="an empty folder for checkpoints and local state")
     parser.add_argument("--heap", type=int, default=2048, metavar="MB", help="the most the Java heap may take")
@@ -35,13 +38,25 @@ def settings(defaults, options):
 
 
 def key(options, number):
-    """The key of the event whose number is in the column `number`, in SQL."""
+    """The number of the key of the event whose number is in the column `number`, in SQL."""
     prime = f"CAST({PRIME} AS BIGINT)"  # The remainder has the type of the divisor in Flink.
     random = f"({number} * {number} % {prime} * {SQUARE} + {number} * {LINEAR}) % {prime}"
     if options.shape == "uniform":
         return f"({random}) % CAST({options.keys} AS BIGINT)"
     exponent = f"CAST({random} AS DOUBLE) / CAST({PRIME} AS DOUBLE)"
     return f"CAST(POWER(CAST({options.keys} AS DOUBLE), {exponent}) AS BIGINT) - 1"
+
+
+def typed(options, number):
+    """The key that stands for a number: itself, or a text of 30 characters, in SQL."""
+    if options.key == "number":
+        return number
+    return f"CONCAT('{PREFIX}', LPAD(CAST({number} AS STRING), {TEXT - len(PREFIX)}, '0'))"
+
+
+def number(options, key):
+    """The number that a key stands for, in SQL."""
+    return key if options.key == "number" else f"CAST(SUBSTRING({key}, {len(PREFIX) + 1}) AS BIGINT)"
 
 
 def value(number):

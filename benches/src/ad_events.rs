@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use crate::keys::OwnedKey;
 use crate::random::SplitMix64;
 
 /// Microseconds of one second.
@@ -41,21 +42,21 @@ pub struct AdEvent {
 pub enum Campaigns {
     /// 1,000 ads in 100 campaigns: every key is hot.
     Hundred,
-    /// 1,000,000 ads, each its own campaign: hardly any key repeats.
-    Million,
+    /// As many ads, each its own campaign: of a million, hardly any key repeats.
+    Each(u32),
 }
 
 /// A data set of W1.
 #[derive(Debug)]
-pub struct AdEvents {
+pub struct AdEvents<K = u32> {
     /// The events in the order of their arrival. Each is at most [`DELAY`]
     /// older than the largest timestamp before it, so none is late.
     pub events: Arc<[AdEvent]>,
-    /// The campaign of each ad.
-    pub campaigns: Vec<u32>,
+    /// The campaign of each ad: the key that events are counted by.
+    pub campaigns: Vec<K>,
 }
 
-impl AdEvents {
+impl<K: OwnedKey> AdEvents<K> {
     /// Makes `count` events over thirty windows, the same for the same `seed`.
     #[must_use]
     pub fn generate(count: usize, campaigns: Campaigns, seed: u64) -> Self {
@@ -72,7 +73,15 @@ impl AdEvents {
                 }
             })
             .collect();
+        let campaigns = campaigns.into_iter().map(|campaign| K::of(u64::from(campaign))).collect();
         Self { events, campaigns }
+    }
+
+    /// The campaign of an ad, as the key of a record: a text is made anew, as by an input that is parsed.
+    #[must_use]
+    #[inline]
+    pub fn campaign(&self, ad: u32) -> K {
+        self.campaigns[ad as usize].clone()
     }
 }
 
@@ -98,8 +107,8 @@ fn jitter(random: &mut SplitMix64) -> u32 {
 fn campaign_table(campaigns: Campaigns, random: &mut SplitMix64) -> Vec<u32> {
     match campaigns {
         Campaigns::Hundred => (0..1_000).map(|ad| ad / 10).collect(),
-        Campaigns::Million => {
-            let mut table: Vec<u32> = (0..1_000_000).collect();
+        Campaigns::Each(count) => {
+            let mut table: Vec<u32> = (0..count).collect();
             for last in (1..table.len()).rev() {
                 table.swap(last, random.below(last as u32 + 1) as usize);
             }
@@ -116,14 +125,14 @@ mod tests {
 
     #[test]
     fn is_the_same_for_the_same_seed() {
-        let make = |seed| AdEvents::generate(1_000, Campaigns::Hundred, seed).events;
+        let make = |seed| AdEvents::<u32>::generate(1_000, Campaigns::Hundred, seed).events;
         assert_eq!(make(3), make(3));
         assert_ne!(make(3), make(4));
     }
 
     #[test]
     fn no_event_is_later_than_the_delay_and_some_are_out_of_order() {
-        let data = AdEvents::generate(50_000, Campaigns::Hundred, 1);
+        let data = AdEvents::<u32>::generate(50_000, Campaigns::Hundred, 1);
         let mut largest = i64::MIN;
         let mut lag = 0;
         for event in &*data.events {
@@ -136,7 +145,7 @@ mod tests {
 
     #[test]
     fn spans_twenty_to_forty_windows_and_counts_a_third() {
-        let data = AdEvents::generate(30_000, Campaigns::Hundred, 1);
+        let data = AdEvents::<u32>::generate(30_000, Campaigns::Hundred, 1);
         let windows: BTreeSet<i64> = data.events.iter().map(|e| window_start(e.ts)).collect();
         assert!((20..=40).contains(&windows.len()), "{}", windows.len());
         let counted = data.events.iter().filter(|e| e.kind == COUNTED_KIND).count();
@@ -146,7 +155,7 @@ mod tests {
     #[test]
     fn a_million_campaigns_are_a_permutation() {
         let mut random = SplitMix64::new(1);
-        let table = campaign_table(Campaigns::Million, &mut random);
+        let table = campaign_table(Campaigns::Each(1_000_000), &mut random);
         let distinct: BTreeSet<u32> = table.iter().copied().collect();
         assert_eq!(distinct.len(), 1_000_000);
         assert_eq!(distinct.last(), Some(&999_999));

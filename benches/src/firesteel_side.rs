@@ -12,6 +12,7 @@ use firesteel_streaming::{BatchLimits, StreamingContext, Trigger, WindowResult};
 use firesteel_window::{Duration, Timestamp, Tumbling, Watermark};
 
 use crate::ad_events::{AdEvents, COUNTED_KIND, DELAY, WINDOW};
+use crate::keys::{Key, OwnedKey};
 use crate::measured::{Measured, Outcome};
 use crate::stopwatch::Stopwatch;
 use crate::text_records::{Lines, Sale, TextRecords};
@@ -19,16 +20,16 @@ use crate::workload::Setting;
 
 /// Runs W1.
 #[must_use]
-pub fn run_windows(data: &'static AdEvents, setting: Setting) -> Measured {
-    let (events, campaigns) = (Arc::clone(&data.events), &data.campaigns);
+pub fn run_windows<K: OwnedKey>(data: &'static AdEvents<K>, setting: Setting) -> Measured {
+    let events = Arc::clone(&data.events);
     let watch = Stopwatch::start();
     let check = Check::default();
     let job = context(setting);
     job.read(MemorySource::new(events))
         .filter(|event| event.kind == COUNTED_KIND)
-        .map(|event| (campaigns[event.ad as usize], event.ts))
+        .map(|event| (event.ad, event.ts))
         .event_time(|event| Timestamp::from_micros(event.1), Watermark::bounded(Duration::micros(DELAY)))
-        .key_by(|event| event.0)
+        .key_by(|event| data.campaign(event.0))
         .window(Tumbling::of(Duration::micros(WINDOW)))
         .count()
         .write(check.clone());
@@ -68,9 +69,9 @@ trait Row {
     fn add_to(self, outcome: &mut Outcome);
 }
 
-impl Row for WindowResult<u32, u64> {
+impl<K: Key> Row for WindowResult<K, u64> {
     fn add_to(self, outcome: &mut Outcome) {
-        outcome.add_window(self.key, self.window.start().as_micros(), self.value);
+        outcome.add_window(&self.key, self.window.start().as_micros(), self.value);
     }
 }
 

@@ -11,17 +11,18 @@ use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
 use crate::ad_events::{AdEvents, COUNTED_KIND, DELAY};
+use crate::keys::OwnedKey;
 use crate::measured::{Measured, Outcome};
 use crate::open_windows::OpenWindows;
 use crate::stopwatch::Stopwatch;
 use crate::workload::Setting;
 
 /// A counted event on its way to the owner of its campaign.
-type Counted = (u32, i64);
+type Counted<K> = (K, i64);
 
 /// Runs W1.
 #[must_use]
-pub fn run(data: &AdEvents, setting: Setting) -> Measured {
+pub fn run<K: OwnedKey>(data: &AdEvents<K>, setting: Setting) -> Measured {
     let watch = Stopwatch::start();
     let meeting = Meeting::new(setting.threads);
     let mut outcome = Outcome::default();
@@ -44,20 +45,20 @@ pub fn run(data: &AdEvents, setting: Setting) -> Measured {
 }
 
 /// The work of thread `index`.
-fn count(data: &AdEvents, setting: Setting, index: usize, meeting: &Meeting) -> Outcome {
+fn count<K: OwnedKey>(data: &AdEvents<K>, setting: Setting, index: usize, meeting: &Meeting<K>) -> Outcome {
     let mut outcome = Outcome::default();
     let Some(first) = data.events.first() else {
         return outcome;
     };
     let mut open = OpenWindows::from(first.ts - DELAY);
     let mut latest = i64::MIN;
-    let mut outgoing: Vec<Vec<Counted>> = vec![Vec::new(); setting.threads];
+    let mut outgoing: Vec<Vec<Counted<K>>> = vec![Vec::new(); setting.threads];
     for (number, batch) in setting.batches(data.events.len()).enumerate() {
         for event in &data.events[setting.share(&batch, index)] {
             latest = latest.max(event.ts);
             if event.kind == COUNTED_KIND {
-                let campaign = data.campaigns[event.ad as usize];
-                let owner = owner(campaign, setting.threads);
+                let campaign = data.campaign(event.ad);
+                let owner = owner(&campaign, setting.threads);
                 if owner == index {
                     *open.counts(event.ts).entry(campaign).or_insert(0) += 1;
                 } else {
@@ -71,7 +72,7 @@ fn count(data: &AdEvents, setting: Setting, index: usize, meeting: &Meeting) -> 
             });
         }
         while let Some((start, counts)) = open.close(latest.saturating_sub(DELAY)) {
-            for (&campaign, &count) in &counts {
+            for (campaign, &count) in &counts {
                 outcome.add_window(campaign, start, count);
             }
             open.recycle(counts);
@@ -79,7 +80,7 @@ fn count(data: &AdEvents, setting: Setting, index: usize, meeting: &Meeting) -> 
     }
     while let Some((start, counts)) = open.pop() {
         for (campaign, count) in counts {
-            outcome.add_window(campaign, start, count);
+            outcome.add_window(&campaign, start, count);
         }
     }
     outcome
@@ -87,9 +88,8 @@ fn count(data: &AdEvents, setting: Setting, index: usize, meeting: &Meeting) -> 
 
 /// The thread that counts `campaign`.
 #[inline]
-fn owner(campaign: u32, threads: usize) -> usize {
-    let spread = campaign.wrapping_mul(0x9e37_79b1);
-    ((u64::from(spread) * threads as u64) >> 32) as usize
+fn owner<K: OwnedKey>(campaign: &K, threads: usize) -> usize {
+    ((u64::from(campaign.spread()) * threads as u64) >> 32) as usize
 }
 
 /// Where the threads meet at the end of each batch.
@@ -98,14 +98,14 @@ fn owner(campaign: u32, threads: usize) -> usize {
 /// the one while another still reads the other, so one barrier per batch is
 /// enough.
 #[derive(Debug)]
-struct Meeting {
+struct Meeting<K> {
     threads: usize,
     barrier: Barrier,
     latest: [AtomicI64; 2],
-    boxes: [Vec<Mutex<Vec<Counted>>>; 2],
+    boxes: [Vec<Mutex<Vec<Counted<K>>>>; 2],
 }
 
-impl Meeting {
+impl<K> Meeting<K> {
     fn new(threads: usize) -> Self {
         let boxes = || (0..threads * threads).map(|_| Mutex::default()).collect();
         Self {
@@ -123,8 +123,8 @@ impl Meeting {
         number: usize,
         index: usize,
         latest: i64,
-        outgoing: &mut [Vec<Counted>],
-        mut count: impl FnMut(u32, i64),
+        outgoing: &mut [Vec<Counted<K>>],
+        mut count: impl FnMut(K, i64),
     ) -> i64 {
         let (boxes, all_latest) = (&self.boxes[number % 2], &self.latest[number % 2]);
         for (owner, letters) in outgoing.iter_mut().enumerate() {

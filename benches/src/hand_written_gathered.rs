@@ -12,6 +12,7 @@ use std::thread;
 
 use crate::ad_events::{AdEvents, COUNTED_KIND, DELAY};
 use crate::hasher::Counts;
+use crate::keys::{Key, OwnedKey};
 use crate::measured::{Measured, Outcome};
 use crate::open_windows::OpenWindows;
 use crate::stopwatch::Stopwatch;
@@ -19,21 +20,31 @@ use crate::workload::Setting;
 
 /// Runs W1.
 #[must_use]
-pub fn run(data: &AdEvents, setting: Setting) -> Measured {
+pub fn run<K: OwnedKey>(data: &AdEvents<K>, setting: Setting) -> Measured {
+    run_by(data, setting, |ad| data.campaign(ad))
+}
+
+/// Runs W1 with texts that are borrowed from the data, which outlives the job: no input from outside does.
+#[must_use]
+pub fn run_borrowed(data: &'static AdEvents<String>, setting: Setting) -> Measured {
+    run_by(data, setting, |ad| data.campaigns[ad as usize].as_str())
+}
+
+fn run_by<K: Key, T: Sync>(data: &AdEvents<T>, setting: Setting, campaign: impl Fn(u32) -> K + Sync) -> Measured {
     let watch = Stopwatch::start();
     let gathering = Gathering::new(setting.threads);
     let mut outcome = Outcome::default();
     thread::scope(|scope| {
         let others: Vec<_> = (1..setting.threads)
             .map(|index| {
-                let gathering = &gathering;
+                let (gathering, campaign) = (&gathering, &campaign);
                 thread::Builder::new()
                     .name(format!("hand-written-{index}"))
-                    .spawn_scoped(scope, move || count(data, setting, index, gathering))
+                    .spawn_scoped(scope, move || count(data, setting, index, gathering, campaign))
                     .expect("the system refuses another thread")
             })
             .collect();
-        outcome += count(data, setting, 0, &gathering);
+        outcome += count(data, setting, 0, &gathering, &campaign);
         for other in others {
             outcome += other.join().expect("a worker panicked");
         }
@@ -43,7 +54,13 @@ pub fn run(data: &AdEvents, setting: Setting) -> Measured {
 }
 
 /// The work of thread `index`.
-fn count(data: &AdEvents, setting: Setting, index: usize, gathering: &Gathering) -> Outcome {
+fn count<K: Key, T>(
+    data: &AdEvents<T>,
+    setting: Setting,
+    index: usize,
+    gathering: &Gathering<K>,
+    campaign: &impl Fn(u32) -> K,
+) -> Outcome {
     let mut outcome = Outcome::default();
     let Some(first) = data.events.first() else {
         return outcome;
@@ -54,8 +71,7 @@ fn count(data: &AdEvents, setting: Setting, index: usize, gathering: &Gathering)
         for event in &data.events[setting.share(&batch, index)] {
             latest = latest.max(event.ts);
             if event.kind == COUNTED_KIND {
-                let campaign = data.campaigns[event.ad as usize];
-                *open.counts(event.ts).entry(campaign).or_insert(0) += 1;
+                *open.counts(event.ts).entry(campaign(event.ad)).or_insert(0) += 1;
             }
         }
         while let Some((start, counts)) = open.close(latest.saturating_sub(DELAY)) {
@@ -70,19 +86,19 @@ fn count(data: &AdEvents, setting: Setting, index: usize, gathering: &Gathering)
 
 /// Where the threads bring the counts of the windows they are done with.
 #[derive(Debug)]
-struct Gathering {
+struct Gathering<K> {
     threads: usize,
-    partial: Mutex<BTreeMap<i64, Vec<Counts>>>,
+    partial: Mutex<BTreeMap<i64, Vec<Counts<K>>>>,
 }
 
-impl Gathering {
+impl<K: Key> Gathering<K> {
     fn new(threads: usize) -> Self {
         Self { threads, partial: Mutex::default() }
     }
 
     /// Adds a thread's counts to the window that starts at `start`, and emits
     /// the window if no thread is missing.
-    fn hand_in(&self, start: i64, counts: Counts, open: &mut OpenWindows, outcome: &mut Outcome) {
+    fn hand_in(&self, start: i64, counts: Counts<K>, open: &mut OpenWindows<K>, outcome: &mut Outcome) {
         let mut partial = self.partial.lock().unwrap_or_else(PoisonError::into_inner);
         let parts = partial.entry(start).or_default();
         parts.push(counts);
@@ -106,7 +122,7 @@ impl Gathering {
 }
 
 /// Merges the counts of one window, emits its rows and returns the merged map.
-fn emit(start: i64, parts: Vec<Counts>, outcome: &mut Outcome) -> Counts {
+fn emit<K: Key>(start: i64, parts: Vec<Counts<K>>, outcome: &mut Outcome) -> Counts<K> {
     let mut parts = parts.into_iter();
     let mut merged = parts.next().unwrap_or_default();
     for part in parts {
@@ -115,7 +131,7 @@ fn emit(start: i64, parts: Vec<Counts>, outcome: &mut Outcome) -> Counts {
             *merged.entry(campaign).or_insert(0) += count;
         }
     }
-    for (&campaign, &count) in &merged {
+    for (campaign, &count) in &merged {
         outcome.add_window(campaign, start, count);
     }
     merged

@@ -8,4 +8,4 @@ use firesteel_core::hash::BuildKeyHasher;
 use hashbrown::HashMap;
 
 /// Counts by campaign.
-pub type Counts = HashMap<u32, u64, BuildKeyHasher>;
+pub type Counts<K = u32> = HashMap<K, u64, BuildKeyHasher>;

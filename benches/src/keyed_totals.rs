@@ -1,4 +1,4 @@
-//! W3: a running count and sum per key, kept as durable state.
+//! W3: a running count and sum per key, kept as durable state. W3c is the same with texts as keys.
 //!
 //! The parts are the [events], the [reference](mod@reference), the [assignment](Assignment) that every side gets, one module per
 //! side, and the table of [sides]. Unlike the sides of the other workloads, these run in processes of their own,
@@ -13,7 +13,7 @@
 //! let events = KeyedEvents { keys: 1_000, shape: Shape::Uniform };
 //! let folder = tempfile::tempdir().unwrap();
 //! let assignment = Assignment::new(events, 20_000, folder.path());
-//! let run = hand_written::run(&assignment, &mut Phases::silent());
+//! let run = hand_written::run::<u64>(&assignment, &mut Phases::silent());
 //! assert_eq!(run.totals, Totals::of(events, 20_000));
 //! ```
 //!
@@ -29,6 +29,7 @@ pub mod hand_written;
 pub mod overhead;
 pub mod reference;
 pub mod resume;
+pub mod shown;
 pub mod sides;
 pub mod state_layer;
 pub mod table;

@@ -12,7 +12,7 @@
 //! use firesteel_benches::workload::Setting;
 //! use firesteel_benches::{hand_written_gathered, reference};
 //!
-//! let data = AdEvents::generate(10_000, Campaigns::Hundred, 1);
+//! let data = AdEvents::<u32>::generate(10_000, Campaigns::Hundred, 1);
 //! let setting = Setting { threads: 2, batch: 1_000 };
 //! let measured = hand_written_gathered::run(&data, setting);
 //! assert_eq!(measured.outcome, reference::windows(&data));
@@ -29,6 +29,7 @@ pub mod hand_written_gathered;
 pub mod hand_written_records;
 pub mod hasher;
 pub mod keyed_totals;
+pub mod keys;
 pub mod measured;
 pub mod open_windows;
 pub mod options;

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use firesteel_benches::ad_events::{AdEvents, Campaigns};
+use firesteel_benches::keys::OwnedKey;
 use firesteel_benches::measured::{Measured, Outcome};
 use firesteel_benches::options::Options;
 use firesteel_benches::reference;
 use firesteel_benches::report::{Figure, Group, heading};
 use firesteel_benches::results::Results;
-use firesteel_benches::sides::{SIDES, Side};
+use firesteel_benches::sides::{RunEvents, SIDES, Side};
 use firesteel_benches::text_records::TextRecords;
 use firesteel_benches::workload::{Setting, Workload};
 
@@ -61,26 +62,11 @@ struct Job {
 impl Job {
     /// Generates the data, which lives as long as the process.
     fn prepare(workload: Workload, options: &Options) -> Self {
-        let ad_events = |campaigns| -> &'static AdEvents {
-            Box::leak(Box::new(AdEvents::generate(options.events, campaigns, options.seed)))
-        };
+        let each = |default| Campaigns::Each(options.keys.unwrap_or(default));
         match workload {
-            Workload::W1a => {
-                let data = ad_events(Campaigns::Hundred);
-                Self {
-                    workload,
-                    expected: reference::windows(data),
-                    run: Box::new(|side, setting| Some(side.w1a?(data, setting))),
-                }
-            }
-            Workload::W1b => {
-                let data = ad_events(Campaigns::Million);
-                Self {
-                    workload,
-                    expected: reference::windows(data),
-                    run: Box::new(|side, setting| Some(side.w1b?(data, setting))),
-                }
-            }
+            Workload::W1a => Self::windows(workload, options, Campaigns::Hundred, |side| side.w1a),
+            Workload::W1b => Self::windows(workload, options, each(1_000_000), |side| side.w1b),
+            Workload::W1c => Self::windows(workload, options, each(10_000), |side| side.w1c),
             Workload::W2 => {
                 let data: &'static TextRecords =
                     Box::leak(Box::new(TextRecords::generate(options.records, options.seed)));
@@ -91,6 +77,19 @@ impl Job {
                 }
             }
         }
+    }
+
+    /// A workload of ad events.
+    fn windows<K: OwnedKey>(
+        workload: Workload,
+        options: &Options,
+        campaigns: Campaigns,
+        program: impl Fn(&Side) -> Option<RunEvents<K>> + 'static,
+    ) -> Self {
+        let data: &'static AdEvents<K> =
+            Box::leak(Box::new(AdEvents::generate(options.events, campaigns, options.seed)));
+        let run = move |side: &Side, setting| Some(program(side)?(data, setting));
+        Self { workload, expected: reference::windows(data), run: Box::new(run) }
     }
 
     /// Runs the sides alternately, each first in its turn, so that a disturbance

@@ -4,6 +4,7 @@ use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
+use crate::keys::Key;
 use crate::random::mix;
 
 /// The answer of a run, condensed so that two answers compare at no cost.
@@ -22,8 +23,8 @@ impl Outcome {
     /// Counts a row of a windowed count: `campaign` had `count` events in the
     /// window that starts at `start` microseconds.
     #[inline]
-    pub fn add_window(&mut self, campaign: u32, start: i64, count: u64) {
-        let key = mix(start.cast_unsigned() ^ mix(u64::from(campaign)));
+    pub fn add_window(&mut self, campaign: &impl Key, start: i64, count: u64) {
+        let key = mix(start.cast_unsigned() ^ mix(campaign.number()));
         self.add_value(mix(key ^ count));
     }
 
@@ -68,8 +69,8 @@ mod tests {
 
     fn outcome(rows: &[(u32, i64, u64)]) -> Outcome {
         let mut outcome = Outcome::default();
-        for &(campaign, start, count) in rows {
-            outcome.add_window(campaign, start, count);
+        for (campaign, start, count) in rows {
+            outcome.add_window(campaign, *start, *count);
         }
         outcome
     }

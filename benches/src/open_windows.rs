@@ -17,13 +17,13 @@ use crate::hasher::Counts;
 /// assert_eq!(open.close(WINDOW), None);
 /// ```
 #[derive(Debug)]
-pub struct OpenWindows {
+pub struct OpenWindows<K = u32> {
     first: i64,
-    maps: VecDeque<Counts>,
-    spare: Vec<Counts>,
+    maps: VecDeque<Counts<K>>,
+    spare: Vec<Counts<K>>,
 }
 
-impl OpenWindows {
+impl<K> OpenWindows<K> {
     /// No window is open; no event before `ts` will come.
     #[must_use]
     pub fn from(ts: i64) -> Self {
@@ -32,7 +32,7 @@ impl OpenWindows {
 
     /// The counts of the window that holds `ts`, opened if need be.
     #[inline]
-    pub fn counts(&mut self, ts: i64) -> &mut Counts {
+    pub fn counts(&mut self, ts: i64) -> &mut Counts<K> {
         let index = ((ts - self.first).cast_unsigned() / WINDOW.cast_unsigned()) as usize;
         while index >= self.maps.len() {
             assert!(ts >= self.first, "an event of a closed window: {ts}");
@@ -43,7 +43,7 @@ impl OpenWindows {
 
     /// Takes the oldest window with its start if it ends at or before
     /// `watermark`.
-    pub fn close(&mut self, watermark: i64) -> Option<(i64, Counts)> {
+    pub fn close(&mut self, watermark: i64) -> Option<(i64, Counts<K>)> {
         if self.first + WINDOW > watermark {
             return None;
         }
@@ -51,7 +51,7 @@ impl OpenWindows {
     }
 
     /// Takes the oldest window with its start.
-    pub fn pop(&mut self) -> Option<(i64, Counts)> {
+    pub fn pop(&mut self) -> Option<(i64, Counts<K>)> {
         let counts = self.maps.pop_front()?;
         let start = self.first;
         self.first += WINDOW;
@@ -59,7 +59,7 @@ impl OpenWindows {
     }
 
     /// Gives an emptied map back, to be used by a later window.
-    pub fn recycle(&mut self, mut counts: Counts) {
+    pub fn recycle(&mut self, mut counts: Counts<K>) {
         counts.clear();
         self.spare.push(counts);
     }

@@ -13,12 +13,16 @@ use crate::workload::{Setting, Workload};
 #[command(version)]
 pub struct Options {
     /// What to compute.
-    #[arg(long, value_delimiter = ',', default_value = "W1a,W1b,W2")]
+    #[arg(long, value_delimiter = ',', default_value = "W1a,W1b,W1c,W2")]
     pub workload: Vec<Workload>,
 
-    /// Ad events of W1a and W1b.
+    /// Ad events of W1a, W1b and W1c.
     #[arg(long, default_value_t = 20_000_000, value_parser = positive)]
     pub events: usize,
+
+    /// Keys of W1b and W1c, at most ten million [default: a million and 10,000].
+    #[arg(long, value_parser = keys)]
+    pub keys: Option<u32>,
 
     /// Text records of W2, 100 bytes each.
     #[arg(long, default_value_t = 4_000_000, value_parser = positive)]
@@ -82,6 +86,13 @@ pub fn positive(text: &str) -> Result<usize, String> {
     }
 }
 
+fn keys(text: &str) -> Result<u32, String> {
+    match positive(text)? {
+        keys @ ..=10_000_000 => Ok(keys as u32),
+        _ => Err("must be at most ten million".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -95,6 +106,7 @@ mod tests {
         assert_eq!(options.workload, [Workload::W1a, Workload::W2]);
         assert_eq!(options.settings().count(), 4);
         assert!(Options::try_parse_from(["bench", "--threads", "0"]).is_err());
+        assert!(Options::try_parse_from(["bench", "--keys", "10_000_001"]).is_err());
         assert!(Options::try_parse_from(["bench", "--sides", "nobody"]).is_err());
     }
 }

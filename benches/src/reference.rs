@@ -4,15 +4,16 @@
 use std::collections::HashMap;
 
 use crate::ad_events::{AdEvents, COUNTED_KIND, window_start};
+use crate::keys::OwnedKey;
 use crate::measured::Outcome;
 use crate::text_records::{Sale, TextRecords};
 
 /// The answer to W1.
 #[must_use]
-pub fn windows(data: &AdEvents) -> Outcome {
-    let mut counts: HashMap<(u32, i64), u64> = HashMap::new();
+pub fn windows<K: OwnedKey>(data: &AdEvents<K>) -> Outcome {
+    let mut counts: HashMap<(&K, i64), u64> = HashMap::new();
     for event in data.events.iter().filter(|event| event.kind == COUNTED_KIND) {
-        let campaign = data.campaigns[event.ad as usize];
+        let campaign = &data.campaigns[event.ad as usize];
         *counts.entry((campaign, window_start(event.ts))).or_default() += 1;
     }
     let mut outcome = Outcome::default();
@@ -45,12 +46,12 @@ mod tests {
         let data = AdEvents {
             events: [event(0, 0, 5), event(1, 0, WINDOW - 1), event(0, 1, 6), event(2, 0, 7), event(0, 0, WINDOW)]
                 .into(),
-            campaigns: vec![40, 40, 41],
+            campaigns: vec![40_u32, 40, 41],
         };
         let mut expected = Outcome::default();
-        expected.add_window(40, 0, 2);
-        expected.add_window(41, 0, 1);
-        expected.add_window(40, WINDOW, 1);
+        expected.add_window(&40_u32, 0, 2);
+        expected.add_window(&41_u32, 0, 1);
+        expected.add_window(&40_u32, WINDOW, 1);
         assert_eq!(windows(&data), expected);
     }
 }

@@ -22,6 +22,7 @@ use renoir::operator::{Data, Operator, StreamElement};
 use renoir::prelude::*;
 
 use crate::ad_events::{AdEvent, AdEvents, COUNTED_KIND, DELAY, WINDOW, window_start};
+use crate::keys::OwnedKey;
 use crate::measured::{Measured, Outcome};
 use crate::stopwatch::Stopwatch;
 use crate::workload::Setting;
@@ -30,13 +31,13 @@ use crate::workload::Setting;
 const BATCH: BatchMode = BatchMode::Fixed(NonZeroUsize::new(4096).expect("4096 is not zero"));
 
 /// Campaign, start of the window, count.
-type Row = (u32, i64, u64);
+type Row<K> = (K, i64, u64);
 
 /// Runs W1 with every counted event shuffled.
 #[must_use]
-pub fn run_shuffled(data: &'static AdEvents, setting: Setting) -> Measured {
+pub fn run_shuffled<K: OwnedKey>(data: &'static AdEvents<K>, setting: Setting) -> Measured {
     run(data, setting, |context| {
-        let counts = events(context, data, setting).group_by(|&(campaign, _)| campaign).window(AlignedWindows).fold(
+        let counts = events(context, data, setting).group_by(|&(ad, _)| data.campaign(ad)).window(AlignedWindows).fold(
             (0, 0),
             |(start, count), &(_, ts)| {
                 *start = window_start(ts);
@@ -49,17 +50,17 @@ pub fn run_shuffled(data: &'static AdEvents, setting: Setting) -> Measured {
 
 /// Runs W1 with counts combined before the shuffle.
 #[must_use]
-pub fn run_combined(data: &'static AdEvents, setting: Setting) -> Measured {
+pub fn run_combined<K: OwnedKey>(data: &'static AdEvents<K>, setting: Setting) -> Measured {
     run(data, setting, |context| {
         let counts = events(context, data, setting)
-            .key_by(|&(campaign, _)| campaign)
+            .key_by(|&(ad, _)| data.campaign(ad))
             .window(AlignedWindows)
             .fold((0, 0), |(start, count), &(_, ts)| {
                 *start = window_start(ts);
                 *count += 1;
             })
             .unkey()
-            .group_by(|&(campaign, _)| campaign)
+            .group_by(|(campaign, _)| campaign.clone())
             .window(AlignedWindows)
             .fold((0, 0), |(start, count), &(_, (local_start, local_count))| {
                 *start = local_start;
@@ -71,18 +72,18 @@ pub fn run_combined(data: &'static AdEvents, setting: Setting) -> Measured {
 
 /// Runs W1 as an aggregation of the whole input.
 #[must_use]
-pub fn run_batch(data: &'static AdEvents, setting: Setting) -> Measured {
+pub fn run_batch<K: OwnedKey>(data: &'static AdEvents<K>, setting: Setting) -> Measured {
     run(data, setting, |context| {
         let counts = read(context, data, setting)
             .filter(|event| event.kind == COUNTED_KIND)
-            .map(|event| (data.campaigns[event.ad as usize], window_start(event.ts)))
-            .group_by_count(|&key| key);
+            .map(|event| (event.ad, event.ts))
+            .group_by_count(|&(ad, ts)| (data.campaign(ad), window_start(ts)));
         tally(counts.unkey().map(|((campaign, start), count)| (campaign, start, count as u64)))
     })
 }
 
-fn run(
-    data: &'static AdEvents,
+fn run<K: OwnedKey>(
+    data: &'static AdEvents<K>,
     setting: Setting,
     build: impl FnOnce(&StreamContext) -> StreamOutput<Vec<Outcome>>,
 ) -> Measured {
@@ -97,11 +98,11 @@ fn run(
 }
 
 /// The source: the thread's share of every micro-batch.
-fn read(
+fn read<K: OwnedKey>(
     context: &StreamContext,
-    data: &'static AdEvents,
+    data: &'static AdEvents<K>,
     setting: Setting,
-) -> Stream<impl Operator<Out = AdEvent> + use<>> {
+) -> Stream<impl Operator<Out = AdEvent> + use<K>> {
     context
         .stream_par_iter(move |index, _threads| {
             setting
@@ -112,13 +113,13 @@ fn read(
         .batch_mode(BATCH)
 }
 
-/// Campaign and timestamp of the counted events, with watermarks. A watermark
+/// Ad and timestamp of the counted events, with watermarks. A watermark
 /// costs Renoir a visit to every key, so only those that end a window are sent.
-fn events(
+fn events<K: OwnedKey>(
     context: &StreamContext,
-    data: &'static AdEvents,
+    data: &'static AdEvents<K>,
     setting: Setting,
-) -> Stream<impl Operator<Out = (u32, i64)> + use<>> {
+) -> Stream<impl Operator<Out = (u32, i64)> + use<K>> {
     let mut passed = i64::MIN;
     read(context, data, setting)
         .add_timestamps(
@@ -131,14 +132,14 @@ fn events(
             },
         )
         .filter(|event| event.kind == COUNTED_KIND)
-        .map(|event| (data.campaigns[event.ad as usize], event.ts))
+        .map(|event| (event.ad, event.ts))
 }
 
 /// Condenses the result rows on the threads that made them.
-fn tally(rows: Stream<impl Operator<Out = Row> + 'static>) -> StreamOutput<Vec<Outcome>> {
+fn tally<K: OwnedKey>(rows: Stream<impl Operator<Out = Row<K>> + 'static>) -> StreamOutput<Vec<Outcome>> {
     rows.fold_assoc(
         Outcome::default(),
-        |outcome, (campaign, start, count)| outcome.add_window(campaign, start, count),
+        |outcome, (campaign, start, count)| outcome.add_window(&campaign, start, count),
         |outcome, part| *outcome += part,
     )
     .collect_vec()

@@ -8,8 +8,8 @@ use crate::{
     firesteel_side, hand_written_exchanged, hand_written_gathered, hand_written_records, renoir_side, timely_side,
 };
 
-/// Runs a workload of ad events.
-pub type RunEvents = fn(&'static AdEvents, Setting) -> Measured;
+/// Runs a workload of ad events that are counted by keys of this type.
+pub type RunEvents<K = u32> = fn(&'static AdEvents<K>, Setting) -> Measured;
 /// Runs a workload of text records.
 pub type RunRecords = fn(&'static TextRecords, Setting) -> Measured;
 
@@ -28,6 +28,8 @@ pub struct Side {
     pub w1a: Option<RunEvents>,
     /// The keyed count with many keys.
     pub w1b: Option<RunEvents>,
+    /// The keyed count with texts as keys.
+    pub w1c: Option<RunEvents<String>>,
     /// The stateless chain.
     pub w2: Option<RunRecords>,
 }
@@ -42,6 +44,7 @@ pub const SIDES: &[Side] = &[
         by_default: true,
         w1a: Some(firesteel_side::run_windows),
         w1b: Some(firesteel_side::run_windows),
+        w1c: Some(firesteel_side::run_windows),
         w2: Some(firesteel_side::run_records),
     },
     Side {
@@ -49,6 +52,7 @@ pub const SIDES: &[Side] = &[
         by_default: true,
         w1a: Some(hand_written_gathered::run),
         w1b: Some(hand_written_exchanged::run),
+        w1c: Some(hand_written_gathered::run),
         w2: Some(hand_written_records::run),
     },
     Side {
@@ -56,6 +60,7 @@ pub const SIDES: &[Side] = &[
         by_default: true,
         w1a: Some(timely_side::run_combined),
         w1b: Some(timely_side::run_exchanged),
+        w1c: Some(timely_side::run_combined),
         w2: None,
     },
     Side {
@@ -63,20 +68,29 @@ pub const SIDES: &[Side] = &[
         by_default: true,
         w1a: Some(renoir_side::run_combined),
         w1b: Some(renoir_side::run_shuffled),
+        w1c: Some(renoir_side::run_combined),
         w2: None,
     },
-    variant("hand-gathered", hand_written_gathered::run),
-    variant("hand-exchanged", hand_written_exchanged::run),
-    variant("timely-combined", timely_side::run_combined),
-    variant("timely-exchanged", timely_side::run_exchanged),
-    variant("renoir-combined", renoir_side::run_combined),
-    variant("renoir-shuffled", renoir_side::run_shuffled),
-    variant("renoir-batch", renoir_side::run_batch),
+    variant("hand-gathered", hand_written_gathered::run, hand_written_gathered::run),
+    variant("hand-exchanged", hand_written_exchanged::run, hand_written_exchanged::run),
+    Side {
+        name: "hand-borrowed",
+        by_default: false,
+        w1a: None,
+        w1b: None,
+        w1c: Some(hand_written_gathered::run_borrowed),
+        w2: None,
+    },
+    variant("timely-combined", timely_side::run_combined, timely_side::run_combined),
+    variant("timely-exchanged", timely_side::run_exchanged, timely_side::run_exchanged),
+    variant("renoir-combined", renoir_side::run_combined, renoir_side::run_combined),
+    variant("renoir-shuffled", renoir_side::run_shuffled, renoir_side::run_shuffled),
+    variant("renoir-batch", renoir_side::run_batch, renoir_side::run_batch),
 ];
 
-/// One of the programs of a contender, for both sizes of W1.
-const fn variant(name: &'static str, run: RunEvents) -> Side {
-    Side { name, by_default: false, w1a: Some(run), w1b: Some(run), w2: None }
+/// One of the programs of a contender, for all of W1.
+const fn variant(name: &'static str, numbers: RunEvents, texts: RunEvents<String>) -> Side {
+    Side { name, by_default: false, w1a: Some(numbers), w1b: Some(numbers), w1c: Some(texts), w2: None }
 }
 
 #[cfg(test)]
@@ -99,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_side_gives_the_answer_of_w1() {
-        for campaigns in [Campaigns::Hundred, Campaigns::Million] {
+        for campaigns in [Campaigns::Hundred, Campaigns::Each(1_000_000)] {
             let data = leaked(AdEvents::generate(20_000, campaigns, 1));
             let expected = reference::windows(data);
             for (side, run) in SIDES.iter().flat_map(|side| [(side, side.w1a), (side, side.w1b)]) {
@@ -109,6 +123,20 @@ mod tests {
                     assert_eq!(measured.outcome, expected, "{} {campaigns:?} {setting:?}", side.name);
                     assert_eq!(measured.events, 20_000);
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn every_side_gives_the_answer_of_w1_with_texts() {
+        let campaigns = Campaigns::Each(1_000);
+        let data = leaked(AdEvents::<String>::generate(20_000, campaigns, 1));
+        let expected = reference::windows(data);
+        assert_eq!(expected, reference::windows(&AdEvents::<u32>::generate(20_000, campaigns, 1)));
+        for side in SIDES {
+            let Some(run) = side.w1c else { continue };
+            for setting in SETTINGS {
+                assert_eq!(run(data, setting).outcome, expected, "{} {setting:?}", side.name);
             }
         }
     }

@@ -21,6 +21,7 @@ use timely::dataflow::operators::vec::Map;
 use timely::dataflow::{Scope, StreamVec};
 
 use crate::ad_events::{AdEvent, AdEvents, COUNTED_KIND, DELAY, window_start};
+use crate::keys::OwnedKey;
 use crate::measured::{Measured, Outcome};
 use crate::open_windows::OpenWindows;
 use crate::stopwatch::Stopwatch;
@@ -31,26 +32,26 @@ use crate::workload::Setting;
 const QUANTUM: usize = 16 * 1024;
 
 /// Campaign, start of the window, count.
-type Partial = (u32, i64, u64);
+type Partial<K> = (K, i64, u64);
 type Events<'scope> = StreamVec<'scope, u64, AdEvent>;
-type Partials<'scope> = StreamVec<'scope, u64, Partial>;
+type Partials<'scope, K> = StreamVec<'scope, u64, Partial<K>>;
 
 /// Runs W1 with counts combined before the exchange.
 #[must_use]
-pub fn run_combined(data: &'static AdEvents, setting: Setting) -> Measured {
+pub fn run_combined<K: OwnedKey>(data: &'static AdEvents<K>, setting: Setting) -> Measured {
     run(data, setting, move |events| combine(data, events))
 }
 
 /// Runs W1 with every counted event exchanged.
 #[must_use]
-pub fn run_exchanged(data: &'static AdEvents, setting: Setting) -> Measured {
+pub fn run_exchanged<K: OwnedKey>(data: &'static AdEvents<K>, setting: Setting) -> Measured {
     run(data, setting, move |events| single(data, events))
 }
 
-fn run(
-    data: &'static AdEvents,
+fn run<K: OwnedKey>(
+    data: &'static AdEvents<K>,
     setting: Setting,
-    prepare: impl for<'scope> Fn(Events<'scope>) -> Partials<'scope> + Send + Sync + 'static,
+    prepare: impl for<'scope> Fn(Events<'scope>) -> Partials<'scope, K> + Send + Sync + 'static,
 ) -> Measured {
     let watch = Stopwatch::start();
     let config = match setting.threads {
@@ -78,12 +79,17 @@ fn run(
 }
 
 /// No event has a timestamp below this one.
-fn earliest(data: &AdEvents) -> i64 {
+fn earliest<K>(data: &AdEvents<K>) -> i64 {
     data.events.first().map_or(0, |event| event.ts - DELAY)
 }
 
 /// The source: the worker's share of every micro-batch, under the watermark.
-fn read<'scope>(scope: Scope<'scope, u64>, data: &'static AdEvents, setting: Setting, index: usize) -> Events<'scope> {
+fn read<'scope, K: OwnedKey>(
+    scope: Scope<'scope, u64>,
+    data: &'static AdEvents<K>,
+    setting: Setting,
+    index: usize,
+) -> Events<'scope> {
     source(scope, "read", |capability, info| {
         let activator = scope.activator_for(info.address);
         let mut capability = Some(capability);
@@ -115,7 +121,7 @@ fn read<'scope>(scope: Scope<'scope, u64>, data: &'static AdEvents, setting: Set
 }
 
 /// Filters, looks up and counts per micro-batch, without an exchange.
-fn combine<'scope>(data: &'static AdEvents, events: Events<'scope>) -> Partials<'scope> {
+fn combine<'scope, K: OwnedKey>(data: &'static AdEvents<K>, events: Events<'scope>) -> Partials<'scope, K> {
     events.unary_frontier::<CapacityContainerBuilder<_>, _, _, _>(Pipeline, "combine", |_, _| {
         let mut batches = BTreeMap::new();
         move |(input, frontier), output| {
@@ -128,8 +134,7 @@ fn combine<'scope>(data: &'static AdEvents, events: Events<'scope>) -> Partials<
                     batches.entry(watermark).or_insert_with(|| (held, OpenWindows::from(watermark.cast_signed())));
                 for event in buffers.flatten() {
                     if event.kind == COUNTED_KIND {
-                        let campaign = data.campaigns[event.ad as usize];
-                        *open.counts(event.ts).entry(campaign).or_insert(0) += 1;
+                        *open.counts(event.ts).entry(data.campaign(event.ad)).or_insert(0) += 1;
                     }
                 }
             });
@@ -149,27 +154,25 @@ fn combine<'scope>(data: &'static AdEvents, events: Events<'scope>) -> Partials<
 }
 
 /// Filters and looks up; every event becomes a count of one.
-fn single<'scope>(data: &'static AdEvents, events: Events<'scope>) -> Partials<'scope> {
-    events.flat_map(|event| {
-        (event.kind == COUNTED_KIND).then(|| (data.campaigns[event.ad as usize], window_start(event.ts), 1))
-    })
+fn single<'scope, K: OwnedKey>(data: &'static AdEvents<K>, events: Events<'scope>) -> Partials<'scope, K> {
+    events.flat_map(|event| (event.kind == COUNTED_KIND).then(|| (data.campaign(event.ad), window_start(event.ts), 1)))
 }
 
 /// Exchanges by campaign, adds up per window, and emits the windows that the
 /// frontier has passed.
-fn count(data: &'static AdEvents, partials: Partials<'_>, outcome: Rc<RefCell<Outcome>>) {
+fn count<K: OwnedKey>(data: &'static AdEvents<K>, partials: Partials<'_, K>, outcome: Rc<RefCell<Outcome>>) {
     let mut open = OpenWindows::from(earliest(data));
-    let by_campaign = Exchange::new(|partial: &Partial| u64::from(partial.0));
+    let by_campaign = Exchange::new(|partial: &Partial<K>| u64::from(partial.0.spread()));
     partials.sink(by_campaign, "count", move |(input, frontier)| {
         input.for_each(|_, buffer| {
-            for &(campaign, start, count) in &*buffer {
+            for (campaign, start, count) in buffer.drain(..) {
                 *open.counts(start).entry(campaign).or_insert(0) += count;
             }
         });
         let watermark = frontier.frontier().first().map_or(i64::MAX, |time| time.cast_signed());
         while let Some((start, counts)) = open.close(watermark) {
             let mut outcome = outcome.borrow_mut();
-            for (&campaign, &count) in &counts {
+            for (campaign, &count) in &counts {
                 outcome.add_window(campaign, start, count);
             }
             open.recycle(counts);

@@ -14,6 +14,9 @@ pub enum Workload {
     /// Keyed tumbling count, a million ads in a million campaigns.
     #[value(name = "W1b")]
     W1b,
+    /// Keyed tumbling count, 10,000 ads, each its own campaign, whose name of thirty characters is the key.
+    #[value(name = "W1c")]
+    W1c,
     /// Stateless chain over text records.
     #[value(name = "W2")]
     W2,
@@ -24,6 +27,7 @@ impl fmt::Display for Workload {
         f.pad(match self {
             Self::W1a => "W1a",
             Self::W1b => "W1b",
+            Self::W1c => "W1c",
             Self::W2 => "W2",
         })
     }

@@ -22,8 +22,9 @@ Tasks:
               Run the benchmarks: the throughput workloads beside other engines, which also
               write target/bench/results.jsonl, and the small ones under criterion; both
               without a choice. `durable` is the workload with durable state, `slow` that with
-              records that take long. ARGS go to the benchmark program; to see those of the
-              workloads:
+              records that take long. ARGS go to the benchmark program: keys are texts
+              with `throughput -- --workload W1c` and `durable -- --key text`. To see those of
+              the workloads:
               cargo xtask bench throughput -- --help
   bench --peers [-- ARGS...]
               Run the workload with durable state beside Spark and Flink, which are installed

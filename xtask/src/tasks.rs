@@ -200,7 +200,7 @@ pub(crate) fn ci(steps: &mut Steps) {
         let mut arguments = strings(["run", "--package", BENCHES, "--bin", "firesteel-durable", "--"]);
         arguments.extend(strings(["--keys", "5000", "--shape", "uniform,zipf", "--events", "50000", "--rounds", "1"]));
         let results = workspace::target_dir().join("bench/durable-smoke.jsonl");
-        arguments.extend(["--batch".to_owned(), "5000".to_owned()]);
+        arguments.extend(strings(["--key", "number,text", "--batch", "5000"]));
         arguments.extend(["--results".to_owned(), results.display().to_string()]);
         Cargo::new(arguments).run()
     });

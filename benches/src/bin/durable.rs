@@ -1,8 +1,8 @@
-//! W3: running totals as durable state. Starts every side in a process of its own, in turn, and compares their speed
+//! W3 and W3c: running totals as durable state. Starts every side in a process of its own, in turn, and compares their speed
 //! and memory; `--help` lists the options.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,8 +10,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use firesteel_benches::ad_events::{AdEvents, Campaigns};
 use firesteel_benches::keyed_totals::contest::{ContestError, Peers, observe, scripts};
-use firesteel_benches::keyed_totals::events::{KeyedEvents, Shape};
+use firesteel_benches::keyed_totals::events::{KeyType, KeyedEvents, Shape};
 use firesteel_benches::keyed_totals::reference::Totals;
+use firesteel_benches::keyed_totals::shown::Shown;
 use firesteel_benches::keyed_totals::sides::{Program, SIDES, Side, side};
 use firesteel_benches::keyed_totals::table::{Figure, Table, median};
 use firesteel_benches::keyed_totals::{Assignment, Phases, overhead, resume};
@@ -100,6 +101,8 @@ struct OneSide {
     #[arg(long)]
     shape: Shape,
     #[arg(long)]
+    key: KeyType,
+    #[arg(long)]
     events: u64,
     #[arg(long)]
     warm_up: u64,
@@ -124,6 +127,10 @@ struct Contest {
     /// How often each occurs.
     #[arg(long, value_delimiter = ',', default_value = "uniform")]
     shape: Vec<Shape>,
+
+    /// What a key is: W3 has numbers, W3c texts of thirty characters.
+    #[arg(long, value_delimiter = ',', default_value = "number")]
+    key: Vec<KeyType>,
 
     /// Events of a run, a third of them for warming up [default: 150 million].
     #[arg(long, value_parser = positive)]
@@ -194,12 +201,13 @@ fn main() -> ExitCode {
 
 /// Runs one side in this process and prints what came of it.
 fn run_here(options: OneSide) -> Result<bool, Box<dyn std::error::Error>> {
-    let OneSide { name, keys, shape, events: count, warm_up, threads, batch, epoch, memory, folder } = options;
-    let Some(Program::Here(run)) = side(&name).map(|side| side.program) else {
+    let OneSide { name, keys, shape, key, events: count, warm_up, threads, batch, epoch, memory, folder } = options;
+    let Some(run) = side(&name).and_then(|side| side.program.here(key)) else {
         return Err(format!("{name} is no side of this program").into());
     };
     let events = KeyedEvents { keys, shape };
-    let run = run(&Assignment { events, count, warm_up, threads, batch, epoch, memory, folder }, &mut Phases::aloud());
+    let run =
+        run(&Assignment { events, key, count, warm_up, threads, batch, epoch, memory, folder }, &mut Phases::aloud());
     println!("{}", serde_json::to_string(&run)?);
     Ok(true)
 }
@@ -291,6 +299,7 @@ impl Way {
     }
 
     /// What happens between the two runs.
+    #[cfg_attr(not(feature = "rocksdb"), expect(unused_variables, reason = "only RocksDB has files to lose"))]
     fn between(self, folder: &Path) {
         match self {
             Self::Memory => {}
@@ -333,8 +342,8 @@ fn contest(options: &Contest) -> Result<bool, Box<dyn std::error::Error>> {
     let mut results = std::fs::File::create(results)?;
     let mut all_correct = true;
     for &keys in &options.keys {
-        for &shape in &options.shape {
-            let figures = measure(KeyedEvents { keys: keys as u64, shape }, options)?;
+        for (shape, key) in options.shape.iter().flat_map(|&shape| options.key.iter().map(move |&key| (shape, key))) {
+            let figures = measure(KeyedEvents { keys: keys as u64, shape }, key, options)?;
             for figure in &figures {
                 writeln!(results, "{}", figure.line()?)?;
                 all_correct &= figure.correct;
@@ -346,18 +355,18 @@ fn contest(options: &Contest) -> Result<bool, Box<dyn std::error::Error>> {
 }
 
 /// Runs the sides alternately, each first in its turn, so that a disturbance of the machine hits all of them alike.
-fn measure(events: KeyedEvents, options: &Contest) -> Result<Vec<Figure>, ContestError> {
+fn measure(events: KeyedEvents, key: KeyType, options: &Contest) -> Result<Vec<Figure>, ContestError> {
     let peers = Peers { scripts: scripts(), pythons: options.python.clone() };
     let takes_part = |side: &&Side| match options.sides.as_slice() {
         [] => match side.program {
-            Program::Here(_) => true,
+            Program::Here { .. } => true,
             Program::Script(_) => options.python.iter().any(|(name, _)| name == side.name),
         },
         names => names.iter().any(|name| name == side.name),
     };
     let sides: Vec<&Side> = SIDES.iter().filter(takes_part).collect();
     let mut figures: Vec<Figure> =
-        sides.iter().map(|side| Figure { side: side.name, events, rounds: Vec::new(), correct: true }).collect();
+        sides.iter().map(|side| Figure { side: side.name, events, key, rounds: Vec::new(), correct: true }).collect();
     let mut expected: HashMap<u64, Totals> = HashMap::new();
     for round in 0..options.rounds {
         for turn in 0..sides.len() {
@@ -365,19 +374,20 @@ fn measure(events: KeyedEvents, options: &Contest) -> Result<Vec<Figure>, Contes
             let side = sides[index];
             let folder = scratch(side.name);
             let count = match side.program {
-                Program::Here(_) => options.events.unwrap_or(150_000_000) as u64,
+                Program::Here { .. } => options.events.unwrap_or(150_000_000) as u64,
                 Program::Script(_) => {
                     options.peer_events.map_or_else(|| 6_000_000.max(4 * events.keys), |events| events as u64)
                 }
             };
             let assignment = Assignment {
+                key,
                 threads: options.threads,
                 batch: options.batch as u64,
                 epoch: options.epoch,
                 memory: options.memory.map(|megabytes| (megabytes as u64) << 20),
                 ..Assignment::new(events, count, &folder)
             };
-            let mut shown = Shown::new(format!("round {}/{}, {}", round + 1, options.rounds, side.name), count);
+            let shown = Shown::new(format!("round {}/{}, {}", round + 1, options.rounds, side.name), count);
             let observed = observe(side, &assignment, &peers, |events| shown.at(events))?;
             shown.end(&format!("{:.2} M events/s", observed.run.events_per_second() / 1e6));
             // A peer may have taken a batch more than it was asked for.
@@ -388,31 +398,6 @@ fn measure(events: KeyedEvents, options: &Contest) -> Result<Vec<Figure>, Contes
         }
     }
     Ok(figures)
-}
-
-/// How far a run is, on standard error: in place on a terminal, and only its end elsewhere.
-struct Shown {
-    what: String,
-    of: u64,
-    in_place: bool,
-}
-
-impl Shown {
-    fn new(what: String, of: u64) -> Self {
-        let shown = Self { what, of, in_place: std::io::stderr().is_terminal() };
-        shown.at(0);
-        shown
-    }
-
-    fn at(&self, events: u64) {
-        if self.in_place {
-            eprint!("\r\x1b[K{}: {} of {} million events", self.what, events / 1_000_000, self.of / 1_000_000);
-        }
-    }
-
-    fn end(&mut self, result: &str) {
-        eprintln!("{}{}: {result}", if self.in_place { "\r\x1b[K" } else { "" }, self.what);
-    }
 }
 
 #[cfg(test)]
@@ -433,7 +418,7 @@ mod tests {
 
     #[test]
     fn a_call_of_a_side_is_understood() {
-        let line = "durable side spark --keys 5 --shape zipf --events 9 --warm-up 3 --threads 2 --batch 4 --epoch 1 \
+        let line = "durable side spark --keys 5 --shape zipf --key text --events 9 --warm-up 3 --threads 2 --batch 4 --epoch 1 \
                     --folder /x";
         assert!(matches!(Options::parse_from(line.split_whitespace()).only, Some(Only::Side(side)) if side.keys == 5));
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::events::KeyedEvents;
+use super::events::{KeyType, KeyedEvents};
 use super::reference::Totals;
 use crate::stopwatch::Stopwatch;
 
@@ -14,6 +14,8 @@ use crate::stopwatch::Stopwatch;
 pub struct Assignment {
     /// The events.
     pub events: KeyedEvents,
+    /// What their keys are.
+    pub key: KeyType,
     /// How many of them.
     pub count: u64,
     /// As many come before the measured part begins: they fill the state and warm up the machine and its compilers.
@@ -31,11 +33,12 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// This many events, a third of them for warming up, by two threads in epochs of one second.
+    /// This many events whose keys are numbers, a third of them for warming up, by two threads in epochs of one second.
     #[must_use]
     pub fn new(events: KeyedEvents, count: u64, folder: &Path) -> Self {
         let folder = folder.to_owned();
-        Self { events, count, warm_up: count / 3, threads: 2, batch: 1 << 18, epoch: 1.0, memory: None, folder }
+        let key = KeyType::Number;
+        Self { events, key, count, warm_up: count / 3, threads: 2, batch: 1 << 18, epoch: 1.0, memory: None, folder }
     }
 }
 

@@ -5,29 +5,31 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
+use std::vec::Drain;
 
 use firesteel_core::hash::hash_key;
 use firesteel_state::{KeyGroupRange, KeyGroups};
 
 use super::assignment::{Assignment, Phases};
 use super::events::KeyedEvents;
+use crate::keys::OwnedKey;
 use crate::stopwatch::Stopwatch;
 
 /// An event with the hash of its key.
-#[derive(Debug, Clone, Copy)]
-pub struct Hashed {
+#[derive(Debug, Clone)]
+pub struct Hashed<K> {
     /// The hash, by which it was routed.
     pub hash: u64,
     /// The key.
-    pub key: u64,
+    pub key: K,
     /// The value.
     pub value: i64,
 }
 
 /// What a worker does with the events of its keys.
-pub trait Owner: Send {
+pub trait Owner<K>: Send {
     /// Takes events of a micro-batch; called once per sender and batch.
-    fn take(&mut self, events: &[Hashed]);
+    fn take(&mut self, events: Drain<'_, Hashed<K>>);
 
     /// The batch is complete, and so is an epoch: the same for all workers.
     fn end_epoch(&mut self, epoch: u64);
@@ -43,7 +45,7 @@ pub fn ranges(threads: usize) -> Vec<KeyGroupRange> {
 ///
 /// Each makes its share of every micro-batch. They meet at the end of a batch, so a batch is as slow as its slowest
 /// worker, as in an engine that commits by batch.
-pub fn run<O: Owner>(assignment: &Assignment, phases: &mut Phases, owners: &mut [O]) {
+pub fn run<K: OwnedKey, O: Owner<K>>(assignment: &Assignment, phases: &mut Phases, owners: &mut [O]) {
     let meeting = Meeting::new(owners.len());
     phases.start(assignment.warm_up);
     thread::scope(|scope| {
@@ -62,10 +64,10 @@ pub fn run<O: Owner>(assignment: &Assignment, phases: &mut Phases, owners: &mut 
     });
 }
 
-fn work<O: Owner>(
+fn work<K: OwnedKey, O: Owner<K>>(
     assignment: &Assignment,
     index: usize,
-    meeting: &Meeting,
+    meeting: &Meeting<K>,
     taker: &mut O,
     mut phases: Option<&mut Phases>,
 ) {
@@ -73,14 +75,14 @@ fn work<O: Owner>(
     let ranges = ranges(meeting.threads);
     let owns = |group| ranges.iter().position(|range| range.contains(group)).expect("each group has an owner");
     let owners: Vec<usize> = groups.all().iter().map(owns).collect();
-    let mut outgoing: Vec<Vec<Hashed>> = vec![Vec::new(); meeting.threads];
+    let mut outgoing: Vec<Vec<Hashed<K>>> = vec![Vec::new(); meeting.threads];
     let (mut start, mut batch, mut epoch) = (0, 0, 1);
     let mut watch = Stopwatch::start();
     while start < assignment.count {
         let end = assignment.count.min(start + assignment.batch);
         let bound = |index: usize| start + (end - start) * index as u64 / meeting.threads as u64;
         for number in bound(index)..bound(index + 1) {
-            let key = assignment.events.key(number);
+            let key = K::of(assignment.events.key(number));
             let hash = hash_key(&key);
             outgoing[owners[usize::from(groups.group_of(hash).0)]].push(Hashed {
                 hash,
@@ -106,14 +108,14 @@ fn work<O: Owner>(
 
 /// Where the workers meet at the end of each batch. There are two sets of everything, used in turn: a worker that is
 /// ahead fills one while another still reads the other, so one barrier per batch is enough.
-struct Meeting {
+struct Meeting<K> {
     threads: usize,
     barrier: Barrier,
     over: [AtomicBool; 2],
-    boxes: [Vec<Mutex<Vec<Hashed>>>; 2],
+    boxes: [Vec<Mutex<Vec<Hashed<K>>>>; 2],
 }
 
-impl Meeting {
+impl<K> Meeting<K> {
     fn new(threads: usize) -> Self {
         let boxes = || (0..threads * threads).map(|_| Mutex::default()).collect();
         Self { threads, barrier: Barrier::new(threads), over: Default::default(), boxes: [boxes(), boxes()] }
@@ -125,9 +127,9 @@ impl Meeting {
         &self,
         batch: u64,
         index: usize,
-        outgoing: &mut [Vec<Hashed>],
+        outgoing: &mut [Vec<Hashed<K>>],
         over: Option<bool>,
-        mut take: impl FnMut(&[Hashed]),
+        mut take: impl FnMut(Drain<'_, Hashed<K>>),
     ) -> bool {
         let turn = (batch % 2) as usize;
         let open = |sender: usize, owner: usize| {
@@ -141,9 +143,7 @@ impl Meeting {
         }
         self.barrier.wait();
         for sender in 0..self.threads {
-            let mut letters = open(sender, index);
-            take(&letters);
-            letters.clear();
+            take(open(sender, index).drain(..));
         }
         self.over[turn].load(Ordering::Acquire)
     }

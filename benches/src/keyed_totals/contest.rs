@@ -107,7 +107,7 @@ fn io(what: String, source: std::io::Error) -> ContestError {
 /// The call of a side: this program again, or a script.
 fn command(side: &Side, assignment: &Assignment, peers: &Peers) -> Result<Command, ContestError> {
     let mut command = match side.program {
-        Program::Here(_) => {
+        Program::Here { .. } => {
             let this = std::env::current_exe().map_err(|source| io("this program is not found".to_owned(), source))?;
             let mut command = Command::new(this);
             command.args(["side", side.name]);
@@ -127,6 +127,7 @@ fn command(side: &Side, assignment: &Assignment, peers: &Peers) -> Result<Comman
         }
     };
     command.args(["--keys", &assignment.events.keys.to_string(), "--shape", assignment.events.shape.name()]);
+    command.args(["--key", assignment.key.name()]);
     command.args(["--events", &assignment.count.to_string(), "--warm-up", &assignment.warm_up.to_string()]);
     command.args(["--threads", &assignment.threads.to_string()]).arg("--folder").arg(&assignment.folder);
     Ok(command)

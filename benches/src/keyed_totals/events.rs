@@ -35,6 +35,35 @@ impl Shape {
     }
 }
 
+/// What a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum KeyType {
+    /// The number itself, in 64 bits.
+    Number,
+    /// A text of thirty characters, which stands for the number.
+    Text,
+}
+
+impl KeyType {
+    /// The name on command lines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Text => "text",
+        }
+    }
+
+    /// The name of the workload with such keys.
+    #[must_use]
+    pub fn workload(self) -> &'static str {
+        match self {
+            Self::Number => "W3",
+            Self::Text => "W3c",
+        }
+    }
+}
+
 /// The sequence of events, without an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyedEvents {
@@ -45,7 +74,7 @@ pub struct KeyedEvents {
 }
 
 impl KeyedEvents {
-    /// The key of event `number`, which is below three thousand million.
+    /// The number of the key of event `number`, which is below three thousand million.
     #[must_use]
     #[inline]
     pub fn key(self, number: u64) -> u64 {

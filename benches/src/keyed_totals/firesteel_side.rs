@@ -19,29 +19,35 @@ use firesteel_window::{Count, Duration, Sum, Timestamp};
 use super::assignment::{Assignment, Phases, Run};
 use super::events::KeyedEvents;
 use super::reference::{Total, Totals};
+use crate::keys::OwnedKey;
 use crate::stopwatch::Stopwatch;
 
 /// Runs W3 with state in memory.
 #[must_use]
-pub fn run_in_memory(assignment: &Assignment, phases: &mut Phases) -> Run {
-    run("firesteel-memory", assignment, phases, |checkpoint| checkpoint)
+pub fn run_in_memory<K: OwnedKey>(assignment: &Assignment, phases: &mut Phases) -> Run {
+    run::<K>("firesteel-memory", assignment, phases, |checkpoint| checkpoint)
 }
 
 /// Runs W3 with state in RocksDB.
 #[cfg(feature = "rocksdb")]
 #[must_use]
-pub fn run_in_rocksdb(assignment: &Assignment, phases: &mut Phases) -> Run {
-    run("firesteel-rocksdb", assignment, phases, |checkpoint| {
+pub fn run_in_rocksdb<K: OwnedKey>(assignment: &Assignment, phases: &mut Phases) -> Run {
+    run::<K>("firesteel-rocksdb", assignment, phases, |checkpoint| {
         checkpoint.backend(firesteel_state_rocksdb::RocksDbOptions::default())
     })
 }
 
-fn run(system: &str, assignment: &Assignment, phases: &mut Phases, backend: impl Fn(Checkpoint) -> Checkpoint) -> Run {
+fn run<K: OwnedKey>(
+    system: &str,
+    assignment: &Assignment,
+    phases: &mut Phases,
+    backend: impl Fn(Checkpoint) -> Checkpoint,
+) -> Run {
     let epoch = Duration::micros((assignment.epoch * 1e6) as i64);
     let checkpoint = backend(Checkpoint::in_folder(&assignment.folder).interval(epoch));
     let watched = Watched::new(mem::take(phases));
     watched.lock().0.start(assignment.warm_up);
-    let rows = start(assignment, &checkpoint, 0, watched.clone(), Rows);
+    let rows = start::<K>(assignment, &checkpoint, 0, watched.clone(), Rows);
     let (mut watched_phases, done) = mem::take(&mut *watched.lock());
     assert_eq!(done, assignment.count, "the job reads all events");
     let (events, seconds) = watched_phases.end(done);
@@ -49,7 +55,7 @@ fn run(system: &str, assignment: &Assignment, phases: &mut Phases, backend: impl
 
     let (watch, resumed) = (Stopwatch::start(), Watched::default());
     let totals = FinalTotals::default();
-    start(assignment, &checkpoint, assignment.events.keys, resumed, totals.clone());
+    start::<K>(assignment, &checkpoint, assignment.events.keys, resumed, totals.clone());
     let totals = *totals.lock();
     Run {
         system: system.to_owned(),
@@ -68,12 +74,12 @@ fn run(system: &str, assignment: &Assignment, phases: &mut Phases, backend: impl
 }
 
 /// Runs the job over the events and this many more; it resumes where it stood if it has run already.
-fn start(
+fn start<K: OwnedKey>(
     assignment: &Assignment,
     checkpoint: &Checkpoint,
     more: u64,
     listener: impl StreamingListener,
-    sink: impl Sink<(u64, (u64, i64))>,
+    sink: impl Sink<(K, Total)>,
 ) -> Summary {
     let (events, count) = (assignment.events, assignment.count);
     let job = StreamingContext::builder("keyed-totals")
@@ -86,11 +92,13 @@ fn start(
         .expect("the executors start");
     job.read(Numbers(count + more))
         .named("numbers")
-        .map(
-            move |number| {
-                if number < count { (events.key(number), KeyedEvents::value(number)) } else { (number - count, 0) }
-            },
-        )
+        .map(move |number| {
+            if number < count {
+                (K::of(events.key(number)), KeyedEvents::value(number))
+            } else {
+                (K::of(number - count), 0)
+            }
+        })
         .running_aggregate((Count, Sum))
         .named("totals")
         .write(sink);
@@ -152,7 +160,7 @@ impl FinalTotals {
     }
 }
 
-impl Sink<(u64, Total)> for FinalTotals {
+impl<K: OwnedKey> Sink<(K, Total)> for FinalTotals {
     type Pending = Totals;
 
     fn describe(&self) -> String {
@@ -161,9 +169,9 @@ impl Sink<(u64, Total)> for FinalTotals {
     fn guarantee(&self) -> Guarantee {
         Guarantee::AtLeastOnce
     }
-    fn write(&self, _: WriteTask, records: impl Iterator<Item = (u64, Total)>) -> Result<Totals> {
+    fn write(&self, _: WriteTask, records: impl Iterator<Item = (K, Total)>) -> Result<Totals> {
         Ok(records.filter(|(_, (count, _))| *count > 1).fold(Totals::default(), |mut totals, (key, (count, sum))| {
-            totals.add(key, (count - 1, sum));
+            totals.add(key.number(), (count - 1, sum));
             totals
         }))
     }

@@ -128,7 +128,7 @@ impl Sink<WindowResult<u32, u64>> for Check {
     }
     fn write(&self, _: WriteTask, records: impl Iterator<Item = WindowResult<u32, u64>>) -> Result<Outcome> {
         Ok(records.fold(Outcome::default(), |mut outcome, row| {
-            outcome.add_window(row.key, row.window.start().as_micros(), row.value);
+            outcome.add_window(&row.key, row.window.start().as_micros(), row.value);
             outcome
         }))
     }

@@ -1,7 +1,11 @@
 //! The contenders of W3, in one table.
 
 use super::assignment::{Assignment, Phases, Run};
+use super::events::KeyType;
 use super::{firesteel_side, hand_written, state_layer};
+
+/// Runs W3 with keys of some type.
+pub type RunTotals = fn(&Assignment, &mut Phases) -> Run;
 
 /// A program that answers W3.
 #[derive(Debug, Clone, Copy)]
@@ -16,21 +20,43 @@ pub struct Side {
 #[derive(Debug, Clone, Copy)]
 pub enum Program {
     /// A function of this crate, in a process of its own.
-    Here(fn(&Assignment, &mut Phases) -> Run),
+    Here {
+        /// With keys that are numbers.
+        numbers: RunTotals,
+        /// With keys that are texts.
+        texts: RunTotals,
+    },
     /// A script in `benches/peers`, with the Python that has the peer of this name.
     Script(&'static str),
 }
 
+impl Program {
+    /// The function for keys of this type, unless it is a script.
+    #[must_use]
+    pub fn here(self, key: KeyType) -> Option<RunTotals> {
+        match (self, key) {
+            (Self::Here { numbers, .. }, KeyType::Number) => Some(numbers),
+            (Self::Here { texts, .. }, KeyType::Text) => Some(texts),
+            (Self::Script(_), _) => None,
+        }
+    }
+}
+
 /// Every side, in the order of the report.
 pub const SIDES: &[Side] = &[
-    Side { name: "firesteel-memory", program: Program::Here(firesteel_side::run_in_memory) },
+    here("firesteel-memory", firesteel_side::run_in_memory::<u64>, firesteel_side::run_in_memory::<String>),
     #[cfg(feature = "rocksdb")]
-    Side { name: "firesteel-rocksdb", program: Program::Here(firesteel_side::run_in_rocksdb) },
-    Side { name: "hand-written", program: Program::Here(hand_written::run) },
-    Side { name: "state-layer", program: Program::Here(state_layer::run) },
+    here("firesteel-rocksdb", firesteel_side::run_in_rocksdb::<u64>, firesteel_side::run_in_rocksdb::<String>),
+    here("hand-written", hand_written::run::<u64>, hand_written::run::<String>),
+    here("state-layer", state_layer::run::<u64>, state_layer::run::<String>),
     Side { name: "flink", program: Program::Script("flink_totals.py") },
     Side { name: "spark", program: Program::Script("spark_totals.py") },
 ];
+
+/// A side that this crate has.
+const fn here(name: &'static str, numbers: RunTotals, texts: RunTotals) -> Side {
+    Side { name, program: Program::Here { numbers, texts } }
+}
 
 /// The sides that the report gives ratios to.
 pub const REFERENCES: [&str; 2] = ["flink", "spark"];
@@ -49,18 +75,19 @@ mod tests {
 
     #[test]
     fn every_side_of_this_crate_gives_the_right_totals() {
-        for shape in [Shape::Uniform, Shape::Zipf] {
+        let keys = [KeyType::Number, KeyType::Text];
+        for (shape, key) in [Shape::Uniform, Shape::Zipf].into_iter().flat_map(|shape| keys.map(|key| (shape, key))) {
             let events = KeyedEvents { keys: 5_000, shape };
             let expected = Totals::of(events, 30_001);
             for side in SIDES {
-                let Program::Here(run) = side.program else { continue };
+                let Some(run) = side.program.here(key) else { continue };
                 for (threads, batch) in [(1, 999), (2, 1_000), (3, 7_001), (3, 50_000)] {
                     let folder = tempfile::tempdir().unwrap();
                     let epoch = 0.001;
                     let assignment =
-                        Assignment { threads, batch, epoch, ..Assignment::new(events, 30_001, folder.path()) };
+                        Assignment { key, threads, batch, epoch, ..Assignment::new(events, 30_001, folder.path()) };
                     let run = run(&assignment, &mut Phases::silent());
-                    assert_eq!(run.totals, expected, "{} {shape:?} {threads} {batch}", side.name);
+                    assert_eq!(run.totals, expected, "{} {key:?} {shape:?} {threads} {batch}", side.name);
                     assert_eq!(run.system, side.name);
                     assert!(run.events <= 30_001, "{}", run.events);
                 }

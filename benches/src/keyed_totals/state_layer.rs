@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::vec::Drain;
 
 use firesteel_core::hash::hash_key;
 use firesteel_state::{
@@ -18,6 +19,7 @@ use firesteel_window::Timestamp;
 use super::assignment::{Assignment, Phases, Run};
 use super::batches::{self, Hashed, Owner};
 use super::reference::{Total, Totals};
+use crate::keys::OwnedKey;
 
 /// Epochs that may wait for the disk before the workers do.
 const EPOCHS_UNDER_WAY: usize = 1;
@@ -27,11 +29,11 @@ const EPOCHS_UNDER_WAY: usize = 1;
 /// # Panics
 /// If the disk fails.
 #[must_use]
-pub fn run(assignment: &Assignment, phases: &mut Phases) -> Run {
+pub fn run<K: OwnedKey + Default>(assignment: &Assignment, phases: &mut Phases) -> Run {
     let mut declaration = Declaration::new("totals");
     let total = declaration.value("total");
     let groups = KeyGroups::default();
-    let store = KeyedStore::in_memory(declaration, groups, hash_key).expect("the declaration is valid");
+    let store = KeyedStore::in_memory(declaration, groups, hash_key::<K>).expect("the declaration is valid");
     let store = Arc::new(store);
     let log = Changelog::open(&assignment.folder.join("changelog"), ChangelogOptions::default());
     let log = log.expect("the changelog can be made");
@@ -43,7 +45,7 @@ pub fn run(assignment: &Assignment, phases: &mut Phases) -> Run {
             .name("changelog".to_owned())
             .spawn_scoped(scope, move || write(log, threads, &ended))
             .expect("the system refuses another thread");
-        let mut owners: Vec<Worker> =
+        let mut owners: Vec<Worker<K>> =
             (ranges.iter()).map(|&groups| Worker::new(Arc::clone(&store), total, groups, frames.clone())).collect();
         drop(frames);
         batches::run(assignment, phases, &mut owners);
@@ -82,46 +84,46 @@ fn write(mut log: Changelog, workers: usize, ended: &Receiver<Ended>) -> Result<
     Ok(format!("{megabytes:.0} MB of changelog in {} epochs", log.last_epoch().unwrap_or_default()))
 }
 
-fn totals(store: &KeyedStore<u64>, total: Value<Total>) -> Totals {
+fn totals<K: OwnedKey>(store: &KeyedStore<K>, total: Value<Total>) -> Totals {
     let mut totals = Totals::default();
     for group in store.key_groups().all().iter() {
         let times = Times::processing(Timestamp::EPOCH);
-        let each = |key: &u64, total: &Total| totals.add(*key, *total);
+        let each = |key: &K, total: &Total| totals.add(key.number(), *total);
         total.for_each(&mut store.lock(group), times, each).expect("the state is in memory");
     }
     totals
 }
 
 /// The owner of a range of key groups.
-struct Worker {
-    store: Arc<KeyedStore<u64>>,
+struct Worker<K> {
+    store: Arc<KeyedStore<K>>,
     total: Value<Total>,
     groups: KeyGroupRange,
     frames: SyncSender<Ended>,
     /// What came from each sender is a batch of its own for the store.
     attempt: u64,
     /// The events of a batch, sorted by key group.
-    routed: Vec<(u64, (u64, i64))>,
+    routed: Vec<(u64, (K, i64))>,
 }
 
-impl Worker {
-    fn new(store: Arc<KeyedStore<u64>>, total: Value<Total>, groups: KeyGroupRange, frames: SyncSender<Ended>) -> Self {
+impl<K> Worker<K> {
+    fn new(store: Arc<KeyedStore<K>>, total: Value<Total>, groups: KeyGroupRange, frames: SyncSender<Ended>) -> Self {
         Self { store, total, groups, frames, attempt: 0, routed: Vec::new() }
     }
 }
 
-impl Owner for Worker {
-    fn take(&mut self, events: &[Hashed]) {
+impl<K: OwnedKey + Default> Owner<K> for Worker<K> {
+    fn take(&mut self, events: Drain<'_, Hashed<K>>) {
         self.attempt += 1;
         let groups = usize::from(self.store.key_groups().count());
-        let part = |event: &Hashed| usize::from(self.store.group_of(event.hash).0);
+        let part = |event: &Hashed<K>| usize::from(self.store.group_of(event.hash).0);
         let mut bounds = vec![0; groups + 1];
-        events.iter().for_each(|event| bounds[part(event) + 1] += 1);
+        events.as_slice().iter().for_each(|event| bounds[part(event) + 1] += 1);
         (1..=groups).for_each(|group| bounds[group] += bounds[group - 1]);
         self.routed.resize(events.len(), Default::default());
         let mut next = bounds.clone();
         for event in events {
-            let at = &mut next[part(event)];
+            let at = &mut next[part(&event)];
             self.routed[*at] = (event.hash, (event.key, event.value));
             *at += 1;
         }
@@ -130,7 +132,7 @@ impl Owner for Worker {
             let at = usize::from(group.0);
             let mut state = self.store.lock(group);
             state.begin(self.attempt);
-            let add = |total: &mut Option<Total>, (_, (_, value)): &(u64, (u64, i64))| {
+            let add = |total: &mut Option<Total>, (_, (_, value)): &(u64, (K, i64))| {
                 let (count, sum) = total.get_or_insert((0, 0));
                 *count += 1;
                 *sum += value;

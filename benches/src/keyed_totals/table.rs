@@ -5,7 +5,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::contest::Observed;
-use super::events::KeyedEvents;
+use super::events::{KeyType, KeyedEvents};
 use super::sides::REFERENCES;
 
 /// The runs of one side in one setting, one per round.
@@ -15,6 +15,8 @@ pub struct Figure {
     pub side: &'static str,
     /// On which events.
     pub events: KeyedEvents,
+    /// What their keys are.
+    pub key: KeyType,
     /// All rounds; there is at least one.
     pub rounds: Vec<Observed>,
     /// Whether every round gave the right totals.
@@ -58,7 +60,7 @@ impl Figure {
     pub fn line(&self) -> serde_json::Result<String> {
         let last = self.rounds.last();
         serde_json::to_string(&Line {
-            workload: "W3",
+            workload: self.key.workload(),
             side: self.side,
             version: last.map_or("", |round| &round.run.version),
             keys: self.events.keys,
@@ -113,7 +115,8 @@ pub struct Table<'a>(pub &'a [Figure]);
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(first) = self.0.first() {
-            writeln!(f, "W3, {} keys, {}", first.events.keys, first.events.shape.name())?;
+            let KeyedEvents { keys, shape } = first.events;
+            writeln!(f, "{}, {keys} keys, {}", first.key.workload(), shape.name())?;
         }
         write!(f, "{:18} {:>8} {:>15} {:>12} {:>9}", "side", "M ev/s", "min – max", "M ev/cpu-s", "peak MB")?;
         for reference in REFERENCES {
@@ -171,7 +174,7 @@ mod tests {
             peak_resident: megabytes.map(|megabytes| megabytes * 1_000_000),
             processor: Some(4.0),
         });
-        Figure { side, events, rounds: rounds.collect(), correct: side != "wrong" }
+        Figure { side, events, key: KeyType::Text, rounds: rounds.collect(), correct: side != "wrong" }
     }
 
     #[test]
@@ -179,7 +182,7 @@ mod tests {
         let figures = [figure("state-layer", &[9e6, 30e6, 10e6], Some(50)), figure("flink", &[1e6], Some(500))];
         let text = Table(&figures).to_string();
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
-        assert_eq!(lines[0], ["W3,", "10", "keys,", "zipf"]);
+        assert_eq!(lines[0], ["W3c,", "10", "keys,", "zipf"]);
         assert_eq!(lines[2][..6], ["state-layer", "10.00", "9.00", "–", "30.00", "5.00"]);
         assert_eq!(lines[2][6..], ["50", "10.0", "10.0", "–", "–", "as", "told"]);
     }

@@ -26,6 +26,7 @@ pub mod contest;
 pub mod events;
 pub mod firesteel_side;
 pub mod hand_written;
+pub mod many_windows;
 pub mod overhead;
 pub mod reference;
 pub mod resume;

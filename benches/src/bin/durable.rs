@@ -15,7 +15,7 @@ use firesteel_benches::keyed_totals::reference::Totals;
 use firesteel_benches::keyed_totals::shown::Shown;
 use firesteel_benches::keyed_totals::sides::{Program, SIDES, Side, side};
 use firesteel_benches::keyed_totals::table::{Figure, Table, median};
-use firesteel_benches::keyed_totals::{Assignment, Phases, overhead, resume};
+use firesteel_benches::keyed_totals::{Assignment, Phases, many_windows, overhead, resume};
 use firesteel_benches::options::{positive, target_folder};
 use firesteel_benches::workload::Setting;
 use firesteel_streaming::Checkpoint;
@@ -40,6 +40,8 @@ enum Only {
     Overhead(Overhead),
     /// Measures how long a job with much state takes to its first batch when it is started again.
     Resume(Resume),
+    /// Keeps many windows open in little memory.
+    Windows(many_windows::Options),
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +186,7 @@ fn main() -> ExitCode {
         Some(Only::Side(side)) => run_here(side),
         Some(Only::Overhead(options)) => measure_overhead(&options),
         Some(Only::Resume(options)) => measure_resume(&options),
+        Some(Only::Windows(options)) => Ok(options.measure(&scratch("windows"))?),
         None => contest(&options.contest),
     };
     match done {

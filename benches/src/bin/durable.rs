@@ -186,7 +186,7 @@ fn main() -> ExitCode {
         Some(Only::Side(side)) => run_here(side),
         Some(Only::Overhead(options)) => measure_overhead(&options),
         Some(Only::Resume(options)) => measure_resume(&options),
-        Some(Only::Windows(options)) => Ok(options.measure(&scratch("windows"))?),
+        Some(Only::Windows(options)) => options.measure(&scratch("windows")).map_err(Into::into),
         None => contest(&options.contest),
     };
     match done {

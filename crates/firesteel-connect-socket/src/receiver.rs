@@ -140,7 +140,7 @@ impl SocketText {
             place: self.describe(),
             position: bad.position,
             reason: bad.reason,
-            payload: Some(bad.payload),
+            payload: Some(Box::new(bad.payload)),
         }
     }
 }

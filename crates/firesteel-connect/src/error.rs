@@ -36,7 +36,7 @@ pub enum ConnectError {
         /// What is wrong and what was expected.
         reason: String,
         /// The record, where it is one that cannot be decoded.
-        payload: Option<Payload>,
+        payload: Option<Box<Payload>>,
     },
     /// The other side cannot be reached or has closed the connection.
     #[error("FS-N003: {peer} does not answer: {source}")]
@@ -124,7 +124,7 @@ impl ConnectError {
     ///     place: "a.log".into(),
     ///     position: 7,
     ///     reason: "not UTF-8".into(),
-    ///     payload: Some(Payload::of(b"caf\xe9")),
+    ///     payload: Some(Box::new(Payload::of(b"caf\xe9"))),
     /// };
     /// assert_eq!(error.class(), Class::Record);
     /// ```

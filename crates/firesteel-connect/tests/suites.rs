@@ -239,7 +239,7 @@ impl SourceReader for DigitReader {
             _ => {}
         }
         let bytes = if self.fault == Undecoded::CutPayload { &[][..] } else { &[byte][..] };
-        let payload = (self.fault != Undecoded::WithoutPayload).then(|| Payload::of(bytes));
+        let payload = (self.fault != Undecoded::WithoutPayload).then(|| Box::new(Payload::of(bytes)));
         Err(ConnectError::Malformed { place: "digits".into(), position, reason: "no digit".into(), payload })
     }
     fn position(&self) -> u64 {

@@ -315,7 +315,6 @@ impl StreamingContext {
     /// assert_eq!(rejected.records(), [(Some(1), "invalid digit found in string".to_owned())]);
     /// # Ok::<(), firesteel_streaming::Error>(())
     /// ```
-    #[must_use]
     #[track_caller]
     pub fn rejected(&self) -> Stream<Rejected> {
         self.inner.plan.rejects().read();

@@ -96,7 +96,7 @@ impl RejectedLimit {
         Self { from: records, ..self }
     }
 
-    /// Whether so many refused records of those that were read are too many.
+    /// Whether more were refused than may be, of those that were read.
     pub(crate) fn is_exceeded(self, rejected: u64, read: u64) -> bool {
         let by_share = if self.share > 0.0 && read >= self.from { (self.share * read as f64) as u64 } else { 0 };
         let may = if self.share > 0.0 && read < self.from { u64::MAX } else { self.count.max(by_share) };

@@ -137,7 +137,7 @@ fn a_line_that_is_too_long_is_set_aside_with_its_beginning_and_its_true_length()
     assert!(short.bytes().starts_with(&[b'y'; 1_000]));
 }
 
-/// A job over the file that allows so many rejected lines.
+/// A job over the file that rejects no more lines than the limit allows.
 fn limited(limit: RejectedLimit) -> Builder {
     let job = StreamingContext::builder("limited").threads(1).undecodable(Undecodable::SetAside);
     job.rejected_limit(limit).limits(BatchLimits::default().bytes(64))

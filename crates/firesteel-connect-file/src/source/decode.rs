@@ -123,7 +123,7 @@ where
 
     #[inline]
     fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<T, String> {
-        (self.0)(&*text(line, invalid)?).map_err(|error| error.to_string())
+        (self.0)(&text(line, invalid)?).map_err(|error| error.to_string())
     }
 }
 

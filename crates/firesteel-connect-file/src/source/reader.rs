@@ -220,7 +220,7 @@ impl<D: Decode> TextFileReader<D> {
     #[cold]
     fn malformed(&self, position: u64, reason: String, payload: Payload) -> ConnectError {
         let place = self.file.path.display().to_string();
-        ConnectError::Malformed { place, position, reason, payload: Some(payload) }
+        ConnectError::Malformed { place, position, reason, payload: Some(Box::new(payload)) }
     }
 
     /// The error of a file that cannot be read or decompressed further.

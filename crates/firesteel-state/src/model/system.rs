@@ -454,7 +454,7 @@ impl System {
                 assert!(listed.iter().map(|at| at.as_secs()).eq(expected), "timers of {key}: {listed:?}");
             }
         }
-        if model.probe % 3 == 0 {
+        if model.probe.is_multiple_of(3) {
             self.compare_timers(model);
         }
         if let Step::Batch(ops, _) = step

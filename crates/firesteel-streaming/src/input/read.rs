@@ -275,7 +275,7 @@ impl<S, R: SourceReader> Reads<'_, S, R> {
             return;
         }
         let (error, payload) = match error {
-            ConnectError::Malformed { reason, payload, .. } => (reason, payload),
+            ConnectError::Malformed { reason, payload, .. } => (reason, payload.map(|payload| *payload)),
             other => (other.to_string(), None),
         };
         self.set_aside.records.push(Rejected {

@@ -3,9 +3,9 @@
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use firesteel_connect::{Class, ConnectError, Result, Stopped, StoreBuffer, Wake};
+use firesteel_connect::{Class, ConnectError, Pool, Result, Share, Stopped, StoreBuffer, Wake};
 use firesteel_window::Duration;
 use serde::Serialize;
 
@@ -36,6 +36,8 @@ struct State {
     /// The records of the next group, after room for a header.
     group: Vec<u8>,
     count: u32,
+    /// How often a hand-over has waited for the log to be committed, and for memory.
+    waits: Waits,
     /// Hand-overs that are being collected.
     reserved: usize,
     /// The position after the last record that was handed over.
@@ -58,6 +60,13 @@ struct State {
     /// Whether the engine has looked since it was woken last.
     wake_due: bool,
     outcome: Outcome,
+}
+
+/// How often hand-overs have waited for what the writer alone cannot give.
+#[derive(Debug, Default, Clone, Copy)]
+struct Waits {
+    log: u64,
+    memory: u64,
 }
 
 impl State {
@@ -89,6 +98,9 @@ pub(crate) struct Shared<T> {
     life: Condvar,
     limits: Limits,
     described: String,
+    /// Of the memory for buffers: what waits for the writer, and what it writes. Without one, that has no bound but the
+    /// limit of a group.
+    share: OnceLock<Share>,
     records: PhantomData<fn(T) -> T>,
 }
 
@@ -96,6 +108,8 @@ pub(crate) struct Shared<T> {
 pub(crate) struct Group {
     /// A whole frame.
     pub(crate) frame: Vec<u8>,
+    /// How many of its bytes are records.
+    bytes: u64,
     pub(crate) first: u64,
     pub(crate) next: u64,
     pub(crate) committed: u64,
@@ -120,6 +134,7 @@ impl<T> Shared<T> {
             stretches: found.stretches,
             group,
             count: 0,
+            waits: Waits::default(),
             reserved: 0,
             taken: next,
             durable: next,
@@ -134,7 +149,29 @@ impl<T> Shared<T> {
             outcome: Outcome::Open,
         };
         let (work, progress, life) = (Condvar::new(), Condvar::new(), Condvar::new());
-        Self { state: Mutex::new(state), work, progress, life, limits, described, records: PhantomData }
+        let (state, share) = (Mutex::new(state), OnceLock::new());
+        Self { state, work, progress, life, limits, described, share, records: PhantomData }
+    }
+
+    /// Counts what is in memory in a share of `pool`, and waits while there is no more.
+    pub(crate) fn buffer_within(self: &Arc<Self>, pool: &Pool)
+    where
+        T: 'static,
+    {
+        let shared = Arc::downgrade(self);
+        let wake = move || {
+            if let Some(shared) = shared.upgrade() {
+                // Whoever was refused under the lock waits by now.
+                drop(shared.lock());
+                shared.progress.notify_all();
+            }
+        };
+        self.share.get_or_init(|| pool.join(wake));
+    }
+
+    pub(crate) fn waits(&self) -> u64 {
+        let Waits { log, memory } = self.lock().waits;
+        log + memory
     }
 
     /// No code of a user runs under the lock, so a poisoned lock still guards a consistent state.
@@ -253,14 +290,17 @@ impl<T> Shared<T> {
         if state.count == 0 && state.committed == state.marked {
             return None;
         }
+        // A record of unusual size is no reason to keep as much memory from here on.
+        spare.shrink_to(self.limits.group.saturating_mul(2));
         let mut frame = std::mem::replace(&mut state.group, spare);
+        let bytes = (frame.len() - frame::HEADER) as u64;
         let count = std::mem::take(&mut state.count);
         let (first, next, committed) = (state.durable, state.taken, state.committed);
         drop(state);
         // There is room for the next group from here on.
         self.progress.notify_all();
         frame::seal(&mut frame, count, first, committed);
-        Some(Group { frame, first, next, committed })
+        Some(Group { frame, bytes, first, next, committed })
     }
 
     /// Waits before another attempt, but not when there are files to remove, which may help; tells whether there is no
@@ -302,6 +342,9 @@ impl<T> Shared<T> {
         state.marked = group.committed;
         let wake = (group.next > group.first && std::mem::take(&mut state.wake_due)).then(|| state.wake.clone());
         drop(state);
+        if let Some(share) = self.share.get() {
+            share.give_back(group.bytes);
+        }
         self.progress.notify_all();
         if let Some(wake) = wake {
             wake.wake();
@@ -342,12 +385,62 @@ impl<T> Shared<T> {
             let group_full = !empty && promised >= self.limits.group;
             !state.stopped && (group_full || state.held >= self.limits.held || state.count > u32::MAX / 2)
         };
-        let mut state = self.wait(&self.progress, self.lock(), full);
+        let mut state = self.lock();
+        if !state.stopped && state.held >= self.limits.held {
+            state.waits.log += 1;
+            if state.waits.log == 1 {
+                drop(state);
+                self.tell_of_log();
+                state = self.lock();
+            }
+        }
+        let mut state = self.wait(&self.progress, state, full);
         if state.stopped {
             return Err(Stopped);
         }
         state.reserved += 1;
         Ok(Reserved(self))
+    }
+
+    /// Waits until there is memory for records that are encoded. When receivers are to end it is taken in any case: the
+    /// records have left whoever pushes them.
+    fn take_memory(&self, share: &Share, bytes: u64) {
+        let mut request = share.request(bytes);
+        if request.is_granted() {
+            return;
+        }
+        let mut state = self.lock();
+        state.waits.memory += u64::from(!state.stopped);
+        if state.waits.memory == 1 && !state.stopped {
+            drop(state);
+            self.tell_of_memory(share);
+            state = self.lock();
+        }
+        drop(self.wait(&self.progress, state, |state| !state.stopped && !request.is_granted()));
+        request.take();
+        // Others may have waited for this one only.
+        self.progress.notify_all();
+    }
+
+    fn tell_of_log(&self) {
+        tracing::warn!(
+            receiver = %self.described,
+            "a receiver waits, and whoever sends to it: its log is full, with {} bytes that no batch has committed. Commit \
+             more often, or allow more with WriteAheadLog::capacity",
+            self.limits.held
+        );
+    }
+
+    fn tell_of_memory(&self, share: &Share) {
+        let pool = share.pool().budget();
+        tracing::warn!(
+            receiver = %self.described,
+            "a receiver waits, and whoever sends to it: the memory for buffers is used up, with {} of {} bytes taken, {} of \
+             them by records of this receiver that are not on disk yet. Allow more with Memory::buffers",
+            pool.used(),
+            pool.limit(),
+            share.held()
+        );
     }
 }
 
@@ -357,8 +450,15 @@ struct Reserved<'a, T>(&'a Shared<T>);
 impl<T> Reserved<'_, T> {
     /// Hands records over; returns the position after them.
     fn fill(self, records: &[u8], count: u32) -> std::result::Result<u64, Stopped> {
+        if let Some(share) = self.0.share.get() {
+            self.0.take_memory(share, records.len() as u64);
+        }
         let mut state = self.0.lock();
         if state.closed {
+            drop(state);
+            if let Some(share) = self.0.share.get() {
+                share.give_back(records.len() as u64);
+            }
             return Err(Stopped);
         }
         state.group.extend_from_slice(records);

@@ -39,6 +39,8 @@ pub enum Part {
 /// | [`Part::State`] | no limit | half |
 /// | [`Part::Buffers`] | 256 MiB | an eighth |
 ///
+/// Of a total of less than eight MiB, an eighth would be too little to work with: those parts have a MiB, or a quarter.
+///
 /// Zero is the least that is possible: shuffles go to disk beyond the MiB of each task, persisted RDDs are computed again
 /// or read from disk, with a backend an epoch ends with every batch, and a receiver waits until a batch has taken the few
 /// records that it has stored. Less than a MiB otherwise is taken for a number in another unit: a streaming job with such
@@ -55,7 +57,8 @@ impl Memory {
     /// This many bytes in all, divided among the parts.
     #[must_use]
     pub fn of(bytes: u64) -> Self {
-        let (quarter, eighth) = (bytes / 4, bytes / 8);
+        let quarter = bytes / 4;
+        let eighth = (bytes / 8).max(quarter.min(mib(1)));
         Self::parts(quarter, eighth, bytes - quarter - 2 * eighth, eighth)
     }
 
@@ -130,6 +133,8 @@ mod tests {
         let memory = Memory::of(mib(10) + 3);
         let limits = PARTS.map(|part| memory.part(part).limit());
         assert_eq!(limits.iter().sum::<u64>(), mib(10) + 3);
+        let little = Memory::of(mib(4));
+        assert_eq!(PARTS.map(|part| little.part(part).limit()), [mib(1); 4], "enough for each to work with");
         assert_eq!(memory.clone().shuffle(7).part(Part::Shuffle).limit(), 7);
         assert_eq!(memory.buffers(7).part(Part::Buffers).limit(), 7);
     }

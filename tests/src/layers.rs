@@ -51,7 +51,8 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-disk", Uses::Only(&["firesteel-error", "firesteel-faults"])),
     // Of the window crate its aggregators and spans of time: folds of RDDs, of windows and of streams are one family.
     ("firesteel-core", Uses::Only(&["firesteel-budget", "firesteel-error", "firesteel-window"])),
-    ("firesteel-connect", Uses::Only(&["firesteel-error", "firesteel-window"])),
+    // Of the budget what receivers share, and how records are measured.
+    ("firesteel-connect", Uses::Only(&["firesteel-budget", "firesteel-error", "firesteel-window"])),
     (
         "firesteel-connect-file",
         Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-faults", "firesteel-window"]),

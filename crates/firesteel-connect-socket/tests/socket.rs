@@ -4,11 +4,13 @@
 
 use std::io::Write;
 use std::net::{Shutdown, SocketAddr, TcpListener};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use firesteel_connect::{
-    Buffered, Class, ConnectError, InvalidUtf8, ReadRange, Result, Source, SourceReader, SplitId, Wake, conformance,
+    Buffered, Class, ConnectError, InvalidUtf8, Pool, ReadRange, Result, Source, SourceReader, SplitId, Wake,
+    conformance,
 };
 use firesteel_connect_socket::SocketText;
 use firesteel_window::{Timestamp, millis};
@@ -139,4 +141,51 @@ fn a_line_that_never_ends_does_not_fill_the_memory() {
     assert_eq!(lines, ["one"]);
     let error = ended.unwrap_err();
     assert!(error.to_string().contains("more than 1000 bytes"), "{error}");
+}
+
+/// As users of a limit on memory have met it: the input paused, and the sender was never told.
+#[test]
+fn a_sender_waits_while_the_memory_for_buffers_is_used_up_and_loses_nothing() {
+    const LIMIT: u64 = 1 << 20;
+    // Much more than the connection holds by itself.
+    let lines = (0..16_384).map(|number| format!("{number:04096}")).collect::<Vec<_>>();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let sent = Arc::new(AtomicBool::new(false));
+    let (text, tell) = (lines.join("\n"), Arc::clone(&sent));
+    let send = move || {
+        listener.accept().unwrap().0.write_all(text.as_bytes()).unwrap();
+        tell.store(true, Ordering::SeqCst);
+    };
+    std::thread::Builder::new().spawn(send).unwrap();
+    let source = Buffered::new(SocketText::connect(address).end_on_close());
+    let pool = Pool::new(LIMIT);
+    source.buffer_within(&pool);
+    let (woken, wakes) = mpsc::channel();
+    source.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    while source.waits() == 0 {
+        std::thread::yield_now();
+    }
+    assert!(!sent.load(Ordering::SeqCst), "the sender waits in the middle of what it sends");
+    let mut received = 0;
+    loop {
+        let split = source.discover(Timestamp::from_secs(0)).unwrap().splits.remove(0);
+        let (end, used) = (split.available.unwrap(), pool.budget().used());
+        assert!(used <= LIMIT, "{used} bytes");
+        let range = ReadRange::exact(SplitId::new("receiver"), received, end);
+        source
+            .open(&range)
+            .unwrap()
+            .for_each(|line| {
+                assert_eq!(line, lines[received as usize]);
+                received += 1;
+            })
+            .unwrap();
+        source.committed(&[(SplitId::new("receiver"), received)]).unwrap();
+        if split.finished {
+            break;
+        }
+        wakes.recv_timeout(Duration::from_secs(10)).expect("the source wakes when something happens");
+    }
+    assert_eq!((received, pool.budget().used()), (16_384, 0));
 }

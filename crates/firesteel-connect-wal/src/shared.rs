@@ -1,23 +1,19 @@
 //! What the receiver's threads, the writer's thread and the engine share.
 
+mod receivers;
+
 use std::collections::VecDeque;
 use std::marker::PhantomData;
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use firesteel_connect::{Class, ConnectError, Result, Stopped, StoreBuffer, Wake};
+use firesteel_connect::{Class, ConnectError, Pool, Result, Share, Wake};
 use firesteel_window::Duration;
-use serde::Serialize;
 
-use crate::codec;
 use crate::files::Placed;
 use crate::frame;
 use crate::scan::Found;
 use crate::stretch::{Stretch, bytes_from};
-
-/// One hand-over of a receiver has this many records at most, or this many bytes and the record that crosses them.
-const CHUNK: usize = 1024;
-const CHUNK_BYTES: usize = 64 << 10;
 
 /// How receiving has gone.
 enum Outcome {
@@ -36,6 +32,8 @@ struct State {
     /// The records of the next group, after room for a header.
     group: Vec<u8>,
     count: u32,
+    /// How often a hand-over has waited for the log to be committed, and for memory.
+    waits: Waits,
     /// Hand-overs that are being collected.
     reserved: usize,
     /// The position after the last record that was handed over.
@@ -58,6 +56,13 @@ struct State {
     /// Whether the engine has looked since it was woken last.
     wake_due: bool,
     outcome: Outcome,
+}
+
+/// How often hand-overs have waited for what the writer alone cannot give.
+#[derive(Debug, Default, Clone, Copy)]
+struct Waits {
+    log: u64,
+    memory: u64,
 }
 
 impl State {
@@ -89,6 +94,9 @@ pub(crate) struct Shared<T> {
     life: Condvar,
     limits: Limits,
     described: String,
+    /// Of the memory for buffers: what waits for the writer, and what it writes. Without one, that has no bound but the
+    /// limit of a group.
+    share: OnceLock<Share>,
     records: PhantomData<fn(T) -> T>,
 }
 
@@ -96,6 +104,8 @@ pub(crate) struct Shared<T> {
 pub(crate) struct Group {
     /// A whole frame.
     pub(crate) frame: Vec<u8>,
+    /// How many of its bytes are records.
+    bytes: u64,
     pub(crate) first: u64,
     pub(crate) next: u64,
     pub(crate) committed: u64,
@@ -120,6 +130,7 @@ impl<T> Shared<T> {
             stretches: found.stretches,
             group,
             count: 0,
+            waits: Waits::default(),
             reserved: 0,
             taken: next,
             durable: next,
@@ -134,7 +145,29 @@ impl<T> Shared<T> {
             outcome: Outcome::Open,
         };
         let (work, progress, life) = (Condvar::new(), Condvar::new(), Condvar::new());
-        Self { state: Mutex::new(state), work, progress, life, limits, described, records: PhantomData }
+        let (state, share) = (Mutex::new(state), OnceLock::new());
+        Self { state, work, progress, life, limits, described, share, records: PhantomData }
+    }
+
+    /// Counts what is in memory in a share of `pool`, and waits while there is no more.
+    pub(crate) fn buffer_within(self: &Arc<Self>, pool: &Pool)
+    where
+        T: 'static,
+    {
+        let shared = Arc::downgrade(self);
+        let wake = move || {
+            if let Some(shared) = shared.upgrade() {
+                // Whoever was refused under the lock waits by now.
+                drop(shared.lock());
+                shared.progress.notify_all();
+            }
+        };
+        self.share.get_or_init(|| pool.join(wake));
+    }
+
+    pub(crate) fn waits(&self) -> u64 {
+        let Waits { log, memory } = self.lock().waits;
+        log + memory
     }
 
     /// No code of a user runs under the lock, so a poisoned lock still guards a consistent state.
@@ -253,14 +286,17 @@ impl<T> Shared<T> {
         if state.count == 0 && state.committed == state.marked {
             return None;
         }
+        // A record of unusual size is no reason to keep as much memory from here on.
+        spare.shrink_to(self.limits.group.saturating_mul(2));
         let mut frame = std::mem::replace(&mut state.group, spare);
+        let bytes = (frame.len() - frame::HEADER) as u64;
         let count = std::mem::take(&mut state.count);
         let (first, next, committed) = (state.durable, state.taken, state.committed);
         drop(state);
         // There is room for the next group from here on.
         self.progress.notify_all();
         frame::seal(&mut frame, count, first, committed);
-        Some(Group { frame, first, next, committed })
+        Some(Group { frame, bytes, first, next, committed })
     }
 
     /// Waits before another attempt, but not when there are files to remove, which may help; tells whether there is no
@@ -302,6 +338,9 @@ impl<T> Shared<T> {
         state.marked = group.committed;
         let wake = (group.next > group.first && std::mem::take(&mut state.wake_due)).then(|| state.wake.clone());
         drop(state);
+        if let Some(share) = self.share.get() {
+            share.give_back(group.bytes);
+        }
         self.progress.notify_all();
         if let Some(wake) = wake {
             wake.wake();
@@ -330,120 +369,5 @@ impl<T> Shared<T> {
     pub(crate) fn closed(&self) {
         self.lock().closed = true;
         self.stop();
-    }
-
-    // The receivers' side.
-
-    /// Waits for room and takes it.
-    fn reserve(&self) -> std::result::Result<Reserved<'_, T>, Stopped> {
-        let full = |state: &mut State| {
-            let promised = state.group.len() + state.reserved * CHUNK_BYTES;
-            let empty = state.count == 0 && state.reserved == 0;
-            let group_full = !empty && promised >= self.limits.group;
-            !state.stopped && (group_full || state.held >= self.limits.held || state.count > u32::MAX / 2)
-        };
-        let mut state = self.wait(&self.progress, self.lock(), full);
-        if state.stopped {
-            return Err(Stopped);
-        }
-        state.reserved += 1;
-        Ok(Reserved(self))
-    }
-}
-
-/// A place in the group for one hand-over; given back when it ends early or unwinds.
-struct Reserved<'a, T>(&'a Shared<T>);
-
-impl<T> Reserved<'_, T> {
-    /// Hands records over; returns the position after them.
-    fn fill(self, records: &[u8], count: u32) -> std::result::Result<u64, Stopped> {
-        let mut state = self.0.lock();
-        if state.closed {
-            return Err(Stopped);
-        }
-        state.group.extend_from_slice(records);
-        state.count += count;
-        state.taken += u64::from(count);
-        let position = state.taken;
-        drop(state);
-        self.0.work.notify_all();
-        Ok(position)
-    }
-}
-
-impl<T> Drop for Reserved<'_, T> {
-    fn drop(&mut self) {
-        self.0.lock().reserved -= 1;
-        self.0.progress.notify_all();
-    }
-}
-
-impl<T: Serialize> Shared<T> {
-    /// Encodes and hands over some records; returns the position after them, and whether there are more.
-    fn hand_over(
-        &self,
-        records: &mut dyn Iterator<Item = T>,
-        chunk: &mut Vec<u8>,
-    ) -> std::result::Result<(Option<u64>, bool), Stopped> {
-        let reserved = self.reserve()?;
-        chunk.clear();
-        let (mut count, mut more) = (0, true);
-        // The records are made and encoded outside of the lock: their iterator may be slow, and may ask the store.
-        while (count as usize) < CHUNK && chunk.len() < CHUNK_BYTES {
-            let Some(record) = records.next() else {
-                more = false;
-                break;
-            };
-            if let Err(error) = codec::encode(&record, chunk) {
-                drop(reserved);
-                self.fail(self.cannot_encode(error));
-                return Err(Stopped);
-            }
-            count += 1;
-        }
-        let position = if count == 0 { None } else { Some(reserved.fill(chunk, count)?) };
-        Ok((position, more))
-    }
-
-    fn cannot_encode(&self, error: postcard::Error) -> ConnectError {
-        ConnectError::Other {
-            context: format!("writing a {} of {} to the log", std::any::type_name::<T>(), self.described),
-            class: Class::Fatal,
-            source: format!("{error}: its Serialize asks for what the format, postcard, does not have").into(),
-        }
-    }
-
-    /// Waits until everything before `position` is on disk.
-    fn until_durable(&self, position: u64) -> std::result::Result<(), Stopped> {
-        let wait = |state: &mut State| state.durable < position && !state.closed;
-        let state = self.wait(&self.progress, self.lock(), wait);
-        if state.durable < position { Err(Stopped) } else { Ok(()) }
-    }
-}
-
-impl<T: Serialize + Send> StoreBuffer<T> for Shared<T> {
-    fn push_one(&self, record: T) -> std::result::Result<(), Stopped> {
-        self.push_all(&mut std::iter::once(record))
-    }
-
-    fn push_all(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped> {
-        let (mut after, mut chunk) = (None, vec![]);
-        while records.size_hint().1 != Some(0) {
-            let (position, more) = self.hand_over(records, &mut chunk)?;
-            after = position.or(after);
-            if !more {
-                break;
-            }
-        }
-        after.map_or(Ok(()), |position| self.until_durable(position))
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.lock().stopped
-    }
-
-    fn wait_stopped(&self, at_most: Duration) -> bool {
-        let waited = self.life.wait_timeout_while(self.lock(), at_most.to_std(), |state| !state.stopped);
-        waited.unwrap_or_else(PoisonError::into_inner).0.stopped
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use firesteel_connect::{
-    Class, ConnectError, Discovery, PositionUnit, ReadRange, Receiver, ReceiverThread, Replay, Result, Source, Split,
-    SplitId, Store, Wake,
+    Class, ConnectError, Discovery, Pool, PositionUnit, ReadRange, Receiver, ReceiverThread, Replay, Result, Source,
+    Split, SplitId, Store, Wake,
 };
 use firesteel_disk::{Disk, Lock, OsDisk};
 use firesteel_window::{Duration, Timestamp};
@@ -48,6 +48,8 @@ pub struct WriteAheadLog<R: Receiver> {
     skip_damage: bool,
     limits: Limits,
     described: String,
+    /// The memory for what is not on disk yet.
+    pool: Mutex<Option<Pool>>,
     running: Mutex<Option<Running<R::Item>>>,
 }
 
@@ -73,6 +75,7 @@ impl<R: Receiver> WriteAheadLog<R> {
             skip_damage: false,
             limits: Limits { group: 1 << 20, held: u64::MAX },
             described,
+            pool: Mutex::default(),
             running: Mutex::new(None),
         }
     }
@@ -111,7 +114,8 @@ impl<R: Receiver> WriteAheadLog<R> {
     }
 
     /// How many bytes of records are collected in memory, at least 1, while those before them are being written: about
-    /// what one sync makes durable. 1 MiB by default; memory holds two such groups at most.
+    /// what one sync makes durable. 1 MiB by default; memory holds two such groups at most, each with the record that crosses
+    /// the limit, and no more than the job has [for buffers](Pool), where a record that is larger goes through alone.
     #[must_use]
     pub fn group_bytes(mut self, bytes: usize) -> Self {
         self.limits.group = bytes;
@@ -231,12 +235,23 @@ where
         true
     }
 
+    fn buffer_within(&self, pool: &Pool) {
+        *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
+    }
+
+    fn waits(&self) -> u64 {
+        self.shared().map_or(0, |shared| shared.waits())
+    }
+
     fn start(&self, wake: Wake) -> Result<()> {
         self.check()?;
         let lock = self.lock_folder()?;
         let found = scan::look(&*self.disk, &self.folder, self.skip_damage)?;
         let files = Files::open(Arc::clone(&self.disk), &self.folder, self.segment_bytes, &found)?;
         let shared = Arc::new(Shared::new(found, self.limits, self.described.clone(), wake));
+        if let Some(pool) = &*self.pool.lock().unwrap_or_else(PoisonError::into_inner) {
+            shared.buffer_within(pool);
+        }
         let (written, patience) =
             (Arc::clone(&shared), Patience { pause: self.thread.pause(), hook: self.thread.retry_hook() });
         let writer = std::thread::Builder::new().name("firesteel-wal".into());

@@ -1,14 +1,24 @@
 //! The bounded buffer between a receiver's thread and the tasks that read.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use firesteel_budget::{Pool, Share};
 use firesteel_window::Duration;
 
 use crate::receiver::StoreBuffer;
 use crate::{BlockReader, Blocks, ConnectError, ReadRange, Result, Stopped, Wake};
 
-/// Records that one push hands over at once, so that a long push becomes readable bit by bit.
+/// One hand-over has this many records at most, or this many bytes and the record that crosses them, so that a long push
+/// becomes readable bit by bit. Memory is given back by as much.
 const CHUNK: usize = 1024;
+const CHUNK_BYTES: u64 = 64 << 10;
+
+/// Bytes that are taken from the pool ahead of need, where records come one by one and there are plenty.
+const AHEAD: u64 = 64 << 10;
+
+/// How many bytes a record takes, what it owns elsewhere included.
+pub(crate) type Measure<T> = Arc<dyn Fn(&T) -> u64 + Send + Sync>;
 
 /// How the receiver's thread is.
 pub(crate) enum Outcome {
@@ -26,13 +36,29 @@ struct State<T> {
     sealed: Blocks<T>,
     /// The newest records, not yet shared with a reader.
     tail: Vec<T>,
+    tail_bytes: u64,
+    /// Where each sealed block ends, and its bytes: they are given back when the block is committed to its end.
+    sealed_bytes: VecDeque<(u64, u64)>,
+    /// Bytes that are taken and not used; none while nothing is held.
+    ahead: u64,
+    /// Pushes that wait for bytes: nobody passes by them.
+    waiting: usize,
     /// Places promised to pushes that are collecting their records.
     reserved: usize,
+    /// How often a push has waited for a place, and for bytes.
+    waits: Waits,
     stopped: bool,
     wake: Wake,
     /// Whether the engine has looked since it was woken last: one wake-up per look is enough.
     wake_due: bool,
     outcome: Outcome,
+}
+
+/// How often pushes have waited.
+#[derive(Debug, Default, Clone, Copy)]
+struct Waits {
+    places: u64,
+    bytes: u64,
 }
 
 impl<T> State<T> {
@@ -49,7 +75,17 @@ impl<T> State<T> {
         if !self.tail.is_empty() {
             let tail = std::mem::take(&mut self.tail);
             self.sealed.push(tail);
+            self.sealed_bytes.push_back((self.sealed.end(), std::mem::take(&mut self.tail_bytes)));
         }
+    }
+
+    /// Forgets the records before `position`; returns the bytes that are not needed any more.
+    fn trim(&mut self, position: u64) -> u64 {
+        self.seal();
+        self.sealed.trim(position);
+        let gone = self.sealed_bytes.partition_point(|(end, _)| *end <= self.sealed.first());
+        let bytes: u64 = self.sealed_bytes.drain(..gone).map(|(_, bytes)| bytes).sum();
+        bytes + if self.sealed_bytes.is_empty() { std::mem::take(&mut self.ahead) } else { 0 }
     }
 }
 
@@ -68,20 +104,36 @@ pub(crate) struct Buffer<T> {
     /// Notified when the receiver is to stop.
     life: Condvar,
     capacity: usize,
+    described: String,
+    measure: Measure<T>,
+    /// Of the memory for buffers; without one, bytes have no bound.
+    share: OnceLock<Share>,
 }
 
 impl<T> Buffer<T> {
-    pub(crate) fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize, described: &str, measure: Measure<T>) -> Self {
         let state = State {
             sealed: Blocks::new(),
             tail: Vec::new(),
+            tail_bytes: 0,
+            sealed_bytes: VecDeque::new(),
+            ahead: 0,
+            waiting: 0,
             reserved: 0,
+            waits: Waits::default(),
             stopped: false,
             wake: Wake::silent(),
             wake_due: true,
             outcome: Outcome::Open,
         };
-        Self { state: Mutex::new(state), room: Condvar::new(), life: Condvar::new(), capacity }
+        let (described, share) = (described.to_owned(), OnceLock::new());
+        let (room, life) = (Condvar::new(), Condvar::new());
+        Self { state: Mutex::new(state), room, life, capacity, described, measure, share }
+    }
+
+    /// Another buffer like this one, before anything is in it.
+    pub(crate) fn with_capacity(&self, capacity: usize) -> Self {
+        Self::new(capacity, &self.described, Arc::clone(&self.measure))
     }
 
     /// No code of a user runs under the lock, so a poisoned lock still guards a consistent state.
@@ -145,11 +197,16 @@ impl<T> Buffer<T> {
     }
 
     pub(crate) fn committed(&self, position: u64) {
-        let mut state = self.lock();
-        state.seal();
-        state.sealed.trim(position);
-        drop(state);
+        let bytes = self.lock().trim(position);
+        if let Some(share) = self.share.get() {
+            share.give_back(bytes);
+        }
         self.room.notify_all();
+    }
+
+    pub(crate) fn waits(&self) -> u64 {
+        let Waits { places, bytes } = self.lock().waits;
+        places + bytes
     }
 
     pub(crate) fn stop(&self) {
@@ -160,16 +217,94 @@ impl<T> Buffer<T> {
 
     /// Waits for room and takes up to `wanted` places.
     fn reserve(&self, wanted: usize) -> std::result::Result<Reserved<'_, T>, Stopped> {
-        let mut state = self
-            .room
-            .wait_while(self.lock(), |state| !state.stopped && state.room(self.capacity) == 0)
-            .unwrap_or_else(PoisonError::into_inner);
+        let full = |state: &mut State<T>| !state.stopped && state.room(self.capacity) == 0;
+        let mut state = self.lock();
+        if full(&mut state) {
+            state.waits.places += 1;
+            if state.waits.places == 1 {
+                drop(state);
+                self.tell_of_records();
+                state = self.lock();
+            }
+            state = self.room.wait_while(state, full).unwrap_or_else(PoisonError::into_inner);
+        }
         if state.stopped {
             return Err(Stopped);
         }
         let places = state.room(self.capacity).min(wanted);
         state.reserved += places;
         Ok(Reserved { buffer: self, places })
+    }
+
+    /// Waits until there are bytes for records that have places. When the receiver is to stop they are taken in any case:
+    /// the records have left whoever pushes them.
+    fn lock_with_bytes(&self, bytes: u64) -> MutexGuard<'_, State<T>> {
+        let mut state = self.lock();
+        let Some(share) = self.share.get() else { return state };
+        if state.waiting == 0 {
+            if let Some(left) = state.ahead.checked_sub(bytes) {
+                state.ahead = left;
+                return state;
+            }
+            if bytes < AHEAD && share.take_ahead(bytes + AHEAD) {
+                state.ahead += AHEAD;
+                return state;
+            }
+        }
+        let mut request = share.request(bytes);
+        if !request.is_granted() && !state.stopped {
+            state.waiting += 1;
+            state.waits.bytes += 1;
+            if state.waits.bytes == 1 {
+                drop(state);
+                self.tell_of_bytes(share);
+                state = self.lock();
+            }
+            let wait = |state: &mut State<T>| !state.stopped && !request.is_granted();
+            state = self.room.wait_while(state, wait).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
+            // Others may have waited for this one only.
+            self.room.notify_all();
+        }
+        request.take();
+        state
+    }
+
+    fn tell_of_records(&self) {
+        tracing::warn!(
+            receiver = %self.described,
+            "a receiver waits, and whoever sends to it: its buffer is full, with {} records that no batch has committed. \
+             Commit more often, or allow more with Buffered::capacity",
+            self.capacity
+        );
+    }
+
+    fn tell_of_bytes(&self, share: &Share) {
+        let pool = share.pool().budget();
+        tracing::warn!(
+            receiver = %self.described,
+            "a receiver waits, and whoever sends to it: the memory for buffers is used up, with {} of {} bytes taken, {} of \
+             them by records of this receiver that no batch has committed. Commit more often, or allow more with \
+             Memory::buffers",
+            pool.used(),
+            pool.limit(),
+            share.held()
+        );
+    }
+}
+
+impl<T: Send + Sync + 'static> Buffer<T> {
+    /// Counts the bytes of what it holds in a share of `pool` from here on, and waits while there are no more.
+    pub(crate) fn buffer_within(self: &Arc<Self>, pool: &Pool) {
+        let buffer = Arc::downgrade(self);
+        let wake = move || {
+            if let Some(buffer) = buffer.upgrade() {
+                // Whoever was refused under the lock waits by now.
+                drop(buffer.lock());
+                buffer.room.notify_all();
+            }
+        };
+        self.share.get_or_init(|| pool.join(wake));
     }
 }
 
@@ -180,12 +315,14 @@ struct Reserved<'a, T> {
 }
 
 impl<T> Reserved<'_, T> {
-    fn fill(mut self, records: impl ExactSizeIterator<Item = T>) {
-        let mut state = self.buffer.lock();
+    /// Stores records of this many bytes, as soon as there is memory for them.
+    fn fill(mut self, records: impl ExactSizeIterator<Item = T>, bytes: u64) {
+        let mut state = self.buffer.lock_with_bytes(bytes);
         state.reserved -= records.len();
         self.places -= records.len();
         state.tail.extend(records);
-        if state.tail.len() >= CHUNK {
+        state.tail_bytes += bytes;
+        if state.tail.len() >= CHUNK || state.tail_bytes >= CHUNK_BYTES {
             state.seal();
         }
         let wake = std::mem::take(&mut state.wake_due).then(|| state.wake.clone());
@@ -207,19 +344,28 @@ impl<T> Drop for Reserved<'_, T> {
 
 impl<T: Send + Sync> StoreBuffer<T> for Buffer<T> {
     fn push_one(&self, record: T) -> std::result::Result<(), Stopped> {
-        self.reserve(1)?.fill(std::iter::once(record));
+        let reserved = self.reserve(1)?;
+        let bytes = (self.measure)(&record);
+        reserved.fill(std::iter::once(record), bytes);
         Ok(())
     }
 
     fn push_all(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped> {
         while records.size_hint().1 != Some(0) {
             let reserved = self.reserve(CHUNK)?;
-            let places = reserved.places;
-            // The records are made outside of the lock: their iterator may be slow, and may ask the store.
-            let chunk: Vec<T> = records.take(places).collect();
-            let last = chunk.len() < places;
+            // The records are made and measured outside of the lock: their iterator may be slow, and may ask the store.
+            let (mut chunk, mut bytes, mut last) =
+                (Vec::with_capacity(records.size_hint().0.min(reserved.places)), 0, false);
+            while chunk.len() < reserved.places && bytes < CHUNK_BYTES {
+                let Some(record) = records.next() else {
+                    last = true;
+                    break;
+                };
+                bytes += (self.measure)(&record);
+                chunk.push(record);
+            }
             if !chunk.is_empty() {
-                reserved.fill(chunk.into_iter());
+                reserved.fill(chunk.into_iter(), bytes);
             }
             if last {
                 break;

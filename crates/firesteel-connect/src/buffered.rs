@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use firesteel_budget::{Pool, measure};
 use firesteel_window::{Duration, Timestamp};
+use serde::Serialize;
 
-use crate::buffer::{Buffer, Outcome};
+use crate::buffer::{Buffer, Measure, Outcome};
 use crate::{
     BlockReader, ConnectError, Discovery, PositionUnit, ReadRange, Receiver, ReceiverThread, Replay, Result, Source,
     Split, SplitId, Store, Wake,
@@ -18,7 +20,13 @@ pub const DEFAULT_CAPACITY: usize = 65_536;
 ///
 /// Records are numbered from 0 and kept until they are committed, so a failed task reads the same ones again
 /// ([`Replay::WhileRunning`]); what was not committed when the process ends is gone. While the buffer is full, the
-/// receiver waits.
+/// receiver waits; the first time that it does, a warning tells.
+///
+/// It is full when it holds as many [records](Self::capacity) as it may, and when the memory that a job has for buffers is
+/// used up, which all of its receivers [share](Pool). A record is counted with what it owns on the heap, which is found by
+/// walking it as if it were serialized: see [`measure`](fn@measure), and [`measured`](Self::measured) for types for which
+/// that is not possible. A record that is larger than all of the memory still goes through, when nothing else of its
+/// receiver is held.
 ///
 /// After a retryable error the receiver is started again, after a pause that grows from attempt to attempt and is
 /// reset once records arrive. Any other error is handed to the engine by [`discover`](Source::discover), once what was
@@ -61,20 +69,53 @@ where
     R::Item: Clone + Sync,
 {
     /// A source over `receiver`, with a buffer of [`DEFAULT_CAPACITY`] records.
-    pub fn new(receiver: R) -> Self {
-        Self {
-            thread: ReceiverThread::new(receiver),
-            buffer: Arc::new(Buffer::new(DEFAULT_CAPACITY)),
-            split: SplitId::new("receiver"),
-            capacity: DEFAULT_CAPACITY,
-        }
+    pub fn new(receiver: R) -> Self
+    where
+        R::Item: Serialize,
+    {
+        Self::with(receiver, Arc::new(measure::<R::Item>))
+    }
+
+    /// As [`new`](Self::new), of records that cannot be serialized: `bytes` tells how many bytes one takes, what it owns on
+    /// the heap included.
+    ///
+    /// ```
+    /// use firesteel_connect::{Buffered, ConnectError, Receiver, Store};
+    ///
+    /// /// A message of some client.
+    /// #[derive(Clone)]
+    /// struct Message {
+    ///     payload: Vec<u8>,
+    /// }
+    ///
+    /// struct Messages;
+    /// impl Receiver for Messages {
+    ///     type Item = Message;
+    ///     fn describe(&self) -> String {
+    ///         "messages".into()
+    ///     }
+    ///     fn receive(&mut self, _: &Store<Message>) -> Result<(), ConnectError> {
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let source = Buffered::measured(Messages, |message| (size_of::<Message>() + message.payload.len()) as u64);
+    /// ```
+    pub fn measured(receiver: R, bytes: impl Fn(&R::Item) -> u64 + Send + Sync + 'static) -> Self {
+        Self::with(receiver, Arc::new(bytes))
+    }
+
+    fn with(receiver: R, measure: Measure<R::Item>) -> Self {
+        let thread = ReceiverThread::new(receiver);
+        let buffer = Arc::new(Buffer::new(DEFAULT_CAPACITY, thread.describe(), measure));
+        Self { thread, buffer, split: SplitId::new("receiver"), capacity: DEFAULT_CAPACITY }
     }
 
     /// How many records the buffer holds, at least 1. Records that are read but not committed count.
     #[must_use]
     pub fn capacity(mut self, records: usize) -> Self {
         self.capacity = records;
-        self.buffer = Arc::new(Buffer::new(records));
+        self.buffer = Arc::new(self.buffer.with_capacity(records));
         self
     }
 
@@ -125,6 +166,14 @@ where
 
     fn replay(&self) -> Replay {
         Replay::WhileRunning
+    }
+
+    fn buffer_within(&self, pool: &Pool) {
+        self.buffer.buffer_within(pool);
+    }
+
+    fn waits(&self) -> u64 {
+        self.buffer.waits()
     }
 
     fn start(&self, wake: Wake) -> Result<()> {

@@ -30,6 +30,7 @@ mod text;
 pub use blocks::{BlockReader, Blocks};
 pub use buffered::{Buffered, DEFAULT_CAPACITY};
 pub use error::{ConnectError, Result};
+pub use firesteel_budget::{Pool, Request, Share, measure};
 pub use firesteel_error::Class;
 pub use guarantee::{Guarantee, Replay};
 pub use payload::Payload;

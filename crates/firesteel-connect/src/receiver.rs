@@ -46,8 +46,9 @@ impl Stopped {
     }
 }
 
-/// Where a receiver puts what it gets. Its buffer is bounded: a push waits while it is full, which slows
-/// the sender down instead of filling the memory.
+/// Where a receiver puts what it gets. Its buffer is bounded, in records and in bytes: a push waits while it is full, which
+/// slows the sender down instead of filling the memory. What the receiver itself holds meanwhile (the records of the push,
+/// bytes that are no whole record yet) nobody bounds but the receiver.
 ///
 /// When a push returns `Ok`, its records are as safe as this store makes them: in memory with
 /// [`Buffered`](crate::Buffered), on disk with a write-ahead log. A receiver whose peer wants to be told does so then,

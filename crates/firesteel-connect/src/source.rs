@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use firesteel_budget::Pool;
 use firesteel_window::Timestamp;
 
 use crate::{ReadRange, Replay, Result, Split, SplitId};
@@ -66,6 +67,18 @@ pub trait Source: Send + Sync + 'static {
     /// again after a restart. The engine makes certain first that no restart will ask for it.
     fn forgets(&self) -> bool {
         false
+    }
+
+    /// Told before [`start`](Self::start) of the memory for what the source holds although no batch has asked for it, as a
+    /// receiver's buffer does: it takes a [share](Pool::join), counts in it the bytes that it holds, and waits while there
+    /// are no more. A source that reads when it is asked has no use for it.
+    fn buffer_within(&self, pool: &Pool) {
+        let _ = pool;
+    }
+
+    /// How often since its start what is pushed into the source has had to wait for room. Whoever pushes waits meanwhile.
+    fn waits(&self) -> u64 {
+        0
     }
 
     /// Called once before the first [`discover`](Self::discover), to check settings and to start what must run.

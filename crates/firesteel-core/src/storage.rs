@@ -2,7 +2,6 @@
 
 mod blocks;
 mod level;
-mod measure;
 mod memory;
 mod merge;
 mod records;
@@ -10,10 +9,11 @@ mod run;
 mod shared;
 mod whole;
 
+pub(crate) use firesteel_budget::{estimate_by, estimate_bytes};
+
 pub(crate) use blocks::{Block, Blocks, Spill};
 pub(crate) use level::Disk;
 pub use level::{DiskOnly, MemoryAndDisk, MemoryOnly, StorageLevel};
-pub(crate) use measure::{estimate_by, estimate_bytes};
 pub(crate) use memory::{Reservation, SpillMemory};
 pub(crate) use merge::{Merge, Runs, SortOrder, Sorted, Sorter, next_record, open_run, write_run};
 pub(crate) use records::{RecordReader, RecordWriter};

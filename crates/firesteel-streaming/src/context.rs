@@ -47,11 +47,11 @@ impl Builder {
         self
     }
 
-    /// The memory that the job may take for shuffles, shared streams and keyed state, which it shares with the other jobs
-    /// that are given a clone. By default shuffles and shared streams may take a gibibyte each, and state what it needs.
+    /// The memory that the job may take for shuffles, shared streams, keyed state and the buffers of receivers, which it
+    /// shares with the other jobs that are given a clone. By default shuffles and shared streams may take a gibibyte each,
+    /// buffers 256 MiB, and state what it needs.
     ///
-    /// The buffers of receivers are not part of it: they are bounded by a number of records, and so are batches, by their
-    /// [limits](Self::limits).
+    /// What a batch holds on its way through narrow operators is not part of it: batches have their [limits](Self::limits).
     ///
     /// ```
     /// use firesteel_budget::{Memory, Part, mib};
@@ -264,11 +264,13 @@ impl StreamingContext {
         self.add(source, Operator::here("read"))
     }
 
-    /// The stream of what `receiver` is sent. What it has received and not yet processed is in memory only.
+    /// The stream of what `receiver` is sent. What it has received and not yet processed is in memory only, within the
+    /// [part](firesteel_budget::Part::Buffers) for buffers: records say how large they are by being serializable. For others
+    /// see [`Buffered::measured`], which [`read`](Self::read) takes.
     #[track_caller]
     pub fn receive<R: Receiver>(&self, receiver: R) -> Stream<R::Item>
     where
-        R::Item: Data,
+        R::Item: Data + serde::Serialize,
     {
         self.add(Buffered::new(receiver), Operator::here("receive"))
     }

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use firesteel_connect::{ConnectError, ReadRange, Replay, Source, Split, SplitId, Wake};
+use firesteel_connect::{ConnectError, Pool, ReadRange, Replay, Source, Split, SplitId, Wake};
 use firesteel_core::hash::BuildKeyHasher;
 use firesteel_core::{Accumulator, Rdd};
 use firesteel_state::changelog::InputRange;
@@ -122,6 +122,8 @@ pub(crate) struct SourceInput<S: Source> {
     /// The split whose turn it is, where the limits were too small for all.
     turn: Option<SplitId>,
     started: bool,
+    /// How often pushes had waited when a batch told so last.
+    waits: u64,
     /// What was left to read before the batch, as far as it is known, and whether the run ends with it.
     left: Option<u64>,
     ends: bool,
@@ -143,6 +145,7 @@ impl<S: Source> SourceInput<S> {
             forgotten: Vec::new(),
             turn: None,
             started: false,
+            waits: 0,
             horizon: None,
             left: None,
             ends: false,
@@ -241,6 +244,9 @@ impl<S: Source> Input for SourceInput<S> {
     }
     fn replay(&self) -> Replay {
         self.reading.source.replay()
+    }
+    fn buffer_within(&self, pool: &Pool) {
+        self.reading.source.buffer_within(pool);
     }
     fn start(&mut self, wake: Wake) -> Result<()> {
         self.reading.source.start(wake).map_err(|error| self.failed(error))?;
@@ -369,7 +375,9 @@ impl<S: Source> Input for SourceInput<S> {
         let ranges = std::mem::take(&mut self.ranges);
         let ends = ranges.ends.take();
         let (name, left) = (self.reading.name(), self.left.take());
-        let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends };
+        let waits = self.reading.source.waits();
+        let waited = waits.saturating_sub(std::mem::replace(&mut self.waits, waits));
+        let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends, waits: waited };
         let mut moved = 0;
         for (index, planned) in ranges.planned.iter().enumerate() {
             let Planned { range, origin, .. } = planned;

@@ -6,13 +6,15 @@ use crate::error::{Error, Result};
 
 /// Refuses parts that are too small for anything: most likely they were meant in another unit.
 pub(crate) fn check(memory: &Memory) -> Result<()> {
-    let parts = [(Part::Shuffle, "shuffle"), (Part::Storage, "storage"), (Part::State, "state")];
+    let parts =
+        [(Part::Shuffle, "shuffle"), (Part::Storage, "storage"), (Part::State, "state"), (Part::Buffers, "buffers")];
     for (part, name) in parts {
         let bytes = memory.part(part).limit();
         if (1..mib(1)).contains(&bytes) {
             let reason = format!(
                 "{bytes} bytes are too few to work with: give it at least a mebibyte, such as Memory::{name}(mib(64)), \
-                 or 0 for the least that is possible; of a total, shuffles and storage get a quarter each and state half"
+                 or 0 for the least that is possible; of a total, state gets half, shuffles a quarter, storage and buffers an \
+                 eighth each"
             );
             return Err(too_small(name, reason));
         }

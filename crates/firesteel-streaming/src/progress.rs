@@ -72,6 +72,9 @@ pub struct InputProgress {
     pub left: Option<u64>,
     /// Whether the run ends when that has been read: the source ends there, or the trigger asks for no more.
     pub ends: bool,
+    /// How often, since the batch before, what is pushed into the input has had to wait: its buffer was full, or the
+    /// [memory for buffers](firesteel_budget::Part::Buffers).
+    pub waits: u64,
 }
 
 /// How far a batch went in one split: `[from, to)`.

@@ -1,10 +1,13 @@
 //! The memory that a job may take.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use firesteel_budget::{Memory, Part, Reservation, mib};
+use firesteel_connect::{ConnectError, Receiver, Store};
 use firesteel_connect_memory::{Collector, MemorySource};
+use firesteel_core::ManualClock;
 use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
 use firesteel_streaming::{BatchLimits, Checkpoint, Class, Trigger};
 use firesteel_testkit::JobLog;
@@ -53,6 +56,7 @@ fn what_is_too_little_for_anything_is_refused_with_what_would_do() {
         (Memory::of(512), "shuffle"),
         (Memory::default().storage(64), "storage"),
         (Memory::default().state(mib(1) - 1), "state"),
+        (Memory::default().buffers(100), "buffers"),
     ];
     for (memory, part) in memories {
         let error = job(1).memory(memory).build().err().unwrap();
@@ -93,4 +97,52 @@ fn a_backend_that_leaves_nothing_for_state_is_refused() {
     let text = error.to_string();
     assert!(text.contains("the backend takes 67108864 bytes") && text.contains("Memory::state"), "{text}");
     assert!(epochs(Takes::new(mib(64)), Memory::default().state(mib(80))).is_ok());
+}
+
+/// Records of 400 KiB that begin with their numbers.
+struct Large;
+
+impl Receiver for Large {
+    type Item = String;
+
+    fn describe(&self) -> String {
+        "large records".into()
+    }
+
+    fn receive(&mut self, store: &Store<String>) -> Result<(), ConnectError> {
+        let _ = store.push_all((0..20).map(|number| format!("{number:08}{}", "x".repeat(400 << 10))));
+        Ok(())
+    }
+}
+
+#[test]
+fn receivers_of_large_records_wait_for_their_epochs_within_the_memory_for_buffers() {
+    let (folder, log, results) = (tempfile::tempdir().unwrap(), JobLog::new(), Collector::new());
+    let (clock, most, memory) = (ManualClock::new(), Arc::new(AtomicU64::new(0)), Memory::default().buffers(mib(1)));
+    let checkpoint = Checkpoint::in_folder(folder.path()).interval(hours(1));
+    let builder = job(1).memory(memory.clone()).clock(Arc::new(clock.clone())).checkpoint(checkpoint);
+    let job = builder.listener(log.clone()).build().unwrap();
+    let read = |name: &'static str| {
+        let (most, memory) = (Arc::clone(&most), memory.clone());
+        job.receive(Large).named(name).map(move |record| {
+            most.fetch_max(memory.part(Part::Buffers).used(), Ordering::SeqCst);
+            (name, record[..8].parse::<u64>().unwrap())
+        })
+    };
+    read("a").union(read("b")).write(results.clone());
+    let running = job.start(Trigger::AsSoonAsPossible).unwrap();
+    // What has come is committed, and makes room, when the hour is over.
+    while !running.has_ended() {
+        clock.advance(hours(1));
+        std::thread::yield_now();
+    }
+    running.await_termination().unwrap();
+    let expected: Vec<_> = ["a", "b"].into_iter().flat_map(|name| (0..20).map(move |number| (name, number))).collect();
+    assert_eq!(crate::sorted(results.records()), expected);
+    let most = most.load(Ordering::SeqCst);
+    assert!((400 << 10..=mib(1)).contains(&most), "{most} bytes");
+    let waits: u64 = log.batches().iter().flat_map(|batch| &batch.inputs).map(|input| input.waits).sum();
+    assert!(waits >= 19, "only {waits}: each holds one record at a time");
+    drop(job);
+    assert_eq!(memory.used(), 0);
 }

@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 
-use firesteel_connect::{ConnectError, ReadRange, Receiver, Result, Source, SourceReader, Store, Wake};
+use firesteel_connect::{ConnectError, Pool, ReadRange, Receiver, Result, Source, SourceReader, Store, Wake};
 use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_disk::{Disk, Growing, Lock, Reading};
 
@@ -192,4 +192,65 @@ fn records_of_many_threads_are_made_durable_by_one_sync() {
     let mut found = read(&log);
     found.sort_unstable();
     assert_eq!(found, (0..10).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_waits_for_the_disk_stays_within_the_memory_for_buffers() {
+    let disk = SlowDisk { disk: CrashingDisk::default(), gate: Arc::default(), syncs: Arc::default() };
+    let (log, stores) = log_on(Arc::new(disk.clone()));
+    let pool = Pool::new(100);
+    log.buffer_within(&pool);
+    log.start(Wake::silent()).unwrap();
+    let store = stores.recv_timeout(PATIENCE).unwrap();
+    let held_up = disk.gate.lock().unwrap();
+    std::thread::scope(|scope| {
+        let push = |record| {
+            let store = store.clone();
+            std::thread::Builder::new().spawn_scoped(scope, move || store.push(record)).unwrap()
+        };
+        let pushes: Vec<_> = (0..30).map(push).collect();
+        log.until_taken(20);
+        while log.waits() < 10 {
+            std::thread::yield_now();
+        }
+        assert_eq!((bounds(&log), pool.budget().used()), ((0, 0), 100), "five bytes for each");
+        drop(held_up);
+        pushes.into_iter().for_each(|push| push.join().unwrap().unwrap());
+    });
+    let mut found = read(&log);
+    found.sort_unstable();
+    assert_eq!((found, pool.budget().used()), ((0..30).collect::<Vec<_>>(), 0), "what is on disk is not in memory");
+    // More than there is goes through alone, by one thread as well.
+    store.push_all(30..200).unwrap();
+    assert_eq!((bounds(&log), pool.budget().used()), ((0, 200), 0));
+}
+
+#[test]
+fn what_has_left_a_receiver_that_is_to_stop_is_written() {
+    let disk = SlowDisk { disk: CrashingDisk::default(), gate: Arc::default(), syncs: Arc::default() };
+    let (log, stores) = log_on(Arc::new(disk.clone()));
+    let pool = Pool::new(0);
+    log.buffer_within(&pool);
+    log.start(Wake::silent()).unwrap();
+    let store = stores.recv_timeout(PATIENCE).unwrap();
+    let held_up = disk.gate.lock().unwrap();
+    std::thread::scope(|scope| {
+        let push = |record| {
+            let store = store.clone();
+            std::thread::Builder::new().spawn_scoped(scope, move || store.push(record)).unwrap()
+        };
+        let first = push(0);
+        log.until_taken(1);
+        let second = push(1);
+        while log.waits() < 1 {
+            std::thread::yield_now();
+        }
+        let stopping = std::thread::Builder::new().spawn_scoped(scope, || log.stop()).unwrap();
+        log.until_taken(2);
+        drop(held_up);
+        assert_eq!((first.join().unwrap(), second.join().unwrap()), (Ok(()), Ok(())));
+        stopping.join().unwrap();
+    });
+    let (again, _) = super::open(&disk.disk).unwrap();
+    assert_eq!(read(&again), [0, 1]);
 }

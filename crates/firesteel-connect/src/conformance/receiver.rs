@@ -4,10 +4,11 @@ use std::fmt::Debug;
 use std::sync::mpsc;
 
 use firesteel_window::Timestamp;
+use serde::Serialize;
 
 use super::source::open_range;
 use super::{PATIENCE, Rule};
-use crate::{Buffered, Receiver, Source, SourceReader, Wake};
+use crate::{Buffered, Pool, Receiver, Source, SourceReader, Wake};
 
 const ARRIVES: Rule = Rule("R1", "every record arrives once, in order, and the receiver ends");
 const WAITS: Rule = Rule("R2", "a small buffer slows the receiver down and loses nothing");
@@ -22,10 +23,13 @@ const STOPS: Rule = Rule("R3", "a receiver that is told to stop ends soon");
 pub fn receiver<R>(make: impl Fn() -> R, expected: &[R::Item])
 where
     R: Receiver,
-    R::Item: Clone + Sync + PartialEq + Debug,
+    R::Item: Clone + Sync + PartialEq + Debug + Serialize,
 {
     drained(ARRIVES, Buffered::new(make()), expected);
     drained(WAITS, Buffered::new(make()).capacity(1), expected);
+    let without_memory = Buffered::new(make());
+    without_memory.buffer_within(&Pool::new(0));
+    drained(WAITS, without_memory, expected);
     STOPS.check(expected.len() >= 2, || "the suite needs two expected records, to fill a buffer of one".into());
     receiver_stops(|| Buffered::new(make()).capacity(1));
 }

@@ -92,6 +92,10 @@ impl JobRun {
     }
 
     fn start_inputs(&mut self) -> Result<()> {
+        // Before the first starts to fill its buffer, so that it leaves the others their share.
+        for input in &self.parts.inputs {
+            input.buffer_within(self.config.memory.buffer_pool());
+        }
         for input in &mut self.parts.inputs {
             let control = Arc::clone(&self.control);
             input.start(firesteel_connect::Wake::new(move || control.wake()))?;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firesteel_connect::{Class, Discovery, ReadRange, Replay, Result, Source, SourceReader, SplitId, Wake};
+use firesteel_connect::{Class, Discovery, Pool, ReadRange, Replay, Result, Source, SourceReader, SplitId, Wake};
 use firesteel_window::Timestamp;
 use parking_lot::{Condvar, Mutex};
 
@@ -128,6 +128,14 @@ impl<S: Source> Source for FaultySource<S> {
 
     fn forgets(&self) -> bool {
         self.source.forgets()
+    }
+
+    fn buffer_within(&self, pool: &Pool) {
+        self.source.buffer_within(pool);
+    }
+
+    fn waits(&self) -> u64 {
+        self.source.waits()
     }
 
     fn start(&self, wake: Wake) -> Result<()> {

@@ -2,18 +2,21 @@
 //!
 //! Rust does not tell, but a record that can be serialized can be walked: every number, string and list in it is
 //! counted with the size it has in memory. Padding and spare capacity go uncounted.
+//! What is shared, as an `Arc` is, counts in full in each record.
 
 use std::fmt;
 
 use serde::ser::{self, Serialize};
 
-/// About how many bytes this many records take, judged by up to a thousand of them, spread evenly.
-pub(crate) fn estimate_bytes<T: Serialize>(records: &[T]) -> u64 {
+/// About how many bytes these records take, judged by up to a thousand of them, spread evenly.
+#[must_use]
+pub fn estimate_bytes<T: Serialize>(records: &[T]) -> u64 {
     estimate_by(records, 1000)
 }
 
-/// About how many bytes this many records take, judged by this many of them.
-pub(crate) fn estimate_by<T: Serialize>(records: &[T], samples: usize) -> u64 {
+/// About how many bytes these records take, judged by this many of them.
+#[must_use]
+pub fn estimate_by<T: Serialize>(records: &[T], samples: usize) -> u64 {
     let in_place = std::mem::size_of_val(records) as u64;
     if !std::mem::needs_drop::<T>() {
         return in_place;
@@ -25,7 +28,18 @@ pub(crate) fn estimate_by<T: Serialize>(records: &[T], samples: usize) -> u64 {
 }
 
 /// About how many bytes one record takes.
-pub(crate) fn measure<T: Serialize>(record: &T) -> u64 {
+///
+/// ```
+/// use firesteel_budget::measure;
+///
+/// assert_eq!(measure(&7u64), 8);
+/// assert_eq!(measure(&"x".repeat(1_000)), 24 + 1_000);
+/// ```
+#[must_use]
+pub fn measure<T: Serialize>(record: &T) -> u64 {
+    if !std::mem::needs_drop::<T>() {
+        return std::mem::size_of::<T>() as u64;
+    }
     let mut bytes = Bytes(0);
     // A type that refuses to be serialized fails where it is written; here it just counts as far as it went.
     let _ = record.serialize(&mut bytes);

@@ -1,16 +1,18 @@
 //! Records that a source cannot decode: the job stops, or sets them aside, counts them once and tells all of them.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use firesteel_connect_file::{TextFileSink, TextFiles};
 use firesteel_connect_memory::Collector;
-use firesteel_core::{Actions, OnPanic};
+use firesteel_core::{Actions, ManualClock, OnPanic};
 use firesteel_state::Class;
 use firesteel_streaming::{
     BatchLimits, Builder, Checkpoint, Error, ReadRdd, Rejected, RejectedBy, RejectedLimit, StreamingContext, Trigger,
     Undecodable,
 };
 use firesteel_testkit::JobLog;
+use firesteel_window::seconds;
 
 use crate::{job, sorted};
 
@@ -135,6 +137,44 @@ fn a_line_that_is_too_long_is_set_aside_with_its_beginning_and_its_true_length()
     assert!(long.is_cut() && long.bytes().len() > 1_000 && long.bytes().iter().all(|byte| *byte == b'x'));
     assert_eq!((long.len(), short.len()), (300_001, 2_001), "with the end of the line");
     assert!(short.bytes().starts_with(&[b'y'; 1_000]));
+}
+
+#[test]
+fn each_is_written_once_however_often_the_job_is_given_up_in_the_middle_of_an_epoch() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("numbers.txt");
+    let good = numbers(&path, 400);
+    for (threads, batches) in [(1, 4), (2, 5), (2, 7)] {
+        let [checkpoint, results, rejected] =
+            ["checkpoint", "results", "rejected"].map(|name| folder.path().join(format!("{name}-{batches}")));
+        let clock = ManualClock::new();
+        let build = || {
+            let checkpoint = Checkpoint::in_folder(&checkpoint).interval(seconds(3));
+            let job = job(threads).undecodable(Undecodable::SetAside).checkpoint(checkpoint);
+            let limits = BatchLimits::default().bytes(64);
+            let job = job.clock(Arc::new(clock.clone())).limits(limits).build().unwrap();
+            job.read(TextFiles::new(&path)).named("numbers").write(TextFileSink::new(&results)).named("results");
+            let places = job.rejected().map(|rejected| rejected.position.unwrap());
+            places.write(TextFileSink::new(&rejected)).named("rejected");
+            job
+        };
+        let mut left = None;
+        while left != Some(0) {
+            let mut run = build().begin().unwrap();
+            for _ in 0..batches {
+                clock.advance(seconds(1));
+                left = run.next_batch().unwrap().inputs[0].left;
+            }
+        }
+        build().run(Trigger::AvailableNow).unwrap();
+        let read = |folder: &Path| {
+            let context = firesteel_scheduler::local(1).unwrap();
+            let lines = context.read(TextFiles::new(folder)).unwrap().collect().unwrap();
+            sorted(lines.iter().map(|line| line.parse::<u64>().unwrap()).collect())
+        };
+        assert_eq!(read(&results), good.iter().map(|n| u64::from(*n)).collect::<Vec<_>>(), "{batches}");
+        assert_eq!(read(&rejected), (0..40).map(|n| line(10 * n + 7).0).collect::<Vec<_>>(), "{batches}");
+    }
 }
 
 /// A job over the file that rejects no more lines than the limit allows.

@@ -29,6 +29,24 @@ fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// The names of types in what a file exports.
+fn exported(text: &str) -> BTreeSet<&str> {
+    let statements = text.split("pub use ").skip(1).filter_map(|rest| rest.split(';').next());
+    let words = statements.flat_map(|statement| statement.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words.filter(|word| word.starts_with(char::is_uppercase)).collect()
+}
+
+#[test]
+fn whatever_streams_need_is_reachable_from_the_facade() {
+    let crates = workspace::root().join("crates");
+    let streaming = read(&crates.join("firesteel-streaming/src/lib.rs"));
+    let facade = files(&crates.join("firesteel/src"), "rs").iter().map(|path| read(path)).collect::<Vec<_>>().concat();
+    let (all, reachable) = (exported(&streaming), exported(&facade));
+    assert!(all.len() > 40, "{all:?}");
+    let missing: Vec<_> = all.difference(&reachable).collect();
+    assert!(missing.is_empty(), "the facade does not re-export {missing:?}");
+}
+
 /// The documents: those at the root and those in `docs`.
 fn documents() -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> =

@@ -81,7 +81,8 @@ pub(crate) struct Reading<S> {
 /// What becomes of records that the source cannot decode.
 #[derive(Default)]
 pub(crate) struct OnUndecodable {
-    policy: Undecodable,
+    /// None where no job says it.
+    policy: Option<Undecodable>,
     rejects: Rejects,
     samples: Arc<Samples>,
     count: Accumulator<u64>,
@@ -90,6 +91,7 @@ pub(crate) struct OnUndecodable {
 impl OnUndecodable {
     /// Under this policy, for the input at this node of the plan.
     pub(crate) fn of(policy: Undecodable, plan: &Plan, node: NodeId) -> Self {
+        let policy = Some(policy);
         let new = Self { policy, rejects: plan.rejects(), samples: plan.samples(), count: Accumulator::default() };
         plan.count(node, What::Malformed, new.count.clone());
         new

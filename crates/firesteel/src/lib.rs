@@ -128,10 +128,9 @@ pub use firesteel_streaming::{
 // The memory of a job and its parts.
 pub use firesteel_budget::{Memory, Part, gib, mib};
 // Streams, and what says which.
-pub use firesteel_streaming::{
-    EventTime, Pair, Plain, Rejected, RejectedBy, RejectedLimit, Shape, SideOutput, Stream, Timed, WindowResult,
-    WindowedStream,
-};
+pub use firesteel_streaming::{EventTime, Pair, Plain, Shape, SideOutput, Stream, Timed, WindowResult, WindowedStream};
+// Records that do not get through.
+pub use firesteel_streaming::{Rejected, RejectedBy, RejectedLimit, Undecodable};
 // Operators with state.
 pub use firesteel_streaming::{
     EventTimeout, FlatMapSpec, KeyState, KeyedProcess, MapSpec, NoTimeout, OutputMode, ProcessContext, ProcessSpec,

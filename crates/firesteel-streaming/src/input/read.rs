@@ -171,7 +171,8 @@ impl<S: Source> Rdd for SourceRdd<S> {
             range = ReadRange::exact(range.split, range.from, end);
         }
         task.set_origin(Arc::clone(origin), *number);
-        let place = Place { name: self.reading.name(), operator: self.node.operator() };
+        let may_set_aside = self.reading.undecodable.policy == Some(Undecodable::Fail);
+        let place = Place { name: self.reading.name(), operator: self.node.operator(), may_set_aside };
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
         let begun = task.now();
         let set_aside = SetAside::default();
@@ -198,33 +199,31 @@ impl<S: Source> Rdd for SourceRdd<S> {
 struct Place<'a> {
     name: Arc<str>,
     operator: &'a Operator,
+    /// Whether the job could set records aside that cannot be decoded.
+    may_set_aside: bool,
 }
 
 impl Place<'_> {
     #[cold]
     fn fail(&self, source: ConnectError, task: &TaskContext) -> ! {
         let retryable = source.class() == Class::Retryable;
-        let error = ReadError { name: Arc::clone(&self.name), source };
+        let way_out = if self.may_set_aside && source.class() == Class::Record { SET_ASIDE } else { "" };
+        let error = ReadError { name: Arc::clone(&self.name), source, way_out };
         task.blame_on(self.operator, || task.fail_with(error, retryable))
     }
 }
 
 /// An error of a source within a task.
 #[derive(Debug, thiserror::Error)]
-#[error("source {name}: {source}{}", way_out(source))]
+#[error("source {name}: {source}{way_out}")]
 struct ReadError {
     name: Arc<str>,
     source: ConnectError,
+    way_out: &'static str,
 }
 
-/// What can be done about it besides what the connector says.
-fn way_out(error: &ConnectError) -> &'static str {
-    if error.class() == Class::Record {
-        "; or have the job set such records aside: `undecodable(Undecodable::SetAside)`, `--set-aside`"
-    } else {
-        ""
-    }
-}
+/// What can be done about a record that cannot be decoded besides what the connector says.
+const SET_ASIDE: &str = "; or have the job set such records aside: `undecodable(Undecodable::SetAside)`, `--set-aside`";
 
 /// Reads for one block of chosen records, until it is half full: a filter that drops most of them would leave all blocks
 /// after it short.
@@ -266,7 +265,7 @@ impl<S, R: SourceReader> Reads<'_, S, R> {
         // A reader that has not moved would give the same record again, forever.
         let moved = position > std::mem::replace(&mut self.refused_at, position);
         let undecodable = &self.reading.undecodable;
-        if error.class() != Class::Record || undecodable.policy != Undecodable::SetAside || !moved {
+        if error.class() != Class::Record || undecodable.policy != Some(Undecodable::SetAside) || !moved {
             self.place.fail(error, self.task);
         }
         self.task.check_cancelled();

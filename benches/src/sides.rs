@@ -68,7 +68,7 @@ pub const SIDES: &[Side] = &[
         by_default: true,
         w1a: Some(renoir_side::run_combined),
         w1b: Some(renoir_side::run_shuffled),
-        w1c: Some(renoir_side::run_combined),
+        w1c: Some(renoir_side::run_shuffled),
         w2: None,
     },
     variant("hand-gathered", hand_written_gathered::run, hand_written_gathered::run),

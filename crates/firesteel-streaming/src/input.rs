@@ -25,7 +25,7 @@ use crate::refused::{KEPT, Rejects, Samples, Undecodable};
 pub use bounded::ReadRdd;
 pub(crate) use cost::Cost;
 pub use read::SourceRdd;
-use read::{Planned, Ranges, SetAside};
+use read::{Planned, Ranges};
 
 /// How far the job has come in one split.
 struct SplitState {
@@ -95,6 +95,21 @@ impl OnUndecodable {
         let new = Self { policy, rejects: plan.rejects(), samples: plan.samples(), count: Accumulator::default() };
         plan.count(node, What::Malformed, new.count.clone());
         new
+    }
+
+    /// Passes on what could not be decoded of a batch's ranges.
+    fn pass_on(&self, ranges: &Ranges) {
+        for undecoded in ranges.undecoded() {
+            let records = undecoded.records();
+            self.count.add(undecoded.count());
+            for refused in records.iter().take(KEPT) {
+                self.samples.keep_undecodable(refused.clone());
+            }
+            for refused in records {
+                tracing::debug!(target: "firesteel::records", %refused, "a record was refused");
+                self.rejects.put(refused);
+            }
+        }
     }
 }
 
@@ -330,17 +345,7 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn put_undecodable(&self) {
-        let OnUndecodable { rejects, samples, count, .. } = &self.reading.undecodable;
-        let set_aside: Vec<_> =
-            self.ranges.ends.read(|ends| ends.iter().filter_map(|(_, end)| end.undecodable.clone()).collect());
-        for SetAside { count: of_range, records } in set_aside.iter().map(|set_aside| &**set_aside) {
-            count.add(*of_range);
-            records.iter().take(KEPT).for_each(|rejected| samples.keep_undecodable(rejected.clone()));
-            for refused in records {
-                tracing::debug!(target: "firesteel::records", %refused, "a record was refused");
-                rejects.put(refused);
-            }
-        }
+        self.reading.undecodable.pass_on(&self.ranges);
     }
 
     fn look(&mut self, now: Timestamp) -> Result<()> {
@@ -387,7 +392,7 @@ impl<S: Source> Input for SourceInput<S> {
             let from = state.next;
             let mut read = 0;
             if let Some(end) = read::Ends::find(&ends, index) {
-                read = end.records + end.undecodable.as_ref().map_or(0, |set_aside| set_aside.count);
+                read = end.seen();
                 state.at_end = end.at_end;
                 if end.whole {
                     state.next = state.next.max(end.position);

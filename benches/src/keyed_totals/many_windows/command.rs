@@ -51,7 +51,12 @@ impl OpenBackend for Store {
                 Ok(Arc::new(MemoryBackend::new()))
             }
             #[cfg(feature = "rocksdb")]
-            Self::Rocksdb => firesteel_state_rocksdb::RocksDbOptions::default().open(folder, budget),
+            Self::Rocksdb => {
+                // A quarter for itself, its write buffers included.
+                let own = budget.limit() / 4;
+                let options = firesteel_state_rocksdb::RocksDbOptions::default().memory(own).write_buffer(own / 4);
+                options.open(folder, budget)
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use firesteel_core::{
 };
 use firesteel_window::{Aggregator, Duration};
 
-use crate::input::Reading;
+use crate::input::{OnUndecodable, Reading};
 use crate::plan::{Batch, NodeId};
 use crate::refused::{KEPT, Rejected, RejectedBy, Undecodable, is_logged};
 
@@ -54,6 +54,30 @@ impl Ranges {
     }
 }
 
+impl Ranges {
+    /// Where a range ends that was read as far as it goes.
+    fn end_of(&self, range: usize) -> Option<u64> {
+        self.ends.read(|ends| Ends::find(ends, range).filter(|end| end.whole).map(|end| end.position))
+    }
+
+    /// What could not be decoded, range by range.
+    pub(crate) fn undecoded(&self) -> Vec<Arc<dyn Undecoded>> {
+        self.ends.read(|ends| ends.iter().filter_map(|(_, end)| end.undecodable.clone()).collect())
+    }
+
+    /// Notes where reading a range ended.
+    fn note(&self, range: usize, end: End) {
+        self.ends.add((range, end));
+    }
+}
+
+impl End {
+    /// Records that were met, those that could not be decoded included.
+    pub(crate) fn seen(&self) -> u64 {
+        self.records + self.undecodable.as_ref().map_or(0, |undecoded| undecoded.count())
+    }
+}
+
 /// Where reading a range ended.
 #[derive(Debug, Clone)]
 pub(crate) struct End {
@@ -63,16 +87,36 @@ pub(crate) struct End {
     /// Whether the range was read as far as it goes.
     pub(crate) whole: bool,
     /// What could not be decoded, if anything.
-    pub(crate) undecodable: Option<Arc<SetAside>>,
+    pub(crate) undecodable: Option<Arc<dyn Undecoded>>,
 }
 
-/// Records of a range that could not be decoded.
-#[derive(Debug, Default)]
-pub(crate) struct SetAside {
+/// Records of a range that could not be decoded. A trait, so that what drops them is compiled here and not in each program.
+pub(crate) trait Undecoded: std::fmt::Debug + Send + Sync {
     /// How many.
-    pub(crate) count: u64,
+    fn count(&self) -> u64;
     /// The first of them; all, if somebody wants them.
-    pub(crate) records: Vec<Rejected>,
+    fn records(&self) -> &[Rejected];
+    /// Adds one, and keeps it if it is wanted.
+    fn add(&mut self, record: &mut dyn FnMut(usize) -> Option<Rejected>);
+}
+
+#[derive(Debug, Default)]
+struct SetAside {
+    count: u64,
+    records: Vec<Rejected>,
+}
+
+impl Undecoded for SetAside {
+    fn count(&self) -> u64 {
+        self.count
+    }
+    fn records(&self) -> &[Rejected] {
+        &self.records
+    }
+    fn add(&mut self, record: &mut dyn FnMut(usize) -> Option<Rejected>) {
+        self.count += 1;
+        self.records.extend(record(self.records.len()));
+    }
 }
 
 /// The ends of a batch's ranges, in the order of their numbers. The first successful read of a range decides where it ends.
@@ -163,10 +207,9 @@ impl<S: Source> Rdd for SourceRdd<S> {
         let planned = &self.ranges.planned[split];
         let Planned { range, origin, number, .. } = planned;
         let mut range = range.clone();
-        let ends = &self.ranges.ends;
         // A repetition reads exactly what was read the first time.
         if !planned.is_exact()
-            && let Some(end) = ends.read(|ends| Ends::find(ends, split).filter(|end| end.whole).map(|end| end.position))
+            && let Some(end) = self.ranges.end_of(split)
         {
             range = ReadRange::exact(range.split, range.from, end);
         }
@@ -175,21 +218,20 @@ impl<S: Source> Rdd for SourceRdd<S> {
         let place = Place { name: self.reading.name(), operator: self.node.operator(), may_set_aside };
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
         let begun = task.now();
-        let set_aside = SetAside::default();
         let (from, refused_at) = (range.from, range.from);
         let reading = &*self.reading;
         Box::new(Reads {
             reader,
             place,
             split,
-            ends,
+            ranges: &self.ranges,
             task,
             from,
             records: 0,
             done: false,
             reading,
             begun,
-            set_aside,
+            undecoded: None,
             refused_at,
         })
     }
@@ -222,6 +264,32 @@ struct ReadError {
     way_out: &'static str,
 }
 
+/// Adds a record to those that could not be decoded.
+fn set_aside(
+    undecoded: &mut Option<Arc<dyn Undecoded>>,
+    error: ConnectError,
+    position: u64,
+    undecodable: &OnUndecodable,
+    place: &Place<'_>,
+    task: &TaskContext,
+) {
+    let undecoded = undecoded.get_or_insert_with(|| Arc::new(SetAside::default()));
+    // It is shared only when it has been passed on, as a whole.
+    let Some(undecoded) = Arc::get_mut(undecoded) else { return };
+    let mut error = Some(error);
+    undecoded.add(&mut |kept| {
+        if kept >= KEPT && !undecodable.rejects.is_read() && !is_logged() {
+            return None;
+        }
+        let (error, payload) = match error.take()? {
+            ConnectError::Malformed { reason, payload, .. } => (reason, payload.map(|payload| *payload)),
+            other => (other.to_string(), None),
+        };
+        let (operator, split) = (place.name.to_string(), task.origin());
+        Some(Rejected { by: RejectedBy::Source, operator, split, position: Some(position), error, payload })
+    });
+}
+
 /// What can be done about a record that cannot be decoded besides what the connector says.
 const SET_ASIDE: &str = "; or have the job set such records aside: `undecodable(Undecodable::SetAside)`, `--set-aside`";
 
@@ -234,14 +302,14 @@ struct Reads<'a, S, R: SourceReader> {
     reader: R,
     place: Place<'a>,
     split: usize,
-    ends: &'a Accumulator<(usize, End), Ends>,
+    ranges: &'a Ranges,
     task: &'a TaskContext,
     from: u64,
     records: u64,
     done: bool,
     reading: &'a Reading<S>,
     begun: Option<Duration>,
-    set_aside: SetAside,
+    undecoded: Option<Arc<dyn Undecoded>>,
     /// Where the reader stood after the last record that could not be decoded.
     refused_at: u64,
 }
@@ -251,9 +319,8 @@ impl<S, R: SourceReader> Reads<'_, S, R> {
         self.done = true;
         self.task.count_read(self.records);
         let (position, at_end) = (self.reader.position(), self.reader.at_end());
-        let set_aside = std::mem::take(&mut self.set_aside);
-        let undecodable = (set_aside.count > 0).then(|| Arc::new(set_aside));
-        self.ends.add((self.split, End { position, records: self.records, at_end, whole, undecodable }));
+        let undecodable = self.undecoded.take();
+        self.ranges.note(self.split, End { position, records: self.records, at_end, whole, undecodable });
     }
 }
 
@@ -269,22 +336,7 @@ impl<S, R: SourceReader> Reads<'_, S, R> {
             self.place.fail(error, self.task);
         }
         self.task.check_cancelled();
-        self.set_aside.count += 1;
-        if self.set_aside.records.len() >= KEPT && !undecodable.rejects.is_read() && !is_logged() {
-            return;
-        }
-        let (error, payload) = match error {
-            ConnectError::Malformed { reason, payload, .. } => (reason, payload.map(|payload| *payload)),
-            other => (other.to_string(), None),
-        };
-        self.set_aside.records.push(Rejected {
-            by: RejectedBy::Source,
-            operator: self.place.name.to_string(),
-            split: self.task.origin(),
-            position: Some(self.reader.last_position()),
-            error,
-            payload,
-        });
+        set_aside(&mut self.undecoded, error, self.reader.last_position(), undecodable, &self.place, self.task);
     }
 
     /// Reads until something is there, or nothing more.

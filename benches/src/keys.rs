@@ -24,7 +24,10 @@ pub trait Key: Clone + Debug + Eq + Hash + Send + Sync + 'static {
     fn number(&self) -> u64;
 
     /// By this number the sides that are written by hand or on timely deal keys out to threads.
-    fn spread(&self) -> u32;
+    #[inline]
+    fn spread(&self) -> u32 {
+        hash_key(self) as u32
+    }
 }
 
 /// A key that a record can have: it belongs to nobody else.
@@ -60,11 +63,6 @@ impl Key for u64 {
     fn number(&self) -> u64 {
         *self
     }
-
-    #[inline]
-    fn spread(&self) -> u32 {
-        hash_key(self) as u32
-    }
 }
 
 impl OwnedKey for u64 {
@@ -78,11 +76,6 @@ impl Key for String {
     #[inline]
     fn number(&self) -> u64 {
         number_of(self)
-    }
-
-    #[inline]
-    fn spread(&self) -> u32 {
-        hash_key(self) as u32
     }
 }
 
@@ -106,11 +99,6 @@ impl Key for &'static str {
     #[inline]
     fn number(&self) -> u64 {
         number_of(self)
-    }
-
-    #[inline]
-    fn spread(&self) -> u32 {
-        hash_key(self) as u32
     }
 }
 

@@ -76,6 +76,21 @@ impl Pool {
         Share { pool: self.clone(), id }
     }
 
+    /// As [`join`](Self::join), for a member that shares ownership of itself: the pool does not keep it alive.
+    #[must_use]
+    pub fn join_weakly<T: Send + Sync + 'static>(
+        &self,
+        member: &Arc<T>,
+        wake: impl Fn(&T) + Send + Sync + 'static,
+    ) -> Share {
+        let member = Arc::downgrade(member);
+        self.join(move || {
+            if let Some(member) = member.upgrade() {
+                wake(&member);
+            }
+        })
+    }
+
     /// No code of a user runs under the lock, so a poisoned lock still guards a consistent state.
     fn lock(&self) -> MutexGuard<'_, Members> {
         self.shared.members.lock().unwrap_or_else(PoisonError::into_inner)

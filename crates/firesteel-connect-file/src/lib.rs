@@ -27,4 +27,4 @@ mod sink;
 mod source;
 
 pub use sink::{Displayed, Format, Formatted, PendingFile, TextFileSink};
-pub use source::{Bytes, Decode, Owned, Text, TextFileReader, TextFiles, TryBytes, TryText};
+pub use source::{Bytes, Decode, Owned, Text, TextFileReader, TextFiles};

@@ -10,6 +10,7 @@ mod parked;
 mod reader;
 mod zstd;
 
+use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
 use catalog::{Catalog, FileEntry};
-pub use decode::{Bytes, Decode, Owned, Text, TryBytes, TryText};
+pub use decode::{Bytes, Decode, Owned, Text};
 use parked::Parked;
 pub use reader::TextFileReader;
 
@@ -143,22 +144,28 @@ impl<D> TextFiles<D> {
 
     /// Makes records of lines as they stand in the read buffer, without an allocation per line.
     #[must_use]
-    pub fn decode<T, F>(self, decode: F) -> TextFiles<Text<F>>
+    pub fn decode<T, F>(
+        self,
+        decode: F,
+    ) -> TextFiles<Text<impl Fn(&str) -> std::result::Result<T, Infallible> + Send + Sync + 'static>>
     where
         F: Fn(&str) -> T + Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.decode_with(Text::new(decode))
+        self.try_decode(move |line: &str| Ok(decode(line)))
     }
 
     /// As [`decode`](Self::decode), with the line as bytes, which need not be UTF-8.
     #[must_use]
-    pub fn decode_bytes<T, F>(self, decode: F) -> TextFiles<Bytes<F>>
+    pub fn decode_bytes<T, F>(
+        self,
+        decode: F,
+    ) -> TextFiles<Bytes<impl Fn(&[u8]) -> std::result::Result<T, Infallible> + Send + Sync + 'static>>
     where
         F: Fn(&[u8]) -> T + Send + Sync + 'static,
         T: Send + 'static,
     {
-        self.decode_with(Bytes::new(decode))
+        self.try_decode_bytes(move |line: &[u8]| Ok(decode(line)))
     }
 
     /// As [`decode`](Self::decode), for a function that may fail: a line that it refuses is an error which concerns that
@@ -171,24 +178,24 @@ impl<D> TextFiles<D> {
     /// # let _ = temperatures;
     /// ```
     #[must_use]
-    pub fn try_decode<T, E, F>(self, decode: F) -> TextFiles<TryText<F>>
+    pub fn try_decode<T, E, F>(self, decode: F) -> TextFiles<Text<F>>
     where
         F: Fn(&str) -> std::result::Result<T, E> + Send + Sync + 'static,
         T: Send + 'static,
         E: std::fmt::Display,
     {
-        self.decode_with(TryText::new(decode))
+        self.decode_with(Text::new(decode))
     }
 
     /// As [`try_decode`](Self::try_decode), with the line as bytes, which need not be UTF-8.
     #[must_use]
-    pub fn try_decode_bytes<T, E, F>(self, decode: F) -> TextFiles<TryBytes<F>>
+    pub fn try_decode_bytes<T, E, F>(self, decode: F) -> TextFiles<Bytes<F>>
     where
         F: Fn(&[u8]) -> std::result::Result<T, E> + Send + Sync + 'static,
         T: Send + 'static,
         E: std::fmt::Display,
     {
-        self.decode_with(TryBytes::new(decode))
+        self.decode_with(Bytes::new(decode))
     }
 
     fn decode_with<E>(self, decode: E) -> TextFiles<E> {

@@ -33,11 +33,10 @@ impl Splitter {
     pub(crate) fn feed(&mut self, mut piece: &[u8], lines: &mut Vec<String>) -> Result<(), BadLine> {
         while let Some(at) = memchr(b'\n', piece) {
             let (head, rest) = piece.split_at(at + 1);
+            self.check_length(&head[..at])?;
             if self.partial.is_empty() {
-                self.check_length(&head[..at])?;
                 lines.push(self.line(&head[..at])?);
             } else {
-                self.check_length(&head[..at])?;
                 self.partial.extend_from_slice(&head[..at]);
                 let partial = std::mem::take(&mut self.partial);
                 lines.push(self.line(&partial)?);

@@ -154,15 +154,12 @@ impl<T> Shared<T> {
     where
         T: 'static,
     {
-        let shared = Arc::downgrade(self);
-        let wake = move || {
-            if let Some(shared) = shared.upgrade() {
-                // Whoever was refused under the lock waits by now.
-                drop(shared.lock());
-                shared.progress.notify_all();
-            }
+        let wake = |shared: &Self| {
+            // Whoever was refused under the lock waits by now.
+            drop(shared.lock());
+            shared.progress.notify_all();
         };
-        self.share.get_or_init(|| pool.join(wake));
+        self.share.get_or_init(|| pool.join_weakly(self, wake));
     }
 
     pub(crate) fn waits(&self) -> u64 {

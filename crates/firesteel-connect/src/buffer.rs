@@ -296,15 +296,12 @@ impl<T> Buffer<T> {
 impl<T: Send + Sync + 'static> Buffer<T> {
     /// Counts the bytes of what it holds in a share of `pool` from here on, and waits while there are no more.
     pub(crate) fn buffer_within(self: &Arc<Self>, pool: &Pool) {
-        let buffer = Arc::downgrade(self);
-        let wake = move || {
-            if let Some(buffer) = buffer.upgrade() {
-                // Whoever was refused under the lock waits by now.
-                drop(buffer.lock());
-                buffer.room.notify_all();
-            }
+        let wake = |buffer: &Self| {
+            // Whoever was refused under the lock waits by now.
+            drop(buffer.lock());
+            buffer.room.notify_all();
         };
-        self.share.get_or_init(|| pool.join(wake));
+        self.share.get_or_init(|| pool.join_weakly(self, wake));
     }
 }
 

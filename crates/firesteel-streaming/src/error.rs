@@ -190,8 +190,11 @@ impl Error {
             Self::Source { source, .. } | Self::Sink { source, .. } | Self::Connector(source) => source.class(),
             Self::Batch { source, .. } | Self::Rdd(source) => source.class(),
             Self::State { source } | Self::Checkpoint { source, .. } => source.class(),
-            Self::Transform { .. } | Self::Thread { .. } | Self::TooManyRejected { .. } => Class::Fatal,
-            Self::Epochs { .. } | Self::Unfinished { .. } => Class::Fatal,
+            Self::Transform { .. }
+            | Self::Thread { .. }
+            | Self::Epochs { .. }
+            | Self::Unfinished { .. }
+            | Self::TooManyRejected { .. } => Class::Fatal,
         }
     }
 

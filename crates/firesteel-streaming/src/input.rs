@@ -4,28 +4,29 @@ mod bounded;
 mod cost;
 mod cut;
 mod read;
+mod undecodable;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_connect::{ConnectError, Pool, ReadRange, Replay, Source, Split, SplitId, Wake};
+use firesteel_core::Rdd;
 use firesteel_core::hash::BuildKeyHasher;
-use firesteel_core::{Accumulator, Rdd};
 use firesteel_state::changelog::InputRange;
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
 use crate::checkpoint::{InputCursor, SplitCursor};
 use crate::error::{Error, Result};
-use crate::plan::{Admission, Admitted, Batch, Bound, Input, NodeId, Plan, SplitNumbers, What};
+use crate::plan::{Admission, Admitted, Batch, Bound, Input, NodeId, SplitNumbers};
 use crate::progress::{InputProgress, SplitProgress};
-use crate::refused::{KEPT, Rejects, Samples, Undecodable};
 
 pub use bounded::ReadRdd;
 pub(crate) use cost::Cost;
 pub use read::SourceRdd;
 use read::{Planned, Ranges};
+pub(crate) use undecodable::OnUndecodable;
 
 /// How far the job has come in one split.
 struct SplitState {
@@ -76,41 +77,6 @@ pub(crate) struct Reading<S> {
     pub(crate) source: S,
     /// How long the tasks of the current batch took that read it, all together, in microseconds.
     took: AtomicU64,
-}
-
-/// What becomes of records that the source cannot decode.
-#[derive(Default)]
-pub(crate) struct OnUndecodable {
-    /// None where no job says it.
-    policy: Option<Undecodable>,
-    rejects: Rejects,
-    samples: Arc<Samples>,
-    count: Accumulator<u64>,
-}
-
-impl OnUndecodable {
-    /// Under this policy, for the input at this node of the plan.
-    pub(crate) fn of(policy: Undecodable, plan: &Plan, node: NodeId) -> Self {
-        let policy = Some(policy);
-        let new = Self { policy, rejects: plan.rejects(), samples: plan.samples(), count: Accumulator::default() };
-        plan.count(node, What::Malformed, new.count.clone());
-        new
-    }
-
-    /// Passes on what could not be decoded of a batch's ranges.
-    fn pass_on(&self, ranges: &Ranges) {
-        for undecoded in ranges.undecoded() {
-            let records = undecoded.records();
-            self.count.add(undecoded.count());
-            for refused in records.iter().take(KEPT) {
-                self.samples.keep_undecodable(refused.clone());
-            }
-            for refused in records {
-                tracing::debug!(target: "firesteel::records", %refused, "a record was refused");
-                self.rejects.put(refused);
-            }
-        }
-    }
 }
 
 impl<S: Source> Reading<S> {

@@ -131,9 +131,13 @@ impl Rejects {
         self.records.clone()
     }
 
-    /// Whether somebody reads them.
-    pub(crate) fn is_read(&self) -> bool {
+    fn is_read(&self) -> bool {
         self.is_read.load(Ordering::Relaxed)
+    }
+
+    /// Whether somebody hears of each: in the stream of them, or in the log.
+    pub(crate) fn are_told(&self) -> bool {
+        self.is_read() || tracing::enabled!(target: "firesteel::records", tracing::Level::DEBUG)
     }
 
     /// Puts one more there, if somebody reads them.
@@ -142,11 +146,12 @@ impl Rejects {
             self.records.add(rejected.clone());
         }
     }
-}
 
-/// Whether the log has every record that does not get through.
-pub(crate) fn is_logged() -> bool {
-    tracing::enabled!(target: "firesteel::records", tracing::Level::DEBUG)
+    /// Tells of a record that was refused: in the log, and to whoever reads them.
+    pub(crate) fn tell(&self, refused: &Rejected) {
+        tracing::debug!(target: "firesteel::records", %refused, "a record was refused");
+        self.put(refused);
+    }
 }
 
 impl fmt::Display for Rejected {
@@ -195,7 +200,7 @@ impl Samples {
         self.kept.add(refused);
     }
 
-    /// Keeps a record that a source could not decode.
+    /// Keeps a record that a source could not decode: its position is known in any case.
     pub(crate) fn keep_undecodable(&self, refused: Rejected) {
         self.kept.add(refused);
     }

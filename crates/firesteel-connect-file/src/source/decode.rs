@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use firesteel_connect::InvalidUtf8;
 
-/// How a line becomes a record. [`Owned`], [`Text`], [`Bytes`], [`TryText`] and [`TryBytes`] are all there are.
+/// How a line becomes a record. [`Owned`], [`Text`] and [`Bytes`] are all there are.
 pub trait Decode: sealed::Sealed + Clone + Send + Sync + 'static {
     /// The record.
     type Item: Send + 'static;
@@ -32,8 +32,6 @@ mod sealed {
     impl Sealed for super::Owned {}
     impl<F> Sealed for super::Text<F> {}
     impl<F> Sealed for super::Bytes<F> {}
-    impl<F> Sealed for super::TryText<F> {}
-    impl<F> Sealed for super::TryBytes<F> {}
 }
 
 /// The line itself as a `String`.
@@ -76,44 +74,14 @@ macro_rules! functions {
 }
 
 functions! {
-    /// What a function makes of the line as text; see [`TextFiles::decode`](crate::TextFiles::decode).
-    Text
-    /// What a function makes of the line as bytes; see [`TextFiles::decode_bytes`](crate::TextFiles::decode_bytes).
-    Bytes
     /// What a function makes of the line as text, or an error; see [`TextFiles::try_decode`](crate::TextFiles::try_decode).
-    TryText
+    Text
     /// What a function makes of the line as bytes, or an error; see
     /// [`TextFiles::try_decode_bytes`](crate::TextFiles::try_decode_bytes).
-    TryBytes
+    Bytes
 }
 
-impl<T, F> Decode for Text<F>
-where
-    F: Fn(&str) -> T + Send + Sync + 'static,
-    T: Send + 'static,
-{
-    type Item = T;
-
-    #[inline]
-    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<T, String> {
-        text(line, invalid).map(|text| (self.0)(&text))
-    }
-}
-
-impl<T, F> Decode for Bytes<F>
-where
-    F: Fn(&[u8]) -> T + Send + Sync + 'static,
-    T: Send + 'static,
-{
-    type Item = T;
-
-    #[inline]
-    fn decode(&self, line: &[u8], _invalid: InvalidUtf8) -> Result<T, String> {
-        Ok((self.0)(line))
-    }
-}
-
-impl<T, E, F> Decode for TryText<F>
+impl<T, E, F> Decode for Text<F>
 where
     F: Fn(&str) -> Result<T, E> + Send + Sync + 'static,
     T: Send + 'static,
@@ -127,7 +95,7 @@ where
     }
 }
 
-impl<T, E, F> Decode for TryBytes<F>
+impl<T, E, F> Decode for Bytes<F>
 where
     F: Fn(&[u8]) -> Result<T, E> + Send + Sync + 'static,
     T: Send + 'static,

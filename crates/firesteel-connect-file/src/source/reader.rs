@@ -214,7 +214,7 @@ impl<D: Decode> TextFileReader<D> {
     fn record(&self, line: Range<usize>) -> Result<D::Item> {
         let bytes = self.lines.as_ref().map_or(&[][..], |lines| lines.bytes(line));
         let decoded = self.decode.decode(bytes, self.settings.invalid_utf8);
-        decoded.map_err(|undecodable| self.malformed(self.last, undecodable.to_string(), Payload::of(bytes)))
+        decoded.map_err(|reason| self.malformed(self.last, reason, Payload::of(bytes)))
     }
 
     #[cold]

@@ -4,12 +4,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread::{Scope, ScopedJoinHandle};
 
-use firesteel_connect::{ConnectError, Pool, ReadRange, Receiver, Result, Source, SourceReader, Store, Wake};
+use firesteel_connect::{ConnectError, Pool, ReadRange, Receiver, Result, Source, SourceReader, Stopped, Store, Wake};
 use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_disk::{Disk, Growing, Lock, Reading};
 
-use super::{FOLDER, PATIENCE, bounds, log_on, read, split};
+use super::{FOLDER, Log, PATIENCE, bounds, log_on, read, split};
 use crate::WriteAheadLog;
 
 /// A receiver that answers each line with its number, once the line is stored.
@@ -77,7 +78,7 @@ impl Receiver for Nothing {
 }
 
 /// A disk whose syncs are counted, and wait while they are held up.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct SlowDisk {
     disk: CrashingDisk,
     gate: Arc<Mutex<()>>,
@@ -163,9 +164,19 @@ impl Disk for SlowDisk {
     }
 }
 
+/// Pushes a record on a thread of its own.
+fn pushed<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    store: &Store<u64>,
+    record: u64,
+) -> ScopedJoinHandle<'scope, std::result::Result<(), Stopped>> {
+    let store = store.clone();
+    std::thread::Builder::new().spawn_scoped(scope, move || store.push(record)).unwrap()
+}
+
 #[test]
 fn records_of_many_threads_are_made_durable_by_one_sync() {
-    let disk = SlowDisk { disk: CrashingDisk::default(), gate: Arc::default(), syncs: Arc::default() };
+    let disk = SlowDisk::default();
     let (log, stores) = log_on(Arc::new(disk.clone()));
     let log = log.segment_bytes(1 << 20);
     log.start(Wake::silent()).unwrap();
@@ -174,10 +185,7 @@ fn records_of_many_threads_are_made_durable_by_one_sync() {
     let before = disk.syncs();
     let held_up = disk.gate.lock().unwrap();
     std::thread::scope(|scope| {
-        let push = |record| {
-            let store = store.clone();
-            std::thread::Builder::new().spawn_scoped(scope, move || store.push(record)).unwrap()
-        };
+        let push = |record| pushed(scope, &store, record);
         let first = push(1);
         log.until_taken(2);
         disk.until_syncs(before + 1);
@@ -194,25 +202,32 @@ fn records_of_many_threads_are_made_durable_by_one_sync() {
     assert_eq!(found, (0..10).collect::<Vec<_>>());
 }
 
-#[test]
-fn what_waits_for_the_disk_stays_within_the_memory_for_buffers() {
-    let disk = SlowDisk { disk: CrashingDisk::default(), gate: Arc::default(), syncs: Arc::default() };
+/// A log on this disk that has started, within so much memory as its own, and where its receiver puts records.
+fn started_within(bytes: u64, disk: &SlowDisk) -> (Log, Store<u64>, Pool) {
     let (log, stores) = log_on(Arc::new(disk.clone()));
-    let pool = Pool::new(100);
+    let pool = Pool::new(bytes);
     log.buffer_within(&pool);
     log.start(Wake::silent()).unwrap();
-    let store = stores.recv_timeout(PATIENCE).unwrap();
+    (log, stores.recv_timeout(PATIENCE).unwrap(), pool)
+}
+
+/// Waits until hand-overs have waited this often.
+fn until_waits(log: &Log, times: u64) {
+    while log.waits() < times {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_waits_for_the_disk_stays_within_the_memory_for_buffers() {
+    let disk = SlowDisk::default();
+    let (log, store, pool) = started_within(100, &disk);
     let held_up = disk.gate.lock().unwrap();
     std::thread::scope(|scope| {
-        let push = |record| {
-            let store = store.clone();
-            std::thread::Builder::new().spawn_scoped(scope, move || store.push(record)).unwrap()
-        };
+        let push = |record| pushed(scope, &store, record);
         let pushes: Vec<_> = (0..30).map(push).collect();
         log.until_taken(20);
-        while log.waits() < 10 {
-            std::thread::yield_now();
-        }
+        until_waits(&log, 10);
         assert_eq!((bounds(&log), pool.budget().used()), ((0, 0), 100), "five bytes for each");
         drop(held_up);
         pushes.into_iter().for_each(|push| push.join().unwrap().unwrap());
@@ -227,24 +242,15 @@ fn what_waits_for_the_disk_stays_within_the_memory_for_buffers() {
 
 #[test]
 fn what_has_left_a_receiver_that_is_to_stop_is_written() {
-    let disk = SlowDisk { disk: CrashingDisk::default(), gate: Arc::default(), syncs: Arc::default() };
-    let (log, stores) = log_on(Arc::new(disk.clone()));
-    let pool = Pool::new(0);
-    log.buffer_within(&pool);
-    log.start(Wake::silent()).unwrap();
-    let store = stores.recv_timeout(PATIENCE).unwrap();
+    let disk = SlowDisk::default();
+    let (log, store, _) = started_within(0, &disk);
     let held_up = disk.gate.lock().unwrap();
     std::thread::scope(|scope| {
-        let push = |record| {
-            let store = store.clone();
-            std::thread::Builder::new().spawn_scoped(scope, move || store.push(record)).unwrap()
-        };
+        let push = |record| pushed(scope, &store, record);
         let first = push(0);
         log.until_taken(1);
         let second = push(1);
-        while log.waits() < 1 {
-            std::thread::yield_now();
-        }
+        until_waits(&log, 1);
         let stopping = std::thread::Builder::new().spawn_scoped(scope, || log.stop()).unwrap();
         log.until_taken(2);
         drop(held_up);

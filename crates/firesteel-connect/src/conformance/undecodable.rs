@@ -36,11 +36,11 @@ where
     source.stop();
 }
 
-/// The bytes of a record, where the error says that it cannot be decoded, and is complete.
-fn payload(error: &ConnectError) -> Vec<u8> {
+/// The position and the bytes of a record, where the error says that it cannot be decoded, and is complete.
+fn told(error: &ConnectError) -> (u64, Vec<u8>) {
     TOLD.check(error.class() == Class::Record, || format!("it is of class {:?}: {error}", error.class()));
     match error {
-        ConnectError::Malformed { payload: Some(payload), .. } => payload.bytes().to_vec(),
+        ConnectError::Malformed { position, payload: Some(payload), .. } => (*position, payload.bytes().to_vec()),
         other => TOLD.broken(format!("it has no payload: {other}")),
     }
 }
@@ -58,9 +58,8 @@ where
         match (reader.next_record(), expected) {
             (Ok(Some(record)), Ok(expected)) if record == *expected => {}
             (Err(error), Err(bytes)) => {
-                let found = payload(&error);
+                let (position, found) = told(&error);
                 TOLD.check(found == *bytes, || format!("record {index} is {bytes:?}, and its payload is {found:?}"));
-                let ConnectError::Malformed { position, .. } = error else { continue };
                 TOLD.check(position == reader.last_position(), || {
                     format!(
                         "record {index} is said to stand at {position}, last_position is {}",
@@ -96,7 +95,7 @@ where
         match read {
             Ok(true) => {}
             Ok(false) => break,
-            Err(error) => found.push(Err(payload(&error))),
+            Err(error) => found.push(Err(told(&error).1)),
         }
         AFTER.check(found.len() <= expected.len(), || format!("blocks of {most} do not come to an end: {found:?}"));
     }

@@ -152,9 +152,7 @@ impl<K: StateKey + Ord> Timers<K> {
 impl<K: StateKey + Ord> TimerTable<K> for Timers<K> {
     fn register(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> Result<bool> {
         let place = (at, key.clone());
-        if self.away.is_some() {
-            self.fetch(&place)?;
-        }
+        self.fetch(&place)?;
         let before = match self.queue.entry(place.clone()) {
             Entry::Occupied(entry) if entry.get().as_slice().contains(&timer) => return Ok(false),
             Entry::Occupied(mut entry) => {
@@ -177,9 +175,7 @@ impl<K: StateKey + Ord> TimerTable<K> for Timers<K> {
 
     fn delete(&mut self, hash: u64, key: &K, timer: TableId, at: Timestamp, stamps: Stamps) -> Result<bool> {
         let place = (at, key.clone());
-        if self.away.is_some() {
-            self.fetch(&place)?;
-        }
+        self.fetch(&place)?;
         let Entry::Occupied(mut entry) = self.queue.entry(place) else { return Ok(false) };
         let position = entry.get().as_slice().iter().position(|other| *other == timer);
         let Some(position) = position else { return Ok(false) };
@@ -213,9 +209,7 @@ impl<K: StateKey + Ord> TimerTable<K> for Timers<K> {
     }
 
     fn pop_due(&mut self, now: Timestamp, stamps: Stamps) -> Result<Option<Due<K>>> {
-        if self.away.is_some() {
-            self.approach(now)?;
-        }
+        self.approach(now)?;
         let Some(mut first) = self.queue.first_entry().filter(|first| first.key().0 <= now) else { return Ok(None) };
         let Some(&timer) = first.get().as_slice().first() else { return Ok(None) };
         let (at, hash) = (first.key().0, (self.hasher)(&first.key().1));
@@ -234,9 +228,7 @@ impl<K: StateKey + Ord> TimerTable<K> for Timers<K> {
     }
 
     fn next(&mut self) -> Result<Option<Timestamp>> {
-        if self.away.is_some() {
-            self.find_first_away()?;
-        }
+        self.find_first_away()?;
         let first = self.queue.first_key_value().map(|((at, _), _)| *at);
         let away = self.away.as_ref().map(Away::from);
         Ok(first.into_iter().chain(away).min())

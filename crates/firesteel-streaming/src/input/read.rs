@@ -9,9 +9,9 @@ use firesteel_core::{
 };
 use firesteel_window::{Aggregator, Duration};
 
-use crate::input::{OnUndecodable, Reading};
+use crate::input::Reading;
+use crate::input::undecodable::Undecoded;
 use crate::plan::{Batch, NodeId};
-use crate::refused::{KEPT, Rejected, RejectedBy, Undecodable, is_logged};
 
 /// One range of a batch.
 #[derive(Debug, Clone)]
@@ -52,9 +52,7 @@ impl Ranges {
         };
         (0..self.planned.len()).filter(unfinished).collect()
     }
-}
 
-impl Ranges {
     /// Where a range ends that was read as far as it goes.
     fn end_of(&self, range: usize) -> Option<u64> {
         self.ends.read(|ends| Ends::find(ends, range).filter(|end| end.whole).map(|end| end.position))
@@ -74,7 +72,7 @@ impl Ranges {
 impl End {
     /// Records that were met, those that could not be decoded included.
     pub(crate) fn seen(&self) -> u64 {
-        self.records + self.undecodable.as_ref().map_or(0, |undecoded| undecoded.count())
+        self.records + self.undecodable.as_ref().map_or(0, |undecoded| undecoded.get().count)
     }
 }
 
@@ -88,35 +86,6 @@ pub(crate) struct End {
     pub(crate) whole: bool,
     /// What could not be decoded, if anything.
     pub(crate) undecodable: Option<Arc<dyn Undecoded>>,
-}
-
-/// Records of a range that could not be decoded. A trait, so that what drops them is compiled here and not in each program.
-pub(crate) trait Undecoded: std::fmt::Debug + Send + Sync {
-    /// How many.
-    fn count(&self) -> u64;
-    /// The first of them; all, if somebody wants them.
-    fn records(&self) -> &[Rejected];
-    /// Adds one, and keeps it if it is wanted.
-    fn add(&mut self, record: &mut dyn FnMut(usize) -> Option<Rejected>);
-}
-
-#[derive(Debug, Default)]
-struct SetAside {
-    count: u64,
-    records: Vec<Rejected>,
-}
-
-impl Undecoded for SetAside {
-    fn count(&self) -> u64 {
-        self.count
-    }
-    fn records(&self) -> &[Rejected] {
-        &self.records
-    }
-    fn add(&mut self, record: &mut dyn FnMut(usize) -> Option<Rejected>) {
-        self.count += 1;
-        self.records.extend(record(self.records.len()));
-    }
 }
 
 /// The ends of a batch's ranges, in the order of their numbers. The first successful read of a range decides where it ends.
@@ -214,25 +183,22 @@ impl<S: Source> Rdd for SourceRdd<S> {
             range = ReadRange::exact(range.split, range.from, end);
         }
         task.set_origin(Arc::clone(origin), *number);
-        let may_set_aside = self.reading.undecodable.policy == Some(Undecodable::Fail);
-        let place = Place { name: self.reading.name(), operator: self.node.operator(), may_set_aside };
+        let could_set_aside = self.reading.undecodable.could_set_aside();
+        let place = Place { name: self.reading.name(), operator: self.node.operator(), could_set_aside };
         let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
-        let begun = task.now();
-        let (from, refused_at) = (range.from, range.from);
-        let reading = &*self.reading;
         Box::new(Reads {
             reader,
             place,
             split,
             ranges: &self.ranges,
             task,
-            from,
+            from: range.from,
             records: 0,
             done: false,
-            reading,
-            begun,
+            reading: &self.reading,
+            begun: task.now(),
             undecoded: None,
-            refused_at,
+            refused_at: range.from,
         })
     }
 }
@@ -242,14 +208,14 @@ struct Place<'a> {
     name: Arc<str>,
     operator: &'a Operator,
     /// Whether the job could set records aside that cannot be decoded.
-    may_set_aside: bool,
+    could_set_aside: bool,
 }
 
 impl Place<'_> {
     #[cold]
     fn fail(&self, source: ConnectError, task: &TaskContext) -> ! {
         let retryable = source.class() == Class::Retryable;
-        let way_out = if self.may_set_aside && source.class() == Class::Record { SET_ASIDE } else { "" };
+        let way_out = if self.could_set_aside && source.class() == Class::Record { SET_ASIDE } else { "" };
         let error = ReadError { name: Arc::clone(&self.name), source, way_out };
         task.blame_on(self.operator, || task.fail_with(error, retryable))
     }
@@ -262,32 +228,6 @@ struct ReadError {
     name: Arc<str>,
     source: ConnectError,
     way_out: &'static str,
-}
-
-/// Adds a record to those that could not be decoded.
-fn set_aside(
-    undecoded: &mut Option<Arc<dyn Undecoded>>,
-    error: ConnectError,
-    position: u64,
-    undecodable: &OnUndecodable,
-    place: &Place<'_>,
-    task: &TaskContext,
-) {
-    let undecoded = undecoded.get_or_insert_with(|| Arc::new(SetAside::default()));
-    // It is shared only when it has been passed on, as a whole.
-    let Some(undecoded) = Arc::get_mut(undecoded) else { return };
-    let mut error = Some(error);
-    undecoded.add(&mut |kept| {
-        if kept >= KEPT && !undecodable.rejects.is_read() && !is_logged() {
-            return None;
-        }
-        let (error, payload) = match error.take()? {
-            ConnectError::Malformed { reason, payload, .. } => (reason, payload.map(|payload| *payload)),
-            other => (other.to_string(), None),
-        };
-        let (operator, split) = (place.name.to_string(), task.origin());
-        Some(Rejected { by: RejectedBy::Source, operator, split, position: Some(position), error, payload })
-    });
 }
 
 /// What can be done about a record that cannot be decoded besides what the connector says.
@@ -322,9 +262,7 @@ impl<S, R: SourceReader> Reads<'_, S, R> {
         let undecodable = self.undecoded.take();
         self.ranges.note(self.split, End { position, records: self.records, at_end, whole, undecodable });
     }
-}
 
-impl<S, R: SourceReader> Reads<'_, S, R> {
     /// Sets a record aside that cannot be decoded. Fails the task if that is not wanted, or if it is something else.
     #[cold]
     fn set_aside(&mut self, error: ConnectError) {
@@ -332,11 +270,12 @@ impl<S, R: SourceReader> Reads<'_, S, R> {
         // A reader that has not moved would give the same record again, forever.
         let moved = position > std::mem::replace(&mut self.refused_at, position);
         let undecodable = &self.reading.undecodable;
-        if error.class() != Class::Record || undecodable.policy != Some(Undecodable::SetAside) || !moved {
+        if error.class() != Class::Record || !undecodable.sets_aside() || !moved {
             self.place.fail(error, self.task);
         }
         self.task.check_cancelled();
-        set_aside(&mut self.undecoded, error, self.reader.last_position(), undecodable, &self.place, self.task);
+        let position = self.reader.last_position();
+        undecodable.set_aside(&mut self.undecoded, error, position, &self.place.name, self.task);
     }
 
     /// Reads until something is there, or nothing more.

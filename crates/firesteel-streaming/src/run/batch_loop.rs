@@ -64,8 +64,6 @@ pub struct JobRun {
     pub(super) interrupted: bool,
     /// The batch whose due timers have not all fired: the next one continues it.
     pub(super) left: Option<TimersLeft>,
-    /// How many records the run has refused, and how many it has read.
-    refused: (u64, u64),
     /// The number of the batch that failed: nothing runs after it.
     failed: Option<u64>,
     pub(super) closed: bool,
@@ -137,7 +135,6 @@ impl JobRun {
             interrupted: false,
             left: None,
             failed: None,
-            refused: (0, 0),
             closed: false,
         };
         let again = run.open_states()?;
@@ -306,13 +303,12 @@ impl JobRun {
         let Some(limit) = self.config.rejected_limit else { return Ok(()) };
         let malformed = self.parts.counters.iter().filter(|counter| counter.what == What::Malformed);
         let malformed: u64 = malformed.map(|counter| counter.count.value()).sum();
-        let (rejected, read) = &mut self.refused;
-        *rejected += malformed + dead_letters as u64;
-        *read += inputs.iter().map(|input| input.rows).sum::<u64>();
-        if !limit.is_exceeded(*rejected, *read) {
+        let before = &self.summary;
+        let rejected = before.malformed + before.dead_letters + malformed + dead_letters as u64;
+        let read = before.rows_in + inputs.iter().map(|input| input.rows).sum::<u64>();
+        if !limit.is_exceeded(rejected, read) {
             return Ok(());
         }
-        let (rejected, read) = (*rejected, *read);
         let sample = self.parts.samples.iter().flat_map(|samples| samples.take()).next();
         self.abandon_epoch();
         Err(Error::TooManyRejected {

@@ -29,21 +29,20 @@ impl JobRun {
         written: &mut Vec<u64>,
         letters: &mut Vec<DeadLetter>,
     ) -> Result<()> {
-        let mut is_read = false;
+        let first_last = self.levels.partition_point(|level| *level < LAST);
         for index in 0..self.parts.outputs.len() {
             if index > 0 && self.levels[index] > self.levels[index - 1] {
                 self.complete_states(batch, letters)?;
             }
-            if !is_read && self.levels[index] >= LAST {
+            if index == first_last {
                 self.read_rest(batch)?;
-                is_read = true;
             }
             self.check_stop(index)?;
             written.push(self.parts.outputs[index].write(batch, epoch)?);
             self.set_aside(letters);
         }
         self.complete_states(batch, letters)?;
-        if !is_read {
+        if first_last == self.levels.len() {
             self.read_rest(batch)?;
         }
         self.check_stop(self.names.len() - 1)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use firesteel_core::{Accumulator, Blocks, Operator, Pace, Spare, Step, StepContext, TaskContext, Upstream};
 
 use crate::plan::{NodeId, Plan, What};
-use crate::refused::{KEPT, Rejected, RejectedBy, Rejects, Samples, is_logged};
+use crate::refused::{KEPT, Rejected, RejectedBy, Rejects, Samples};
 use crate::stream::{Shape, SideOutput, Stream};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
@@ -68,7 +68,7 @@ struct Refusals {
 impl Refusals {
     /// Whether somebody hears where a refused record stood.
     fn tells(&self) -> bool {
-        self.errors.is_some() || self.rejects.is_read() || is_logged()
+        self.errors.is_some() || self.rejects.are_told()
     }
 
     /// This operator refuses them.
@@ -102,8 +102,7 @@ impl Refusals {
         if !tells {
             return;
         }
-        tracing::debug!(target: "firesteel::records", %refused, "a record was refused");
-        self.rejects.put(&refused);
+        self.rejects.tell(&refused);
         if let Some(errors) = &self.errors {
             errors.emit(refused);
         }

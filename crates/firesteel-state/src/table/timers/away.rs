@@ -103,6 +103,7 @@ impl<K: StateKey + Ord> Timers<K> {
     }
 
     /// Makes sure that a place which is not in memory does not exist.
+    #[inline]
     pub(super) fn fetch(&mut self, place: &At<K>) -> Result<()> {
         let Some(away) = &self.away else { return Ok(()) };
         if place.0 > away.last || away.is_after(place) {
@@ -198,11 +199,10 @@ impl<K: StateKey + Ord> Timers<K> {
 
     /// Finds out when the first timer fires that is away, unless one in memory fires before anyway.
     pub(super) fn find_first_away(&mut self) -> Result<()> {
-        let first = self.queue.first_key_value().map(|((at, _), _)| *at);
-        let Some(away) = self.away.as_ref().filter(|away| !away.is_exact && first.is_none_or(|at| at > away.first.0))
-        else {
+        let Some(away) = self.away.as_ref().filter(|away| !away.is_exact) else { return Ok(()) };
+        if self.queue.first_key_value().is_some_and(|((at, _), _)| *at <= away.first.0) {
             return Ok(());
-        };
+        }
         let mut found = None;
         self.each_stored(away, &mut |place, _| {
             if !self.is_away(&place) {

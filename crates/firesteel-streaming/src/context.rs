@@ -113,9 +113,9 @@ impl StreamingContext {
         SideOutput::new(&self.inner.plan, name)
     }
 
-    /// All records of the job that do not get through, in the batch in which they are met: what sources cannot decode, under
-    /// [`Undecodable::SetAside`]; what [`try_map`](Stream::try_map) refuses; and what user code panics on, under
-    /// [`OnPanic::DeadLetter`].
+    /// All records of the job that do not get through, in the batch in which they are met: what sources cannot decode,
+    /// under [`Undecodable::SetAside`](crate::Undecodable::SetAside); what [`try_map`](Stream::try_map) refuses; and
+    /// what user code panics on, under [`OnPanic::DeadLetter`](firesteel_core::OnPanic::DeadLetter).
     ///
     /// The stream can be had several times and written to any sink, in the same epoch as the results of its neighbors. What
     /// is refused of it by a `try_map` of its own comes in the next batch.

@@ -18,6 +18,17 @@ impl<'a, T: 'static> Driven<'a, T> {
         Self { blocks: blocks.into(), task, left: Spare::new(), ended: false }
     }
 
+    /// Hands block after block to `each`, which takes the records out. Not for tasks that are
+    /// [stepwise](TaskContext::is_stepwise), nor after records have been taken one by one.
+    pub fn for_each_block(self, mut each: impl FnMut(&mut Vec<T>)) {
+        let Self { mut blocks, task, left: mut block, mut ended } = self;
+        task.enter_blocks();
+        while !ended {
+            ended = !blocks.fill(&mut block);
+            each(&mut block);
+        }
+    }
+
     /// Begins the next block. `false` says that there is none.
     fn refill(&mut self) -> bool {
         while self.left.is_empty() {

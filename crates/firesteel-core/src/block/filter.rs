@@ -21,24 +21,20 @@ where
     F: Fn(&T) -> bool + Send + Sync + 'static,
 {
     fn open<'a>(&'a self, parent: Upstream<'a, T>, context: StepContext<'a, T, T>) -> Box<dyn Blocks<T> + 'a> {
-        Box::new(Filtered { parent, step: self, context, input: Spare::new() })
+        Box::new(Filtered { parent, step: self, context, input: Spare::new(), picked: Spare::new() })
     }
 }
 
-/// Keeps the records for which `f` holds, in their order.
-fn keep<T>(block: &mut Vec<T>, f: &impl Fn(&T) -> bool) {
-    if size_of::<T>() > 32 {
-        block.retain(|record| f(record));
-        return;
+/// Keeps the records for which `f` holds, in their order; `picked` is room for their places.
+fn keep<T>(block: &mut Vec<T>, picked: &mut Vec<u32>, f: &impl Fn(&T) -> bool) {
+    if picked.len() < block.len() {
+        picked.resize(block.len(), 0);
     }
-    // Small records are moved whether they are kept or not: no branch of the loop depends on what `f` finds.
-    let mut kept = 0;
-    for at in 0..block.len() {
-        let is_kept = f(&block[at]);
-        block.swap(kept, at);
-        kept += usize::from(is_kept);
+    let count = pick(block, picked, f);
+    for (kept, at) in picked[..count].iter().enumerate() {
+        block.swap(kept, *at as usize);
     }
-    block.truncate(kept);
+    block.truncate(count);
 }
 
 /// Picks the records for which `f` holds. No branch of the loop depends on what `f` finds.
@@ -58,6 +54,8 @@ struct Filtered<'a, T: 'static, F> {
     context: StepContext<'a, T, T>,
     /// Needed where the function is slow.
     input: Spare<T>,
+    /// Needed where records cannot be picked where they lie.
+    picked: Spare<u32>,
 }
 
 impl<T, F> Blocks<T> for Filtered<'_, T, F>
@@ -76,7 +74,7 @@ where
     }
 
     fn fill(&mut self, block: &mut Vec<T>) -> bool {
-        let Self { parent, step: FilterStep { f, pace }, context, input } = self;
+        let Self { parent, step: FilterStep { f, pace }, context, input, picked } = self;
         let Some(watch) = pace.in_one_go(context.task, block_len::<T>()) else {
             let more = parent.fill(input);
             context.in_pieces(pace, input, block);
@@ -90,7 +88,7 @@ where
         let more = parent.fill_chosen(&mut choose, block).unwrap_or_else(|| {
             let more = parent.fill(block);
             seen = block.len();
-            context.blame(|| keep(block, f));
+            context.blame(|| keep(block, picked, f));
             more
         });
         pace.learn(watch, context.task, seen);
@@ -110,7 +108,7 @@ mod tests {
             let count = pick(&records, &mut picked, &wanted);
             let chosen: Vec<T> = picked[..count].iter().map(|at| records[*at as usize]).collect();
             let mut kept = records.clone();
-            keep(&mut kept, &wanted);
+            keep(&mut kept, &mut Vec::new(), &wanted);
             assert_eq!(chosen, kept);
             assert_eq!(kept, records.into_iter().filter(wanted).collect::<Vec<_>>());
         }

@@ -17,6 +17,11 @@ pub trait MapSide<T>: Send + Sync + 'static {
     /// [`num_reduces`](Self::num_reduces) buckets.
     fn write(&self, records: impl Iterator<Item = T>, task: &TaskContext) -> Vec<Self::Bucket>;
 
+    /// The same for a partition of an RDD. Overridden where records are better had in blocks.
+    fn write_partition<R: Rdd<Item = T>>(&self, parent: &R, split: usize, task: &TaskContext) -> Vec<Self::Bucket> {
+        self.write(parent.compute(split, task), task)
+    }
+
     /// How many records a bucket holds.
     fn len(&self, bucket: &Self::Bucket) -> u64;
 }
@@ -65,7 +70,7 @@ impl<R: Rdd, W: MapSide<R::Item>> ShuffleDependency for Shuffle<R, W, W::Bucket>
         self.side.num_reduces()
     }
     fn run_map(&self, split: usize, task: &TaskContext) -> TaskOutput {
-        let buckets = self.side.write(self.parent.compute(split, task), task);
+        let buckets = self.side.write_partition(&self.parent, split, task);
         let mut records = 0;
         for bucket in &buckets {
             records += self.side.len(bucket);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use firesteel_core::hash::hash_key;
 use firesteel_core::shuffle::{KeyedTable, MapSide};
-use firesteel_core::{Accumulator, Key, Operator, TaskContext};
+use firesteel_core::{Accumulator, Driven, Key, Operator, Rdd, TaskContext};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::stream::LateOutput;
@@ -54,25 +54,36 @@ where
     }
 
     fn write(&self, records: impl Iterator<Item = (Timestamp, (K, V))>, task: &TaskContext) -> Vec<Self::Bucket> {
-        let mut writer = Writer {
-            side: self,
-            task,
-            window: Window::new(Timestamp::EPOCH, Timestamp::EPOCH),
-            current: usize::MAX,
-            panes: Vec::new(),
-            late: 0,
-        };
-        // Two calls of `push`, not one in a shared closure: the tight loop then takes it in whole.
+        let (mut writer, mut block) = (self.writer(task), Vec::with_capacity(1));
+        task.guard(records).for_each(|record| {
+            block.push(record);
+            writer.push_block(&mut block);
+        });
+        writer.finish()
+    }
+
+    fn write_partition<R>(&self, parent: &R, split: usize, task: &TaskContext) -> Vec<Self::Bucket>
+    where
+        R: Rdd<Item = (Timestamp, (K, V))>,
+    {
+        let records = Driven::new(parent.blocks(split, task), task);
         if task.is_stepwise() {
-            task.guard(records).for_each(|(at, (key, value))| writer.push_slow(at, key, value));
-        } else {
-            records.for_each(|(at, (key, value))| writer.push(at, key, value));
+            return self.write(records, task);
         }
+        let mut writer = self.writer(task);
+        records.for_each_block(|block| writer.push_block(block));
         writer.finish()
     }
 
     fn len(&self, bucket: &Self::Bucket) -> u64 {
         bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum()
+    }
+}
+
+impl<K, V, W, A: Aggregator<V>> WindowSide<K, V, W, A> {
+    fn writer<'a>(&'a self, task: &'a TaskContext) -> Writer<'a, K, V, W, A> {
+        let window = Window::new(Timestamp::EPOCH, Timestamp::EPOCH);
+        Writer { side: self, task, window, current: usize::MAX, panes: Vec::new(), late: 0 }
     }
 }
 
@@ -106,36 +117,49 @@ where
     W: DisjointWindows,
     A: Aggregator<V>,
 {
-    #[cold]
-    #[inline(never)]
-    fn push_slow(&mut self, at: Timestamp, key: K, value: V) {
-        self.push(at, key, value);
+    /// Takes the records of a block, window after window: neighbors mostly share one.
+    fn push_block(&mut self, block: &mut Vec<(Timestamp, (K, V))>) {
+        let mut records = block.drain(..);
+        while let Some(first) = records.as_slice().first() {
+            if !self.window.contains(first.0) {
+                self.enter(first.0);
+            }
+            let window = self.window;
+            let run = records.as_slice().iter().take_while(|record| window.contains(record.0)).count();
+            self.push_run(records.by_ref().take(run.max(1)));
+        }
     }
 
+    /// Takes records of the current window.
     #[inline(always)]
-    fn push(&mut self, at: Timestamp, key: K, value: V) {
-        if !self.window.contains(at) {
-            self.enter(at);
-        }
+    fn push_run(&mut self, mut records: impl ExactSizeIterator<Item = (Timestamp, (K, V))>) {
         let Some(pane) = self.panes.get_mut(self.current) else {
-            return self.refuse(at, key, value);
+            return records.for_each(|(at, (key, value))| self.refuse(at, key, value));
         };
-        let aggregator = &*self.side.aggregator;
-        let create = |value| aggregator.start(value);
-        let hash = hash_key(&key);
-        let operator = &self.side.operator;
-        pane.seen += 1;
-        if let Some(group) = pane.passed.get_mut(key_group(hash)) {
-            group.push((hash, key, self.task.blame_on(operator, || create(value))));
-            return;
-        }
-        let table = &mut pane.table;
-        let new = self
-            .task
-            .blame_on(operator, || table.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value)));
-        if new && self.side.recycled.trials.gives_up(pane.table.len(), pane.seen) {
-            pane.pass(&self.side.recycled);
-        }
+        let WindowSide { aggregator, recycled, operator, .. } = self.side;
+        pane.seen += records.len();
+        self.task.blame_on(operator, || {
+            if pane.passed.is_empty() {
+                let table = &mut pane.table;
+                let has_ended = loop {
+                    let Some((_, (key, value))) = records.next() else { break true };
+                    let (create, add) =
+                        (|value| aggregator.start(value), |acc: &mut _, value| aggregator.add(acc, value));
+                    let is_new = table.upsert(hash_key(&key), key, value, create, add);
+                    if is_new && recycled.trials.gives_up(table.len(), pane.seen - records.len()) {
+                        break false;
+                    }
+                };
+                if has_ended {
+                    return;
+                }
+                pane.pass(recycled);
+            }
+            for (_, (key, value)) in records {
+                let hash = hash_key(&key);
+                pane.passed[key_group(hash)].push((hash, key, aggregator.start(value)));
+            }
+        });
     }
 
     #[cold]

@@ -19,6 +19,7 @@ use firesteel_benches::keyed_totals::{Assignment, Phases, many_windows, overhead
 use firesteel_benches::options::{positive, target_folder};
 use firesteel_benches::workload::Setting;
 use firesteel_streaming::Checkpoint;
+use firesteel_window::{Duration, millis};
 
 /// Runs the sides of W3 in turn, each in a process of its own, and compares their speed and memory.
 #[derive(Debug, Parser)]
@@ -38,6 +39,8 @@ enum Only {
     Side(OneSide),
     /// Measures what a checkpoint folder costs W1a, which has hardly any state.
     Overhead(Overhead),
+    /// Measures what a sink costs the same job that takes long to commit.
+    Commits(Commits),
     /// Measures how long a job with much state takes to its first batch when it is started again.
     Resume(Resume),
     /// Keeps many windows open in little memory.
@@ -65,6 +68,20 @@ struct Overhead {
     /// Runs with and without; the medians count.
     #[arg(long, default_value_t = 5, value_parser = positive)]
     rounds: usize,
+}
+
+#[derive(Debug, Args)]
+struct Commits {
+    #[command(flatten)]
+    job: Overhead,
+
+    /// Milliseconds that a commit takes.
+    #[arg(long, default_value_t = 50, value_parser = positive)]
+    commit: usize,
+
+    /// Milliseconds between the ends of epochs.
+    #[arg(long, default_value_t = 100, value_parser = positive)]
+    interval: usize,
 }
 
 #[derive(Debug, Args)]
@@ -185,6 +202,7 @@ fn main() -> ExitCode {
     let done = match options.only {
         Some(Only::Side(side)) => run_here(side),
         Some(Only::Overhead(options)) => measure_overhead(&options),
+        Some(Only::Commits(options)) => measure_commits(&options),
         Some(Only::Resume(options)) => measure_resume(&options),
         Some(Only::Windows(options)) => options.measure(&scratch("windows")).map_err(Into::into),
         None => contest(&options.contest),
@@ -244,6 +262,37 @@ fn measure_overhead(options: &Overhead) -> Result<bool, Box<dyn std::error::Erro
         events / without,
         events / with,
         100.0 * (with / without - 1.0)
+    );
+    Ok(answers.windows(2).all(|pair| pair[0] == pair[1]))
+}
+
+/// Runs W1a with a sink that commits at once and one that takes its time, in turn; whether all answers were the same.
+fn measure_commits(options: &Commits) -> Result<bool, Box<dyn std::error::Error>> {
+    let Commits { job, commit, interval } = options;
+    let setting = Setting { threads: job.threads, batch: job.batch };
+    let data: &'static AdEvents = Box::leak(Box::new(AdEvents::generate(job.events, Campaigns::Hundred, 1)));
+    let (folder, events) = (scratch("commits"), (data.events.len() * job.times) as f64 / 1e6);
+    let (mut seconds, mut answers) = ([Vec::new(), Vec::new()], Vec::new());
+    for round in 0..job.rounds {
+        for slow in [round % 2 == 0, round % 2 == 1] {
+            let takes = if slow { millis(*commit as i64) } else { Duration::ZERO };
+            let checkpoint = Checkpoint::in_folder(&folder).interval(millis(*interval as i64));
+            let (time, answer) = overhead::run_with(data, job.times as u64, setting, Some(checkpoint), takes);
+            let _ = std::fs::remove_dir_all(&folder);
+            eprintln!("round {}/{}, a commit takes {takes}: {time:.2} s", round + 1, job.rounds);
+            seconds[usize::from(slow)].push(time);
+            answers.push(answer);
+        }
+    }
+    let [instant, slow] = seconds.map(|seconds| median(seconds).unwrap_or_default());
+    println!(
+        "W1a, {} threads, {} records a batch, epochs of {interval} ms: {:.0} M events/s where a commit takes no time, {:.0} \
+         where it takes {commit} ms: {:.2} of it",
+        job.threads,
+        job.batch,
+        events / instant,
+        events / slow,
+        instant / slow
     );
     Ok(answers.windows(2).all(|pair| pair[0] == pair[1]))
 }

@@ -1,4 +1,5 @@
-//! What a checkpoint folder costs a job that has hardly any state: W1a with one and without.
+//! What a checkpoint folder costs a job that has hardly any state: W1a with one and without; and what a sink costs that
+//! takes long to commit.
 //!
 //! The job is that of [`crate::firesteel_side`], over the same events again and again, each time later by the time that
 //! they span, so that it lasts for several epochs.
@@ -24,12 +25,27 @@ use crate::workload::Setting;
 /// If the disk fails.
 #[must_use]
 pub fn run(data: &'static AdEvents, times: u64, setting: Setting, folder: Option<&Path>) -> (f64, Outcome) {
+    run_with(data, times, setting, folder.map(Checkpoint::in_folder), Duration::ZERO)
+}
+
+/// The same with this checkpoint, if any, and a sink of which every commit takes as long as `commit`.
+///
+/// # Panics
+/// If the disk fails.
+#[must_use]
+pub fn run_with(
+    data: &'static AdEvents,
+    times: u64,
+    setting: Setting,
+    checkpoint: Option<Checkpoint>,
+    commit: Duration,
+) -> (f64, Outcome) {
     let watch = Stopwatch::start();
-    let check = Check::default();
+    let check = Check { commit, ..Check::default() };
     let limits = BatchLimits::default().records(setting.batch as u64);
     let job = StreamingContext::builder("windows").threads(setting.threads).limits(limits);
-    let job = match folder {
-        Some(folder) => job.checkpoint(Checkpoint::in_folder(folder)),
+    let job = match checkpoint {
+        Some(checkpoint) => job.checkpoint(checkpoint),
         None => job,
     };
     let job = job.build().expect("the executors start");
@@ -44,7 +60,7 @@ pub fn run(data: &'static AdEvents, times: u64, setting: Setting, folder: Option
         .named("windows")
         .write(check.clone());
     job.run(Trigger::AvailableNow).expect("the job runs");
-    let outcome = *check.0.lock().unwrap_or_else(PoisonError::into_inner);
+    let outcome = *check.seen.lock().unwrap_or_else(PoisonError::into_inner);
     (watch.seconds(), outcome)
 }
 
@@ -115,7 +131,10 @@ impl SourceReader for Reader {
 
 /// A sink that adds up what it gets.
 #[derive(Clone, Default)]
-struct Check(Arc<Mutex<Outcome>>);
+struct Check {
+    seen: Arc<Mutex<Outcome>>,
+    commit: Duration,
+}
 
 impl Sink<WindowResult<u32, u64>> for Check {
     type Pending = Outcome;
@@ -133,7 +152,12 @@ impl Sink<WindowResult<u32, u64>> for Check {
         }))
     }
     fn commit(&self, _: Epoch, pending: &mut Vec<Outcome>) -> Result<()> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.commit > Duration::ZERO {
+            // Nobody ever answers: a server far away.
+            let (_server, answer) = std::sync::mpsc::channel::<()>();
+            let _ = answer.recv_timeout(self.commit.to_std());
+        }
+        let mut all = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         pending.drain(..).for_each(|outcome| *all += outcome);
         Ok(())
     }
@@ -153,6 +177,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (_, with) = run(data, 3, setting, Some(folder.path()));
         assert_eq!(with, run(data, 3, setting, None).1);
+        let (other, took) = (tempfile::tempdir().unwrap(), Duration::millis(2));
+        let checkpoint = Checkpoint::in_folder(other.path()).interval(Duration::ZERO);
+        assert_eq!(run_with(data, 3, setting, Some(checkpoint), took).1, with, "whatever a commit takes");
         assert!(folder.path().read_dir().unwrap().next().is_some());
     }
 }

@@ -28,8 +28,12 @@ pub struct WriteTask {
 /// A place for results.
 ///
 /// A task [`write`](Self::write)s one partition; nothing of it may be visible outside. When all partitions are
-/// written, the job's thread calls [`commit`](Self::commit) once with what the tasks left, in partition order: now
+/// written, the engine calls [`commit`](Self::commit) once with what the tasks left, in partition order: now
 /// everything becomes visible, if possible at once and together with the epoch's number.
+///
+/// Epochs are committed one after the other, and an epoch is committed by one sink of a job after the other. Where a
+/// commit takes long, the engine calls it on a thread of its own, and tasks write the next epoch meanwhile: so `write`
+/// may be called beside `commit`, for the epoch after it. All other calls come alone.
 pub trait Sink<T>: Send + Sync + 'static {
     /// What a task leaves for the commit: rows, a temporary file's name, an open transaction.
     type Pending: Send + 'static;
@@ -62,7 +66,8 @@ pub trait Sink<T>: Send + Sync + 'static {
     /// When the outcome is not certain to be complete; the engine repeats the call if the error is retryable.
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Self::Pending>) -> Result<()>;
 
-    /// Throws away what a failed epoch wrote.
+    /// Throws away what a failed epoch wrote. Never called for an epoch whose commit this sink was asked for: if that
+    /// failed, what is visible of it nobody knows, and after a restart the epoch is committed again.
     ///
     /// # Errors
     /// When something stays behind; the engine logs it.

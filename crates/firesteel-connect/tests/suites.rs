@@ -352,6 +352,7 @@ enum SinkFault {
     KeepsFailedAttempts,
     SkipsEmpty,
     ForgetsOnRestart,
+    ShowsTheNext,
 }
 
 /// A place that survives its sink.
@@ -360,6 +361,8 @@ struct Place(std::sync::Arc<Mutex<(Vec<u32>, Option<Epoch>)>>);
 
 struct FaultySink {
     place: Place,
+    /// Records of epochs after the one that is to be committed.
+    ahead: Mutex<Vec<u32>>,
     fault: SinkFault,
 }
 
@@ -386,6 +389,10 @@ impl Sink<u32> for FaultySink {
             if early {
                 self.place.0.lock().unwrap().0.push(record);
             }
+            let last = self.place.0.lock().unwrap().1.unwrap_or_default();
+            if self.fault == SinkFault::ShowsTheNext && task.epoch.0 > last.0 + 1 {
+                self.ahead.lock().unwrap().push(record);
+            }
         }
         Ok(pending)
     }
@@ -403,6 +410,7 @@ impl Sink<u32> for FaultySink {
             records.reverse();
         }
         place.0.extend(records);
+        place.0.append(&mut self.ahead.lock().unwrap());
         Ok(())
     }
 
@@ -421,11 +429,11 @@ impl Sink<u32> for FaultySink {
 #[test]
 fn the_sink_suite_finds_each_fault() {
     let suite = |fault| {
-        let make = || FaultySink { place: Place::default(), fault };
+        let make = || FaultySink { place: Place::default(), ahead: Mutex::default(), fault };
         let visible = |sink: &FaultySink| sink.place.0.lock().unwrap().0.clone();
         let reopen = |sink: FaultySink| {
             let place = if fault == SinkFault::ForgetsOnRestart { Place::default() } else { sink.place };
-            FaultySink { place, fault }
+            FaultySink { place, ahead: Mutex::default(), fault }
         };
         conformance::sink(make, visible, |n| n);
         conformance::sink_restarts(make, reopen, visible, |n| n);
@@ -440,6 +448,7 @@ fn the_sink_suite_finds_each_fault() {
         (SinkFault::KeepsFailedAttempts, "K7"),
         (SinkFault::SkipsEmpty, "K8"),
         (SinkFault::ForgetsOnRestart, "K10"),
+        (SinkFault::ShowsTheNext, "K11"),
     ];
     for (fault, rule) in cases {
         assert_eq!(broken(|| suite(fault)), rule, "{fault:?}");

@@ -110,6 +110,8 @@ pub(crate) struct SourceInput<S: Source> {
     /// What was left to read before the batch, as far as it is known, and whether the run ends with it.
     left: Option<u64>,
     ends: bool,
+    /// Where the splits stood when the last epoch ended.
+    epoch_end: Vec<(SplitId, u64)>,
     /// What reading costs, and what comes after it in the same tasks.
     cost: Cost,
     /// Where an available-now run stops, fixed when it begins; splits that are not in it are left for the next run.
@@ -132,6 +134,7 @@ impl<S: Source> SourceInput<S> {
             horizon: None,
             left: None,
             ends: false,
+            epoch_end: Vec::new(),
             cost: Cost::default(),
         }
     }
@@ -409,9 +412,12 @@ impl<S: Source> Input for SourceInput<S> {
         self.replay() == Replay::Always && self.reading.source.forgets()
     }
 
+    fn end_epoch(&mut self) {
+        self.epoch_end = self.splits.iter().map(|(id, state)| (id.clone(), state.next)).collect();
+    }
+
     fn committed(&mut self) {
-        let positions: Vec<_> = self.splits.iter().map(|(id, state)| (id.clone(), state.next)).collect();
-        if let Err(error) = self.reading.source.committed(&positions) {
+        if let Err(error) = self.reading.source.committed(&self.epoch_end) {
             tracing::warn!(source = %self.reading.name(), %error, "the source could not record the commit");
         }
     }

@@ -1,5 +1,6 @@
 //! Outputs: what a micro-batch is computed for.
 
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Sink, WriteTask};
@@ -7,19 +8,42 @@ use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Lineage, Operator, Rdd, TaskContext};
 
 use crate::error::{Error, Result};
-use crate::plan::{Batch, NodeId, Output, Plan, PlanNode, Role, Width};
+use crate::plan::{Batch, NodeId, Output, Plan, PlanNode, Role, Staged, Width};
 use crate::stream::{Rule, Shape, Stream, caught};
 
 struct SinkOutput<T: Send + 'static, S: Sink<T>> {
     node: NodeId,
-    name: Arc<str>,
     rule: Rule<T>,
+    staged: Pending<T, S>,
+    started: bool,
+}
+
+/// What tasks have left for a sink.
+struct Pending<T, S: Sink<T>> {
+    name: Arc<str>,
     sink: Arc<S>,
     pending: Vec<S::Pending>,
-    /// Partitions written in the open epoch.
+    /// Partitions written in the epoch.
     written: usize,
     skip: bool,
-    started: bool,
+    kind: PhantomData<fn(T)>,
+}
+
+impl<T: Send + 'static, S: Sink<T>> Staged for Pending<T, S> {
+    fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError> {
+        if !self.skip {
+            self.sink.commit(epoch, &mut self.pending)?;
+        }
+        self.written = 0;
+        Ok(())
+    }
+
+    fn abort(&mut self, epoch: Epoch) {
+        self.written = 0;
+        if let Err(error) = self.sink.abort(epoch, std::mem::take(&mut self.pending)) {
+            tracing::warn!(sink = %self.name, %error, "a failed batch could not be cleaned up completely");
+        }
+    }
 }
 
 impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
@@ -27,30 +51,32 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
         self.node
     }
     fn call(&mut self, name: &Arc<str>) {
-        self.name = Arc::clone(name);
+        self.staged.name = Arc::clone(name);
     }
     fn describe(&self) -> String {
-        self.sink.describe()
+        self.staged.sink.describe()
     }
     fn guarantee(&self) -> Guarantee {
-        self.sink.guarantee()
+        self.staged.sink.guarantee()
     }
 
     fn start(&mut self) -> Result<Option<Epoch>> {
-        let started = self.sink.start();
+        let Pending { sink, name, .. } = &self.staged;
+        let started = sink.start();
         self.started = started.is_ok();
-        let last = started.and_then(|()| self.sink.last_committed());
-        last.map_err(|source| Error::Sink { name: self.name.to_string(), batch: 0, source })
+        let last = started.and_then(|()| sink.last_committed());
+        last.map_err(|source| Error::Sink { name: name.to_string(), batch: 0, source })
     }
 
     fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<u64> {
         let rdd = self.rule.rdd(batch)?;
-        if self.skip {
+        let staged = &mut self.staged;
+        if staged.skip {
             return Ok(0);
         }
-        let before = self.written;
-        self.written += rdd.num_partitions();
-        let (sink, operator) = (Arc::clone(&self.sink), batch.operator(self.node).clone());
+        let before = staged.written;
+        staged.written += rdd.num_partitions();
+        let (sink, operator) = (Arc::clone(&staged.sink), batch.operator(self.node).clone());
         let work = move |rdd: &BoxRdd<T>, split: usize, task: &TaskContext| {
             let at = WriteTask { epoch, partition: before + split, attempt: task.identity().attempt };
             let mut rows = 0u64;
@@ -72,33 +98,29 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
         };
         let parts = batch.context().run(&rdd, work);
         let parts =
-            parts.map_err(|source| Error::Batch { batch: batch.id(), output: self.name.to_string(), source })?;
+            parts.map_err(|source| Error::Batch { batch: batch.id(), output: staged.name.to_string(), source })?;
         let rows = parts.iter().map(|(_, rows)| rows).sum();
-        self.pending.extend(parts.into_iter().map(|(pending, _)| pending));
+        staged.pending.extend(parts.into_iter().map(|(pending, _)| pending));
         Ok(rows)
     }
 
-    fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError> {
-        if !self.skip {
-            self.sink.commit(epoch, &mut self.pending)?;
-        }
-        self.written = 0;
-        Ok(())
+    fn staged(&mut self) -> &mut dyn Staged {
+        &mut self.staged
+    }
+
+    fn hand_over(&mut self) -> Box<dyn Staged> {
+        let Pending { name, sink, pending, written, skip, kind } = &mut self.staged;
+        let (name, sink) = (Arc::clone(name), Arc::clone(sink));
+        let (pending, written) = (std::mem::take(pending), std::mem::take(written));
+        Box::new(Pending { name, sink, pending, written, skip: *skip, kind: *kind })
     }
 
     fn skip(&mut self, skip: bool) {
-        self.skip = skip;
-    }
-
-    fn abort(&mut self, epoch: Epoch) {
-        self.written = 0;
-        if let Err(error) = self.sink.abort(epoch, std::mem::take(&mut self.pending)) {
-            tracing::warn!(sink = %self.name, %error, "a failed batch could not be cleaned up completely");
-        }
+        self.staged.skip = skip;
     }
 
     fn stop(&mut self) -> std::result::Result<(), ConnectError> {
-        if std::mem::take(&mut self.started) { self.sink.stop() } else { Ok(()) }
+        if std::mem::take(&mut self.started) { self.staged.sink.stop() } else { Ok(()) }
     }
 }
 
@@ -106,9 +128,18 @@ struct ForEachRdd<T: 'static, F> {
     node: NodeId,
     rule: Rule<T>,
     f: F,
-    /// Set when the function found that nobody takes what it writes any more.
-    closed: Option<ConnectError>,
+    closed: Closed,
     place: String,
+}
+
+/// Set when the function found that nobody takes what it writes any more.
+struct Closed(Option<ConnectError>);
+
+impl Staged for Closed {
+    fn commit(&mut self, _: Epoch) -> std::result::Result<(), ConnectError> {
+        self.0.take().map_or(Ok(()), Err)
+    }
+    fn abort(&mut self, _: Epoch) {}
 }
 
 impl<T: 'static, F> ForEachRdd<T, F> {
@@ -142,7 +173,7 @@ where
             Ok(()) => Ok(0),
             Err(source) => match source.downcast::<ConnectError>() {
                 Ok(error) if error.class() == Class::Closed => {
-                    self.closed = Some(*error);
+                    self.closed.0 = Some(*error);
                     Ok(0)
                 }
                 Ok(error) => Err(self.failed(batch, error)),
@@ -150,11 +181,13 @@ where
             },
         }
     }
-    fn commit(&mut self, _: Epoch) -> std::result::Result<(), ConnectError> {
-        self.closed.take().map_or(Ok(()), Err)
+    fn staged(&mut self) -> &mut dyn Staged {
+        &mut self.closed
+    }
+    fn hand_over(&mut self) -> Box<dyn Staged> {
+        Box::new(Closed(self.closed.0.take()))
     }
     fn skip(&mut self, _: bool) {}
-    fn abort(&mut self, _: Epoch) {}
     fn stop(&mut self) -> std::result::Result<(), ConnectError> {
         Ok(())
     }
@@ -186,8 +219,9 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     #[track_caller]
     pub fn write<W: Sink<T>>(self, sink: W) -> OutputHandle {
         self.output(Operator::here("write"), |node, rule, _| {
-            let (pending, sink) = (Vec::new(), Arc::new(sink));
-            Box::new(SinkOutput { node, name: "".into(), rule, sink, pending, written: 0, skip: false, started: false })
+            let (pending, sink, kind) = (Vec::new(), Arc::new(sink), PhantomData);
+            let staged = Pending { name: "".into(), sink, pending, written: 0, skip: false, kind };
+            Box::new(SinkOutput { node, rule, staged, started: false })
         })
     }
 
@@ -203,7 +237,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         F: FnMut(BoxRdd<T>, &Batch) -> std::result::Result<(), E> + Send + 'static,
     {
         self.output(Operator::here("for_each_rdd"), |node, rule, place| {
-            Box::new(ForEachRdd { node, rule, f, closed: None, place })
+            Box::new(ForEachRdd { node, rule, f, closed: Closed(None), place })
         })
     }
 

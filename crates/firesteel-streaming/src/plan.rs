@@ -32,7 +32,7 @@ pub use input::BatchLimits;
 pub(crate) use input::{Admission, Admitted, Bound, Input, SplitNumbers};
 pub(crate) use node::{NodeId, PlanNode, Role, Width};
 pub(crate) use order::LAST;
-pub(crate) use output::Output;
+pub(crate) use output::{Output, Staged};
 pub(crate) use state::{Called, Changed, StateCell, StateChanges};
 
 /// A program under construction: what a context's streams share.

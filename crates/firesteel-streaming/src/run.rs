@@ -2,6 +2,7 @@
 
 mod again;
 mod batch_loop;
+mod commit;
 mod config;
 mod control;
 mod drive;

@@ -12,24 +12,32 @@ use crate::kept;
 
 /// The steps at the end of an epoch, by their places in the right order.
 const PREPARE: usize = 0;
-const COMMIT: usize = 1;
-const MARK: usize = 2;
-const TELL: usize = 3;
+const COLLECT: usize = 1;
+const COMMIT: usize = 2;
+const MARK: usize = 3;
+const TELL: usize = 4;
+
+/// Has sinks commit each epoch beside the batches of the next, however quick they are.
+pub(crate) fn beside() {
+    alter("epoch.beside", |beside: &mut bool| *beside = true);
+}
 
 /// Gives this process a fault.
 pub(crate) fn install(fault: &str) {
-    let steps = |order: [usize; 4]| alter("epoch.steps", move |steps: &mut Vec<usize>| *steps = order.to_vec());
+    let steps = |order: [usize; 5]| alter("epoch.steps", move |steps: &mut Vec<usize>| *steps = order.to_vec());
     let on = |disk: fn(Arc<dyn Disk>) -> Altered| {
         alter("changelog.disk", move |own: &mut Arc<dyn Disk>| *own = Arc::new(disk(own.clone())));
     };
     let unknown = |name: &'static str| alter(name, |name: &mut Arc<str>| *name = "another one".into());
     let cut = |range: &mut InputRange| range.to = range.from;
     match fault {
-        "commit-before-prepare" => steps([COMMIT, PREPARE, MARK, TELL]),
+        "commit-before-prepare" => steps([COMMIT, PREPARE, COLLECT, MARK, TELL]),
         "mark-before-sink" => {
-            steps([PREPARE, MARK, TELL, COMMIT]);
+            steps([PREPARE, COLLECT, MARK, TELL, COMMIT]);
             alter("epoch.forgets", |forgets: &mut bool| *forgets = true);
         }
+        "next-before-commit" => alter("epoch.committing", |committing: &mut bool| *committing = false),
+        "images-of-the-next-epoch" => steps([PREPARE, COMMIT, COLLECT, MARK, TELL]),
         "apply-before-prepare" => alter("epoch.record", |record: &mut EpochRecord| {
             let backend = kept::open_now().expect("the job has a backend");
             backend.apply(record.epoch, &record.frames).expect("the backend takes it");

@@ -7,7 +7,7 @@ use crate::program::{LIMIT, PASSED, Record, Total, WINDOW, parse, reminder};
 
 /// Lines in each of the files.
 const LINES: u64 = 36;
-const FILES: u64 = 3;
+pub(crate) const FILES: u64 = 3;
 
 /// Writes the input into a folder: always the same.
 pub(crate) fn write(folder: &Path) {

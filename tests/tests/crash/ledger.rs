@@ -1,18 +1,32 @@
 //! A sink that trusts the engine: it keeps epochs in one file, and notes down when it is given one that it has.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use firesteel_connect::{ConnectError, Epoch, Guarantee, Result, Sink, WriteTask};
+use parking_lot::{Condvar, Mutex};
 
 /// Writes lines into one file, each after its epoch. Unlike other sinks it does not forgive an engine that commits an
 /// epoch to it which it had when it was started.
 pub(crate) struct Ledger {
     folder: PathBuf,
+    /// How many partitions it lets be written while it commits, and how many have been since that began.
+    meanwhile: usize,
+    written: Mutex<usize>,
+    writes: Condvar,
 }
+
+/// How long a commit waits for writes that do not come any more.
+const AT_MOST: Duration = Duration::from_millis(100);
 
 impl Ledger {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, meanwhile: 0, written: Mutex::new(0), writes: Condvar::new() }
+    }
+
+    /// Takes so long to commit that this many partitions of the next epoch are written meanwhile.
+    pub(crate) fn beside(self, meanwhile: usize) -> Self {
+        Self { meanwhile, ..self }
     }
 
     fn failed(&self, source: std::io::Error) -> ConnectError {
@@ -36,6 +50,8 @@ impl Sink<String> for Ledger {
     }
 
     fn write(&self, _: WriteTask, records: impl Iterator<Item = String>) -> Result<Vec<String>> {
+        *self.written.lock() += 1;
+        self.writes.notify_all();
         Ok(records.collect())
     }
 
@@ -54,6 +70,10 @@ impl Sink<String> for Ledger {
             std::fs::write(&temporary, text)?;
             std::fs::rename(&temporary, &path)
         };
+        let mut written = self.written.lock();
+        *written = 0;
+        self.writes.wait_while_for(&mut written, |written| *written < self.meanwhile, AT_MOST);
+        drop(written);
         commit().map_err(|error| self.failed(error))?;
         pending.clear();
         Ok(())

@@ -22,6 +22,15 @@ fn a_process_may_end_at_any_point_of_an_epoch_of_several_batches() {
 }
 
 #[test]
+fn a_process_whose_sinks_commit_beside_may_end_at_any_point() {
+    everywhere(&Run { beside: true, ..memory() }, None, |_| true);
+    everywhere(&Run { beside: true, batches: 2, threads: 2, ..memory() }, None, |point| point.starts_with("epoch."));
+    for backend in [Backend::Eager, Backend::Lazy] {
+        everywhere(&Run { beside: true, backend, ..memory() }, None, concerns_state);
+    }
+}
+
+#[test]
 fn a_process_that_runs_an_epoch_again_may_end_at_any_point() {
     for before in HALFWAY.into_iter().chain([TORN]) {
         everywhere(&Run { batches: 2, ..memory() }, Some(before), |point| !point.starts_with("sink."));

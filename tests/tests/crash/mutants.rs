@@ -20,12 +20,15 @@ fn fault(name: &'static str, crashes: &'static [(&'static str, u64)], rules: &'s
 const RESUMES: &str = "a job resumes after any crash";
 const ONCE: &str = "every record comes out exactly once";
 const WINDOWS: &str = "a window fires once, with all of its records";
+const NEW: &str = "no sink gets an epoch that it has";
 const TOTALS: &str = "totals are those of a sequential computation";
 
 fn faults() -> Vec<Fault> {
     let eager = |fault: Fault| Fault { run: Run { backend: Backend::Eager, ..fault.run }, ..fault };
+    let beside = |fault: Fault| Fault { run: Run { beside: true, ..fault.run }, ..fault };
     // Nothing but the changelog leads back.
     let without_snapshots = |fault: Fault| Fault { run: Run { snapshot_after: 1 << 30, ..fault.run }, ..fault };
+    let with_snapshots = |fault: Fault| Fault { run: Run { snapshot_after: 1, ..fault.run }, ..fault };
     vec![
         fault("commit-before-prepare", &[("epoch.collected", 4)], &["an epoch is prepared before a sink commits it"]),
         fault("mark-before-sink", &[("epoch.sink", 17)], &["an epoch is marked after the commits of all sinks"]),
@@ -57,7 +60,9 @@ fn faults() -> Vec<Fault> {
             &[ONCE, WINDOWS, "all sinks have the same records in each epoch"],
         ),
         fault("other-boundaries-stored", &[("epoch.prepared", 4)], &[ONCE, "ranges follow each other"]),
-        fault("no-skip", &[("epoch.sink", 24)], &["no sink gets an epoch that it has"]),
+        beside(fault("next-before-commit", &[("epoch.prepared", 2)], &[ONCE, NEW, RESUMES])),
+        with_snapshots(beside(fault("images-of-the-next-epoch", &[("epoch.ended", 2)], &[TOTALS, WINDOWS]))),
+        fault("no-skip", &[("epoch.sink", 24)], &[NEW]),
     ]
 }
 

@@ -19,8 +19,9 @@ use parking_lot::Mutex;
 use rate_limiter::RateLimiter;
 use serde::{Deserialize, Serialize};
 
+use crate::input::FILES;
 use crate::ledger::Ledger;
-use crate::{backends, points};
+use crate::{altered, backends, points};
 
 /// The variable that holds the settings of a run.
 pub(crate) const SETTINGS: &str = "FIRESTEEL_CRASH_RUN";
@@ -37,6 +38,8 @@ pub(crate) struct Run {
     pub(crate) input: Option<PathBuf>,
     /// Micro-batches in an epoch.
     pub(crate) batches: i64,
+    /// Whether sinks commit an epoch beside the batches of the next, which then has as many as come meanwhile.
+    pub(crate) beside: bool,
     pub(crate) backend: Backend,
     pub(crate) threads: usize,
     /// Bytes of changelog between snapshots.
@@ -75,6 +78,7 @@ impl Run {
             folder: folder.into(),
             input: None,
             batches: 1,
+            beside: false,
             backend: Backend::None,
             threads: 1,
             snapshot_after: 1_500,
@@ -230,7 +234,8 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
     windows.map(window).union(passed).write(TextFileSink::new(run.folder.join("windows")));
     keyed.process(Reminder).named("timers").write(TextFileSink::new(run.folder.join("timers")));
     let line = |(place, key, number, time): Record| format!("{place} {key} {number} {time}");
-    records.clone().map(line).write(Ledger::new(run.folder.join("ledger")));
+    let ledger = Ledger::new(run.folder.join("ledger")).beside(if run.beside { 2 * FILES as usize } else { 0 });
+    records.clone().map(line).write(ledger);
     if run.mute_output {
         records.clone().for_each_rdd(|_, _| Ok::<(), std::convert::Infallible>(()));
     }
@@ -240,6 +245,9 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
 
 /// Runs as it is told, and ends the process.
 pub(crate) fn main(run: &Run) -> ! {
+    if run.beside {
+        altered::beside();
+    }
     let counts = Arc::new(Mutex::new(BTreeMap::<String, u64>::new()));
     points::watch(run, &counts);
     let done = (|| {

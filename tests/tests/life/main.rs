@@ -4,6 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod beside;
 mod bounded;
 mod files;
 mod jobs;

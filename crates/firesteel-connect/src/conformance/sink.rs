@@ -15,6 +15,7 @@ const TELLS: Rule = Rule("K6", "last_committed is the newest committed epoch, wh
 const RETRIED: Rule = Rule("K7", "a failed attempt leaves nothing behind");
 const EMPTY: Rule = Rule("K8", "an epoch without records is an epoch");
 const PARALLEL: Rule = Rule("K9", "partitions are written in parallel");
+const BESIDE: Rule = Rule("K11", "the next epoch may be written before and while an epoch is committed");
 const RESTARTS: Rule = Rule("K10", "a restart sees every committed epoch and nothing else");
 
 /// Checks a sink against the contract of [`Sink`].
@@ -34,6 +35,7 @@ where
     suite.aborts(&make());
     suite.retries(&make());
     suite.parallel(&make());
+    suite.beside(&make());
 }
 
 /// Checks that a sink which knows its newest epoch still knows it after a restart.
@@ -161,6 +163,31 @@ where
         });
         PARALLEL.ok(sink.commit(Epoch(1), &mut pending), || "committing".into());
         self.shows(sink, 0..100, PARALLEL);
+    }
+
+    fn beside(&self, sink: &S) {
+        self.start(sink);
+        let mut first = self.write(sink, 1, 0, &[0..3, 3..5], BESIDE);
+        let mut second = self.write(sink, 2, 0, &[5..7, 7..9], BESIDE);
+        self.shows(sink, 0..0, BESIDE);
+        BESIDE.ok(sink.commit(Epoch(1), &mut first), || "committing epoch 1".into());
+        self.shows(sink, 0..5, BESIDE);
+        self.tells(sink, Some(1), BESIDE);
+        let record = self.record;
+        let third = std::thread::scope(|scope| {
+            let write = move || {
+                let task = WriteTask { epoch: Epoch(3), partition: 0, attempt: 0 };
+                sink.write(task, (9..100).map(record))
+            };
+            let writes =
+                BESIDE.ok(std::thread::Builder::new().spawn_scoped(scope, write), || "starting a thread".into());
+            BESIDE.ok(sink.commit(Epoch(2), &mut second), || "committing epoch 2".into());
+            BESIDE.ok(writes.join().unwrap_or_else(|panic| resume_unwind(panic)), || "writing epoch 3".into())
+        });
+        self.shows(sink, 0..9, BESIDE);
+        BESIDE.ok(sink.abort(Epoch(3), vec![third]), || "aborting epoch 3".into());
+        self.shows(sink, 0..9, BESIDE);
+        self.tells(sink, Some(2), BESIDE);
     }
 
     fn start(&self, sink: &S) {

@@ -63,9 +63,9 @@ where
         !self.ended || self.current.is_some() || !self.left.is_empty() || !self.made.is_empty()
     }
 
-    /// Moves to `block` what the records of one block become, as far as there is room.
+    /// Moves to `block` what the records of one block become, as far as there is room: at least for one of each.
     fn flatten(&mut self, block: &mut Vec<U>) {
-        let (room, f) = (block_len::<U>(), &self.step.f);
+        let (room, f) = (block_len::<U>().max(self.input.len()), &self.step.f);
         loop {
             let mut made = if let Some(made) = self.current.take() {
                 made
@@ -83,7 +83,7 @@ where
         while let Some(record) = records.next() {
             let mut made = f(record);
             // Most functions make few records, and say so: then there is nothing to be looked at after each.
-            if made.size_hint().1.is_some_and(|most| most < room - block.len()) {
+            if made.size_hint().1.is_some_and(|most| most <= room - block.len()) {
                 made.for_each(|record| block.push(record));
             } else if fill_up(block, room, &mut made) {
                 self.current = Some(made);
@@ -202,6 +202,7 @@ mod tests {
         for times in times {
             let made = blocks(3_000, times);
             assert!(made.iter().all(|block| block.len() <= block_len::<u64>()));
+            assert!(times(700) != 1 || made[0].len() == block_len::<u64>(), "one of each fits");
             let expected = (0..3_000).flat_map(|n| std::iter::repeat_n(n, times(n)));
             assert!(made.into_iter().flatten().eq(expected));
         }

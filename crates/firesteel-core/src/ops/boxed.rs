@@ -90,6 +90,17 @@ impl<T: Send + 'static> BoxRdd<T> {
     }
 }
 
+impl<T: 'static> BoxRdd<T> {
+    /// The records of a partition. Whoever takes them asks the task then, before the first of them, whether to take them
+    /// one by one.
+    fn opened<'a>(&'a self, split: usize, task: &'a TaskContext) -> Upstream<'a, T> {
+        if self.inner.wants_positions() {
+            task.want_positions();
+        }
+        self.records.open(split, task)
+    }
+}
+
 impl<T> Clone for BoxRdd<T> {
     fn clone(&self) -> Self {
         Self { node: self.node.clone(), inner: Arc::clone(&self.inner), records: self.records.clone() }
@@ -111,15 +122,11 @@ impl<T: Send + 'static> Rdd for BoxRdd<T> {
 
     #[inline]
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = T> + 'a {
-        // Whoever takes the records asks the task now, before the first of them, whether to take them one by one.
-        if self.inner.wants_positions() {
-            task.want_positions();
-        }
-        Driven::new(self.records.open(split, task), task)
+        Driven::new(self.opened(split, task), task)
     }
 
     fn blocks<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a> {
-        Box::new(self.records.open(split, task))
+        Box::new(self.opened(split, task))
     }
 }
 

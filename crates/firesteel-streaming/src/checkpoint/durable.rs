@@ -1,5 +1,5 @@
-//! The three steps of an epoch: its record is prepared, the sinks commit, it is marked; then backend and snapshots
-//! follow.
+//! The steps of an epoch: its record is prepared, snapshots take what they need, the sinks commit, it is marked; then
+//! backend and snapshots follow.
 
 use std::path::{Path, PathBuf};
 
@@ -37,6 +37,8 @@ pub(crate) struct Prepared {
     record: EpochRecord,
     changed: Cursor,
     bytes: u64,
+    /// Whether the backend is to make it durable.
+    flush: bool,
 }
 
 /// What an epoch is made of.
@@ -57,7 +59,7 @@ impl Durable {
         let before = self.log.bytes();
         self.log.prepare(&record)?;
         let bytes = self.log.bytes().saturating_sub(before);
-        self.prepared = Some(Prepared { record, changed, bytes });
+        self.prepared = Some(Prepared { record, changed, bytes, flush: false });
         Ok(())
     }
 
@@ -76,25 +78,33 @@ impl Durable {
                 "an epoch that was run again has changed state differently: the program depends on more than its input"
             );
         }
-        self.prepared = Some(Prepared { record, changed: cursor, bytes: 0 });
+        self.prepared = Some(Prepared { record, changed: cursor, bytes: 0, flush: false });
         Ok(())
     }
 
-    /// Step three, after the commits of all sinks: the epoch is marked, and no restart runs it again. What follows may
+    /// Step two: takes what snapshots need of the state at the end of the prepared epoch. By the time that it is marked, the
+    /// next one may have changed it.
+    pub(crate) fn collect(&mut self, stores: &[&dyn StateStore]) -> Result<()> {
+        let Some(Prepared { record, bytes, flush, .. }) = &mut self.prepared else { return Ok(()) };
+        self.changed_bytes = record.frames.iter().map(|frame| frame.bytes().len() as u64).sum();
+        self.snapshotting.note(*bytes, record.frames.iter().map(Frame::shard));
+        // What the changelog may lose when this snapshot is done, the backend has for good.
+        *flush = self.snapshotting.is_due();
+        let collected = self.snapshotting.collect(record.epoch, *bytes, &self.catalog, stores);
+        Ok(collected.inspect_err(|_| self.snapshotting.give_up())?)
+    }
+
+    /// Step four, after the commits of all sinks: the epoch is marked, and no restart runs it again. What follows may
     /// fail and be made up for later: the changelog holds everything.
     pub(crate) fn mark(&mut self, time: Timestamp, stores: &[&dyn StateStore]) -> Result<()> {
-        let Some(Prepared { record, changed, bytes }) = self.prepared.take() else { return Ok(()) };
+        let Some(Prepared { record, changed, flush, .. }) = self.prepared.take() else { return Ok(()) };
         let epoch = record.epoch;
         self.log.mark(epoch)?;
         fail_point!("epoch.marked");
         self.cursor.advance(changed);
-        self.changed_bytes = record.frames.iter().map(|frame| frame.bytes().len() as u64).sum();
-        self.snapshotting.note(bytes, record.frames.iter().map(Frame::shard));
-        // What the changelog may lose when this snapshot is done, the backend has for good.
-        let flush = self.snapshotting.is_due();
         self.apply(epoch, record.frames, time, flush, stores)?;
         fail_point!("epoch.applied");
-        let durable = self.snapshotting.advance(epoch, bytes, &self.catalog, &self.cursor, stores);
+        let durable = self.snapshotting.complete(&self.cursor);
         let durable = durable.inspect_err(|_| self.snapshotting.give_up())?;
         self.truncate(alterable("epoch.durable", durable))
     }

@@ -44,26 +44,35 @@ impl Snapshotting {
         self.changed.extend(shards.filter_map(|shard| alterable("snapshot.changed", Some(shard))));
     }
 
-    /// Whether another one begins with the next call of [`advance`](Self::advance).
+    /// Whether another one begins with the next call of [`collect`](Self::collect).
     pub(crate) fn is_due(&self) -> bool {
         let size = self.last.iter().flat_map(|last| &last.images).map(|image| image.length).sum();
         self.writing.is_none() && self.grown >= self.after.max(size)
     }
 
-    /// Writes some images of the state at the end of `epoch`, which is committed and took `bytes` of changelog. Returns
-    /// the epoch up to which the changelog is superfluous, when a snapshot has become complete.
-    pub(crate) fn advance(
+    /// Takes some images of the state as it is, at the end of `epoch`, which took `bytes` of changelog. They are part of no
+    /// snapshot before the epoch is committed and [`complete`](Self::complete) is called.
+    pub(crate) fn collect(
         &mut self,
         epoch: u64,
         bytes: u64,
         catalog: &Catalog,
-        cursor: &Cursor,
         stores: &[&dyn StateStore],
-    ) -> Result<Option<u64>> {
+    ) -> Result<()> {
         if self.is_due() {
             self.begin(epoch, catalog, stores, false)?;
         }
-        self.write(epoch, LEAST.max(bytes * 2), cursor, stores)
+        self.write(epoch, LEAST.max(bytes * 2), stores)
+    }
+
+    /// Completes the snapshot, if the epoch before whose commit its last images were taken is committed: `cursor` tells
+    /// where the job then stood. Returns the epoch up to which the changelog is superfluous, when one has become complete.
+    pub(crate) fn complete(&mut self, cursor: &Cursor) -> Result<Option<u64>> {
+        let Some(Writing { writer, .. }) = self.writing.take_if(|writing| writing.todo.is_empty()) else {
+            return Ok(None);
+        };
+        self.last = Some(writer.finish(cursor.encode()?)?);
+        self.snapshots.retain(self.keep).map(Some)
     }
 
     /// Takes a whole snapshot of the state at the end of `epoch` now.
@@ -75,7 +84,8 @@ impl Snapshotting {
         stores: &[&dyn StateStore],
     ) -> Result<Option<u64>> {
         self.begin(epoch, catalog, stores, true)?;
-        self.write(epoch, u64::MAX, cursor, stores)
+        self.write(epoch, u64::MAX, stores)?;
+        self.complete(cursor)
     }
 
     fn begin(&mut self, epoch: u64, catalog: &Catalog, stores: &[&dyn StateStore], whole: bool) -> Result<()> {
@@ -100,8 +110,8 @@ impl Snapshotting {
         Ok(())
     }
 
-    fn write(&mut self, epoch: u64, limit: u64, cursor: &Cursor, stores: &[&dyn StateStore]) -> Result<Option<u64>> {
-        let Some(Writing { writer, todo }) = &mut self.writing else { return Ok(None) };
+    fn write(&mut self, epoch: u64, limit: u64, stores: &[&dyn StateStore]) -> Result<()> {
+        let Some(Writing { writer, todo }) = &mut self.writing else { return Ok(()) };
         let mut written = 0;
         while written < limit
             && let Some(shard) = todo.pop()
@@ -113,12 +123,7 @@ impl Snapshotting {
             self.changed.remove(&shard);
         }
         fail_point!("snapshot.added");
-        if !todo.is_empty() {
-            return Ok(None);
-        }
-        let Some(Writing { writer, .. }) = self.writing.take() else { return Ok(None) };
-        self.last = Some(writer.finish(cursor.encode()?)?);
-        self.snapshots.retain(self.keep).map(Some)
+        Ok(())
     }
 
     /// Gives up the snapshot that is being written, after an error: another one is begun when it is due.

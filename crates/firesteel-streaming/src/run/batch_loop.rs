@@ -15,7 +15,8 @@ use crate::error::{Error, Result};
 use crate::plan::{Admission, Admitted, Batch, Bound, Frozen, Input, Parts, Settled, What};
 use crate::progress::{BatchProgress, InputProgress, StartDurations, Summary};
 use crate::run::again::ask;
-use crate::run::epoch::OpenEpoch;
+use crate::run::commit::Committer;
+use crate::run::epoch::{Beside, OpenEpoch};
 use crate::run::report::{Processed, state_progress};
 use crate::run::{Config, Control, Stop, Tasks};
 use crate::time::Tracker;
@@ -28,7 +29,7 @@ pub struct JobRun {
     pub(super) job: Arc<str>,
     pub(super) parts: Parts,
     pub(super) program: Arc<Frozen>,
-    pub(super) names: Vec<Arc<str>>,
+    pub(super) names: Arc<[Arc<str>]>,
     /// What each operator of the plan is called in progress.
     pub(super) operator_names: Vec<Arc<str>>,
     /// Whether people are told of it.
@@ -37,15 +38,20 @@ pub struct JobRun {
     pub(super) config: Arc<Config>,
     pub(super) control: Arc<Control>,
     pub(super) tasks: Arc<Tasks>,
+    pub(super) committer: Committer,
     /// For each output, how many levels of side outputs lie before it.
     pub(super) levels: Vec<usize>,
     pub(super) batch: u64,
     /// The last epoch that is committed, in this run or before it: what is committed next is after it.
     pub(super) last_epoch: Epoch,
+    /// The epoch after it, if it has ended and its sinks commit beside the batches of the next.
+    pub(super) beside: Option<Beside>,
     /// The epoch that has begun.
     pub(super) epoch: Option<OpenEpoch>,
     /// When the last epoch ended.
     pub(super) epoch_ended: Duration,
+    /// How long its sinks took.
+    pub(super) commit_took: Duration,
     pub(super) durable: Option<Durable>,
     /// The epoch that the job resumes from.
     pub(super) resumed: Option<Epoch>,
@@ -55,8 +61,10 @@ pub struct JobRun {
     pub(super) is_again: bool,
     pub(super) started: Duration,
     pub(super) summary: Summary,
-    /// The epoch that was written to last, and how many records were.
-    pub(super) written: (Epoch, u64),
+    /// Epochs that are written to and not committed, and how many records were.
+    pub(super) uncommitted: Vec<(Epoch, u64)>,
+    /// Batches that nobody has been told of: what is told as written can be read.
+    pub(super) untold: Vec<BatchProgress>,
     pub(super) ended: bool,
     /// The job is to stop gracefully: only what receivers have stored is still read, for nobody could read it later.
     pub(super) draining: bool,
@@ -65,7 +73,7 @@ pub struct JobRun {
     /// The batch whose due timers have not all fired: the next one continues it.
     pub(super) left: Option<TimersLeft>,
     /// The number of the batch that failed: nothing runs after it.
-    failed: Option<u64>,
+    pub(super) failed: Option<u64>,
     pub(super) closed: bool,
 }
 
@@ -107,6 +115,8 @@ impl JobRun {
         let operator_names = parts.nodes.iter().map(|node| node.operator.name().into()).collect();
         let shown = parts.shown();
         let started = config.clock.monotonic();
+        let names: Arc<[Arc<str>]> = names.into();
+        let committer = Committer { job: Arc::clone(&job), names: Arc::clone(&names), control: Arc::clone(&control) };
         let mut run = Self {
             job,
             parts,
@@ -118,18 +128,22 @@ impl JobRun {
             config,
             control,
             tasks,
+            committer,
             levels,
             batch: 0,
             last_epoch: Epoch::default(),
+            beside: None,
             epoch: None,
             epoch_ended: Duration::ZERO,
+            commit_took: Duration::ZERO,
             durable: None,
             resumed: None,
             start_durations: StartDurations::default(),
             is_again: false,
             started,
             summary: Summary::default(),
-            written: (Epoch::default(), 0),
+            uncommitted: Vec::new(),
+            untold: Vec::new(),
             ended: false,
             draining: false,
             interrupted: false,
@@ -152,7 +166,9 @@ impl JobRun {
     /// # Errors
     /// When the batch fails; the job is over then.
     pub fn next_batch(&mut self) -> Result<BatchProgress> {
-        match self.step(Bound::Open, true)? {
+        let step = self.step(Bound::Open, true)?;
+        self.finish_commit()?;
+        match step {
             Step::Done(progress) => Ok(*progress),
             Step::Idle { .. } => Err(Error::Thread { what: "a forced batch did not run".to_owned() }),
         }
@@ -170,7 +186,9 @@ impl JobRun {
         let admission = self.admission(Bound::Open);
         let admitted = self.admit(&admission)?;
         let cut = Cut { ending: true, ..Cut::default() };
-        self.process(&admission, &admitted, cut, self.config.clock.monotonic())
+        let progress = self.process(&admission, &admitted, cut, self.config.clock.monotonic())?;
+        self.finish_commit()?;
+        Ok(progress)
     }
 
     pub(super) fn admission(&self, bound: Bound) -> Admission {
@@ -288,6 +306,7 @@ impl JobRun {
         self.left = left.then_some(TimersLeft { time: admission.now, ending });
         self.check_rejected(&inputs, letters.len())?;
         fail_point!("batch.settled");
+        self.look_at_commit()?;
         let ends_epoch = !self.is_again && self.epoch_is_due();
         if ends_epoch {
             self.end_epoch()?;
@@ -343,11 +362,10 @@ impl JobRun {
 impl Drop for JobRun {
     /// A run that is given up leaves nothing behind that runs on.
     fn drop(&mut self) {
-        self.abandon_epoch();
         if !self.closed
             && let Err(error) = self.close(Ok(()))
         {
-            tracing::warn!(job = %self.job, %error, "a sink could not be closed");
+            tracing::warn!(job = %self.job, %error, "the job could not be closed");
         }
     }
 }

@@ -10,8 +10,8 @@ use firesteel_window::Duration;
 use crate::error::{Error, Result};
 use crate::plan::Bound;
 use crate::progress::{Summary, tell};
-use crate::refused::message;
 use crate::run::batch_loop::{JobRun, Step};
+use crate::run::commit::panicked;
 use crate::run::{Schedule, Stop};
 
 /// How long the loop waits for data when no source wakes it.
@@ -20,10 +20,8 @@ const POLL: Duration = Duration::millis(10);
 impl JobRun {
     /// Drives the job until it ends.
     pub(crate) fn drive(mut self, schedule: Schedule) -> Result<Summary> {
-        let ended = catch_unwind(AssertUnwindSafe(|| self.batches(schedule))).unwrap_or_else(|panic| {
-            let what = format!("the job panicked outside of any task: {}", message(&*panic));
-            Err(Error::Thread { what })
-        });
+        let ended =
+            catch_unwind(AssertUnwindSafe(|| self.batches(schedule))).unwrap_or_else(|panic| Err(panicked(&*panic)));
         // A batch that was cut off has left something behind: its epoch is not committed.
         let is_whole = ended.is_ok() || self.interrupted;
         let ended = match ended {
@@ -62,10 +60,12 @@ impl JobRun {
                 Some(Stop::Gracefully) => return self.drain_receivers(),
                 None => {}
             }
+            self.look_at_commit()?;
             // What is left of a batch does not wait for the next.
             if let Some(interval) = interval.filter(|_| self.left.is_none()) {
                 let (now, moves) = self.control.look(&*clock);
                 if now < due {
+                    self.finish_commit()?;
                     self.control.wait_for_clock(moves, due - now);
                     continue;
                 }
@@ -125,6 +125,9 @@ impl JobRun {
     pub(super) fn close(&mut self, ended: Result<()>) -> Result<()> {
         self.closed = true;
         self.control.end();
+        // What has begun to become visible becomes visible as a whole, whatever has become of the epoch after it.
+        let finished = self.finish_commit();
+        let ended = ended.and(finished);
         self.abandon_epoch();
         for input in &mut self.parts.inputs {
             input.stop();
@@ -134,7 +137,7 @@ impl JobRun {
             ended = ended.and_then(|()| durable.close(&self.parts.stores()));
             fail_point!("job.closed");
         }
-        for (output, name) in self.parts.outputs.iter_mut().zip(&self.names) {
+        for (output, name) in self.parts.outputs.iter_mut().zip(self.names.iter()) {
             if let Err(source) = output.stop() {
                 let failed = Error::Sink { name: name.to_string(), batch: self.batch, source };
                 ended = ended.and(Err(failed));

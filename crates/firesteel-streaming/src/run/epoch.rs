@@ -5,18 +5,20 @@
 
 use std::mem::take;
 use std::path::Path;
+use std::thread::JoinHandle;
 
 use firesteel_connect::Epoch;
 use firesteel_faults::{alterable, fail_point, in_order};
 use firesteel_state::StateStore;
 use firesteel_state::changelog::{BatchBoundary, InputRange};
 use firesteel_state::cursor::TimersLeft;
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 
 use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
 use crate::error::{Error, Result};
 use crate::plan::{Admitted, Batch, Parts};
 use crate::run::batch_loop::{Cut, JobRun};
+use crate::run::commit::{BESIDE, panicked};
 use crate::time::Tracker;
 
 /// An epoch whose batches are computed and not committed.
@@ -35,6 +37,8 @@ pub(super) struct OpenEpoch {
 enum Step {
     /// The record of what it read and changed is on disk: whatever happens, the epoch can be run again.
     Prepare,
+    /// Snapshots have what they need of the state: the next epoch may change it from here on.
+    Collect,
     /// Every sink has it.
     Commit,
     /// It is never run again, and backend and snapshots may have it.
@@ -43,13 +47,28 @@ enum Step {
     Tell,
 }
 
+impl Step {
+    const ALL: [Self; 5] = [Self::Prepare, Self::Collect, Self::Commit, Self::Mark, Self::Tell];
+}
+
+/// An epoch that is prepared, and whose sinks commit while the batches of the next one compute.
+pub(super) struct Beside {
+    pub(super) epoch: Epoch,
+    time: Timestamp,
+    /// What is left to do when they have.
+    rest: Vec<Step>,
+    begun: Duration,
+    commit: JoinHandle<Result<()>>,
+}
+
 /// Batches of an epoch at most: what sinks have pending for them is in memory.
 const BATCHES: usize = 1000;
 
 impl JobRun {
     /// The epoch of the next batch.
     pub(super) fn open_epoch(&mut self) -> Epoch {
-        let next = Epoch(self.last_epoch.0 + 1);
+        let ended = self.beside.as_ref().map_or(self.last_epoch, |beside| beside.epoch);
+        let next = Epoch(ended.0 + 1);
         let open = self.epoch.get_or_insert_with(|| OpenEpoch {
             epoch: next,
             boundaries: Vec::new(),
@@ -57,7 +76,6 @@ impl JobRun {
             batches: 0,
             time: Timestamp::EPOCH,
         });
-        self.last_epoch = Epoch(open.epoch.0 - 1);
         open.epoch
     }
 
@@ -84,7 +102,13 @@ impl JobRun {
         let since = self.config.clock.monotonic().saturating_sub(self.epoch_ended);
         // Whatever else ends the epoch: what may leave memory does.
         let is_relieved = self.relieve();
-        open.batches >= BATCHES || since >= durable.interval || !is_relieved
+        // While the sinks have not committed the epoch before, this one grows instead of waiting for them.
+        open.batches >= BATCHES || !is_relieved || (since >= durable.interval && !self.is_committing())
+    }
+
+    /// Whether the sinks commit an epoch while the next one computes.
+    fn is_committing(&self) -> bool {
+        alterable("epoch.committing", self.beside.is_some())
     }
 
     /// Lets go of state that the backend holds, if there is too much in memory; `false` if that is not enough.
@@ -97,44 +121,94 @@ impl JobRun {
         durable.backend.is_none() || self.parts.states.iter().any(|(cell, _)| cell.store().relieve())
     }
 
-    /// Commits the open epoch: its record is prepared, the sinks commit, it is marked.
+    /// Commits the open epoch: its record is prepared, the sinks commit, it is marked. Where sinks take long, the last two
+    /// come later, and what is returned is how the epoch before this one ended.
     pub(super) fn end_epoch(&mut self) -> Result<()> {
         self.end_epoch_as(None)
     }
 
     /// As [`end_epoch`](Self::end_epoch). An epoch that was prepared before a restart need not be prepared again.
     pub(super) fn end_epoch_as(&mut self, mut again: Option<Unfinished>) -> Result<()> {
+        if self.epoch.is_none() {
+            return Ok(());
+        }
+        // No more than one is prepared and not marked.
+        if self.is_committing() {
+            self.finish_commit()?;
+        }
         let Some(mut open) = self.epoch.take() else { return Ok(()) };
-        let epoch = open.epoch;
-        for step in in_order("epoch.steps", [Step::Prepare, Step::Commit, Step::Mark, Step::Tell]) {
+        let (epoch, time) = (open.epoch, open.time);
+        self.parts.inputs.iter_mut().for_each(|input| input.end_epoch());
+        let beside = alterable("epoch.beside", self.commit_took >= BESIDE) && again.is_none();
+        let mut steps = in_order("epoch.steps", Step::ALL);
+        while let Some(step) = steps.next() {
             match step {
                 Step::Prepare => {
                     let prepared = self.prepare_epoch(&mut open, again.take());
-                    if prepared.is_err() {
-                        self.abort(epoch);
-                    }
-                    prepared?;
+                    prepared.inspect_err(|_| self.abort(epoch))?;
                     fail_point!("epoch.prepared");
                 }
+                Step::Collect => {
+                    let collected = self.collect();
+                    collected.inspect_err(|_| self.abort(epoch))?;
+                }
                 Step::Commit => {
-                    self.commit(epoch)?;
-                    fail_point!("epoch.committed");
+                    let begun = self.config.clock.monotonic();
+                    let outputs = self.parts.outputs.iter_mut();
+                    if beside {
+                        let staged = outputs.map(|output| output.hand_over()).collect();
+                        let commit = self.committer.clone().commit_beside(epoch, self.batch, staged)?;
+                        self.beside = Some(Beside { epoch, time, rest: steps.collect(), begun, commit });
+                        break;
+                    }
+                    self.committer.commit(epoch, self.batch, outputs.map(|output| output.staged()))?;
+                    self.committed(begun);
                 }
-                Step::Mark => {
-                    self.mark_epoch(epoch, open.time)?;
-                    fail_point!("epoch.ended");
-                    self.last_epoch = epoch;
-                    self.epoch_ended = self.config.clock.monotonic();
-                }
+                Step::Mark => self.mark_epoch(epoch, time)?,
                 Step::Tell => self.tell_sources(),
             }
         }
+        self.epoch_ended = self.config.clock.monotonic();
         Ok(())
+    }
+
+    /// Takes note that all sinks have committed.
+    fn committed(&mut self, begun: Duration) {
+        self.commit_took = self.config.clock.monotonic().saturating_sub(begun);
+        fail_point!("epoch.committed");
+    }
+
+    /// Does what is left for the epoch whose sinks have committed beside, if there is one and they have.
+    pub(super) fn look_at_commit(&mut self) -> Result<()> {
+        let has_ended = self.beside.as_ref().is_some_and(|beside| beside.commit.is_finished());
+        if has_ended { self.finish_commit() } else { Ok(()) }
+    }
+
+    /// The same for the epoch whose sinks commit beside, when they have: waits for them. If one fails, so does the job.
+    pub(super) fn finish_commit(&mut self) -> Result<()> {
+        let Some(Beside { epoch, time, rest, begun, commit }) = self.beside.take() else { return Ok(()) };
+        let finished = commit.join().unwrap_or_else(|panic| Err(panicked(&*panic))).and_then(|()| {
+            self.committed(begun);
+            rest.into_iter().try_for_each(|step| match step {
+                Step::Mark => self.mark_epoch(epoch, time),
+                Step::Tell => {
+                    self.tell_sources();
+                    Ok(())
+                }
+                Step::Collect => self.collect(),
+                Step::Prepare | Step::Commit => Ok(()),
+            })
+        });
+        match finished {
+            Ok(()) => self.tell_untold(),
+            Err(_) => self.failed = Some(self.batch),
+        }
+        finished
     }
 
     fn abort(&mut self, epoch: Epoch) {
         for output in &mut self.parts.outputs {
-            output.abort(epoch);
+            output.staged().abort(epoch);
         }
     }
 
@@ -162,7 +236,10 @@ impl JobRun {
 
     /// Writes down what the epoch read and changed.
     fn prepare_epoch(&mut self, open: &mut OpenEpoch, again: Option<Unfinished>) -> Result<()> {
-        let Some(durable) = &self.durable else { return Ok(()) };
+        let Some(durable) = &self.durable else {
+            self.parts.stores().iter().for_each(|store| store.pass_epoch(open.epoch.0));
+            return Ok(());
+        };
         let (epoch, boundaries, plans) = (open.epoch, take(&mut open.boundaries), take(&mut open.plans));
         let changed = self.parts.changes(&durable.cursor, epoch, self.batch, self.left, plans);
         let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
@@ -176,20 +253,28 @@ impl JobRun {
         }
     }
 
+    /// Takes what snapshots need of the state at the end of the epoch.
+    fn collect(&mut self) -> Result<()> {
+        self.durable.as_mut().map_or(Ok(()), |durable| durable.collect(&self.parts.stores()))
+    }
+
     /// Takes note that all sinks have the epoch.
     fn mark_epoch(&mut self, epoch: Epoch, time: Timestamp) -> Result<()> {
-        let stores = self.parts.stores();
-        match &mut self.durable {
-            Some(durable) => durable.mark(time, &stores),
-            None => {
-                stores.iter().for_each(|store| store.pass_epoch(epoch.0));
-                Ok(())
-            }
+        if let Some(durable) = &mut self.durable {
+            durable.mark(time, &self.parts.stores())?;
         }
+        fail_point!("epoch.ended");
+        self.last_epoch = epoch;
+        self.uncommitted.retain(|(uncommitted, _)| *uncommitted > epoch);
+        Ok(())
     }
 
     /// Gives up the open epoch: a job that is started again resumes after the last one.
     pub(super) fn abandon_epoch(&mut self) {
+        // A sink that commits is not told to throw something away meanwhile.
+        if let Err(error) = self.finish_commit() {
+            tracing::warn!(job = %self.job, %error, "the epoch before could not be committed either");
+        }
         if let Some(open) = self.epoch.take() {
             self.abort(open.epoch);
         }
@@ -208,6 +293,7 @@ impl JobRun {
             });
         }
         self.end_epoch()?;
+        self.finish_commit()?;
         fail_point!("savepoint.begin");
         let stores = self.parts.stores();
         if let Some(durable) = &self.durable {

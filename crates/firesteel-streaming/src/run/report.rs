@@ -1,5 +1,6 @@
 //! What a run tells of itself: when it starts, and after each batch.
 
+use std::mem::take;
 use std::sync::Arc;
 
 use firesteel_connect::Epoch;
@@ -31,7 +32,7 @@ impl JobRun {
         let (guarantee, guarantee_reason) =
             crate::guarantee::of(&self.parts.inputs, &self.parts.outputs, &self.names, survives);
         let inputs = self.parts.inputs.iter().map(|input| (input.name(), input.describe())).collect();
-        let outputs = self.parts.outputs.iter().zip(&self.names);
+        let outputs = self.parts.outputs.iter().zip(self.names.iter());
         let outputs = outputs.map(|(output, name)| (Arc::clone(name), output.describe())).collect();
         let info = JobInfo {
             job: Arc::clone(&self.job),
@@ -52,10 +53,9 @@ impl JobRun {
     pub fn summary(&self) -> Summary {
         let elapsed = self.config.clock.monotonic().saturating_sub(self.started);
         let mut summary = Summary { elapsed_us: micros(elapsed), ..self.summary.clone() };
-        let (epoch, rows) = self.written;
-        if self.closed && epoch > self.last_epoch {
-            summary.rows_out -= rows;
-            summary.uncommitted = rows;
+        if self.closed {
+            summary.uncommitted = self.uncommitted.iter().map(|(_, rows)| rows).sum();
+            summary.rows_out -= summary.uncommitted;
         }
         summary
     }
@@ -67,7 +67,7 @@ impl JobRun {
         [begun, admitted, processed, committed]: [Duration; 4],
     ) -> BatchProgress {
         let Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters } = done;
-        let outputs = written.iter().zip(&self.names);
+        let outputs = written.iter().zip(self.names.iter());
         let outputs: Vec<_> =
             outputs.map(|(rows, name)| OutputProgress { name: Arc::clone(name), rows: *rows }).collect();
         let operators = self.operators(&inputs, &written, &dead_letters);
@@ -103,7 +103,12 @@ impl JobRun {
             malformed_sample: self.parts.samples.iter().flat_map(|samples| samples.take()).take(KEPT).collect(),
             dead_letters: dead_letters.iter().map(ToString::to_string).collect(),
         };
-        self.report(&progress);
+        self.note(&progress);
+        if self.beside.is_some() {
+            self.untold.push(progress.clone());
+        } else {
+            self.tell(&progress);
+        }
         progress
     }
 
@@ -145,16 +150,33 @@ impl JobRun {
         operators
     }
 
-    fn report(&mut self, progress: &BatchProgress) {
+    fn note(&mut self, progress: &BatchProgress) {
         self.summary.batches += 1;
         self.summary.rows_in += progress.rows_in;
         self.summary.rows_out += progress.rows_out;
-        let before = if self.written.0 == progress.epoch { self.written.1 } else { 0 };
-        self.written = (progress.epoch, before + progress.rows_out);
+        if progress.epoch > self.last_epoch {
+            match self.uncommitted.last_mut() {
+                Some((epoch, rows)) if *epoch == progress.epoch => *rows += progress.rows_out,
+                _ => self.uncommitted.push((progress.epoch, progress.rows_out)),
+            }
+        }
         self.summary.windows += progress.windows;
         self.summary.late += progress.late;
         self.summary.malformed += progress.malformed;
         self.summary.dead_letters += progress.dead_letters.len() as u64;
+    }
+
+    /// Tells of the batches that have waited for a commit, which is done.
+    pub(super) fn tell_untold(&mut self) {
+        for mut progress in take(&mut self.untold) {
+            if progress.ends_epoch && progress.epoch == self.last_epoch {
+                progress.durations.commit_us = micros(self.commit_took);
+            }
+            self.tell(&progress);
+        }
+    }
+
+    fn tell(&self, progress: &BatchProgress) {
         tracing::debug!(
             job = %self.job,
             batch = progress.batch,

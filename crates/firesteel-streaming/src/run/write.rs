@@ -1,13 +1,11 @@
 //! Writing a batch: all outputs are computed first, then all are committed; if anything fails, nothing stays.
 
-use firesteel_connect::{Class, ConnectError, Epoch};
+use firesteel_connect::Epoch;
 use firesteel_core::DeadLetter;
-use firesteel_faults::fail_point;
 
 use crate::error::{Error, Result};
 use crate::plan::{Batch, LAST};
 use crate::refused::{Rejected, RejectedBy};
-use crate::run::again::{ATTEMPTS, is_retryable, pause};
 use crate::run::batch_loop::JobRun;
 use crate::run::{STOPPED, Stop};
 
@@ -91,37 +89,5 @@ impl JobRun {
             });
             letters.push(letter);
         }
-    }
-
-    pub(super) fn commit(&mut self, epoch: Epoch) -> Result<()> {
-        for index in 0..self.parts.outputs.len() {
-            if let Err(source) = self.commit_one(index, epoch) {
-                for output in &mut self.parts.outputs[index..] {
-                    output.abort(epoch);
-                }
-                return Err(Error::Sink { name: self.names[index].to_string(), batch: self.batch, source });
-            }
-            fail_point!("epoch.sink");
-        }
-        Ok(())
-    }
-
-    fn commit_one(&mut self, index: usize, epoch: Epoch) -> std::result::Result<(), ConnectError> {
-        let mut attempt = 0;
-        while let Err(error) = self.parts.outputs[index].commit(epoch) {
-            if error.class() == Class::Closed {
-                tracing::info!(job = %self.job, sink = %self.names[index], "the job ends: {error}");
-                self.control.stop(Stop::Gracefully);
-                return Ok(());
-            }
-            attempt += 1;
-            if !is_retryable(&error) || attempt >= ATTEMPTS {
-                return Err(error);
-            }
-            tracing::warn!(sink = %self.names[index], %error, attempt, "a commit failed and is retried");
-            // What has begun to become visible becomes visible as a whole, also when the job is to stop.
-            self.control.rest(pause(attempt));
-        }
-        Ok(())
     }
 }

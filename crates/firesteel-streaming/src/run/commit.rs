@@ -1,0 +1,90 @@
+//! The sinks make an epoch visible: on the job's thread, or beside it while the next epoch computes.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+
+use firesteel_connect::{Class, ConnectError, Epoch};
+use firesteel_faults::fail_point;
+use firesteel_window::Duration;
+
+use crate::error::{Error, Result};
+use crate::plan::Staged;
+use crate::refused::message;
+use crate::run::again::{ATTEMPTS, is_retryable, pause};
+use crate::run::{Control, Stop};
+
+/// A commit that takes at least as long is worth a thread: the next one is made beside the job's.
+pub(super) const BESIDE: Duration = Duration::millis(1);
+
+/// On whose behalf sinks commit.
+#[derive(Clone)]
+pub(super) struct Committer {
+    pub(super) job: Arc<str>,
+    pub(super) names: Arc<[Arc<str>]>,
+    pub(super) control: Arc<Control>,
+}
+
+impl Committer {
+    /// Has one sink after the other make the epoch visible. If one fails, those after it throw away what they have; what
+    /// it has shown itself nobody knows, so it is not told to.
+    pub(super) fn commit<'s>(
+        &self,
+        epoch: Epoch,
+        batch: u64,
+        staged: impl Iterator<Item = &'s mut dyn Staged>,
+    ) -> Result<()> {
+        let mut staged = self.names.iter().zip(staged);
+        while let Some((name, one)) = staged.next() {
+            if let Err(source) = self.commit_one(name, one, epoch) {
+                staged.for_each(|(_, other)| other.abort(epoch));
+                return Err(Error::Sink { name: name.to_string(), batch, source });
+            }
+            fail_point!("epoch.sink");
+        }
+        Ok(())
+    }
+
+    fn commit_one(&self, name: &str, staged: &mut dyn Staged, epoch: Epoch) -> std::result::Result<(), ConnectError> {
+        let mut attempt = 0;
+        while let Err(error) = staged.commit(epoch) {
+            if error.class() == Class::Closed {
+                tracing::info!(job = %self.job, sink = %name, "the job ends: {error}");
+                self.control.stop(Stop::Gracefully);
+                return Ok(());
+            }
+            attempt += 1;
+            if !is_retryable(&error) || attempt >= ATTEMPTS {
+                return Err(error);
+            }
+            tracing::warn!(sink = %name, %error, attempt, "a commit failed and is retried");
+            // What has begun to become visible becomes visible as a whole, also when the job is to stop.
+            self.control.rest(pause(attempt));
+        }
+        Ok(())
+    }
+
+    /// The same on a thread of its own.
+    pub(super) fn commit_beside(
+        self,
+        epoch: Epoch,
+        batch: u64,
+        mut staged: Vec<Box<dyn Staged>>,
+    ) -> Result<JoinHandle<Result<()>>> {
+        let commit = move || {
+            let all = staged.iter_mut().map(|staged| &mut **staged as &mut dyn Staged);
+            let committed = catch_unwind(AssertUnwindSafe(|| self.commit(epoch, batch, all)));
+            self.control.wake();
+            committed.unwrap_or_else(|panic| Err(panicked(&*panic)))
+        };
+        let thread = Builder::new().name("firesteel-commit".to_owned()).spawn(commit);
+        thread.map_err(|error| Error::Thread {
+            what: format!("the thread on which sinks commit could not be started: {error}"),
+        })
+    }
+}
+
+/// The error of a job in which a panic left what calls sinks and sources.
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Error {
+    Error::Thread { what: format!("the job panicked outside of any task: {}", message(panic)) }
+}

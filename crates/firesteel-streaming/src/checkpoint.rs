@@ -84,6 +84,9 @@ impl Checkpoint {
 
     /// How much time passes from one epoch to the next, at least; one second unless set. Results become visible with
     /// the end of an epoch. The first batch after a pause that was longer ends its epoch at once.
+    ///
+    /// A sink that takes long to commit does so beside the batches of the next epoch, which lasts until it is done: so it
+    /// costs no throughput, and epochs are as long as it needs.
     pub fn interval(self, interval: Duration) -> Self {
         Self { interval, ..self }
     }

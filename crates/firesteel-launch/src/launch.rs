@@ -117,7 +117,9 @@ impl<'a> Launch<'a> {
             builder = builder.undecodable(Undecodable::SetAside);
         }
         if let Some(folder) = &self.options.checkpoint {
-            builder = builder.checkpoint((self.checkpoint)(folder));
+            let checkpoint = (self.checkpoint)(folder);
+            let after_results = self.options.after_results;
+            builder = builder.checkpoint(if after_results { checkpoint.after_results() } else { checkpoint });
         }
         match self.options.progress {
             Some(ProgressMode::Json) => builder.listener(TerminalProgress::json(io::stderr())),

@@ -21,6 +21,9 @@ pub struct LaunchOptions {
     /// Keep the job's state in this folder, and resume from what is there
     #[arg(long, value_name = "DIR")]
     pub checkpoint: Option<PathBuf>,
+    /// With a new checkpoint, write after results that are there already, instead of refusing to
+    #[arg(long, requires = "checkpoint")]
+    pub after_results: bool,
     /// Run on N threads, instead of one per core
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,

@@ -23,19 +23,21 @@ fn a_file_that_is_refused_as_a_whole_is_told_in_a_few_lines() {
 
 /// SPARK-35565: results that are gone, and results that are about to be doubled, were told to a log that nobody reads.
 #[test]
-fn results_that_are_missing_or_of_another_checkpoint_are_told() {
+fn results_that_are_missing_are_told_and_those_of_another_checkpoint_are_not_doubled() {
     let (folder, path) = file(&["1", "2"]);
     let [checkpoint, other, output] = ["checkpoint", "other", "output"].map(|name| folder.path().join(name));
     let [checkpoint, other, results] = [&checkpoint, &other, &output].map(|path| path.to_str().unwrap());
-    let run =
-        |checkpoint| run(&[&path, "--follow", "--available-now", "--checkpoint", checkpoint, "--output", results]);
-    assert!(!run(checkpoint).with(0).err.contains("warning"));
-    let doubled = run(other).with(0);
-    let warning = "numbers: warning: a new checkpoint begins, and the sink has results already: the sources are read ";
-    assert_eq!(doubled.times(warning), 1, "{}", doubled.err);
-    assert!(doubled.err.contains(" (sink text files in "), "{}", doubled.err);
+    let run = |checkpoint: &[&str]| {
+        run(&[&[&path, "--follow", "--available-now", "--output", results, "--checkpoint"], checkpoint].concat())
+    };
+    assert!(!run(&[checkpoint]).with(0).err.contains("warning"));
+    let doubled = run(&[other]).with(1);
+    assert!(doubled.err.contains("it has results up to epoch 1, and the checkpoint in "), "{}", doubled.err);
+    assert!(doubled.err.contains(" is new: ") && doubled.err.contains("`--after-results`"), "{}", doubled.err);
+    let wanted = run(&[other, "--after-results"]).with(0);
+    assert_eq!(wanted.times("numbers: warning: a new checkpoint begins, and the sink has results already: "), 1);
     fs::remove_dir_all(&output).unwrap();
-    let gone = run(checkpoint).with(0);
+    let gone = run(&[checkpoint]).with(0);
     let warning = "numbers: warning: the sink has no results, and the job has committed epochs to it: ";
     assert_eq!(gone.times(warning), 1, "{}", gone.err);
 }

@@ -63,6 +63,7 @@ pub struct Checkpoint {
     pub(crate) keep_snapshots: usize,
     pub(crate) segment_bytes: Option<u64>,
     pub(crate) allow_loss: Vec<String>,
+    pub(crate) after_results: bool,
     pub(crate) start_from: Option<PathBuf>,
 }
 
@@ -78,6 +79,7 @@ impl Checkpoint {
             keep_snapshots: 2,
             segment_bytes: None,
             allow_loss: Vec::new(),
+            after_results: false,
             start_from: None,
         }
     }
@@ -143,6 +145,14 @@ impl Checkpoint {
     pub fn allow_loss<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.allow_loss.extend(names.into_iter().map(Into::into));
         self
+    }
+
+    /// Where the folder holds no checkpoint yet and sinks have results already, writes after those. The sources are read
+    /// from their beginnings: what the results come of is written a second time, unless other data are read. Without this,
+    /// a new checkpoint over the results of an exactly-once sink is refused: mostly it is the name of the folder that is
+    /// wrong.
+    pub fn after_results(self) -> Self {
+        Self { after_results: true, ..self }
     }
 
     /// Where the folder holds no checkpoint yet, begins with the state of this savepoint

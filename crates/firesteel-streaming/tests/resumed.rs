@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use firesteel_connect_file::TextFileSink;
-use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
 use firesteel_state::{Declaration, Fired, Timers, Value};
 use firesteel_streaming::{Checkpoint, KeyedProcess, ProcessContext, ProcessSpec, StreamingContext, Trigger};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
@@ -355,6 +355,37 @@ fn results_and_checkpoint_have_to_belong_together() {
     }
     let refused = job("one").run(Trigger::AvailableNow).unwrap_err().to_string();
     assert!(refused.contains("FS-S011") && refused.contains("results have been lost"), "{refused}");
+}
+
+/// SPARK-35565: a wrong name for the checkpoint wrote all results a second time.
+#[test]
+fn results_are_not_doubled_by_a_new_checkpoint_unless_that_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let numbers: Vec<u32> = (1..=3).collect();
+    let run = |checkpoint: Checkpoint| {
+        let job = StreamingContext::builder("lines").threads(1).checkpoint(checkpoint.every_batch()).build().unwrap();
+        job.read(MemorySource::new(numbers.clone())).named("numbers").write(TextFileSink::new(at("out"))).named("out");
+        job.run(Trigger::AvailableNow)
+    };
+    let lines = || {
+        let mut parts: Vec<_> = std::fs::read_dir(at("out")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        parts.retain(|path| path.is_file());
+        parts.sort();
+        parts
+            .iter()
+            .flat_map(|path| std::fs::read_to_string(path).unwrap().lines().map(str::to_owned).collect::<Vec<_>>())
+            .collect::<String>()
+    };
+    run(Checkpoint::in_folder(at("one"))).unwrap();
+    assert_eq!(lines(), "123");
+
+    let refused = run(Checkpoint::in_folder(at("another"))).unwrap_err().to_string();
+    assert!(refused.contains("FS-S011") && refused.contains("it has results up to epoch 1, and"), "{refused}");
+    assert!(!at("another").exists(), "a refused start changes nothing");
+    assert_eq!(lines(), "123");
+    run(Checkpoint::in_folder(at("another")).after_results()).unwrap();
+    assert_eq!(lines(), "123123", "what is wanted is done");
 }
 
 /// Copies a folder.

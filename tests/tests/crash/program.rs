@@ -194,6 +194,8 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
     clock.advance(seconds(1));
     let mut checkpoint = Checkpoint::in_folder(run.checkpoint())
         .interval(seconds(if run.batches == 1 { 0 } else { run.batches }))
+        // One test has results of another job there.
+        .after_results()
         .snapshot_after(run.snapshot_after)
         .segment_bytes(run.segment_bytes)
         .keep_snapshots(run.keep_snapshots);

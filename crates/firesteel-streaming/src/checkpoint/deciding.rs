@@ -140,11 +140,15 @@ impl Looked {
             let expected = stored.map(|output| (output.since, output.through.unwrap_or(expected)));
             let expected = expected.filter(|(since, expected)| expected > since).map(|(_, expected)| expected);
             let Some(Epoch(at)) = sink.last else {
+                // Told, and not refused: there are sinks that have results as long as the process.
                 if sink.guarantee == Guarantee::ExactlyOnce && expected.is_some() {
                     emptied.push(sink.place.clone());
                 }
                 continue;
             };
+            if self.is_new && self.savepoint.is_none() {
+                refuse_older_results(sink, at, settings)?;
+            }
             if at > last {
                 let reason = format!(
                     "it has epoch {at}, but the checkpoint in {folder} ends with epoch {last}: the checkpoint is an old \
@@ -231,4 +235,18 @@ impl Looked {
             names.join(", ")
         )))
     }
+}
+
+/// A new checkpoint knows nothing of what is in the sinks already: what is read from the beginning would be there twice.
+fn refuse_older_results(sink: &SinkAt, at: u64, settings: &Checkpoint) -> Result<()> {
+    if settings.after_results || sink.guarantee != Guarantee::ExactlyOnce {
+        return Ok(());
+    }
+    let reason = format!(
+        "it has results up to epoch {at}, and the checkpoint in {} is new: the sources would be read from their \
+         beginnings, and all of it would be there twice. Use the checkpoint that belongs to the results, write elsewhere, \
+         or say Checkpoint::after_results (`--after-results`)",
+        settings.folder.display()
+    );
+    Err(Error::Epochs { sink: sink.name.to_string(), reason })
 }

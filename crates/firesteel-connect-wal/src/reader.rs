@@ -10,6 +10,7 @@ use firesteel_disk::Disk;
 use serde::de::DeserializeOwned;
 
 use crate::codec;
+use crate::frame::FrameHeader;
 use crate::frames::{Frames, Next};
 use crate::stretch::Stretch;
 
@@ -19,8 +20,8 @@ pub struct LogReader<T> {
     /// What is left to read, the current one first.
     stretches: VecDeque<Stretch>,
     frames: Option<Frames>,
-    /// The length of the current frame; 0 if there is none.
-    length: usize,
+    /// The header and the length of the current frame, if there is one.
+    current: Option<(FrameHeader, usize)>,
     /// Where in its payload the next record begins, and the position of that record.
     offset: usize,
     ahead: u64,
@@ -39,7 +40,7 @@ impl<T> LogReader<T> {
             disk,
             stretches,
             frames: None,
-            length: 0,
+            current: None,
             offset: 0,
             ahead: 0,
             position: range.from,
@@ -56,10 +57,11 @@ impl<T> LogReader<T> {
     fn next_frame(&mut self) -> Result<bool> {
         loop {
             if let Some(frames) = &mut self.frames {
-                frames.advance(std::mem::take(&mut self.length));
+                frames.advance(self.current.take().map_or(0, |(_, length)| length));
                 match frames.next(self.position)? {
                     Next::Frame { header, length, .. } => {
-                        (self.length, self.offset, self.ahead) = (length, 0, header.first);
+                        self.current = Some((header, length));
+                        (self.offset, self.ahead) = (0, header.first);
                         if header.count > 0 {
                             return Ok(true);
                         }
@@ -98,8 +100,8 @@ impl<T: DeserializeOwned> SourceReader for LogReader<T> {
             if self.position >= self.stop || self.bytes_left == 0 || self.records_left == 0 {
                 return Ok(None);
             }
-            let payload = match &self.frames {
-                Some(frames) if self.length > 0 => &frames.payload(self.length)[self.offset..],
+            let payload = match (&self.frames, &self.current) {
+                (Some(frames), Some((header, length))) => &frames.parts(header, *length).0[self.offset..],
                 _ => &[],
             };
             if payload.is_empty() {

@@ -19,7 +19,7 @@ type RetryHook = Arc<dyn Fn(&ConnectError, Duration) + Send + Sync>;
 /// reset once records arrive.
 ///
 /// ```
-/// use firesteel_connect::{Receiver, ReceiverThread, Result, Store, StoreBuffer, Stopped};
+/// use firesteel_connect::{Receiver, ReceiverThread, Refused, Result, Store, StoreBuffer, Stopped};
 /// use std::sync::{Arc, Mutex, mpsc};
 /// use firesteel_window::Duration;
 ///
@@ -33,6 +33,12 @@ type RetryHook = Arc<dyn Fn(&ConnectError, Duration) + Send + Sync>;
 ///     }
 ///     fn push_all(&self, records: &mut dyn Iterator<Item = u32>) -> std::result::Result<(), Stopped> {
 ///         Ok(self.0.lock().unwrap().extend(records))
+///     }
+///     fn offer(&self, batch: Vec<u32>, _: Option<&[u8]>, _: Duration) -> std::result::Result<(), Refused<u32>> {
+///         Ok(self.0.lock().unwrap().extend(batch))
+///     }
+///     fn token(&self) -> Option<Vec<u8>> {
+///         None
 ///     }
 ///     fn is_stopped(&self) -> bool {
 ///         false

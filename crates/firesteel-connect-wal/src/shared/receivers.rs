@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use firesteel_connect::{Class, ConnectError, Share, Stopped, StoreBuffer};
+use firesteel_connect::{Class, ConnectError, Refused, Share, Stopped, StoreBuffer};
 use firesteel_window::Duration;
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::codec;
 
 /// One hand-over of a receiver has this many records at most, or this many bytes and the record that crosses them.
 const CHUNK: usize = 1024;
-const CHUNK_BYTES: usize = 64 << 10;
+pub(super) const CHUNK_BYTES: usize = 64 << 10;
 
 impl<T> Shared<T> {
     /// Waits for room and takes it.
@@ -20,7 +20,8 @@ impl<T> Shared<T> {
             let promised = state.group.len() + state.reserved * CHUNK_BYTES;
             let empty = state.count == 0 && state.reserved == 0;
             let group_full = !empty && promised >= self.limits.group;
-            !state.stopped && (group_full || state.held >= self.limits.held || state.count > u32::MAX / 2)
+            let full = group_full || state.held >= self.limits.held || state.count > u32::MAX / 2;
+            !state.stopped && (full || !state.offers.is_empty())
         };
         let mut state = self.lock();
         if !state.stopped && state.held >= self.limits.held {
@@ -59,7 +60,7 @@ impl<T> Shared<T> {
         self.progress.notify_all();
     }
 
-    fn tell_of_log(&self) {
+    pub(super) fn tell_of_log(&self) {
         tracing::warn!(
             receiver = %self.described,
             "a receiver waits, and whoever sends to it: its log is full, with {} bytes that no batch has committed. Commit \
@@ -68,7 +69,7 @@ impl<T> Shared<T> {
         );
     }
 
-    fn tell_of_memory(&self, share: &Share) {
+    pub(super) fn tell_of_memory(&self, share: &Share) {
         let pool = share.pool().budget();
         tracing::warn!(
             receiver = %self.described,
@@ -100,6 +101,7 @@ impl<T> Reserved<'_, T> {
         }
         state.group.extend_from_slice(records);
         state.count += count;
+        state.unwritten += records.len() as u64;
         state.taken += u64::from(count);
         let position = state.taken;
         drop(state);
@@ -142,7 +144,7 @@ impl<T: Serialize> Shared<T> {
         Ok((position, more))
     }
 
-    fn cannot_encode(&self, error: postcard::Error) -> ConnectError {
+    pub(super) fn cannot_encode(&self, error: postcard::Error) -> ConnectError {
         ConnectError::Other {
             context: format!("writing a {} of {} to the log", std::any::type_name::<T>(), self.described),
             class: Class::Fatal,
@@ -173,6 +175,14 @@ impl<T: Serialize + Send> StoreBuffer<T> for Shared<T> {
             }
         }
         after.map_or(Ok(()), |position| self.until_durable(position))
+    }
+
+    fn offer(&self, batch: Vec<T>, token: Option<&[u8]>, within: Duration) -> std::result::Result<(), Refused<T>> {
+        self.take_offer(batch, token, within)
+    }
+
+    fn token(&self) -> Option<Vec<u8>> {
+        self.lock().token.as_deref().map(<[u8]>::to_vec)
     }
 
     fn is_stopped(&self) -> bool {

@@ -105,7 +105,9 @@ impl Files {
             self.current = Some(self.begin(first)?);
             (self.state, self.has_token) = (Writing::Sound, false);
         }
-        if !self.has_token && let Some(token) = &self.token {
+        if !self.has_token
+            && let Some(token) = &self.token
+        {
             let mut note = vec![];
             frame::begin(&mut note);
             frame::seal(&mut note, 0, first, group.committed, Some(token));

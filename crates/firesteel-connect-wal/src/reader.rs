@@ -5,11 +5,11 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_connect::{Class, ConnectError, ReadRange, Result, SourceReader};
+use firesteel_connect::{Class, ConnectError, ReadRange, Result, SourceReader, Undecoded};
 use firesteel_disk::Disk;
 use serde::de::DeserializeOwned;
 
-use crate::codec;
+use crate::codec::{self, Stored};
 use crate::frame::FrameHeader;
 use crate::frames::{Frames, Next};
 use crate::stretch::Stretch;
@@ -80,6 +80,11 @@ impl<T> LogReader<T> {
         }
     }
 
+    /// The file that is being read.
+    fn place(&self) -> String {
+        self.stretches.front().map(|stretch| stretch.path.display().to_string()).unwrap_or_default()
+    }
+
     /// Nothing more of the range is there.
     fn finish(&mut self) {
         self.position = self.position.max(self.stop);
@@ -115,17 +120,17 @@ impl<T: DeserializeOwned> SourceReader for LogReader<T> {
                 self.finish();
                 return Ok(None);
             }
-            let place = |what: &str| {
-                let files = self.stretches.front().map(|stretch| stretch.path.display().to_string());
-                format!("{what} record {} of the log in {}", self.ahead, files.unwrap_or_default())
-            };
+            let place = |what: &str| format!("{what} record {} of the log in {}", self.ahead, self.place());
             let Some((record, rest)) = codec::split(payload) else {
                 let source = "its length is not that of what is there".into();
                 return Err(ConnectError::Other { context: place("finding"), class: Class::Fatal, source });
             };
             let size = payload.len() - rest.len();
             let wanted = self.ahead >= self.position;
-            let decoded = if wanted { Some(codec::decode(record)) } else { None };
+            let decoded = wanted.then(|| match record {
+                Stored::Decoded(record) => codec::decode(record).map(Ok),
+                Stored::Undecoded(undecoded) => codec::decode::<Undecoded>(undecoded).map(Err),
+            });
             let decoded = decoded.transpose().map_err(|error| ConnectError::Other {
                 context: place("decoding"),
                 class: Class::Fatal,
@@ -141,7 +146,10 @@ impl<T: DeserializeOwned> SourceReader for LogReader<T> {
                 (self.last, self.position) = (position, position + 1);
                 self.bytes_left = self.bytes_left.saturating_sub(size as u64);
                 self.records_left -= 1;
-                return Ok(Some(record));
+                return match record {
+                    Ok(record) => Ok(Some(record)),
+                    Err(undecoded) => Err(undecoded.into_error(self.place(), position)),
+                };
             }
         }
     }

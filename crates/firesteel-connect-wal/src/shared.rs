@@ -302,9 +302,8 @@ impl<T> Shared<T> {
     /// Waits for something to write; `None` when there will be nothing any more. `spare` is a buffer to be used again.
     pub(crate) fn next_group(&self, mut spare: Vec<u8>) -> Option<Group> {
         frame::begin(&mut spare);
-        let nothing = |state: &State| {
-            state.count == 0 && state.group_token.is_none() && state.committed == state.marked
-        };
+        let nothing =
+            |state: &State| state.count == 0 && state.group_token.is_none() && state.committed == state.marked;
         let mut state = self.wait(&self.work, self.lock(), |state| nothing(state) && !state.closing);
         if nothing(&state) {
             return None;

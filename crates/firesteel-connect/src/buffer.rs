@@ -9,7 +9,7 @@ use firesteel_budget::{Pool, Share};
 use firesteel_window::Duration;
 
 use crate::receiver::StoreBuffer;
-use crate::{BlockReader, Blocks, ConnectError, ReadRange, Refused, Result, Stopped, Wake};
+use crate::{BlockReader, Blocks, ConnectError, ReadRange, Refused, Result, Stopped, Undecoded, Wake};
 
 /// One hand-over has this many records at most, or this many bytes and the record that crosses them, so that a long push
 /// becomes readable bit by bit. Memory is given back by as much.
@@ -21,6 +21,8 @@ const AHEAD: u64 = 64 << 10;
 
 /// How many bytes a record takes, what it owns elsewhere included.
 pub(crate) type Measure<T> = Arc<dyn Fn(&T) -> u64 + Send + Sync>;
+
+type Decoded<T> = std::result::Result<T, Undecoded>;
 
 /// How the receiver's thread is.
 pub(crate) enum Outcome {
@@ -93,6 +95,13 @@ impl<T> State<T> {
         if self.tail.len() >= CHUNK || self.tail_bytes >= CHUNK_BYTES {
             self.seal();
         }
+    }
+
+    /// Appends what could not be decoded.
+    fn append_undecoded(&mut self, undecoded: Undecoded, bytes: u64) {
+        self.seal();
+        self.sealed.push_undecoded(undecoded);
+        self.sealed_bytes.push_back((self.sealed.end(), bytes));
     }
 
     /// The call that tells the engine of records, if it is due.
@@ -241,9 +250,8 @@ impl<T> Buffer<T> {
 
     /// Waits for room and takes up to `wanted` places.
     fn reserve(&self, wanted: usize) -> std::result::Result<Reserved<'_, T>, Stopped> {
-        let full = |state: &mut State<T>| {
-            !state.stopped && (state.room(self.capacity) == 0 || !state.offers.is_empty())
-        };
+        let full =
+            |state: &mut State<T>| !state.stopped && (state.room(self.capacity) == 0 || !state.offers.is_empty());
         let mut state = self.lock();
         if full(&mut state) {
             state.waits.places += 1;
@@ -339,15 +347,22 @@ struct Reserved<'a, T> {
 
 impl<T> Reserved<'_, T> {
     /// Stores records of this many bytes, as soon as there is memory for them.
-    fn fill(mut self, records: impl ExactSizeIterator<Item = T>, bytes: u64) {
+    fn fill(self, records: impl ExactSizeIterator<Item = T>, bytes: u64) {
+        self.put(records.len(), bytes, |state| {
+            state.tail.extend(records);
+            state.tail_bytes += bytes;
+            if state.tail.len() >= CHUNK || state.tail_bytes >= CHUNK_BYTES {
+                state.seal();
+            }
+        });
+    }
+
+    /// Has `put` store this many records of this many bytes, as soon as there is memory for them.
+    fn put(mut self, records: usize, bytes: u64, put: impl FnOnce(&mut State<T>)) {
         let mut state = self.buffer.lock_with_bytes(bytes);
-        state.reserved -= records.len();
-        self.places -= records.len();
-        state.tail.extend(records);
-        state.tail_bytes += bytes;
-        if state.tail.len() >= CHUNK || state.tail_bytes >= CHUNK_BYTES {
-            state.seal();
-        }
+        state.reserved -= records;
+        self.places -= records;
+        put(&mut state);
         let wake = state.due_wake();
         drop(state);
         if let Some(wake) = wake {
@@ -397,7 +412,29 @@ impl<T: Send + Sync> StoreBuffer<T> for Buffer<T> {
         Ok(())
     }
 
-    fn offer(&self, batch: Vec<T>, token: Option<&[u8]>, within: Duration) -> std::result::Result<(), Refused<T>> {
+    fn push_decoded(&self, records: &mut dyn Iterator<Item = Decoded<T>>) -> std::result::Result<(), Stopped> {
+        loop {
+            let mut undecoded = None;
+            let mut until_then = std::iter::from_fn(|| match records.next()? {
+                Ok(record) => Some(record),
+                Err(found) => {
+                    undecoded = Some(found);
+                    None
+                }
+            });
+            self.push_all(&mut until_then)?;
+            let Some(undecoded) = undecoded else { return Ok(()) };
+            let bytes = undecoded.size();
+            self.reserve(1)?.put(1, bytes, |state| state.append_undecoded(undecoded, bytes));
+        }
+    }
+
+    fn offer(
+        &self,
+        batch: Vec<Decoded<T>>,
+        token: Option<&[u8]>,
+        within: Duration,
+    ) -> std::result::Result<(), Refused<Decoded<T>>> {
         self.take_offer(batch, token, within)
     }
 

@@ -27,6 +27,7 @@ mod source;
 mod split;
 mod supervise;
 mod text;
+mod undecoded;
 
 pub use blocks::{BlockReader, Blocks};
 pub use buffered::{Buffered, DEFAULT_CAPACITY};
@@ -42,3 +43,4 @@ pub use source::{Choose, Discovery, Source, SourceReader, Wake};
 pub use split::{PositionUnit, ReadRange, Split, SplitId};
 pub use supervise::ReceiverThread;
 pub use text::InvalidUtf8;
+pub use undecoded::Undecoded;

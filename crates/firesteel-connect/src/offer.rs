@@ -86,6 +86,18 @@ impl<T> Refused<T> {
         }
     }
 
+    /// The same answer, with what `each` makes of the records.
+    pub(crate) fn flat_map<U, I: IntoIterator<Item = U>>(self, each: impl FnMut(T) -> I) -> Refused<U> {
+        let all = |records: Vec<T>| records.into_iter().flat_map(each).collect();
+        match self {
+            Self::Full(records) => Refused::Full(all(records)),
+            Self::Stopped(records) => Refused::Stopped(all(records)),
+            Self::TooLarge { records, reason } => Refused::TooLarge { records: all(records), reason },
+            Self::TokenTooLong { records, length } => Refused::TokenTooLong { records: all(records), length },
+            Self::Unsure => Refused::Unsure,
+        }
+    }
+
     /// The batch, of which nothing is stored, in its order; `None` where it is taken.
     #[must_use]
     pub fn into_records(self) -> Option<Vec<T>> {

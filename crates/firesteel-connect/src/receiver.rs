@@ -30,7 +30,7 @@ use firesteel_error::{Class, codes};
 use firesteel_window::Duration;
 
 use crate::offer::LONGEST_TOKEN;
-use crate::{Refused, Result};
+use crate::{Refused, Result, Undecoded};
 
 /// The engine has told the receiver to stop; what was pushed is not taken any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,16 +73,25 @@ pub trait StoreBuffer<T>: Send + Sync {
     /// [`Stopped`] when the receiver is to end.
     fn push_all(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped>;
 
-    /// See [`Store::offer`]. It is asked for a batch with records or a token, and the token is not too long.
+    /// See [`Store::push_decoded`].
     ///
     /// # Errors
-    /// As those of [`Store::offer`].
+    /// [`Stopped`] when the receiver is to end.
+    fn push_decoded(
+        &self,
+        records: &mut dyn Iterator<Item = std::result::Result<T, Undecoded>>,
+    ) -> std::result::Result<(), Stopped>;
+
+    /// See [`Store::offer_decoded`]. It is asked for a batch with records or a token, and the token is not too long.
+    ///
+    /// # Errors
+    /// As those of [`Store::offer_decoded`].
     fn offer(
         &self,
-        batch: Vec<T>,
+        batch: Vec<std::result::Result<T, Undecoded>>,
         token: Option<&[u8]>,
         within: Duration,
-    ) -> std::result::Result<(), Refused<T>>;
+    ) -> std::result::Result<(), Refused<std::result::Result<T, Undecoded>>>;
 
     /// See [`Store::token`].
     fn token(&self) -> Option<Vec<u8>>;
@@ -116,6 +125,39 @@ impl<T> Store<T> {
     /// [`Stopped`] when the receiver is to end; the records not yet taken stay in `records`.
     pub fn push_all(&self, mut records: impl Iterator<Item = T>) -> std::result::Result<(), Stopped> {
         self.buffer.push_all(&mut records)
+    }
+
+    /// As [`push_all`](Self::push_all), of records of which some could not be decoded. Those keep their place among the
+    /// others, and whoever reads the store meets them there.
+    ///
+    /// ```
+    /// use firesteel_connect::{ConnectError, Payload, Receiver, Store, Undecoded};
+    ///
+    /// /// Numbers as text.
+    /// struct Numbers(Vec<&'static str>);
+    ///
+    /// impl Receiver for Numbers {
+    ///     type Item = u32;
+    ///     fn describe(&self) -> String {
+    ///         "numbers".into()
+    ///     }
+    ///     fn receive(&mut self, store: &Store<u32>) -> Result<(), ConnectError> {
+    ///         let decode = |text: &str| {
+    ///             text.parse().map_err(|error| Undecoded::new(format!("{error}"), Payload::of(text.as_bytes())))
+    ///         };
+    ///         let _ = store.push_decoded(self.0.drain(..).map(decode));
+    ///         Ok(())
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Stopped`] when the receiver is to end; the records not yet taken stay in `records`.
+    pub fn push_decoded(
+        &self,
+        mut records: impl Iterator<Item = std::result::Result<T, Undecoded>>,
+    ) -> std::result::Result<(), Stopped> {
+        self.buffer.push_decoded(&mut records)
     }
 
     /// Stores a batch whole or not at all, and says which within a time: for a peer that waits for an answer, and sends the
@@ -158,17 +200,29 @@ impl<T> Store<T> {
     ///
     /// # Errors
     /// [`Refused`], which says whether anything is stored, and gives the records back where nothing is.
-    pub fn offer(
+    pub fn offer(&self, batch: Vec<T>, token: Option<&[u8]>, within: Duration) -> std::result::Result<(), Refused<T>> {
+        let offered = self.offer_decoded(batch.into_iter().map(Ok).collect(), token, within);
+        // What comes back is what was offered: none of it is undecoded.
+        offered.map_err(|refused| refused.flat_map(std::result::Result::ok))
+    }
+
+    /// As [`offer`](Self::offer), of a batch of which some records could not be decoded. Those keep their place among the
+    /// others, as with [`push_decoded`](Self::push_decoded).
+    ///
+    /// # Errors
+    /// As those of [`offer`](Self::offer).
+    pub fn offer_decoded(
         &self,
-        batch: Vec<T>,
+        batch: Vec<std::result::Result<T, Undecoded>>,
         token: Option<&[u8]>,
         within: Duration,
-    ) -> std::result::Result<(), Refused<T>> {
+    ) -> std::result::Result<(), Refused<std::result::Result<T, Undecoded>>> {
         match token {
             Some(token) if token.len() > LONGEST_TOKEN => {
                 Err(Refused::TokenTooLong { records: batch, length: token.len() })
             }
-            None if batch.is_empty() => if self.is_stopped() { Err(Refused::Stopped(batch)) } else { Ok(()) },
+            None if batch.is_empty() && self.is_stopped() => Err(Refused::Stopped(batch)),
+            None if batch.is_empty() => Ok(()),
             _ => self.buffer.offer(batch, token, within),
         }
     }

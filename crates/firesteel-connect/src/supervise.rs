@@ -19,11 +19,13 @@ type RetryHook = Arc<dyn Fn(&ConnectError, Duration) + Send + Sync>;
 /// reset once records arrive.
 ///
 /// ```
-/// use firesteel_connect::{Receiver, ReceiverThread, Refused, Result, Store, StoreBuffer, Stopped};
+/// use firesteel_connect::{Receiver, ReceiverThread, Refused, Result, Store, StoreBuffer, Stopped, Undecoded};
 /// use std::sync::{Arc, Mutex, mpsc};
 /// use firesteel_window::Duration;
 ///
-/// /// Keeps everything, without a bound.
+/// type Decoded = std::result::Result<u32, Undecoded>;
+///
+/// /// Keeps everything that could be decoded, without a bound.
 /// #[derive(Default)]
 /// struct Pile(Mutex<Vec<u32>>);
 ///
@@ -34,8 +36,11 @@ type RetryHook = Arc<dyn Fn(&ConnectError, Duration) + Send + Sync>;
 ///     fn push_all(&self, records: &mut dyn Iterator<Item = u32>) -> std::result::Result<(), Stopped> {
 ///         Ok(self.0.lock().unwrap().extend(records))
 ///     }
-///     fn offer(&self, batch: Vec<u32>, _: Option<&[u8]>, _: Duration) -> std::result::Result<(), Refused<u32>> {
-///         Ok(self.0.lock().unwrap().extend(batch))
+///     fn push_decoded(&self, records: &mut dyn Iterator<Item = Decoded>) -> std::result::Result<(), Stopped> {
+///         self.push_all(&mut records.filter_map(|record| record.ok()))
+///     }
+///     fn offer(&self, batch: Vec<Decoded>, _: Option<&[u8]>, _: Duration) -> std::result::Result<(), Refused<Decoded>> {
+///         Ok(self.0.lock().unwrap().extend(batch.into_iter().flatten()))
 ///     }
 ///     fn token(&self) -> Option<Vec<u8>> {
 ///         None

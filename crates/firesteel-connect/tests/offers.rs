@@ -8,7 +8,7 @@ use std::time::Duration as Patience;
 use firesteel_connect::conformance::{self, Courier};
 use firesteel_connect::{
     Buffered, Class, LONGEST_TOKEN, Pool, ReadRange, Receiver, Refused, Result, Source, SourceReader, SplitId, Stopped,
-    Store, StoreBuffer, Wake,
+    Store, StoreBuffer, Undecoded, Wake,
 };
 use firesteel_window::{Duration, Timestamp, millis, seconds};
 
@@ -32,7 +32,11 @@ enum Fault {
     KeepsTheFirstToken,
     IgnoresEmptyBatches,
     FullWhenStopped,
+    DropsUndecoded,
+    UndecodedLast,
 }
+
+type Decoded = std::result::Result<u64, Undecoded>;
 
 /// A store in front of another one.
 struct Faulty {
@@ -48,12 +52,22 @@ impl StoreBuffer<u64> for Faulty {
     fn push_all(&self, records: &mut dyn Iterator<Item = u64>) -> std::result::Result<(), Stopped> {
         self.store.push_all(records)
     }
+    fn push_decoded(&self, records: &mut dyn Iterator<Item = Decoded>) -> std::result::Result<(), Stopped> {
+        match self.fault {
+            Fault::DropsUndecoded => self.store.push_all(records.filter_map(std::result::Result::ok)),
+            Fault::UndecodedLast => {
+                let (good, bad): (Vec<_>, Vec<_>) = records.partition(std::result::Result::is_ok);
+                self.store.push_decoded(good.into_iter().chain(bad))
+            }
+            _ => self.store.push_decoded(records),
+        }
+    }
     fn offer(
         &self,
-        mut batch: Vec<u64>,
+        mut batch: Vec<Decoded>,
         token: Option<&[u8]>,
         mut within: Duration,
-    ) -> std::result::Result<(), Refused<u64>> {
+    ) -> std::result::Result<(), Refused<Decoded>> {
         let mut own_token = self.token.lock().unwrap();
         if token.is_some() && (self.fault != Fault::KeepsTheFirstToken || own_token.is_none()) {
             *own_token = token.map(<[u8]>::to_vec);
@@ -63,16 +77,16 @@ impl StoreBuffer<u64> for Faulty {
         match self.fault {
             Fault::StoresPieces => {
                 for record in batch.clone() {
-                    self.store.offer(vec![record], token, within).map_err(|_| Refused::Full(batch.clone()))?;
+                    self.store.offer_decoded(vec![record], None, within).map_err(|_| Refused::Full(batch.clone()))?;
                 }
-                return Ok(());
+                return self.store.offer_decoded(vec![], token, within);
             }
             Fault::DropsARecord if batch.len() > 2 => _ = batch.pop(),
             Fault::GivesUpAtOnce => within = Duration::ZERO,
             Fault::IgnoresEmptyBatches if batch.is_empty() => return Ok(()),
             _ => {}
         }
-        self.store.offer(batch, token, within).map_err(|refused| match (refused, self.fault) {
+        self.store.offer_decoded(batch, token, within).map_err(|refused| match (refused, self.fault) {
             (Refused::Full(_), Fault::KeepsRefused) => Refused::Full(vec![]),
             (Refused::Full(batch), Fault::GivesBackReversed) => Refused::Full(batch.into_iter().rev().collect()),
             (Refused::TooLarge { records, .. }, Fault::NeverTooLarge) => Refused::Full(records),
@@ -124,6 +138,8 @@ fn the_store_suite_finds_each_fault() {
         (Fault::KeepsTheFirstToken, "O6"),
         (Fault::IgnoresEmptyBatches, "O6"),
         (Fault::FullWhenStopped, "O7"),
+        (Fault::DropsUndecoded, "O9"),
+        (Fault::UndecodedLast, "O9"),
     ];
     for (fault, rule) in cases {
         let panic = catch_unwind(AssertUnwindSafe(|| suite(fault))).expect_err("the suite finds nothing wrong");

@@ -7,7 +7,7 @@ use firesteel_connect::{Refused, Request};
 use firesteel_window::Duration;
 use serde::Serialize;
 
-use super::receivers::CHUNK_BYTES;
+use super::receivers::{CHUNK_BYTES, Decoded};
 use super::{Shared, State};
 use crate::codec;
 use crate::frame::OVERHEAD;
@@ -15,15 +15,20 @@ use crate::frame::OVERHEAD;
 type Guard<'a> = MutexGuard<'a, State>;
 
 impl<T: Serialize> Shared<T> {
-    pub(super) fn take_offer(&self, batch: Vec<T>, token: Option<&[u8]>, within: Duration) -> Result<(), Refused<T>> {
+    pub(super) fn take_offer(
+        &self,
+        batch: Vec<Decoded<T>>,
+        token: Option<&[u8]>,
+        within: Duration,
+    ) -> Result<(), Refused<Decoded<T>>> {
         let mut records = vec![];
         for record in &batch {
-            if let Err(error) = codec::encode(record, &mut records) {
+            if let Err(error) = codec::encode_decoded(record, &mut records) {
                 self.fail(self.cannot_encode(error));
                 return Err(Refused::Stopped(batch));
             }
         }
-        let count = match self.count(&batch, records.len()) {
+        let count = match self.count(batch.len(), records.len()) {
             Ok(count) => count,
             Err(reason) => return Err(Refused::TooLarge { records: batch, reason }),
         };
@@ -84,9 +89,9 @@ impl<T: Serialize> Shared<T> {
     }
 
     /// How many records a batch has that takes this many bytes; or why it never fits.
-    fn count(&self, batch: &[T], bytes: usize) -> Result<u32, String> {
+    fn count(&self, batch: usize, bytes: usize) -> Result<u32, String> {
         let held = self.limits.held;
-        if (bytes + OVERHEAD) as u64 > held && !batch.is_empty() {
+        if (bytes + OVERHEAD) as u64 > held && batch > 0 {
             return Err(format!(
                 "it takes {} bytes, and the log holds {held} that are not committed; send smaller batches, or allow more \
                  with WriteAheadLog::capacity",
@@ -94,7 +99,7 @@ impl<T: Serialize> Shared<T> {
             ));
         }
         let most = u32::MAX / 2;
-        let count = u32::try_from(batch.len()).ok().filter(|count| *count <= most);
+        let count = u32::try_from(batch).ok().filter(|count| *count <= most);
         count.ok_or_else(|| format!("{most} are the most; send smaller batches"))
     }
 

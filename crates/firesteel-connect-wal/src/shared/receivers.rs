@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use firesteel_connect::{Class, ConnectError, Refused, Share, Stopped, StoreBuffer};
+use firesteel_connect::{Class, ConnectError, Refused, Share, Stopped, StoreBuffer, Undecoded};
 use firesteel_window::Duration;
 use serde::Serialize;
 
@@ -11,6 +11,8 @@ use crate::codec;
 
 /// One hand-over of a receiver has this many records at most, or this many bytes and the record that crosses them.
 const CHUNK: usize = 1024;
+pub(super) type Decoded<T> = std::result::Result<T, Undecoded>;
+
 pub(super) const CHUNK_BYTES: usize = 64 << 10;
 
 impl<T> Shared<T> {
@@ -118,10 +120,10 @@ impl<T> Drop for Reserved<'_, T> {
 }
 
 impl<T: Serialize> Shared<T> {
-    /// Encodes and hands over some records; returns the position after them, and whether there are more.
+    /// Hands over some records that `encode` appends, one in a call; returns the position after them, and whether there are more.
     fn hand_over(
         &self,
-        records: &mut dyn Iterator<Item = T>,
+        encode: &mut dyn FnMut(&mut Vec<u8>) -> Option<postcard::Result<()>>,
         chunk: &mut Vec<u8>,
     ) -> std::result::Result<(Option<u64>, bool), Stopped> {
         let reserved = self.reserve()?;
@@ -129,11 +131,11 @@ impl<T: Serialize> Shared<T> {
         let (mut count, mut more) = (0, true);
         // The records are made and encoded outside of the lock: their iterator may be slow, and may ask the store.
         while (count as usize) < CHUNK && chunk.len() < CHUNK_BYTES {
-            let Some(record) = records.next() else {
+            let Some(encoded) = encode(chunk) else {
                 more = false;
                 break;
             };
-            if let Err(error) = codec::encode(&record, chunk) {
+            if let Err(error) = encoded {
                 drop(reserved);
                 self.fail(self.cannot_encode(error));
                 return Err(Stopped);
@@ -152,6 +154,22 @@ impl<T: Serialize> Shared<T> {
         }
     }
 
+    /// Hands all records over, and waits until they are on disk.
+    fn push_encoded(
+        &self,
+        encode: &mut dyn FnMut(&mut Vec<u8>) -> Option<postcard::Result<()>>,
+    ) -> std::result::Result<(), Stopped> {
+        let (mut after, mut chunk) = (None, vec![]);
+        loop {
+            let (position, more) = self.hand_over(encode, &mut chunk)?;
+            after = position.or(after);
+            if !more {
+                break;
+            }
+        }
+        after.map_or(Ok(()), |position| self.until_durable(position))
+    }
+
     /// Waits until everything before `position` is on disk.
     fn until_durable(&self, position: u64) -> std::result::Result<(), Stopped> {
         let wait = |state: &mut State| state.durable < position && !state.closed;
@@ -166,18 +184,25 @@ impl<T: Serialize + Send> StoreBuffer<T> for Shared<T> {
     }
 
     fn push_all(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped> {
-        let (mut after, mut chunk) = (None, vec![]);
-        while records.size_hint().1 != Some(0) {
-            let (position, more) = self.hand_over(records, &mut chunk)?;
-            after = position.or(after);
-            if !more {
-                break;
-            }
+        if records.size_hint().1 == Some(0) {
+            return Ok(());
         }
-        after.map_or(Ok(()), |position| self.until_durable(position))
+        self.push_encoded(&mut |out| records.next().map(|record| codec::encode(&record, out)))
     }
 
-    fn offer(&self, batch: Vec<T>, token: Option<&[u8]>, within: Duration) -> std::result::Result<(), Refused<T>> {
+    fn push_decoded(&self, records: &mut dyn Iterator<Item = Decoded<T>>) -> std::result::Result<(), Stopped> {
+        if records.size_hint().1 == Some(0) {
+            return Ok(());
+        }
+        self.push_encoded(&mut |out| records.next().map(|record| codec::encode_decoded(&record, out)))
+    }
+
+    fn offer(
+        &self,
+        batch: Vec<Decoded<T>>,
+        token: Option<&[u8]>,
+        within: Duration,
+    ) -> std::result::Result<(), Refused<Decoded<T>>> {
         self.take_offer(batch, token, within)
     }
 

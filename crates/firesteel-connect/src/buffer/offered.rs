@@ -6,11 +6,16 @@ use std::sync::PoisonError;
 use firesteel_budget::Request;
 use firesteel_window::Duration;
 
-use super::{Buffer, State};
-use crate::Refused;
+use super::{Buffer, Decoded, State};
+use crate::{Refused, Undecoded};
 
 impl<T> Buffer<T> {
-    pub(super) fn take_offer(&self, batch: Vec<T>, token: Option<&[u8]>, within: Duration) -> Result<(), Refused<T>> {
+    pub(super) fn take_offer(
+        &self,
+        batch: Vec<Decoded<T>>,
+        token: Option<&[u8]>,
+        within: Duration,
+    ) -> Result<(), Refused<Decoded<T>>> {
         let places = batch.len();
         if places > self.capacity {
             let reason = format!(
@@ -19,7 +24,8 @@ impl<T> Buffer<T> {
             );
             return Err(Refused::TooLarge { records: batch, reason });
         }
-        let sizes: Vec<u64> = batch.iter().map(|record| (self.measure)(record)).collect();
+        let size = |record: &Decoded<T>| record.as_ref().map_or_else(Undecoded::size, |record| (self.measure)(record));
+        let sizes: Vec<u64> = batch.iter().map(size).collect();
         let mut request = self.share.get().map(|share| share.request(sizes.iter().sum()));
         let (mut offered, mut wake) = (Some(batch), None);
 
@@ -39,7 +45,10 @@ impl<T> Buffer<T> {
                 return true;
             }
             for (record, bytes) in offered.take().into_iter().flatten().zip(&sizes) {
-                state.append(record, *bytes);
+                match record {
+                    Ok(record) => state.append(record, *bytes),
+                    Err(undecoded) => state.append_undecoded(undecoded, *bytes),
+                }
             }
             if let Some(token) = token {
                 state.token = Some(token.to_vec());

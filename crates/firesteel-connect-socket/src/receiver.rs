@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 
-use firesteel_connect::{Class, ConnectError, InvalidUtf8, Receiver, Result, Store};
+use firesteel_connect::{Class, ConnectError, InvalidUtf8, Receiver, Result, Store, redact};
 use firesteel_window::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -91,11 +91,10 @@ impl SocketText {
         let mut lines = Vec::new();
         while let Some(read) = unless_stopped(store, stream.read(&mut chunk)).await {
             let count = read.map_err(|error| self.cut_off(&error, splitter.unfinished()))?;
-            let fed = if count == 0 {
-                Ok(lines.extend(splitter.finish()))
-            } else {
-                splitter.feed(&chunk[..count], &mut lines)
-            };
+            let fed = splitter.feed(&chunk[..count], &mut lines);
+            if count == 0 {
+                lines.extend(splitter.finish());
+            }
             // Nothing else runs on this thread, so it may wait here for room in the buffer, and the peer with it.
             if store.push_decoded(lines.drain(..)).is_err() {
                 return Ok(());
@@ -161,7 +160,7 @@ impl Receiver for SocketText {
     type Item = String;
 
     fn describe(&self) -> String {
-        format!("lines from {}", self.address)
+        format!("lines from {}", redact(&self.address))
     }
 
     fn receive(&mut self, store: &Store<String>) -> Result<()> {

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use firesteel_window::Duration;
 
+use crate::redact::redact;
 use crate::{Class, ConnectError, Receiver, Result, Store};
 
 /// Told of each retryable error and of the pause before the next attempt.
@@ -95,7 +96,8 @@ struct Pauses {
 impl<R: Receiver> ReceiverThread<R> {
     /// A receiver that does not run yet.
     pub fn new(receiver: R) -> Self {
-        let described = receiver.describe();
+        // For logs and errors, in which no password stands.
+        let described = redact(&receiver.describe()).into_owned();
         Self {
             on_retry: log_retry(described.clone()),
             receiver: Mutex::new(Some(receiver)),
@@ -271,7 +273,7 @@ fn panicked(described: &str, panic: &(dyn Any + Send)) -> ConnectError {
     ConnectError::Other {
         context: format!("{described}: the receiver panicked"),
         class: Class::Fatal,
-        source: text.into(),
+        source: redact(&text).into(),
     }
 }
 

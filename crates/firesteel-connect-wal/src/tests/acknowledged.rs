@@ -253,6 +253,8 @@ fn what_waits_for_the_disk_stays_within_the_memory_for_buffers() {
 fn what_has_left_a_receiver_that_is_to_stop_is_written() {
     let disk = SlowDisk::default();
     let (log, store, _) = started_within(0, &disk);
+    // Once it is stopped, it has none to ask.
+    let shared = log.shared().unwrap();
     let held_up = disk.hold_up();
     std::thread::scope(|scope| {
         let push = |record| pushed(scope, &store, record);
@@ -261,7 +263,7 @@ fn what_has_left_a_receiver_that_is_to_stop_is_written() {
         let second = push(1);
         until_waits(&log, 1);
         let stopping = std::thread::Builder::new().spawn_scoped(scope, || log.stop()).unwrap();
-        log.until_taken(2);
+        shared.until_taken(2);
         drop(held_up);
         assert_eq!((first.join().unwrap(), second.join().unwrap()), (Ok(()), Ok(())));
         stopping.join().unwrap();

@@ -69,6 +69,14 @@ fn at_each_crash_a_batch_is_there_whole_or_not_at_all_and_its_token_with_it() {
             assert_eq!((there > 0, end), (store.token().is_some(), before(there)), "{context}");
             assert!(there >= acknowledged, "{context}: {there}");
             kept += u64::from(there > acknowledged);
+            // Records without a token and a commit do not take it away, although they may be all there is in a segment.
+            let plain = disk.after_crash(Loss::Nothing);
+            let (other, pushing) = open(&plain).unwrap_or_else(|error| panic!("{context}: {error}"));
+            let kept = pushing.token();
+            pushing.push(end).unwrap();
+            commit(&other, end + 1);
+            other.stop();
+            assert_eq!(open(&plain.after_crash(Loss::All)).unwrap().1.token(), kept, "{context}");
             // It stays so over another crash, although everything is committed and whole segments go.
             commit(&log, end);
             log.settled();

@@ -33,7 +33,7 @@ pub fn codes(source: &str) -> Vec<Code> {
     for call in code_itself(source).split("codes!(").skip(1) {
         let call = call.split(");").next().unwrap_or_default();
         let (name, entries) = call.split_once('{').unwrap_or(("", call));
-        let own = name.trim();
+        let own = name.split('<').next().unwrap_or_default().trim();
         for entry in entries.split('}').next().unwrap_or_default().split(',') {
             let Some((name, code)) = entry.split_once('=') else { continue };
             let name = if own.is_empty() { name.trim().to_owned() } else { format!("{own}::{}", name.trim()) };
@@ -77,8 +77,10 @@ mod tests {
     #[test]
     fn codes_are_those_of_variants_and_of_types() {
         let source = "codes!(A {\n    B = \"FS-X001\",\n    C = \"FS-X002\",\n} and those of { D });\n\
-                      codes!(E = \"FS-X003\");\n// codes!(F = \"FS-X004\");\n";
-        assert_eq!(codes(source), [code("A::B", "FS-X001"), code("A::C", "FS-X002"), code("E", "FS-X003")]);
+                      codes!(E = \"FS-X003\");\n// codes!(F = \"FS-X004\");\n\
+                      codes!(G<T> { H = \"FS-X005\" });\n";
+        let expected = [("A::B", "FS-X001"), ("A::C", "FS-X002"), ("E", "FS-X003"), ("G::H", "FS-X005")];
+        assert_eq!(codes(source), expected.map(|(name, given)| code(name, given)));
     }
 
     #[test]

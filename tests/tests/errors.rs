@@ -65,8 +65,9 @@ fn every_public_error_has_codes_and_a_class() {
             codes(&text).iter().map(|code| code.name.split(':').next().unwrap_or_default().to_owned()).collect();
         for name in public_errors(&text) {
             assert!(coded.contains(&name), "{}: {name} has no codes: give it some with codes!", path.display());
-            let start = format!("\nimpl {name} {{\n");
-            let own = text.split(&start).skip(1).filter_map(|text| text.split("\n}\n").next());
+            let starts = [format!("\nimpl {name} {{\n"), format!("\nimpl<T> {name}<T> {{\n")];
+            let own = starts.iter().flat_map(|start| text.split(start).skip(1));
+            let own = own.filter_map(|text| text.split("\n}\n").next());
             let classes = own.filter(|text| text.contains("pub fn class(&self) -> Class {")).count();
             assert_eq!(classes, 1, "{}: {name} has no class", path.display());
             seen += 1;

@@ -1,6 +1,6 @@
 //! Lines out of pieces of a byte stream.
 
-use firesteel_connect::{InvalidUtf8, Payload};
+use firesteel_connect::{InvalidUtf8, Payload, Undecoded};
 use memchr::memchr;
 
 /// Collects pieces of lines until they are whole.
@@ -14,7 +14,10 @@ pub(crate) struct Splitter {
     position: u64,
 }
 
-/// Why a line is unusable.
+/// A line as text, or one that is not UTF-8.
+pub(crate) type Line = Result<String, Undecoded>;
+
+/// Why nothing can be made of what comes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct BadLine {
     /// The bytes before the line.
@@ -29,17 +32,17 @@ impl Splitter {
         Self { longest, invalid_utf8, partial: Vec::new(), position: 0 }
     }
 
-    /// Takes a piece and appends the lines that are whole now. Stops at a line that is unusable.
-    pub(crate) fn feed(&mut self, mut piece: &[u8], lines: &mut Vec<String>) -> Result<(), BadLine> {
+    /// Takes a piece and appends the lines that are whole now. Stops at a line that is too long.
+    pub(crate) fn feed(&mut self, mut piece: &[u8], lines: &mut Vec<Line>) -> Result<(), BadLine> {
         while let Some(at) = memchr(b'\n', piece) {
             let (head, rest) = piece.split_at(at + 1);
             self.check_length(&head[..at])?;
             if self.partial.is_empty() {
-                lines.push(self.line(&head[..at])?);
+                lines.push(self.line(&head[..at]));
             } else {
                 self.partial.extend_from_slice(&head[..at]);
                 let partial = std::mem::take(&mut self.partial);
-                lines.push(self.line(&partial)?);
+                lines.push(self.line(&partial));
                 // The buffer is reused for the next line that comes in pieces.
                 self.position += partial.len() as u64 - at as u64;
                 self.partial = partial;
@@ -54,9 +57,9 @@ impl Splitter {
     }
 
     /// The last line, where the stream ends without a newline.
-    pub(crate) fn finish(&mut self) -> Result<Option<String>, BadLine> {
+    pub(crate) fn finish(&mut self) -> Option<Line> {
         let partial = std::mem::take(&mut self.partial);
-        if partial.is_empty() { Ok(None) } else { self.text(&partial).map(Some) }
+        (!partial.is_empty()).then(|| self.text(&partial))
     }
 
     /// Bytes of the line whose end has not come.
@@ -65,15 +68,15 @@ impl Splitter {
     }
 
     /// A whole line without its newline, perhaps with a carriage return.
-    fn line(&self, line: &[u8]) -> Result<String, BadLine> {
+    fn line(&self, line: &[u8]) -> Line {
         self.text(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
-    fn text(&self, line: &[u8]) -> Result<String, BadLine> {
-        self.invalid_utf8.text(line).map(std::borrow::Cow::into_owned).map_err(|index| BadLine {
-            position: self.position,
-            reason: format!("byte {index} of the line is not UTF-8; have such bytes replaced, or correct the sender"),
-            payload: Payload::of(line),
+    fn text(&self, line: &[u8]) -> Line {
+        self.invalid_utf8.text(line).map(std::borrow::Cow::into_owned).map_err(|index| {
+            let reason =
+                format!("byte {index} of the line is not UTF-8; have such bytes replaced, or correct the sender");
+            Undecoded::new(reason, Payload::of(line))
         })
     }
 
@@ -95,26 +98,31 @@ mod tests {
 
     use super::*;
 
-    fn split(pieces: &[&[u8]], longest: usize) -> (Vec<String>, Result<Option<String>, BadLine>) {
+    /// The lines, with the bytes of those that are not UTF-8, and what ended them.
+    fn split(pieces: &[&[u8]], longest: usize) -> (Vec<Result<String, Vec<u8>>>, Result<(), BadLine>) {
         let mut splitter = Splitter::new(longest, InvalidUtf8::Fail);
         let mut lines = vec![];
-        for piece in pieces {
-            if let Err(bad) = splitter.feed(piece, &mut lines) {
-                return (lines, Err(bad));
-            }
+        let fed = pieces.iter().try_for_each(|piece| splitter.feed(piece, &mut lines));
+        if fed.is_ok() {
+            lines.extend(splitter.finish());
         }
-        (lines, splitter.finish())
+        let bytes = |undecoded: Undecoded| undecoded.payload().bytes().to_vec();
+        (lines.into_iter().map(|line| line.map_err(bytes)).collect(), fed)
+    }
+
+    fn good(line: &str) -> Result<String, Vec<u8>> {
+        Ok(line.to_owned())
     }
 
     #[test]
-    fn a_bad_line_comes_after_the_good_ones_and_knows_its_place() {
-        let (lines, bad) = split(&[b"one\r\ntw", b"o\ncaf\xe9\nfour\n"], 100);
-        assert_eq!(lines, ["one", "two"]);
-        assert!(matches!(bad, Err(BadLine { position: 9, reason, .. }) if reason.contains("byte 3")));
+    fn a_line_that_is_not_utf8_stands_among_the_others_and_one_that_is_too_long_ends_them() {
+        let (lines, ended) = split(&[b"one\r\ntw", b"o\ncaf\xe9\r\nfour\n\xff"], 100);
+        assert_eq!(lines, [good("one"), good("two"), Err(b"caf\xe9".to_vec()), good("four"), Err(b"\xff".to_vec())]);
+        assert_eq!(ended, Ok(()));
         let (lines, bad) = split(&[b"one\n", b"tw", b"oo", b"ooo"], 5);
-        assert_eq!(lines, ["one"]);
+        assert_eq!(lines, [good("one")]);
         assert!(matches!(bad, Err(BadLine { position: 4, reason, .. }) if reason.contains("more than 5 bytes")));
-        assert_eq!(split(&[b"12345\n123456\n"], 5).0, ["12345"]);
+        assert_eq!(split(&[b"12345\n123456\n"], 5).0, [good("12345")]);
     }
 
     proptest! {
@@ -126,9 +134,7 @@ mod tests {
             let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(text.len())).chain([0, text.len()]).collect();
             cuts.sort_unstable();
             let pieces: Vec<&[u8]> = cuts.windows(2).map(|cut| &text.as_bytes()[cut[0]..cut[1]]).collect();
-            let (mut lines, last) = split(&pieces, 1_000);
-            lines.extend(last.unwrap());
-            prop_assert_eq!(lines, text.lines().map(str::to_owned).collect::<Vec<_>>());
+            prop_assert_eq!(split(&pieces, 1_000), (text.lines().map(good).collect(), Ok(())));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 
-use firesteel_connect::{Class, ConnectError, InvalidUtf8, Receiver, Result, Store};
+use firesteel_connect::{Class, ConnectError, InvalidUtf8, Receiver, Result, Store, redact};
 use firesteel_window::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -75,8 +75,9 @@ impl SocketText {
         self
     }
 
-    /// What becomes of a line that is not UTF-8. By default it ends the receiver with an error, since data is never
-    /// changed in silence; [`InvalidUtf8::Replace`] keeps it going.
+    /// What becomes of a line that is not UTF-8. By default it is a record that cannot be decoded, since data is never changed in
+    /// silence: the job stops there, or sets it aside, as it was told to, and the lines after it are received in either case.
+    /// With [`InvalidUtf8::Replace`] it is a line like any other.
     #[must_use]
     pub fn invalid_utf8(mut self, policy: InvalidUtf8) -> Self {
         self.invalid_utf8 = policy;
@@ -90,13 +91,12 @@ impl SocketText {
         let mut lines = Vec::new();
         while let Some(read) = unless_stopped(store, stream.read(&mut chunk)).await {
             let count = read.map_err(|error| self.cut_off(&error, splitter.unfinished()))?;
-            let fed = if count == 0 {
-                splitter.finish().map(|last| lines.extend(last))
-            } else {
-                splitter.feed(&chunk[..count], &mut lines)
-            };
+            let fed = splitter.feed(&chunk[..count], &mut lines);
+            if count == 0 {
+                lines.extend(splitter.finish());
+            }
             // Nothing else runs on this thread, so it may wait here for room in the buffer, and the peer with it.
-            if store.push_all(lines.drain(..)).is_err() {
+            if store.push_decoded(lines.drain(..)).is_err() {
                 return Ok(());
             }
             fed.map_err(|bad| self.malformed(bad))?;
@@ -160,7 +160,7 @@ impl Receiver for SocketText {
     type Item = String;
 
     fn describe(&self) -> String {
-        format!("lines from {}", self.address)
+        format!("lines from {}", redact(&self.address))
     }
 
     fn receive(&mut self, store: &Store<String>) -> Result<()> {

@@ -9,8 +9,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use firesteel_connect::{
-    Buffered, Class, ConnectError, InvalidUtf8, Pool, ReadRange, Result, Source, SourceReader, SplitId, Wake,
-    conformance,
+    BlockReader, Buffered, Class, ConnectError, Discovery, InvalidUtf8, Pool, ReadRange, Replay, Result, Source,
+    SourceReader, SplitId, Wake, conformance,
 };
 use firesteel_connect_socket::SocketText;
 use firesteel_window::{Timestamp, millis};
@@ -122,16 +122,44 @@ fn an_address_without_a_port_is_refused() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_end_the_receiver_or_are_replaced_as_chosen() {
-    let text = b"one\ncaf\xe9\ntwo\n".to_vec();
-    let (lines, ended) = collect(SocketText::connect(serve(vec![text.clone()]).to_string()).end_on_close());
-    assert_eq!(lines, ["one"]);
-    let error = ended.unwrap_err();
-    assert!(matches!(&error, ConnectError::Malformed { position: 4, .. }), "{error}");
-    let replacing = SocketText::connect(serve(vec![text]).to_string()).end_on_close();
-    let (lines, ended) = collect(replacing.invalid_utf8(InvalidUtf8::Replace));
+fn a_line_that_is_not_utf8_is_told_in_its_place_or_replaced_as_chosen() {
+    let text = b"one\ncaf\xe9\r\ntwo\n".to_vec();
+    let receive = || SocketText::connect(serve(vec![text.clone()]).to_string()).end_on_close();
+    let expected = [Ok("one".to_owned()), Err(b"caf\xe9".to_vec()), Ok("two".to_owned())];
+    conformance::undecodable(|| received(Buffered::new(receive())), &expected);
+    let (lines, ended) = collect(receive().invalid_utf8(InvalidUtf8::Replace));
     assert_eq!(lines, ["one", "caf\u{fffd}", "two"]);
     ended.unwrap();
+}
+
+/// A source that has received everything, which another start does not change.
+struct Received(Buffered<SocketText>);
+
+fn received(source: Buffered<SocketText>) -> Received {
+    let (woken, wakes) = mpsc::channel();
+    source.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    while !source.discover(Timestamp::EPOCH).unwrap().splits[0].finished {
+        wakes.recv_timeout(Duration::from_secs(10)).expect("the source wakes when something happens");
+    }
+    Received(source)
+}
+
+impl Source for Received {
+    type Item = String;
+    type Reader = BlockReader<String>;
+
+    fn describe(&self) -> String {
+        self.0.describe()
+    }
+    fn replay(&self) -> Replay {
+        self.0.replay()
+    }
+    fn discover(&self, now: Timestamp) -> Result<Discovery> {
+        self.0.discover(now)
+    }
+    fn open(&self, range: &ReadRange) -> Result<BlockReader<String>> {
+        self.0.open(range)
+    }
 }
 
 #[test]

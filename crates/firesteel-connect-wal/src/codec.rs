@@ -1,11 +1,15 @@
-//! Records to bytes and back: the length of each, then its postcard.
+//! Records to bytes and back: the length of each, then its postcard. The upper bit of the length says that it could not be decoded:
+//! then it is the postcard of what is known of it instead.
 
+use firesteel_connect::Undecoded;
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Bytes of the length before each record.
 const LENGTH: usize = 4;
+/// In the length: that it is not the postcard of a record.
+const UNDECODED: u32 = 1 << 31;
 
 struct Into<'a>(&'a mut Vec<u8>);
 
@@ -31,10 +35,23 @@ impl Flavor for Into<'_> {
 
 /// Appends a record; leaves `out` as it was if that fails.
 pub(crate) fn encode<T: Serialize>(record: &T, out: &mut Vec<u8>) -> postcard::Result<()> {
+    append(record, 0, out)
+}
+
+/// Appends a record, or what could not be decoded; leaves `out` as it was if that fails.
+pub(crate) fn encode_decoded<T: Serialize>(record: &Result<T, Undecoded>, out: &mut Vec<u8>) -> postcard::Result<()> {
+    match record {
+        Ok(record) => append(record, 0, out),
+        Err(undecoded) => append(undecoded, UNDECODED, out),
+    }
+}
+
+fn append<T: Serialize>(record: &T, flag: u32, out: &mut Vec<u8>) -> postcard::Result<()> {
     let start = out.len();
     out.extend_from_slice(&[0; LENGTH]);
     let encoded = postcard::serialize_with_flavor(record, Into(out));
-    let length = u32::try_from(out.len() - start - LENGTH).map_err(|_| postcard::Error::SerializeBufferFull);
+    let length = u32::try_from(out.len() - start - LENGTH).ok().filter(|length| *length < UNDECODED);
+    let length = length.ok_or(postcard::Error::SerializeBufferFull).map(|length| length | flag);
     match encoded.and(length) {
         Ok(length) => out[start..start + LENGTH].copy_from_slice(&length.to_le_bytes()),
         Err(error) => {
@@ -45,10 +62,18 @@ pub(crate) fn encode<T: Serialize>(record: &T, out: &mut Vec<u8>) -> postcard::R
     Ok(())
 }
 
-/// The bytes of the first record, and those of all later ones.
-pub(crate) fn split(payload: &[u8]) -> Option<(&[u8], &[u8])> {
+/// A record as it is stored.
+pub(crate) enum Stored<'a> {
+    Decoded(&'a [u8]),
+    Undecoded(&'a [u8]),
+}
+
+/// The first record, and the bytes of all later ones.
+pub(crate) fn split(payload: &[u8]) -> Option<(Stored<'_>, &[u8])> {
     let (length, rest) = payload.split_first_chunk::<LENGTH>()?;
-    rest.split_at_checked(usize::try_from(u32::from_le_bytes(*length)).ok()?)
+    let length = u32::from_le_bytes(*length);
+    let (record, rest) = rest.split_at_checked(usize::try_from(length & !UNDECODED).ok()?)?;
+    Some((if length & UNDECODED == 0 { Stored::Decoded(record) } else { Stored::Undecoded(record) }, rest))
 }
 
 /// The record that all the bytes together encode.

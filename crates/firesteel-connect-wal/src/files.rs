@@ -9,6 +9,7 @@ use firesteel_disk::{Disk, DiskError, Growing};
 
 use crate::frame;
 use crate::scan::Found;
+use crate::shared::Group;
 
 /// Turns an error of the disk into one of a connector.
 pub(crate) fn failed(DiskError { action, path, source }: DiskError) -> ConnectError {
@@ -21,8 +22,8 @@ pub(crate) struct Placed {
     pub(crate) path: Arc<Path>,
     /// Where in the file it begins.
     pub(crate) at: u64,
-    /// Whether it is the first of a new segment.
-    pub(crate) new: bool,
+    /// Where in the file it ends.
+    pub(crate) end: u64,
 }
 
 /// The segment that is written to.
@@ -52,6 +53,10 @@ pub(crate) struct Files {
     segment_bytes: u64,
     current: Option<Current>,
     state: Writing,
+    /// The newest token that is durable, and whether the current segment has it: it outlives the segment in which it was
+    /// stored.
+    token: Option<Arc<[u8]>>,
+    has_token: bool,
     /// Segments that are to be removed, the oldest first.
     superfluous: VecDeque<Arc<Path>>,
 }
@@ -65,6 +70,8 @@ impl Files {
             segment_bytes,
             current: None,
             state: Writing::Sound,
+            token: found.token.as_ref().map(|(token, _)| Arc::clone(token)),
+            has_token: false,
             superfluous: VecDeque::new(),
         };
         for path in &found.not_begun {
@@ -75,10 +82,13 @@ impl Files {
             if let Some(length) = found.cut {
                 file.cut(length).map_err(failed)?;
             }
-            // What was read may be in the cache only: a crash of the process alone leaves unsynced frames behind.
-            file.sync().map_err(failed)?;
+            // What was read may be in the cache only: a crash of the process alone leaves an unsynced frame behind, and so does
+            // a sync that failed. After that the system takes the frame for written, and would not write it by itself.
+            file.rewrite(found.last_frame).map_err(failed)?;
+            file.sync().map_err(unsynced)?;
             let first = found.stretches.iter().find(|stretch| stretch.path == last.path).map_or(0, |part| part.first);
             if !found.new_segment {
+                files.has_token = found.token.as_ref().is_some_and(|(_, path)| *path == last.path);
                 files.current = Some(Current { path: Arc::clone(&last.path), file, first, end: last.to });
             }
         }
@@ -86,15 +96,33 @@ impl Files {
         Ok(files)
     }
 
-    /// Writes a frame, whose first record is at `first`, and syncs it.
+    /// Writes a group, and syncs it.
     ///
-    /// When it fails, the frame is not there, and the call may be repeated if the error is retryable.
-    pub(crate) fn append(&mut self, bytes: &[u8], first: u64) -> Result<Placed> {
-        let mut new = false;
+    /// When it fails, the group is not there, and the call may be repeated if the error is retryable.
+    pub(crate) fn append(&mut self, group: &Group) -> Result<Placed> {
+        let first = group.first;
         if self.current.as_ref().is_none_or(|current| current.end >= self.segment_bytes && first > current.first) {
             self.current = Some(self.begin(first)?);
-            (self.state, new) = (Writing::Sound, true);
+            (self.state, self.has_token) = (Writing::Sound, false);
         }
+        if !self.has_token
+            && let Some(token) = &self.token
+        {
+            let mut note = vec![];
+            frame::begin(&mut note);
+            frame::seal(&mut note, 0, first, group.committed, Some(token));
+            self.write(&note)?;
+            self.has_token = true;
+        }
+        let placed = self.write(&group.frame)?;
+        if let Some(token) = &group.token {
+            (self.token, self.has_token) = (Some(Arc::clone(token)), true);
+        }
+        Ok(placed)
+    }
+
+    /// Writes a frame to the current segment, and syncs it.
+    fn write(&mut self, bytes: &[u8]) -> Result<Placed> {
         let state = self.state;
         let Some(current) = &mut self.current else { return Err(self.unknown("there is no segment".into())) };
         if state == Writing::Ragged {
@@ -108,7 +136,7 @@ impl Files {
         self.state = Writing::Sound;
         let at = current.end;
         current.end += bytes.len() as u64;
-        Ok(Placed { path: Arc::clone(&current.path), at, new })
+        Ok(Placed { path: Arc::clone(&current.path), at, end: current.end })
     }
 
     fn unknown(&self, reason: String) -> ConnectError {
@@ -124,8 +152,9 @@ impl Files {
         let mut file = self.disk.create(&path).map_err(failed)?;
         let header = frame::file_header();
         file.append(&header).map_err(failed)?;
+        // Where this fails, the next attempt is another file.
         file.sync().map_err(failed)?;
-        self.disk.sync_folder(&self.folder).map_err(failed)?;
+        self.disk.sync_folder(&self.folder).map_err(unsynced)?;
         Ok(Current { path, file, first, end: header.len() as u64 })
     }
 
@@ -144,7 +173,8 @@ impl Files {
     }
 }
 
-/// A sync that failed says nothing of what is on disk, and repeating it would say nothing either.
+/// A sync that failed says nothing of what is on disk, and repeating it would say nothing either: the system takes for
+/// written what it could not write.
 fn unsynced(error: DiskError) -> ConnectError {
     ConnectError::Other {
         context: format!("making {} durable", error.path.display()),

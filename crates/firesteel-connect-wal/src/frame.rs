@@ -10,7 +10,7 @@ const VERSION: u32 = 1;
 /// Every frame begins with these bytes and ends with those. None of them is zero: a sector that was not written shows.
 const BEGIN: [u8; 4] = *b"FSwb";
 const END: [u8; 4] = *b"bwSF";
-pub(crate) const HEADER: usize = 48;
+pub(crate) const HEADER: usize = 52;
 /// Bytes of a frame beside its payload.
 pub(crate) const OVERHEAD: usize = HEADER + END.len();
 const SECTOR: usize = 512;
@@ -77,22 +77,26 @@ pub(crate) struct FrameHeader {
     pub(crate) committed: u64,
     stored: u64,
     sum: u64,
+    /// How many of the payload's last bytes are a token, if any.
+    token: Option<u32>,
 }
 
 impl FrameHeader {
     /// `None` if these are not the bytes of a header.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let header = bytes.get(..HEADER)?;
-        if header[..4] != BEGIN || u64_at(header, 40) != checksum(&header[..40]) {
+        if header[..4] != BEGIN || u64_at(header, 44) != checksum(&header[..44]) {
             return None;
         }
-        Some(Self {
+        let decoded = Self {
             count: u32_at(header, 4),
             first: u64_at(header, 8),
             committed: u64_at(header, 16),
             stored: u64_at(header, 24),
             sum: u64_at(header, 32),
-        })
+            token: u32_at(header, 40).checked_sub(1),
+        };
+        (u64::from(decoded.token.unwrap_or(0)) <= decoded.stored).then_some(decoded)
     }
 
     /// The position after its last record; `None` if there is no such number.
@@ -111,6 +115,17 @@ impl FrameHeader {
         let (payload, end) = body.split_at(body.len() - END.len());
         (end == END && checksum(payload) == self.sum).then_some(payload)
     }
+
+    /// The bytes of the records, and the token, of a payload.
+    pub(crate) fn parts<'a>(&self, payload: &'a [u8]) -> (&'a [u8], Option<&'a [u8]>) {
+        match self.token {
+            None => (payload, None),
+            Some(length) => {
+                let (records, token) = payload.split_at(payload.len().saturating_sub(length as usize));
+                (records, Some(token))
+            }
+        }
+    }
 }
 
 /// A buffer for a frame, with room for its header.
@@ -119,8 +134,10 @@ pub(crate) fn begin(frame: &mut Vec<u8>) {
     frame.resize(HEADER, 0);
 }
 
-/// Completes a frame that consists of room for its header and of records.
-pub(crate) fn seal(frame: &mut Vec<u8>, count: u32, first: u64, committed: u64) {
+/// Completes a frame that consists of room for its header and of records. Tokens are short.
+pub(crate) fn seal(frame: &mut Vec<u8>, count: u32, first: u64, committed: u64, token: Option<&[u8]>) {
+    frame.extend_from_slice(token.unwrap_or_default());
+    let token = token.map_or(0, |token| token.len() as u32 + 1);
     let payload = &frame[HEADER..];
     let (stored, sum) = (payload.len() as u64, checksum(payload));
     let header = &mut frame[..HEADER];
@@ -129,8 +146,9 @@ pub(crate) fn seal(frame: &mut Vec<u8>, count: u32, first: u64, committed: u64) 
     for (at, field) in [first, committed, stored, sum].into_iter().enumerate() {
         header[8 + at * 8..][..8].copy_from_slice(&field.to_le_bytes());
     }
-    let sum = checksum(&header[..40]);
-    header[40..].copy_from_slice(&sum.to_le_bytes());
+    header[40..44].copy_from_slice(&token.to_le_bytes());
+    let sum = checksum(&header[..44]);
+    header[44..].copy_from_slice(&sum.to_le_bytes());
     frame.extend_from_slice(&END);
 }
 
@@ -181,8 +199,29 @@ mod tests {
         let mut frame = vec![];
         begin(&mut frame);
         frame.extend_from_slice(b"payload");
-        seal(&mut frame, 3, 7, 5);
+        seal(&mut frame, 3, 7, 5, Some(b"token"));
         frame
+    }
+
+    #[test]
+    fn an_empty_token_is_told_from_none_and_one_longer_than_the_payload_is_no_frame() {
+        let sealed = |records: &[u8], token: Option<&[u8]>| {
+            let mut frame = vec![];
+            begin(&mut frame);
+            frame.extend_from_slice(records);
+            seal(&mut frame, 1, 0, 0, token);
+            frame
+        };
+        for (records, token) in [(&b"ab"[..], None), (b"ab", Some(&b""[..])), (b"", Some(b"cd")), (b"", None)] {
+            let frame = sealed(records, token);
+            let header = FrameHeader::decode(&frame).unwrap();
+            assert_eq!(header.parts(header.payload(&frame).unwrap()), (records, token));
+        }
+        let mut frame = sealed(b"ab", Some(b"cd"));
+        frame[40] = 6;
+        let sum = checksum(&frame[..44]);
+        frame[44..HEADER].copy_from_slice(&sum.to_le_bytes());
+        assert_eq!(FrameHeader::decode(&frame), None);
     }
 
     #[test]
@@ -190,7 +229,7 @@ mod tests {
         let whole = frame();
         let header = FrameHeader::decode(&whole).unwrap();
         assert_eq!((header.count, header.first, header.committed, header.next()), (3, 7, 5, Some(10)));
-        assert_eq!((header.length(), header.payload(&whole)), (Some(whole.len()), Some(&b"payload"[..])));
+        assert_eq!((header.length(), header.payload(&whole)), (Some(whole.len()), Some(&b"payloadtoken"[..])));
         let sound = |bytes: &[u8]| FrameHeader::decode(bytes).and_then(|header| header.payload(bytes).map(|_| ()));
         for at in 0..whole.len() {
             for bit in 0..8 {
@@ -234,14 +273,14 @@ mod tests {
             assert!(is_torn(&whole[..length], 20), "cut to {length}");
         }
         let mut flipped = whole.clone();
-        flipped[50] ^= 1;
+        flipped[HEADER + 2] ^= 1;
         assert!(!is_torn(&flipped, 20));
         assert!(!is_torn(&[flipped.clone(), whole.clone()].concat(), 20));
         // A sector in the middle was never written.
         let mut long = vec![];
         begin(&mut long);
         long.extend_from_slice(&[7; 2_000]);
-        seal(&mut long, 1, 0, 0);
+        seal(&mut long, 1, 0, 0, None);
         long[512 - 20..1_024 - 20].fill(0);
         assert!(is_torn(&long, 20));
         assert!(!is_torn(&[long, whole].concat(), 20), "what follows was written after it");

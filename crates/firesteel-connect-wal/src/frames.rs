@@ -119,10 +119,10 @@ impl Frames {
         }
     }
 
-    /// The payload of the current frame.
-    pub(crate) fn payload(&self, length: usize) -> &[u8] {
+    /// The records of the current frame, and its token.
+    pub(crate) fn parts(&self, header: &FrameHeader, length: usize) -> (&[u8], Option<&[u8]>) {
         let tail = crate::frame::OVERHEAD - HEADER;
-        &self.buffer[self.start + HEADER..self.start + length - tail]
+        header.parts(&self.buffer[self.start + HEADER..self.start + length - tail])
     }
 
     /// Leaves the current frame.

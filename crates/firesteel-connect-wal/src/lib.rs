@@ -32,10 +32,14 @@
 //!
 //! - A push returns `Ok` when its records are on disk, synced. Records of all threads that push meanwhile are synced
 //!   together, once for the whole group.
+//! - A batch that is [offered](firesteel_connect::Store::offer) is one piece of one frame: after a crash it is there whole,
+//!   with its token, or not at all. The newest token outlives the records that it came with.
 //! - Reading begins only after that. The same range holds the same records in every run.
 //! - What [`committed`](firesteel_connect::Source::committed) names is never handed to a later job, and the files that
 //!   hold nothing else are removed. The note of it is written with the next group, or alone where none comes; a crash
 //!   before that shows some committed records again to a job that does not know its position.
+//! - A sync that fails is never repeated in the hope of a better answer: it ends the job, and the next start writes what is in
+//!   doubt once more before it shows it.
 //! - A disk that is full makes the receiver wait and its peer with it; what is in the log can be read, and committing it
 //!   makes room. The reason is told to [`on_retry`](WriteAheadLog::on_retry).
 //! - A write that a crash has torn is cut off. It was never acknowledged. Any other damage is an error

@@ -5,11 +5,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_connect::{Class, ConnectError, ReadRange, Result, SourceReader};
+use firesteel_connect::{Class, ConnectError, ReadRange, Result, SourceReader, Undecoded};
 use firesteel_disk::Disk;
 use serde::de::DeserializeOwned;
 
-use crate::codec;
+use crate::codec::{self, Stored};
+use crate::frame::FrameHeader;
 use crate::frames::{Frames, Next};
 use crate::stretch::Stretch;
 
@@ -19,8 +20,8 @@ pub struct LogReader<T> {
     /// What is left to read, the current one first.
     stretches: VecDeque<Stretch>,
     frames: Option<Frames>,
-    /// The length of the current frame; 0 if there is none.
-    length: usize,
+    /// The header and the length of the current frame, if there is one.
+    current: Option<(FrameHeader, usize)>,
     /// Where in its payload the next record begins, and the position of that record.
     offset: usize,
     ahead: u64,
@@ -39,7 +40,7 @@ impl<T> LogReader<T> {
             disk,
             stretches,
             frames: None,
-            length: 0,
+            current: None,
             offset: 0,
             ahead: 0,
             position: range.from,
@@ -56,10 +57,11 @@ impl<T> LogReader<T> {
     fn next_frame(&mut self) -> Result<bool> {
         loop {
             if let Some(frames) = &mut self.frames {
-                frames.advance(std::mem::take(&mut self.length));
+                frames.advance(self.current.take().map_or(0, |(_, length)| length));
                 match frames.next(self.position)? {
                     Next::Frame { header, length, .. } => {
-                        (self.length, self.offset, self.ahead) = (length, 0, header.first);
+                        self.current = Some((header, length));
+                        (self.offset, self.ahead) = (0, header.first);
                         if header.count > 0 {
                             return Ok(true);
                         }
@@ -76,6 +78,11 @@ impl<T> LogReader<T> {
             let at = stretch.seek(self.position);
             self.frames = Some(Frames::open(&*self.disk, &stretch.path, at, Some(stretch.to))?);
         }
+    }
+
+    /// The file that is being read.
+    fn place(&self) -> String {
+        self.stretches.front().map(|stretch| stretch.path.display().to_string()).unwrap_or_default()
     }
 
     /// Nothing more of the range is there.
@@ -98,8 +105,8 @@ impl<T: DeserializeOwned> SourceReader for LogReader<T> {
             if self.position >= self.stop || self.bytes_left == 0 || self.records_left == 0 {
                 return Ok(None);
             }
-            let payload = match &self.frames {
-                Some(frames) if self.length > 0 => &frames.payload(self.length)[self.offset..],
+            let payload = match (&self.frames, &self.current) {
+                (Some(frames), Some((header, length))) => &frames.parts(header, *length).0[self.offset..],
                 _ => &[],
             };
             if payload.is_empty() {
@@ -113,17 +120,17 @@ impl<T: DeserializeOwned> SourceReader for LogReader<T> {
                 self.finish();
                 return Ok(None);
             }
-            let place = |what: &str| {
-                let files = self.stretches.front().map(|stretch| stretch.path.display().to_string());
-                format!("{what} record {} of the log in {}", self.ahead, files.unwrap_or_default())
-            };
+            let place = |what: &str| format!("{what} record {} of the log in {}", self.ahead, self.place());
             let Some((record, rest)) = codec::split(payload) else {
                 let source = "its length is not that of what is there".into();
                 return Err(ConnectError::Other { context: place("finding"), class: Class::Fatal, source });
             };
             let size = payload.len() - rest.len();
             let wanted = self.ahead >= self.position;
-            let decoded = if wanted { Some(codec::decode(record)) } else { None };
+            let decoded = wanted.then(|| match record {
+                Stored::Decoded(record) => codec::decode(record).map(Ok),
+                Stored::Undecoded(undecoded) => codec::decode::<Undecoded>(undecoded).map(Err),
+            });
             let decoded = decoded.transpose().map_err(|error| ConnectError::Other {
                 context: place("decoding"),
                 class: Class::Fatal,
@@ -139,7 +146,10 @@ impl<T: DeserializeOwned> SourceReader for LogReader<T> {
                 (self.last, self.position) = (position, position + 1);
                 self.bytes_left = self.bytes_left.saturating_sub(size as u64);
                 self.records_left -= 1;
-                return Ok(Some(record));
+                return match record {
+                    Ok(record) => Ok(Some(record)),
+                    Err(undecoded) => Err(undecoded.into_error(self.place(), position)),
+                };
             }
         }
     }

@@ -20,6 +20,10 @@ pub(crate) struct Found {
     pub(crate) committed: u64,
     /// The position of the next record.
     pub(crate) next: u64,
+    /// The newest token, and the segment in which it stands.
+    pub(crate) token: Option<(Arc<[u8]>, Arc<Path>)>,
+    /// Where the last frame of the last segment begins; 0 if there is none.
+    pub(crate) last_frame: u64,
     /// The last segment is to be cut to this length.
     pub(crate) cut: Option<u64>,
     /// Segments whose header was not written to its end.
@@ -77,6 +81,7 @@ impl Scan {
                 return Err(self.damaged(&path, 0, "it has no header, or that of a file of another kind"));
             }
         }
+        self.found.last_frame = 0;
         let mut stretch = Stretch::new(path, self.found.next, from);
         frames.go_to(from);
         loop {
@@ -93,6 +98,10 @@ impl Scan {
                     stretch.add(next, length as u64);
                     self.found.next = next;
                     self.found.committed = self.found.committed.max(header.committed);
+                    self.found.last_frame = at;
+                    if let Some(token) = frames.parts(&header, length).1 {
+                        self.found.token = Some((token.into(), Arc::clone(&stretch.path)));
+                    }
                     frames.advance(length);
                 }
                 Next::Bad { at } => match self.bad(&mut frames, &stretch.path, at, last)? {

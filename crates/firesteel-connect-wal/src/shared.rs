@@ -1,5 +1,6 @@
 //! What the receiver's threads, the writer's thread and the engine share.
 
+mod offers;
 mod receivers;
 
 use std::collections::VecDeque;
@@ -32,10 +33,23 @@ struct State {
     /// The records of the next group, after room for a header.
     group: Vec<u8>,
     count: u32,
+    /// The newest token of that group, and the group's number.
+    group_token: Option<Arc<[u8]>>,
+    collecting: u64,
+    /// The number of the last group on disk, and the newest token there.
+    written: u64,
+    token: Option<Arc<[u8]>>,
+    /// Offers that wait for room, the oldest first: nobody passes by them.
+    offers: VecDeque<u64>,
+    next_offer: u64,
+    /// Whether writing has failed and is repeated.
+    stuck: bool,
     /// How often a hand-over has waited for the log to be committed, and for memory.
     waits: Waits,
     /// Hand-overs that are being collected.
     reserved: usize,
+    /// Bytes that were handed over and are not on disk.
+    unwritten: u64,
     /// The position after the last record that was handed over.
     taken: u64,
     /// The position after the last record on disk.
@@ -106,6 +120,8 @@ pub(crate) struct Group {
     pub(crate) frame: Vec<u8>,
     /// How many of its bytes are records.
     bytes: u64,
+    number: u64,
+    pub(crate) token: Option<Arc<[u8]>>,
     pub(crate) first: u64,
     pub(crate) next: u64,
     pub(crate) committed: u64,
@@ -130,8 +146,16 @@ impl<T> Shared<T> {
             stretches: found.stretches,
             group,
             count: 0,
+            group_token: None,
+            collecting: 1,
+            written: 0,
+            token: found.token.map(|(token, _)| token),
+            offers: VecDeque::new(),
+            next_offer: 0,
+            stuck: false,
             waits: Waits::default(),
             reserved: 0,
+            unwritten: 0,
             taken: next,
             durable: next,
             committed,
@@ -278,9 +302,10 @@ impl<T> Shared<T> {
     /// Waits for something to write; `None` when there will be nothing any more. `spare` is a buffer to be used again.
     pub(crate) fn next_group(&self, mut spare: Vec<u8>) -> Option<Group> {
         frame::begin(&mut spare);
-        let idle = |state: &mut State| state.count == 0 && state.committed == state.marked && !state.closing;
-        let mut state = self.wait(&self.work, self.lock(), idle);
-        if state.count == 0 && state.committed == state.marked {
+        let nothing =
+            |state: &State| state.count == 0 && state.group_token.is_none() && state.committed == state.marked;
+        let mut state = self.wait(&self.work, self.lock(), |state| nothing(state) && !state.closing);
+        if nothing(&state) {
             return None;
         }
         // A record of unusual size is no reason to keep as much memory from here on.
@@ -289,11 +314,13 @@ impl<T> Shared<T> {
         let bytes = (frame.len() - frame::HEADER) as u64;
         let count = std::mem::take(&mut state.count);
         let (first, next, committed) = (state.durable, state.taken, state.committed);
+        let (number, token) = (state.collecting, state.group_token.take());
+        state.collecting += 1;
         drop(state);
         // There is room for the next group from here on.
         self.progress.notify_all();
-        frame::seal(&mut frame, count, first, committed);
-        Some(Group { frame, bytes, first, next, committed })
+        frame::seal(&mut frame, count, first, committed, token.as_deref());
+        Some(Group { frame, bytes, number, token, first, next, committed })
     }
 
     /// Waits before another attempt, but not when there are files to remove, which may help; tells whether there is no
@@ -319,20 +346,31 @@ impl<T> Shared<T> {
         superfluous
     }
 
+    /// Takes note that a group could not be written, and that this is tried once more: there is no room for others.
+    pub(crate) fn stuck(&self) {
+        self.lock().stuck = true;
+    }
+
     /// Takes note that a group is on disk.
     pub(crate) fn written(&self, group: &Group, placed: Placed) {
         let mut state = self.lock();
-        if placed.new {
+        if state.stretches.back().is_none_or(|last| last.path != placed.path) {
             state.stretches.push_back(Stretch::new(Arc::clone(&placed.path), group.first, placed.at));
         }
         if let Some(last) = state.stretches.back_mut() {
-            last.add(group.next, group.frame.len() as u64);
+            // A note may stand before the group.
+            last.add(group.next, placed.end - last.to);
         }
         if group.next > group.first {
             state.held += group.frame.len() as u64;
         }
         state.durable = group.next;
         state.marked = group.committed;
+        state.unwritten -= group.bytes;
+        (state.written, state.stuck) = (group.number, false);
+        if let Some(token) = &group.token {
+            state.token = Some(Arc::clone(token));
+        }
         let wake = (group.next > group.first && std::mem::take(&mut state.wake_due)).then(|| state.wake.clone());
         drop(state);
         if let Some(share) = self.share.get() {

@@ -115,7 +115,7 @@ impl<R: Receiver> WriteAheadLog<R> {
 
     /// How many bytes of records are collected in memory, at least 1, while those before them are being written: about
     /// what one sync makes durable. 1 MiB by default; memory holds two such groups at most, each with the record that crosses
-    /// the limit, and no more than the job has [for buffers](Pool), where a record that is larger goes through alone.
+    /// the limit (a batch that is [offered](firesteel_connect::Store::offer) and larger is a group by itself), and no more than the job has [for buffers](Pool), where a record that is larger goes through alone.
     #[must_use]
     pub fn group_bytes(mut self, bytes: usize) -> Self {
         self.limits.group = bytes;
@@ -185,7 +185,7 @@ impl<R: Receiver> WriteAheadLog<R> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shared(&self) -> Result<Arc<Shared<R::Item>>> {
+    pub(crate) fn shared(&self) -> Result<Arc<Shared<R::Item>>> {
         self.running()
             .as_ref()
             .map(|running| Arc::clone(&running.shared))

@@ -2,6 +2,7 @@
 
 mod acknowledged;
 mod damage;
+mod offers;
 
 use std::sync::{Arc, mpsc};
 use std::time::Duration;

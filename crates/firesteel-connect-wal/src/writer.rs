@@ -63,7 +63,7 @@ where
     H: Fn(&ConnectError, Duration),
 {
     for attempt in 0.. {
-        let error = match files.append(&group.frame, group.first) {
+        let error = match files.append(group) {
             Ok(placed) => {
                 shared.written(group, placed);
                 return Ok(());
@@ -74,6 +74,7 @@ where
         if error.class() != Class::Retryable {
             return Err(error);
         }
+        shared.stuck();
         (patience.hook)(&error, pause);
         if shared.pause(pause) {
             return Err(error);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use firesteel_connect::{ReadRange, Receiver, Result, Source, SourceReader, SplitId, Store, Wake};
 use firesteel_connect_wal::WriteAheadLog;
-use firesteel_window::Timestamp;
+use firesteel_window::{Timestamp, seconds};
 use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ fn click(n: u32) -> Click {
     Click { user, page: n * 100, at: -i64::from(n), referrer }
 }
 
-struct Clicks(u32);
+struct Clicks(u32, mpsc::Sender<Option<Vec<u8>>>);
 
 impl Receiver for Clicks {
     type Item = Click;
@@ -42,28 +42,32 @@ impl Receiver for Clicks {
     fn receive(&mut self, store: &Store<Click>) -> Result<()> {
         // One at a time and several at once; each call is a frame, since it waits for the disk.
         for n in 0..self.0 {
-            if n % 5 == 0 {
-                let _ = store.push_all((0..4).map(|more| click(n * 10 + more)));
-            } else {
-                let _ = store.push(click(n * 10));
+            match n % 5 {
+                0 => _ = store.push_all((0..4).map(|more| click(n * 10 + more))),
+                1 => _ = store.offer(vec![click(n * 10)], Some(format!("token {n}").as_bytes()), seconds(10)),
+                2 if n > 5 => _ = store.offer(vec![click(n * 10)], Some(b""), seconds(10)),
+                _ => _ = store.push(click(n * 10)),
             }
         }
+        let _ = self.1.send(store.token());
         Ok(())
     }
 }
 
-fn started(folder: &Path, clicks: u32) -> WriteAheadLog<Clicks> {
-    let log = WriteAheadLog::new(folder, Clicks(clicks)).segment_bytes(400);
+/// The log, and the token at the end.
+fn started(folder: &Path, clicks: u32) -> (WriteAheadLog<Clicks>, Option<Vec<u8>>) {
+    let (told, tokens) = mpsc::channel();
+    let log = WriteAheadLog::new(folder, Clicks(clicks, told)).segment_bytes(400);
     let (woken, wakes) = mpsc::channel();
     log.start(Wake::new(move || _ = woken.send(()))).unwrap();
     while !log.discover(Timestamp::EPOCH).unwrap().splits[0].finished {
         wakes.recv_timeout(Duration::from_secs(10)).unwrap();
     }
-    log
+    (log, tokens.recv().unwrap())
 }
 
 fn write(folder: &Path) {
-    let log = started(folder, 12);
+    let (log, _) = started(folder, 12);
     log.committed(&[(SplitId::new("log"), 3)]).unwrap();
     log.stop();
 }
@@ -102,7 +106,8 @@ fn format_1_is_read() {
     for (path, bytes) in files(&golden()) {
         fs::write(folder.path().join(path), bytes).unwrap();
     }
-    let log = started(folder.path(), 0);
+    let (log, token) = started(folder.path(), 0);
+    assert_eq!(token, Some(b"token 11".to_vec()));
     let split = log.discover(Timestamp::EPOCH).unwrap().splits.remove(0);
     let expected: Vec<Click> = (0..12u32)
         .flat_map(|n| if n % 5 == 0 { (0..4).map(|more| click(n * 10 + more)).collect() } else { vec![click(n * 10)] })

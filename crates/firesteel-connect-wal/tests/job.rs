@@ -8,22 +8,26 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use firesteel_connect::{Class, Epoch, Guarantee, Result, Sink, Source, Wake, WriteTask};
+use firesteel_connect::{Buffered, Class, Epoch, Guarantee, Result, Sink, Source, Wake, WriteTask};
 use firesteel_connect_file::TextFileSink;
 use firesteel_connect_memory::Collector;
 use firesteel_connect_socket::SocketText;
 use firesteel_connect_wal::WriteAheadLog;
-use firesteel_streaming::{BatchLimits, Checkpoint, StreamingContext, Trigger};
+use firesteel_streaming::{BatchLimits, Checkpoint, Rejected, RejectedBy, StreamingContext, Trigger, Undecodable};
 use firesteel_testkit::faults::{FaultySink, SinkAt};
 use firesteel_testkit::{JobEvent, JobLog};
 use firesteel_window::Timestamp;
 
-/// A server that sends this many lines to one peer.
+/// A server that sends these lines to one peer.
 fn lines(from: u32, to: u32) -> SocketText {
+    sent((from..to).flat_map(|line| format!("line {line}\n").into_bytes()).collect())
+}
+
+/// A server that sends this to one peer.
+fn sent(text: Vec<u8>) -> SocketText {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let text: String = (from..to).map(|line| format!("line {line}\n")).collect();
-    let serve = move || listener.accept().unwrap().0.write_all(text.as_bytes()).unwrap();
+    let serve = move || listener.accept().unwrap().0.write_all(&text).unwrap();
     std::thread::Builder::new().spawn(serve).unwrap();
     SocketText::connect(address).end_on_close()
 }
@@ -173,4 +177,66 @@ fn with_a_checkpoint_and_a_sink_of_files_the_job_is_exactly_once() {
     parts.sort();
     let text: String = parts.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
     assert_eq!(text, (0..1_200).map(|line| format!("line {line}\n")).collect::<String>());
+}
+
+/// A hundred lines, of which every tenth is not UTF-8, and those that are.
+fn partly_text() -> (Vec<u8>, Vec<String>) {
+    let line = |n: u32| if n % 10 == 7 { b"caf\xe9\n".to_vec() } else { format!("line {n}\n").into_bytes() };
+    ((0..100).flat_map(line).collect(), (0..100).filter(|n| n % 10 != 7).map(|n| format!("line {n}")).collect())
+}
+
+/// Reads `source` with undecodable records set aside; returns the lines, and the positions and bytes of the others.
+fn set_aside(source: impl Source<Item = String>, checkpoint: &Path) -> (Vec<String>, Vec<(u64, Vec<u8>)>) {
+    let (results, rejected) = (Collector::new(), Collector::new());
+    let checkpoint = Checkpoint::in_folder(checkpoint).every_batch();
+    let builder = StreamingContext::builder("undecoded").threads(2).limits(BatchLimits::default().records(16));
+    let job = builder.checkpoint(checkpoint).undecodable(Undecodable::SetAside).build().unwrap();
+    job.read(source).named("lines").write(results.clone());
+    job.rejected().write(rejected.clone());
+    let summary = job.run_to_summary(Trigger::AsSoonAsPossible).unwrap();
+    let of = |rejected: Rejected| {
+        assert_eq!((rejected.by, rejected.operator.as_str()), (RejectedBy::Source, "lines"));
+        assert!(rejected.error.starts_with("byte 3 of the line is not UTF-8"), "{}", rejected.error);
+        (rejected.position.unwrap(), rejected.payload.unwrap().bytes().to_vec())
+    };
+    let mut found: Vec<_> = rejected.records().into_iter().map(of).collect();
+    found.sort();
+    assert_eq!(summary.malformed, found.len() as u64);
+    (results.records(), found)
+}
+
+#[test]
+fn a_line_that_is_not_utf8_is_set_aside_with_its_bytes_and_the_others_come_once() {
+    let (text, good) = partly_text();
+    let bad: Vec<_> = (0..10).map(|n| (10 * n + 7, b"caf\xe9".to_vec())).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let buffered = Buffered::new(sent(text.clone()));
+    assert_eq!(set_aside(buffered, &folder.path().join("1")), (good.clone(), bad.clone()));
+    // Received by one process and read by the next one.
+    let wal = folder.path().join("wal");
+    fill(&wal, sent(text));
+    let logged = WriteAheadLog::new(&wal, sent(vec![]));
+    assert_eq!(set_aside(logged, &folder.path().join("2")), (good, bad));
+}
+
+#[test]
+fn a_line_that_is_not_utf8_stops_the_job_at_its_position_unless_told_otherwise() {
+    let (text, good) = partly_text();
+    let folder = tempfile::tempdir().unwrap();
+    let wal = folder.path().join("wal");
+    fill(&wal, sent(text.clone()));
+    let run = |source: Box<dyn FnOnce(&StreamingContext, &Collector<String>)>| {
+        let results = Collector::new();
+        let limits = BatchLimits::default().records(4);
+        let job = StreamingContext::builder("strict").threads(1).limits(limits).build().unwrap();
+        source(&job, &results);
+        let error = format!("{:?}", job.run(Trigger::AsSoonAsPossible).unwrap_err());
+        assert!(error.contains("position 7: byte 3 of the line is not UTF-8"), "{error}");
+        assert!(error.contains("`undecodable(Undecodable::SetAside)`"), "{error}");
+        assert_eq!(results.records(), good[..4]);
+    };
+    let buffered = Buffered::new(sent(text));
+    run(Box::new(move |job, results| _ = job.read(buffered).write(results.clone())));
+    let logged = WriteAheadLog::new(&wal, sent(vec![]));
+    run(Box::new(move |job, results| _ = job.read(logged).write(results.clone())));
 }

@@ -21,6 +21,18 @@ use serde::{Deserialize, Serialize};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
+#[test]
+fn the_store_suite_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = AtomicU64::new(0);
+    let place = || folder.path().join(made.fetch_add(1, Ordering::SeqCst).to_string());
+    for segment in [300, 1 << 20] {
+        conformance::store(|courier| WriteAheadLog::new(place(), courier).segment_bytes(segment).capacity(1_500));
+        let again = place();
+        conformance::store_restarts(|courier| WriteAheadLog::new(&again, courier).segment_bytes(segment));
+    }
+}
+
 /// A receiver made of a closure.
 struct Call<T, F>(F, std::marker::PhantomData<fn() -> T>);
 

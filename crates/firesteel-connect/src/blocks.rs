@@ -22,7 +22,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::{Choose, ConnectError, ReadRange, Result, SourceReader};
+use crate::{Choose, ConnectError, ReadRange, Result, SourceReader, SplitId, Undecoded};
 
 /// Numbered records in shared blocks.
 pub struct Blocks<T> {
@@ -34,18 +34,32 @@ pub struct Blocks<T> {
 /// Consecutive records, the first of them at position `start`.
 struct Block<T> {
     start: u64,
-    records: Arc<[T]>,
+    records: Records<T>,
+}
+
+enum Records<T> {
+    Decoded(Arc<[T]>),
+    /// One, that could not be.
+    Undecoded(Undecoded),
 }
 
 impl<T> Block<T> {
     fn end(&self) -> u64 {
-        self.start + self.records.len() as u64
+        self.start
+            + match &self.records {
+                Records::Decoded(records) => records.len() as u64,
+                Records::Undecoded(_) => 1,
+            }
     }
 }
 
 impl<T> Clone for Block<T> {
     fn clone(&self) -> Self {
-        Self { start: self.start, records: Arc::clone(&self.records) }
+        let records = match &self.records {
+            Records::Decoded(records) => Records::Decoded(Arc::clone(records)),
+            Records::Undecoded(undecoded) => Records::Undecoded(undecoded.clone()),
+        };
+        Self { start: self.start, records }
     }
 }
 
@@ -60,10 +74,19 @@ impl<T> Blocks<T> {
     pub fn push(&mut self, records: impl Into<Arc<[T]>>) {
         let records = records.into();
         if !records.is_empty() {
-            let block = Block { start: self.end, records };
-            self.end = block.end();
-            self.blocks.push_back(block);
+            self.append(Records::Decoded(records));
         }
+    }
+
+    /// Appends a record that could not be decoded: whoever reads it gets an error of that record alone.
+    pub fn push_undecoded(&mut self, undecoded: Undecoded) {
+        self.append(Records::Undecoded(undecoded));
+    }
+
+    fn append(&mut self, records: Records<T>) {
+        let block = Block { start: self.end, records };
+        self.end = block.end();
+        self.blocks.push_back(block);
     }
 
     /// The position of the first record that is still held.
@@ -110,7 +133,8 @@ impl<T> Blocks<T> {
         let stop = to.min(range.from.saturating_add(record_limit::<T>(range)));
         let skipped = self.blocks.partition_point(|block| block.end() <= range.from);
         let blocks = self.blocks.iter().skip(skipped).take_while(|block| block.start < stop).cloned().collect();
-        Ok(BlockReader { blocks, position: range.from, stop, data_end: self.end, picked: Vec::new() })
+        let split = range.split.clone();
+        Ok(BlockReader { split, blocks, position: range.from, stop, data_end: self.end, picked: Vec::new() })
     }
 }
 
@@ -135,6 +159,7 @@ impl<T> fmt::Debug for Blocks<T> {
 
 /// Reads a range of [`Blocks`], cloning each record once.
 pub struct BlockReader<T> {
+    split: SplitId,
     blocks: VecDeque<Block<T>>,
     position: u64,
     stop: u64,
@@ -151,7 +176,8 @@ impl<T> BlockReader<T> {
     }
 
     /// Hands the next records to `each` where they lie, at most this many, stretch by stretch. Returns whether there are more.
-    fn stretches(&mut self, most: usize, mut each: impl FnMut(&[T])) -> bool {
+    /// Stops with an error after one that could not be decoded.
+    fn stretches(&mut self, most: usize, mut each: impl FnMut(&[T])) -> Result<bool> {
         let stop = self.stop.min(self.position.saturating_add(most as u64));
         while self.position < stop {
             while self.blocks.front().is_some_and(|block| block.end() <= self.position) {
@@ -161,9 +187,14 @@ impl<T> BlockReader<T> {
             let end = block.end().min(stop);
             // Whatever `each` does with them, they are read.
             let from = std::mem::replace(&mut self.position, end);
-            each(&block.records[(from - block.start) as usize..(end - block.start) as usize]);
+            match &block.records {
+                Records::Decoded(records) => {
+                    each(&records[(from - block.start) as usize..(end - block.start) as usize])
+                }
+                Records::Undecoded(undecoded) => return Err(undecoded.clone().into_error(self.split.as_str(), from)),
+            }
         }
-        self.position < self.stop
+        Ok(self.position < self.stop)
     }
 }
 
@@ -173,7 +204,7 @@ impl<T: Clone> SourceReader for BlockReader<T> {
     #[inline]
     fn next_record(&mut self) -> Result<Option<T>> {
         let mut next = None;
-        self.stretches(1, |record| next = record.first().cloned());
+        self.stretches(1, |record| next = record.first().cloned())?;
         Ok(next)
     }
 
@@ -186,7 +217,7 @@ impl<T: Clone> SourceReader for BlockReader<T> {
     }
 
     fn read_block(&mut self, most: usize, block: &mut Vec<T>) -> Result<bool> {
-        Ok(self.stretches(most, |records| block.extend_from_slice(records)))
+        self.stretches(most, |records| block.extend_from_slice(records))
     }
 
     fn read_chosen(&mut self, most: usize, choose: &mut Choose<'_, T>, block: &mut Vec<T>) -> Result<Option<bool>> {
@@ -199,7 +230,7 @@ impl<T: Clone> SourceReader for BlockReader<T> {
             block.extend(picked[..count].iter().map(|at| records[*at as usize].clone()));
         });
         self.picked = picked;
-        Ok(Some(more))
+        more.map(Some)
     }
 }
 

@@ -1,5 +1,7 @@
 //! The bounded buffer between a receiver's thread and the tasks that read.
 
+mod offered;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -7,7 +9,7 @@ use firesteel_budget::{Pool, Share};
 use firesteel_window::Duration;
 
 use crate::receiver::StoreBuffer;
-use crate::{BlockReader, Blocks, ConnectError, ReadRange, Result, Stopped, Wake};
+use crate::{BlockReader, Blocks, ConnectError, ReadRange, Refused, Result, Stopped, Undecoded, Wake};
 
 /// One hand-over has this many records at most, or this many bytes and the record that crosses them, so that a long push
 /// becomes readable bit by bit. Memory is given back by as much.
@@ -19,6 +21,8 @@ const AHEAD: u64 = 64 << 10;
 
 /// How many bytes a record takes, what it owns elsewhere included.
 pub(crate) type Measure<T> = Arc<dyn Fn(&T) -> u64 + Send + Sync>;
+
+type Decoded<T> = std::result::Result<T, Undecoded>;
 
 /// How the receiver's thread is.
 pub(crate) enum Outcome {
@@ -45,6 +49,11 @@ struct State<T> {
     waiting: usize,
     /// Places promised to pushes that are collecting their records.
     reserved: usize,
+    /// Offers that wait for room, the oldest first: nobody passes by them.
+    offers: VecDeque<u64>,
+    next_offer: u64,
+    /// The token of the newest offer that had one.
+    token: Option<Vec<u8>>,
     /// How often a push has waited for a place, and for bytes.
     waits: Waits,
     stopped: bool,
@@ -77,6 +86,27 @@ impl<T> State<T> {
             self.sealed.push(tail);
             self.sealed_bytes.push_back((self.sealed.end(), std::mem::take(&mut self.tail_bytes)));
         }
+    }
+
+    /// Appends a record of this many bytes.
+    fn append(&mut self, record: T, bytes: u64) {
+        self.tail.push(record);
+        self.tail_bytes += bytes;
+        if self.tail.len() >= CHUNK || self.tail_bytes >= CHUNK_BYTES {
+            self.seal();
+        }
+    }
+
+    /// Appends what could not be decoded.
+    fn append_undecoded(&mut self, undecoded: Undecoded, bytes: u64) {
+        self.seal();
+        self.sealed.push_undecoded(undecoded);
+        self.sealed_bytes.push_back((self.sealed.end(), bytes));
+    }
+
+    /// The call that tells the engine of records, if it is due.
+    fn due_wake(&mut self) -> Option<Wake> {
+        std::mem::take(&mut self.wake_due).then(|| self.wake.clone())
     }
 
     /// Forgets the records before `position`; returns the bytes that are not needed any more.
@@ -120,6 +150,9 @@ impl<T> Buffer<T> {
             ahead: 0,
             waiting: 0,
             reserved: 0,
+            offers: VecDeque::new(),
+            next_offer: 0,
+            token: None,
             waits: Waits::default(),
             stopped: false,
             wake: Wake::silent(),
@@ -217,7 +250,8 @@ impl<T> Buffer<T> {
 
     /// Waits for room and takes up to `wanted` places.
     fn reserve(&self, wanted: usize) -> std::result::Result<Reserved<'_, T>, Stopped> {
-        let full = |state: &mut State<T>| !state.stopped && state.room(self.capacity) == 0;
+        let full =
+            |state: &mut State<T>| !state.stopped && (state.room(self.capacity) == 0 || !state.offers.is_empty());
         let mut state = self.lock();
         if full(&mut state) {
             state.waits.places += 1;
@@ -313,16 +347,23 @@ struct Reserved<'a, T> {
 
 impl<T> Reserved<'_, T> {
     /// Stores records of this many bytes, as soon as there is memory for them.
-    fn fill(mut self, records: impl ExactSizeIterator<Item = T>, bytes: u64) {
+    fn fill(self, records: impl ExactSizeIterator<Item = T>, bytes: u64) {
+        self.put(records.len(), bytes, |state| {
+            state.tail.extend(records);
+            state.tail_bytes += bytes;
+            if state.tail.len() >= CHUNK || state.tail_bytes >= CHUNK_BYTES {
+                state.seal();
+            }
+        });
+    }
+
+    /// Has `put` store this many records of this many bytes, as soon as there is memory for them.
+    fn put(mut self, records: usize, bytes: u64, put: impl FnOnce(&mut State<T>)) {
         let mut state = self.buffer.lock_with_bytes(bytes);
-        state.reserved -= records.len();
-        self.places -= records.len();
-        state.tail.extend(records);
-        state.tail_bytes += bytes;
-        if state.tail.len() >= CHUNK || state.tail_bytes >= CHUNK_BYTES {
-            state.seal();
-        }
-        let wake = std::mem::take(&mut state.wake_due).then(|| state.wake.clone());
+        state.reserved -= records;
+        self.places -= records;
+        put(&mut state);
+        let wake = state.due_wake();
         drop(state);
         if let Some(wake) = wake {
             wake.wake();
@@ -369,6 +410,36 @@ impl<T: Send + Sync> StoreBuffer<T> for Buffer<T> {
             }
         }
         Ok(())
+    }
+
+    fn push_decoded(&self, records: &mut dyn Iterator<Item = Decoded<T>>) -> std::result::Result<(), Stopped> {
+        loop {
+            let mut undecoded = None;
+            let mut until_then = std::iter::from_fn(|| match records.next()? {
+                Ok(record) => Some(record),
+                Err(found) => {
+                    undecoded = Some(found);
+                    None
+                }
+            });
+            self.push_all(&mut until_then)?;
+            let Some(undecoded) = undecoded else { return Ok(()) };
+            let bytes = undecoded.size();
+            self.reserve(1)?.put(1, bytes, |state| state.append_undecoded(undecoded, bytes));
+        }
+    }
+
+    fn offer(
+        &self,
+        batch: Vec<Decoded<T>>,
+        token: Option<&[u8]>,
+        within: Duration,
+    ) -> std::result::Result<(), Refused<Decoded<T>>> {
+        self.take_offer(batch, token, within)
+    }
+
+    fn token(&self) -> Option<Vec<u8>> {
+        self.lock().token.clone()
     }
 
     fn is_stopped(&self) -> bool {

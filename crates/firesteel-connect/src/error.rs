@@ -1,19 +1,30 @@
 //! What can go wrong between the engine and the outside world.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::path::PathBuf;
 
 use firesteel_error::{Class, codes};
 
 use crate::Payload;
+use crate::redact::redact;
 
 /// The result of a connector's work.
 pub type Result<T> = std::result::Result<T, ConnectError>;
 
 /// An error of a source, a receiver or a sink.
 ///
-/// Each variant names the thing, the place and the way out, and keeps the error it comes from.
-#[derive(Debug, thiserror::Error)]
+/// Each variant names the thing, the place and the way out, and keeps the error it comes from. What others have said, and
+/// where they are, goes through [`redact`] before anybody sees it.
+///
+/// ```
+/// use firesteel_connect::ConnectError;
+///
+/// let error = ConnectError::Unreachable { peer: "nats://etl:hunter2@host".into(), source: "?token=abc refused".into() };
+/// assert_eq!(error.to_string(), "FS-N003: nats://etl:***@host does not answer: ?token=*** refused");
+/// assert!(!format!("{error:?}").contains("hunter2"));
+/// ```
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
     /// A file or folder cannot be used.
@@ -39,7 +50,7 @@ pub enum ConnectError {
         payload: Option<Box<Payload>>,
     },
     /// The other side cannot be reached or has closed the connection.
-    #[error("FS-N003: {peer} does not answer: {source}")]
+    #[error("FS-N003: {} does not answer: {}", redact(.peer), redact(&.source.to_string()))]
     Unreachable {
         /// The peer's address.
         peer: String,
@@ -47,7 +58,7 @@ pub enum ConnectError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// A setting of the connector makes no sense.
-    #[error("FS-N004: {setting} of {connector} is not usable: {reason}")]
+    #[error("FS-N004: {setting} of {connector} is not usable: {}", redact(.reason))]
     Setting {
         /// The connector.
         connector: &'static str,
@@ -57,7 +68,7 @@ pub enum ConnectError {
         reason: String,
     },
     /// Data that a committed position points at is gone.
-    #[error("FS-N005: {place} no longer holds position {position}: {reason}")]
+    #[error("FS-N005: {} no longer holds position {position}: {reason}", redact(.place))]
     Lost {
         /// The split.
         place: String,
@@ -67,7 +78,7 @@ pub enum ConnectError {
         reason: String,
     },
     /// Anything else a connector has to report.
-    #[error("FS-N006: {context}: {source}")]
+    #[error("FS-N006: {}: {}", redact(.context), redact(&.source.to_string()))]
     Other {
         /// What was being done.
         context: String,
@@ -86,8 +97,16 @@ pub enum ConnectError {
         /// What is wrong, and what can be done.
         reason: String,
     },
+    /// A password, token or key is not where it is said to be.
+    #[error("FS-N015: the secret {origin} cannot be read: {source}")]
+    Secret {
+        /// The environment variable or the file.
+        origin: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Whoever took the results has left on purpose.
-    #[error("FS-N007: {place} is closed: nobody reads it any more")]
+    #[error("FS-N007: {} is closed: nobody reads it any more", redact(.place))]
     Closed {
         /// Where results went.
         place: String,
@@ -103,6 +122,7 @@ codes!(ConnectError {
     Other = "FS-N006",
     Closed = "FS-N007",
     Damaged = "FS-N008",
+    Secret = "FS-N015",
 });
 
 impl ConnectError {
@@ -131,7 +151,7 @@ impl ConnectError {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
-            Self::File { source, .. } => Class::of_io(source),
+            Self::File { source, .. } | Self::Secret { source, .. } => Class::of_io(source),
             Self::Malformed { .. } => Class::Record,
             Self::Unreachable { .. } => Class::Retryable,
             Self::Setting { .. } => Class::Program,
@@ -139,5 +159,17 @@ impl ConnectError {
             Self::Closed { .. } => Class::Closed,
             Self::Other { class, .. } => *class,
         }
+    }
+}
+
+impl fmt::Debug for ConnectError {
+    /// With the fields that say more than the message, which is filtered.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_tuple("ConnectError");
+        shown.field(&self.to_string());
+        if let Self::Malformed { payload: Some(payload), .. } = self {
+            shown.field(payload);
+        }
+        shown.finish()
     }
 }

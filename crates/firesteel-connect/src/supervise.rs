@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use firesteel_window::Duration;
 
+use crate::redact::redact;
 use crate::{Class, ConnectError, Receiver, Result, Store};
 
 /// Told of each retryable error and of the pause before the next attempt.
@@ -19,11 +20,13 @@ type RetryHook = Arc<dyn Fn(&ConnectError, Duration) + Send + Sync>;
 /// reset once records arrive.
 ///
 /// ```
-/// use firesteel_connect::{Receiver, ReceiverThread, Result, Store, StoreBuffer, Stopped};
+/// use firesteel_connect::{Receiver, ReceiverThread, Refused, Result, Store, StoreBuffer, Stopped, Undecoded};
 /// use std::sync::{Arc, Mutex, mpsc};
 /// use firesteel_window::Duration;
 ///
-/// /// Keeps everything, without a bound.
+/// type Decoded = std::result::Result<u32, Undecoded>;
+///
+/// /// Keeps everything that could be decoded, without a bound.
 /// #[derive(Default)]
 /// struct Pile(Mutex<Vec<u32>>);
 ///
@@ -33,6 +36,15 @@ type RetryHook = Arc<dyn Fn(&ConnectError, Duration) + Send + Sync>;
 ///     }
 ///     fn push_all(&self, records: &mut dyn Iterator<Item = u32>) -> std::result::Result<(), Stopped> {
 ///         Ok(self.0.lock().unwrap().extend(records))
+///     }
+///     fn push_decoded(&self, records: &mut dyn Iterator<Item = Decoded>) -> std::result::Result<(), Stopped> {
+///         self.push_all(&mut records.filter_map(|record| record.ok()))
+///     }
+///     fn offer(&self, batch: Vec<Decoded>, _: Option<&[u8]>, _: Duration) -> std::result::Result<(), Refused<Decoded>> {
+///         Ok(self.0.lock().unwrap().extend(batch.into_iter().flatten()))
+///     }
+///     fn token(&self) -> Option<Vec<u8>> {
+///         None
 ///     }
 ///     fn is_stopped(&self) -> bool {
 ///         false
@@ -84,7 +96,8 @@ struct Pauses {
 impl<R: Receiver> ReceiverThread<R> {
     /// A receiver that does not run yet.
     pub fn new(receiver: R) -> Self {
-        let described = receiver.describe();
+        // For logs and errors, in which no password stands.
+        let described = redact(&receiver.describe()).into_owned();
         Self {
             on_retry: log_retry(described.clone()),
             receiver: Mutex::new(Some(receiver)),
@@ -260,7 +273,7 @@ fn panicked(described: &str, panic: &(dyn Any + Send)) -> ConnectError {
     ConnectError::Other {
         context: format!("{described}: the receiver panicked"),
         class: Class::Fatal,
-        source: text.into(),
+        source: redact(&text).into(),
     }
 }
 

@@ -19,7 +19,9 @@
 //! # Ok::<(), firesteel_disk::DiskError>(())
 //! ```
 //!
-//! Reading and listing never fail, and folders need not be made. A sync that fails syncs nothing.
+//! Reading and listing never fail, and folders need not be made. A sync of a file that fails syncs nothing, and as on Linux
+//! what it was to sync counts as written from then on: a later sync succeeds without it, reading shows it, and a crash
+//! loses it, unless it is written once more.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Error, ErrorKind};
@@ -45,6 +47,30 @@ pub enum Loss {
 struct Contents {
     now: Vec<u8>,
     synced: Vec<u8>,
+    /// The sectors that were written since the last sync, or attempt at one.
+    dirty: BTreeSet<usize>,
+}
+
+impl Contents {
+    /// What a disk holds by itself.
+    fn of(bytes: Vec<u8>) -> Self {
+        Self { now: bytes.clone(), synced: bytes, dirty: BTreeSet::new() }
+    }
+
+    /// Takes note that bytes were written from here to the end.
+    fn written_from(&mut self, at: usize) {
+        self.dirty.extend(at / SECTOR..self.now.len().div_ceil(SECTOR));
+    }
+
+    fn sync(&mut self) {
+        self.synced.resize(self.now.len(), 0);
+        for sector in std::mem::take(&mut self.dirty) {
+            let (from, to) = (sector * SECTOR, self.now.len().min((sector + 1) * SECTOR));
+            if from < to {
+                self.synced[from..to].copy_from_slice(&self.now[from..to]);
+            }
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -59,6 +85,8 @@ struct Inner {
     /// Whether it keeps working after the failed call.
     recovers: bool,
     full: bool,
+    /// How many bytes can still be written, where that is limited.
+    room: Option<u64>,
     locked: BTreeSet<PathBuf>,
 }
 
@@ -113,6 +141,11 @@ impl CrashingDisk {
         self.inner().full = full;
     }
 
+    /// Writes find room for this many bytes from now on; one that needs more fails, and uses up what there is.
+    pub fn leave_room(&self, bytes: Option<u64>) {
+        self.inner().room = bytes;
+    }
+
     /// How many calls that change something there were since the last [`fail_at`](Self::fail_at).
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -154,7 +187,7 @@ impl CrashingDisk {
             for (number, sector) in contents.now.chunks(SECTOR).enumerate() {
                 let start = number * SECTOR;
                 let old = contents.synced.get(start..contents.synced.len().min(start + SECTOR)).unwrap_or_default();
-                if sector != old && !lost() {
+                if sector != old && contents.dirty.contains(&number) && !lost() {
                     left.resize(left.len().max(start + sector.len()), 0);
                     left[start..start + sector.len()].copy_from_slice(sector);
                 }
@@ -162,7 +195,7 @@ impl CrashingDisk {
             if contents.now.len() < contents.synced.len() && !lost() {
                 left.truncate(contents.now.len());
             }
-            files.insert(*file, Contents { now: left.clone(), synced: left });
+            files.insert(*file, Contents::of(left));
         }
         let inner = Inner { files, synced_names: names.clone(), names, next: inner.next, ..Inner::default() };
         Self(Arc::new(Mutex::new(inner)))
@@ -192,7 +225,7 @@ impl CrashingDisk {
         let file = inner.names[path];
         let contents = inner.files.get_mut(&file).expect("every name has a file");
         change(&mut contents.now);
-        contents.synced = contents.now.clone();
+        *contents = Contents::of(std::mem::take(&mut contents.now));
     }
 
     /// Takes a file away.
@@ -229,23 +262,37 @@ impl Handle {
         change(inner.files.entry(self.file).or_default());
         Ok(())
     }
+
+    fn contents<R>(&self, see: impl FnOnce(&mut Contents) -> R) -> R {
+        see(self.disk.inner().files.entry(self.file).or_default())
+    }
 }
 
 impl Growing for Handle {
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
         let mut inner = self.disk.inner();
-        let room = if inner.full { bytes.len() / 2 } else { bytes.len() };
+        let length = bytes.len();
+        let left = inner.room.map_or(length, |room| usize::try_from(room).unwrap_or(length));
+        let room = if inner.full { length / 2 } else { left.min(length) };
         // A write that fails may have written a part.
         let called = inner.call(&self.path);
         let written = if called.is_err() { bytes.len() / 3 } else { room };
-        let full = inner.full;
-        inner.files.entry(self.file).or_default().now.extend_from_slice(&bytes[..written]);
+        let full = room < length;
+        inner.room = inner.room.map(|left| left.saturating_sub(written as u64));
+        let contents = inner.files.entry(self.file).or_default();
+        let at = contents.now.len();
+        contents.now.extend_from_slice(&bytes[..written]);
+        contents.written_from(at);
         called?;
         if full { Err(DiskError::of("write", &self.path)(ErrorKind::StorageFull.into())) } else { Ok(()) }
     }
 
     fn sync(&mut self) -> Result<()> {
-        self.change(|contents| contents.synced = contents.now.clone())
+        self.change(Contents::sync).inspect_err(|_| self.contents(|contents| contents.dirty.clear()))
+    }
+
+    fn rewrite(&mut self, from: u64) -> Result<()> {
+        self.change(|contents| contents.written_from(from as usize))
     }
 
     fn cut(&mut self, length: u64) -> Result<()> {

@@ -51,8 +51,17 @@ pub trait Growing: Send + Debug {
     /// folder.
     ///
     /// # Errors
-    /// When that is not certain. What is on disk is then known only by reading it after the next start.
+    /// When that is not certain. It stays so: the system takes for written what it could not write, so that a later sync
+    /// succeeds without it, and reading shows it. Only what is written once more, as by [`rewrite`](Self::rewrite), is
+    /// part of a later sync.
     fn sync(&mut self) -> Result<()>;
+
+    /// Writes what stands from byte `from` on once more, as it is and where it is: the next sync makes it durable, whether or
+    /// not an earlier one has failed.
+    ///
+    /// # Errors
+    /// When it cannot be read or written. What it was is still there.
+    fn rewrite(&mut self, from: u64) -> Result<()>;
 
     /// Cuts the file to `length` bytes.
     ///

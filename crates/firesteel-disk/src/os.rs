@@ -34,6 +34,14 @@ impl Growing for OsFile {
         self.file.sync_data().map_err(DiskError::of("sync", &self.path))
     }
 
+    fn rewrite(&mut self, from: u64) -> Result<()> {
+        let mut reader = File::open(&self.path).map_err(DiskError::of("open", &self.path))?;
+        reader.seek(SeekFrom::Start(from)).map_err(DiskError::of("seek in", &self.path))?;
+        self.file.seek(SeekFrom::Start(from)).map_err(DiskError::of("seek in", &self.path))?;
+        std::io::copy(&mut reader, &mut self.file).map_err(DiskError::of("write", &self.path))?;
+        Ok(())
+    }
+
     fn cut(&mut self, length: u64) -> Result<()> {
         self.file.set_len(length).map_err(DiskError::of("cut", &self.path))?;
         self.file.seek(SeekFrom::End(0)).map_err(DiskError::of("seek in", &self.path))?;

@@ -24,7 +24,11 @@ fn behaves(disk: &dyn Disk, root: &Path) {
     file.cut(5).unwrap();
     file.append(b"three").unwrap();
     drop(file);
-    disk.open(&path).unwrap().append(b"!").unwrap();
+    let mut file = disk.open(&path).unwrap();
+    file.rewrite(3).unwrap();
+    file.append(b"!").unwrap();
+    file.rewrite(0).unwrap();
+    file.sync().unwrap();
     assert_eq!(disk.read(&path).unwrap(), b"one, three!");
     assert!(disk.exists(&path).unwrap() && !disk.exists(&folder.join("other")).unwrap());
     let mut reading = disk.open_to_read(&path).unwrap();
@@ -52,6 +56,40 @@ fn behaves(disk: &dyn Disk, root: &Path) {
     assert!(disk.lock(&root.join("OTHER")).unwrap().is_some());
     drop(lock);
     assert!(disk.lock(&root.join("LOCK")).unwrap().is_some());
+}
+
+/// As on Linux, whose next sync succeeds: what is on disk is what was written since.
+#[test]
+fn a_sync_that_failed_is_made_good_by_writing_once_more_and_by_nothing_else() {
+    let path = Path::new("log");
+    let failed = || {
+        let disk = CrashingDisk::default();
+        let mut file = disk.create(path).unwrap();
+        file.append(&[1; 600]).unwrap();
+        file.sync().unwrap();
+        disk.sync_folder(Path::new("")).unwrap();
+        file.append(&[2; 600]).unwrap();
+        disk.fail_once(1);
+        assert!(file.sync().is_err());
+        assert_eq!(disk.read(path).unwrap(), [[1; 600], [2; 600]].concat(), "it reads as if nothing had happened");
+        (disk, file)
+    };
+    let (disk, mut file) = failed();
+    file.sync().unwrap();
+    let left = disk.after_crash(Loss::Nothing).read(path).unwrap();
+    assert_eq!((left.len(), &left[..600]), (1_200, &[1; 600][..]), "its length is known");
+    assert!(left[600..].iter().all(|byte| *byte == 0), "and nothing else");
+    // What is written beside it takes along the sector that both are in.
+    let (disk, mut file) = failed();
+    file.append(&[3; 600]).unwrap();
+    file.sync().unwrap();
+    let left = disk.after_crash(Loss::All).read(path).unwrap();
+    assert_eq!((left.len(), &left[512..600], left[600], left[1_023]), (1_800, &[1; 88][..], 0, 0));
+    assert_eq!((left[1_024], left[1_199], left[1_200]), (2, 2, 3));
+    let (disk, mut file) = failed();
+    file.rewrite(600).unwrap();
+    file.sync().unwrap();
+    assert_eq!(disk.after_crash(Loss::All).read(path).unwrap(), [[1; 600], [2; 600]].concat());
 }
 
 #[test]

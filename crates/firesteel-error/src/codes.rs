@@ -23,14 +23,25 @@
 /// struct Refused;
 /// codes!(Refused = "FS-X030");
 ///
+/// /// One that gives back what was not taken.
+/// #[derive(Debug)]
+/// enum Returned<T> {
+///     Full(T),
+/// }
+/// codes!(Returned<T> { Full = "FS-X040" });
+///
+/// assert_eq!(Returned::Full(7).code(), "FS-X040");
 /// assert_eq!(Outer::Inner(Inner::Lost { at: 7 }).code(), "FS-X010");
 /// assert_eq!(Outer::Stopped.code(), "FS-X020");
 /// assert_eq!(Refused.code(), "FS-X030");
 /// ```
 #[macro_export]
 macro_rules! codes {
-    ($error:ident { $($variant:ident = $code:literal),+ $(,)? } $(and those of { $($other:ident),+ $(,)? })?) => {
-        impl $error {
+    (
+        $error:ident $(<$parameter:ident>)? { $($variant:ident = $code:literal),+ $(,)? }
+        $(and those of { $($other:ident),+ $(,)? })?
+    ) => {
+        impl $(<$parameter>)? $error $(<$parameter>)? {
             /// The name and the code of each kind of error.
             pub const CODES: &'static [(&'static str, &'static str)] = &[$((stringify!($variant), $code)),+];
 

@@ -155,6 +155,10 @@ impl Growing for AlteredFile {
         self.file.sync()
     }
 
+    fn rewrite(&mut self, from: u64) -> Result<()> {
+        self.file.rewrite(from)
+    }
+
     fn cut(&mut self, length: u64) -> Result<()> {
         self.file.append(&std::mem::take(&mut self.late))?;
         if self.cuts { self.file.cut(length) } else { Ok(()) }

@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use firesteel_connect::{Class, ConnectError, Share, Stopped, StoreBuffer};
+use firesteel_connect::{Class, ConnectError, Refused, Share, Stopped, StoreBuffer, Undecoded};
 use firesteel_window::Duration;
 use serde::Serialize;
 
@@ -11,7 +11,9 @@ use crate::codec;
 
 /// One hand-over of a receiver has this many records at most, or this many bytes and the record that crosses them.
 const CHUNK: usize = 1024;
-const CHUNK_BYTES: usize = 64 << 10;
+pub(super) type Decoded<T> = std::result::Result<T, Undecoded>;
+
+pub(super) const CHUNK_BYTES: usize = 64 << 10;
 
 impl<T> Shared<T> {
     /// Waits for room and takes it.
@@ -20,7 +22,8 @@ impl<T> Shared<T> {
             let promised = state.group.len() + state.reserved * CHUNK_BYTES;
             let empty = state.count == 0 && state.reserved == 0;
             let group_full = !empty && promised >= self.limits.group;
-            !state.stopped && (group_full || state.held >= self.limits.held || state.count > u32::MAX / 2)
+            let full = group_full || state.held >= self.limits.held || state.count > u32::MAX / 2;
+            !state.stopped && (full || !state.offers.is_empty())
         };
         let mut state = self.lock();
         if !state.stopped && state.held >= self.limits.held {
@@ -59,7 +62,7 @@ impl<T> Shared<T> {
         self.progress.notify_all();
     }
 
-    fn tell_of_log(&self) {
+    pub(super) fn tell_of_log(&self) {
         tracing::warn!(
             receiver = %self.described,
             "a receiver waits, and whoever sends to it: its log is full, with {} bytes that no batch has committed. Commit \
@@ -68,7 +71,7 @@ impl<T> Shared<T> {
         );
     }
 
-    fn tell_of_memory(&self, share: &Share) {
+    pub(super) fn tell_of_memory(&self, share: &Share) {
         let pool = share.pool().budget();
         tracing::warn!(
             receiver = %self.described,
@@ -100,6 +103,7 @@ impl<T> Reserved<'_, T> {
         }
         state.group.extend_from_slice(records);
         state.count += count;
+        state.unwritten += records.len() as u64;
         state.taken += u64::from(count);
         let position = state.taken;
         drop(state);
@@ -116,10 +120,10 @@ impl<T> Drop for Reserved<'_, T> {
 }
 
 impl<T: Serialize> Shared<T> {
-    /// Encodes and hands over some records; returns the position after them, and whether there are more.
+    /// Hands over some records that `encode` appends, one in a call; returns the position after them, and whether there are more.
     fn hand_over(
         &self,
-        records: &mut dyn Iterator<Item = T>,
+        encode: &mut dyn FnMut(&mut Vec<u8>) -> Option<postcard::Result<()>>,
         chunk: &mut Vec<u8>,
     ) -> std::result::Result<(Option<u64>, bool), Stopped> {
         let reserved = self.reserve()?;
@@ -127,11 +131,11 @@ impl<T: Serialize> Shared<T> {
         let (mut count, mut more) = (0, true);
         // The records are made and encoded outside of the lock: their iterator may be slow, and may ask the store.
         while (count as usize) < CHUNK && chunk.len() < CHUNK_BYTES {
-            let Some(record) = records.next() else {
+            let Some(encoded) = encode(chunk) else {
                 more = false;
                 break;
             };
-            if let Err(error) = codec::encode(&record, chunk) {
+            if let Err(error) = encoded {
                 drop(reserved);
                 self.fail(self.cannot_encode(error));
                 return Err(Stopped);
@@ -142,12 +146,28 @@ impl<T: Serialize> Shared<T> {
         Ok((position, more))
     }
 
-    fn cannot_encode(&self, error: postcard::Error) -> ConnectError {
+    pub(super) fn cannot_encode(&self, error: postcard::Error) -> ConnectError {
         ConnectError::Other {
             context: format!("writing a {} of {} to the log", std::any::type_name::<T>(), self.described),
             class: Class::Fatal,
             source: format!("{error}: its Serialize asks for what the format, postcard, does not have").into(),
         }
+    }
+
+    /// Hands all records over, and waits until they are on disk.
+    fn push_encoded(
+        &self,
+        encode: &mut dyn FnMut(&mut Vec<u8>) -> Option<postcard::Result<()>>,
+    ) -> std::result::Result<(), Stopped> {
+        let (mut after, mut chunk) = (None, vec![]);
+        loop {
+            let (position, more) = self.hand_over(encode, &mut chunk)?;
+            after = position.or(after);
+            if !more {
+                break;
+            }
+        }
+        after.map_or(Ok(()), |position| self.until_durable(position))
     }
 
     /// Waits until everything before `position` is on disk.
@@ -164,15 +184,30 @@ impl<T: Serialize + Send> StoreBuffer<T> for Shared<T> {
     }
 
     fn push_all(&self, records: &mut dyn Iterator<Item = T>) -> std::result::Result<(), Stopped> {
-        let (mut after, mut chunk) = (None, vec![]);
-        while records.size_hint().1 != Some(0) {
-            let (position, more) = self.hand_over(records, &mut chunk)?;
-            after = position.or(after);
-            if !more {
-                break;
-            }
+        if records.size_hint().1 == Some(0) {
+            return Ok(());
         }
-        after.map_or(Ok(()), |position| self.until_durable(position))
+        self.push_encoded(&mut |out| records.next().map(|record| codec::encode(&record, out)))
+    }
+
+    fn push_decoded(&self, records: &mut dyn Iterator<Item = Decoded<T>>) -> std::result::Result<(), Stopped> {
+        if records.size_hint().1 == Some(0) {
+            return Ok(());
+        }
+        self.push_encoded(&mut |out| records.next().map(|record| codec::encode_decoded(&record, out)))
+    }
+
+    fn offer(
+        &self,
+        batch: Vec<Decoded<T>>,
+        token: Option<&[u8]>,
+        within: Duration,
+    ) -> std::result::Result<(), Refused<Decoded<T>>> {
+        self.take_offer(batch, token, within)
+    }
+
+    fn token(&self) -> Option<Vec<u8>> {
+        self.lock().token.as_deref().map(<[u8]>::to_vec)
     }
 
     fn is_stopped(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use firesteel_connect::{ConnectError, Pool, ReadRange, Receiver, Result, Source, SourceReader, Stopped, Store, Wake};
@@ -79,13 +79,18 @@ impl Receiver for Nothing {
 
 /// A disk whose syncs are counted, and wait while they are held up.
 #[derive(Debug, Clone, Default)]
-struct SlowDisk {
+pub(super) struct SlowDisk {
     disk: CrashingDisk,
     gate: Arc<Mutex<()>>,
     syncs: Arc<(Mutex<u64>, Condvar)>,
 }
 
 impl SlowDisk {
+    /// Until this is dropped, syncs wait.
+    pub(super) fn hold_up(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().unwrap()
+    }
+
     fn syncs(&self) -> u64 {
         *self.syncs.0.lock().unwrap()
     }
@@ -111,6 +116,10 @@ impl Growing for SlowFile {
         self.1.syncs.1.notify_all();
         drop(self.1.gate.lock().unwrap());
         self.0.sync()
+    }
+
+    fn rewrite(&mut self, from: u64) -> firesteel_disk::Result<()> {
+        self.0.rewrite(from)
     }
 
     fn cut(&mut self, length: u64) -> firesteel_disk::Result<()> {
@@ -183,7 +192,7 @@ fn records_of_many_threads_are_made_durable_by_one_sync() {
     let store = stores.recv_timeout(PATIENCE).unwrap();
     store.push(0).unwrap();
     let before = disk.syncs();
-    let held_up = disk.gate.lock().unwrap();
+    let held_up = disk.hold_up();
     std::thread::scope(|scope| {
         let push = |record| pushed(scope, &store, record);
         let first = push(1);
@@ -222,7 +231,7 @@ fn until_waits(log: &Log, times: u64) {
 fn what_waits_for_the_disk_stays_within_the_memory_for_buffers() {
     let disk = SlowDisk::default();
     let (log, store, pool) = started_within(100, &disk);
-    let held_up = disk.gate.lock().unwrap();
+    let held_up = disk.hold_up();
     std::thread::scope(|scope| {
         let push = |record| pushed(scope, &store, record);
         let pushes: Vec<_> = (0..30).map(push).collect();
@@ -244,7 +253,9 @@ fn what_waits_for_the_disk_stays_within_the_memory_for_buffers() {
 fn what_has_left_a_receiver_that_is_to_stop_is_written() {
     let disk = SlowDisk::default();
     let (log, store, _) = started_within(0, &disk);
-    let held_up = disk.gate.lock().unwrap();
+    // Once it is stopped, it has none to ask.
+    let shared = log.shared().unwrap();
+    let held_up = disk.hold_up();
     std::thread::scope(|scope| {
         let push = |record| pushed(scope, &store, record);
         let first = push(0);
@@ -252,7 +263,7 @@ fn what_has_left_a_receiver_that_is_to_stop_is_written() {
         let second = push(1);
         until_waits(&log, 1);
         let stopping = std::thread::Builder::new().spawn_scoped(scope, || log.stop()).unwrap();
-        log.until_taken(2);
+        shared.until_taken(2);
         drop(held_up);
         assert_eq!((first.join().unwrap(), second.join().unwrap()), (Ok(()), Ok(())));
         stopping.join().unwrap();

@@ -35,6 +35,7 @@ mod reading;
 mod receiver;
 mod sink;
 mod source;
+mod store;
 mod undecodable;
 
 use std::fmt::Display;
@@ -43,6 +44,7 @@ use std::time::Duration;
 pub use receiver::{receiver, receiver_stops};
 pub use sink::{sink, sink_restarts};
 pub use source::{source, source_at};
+pub use store::{Courier, store, store_restarts};
 pub use undecodable::undecodable;
 
 /// How long a suite waits for something that must happen by itself.

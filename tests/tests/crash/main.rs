@@ -33,7 +33,13 @@ fn program() {
         altered::install(&fault);
     }
     match std::env::var(program::SETTINGS) {
-        Ok(settings) => program::main(&serde_json::from_str(&settings).expect("the settings can be read")),
+        Ok(settings) => {
+            let run: program::Run = serde_json::from_str(&settings).expect("the settings can be read");
+            if run.beside {
+                altered::beside();
+            }
+            program::main(&run)
+        }
         Err(_) => {
             let folder = process::folder();
             input::write(folder.path());

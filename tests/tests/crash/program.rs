@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::input::FILES;
 use crate::ledger::Ledger;
-use crate::{altered, backends, points};
+use crate::{backends, points};
 
 /// The variable that holds the settings of a run.
 pub(crate) const SETTINGS: &str = "FIRESTEEL_CRASH_RUN";
@@ -247,9 +247,6 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
 
 /// Runs as it is told, and ends the process.
 pub(crate) fn main(run: &Run) -> ! {
-    if run.beside {
-        altered::beside();
-    }
     let counts = Arc::new(Mutex::new(BTreeMap::<String, u64>::new()));
     points::watch(run, &counts);
     let done = (|| {

@@ -19,6 +19,8 @@ use crate::job;
 struct Log {
     calls: Vec<String>,
     shown: BTreeMap<u64, Vec<u32>>,
+    /// The epochs that were committed on another thread than the job's.
+    beside: Vec<u64>,
 }
 
 /// A sink of which every commit takes 50 ms, and one waits for the writes of the next epoch.
@@ -29,12 +31,14 @@ struct Slow {
     waits: (u64, usize),
     /// The epoch that cannot be committed.
     fails: u64,
+    /// The last epoch whose commit takes long.
+    slow_until: u64,
     log: Arc<(Mutex<Log>, Condvar)>,
 }
 
 impl Slow {
     fn new(clock: &ManualClock) -> Self {
-        Self { clock: clock.clone(), waits: (0, 0), fails: 0, log: Arc::default() }
+        Self { clock: clock.clone(), waits: (0, 0), fails: 0, slow_until: u64::MAX, log: Arc::default() }
     }
 
     fn call(&self, call: String) {
@@ -75,7 +79,12 @@ impl Sink<u32> for Slow {
             let wait = self.log.1.wait_while_for(&mut log, |log| writes(log) < self.waits.1, Duration::from_secs(20));
             assert!(!wait.timed_out(), "nothing is written beside the commit");
         }
-        self.clock.advance(millis(50));
+        if epoch.0 <= self.slow_until {
+            self.clock.advance(millis(50));
+        }
+        if std::thread::current().name() == Some("firesteel-commit") {
+            self.log.0.lock().beside.push(epoch.0);
+        }
         if epoch.0 == self.fails {
             let source = "the disk is gone".into();
             return Err(ConnectError::Other { context: "committing".to_owned(), class: Class::Fatal, source });
@@ -206,4 +215,13 @@ fn who_drives_a_job_batch_by_batch_finds_each_committed() {
     }
     let savepoint = folder.path().join("savepoint");
     assert_eq!(run.savepoint(&savepoint).unwrap(), Epoch(5));
+}
+
+#[test]
+fn a_sink_that_is_quick_again_commits_on_the_thread_of_the_job() {
+    let (folder, clock) = (tempfile::tempdir().unwrap(), clock());
+    let sink = Slow { slow_until: 2, ..Slow::new(&clock) };
+    let mut run = sums(&sink, Some(folder.path()), Nobody).begin().unwrap();
+    (0..6).for_each(|_| drop(run.next_batch().unwrap()));
+    assert_eq!(sink.log.0.lock().beside, [2, 3], "each as the one before it suggests");
 }

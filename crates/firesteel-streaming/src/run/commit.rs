@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
 use firesteel_connect::{Class, ConnectError, Epoch};
+use firesteel_core::Clock;
 use firesteel_faults::fail_point;
 use firesteel_window::Duration;
 
@@ -64,18 +65,21 @@ impl Committer {
         Ok(())
     }
 
-    /// The same on a thread of its own.
+    /// The same on a thread of its own, which also tells how long it took: the job may look only later.
     pub(super) fn commit_beside(
         self,
+        clock: Arc<dyn Clock>,
         epoch: Epoch,
         batch: u64,
         mut staged: Vec<Box<dyn Staged>>,
-    ) -> Result<JoinHandle<Result<()>>> {
+    ) -> Result<JoinHandle<Result<Duration>>> {
         let commit = move || {
+            let begun = clock.monotonic();
             let all = staged.iter_mut().map(|staged| &mut **staged as &mut dyn Staged);
             let committed = catch_unwind(AssertUnwindSafe(|| self.commit(epoch, batch, all)));
+            let took = clock.monotonic().saturating_sub(begun);
             self.control.wake();
-            committed.unwrap_or_else(|panic| Err(panicked(&*panic)))
+            committed.unwrap_or_else(|panic| Err(panicked(&*panic))).map(|()| took)
         };
         let thread = Builder::new().name("firesteel-commit".to_owned()).spawn(commit);
         thread.map_err(|error| Error::Thread {

@@ -5,6 +5,7 @@
 
 use std::mem::take;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use firesteel_connect::Epoch;
@@ -57,8 +58,8 @@ pub(super) struct Beside {
     time: Timestamp,
     /// What is left to do when they have.
     rest: Vec<Step>,
-    begun: Duration,
-    commit: JoinHandle<Result<()>>,
+    /// Returns how long they took.
+    commit: JoinHandle<Result<Duration>>,
 }
 
 /// Batches of an epoch at most: what sinks have pending for them is in memory.
@@ -153,16 +154,18 @@ impl JobRun {
                     collected.inspect_err(|_| self.abort(epoch))?;
                 }
                 Step::Commit => {
-                    let begun = self.config.clock.monotonic();
-                    let outputs = self.parts.outputs.iter_mut();
+                    let (clock, outputs) = (&self.config.clock, self.parts.outputs.iter_mut());
                     if beside {
                         let staged = outputs.map(|output| output.hand_over()).collect();
-                        let commit = self.committer.clone().commit_beside(epoch, self.batch, staged)?;
-                        self.beside = Some(Beside { epoch, time, rest: steps.collect(), begun, commit });
+                        let committer = self.committer.clone();
+                        let commit = committer.commit_beside(Arc::clone(clock), epoch, self.batch, staged)?;
+                        self.beside = Some(Beside { epoch, time, rest: steps.collect(), commit });
                         break;
                     }
+                    let begun = clock.monotonic();
                     self.committer.commit(epoch, self.batch, outputs.map(|output| output.staged()))?;
-                    self.committed(begun);
+                    let took = clock.monotonic().saturating_sub(begun);
+                    self.committed(took);
                 }
                 Step::Mark => self.mark_epoch(epoch, time)?,
                 Step::Tell => self.tell_sources(),
@@ -172,9 +175,9 @@ impl JobRun {
         Ok(())
     }
 
-    /// Takes note that all sinks have committed.
-    fn committed(&mut self, begun: Duration) {
-        self.commit_took = self.config.clock.monotonic().saturating_sub(begun);
+    /// Takes note that all sinks have committed, and how long they took.
+    fn committed(&mut self, took: Duration) {
+        self.commit_took = took;
         fail_point!("epoch.committed");
     }
 
@@ -186,9 +189,9 @@ impl JobRun {
 
     /// The same for the epoch whose sinks commit beside, when they have: waits for them. If one fails, so does the job.
     pub(super) fn finish_commit(&mut self) -> Result<()> {
-        let Some(Beside { epoch, time, rest, begun, commit }) = self.beside.take() else { return Ok(()) };
-        let finished = commit.join().unwrap_or_else(|panic| Err(panicked(&*panic))).and_then(|()| {
-            self.committed(begun);
+        let Some(Beside { epoch, time, rest, commit }) = self.beside.take() else { return Ok(()) };
+        let finished = commit.join().unwrap_or_else(|panic| Err(panicked(&*panic))).and_then(|took| {
+            self.committed(took);
             rest.into_iter().try_for_each(|step| match step {
                 Step::Mark => self.mark_epoch(epoch, time),
                 Step::Tell => {

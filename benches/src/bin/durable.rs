@@ -238,22 +238,11 @@ fn measure_overhead(options: &Overhead) -> Result<bool, Box<dyn std::error::Erro
     let setting = Setting { threads: options.threads, batch: options.batch };
     let data: &'static AdEvents = Box::leak(Box::new(AdEvents::generate(options.events, Campaigns::Hundred, 1)));
     let folder = scratch("overhead");
-    let (mut seconds, mut answers) = ([Vec::new(), Vec::new()], Vec::new());
-    for round in 0..options.rounds {
-        for with in [round % 2 == 0, round % 2 == 1] {
-            let (time, answer) = overhead::run(data, options.times as u64, setting, with.then_some(folder.as_path()));
-            let _ = std::fs::remove_dir_all(&folder);
-            eprintln!(
-                "round {}/{}, {} checkpoint: {time:.2} s",
-                round + 1,
-                options.rounds,
-                ["no", "a"][usize::from(with)]
-            );
-            seconds[usize::from(with)].push(time);
-            answers.push(answer);
-        }
-    }
-    let [without, with] = seconds.map(|seconds| median(seconds).unwrap_or_default());
+    let ([without, with], same) = in_turn(options.rounds, ["no checkpoint", "a checkpoint"], |with| {
+        let ran = overhead::run(data, options.times as u64, setting, with.then_some(folder.as_path()));
+        let _ = std::fs::remove_dir_all(&folder);
+        ran
+    });
     let events = (data.events.len() * options.times) as f64 / 1e6;
     println!(
         "W1a, {} threads, {} records a batch: {:.0} M events/s without a checkpoint, {:.0} with one; it costs {:.1} %",
@@ -263,7 +252,7 @@ fn measure_overhead(options: &Overhead) -> Result<bool, Box<dyn std::error::Erro
         events / with,
         100.0 * (with / without - 1.0)
     );
-    Ok(answers.windows(2).all(|pair| pair[0] == pair[1]))
+    Ok(same)
 }
 
 /// Runs W1a with a sink that commits at once and one that takes its time, in turn; whether all answers were the same.
@@ -272,19 +261,13 @@ fn measure_commits(options: &Commits) -> Result<bool, Box<dyn std::error::Error>
     let setting = Setting { threads: job.threads, batch: job.batch };
     let data: &'static AdEvents = Box::leak(Box::new(AdEvents::generate(job.events, Campaigns::Hundred, 1)));
     let (folder, events) = (scratch("commits"), (data.events.len() * job.times) as f64 / 1e6);
-    let (mut seconds, mut answers) = ([Vec::new(), Vec::new()], Vec::new());
-    for round in 0..job.rounds {
-        for slow in [round % 2 == 0, round % 2 == 1] {
-            let takes = if slow { millis(*commit as i64) } else { Duration::ZERO };
-            let checkpoint = Checkpoint::in_folder(&folder).interval(millis(*interval as i64));
-            let (time, answer) = overhead::run_with(data, job.times as u64, setting, Some(checkpoint), takes);
-            let _ = std::fs::remove_dir_all(&folder);
-            eprintln!("round {}/{}, a commit takes {takes}: {time:.2} s", round + 1, job.rounds);
-            seconds[usize::from(slow)].push(time);
-            answers.push(answer);
-        }
-    }
-    let [instant, slow] = seconds.map(|seconds| median(seconds).unwrap_or_default());
+    let ([instant, slow], same) = in_turn(job.rounds, ["quick commits", "slow commits"], |slow| {
+        let takes = if slow { millis(*commit as i64) } else { Duration::ZERO };
+        let checkpoint = Checkpoint::in_folder(&folder).interval(millis(*interval as i64));
+        let ran = overhead::run_with(data, job.times as u64, setting, Some(checkpoint), takes);
+        let _ = std::fs::remove_dir_all(&folder);
+        ran
+    });
     println!(
         "W1a, {} threads, {} records a batch, epochs of {interval} ms: {:.0} M events/s where a commit takes no time, {:.0} \
          where it takes {commit} ms: {:.2} of it",
@@ -294,7 +277,23 @@ fn measure_commits(options: &Commits) -> Result<bool, Box<dyn std::error::Error>
         events / slow,
         instant / slow
     );
-    Ok(answers.windows(2).all(|pair| pair[0] == pair[1]))
+    Ok(same)
+}
+
+/// Runs two sides in turn, the first one first in every other round: the median seconds of each, and whether all answers
+/// were the same.
+fn in_turn<A: PartialEq>(rounds: usize, sides: [&str; 2], run: impl Fn(bool) -> (f64, A)) -> ([f64; 2], bool) {
+    let (mut seconds, mut answers) = ([Vec::new(), Vec::new()], Vec::new());
+    for round in 0..rounds {
+        for second in [round % 2 == 0, round % 2 == 1] {
+            let (time, answer) = run(second);
+            eprintln!("round {}/{rounds}, {}: {time:.2} s", round + 1, sides[usize::from(second)]);
+            seconds[usize::from(second)].push(time);
+            answers.push(answer);
+        }
+    }
+    let medians = seconds.map(|seconds| median(seconds).unwrap_or_default());
+    (medians, answers.windows(2).all(|pair| pair[0] == pair[1]))
 }
 
 /// Makes state, stops, and starts again: on a snapshot, on what is kept locally, and where that is lost.

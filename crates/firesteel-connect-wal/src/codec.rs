@@ -1,7 +1,7 @@
 //! Records to bytes and back: the length of each, then its postcard. The upper bit of the length says that it could not be decoded:
 //! then it is the postcard of what is known of it instead.
 
-use firesteel_connect::Undecoded;
+use firesteel_connect::Decoded;
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -39,7 +39,7 @@ pub(crate) fn encode<T: Serialize>(record: &T, out: &mut Vec<u8>) -> postcard::R
 }
 
 /// Appends a record, or what could not be decoded; leaves `out` as it was if that fails.
-pub(crate) fn encode_decoded<T: Serialize>(record: &Result<T, Undecoded>, out: &mut Vec<u8>) -> postcard::Result<()> {
+pub(crate) fn encode_decoded<T: Serialize>(record: &Decoded<T>, out: &mut Vec<u8>) -> postcard::Result<()> {
     match record {
         Ok(record) => append(record, 0, out),
         Err(undecoded) => append(undecoded, UNDECODED, out),

@@ -1,6 +1,7 @@
 //! The bounded buffer between a receiver's thread and the tasks that read.
 
 mod offered;
+mod reserved;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -8,8 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use firesteel_budget::{Pool, Share};
 use firesteel_window::Duration;
 
+use self::reserved::Reserved;
 use crate::receiver::StoreBuffer;
-use crate::{BlockReader, Blocks, ConnectError, ReadRange, Refused, Result, Stopped, Undecoded, Wake};
+use crate::{BlockReader, Blocks, ConnectError, Decoded, ReadRange, Refused, Result, Stopped, Undecoded, Wake};
 
 /// One hand-over has this many records at most, or this many bytes and the record that crosses them, so that a long push
 /// becomes readable bit by bit. Memory is given back by as much.
@@ -21,8 +23,6 @@ const AHEAD: u64 = 64 << 10;
 
 /// How many bytes a record takes, what it owns elsewhere included.
 pub(crate) type Measure<T> = Arc<dyn Fn(&T) -> u64 + Send + Sync>;
-
-type Decoded<T> = std::result::Result<T, Undecoded>;
 
 /// How the receiver's thread is.
 pub(crate) enum Outcome {
@@ -336,47 +336,6 @@ impl<T: Send + Sync + 'static> Buffer<T> {
             buffer.room.notify_all();
         };
         self.share.get_or_init(|| pool.join_weakly(self, wake));
-    }
-}
-
-/// Places promised to one push; given back when the push ends early or unwinds.
-struct Reserved<'a, T> {
-    buffer: &'a Buffer<T>,
-    places: usize,
-}
-
-impl<T> Reserved<'_, T> {
-    /// Stores records of this many bytes, as soon as there is memory for them.
-    fn fill(self, records: impl ExactSizeIterator<Item = T>, bytes: u64) {
-        self.put(records.len(), bytes, |state| {
-            state.tail.extend(records);
-            state.tail_bytes += bytes;
-            if state.tail.len() >= CHUNK || state.tail_bytes >= CHUNK_BYTES {
-                state.seal();
-            }
-        });
-    }
-
-    /// Has `put` store this many records of this many bytes, as soon as there is memory for them.
-    fn put(mut self, records: usize, bytes: u64, put: impl FnOnce(&mut State<T>)) {
-        let mut state = self.buffer.lock_with_bytes(bytes);
-        state.reserved -= records;
-        self.places -= records;
-        put(&mut state);
-        let wake = state.due_wake();
-        drop(state);
-        if let Some(wake) = wake {
-            wake.wake();
-        }
-    }
-}
-
-impl<T> Drop for Reserved<'_, T> {
-    fn drop(&mut self) {
-        if self.places > 0 {
-            self.buffer.lock().reserved -= self.places;
-            self.buffer.room.notify_all();
-        }
     }
 }
 

@@ -47,4 +47,4 @@ pub use source::{Choose, Discovery, Source, SourceReader, Wake};
 pub use split::{PositionUnit, ReadRange, Split, SplitId};
 pub use supervise::ReceiverThread;
 pub use text::InvalidUtf8;
-pub use undecoded::Undecoded;
+pub use undecoded::{Decoded, Undecoded};

@@ -30,7 +30,7 @@ use firesteel_error::{Class, codes};
 use firesteel_window::Duration;
 
 use crate::offer::LONGEST_TOKEN;
-use crate::{Refused, Result, Undecoded};
+use crate::{Decoded, Refused, Result};
 
 /// The engine has told the receiver to stop; what was pushed is not taken any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -77,10 +77,7 @@ pub trait StoreBuffer<T>: Send + Sync {
     ///
     /// # Errors
     /// [`Stopped`] when the receiver is to end.
-    fn push_decoded(
-        &self,
-        records: &mut dyn Iterator<Item = std::result::Result<T, Undecoded>>,
-    ) -> std::result::Result<(), Stopped>;
+    fn push_decoded(&self, records: &mut dyn Iterator<Item = Decoded<T>>) -> std::result::Result<(), Stopped>;
 
     /// See [`Store::offer_decoded`]. It is asked for a batch with records or a token, and the token is not too long.
     ///
@@ -88,10 +85,10 @@ pub trait StoreBuffer<T>: Send + Sync {
     /// As those of [`Store::offer_decoded`].
     fn offer(
         &self,
-        batch: Vec<std::result::Result<T, Undecoded>>,
+        batch: Vec<Decoded<T>>,
         token: Option<&[u8]>,
         within: Duration,
-    ) -> std::result::Result<(), Refused<std::result::Result<T, Undecoded>>>;
+    ) -> std::result::Result<(), Refused<Decoded<T>>>;
 
     /// See [`Store::token`].
     fn token(&self) -> Option<Vec<u8>>;
@@ -153,10 +150,7 @@ impl<T> Store<T> {
     ///
     /// # Errors
     /// [`Stopped`] when the receiver is to end; the records not yet taken stay in `records`.
-    pub fn push_decoded(
-        &self,
-        mut records: impl Iterator<Item = std::result::Result<T, Undecoded>>,
-    ) -> std::result::Result<(), Stopped> {
+    pub fn push_decoded(&self, mut records: impl Iterator<Item = Decoded<T>>) -> std::result::Result<(), Stopped> {
         self.buffer.push_decoded(&mut records)
     }
 
@@ -213,10 +207,10 @@ impl<T> Store<T> {
     /// As those of [`offer`](Self::offer).
     pub fn offer_decoded(
         &self,
-        batch: Vec<std::result::Result<T, Undecoded>>,
+        batch: Vec<Decoded<T>>,
         token: Option<&[u8]>,
         within: Duration,
-    ) -> std::result::Result<(), Refused<std::result::Result<T, Undecoded>>> {
+    ) -> std::result::Result<(), Refused<Decoded<T>>> {
         match token {
             Some(token) if token.len() > LONGEST_TOKEN => {
                 Err(Refused::TokenTooLong { records: batch, length: token.len() })

@@ -21,6 +21,9 @@ use crate::{ConnectError, Payload};
 #[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Undecoded(Box<(String, Payload)>);
 
+/// A record, or what is known of one that could not be decoded.
+pub type Decoded<T> = std::result::Result<T, Undecoded>;
+
 impl Undecoded {
     /// A record of these bytes, and what is wrong with them.
     #[must_use]

@@ -3,11 +3,11 @@
 use std::result::Result;
 use std::sync::{MutexGuard, PoisonError};
 
-use firesteel_connect::{Refused, Request};
+use firesteel_connect::{Decoded, Refused, Request};
 use firesteel_window::Duration;
 use serde::Serialize;
 
-use super::receivers::{CHUNK_BYTES, Decoded};
+use super::receivers::CHUNK_BYTES;
 use super::{Shared, State};
 use crate::codec;
 use crate::frame::OVERHEAD;

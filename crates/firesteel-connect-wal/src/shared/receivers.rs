@@ -2,7 +2,7 @@
 
 use std::sync::PoisonError;
 
-use firesteel_connect::{Class, ConnectError, Refused, Share, Stopped, StoreBuffer, Undecoded};
+use firesteel_connect::{Class, ConnectError, Decoded, Refused, Share, Stopped, StoreBuffer};
 use firesteel_window::Duration;
 use serde::Serialize;
 
@@ -11,8 +11,6 @@ use crate::codec;
 
 /// One hand-over of a receiver has this many records at most, or this many bytes and the record that crosses them.
 const CHUNK: usize = 1024;
-pub(super) type Decoded<T> = std::result::Result<T, Undecoded>;
-
 pub(super) const CHUNK_BYTES: usize = 64 << 10;
 
 impl<T> Shared<T> {

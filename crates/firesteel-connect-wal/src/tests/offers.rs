@@ -8,7 +8,7 @@ use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_window::{Duration, millis, seconds};
 
 use super::acknowledged::SlowDisk;
-use super::{PATIENCE, bounds, commit, log_on, open, read};
+use super::{Log, PATIENCE, bounds, commit, log_on, open, read};
 
 /// How many records an offer of this number has: some have none.
 fn records(offer: u64) -> u64 {
@@ -23,6 +23,16 @@ fn before(offer: u64) -> u64 {
 fn token(offer: u64) -> Vec<u8> {
     // Of several sectors, so that it can be torn.
     [offer.to_string().into_bytes(), vec![b'.'; 700]].concat()
+}
+
+/// A log on this disk that has been started, its store, and what is told of each attempt that failed.
+fn retrying(disk: &CrashingDisk) -> (Log, Store<u64>, mpsc::Receiver<()>) {
+    let (told, retries) = mpsc::channel();
+    let (log, stores) = log_on(disk.shared());
+    let log = log.on_retry(move |_, _| _ = told.send(()));
+    log.start(Wake::silent()).unwrap();
+    let store = stores.recv_timeout(PATIENCE).unwrap();
+    (log, store, retries)
 }
 
 fn offer(store: &Store<u64>, number: u64, within: Duration) -> Result<(), Refused<u64>> {
@@ -159,11 +169,7 @@ fn a_disk_that_does_not_confirm_in_time_leaves_the_batch_unsure_and_it_is_handed
 #[test]
 fn a_full_disk_takes_no_further_batches_and_gives_them_back() {
     let disk = CrashingDisk::default();
-    let (told, retries) = mpsc::channel();
-    let (log, stores) = log_on(disk.shared());
-    let log = log.on_retry(move |_, _| _ = told.send(()));
-    log.start(Wake::silent()).unwrap();
-    let store = stores.recv_timeout(PATIENCE).unwrap();
+    let (log, store, retries) = retrying(&disk);
     disk.set_full(true);
     assert!(matches!(store.offer(vec![0], Some(b"0"), millis(1)), Err(Refused::Unsure)), "it was on its way");
     retries.recv_timeout(PATIENCE).unwrap();
@@ -181,11 +187,7 @@ fn a_full_disk_takes_no_further_batches_and_gives_them_back() {
 fn a_segment_that_has_room_for_its_header_alone_is_filled_later() {
     for room in (0..3_000).step_by(13) {
         let disk = CrashingDisk::default();
-        let (told, retries) = mpsc::channel();
-        let (log, stores) = log_on(disk.shared());
-        let log = log.on_retry(move |_, _| _ = told.send(()));
-        log.start(Wake::silent()).unwrap();
-        let store = stores.recv_timeout(PATIENCE).unwrap();
+        let (log, store, retries) = retrying(&disk);
         for number in 0..3 {
             offer(&store, number, seconds(60)).unwrap();
         }

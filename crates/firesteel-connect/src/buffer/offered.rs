@@ -6,8 +6,8 @@ use std::sync::PoisonError;
 use firesteel_budget::Request;
 use firesteel_window::Duration;
 
-use super::{Buffer, Decoded, State};
-use crate::{Refused, Undecoded};
+use super::{Buffer, State};
+use crate::{Decoded, Refused, Undecoded};
 
 impl<T> Buffer<T> {
     pub(super) fn take_offer(

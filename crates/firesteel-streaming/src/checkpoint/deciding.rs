@@ -50,11 +50,13 @@ pub(super) struct Decision {
     said: Option<(u64, &'static str)>,
     /// Sinks that have nothing of what was committed to them.
     emptied: Vec<String>,
+    /// Sinks that have results before a new checkpoint begins, and up to which epoch.
+    older: Vec<(String, u64)>,
 }
 
 impl Decision {
     fn new(last: u64, fate: Last) -> Self {
-        Self { last, fate, said: None, emptied: Vec::new() }
+        Self { last, fate, said: None, emptied: Vec::new(), older: Vec::new() }
     }
 
     fn saying(self, epoch: u64, message: &'static str) -> Self {
@@ -66,6 +68,11 @@ impl Decision {
         for sink in &self.emptied {
             let message = "the sink has no results, and the job has committed epochs to it: what it had is gone";
             tracing::warn!(job, %sink, message);
+        }
+        for (sink, epoch) in &self.older {
+            let message = "a new checkpoint begins, and the sink has results already: the sources are read from their \
+                           beginnings, and what comes of them is written after those";
+            tracing::warn!(job, %sink, epoch, message);
         }
         if let Some((epoch, message)) = self.said {
             tracing::info!(job, epoch, message);
@@ -89,13 +96,14 @@ impl Looked {
             Some(last) => (last, self.is_new || self.log.committed().max(held) >= last),
         };
         let expected = if is_marked { last } else { last - 1 };
+        let older = self.older_results(settings, sinks)?;
         let emptied = self.compare_sinks(last, expected, settings, sinks)?;
         let decision = if is_marked {
             Decision::new(last, Last::Stands)
         } else {
             self.decide_on_prepared(last, settings, program, sinks)?
         };
-        Ok(Decision { emptied, ..decision })
+        Ok(Decision { emptied, older, ..decision })
     }
 
     /// What becomes of an epoch that was prepared and is not known to be committed.
@@ -122,6 +130,28 @@ impl Looked {
             .saying(last, "the last epoch was prepared and not committed: it is run again"))
     }
 
+    /// The sinks that have results before a new checkpoint begins, which knows nothing of them: what is read from the
+    /// beginning will be there twice. Refused, if that is not meant and a sink promises something else.
+    fn older_results(&self, settings: &Checkpoint, sinks: &[SinkAt]) -> Result<Vec<(String, u64)>> {
+        if !self.is_new || self.savepoint.is_some() {
+            return Ok(Vec::new());
+        }
+        let with_results = sinks.iter().filter_map(|sink| Some((sink, sink.last?.0)));
+        let checked = with_results.map(|(sink, at)| {
+            if settings.after_results || sink.guarantee != Guarantee::ExactlyOnce {
+                return Ok((sink.place.clone(), at));
+            }
+            let reason = format!(
+                "it has results up to epoch {at}, and the checkpoint in {} is new: the sources would be read from their \
+                 beginnings, and all of it would be there twice. Use the checkpoint that belongs to the results, write \
+                 elsewhere, or say Checkpoint::after_results (`--after-results`)",
+                settings.folder.display()
+            );
+            Err(Error::Epochs { sink: sink.name.to_string(), reason })
+        });
+        checked.collect()
+    }
+
     /// Makes sure that sinks and checkpoint belong together; returns the sinks that have nothing of what was committed
     /// to them.
     fn compare_sinks(
@@ -146,9 +176,6 @@ impl Looked {
                 }
                 continue;
             };
-            if self.is_new && self.savepoint.is_none() {
-                refuse_older_results(sink, at, settings)?;
-            }
             if at > last {
                 let reason = format!(
                     "it has epoch {at}, but the checkpoint in {folder} ends with epoch {last}: the checkpoint is an old \
@@ -235,18 +262,4 @@ impl Looked {
             names.join(", ")
         )))
     }
-}
-
-/// A new checkpoint knows nothing of what is in the sinks already: what is read from the beginning would be there twice.
-fn refuse_older_results(sink: &SinkAt, at: u64, settings: &Checkpoint) -> Result<()> {
-    if settings.after_results || sink.guarantee != Guarantee::ExactlyOnce {
-        return Ok(());
-    }
-    let reason = format!(
-        "it has results up to epoch {at}, and the checkpoint in {} is new: the sources would be read from their \
-         beginnings, and all of it would be there twice. Use the checkpoint that belongs to the results, write elsewhere, \
-         or say Checkpoint::after_results (`--after-results`)",
-        settings.folder.display()
-    );
-    Err(Error::Epochs { sink: sink.name.to_string(), reason })
 }

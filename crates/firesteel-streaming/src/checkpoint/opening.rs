@@ -103,7 +103,6 @@ pub(crate) fn open(
     };
     let mut stored = Stored { log: Changelog::resume(&reader, options(settings, program))?, snapshots, backend };
     if is_new {
-        warn_of_older_results(settings, program, sinks);
         stored.begin(&looked, last, program)?;
     }
     fail_point!("open.begun");
@@ -218,22 +217,6 @@ fn recovery<'a>(
         tracing::warn!(snapshot, %error, "a damaged snapshot is skipped for an older one");
     }
     Ok(recovery)
-}
-
-/// A new checkpoint knows nothing of what is in the sinks already.
-fn warn_of_older_results(settings: &Checkpoint, program: &Program<'_>, sinks: &[SinkAt]) {
-    if settings.start_from.is_some() {
-        return;
-    }
-    for (sink, epoch) in sinks.iter().filter_map(|sink| Some((sink, sink.last?.0))) {
-        tracing::warn!(
-            job = program.job,
-            sink = %sink.place,
-            epoch,
-            "a new checkpoint begins, and the sink has results already: the sources are read from their beginnings, and \
-             what comes of them is written after those"
-        );
-    }
 }
 
 impl Stored {

@@ -1,6 +1,5 @@
 //! The sinks make an epoch visible: on the job's thread, or beside it while the next epoch computes.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 
@@ -76,10 +75,10 @@ impl Committer {
         let commit = move || {
             let begun = clock.monotonic();
             let all = staged.iter_mut().map(|staged| &mut **staged as &mut dyn Staged);
-            let committed = catch_unwind(AssertUnwindSafe(|| self.commit(epoch, batch, all)));
+            let committed = self.commit(epoch, batch, all);
             let took = clock.monotonic().saturating_sub(begun);
             self.control.wake();
-            committed.unwrap_or_else(|panic| Err(panicked(&*panic))).map(|()| took)
+            committed.map(|()| took)
         };
         let thread = Builder::new().name("firesteel-commit".to_owned()).spawn(commit);
         thread.map_err(|error| Error::Thread {

@@ -150,7 +150,7 @@ impl JobRun {
                     fail_point!("epoch.prepared");
                 }
                 Step::Collect => {
-                    let collected = self.collect();
+                    let collected = self.follow(step, epoch, time);
                     collected.inspect_err(|_| self.abort(epoch))?;
                 }
                 Step::Commit => {
@@ -167,12 +167,24 @@ impl JobRun {
                     let took = clock.monotonic().saturating_sub(begun);
                     self.committed(took);
                 }
-                Step::Mark => self.mark_epoch(epoch, time)?,
-                Step::Tell => self.tell_sources(),
+                Step::Mark | Step::Tell => self.follow(step, epoch, time)?,
             }
         }
         self.epoch_ended = self.config.clock.monotonic();
         Ok(())
+    }
+
+    /// Takes a step that needs nothing of the epoch but what is prepared.
+    fn follow(&mut self, step: Step, epoch: Epoch, time: Timestamp) -> Result<()> {
+        match step {
+            Step::Collect => self.durable.as_mut().map_or(Ok(()), |durable| durable.collect(&self.parts.stores())),
+            Step::Mark => self.mark_epoch(epoch, time),
+            Step::Tell => {
+                self.tell_sources();
+                Ok(())
+            }
+            Step::Prepare | Step::Commit => Ok(()),
+        }
     }
 
     /// Takes note that all sinks have committed, and how long they took.
@@ -192,15 +204,7 @@ impl JobRun {
         let Some(Beside { epoch, time, rest, commit }) = self.beside.take() else { return Ok(()) };
         let finished = commit.join().unwrap_or_else(|panic| Err(panicked(&*panic))).and_then(|took| {
             self.committed(took);
-            rest.into_iter().try_for_each(|step| match step {
-                Step::Mark => self.mark_epoch(epoch, time),
-                Step::Tell => {
-                    self.tell_sources();
-                    Ok(())
-                }
-                Step::Collect => self.collect(),
-                Step::Prepare | Step::Commit => Ok(()),
-            })
+            rest.into_iter().try_for_each(|step| self.follow(step, epoch, time))
         });
         match finished {
             Ok(()) => self.tell_untold(),
@@ -254,11 +258,6 @@ impl JobRun {
             (Some(durable), Some(again)) => durable.prepare_again(ending, again),
             (None, _) => Ok(()),
         }
-    }
-
-    /// Takes what snapshots need of the state at the end of the epoch.
-    fn collect(&mut self) -> Result<()> {
-        self.durable.as_mut().map_or(Ok(()), |durable| durable.collect(&self.parts.stores()))
     }
 
     /// Takes note that all sinks have the epoch.

@@ -1,4 +1,5 @@
-//! Writing a batch: all outputs are computed first, then all are committed; if anything fails, nothing stays.
+//! Writing a batch: all outputs are computed, and nothing is visible before their epoch is committed; if anything fails,
+//! nothing stays.
 
 use firesteel_connect::Epoch;
 use firesteel_core::DeadLetter;

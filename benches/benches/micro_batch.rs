@@ -48,8 +48,8 @@ impl Source for Laps {
     }
     fn discover(&self, _: Timestamp) -> Result<Discovery> {
         let (id, available) = (SplitId::new("laps"), Some(u64::MAX / 2));
-        let split = Split { id, first: 0, available, unit: PositionUnit::Records, divisible: true, finished: false };
-        Ok(Discovery { splits: vec![split], complete: false })
+        let split = Split::new(id, PositionUnit::Records).available(available).divisible(true);
+        Ok(Discovery::all([split]))
     }
     fn open(&self, range: &ReadRange) -> Result<LapsReader> {
         Ok(LapsReader { laps: *self, next: range.from, to: range.to.unwrap_or(range.from) })

@@ -121,8 +121,8 @@ impl Source for Records {
     }
     fn discover(&self, _: Timestamp) -> Result<Discovery> {
         let (id, available) = (SplitId::new("records"), Some(self.0.len() as u64));
-        let split = Split { id, first: 0, available, unit: PositionUnit::Records, divisible: true, finished: true };
-        Ok(Discovery { splits: vec![split], complete: true })
+        let split = Split::new(id, PositionUnit::Records).available(available).divisible(true).finished(true);
+        Ok(Discovery::all([split]).complete(true))
     }
     fn open(&self, range: &ReadRange) -> Result<RecordReader> {
         let end = range.to.ok_or_else(|| ConnectError::Setting {

@@ -196,8 +196,8 @@ impl Source for Numbers {
     }
     fn discover(&self, _: Timestamp) -> Result<Discovery> {
         let (id, available) = (SplitId::new("numbers"), Some(self.0));
-        let split = Split { id, first: 0, available, unit: PositionUnit::Records, divisible: true, finished: true };
-        Ok(Discovery { splits: vec![split], complete: true })
+        let split = Split::new(id, PositionUnit::Records).available(available).divisible(true).finished(true);
+        Ok(Discovery::all([split]).complete(true))
     }
     fn open(&self, range: &ReadRange) -> Result<NumberReader> {
         let end = range.to.ok_or_else(|| ConnectError::Setting {

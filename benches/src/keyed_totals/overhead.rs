@@ -82,8 +82,8 @@ impl Source for Repeated {
     }
     fn discover(&self, _: Timestamp) -> Result<Discovery> {
         let (id, available) = (SplitId::new("events"), Some(self.events.len() as u64 * self.times));
-        let split = Split { id, first: 0, available, unit: PositionUnit::Records, divisible: true, finished: true };
-        Ok(Discovery { splits: vec![split], complete: true })
+        let split = Split::new(id, PositionUnit::Records).available(available).divisible(true).finished(true);
+        Ok(Discovery::all([split]).complete(true))
     }
     fn open(&self, range: &ReadRange) -> Result<Reader> {
         let end = range.to.ok_or_else(|| ConnectError::Setting {

@@ -4,7 +4,7 @@
 //! [`TextFileSink`] writes one file per epoch and partition, and publishes an epoch at once through a manifest.
 //!
 //! ```
-//! use firesteel_connect::{ReadRange, Source, SourceReader, Wake};
+//! use firesteel_connect::{ReadRange, Source, SourceContext, SourceReader};
 //! use firesteel_connect_file::TextFiles;
 //! use firesteel_window::Timestamp;
 //!
@@ -12,7 +12,7 @@
 //! # let path = folder.path().join("access.log");
 //! std::fs::write(&path, "one\ntwo\n")?;
 //! let files = TextFiles::new(&path);
-//! files.start(Wake::silent())?;
+//! files.start(&SourceContext::default())?;
 //! let split = files.discover(Timestamp::from_secs(0))?.splits.remove(0);
 //! let mut reader = files.open(&ReadRange::exact(split.id, 0, split.available.unwrap()))?;
 //! assert_eq!(reader.next_record()?.as_deref(), Some("one"));

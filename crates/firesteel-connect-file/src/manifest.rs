@@ -4,16 +4,24 @@
 //!
 //! ```text
 //! firesteel text files 1
+//! checkpoint 000000000000000000000000000c0ffe
 //! part-0000000007-00000.txt 1048 20
 //! end 1
 //! ```
 //!
-//! A line holds a file's name, its size in bytes and its number of records; the last line counts the files.
+//! The second line names the checkpoint under which the epoch was committed. A line after it holds a file's name, its size in
+//! bytes and its number of records; the last line counts the files. Epochs without records have no manifest.
+//!
+//! Manifests of consecutive epochs are merged: `_committed/0000000001-0000000250.1` holds the files of all epochs that had
+//! some from 1 to 250, and the checkpoint of the last of them; what it takes the place of is removed afterwards. The number after the
+//! dot counts how often its lines were merged, so that merging writes a line a few times at most.
+//!
+//! The parts of a job that runs in several processes have folders of their own in that one: `_committed/3/0000000007`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use firesteel_connect::{ConnectError, Epoch, Result};
+use firesteel_connect::{CheckpointId, ConnectError, Epoch, Mark, Result, Scope};
 use firesteel_disk::Disk;
 
 use crate::path::file_error;
@@ -28,61 +36,128 @@ pub(crate) struct Entry {
     pub(crate) records: u64,
 }
 
-/// Where the manifests of a folder of results are.
+/// The epochs that a manifest tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Covered {
+    pub(crate) last: Epoch,
+    pub(crate) first: Epoch,
+    /// How often its lines were merged.
+    pub(crate) merged: u32,
+}
+
+impl Covered {
+    pub(crate) fn one(epoch: Epoch) -> Self {
+        Self { first: epoch, last: epoch, merged: 0 }
+    }
+
+    pub(crate) fn file_name(self) -> String {
+        let Self { first, last, merged } = self;
+        if merged == 0 { format!("{:010}", last.0) } else { format!("{:010}-{:010}.{merged}", first.0, last.0) }
+    }
+
+    pub(crate) fn parse(name: &str) -> Option<Self> {
+        let number = |text: &str| text.parse().ok().map(Epoch);
+        let covered = match name.split_once('-') {
+            None => Self::one(number(name)?),
+            Some((first, rest)) => {
+                let (last, merged) = rest.split_once('.')?;
+                Self { first: number(first)?, last: number(last)?, merged: merged.parse().ok()? }
+            }
+        };
+        (covered.file_name() == name && covered.first <= covered.last).then_some(covered)
+    }
+
+    pub(crate) fn contains(self, epoch: Epoch) -> bool {
+        (self.first..=self.last).contains(&epoch)
+    }
+
+    fn takes_the_place_of(self, other: Self) -> bool {
+        self.merged > other.merged && self.contains(other.first) && self.contains(other.last)
+    }
+}
+
+/// What a manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Manifest {
+    pub(crate) checkpoint: CheckpointId,
+    pub(crate) entries: Vec<Entry>,
+}
+
+/// Where the manifests of a folder of results are, those of the parts of a job in folders of theirs.
 pub(crate) fn folder_of(results: &Path) -> PathBuf {
     results.join("_committed")
 }
 
-fn file_name(epoch: Epoch) -> String {
-    format!("{:010}", epoch.0)
+/// Where the manifests of this part of a job are.
+pub(crate) fn folder_of_scope(results: &Path, scope: &Scope) -> PathBuf {
+    let all = folder_of(results);
+    scope.part().map_or_else(|| all.clone(), |part| all.join(part))
 }
 
-fn path_of(results: &Path, epoch: Epoch) -> PathBuf {
-    folder_of(results).join(file_name(epoch))
+/// All manifests in the folder, in the order of their epochs. None where there is no such folder.
+fn all(disk: &dyn Disk, folder: &Path) -> Result<Vec<Covered>> {
+    let names = disk.list(folder).map_err(file_error)?;
+    let mut found: Vec<Covered> = names.iter().filter_map(|name| Covered::parse(name)).collect();
+    found.sort();
+    Ok(found)
 }
 
-pub(crate) fn exists(disk: &dyn Disk, results: &Path, epoch: Epoch) -> Result<bool> {
-    disk.exists(&path_of(results, epoch)).map_err(file_error)
+/// The manifests in the folder that count, in the order of their epochs: without those that were merged into another one.
+pub(crate) fn current(disk: &dyn Disk, folder: &Path) -> Result<Vec<Covered>> {
+    let mut found = all(disk, folder)?;
+    let merged: Vec<Covered> = found.iter().copied().filter(|covered| covered.merged > 0).collect();
+    found.retain(|covered| !merged.iter().any(|merged| merged.takes_the_place_of(*covered)));
+    Ok(found)
 }
 
-/// The epochs that have a manifest, in order. None where there is no folder of manifests.
-pub(crate) fn epochs(disk: &dyn Disk, results: &Path) -> Result<Vec<Epoch>> {
-    let names = disk.list(&folder_of(results)).map_err(file_error)?;
-    let number = |name: &String| name.parse().ok().map(Epoch).filter(|epoch| file_name(*epoch) == *name);
-    let mut epochs: Vec<Epoch> = names.iter().filter_map(number).collect();
-    epochs.sort();
-    Ok(epochs)
+/// The mark of the newest epoch in the folder.
+pub(crate) fn last(disk: &dyn Disk, folder: &Path, current: &[Covered]) -> Result<Option<Mark>> {
+    let Some(newest) = current.last() else { return Ok(None) };
+    let Manifest { checkpoint, .. } = read(disk, folder, *newest)?;
+    Ok(Some(Mark { epoch: newest.last, checkpoint }))
 }
 
-/// Writes the manifest of an epoch: after this call, and not before, the epoch is committed.
-pub(crate) fn write(disk: &dyn Disk, results: &Path, epoch: Epoch, entries: &[Entry]) -> Result<()> {
-    let (folder, path) = (folder_of(results), path_of(results, epoch));
-    let mut text = format!("{HEADER}\n");
+pub(crate) fn exists(disk: &dyn Disk, folder: &Path, covered: Covered) -> Result<bool> {
+    disk.exists(&folder.join(covered.file_name())).map_err(file_error)
+}
+
+/// Writes a manifest: after this call, and not before, what it tells of is committed.
+pub(crate) fn write(disk: &dyn Disk, folder: &Path, covered: Covered, manifest: &Manifest) -> Result<()> {
+    let name = covered.file_name();
+    let Manifest { checkpoint, entries } = manifest;
+    let mut text = format!("{HEADER}\ncheckpoint {checkpoint}\n");
     for Entry { name, bytes, records } in entries {
         writeln!(text, "{name} {bytes} {records}").expect("writing to a String does not fail");
     }
     writeln!(text, "end {}", entries.len()).expect("writing to a String does not fail");
-    let temporary = folder.join(format!(".{}.tmp", file_name(epoch)));
+    let temporary = folder.join(format!(".{name}.tmp"));
     // One may be left of an attempt that failed.
     disk.remove(&temporary).map_err(file_error)?;
-    let mut file = disk.create(&temporary).map_err(file_error)?;
-    file.append(text.as_bytes()).map_err(file_error)?;
-    file.sync().map_err(file_error)?;
-    drop(file);
-    firesteel_faults::fail_point!("sink.listed");
-    disk.rename(&temporary, &path).map_err(file_error)?;
+    let put = || {
+        let mut file = disk.create(&temporary)?;
+        file.append(text.as_bytes())?;
+        file.sync()?;
+        drop(file);
+        firesteel_faults::fail_point!("sink.listed");
+        disk.rename(&temporary, &folder.join(name))
+    };
+    put().map_err(|error| {
+        // One that stays behind is hidden, and removed at the next start.
+        let _ = disk.remove(&temporary);
+        file_error(error)
+    })?;
     firesteel_faults::fail_point!("sink.committed");
-    sync(disk, results)
+    sync(disk, folder)
 }
 
 /// Makes durable what manifests there are.
-pub(crate) fn sync(disk: &dyn Disk, results: &Path) -> Result<()> {
-    disk.sync_folder(&folder_of(results)).map_err(file_error)
+pub(crate) fn sync(disk: &dyn Disk, folder: &Path) -> Result<()> {
+    disk.sync_folder(folder).map_err(file_error)
 }
 
-/// The files of an epoch.
-pub(crate) fn read(disk: &dyn Disk, results: &Path, epoch: Epoch) -> Result<Vec<Entry>> {
-    let path = path_of(results, epoch);
+/// What the manifest says.
+pub(crate) fn read(disk: &dyn Disk, folder: &Path, covered: Covered) -> Result<Manifest> {
+    let path = folder.join(covered.file_name());
     let bytes = disk.read(&path).map_err(file_error)?;
     std::str::from_utf8(&bytes).ok().and_then(parse).ok_or_else(|| {
         let reason = "the manifest is damaged; restore it, or remove it together with the epoch's files";
@@ -91,8 +166,9 @@ pub(crate) fn read(disk: &dyn Disk, results: &Path, epoch: Epoch) -> Result<Vec<
     })
 }
 
-fn parse(text: &str) -> Option<Vec<Entry>> {
-    let body = text.strip_prefix(HEADER)?.strip_prefix('\n')?;
+fn parse(text: &str) -> Option<Manifest> {
+    let body = text.strip_prefix(HEADER)?.strip_prefix("\ncheckpoint ")?;
+    let (checkpoint, body) = body.split_once('\n')?;
     let (body, count) = body.strip_suffix('\n')?.rsplit_once("end ")?;
     let entry = |line: &str| {
         let (rest, records) = line.rsplit_once(' ')?;
@@ -100,7 +176,47 @@ fn parse(text: &str) -> Option<Vec<Entry>> {
         Some(Entry { name: name.to_owned(), bytes: bytes.parse().ok()?, records: records.parse().ok()? })
     };
     let entries: Vec<Entry> = body.lines().map(entry).collect::<Option<_>>()?;
-    (entries.len() == count.parse::<usize>().ok()?).then_some(entries)
+    let is_whole = entries.len() == count.parse::<usize>().ok()?;
+    Some(Manifest { checkpoint: checkpoint.parse().ok()?, entries }).filter(|_| is_whole)
+}
+
+/// Merges what has been merged equally often, wherever that is `most` manifests, and removes what it takes the place of.
+/// Returns how many are left that were never merged.
+///
+/// The newest manifest stays one of its own: it is the mark that a commit has just made durable.
+pub(crate) fn merge(disk: &dyn Disk, folder: &Path, most: usize) -> Result<usize> {
+    // Whatever an attempt that failed has left: of a manifest that was merged, nothing is merged again.
+    let mut found = current(disk, folder)?;
+    let mut merged = 0;
+    while found.iter().any(|covered| covered.merged >= merged) {
+        let equals: Vec<Covered> =
+            found[..found.len() - 1].iter().copied().filter(|covered| covered.merged == merged).collect();
+        merged += 1;
+        if equals.len() < most {
+            break;
+        }
+        let (first, last) = (equals[0].first, equals[equals.len() - 1].last);
+        let whole = Covered { first, last, merged };
+        let manifests: Vec<Manifest> =
+            equals.iter().map(|covered| read(disk, folder, *covered)).collect::<Result<_>>()?;
+        let checkpoint = manifests[manifests.len() - 1].checkpoint;
+        let entries = manifests.into_iter().flat_map(|manifest| manifest.entries).collect();
+        write(disk, folder, whole, &Manifest { checkpoint, entries })?;
+        found.retain(|covered| !whole.takes_the_place_of(*covered));
+        found.push(whole);
+        found.sort();
+    }
+    remove_merged(disk, folder)?;
+    Ok(found.iter().filter(|covered| covered.merged == 0).count())
+}
+
+/// Removes manifests that were merged into another one.
+pub(crate) fn remove_merged(disk: &dyn Disk, folder: &Path) -> Result<()> {
+    let current = current(disk, folder)?;
+    for covered in all(disk, folder)?.into_iter().filter(|covered| !current.contains(covered)) {
+        disk.remove(&folder.join(covered.file_name())).map_err(file_error)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -109,31 +225,67 @@ mod tests {
 
     use super::*;
 
+    const CHECKPOINT: CheckpointId = CheckpointId::from_bits(7);
+
+    fn entry(name: &str, bytes: u64) -> Entry {
+        Entry { name: name.into(), bytes, records: bytes / 5 }
+    }
+
     #[test]
     fn a_manifest_is_read_as_it_was_written_and_a_torn_one_is_refused() {
         let results = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder_of(results.path())).unwrap();
-        let entries = [
-            Entry { name: "part-a.txt".into(), bytes: 10, records: 2 },
-            Entry { name: "part-b.txt".into(), bytes: 0, records: 0 },
-        ];
-        for (epoch, entries) in [(Epoch(12), &entries[..]), (Epoch(3), &[])] {
-            assert!(!exists(&OsDisk, results.path(), epoch).unwrap());
-            write(&OsDisk, results.path(), epoch, entries).unwrap();
-            assert!(exists(&OsDisk, results.path(), epoch).unwrap());
-            assert_eq!(read(&OsDisk, results.path(), epoch).unwrap(), entries);
+        let folder = folder_of(results.path());
+        std::fs::create_dir(&folder).unwrap();
+        let entries = vec![entry("part-a.txt", 10), entry("part-b.txt", 0)];
+        for (epoch, entries) in [(Epoch(12), entries), (Epoch(3), vec![])] {
+            let (covered, manifest) = (Covered::one(epoch), Manifest { checkpoint: CHECKPOINT, entries });
+            assert!(!exists(&OsDisk, &folder, covered).unwrap());
+            write(&OsDisk, &folder, covered, &manifest).unwrap();
+            assert!(exists(&OsDisk, &folder, covered).unwrap());
+            assert_eq!(read(&OsDisk, &folder, covered).unwrap(), manifest);
         }
-        for foreign in ["+000000007", "7", "00000000007", "notes", ".0000000009.tmp"] {
-            std::fs::write(folder_of(results.path()).join(foreign), "not ours").unwrap();
+        for foreign in ["+000000007", "7", "00000000007", "notes", ".0000000009.tmp", "0000000003-0000000004", "3-4.1"]
+        {
+            std::fs::write(folder.join(foreign), "not ours").unwrap();
         }
-        assert_eq!(epochs(&OsDisk, results.path()).unwrap(), [Epoch(3), Epoch(12)]);
+        let found = current(&OsDisk, &folder).unwrap();
+        assert_eq!(found, [Covered::one(Epoch(3)), Covered::one(Epoch(12))]);
+        let mark = Mark { epoch: Epoch(12), checkpoint: CHECKPOINT };
+        assert_eq!(last(&OsDisk, &folder, &found).unwrap(), Some(mark));
 
-        let path = path_of(results.path(), Epoch(12));
+        let path = folder.join(Covered::one(Epoch(12)).file_name());
         let whole = std::fs::read(&path).unwrap();
         for length in 0..whole.len() {
             std::fs::write(&path, &whole[..length]).unwrap();
-            let error = read(&OsDisk, results.path(), Epoch(12)).unwrap_err();
+            let error = read(&OsDisk, &folder, Covered::one(Epoch(12))).unwrap_err();
             assert!(error.to_string().contains("damaged"), "{length}: {error}");
         }
+    }
+
+    #[test]
+    fn thousands_of_epochs_are_some_dozens_of_manifests_that_hold_every_file_once() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = folder_of(results.path());
+        std::fs::create_dir(&folder).unwrap();
+        let (epochs, most) = (3_000, 10);
+        let (mut singles, mut written, mut largest) = (0, 0, 0);
+        for epoch in 1..=epochs {
+            let entries = vec![entry(&format!("part-{epoch:010}-00000.txt"), epoch)];
+            let covered = Covered::one(Epoch(epoch));
+            write(&OsDisk, &folder, covered, &Manifest { checkpoint: CHECKPOINT, entries }).unwrap();
+            singles += 1;
+            if singles > most {
+                singles = merge(&OsDisk, &folder, most).unwrap();
+                assert_eq!(singles, 1, "the newest");
+                written += 1;
+                largest = largest.max(current(&OsDisk, &folder).unwrap().len());
+            }
+        }
+        let found = current(&OsDisk, &folder).unwrap();
+        assert_eq!(found.last(), Some(&Covered::one(Epoch(epochs))));
+        assert!(largest <= 5 * most && written <= epochs as usize / (most - 1), "{largest} at most, {written} merges");
+        let entries = found.iter().flat_map(|covered| read(&OsDisk, &folder, *covered).unwrap().entries);
+        let bytes: Vec<u64> = entries.map(|entry| entry.bytes).collect();
+        assert_eq!(bytes, (1..=epochs).collect::<Vec<_>>(), "in order");
     }
 }

@@ -11,11 +11,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use firesteel_connect::{ConnectError, Epoch, Guarantee, Result, Sink, WriteTask};
+use firesteel_connect::{
+    CheckpointId, ConnectError, Epoch, Guarantee, Mark, Result, Scope, Sink, SinkContext, WriteTask,
+};
 use firesteel_disk::{Disk, Lock, OsDisk};
 use parking_lot::Mutex;
 
-use crate::manifest;
+use crate::manifest::{self, Covered, Manifest};
 use crate::path::file_error;
 pub use format::{Displayed, Format, Formatted};
 pub use part::PendingFile;
@@ -25,7 +27,7 @@ use part::{PartName, PartWriter};
 ///
 /// A task writes to a hidden temporary file. The commit of the epoch makes them durable, renames them, and last of
 /// all writes the epoch's manifest, `_committed/0000000007`, which lists them. Partitions without records have no
-/// file.
+/// file, epochs without records no manifest; manifests are merged as they become many.
 ///
 /// **What readers see.** The manifest appears by one rename. Who reads only files that a manifest lists
 /// ([`TextFiles`](crate::TextFiles) does) sees all of an epoch or nothing of it, at any moment and after any crash.
@@ -48,14 +50,31 @@ pub struct TextFileSink<F = Displayed> {
     folder: PathBuf,
     gzip: bool,
     format: F,
-    /// Held from start to stop; the operating system releases it when the process dies.
-    lock: Mutex<Option<Lock>>,
+    started: Mutex<Option<Started>>,
+    /// The part of the job: tasks that write ask for it while a commit has the rest.
+    scope: Mutex<Scope>,
     /// Makes the names of temporary files unique.
     written: AtomicU64,
     /// Whether a commit has ever failed halfway: files without a manifest may lie about, and a manifest may not be
     /// durable.
     torn: AtomicBool,
+    /// So many manifests are merged.
+    merge_at: usize,
 }
+
+/// What is known from start to stop.
+struct Started {
+    /// The operating system releases it when the process dies.
+    _lock: Lock,
+    scope: Scope,
+    checkpoint: CheckpointId,
+    /// How many manifests of single epochs the scope has.
+    singles: usize,
+    last: Option<Mark>,
+}
+
+/// So many manifests are merged unless a test says otherwise.
+const MERGE_AT: usize = 100;
 
 impl TextFileSink {
     /// Writes into the folder, which is made if it does not exist; the records' `Display` makes the lines.
@@ -65,9 +84,11 @@ impl TextFileSink {
             folder: folder.into(),
             gzip: false,
             format: Displayed,
-            lock: Mutex::new(None),
+            started: Mutex::new(None),
+            scope: Mutex::default(),
             written: AtomicU64::new(0),
             torn: AtomicBool::new(false),
+            merge_at: MERGE_AT,
         }
     }
 }
@@ -87,8 +108,8 @@ impl<F> TextFileSink<F> {
     where
         G: Fn(&T, &mut String) + Send + Sync + 'static,
     {
-        let Self { disk, folder, gzip, format: _, lock, written, torn } = self;
-        TextFileSink { disk, folder, gzip, format: Formatted(format), lock, written, torn }
+        let Self { disk, folder, gzip, format: _, started, scope, written, torn, merge_at } = self;
+        TextFileSink { disk, folder, gzip, format: Formatted(format), started, scope, written, torn, merge_at }
     }
 
     /// The folder it writes into.
@@ -103,14 +124,25 @@ impl<F> TextFileSink<F> {
         self
     }
 
+    #[cfg(test)]
+    fn merging_at(mut self, manifests: usize) -> Self {
+        self.merge_at = manifests;
+        self
+    }
+
     fn part_name(&self, epoch: Epoch, partition: usize) -> PartName {
-        PartName { epoch, partition, gzip: self.gzip }
+        PartName { epoch, partition, scope: self.scope.lock().clone(), gzip: self.gzip }
+    }
+
+    fn not_started(&self) -> ConnectError {
+        let reason = "the sink was not started: call start before commit".to_owned();
+        ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason }
     }
 
     /// Refuses a folder whose files would look like ours and are not.
     fn refuse_foreign(&self) -> Result<()> {
         for name in self.disk.list(&self.folder).map_err(file_error)? {
-            if PartName::epoch_of(&name).is_some() {
+            if PartName::parse(&name).is_some() {
                 let path = self.folder.join(name);
                 let reason =
                     format!("{} was not written by this sink; give the job a folder of its own", path.display());
@@ -120,20 +152,18 @@ impl<F> TextFileSink<F> {
         Ok(())
     }
 
-    fn take_lock(&self, lock: &Path) -> Result<()> {
-        let taken = self.disk.lock(lock).map_err(file_error)?.ok_or_else(|| {
+    fn take_lock(&self, lock: &Path) -> Result<Lock> {
+        self.disk.lock(lock).map_err(file_error)?.ok_or_else(|| {
             let reason = format!(
                 "another job is writing to {}; stop it, or give each a folder of its own",
                 self.folder.display()
             );
             ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason }
-        })?;
-        *self.lock.lock() = Some(taken);
-        Ok(())
+        })
     }
 
     /// Gives the files their names and lists them. A repeated call resumes where the one before it failed.
-    fn publish(&self, epoch: Epoch, pending: &mut [PendingFile]) -> Result<()> {
+    fn publish(&self, started: &Started, epoch: Epoch, pending: &mut [PendingFile]) -> Result<()> {
         let mut entries = Vec::with_capacity(pending.len());
         for file in pending {
             entries.extend(file.publish(&self.folder)?);
@@ -141,11 +171,29 @@ impl<F> TextFileSink<F> {
         }
         if self.torn.load(Ordering::Acquire) {
             let listed = |name: &str| entries.iter().any(|entry| entry.name == name);
-            clean::unlisted(&*self.disk, &self.folder, |found, name| found == epoch && !listed(name))?;
+            clean::unlisted(&*self.disk, &self.folder, &started.scope, |found, name| found == epoch && !listed(name))?;
         }
         self.disk.sync_folder(&self.folder).map_err(file_error)?;
         firesteel_faults::fail_point!("sink.unlisted");
-        manifest::write(&*self.disk, &self.folder, epoch, &entries)
+        let folder = manifest::folder_of_scope(&self.folder, &started.scope);
+        manifest::write(
+            &*self.disk,
+            &folder,
+            Covered::one(epoch),
+            &Manifest { checkpoint: started.checkpoint, entries },
+        )
+    }
+
+    /// The epoch is committed: notes that, and merges manifests where there are many.
+    fn committed(&self, started: &mut Started, epoch: Epoch) {
+        let Started { scope, checkpoint, singles, last, .. } = started;
+        *last = Some(Mark { epoch, checkpoint: *checkpoint });
+        *singles += 1;
+        if *singles > self.merge_at {
+            let folder = manifest::folder_of_scope(&self.folder, scope);
+            // If it fails nothing is lost: it is tried again with the next epoch, and there are more of them meanwhile.
+            *singles = manifest::merge(&*self.disk, &folder, self.merge_at).unwrap_or(*singles);
+        }
     }
 }
 
@@ -163,21 +211,28 @@ where
         Guarantee::ExactlyOnce
     }
 
-    fn start(&self) -> Result<()> {
-        self.disk.make_folder(&self.folder).map_err(file_error)?;
-        let manifests = manifest::folder_of(&self.folder);
-        let lock = manifests.join(".lock");
+    fn start(&self, context: &SinkContext) -> Result<()> {
+        let (disk, scope) = (&*self.disk, context.scope().clone());
+        disk.make_folder(&self.folder).map_err(file_error)?;
+        let folder = manifest::folder_of_scope(&self.folder, &scope);
+        let lock = folder.join(".lock");
         // A folder that is ours has the lock file; manifests tell as much where somebody has cleaned up too well.
-        let ours =
-            self.disk.exists(&lock).map_err(file_error)? || !manifest::epochs(&*self.disk, &self.folder)?.is_empty();
-        if !ours {
+        let is_ours = disk.exists(&lock).map_err(file_error)? || !manifest::current(disk, &folder)?.is_empty();
+        if !is_ours && scope == Scope::whole() {
             self.refuse_foreign()?;
         }
-        self.disk.make_folder(&manifests).map_err(file_error)?;
-        self.take_lock(&lock)?;
-        clean::leftovers(&*self.disk, &self.folder)?;
+        disk.make_folder(&folder).map_err(file_error)?;
+        let lock = self.take_lock(&lock)?;
+        clean::leftovers(disk, &self.folder, &scope)?;
         // What a process has committed right before it died may not be durable yet, and will be relied on from here on.
-        manifest::sync(&*self.disk, &self.folder)
+        manifest::sync(disk, &folder)?;
+        let manifests = manifest::current(disk, &folder)?;
+        let last = manifest::last(disk, &folder, &manifests)?;
+        let singles = manifests.iter().filter(|covered| covered.merged == 0).count();
+        let checkpoint = context.checkpoint();
+        self.scope.lock().clone_from(&scope);
+        *self.started.lock() = Some(Started { _lock: lock, scope, checkpoint, singles, last });
+        Ok(())
     }
 
     fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<PendingFile> {
@@ -204,15 +259,34 @@ where
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<PendingFile>) -> Result<()> {
-        if !manifest::exists(&*self.disk, &self.folder, epoch)? {
-            let published = self.publish(epoch, pending);
-            if published.is_err() {
-                self.torn.store(true, Ordering::Release);
+        let mut started = self.started.lock();
+        let started = started.as_mut().ok_or_else(|| self.not_started())?;
+        match started.last.filter(|last| last.epoch >= epoch) {
+            Some(Mark { epoch: last, checkpoint }) if checkpoint != started.checkpoint => {
+                let reason = format!(
+                    "{} has epoch {last} of another checkpoint, so that epoch {epoch} of this one would be lost among its \
+                     files; write elsewhere",
+                    self.folder.display()
+                );
+                return Err(ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason });
             }
-            published?;
-        } else if self.torn.load(Ordering::Acquire) {
-            // It may have got its name in a commit that failed after that.
-            manifest::sync(&*self.disk, &self.folder)?;
+            Some(_) => {}
+            None if pending.iter().all(PendingFile::is_empty) => {}
+            None => {
+                let folder = manifest::folder_of_scope(&self.folder, &started.scope);
+                let is_torn = self.torn.load(Ordering::Acquire);
+                if is_torn && manifest::exists(&*self.disk, &folder, Covered::one(epoch))? {
+                    // It has got its name in a commit that failed after that.
+                    manifest::sync(&*self.disk, &folder)?;
+                } else {
+                    let published = self.publish(started, epoch, pending);
+                    if published.is_err() {
+                        self.torn.store(true, Ordering::Release);
+                    }
+                    published?;
+                }
+                self.committed(started, epoch);
+            }
         }
         // What is not published by now belongs to an epoch that was committed before, and is removed.
         pending.clear();
@@ -225,12 +299,12 @@ where
         removed.into_iter().collect()
     }
 
-    fn last_committed(&self) -> Result<Option<Epoch>> {
-        Ok(manifest::epochs(&*self.disk, &self.folder)?.last().copied())
+    fn last_committed(&self) -> Result<Option<Mark>> {
+        Ok(self.started.lock().as_ref().ok_or_else(|| self.not_started())?.last)
     }
 
     fn stop(&self) -> Result<()> {
-        *self.lock.lock() = None;
+        *self.started.lock() = None;
         Ok(())
     }
 }

@@ -6,24 +6,22 @@ mod decode;
 mod fingerprint;
 mod lines;
 mod listing;
-mod parked;
 mod reader;
 mod zstd;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use firesteel_connect::{
-    ConnectError, Discovery, InvalidUtf8, PositionUnit, ReadRange, Replay, Result, Source, Split, SplitId, Wake,
+    ConnectError, Discovery, InvalidUtf8, PositionUnit, ReadRange, Replay, Result, Source, SourceContext, Split,
+    SplitId,
 };
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
 use catalog::{Catalog, FileEntry};
 pub use decode::{Bytes, Decode, Owned, Text};
-use parked::Parked;
 pub use reader::TextFileReader;
 
 /// How long a line may be unless told otherwise: 16 MiB.
@@ -66,7 +64,6 @@ pub struct TextFiles<D = Owned> {
     catalog: Mutex<Catalog>,
     /// When the last look that succeeded was.
     looked_at: Mutex<Option<Timestamp>>,
-    parked: Arc<Parked>,
 }
 
 /// What makes a line usable.
@@ -93,7 +90,6 @@ impl TextFiles {
             looked_at: Mutex::new(None),
             settings: LineSettings { longest: LONGEST_LINE, invalid_utf8: InvalidUtf8::default() },
             decode: Owned,
-            parked: Arc::new(Parked::default()),
         }
     }
 }
@@ -199,8 +195,8 @@ impl<D> TextFiles<D> {
     }
 
     fn decode_with<E>(self, decode: E) -> TextFiles<E> {
-        let Self { paths, follow, look_every, settings, decode: _, catalog, looked_at, parked } = self;
-        TextFiles { paths, follow, look_every, settings, decode, catalog, looked_at, parked }
+        let Self { paths, follow, look_every, settings, decode: _, catalog, looked_at } = self;
+        TextFiles { paths, follow, look_every, settings, decode, catalog, looked_at }
     }
 }
 
@@ -217,7 +213,7 @@ impl<D: Decode> Source for TextFiles<D> {
         Replay::Always
     }
 
-    fn start(&self, _wake: Wake) -> Result<()> {
+    fn start(&self, _: &SourceContext) -> Result<()> {
         if self.settings.longest == 0 {
             let reason = "it is 0; a line needs a byte at least".into();
             return Err(ConnectError::Setting { connector: "TextFiles", setting: "longest line", reason });
@@ -231,35 +227,36 @@ impl<D: Decode> Source for TextFiles<D> {
             catalog.look()?;
             *self.looked_at.lock() = Some(now);
         }
-        let split = |file: &FileEntry| Split {
-            id: file.split.clone(),
-            first: 0,
-            available: file.available(),
-            unit: PositionUnit::Bytes,
-            divisible: file.is_plain(),
-            finished: !self.follow || !file.is_plain(),
+        let split = |file: &FileEntry| {
+            let split = Split::new(file.split.clone(), PositionUnit::Bytes).available(file.available());
+            split.divisible(file.is_plain()).finished(!self.follow || !file.is_plain())
         };
-        Ok(Discovery { splits: catalog.files().map(split).collect(), complete: !self.follow })
+        Ok(Discovery::all(catalog.files().map(split)).complete(!self.follow))
     }
 
     fn open(&self, range: &ReadRange) -> Result<TextFileReader<D>> {
-        let mut catalog = self.catalog.lock();
-        if !catalog.has_looked() {
-            catalog.look()?;
-        }
-        let file = catalog.file(&range.split);
-        let file = file.cloned().ok_or_else(|| ConnectError::unknown_split(&self.describe(), &range.split))?;
-        drop(catalog);
-        TextFileReader::open(file, range, self.settings, self.decode.clone(), Arc::clone(&self.parked))
+        TextFileReader::open(self.file(&range.split)?, range, self.settings, self.decode.clone(), None)
+    }
+
+    fn reopen(&self, reader: TextFileReader<D>, range: &ReadRange) -> Result<TextFileReader<D>> {
+        TextFileReader::open(self.file(&range.split)?, range, self.settings, self.decode.clone(), reader.into_rest())
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
         self.catalog.lock().committed(positions);
         Ok(())
     }
+}
 
-    fn stop(&self) {
-        self.parked.clear();
+impl<D: Decode> TextFiles<D> {
+    /// The file as it was found last.
+    fn file(&self, split: &SplitId) -> Result<FileEntry> {
+        let mut catalog = self.catalog.lock();
+        if !catalog.has_looked() {
+            catalog.look()?;
+        }
+        let file = catalog.file(split).cloned();
+        file.ok_or_else(|| ConnectError::unknown_split(&self.describe(), split))
     }
 }
 

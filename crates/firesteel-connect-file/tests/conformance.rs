@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use common::{gzip, zstd};
-use firesteel_connect::{ReadRange, Source, SourceReader, Wake, conformance};
+use firesteel_connect::{ReadRange, Source, SourceContext, SourceReader, conformance};
 use firesteel_connect_file::{Format, TextFileSink, TextFiles};
 use firesteel_window::Timestamp;
 
@@ -85,10 +85,10 @@ fn committed(folder: &Path) -> Vec<u32> {
         return vec![];
     }
     let files = TextFiles::new(folder).decode(|line| line.parse().unwrap());
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     let mut records = vec![];
     for split in files.discover(Timestamp::from_secs(0)).unwrap().splits {
-        let range = ReadRange { split: split.id, from: 0, to: None, max_records: None, max_bytes: None };
+        let range = ReadRange::starting_at(split.id, 0);
         files.open(&range).unwrap().for_each(|record| records.push(record)).unwrap();
     }
     records

@@ -8,13 +8,14 @@ use std::path::Path;
 
 use common::{available, from, gzip, read, split, zstd};
 use firesteel_connect::{
-    Class, ConnectError, Epoch, InvalidUtf8, ReadRange, Sink, Source, SourceReader, Wake, WriteTask, conformance,
+    Class, ConnectError, Epoch, InvalidUtf8, ReadRange, Sink, SinkContext, Source, SourceContext, SourceReader,
+    WriteTask, conformance,
 };
 use firesteel_connect_file::{PendingFile, TextFileSink, TextFiles};
 
 fn started(path: &Path) -> TextFiles {
     let files = TextFiles::new(path);
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     files
 }
 
@@ -22,10 +23,10 @@ fn started(path: &Path) -> TextFiles {
 fn a_path_that_does_not_exist_fails_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.log");
-    let error = TextFiles::new(&missing).start(Wake::silent()).unwrap_err();
+    let error = TextFiles::new(&missing).start(&SourceContext::default()).unwrap_err();
     assert_eq!(error.class(), Class::Fatal);
     assert!(error.to_string().contains("missing.log"), "{error}");
-    let error = TextFiles::new(folder.path()).longest_line(0).start(Wake::silent()).unwrap_err();
+    let error = TextFiles::new(folder.path()).longest_line(0).start(&SourceContext::default()).unwrap_err();
     assert!(matches!(error, ConnectError::Setting { setting: "longest line", .. }), "{error}");
 }
 
@@ -196,11 +197,11 @@ fn a_line_that_is_too_long_is_a_record_error() {
 }
 
 fn task(epoch: u64) -> WriteTask {
-    WriteTask { epoch: Epoch(epoch), partition: 0, attempt: 0 }
+    WriteTask::new(Epoch(epoch), 0)
 }
 
 fn start(sink: &TextFileSink) -> firesteel_connect::Result<()> {
-    Sink::<u32>::start(sink)
+    Sink::<u32>::start(sink, &SinkContext::default())
 }
 
 fn write(sink: &TextFileSink, epoch: u64) -> firesteel_connect::Result<PendingFile> {
@@ -209,6 +210,10 @@ fn write(sink: &TextFileSink, epoch: u64) -> firesteel_connect::Result<PendingFi
 
 fn commit(sink: &TextFileSink, epoch: u64, pending: &mut Vec<PendingFile>) -> firesteel_connect::Result<()> {
     Sink::<u32>::commit(sink, Epoch(epoch), pending)
+}
+
+fn last(sink: &TextFileSink) -> Option<Epoch> {
+    Sink::<u32>::last_committed(sink).unwrap().map(|mark| mark.epoch)
 }
 
 /// All names in the folder, without those of the manifests.
@@ -269,13 +274,13 @@ fn what_a_crash_leaves_is_removed_at_the_next_start() {
     start(&sink).unwrap();
     assert_eq!(names(folder.path()), ["part-0000000001-00000.txt"]);
     assert!(!folder.path().join("_committed/.0000000002.tmp").exists());
-    assert_eq!(Sink::<u32>::last_committed(&sink).unwrap(), Some(Epoch(1)));
+    assert_eq!(last(&sink), Some(Epoch(1)));
 }
 
 /// A commit of two partitions, of which the second cannot get its name: a folder is in its way.
 fn commit_halfway(sink: &TextFileSink) -> (Vec<PendingFile>, std::path::PathBuf) {
     let write = |partition| {
-        let task = WriteTask { partition, ..task(1) };
+        let task = WriteTask::new(Epoch(1), partition);
         sink.write(task, std::iter::once(partition)).unwrap()
     };
     let mut pending = vec![write(0), write(1)];
@@ -283,7 +288,7 @@ fn commit_halfway(sink: &TextFileSink) -> (Vec<PendingFile>, std::path::PathBuf)
     std::fs::create_dir(&obstacle).unwrap();
     let error = commit(sink, 1, &mut pending).unwrap_err();
     assert!(error.to_string().contains("part-0000000001-00001.txt"), "{error}");
-    assert_eq!(Sink::<u32>::last_committed(sink).unwrap(), None);
+    assert_eq!(last(sink), None);
     std::fs::remove_dir(&obstacle).unwrap();
     (pending, obstacle)
 }
@@ -297,7 +302,7 @@ fn a_commit_that_fails_halfway_continues_when_it_is_repeated() {
     commit(&sink, 1, &mut pending).unwrap();
     assert!(pending.is_empty());
     assert_eq!(names(folder.path()), ["part-0000000001-00000.txt", "part-0000000001-00001.txt"]);
-    assert_eq!(Sink::<u32>::last_committed(&sink).unwrap(), Some(Epoch(1)));
+    assert_eq!(last(&sink), Some(Epoch(1)));
 }
 
 #[test]
@@ -320,7 +325,7 @@ fn an_epoch_that_is_written_again_leaves_nothing_of_its_first_commit() {
     drop(pending);
     // This time all the records are in the second partition.
     let nothing = sink.write(task(1), std::iter::empty::<u32>()).unwrap();
-    let all = sink.write(WriteTask { partition: 1, ..task(1) }, [0u32, 1].into_iter()).unwrap();
+    let all = sink.write(WriteTask::new(Epoch(1), 1), [0u32, 1].into_iter()).unwrap();
     commit(&sink, 1, &mut vec![nothing, all]).unwrap();
     assert_eq!(names(folder.path()), ["part-0000000001-00001.txt"]);
     assert_eq!(std::fs::read_to_string(second).unwrap(), "0\n1\n");
@@ -361,15 +366,15 @@ fn results_that_do_not_agree_with_their_manifest_are_not_read() {
     commit(&sink, 1, &mut vec![pending]).unwrap();
     let part = folder.path().join("part-0000000001-00000.txt");
     common::append(&part, "3\n");
-    let error = TextFiles::new(folder.path()).start(Wake::silent()).unwrap_err();
+    let error = TextFiles::new(folder.path()).start(&SourceContext::default()).unwrap_err();
     assert!(error.to_string().contains("the manifest says 4 bytes, the file has 6"), "{error}");
     std::fs::remove_file(&part).unwrap();
     for files in [TextFiles::new(folder.path()), TextFiles::new(folder.path()).follow()] {
-        let error = files.start(Wake::silent()).unwrap_err();
+        let error = files.start(&SourceContext::default()).unwrap_err();
         assert!(error.to_string().contains("part-0000000001-00000.txt"), "{error}");
     }
     std::fs::write(folder.path().join("_committed/0000000001"), "firesteel text files 1\n").unwrap();
-    let error = TextFiles::new(folder.path()).start(Wake::silent()).unwrap_err();
+    let error = TextFiles::new(folder.path()).start(&SourceContext::default()).unwrap_err();
     assert!(error.to_string().contains("damaged"), "{error}");
 }
 

@@ -5,7 +5,7 @@
 mod common;
 
 use common::{append, available, discover, from, gzip, read, split};
-use firesteel_connect::{ConnectError, ReadRange, Source, Wake};
+use firesteel_connect::{ConnectError, ReadRange, Source, SourceContext, SourceReader};
 use firesteel_connect_file::TextFiles;
 use firesteel_window::{Timestamp, seconds};
 
@@ -15,7 +15,7 @@ fn a_line_counts_when_its_newline_is_there() {
     let path = folder.path().join("a.log");
     std::fs::write(&path, "one\ntw").unwrap();
     let files = TextFiles::new(&path).follow();
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     assert_eq!(available(&files).unwrap(), [Some(4)]);
     assert_eq!(read(&files, &from(&split(&path), 0)).unwrap(), (vec!["one".to_owned()], 4));
     append(&path, "o");
@@ -34,7 +34,7 @@ fn the_file_system_is_left_alone_between_looks() {
     let path = folder.path().join("a.log");
     std::fs::write(&path, "one\n").unwrap();
     let files = TextFiles::new(&path).follow().look_every(seconds(10));
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     let found = |now| files.discover(Timestamp::from_secs(now)).unwrap().splits[0].available;
     assert_eq!(found(100), Some(4));
     append(&path, "two\n");
@@ -49,7 +49,7 @@ fn a_long_partial_line_is_found_to_end_much_later() {
     let path = folder.path().join("a.log");
     std::fs::write(&path, "x".repeat(200_000)).unwrap();
     let files = TextFiles::new(&path).follow();
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     assert_eq!(available(&files).unwrap(), [Some(0)]);
     append(&path, &format!("\n{}", "y".repeat(150_000)));
     assert_eq!(available(&files).unwrap(), [Some(200_001)]);
@@ -61,7 +61,7 @@ fn new_files_come_in_by_name_and_old_ones_go_when_they_are_committed() {
     let folder = tempfile::tempdir().unwrap();
     let paths = ["a.log", "b.log", "c.gz"].map(|name| folder.path().join(name));
     let files = TextFiles::new(folder.path()).follow();
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     assert_eq!(discover(&files).unwrap().splits.len(), 0);
     std::fs::write(&paths[1], "b\n").unwrap();
     assert_eq!(available(&files).unwrap(), [Some(2)]);
@@ -89,7 +89,7 @@ fn a_file_that_goes_before_it_is_committed_is_missed() {
     let path = folder.path().join("a.log");
     std::fs::write(&path, "one\ntwo\n").unwrap();
     let files = TextFiles::new(folder.path()).follow();
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     files.committed(&[(split(&path), 4)]).unwrap();
     std::fs::remove_file(&path).unwrap();
     let error = discover(&files).unwrap_err();
@@ -105,7 +105,7 @@ fn a_file_that_is_cut_rewritten_or_replaced_is_not_read_as_the_old_one() {
     let started = || {
         std::fs::write(&path, "one\ntwo\n").unwrap();
         let files = TextFiles::new(&path).follow();
-        files.start(Wake::silent()).unwrap();
+        files.start(&SourceContext::default()).unwrap();
         files
     };
     let lost = |files: &TextFiles| match discover(files) {
@@ -135,7 +135,7 @@ fn a_compressed_file_that_grows_says_so() {
     let whole = gzip("line\n".repeat(100).as_bytes());
     std::fs::write(&path, &whole[..20]).unwrap();
     let files = TextFiles::new(folder.path()).follow();
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     assert_eq!(available(&files).unwrap(), [None]);
     std::fs::write(&path, &whole).unwrap();
     let error = discover(&files).unwrap_err();
@@ -148,7 +148,7 @@ fn the_kind_of_a_followed_file_is_known_when_it_has_some_bytes() {
     let path = folder.path().join("a.gz");
     std::fs::write(&path, b"").unwrap();
     let files = TextFiles::new(folder.path()).follow();
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     assert_eq!(available(&files).unwrap(), [Some(0)]);
     std::fs::write(&path, gzip(b"x\n")).unwrap();
     assert_eq!(available(&files).unwrap(), [None]);
@@ -161,7 +161,7 @@ fn without_follow_the_files_at_the_start_are_all_there_is() {
     let path = folder.path().join("a.log");
     std::fs::write(&path, "one\ntw").unwrap();
     let files = TextFiles::new(folder.path());
-    files.start(Wake::silent()).unwrap();
+    files.start(&SourceContext::default()).unwrap();
     append(&path, "o\nthree\n");
     std::fs::write(folder.path().join("b.log"), "b\n").unwrap();
     let found = discover(&files).unwrap();
@@ -194,19 +194,26 @@ fn a_compressed_file_is_not_decompressed_again_for_each_bounded_range() {
     let text: String = (0..10_000).map(|n| format!("{n}\n")).collect();
     std::fs::write(&path, gzip(text.as_bytes())).unwrap();
     let files = TextFiles::new(&path);
-    files.start(Wake::silent()).unwrap();
-    let mut position = 0;
+    files.start(&SourceContext::default()).unwrap();
+    let first = from(&split(&path), 0).max_records(1_000);
+    let mut reader = files.open(&first).unwrap();
     for batch in 0..10 {
-        let range = ReadRange { max_records: Some(1_000), ..from(&split(&path), position) };
-        let (records, end) = read(&files, &range).unwrap();
-        assert_eq!(records[0], (batch * 1_000).to_string());
-        position = end;
+        let mut records = vec![];
+        while let Some(record) = reader.next_record().unwrap() {
+            records.push(record);
+        }
+        assert_eq!((records.len(), &records[0]), (1_000, &(batch * 1_000).to_string()));
         if batch == 0 && cfg!(unix) {
             // Only a decoder that has kept the file open can continue now.
             std::fs::remove_file(&path).unwrap();
         }
+        if batch < 9 {
+            assert!(reader.is_reusable());
+            let next = from(&split(&path), reader.position()).max_records(1_000);
+            reader = files.reopen(reader, &next).unwrap();
+        }
     }
-    assert_eq!(position, text.len() as u64);
+    assert_eq!(reader.position(), text.len() as u64);
 }
 
 #[test]
@@ -216,17 +223,17 @@ fn two_readers_of_a_compressed_file_do_not_disturb_each_other() {
     let text: String = (0..1_000).map(|n| format!("{n}\n")).collect();
     std::fs::write(&path, gzip(text.as_bytes())).unwrap();
     let files = TextFiles::new(&path);
-    let some = ReadRange { max_records: Some(10), ..from(&split(&path), 0) };
+    let some = from(&split(&path), 0).max_records(10);
     let (_, after) = read(&files, &some).unwrap();
     let numbers = |range: std::ops::Range<u32>| range.map(|n| n.to_string()).collect::<Vec<_>>();
-    let next = ReadRange { max_records: Some(10), ..from(&split(&path), after) };
+    let next = from(&split(&path), after).max_records(10);
     // Each of them reads on from the same place, also once the other has gone further.
     for _ in 0..2 {
         let mut first = files.open(&next).unwrap();
         let second = read(&files, &next).unwrap().0;
         assert_eq!(second, numbers(10..20));
         let mut records = vec![];
-        firesteel_connect::SourceReader::for_each(&mut first, |record| records.push(record)).unwrap();
+        SourceReader::for_each(&mut first, |record| records.push(record)).unwrap();
         assert_eq!(records, second);
     }
 }

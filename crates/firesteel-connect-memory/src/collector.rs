@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use firesteel_connect::{Epoch, Guarantee, Result, Sink, WriteTask};
+use firesteel_connect::{CheckpointId, Epoch, Guarantee, Mark, Result, Retention, Sink, SinkContext, WriteTask};
 use parking_lot::Mutex;
 
 /// Keeps what is committed, epoch by epoch. A clone shows the same results, so keep one and give the other away.
@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 ///
 /// let results = Collector::new();
 /// let sink = results.clone();
-/// let mut pending = vec![sink.write(WriteTask { epoch: Epoch(1), partition: 0, attempt: 0 }, ["a", "b"].into_iter())?];
+/// let mut pending = vec![sink.write(WriteTask::new(Epoch(1), 0), ["a", "b"].into_iter())?];
 /// assert!(results.records().is_empty(), "not before the commit");
 /// sink.commit(Epoch(1), &mut pending)?;
 /// assert_eq!(results.batches(), [(Epoch(1), vec!["a", "b"])]);
@@ -28,14 +28,22 @@ pub struct Collector<T> {
 
 struct Results<T> {
     batches: Vec<(Epoch, Vec<T>)>,
-    last: Option<Epoch>,
+    last: Option<Mark>,
+    /// Under which checkpoint epochs are committed.
+    checkpoint: CheckpointId,
 }
 
 impl<T> Collector<T> {
     /// A collector of nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self { results: Arc::new(Mutex::new(Results { batches: Vec::new(), last: None })) }
+        Self {
+            results: Arc::new(Mutex::new(Results {
+                batches: Vec::new(),
+                last: None,
+                checkpoint: CheckpointId::from_bits(0),
+            })),
+        }
     }
 
     /// All records, in the order of epochs, partitions and records.
@@ -75,14 +83,24 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
         Guarantee::ExactlyOnce
     }
 
+    fn retention(&self) -> Retention {
+        Retention::WhileRunning
+    }
+
+    fn start(&self, context: &SinkContext) -> Result<()> {
+        self.results.lock().checkpoint = context.checkpoint();
+        Ok(())
+    }
+
     fn write(&self, _task: WriteTask, records: impl Iterator<Item = T>) -> Result<Vec<T>> {
         Ok(records.collect())
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Vec<T>>) -> Result<()> {
         let mut results = self.results.lock();
-        if results.last < Some(epoch) {
-            results.last = Some(epoch);
+        let checkpoint = results.checkpoint;
+        if results.last.is_none_or(|last| last.checkpoint != checkpoint || last.epoch < epoch) {
+            results.last = Some(Mark { epoch, checkpoint });
             let records = pending.drain(..).flatten().collect();
             results.batches.push((epoch, records));
         }
@@ -91,7 +109,7 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
         Ok(())
     }
 
-    fn last_committed(&self) -> Result<Option<Epoch>> {
+    fn last_committed(&self) -> Result<Option<Mark>> {
         Ok(self.results.lock().last)
     }
 }

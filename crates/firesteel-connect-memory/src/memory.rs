@@ -41,14 +41,10 @@ impl<T> MemorySource<T> {
         let partition = |(index, records): (usize, _)| {
             let mut blocks = Blocks::new();
             blocks.push(records);
-            let split = Split {
-                id: SplitId::new(index.to_string()),
-                first: 0,
-                available: Some(blocks.end()),
-                unit: PositionUnit::Records,
-                divisible: true,
-                finished: true,
-            };
+            let split = Split::new(SplitId::new(index.to_string()), PositionUnit::Records)
+                .available(blocks.end())
+                .divisible(true)
+                .finished(true);
             (split, blocks)
         };
         Self { partitions: partitions.into_iter().enumerate().map(partition).collect() }
@@ -73,8 +69,8 @@ where
     }
 
     fn discover(&self, _now: Timestamp) -> Result<Discovery> {
-        let splits = self.partitions.iter().map(|(split, _)| split.clone()).collect();
-        Ok(Discovery { splits, complete: true })
+        let splits = self.partitions.iter().map(|(split, _)| split.clone());
+        Ok(Discovery::all(splits).complete(true))
     }
 
     fn open(&self, range: &ReadRange) -> Result<BlockReader<T>> {

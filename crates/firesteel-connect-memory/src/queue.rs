@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use firesteel_connect::{
-    BlockReader, Blocks, Class, ConnectError, Discovery, PositionUnit, ReadRange, Replay, Result, Source, Split,
-    SplitId, Wake,
+    BlockReader, Blocks, Class, ConnectError, Discovery, PositionUnit, ReadRange, Replay, Result, Source,
+    SourceContext, Split, SplitId, Wake,
 };
 use firesteel_window::Timestamp;
 use parking_lot::Mutex;
@@ -208,9 +208,9 @@ where
         if self.handle.queue.lock().keep { Replay::Always } else { Replay::WhileRunning }
     }
 
-    fn start(&self, wake: Wake) -> Result<()> {
+    fn start(&self, context: &SourceContext) -> Result<()> {
         let mut queue = self.handle.queue.lock();
-        queue.wake = wake;
+        queue.wake = context.wake().clone();
         for partition in &mut queue.partitions {
             partition.taken = partition.committed;
         }
@@ -222,15 +222,14 @@ where
         let waiting = queue.batches.len();
         queue.announce();
         let finished = queue.closed && queue.batches.is_empty();
-        let split = |partition: &Partition<T>| Split {
-            id: partition.id.clone(),
-            first: partition.blocks.first(),
-            available: Some(partition.announced),
-            unit: PositionUnit::Records,
-            divisible: true,
-            finished,
+        let split = |partition: &Partition<T>| {
+            Split::new(partition.id.clone(), PositionUnit::Records)
+                .starting_at(partition.blocks.first())
+                .available(partition.announced)
+                .divisible(true)
+                .finished(finished)
         };
-        let found = Discovery { splits: queue.partitions.iter().map(split).collect(), complete: queue.closed };
+        let found = Discovery::all(queue.partitions.iter().map(split)).complete(queue.closed);
         // A batch without records is over with this look; nothing but this call tells of the next one.
         let nothing_new = queue.partitions.iter().all(|partition| partition.taken >= partition.announced);
         let wake = (nothing_new && queue.batches.len() < waiting).then(|| queue.wake.clone());
@@ -244,7 +243,7 @@ where
     fn open(&self, range: &ReadRange) -> Result<BlockReader<T>> {
         let mut queue = self.handle.queue.lock();
         let partition = queue.partition(&range.split)?;
-        let bounded = ReadRange { to: Some(range.to.unwrap_or(partition.announced)), ..range.clone() };
+        let bounded = range.clone().up_to(range.to.unwrap_or(partition.announced));
         let reader = partition.blocks.read(&bounded)?;
         partition.taken = partition.taken.max(reader.end());
         Ok(reader)

@@ -5,7 +5,8 @@ mod schedule;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_connect::{
-    ConnectError, Discovery, PositionUnit, ReadRange, Replay, Result, Source, SourceReader, Split, SplitId, Wake,
+    ConnectError, Discovery, PositionUnit, ReadRange, Replay, Result, Source, SourceContext, SourceReader, Split,
+    SplitId,
 };
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
@@ -28,12 +29,12 @@ pub struct RateRecord {
 /// [given](Self::starting_at).
 ///
 /// ```
-/// use firesteel_connect::{Source, Wake};
+/// use firesteel_connect::{Source, SourceContext};
 /// use firesteel_connect_memory::RateSource;
 /// use firesteel_window::{Timestamp, seconds};
 ///
 /// let source = RateSource::new(10).partitions(2).starting_at(Timestamp::from_secs(100));
-/// source.start(Wake::silent())?;
+/// source.start(&SourceContext::default())?;
 /// let splits = source.discover(Timestamp::from_secs(100) + seconds(3))?.splits;
 /// assert_eq!(splits.iter().map(|split| split.available).collect::<Vec<_>>(), [Some(15), Some(15)]);
 /// # Ok::<(), firesteel_connect::ConnectError>(())
@@ -122,7 +123,7 @@ impl Source for RateSource {
         if self.fixed_start.is_some() { Replay::Always } else { Replay::WhileRunning }
     }
 
-    fn start(&self, _wake: Wake) -> Result<()> {
+    fn start(&self, _: &SourceContext) -> Result<()> {
         let (setting, reason) = if !(1..=FASTEST).contains(&self.records_per_second) {
             ("records per second", format!("{} is not within 1 and {FASTEST}", self.records_per_second))
         } else if self.partitions == 0 {
@@ -141,15 +142,13 @@ impl Source for RateSource {
         let due = self.schedule().due(elapsed).min(self.limit.unwrap_or(u64::MAX));
         // A clock that is set back takes no record away.
         let due = self.due.fetch_max(due, Ordering::SeqCst).max(due);
-        let split = |partition: u64| Split {
-            id: SplitId::new(partition.to_string()),
-            first: 0,
-            available: Some(self.share(due, partition)),
-            unit: PositionUnit::Records,
-            divisible: true,
-            finished: self.limit.is_some_and(|limit| due >= limit),
+        let split = |partition: u64| {
+            Split::new(SplitId::new(partition.to_string()), PositionUnit::Records)
+                .available(self.share(due, partition))
+                .divisible(true)
+                .finished(self.limit.is_some_and(|limit| due >= limit))
         };
-        Ok(Discovery { splits: (0..self.partitions).map(split).collect(), complete: true })
+        Ok(Discovery::all((0..self.partitions).map(split)).complete(true))
     }
 
     fn open(&self, range: &ReadRange) -> Result<RateReader> {

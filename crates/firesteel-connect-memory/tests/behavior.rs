@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use firesteel_connect::{ConnectError, Epoch, ReadRange, Replay, Sink, Source, SourceReader, SplitId, Wake, WriteTask};
+use firesteel_connect::{
+    ConnectError, Epoch, ReadRange, Replay, Sink, Source, SourceContext, SourceReader, SplitId, Wake, WriteTask,
+};
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource, RateSource};
 use firesteel_window::{Timestamp, seconds};
 
@@ -26,7 +28,8 @@ fn a_queue_shows_one_batch_after_another() {
     let queue = QueueSource::new(2).one_at_a_time();
     let (handle, wakes) = (queue.handle(), Arc::new(AtomicUsize::new(0)));
     let count = Arc::clone(&wakes);
-    queue.start(Wake::new(move || _ = count.fetch_add(1, Ordering::SeqCst))).unwrap();
+    let wake = Wake::new(move || _ = count.fetch_add(1, Ordering::SeqCst));
+    queue.start(&SourceContext::default().with_wake(wake)).unwrap();
     for batch in [vec![1, 2, 3, 4], vec![], vec![5, 6]] {
         handle.push(batch).unwrap();
     }
@@ -54,7 +57,7 @@ fn a_batch_of_a_queue_also_counts_as_taken_when_it_is_committed_or_read_without_
     assert_eq!(available(&queue, NOW), [2]);
     queue.committed(&[(SplitId::new("0"), 2)]).unwrap();
     assert_eq!(available(&queue, NOW), [4]);
-    let open = ReadRange { split: SplitId::new("0"), from: 2, to: None, max_records: None, max_bytes: None };
+    let open = ReadRange::starting_at(SplitId::new("0"), 2);
     let mut records = vec![];
     queue.open(&open).unwrap().for_each(|record| records.push(record)).unwrap();
     assert_eq!(records, [1, 1], "the batch that is shown and no other");
@@ -75,7 +78,7 @@ fn a_restarted_job_resumes_with_a_clone_of_the_queue() {
     assert_eq!(read(&first, "0", 1, 2).unwrap(), [1]);
     drop(first);
     // The second batch was read but not committed.
-    queue.start(Wake::silent()).unwrap();
+    queue.start(&SourceContext::default()).unwrap();
     assert_eq!(available(&queue, NOW), [2]);
     assert_eq!(read(&queue, "0", 1, 2).unwrap(), [1]);
     assert!(matches!(read(&queue, "0", 0, 1), Err(ConnectError::Lost { position: 0, .. })));
@@ -93,7 +96,7 @@ fn a_closed_queue_takes_nothing() {
 #[test]
 fn a_rate_follows_the_clock_it_is_given_and_never_goes_back() {
     let source = RateSource::new(100);
-    source.start(Wake::silent()).unwrap();
+    source.start(&SourceContext::default()).unwrap();
     let start = Timestamp::from_secs(1_000);
     assert_eq!(source.replay(), Replay::WhileRunning);
     assert_eq!(available(&source, start), [0]);
@@ -108,7 +111,7 @@ fn a_rate_follows_the_clock_it_is_given_and_never_goes_back() {
 fn a_rate_ramps_up_and_ends_at_its_limit() {
     let start = Timestamp::from_secs(0);
     let source = RateSource::new(100).ramp_up(seconds(4)).starting_at(start).limit(250);
-    source.start(Wake::silent()).unwrap();
+    source.start(&SourceContext::default()).unwrap();
     assert_eq!(source.replay(), Replay::Always);
     assert_eq!([1, 2, 4, 5].map(|at| available(&source, start + seconds(at))[0]), [13, 50, 200, 250]);
     assert!(source.discover(start).unwrap().splits[0].finished);
@@ -123,7 +126,7 @@ fn rates_without_sense_are_refused_at_the_start() {
         (RateSource::new(1).ramp_up(seconds(-1)), "ramp-up"),
     ];
     for (source, name) in refused {
-        match source.start(Wake::silent()) {
+        match source.start(&SourceContext::default()) {
             Err(ConnectError::Setting { setting, .. }) => assert_eq!(setting, name),
             other => panic!("{name}: {other:?}"),
         }
@@ -149,7 +152,7 @@ fn an_unwinding_loop_over_a_slice_leaves_the_position_after_the_record_at_fault(
 #[test]
 fn a_collector_shows_epochs_and_gives_its_records_away() {
     let results = Collector::new();
-    let task = |epoch| WriteTask { epoch, partition: 0, attempt: 0 };
+    let task = |epoch| WriteTask::new(epoch, 0);
     for (epoch, records) in [(Epoch(1), vec![1, 2]), (Epoch(3), vec![]), (Epoch(4), vec![3])] {
         let pending = results.write(task(epoch), records.into_iter()).unwrap();
         results.commit(epoch, &mut vec![pending]).unwrap();
@@ -157,5 +160,5 @@ fn a_collector_shows_epochs_and_gives_its_records_away() {
     assert_eq!(results.batches(), [(Epoch(1), vec![1, 2]), (Epoch(3), vec![]), (Epoch(4), vec![3])]);
     assert_eq!(results.take(), [1, 2, 3]);
     assert!(results.records().is_empty());
-    assert_eq!(results.last_committed().unwrap(), Some(Epoch(4)));
+    assert_eq!(results.last_committed().unwrap().map(|mark| mark.epoch), Some(Epoch(4)));
 }

@@ -9,8 +9,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use firesteel_connect::{
-    BlockReader, Buffered, Class, ConnectError, Discovery, InvalidUtf8, Pool, ReadRange, Replay, Result, Source,
-    SourceReader, SplitId, Wake, conformance,
+    BlockReader, Buffered, Class, ConnectError, Counters, Discovery, InvalidUtf8, Pool, ReadRange, Replay, Result,
+    Source, SourceContext, SourceReader, SplitId, Wake, conformance,
 };
 use firesteel_connect_socket::SocketText;
 use firesteel_window::{Timestamp, millis};
@@ -39,17 +39,11 @@ fn collect(receiver: SocketText) -> (Vec<String>, Result<()>) {
 /// Collects lines until there are enough or the receiver ends or fails.
 fn collect_some(source: Buffered<SocketText>, enough: usize) -> (Vec<String>, Result<()>) {
     let (woken, wakes) = mpsc::channel();
-    source.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    source.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())))).unwrap();
     let mut lines = vec![];
     loop {
         let found = source.discover(Timestamp::from_secs(0));
-        let range = ReadRange {
-            split: SplitId::new("receiver"),
-            from: lines.len() as u64,
-            to: None,
-            max_records: None,
-            max_bytes: None,
-        };
+        let range = ReadRange::starting_at(SplitId::new("receiver"), lines.len() as u64);
         source.open(&range).unwrap().for_each(|line| lines.push(line)).unwrap();
         // An error is handed over once what came before it is committed.
         source.committed(&[(SplitId::new("receiver"), lines.len() as u64)]).unwrap();
@@ -105,7 +99,7 @@ fn a_peer_that_is_not_there_is_named_and_retried() {
     let source = Buffered::new(SocketText::connect(nobody.to_string()))
         .pauses(millis(1), millis(1))
         .on_retry(move |error, _| _ = told.send((error.class(), error.to_string())));
-    source.start(Wake::silent()).unwrap();
+    source.start(&SourceContext::default()).unwrap();
     for _ in 0..3 {
         let (class, text) = retries.recv_timeout(Duration::from_secs(10)).unwrap();
         assert_eq!(class, Class::Retryable);
@@ -137,7 +131,7 @@ struct Received(Buffered<SocketText>);
 
 fn received(source: Buffered<SocketText>) -> Received {
     let (woken, wakes) = mpsc::channel();
-    source.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    source.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())))).unwrap();
     while !source.discover(Timestamp::EPOCH).unwrap().splits[0].finished {
         wakes.recv_timeout(Duration::from_secs(10)).expect("the source wakes when something happens");
     }
@@ -190,8 +184,10 @@ fn a_sender_waits_while_the_memory_for_buffers_is_used_up_and_loses_nothing() {
     let pool = Pool::new(LIMIT);
     source.buffer_within(&pool);
     let (woken, wakes) = mpsc::channel();
-    source.start(Wake::new(move || _ = woken.send(()))).unwrap();
-    while source.waits() == 0 {
+    let context = SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())));
+    source.start(&context).unwrap();
+    let waits = context.counters().counter(Counters::WAITS);
+    while waits.value() == 0 {
         std::thread::yield_now();
     }
     assert!(!sent.load(Ordering::SeqCst), "the sender waits in the middle of what it sends");

@@ -13,7 +13,7 @@
 use std::sync::mpsc;
 use std::time::Instant;
 
-use firesteel_connect::{ReadRange, Receiver, Result, Source, SourceReader, SplitId, Store, Wake};
+use firesteel_connect::{ReadRange, Receiver, Result, Source, SourceContext, SourceReader, SplitId, Store, Wake};
 use firesteel_connect_wal::WriteAheadLog;
 use firesteel_window::Timestamp;
 
@@ -54,7 +54,7 @@ fn measure(what: &str, lines: Lines) {
     let log = WriteAheadLog::new(folder.path(), lines);
     let (woken, wakes) = mpsc::channel();
     let begun = Instant::now();
-    log.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    log.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())))).unwrap();
     while !log.discover(Timestamp::EPOCH).unwrap().splits[0].finished {
         wakes.recv().unwrap();
     }

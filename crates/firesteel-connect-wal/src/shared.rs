@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use firesteel_connect::{Class, ConnectError, Pool, Result, Share, Wake};
+use firesteel_connect::{Class, ConnectError, Counter, Counters, Pool, Result, Share, SourceContext, Wake};
 use firesteel_window::Duration;
 
 use crate::files::Placed;
@@ -46,6 +46,8 @@ struct State {
     stuck: bool,
     /// How often a hand-over has waited for the log to be committed, and for memory.
     waits: Waits,
+    /// The same for progress records.
+    waited: Counter,
     /// Hand-overs that are being collected.
     reserved: usize,
     /// Bytes that were handed over and are not on disk.
@@ -137,7 +139,7 @@ pub(crate) struct View {
 }
 
 impl<T> Shared<T> {
-    pub(crate) fn new(found: Found, limits: Limits, described: String, wake: Wake) -> Self {
+    pub(crate) fn new(found: Found, limits: Limits, described: String, context: &SourceContext) -> Self {
         let mut group = vec![];
         frame::begin(&mut group);
         let (next, committed) = (found.next, found.committed);
@@ -154,6 +156,7 @@ impl<T> Shared<T> {
             next_offer: 0,
             stuck: false,
             waits: Waits::default(),
+            waited: context.counters().counter(Counters::WAITS),
             reserved: 0,
             unwritten: 0,
             taken: next,
@@ -164,7 +167,7 @@ impl<T> Shared<T> {
             stopped: false,
             closing: false,
             closed: false,
-            wake,
+            wake: context.wake().clone(),
             wake_due: true,
             outcome: Outcome::Open,
         };
@@ -186,9 +189,10 @@ impl<T> Shared<T> {
         self.share.get_or_init(|| pool.join_weakly(self, wake));
     }
 
-    pub(crate) fn waits(&self) -> u64 {
-        let Waits { log, memory } = self.lock().waits;
-        log + memory
+    /// How often a hand-over or an offer has waited.
+    #[cfg(test)]
+    pub(crate) fn waited(&self) -> u64 {
+        self.lock().waited.value()
     }
 
     /// No code of a user runs under the lock, so a poisoned lock still guards a consistent state.

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use firesteel_connect::{
     Class, ConnectError, Discovery, Pool, PositionUnit, ReadRange, Receiver, ReceiverThread, Replay, Result, Source,
-    Split, SplitId, Store, Wake,
+    SourceContext, Split, SplitId, Store,
 };
 use firesteel_disk::{Disk, Lock, OsDisk};
 use firesteel_window::{Duration, Timestamp};
@@ -239,16 +239,12 @@ where
         *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = Some(pool.clone());
     }
 
-    fn waits(&self) -> u64 {
-        self.shared().map_or(0, |shared| shared.waits())
-    }
-
-    fn start(&self, wake: Wake) -> Result<()> {
+    fn start(&self, context: &SourceContext) -> Result<()> {
         self.check()?;
         let lock = self.lock_folder()?;
         let found = scan::look(&*self.disk, &self.folder, self.skip_damage)?;
         let files = Files::open(Arc::clone(&self.disk), &self.folder, self.segment_bytes, &found)?;
-        let shared = Arc::new(Shared::new(found, self.limits, self.described.clone(), wake));
+        let shared = Arc::new(Shared::new(found, self.limits, self.described.clone(), context));
         if let Some(pool) = &*self.pool.lock().unwrap_or_else(PoisonError::into_inner) {
             shared.buffer_within(pool);
         }
@@ -266,15 +262,13 @@ where
 
     fn discover(&self, _now: Timestamp) -> Result<Discovery> {
         let view = self.shared()?.view()?;
-        let split = Split {
-            id: self.split.clone(),
-            first: view.first,
-            available: Some(view.end),
-            unit: if view.gaps { PositionUnit::Sequence } else { PositionUnit::Records },
-            divisible: true,
-            finished: view.finished,
-        };
-        Ok(Discovery { splits: vec![split], complete: true })
+        let split =
+            Split::new(self.split.clone(), if view.gaps { PositionUnit::Sequence } else { PositionUnit::Records })
+                .starting_at(view.first)
+                .available(view.end)
+                .divisible(true)
+                .finished(view.finished);
+        Ok(Discovery::all([split]).complete(true))
     }
 
     fn open(&self, range: &ReadRange) -> Result<Self::Reader> {

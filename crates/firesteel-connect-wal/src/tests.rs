@@ -7,7 +7,7 @@ mod offers;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use firesteel_connect::{Class, ReadRange, Receiver, Result, Source, SourceReader, SplitId, Store, Wake};
+use firesteel_connect::{Class, ReadRange, Receiver, Result, Source, SourceContext, SourceReader, SplitId, Store};
 use firesteel_disk::Disk;
 use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_window::{Timestamp, millis, seconds};
@@ -52,7 +52,7 @@ fn log_on(disk: Arc<dyn Disk>) -> (Log, mpsc::Receiver<Store<u64>>) {
 
 fn open(disk: &CrashingDisk) -> Result<(Log, Store<u64>)> {
     let (log, stores) = log_on(disk.shared());
-    log.start(Wake::silent())?;
+    log.start(&SourceContext::default())?;
     let store = stores.recv_timeout(PATIENCE).unwrap();
     Ok((log, store))
 }
@@ -189,7 +189,7 @@ fn a_full_disk_makes_the_receiver_wait_and_reading_continues() {
     let (told, retries) = mpsc::channel();
     let (log, stores) = log_on(disk.shared());
     let log = log.on_retry(move |error, _| _ = told.send((error.class(), error.to_string())));
-    log.start(Wake::silent()).unwrap();
+    log.start(&SourceContext::default()).unwrap();
     let store = stores.recv_timeout(PATIENCE).unwrap();
     for record in 0..20 {
         store.push(record).unwrap();
@@ -222,7 +222,7 @@ fn what_a_failed_write_has_left_is_cut_off_before_the_next_one() {
     let (told, retries) = mpsc::channel();
     let (log, stores) = log_on(disk.shared());
     let log = log.segment_bytes(1 << 20).on_retry(move |_, _| _ = told.send(()));
-    log.start(Wake::silent()).unwrap();
+    log.start(&SourceContext::default()).unwrap();
     let store = stores.recv_timeout(PATIENCE).unwrap();
     store.push(0).unwrap();
     disk.set_full(true);
@@ -243,7 +243,7 @@ fn a_stop_does_not_wait_for_room() {
     let (told, retries) = mpsc::channel();
     let (log, stores) = log_on(disk.shared());
     let log = log.pauses(seconds(60), seconds(60)).on_retry(move |_, _| _ = told.send(()));
-    log.start(Wake::silent()).unwrap();
+    log.start(&SourceContext::default()).unwrap();
     let store = stores.recv_timeout(PATIENCE).unwrap();
     disk.set_full(true);
     std::thread::scope(|scope| {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use firesteel_connect::{ReadRange, Receiver, Result, Source, SourceReader, SplitId, Store, Wake};
+use firesteel_connect::{ReadRange, Receiver, Result, Source, SourceContext, SourceReader, SplitId, Store, Wake};
 use firesteel_connect_wal::WriteAheadLog;
 use firesteel_window::{Timestamp, seconds};
 use serde::{Deserialize, Serialize};
@@ -59,7 +59,7 @@ fn started(folder: &Path, clicks: u32) -> (WriteAheadLog<Clicks>, Option<Vec<u8>
     let (told, tokens) = mpsc::channel();
     let log = WriteAheadLog::new(folder, Clicks(clicks, told)).segment_bytes(400);
     let (woken, wakes) = mpsc::channel();
-    log.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    log.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())))).unwrap();
     while !log.discover(Timestamp::EPOCH).unwrap().splits[0].finished {
         wakes.recv_timeout(Duration::from_secs(10)).unwrap();
     }

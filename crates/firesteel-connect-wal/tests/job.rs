@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
-use firesteel_connect::{Buffered, Class, Epoch, Guarantee, Result, Sink, Source, Wake, WriteTask};
+use firesteel_connect::{Buffered, Class, Epoch, Guarantee, Result, Sink, Source, SourceContext, Wake, WriteTask};
 use firesteel_connect_file::TextFileSink;
 use firesteel_connect_memory::Collector;
 use firesteel_connect_socket::SocketText;
@@ -49,7 +49,7 @@ fn run(folder: &Path, socket: SocketText, results: &Collector<String>, failing: 
 fn fill(folder: &Path, socket: SocketText) {
     let log = WriteAheadLog::new(folder, socket);
     let (woken, wakes) = mpsc::channel();
-    log.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    log.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())))).unwrap();
     while !log.discover(Timestamp::EPOCH).unwrap().splits[0].finished {
         wakes.recv_timeout(Duration::from_secs(10)).unwrap();
     }

@@ -10,8 +10,8 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use firesteel_connect::{
-    Class, ConnectError, PositionUnit, ReadRange, Receiver, Replay, Result, Source, SourceReader, Split, SplitId,
-    Store, Wake, conformance,
+    Class, ConnectError, PositionUnit, ReadRange, Receiver, Replay, Result, Source, SourceContext, SourceReader, Split,
+    SplitId, Store, Wake, conformance,
 };
 use firesteel_connect_socket::SocketText;
 use firesteel_connect_wal::WriteAheadLog;
@@ -70,7 +70,7 @@ fn sending<T: Clone + Send + 'static>(records: Vec<T>) -> impl Receiver<Item = T
 /// Starts the log and returns what tells of wake-ups.
 fn start<S: Source>(log: &S) -> mpsc::Receiver<()> {
     let (woken, wakes) = mpsc::channel();
-    log.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    log.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())))).unwrap();
     wakes
 }
 
@@ -222,7 +222,7 @@ fn two_logs_do_not_share_a_folder() {
     let (first, second) =
         (WriteAheadLog::new(folder.path(), sending(vec![1])), WriteAheadLog::new(folder.path(), sending(vec![2])));
     let _wakes = start(&first);
-    let error = second.start(Wake::silent()).unwrap_err();
+    let error = second.start(&SourceContext::default()).unwrap_err();
     assert!(matches!(&error, ConnectError::Setting { setting: "folder", .. }), "{error}");
     assert!(error.to_string().contains("in use"), "{error}");
     first.stop();
@@ -235,13 +235,16 @@ fn a_folder_that_cannot_be_used_and_settings_without_sense_are_refused_at_the_st
     let file = folder.path().join("file");
     std::fs::write(&file, "in the way").unwrap();
     for place in [file.clone(), file.join("below")] {
-        let error = WriteAheadLog::new(place, sending(vec![1])).start(Wake::silent()).unwrap_err();
+        let error = WriteAheadLog::new(place, sending(vec![1])).start(&SourceContext::default()).unwrap_err();
         assert!(matches!(&error, ConnectError::File { .. }) && error.class() == Class::Fatal, "{error}");
         assert!(error.to_string().contains("file"), "{error}");
     }
     let log = || WriteAheadLog::new(folder.path().join("wal"), sending(vec![1]));
     for log in [log().capacity(0), log().group_bytes(0), log().pauses(seconds(0), seconds(1))] {
-        assert!(matches!(log.start(Wake::silent()), Err(ConnectError::Setting { connector: "WriteAheadLog", .. })));
+        assert!(matches!(
+            log.start(&SourceContext::default()),
+            Err(ConnectError::Setting { connector: "WriteAheadLog", .. })
+        ));
     }
     assert!(!folder.path().join("wal").exists());
     // Files of others in the folder are no concern of the log.

@@ -11,7 +11,10 @@ use firesteel_window::Duration;
 
 use self::reserved::Reserved;
 use crate::receiver::StoreBuffer;
-use crate::{BlockReader, Blocks, ConnectError, Decoded, ReadRange, Refused, Result, Stopped, Undecoded, Wake};
+use crate::{
+    BlockReader, Blocks, ConnectError, Counter, Counters, Decoded, ReadRange, Refused, Result, SourceContext, Stopped,
+    Undecoded, Wake,
+};
 
 /// One hand-over has this many records at most, or this many bytes and the record that crosses them, so that a long push
 /// becomes readable bit by bit. Memory is given back by as much.
@@ -56,6 +59,8 @@ struct State<T> {
     token: Option<Vec<u8>>,
     /// How often a push has waited for a place, and for bytes.
     waits: Waits,
+    /// The same for progress records.
+    waited: Counter,
     stopped: bool,
     wake: Wake,
     /// Whether the engine has looked since it was woken last: one wake-up per look is enough.
@@ -154,6 +159,7 @@ impl<T> Buffer<T> {
             next_offer: 0,
             token: None,
             waits: Waits::default(),
+            waited: Counter::default(),
             stopped: false,
             wake: Wake::silent(),
             wake_due: true,
@@ -174,9 +180,10 @@ impl<T> Buffer<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn started(&self, wake: Wake) {
+    pub(crate) fn started(&self, context: &SourceContext) {
         let mut state = self.lock();
-        state.wake = wake;
+        state.wake = context.wake().clone();
+        state.waited = context.counters().counter(Counters::WAITS);
     }
 
     /// Notes how the thread ended, and tells everybody.
@@ -237,11 +244,6 @@ impl<T> Buffer<T> {
         self.room.notify_all();
     }
 
-    pub(crate) fn waits(&self) -> u64 {
-        let Waits { places, bytes } = self.lock().waits;
-        places + bytes
-    }
-
     pub(crate) fn stop(&self) {
         self.lock().stopped = true;
         self.room.notify_all();
@@ -255,6 +257,7 @@ impl<T> Buffer<T> {
         let mut state = self.lock();
         if full(&mut state) {
             state.waits.places += 1;
+            state.waited.add(1);
             if state.waits.places == 1 {
                 drop(state);
                 self.tell_of_records();
@@ -289,6 +292,7 @@ impl<T> Buffer<T> {
         if !request.is_granted() && !state.stopped {
             state.waiting += 1;
             state.waits.bytes += 1;
+            state.waited.add(1);
             if state.waits.bytes == 1 {
                 drop(state);
                 self.tell_of_bytes(share);

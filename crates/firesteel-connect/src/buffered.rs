@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::buffer::{Buffer, Measure, Outcome};
 use crate::{
     BlockReader, ConnectError, Discovery, PositionUnit, ReadRange, Receiver, ReceiverThread, Replay, Result, Source,
-    Split, SplitId, Store, Wake,
+    SourceContext, Split, SplitId, Store,
 };
 
 /// Records that a buffer holds unless told otherwise.
@@ -172,13 +172,9 @@ where
         self.buffer.buffer_within(pool);
     }
 
-    fn waits(&self) -> u64 {
-        self.buffer.waits()
-    }
-
-    fn start(&self, wake: Wake) -> Result<()> {
+    fn start(&self, context: &SourceContext) -> Result<()> {
         self.check()?;
-        self.buffer.started(wake);
+        self.buffer.started(context);
         let (stored, told) = (Arc::clone(&self.buffer), Arc::clone(&self.buffer));
         let ended = move |outcome: Result<()>| told.ended(outcome.map_or_else(Outcome::Failed, |()| Outcome::Ended));
         self.thread.start(Store::new(self.buffer.clone()), move || stored.received(), ended)
@@ -186,15 +182,12 @@ where
 
     fn discover(&self, _now: Timestamp) -> Result<Discovery> {
         let view = self.buffer.view(self.thread.describe())?;
-        let split = Split {
-            id: self.split.clone(),
-            first: view.first,
-            available: Some(view.end),
-            unit: PositionUnit::Records,
-            divisible: true,
-            finished: view.finished,
-        };
-        Ok(Discovery { splits: vec![split], complete: true })
+        let split = Split::new(self.split.clone(), PositionUnit::Records)
+            .starting_at(view.first)
+            .available(view.end)
+            .divisible(true)
+            .finished(view.finished);
+        Ok(Discovery::all([split]).complete(true))
     }
 
     fn open(&self, range: &ReadRange) -> Result<Self::Reader> {

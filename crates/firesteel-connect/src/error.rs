@@ -105,6 +105,31 @@ pub enum ConnectError {
         /// Why not.
         source: std::io::Error,
     },
+    /// Nobody knows whether a commit has happened: the connection broke after it was asked for, or no answer came in time.
+    #[error(
+        "FS-N016: whether epoch {epoch} is committed to {} is not known: {}; it is asked until it is, and the job waits",
+        redact(.place), redact(&.source.to_string())
+    )]
+    OutcomeUnknown {
+        /// Where results go.
+        place: String,
+        /// The epoch.
+        epoch: crate::Epoch,
+        /// What the client library says.
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// Another process has taken over: what this one still has under way does not count.
+    #[error(
+        "FS-N017: another process writes to {} now ({}): this one ends. If both were started on purpose, give each a place of \
+         its own",
+        redact(.place), redact(.by)
+    )]
+    Fenced {
+        /// Where results go.
+        place: String,
+        /// What is known of the other one.
+        by: String,
+    },
     /// Whoever took the results has left on purpose.
     #[error("FS-N007: {} is closed: nobody reads it any more", redact(.place))]
     Closed {
@@ -123,6 +148,8 @@ codes!(ConnectError {
     Closed = "FS-N007",
     Damaged = "FS-N008",
     Secret = "FS-N015",
+    OutcomeUnknown = "FS-N016",
+    Fenced = "FS-N017",
 });
 
 impl ConnectError {
@@ -157,6 +184,8 @@ impl ConnectError {
             Self::Setting { .. } => Class::Program,
             Self::Lost { .. } | Self::Damaged { .. } => Class::Fatal,
             Self::Closed { .. } => Class::Closed,
+            Self::OutcomeUnknown { .. } => Class::Unknown,
+            Self::Fenced { .. } => Class::Fenced,
             Self::Other { class, .. } => *class,
         }
     }

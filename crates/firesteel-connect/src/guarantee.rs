@@ -35,3 +35,13 @@ pub enum Replay {
     /// Across restarts: the same range always holds the same records.
     Always,
 }
+
+/// For how long a sink keeps what was committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retention {
+    /// While the process lives.
+    WhileRunning,
+    /// Until somebody removes it.
+    Always,
+}

@@ -17,6 +17,7 @@ mod buffer;
 mod buffered;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod context;
 mod error;
 mod guarantee;
 mod offer;
@@ -33,16 +34,17 @@ mod undecoded;
 
 pub use blocks::{BlockReader, Blocks};
 pub use buffered::{Buffered, DEFAULT_CAPACITY};
+pub use context::{CheckpointId, Counter, Counters, Resumed, RunId, Scope, SinkContext, SourceContext};
 pub use error::{ConnectError, Result};
 pub use firesteel_budget::{Pool, Request, Share, measure};
 pub use firesteel_error::Class;
-pub use guarantee::{Guarantee, Replay};
+pub use guarantee::{Guarantee, Replay, Retention};
 pub use offer::{LONGEST_TOKEN, Refused};
 pub use payload::Payload;
 pub use receiver::{Receiver, Stopped, Store, StoreBuffer};
 pub use redact::redact;
 pub use secret::Secret;
-pub use sink::{Epoch, Sink, WriteTask};
+pub use sink::{Epoch, Mark, Sink, WriteTask};
 pub use source::{Choose, Discovery, Source, SourceReader, Wake};
 pub use split::{PositionUnit, ReadRange, Split, SplitId};
 pub use supervise::ReceiverThread;

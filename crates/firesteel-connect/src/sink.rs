@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Guarantee, Result};
+use crate::{CheckpointId, Guarantee, Result, Retention, SinkContext};
 
 /// The number of a commit, counting from 1. What was committed under an epoch is never committed again under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -16,6 +16,7 @@ impl std::fmt::Display for Epoch {
 
 /// Which part of which epoch a task writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct WriteTask {
     /// The epoch that will commit what is written.
     pub epoch: Epoch,
@@ -25,15 +26,67 @@ pub struct WriteTask {
     pub attempt: u32,
 }
 
+impl WriteTask {
+    /// The first attempt at a partition.
+    ///
+    /// ```
+    /// use firesteel_connect::{Epoch, WriteTask};
+    /// assert_eq!(WriteTask::new(Epoch(7), 2).attempt(1).attempt, 1);
+    /// ```
+    #[must_use]
+    pub fn new(epoch: Epoch, partition: usize) -> Self {
+        Self { epoch, partition, attempt: 0 }
+    }
+
+    /// Another attempt.
+    #[must_use]
+    pub fn attempt(self, attempt: u32) -> Self {
+        Self { attempt, ..self }
+    }
+}
+
+/// What stands beside the results: which epoch they end with, and in which checkpoint that is counted.
+///
+/// A sink writes it together with the rows of the epoch, so that either both are there or neither is. By it the engine
+/// tells a repetition from an epoch of another job, results that are gone from results that never were, and a checkpoint
+/// that was restored from a backup from one that goes with the results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Mark {
+    /// The newest epoch of which something is visible.
+    pub epoch: Epoch,
+    /// The checkpoint that it was committed under: [`SinkContext::checkpoint`] then.
+    pub checkpoint: CheckpointId,
+}
+
 /// A place for results.
 ///
-/// A task [`write`](Self::write)s one partition; nothing of it may be visible outside. When all partitions are
-/// written, the engine calls [`commit`](Self::commit) once with what the tasks left, in partition order: now
-/// everything becomes visible, if possible at once and together with the epoch's number.
+/// 1. A task [`write`](Self::write)s one partition; nothing of it may be visible outside. It may be thrown away: its
+///    attempt fails, or another one is quicker.
+/// 2. When all tasks of a micro-batch have written, [`stage`](Self::stage) gets what they left: now it is known which
+///    attempts count.
+/// 3. When the epoch ends, of one micro-batch or of many, the engine calls [`commit`](Self::commit) with all that was
+///    staged, in the order of micro-batches and partitions: now everything becomes visible, if possible at once and
+///    together with the [`Mark`].
 ///
 /// Epochs are committed one after the other, and an epoch is committed by one sink of a job after the other. Where a
-/// commit takes long, the engine calls it on a thread of its own, and tasks write the next epoch meanwhile: so `write`
-/// may be called beside `commit`, for the epoch after it. All other calls come alone.
+/// commit takes long, the engine calls it on a thread of its own, and tasks write the next epoch meanwhile: so `write` and
+/// `stage` may be called beside `commit`, for the epoch after it. All other calls come alone.
+///
+/// # How a commit can end
+///
+/// | answer of `commit` | what the engine does |
+/// |---|---|
+/// | `Ok` | it is done: `commit` is not called again for the epoch, and may be if the process dies now |
+/// | an error of [`Class::Retryable`](crate::Class::Retryable) | it is called again, with what is left of `pending` |
+/// | [`OutcomeUnknown`](crate::ConnectError::OutcomeUnknown) | nobody knows whether it happened: [`outcome`](Self::outcome) is asked until it tells. Nothing newer is committed meanwhile, what is staged is kept, sources are told nothing |
+/// | [`Fenced`](crate::ConnectError::Fenced) | a later process has taken over: this one ends with an exit code of its own, calls nothing again and cleans up nothing |
+/// | another error | the job fails. What is visible of the epoch nobody knows: after a restart its [mark](Self::last_committed) tells |
+///
+/// # Several processes
+///
+/// `start` claims the place for its [scope](SinkContext::scope) and its [run](SinkContext::run), where the place can hold such
+/// a claim: whoever had it before is fenced from then on, so that what he has under way can no longer land. Only after that
+/// may `last_committed` tell what there is. What else is in the place, of other scopes or of nobody, is left as it is.
 pub trait Sink<T>: Send + Sync + 'static {
     /// What a task leaves for the commit: rows, a temporary file's name, an open transaction.
     type Pending: Send + 'static;
@@ -44,11 +97,18 @@ pub trait Sink<T>: Send + Sync + 'static {
     /// What the sink promises when the job fails and starts again.
     fn guarantee(&self) -> Guarantee;
 
+    /// How long results stay. A sink that keeps them in memory says
+    /// [`WhileRunning`](Retention::WhileRunning): that they are gone after a restart is no loss then.
+    fn retention(&self) -> Retention {
+        Retention::Always
+    }
+
     /// Called once before the first write.
     ///
     /// # Errors
     /// When the sink cannot work at all.
-    fn start(&self) -> Result<()> {
+    fn start(&self, context: &SinkContext) -> Result<()> {
+        let _ = context;
         Ok(())
     }
 
@@ -58,16 +118,39 @@ pub trait Sink<T>: Send + Sync + 'static {
     /// When the records cannot be written; the task fails and is retried.
     fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<Self::Pending>;
 
-    /// Makes what was written visible. A call for an epoch that is committed already does nothing.
-    ///
-    /// The sink takes out of `pending` what it is done with, so that a repeated call continues with the rest.
+    /// Takes what the tasks of a micro-batch have left, once all have succeeded, and returns what `commit` will get of it:
+    /// the place to do once per micro-batch what need not wait for the commit, such as completing an upload, or joining small
+    /// parts. Nothing may become visible. Called on the job's thread; not where the sink already has the epoch.
     ///
     /// # Errors
-    /// When the outcome is not certain to be complete; the engine repeats the call if the error is retryable.
+    /// When it cannot be staged; the epoch is aborted and the job fails.
+    fn stage(&self, epoch: Epoch, written: Vec<Self::Pending>) -> Result<Vec<Self::Pending>> {
+        let _ = epoch;
+        Ok(written)
+    }
+
+    /// Makes what was staged visible. A call for an epoch that is committed already does nothing.
+    ///
+    /// The sink takes out of `pending` what it is done with, so that a repeated call continues with the rest. An epoch without
+    /// a record is committed too, and needs no trace: the engine knows that there was none.
+    ///
+    /// # Errors
+    /// When the outcome is not certain to be complete: see [above](Self#how-a-commit-can-end).
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Self::Pending>) -> Result<()>;
 
-    /// Throws away what a failed epoch wrote. Never called for an epoch whose commit this sink was asked for: if that
-    /// failed, what is visible of it nobody knows, and after a restart the epoch is committed again.
+    /// Whether the epoch is committed, after a `commit` whose outcome was unknown. The sink shuts that attempt out first: an
+    /// answer that it is not committed is wrong if it lands afterwards. If it is not, `commit` is called again with what it
+    /// left of `pending`.
+    ///
+    /// # Errors
+    /// When nobody can tell yet; the engine asks again if the error is retryable.
+    fn outcome(&self, epoch: Epoch) -> Result<bool> {
+        Ok(self.last_committed()?.is_some_and(|mark| mark.epoch >= epoch))
+    }
+
+    /// Throws away what a failed epoch wrote. Never called for an epoch whose commit this sink was asked for, unless it has
+    /// [said](Self::outcome) that it is not committed: if that failed, what is visible of it nobody knows, and after a restart
+    /// the epoch is committed again.
     ///
     /// # Errors
     /// When something stays behind; the engine logs it.
@@ -76,11 +159,12 @@ pub trait Sink<T>: Send + Sync + 'static {
         Ok(())
     }
 
-    /// The newest epoch the outside world has, where the sink can tell.
+    /// The mark of the newest epoch that the outside world has in this scope, where the sink can tell. Asked once, after
+    /// `start`.
     ///
     /// # Errors
     /// When the place cannot be asked.
-    fn last_committed(&self) -> Result<Option<Epoch>> {
+    fn last_committed(&self) -> Result<Option<Mark>> {
         Ok(None)
     }
 

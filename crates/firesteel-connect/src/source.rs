@@ -6,16 +6,59 @@ use std::sync::Arc;
 use firesteel_budget::Pool;
 use firesteel_window::Timestamp;
 
-use crate::{ReadRange, Replay, Result, Split, SplitId};
+use crate::{ReadRange, Replay, Result, SourceContext, Split, SplitId};
 
-/// What a source found when it looked around.
+/// What a source found when it looked around: all splits that there are, or those that are new or not as they were.
+///
+/// Both are answers to the same question, and a source may give the one or the other at any time. [`changes`](Self::changes)
+/// are for sources with very many splits: the engine passes over those that nothing is said of and that have been read.
+///
+/// | | |
+/// |---|---|
+/// | changes since when? | since the last answer that was `Ok`; what an answer that failed would have told comes with the next |
+/// | the first answer after a start | names all splits that there are, whichever way it is given: of those that it does not name and the checkpoint knows, the engine thinks that they are gone |
+/// | a split that is gone | is forgotten; under the same name another one may come later, to be read from its start |
+/// | a split that [is finished](Split::finished) | need not be told of again. It is gone only when that is said |
+/// | `complete` | holds for this answer and says nothing of the next |
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Discovery {
-    /// The splits that exist now, in an order that stays the same from call to call.
+    /// Splits. New ones are read in this order.
     pub splits: Vec<Split>,
+    /// Whether a split that is not among them is gone.
+    pub is_all: bool,
+    /// Splits that are gone, where it is not.
+    pub gone: Vec<SplitId>,
     /// Whether no further split will ever appear. Together with [`Split::finished`] on every split it means that the
     /// source has an end, which an available-now run reports as the end of event time.
     pub complete: bool,
+}
+
+impl Discovery {
+    /// All splits that there are now.
+    ///
+    /// ```
+    /// use firesteel_connect::{Discovery, PositionUnit, Split, SplitId};
+    ///
+    /// let found = Discovery::all([Split::new(SplitId::new("0"), PositionUnit::Records).available(3)]).complete(true);
+    /// assert!(found.is_all && found.complete);
+    /// ```
+    #[must_use]
+    pub fn all(splits: impl IntoIterator<Item = Split>) -> Self {
+        Self { splits: splits.into_iter().collect(), is_all: true, ..Self::default() }
+    }
+
+    /// The splits that have appeared or changed since the last answer, and those that are gone since.
+    #[must_use]
+    pub fn changes(splits: impl IntoIterator<Item = Split>, gone: impl IntoIterator<Item = SplitId>) -> Self {
+        Self { splits: splits.into_iter().collect(), gone: gone.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Says whether no further split will ever appear.
+    #[must_use]
+    pub fn complete(self, complete: bool) -> Self {
+        Self { complete, ..self }
+    }
 }
 
 /// A call that tells the engine of new data, so that a waiting job need not poll. Cheap to clone, callable anywhere.
@@ -55,7 +98,7 @@ pub trait Source: Send + Sync + 'static {
     /// A record.
     type Item: Send + 'static;
     /// Reads one range.
-    type Reader: SourceReader<Item = Self::Item>;
+    type Reader: SourceReader<Item = Self::Item> + Send + 'static;
 
     /// What is read, for messages: `text files in logs/`.
     fn describe(&self) -> String;
@@ -76,21 +119,16 @@ pub trait Source: Send + Sync + 'static {
         let _ = pool;
     }
 
-    /// How often since its start what is pushed into the source has had to wait for room. Whoever pushes waits meanwhile.
-    fn waits(&self) -> u64 {
-        0
-    }
-
     /// Called once before the first [`discover`](Self::discover), to check settings and to start what must run.
     ///
     /// # Errors
     /// When the source cannot work at all: a missing file, a wrong setting, an unreachable server.
-    fn start(&self, wake: Wake) -> Result<()> {
-        let _ = wake;
+    fn start(&self, context: &SourceContext) -> Result<()> {
+        let _ = context;
         Ok(())
     }
 
-    /// What can be read now. `now` is the engine's processing time: a source asks no clock of its own.
+    /// What can be read now: see [`Discovery`]. `now` is the engine's processing time: a source asks no clock of its own.
     ///
     /// # Errors
     /// When the place cannot be inspected; the engine repeats the call if the error is retryable.
@@ -102,10 +140,25 @@ pub trait Source: Send + Sync + 'static {
     /// When the range cannot be read.
     fn open(&self, range: &ReadRange) -> Result<Self::Reader>;
 
-    /// Told after each commit up to where each split is done with, so that the source may forget what is before.
+    /// A reader of the range, out of one that has read the same split up to where the range begins: what it holds open (a
+    /// file, a connection, records that it has fetched in advance) need not be fetched again.
+    ///
+    /// The engine keeps a reader that [is reusable](SourceReader::is_reusable) once it has read its range to the end, a few of
+    /// them at a time, until the next range of its split comes. It opens a new one for every other range, as for those that
+    /// are read again.
     ///
     /// # Errors
-    /// When the note cannot be taken; the engine logs it and continues.
+    /// As those of [`open`](Self::open).
+    fn reopen(&self, reader: Self::Reader, range: &ReadRange) -> Result<Self::Reader> {
+        drop(reader);
+        self.open(range)
+    }
+
+    /// Told after a commit up to where splits are done with, so that the source may forget what is before: those that have
+    /// got further since the last call that was `Ok`, and, after a restart, those that the job resumes from.
+    ///
+    /// # Errors
+    /// When the note cannot be taken; the engine logs it, continues, and tells the same with the next commit.
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
         let _ = positions;
         Ok(())
@@ -141,6 +194,12 @@ pub trait SourceReader: Sized {
 
     /// Whether reading stopped because nothing more is there, rather than at a limit.
     fn at_end(&self) -> bool;
+
+    /// Whether it holds something, after its last record, that the reader of the next range would have to fetch again: the
+    /// engine keeps it then for [`reopen`](Source::reopen).
+    fn is_reusable(&self) -> bool {
+        false
+    }
 
     /// Appends up to `most` of the remaining records to `block`, and tells whether there may be more. The engine reads
     /// this way, and looks between two calls whether the task is still wanted. Readers with a quicker way than record by

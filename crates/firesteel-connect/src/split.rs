@@ -53,7 +53,15 @@ pub enum PositionUnit {
 }
 
 /// What a source knows of one of its splits at the moment.
-#[derive(Debug, Clone)]
+///
+/// ```
+/// use firesteel_connect::{PositionUnit, Split, SplitId};
+///
+/// let split = Split::new(SplitId::new("clicks-0"), PositionUnit::Sequence).starting_at(10).available(250);
+/// assert_eq!((split.first, split.available, split.divisible, split.finished), (10, Some(250), false, false));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Split {
     /// The split's name.
     pub id: SplitId,
@@ -71,11 +79,45 @@ pub struct Split {
     pub finished: bool,
 }
 
+impl Split {
+    /// A split that begins at position 0, whose end only reading can tell, which is read by one task at a time, and to which
+    /// more may come.
+    #[must_use]
+    pub fn new(id: SplitId, unit: PositionUnit) -> Self {
+        Self { id, first: 0, available: None, unit, divisible: false, finished: false }
+    }
+
+    /// The first record that can still be read is at this position.
+    #[must_use]
+    pub fn starting_at(self, first: u64) -> Self {
+        Self { first, ..self }
+    }
+
+    /// The last record known to be there ends at this position.
+    #[must_use]
+    pub fn available(self, up_to: impl Into<Option<u64>>) -> Self {
+        Self { available: up_to.into(), ..self }
+    }
+
+    /// A read may start at any position, if `divisible`.
+    #[must_use]
+    pub fn divisible(self, divisible: bool) -> Self {
+        Self { divisible, ..self }
+    }
+
+    /// No record will ever come after those that are there now, if `finished`.
+    #[must_use]
+    pub fn finished(self, finished: bool) -> Self {
+        Self { finished, ..self }
+    }
+}
+
 /// A stretch of one split for one task to read: `[from, to)`, cut short by the limits.
 ///
 /// The first run of a batch may leave `to` open and bound the read by `max_records` or `max_bytes`; the position
 /// the reader reached then becomes the range's end, and every repetition asks for exactly `[from, to)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ReadRange {
     /// The split.
     pub split: SplitId,
@@ -100,6 +142,36 @@ impl ReadRange {
     #[must_use]
     pub fn exact(split: SplitId, from: u64, to: u64) -> Self {
         Self { split, from, to: Some(to), max_records: None, max_bytes: None }
+    }
+
+    /// Everything from `from` on.
+    ///
+    /// ```
+    /// use firesteel_connect::{ReadRange, SplitId};
+    /// let range = ReadRange::starting_at(SplitId::new("clicks-0"), 10).max_records(5).max_bytes(1 << 20);
+    /// assert_eq!((range.to, range.max_records), (None, Some(5)));
+    /// ```
+    #[must_use]
+    pub fn starting_at(split: SplitId, from: u64) -> Self {
+        Self { split, from, to: None, max_records: None, max_bytes: None }
+    }
+
+    /// The same, ending before `to`.
+    #[must_use]
+    pub fn up_to(self, to: u64) -> Self {
+        Self { to: Some(to), ..self }
+    }
+
+    /// The same, of at most so many records.
+    #[must_use]
+    pub fn max_records(self, most: impl Into<Option<u64>>) -> Self {
+        Self { max_records: most.into(), ..self }
+    }
+
+    /// The same, of at most so many bytes, and one record at least.
+    #[must_use]
+    pub fn max_bytes(self, most: impl Into<Option<u64>>) -> Self {
+        Self { max_bytes: most.into(), ..self }
     }
 
     /// How many positions the range spans, where its end is known.

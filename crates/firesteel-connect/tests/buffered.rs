@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use firesteel_connect::{
-    Buffered, Class, ConnectError, ReadRange, Receiver, Result, Source, SourceReader, SplitId, Store, Wake, conformance,
+    Buffered, Class, ConnectError, ReadRange, Receiver, Result, Source, SourceContext, SourceReader, SplitId, Store,
+    Wake, conformance,
 };
 use firesteel_window::{Timestamp, millis, seconds};
 
@@ -44,7 +45,7 @@ const NOW: Timestamp = Timestamp::from_secs(0);
 /// Starts the source and returns what tells of wake-ups.
 fn start<S: Source>(source: &S) -> mpsc::Receiver<()> {
     let (woken, wakes) = mpsc::channel();
-    source.start(Wake::new(move || _ = woken.send(()))).unwrap();
+    source.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())))).unwrap();
     wakes
 }
 
@@ -243,16 +244,19 @@ fn an_iterator_that_panics_gives_its_places_back() {
 
 #[test]
 fn settings_without_sense_are_refused_at_the_start() {
-    let error = buffered(|_| Ok(())).capacity(0).start(Wake::silent()).unwrap_err();
+    let error = buffered(|_| Ok(())).capacity(0).start(&SourceContext::default()).unwrap_err();
     assert!(error.to_string().contains("capacity of Buffered"), "{error}");
     let long_first = buffered(|_| Ok(())).pauses(seconds(2), seconds(1));
-    assert!(matches!(long_first.start(Wake::silent()), Err(ConnectError::Setting { setting: "pauses", .. })));
+    assert!(matches!(
+        long_first.start(&SourceContext::default()),
+        Err(ConnectError::Setting { setting: "pauses", .. })
+    ));
 }
 
 #[test]
 fn a_receiver_starts_once() {
     let source = buffered(|_| Ok(()));
-    source.start(Wake::silent()).unwrap();
-    let error = source.start(Wake::silent()).unwrap_err();
+    source.start(&SourceContext::default()).unwrap();
+    let error = source.start(&SourceContext::default()).unwrap_err();
     assert!(error.to_string().contains("only once"), "{error}");
 }

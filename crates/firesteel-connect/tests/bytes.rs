@@ -6,7 +6,10 @@ use std::fmt;
 use std::sync::{LazyLock, Mutex, mpsc};
 use std::time::Duration;
 
-use firesteel_connect::{Buffered, Pool, ReadRange, Receiver, Result, Source, SourceReader, SplitId, Store, Wake};
+use firesteel_connect::{
+    Buffered, Counter, Counters, Pool, ReadRange, Receiver, Result, Source, SourceContext, SourceReader, SplitId,
+    Store, Wake,
+};
 use firesteel_window::{Timestamp, seconds};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -43,13 +46,14 @@ fn start(
     pool: &Pool,
     name: &'static str,
     call: impl FnMut(&Store<String>) + Send + 'static,
-) -> (Received, mpsc::Receiver<()>) {
+) -> (Received, mpsc::Receiver<()>, Counter) {
     NOTICES.install();
     let source = Buffered::new(Call { name, call: Box::new(call) });
     source.buffer_within(pool);
     let (woken, wakes) = mpsc::channel();
-    source.start(Wake::new(move || _ = woken.send(()))).unwrap();
-    (source, wakes)
+    let context = SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())));
+    source.start(&context).unwrap();
+    (source, wakes, context.counters().counter(Counters::WAITS))
 }
 
 fn split() -> SplitId {
@@ -69,8 +73,8 @@ fn read(source: &Received, from: u64, to: u64) -> Vec<String> {
 }
 
 /// Waits until pushes have had to wait this many times.
-fn until_waits(source: &Received, waits: u64) {
-    while source.waits() < waits {
+fn until_waits(counter: &Counter, waits: u64) {
+    while counter.value() < waits {
         std::thread::yield_now();
     }
 }
@@ -158,7 +162,7 @@ fn a_few_large_records_fill_a_buffer_of_many_places() {
     for in_bulk in [false, true] {
         let pool = Pool::new(8 * MIB);
         let name = if in_bulk { "many large records at once" } else { "large records" };
-        let (source, wakes) = start(&pool, name, move |store| {
+        let (source, wakes, waits) = start(&pool, name, move |store| {
             let records = (0..100).map(|number| record(number, MIB));
             if in_bulk {
                 store.push_all(records).unwrap();
@@ -166,12 +170,12 @@ fn a_few_large_records_fill_a_buffer_of_many_places() {
                 records.for_each(|record| store.push(record).unwrap());
             }
         });
-        until_waits(&source, 1);
+        until_waits(&waits, 1);
         assert_eq!(found(&source), (7, true), "the eighth does not fit, by what it takes beside its bytes");
         assert_eq!(pool.budget().used(), 7 * (MIB + HEADER));
         assert_eq!(read(&source, 0, 1), [record(0, MIB)]);
         source.committed(&[(split(), 1)]).unwrap();
-        until_waits(&source, 2);
+        until_waits(&waits, 2);
         assert_eq!(found(&source), (8, true), "what is committed makes room for as much");
         assert_eq!(drain(&source, &wakes, &pool, 8 * MIB), (1..100).collect::<Vec<_>>(), "nothing is lost");
         assert_eq!(pool.budget().used(), 0);
@@ -193,8 +197,9 @@ fn a_buffer_that_is_full_of_records_says_so_once() {
     let source = Buffered::new(Call { name, call: Box::new(call) }).capacity(10);
     source.buffer_within(&pool);
     let (woken, wakes) = mpsc::channel();
-    source.start(Wake::new(move || _ = woken.send(()))).unwrap();
-    until_waits(&source, 1);
+    let context = SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())));
+    source.start(&context).unwrap();
+    until_waits(&context.counters().counter(Counters::WAITS), 1);
     assert_eq!(found(&source), (10, true));
     assert!(done.try_recv().is_err());
     assert_eq!(drain(&source, &wakes, &pool, MIB).len(), 100);
@@ -216,10 +221,10 @@ fn receivers_that_share_too_little_all_get_their_records_through() {
             })
             .collect();
         // All are held back before anything is taken.
-        receivers.iter().for_each(|(source, _)| until_waits(source, 1));
+        receivers.iter().for_each(|(_, _, waits)| until_waits(waits, 1));
         // One record each is above the limit: an eighth of it is certain for each, and half of it is anybody's.
         let most = limit + 4 * (HEADER + (300 << 10));
-        for (source, wakes) in &receivers {
+        for (source, wakes, _) in &receivers {
             assert_eq!(drain(source, wakes, &pool, most), (0..30).collect::<Vec<_>>());
         }
         assert_eq!(pool.budget().used(), 0);
@@ -231,12 +236,12 @@ fn a_receiver_whose_records_nobody_takes_does_not_hold_up_another() {
     let pool = Pool::new(8 * MIB);
     // Of each, two mebibytes are its own; and the first has taken all others.
     let (started, starts) = mpsc::channel::<()>();
-    let (stalled, _) = start(&pool, "nobody reads it", |store| while store.push(record(0, MIB / 2)).is_ok() {});
-    let (source, wakes) = start(&pool, "somebody reads it", move |store| {
+    let (stalled, _, waits) = start(&pool, "nobody reads it", |store| while store.push(record(0, MIB / 2)).is_ok() {});
+    let (source, wakes, _) = start(&pool, "somebody reads it", move |store| {
         starts.recv().unwrap();
         (0..100).for_each(|number| store.push(record(number, MIB / 2)).unwrap());
     });
-    until_waits(&stalled, 1);
+    until_waits(&waits, 1);
     started.send(()).unwrap();
     // The first may have filled the pool before there was another.
     assert_eq!(drain(&source, &wakes, &pool, 10 * MIB), (0..100).collect::<Vec<_>>());
@@ -252,7 +257,7 @@ fn a_receiver_whose_records_nobody_takes_does_not_hold_up_another() {
 #[test]
 fn a_large_record_is_not_passed_by_small_ones_forever() {
     let pool = Pool::new(MIB);
-    let (source, wakes) = start(&pool, "a large record and a trickle", |store| {
+    let (source, wakes, waits) = start(&pool, "a large record and a trickle", |store| {
         store.push(record(0, 1000)).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| store.push(record(1, 3 * MIB)).unwrap());
@@ -264,7 +269,7 @@ fn a_large_record_is_not_passed_by_small_ones_forever() {
         });
     });
     // The trickle waits, too, although there would be room for it.
-    until_waits(&source, 2);
+    until_waits(&waits, 2);
     assert_eq!(found(&source), (1, true));
     assert_eq!(drain(&source, &wakes, &pool, 3 * MIB + HEADER), (0..20).collect::<Vec<_>>());
     assert_eq!(pool.budget().used(), 0);
@@ -287,10 +292,9 @@ fn records_that_cannot_be_serialized_say_themselves_how_large_they_are() {
     let pool = Pool::new(50 * MIB);
     let source = Buffered::measured(Numbers, |number| number + MIB);
     source.buffer_within(&pool);
-    source.start(Wake::silent()).unwrap();
-    while source.waits() == 0 {
-        std::thread::yield_now();
-    }
+    let context = SourceContext::default();
+    source.start(&context).unwrap();
+    until_waits(&context.counters().counter(Counters::WAITS), 1);
     assert_eq!(source.discover(Timestamp::EPOCH).unwrap().splits[0].available, Some(49));
     assert_eq!(pool.budget().used(), 49 * MIB + (0..49).sum::<u64>());
 }

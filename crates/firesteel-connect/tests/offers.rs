@@ -7,8 +7,8 @@ use std::time::Duration as Patience;
 
 use firesteel_connect::conformance::{self, Courier};
 use firesteel_connect::{
-    Buffered, Class, LONGEST_TOKEN, Pool, ReadRange, Receiver, Refused, Result, Source, SourceReader, SplitId, Stopped,
-    Store, StoreBuffer, Undecoded, Wake,
+    Buffered, Class, Counter, Counters, LONGEST_TOKEN, Pool, ReadRange, Receiver, Refused, Result, Source,
+    SourceContext, SourceReader, SplitId, Stopped, Store, StoreBuffer, Undecoded,
 };
 use firesteel_window::{Duration, Timestamp, millis, seconds};
 
@@ -170,14 +170,16 @@ impl Receiver for Remote {
     }
 }
 
-fn started(capacity: usize, pool: Option<&Pool>) -> (Buffered<Remote>, Store<String>) {
+fn started(capacity: usize, pool: Option<&Pool>) -> (Buffered<Remote>, Store<String>, Counter) {
     let (sender, stores) = mpsc::channel();
     let source = Buffered::new(Remote(sender)).capacity(capacity);
     if let Some(pool) = pool {
         source.buffer_within(pool);
     }
-    source.start(Wake::silent()).unwrap();
-    (source, stores.recv_timeout(Patience::from_secs(10)).unwrap())
+    let context = SourceContext::default();
+    source.start(&context).unwrap();
+    let waits = context.counters().counter(Counters::WAITS);
+    (source, stores.recv_timeout(Patience::from_secs(10)).unwrap(), waits)
 }
 
 fn texts(range: std::ops::Range<u32>) -> Vec<String> {
@@ -188,21 +190,21 @@ fn commit(source: &Buffered<Remote>, position: u64) {
     source.committed(&[(SplitId::new("receiver"), position)]).unwrap();
 }
 
-fn until_waits(source: &Buffered<Remote>, waits: u64) {
-    while source.waits() < waits {
+fn until_waits(counter: &Counter, waits: u64) {
+    while counter.value() < waits {
         std::thread::yield_now();
     }
 }
 
 #[test]
 fn who_waits_for_much_room_is_not_passed_by_those_who_need_little() {
-    let (source, store) = started(4, None);
+    let (source, store, waits) = started(4, None);
     store.offer(texts(0..3), None, seconds(10)).unwrap();
     std::thread::scope(|scope| {
         let large = std::thread::Builder::new().spawn_scoped(scope, || store.offer(texts(10..14), None, seconds(60)));
-        until_waits(&source, 1);
+        until_waits(&waits, 1);
         let small = std::thread::Builder::new().spawn_scoped(scope, || store.push("one".into()));
-        until_waits(&source, 2);
+        until_waits(&waits, 2);
         let refused = store.offer(texts(20..21), None, millis(1)).unwrap_err();
         assert!(matches!(refused, Refused::Full(_)), "there is room for one, and somebody was there before: {refused}");
         commit(&source, 3);
@@ -218,11 +220,11 @@ fn who_waits_for_much_room_is_not_passed_by_those_who_need_little() {
 
 #[test]
 fn who_gives_up_waiting_lets_the_next_one_have_the_room() {
-    let (source, store) = started(4, None);
+    let (source, store, waits) = started(4, None);
     store.offer(texts(0..3), None, seconds(10)).unwrap();
     std::thread::scope(|scope| {
         let large = std::thread::Builder::new().spawn_scoped(scope, || store.offer(texts(0..4), None, millis(5)));
-        until_waits(&source, 1);
+        until_waits(&waits, 1);
         store.push("one".into()).unwrap();
         assert!(matches!(large.unwrap().join().unwrap(), Err(Refused::Full(back)) if back == texts(0..4)));
     });
@@ -232,7 +234,7 @@ fn who_gives_up_waiting_lets_the_next_one_have_the_room() {
 #[test]
 fn the_bytes_of_a_batch_are_those_of_its_records_and_a_refused_one_takes_none() {
     let pool = Pool::new(10_000);
-    let (source, store) = started(10_000, Some(&pool));
+    let (source, store, waits) = started(10_000, Some(&pool));
     let batch = || vec!["x".repeat(976); 6];
     store.offer(batch(), None, seconds(10)).unwrap();
     assert_eq!(pool.budget().used(), 6_000);
@@ -240,7 +242,7 @@ fn the_bytes_of_a_batch_are_those_of_its_records_and_a_refused_one_takes_none() 
     assert_eq!(pool.budget().used(), 6_000, "what is refused is the receiver's own affair");
     std::thread::scope(|scope| {
         let waiting = std::thread::Builder::new().spawn_scoped(scope, || store.offer(batch(), Some(b"t"), seconds(60)));
-        until_waits(&source, 2);
+        until_waits(&waits, 2);
         commit(&source, 6);
         waiting.unwrap().join().unwrap().unwrap();
     });
@@ -255,7 +257,7 @@ fn the_bytes_of_a_batch_are_those_of_its_records_and_a_refused_one_takes_none() 
 
 #[test]
 fn a_token_that_is_too_long_is_refused_with_its_batch() {
-    let (_source, store) = started(10, None);
+    let (_source, store, _) = started(10, None);
     store.offer(vec![], Some(&vec![1; LONGEST_TOKEN]), seconds(1)).unwrap();
     let refused = store.offer(texts(0..2), Some(&vec![2; LONGEST_TOKEN + 1]), seconds(1)).unwrap_err();
     assert_eq!((refused.code(), refused.class()), ("FS-N013", Class::Program));
@@ -266,7 +268,7 @@ fn a_token_that_is_too_long_is_refused_with_its_batch() {
 
 #[test]
 fn what_is_refused_says_why_and_no_record_stands_in_the_message() {
-    let (_source, store) = started(2, None);
+    let (_source, store, _) = started(2, None);
     let refused = store.offer(vec!["secret".into(); 3], None, seconds(1)).unwrap_err();
     assert_eq!((refused.code(), refused.class()), ("FS-N012", Class::Program));
     let (shown, debug) = (refused.to_string(), format!("{refused:?}"));

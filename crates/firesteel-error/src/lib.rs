@@ -49,6 +49,10 @@ pub enum Class {
     Program,
     /// What the program relies on is at fault: a file, a disk, another process. The job stops, and a person is needed.
     Fatal,
+    /// Nobody knows whether the call has had its effect: it must be asked before anything follows.
+    Unknown,
+    /// A later process has taken over: this one ends at once, repeats nothing and cleans up nothing.
+    Fenced,
     /// Somebody has ended it on purpose, or nobody takes the results any more, as with `… | head`: the job ends, and
     /// that is no failure.
     Closed,

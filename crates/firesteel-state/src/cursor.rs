@@ -55,6 +55,9 @@ pub struct Cursor {
     pub watermarks: BTreeMap<String, PartitionWatermarks<u32>>,
     /// How many keys each operator with state has.
     pub keys: BTreeMap<String, u64>,
+    /// The marks that sinks had when the checkpoint began, and of each later epoch that had records for them: by the sink's
+    /// name. A sink that has another one is not where the job left it.
+    pub sinks: BTreeMap<String, SinkCursor>,
     /// What is left of the timers that were due in the last micro-batch, if anything is: the next one fires it.
     pub left: Option<TimersLeft>,
     /// How the epoch's micro-batches were cut; empty in snapshots.
@@ -80,10 +83,35 @@ impl CheckpointId {
     }
 }
 
+impl CheckpointId {
+    /// The id with these bits.
+    #[must_use]
+    pub fn from_bits(bits: u128) -> Self {
+        Self(bits)
+    }
+
+    /// Its bits.
+    #[must_use]
+    pub fn to_bits(self) -> u128 {
+        self.0
+    }
+}
+
 impl fmt::Display for CheckpointId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
+}
+
+/// The mark of a sink: with which epoch its results end, and in which checkpoint that is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SinkCursor {
+    /// The epoch.
+    pub epoch: u64,
+    /// The checkpoint.
+    pub checkpoint: CheckpointId,
+    /// Where the results are, as the sink says it.
+    pub place: String,
 }
 
 /// The micro-batch whose due timers have not all fired.
@@ -147,6 +175,7 @@ impl Cursor {
         }
         self.watermarks = later.watermarks;
         self.keys = later.keys;
+        self.sinks.extend(later.sinks);
         self.left = later.left;
     }
 

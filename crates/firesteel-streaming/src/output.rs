@@ -1,9 +1,10 @@
 //! Outputs: what a micro-batch is computed for.
 
 use std::marker::PhantomData;
+use std::mem::take;
 use std::sync::Arc;
 
-use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Sink, WriteTask};
+use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Mark, Retention, Sink, SinkContext, WriteTask};
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Lineage, Operator, Rdd, TaskContext};
 
@@ -23,8 +24,9 @@ struct Pending<T, S: Sink<T>> {
     name: Arc<str>,
     sink: Arc<S>,
     pending: Vec<S::Pending>,
-    /// Partitions written in the epoch.
+    /// Partitions written in the epoch, and records.
     written: usize,
+    rows: u64,
     skip: bool,
     kind: PhantomData<fn(T)>,
 }
@@ -34,13 +36,17 @@ impl<T: Send + 'static, S: Sink<T>> Staged for Pending<T, S> {
         if !self.skip {
             self.sink.commit(epoch, &mut self.pending)?;
         }
-        self.written = 0;
+        (self.written, self.rows) = (0, 0);
         Ok(())
     }
 
+    fn outcome(&mut self, epoch: Epoch) -> std::result::Result<bool, ConnectError> {
+        self.sink.outcome(epoch)
+    }
+
     fn abort(&mut self, epoch: Epoch) {
-        self.written = 0;
-        if let Err(error) = self.sink.abort(epoch, std::mem::take(&mut self.pending)) {
+        (self.written, self.rows) = (0, 0);
+        if let Err(error) = self.sink.abort(epoch, take(&mut self.pending)) {
             tracing::warn!(sink = %self.name, %error, "a failed batch could not be cleaned up completely");
         }
     }
@@ -60,9 +66,13 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
         self.staged.sink.guarantee()
     }
 
-    fn start(&mut self) -> Result<Option<Epoch>> {
+    fn retention(&self) -> Retention {
+        self.staged.sink.retention()
+    }
+
+    fn start(&mut self, context: &SinkContext) -> Result<Option<Mark>> {
         let Pending { sink, name, .. } = &self.staged;
-        let started = sink.start();
+        let started = sink.start(context);
         self.started = started.is_ok();
         let last = started.and_then(|()| sink.last_committed());
         last.map_err(|source| Error::Sink { name: name.to_string(), batch: 0, source })
@@ -78,7 +88,7 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
         staged.written += rdd.num_partitions();
         let (sink, operator) = (Arc::clone(&staged.sink), batch.operator(self.node).clone());
         let work = move |rdd: &BoxRdd<T>, split: usize, task: &TaskContext| {
-            let at = WriteTask { epoch, partition: before + split, attempt: task.identity().attempt };
+            let at = WriteTask::new(epoch, before + split).attempt(task.identity().attempt);
             let mut rows = 0u64;
             let records = rdd.compute(split, task);
             let written = task.blame_on(&operator, || {
@@ -97,11 +107,18 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
             }
         };
         let parts = batch.context().run(&rdd, work);
-        let parts =
-            parts.map_err(|source| Error::Batch { batch: batch.id(), output: staged.name.to_string(), source })?;
+        let name = || staged.name.to_string();
+        let parts = parts.map_err(|source| Error::Batch { batch: batch.id(), output: name(), source })?;
         let rows = parts.iter().map(|(_, rows)| rows).sum();
-        staged.pending.extend(parts.into_iter().map(|(pending, _)| pending));
+        let written = parts.into_iter().map(|(pending, _)| pending).collect();
+        let pending = staged.sink.stage(epoch, written);
+        staged.pending.extend(pending.map_err(|source| Error::Sink { name: name(), batch: batch.id(), source })?);
+        staged.rows += rows;
         Ok(rows)
+    }
+
+    fn has_rows(&self) -> bool {
+        self.staged.rows > 0
     }
 
     fn staged(&mut self) -> &mut dyn Staged {
@@ -109,10 +126,10 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
     }
 
     fn hand_over(&mut self) -> Box<dyn Staged> {
-        let Pending { name, sink, pending, written, skip, kind } = &mut self.staged;
+        let Pending { name, sink, pending, written, rows, skip, kind } = &mut self.staged;
         let (name, sink) = (Arc::clone(name), Arc::clone(sink));
-        let (pending, written) = (std::mem::take(pending), std::mem::take(written));
-        Box::new(Pending { name, sink, pending, written, skip: *skip, kind: *kind })
+        let (pending, written, rows) = (take(pending), take(written), take(rows));
+        Box::new(Pending { name, sink, pending, written, rows, skip: *skip, kind: *kind })
     }
 
     fn skip(&mut self, skip: bool) {
@@ -120,7 +137,7 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
     }
 
     fn stop(&mut self) -> std::result::Result<(), ConnectError> {
-        if std::mem::take(&mut self.started) { self.staged.sink.stop() } else { Ok(()) }
+        if take(&mut self.started) { self.staged.sink.stop() } else { Ok(()) }
     }
 }
 
@@ -138,6 +155,9 @@ struct Closed(Option<ConnectError>);
 impl Staged for Closed {
     fn commit(&mut self, _: Epoch) -> std::result::Result<(), ConnectError> {
         self.0.take().map_or(Ok(()), Err)
+    }
+    fn outcome(&mut self, _: Epoch) -> std::result::Result<bool, ConnectError> {
+        Ok(true)
     }
     fn abort(&mut self, _: Epoch) {}
 }
@@ -164,8 +184,14 @@ where
     fn guarantee(&self) -> Guarantee {
         Guarantee::AtLeastOnce
     }
-    fn start(&mut self) -> Result<Option<Epoch>> {
+    fn retention(&self) -> Retention {
+        Retention::Always
+    }
+    fn start(&mut self, _: &SinkContext) -> Result<Option<Mark>> {
         Ok(None)
+    }
+    fn has_rows(&self) -> bool {
+        false
     }
     fn write(&mut self, batch: &Batch, _: Epoch) -> Result<u64> {
         let rdd = crate::stream::reusable(self.rule.rdd(batch)?);
@@ -220,7 +246,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     pub fn write<W: Sink<T>>(self, sink: W) -> OutputHandle {
         self.output(Operator::here("write"), |node, rule, _| {
             let (pending, sink, kind) = (Vec::new(), Arc::new(sink), PhantomData);
-            let staged = Pending { name: "".into(), sink, pending, written: 0, skip: false, kind };
+            let staged = Pending { name: "".into(), sink, pending, written: 0, rows: 0, skip: false, kind };
             Box::new(SinkOutput { node, rule, staged, started: false })
         })
     }

@@ -1,5 +1,6 @@
 //! What a job reports: a record per micro-batch, and a summary at the end.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -75,6 +76,8 @@ pub struct InputProgress {
     /// How often, since the batch before, what is pushed into the input has had to wait: its buffer was full, or the
     /// [memory for buffers](firesteel_budget::Part::Buffers).
     pub waits: u64,
+    /// What else the source has counted since then, such as reconnects, by the name that it gives to it.
+    pub counts: BTreeMap<&'static str, u64>,
 }
 
 /// How far a batch went in one split: `[from, to)`.

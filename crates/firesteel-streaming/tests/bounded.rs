@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use firesteel_connect::{Discovery, ReadRange, Replay, Result, Source, SplitId, Wake};
+use firesteel_connect::{Discovery, ReadRange, Replay, Result, Source, SourceContext, SplitId};
 use firesteel_connect_memory::MemorySource;
 use firesteel_core::{Actions, RddOps};
 use firesteel_streaming::{Error, ReadRdd};
@@ -23,12 +23,12 @@ impl Source for Counting {
     fn replay(&self) -> Replay {
         self.0.replay()
     }
-    fn start(&self, wake: Wake) -> Result<()> {
+    fn start(&self, context: &SourceContext) -> Result<()> {
         if !self.2 {
             return Err(firesteel_connect::ConnectError::unknown_split("numbers", &SplitId::new("0")));
         }
         self.1[0].fetch_add(1, Ordering::Relaxed);
-        self.0.start(wake)
+        self.0.start(context)
     }
     fn discover(&self, now: Timestamp) -> Result<Discovery> {
         self.0.discover(now)

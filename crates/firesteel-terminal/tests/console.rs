@@ -60,7 +60,7 @@ impl Sink<u32> for Printing {
 }
 
 fn task(epoch: u64, partition: usize) -> WriteTask {
-    WriteTask { epoch: Epoch(epoch), partition, attempt: 0 }
+    WriteTask::new(Epoch(epoch), partition)
 }
 
 /// Prints the parts as the partitions of one epoch.

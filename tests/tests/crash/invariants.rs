@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use firesteel_core::hash::hash_key;
+use firesteel_state::cursor::Cursor;
 use firesteel_state::snapshot::recover;
 use firesteel_state::{
     Changelog, ChangelogOptions, ChangelogReader, Declaration, KeyedStore, Manifest, MemoryBudget, Snapshots,
@@ -35,10 +36,11 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
         // Whether it can be opened is seen when the job resumes.
         return Ok(());
     };
-    let mut sinks: Vec<u64> =
-        TEXT_SINKS.iter().map(|name| results::last_of_text_files(&run.folder.join(name))).collect();
-    sinks.push(results::last_of_ledger(&run.folder.join("ledger")));
-    let (first_sink, last_sink) = (sinks.iter().min().copied().unwrap_or(0), sinks.iter().max().copied().unwrap_or(0));
+    // The ledger has every epoch, files those that have lines.
+    let ledger = results::last_of_ledger(&run.folder.join("ledger"));
+    let of_files = |name: &&str| results::last_of_text_files(&run.folder.join(name));
+    let last_sink = TEXT_SINKS.iter().map(of_files).chain([ledger]).max().unwrap_or(0);
+    let first_sink = ledger;
     let last = log.epochs().last().unwrap_or(0);
     hold("an epoch is prepared before a sink commits it", last_sink <= last, || {
         format!("a sink has epoch {last_sink}, the changelog ends with {last}")
@@ -47,7 +49,17 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
         format!("epoch {} is marked, a sink ends with {first_sink}", log.committed())
     })?;
     let snapshots = Snapshots::in_folder(&checkpoint.join("snapshots")).map_err(broken("snapshots can be listed"))?;
-    for manifest in manifests(&snapshots)? {
+    let manifests = manifests(&snapshots)?;
+    let marked = Cursor::at(&manifests, &log, log.committed()).map_err(broken("the changelog can be read"))?;
+    for (sink, mark) in marked.sinks.iter().filter(|(_, mark)| mark.checkpoint == marked.checkpoint) {
+        // Sinks of files are named by their folders.
+        let Some(folder) = TEXT_SINKS.iter().find(|name| sink.contains(**name)) else { continue };
+        let found = of_files(folder);
+        hold("an epoch is marked after the commits of all sinks", mark.epoch <= found, || {
+            format!("epoch {} of {sink} is marked, its files end with {found}", mark.epoch)
+        })?;
+    }
+    for manifest in manifests {
         snapshots.verify(&manifest).map_err(broken("a snapshot is there as a whole or not at all"))?;
         let held = manifest.images.iter().map(|image| image.through).max().unwrap_or(0).max(manifest.epoch);
         hold("snapshots hold only what all sinks have", held <= first_sink, || {
@@ -85,6 +97,11 @@ pub(crate) fn results(run: &Run) -> Result<BTreeMap<String, Total>, Broken> {
     found.sort_unstable();
     let expected = input::lines(&run.folder);
     hold("every record comes out exactly once", found == expected, || differences(&expected, &found))?;
+    let first = ledger.keys().next().copied().unwrap_or(1);
+    hold("epochs have no gap", ledger.keys().copied().eq(first..first + ledger.len() as u64), || {
+        format!("{:?}", ledger.keys().collect::<Vec<_>>())
+    })?;
+    let ledger: results::Epochs = ledger.into_iter().filter(|(_, lines)| !lines.is_empty()).collect();
     hold("all sinks have the same records in each epoch", ledger == records, || {
         format!("the ledger has {:?}, the files have {:?}", sizes(&ledger), sizes(&records))
     })?;
@@ -105,12 +122,6 @@ pub(crate) fn results(run: &Run) -> Result<BTreeMap<String, Total>, Broken> {
         let mut found: Vec<String> = lines.cloned().collect();
         found.sort();
         hold(rule, found == expected, || format!("found {found:?}, expected {expected:?}"))?;
-    }
-    for epochs in [&totals, &windows, &timers, &records] {
-        let first = epochs.keys().next().copied().unwrap_or(1);
-        hold("epochs have no gap", epochs.keys().copied().eq(first..first + epochs.len() as u64), || {
-            format!("{:?}", epochs.keys().collect::<Vec<_>>())
-        })?;
     }
     let mut expected = BTreeMap::new();
     for (epoch, lines) in &records {

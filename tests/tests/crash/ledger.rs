@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use firesteel_connect::{ConnectError, Epoch, Guarantee, Result, Sink, WriteTask};
+use firesteel_connect::{CheckpointId, ConnectError, Epoch, Guarantee, Mark, Result, Sink, SinkContext, WriteTask};
 use parking_lot::{Condvar, Mutex};
 
 /// Writes lines into one file, each after its epoch. Unlike other sinks it does not forgive an engine that commits an
 /// epoch to it which it had when it was started.
 pub(crate) struct Ledger {
     folder: PathBuf,
+    checkpoint: Mutex<CheckpointId>,
     /// How many partitions it lets be written while it commits, and how many have been since that began.
     meanwhile: usize,
     written: Mutex<usize>,
@@ -21,7 +22,13 @@ const AT_MOST: Duration = Duration::from_millis(100);
 
 impl Ledger {
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, meanwhile: 0, written: Mutex::new(0), writes: Condvar::new() }
+        Self {
+            folder,
+            checkpoint: Mutex::new(CheckpointId::from_bits(0)),
+            meanwhile: 0,
+            written: Mutex::new(0),
+            writes: Condvar::new(),
+        }
     }
 
     /// Takes so long to commit that this many partitions of the next epoch are written meanwhile.
@@ -45,7 +52,8 @@ impl Sink<String> for Ledger {
         Guarantee::ExactlyOnce
     }
 
-    fn start(&self) -> Result<()> {
+    fn start(&self, context: &SinkContext) -> Result<()> {
+        *self.checkpoint.lock() = context.checkpoint();
         std::fs::create_dir_all(&self.folder).map_err(|error| self.failed(error))
     }
 
@@ -59,13 +67,13 @@ impl Sink<String> for Ledger {
         let commit = || {
             let path = self.folder.join("ledger");
             let mut text = std::fs::read_to_string(&path).unwrap_or_default();
-            if self.last_committed().is_ok_and(|last| last >= Some(epoch)) {
+            if self.last_committed().is_ok_and(|last| last.is_some_and(|last| last.epoch >= epoch)) {
                 text += &format!("{epoch} again\n");
             }
             for line in pending.iter().flatten() {
                 text += &format!("{epoch} {line}\n");
             }
-            text += &format!("{epoch} end\n");
+            text += &format!("{epoch} end {}\n", self.checkpoint.lock());
             let temporary = self.folder.join("ledger.tmp");
             std::fs::write(&temporary, text)?;
             std::fs::rename(&temporary, &path)
@@ -79,8 +87,12 @@ impl Sink<String> for Ledger {
         Ok(())
     }
 
-    fn last_committed(&self) -> Result<Option<Epoch>> {
+    fn last_committed(&self) -> Result<Option<Mark>> {
         let text = std::fs::read_to_string(self.folder.join("ledger")).unwrap_or_default();
-        Ok(text.lines().last().and_then(|line| Some(Epoch(line.split(' ').next()?.parse().ok()?))))
+        let mark = |line: &str| {
+            let (epoch, checkpoint) = line.split_once(" end ")?;
+            Some(Mark { epoch: Epoch(epoch.parse().ok()?), checkpoint: checkpoint.parse().ok()? })
+        };
+        Ok(text.lines().last().and_then(mark))
     }
 }

@@ -1,32 +1,43 @@
 //! What the sinks show.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// The lines of each epoch.
 pub(crate) type Epochs = BTreeMap<u64, Vec<String>>;
 
-/// What is committed in a folder of text files, file by file; fails on files of epochs that are not.
+/// What is committed in a folder of text files, file by file, of the epochs that have lines; fails on files of epochs that are
+/// not.
 pub(crate) fn text_files(folder: &Path) -> Result<Epochs, String> {
     let mut epochs = Epochs::new();
-    for name in names(&folder.join("_committed")) {
-        if let Ok(epoch) = name.parse() {
-            epochs.insert(epoch, Vec::new());
-        }
-    }
+    let committed = committed(folder);
     for name in names(folder) {
         let Some(rest) = name.strip_prefix("part-") else { continue };
         let epoch: u64 = rest[..10].parse().map_err(|_| format!("what is {name}?"))?;
         let text = std::fs::read_to_string(folder.join(&name)).map_err(|error| error.to_string())?;
-        let lines = epochs.get_mut(&epoch).ok_or_else(|| format!("{name} belongs to no committed epoch"))?;
+        if !committed.iter().any(|covered| covered.contains(&epoch)) {
+            return Err(format!("{name} belongs to no committed epoch"));
+        }
+        let lines = epochs.entry(epoch).or_default();
         lines.extend(text.lines().map(str::to_owned));
     }
     Ok(epochs)
 }
 
-/// The newest epoch that is committed in a folder of text files.
+/// The newest epoch that is committed in a folder of text files, of those that have lines.
 pub(crate) fn last_of_text_files(folder: &Path) -> u64 {
-    names(&folder.join("_committed")).iter().filter_map(|name| name.parse().ok()).max().unwrap_or(0)
+    committed(folder).iter().map(|covered| *covered.end()).max().unwrap_or(0)
+}
+
+/// The epochs that the manifests of a folder of text files tell of.
+fn committed(folder: &Path) -> Vec<RangeInclusive<u64>> {
+    let covered = |name: &String| {
+        let epochs = name.split_once('.').map_or(&name[..], |(epochs, _)| epochs);
+        let (first, last) = epochs.split_once('-').unwrap_or((epochs, epochs));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    };
+    names(&folder.join("_committed")).iter().filter_map(covered).collect()
 }
 
 /// What is in the ledger.
@@ -37,7 +48,7 @@ pub(crate) fn ledger(folder: &Path) -> Result<Epochs, String> {
         let (epoch, line) = line.split_once(' ').ok_or("a line of the ledger has no epoch")?;
         let lines = epochs.entry(epoch.parse().map_err(|_| "a line of the ledger has no epoch")?).or_default();
         match line {
-            "end" => {}
+            line if line.starts_with("end ") => {}
             "again" => return Err(format!("epoch {epoch} was committed twice to the ledger")),
             line => lines.push(line.to_owned()),
         }

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Result, Sink, WriteTask};
+use firesteel_connect::{
+    CheckpointId, Class, ConnectError, Epoch, Guarantee, Mark, Result, Sink, SinkContext, WriteTask,
+};
 use firesteel_connect_memory::MemorySource;
 use firesteel_core::ManualClock;
 use firesteel_streaming::{BatchLimits, BatchProgress, Checkpoint, StreamingContext, StreamingListener, Trigger};
@@ -19,6 +21,7 @@ use crate::job;
 struct Log {
     calls: Vec<String>,
     shown: BTreeMap<u64, Vec<u32>>,
+    checkpoint: Option<CheckpointId>,
     /// The epochs that were committed on another thread than the job's.
     beside: Vec<u64>,
 }
@@ -65,6 +68,10 @@ impl Sink<u32> for Slow {
     fn guarantee(&self) -> Guarantee {
         Guarantee::ExactlyOnce
     }
+    fn start(&self, context: &SinkContext) -> Result<()> {
+        self.log.0.lock().checkpoint = Some(context.checkpoint());
+        Ok(())
+    }
     fn write(&self, task: WriteTask, records: impl Iterator<Item = u32>) -> Result<Vec<u32>> {
         let records: Vec<u32> = records.collect();
         self.call(format!("write {}", task.epoch));
@@ -99,8 +106,10 @@ impl Sink<u32> for Slow {
         self.call(format!("abort {epoch} of {}", pending.len()));
         Ok(())
     }
-    fn last_committed(&self) -> Result<Option<Epoch>> {
-        Ok(self.shown().last_key_value().map(|(epoch, _)| Epoch(*epoch)))
+    fn last_committed(&self) -> Result<Option<Mark>> {
+        let log = self.log.0.lock();
+        let last = log.shown.last_key_value().map(|(epoch, _)| Epoch(*epoch));
+        Ok(last.zip(log.checkpoint).map(|(epoch, checkpoint)| Mark { epoch, checkpoint }))
     }
 }
 

@@ -1,9 +1,8 @@
 //! Removing what a crash or a failed commit has left behind.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
-use firesteel_connect::{Epoch, Result};
+use firesteel_connect::{Epoch, Result, Scope};
 use firesteel_disk::Disk;
 
 use super::part::PartName;
@@ -11,17 +10,25 @@ use crate::manifest;
 use crate::path::file_error;
 
 /// Removes temporary files, and published files of epochs that have no manifest: their commit was cut short, and
-/// the job will write them again.
-pub(super) fn leftovers(disk: &dyn Disk, folder: &Path) -> Result<()> {
-    remove(disk, folder, PartName::is_temporary)?;
-    remove(disk, &manifest::folder_of(folder), |name| name.ends_with(".tmp"))?;
-    let committed: BTreeSet<Epoch> = manifest::epochs(disk, folder)?.into_iter().collect();
-    unlisted(disk, folder, |epoch, _| !committed.contains(&epoch))
+/// the job will write them again. What other parts of the job have there is left alone.
+pub(super) fn leftovers(disk: &dyn Disk, folder: &Path, scope: &Scope) -> Result<()> {
+    remove(disk, folder, |name| PartName::parse_temporary(name).is_some_and(|part| part.scope == *scope))?;
+    let manifests = manifest::folder_of_scope(folder, scope);
+    remove(disk, &manifests, |name| name.ends_with(".tmp"))?;
+    manifest::remove_merged(disk, &manifests)?;
+    let committed = manifest::current(disk, &manifests)?;
+    unlisted(disk, folder, scope, |epoch, _| !committed.iter().any(|covered| covered.contains(epoch)))
 }
 
-/// Removes the published files for which `superfluous` holds.
-pub(super) fn unlisted(disk: &dyn Disk, folder: &Path, superfluous: impl Fn(Epoch, &str) -> bool) -> Result<()> {
-    remove(disk, folder, |name| PartName::epoch_of(name).is_some_and(|epoch| superfluous(epoch, name)))
+/// Removes the published files of the scope for which `superfluous` holds.
+pub(super) fn unlisted(
+    disk: &dyn Disk,
+    folder: &Path,
+    scope: &Scope,
+    superfluous: impl Fn(Epoch, &str) -> bool,
+) -> Result<()> {
+    let is_superfluous = |part: PartName, name: &str| part.scope == *scope && superfluous(part.epoch, name);
+    remove(disk, folder, |name| PartName::parse(name).is_some_and(|part| is_superfluous(part, name)))
 }
 
 fn remove(disk: &dyn Disk, folder: &Path, superfluous: impl Fn(&str) -> bool) -> Result<()> {

@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use firesteel_connect::{Epoch, Result};
+use firesteel_connect::{Epoch, Result, Scope};
 use firesteel_disk::{Disk, Growing};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -16,37 +16,48 @@ use crate::path::{self, file_error};
 const BUFFER: usize = 128 << 10;
 
 /// Which part of which epoch a file holds.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PartName {
     pub(super) epoch: Epoch,
     pub(super) partition: usize,
+    pub(super) scope: Scope,
     pub(super) gzip: bool,
 }
 
 impl PartName {
     /// The name when it is published. The numbers are padded, so that the order of names is that of the data.
-    fn published(self) -> String {
+    fn published(&self) -> String {
         let end = if self.gzip { "txt.gz" } else { "txt" };
-        format!("part-{:010}-{:05}.{end}", self.epoch.0, self.partition)
+        let scope = self.scope.part().map_or_else(String::new, |part| format!("-{part}"));
+        format!("part-{:010}-{:05}{scope}.{end}", self.epoch.0, self.partition)
     }
 
     /// The hidden name before that.
-    pub(super) fn temporary(self, attempt: u32, serial: u64) -> String {
+    pub(super) fn temporary(&self, attempt: u32, serial: u64) -> String {
         format!(".{}.{attempt}-{serial}.tmp", self.published())
     }
 
-    /// The epoch of a published file of this sink.
-    pub(super) fn epoch_of(name: &str) -> Option<Epoch> {
-        let (epoch, rest) = name.strip_prefix("part-")?.split_once('-')?;
-        let partition = rest.strip_suffix(".gz").unwrap_or(rest).strip_suffix(".txt")?;
-        let numbers = [epoch, partition].iter().all(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        if numbers && !partition.is_empty() { epoch.parse().ok().map(Epoch) } else { None }
+    /// What a published file of this sink holds.
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        let (plain, gzip) = name.strip_suffix(".gz").map_or((name, false), |plain| (plain, true));
+        let numbers = plain.strip_prefix("part-")?.strip_suffix(".txt")?;
+        let mut parts = numbers.splitn(3, '-');
+        let (epoch, partition) = (number(parts.next()?)?, number(parts.next()?)?);
+        let scope = parts.next().map_or_else(|| Some(Scope::whole()), |part| Scope::of_part(part).ok())?;
+        Some(Self { epoch: Epoch(epoch), partition: usize::try_from(partition).ok()?, scope, gzip })
     }
 
-    /// Whether it is a temporary file of this sink.
-    pub(super) fn is_temporary(name: &str) -> bool {
-        name.starts_with(".part-") && name.ends_with(".tmp") && name.contains(".txt.")
+    /// What a temporary file of this sink is to become.
+    pub(super) fn parse_temporary(name: &str) -> Option<Self> {
+        let (published, serial) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+        let (attempt, serial) = serial.split_once('-')?;
+        number(attempt).and(number(serial)).and_then(|_| Self::parse(published))
     }
+}
+
+/// A number of decimal digits and nothing else.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// A file that is removed unless it is published.
@@ -157,6 +168,10 @@ impl PendingFile {
         Self { written: None }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.written.is_none()
+    }
+
     /// Gives the file its name, unless it has it. A file of that name is left from a commit that failed halfway, and
     /// is replaced.
     pub(super) fn publish(&mut self, folder: &Path) -> Result<Option<Entry>> {
@@ -184,17 +199,22 @@ mod tests {
 
     #[test]
     fn names_are_told_apart_from_those_of_others() {
-        let name = PartName { epoch: Epoch(7), partition: 3, gzip: false };
+        let name = PartName { epoch: Epoch(7), partition: 3, scope: Scope::whole(), gzip: false };
         assert_eq!(name.published(), "part-0000000007-00003.txt");
-        let zipped = PartName { gzip: true, ..name };
-        for ours in [name, zipped] {
-            assert_eq!(PartName::epoch_of(&ours.published()), Some(Epoch(7)));
-            assert!(PartName::is_temporary(&ours.temporary(0, 1)));
-            assert_eq!(PartName::epoch_of(&ours.temporary(0, 1)), None);
-            assert!(!PartName::is_temporary(&ours.published()));
+        let zipped = PartName { gzip: true, ..name.clone() };
+        let of_part = PartName { scope: Scope::of_part("a-1").unwrap(), ..name.clone() };
+        assert_eq!(of_part.published(), "part-0000000007-00003-a-1.txt");
+        for ours in [name, zipped, of_part] {
+            assert_eq!(PartName::parse(&ours.published()), Some(ours.clone()));
+            let temporary = ours.temporary(0, 1);
+            assert_eq!(
+                (PartName::parse_temporary(&temporary), PartName::parse(&temporary)),
+                (Some(ours.clone()), None)
+            );
+            assert_eq!(PartName::parse_temporary(&ours.published()), None);
         }
         for foreign in ["part-00000-1f2e.snappy.parquet", "part-00000", "part-1-.txt", "part-x-1.txt", "party.txt"] {
-            assert_eq!(PartName::epoch_of(foreign), None, "{foreign}");
+            assert_eq!(PartName::parse(foreign), None, "{foreign}");
         }
     }
 }

@@ -1,16 +1,16 @@
 //! Which files are there.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use firesteel_connect::{ConnectError, Epoch, Result};
+use firesteel_connect::{ConnectError, Result};
 use firesteel_disk::OsDisk;
 use glob::MatchOptions;
 
-use crate::{manifest, path};
+use crate::manifest::{self, Covered};
+use crate::path;
 
 /// A file that is to be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub(crate) struct Listed {
 pub(crate) struct Listing {
     paths: Vec<PathBuf>,
     follow: bool,
-    /// The manifests read so far; they never change.
-    manifests: HashMap<PathBuf, BTreeMap<Epoch, Vec<Listed>>>,
+    /// What the manifests of folders of results say that were read so far; they never change.
+    manifests: HashMap<PathBuf, BTreeMap<Covered, Vec<Listed>>>,
 }
 
 impl Listing {
@@ -89,18 +89,24 @@ impl Listing {
         Ok(())
     }
 
-    /// The files of the committed epochs.
+    /// The files of the committed epochs, of all parts of the job that wrote them.
     fn committed(&mut self, results: &Path, files: &mut Vec<Listed>) -> Result<()> {
-        let known = self.manifests.entry(results.to_owned()).or_default();
-        for epoch in manifest::epochs(&OsDisk, results)? {
-            if let Entry::Vacant(vacant) = known.entry(epoch) {
-                let entries = manifest::read(&OsDisk, results, epoch)?.into_iter();
-                let listed = entries.map(|entry| Listed { path: results.join(entry.name), bytes: Some(entry.bytes) });
-                vacant.insert(listed.collect());
+        let folder = manifest::folder_of(results);
+        let mut folders = vec![folder.clone()];
+        for entry in std::fs::read_dir(&folder).map_err(path::failed("list", &folder))? {
+            let entry = entry.map_err(path::failed("list", &folder))?;
+            if entry.file_type().map_err(path::failed("find", &entry.path()))?.is_dir() {
+                folders.push(entry.path());
             }
         }
-        let listed = known.values().flatten();
-        files.extend(listed.map(|file| Listed { path: file.path.clone(), bytes: file.bytes }));
+        folders.sort();
+        for folder in folders {
+            let known = self.manifests.remove(&folder).unwrap_or_default();
+            let known = known_again(results, &folder, known)?;
+            let listed = known.values().flatten();
+            files.extend(listed.map(|file| Listed { path: file.path.clone(), bytes: file.bytes }));
+            self.manifests.insert(folder, known);
+        }
         Ok(())
     }
 
@@ -131,6 +137,35 @@ impl Listing {
             Ok(metadata) => Ok(Some(metadata)),
             Err(error) if error.kind() == ErrorKind::NotFound && self.follow => Ok(None),
             Err(error) => Err(path::failed("find", path)(error)),
+        }
+    }
+}
+
+/// What the manifests of a folder say now. Those that have just been merged into another one are not missed.
+fn known_again(
+    results: &Path,
+    folder: &Path,
+    mut known: BTreeMap<Covered, Vec<Listed>>,
+) -> Result<BTreeMap<Covered, Vec<Listed>>> {
+    let mut attempts = 0;
+    loop {
+        let current = manifest::current(&OsDisk, folder)?;
+        match current.iter().try_for_each(|covered| {
+            if !known.contains_key(covered) {
+                let entries = manifest::read(&OsDisk, folder, *covered)?.entries.into_iter();
+                let listed = entries.map(|entry| Listed { path: results.join(entry.name), bytes: Some(entry.bytes) });
+                known.insert(*covered, listed.collect());
+            }
+            Ok(())
+        }) {
+            Err(ConnectError::File { source, .. }) if source.kind() == ErrorKind::NotFound && attempts < 10 => {
+                attempts += 1;
+            }
+            Err(error) => return Err(error),
+            Ok(()) => {
+                known.retain(|covered, _| current.contains(covered));
+                return Ok(known);
+            }
         }
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader};
 
@@ -13,7 +12,6 @@ use super::catalog::{self, FileEntry};
 use super::compression::{Compression, Input};
 use super::decode::Decode;
 use super::lines::{Found, Lines};
-use super::parked::Parked;
 use crate::path;
 
 /// Read at once, of the text.
@@ -28,9 +26,11 @@ pub struct TextFileReader<D> {
     file: FileEntry,
     /// `None` when there is nothing more to read.
     lines: Option<Lines>,
+    /// The decoder of a compressed file, after the end of the range: it can only be read from its start, so the reader of what
+    /// comes next begins with this one.
+    rest: Option<Lines>,
     settings: LineSettings,
     decode: D,
-    parked: Arc<Parked>,
     /// Whether the range starts inside a line, or may do so: that line belongs to the range before.
     inside_line: bool,
     /// The position to stop before.
@@ -47,10 +47,11 @@ impl<D: Decode> TextFileReader<D> {
         range: &ReadRange,
         settings: LineSettings,
         decode: D,
-        parked: Arc<Parked>,
+        rest: Option<Lines>,
     ) -> Result<Self> {
         let mut reader = Self {
             lines: None,
+            rest: rest.filter(|lines| lines.position() <= range.from),
             settings,
             decode,
             inside_line: file.is_plain() && range.from > 0,
@@ -60,7 +61,6 @@ impl<D: Decode> TextFileReader<D> {
             position: range.from,
             last: range.from,
             file,
-            parked,
         };
         if let Some(available) = reader.file.available() {
             let beyond = [Some(range.from), range.to].into_iter().flatten().find(|position| *position > available);
@@ -87,9 +87,8 @@ impl<D: Decode> TextFileReader<D> {
         Ok(Lines::new(input, begin, capacity as usize))
     }
 
-    fn compressed(&self, compression: Compression) -> Result<Lines> {
-        let parked = self.parked.take(&self.file.split, self.position);
-        let mut lines = match parked {
+    fn compressed(&mut self, compression: Compression) -> Result<Lines> {
+        let mut lines = match self.rest.take() {
             Some(lines) => lines,
             None => {
                 let file = self.open_file(self.file.fingerprint.size())?;
@@ -191,7 +190,7 @@ impl<D: Decode> TextFileReader<D> {
         if lines.position() >= self.stop {
             self.position = self.position.max(self.stop);
         }
-        self.park(lines);
+        self.keep(lines);
     }
 
     /// Ends at the end of the data.
@@ -243,11 +242,16 @@ fn ends_at(end: u64) -> String {
 }
 
 impl<D> TextFileReader<D> {
-    /// Leaves the decoder of a compressed file to the next reader.
-    fn park(&self, lines: Lines) {
+    /// Keeps the decoder of a compressed file for the next reader.
+    fn keep(&mut self, lines: Lines) {
         if lines.input().compression() != Compression::Plain {
-            self.parked.put(&self.file.split, lines);
+            self.rest = Some(lines);
         }
+    }
+
+    /// What the reader of the next range begins with.
+    pub(super) fn into_rest(self) -> Option<Lines> {
+        self.rest
     }
 }
 
@@ -270,16 +274,12 @@ impl<D: Decode> SourceReader for TextFileReader<D> {
         self.last
     }
 
+    fn is_reusable(&self) -> bool {
+        self.rest.is_some()
+    }
+
     fn at_end(&self) -> bool {
         self.file.available().is_some_and(|available| self.position >= available)
-    }
-}
-
-impl<D> Drop for TextFileReader<D> {
-    fn drop(&mut self) {
-        if let Some(lines) = self.lines.take() {
-            self.park(lines);
-        }
     }
 }
 

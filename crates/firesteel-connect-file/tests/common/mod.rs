@@ -36,7 +36,7 @@ pub(crate) fn available<S: Source>(source: &S) -> Result<Vec<Option<u64>>> {
 
 /// Everything from a position on.
 pub(crate) fn from(split: &SplitId, from: u64) -> ReadRange {
-    ReadRange { split: split.clone(), from, to: None, max_records: None, max_bytes: None }
+    ReadRange::starting_at(split.clone(), from)
 }
 
 pub(crate) fn split(path: &Path) -> SplitId {

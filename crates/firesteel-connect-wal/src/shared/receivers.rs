@@ -26,6 +26,7 @@ impl<T> Shared<T> {
         let mut state = self.lock();
         if !state.stopped && state.held >= self.limits.held {
             state.waits.log += 1;
+            state.waited.add(1);
             if state.waits.log == 1 {
                 drop(state);
                 self.tell_of_log();
@@ -49,6 +50,7 @@ impl<T> Shared<T> {
         }
         let mut state = self.lock();
         state.waits.memory += u64::from(!state.stopped);
+        state.waited.add(u64::from(!state.stopped));
         if state.waits.memory == 1 && !state.stopped {
             drop(state);
             self.tell_of_memory(share);

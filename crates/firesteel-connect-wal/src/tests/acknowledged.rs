@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread::{Scope, ScopedJoinHandle};
 
-use firesteel_connect::{ConnectError, Pool, ReadRange, Receiver, Result, Source, SourceReader, Stopped, Store, Wake};
+use firesteel_connect::{
+    ConnectError, Pool, ReadRange, Receiver, Result, Source, SourceContext, SourceReader, Stopped, Store,
+};
 use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_disk::{Disk, Growing, Lock, Reading};
 
@@ -43,7 +45,7 @@ fn a_peer_is_told_of_a_record_only_when_it_survives_a_crash() {
     let receiver = Acknowledging(listener.accept().unwrap().0);
     let disk = CrashingDisk::default();
     let log = WriteAheadLog::new(FOLDER, receiver).segment_bytes(300).on_disk(disk.shared());
-    log.start(Wake::silent()).unwrap();
+    log.start(&SourceContext::default()).unwrap();
     let mut expected = vec![];
     for number in 0..20 {
         expected.push(format!("line {number}"));
@@ -53,9 +55,9 @@ fn a_peer_is_told_of_a_record_only_when_it_survives_a_crash() {
         // The power fails now.
         let left = disk.after_crash(Loss::All);
         let again = WriteAheadLog::new(FOLDER, Nothing).on_disk(left.shared());
-        again.start(Wake::silent()).unwrap();
+        again.start(&SourceContext::default()).unwrap();
         let mut found = vec![];
-        let range = ReadRange { split: split(), from: 0, to: None, max_records: None, max_bytes: None };
+        let range = ReadRange::starting_at(split(), 0);
         again.open(&range).unwrap().for_each(|line| found.push(line)).unwrap();
         assert_eq!(found, expected);
     }
@@ -188,7 +190,7 @@ fn records_of_many_threads_are_made_durable_by_one_sync() {
     let disk = SlowDisk::default();
     let (log, stores) = log_on(Arc::new(disk.clone()));
     let log = log.segment_bytes(1 << 20);
-    log.start(Wake::silent()).unwrap();
+    log.start(&SourceContext::default()).unwrap();
     let store = stores.recv_timeout(PATIENCE).unwrap();
     store.push(0).unwrap();
     let before = disk.syncs();
@@ -216,13 +218,13 @@ fn started_within(bytes: u64, disk: &SlowDisk) -> (Log, Store<u64>, Pool) {
     let (log, stores) = log_on(Arc::new(disk.clone()));
     let pool = Pool::new(bytes);
     log.buffer_within(&pool);
-    log.start(Wake::silent()).unwrap();
+    log.start(&SourceContext::default()).unwrap();
     (log, stores.recv_timeout(PATIENCE).unwrap(), pool)
 }
 
 /// Waits until hand-overs have waited this often.
 fn until_waits(log: &Log, times: u64) {
-    while log.waits() < times {
+    while log.shared().unwrap().waited() < times {
         std::thread::yield_now();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use firesteel_connect::{ConnectError, ReadRange, Source, SourceReader, Wake};
+use firesteel_connect::{ConnectError, ReadRange, Source, SourceContext, SourceReader};
 use firesteel_disk::Disk;
 use firesteel_disk::crashing::CrashingDisk;
 
@@ -50,7 +50,7 @@ fn damage_everywhere(first: u64, skipped: &mut u64, lost_marks: &mut u64) {
 
             let (log, stores) = log_on(disk.shared());
             let log = log.skip_damage();
-            log.start(Wake::silent()).unwrap_or_else(|error| panic!("{context}: {error}"));
+            log.start(&SourceContext::default()).unwrap_or_else(|error| panic!("{context}: {error}"));
             let found = read(&log);
             let gone = |record: &u64| !found.contains(record);
             let lost: Vec<u64> = (first..end).filter(gone).collect();
@@ -79,7 +79,7 @@ fn a_segment_that_is_gone_is_missed() {
     assert!(matches!(&error, ConnectError::Damaged { .. }), "{error}");
     let (log, _stores) = log_on(disk.shared());
     let log = log.skip_damage();
-    log.start(Wake::silent()).unwrap();
+    log.start(&SourceContext::default()).unwrap();
     let found = read(&log);
     assert_eq!((bounds(&log).1, found.last()), (end, Some(&(end - 1))));
     assert!(found.len() < (end - 7) as usize && found.is_sorted(), "{found:?}");
@@ -150,7 +150,7 @@ fn random_changes_are_survived() {
         // A clear error, or records that were written, each once.
         let (log, _stores) = log_on(disk.shared());
         let log = log.skip_damage();
-        if log.start(Wake::silent()).is_ok() {
+        if log.start(&SourceContext::default()).is_ok() {
             let found = read(&log);
             assert!(found.windows(2).all(|pair| pair[0] < pair[1]) && found.iter().all(|n| *n < 60), "{found:?}");
         }

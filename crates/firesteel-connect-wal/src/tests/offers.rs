@@ -2,7 +2,7 @@
 
 use std::sync::mpsc;
 
-use firesteel_connect::{Refused, Source, Store, Wake};
+use firesteel_connect::{Refused, Source, SourceContext, Store};
 use firesteel_disk::Disk;
 use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_window::{Duration, millis, seconds};
@@ -30,7 +30,7 @@ fn retrying(disk: &CrashingDisk) -> (Log, Store<u64>, mpsc::Receiver<()>) {
     let (told, retries) = mpsc::channel();
     let (log, stores) = log_on(disk.shared());
     let log = log.on_retry(move |_, _| _ = told.send(()));
-    log.start(Wake::silent()).unwrap();
+    log.start(&SourceContext::default()).unwrap();
     let store = stores.recv_timeout(PATIENCE).unwrap();
     (log, store, retries)
 }
@@ -154,7 +154,7 @@ fn after_a_sync_that_failed_nothing_is_shown_that_a_crash_takes_away() {
 fn a_disk_that_does_not_confirm_in_time_leaves_the_batch_unsure_and_it_is_handed_on_later() {
     let disk = SlowDisk::default();
     let (log, stores) = log_on(std::sync::Arc::new(disk.clone()));
-    log.start(Wake::silent()).unwrap();
+    log.start(&SourceContext::default()).unwrap();
     let store = stores.recv_timeout(PATIENCE).unwrap();
     let held_up = disk.hold_up();
     let refused = store.offer(vec![1, 2], Some(b"two"), millis(1)).unwrap_err();
@@ -236,7 +236,7 @@ fn damage_costs_the_token_of_the_damaged_frame_at_most() {
         disk.damage(&path, |bytes| bytes[at] ^= 1);
         let (log, stores) = log_on(disk.shared());
         let log = log.skip_damage();
-        log.start(Wake::silent()).unwrap();
+        log.start(&SourceContext::default()).unwrap();
         let store = stores.recv_timeout(PATIENCE).unwrap();
         let found = read(&log);
         let last = store.token().map(|token| u64::from(token[0]));

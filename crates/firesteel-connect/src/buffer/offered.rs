@@ -60,7 +60,9 @@ impl<T> Buffer<T> {
             let needs_places = state.room(self.capacity) < places || state.offers.front() != Some(&turn);
             let count = if needs_places { &mut state.waits.places } else { &mut state.waits.bytes };
             *count += 1;
-            if *count == 1 {
+            let is_first = *count == 1;
+            state.waited.add(1);
+            if is_first {
                 drop(state);
                 match self.share.get().filter(|_| !needs_places) {
                     Some(share) => self.tell_of_bytes(share),

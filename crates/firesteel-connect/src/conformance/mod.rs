@@ -13,9 +13,8 @@
 //! #     fn describe(&self) -> String { "numbers".into() }
 //! #     fn replay(&self) -> Replay { Replay::Always }
 //! #     fn discover(&self, _now: firesteel_window::Timestamp) -> Result<Discovery> {
-//! #         let split = Split { id: SplitId::new("0"), first: 0, available: Some(self.0.end()),
-//! #             unit: PositionUnit::Records, divisible: true, finished: true };
-//! #         Ok(Discovery { splits: vec![split], complete: true })
+//! #         let split = Split::new(SplitId::new("0"), PositionUnit::Records).available(self.0.end()).divisible(true).finished(true);
+//! #         Ok(Discovery::all([split]).complete(true))
 //! #     }
 //! #     fn open(&self, range: &ReadRange) -> Result<BlockReader<u32>> {
 //! #         if range.split.as_str() != "0" { return Err(ConnectError::unknown_split("numbers", &range.split)); }
@@ -33,19 +32,23 @@
 mod cuts;
 mod reading;
 mod receiver;
+mod shared_sink;
 mod sink;
 mod source;
 mod store;
 mod undecodable;
+mod unsure_sink;
 
 use std::fmt::Display;
 use std::time::Duration;
 
 pub use receiver::{receiver, receiver_stops};
+pub use shared_sink::sinks_of_one_place;
 pub use sink::{sink, sink_restarts};
 pub use source::{source, source_at};
 pub use store::{Courier, store, store_restarts};
 pub use undecodable::undecodable;
+pub use unsure_sink::{Loss, unsure_sink};
 
 /// How long a suite waits for something that must happen by itself.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -80,14 +80,12 @@ where
 {
     let longest = all.records.len() as u64 + 1;
     for records in [1, 2, 3, longest] {
-        bounded(source, split, all, |from| ReadRange { max_records: Some(records), ..open_range(&split.id, from) }, {
-            records
-        });
+        bounded(source, split, all, |from| open_range(&split.id, from).max_records(records), records);
     }
-    bounded(source, split, all, |from| ReadRange { max_bytes: Some(1), ..open_range(&split.id, from) }, 1);
-    let both = |from| ReadRange { max_records: Some(2), max_bytes: Some(u64::MAX), ..open_range(&split.id, from) };
+    bounded(source, split, all, |from| open_range(&split.id, from).max_bytes(1), 1);
+    let both = |from| open_range(&split.id, from).max_records(2).max_bytes(u64::MAX);
     bounded(source, split, all, both, 2);
-    let none = read(source, &ReadRange { max_records: Some(0), ..open_range(&split.id, split.first) });
+    let none = read(source, &open_range(&split.id, split.first).max_records(0));
     LIMITS.check(none.records.is_empty(), || format!("a limit of no record gave {:?}", none.records));
 }
 

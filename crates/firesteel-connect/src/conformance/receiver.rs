@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::source::open_range;
 use super::{PATIENCE, Rule};
-use crate::{Buffered, Pool, Receiver, Source, SourceReader, Wake};
+use crate::{Buffered, Pool, Receiver, Source, SourceContext, SourceReader, Wake};
 
 const ARRIVES: Rule = Rule("R1", "every record arrives once, in order, and the receiver ends");
 const WAITS: Rule = Rule("R2", "a small buffer slows the receiver down and loses nothing");
@@ -47,7 +47,9 @@ where
 {
     let source = make().stop_within(PATIENCE.into());
     let (woken, wakes) = mpsc::channel();
-    STOPS.ok(source.start(Wake::new(move || _ = woken.send(()))), || "starting".into());
+    STOPS.ok(source.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())))), || {
+        "starting".into()
+    });
     // Give it a chance to receive something or to wait for it; either will do.
     let _ = wakes.recv_timeout(PATIENCE / 200);
     STOPS.check(source.end(), || format!("{} has not ended within {PATIENCE:?}", source.describe()));
@@ -60,7 +62,9 @@ where
     R::Item: Clone + Sync + PartialEq + Debug,
 {
     let (woken, wakes) = mpsc::channel();
-    rule.ok(source.start(Wake::new(move || _ = woken.send(()))), || "starting".into());
+    rule.ok(source.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())))), || {
+        "starting".into()
+    });
     let (mut from, mut found) = (0, vec![]);
     loop {
         let discovery = rule.ok(source.discover(Timestamp::from_millis(0)), || "looking for records".into());

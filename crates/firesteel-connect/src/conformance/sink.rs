@@ -4,18 +4,20 @@ use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use super::Rule;
-use crate::{Epoch, Guarantee, Result, Sink, WriteTask};
+use crate::{CheckpointId, Epoch, Guarantee, Mark, Result, Sink, SinkContext, WriteTask};
 
 const STARTS: Rule = Rule("K1", "a sink names itself, starts and stops");
-const INVISIBLE: Rule = Rule("K2", "nothing is visible before its commit");
+const INVISIBLE: Rule = Rule("K2", "nothing is visible before its commit, also not what is staged");
 const VISIBLE: Rule = Rule("K3", "a commit makes everything visible, in partition order");
 const IDEMPOTENT: Rule = Rule("K4", "a second commit of an epoch does nothing");
 const ABORTED: Rule = Rule("K5", "an aborted epoch leaves nothing and can be written again");
-const TELLS: Rule = Rule("K6", "last_committed is the newest committed epoch, where the sink can tell");
+const TELLS: Rule =
+    Rule("K6", "last_committed is the newest committed epoch and its checkpoint, where the sink can tell");
 const RETRIED: Rule = Rule("K7", "a failed attempt leaves nothing behind");
-const EMPTY: Rule = Rule("K8", "an epoch without records is an epoch");
+const EMPTY: Rule = Rule("K8", "an epoch without records is committed, and shows nothing");
 const PARALLEL: Rule = Rule("K9", "partitions are written in parallel");
 const BESIDE: Rule = Rule("K11", "the next epoch may be written before and while an epoch is committed");
+const OTHERS: Rule = Rule("K12", "an epoch of another checkpoint is not taken for one of this");
 const RESTARTS: Rule = Rule("K10", "a restart sees every committed epoch and nothing else");
 
 /// Checks a sink against the contract of [`Sink`].
@@ -73,6 +75,13 @@ pub fn sink_restarts<S, T>(
     suite.start(&sink);
     suite.tells(&sink, Some(2), RESTARTS);
     suite.shows(&sink, 0..9, RESTARTS);
+    // A job with another checkpoint comes, whose epochs have the same numbers.
+    let sink = reopen(sink);
+    OTHERS.ok(sink.start(&context(ANOTHER)), || "starting under another checkpoint".into());
+    suite.tells(&sink, Some(2), OTHERS);
+    let mut pending = suite.write(&sink, 2, 0, &[9..12], OTHERS);
+    let committed = sink.commit(Epoch(2), &mut pending);
+    suite.shows(&sink, 0..if committed.is_ok() { 12 } else { 9 }, OTHERS);
     RESTARTS.check(sink.guarantee() == Guarantee::ExactlyOnce, || "it holds, but exactly-once is not claimed".into());
 }
 
@@ -104,11 +113,12 @@ where
         self.shows(sink, 0..5, IDEMPOTENT);
         let mut pending = self.write(sink, 2, 0, &[], EMPTY);
         EMPTY.ok(sink.commit(Epoch(2), &mut pending), || "committing an epoch without partitions".into());
-        self.tells(sink, Some(2), EMPTY);
+        self.tells_of(sink, 1..=2, EMPTY);
         self.epoch(sink, 3, &[5..5, 5..5], EMPTY);
-        self.tells(sink, Some(3), EMPTY);
+        self.tells_of(sink, 1..=3, EMPTY);
         self.shows(sink, 0..5, EMPTY);
         self.epoch(sink, 4, &[5..6, 6..9], VISIBLE);
+        self.tells(sink, Some(4), EMPTY);
         self.shows(sink, 0..9, VISIBLE);
         STARTS.ok(sink.stop(), || "stopping".into());
         self.shows(sink, 0..9, VISIBLE);
@@ -131,7 +141,7 @@ where
         // The first attempt ends, but its outcome is lost.
         drop(self.write(sink, 1, 0, &[0..3, 3..4], RETRIED));
         // The second is torn down in the middle of its records.
-        let task = WriteTask { epoch: Epoch(1), partition: 0, attempt: 1 };
+        let task = WriteTask::new(Epoch(1), 0).attempt(1);
         let torn = catch_unwind(AssertUnwindSafe(|| {
             let records = (0..4).map(|n| if n == 2 { resume_unwind(Box::new(Torn)) } else { (self.record)(n) });
             sink.write(task, records)
@@ -153,7 +163,7 @@ where
         let mut pending = std::thread::scope(|scope| {
             let tasks: Vec<_> = (parts.iter().cloned().enumerate())
                 .map(|(partition, part)| {
-                    let task = WriteTask { epoch: Epoch(1), partition, attempt: 0 };
+                    let task = WriteTask::new(Epoch(1), partition);
                     let run = move || sink.write(task, part.map(record));
                     PARALLEL.ok(std::thread::Builder::new().spawn_scoped(scope, run), || "starting a thread".into())
                 })
@@ -176,7 +186,7 @@ where
         let record = self.record;
         let third = std::thread::scope(|scope| {
             let write = move || {
-                let task = WriteTask { epoch: Epoch(3), partition: 0, attempt: 0 };
+                let task = WriteTask::new(Epoch(3), 0);
                 sink.write(task, (9..100).map(record))
             };
             let writes =
@@ -191,16 +201,17 @@ where
     }
 
     fn start(&self, sink: &S) {
-        STARTS.ok(sink.start(), || "starting".into());
+        STARTS.ok(sink.start(&context(CHECKPOINT)), || "starting".into());
     }
 
     /// Writes the parts as partitions of the epoch.
     fn write(&self, sink: &S, epoch: u64, attempt: u32, parts: &[Part], rule: Rule) -> Vec<S::Pending> {
         let write = |(partition, part): (usize, &Part)| {
-            let task = WriteTask { epoch: Epoch(epoch), partition, attempt };
+            let task = WriteTask::new(Epoch(epoch), partition).attempt(attempt);
             rule.ok(sink.write(task, part.clone().map(self.record)), || format!("writing {task:?}"))
         };
-        parts.iter().enumerate().map(write).collect()
+        let written = parts.iter().enumerate().map(write).collect();
+        rule.ok(sink.stage(Epoch(epoch), written), || format!("staging epoch {epoch}"))
     }
 
     fn epoch(&self, sink: &S, epoch: u64, parts: &[Part], rule: Rule) {
@@ -213,12 +224,31 @@ where
         rule.check(seen == due, || format!("visible are {seen:?} instead of {due:?}"));
     }
 
-    /// A sink that claims exactly-once must tell; any other may.
     fn tells(&self, sink: &S, due: Option<u64>, rule: Rule) {
+        match due {
+            Some(epoch) => self.tells_of(sink, epoch..=epoch, rule),
+            None => {
+                let told = rule.ok(sink.last_committed(), || "asking for the newest epoch".into());
+                rule.check(told.is_none(), || format!("it is {told:?} where nothing is committed"));
+            }
+        }
+    }
+
+    /// A sink that claims exactly-once must tell one of these epochs; any other may.
+    fn tells_of(&self, sink: &S, due: std::ops::RangeInclusive<u64>, rule: Rule) {
         let told = rule.ok(sink.last_committed(), || "asking for the newest epoch".into());
         let silent = told.is_none() && sink.guarantee() < Guarantee::ExactlyOnce;
-        rule.check(told == due.map(Epoch) || silent, || format!("it is {told:?} instead of epoch {due:?}"));
+        let is_due = |mark: Mark| due.contains(&mark.epoch.0) && mark.checkpoint == CHECKPOINT;
+        rule.check(told.is_some_and(is_due) || silent, || format!("it is {told:?} instead of epoch {due:?}"));
     }
+}
+
+/// The checkpoint of the suite, and another one.
+const CHECKPOINT: CheckpointId = CheckpointId::from_bits(0xc0ffee);
+const ANOTHER: CheckpointId = CheckpointId::from_bits(0xdecaf);
+
+pub(super) fn context(checkpoint: CheckpointId) -> SinkContext {
+    SinkContext::default().with_checkpoint(checkpoint)
 }
 
 /// What is thrown through a sink; it passes by the panic hook, so that nothing is printed.

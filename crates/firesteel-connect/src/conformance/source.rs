@@ -7,7 +7,7 @@ use firesteel_window::Timestamp;
 
 use super::reading::{Read, read, read_by};
 use super::{PATIENCE, Rule, cuts, reading};
-use crate::{PositionUnit, ReadRange, Replay, Source, SourceReader, Split, SplitId, Wake};
+use crate::{Discovery, PositionUnit, ReadRange, Replay, Source, SourceContext, SourceReader, Split, SplitId, Wake};
 
 const COMPLETE: Rule = Rule("S1", "reading all splits from their first position yields every record in order");
 const STABLE: Rule = Rule("S2", "discovery names each split once, in the same order from call to call");
@@ -15,6 +15,7 @@ const REPEATS: Rule = Rule("S3", "the same range holds the same records, however
 const UNKNOWN: Rule = Rule("S8", "a position or split that does not exist is an error, never silence or a panic");
 const PARALLEL: Rule = Rule("S9", "ranges can be read from several threads at once");
 const FORGETS: Rule = Rule("S10", "what is after a committed position stays readable");
+const BACK: Rule = Rule("S14", "a reader that is handed back reads what a new one would");
 const STOPS: Rule = Rule("S11", "a source names itself and stops");
 
 /// Checks a source against the contract of [`Source`] and [`SourceReader`].
@@ -49,6 +50,7 @@ where
         reading::limits(&source, split, &all);
         reading::blocks(&source, split, &all);
         cuts::cuts(&source, split, &all);
+        handed_back(&source, split, &all);
         unknown(&source, split, &all);
         repeats(&source, split, &all, expected);
     }
@@ -64,7 +66,7 @@ where
 
 /// A range without an end or a limit.
 pub(super) fn open_range(split: &SplitId, from: u64) -> ReadRange {
-    ReadRange { split: split.clone(), from, to: None, max_records: None, max_bytes: None }
+    ReadRange::starting_at(split.clone(), from)
 }
 
 /// A started source that holds all the expected records, and its splits.
@@ -76,14 +78,15 @@ where
     let source = make();
     let (woken, wakes) = mpsc::channel();
     // After the suite nobody listens any more, and nobody needs to.
-    let started = source.start(Wake::new(move || _ = woken.send(())));
+    let started = source.start(&SourceContext::default().with_wake(Wake::new(move || _ = woken.send(()))));
     COMPLETE.ok(started, || "starting".into());
+    let mut splits = vec![];
     loop {
-        let discovery = COMPLETE.ok(source.discover(now), || "discovering".into());
+        merge(&mut splits, COMPLETE.ok(source.discover(now), || "discovering".into()));
         let found: Vec<Vec<S::Item>> =
-            discovery.splits.iter().map(|split| read(&source, &open_range(&split.id, split.first)).records).collect();
+            splits.iter().map(|split| read(&source, &open_range(&split.id, split.first)).records).collect();
         if found == expected {
-            return (source, discovery.splits);
+            return (source, splits);
         }
         let count = |records: &[Vec<S::Item>]| records.iter().map(Vec::len).sum::<usize>();
         if count(&found) >= count(expected) || wakes.recv_timeout(PATIENCE).is_err() {
@@ -92,10 +95,26 @@ where
     }
 }
 
+/// Takes in what a source has found: all splits, or differences.
+fn merge(known: &mut Vec<Split>, found: Discovery) {
+    if found.is_all {
+        known.clear();
+    }
+    known.retain(|split| !found.gone.contains(&split.id));
+    for split in found.splits {
+        match known.iter_mut().find(|known| known.id == split.id) {
+            Some(known) if !found.is_all => *known = split,
+            _ => known.push(split),
+        }
+    }
+}
+
 fn stable<S: Source>(source: &S, now: Timestamp, splits: &[Split]) {
     let again = STABLE.ok(source.discover(now), || "discovering again".into());
     let names = |splits: &[Split]| splits.iter().map(|split| split.id.clone()).collect::<Vec<_>>();
-    let (first, second) = (names(splits), names(&again.splits));
+    let mut known = splits.to_vec();
+    merge(&mut known, again);
+    let (first, second) = (names(splits), names(&known));
     STABLE.check(first == second, || format!("first {first:?}, then {second:?}"));
     let mut unique = first.clone();
     unique.sort();
@@ -118,6 +137,34 @@ where
     if let Some(available) = split.available {
         let known = split.unit != PositionUnit::Records || available - split.first == expected.len() as u64;
         REPEATS.check(known, || format!("{split:?} does not agree with its {} records", expected.len()));
+    }
+}
+
+/// The split read in two ranges, the second by the reader of the first; cut by a limit, and where the first says that it ends.
+fn handed_back<S>(source: &S, split: &Split, all: &Read<S::Item>)
+where
+    S: Source,
+    S::Item: Clone + PartialEq + Debug,
+{
+    let count = all.records.len();
+    for first in [0, 1, count / 2, count] {
+        for most in [None, Some(2)] {
+            let range = open_range(&split.id, split.first).max_records(first as u64);
+            let mut reader = BACK.ok(source.open(&range), || format!("opening {range:?}"));
+            let mut records = vec![];
+            while let Some(record) = BACK.ok(reader.next_record(), || format!("reading {range:?}")) {
+                records.push(record);
+            }
+            let rest = open_range(&split.id, reader.position()).max_records(most);
+            let mut reader = BACK.ok(source.reopen(reader, &rest), || format!("handing back for {rest:?}"));
+            while let Some(record) = BACK.ok(reader.next_record(), || format!("reading {rest:?}")) {
+                records.push(record);
+            }
+            let due = &all.records[..count.min(most.map_or(count, |most| first + most as usize))];
+            BACK.check(records == *due, || {
+                format!("{records:?} were read instead of {due:?}, the first {first} before {rest:?}")
+            });
+        }
     }
 }
 

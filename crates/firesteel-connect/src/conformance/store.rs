@@ -6,7 +6,10 @@ use firesteel_window::{Duration, Timestamp};
 
 use super::source::open_range;
 use super::{PATIENCE, Rule};
-use crate::{ConnectError, Payload, Receiver, Refused, Result, Source, SourceReader, Split, Store, Undecoded, Wake};
+use crate::{
+    ConnectError, Counter, Counters, Payload, Receiver, Refused, Result, Source, SourceContext, SourceReader, Split,
+    Store, Undecoded, Wake,
+};
 
 const WHOLE: Rule = Rule("O1", "what an offer or a push has stored is read once, whole and in order");
 const FULL: Rule =
@@ -48,6 +51,8 @@ struct Running<S> {
     source: S,
     store: Store<u64>,
     wakes: mpsc::Receiver<()>,
+    /// How often a push or an offer has waited.
+    waits: Counter,
     from: u64,
 }
 
@@ -56,9 +61,11 @@ impl<S: Source<Item = u64>> Running<S> {
         let (sender, stores) = mpsc::channel();
         let source = make(Courier(sender));
         let (woken, wakes) = mpsc::channel();
-        WHOLE.ok(source.start(Wake::new(move || _ = woken.send(()))), || "starting".into());
+        let context = SourceContext::default().with_wake(Wake::new(move || _ = woken.send(())));
+        WHOLE.ok(source.start(&context), || "starting".into());
         let store = WHOLE.ok(stores.recv_timeout(PATIENCE), || "running the receiver".into());
-        let mut running = Self { source, store, wakes, from: 0 };
+        let waits = context.counters().counter(Counters::WAITS);
+        let mut running = Self { source, store, wakes, waits, from: 0 };
         running.from = running.split().first;
         running
     }
@@ -214,13 +221,13 @@ fn refused_whole<S: Source<Item = u64>>(mut running: Running<S>) {
 
 fn waits_for_room<S: Source<Item = u64>>(mut running: Running<S>) {
     let filled = running.fill();
-    let before = running.source.waits();
+    let before = running.waits.value();
     let store = running.store.clone();
     let offer = move || {
         store.offer(vec![500, 501, 502], Some(b"waited"), PATIENCE.into()).map_err(|refused| refused.to_string())
     };
     let offering = ROOM.ok(std::thread::Builder::new().spawn(offer), || "starting a thread".into());
-    until_it_waits(&running.source, before);
+    until_it_waits(&running.waits, before);
     running.expect(ROOM, &filled);
     let answer = offering.join().unwrap_or_else(|_| ROOM.broken("it panicked"));
     ROOM.ok(answer, || "offering, and committing what was in its way".into());
@@ -275,12 +282,12 @@ fn undecoded<S: Source<Item = u64>>(running: Running<S>) {
 
 fn stops<S: Source<Item = u64>>(running: Running<S>) {
     let filled = running.fill();
-    let before = running.source.waits();
+    let before = running.waits.value();
     let store = running.store.clone();
     let offering =
         std::thread::Builder::new().spawn(move || store.offer(vec![500, 501, 502], Some(b"late"), PATIENCE.into()));
     let offering = STOP.ok(offering, || "starting a thread".into());
-    until_it_waits(&running.source, before);
+    until_it_waits(&running.waits, before);
     let found = running.read().0;
     running.source.stop();
     match offering.join().unwrap_or_else(|_| STOP.broken("it panicked")) {
@@ -294,9 +301,9 @@ fn stops<S: Source<Item = u64>>(running: Running<S>) {
 }
 
 /// Waits until one more waits for room; not forever, since what follows has the same outcome if it comes later.
-fn until_it_waits<S: Source>(source: &S, before: u64) {
+fn until_it_waits(waits: &Counter, before: u64) {
     for _ in 0..100_000 {
-        if source.waits() > before {
+        if waits.value() > before {
             return;
         }
         std::thread::yield_now();

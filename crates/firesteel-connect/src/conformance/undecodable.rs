@@ -6,7 +6,7 @@ use firesteel_window::Timestamp;
 
 use super::Rule;
 use super::source::open_range;
-use crate::{Class, ConnectError, ReadRange, Source, SourceReader, Split, Wake};
+use crate::{Class, ConnectError, ReadRange, Source, SourceContext, SourceReader, Split};
 
 const TOLD: Rule = Rule("S12", "a record that cannot be decoded is an error of its own, with its payload and place");
 const AFTER: Rule = Rule("S13", "after a record that cannot be decoded the reader stands after it, and continues");
@@ -24,7 +24,7 @@ where
     S::Item: Clone + PartialEq + Debug,
 {
     let source = make();
-    TOLD.ok(source.start(Wake::silent()), || "starting".into());
+    TOLD.ok(source.start(&SourceContext::default()), || "starting".into());
     let discovery = TOLD.ok(source.discover(Timestamp::EPOCH), || "discovering".into());
     let [split] = &discovery.splits[..] else { TOLD.broken(format!("there is not one split: {discovery:?}")) };
     let whole = open_range(&split.id, split.first);

@@ -1,10 +1,12 @@
 //! Which epoch a job resumes after, and what becomes of one that was prepared and not committed everywhere: what the
 //! sinks have decides.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use firesteel_connect::{Epoch, Guarantee};
+use firesteel_connect::{Epoch, Guarantee, Mark, Retention};
 use firesteel_state::changelog::EpochRecord;
+use firesteel_state::cursor::{CheckpointId, SinkCursor};
 use firesteel_state::{EpochLog, OutputSchema};
 
 use crate::checkpoint::looking::Looked;
@@ -19,7 +21,26 @@ pub(crate) struct SinkAt {
     pub(crate) place: String,
     pub(crate) kind: String,
     pub(crate) guarantee: Guarantee,
-    pub(crate) last: Option<Epoch>,
+    pub(crate) retention: Retention,
+    pub(crate) last: Option<Mark>,
+}
+
+impl SinkAt {
+    fn epoch(&self) -> Option<Epoch> {
+        self.last.map(|mark| mark.epoch)
+    }
+
+    /// Its mark as a checkpoint keeps it.
+    pub(super) fn trace(&self) -> Option<SinkCursor> {
+        let Mark { epoch, checkpoint } = self.last?;
+        let checkpoint = CheckpointId::from_bits(checkpoint.to_bits());
+        Some(SinkCursor { epoch: epoch.0, checkpoint, place: self.place.clone() })
+    }
+
+    /// Whether its results end with this epoch of this checkpoint.
+    fn ends_with(&self, epoch: u64, checkpoint: CheckpointId) -> bool {
+        self.trace().is_some_and(|last| last.epoch == epoch && last.checkpoint == checkpoint)
+    }
 }
 
 /// An epoch that was prepared before the restart, and that not every sink has.
@@ -90,14 +111,17 @@ impl Looked {
         program: &Program<'_>,
         sinks: &[SinkAt],
     ) -> Result<Decision> {
-        let begun = || sinks.iter().filter_map(|sink| sink.last).max().unwrap_or_default().0;
+        let begun = || sinks.iter().filter_map(SinkAt::epoch).max().unwrap_or_default().0;
         let (last, is_marked) = match self.log.last_epoch() {
             None => (self.savepoint.as_ref().map_or_else(begun, |savepoint| savepoint.manifest.epoch), true),
             Some(last) => (last, self.is_new || self.log.committed().max(held) >= last),
         };
-        let expected = if is_marked { last } else { last - 1 };
         let older = self.older_results(settings, sinks)?;
-        let emptied = self.compare_sinks(last, expected, settings, sinks)?;
+        let expected = match is_marked {
+            true => self.at_end.sinks.clone(),
+            false => Cursor::at(&self.manifests, &self.log, last - 1)?.sinks,
+        };
+        let emptied = self.compare_sinks(last, &expected, settings, sinks)?;
         let decision = if is_marked {
             Decision::new(last, Last::Stands)
         } else {
@@ -117,8 +141,11 @@ impl Looked {
         if self.at_end.program != program.description.fingerprint() {
             return self.decide_for_another(last, settings, sinks);
         }
-        let has: Vec<bool> = sinks.iter().map(|sink| sink.last == Some(Epoch(last))).collect();
-        if has.iter().all(|has| *has) {
+        let has: Vec<bool> = sinks.iter().map(|sink| sink.ends_with(last, self.id)).collect();
+        // What had no record for a sink, it need not have.
+        let needs = |sink: &SinkAt| self.at_end.sinks.get(&*sink.name).is_some_and(|mark| self.is_of(mark, last));
+        if sinks.iter().zip(&has).all(|(sink, has)| *has || (sink.guarantee == Guarantee::ExactlyOnce && !needs(sink)))
+        {
             let message = "all sinks have the last epoch: it is rolled forward";
             return Ok(Decision::new(last, Last::Stands).saying(last, message));
         }
@@ -136,7 +163,7 @@ impl Looked {
         if !self.is_new || self.savepoint.is_some() {
             return Ok(Vec::new());
         }
-        let with_results = sinks.iter().filter_map(|sink| Some((sink, sink.last?.0)));
+        let with_results = sinks.iter().filter_map(|sink| Some((sink, sink.epoch()?.0)));
         let checked = with_results.map(|(sink, at)| {
             if settings.after_results || sink.guarantee != Guarantee::ExactlyOnce {
                 return Ok((sink.place.clone(), at));
@@ -152,52 +179,62 @@ impl Looked {
         checked.collect()
     }
 
-    /// Makes sure that sinks and checkpoint belong together; returns the sinks that have nothing of what was committed
-    /// to them.
+    /// Makes sure that sinks and checkpoint belong together, whose marks were `expected` at the end of what is committed for
+    /// certain; returns the sinks that have nothing of what was committed to them, where they cannot.
     fn compare_sinks(
         &mut self,
         last: u64,
-        expected: u64,
+        expected: &BTreeMap<String, SinkCursor>,
         settings: &Checkpoint,
         sinks: &[SinkAt],
     ) -> Result<Vec<String>> {
         let mut emptied = Vec::new();
         let folder = settings.folder.display();
         for sink in sinks {
-            let stored = self.known.outputs().iter().find(|output| *output.name == *sink.name);
-            let stored = stored.filter(|output| output.kind == sink.kind);
-            // What it must have at least; nothing is known of a sink that is new.
-            let expected = stored.map(|output| (output.since, output.through.unwrap_or(expected)));
-            let expected = expected.filter(|(since, expected)| expected > since).map(|(_, expected)| expected);
-            let Some(Epoch(at)) = sink.last else {
-                // Told, and not refused: there are sinks that have results as long as the process.
-                if sink.guarantee == Guarantee::ExactlyOnce && expected.is_some() {
-                    emptied.push(sink.place.clone());
-                }
-                continue;
-            };
-            if at > last {
-                let reason = format!(
+            let refuse = |reason: String| Error::Epochs { sink: sink.name.to_string(), reason };
+            let of_this = |mark: &SinkCursor| mark.checkpoint == self.id;
+            if let Some(at) = sink.epoch().filter(|at| at.0 > last) {
+                return Err(refuse(format!(
                     "it has epoch {at}, but the checkpoint in {folder} ends with epoch {last}: the checkpoint is an old \
                      copy, or the results are those of another job. Use the checkpoint that belongs to them, or write \
                      elsewhere"
-                );
-                return Err(Error::Epochs { sink: sink.name.to_string(), reason });
+                )));
             }
-            let Some(expected) = expected.filter(|expected| at < *expected) else { continue };
-            if sink.guarantee != Guarantee::ExactlyOnce {
-                continue;
-            }
-            let text = format!("results of epochs {} to {expected} have been lost", at + 1);
-            self.lose_output(&sink.name, &text, settings).map_err(|permission| Error::Epochs {
-                sink: sink.name.to_string(),
-                reason: format!(
-                    "it ends with epoch {at}, but the checkpoint in {folder} has committed epoch {expected}: results have \
-                     been lost. Restore them, or say Checkpoint::allow_loss([{permission:?}]) to continue without them"
-                ),
+            let found = sink.trace();
+            // Results may have been moved, and outputs without a name of their own change their names with the others'.
+            let of_name = || {
+                let is_known = |output: &OutputSchema| *output.name == *sink.name && output.kind == sink.kind;
+                expected.get(&*sink.name).filter(|_| self.known.outputs().iter().any(is_known) && found.is_some())
+            };
+            let expected = expected.values().find(|mark| mark.place == sink.place).or_else(of_name);
+            let expected = expected.filter(|mark| of_this(mark)).map(|mark| mark.epoch);
+            let Some(expected) = expected.filter(|_| sink.guarantee == Guarantee::ExactlyOnce) else { continue };
+            let (found, lost) = match found {
+                Some(mark) if of_this(&mark) && mark.epoch >= expected => continue,
+                None if sink.retention == Retention::WhileRunning => {
+                    emptied.push(sink.place.clone());
+                    continue;
+                }
+                Some(mark) if of_this(&mark) => {
+                    (format!("it ends with epoch {}", mark.epoch), format!("{} to {expected}", mark.epoch + 1))
+                }
+                Some(_) => ("what it has is of another checkpoint".to_owned(), format!("up to {expected}")),
+                None => ("it has no results".to_owned(), format!("up to {expected}")),
+            };
+            let text = format!("results of epochs {lost} have been lost");
+            self.lose_output(&sink.name, &text, settings).map_err(|permission| {
+                refuse(format!(
+                    "{found}, but the checkpoint in {folder} has committed epoch {expected}: results have been lost. Restore \
+                     them, or say Checkpoint::allow_loss([{permission:?}]) to continue without them"
+                ))
             })?;
         }
         Ok(emptied)
+    }
+
+    /// Whether the mark is that of this epoch.
+    fn is_of(&self, mark: &SinkCursor, epoch: u64) -> bool {
+        mark.epoch == epoch && mark.checkpoint == self.id
     }
 
     /// Notes that an output loses something, if that is permitted; otherwise returns the permission that is missing.
@@ -219,16 +256,28 @@ impl Looked {
     fn decide_for_another(&mut self, epoch: u64, settings: &Checkpoint, sinks: &[SinkAt]) -> Result<Decision> {
         let outputs: Vec<OutputSchema> =
             self.known.outputs().iter().filter(|output| output.through.is_none()).cloned().collect();
+        let id = self.id;
         let find =
             |output: &OutputSchema| sinks.iter().find(|sink| *sink.name == output.name && sink.kind == output.kind);
-        let has = |output: &OutputSchema| find(output).is_some_and(|sink| sink.last == Some(Epoch(epoch)));
+        let has = |output: &OutputSchema| find(output).is_some_and(|sink| sink.ends_with(epoch, id));
+        // What had no record for an output, it need not have.
+        let needed: BTreeSet<String> = self
+            .at_end
+            .sinks
+            .iter()
+            .filter(|(_, mark)| self.is_of(mark, epoch))
+            .map(|(name, _)| name.clone())
+            .collect();
+        let needs = |output: &OutputSchema| !output.is_exactly_once() || needed.contains(&output.name);
         let refuse = |reason: String| Error::Unfinished {
             folder: settings.folder.display().to_string(),
             epoch,
             reason: format!("{reason}. Start the program that prepared it once more, so that it finishes the epoch"),
         };
         // An output that is gone cannot be asked.
-        for output in outputs.iter().filter(|output| output.is_exactly_once() && find(output).is_none()) {
+        for output in
+            outputs.iter().filter(|output| output.is_exactly_once() && needs(output) && find(output).is_none())
+        {
             let text = format!("may lack epoch {epoch}, which was prepared and not known to be committed");
             self.lose_output(&output.name, &text, settings).map_err(|permission| {
                 refuse(format!(
@@ -243,7 +292,7 @@ impl Looked {
                            input is read again";
             return Ok(Decision::new(epoch - 1, Last::Dropped).saying(epoch, message));
         }
-        let lacking = outputs.iter().filter(|output| find(output).is_some() && !has(output));
+        let lacking = outputs.iter().filter(|output| find(output).is_some() && needs(output) && !has(output));
         let mut missing = Vec::new();
         for output in lacking {
             let text = format!("may lack epoch {epoch}, which other outputs have");

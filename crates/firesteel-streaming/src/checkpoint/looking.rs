@@ -7,6 +7,7 @@ use std::path::Path;
 
 use firesteel_faults::fail_point;
 use firesteel_state::changelog::ChangelogReader;
+use firesteel_state::cursor::CheckpointId;
 use firesteel_state::snapshot::reaches;
 use firesteel_state::{
     Catalog, CheckpointLock, Comparison, EpochLog, KeyGroups, Manifest, Snapshots, StateError, Verdict,
@@ -32,6 +33,8 @@ pub(crate) struct Looked {
     /// Where the job stood at the end of the last record.
     pub(super) at_end: Cursor,
     pub(super) comparison: Comparison,
+    /// The checkpoint's id: of one that is new, the one that it gets.
+    pub(super) id: CheckpointId,
 }
 
 /// A savepoint that has been checked.
@@ -93,7 +96,23 @@ impl Looked {
         }
         // A declaration that makes no sense is refused, too.
         known.resumed_by(&program.description, &comparison, 0)?;
-        Ok(Self { lock, log, snapshots, manifests, is_new, savepoint, known, at_end, comparison })
+        // A start that did not come far has left one.
+        let id = match log.first_epoch() {
+            _ if !is_new => at_end.checkpoint,
+            None => CheckpointId::random(),
+            Some(_) => Cursor::at(&[], &log, u64::MAX)?.checkpoint,
+        };
+        Ok(Self { lock, log, snapshots, manifests, is_new, savepoint, known, at_end, comparison, id })
+    }
+
+    /// The checkpoint's id.
+    pub(crate) fn id(&self) -> CheckpointId {
+        self.id
+    }
+
+    /// Where the job stood at the end of the last record.
+    pub(crate) fn at_end(&self) -> &Cursor {
+        &self.at_end
     }
 
     /// Where the last record says that the job stood.

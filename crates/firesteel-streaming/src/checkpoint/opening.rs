@@ -6,7 +6,6 @@ use std::sync::Arc;
 use firesteel_core::Clock;
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
-use firesteel_state::cursor::CheckpointId;
 use firesteel_state::snapshot::{Recovery, recover};
 use firesteel_state::{
     Catalog, CheckpointLock, EpochLog, JobDescription, Manifest, MemoryBudget, Snapshots, StateBackend, StateStore,
@@ -72,7 +71,12 @@ pub(crate) fn open(
     let started = clock.monotonic();
     if looked.lock.is_none() {
         // Somebody may have begun a checkpoint since it was looked at.
+        let id = looked.id;
         looked = Looked::look_locked(Some(CheckpointLock::acquire(&settings.folder)?), settings, program)?;
+        if looked.log.first_epoch().is_none() {
+            // The one that the sinks have been told.
+            looked.id = id;
+        }
     }
     let lock = looked.lock.take().expect("where there was none, it has been taken just now");
     let budget = program.budget.clone();
@@ -103,7 +107,7 @@ pub(crate) fn open(
     };
     let mut stored = Stored { log: Changelog::resume(&reader, options(settings, program))?, snapshots, backend };
     if is_new {
-        stored.begin(&looked, last, program)?;
+        stored.begin(&looked, last, program, sinks)?;
     }
     fail_point!("open.begun");
     if matches!(fate, Last::Stands) {
@@ -114,7 +118,7 @@ pub(crate) fn open(
     let mut cursor = if is_end { looked.at_end.clone() } else { Cursor::at(&manifests, &stored.log, last)? };
     let known = &looked.known;
     let catalog = known.resumed_by(&program.description, &looked.comparison, last)?;
-    forget(&mut cursor, &looked, &catalog);
+    forget(&mut cursor, &looked, &catalog, sinks);
     cursor.program = program.description.fingerprint();
     let setup = StoreSetup { catalog: &catalog, backend: stored.backend.clone(), budget: budget.clone() };
     match recovery {
@@ -196,13 +200,20 @@ fn is_kept(known: &Catalog, catalog: &Catalog, operator: &str) -> bool {
 }
 
 /// What is dropped is nothing that the job, or its next start, would have to know.
-fn forget(cursor: &mut Cursor, looked: &Looked, catalog: &Catalog) {
+fn forget(cursor: &mut Cursor, looked: &Looked, catalog: &Catalog, sinks: &[SinkAt]) {
     let dropped = |member: String| looked.comparison.dropped().any(|finding| finding.member == member);
     let is_input = |name: &str| catalog.inputs().iter().any(|input| input.name == name);
     cursor.inputs.retain(|name, _| is_input(name) && !dropped(format!("input:{name}")));
     let is_watermark = |name: &str| catalog.watermarks().iter().any(|mark| mark.name == name);
     cursor.watermarks.retain(|name, _| is_watermark(name) && !dropped(format!("watermark:{name}")));
     cursor.keys.retain(|operator, _| is_kept(&looked.known, catalog, operator));
+    // What is lost of results is lost once.
+    for sink in sinks.iter().filter(|sink| dropped(format!("output:{}", sink.name))) {
+        match sink.trace() {
+            Some(mark) => _ = cursor.sinks.insert(sink.name.to_string(), mark),
+            None => _ = cursor.sinks.remove(&*sink.name),
+        }
+    }
 }
 
 /// What the state at the end of epoch `last` is restored from.
@@ -221,14 +232,16 @@ fn recovery<'a>(
 
 impl Stored {
     /// Begins the changelog with `epoch`: that of the savepoint, or the last that a sink has. The checkpoint gets an id.
-    fn begin(&mut self, looked: &Looked, epoch: u64, program: &Program<'_>) -> Result<()> {
+    fn begin(&mut self, looked: &Looked, epoch: u64, program: &Program<'_>, sinks: &[SinkAt]) -> Result<()> {
         let mut first = match self.log.first_epoch() {
             // It has one already, from a start that did not come far.
             Some(_) => looked.log_cursor()?,
             None => {
                 let base = looked.savepoint.as_ref().map(|savepoint| savepoint.cursor.clone());
                 let base = base.unwrap_or_else(|| Cursor { begun: epoch, ..Cursor::default() });
-                Cursor { checkpoint: CheckpointId::random(), ..base }
+                let marks = sinks.iter().filter_map(|sink| Some((sink.name.to_string(), sink.trace()?)));
+                let sinks = base.sinks.clone().into_iter().chain(marks).collect();
+                Cursor { checkpoint: looked.id, sinks, ..base }
             }
         };
         (first.epoch, first.program) = (epoch, program.description.fingerprint());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firesteel_connect::{Source, Wake};
+use firesteel_connect::{Source, SourceContext};
 use firesteel_core::{Clock, Context, Node, Operator, SystemClock};
 
 use crate::error::Result;
@@ -38,7 +38,7 @@ impl ReadRdd for Context {
         let numbers = SplitNumbers::default();
         let reading = Reading::new(source, OnUndecodable::default());
         let mut input = SourceInput::new(NodeId::NONE, &reading, numbers);
-        input.start(Wake::silent())?;
+        input.start(&SourceContext::default())?;
         let started = Arc::new(Started(Arc::clone(&reading)));
         input.admit(&Admission {
             now: SystemClock::new().wall(),

@@ -50,13 +50,8 @@ pub(crate) fn cut(unread: &[Unread], admission: &Admission, cost: Cost) -> (Vec<
         let up_to = |available: u64, most: Option<u64>| {
             most.map_or(available, |most| available.min(position.saturating_add(most)))
         };
-        let mut range = ReadRange {
-            split: split.id.clone(),
-            from: *position,
-            to: *available,
-            max_records: records,
-            max_bytes: bytes,
-        };
+        let mut range = ReadRange::starting_at(split.id.clone(), *position).max_records(records).max_bytes(bytes);
+        range.to = *available;
         match (split.unit, available) {
             (PositionUnit::Records, Some(available)) => {
                 let to = up_to(*available, records);
@@ -114,7 +109,7 @@ mod tests {
 
     fn split(unit: PositionUnit, available: Option<u64>, divisible: bool) -> (Split, Option<u64>, u64) {
         let id = SplitId::new("s");
-        (Split { id, first: 0, available, unit, divisible, finished: false }, available, 0)
+        (Split::new(id, unit).available(available).divisible(divisible), available, 0)
     }
 
     fn admission(limits: BatchLimits) -> Admission {

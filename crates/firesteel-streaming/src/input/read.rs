@@ -121,7 +121,7 @@ impl Aggregator<(usize, End)> for Ends {
 }
 
 /// The records of a batch's ranges: one partition for each range.
-pub struct SourceRdd<S> {
+pub struct SourceRdd<S: Source> {
     pub(crate) node: Node,
     pub(crate) reading: Arc<Reading<S>>,
     pub(crate) ranges: Ranges,
@@ -138,7 +138,7 @@ impl<S: Source> SourceRdd<S> {
     }
 }
 
-impl<S> Clone for SourceRdd<S> {
+impl<S: Source> Clone for SourceRdd<S> {
     fn clone(&self) -> Self {
         Self {
             node: self.node.clone(),
@@ -185,16 +185,20 @@ impl<S: Source> Rdd for SourceRdd<S> {
         task.set_origin(Arc::clone(origin), *number);
         let could_set_aside = self.reading.undecodable.could_set_aside();
         let place = Place { name: self.reading.name(), operator: self.node.operator(), could_set_aside };
-        let reader = self.reading.source.open(&range).unwrap_or_else(|error| place.fail(error, task));
+        let reader = match self.reading.parked.take(&range) {
+            Some(parked) => self.reading.source.reopen(parked, &range),
+            None => self.reading.source.open(&range),
+        };
+        let reader = reader.unwrap_or_else(|error| place.fail(error, task));
         Box::new(Reads {
-            reader,
+            last: reader.position(),
+            reader: Some(reader),
             place,
             split,
             ranges: &self.ranges,
             task,
             from: range.from,
             records: 0,
-            done: false,
             reading: &self.reading,
             begun: task.now(),
             undecoded: None,
@@ -238,15 +242,17 @@ const SET_ASIDE: &str = "; or have the job set such records aside: `undecodable(
 const READS: usize = 4;
 
 /// Reads one range and reports where it ended.
-struct Reads<'a, S, R: SourceReader> {
-    reader: R,
+struct Reads<'a, S: Source> {
+    /// Nothing once it has read what it is to.
+    reader: Option<S::Reader>,
+    /// The position of the last record then.
+    last: u64,
     place: Place<'a>,
     split: usize,
     ranges: &'a Ranges,
     task: &'a TaskContext,
     from: u64,
     records: u64,
-    done: bool,
     reading: &'a Reading<S>,
     begun: Option<Duration>,
     undecoded: Option<Arc<dyn Undecoded>>,
@@ -254,19 +260,24 @@ struct Reads<'a, S, R: SourceReader> {
     refused_at: u64,
 }
 
-impl<S, R: SourceReader> Reads<'_, S, R> {
+impl<S: Source> Reads<'_, S> {
     fn report(&mut self, whole: bool) {
-        self.done = true;
+        let Some(reader) = self.reader.take() else { return };
         self.task.count_read(self.records);
-        let (position, at_end) = (self.reader.position(), self.reader.at_end());
+        let (position, at_end) = (reader.position(), reader.at_end());
+        self.last = if position > self.from { reader.last_position() } else { position };
         let undecodable = self.undecoded.take();
         self.ranges.note(self.split, End { position, records: self.records, at_end, whole, undecodable });
+        if whole && reader.is_reusable() {
+            self.reading.parked.put(&self.ranges.planned[self.split].range.split, position, reader);
+        }
     }
 
     /// Sets a record aside that cannot be decoded. Fails the task if that is not wanted, or if it is something else.
     #[cold]
     fn set_aside(&mut self, error: ConnectError) {
-        let position = self.reader.position();
+        let Some(reader) = &self.reader else { return };
+        let (position, last) = (reader.position(), reader.last_position());
         // A reader that has not moved would give the same record again, forever.
         let moved = position > std::mem::replace(&mut self.refused_at, position);
         let undecodable = &self.reading.undecodable;
@@ -274,14 +285,14 @@ impl<S, R: SourceReader> Reads<'_, S, R> {
             self.place.fail(error, self.task);
         }
         self.task.check_cancelled();
-        let position = self.reader.last_position();
-        undecodable.set_aside(&mut self.undecoded, error, position, &self.place.name, self.task);
+        undecodable.set_aside(&mut self.undecoded, error, last, &self.place.name, self.task);
     }
 
     /// Reads until something is there, or nothing more.
-    fn read(&mut self, mut read: impl FnMut(&mut R) -> Result<bool, ConnectError>) -> bool {
+    fn read(&mut self, mut read: impl FnMut(&mut S::Reader) -> Result<bool, ConnectError>) -> bool {
         loop {
-            match read(&mut self.reader) {
+            let Some(reader) = &mut self.reader else { return false };
+            match read(reader) {
                 Ok(more) => return more,
                 Err(error) => self.set_aside(error),
             }
@@ -299,31 +310,28 @@ impl<S, R: SourceReader> Reads<'_, S, R> {
     }
 }
 
-impl<S: Source, R: SourceReader> Blocks<R::Item> for Reads<'_, S, R> {
-    fn next(&mut self) -> Option<R::Item> {
-        if self.done {
-            return None;
-        }
+impl<S: Source> Blocks<S::Item> for Reads<'_, S> {
+    fn next(&mut self) -> Option<S::Item> {
         let mut record = None;
         self.read(|reader| {
             record = reader.next_record()?;
             Ok(true)
         });
-        match &record {
-            Some(_) => {
-                self.task.set_position(self.reader.last_position());
+        match (&record, &self.reader) {
+            (Some(_), Some(reader)) => {
+                self.task.set_position(reader.last_position());
                 self.count(true, 1);
             }
-            None => self.report(true),
+            _ => self.report(true),
         }
         record
     }
 
-    fn fill(&mut self, block: &mut Vec<R::Item>) -> bool {
-        if self.done {
+    fn fill(&mut self, block: &mut Vec<S::Item>) -> bool {
+        if self.reader.is_none() {
             return false;
         }
-        let room = block_len::<R::Item>();
+        let room = block_len::<S::Item>();
         let more = self.read(|reader| {
             // After a record that was set aside the block may be full.
             if block.len() == room { Ok(true) } else { reader.read_block(room - block.len(), block) }
@@ -331,17 +339,15 @@ impl<S: Source, R: SourceReader> Blocks<R::Item> for Reads<'_, S, R> {
         self.count(more, block.len())
     }
 
-    fn fill_chosen(&mut self, choose: &mut Choose<'_, R::Item>, block: &mut Vec<R::Item>) -> Option<bool> {
-        if self.done {
-            return Some(false);
-        }
-        let (room, mut seen, mut more) = (block_len::<R::Item>(), 0, true);
-        let mut counted = |records: &[R::Item], picked: &mut [u32]| {
+    fn fill_chosen(&mut self, choose: &mut Choose<'_, S::Item>, block: &mut Vec<S::Item>) -> Option<bool> {
+        let (room, mut seen, mut more) = (block_len::<S::Item>(), 0, true);
+        let mut counted = |records: &[S::Item], picked: &mut [u32]| {
             seen += records.len();
             choose(records, picked)
         };
         for _ in 0..READS {
-            match self.reader.read_chosen(room - block.len(), &mut counted, block) {
+            let Some(reader) = &mut self.reader else { return Some(false) };
+            match reader.read_chosen(room - block.len(), &mut counted, block) {
                 Ok(read) => more = read?,
                 Err(error) => self.set_aside(error),
             }
@@ -353,18 +359,20 @@ impl<S: Source, R: SourceReader> Blocks<R::Item> for Reads<'_, S, R> {
     }
 }
 
-impl<S, R: SourceReader> Drop for Reads<'_, S, R> {
+impl<S: Source> Drop for Reads<'_, S> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             // A reader that has handed out nothing yet has no last position.
-            if self.reader.position() > self.from {
-                self.task.set_position(self.reader.last_position());
+            let last = match &self.reader {
+                Some(reader) => (reader.position() > self.from).then(|| reader.last_position()),
+                None => (self.last > self.from || self.records > 0).then_some(self.last),
+            };
+            if let Some(last) = last {
+                self.task.set_position(last);
             }
             return;
         }
-        if !self.done {
-            self.report(false);
-        }
+        self.report(false);
         // By now all that comes after it in the task is done, too.
         if let Some((begun, now)) = self.begun.zip(self.task.now()) {
             self.reading.took.fetch_add(now.saturating_sub(begun).as_micros().unsigned_abs(), Ordering::Relaxed);

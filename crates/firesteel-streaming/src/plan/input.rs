@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use firesteel_connect::{Pool, Replay, Wake};
+use firesteel_connect::{Pool, Replay, SourceContext};
 use firesteel_state::changelog::InputRange;
 use firesteel_state::cursor::InputCursor;
 use firesteel_window::Timestamp;
@@ -23,7 +23,7 @@ pub(crate) trait Input: Send {
     fn replay(&self) -> Replay;
     /// Says of which memory the source takes what it holds unasked.
     fn buffer_within(&self, pool: &Pool);
-    fn start(&mut self, wake: Wake) -> Result<()>;
+    fn start(&mut self, context: &SourceContext) -> Result<()>;
     /// Decides what the next batch reads.
     fn admit(&mut self, admission: &Admission) -> Result<Admitted>;
     /// Tells a batch which ranges it reads.

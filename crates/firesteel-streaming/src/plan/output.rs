@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firesteel_connect::{ConnectError, Epoch, Guarantee};
+use firesteel_connect::{ConnectError, Epoch, Guarantee, Mark, Retention, SinkContext};
 
 use crate::error::Result;
 use crate::plan::{Batch, NodeId};
@@ -11,6 +11,8 @@ use crate::plan::{Batch, NodeId};
 pub(crate) trait Staged: Send {
     /// Makes it visible.
     fn commit(&mut self, epoch: Epoch) -> std::result::Result<(), ConnectError>;
+    /// Whether it is visible, after a commit of which nobody knows.
+    fn outcome(&mut self, epoch: Epoch) -> std::result::Result<bool, ConnectError>;
     /// Throws it away.
     fn abort(&mut self, epoch: Epoch);
 }
@@ -23,10 +25,13 @@ pub(crate) trait Output: Send {
     fn call(&mut self, name: &Arc<str>);
     fn describe(&self) -> String;
     fn guarantee(&self) -> Guarantee;
-    /// Prepares for writing; returns the newest epoch that the outside world has.
-    fn start(&mut self) -> Result<Option<Epoch>>;
+    fn retention(&self) -> Retention;
+    /// Prepares for writing; returns the mark of the newest epoch that the outside world has.
+    fn start(&mut self, context: &SinkContext) -> Result<Option<Mark>>;
     /// Computes and writes the batch, invisibly; returns the number of records.
     fn write(&mut self, batch: &Batch, epoch: Epoch) -> Result<u64>;
+    /// Whether any record was written in the open epoch.
+    fn has_rows(&self) -> bool;
     /// What was written in the open epoch.
     fn staged(&mut self) -> &mut dyn Staged;
     /// The same, handed over: what is written from here on is the next epoch's.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firesteel_connect::{Epoch, Replay};
+use firesteel_connect::{Epoch, Replay, RunId};
 use firesteel_core::{Clock, Context};
 use firesteel_faults::fail_point;
 use firesteel_state::TimeDomain;
@@ -27,6 +27,8 @@ use crate::time::Tracker;
 /// time.
 pub struct JobRun {
     pub(super) job: Arc<str>,
+    /// Which start of the program it is.
+    pub(super) run: RunId,
     pub(super) parts: Parts,
     pub(super) program: Arc<Frozen>,
     pub(super) names: Arc<[Arc<str>]>,
@@ -75,6 +77,8 @@ pub struct JobRun {
     /// The number of the batch that failed: nothing runs after it.
     pub(super) failed: Option<u64>,
     pub(super) closed: bool,
+    /// Another process has taken over: sinks are called no more.
+    pub(super) is_fenced: bool,
 }
 
 /// What came of looking for work.
@@ -119,6 +123,7 @@ impl JobRun {
         let committer = Committer { job: Arc::clone(&job), names: Arc::clone(&names), control: Arc::clone(&control) };
         let mut run = Self {
             job,
+            run: RunId::random(),
             parts,
             program,
             names,
@@ -150,6 +155,7 @@ impl JobRun {
             left: None,
             failed: None,
             closed: false,
+            is_fenced: false,
         };
         let again = run.open_states()?;
         run.parts.states.iter().for_each(|(cell, _)| cell.set_timers(cell.store().timers()));

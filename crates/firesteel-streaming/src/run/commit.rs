@@ -37,7 +37,10 @@ impl Committer {
         let mut staged = self.names.iter().zip(staged);
         while let Some((name, one)) = staged.next() {
             if let Err(source) = self.commit_one(name, one, epoch) {
-                staged.for_each(|(_, other)| other.abort(epoch));
+                // Who is fenced touches nothing any more: it may be another's by now.
+                if source.class() != Class::Fenced {
+                    staged.for_each(|(_, other)| other.abort(epoch));
+                }
                 return Err(Error::Sink { name: name.to_string(), batch, source });
             }
             fail_point!("epoch.sink");
@@ -53,6 +56,13 @@ impl Committer {
                 self.control.stop(Stop::Gracefully);
                 return Ok(());
             }
+            if error.class() == Class::Unknown {
+                if self.outcome_of(name, staged, epoch, &error)? {
+                    return Ok(());
+                }
+                tracing::warn!(job = %self.job, sink = %name, %epoch, "the commit did not happen and is repeated");
+                continue;
+            }
             attempt += 1;
             if !is_retryable(&error) || attempt >= ATTEMPTS {
                 return Err(error);
@@ -62,6 +72,34 @@ impl Committer {
             self.control.rest(pause(attempt));
         }
         Ok(())
+    }
+
+    /// What has become of a commit of which nobody knows: the sink is asked until it can tell, as long as the job is not to
+    /// stop at once. Everything that comes after the epoch waits.
+    fn outcome_of(
+        &self,
+        name: &str,
+        staged: &mut dyn Staged,
+        epoch: Epoch,
+        unknown: &ConnectError,
+    ) -> std::result::Result<bool, ConnectError> {
+        let mut attempt = 0;
+        tracing::warn!(job = %self.job, sink = %name, error = %unknown, "the job waits for a sink");
+        loop {
+            match staged.outcome(epoch) {
+                Ok(is_committed) => {
+                    tracing::info!(job = %self.job, sink = %name, %epoch, is_committed, "the sink can tell now");
+                    return Ok(is_committed);
+                }
+                Err(error) if !is_retryable(&error) && error.class() != Class::Unknown => return Err(error),
+                Err(error) if self.control.stopping() == Some(Stop::AtOnce) => return Err(error),
+                Err(error) => {
+                    attempt += 1;
+                    tracing::warn!(sink = %name, %error, attempt, "the sink cannot tell what it has, and is asked again");
+                    self.control.wait_for_stop(Stop::AtOnce, pause(attempt.min(ATTEMPTS)));
+                }
+            }
+        }
     }
 
     /// The same on a thread of its own, which also tells how long it took: the job may look only later.

@@ -137,7 +137,7 @@ impl JobRun {
             ended = ended.and_then(|()| durable.close(&self.parts.stores()));
             fail_point!("job.closed");
         }
-        for (output, name) in self.parts.outputs.iter_mut().zip(self.names.iter()) {
+        for (output, name) in self.parts.outputs.iter_mut().zip(self.names.iter()).filter(|_| !self.is_fenced) {
             if let Err(source) = output.stop() {
                 let failed = Error::Sink { name: name.to_string(), batch: self.batch, source };
                 ended = ended.and(Err(failed));

@@ -3,21 +3,22 @@
 //! Without a checkpoint every batch is an epoch of its own. With one, an epoch ends when enough time has passed, when
 //! too many batches have gathered, when state needs its memory, or when the job ends.
 
+use std::collections::BTreeMap;
 use std::mem::take;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use firesteel_connect::Epoch;
+use firesteel_connect::{Class, Epoch};
 use firesteel_faults::{alterable, fail_point, in_order};
 use firesteel_state::StateStore;
 use firesteel_state::changelog::{BatchBoundary, InputRange};
-use firesteel_state::cursor::TimersLeft;
+use firesteel_state::cursor::{SinkCursor, TimersLeft};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
 use crate::error::{Error, Result};
-use crate::plan::{Admitted, Batch, Parts};
+use crate::plan::{Admitted, Batch, Output, Parts};
 use crate::run::batch_loop::{Cut, JobRun};
 use crate::run::commit::{BESIDE, panicked};
 use crate::time::Tracker;
@@ -163,8 +164,9 @@ impl JobRun {
                         break;
                     }
                     let begun = clock.monotonic();
-                    self.committer.commit(epoch, self.batch, outputs.map(|output| output.staged()))?;
+                    let committed = self.committer.commit(epoch, self.batch, outputs.map(|output| output.staged()));
                     let took = clock.monotonic().saturating_sub(begun);
+                    self.note_fenced(committed)?;
                     self.committed(took);
                 }
                 Step::Mark | Step::Tell => self.follow(step, epoch, time)?,
@@ -187,6 +189,12 @@ impl JobRun {
         }
     }
 
+    /// Takes note that another process has taken over, if a commit says so.
+    fn note_fenced<T>(&mut self, committed: Result<T>) -> Result<T> {
+        self.is_fenced |= committed.as_ref().is_err_and(|error| error.class() == Class::Fenced);
+        committed
+    }
+
     /// Takes note that all sinks have committed, and how long they took.
     fn committed(&mut self, took: Duration) {
         self.commit_took = took;
@@ -202,7 +210,8 @@ impl JobRun {
     /// The same for the epoch whose sinks commit beside, when they have: waits for them. If one fails, so does the job.
     pub(super) fn finish_commit(&mut self) -> Result<()> {
         let Some(Beside { epoch, time, rest, commit }) = self.beside.take() else { return Ok(()) };
-        let finished = commit.join().unwrap_or_else(|panic| Err(panicked(&*panic))).and_then(|took| {
+        let committed = commit.join().unwrap_or_else(|panic| Err(panicked(&*panic)));
+        let finished = self.note_fenced(committed).and_then(|took| {
             self.committed(took);
             rest.into_iter().try_for_each(|step| self.follow(step, epoch, time))
         });
@@ -214,6 +223,9 @@ impl JobRun {
     }
 
     fn abort(&mut self, epoch: Epoch) {
+        if self.is_fenced {
+            return;
+        }
         for output in &mut self.parts.outputs {
             output.staged().abort(epoch);
         }
@@ -325,16 +337,21 @@ impl Parts {
         left: Option<TimersLeft>,
         plans: Vec<Plan>,
     ) -> Cursor {
+        let (epoch, checkpoint) = (epoch.0, before.checkpoint);
+        let with_rows = self.output_names().into_iter().zip(&self.outputs).filter(|(_, output)| output.has_rows());
+        let mark = |output: &dyn Output| SinkCursor { epoch, checkpoint, place: output.describe() };
+        let with_rows: BTreeMap<_, _> = with_rows.map(|(name, output)| (name, mark(&**output))).collect();
         Cursor {
             checkpoint: before.checkpoint,
             program: before.program,
-            epoch: epoch.0,
+            epoch,
             begun: before.begun,
             batch,
             split_numbers: self.split_numbers.largest(),
             inputs: self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect(),
             watermarks: self.trackers.iter().map(|tracker| (tracker.name().to_string(), tracker.save())).collect(),
             keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
+            sinks: with_rows,
             left,
             plans,
         }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use firesteel_budget::Part;
-use firesteel_connect::Epoch;
+use firesteel_connect::{CheckpointId, Epoch, Mark, Resumed, SinkContext, SourceContext, SplitId, Wake};
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::{Catalog, KeyGroups, StoreSetup};
 
-use crate::checkpoint::{Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open};
+use crate::checkpoint::{Cursor, Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open};
 use crate::error::{Error, Result};
-use crate::plan::{Admission, Admitted, Bound};
+use crate::plan::{Admission, Admitted, Bound, Output};
 use crate::progress::micros;
 use crate::run::batch_loop::{Cut, JobRun};
 
@@ -22,9 +22,10 @@ impl JobRun {
     pub(super) fn open_states(&mut self) -> Result<Option<Unfinished>> {
         let config = Arc::clone(&self.config);
         let Some(settings) = &config.checkpoint else {
-            self.start_inputs()?;
-            let last_of = self.start_outputs()?;
-            self.last_epoch = last_of.iter().flatten().copied().max().unwrap_or_default();
+            self.start_inputs(None)?;
+            let names = self.names.iter().map(ToString::to_string).collect();
+            let marks = self.start_outputs(names, CheckpointId::random())?;
+            self.last_epoch = marks.iter().flatten().map(|mark| mark.epoch).max().unwrap_or_default();
             self.open_in_memory()?;
             return Ok(None);
         };
@@ -41,18 +42,21 @@ impl JobRun {
         let started = config.clock.monotonic();
         let mut looked = Looked::look(settings, &program).map_err(of_checkpoint)?;
         let looking = config.clock.monotonic().saturating_sub(started);
-        let sinks = self.start_outputs()?.into_iter().zip(&self.parts.outputs).zip(&program.description.outputs);
+        let names = program.description.outputs.iter().map(|output| output.name.clone()).collect();
+        let marks = self.start_outputs(names, CheckpointId::from_bits(looked.id().to_bits()))?;
+        let sinks = marks.into_iter().zip(&self.parts.outputs).zip(&program.description.outputs);
         let sinks: Vec<SinkAt> = sinks
             .map(|((last, output), described)| SinkAt {
                 name: described.name.as_str().into(),
                 place: output.describe(),
                 kind: described.kind.clone(),
                 guarantee: output.guarantee(),
+                retention: output.retention(),
                 last,
             })
             .collect();
         check(&mut looked, settings, &program, &sinks).map_err(of_checkpoint)?;
-        self.start_inputs()?;
+        self.start_inputs(Some(looked.at_end()))?;
         let opened = open(looked, settings, &program, &sinks, &*config.clock).map_err(of_checkpoint);
         let Opened { durable, epoch, again, is_new, mut durations } = opened?;
         durations.open_us += micros(looking);
@@ -91,21 +95,39 @@ impl JobRun {
         Ok(again)
     }
 
-    fn start_inputs(&mut self) -> Result<()> {
+    /// Starts the sources; `before` is where the job stood when it ended.
+    fn start_inputs(&mut self, before: Option<&Cursor>) -> Result<()> {
         // Before the first starts to fill its buffer, so that it leaves the others their share.
         for input in &self.parts.inputs {
             input.buffer_within(self.config.memory.buffer_pool());
         }
         for input in &mut self.parts.inputs {
-            let control = Arc::clone(&self.control);
-            input.start(firesteel_connect::Wake::new(move || control.wake()))?;
+            let (control, clock) = (Arc::clone(&self.control), Arc::clone(&self.config.clock));
+            let name = input.name();
+            let splits = before.and_then(|cursor| cursor.inputs.get(&*name)).map(|input| &input.splits);
+            let resumed = splits.into_iter().flatten().map(|(split, at)| {
+                let resumed = Resumed::at(SplitId::new(split.as_str()), at.next);
+                if at.ended { resumed.ended() } else { resumed }
+            });
+            let context = SourceContext::new(&self.job, &name)
+                .with_run(self.run)
+                .with_clock(move || clock.wall())
+                .with_wake(Wake::new(move || control.wake()))
+                .resumed_at(resumed);
+            input.start(&context)?;
         }
         Ok(())
     }
 
-    /// Starts the sinks; returns the newest epoch of each.
-    fn start_outputs(&mut self) -> Result<Vec<Option<Epoch>>> {
-        self.parts.outputs.iter_mut().map(|output| output.start()).collect()
+    /// Starts the sinks, which have these names in the checkpoint; returns the mark of each.
+    fn start_outputs(&mut self, names: Vec<String>, checkpoint: CheckpointId) -> Result<Vec<Option<Mark>>> {
+        let (job, run, clock) = (Arc::clone(&self.job), self.run, Arc::clone(&self.config.clock));
+        let start = |(output, name): (&mut Box<dyn Output>, String)| {
+            let clock = Arc::clone(&clock);
+            let context = SinkContext::new(&job, &name).with_run(run).with_clock(move || clock.wall());
+            output.start(&context.with_checkpoint(checkpoint))
+        };
+        self.parts.outputs.iter_mut().zip(names).map(start).collect()
     }
 
     fn open_in_memory(&self) -> Result<()> {

@@ -1,6 +1,6 @@
 //! One test for each way in which an edit once took state from its owner without a word.
 
-use firesteel_connect::{Discovery, ReadRange, Replay, Result, Source, Wake};
+use firesteel_connect::{Discovery, ReadRange, Replay, Result, Source, SourceContext};
 use firesteel_connect_memory::QueueSource;
 use firesteel_streaming::{Stream, StreamingContext, Timed};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
@@ -57,8 +57,8 @@ impl Source for Moved {
     fn replay(&self) -> Replay {
         self.0.replay()
     }
-    fn start(&self, wake: Wake) -> Result<()> {
-        self.0.start(wake)
+    fn start(&self, context: &SourceContext) -> Result<()> {
+        self.0.start(context)
     }
     fn discover(&self, now: Timestamp) -> Result<Discovery> {
         self.0.discover(now)

@@ -20,7 +20,7 @@ fn catalog(folder: &Path) -> Catalog {
 fn run(folder: &Path, words: &QueueSource<String>, names: &[&'static str], allow: &[&str]) -> Result<String, Error> {
     let job = context(checkpoint(folder, false).allow_loss(allow.iter().copied()));
     let all = job.read(words.clone()).named("words").map(|word: String| (word, ()));
-    let outs: Vec<Words> = names.iter().map(|name| Words::exactly_once(name)).collect();
+    let outs: Vec<Words> = names.iter().map(|name| Words::in_memory(name)).collect();
     for (name, out) in names.iter().zip(&outs) {
         let counts = all.clone().running_count().named(name);
         counts.map(|(word, count)| format!("{word}{count}")).write(out.clone());

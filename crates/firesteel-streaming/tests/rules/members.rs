@@ -99,7 +99,7 @@ fn a_checkpoint_has_one_id_and_what_starts_from_its_savepoint_another() {
     let words = QueueSource::new(1).keep_committed();
     let run = |checkpoint: Checkpoint, save: bool| {
         push(&words, "a");
-        let out = Words::exactly_once("out");
+        let out = Words::in_memory("out");
         let job = context(checkpoint.every_batch().snapshot_after(1));
         let words = job.read(words.clone()).named("words").map(|word: String| (word, ()));
         words.running_count().named("counts").map(|(word, _)| word).write(out);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use firesteel_connect::{Epoch, Guarantee, Result, Sink, WriteTask};
+use firesteel_connect::{CheckpointId, Epoch, Guarantee, Mark, Result, Retention, Sink, SinkContext, WriteTask};
 use parking_lot::Mutex;
 
 type Hook = Box<dyn Fn(u64) + Send>;
@@ -14,12 +14,14 @@ type Hook = Box<dyn Fn(u64) + Send>;
 pub(crate) struct Words {
     name: &'static str,
     guarantee: Guarantee,
+    retention: Retention,
     shared: Arc<Shared>,
 }
 
 #[derive(Default)]
 struct Shared {
-    epochs: Mutex<BTreeMap<u64, Vec<String>>>,
+    epochs: Mutex<BTreeMap<u64, (Option<CheckpointId>, Vec<String>)>>,
+    checkpoint: Mutex<Option<CheckpointId>>,
     starts: AtomicUsize,
     before_commit: Mutex<Option<Hook>>,
 }
@@ -27,17 +29,22 @@ struct Shared {
 impl Words {
     /// A sink that tells what it has.
     pub(crate) fn exactly_once(name: &'static str) -> Self {
-        Self { name, guarantee: Guarantee::ExactlyOnce, shared: Arc::default() }
+        Self { name, guarantee: Guarantee::ExactlyOnce, retention: Retention::Always, shared: Arc::default() }
+    }
+
+    /// The same, of which nobody expects anything after a restart.
+    pub(crate) fn in_memory(name: &'static str) -> Self {
+        Self { retention: Retention::WhileRunning, ..Self::exactly_once(name) }
     }
 
     /// A sink that cannot tell.
     pub(crate) fn at_least_once(name: &'static str) -> Self {
-        Self { name, guarantee: Guarantee::AtLeastOnce, shared: Arc::default() }
+        Self { guarantee: Guarantee::AtLeastOnce, ..Self::exactly_once(name) }
     }
 
     /// All words, by the epochs that brought them, in their order.
     pub(crate) fn all(&self) -> Vec<String> {
-        self.shared.epochs.lock().values().flatten().cloned().collect()
+        self.shared.epochs.lock().values().flat_map(|(_, words)| words).cloned().collect()
     }
 
     /// The last epoch that it has.
@@ -70,8 +77,12 @@ impl Sink<String> for Words {
     fn guarantee(&self) -> Guarantee {
         self.guarantee
     }
-    fn start(&self) -> Result<()> {
+    fn retention(&self) -> Retention {
+        self.retention
+    }
+    fn start(&self, context: &SinkContext) -> Result<()> {
         self.shared.starts.fetch_add(1, Ordering::SeqCst);
+        *self.shared.checkpoint.lock() = Some(context.checkpoint());
         Ok(())
     }
     fn write(&self, _: WriteTask, records: impl Iterator<Item = String>) -> Result<Vec<String>> {
@@ -86,11 +97,14 @@ impl Sink<String> for Words {
         if self.guarantee == Guarantee::ExactlyOnce && epochs.keys().next_back().is_some_and(|last| *last >= epoch) {
             return Ok(());
         }
-        epochs.entry(epoch).or_default().extend(words);
+        let (checkpoint, all) = epochs.entry(epoch).or_default();
+        *checkpoint = *self.shared.checkpoint.lock();
+        all.extend(words);
         Ok(())
     }
-    fn last_committed(&self) -> Result<Option<Epoch>> {
-        let tells = self.guarantee == Guarantee::ExactlyOnce;
-        Ok(self.last().filter(|_| tells).map(Epoch))
+    fn last_committed(&self) -> Result<Option<Mark>> {
+        let epochs = self.shared.epochs.lock();
+        let last = epochs.last_key_value().filter(|_| self.guarantee == Guarantee::ExactlyOnce);
+        Ok(last.and_then(|(epoch, (checkpoint, _))| Some(Mark { epoch: Epoch(*epoch), checkpoint: (*checkpoint)? })))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firesteel_connect::{Class, Epoch, Guarantee, Result, Sink, WriteTask};
+use firesteel_connect::{Class, Epoch, Guarantee, Mark, Result, Retention, Sink, SinkContext, WriteTask};
 use parking_lot::Mutex;
 
 use super::Planned;
@@ -15,6 +15,10 @@ pub enum SinkAt {
     Start,
     /// When a partition has been written, before the task hears of it.
     Write,
+    /// When the parts of a micro-batch are to be staged.
+    Stage,
+    /// When it is asked what became of a commit.
+    Outcome,
     /// When an epoch is to be committed, before anything is visible.
     Commit,
     /// When an epoch has been committed, before the engine hears of it.
@@ -33,8 +37,12 @@ pub enum SinkCall {
     Start,
     /// A partition was written, in this epoch.
     Write(Epoch),
+    /// The parts of a micro-batch were staged, in this epoch.
+    Stage(Epoch),
     /// An epoch was to be committed.
     Commit(Epoch),
+    /// It was asked what became of a commit.
+    Outcome(Epoch),
     /// An epoch was thrown away.
     Abort(Epoch),
     /// It was stopped.
@@ -96,15 +104,24 @@ impl<T, S: Sink<T>> Sink<T> for FaultySink<S> {
         self.sink.guarantee()
     }
 
-    fn start(&self) -> Result<()> {
+    fn retention(&self) -> Retention {
+        self.sink.retention()
+    }
+
+    fn start(&self, context: &SinkContext) -> Result<()> {
         self.faults.strike(SinkCall::Start, SinkAt::Start)?;
-        self.sink.start()
+        self.sink.start(context)
     }
 
     fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<S::Pending> {
         let written = self.sink.write(task, records)?;
         self.faults.strike(SinkCall::Write(task.epoch), SinkAt::Write)?;
         Ok(written)
+    }
+
+    fn stage(&self, epoch: Epoch, written: Vec<S::Pending>) -> Result<Vec<S::Pending>> {
+        self.faults.strike(SinkCall::Stage(epoch), SinkAt::Stage)?;
+        self.sink.stage(epoch, written)
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<S::Pending>) -> Result<()> {
@@ -118,7 +135,12 @@ impl<T, S: Sink<T>> Sink<T> for FaultySink<S> {
         self.sink.abort(epoch, pending)
     }
 
-    fn last_committed(&self) -> Result<Option<Epoch>> {
+    fn outcome(&self, epoch: Epoch) -> Result<bool> {
+        self.faults.strike(SinkCall::Outcome(epoch), SinkAt::Outcome)?;
+        self.sink.outcome(epoch)
+    }
+
+    fn last_committed(&self) -> Result<Option<Mark>> {
         self.sink.last_committed()
     }
 

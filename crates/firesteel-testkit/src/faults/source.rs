@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use firesteel_connect::{Class, Discovery, Pool, ReadRange, Replay, Result, Source, SourceReader, SplitId, Wake};
+use firesteel_connect::{
+    Class, Discovery, Pool, ReadRange, Replay, Result, Source, SourceContext, SourceReader, SplitId,
+};
 use firesteel_window::Timestamp;
 use parking_lot::{Condvar, Mutex};
 
@@ -134,14 +136,10 @@ impl<S: Source> Source for FaultySource<S> {
         self.source.buffer_within(pool);
     }
 
-    fn waits(&self) -> u64 {
-        self.source.waits()
-    }
-
-    fn start(&self, wake: Wake) -> Result<()> {
+    fn start(&self, context: &SourceContext) -> Result<()> {
         self.faults.count(|counts| &mut counts.starts);
         self.faults.planned.strike(&At::Start)?;
-        self.source.start(wake)
+        self.source.start(context)
     }
 
     fn discover(&self, now: Timestamp) -> Result<Discovery> {
@@ -154,6 +152,12 @@ impl<S: Source> Source for FaultySource<S> {
         self.faults.count(|counts| &mut counts.opens);
         self.faults.planned.strike(&At::Open)?;
         Ok(FaultyReader { reader: self.source.open(range)?, faults: self.faults.clone(), next: 0 })
+    }
+
+    fn reopen(&self, reader: Self::Reader, range: &ReadRange) -> Result<Self::Reader> {
+        self.faults.count(|counts| &mut counts.opens);
+        self.faults.planned.strike(&At::Open)?;
+        Ok(FaultyReader { reader: self.source.reopen(reader.reader, range)?, faults: self.faults.clone(), next: 0 })
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
@@ -197,5 +201,9 @@ impl<R: SourceReader> SourceReader for FaultyReader<R> {
 
     fn at_end(&self) -> bool {
         self.reader.at_end()
+    }
+
+    fn is_reusable(&self) -> bool {
+        self.reader.is_reusable()
     }
 }

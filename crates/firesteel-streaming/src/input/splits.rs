@@ -1,0 +1,343 @@
+//! The splits of one source: what it says of them, and how far the job has come in each.
+//!
+//! A batch costs what has changed, and what is left to read: splits that are read to where they end are not visited.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem::take;
+use std::ops::{Deref, DerefMut, Index};
+use std::sync::Arc;
+
+use firesteel_connect::{ConnectError, Discovery, Split, SplitId};
+use firesteel_core::hash::BuildKeyHasher;
+
+use super::cut::Unread;
+use crate::checkpoint::{InputCursor, SplitCursor};
+use crate::plan::{Admitted, SplitNumbers};
+
+/// How far the job has come in one split.
+pub(super) struct SplitState {
+    pub(super) name: Arc<str>,
+    /// Its number among all splits of the job.
+    pub(super) number: u32,
+    pub(super) next: u64,
+    /// The source has said that nothing more is there.
+    pub(super) at_end: bool,
+    /// Where the source said the data ends when the last read got nothing: asking again is of no use before it moves.
+    pub(super) empty_up_to: Option<u64>,
+    end: SplitEnd,
+    /// Whether the checkpoint does not know of it as it is now.
+    changed: bool,
+    /// Whether the source has not been told how far the job has come.
+    moved: bool,
+    /// What the source said of it last; nothing where its position is from before a restart, and the source has not been
+    /// asked since.
+    found: Option<Found>,
+}
+
+/// What the source says of a split.
+struct Found {
+    split: Split,
+    /// Its place among the splits: in the order in which the source told of them.
+    rank: u64,
+    /// Whether nothing is left of it, and nothing will come.
+    is_done: bool,
+}
+
+/// Whether a split has ended, and who knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum SplitEnd {
+    Open,
+    /// It has, and the next batch tells the watermark.
+    Seen,
+    Told,
+}
+
+impl SplitState {
+    fn new(name: &SplitId, number: u32, next: u64) -> Self {
+        let name = name.as_str().into();
+        let (end, empty_up_to) = (SplitEnd::Open, None);
+        Self { name, number, next, at_end: false, empty_up_to, end, changed: false, moved: false, found: None }
+    }
+
+    /// The error of a source that does not have what the job would read next.
+    fn lost(&self, split: &Split) -> Option<ConnectError> {
+        let reason = if self.next < split.first {
+            format!("the oldest record still there is at {}; start again from there", split.first)
+        } else {
+            let available = split.available.filter(|available| self.found.is_none() && *available < self.next)?;
+            format!(
+                "the job stood there before it was started again, but the data ends at {available}: bring back what the \
+                 source held, or begin another checkpoint"
+            )
+        };
+        Some(ConnectError::Lost { place: split.id.to_string(), position: self.next, reason })
+    }
+
+    /// Whether something is left to read.
+    fn is_left(&self, split: &Split) -> bool {
+        match split.available {
+            Some(available) => available > self.next && self.empty_up_to != Some(available),
+            None => !self.at_end,
+        }
+    }
+}
+
+/// All splits of a source.
+#[derive(Default)]
+pub(super) struct Splits {
+    states: HashMap<SplitId, SplitState, BuildKeyHasher>,
+    /// Those of which something may be left to read or to tell, in the order of their ranks.
+    open: BTreeMap<u64, SplitId>,
+    ranks: u64,
+    /// How many the source does not call finished, and how many of all are not read to their end.
+    unfinished: usize,
+    undone: usize,
+    /// Those of which the checkpoint does not know how they are now, and those whose progress the source has not been told.
+    changed: Vec<SplitId>,
+    moved: Vec<SplitId>,
+    /// Numbers of splits that the source has no more, until the next batch tells the watermark.
+    gone: Vec<u32>,
+    /// Whether any of those has come since that was asked.
+    lost_open: bool,
+    /// The names of splits that the checkpoint still knows and the source has no more.
+    forgotten: Vec<String>,
+}
+
+impl Index<&SplitId> for Splits {
+    type Output = SplitState;
+
+    fn index(&self, split: &SplitId) -> &SplitState {
+        &self.states[split]
+    }
+}
+
+impl Splits {
+    /// Forgets what the source has no more: what it says is gone, and, where it has named all, what it has not named. Returns
+    /// what is forgotten.
+    pub(super) fn forget(&mut self, found: &Discovery, is_all: bool) -> HashSet<SplitId> {
+        let mut gone: HashSet<SplitId> = HashSet::new();
+        let named = || found.splits.iter().filter(|split| self.states.contains_key(&split.id)).count();
+        if is_all && named() < self.states.len() {
+            let there: HashSet<&SplitId> = found.splits.iter().map(|split| &split.id).collect();
+            gone.extend(self.states.keys().filter(|split| !there.contains(split)).cloned());
+        }
+        gone.extend(found.gone.iter().filter(|split| self.states.contains_key(*split)).cloned());
+        for split in &gone {
+            let Some(state) = self.states.remove(split) else { continue };
+            self.forgotten.push(split.as_str().to_owned());
+            if state.end != SplitEnd::Told {
+                self.gone.push(state.number);
+                self.lost_open = true;
+            }
+            if let Some(Found { split, rank, is_done }) = state.found {
+                self.open.remove(&rank);
+                self.unfinished -= usize::from(!split.finished);
+                self.undone -= usize::from(!is_done);
+            }
+        }
+        gone
+    }
+
+    /// Whether any split has gone since this was asked last that had not ended.
+    pub(super) fn has_lost_open(&mut self) -> bool {
+        take(&mut self.lost_open)
+    }
+
+    /// Numbers of splits that have gone since the last batch.
+    pub(super) fn gone(&self) -> &[u32] {
+        &self.gone
+    }
+
+    /// Takes in what the source says of a split, which is made up when it is named first.
+    pub(super) fn take_in(&mut self, split: Split, numbers: &SplitNumbers) -> Result<(), ConnectError> {
+        let Self { states, changed, .. } = self;
+        let state = states.entry(split.id.clone()).or_insert_with(|| {
+            changed.push(split.id.clone());
+            SplitState { changed: true, ..SplitState::new(&split.id, numbers.next(), split.first) }
+        });
+        if state.found.as_ref().is_some_and(|found| found.split == split) {
+            return Ok(());
+        }
+        if let Some(lost) = state.lost(&split) {
+            return Err(lost);
+        }
+        let before = state.found.take();
+        let rank = before.as_ref().map_or(self.ranks, |found| found.rank);
+        match before {
+            Some(before) => {
+                self.unfinished -= usize::from(!before.split.finished);
+                self.undone -= usize::from(!before.is_done);
+            }
+            None => self.ranks += 1,
+        }
+        self.unfinished += usize::from(!split.finished);
+        self.undone += 1;
+        self.open.insert(rank, split.id.clone());
+        state.found = Some(Found { split, rank, is_done: false });
+        Ok(())
+    }
+
+    /// How far each split goes now.
+    pub(super) fn available(&self) -> HashMap<SplitId, Option<u64>> {
+        let found = self.states.values().filter_map(|state| state.found.as_ref());
+        found.map(|Found { split, .. }| (split.id.clone(), split.available)).collect()
+    }
+
+    /// What is left to read, within the horizon if there is one. Notes which splits the watermark waits for and which have
+    /// ended.
+    pub(super) fn unread(
+        &mut self,
+        admitted: &mut Admitted,
+        horizon: Option<&HashMap<SplitId, Option<u64>>>,
+    ) -> Vec<Unread> {
+        let mut unread = Vec::new();
+        let (states, undone) = (&mut self.states, &mut self.undone);
+        self.open.retain(|_, id| {
+            let Some(state) = states.get_mut(id) else { return false };
+            let Some(mut found) = state.found.take() else { return false };
+            let (split, is_left) = (&found.split, state.is_left(&found.split));
+            let is_done = split.finished && !is_left;
+            let ended = is_done && state.end != SplitEnd::Told;
+            if is_left {
+                admitted.waiting.push(state.number);
+                if let Some(up_to) = within(split, horizon, state.next) {
+                    unread.push((split.clone(), up_to, state.next));
+                }
+            }
+            if ended {
+                admitted.newly_finished |= state.end == SplitEnd::Open;
+                state.end = SplitEnd::Seen;
+                admitted.finished.push(state.number);
+            }
+            *undone = *undone + usize::from(!is_done) - usize::from(!found.is_done);
+            found.is_done = is_done;
+            state.found = Some(found);
+            is_left || ended
+        });
+        unread
+    }
+
+    /// Whether the source calls all of them finished.
+    pub(super) fn all_finished(&self) -> bool {
+        self.unfinished == 0
+    }
+
+    /// Whether nothing is left of any, and nothing will come.
+    pub(super) fn all_done(&self) -> bool {
+        self.undone == 0
+    }
+
+    /// A split that a batch before a restart has read.
+    pub(super) fn known(&mut self, id: &SplitId, from: u64, number: impl FnOnce() -> u32) -> &SplitState {
+        let Self { states, changed, .. } = self;
+        states.entry(id.clone()).or_insert_with(|| {
+            changed.push(id.clone());
+            SplitState { changed: true, ..SplitState::new(id, number(), from) }
+        })
+    }
+
+    /// The batch has told the watermark which splits have ended.
+    pub(super) fn settle_ends(&mut self) {
+        self.gone.clear();
+        for id in self.open.values() {
+            if let Some(state) = self.states.get_mut(id).filter(|state| state.end == SplitEnd::Seen) {
+                state.end = SplitEnd::Told;
+                if !std::mem::replace(&mut state.changed, true) {
+                    self.changed.push(id.clone());
+                }
+            }
+        }
+    }
+
+    /// The split's state, to be changed by what has been read of it.
+    pub(super) fn advance<'a>(&'a mut self, id: &'a SplitId) -> Option<Advance<'a>> {
+        let state = self.states.get_mut(id)?;
+        if let Some(Found { rank, .. }) = &state.found {
+            self.open.entry(*rank).or_insert_with(|| id.clone());
+        }
+        let before = state.next;
+        Some(Advance { id, before, state, changed: &mut self.changed, moved: &mut self.moved })
+    }
+
+    /// What has changed since the last call. Positions are no use after a restart where the source is not there any more.
+    pub(super) fn changes(&mut self, positions: bool) -> InputCursor {
+        let mut cursor = InputCursor { gone: take(&mut self.forgotten), ..InputCursor::default() };
+        for id in take(&mut self.changed) {
+            let Some(state) = self.states.get_mut(&id) else { continue };
+            state.changed = false;
+            if positions {
+                let ended = state.end == SplitEnd::Told;
+                let at = SplitCursor { number: state.number, next: state.next, ended };
+                cursor.splits.insert(id.as_str().to_owned(), at);
+            }
+        }
+        cursor
+    }
+
+    /// Resumes where the job stood before a restart.
+    pub(super) fn resume(&mut self, name: &str, at: &SplitCursor) {
+        let id = SplitId::new(name);
+        let end = if at.ended { SplitEnd::Told } else { SplitEnd::Open };
+        self.moved.push(id.clone());
+        let state = SplitState { end, moved: true, ..SplitState::new(&id, at.number, at.next) };
+        self.states.insert(id, state);
+    }
+
+    /// Where the splits stand whose progress the source has not been told.
+    pub(super) fn moved(&mut self) -> Vec<(SplitId, u64)> {
+        let states = &mut self.states;
+        let moved = take(&mut self.moved).into_iter().filter_map(|id| {
+            let state = states.get_mut(&id)?;
+            state.moved = false;
+            Some((id, state.next))
+        });
+        moved.collect()
+    }
+}
+
+/// Up to where a split may be read, if it may be: `Some(None)` where only reading can tell.
+fn within(split: &Split, horizon: Option<&HashMap<SplitId, Option<u64>>>, next: u64) -> Option<Option<u64>> {
+    let available = match horizon.map(|horizon| horizon.get(&split.id)) {
+        None | Some(Some(None)) => split.available,
+        Some(None) => return None,
+        Some(Some(Some(horizon))) => Some((*horizon).min(split.available.unwrap_or(*horizon))),
+    };
+    available.is_none_or(|available| available > next).then_some(available)
+}
+
+/// A split that is changed by what has been read of it: what follows from that is noted when this is dropped.
+pub(super) struct Advance<'a> {
+    id: &'a SplitId,
+    before: u64,
+    state: &'a mut SplitState,
+    changed: &'a mut Vec<SplitId>,
+    moved: &'a mut Vec<SplitId>,
+}
+
+impl Deref for Advance<'_> {
+    type Target = SplitState;
+
+    fn deref(&self) -> &SplitState {
+        self.state
+    }
+}
+
+impl DerefMut for Advance<'_> {
+    fn deref_mut(&mut self) -> &mut SplitState {
+        self.state
+    }
+}
+
+impl Drop for Advance<'_> {
+    fn drop(&mut self) {
+        if self.state.next == self.before {
+            return;
+        }
+        if !std::mem::replace(&mut self.state.changed, true) {
+            self.changed.push(self.id.clone());
+        }
+        if !std::mem::replace(&mut self.state.moved, true) {
+            self.moved.push(self.id.clone());
+        }
+    }
+}

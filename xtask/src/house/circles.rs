@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Crates that are one piece all the same: an engine, a store or a file format cut by files and not by parts.
-const OF_ONE_PIECE: [&str; 2] = ["firesteel-connect-wal", "firesteel-state"];
+const OF_ONE_PIECE: [&str; 1] = ["firesteel-state"];
 
 /// Which parts of each crate use which.
 #[derive(Debug, Default)]

@@ -5,26 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, Result};
-use firesteel_disk::{Disk, DiskError, Growing};
+use firesteel_disk::{Disk, Growing};
 
+use crate::error::{failed, unsynced};
 use crate::frame;
+use crate::group::{Group, Placed};
 use crate::scan::Found;
-use crate::shared::Group;
-
-/// Turns an error of the disk into one of a connector.
-pub(crate) fn failed(DiskError { action, path, source }: DiskError) -> ConnectError {
-    ConnectError::File { action, path, source }
-}
-
-/// Where a frame was written.
-#[derive(Debug)]
-pub(crate) struct Placed {
-    pub(crate) path: Arc<Path>,
-    /// Where in the file it begins.
-    pub(crate) at: u64,
-    /// Where in the file it ends.
-    pub(crate) end: u64,
-}
 
 /// The segment that is written to.
 #[derive(Debug)]
@@ -170,16 +156,5 @@ impl Files {
             }
             self.superfluous.pop_front();
         }
-    }
-}
-
-/// A sync that failed says nothing of what is on disk, and repeating it would say nothing either: the system takes for
-/// written what it could not write.
-fn unsynced(error: DiskError) -> ConnectError {
-    ConnectError::Other {
-        context: format!("making {} durable", error.path.display()),
-        class: Class::Fatal,
-        source: format!("{error}; what is on disk will be known when the log is opened again: start the job again")
-            .into(),
     }
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use firesteel_connect::Result;
 use firesteel_disk::{Disk, Reading};
 
-use crate::files::failed;
-use crate::frame::{FrameHeader, HEADER};
+use crate::error::failed;
+use crate::frame::{FrameHeader, HEADER, OVERHEAD};
 
 /// Bytes that are read at once, at least.
 const CHUNK: usize = 64 << 10;
@@ -121,7 +121,7 @@ impl Frames {
 
     /// The records of the current frame, and its token.
     pub(crate) fn parts(&self, header: &FrameHeader, length: usize) -> (&[u8], Option<&[u8]>) {
-        let tail = crate::frame::OVERHEAD - HEADER;
+        let tail = OVERHEAD - HEADER;
         header.parts(&self.buffer[self.start + HEADER..self.start + length - tail])
     }
 

@@ -57,9 +57,11 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+mod error;
 mod files;
 mod frame;
 mod frames;
+mod group;
 mod reader;
 mod scan;
 mod shared;

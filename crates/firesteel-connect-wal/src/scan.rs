@@ -7,7 +7,7 @@ use std::sync::Arc;
 use firesteel_connect::{Class, ConnectError, Result};
 use firesteel_disk::Disk;
 
-use crate::files::failed;
+use crate::error::failed;
 use crate::frame::{self, FILE_HEADER, Foreign};
 use crate::frames::{Frames, Next};
 use crate::stretch::Stretch;

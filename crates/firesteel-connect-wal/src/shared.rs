@@ -11,8 +11,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use firesteel_connect::{Class, ConnectError, Counter, Counters, Pool, Result, Share, SourceContext, Wake};
 use firesteel_window::Duration;
 
-use crate::files::Placed;
 use crate::frame;
+use crate::group::{Group, Placed};
 use crate::scan::Found;
 use crate::stretch::{Stretch, bytes_from};
 
@@ -114,19 +114,6 @@ pub(crate) struct Shared<T> {
     /// limit of a group.
     share: OnceLock<Share>,
     records: PhantomData<fn(T) -> T>,
-}
-
-/// A group for the writer.
-pub(crate) struct Group {
-    /// A whole frame.
-    pub(crate) frame: Vec<u8>,
-    /// How many of its bytes are records.
-    bytes: u64,
-    number: u64,
-    pub(crate) token: Option<Arc<[u8]>>,
-    pub(crate) first: u64,
-    pub(crate) next: u64,
-    pub(crate) committed: u64,
 }
 
 /// What the engine sees at a moment.

@@ -13,7 +13,8 @@ use firesteel_window::{Duration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::files::{Files, failed};
+use crate::error::failed;
+use crate::files::Files;
 use crate::reader::LogReader;
 use crate::scan;
 use crate::shared::{Limits, Shared};

@@ -4,7 +4,8 @@ use firesteel_connect::{Class, ConnectError};
 use firesteel_window::Duration;
 
 use crate::files::Files;
-use crate::shared::{Group, Shared};
+use crate::group::Group;
+use crate::shared::Shared;
 
 /// How to try again.
 pub(crate) struct Patience<P, H> {

@@ -8,9 +8,11 @@ use firesteel_core::Chain;
 use firesteel_streaming::{Builder, Checkpoint, Error, Result, StreamingContext, Summary, Trigger, Undecodable};
 use firesteel_terminal::{Notices, TerminalProgress, say, show_all_digits};
 
+use crate::exit::Exit;
 use crate::explain::explain;
+use crate::options::{LaunchOptions, ProgressMode};
 use crate::retries::Retries;
-use crate::{Exit, LaunchOptions, ProgressMode, panics, signals, warnings};
+use crate::{panics, signals, warnings};
 
 /// Builds a job with `program` and runs it to its end, with the options of the command line.
 ///
@@ -35,6 +37,18 @@ pub fn launch(name: &str, program: impl Fn(&StreamingContext) -> Result<()> + Se
     options.run(name, program)
 }
 
+impl LaunchOptions {
+    /// Builds a job with `program` and runs it to its end.
+    pub fn run(&self, name: &str, program: impl Fn(&StreamingContext) -> Result<()> + Send + Sync) -> Exit {
+        Launch::new(self.clone()).run(name, program)
+    }
+
+    /// Settings of the job besides those of the command line, which win where both say something.
+    pub fn with<'a>(&self, settings: impl Fn(Builder) -> Builder + Send + Sync + 'a) -> Launch<'a> {
+        Launch::new(self.clone()).with(settings)
+    }
+}
+
 /// How a job is built and run: the options of the command line, and what the program sets besides.
 ///
 /// Made by [`LaunchOptions::with`].
@@ -47,7 +61,7 @@ pub struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    pub(crate) fn new(options: LaunchOptions) -> Self {
+    fn new(options: LaunchOptions) -> Self {
         let checkpoint = Box::new(|folder: &Path| Checkpoint::in_folder(folder));
         Self { options, settings: Vec::new(), checkpoint, trigger: Trigger::AsSoonAsPossible }
     }

@@ -4,10 +4,8 @@ use std::path::PathBuf;
 
 use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use firesteel_streaming::{Builder, Result, StreamingContext, Trigger};
+use firesteel_streaming::Trigger;
 use firesteel_window::Duration;
-
-use crate::{Exit, Launch};
 
 // The texts of the fields are what `--help` prints. The type has none for clap, or it would become that of the program.
 #[doc = "Options of the command line for running a job: a program's own options take them in with `#[command(flatten)]`."]
@@ -106,16 +104,6 @@ impl ValueEnum for ProgressMode {
 }
 
 impl LaunchOptions {
-    /// Builds a job with `program` and runs it to its end.
-    pub fn run(&self, name: &str, program: impl Fn(&StreamingContext) -> Result<()> + Send + Sync) -> Exit {
-        Launch::new(self.clone()).run(name, program)
-    }
-
-    /// Settings of the job besides those of the command line, which win where both say something.
-    pub fn with<'a>(&self, settings: impl Fn(Builder) -> Builder + Send + Sync + 'a) -> Launch<'a> {
-        Launch::new(self.clone()).with(settings)
-    }
-
     /// The trigger that the command line asks for.
     pub(crate) fn trigger(&self) -> Option<Trigger> {
         match self {
@@ -127,7 +115,7 @@ impl LaunchOptions {
     }
 }
 
-fn threads(text: &str) -> std::result::Result<usize, String> {
+fn threads(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) => Err("at least one thread is needed".to_owned()),
         Ok(threads) => Ok(threads),

@@ -1,4 +1,11 @@
-//! What all clones of a scheduler share.
+//! What all clones of a scheduler share: the executors, the waves of tasks that these run, and the jobs they belong to.
+//!
+//! This is one part: executors take the tasks of a wave, a wave hands back to them what takes too long, and cancelling
+//! a job ends its wave.
+
+mod job_control;
+mod pool;
+pub(crate) mod task_set;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -8,11 +15,13 @@ use parking_lot::Mutex;
 
 use crate::adaptive::Adaptive;
 use crate::bus::Bus;
-use crate::cancel::JobControl;
 use crate::costs::Costs;
 use crate::in_flight::InFlight;
-use crate::pool::Executors;
 use crate::speculation::Speculation;
+
+pub(crate) use job_control::JobControl;
+pub(crate) use pool::Executors;
+pub use pool::{Mode, Pool};
 
 /// The parts of a scheduler.
 pub(crate) struct Engine {

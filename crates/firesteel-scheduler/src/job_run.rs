@@ -11,12 +11,11 @@ use firesteel_window::Duration;
 use smallvec::{SmallVec, smallvec};
 
 use crate::adaptive::{Arrangement, Expected, nanos};
-use crate::cancel::JobControl;
 use crate::costs;
-use crate::engine::Engine;
+use crate::engine::task_set::{Lost, RoundEnd, Spent, Task, TaskSet};
+use crate::engine::{Engine, JobControl};
 use crate::plan::{Plan, PlannedShuffle, find_shuffle};
 use crate::stage::{Body, Stage, Stages};
-use crate::task_set::{Lost, RoundEnd, Spent, Task, TaskSet};
 
 /// A job that runs.
 pub(crate) struct JobRun<'a> {

@@ -18,9 +18,7 @@
 //! The scheduler knows nothing of streams, batches or time windows, and it runs within one process.
 
 mod adaptive;
-mod builder;
 mod bus;
-mod cancel;
 mod costs;
 mod engine;
 mod event;
@@ -28,23 +26,19 @@ mod in_flight;
 mod job_metrics;
 mod job_run;
 mod plan;
-mod pool;
 mod queued;
 mod scheduler;
 mod small_map;
 mod speculation;
 mod stage;
-mod task_set;
 
 pub use adaptive::Adaptive;
-pub use builder::Builder;
 pub use bus::Listener;
-pub use cancel::Cancel;
+pub use engine::{Mode, Pool};
 pub use event::{Event, JobEnded, JobStarted, Outcome, StageEnded, StageStarted, TaskEnded, TaskInfo, TaskStarted};
 pub use job_metrics::{JobMetrics, Totals};
-pub use pool::{Mode, Pool};
 pub use queued::Queued;
-pub use scheduler::Scheduler;
+pub use scheduler::{Builder, Cancel, Scheduler};
 pub use speculation::Speculation;
 
 /// A context whose jobs run on `threads` executors of this process; 0 means one for each core.

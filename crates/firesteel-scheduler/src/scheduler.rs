@@ -1,16 +1,20 @@
 //! The scheduler: what runs the jobs of contexts.
 
+mod builder;
+mod cancel;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_core::{Context, Job, JobOutput, JobRunner, Result, Settings};
 
-use crate::builder::Builder;
-use crate::cancel::{Cancel, JobControl};
-use crate::engine::Engine;
+use crate::engine::{Engine, JobControl};
 use crate::event::{Event, JobEnded};
 use crate::job_run::JobRun;
+
+pub use builder::Builder;
+pub use cancel::Cancel;
 
 /// Runs jobs on the threads of this process. A clone is the same scheduler; its threads end with the last clone and
 /// the last context made from it.

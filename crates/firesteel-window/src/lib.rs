@@ -84,8 +84,8 @@ pub mod watermark;
 pub mod window;
 
 pub use aggregate::{Aggregator, Combine, Count, Fold, List, Max, Mean, Min, Reduce, Sum, Summand, Wide};
-pub use error::{TimeError, WindowError};
+pub use error::WindowError;
 pub use panes::Panes;
-pub use time::{Duration, Timestamp, days, hours, millis, minutes, seconds};
+pub use time::{Duration, TimeError, Timestamp, days, hours, millis, minutes, seconds};
 pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Watermark, WatermarkStrategy};
 pub use window::{DisjointWindows, Tumbling, Window, WindowAssigner, WindowCursor};

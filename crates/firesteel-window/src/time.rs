@@ -19,10 +19,12 @@
 //! jiff, whose timestamps convert.
 
 mod duration;
+mod error;
 mod text;
 mod timestamp;
 
 pub use duration::Duration;
+pub use error::TimeError;
 pub use timestamp::Timestamp;
 
 /// A duration of `n` milliseconds.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use firesteel_window::Duration;
 
+use crate::engine::task_set::{Task, TaskSet};
 use crate::event::{Event, JobStarted, StageEnded, StageStarted};
 use crate::job_run::JobRun;
 use crate::plan::Plan;
-use crate::task_set::{Task, TaskSet};
 
 /// A round of a wave, for those who listen.
 #[derive(Default)]

@@ -8,8 +8,8 @@ use std::str::FromStr;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+use super::error::TimeError;
 use super::text;
-use crate::error::TimeError;
 
 /// A signed span of time in whole microseconds: what every setting takes, of event time and of waiting alike.
 ///

@@ -9,7 +9,7 @@ use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
 use super::Duration;
-use crate::error::TimeError;
+use super::error::TimeError;
 
 /// An instant in UTC: microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
 ///

@@ -8,9 +8,8 @@ use firesteel_core::{Clock, Result, SystemClock};
 use crate::adaptive::Adaptive;
 use crate::bus::{Bus, Listener};
 use crate::costs::Costs;
-use crate::engine::Engine;
+use crate::engine::{Engine, Executors, Mode, Pool};
 use crate::in_flight::InFlight;
-use crate::pool::{Executors, Mode, Pool};
 use crate::scheduler::Scheduler;
 use crate::speculation::Speculation;
 

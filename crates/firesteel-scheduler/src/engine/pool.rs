@@ -13,7 +13,7 @@ use firesteel_core::{Clock, Error, Helpers, Result, Shared};
 use firesteel_window::Duration;
 use parking_lot::{Condvar, Mutex};
 
-use crate::task_set::{Assignment, TaskSet};
+use crate::engine::task_set::{Assignment, TaskSet};
 
 use fair::Share;
 pub use fair::{Mode, Pool};

@@ -2,9 +2,9 @@
 
 use firesteel_core::{Blame, Error, OnPanic, TaskError, TaskMetrics};
 
+use crate::engine::task_set::attempt::Attempt;
+use crate::engine::task_set::{Assignment, Lost, TaskSet, TaskState};
 use crate::event::Outcome;
-use crate::task_set::attempt::Attempt;
-use crate::task_set::{Assignment, Lost, TaskSet, TaskState};
 
 /// How often a task may find its input lost, beyond what its own failed attempts used up, before the job gives up.
 const MAX_LOSSES: u32 = 4;

@@ -1,4 +1,4 @@
-//! Cancelling jobs.
+//! One running job, and how it is cancelled.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -6,8 +6,7 @@ use std::sync::{Arc, Weak};
 use firesteel_core::{Error, JobOptions};
 use parking_lot::Mutex;
 
-use crate::engine::Engine;
-use crate::task_set::TaskSet;
+use crate::engine::task_set::TaskSet;
 
 /// One running job, as far as others can take hold of it.
 pub(crate) struct JobControl {
@@ -56,28 +55,5 @@ impl JobControl {
     /// Announces the tasks that are handed to the executors.
     pub(crate) fn enter(&self, set: &Arc<TaskSet>) {
         self.state.lock().running = Arc::downgrade(set);
-    }
-}
-
-/// Cancels the jobs of one group: a handle to be kept where cancelling is decided, such as a signal handler.
-///
-/// ```
-/// use firesteel_scheduler::Scheduler;
-/// let scheduler = Scheduler::builder().threads(1).build()?;
-/// let cancel = scheduler.cancel_handle("nightly");
-/// assert_eq!(cancel.cancel("the night is over"), 0); // No job of that group was running.
-/// # Ok::<(), firesteel_core::Error>(())
-/// ```
-#[derive(Clone)]
-pub struct Cancel {
-    pub(crate) engine: Weak<Engine>,
-    pub(crate) group: Arc<str>,
-}
-
-impl Cancel {
-    /// Cancels the jobs of the group that run now and returns how many there were. Later jobs are not concerned.
-    pub fn cancel(&self, reason: &str) -> usize {
-        let Some(engine) = self.engine.upgrade() else { return 0 };
-        engine.cancel(reason, |job| job.group.as_ref() == Some(&self.group))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use firesteel_core::{Helpers, Result};
 
-use crate::pool::{Executors, Taken, cannot_start};
+use crate::engine::pool::{Executors, Taken, cannot_start};
 
 thread_local! {
     /// The address of the executors for which this thread runs a task.

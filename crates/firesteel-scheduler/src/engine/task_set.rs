@@ -17,8 +17,7 @@ use firesteel_window::Duration;
 use parking_lot::{Condvar, Mutex};
 use smallvec::{SmallVec, smallvec};
 
-use crate::cancel::JobControl;
-use crate::engine::Engine;
+use crate::engine::{Engine, JobControl};
 use crate::stage::Stages;
 
 pub(crate) use assignment::Assignment;

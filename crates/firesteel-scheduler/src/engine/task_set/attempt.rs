@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use firesteel_core::{Error, Helpers, TaskContext, TaskIdentity, TaskMetrics, TaskOutput, TaskReport};
 use firesteel_window::Duration;
 
+use crate::engine::task_set::assignment::Next;
+use crate::engine::task_set::{Assignment, Running, TaskSet};
 use crate::event::{Event, Outcome, TaskEnded, TaskInfo, TaskStarted};
-use crate::task_set::assignment::Next;
-use crate::task_set::{Assignment, Running, TaskSet};
 
 /// An attempt that runs.
 pub(super) struct Attempt {

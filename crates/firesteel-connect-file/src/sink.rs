@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use firesteel_connect::{
-    CheckpointId, ConnectError, Epoch, Guarantee, Mark, Result, Scope, Sink, SinkContext, WriteTask,
+    CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, WriteTask,
 };
 use firesteel_disk::{Disk, Lock, OsDisk};
 use parking_lot::Mutex;
@@ -209,6 +209,11 @@ where
 
     fn guarantee(&self) -> Guarantee {
         Guarantee::ExactlyOnce
+    }
+
+    fn places(&self) -> Vec<Place> {
+        let first = PartName { epoch: Epoch(1), partition: 0, scope: Scope::whole(), gzip: self.gzip };
+        vec![Place::file(self.folder.join(first.published()))]
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {

@@ -14,7 +14,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use firesteel_connect::{
-    ConnectError, Discovery, InvalidUtf8, PositionUnit, ReadRange, Replay, Result, Source, SourceContext, Split,
+    ConnectError, Discovery, InvalidUtf8, Place, PositionUnit, ReadRange, Replay, Result, Source, SourceContext, Split,
     SplitId,
 };
 use firesteel_window::{Duration, Timestamp};
@@ -211,6 +211,13 @@ impl<D: Decode> Source for TextFiles<D> {
 
     fn replay(&self) -> Replay {
         Replay::Always
+    }
+
+    fn would_read(&self, place: &Place) -> bool {
+        match place {
+            Place::File(path) => self.paths.iter().any(|read| listing::reaches(read, path)),
+            _ => false,
+        }
     }
 
     fn start(&self, _: &SourceContext) -> Result<()> {

@@ -10,7 +10,7 @@
 //! [`Blocks`] helps sources over memory, and the `conformance` feature brings the suites every connector's own tests
 //! should run.
 //!
-//! The crate holds no client, no runtime and no engine type.
+//! The guide for authors is `docs/connectors.md` of the repository. The crate holds no client, no runtime and no engine type.
 
 mod blocks;
 mod buffer;
@@ -22,6 +22,7 @@ mod error;
 mod guarantee;
 mod offer;
 mod payload;
+mod place;
 mod receiver;
 mod redact;
 mod secret;
@@ -41,6 +42,7 @@ pub use firesteel_error::Class;
 pub use guarantee::{Guarantee, Replay, Retention};
 pub use offer::{LONGEST_TOKEN, Refused};
 pub use payload::Payload;
+pub use place::Place;
 pub use receiver::{Receiver, Stopped, Store, StoreBuffer};
 pub use redact::redact;
 pub use secret::Secret;
@@ -50,3 +52,7 @@ pub use split::{PositionUnit, ReadRange, Split, SplitId};
 pub use supervise::ReceiverThread;
 pub use text::InvalidUtf8;
 pub use undecoded::{Decoded, Undecoded};
+
+#[cfg(all(doctest, feature = "conformance"))]
+#[doc = include_str!("../../../docs/connectors.md")]
+struct Guide;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CheckpointId, Guarantee, Result, Retention, SinkContext};
+use crate::{CheckpointId, Guarantee, Place, Result, Retention, SinkContext};
 
 /// The number of a commit, counting from 1. What was committed under an epoch is never committed again under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -96,6 +96,11 @@ pub trait Sink<T>: Send + Sync + 'static {
 
     /// What the sink promises when the job fails and starts again.
     fn guarantee(&self) -> Guarantee;
+
+    /// Where it will write, as examples: the first file, say. Empty where no source of ours could read it.
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
+    }
 
     /// How long results stay. A sink that keeps them in memory says
     /// [`WhileRunning`](Retention::WhileRunning): that they are gone after a restart is no loss then.

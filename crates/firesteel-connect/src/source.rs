@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firesteel_budget::Pool;
 use firesteel_window::Timestamp;
 
-use crate::{ReadRange, Replay, Result, SourceContext, Split, SplitId};
+use crate::{Place, ReadRange, Replay, Result, SourceContext, Split, SplitId};
 
 /// What a source found when it looked around: all splits that there are, or those that are new or not as they were.
 ///
@@ -109,6 +109,13 @@ pub trait Source: Send + Sync + 'static {
     /// Whether what is [`committed`](Self::committed) cannot be read any more afterwards, although the source can be read
     /// again after a restart. The engine makes certain first that no restart will ask for it.
     fn forgets(&self) -> bool {
+        false
+    }
+
+    /// Whether it would read what a sink of the same job puts there: the job is refused then, since it would read its own
+    /// results.
+    fn would_read(&self, place: &Place) -> bool {
+        let _ = place;
         false
     }
 

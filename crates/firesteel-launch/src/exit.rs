@@ -2,7 +2,7 @@
 
 use std::process::{ExitCode, Termination};
 
-use firesteel_streaming::{Error, Summary};
+use firesteel_streaming::{Class, Error, Summary};
 
 /// How a launched job ended. Returned from `main`, it is the process's exit code:
 ///
@@ -11,6 +11,7 @@ use firesteel_streaming::{Error, Summary};
 /// | 0 | the job is done, or was stopped and has finished its running batch; also when nobody reads its results any more, as in `… \| head` |
 /// | 1 | the job failed, or could not start: standard error says why |
 /// | 2 | the command line makes no sense |
+/// | 3 | another process has taken over what this one wrote to: starting it again would take it back |
 /// | 130 | a second signal, a Ctrl-C, stopped the job at once: nothing of the running batch is visible |
 /// | 143 | the same, and the second signal was a `SIGTERM` |
 #[derive(Debug)]
@@ -23,7 +24,11 @@ pub struct Exit {
 impl Exit {
     /// `forced` is the code for the signal that stopped the job at once, if one did.
     pub(crate) fn new(outcome: Result<Summary, Error>, forced: Option<u8>) -> Self {
-        let code = if outcome.is_err() { 1 } else { forced.unwrap_or(0) };
+        let code = match &outcome {
+            Err(error) if error.class() == Class::Fenced => 3,
+            Err(_) => 1,
+            Ok(_) => forced.unwrap_or(0),
+        };
         Self { code, outcome }
     }
 

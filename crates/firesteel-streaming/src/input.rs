@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use firesteel_connect::{ConnectError, Counters, Discovery, Pool, ReadRange, Replay, Source, SourceContext, SplitId};
+use firesteel_connect::{
+    ConnectError, Counters, Discovery, Place, Pool, ReadRange, Replay, Source, SourceContext, SplitId,
+};
 use firesteel_core::Rdd;
 use firesteel_state::changelog::InputRange;
 use firesteel_window::{Duration, Timestamp};
@@ -150,6 +152,9 @@ impl<S: Source> Input for SourceInput<S> {
     }
     fn replay(&self) -> Replay {
         self.reading.source.replay()
+    }
+    fn would_read(&self, place: &Place) -> bool {
+        self.reading.source.would_read(place)
     }
     fn buffer_within(&self, pool: &Pool) {
         self.reading.source.buffer_within(pool);

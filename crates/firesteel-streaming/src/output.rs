@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::mem::take;
 use std::sync::Arc;
 
-use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Mark, Retention, Sink, SinkContext, WriteTask};
+use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Mark, Place, Retention, Sink, SinkContext, WriteTask};
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Lineage, Operator, Rdd, TaskContext};
 
@@ -61,6 +61,9 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
     }
     fn describe(&self) -> String {
         self.staged.sink.describe()
+    }
+    fn places(&self) -> Vec<Place> {
+        self.staged.sink.places()
     }
     fn guarantee(&self) -> Guarantee {
         self.staged.sink.guarantee()
@@ -180,6 +183,9 @@ where
     fn call(&mut self, _: &Arc<str>) {}
     fn describe(&self) -> String {
         self.place.clone()
+    }
+    fn places(&self) -> Vec<Place> {
+        Vec::new()
     }
     fn guarantee(&self) -> Guarantee {
         Guarantee::AtLeastOnce

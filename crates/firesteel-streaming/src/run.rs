@@ -2,6 +2,7 @@
 
 mod again;
 mod batch_loop;
+mod calls;
 mod commit;
 mod config;
 mod control;
@@ -15,6 +16,7 @@ mod trigger;
 mod write;
 
 pub use batch_loop::JobRun;
+pub(crate) use calls::Calls;
 pub(crate) use config::Config;
 pub(crate) use control::Control;
 pub use control::{Stop, Stopper};

@@ -6,6 +6,7 @@
 
 mod beside;
 mod bounded;
+mod contract;
 mod files;
 mod jobs;
 mod memory;
@@ -17,6 +18,7 @@ mod sources;
 mod stop;
 mod triggers;
 mod undecodable;
+mod unsure;
 mod watermarks;
 mod windows;
 

@@ -95,7 +95,8 @@ fn outputs_after_one_whose_commit_fails_are_thrown_away_too() {
     numbers.clone().write(broken);
     numbers.write(other);
     job.run(Trigger::AvailableNow).unwrap_err();
-    assert_eq!(calls.calls(), [SinkCall::Start, SinkCall::Write(Epoch(1)), SinkCall::Abort(Epoch(1)), SinkCall::Stop]);
+    let [write, stage, abort] = [SinkCall::Write(Epoch(1)), SinkCall::Stage(Epoch(1)), SinkCall::Abort(Epoch(1))];
+    assert_eq!(calls.calls(), [SinkCall::Start, write, stage, abort, SinkCall::Stop]);
 }
 
 #[test]

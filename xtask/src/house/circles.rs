@@ -10,9 +10,6 @@ use std::path::Path;
 /// A crate that is one piece all the same.
 const OF_ONE_PIECE: [&str; 1] = ["firesteel-state"];
 
-/// Crates in which only what is imported counts, and only by the part's own name.
-const BY_IMPORTS: [&str; 2] = ["firesteel-connect", "firesteel-streaming"];
-
 /// Which parts of each crate use which.
 #[derive(Debug, Default)]
 pub(super) struct Crates(BTreeMap<String, Parts>);
@@ -34,10 +31,7 @@ impl Crates {
         if of_tests(&first) || inner.iter().any(of_tests) || OF_ONE_PIECE.contains(&of) {
             return;
         }
-        let (known, mut code) = (self.0.entry(of.to_owned()).or_default(), code(text));
-        if BY_IMPORTS.contains(&of) {
-            code = code.split_inclusive('\n').filter(|line| line.contains("use crate::")).collect();
-        }
+        let (known, code) = (self.0.entry(of.to_owned()).or_default(), code(text));
         if first == "lib.rs" {
             known.origins.extend(origins(&code));
             return;

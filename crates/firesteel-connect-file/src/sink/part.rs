@@ -26,7 +26,7 @@ pub(super) struct PartName {
 
 impl PartName {
     /// The name when it is published. The numbers are padded, so that the order of names is that of the data.
-    fn published(&self) -> String {
+    pub(super) fn published(&self) -> String {
         let end = if self.gzip { "txt.gz" } else { "txt" };
         let scope = self.scope.part().map_or_else(String::new, |part| format!("-{part}"));
         format!("part-{:010}-{:05}{scope}.{end}", self.epoch.0, self.partition)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use firesteel_connect::{Pool, Replay, SourceContext};
+use firesteel_connect::{Place, Pool, Replay, SourceContext};
 use firesteel_state::changelog::InputRange;
 use firesteel_state::cursor::InputCursor;
 use firesteel_window::Timestamp;
@@ -21,6 +21,8 @@ pub(crate) trait Input: Send {
     fn call(&mut self, name: &Arc<str>);
     fn describe(&self) -> String;
     fn replay(&self) -> Replay;
+    /// Whether it would read what an output writes there.
+    fn would_read(&self, place: &Place) -> bool;
     /// Says of which memory the source takes what it holds unasked.
     fn buffer_within(&self, pool: &Pool);
     fn start(&mut self, context: &SourceContext) -> Result<()>;

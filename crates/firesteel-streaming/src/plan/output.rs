@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firesteel_connect::{ConnectError, Epoch, Guarantee, Mark, Retention, SinkContext};
+use firesteel_connect::{ConnectError, Epoch, Guarantee, Mark, Place, Retention, SinkContext};
 
 use crate::error::Result;
 use crate::plan::{Batch, NodeId};
@@ -24,6 +24,8 @@ pub(crate) trait Output: Send {
     /// Says what it is called.
     fn call(&mut self, name: &Arc<str>);
     fn describe(&self) -> String;
+    /// Where it will write.
+    fn places(&self) -> Vec<Place>;
     fn guarantee(&self) -> Guarantee;
     fn retention(&self) -> Retention;
     /// Prepares for writing; returns the mark of the newest epoch that the outside world has.

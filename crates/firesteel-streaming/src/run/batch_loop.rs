@@ -18,7 +18,7 @@ use crate::run::again::ask;
 use crate::run::commit::Committer;
 use crate::run::epoch::{Beside, OpenEpoch};
 use crate::run::report::{Processed, state_progress};
-use crate::run::{Config, Control, Stop, Tasks};
+use crate::run::{Calls, Config, Control, Stop, Tasks};
 use crate::time::Tracker;
 
 /// A job that has been started and is advanced batch by batch.
@@ -157,6 +157,8 @@ impl JobRun {
             closed: false,
             is_fenced: false,
         };
+        run.refuse_own_results()?;
+        Calls::tell(&run.control.calls, &run.job);
         let again = run.open_states()?;
         run.parts.states.iter().for_each(|(cell, _)| cell.set_timers(cell.store().timers()));
         run.announce();
@@ -218,7 +220,11 @@ impl JobRun {
             }
             // What receivers have stored is not given up because of a graceful stop.
             let give_up = if draining { Stop::AtOnce } else { Stop::Gracefully };
-            let admitted = ask(control, give_up, || input.admit(admission));
+            let name = input.name();
+            let admitted = ask(control, give_up, || {
+                let _watched = control.calls.watch(&name, "discover");
+                input.admit(admission)
+            });
             *interrupted |= admitted.is_err() && control.stopping() >= Some(give_up);
             admitted
         };

@@ -48,9 +48,18 @@ impl Committer {
         Ok(())
     }
 
-    fn commit_one(&self, name: &str, staged: &mut dyn Staged, epoch: Epoch) -> std::result::Result<(), ConnectError> {
+    fn commit_one(
+        &self,
+        name: &Arc<str>,
+        staged: &mut dyn Staged,
+        epoch: Epoch,
+    ) -> std::result::Result<(), ConnectError> {
         let mut attempt = 0;
-        while let Err(error) = staged.commit(epoch) {
+        let commit = |staged: &mut dyn Staged| {
+            let _watched = self.control.calls.watch(name, "commit");
+            staged.commit(epoch)
+        };
+        while let Err(error) = commit(staged) {
             if error.class() == Class::Closed {
                 tracing::info!(job = %self.job, sink = %name, "the job ends: {error}");
                 self.control.stop(Stop::Gracefully);
@@ -78,7 +87,7 @@ impl Committer {
     /// stop at once. Everything that comes after the epoch waits.
     fn outcome_of(
         &self,
-        name: &str,
+        name: &Arc<str>,
         staged: &mut dyn Staged,
         epoch: Epoch,
         unknown: &ConnectError,
@@ -86,7 +95,10 @@ impl Committer {
         let mut attempt = 0;
         tracing::warn!(job = %self.job, sink = %name, error = %unknown, "the job waits for a sink");
         loop {
-            match staged.outcome(epoch) {
+            let watched = self.control.calls.watch(name, "outcome");
+            let outcome = staged.outcome(epoch);
+            drop(watched);
+            match outcome {
                 Ok(is_committed) => {
                     tracing::info!(job = %self.job, sink = %name, %epoch, is_committed, "the sink can tell now");
                     return Ok(is_committed);

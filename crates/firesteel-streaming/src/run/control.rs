@@ -9,7 +9,7 @@ use firesteel_window::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use crate::error::{Error, Result};
-use crate::run::Tasks;
+use crate::run::{Calls, Tasks};
 
 /// How a job is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +46,8 @@ pub(crate) struct Asked {
 pub(crate) struct Control {
     state: Mutex<State>,
     changed: Condvar,
+    /// Which sources and sinks it waits for.
+    pub(crate) calls: Arc<Calls>,
 }
 
 impl Control {
@@ -87,6 +89,8 @@ impl Control {
         let mut state = self.state.lock();
         state.savepoints.over = true;
         state.savepoints.asked.clear();
+        drop(state);
+        self.calls.end();
     }
 
     /// Waits for a wake-up call, a stop, or the time to pass.

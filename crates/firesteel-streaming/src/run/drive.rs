@@ -130,6 +130,7 @@ impl JobRun {
         let ended = ended.and(finished);
         self.abandon_epoch();
         for input in &mut self.parts.inputs {
+            let _watched = self.control.calls.watch(&input.name(), "stop");
             input.stop();
         }
         let mut ended = ended;
@@ -138,6 +139,7 @@ impl JobRun {
             fail_point!("job.closed");
         }
         for (output, name) in self.parts.outputs.iter_mut().zip(self.names.iter()).filter(|_| !self.is_fenced) {
+            let _watched = self.control.calls.watch(name, "stop");
             if let Err(source) = output.stop() {
                 let failed = Error::Sink { name: name.to_string(), batch: self.batch, source };
                 ended = ended.and(Err(failed));

@@ -235,6 +235,7 @@ impl JobRun {
     fn tell_sources(&mut self) {
         let is_final = self.mark_for_sources();
         for input in self.parts.inputs.iter_mut().filter(|input| is_final || !input.forgets()) {
+            let _watched = self.control.calls.watch(&input.name(), "committed");
             input.committed();
         }
     }

@@ -95,6 +95,22 @@ impl JobRun {
         Ok(again)
     }
 
+    /// Refuses a job that would read what it writes.
+    pub(super) fn refuse_own_results(&self) -> Result<()> {
+        for (output, name) in self.parts.outputs.iter().zip(self.names.iter()) {
+            for place in output.places() {
+                if let Some(input) = self.parts.inputs.iter().find(|input| input.would_read(&place)) {
+                    let reason = format!(
+                        "it would write {place}, which source {} reads: the job would read its own results. Write elsewhere",
+                        input.name()
+                    );
+                    return Err(Error::Setting { what: format!("sink {name}"), reason });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Starts the sources; `before` is where the job stood when it ended.
     fn start_inputs(&mut self, before: Option<&Cursor>) -> Result<()> {
         // Before the first starts to fill its buffer, so that it leaves the others their share.
@@ -114,6 +130,7 @@ impl JobRun {
                 .with_clock(move || clock.wall())
                 .with_wake(Wake::new(move || control.wake()))
                 .resumed_at(resumed);
+            let _watched = self.control.calls.watch(&name, "start");
             input.start(&context)?;
         }
         Ok(())
@@ -122,9 +139,11 @@ impl JobRun {
     /// Starts the sinks, which have these names in the checkpoint; returns the mark of each.
     fn start_outputs(&mut self, names: Vec<String>, checkpoint: CheckpointId) -> Result<Vec<Option<Mark>>> {
         let (job, run, clock) = (Arc::clone(&self.job), self.run, Arc::clone(&self.config.clock));
+        let control = Arc::clone(&self.control);
         let start = |(output, name): (&mut Box<dyn Output>, String)| {
             let clock = Arc::clone(&clock);
             let context = SinkContext::new(&job, &name).with_run(run).with_clock(move || clock.wall());
+            let _watched = control.calls.watch(&name.as_str().into(), "start");
             output.start(&context.with_checkpoint(checkpoint))
         };
         self.parts.outputs.iter_mut().zip(names).map(start).collect()

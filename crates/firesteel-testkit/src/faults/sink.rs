@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firesteel_connect::{Class, Epoch, Guarantee, Mark, Result, Retention, Sink, SinkContext, WriteTask};
+use firesteel_connect::{Class, Epoch, Guarantee, Mark, Place, Result, Retention, Sink, SinkContext, WriteTask};
 use parking_lot::Mutex;
 
 use super::Planned;
@@ -102,6 +102,10 @@ impl<T, S: Sink<T>> Sink<T> for FaultySink<S> {
 
     fn guarantee(&self) -> Guarantee {
         self.sink.guarantee()
+    }
+
+    fn places(&self) -> Vec<Place> {
+        self.sink.places()
     }
 
     fn retention(&self) -> Retention {

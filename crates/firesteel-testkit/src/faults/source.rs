@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_connect::{
-    Class, Discovery, Pool, ReadRange, Replay, Result, Source, SourceContext, SourceReader, SplitId,
+    Class, Discovery, Place, Pool, ReadRange, Replay, Result, Resumed, Source, SourceContext, SourceReader, SplitId,
 };
 use firesteel_window::Timestamp;
 use parking_lot::{Condvar, Mutex};
@@ -45,8 +45,11 @@ struct Counts {
     starts: u64,
     discoveries: u64,
     opens: u64,
+    reopens: u64,
     records: u64,
     stops: u64,
+    told: Vec<Vec<(SplitId, u64)>>,
+    resumed: Vec<Resumed>,
 }
 
 impl<S: Source> FaultySource<S> {
@@ -98,6 +101,24 @@ impl SourceFaults {
         self.counts.0.lock().opens
     }
 
+    /// How often a reader was handed back for a range.
+    #[must_use]
+    pub fn reopens(&self) -> u64 {
+        self.counts.0.lock().reopens
+    }
+
+    /// What it was told of commits, call by call; also what it did not take in.
+    #[must_use]
+    pub fn told(&self) -> Vec<Vec<(SplitId, u64)>> {
+        self.counts.0.lock().told.clone()
+    }
+
+    /// Where the job stood when it was started last.
+    #[must_use]
+    pub fn resumed(&self) -> Vec<Resumed> {
+        self.counts.0.lock().resumed.clone()
+    }
+
     /// How many records were handed out, those of repetitions included.
     #[must_use]
     pub fn records(&self) -> u64 {
@@ -132,12 +153,17 @@ impl<S: Source> Source for FaultySource<S> {
         self.source.forgets()
     }
 
+    fn would_read(&self, place: &Place) -> bool {
+        self.source.would_read(place)
+    }
+
     fn buffer_within(&self, pool: &Pool) {
         self.source.buffer_within(pool);
     }
 
     fn start(&self, context: &SourceContext) -> Result<()> {
         self.faults.count(|counts| &mut counts.starts);
+        self.faults.counts.0.lock().resumed = context.resumed().to_vec();
         self.faults.planned.strike(&At::Start)?;
         self.source.start(context)
     }
@@ -155,12 +181,13 @@ impl<S: Source> Source for FaultySource<S> {
     }
 
     fn reopen(&self, reader: Self::Reader, range: &ReadRange) -> Result<Self::Reader> {
-        self.faults.count(|counts| &mut counts.opens);
+        self.faults.count(|counts| &mut counts.reopens);
         self.faults.planned.strike(&At::Open)?;
         Ok(FaultyReader { reader: self.source.reopen(reader.reader, range)?, faults: self.faults.clone(), next: 0 })
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
+        self.faults.counts.0.lock().told.push(positions.to_vec());
         self.faults.planned.strike(&At::Committed)?;
         self.source.committed(positions)
     }

@@ -146,7 +146,7 @@ impl<S: Source> SourceInput<S> {
     /// The split's state, made up when the split is seen first.
     fn state(&mut self, split: &Split) -> Result<&mut SplitState> {
         let (numbers, name) = (&self.numbers, self.reading.name());
-        let new = || SplitState::new(&split.id, numbers.next(), split.first);
+        let new = || SplitState::new(&split.id, numbers.of(&name, split.id.as_str()), split.first);
         let state = self.splits.entry(split.id.clone()).or_insert_with(new);
         if state.next < split.first {
             return Err(Error::Source {
@@ -321,7 +321,7 @@ impl<S: Source> Input for SourceInput<S> {
         self.reading.source.discover(now).map(drop).map_err(|error| self.failed(error))
     }
 
-    fn plan(&mut self, ranges: &[InputRange], cursor: &InputCursor) -> Result<Admitted> {
+    fn plan(&mut self, ranges: &[InputRange]) -> Result<Admitted> {
         // What is in memory only is not there any more.
         let readable = self.replay() == Replay::Always;
         let mut planned = Vec::new();
@@ -329,10 +329,10 @@ impl<S: Source> Input for SourceInput<S> {
         for range in ranges.iter().filter(|range| readable && *range.input == *name) {
             let id = SplitId::new(range.split.as_str());
             let numbers = &self.numbers;
-            let state = self.splits.entry(id.clone()).or_insert_with(|| {
-                let number = cursor.splits.get(&range.split).map_or_else(|| numbers.next(), |split| split.number);
-                SplitState::new(&id, number, range.from)
-            });
+            let state = self
+                .splits
+                .entry(id.clone())
+                .or_insert_with(|| SplitState::new(&id, numbers.of(&name, &range.split), range.from));
             let (origin, number) = (Arc::clone(&state.name), state.number);
             planned.push(Planned { range: ReadRange::exact(id, range.from, range.to), origin, number, hint: None });
         }
@@ -392,7 +392,7 @@ impl<S: Source> Input for SourceInput<S> {
             for (id, state) in self.splits.iter_mut().filter(|(_, state)| state.changed) {
                 state.changed = false;
                 let ended = state.end == SplitEnd::Told;
-                let at = SplitCursor { number: state.number, next: state.next, ended };
+                let at = SplitCursor { next: state.next, ended };
                 cursor.splits.insert(id.as_str().to_owned(), at);
             }
         }
@@ -400,10 +400,12 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn resume(&mut self, cursor: &InputCursor) {
+        let input = self.reading.name();
         for (name, at) in &cursor.splits {
+            let number = self.numbers.of(&input, name);
             let id = SplitId::new(name.as_str());
             let end = if at.ended { SplitEnd::Told } else { SplitEnd::Open };
-            let state = SplitState { end, changed: false, resumed: true, ..SplitState::new(&id, at.number, at.next) };
+            let state = SplitState { end, changed: false, resumed: true, ..SplitState::new(&id, number, at.next) };
             self.splits.insert(id, state);
         }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_state::changelog::{SegmentReport, inspect};
-use firesteel_state::{Catalog, ChangelogReader, Manifest, SnapshotStore, Snapshots, StateError};
+use firesteel_state::{Catalog, ChangelogReader, Manifest, SnapshotId, SnapshotStore, Snapshots, StateError};
 
 use crate::args::Target;
 use crate::error::{CliError, Result};
@@ -25,7 +25,7 @@ pub(crate) struct Manifests {
     /// Those that can be read, in ascending order.
     pub(crate) sound: Vec<Manifest>,
     /// The numbers of the others, and what is wrong with them.
-    pub(crate) damaged: Vec<(u64, StateError)>,
+    pub(crate) damaged: Vec<(SnapshotId, StateError)>,
 }
 
 impl Folder {
@@ -143,7 +143,7 @@ impl SnapshotStore for ReadOnly {
         self.folder.display().to_string()
     }
 
-    fn put(&self, name: &str, _: &[u8]) -> std::result::Result<(), StateError> {
+    fn put_new(&self, name: &str, _: &[u8]) -> std::result::Result<(), StateError> {
         Err(self.refuse(name))
     }
 

@@ -232,7 +232,7 @@ fn snapshots(folder: &Folder, manifests: &Manifests, cursor: &Cursor, report: &m
         report.problems.extend(faults);
     }
     for (id, error) in manifests.damaged.iter() {
-        let unread = Snapshot { id: *id, epoch: None, needs_from: None, shards: 0, bytes: 0, sound: false };
+        let unread = Snapshot { id: id.number, epoch: None, needs_from: None, shards: 0, bytes: 0, sound: false };
         report.snapshots.push(unread);
         report.problems.push(error.to_string());
     }
@@ -277,7 +277,7 @@ fn members(catalog: &Catalog, report: &mut Report) {
 
 fn snapshot(manifest: &Manifest, sound: bool) -> Snapshot {
     Snapshot {
-        id: manifest.id,
+        id: manifest.id.number,
         epoch: Some(manifest.epoch),
         needs_from: Some(manifest.replay_from() + 1),
         shards: manifest.images.len() as u64,

@@ -150,7 +150,7 @@ fn look(folder: &Folder, args: &State) -> Result<Found> {
             }
         }
     }
-    let skipped = recovery.skipped().iter().map(|(id, error)| (*id, error.to_string())).collect();
+    let skipped = recovery.skipped().iter().map(|(id, error)| (id.number, error.to_string())).collect();
     Ok(Found { epoch: recovery.epoch(), committed, skipped, states, store })
 }
 

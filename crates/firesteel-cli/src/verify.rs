@@ -88,14 +88,14 @@ fn changelog(folder: &Folder, findings: &mut Findings) -> Result<()> {
 fn snapshots(folder: &Folder, findings: &mut Findings) -> Result<()> {
     let manifests = folder.manifests()?;
     findings.snapshots = (manifests.sound.len() + manifests.damaged.len()) as u64;
-    findings.problems.extend(manifests.damaged.iter().map(|(id, error)| problem(Some(*id), error)));
+    findings.problems.extend(manifests.damaged.iter().map(|(id, error)| problem(Some(id.number), error)));
     let distinct: HashSet<_> = manifests.sound.iter().flat_map(|manifest| &manifest.images).map(place).collect();
     let progress = Progress::of_bytes("snapshots", distinct.iter().map(|(_, _, length)| length).sum());
     let mut seen = HashSet::new();
     for manifest in &manifests.sound {
         let mut found = vec![];
         if let Err(error) = Cursor::decode(&manifest.extra, manifest.epoch) {
-            found.push(problem(Some(manifest.id), &error));
+            found.push(problem(Some(manifest.id.number), &error));
         }
         folder.snapshots.survey(manifest, |image, read| {
             let new = seen.insert(place(image));
@@ -105,7 +105,7 @@ fn snapshots(folder: &Folder, findings: &mut Findings) -> Result<()> {
                 progress.advance(image.length);
             }
             if let Err(error) = read {
-                let mut problem = problem(Some(manifest.id), &error);
+                let mut problem = problem(Some(manifest.id.number), &error);
                 problem.message += &format!(" ({})", image.shard);
                 found.push(problem);
             }

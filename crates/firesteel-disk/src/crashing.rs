@@ -375,6 +375,13 @@ impl Disk for CrashingDisk {
         Ok(())
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> Result<bool> {
+        if self.inner().names.contains_key(to) {
+            return Ok(false);
+        }
+        self.rename(from, to).map(|()| true)
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.call(path)?;

@@ -146,6 +146,13 @@ pub trait Disk: Send + Sync + Debug {
     /// When that is not possible.
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 
+    /// Gives a file another name that nothing has; `false`, and the file keeps its name, if something has it. Of two that
+    /// try, one succeeds.
+    ///
+    /// # Errors
+    /// When that is not possible, as where the file system has no hard links.
+    fn rename_new(&self, from: &Path, to: &Path) -> Result<bool>;
+
     /// Removes a file; nothing happens if there is none.
     ///
     /// # Errors
@@ -176,16 +183,45 @@ pub trait Disk: Send + Sync + Debug {
 /// # Errors
 /// When any of the steps fails. A file that had the name before may still be the one that is there.
 pub fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
+    let temporary = with_ending(path, ".tmp");
+    write_temporary(disk, &temporary, bytes)?;
+    disk.rename(&temporary, path)?;
+    firesteel_faults::fail_point!("file.renamed");
+    disk.sync_folder(path.parent().unwrap_or(Path::new("")))
+}
+
+/// As [`write_whole`], where nothing has the name; `false`, and what has it stays, if something has. Whoever writes to the
+/// same name at the same time needs another `ending` for the file that is not whole yet, `.17.tmp`.
+///
+/// # Errors
+/// When any of the steps fails. A file of this name is whole.
+pub fn write_new(disk: &dyn Disk, path: &Path, ending: &str, bytes: &[u8]) -> Result<bool> {
+    if disk.exists(path)? {
+        return Ok(false);
+    }
+    let temporary = with_ending(path, ending);
+    write_temporary(disk, &temporary, bytes)?;
+    let is_new = disk.rename_new(&temporary, path)?;
+    firesteel_faults::fail_point!("file.renamed");
+    if !is_new {
+        disk.remove(&temporary)?;
+    }
+    disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
+    Ok(is_new)
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = PathBuf::from(temporary);
-    disk.remove(&temporary)?;
-    let mut file = disk.create(&temporary)?;
+    temporary.push(ending);
+    PathBuf::from(temporary)
+}
+
+fn write_temporary(disk: &dyn Disk, temporary: &Path, bytes: &[u8]) -> Result<()> {
+    disk.remove(temporary)?;
+    let mut file = disk.create(temporary)?;
     file.append(bytes)?;
     file.sync()?;
     drop(file);
     firesteel_faults::fail_point!("file.written");
-    disk.rename(&temporary, path)?;
-    firesteel_faults::fail_point!("file.renamed");
-    disk.sync_folder(path.parent().unwrap_or(Path::new("")))
+    Ok(())
 }

@@ -118,6 +118,15 @@ impl Disk for OsDisk {
         fs::rename(from, to).map_err(DiskError::of("rename", from))
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> Result<bool> {
+        // A rename would replace what is there; a second name is only given where there is none.
+        match fs::hard_link(from, to) {
+            Ok(()) => fs::remove_file(from).map(|()| true).map_err(DiskError::of("rename", from)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(DiskError::of("rename", from)(error)),
+        }
+    }
+
     fn remove(&self, path: &Path) -> Result<()> {
         match fs::remove_file(path) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(DiskError::of("remove", path)(error)),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use firesteel_state::snapshot::part_of;
 use firesteel_state::{Class, Result, SnapshotStore, StateError};
 use object_store::path::Path;
-use object_store::{Error, ObjectStore, ObjectStoreExt, PutPayload};
+use object_store::{Error, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
 
 use crate::worker::Worker;
 
@@ -78,9 +78,19 @@ impl SnapshotStore for ObjectSnapshots {
         PathBuf::from(self.store.to_string()).join(self.prefix.as_ref()).display().to_string()
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let (object, payload) = (self.object(name), PutPayload::from(bytes.to_vec()));
-        self.call(|| format!("store {name}"), |store| async move { store.put(&object, payload).await.map(drop) })
+        let put = |store: Arc<dyn ObjectStore>| async move {
+            match store.put_opts(&object, payload, PutMode::Create.into()).await {
+                Ok(_) => Ok(true),
+                Err(Error::AlreadyExists { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        if self.call(|| format!("store {name}"), put)? {
+            return Ok(());
+        }
+        Err(StateError::Exists { place: self.describe(), name: name.to_owned() })
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>> {

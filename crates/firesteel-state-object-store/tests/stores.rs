@@ -38,8 +38,8 @@ impl SnapshotStore for Kept {
     fn describe(&self) -> String {
         self.snapshots.describe()
     }
-    fn put(&self, name: &str, bytes: &[u8]) -> firesteel_state::Result<()> {
-        self.snapshots.put(name, bytes)
+    fn put_new(&self, name: &str, bytes: &[u8]) -> firesteel_state::Result<()> {
+        self.snapshots.put_new(name, bytes)
     }
     fn get(&self, name: &str) -> firesteel_state::Result<Vec<u8>> {
         self.snapshots.get(name)
@@ -81,7 +81,7 @@ fn what_else_is_in_the_bucket_is_left_alone() {
     ["elsewhere", "jobs/clicks/deeper/object", "jobs/clicks-of-others", "jobs"].into_iter().for_each(block_on);
     let snapshots = ObjectSnapshots::new(bucket.clone(), "jobs/clicks").unwrap();
     assert!(snapshots.list().unwrap().is_empty());
-    snapshots.put("a", b"ours").unwrap();
+    snapshots.put_new("a", b"ours").unwrap();
     assert_eq!(snapshots.list().unwrap(), ["a"]);
     let other = ObjectSnapshots::new(bucket, "jobs/other").unwrap();
     assert!(other.list().unwrap().is_empty() && other.get("a").is_err());
@@ -102,7 +102,7 @@ fn errors_name_the_store_the_object_and_whether_trying_again_helps() {
     std::fs::write(folder.path().join("jobs"), "in the way").unwrap();
     let bucket = LocalFileSystem::new_with_prefix(folder.path()).unwrap();
     let snapshots = ObjectSnapshots::new(Arc::new(bucket), "jobs").unwrap();
-    let error = snapshots.put("a", b"x").unwrap_err();
+    let error = snapshots.put_new("a", b"x").unwrap_err();
     assert_eq!(error.class(), Class::Retryable);
     assert!(error.to_string().contains("store a"), "{error}");
 }
@@ -157,10 +157,11 @@ fn state_comes_back_from_the_bucket_and_the_changelog_after_it() {
     };
     assert_eq!(recovered(&snapshots), Some(4));
     // One that is damaged is passed over.
-    let manifest = format!("{newest:020}.manifest");
+    let manifest = newest.manifest();
     let place = ObjectSnapshots::new(Arc::clone(&bucket), "jobs/totals").unwrap();
     let mut bytes = place.get(&manifest).unwrap();
     bytes[40] ^= 1;
-    place.put(&manifest, &bytes).unwrap();
+    place.delete(&manifest).unwrap();
+    place.put_new(&manifest, &bytes).unwrap();
     assert_eq!(recovered(&snapshots), Some(2));
 }

@@ -35,6 +35,7 @@
 //! The files are described in `docs/formats.md`. Nothing here compacts: what a snapshot makes superfluous is removed
 //! by the segment, with [`truncate`](Changelog::truncate).
 
+mod commit_log;
 mod inspect;
 mod reader;
 mod record;
@@ -49,6 +50,7 @@ use std::sync::Arc;
 use firesteel_disk::{Disk, Growing, OsDisk};
 use firesteel_faults::{FAIL_POINTS, alterable, fail_point};
 
+pub use self::commit_log::CommitLog;
 pub use self::inspect::{RecordReport, SegmentReport, inspect};
 pub use self::reader::{ChangelogReader, EpochLog};
 use self::reader::{Found, read};

@@ -1,5 +1,5 @@
-//! The suites that check a backend against the contract of [`StateBackend`], and a place for snapshots against that of
-//! [`SnapshotStore`].
+//! The suites that check a backend against the contract of [`StateBackend`], a place for snapshots against that of
+//! [`SnapshotStore`], and a log of epochs against that of [`CommitLog`].
 //!
 //! A backend's own tests call it with a way to make the backend. Each check has a number, and a failure panics with
 //! the number, the rule and what was seen, as a test wants it.
@@ -18,6 +18,8 @@
 //! when its disk fails or fills: that remains for its own tests.
 
 mod evolution;
+mod log;
+mod memory_log;
 mod model;
 mod rules;
 mod snapshots;
@@ -26,7 +28,9 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::memory_log::MemoryLog;
 use crate::backend::StateBackend;
+use crate::changelog::CommitLog;
 use crate::snapshot::SnapshotStore;
 
 /// One demand on a backend.
@@ -103,6 +107,20 @@ pub fn backend_survives<B: StateBackend>(make: impl Fn() -> B, reopen: impl Fn(B
     }
 }
 
+/// Checks a log of epochs against the contract of [`CommitLog`].
+///
+/// `make` yields a new log each time, and `crash` ends one, as a crash would, and opens it again.
+///
+/// # Panics
+/// With the number of the rule that does not hold.
+pub fn commit_log<L: CommitLog>(make: impl Fn() -> L, crash: impl Fn(L) -> L) {
+    log::life(&make, &crash);
+    log::truncates(&make, &crash);
+    for seed in 1..=8 {
+        log::random(&make, &crash, seed);
+    }
+}
+
 /// Checks a place for snapshots against the contract of [`SnapshotStore`].
 ///
 /// `make` yields a fresh, empty place each time, and `reopen` ends one and opens it again.
@@ -115,4 +133,6 @@ pub fn snapshot_store<S: SnapshotStore>(make: impl Fn() -> S, reopen: impl Fn(S)
     snapshots::life(make(), make(), &reopen);
     snapshots::cut_short(make());
     snapshots::damage(make());
+    snapshots::races(&make());
+    snapshots::writers(make());
 }

@@ -7,7 +7,7 @@
 //! use firesteel_state::cursor::{Cursor, InputCursor, SplitCursor};
 //!
 //! let read_to = |next| {
-//!     let split = SplitCursor { number: 1, next, ended: false };
+//!     let split = SplitCursor { next, ended: false };
 //!     let input = InputCursor { splits: [("part-0".to_owned(), split)].into(), gone: vec![] };
 //!     Cursor { inputs: [("clicks".to_owned(), input)].into(), ..Cursor::default() }
 //! };
@@ -47,12 +47,10 @@ pub struct Cursor {
     pub begun: u64,
     /// The number of the last micro-batch.
     pub batch: u64,
-    /// The largest number that a split has been given.
-    pub split_numbers: u32,
     /// The inputs, by name.
     pub inputs: BTreeMap<String, InputCursor>,
-    /// The watermarks, by the name of the operator that follows them.
-    pub watermarks: BTreeMap<String, PartitionWatermarks<u32>>,
+    /// The watermarks, by the name of the operator that follows them; in each, how far event time has come in which split.
+    pub watermarks: BTreeMap<String, PartitionWatermarks<SplitName>>,
     /// How many keys each operator with state has.
     pub keys: BTreeMap<String, u64>,
     /// The marks that sinks had when the checkpoint began, and of each later epoch that had records for them: by the sink's
@@ -62,6 +60,8 @@ pub struct Cursor {
     pub left: Option<TimersLeft>,
     /// How the epoch's micro-batches were cut; empty in snapshots.
     pub plans: Vec<Plan>,
+    /// The splits that the plans name, by the numbers that they have there and nowhere else.
+    pub planned: BTreeMap<u32, SplitName>,
 }
 
 /// Which checkpoint it is, among all there ever were.
@@ -80,6 +80,12 @@ impl CheckpointId {
     pub fn random() -> Self {
         let half = |salt: u64| u128::from(RandomState::new().hash_one(salt));
         Self(half(0) << 64 | half(1))
+    }
+
+    /// The scope of its runs, where they write to a place for snapshots that others may use as well.
+    #[must_use]
+    pub const fn scope(self) -> u32 {
+        (self.0 ^ self.0 >> 32 ^ self.0 >> 64 ^ self.0 >> 96) as u32
     }
 }
 
@@ -132,11 +138,18 @@ pub struct InputCursor {
     pub gone: Vec<String>,
 }
 
+/// A split among all of a job, in whichever process it is read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SplitName {
+    /// The input's name.
+    pub input: String,
+    /// The split's name in it.
+    pub split: String,
+}
+
 /// How far a job has come in one split.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct SplitCursor {
-    /// Its number among all splits of the job.
-    pub number: u32,
     /// The next position to be read.
     pub next: u64,
     /// Whether it has ended, and the watermark knows.
@@ -152,7 +165,8 @@ pub struct Plan {
     pub ending: bool,
     /// Whether it fired what the batch before it had left of the timers that were due.
     pub continues: bool,
-    /// For each input by name: the splits with something left to read, and those that had ended.
+    /// For each input by name: the splits with something left to read, and those that had ended, by their numbers in
+    /// [`Cursor::planned`].
     pub inputs: Vec<(String, Vec<u32>, Vec<u32>)>,
 }
 
@@ -165,7 +179,6 @@ impl Cursor {
         self.begun = later.begun;
         self.inputs.retain(|name, _| later.inputs.contains_key(name));
         self.batch = later.batch;
-        self.split_numbers = later.split_numbers;
         for (name, input) in later.inputs {
             let known = self.inputs.entry(name).or_default();
             for split in input.gone {
@@ -207,6 +220,7 @@ impl Cursor {
             cursor.advance(Self::decode(&record.extra, record.epoch)?);
         }
         cursor.plans.clear();
+        cursor.planned.clear();
         Ok(cursor)
     }
 
@@ -252,8 +266,8 @@ impl Cursor {
 mod tests {
     use super::*;
 
-    fn split(number: u32, next: u64) -> SplitCursor {
-        SplitCursor { number, next, ended: false }
+    fn split(next: u64) -> SplitCursor {
+        SplitCursor { next, ended: false }
     }
 
     #[test]
@@ -263,11 +277,11 @@ mod tests {
             gone: gone.iter().map(|name| (*name).to_owned()).collect(),
         };
         let mut cursor = Cursor::default();
-        let first = input(&[("a", split(1, 10)), ("b", split(2, 10))], &[]);
+        let first = input(&[("a", split(10)), ("b", split(10))], &[]);
         cursor.advance(Cursor { batch: 1, inputs: [("in".to_owned(), first)].into(), ..Cursor::default() });
-        let second = input(&[("a", split(1, 20)), ("c", split(3, 5))], &["b"]);
+        let second = input(&[("a", split(20)), ("c", split(5))], &["b"]);
         cursor.advance(Cursor { batch: 2, inputs: [("in".to_owned(), second)].into(), ..Cursor::default() });
-        let expected = input(&[("a", split(1, 20)), ("c", split(3, 5))], &[]);
+        let expected = input(&[("a", split(20)), ("c", split(5))], &[]);
         assert_eq!((cursor.batch, &cursor.inputs["in"]), (2, &expected));
         assert_eq!(Cursor::decode(&cursor.encode().unwrap(), 2).unwrap(), cursor);
     }

@@ -153,6 +153,17 @@ pub enum StateError {
         /// What does not fit.
         reason: String,
     },
+    /// A file that was to be created is there already, and is another one.
+    #[error(
+        "FS-T017: {name} is in {place} already, and this run has not written it: another process writes under its name. \
+         Stop that one, or give each a place of its own"
+    )]
+    Exists {
+        /// The place for snapshots.
+        place: String,
+        /// The file.
+        name: String,
+    },
 }
 
 impl From<DiskError> for StateError {
@@ -177,6 +188,7 @@ codes!(StateError {
     Backend = "FS-T013",
     InvalidState = "FS-T014",
     Evolve = "FS-T015",
+    Exists = "FS-T017",
 });
 
 impl StateError {
@@ -203,7 +215,8 @@ impl StateError {
             | Self::Locked { .. }
             | Self::Decode { .. }
             | Self::NoUsableSnapshot { .. }
-            | Self::Gap { .. } => Class::Fatal,
+            | Self::Gap { .. }
+            | Self::Exists { .. } => Class::Fatal,
             Self::Backend { class, .. } => *class,
         }
     }
@@ -236,8 +249,10 @@ mod tests {
             StateError::Backend { backend: "a".into(), action: "b".into(), class: Class::Fatal, source: "c".into() },
             StateError::InvalidState { what: "a".into(), reason: "b".into() },
             StateError::Evolve { state: "a".into(), key: "b".into(), stored: "c".into(), reason: "d".into() },
+            StateError::Exists { place: "a".into(), name: "b".into() },
         ];
-        for (error, number) in errors.iter().zip(1..) {
+        // The code between is that of another error.
+        for (error, number) in errors.iter().zip((1..).filter(|number| *number != 16)) {
             assert_eq!(error.code(), format!("FS-T{number:03}"), "{error}");
             assert!(error.to_string().starts_with(&format!("{}: ", error.code())), "{error}");
         }

@@ -63,7 +63,7 @@ mod tests {
     use crate::frame::FrameWriter;
     use crate::key_group::KeyGroups;
     use crate::schema::Catalog;
-    use crate::snapshot::Snapshots;
+    use crate::snapshot::{RunId, Snapshots};
 
     use super::*;
 
@@ -121,11 +121,12 @@ mod tests {
         smoke(record, &[plain, packed]);
         smoke(segment, &[bytes]);
 
-        let snapshots = Snapshots::in_folder(&folder.path().join("snapshots")).unwrap();
+        let snapshots = Snapshots::in_folder(&folder.path().join("snapshots")).unwrap().written_by(RunId(7));
         let mut writer = snapshots.begin(3, &catalog, None).unwrap();
         writer.add(3, &image).unwrap();
         writer.finish(vec![1, 2, 3]).unwrap();
-        let bytes = std::fs::read(folder.path().join("snapshots/00000000000000000001.manifest")).unwrap();
+        let bytes =
+            std::fs::read(folder.path().join("snapshots/00000000000000000001-0000000000000007.manifest")).unwrap();
         smoke(manifest, &[bytes[20..bytes.len() - 8].to_vec()]);
 
         let backend = MemoryBackend::new();

@@ -153,6 +153,36 @@ impl KeyGroupRange {
         Self::new(self.start.max(other.start), self.end.min(other.end))
     }
 
+    /// Both ranges as one, if they have no group in common and one begins where the other ends.
+    #[must_use]
+    pub const fn joined(self, other: Self) -> Option<Self> {
+        if other.is_empty() {
+            Some(self)
+        } else if self.is_empty() {
+            Some(other)
+        } else if self.end == other.start {
+            Some(Self { start: self.start, end: other.end })
+        } else if other.end == self.start {
+            Some(Self { start: other.start, end: self.end })
+        } else {
+            None
+        }
+    }
+
+    /// What is left without a range at either end of it.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Option<Self> {
+        if other.is_empty() {
+            Some(self)
+        } else if self.start == other.start && other.end <= self.end {
+            Some(Self { start: other.end, end: self.end })
+        } else if self.end == other.end && self.start <= other.start {
+            Some(Self { start: self.start, end: other.start })
+        } else {
+            None
+        }
+    }
+
     /// The groups in ascending order.
     pub fn iter(self) -> impl DoubleEndedIterator<Item = KeyGroup> + ExactSizeIterator {
         Range { start: self.start, end: self.end }.map(KeyGroup)

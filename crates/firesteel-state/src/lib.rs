@@ -32,6 +32,7 @@ pub mod fuzzing;
 mod group;
 pub mod handle;
 mod key_group;
+mod key_space;
 mod lock;
 #[cfg(test)]
 mod model;
@@ -47,7 +48,7 @@ mod ttl;
 mod wire;
 
 pub use backend::{BackendMetrics, MemoryBackend, OpenBackend, StateBackend};
-pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, EpochLog, EpochRecord};
+pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, CommitLog, EpochLog, EpochRecord};
 pub use changes::Changes;
 pub use codec::{Migrations, StateKey, StateValue, TableCodec};
 pub use context::KeyContext;
@@ -60,12 +61,13 @@ pub use frame::{Change, Frame, FrameWriter, Shard, StoreId, TableId};
 pub use group::GroupState;
 pub use handle::{Fired, FiredRows, List, Map, OpenWindows, SortedMap, Timers, Value, Windows};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
+pub use key_space::KeySpace;
 pub use lock::CheckpointLock;
 pub use schema::{
     Catalog, Comparison, Dropped, Evolution, Fate, Finding, InputSchema, JobDescription, OlderValues, OnChange,
     OutputSchema, Setting, StoreSchema, TableKind, TableSchema, TypeTag, Verdict, WatermarkSchema,
 };
-pub use snapshot::{FolderStore, Manifest, SnapshotStore, Snapshots};
+pub use snapshot::{FolderStore, Manifest, RunId, SnapshotId, SnapshotStore, Snapshots};
 pub use sorted::SortedField;
 pub use store::{KeyedStore, StateStore, StoreSetup};
 pub use table::cells::StateField;

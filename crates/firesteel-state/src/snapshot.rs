@@ -49,6 +49,7 @@
 //! The files are described in `docs/formats.md`. When to take a snapshot, and of which groups, is the engine's choice.
 
 mod manifest;
+mod name;
 mod place;
 mod recovery;
 mod writer;
@@ -61,6 +62,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use self::manifest::{ImageRef, Manifest};
+pub use self::name::{RunId, SnapshotId};
 pub use self::place::{FolderStore, SnapshotStore, part_of};
 pub use self::recovery::{Recovery, reaches, recover};
 pub use self::writer::SnapshotWriter;
@@ -77,6 +79,7 @@ use crate::wire::checksum;
 pub struct Snapshots {
     store: Arc<dyn SnapshotStore>,
     threads: usize,
+    pub(crate) writer: RunId,
 }
 
 /// Adjacent images are read together up to this many bytes, so that small ones do not cost a
@@ -87,7 +90,7 @@ impl Snapshots {
     /// Snapshots in any place.
     #[must_use]
     pub fn new(store: Arc<dyn SnapshotStore>) -> Self {
-        Self { store, threads: 1 }
+        Self { store, threads: 1, writer: RunId::random() }
     }
 
     /// Snapshots in a local folder, which is made if need be.
@@ -117,12 +120,18 @@ impl Snapshots {
         Self { threads, ..self }
     }
 
-    /// The numbers of all snapshots, ascending.
+    /// Writes as this run, and retains what is in its scope; as a run of its own unless set.
+    #[must_use]
+    pub fn written_by(self, writer: RunId) -> Self {
+        Self { writer, ..self }
+    }
+
+    /// All snapshots, ascending.
     ///
     /// # Errors
     /// When the place cannot be listed.
-    pub fn list(&self) -> Result<Vec<u64>> {
-        let mut ids: Vec<u64> = self.store.list()?.iter().filter_map(|name| manifest::parse_name(name)).collect();
+    pub fn list(&self) -> Result<Vec<SnapshotId>> {
+        let mut ids: Vec<_> = self.store.list()?.iter().filter_map(|name| SnapshotId::of_manifest(name)).collect();
         ids.sort_unstable();
         Ok(ids)
     }
@@ -131,8 +140,8 @@ impl Snapshots {
     ///
     /// # Errors
     /// [`StateError::Damaged`] or [`StateError::Version`] when it cannot be trusted; any error of the place.
-    pub fn manifest(&self, id: u64) -> Result<Manifest> {
-        let name = manifest::name(id);
+    pub fn manifest(&self, id: SnapshotId) -> Result<Manifest> {
+        let name = id.manifest();
         let manifest = Manifest::decode(&self.path(&name), &self.store.get(&name)?)?;
         if manifest.id != id {
             let reason = format!("it is the manifest of snapshot {}", manifest.id);
@@ -141,7 +150,7 @@ impl Snapshots {
         Ok(manifest)
     }
 
-    /// Begins a snapshot of the state at the end of `epoch`. With a `base`, images that are not added again are taken
+    /// Begins a snapshot of the state at the end of `epoch`, under the number after the largest that is there. With a `base`, images that are not added again are taken
     /// over from it.
     ///
     /// Key groups that get no image and have none in the base are taken to be empty at the end of `epoch`.
@@ -151,8 +160,16 @@ impl Snapshots {
     pub fn begin(&self, epoch: u64, catalog: &Catalog, base: Option<&Manifest>) -> Result<SnapshotWriter> {
         // A number is not used again even if no manifest came of it: its files may still be there.
         fail_point!("snapshot.begin");
-        let used = self.store.list()?.iter().filter_map(|name| manifest::parse_any(name)).max();
-        Ok(SnapshotWriter::new(self.store.clone(), used.map_or(1, |id| id + 1), epoch, catalog.clone(), base))
+        let used = self.store.list()?.iter().filter_map(|name| SnapshotId::of_file(name)).max();
+        let id = SnapshotId { number: used.map_or(1, |id| id.number + 1), writer: self.writer };
+        Ok(self.begin_as(id, epoch, catalog, base))
+    }
+
+    /// [Begins](Self::begin) a snapshot under a name of the caller's choice, which nobody has used or will: of the epoch, say,
+    /// and the run. Nothing is looked up.
+    #[must_use]
+    pub fn begin_as(&self, id: SnapshotId, epoch: u64, catalog: &Catalog, base: Option<&Manifest>) -> SnapshotWriter {
+        SnapshotWriter::new(self.store.clone(), id, epoch, catalog.clone(), base)
     }
 
     /// Reads an image.
@@ -256,46 +273,81 @@ impl Snapshots {
         }
     }
 
-    /// Keeps the newest `keep` snapshots (at least one) and removes the others, with the files that no snapshot needs
-    /// any more. Returns the epoch up to which the changelog is superfluous for all that are kept.
+    /// Keeps the newest `keep` snapshots of the scope (at least one) and [removes](Self::remove) the others, with the files of
+    /// those that never became one. Returns the epoch up to which the changelog is superfluous for all that are kept.
     ///
     /// Snapshots with damaged images count as well, since which ones are is found out by reading all of them. Those
     /// with a damaged manifest do not count, and stay until they are older than all that are kept. Nothing is removed
-    /// if the place, or a later release's format, keeps a manifest from being read. No snapshot may be under way.
+    /// if the place, or a later release's format, keeps a manifest from being read. No snapshot may be under way in the scope.
+    /// What is outside of the scope is left alone.
     ///
     /// # Errors
     /// Any error of the place; what was removed until then stays removed.
     pub fn retain(&self, keep: usize) -> Result<u64> {
-        let mut old = self.list()?;
-        let (mut kept, mut damaged) = (Vec::new(), false);
+        let found: BTreeSet<SnapshotId> = self
+            .store
+            .list()?
+            .iter()
+            .filter_map(|name| SnapshotId::of_file(name))
+            .filter(|id| self.is_own(*id))
+            .collect();
+        let mut old: Vec<SnapshotId> = self.list()?.into_iter().filter(|id| self.is_own(*id)).collect();
+        let (mut kept, mut damaged) = (Vec::new(), BTreeSet::new());
         while kept.len() < keep.max(1)
             && let Some(id) = old.pop()
         {
             match self.manifest(id) {
                 Ok(manifest) => kept.push(manifest),
-                Err(StateError::Damaged { .. }) => damaged = true,
+                Err(StateError::Damaged { .. }) => _ = damaged.insert(id),
                 Err(error) => return Err(error),
             }
         }
-        if kept.is_empty() && damaged {
+        if kept.is_empty() && !damaged.is_empty() {
             return Ok(0);
+        }
+        let superfluous = |id: &SnapshotId| !damaged.contains(id) && !kept.iter().any(|kept| kept.id == *id);
+        self.remove(&found.into_iter().filter(superfluous).collect::<Vec<_>>())?;
+        Ok(kept.iter().map(Manifest::replay_from).min().unwrap_or(0))
+    }
+
+    fn is_own(&self, id: SnapshotId) -> bool {
+        id.writer.scope() == self.writer.scope()
+    }
+
+    /// Removes these snapshots, whole or not, and of their files those that no other snapshot names; what is not in the list
+    /// stays. A file that another one names goes with the last that does.
+    ///
+    /// A reader of one of them finds its files missing, and has to begin again with a newer one: how long each stays is the
+    /// caller's choice.
+    ///
+    /// # Errors
+    /// Any error of the place; what was removed until then stays removed. Before anything is removed, what keeps the manifest
+    /// of another snapshot from being read, but for damage.
+    pub fn remove(&self, old: &[SnapshotId]) -> Result<()> {
+        let is_old = |id: SnapshotId| old.contains(&id);
+        let (mut files, mut needed) = (BTreeSet::new(), BTreeSet::new());
+        for id in self.list()? {
+            let manifest = match self.manifest(id) {
+                Ok(manifest) => manifest,
+                Err(StateError::Damaged { .. }) => continue,
+                // Nobody needs to know what it names.
+                Err(_) if is_old(id) => continue,
+                Err(error) => return Err(error),
+            };
+            let names = manifest.images.into_iter().map(|image| image.file);
+            if is_old(id) { files.extend(names) } else { needed.extend(names) }
         }
         fail_point!("snapshot.retain");
         for id in old {
-            self.store.delete(&manifest::name(id))?;
+            self.store.delete(&id.manifest())?;
             fail_point!("snapshot.retain.manifest");
         }
-        let needed: BTreeSet<&str> =
-            kept.iter().flat_map(|manifest| &manifest.images).map(|image| image.file.as_str()).collect();
-        for name in self.store.list()? {
-            // Files that a crash left half-written have not got their names yet.
-            let unfinished = name.strip_suffix(".tmp").is_some_and(|name| manifest::parse_any(name).is_some());
-            if unfinished || manifest::parse_part(&name).is_some() && !needed.contains(name.as_str()) {
-                self.store.delete(&name)?;
-                fail_point!("snapshot.retain.file");
-            }
+        files.extend(self.store.list()?.into_iter().filter(|name| SnapshotId::of_file(name).is_some_and(is_old)));
+        for name in files.difference(&needed) {
+            self.store.delete(name)?;
+            fail_point!("snapshot.retain.file");
         }
-        Ok(kept.iter().map(Manifest::replay_from).min().unwrap_or(0))
+        Ok(())
     }
 
     /// Copies a snapshot to another place, where it stands alone: a savepoint. If its images are of different epochs,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use firesteel_state::snapshot::recover;
 use firesteel_state::{
     Catalog, Changelog, ChangelogOptions, Class, Declaration, EpochRecord, Fate, KeyGroup, KeyGroups, KeyedStore, List,
-    Map, MemoryBackend, MemoryBudget, Snapshots, StateBackend, StateError, StateOptions, StateStore, StateValue,
+    Map, MemoryBackend, MemoryBudget, RunId, Snapshots, StateBackend, StateError, StateOptions, StateStore, StateValue,
     StoreSetup, Times, Ttl, Value,
 };
 use firesteel_window::{Timestamp, seconds};
@@ -148,7 +148,7 @@ struct Stored {
 impl Stored {
     fn open(folder: &Path) -> Self {
         let log = Changelog::open(&folder.join("changelog"), ChangelogOptions::default()).unwrap();
-        Self { log, snapshots: Snapshots::in_folder(&folder.join("snapshots")).unwrap() }
+        Self { log, snapshots: Snapshots::in_folder(&folder.join("snapshots")).unwrap().written_by(RunId(7)) }
     }
 
     fn end<V: StateValue>(&mut self, epoch: u64, job: &Job<V>) {
@@ -208,7 +208,7 @@ fn values_evolve_through_snapshots_and_the_changelog() {
     // The same job again, from its own snapshot, and from that of the older program since its own is damaged.
     for damaged in [false, true] {
         if damaged {
-            let part = folder.path().join("snapshots/00000000000000000002-000000.images");
+            let part = folder.path().join("snapshots/00000000000000000002-0000000000000007-000000.images");
             let mut bytes = fs::read(&part).unwrap();
             bytes[60] ^= 1;
             fs::write(&part, bytes).unwrap();

@@ -13,7 +13,7 @@ use firesteel_state::changelog::{BatchBoundary, InputRange, OperatorWatermark};
 use firesteel_state::snapshot::recover;
 use firesteel_state::{
     Catalog, Changelog, ChangelogOptions, Declaration, EpochRecord, KeyContext, KeyGroups, KeyedStore, List, Map,
-    MemoryBackend, Snapshots, StateBackend, StateOptions, StateStore, Timers, Times, Ttl, Value,
+    MemoryBackend, RunId, Snapshots, StateBackend, StateOptions, StateStore, Timers, Times, Ttl, Value,
 };
 use firesteel_window::{Timestamp, hours, seconds};
 
@@ -65,7 +65,7 @@ fn write(folder: &Path) {
     let catalog = Catalog::new(groups()).with(&[states.schema()], false).unwrap();
     let store = KeyedStore::in_memory(states, groups(), |key: &String| hash(key)).unwrap();
     let mut log = Changelog::open(&folder.join("changelog"), ChangelogOptions::default().segment_bytes(600)).unwrap();
-    let snapshots = Snapshots::in_folder(&folder.join("snapshots")).unwrap();
+    let snapshots = Snapshots::in_folder(&folder.join("snapshots")).unwrap().written_by(RunId(7));
     let mut base = None;
     for epoch in 1..=4u64 {
         store.begin(epoch);
@@ -180,7 +180,7 @@ fn format_1_is_read() {
     let recovery = recover(&snapshots, &log, None).unwrap();
     assert!(recovery.skipped().is_empty());
     let base = recovery.base().unwrap();
-    assert_eq!((base.id, base.epoch, base.extra.as_slice()), (2, 3, &b"engine"[..]));
+    assert_eq!((base.id.number, base.epoch, base.extra.as_slice()), (2, 3, &b"engine"[..]));
     let (states, handles) = declare();
     assert!(base.catalog.compare(&[states.schema()]).fits(), "{}", base.catalog.compare(&[states.schema()]));
     let store = KeyedStore::in_memory(states, groups(), |key: &String| hash(key)).unwrap();

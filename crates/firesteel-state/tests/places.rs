@@ -14,7 +14,9 @@ enum Fault {
     None,
     Nameless,
     CutsLongFiles,
-    KeepsTheFirst,
+    Replaces,
+    KeepsTheFirstSilently,
+    ExistsWithoutSaying,
     PartsFromTheStart,
     RefusesPartsAfterTheEnd,
     ListsTwice,
@@ -64,11 +66,16 @@ impl SnapshotStore for Place {
         if self.fault == Fault::Nameless { String::new() } else { "a place".into() }
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let mut files = self.files.lock().unwrap();
         let cut = if self.fault == Fault::CutsLongFiles { bytes.len().min(1 << 20) } else { bytes.len() };
-        if self.fault == Fault::KeepsTheFirst && files.contains_key(name) {
-            return Ok(());
+        if files.contains_key(name) {
+            match self.fault {
+                Fault::Replaces => {}
+                Fault::KeepsTheFirstSilently => return Ok(()),
+                Fault::ExistsWithoutSaying => return Err(failed("put")),
+                _ => return Err(StateError::Exists { place: self.describe(), name: name.to_owned() }),
+            }
         }
         self.ever.lock().unwrap().insert(name.to_owned(), bytes[..cut].to_vec());
         files.insert(name.to_owned(), bytes[..cut].to_vec());
@@ -133,7 +140,9 @@ fn every_broken_place_is_told_which_rule_it_breaks() {
     let cases = [
         (F::Nameless, "P1"),
         (F::CutsLongFiles, "P2"),
-        (F::KeepsTheFirst, "P3"),
+        (F::Replaces, "P3"),
+        (F::KeepsTheFirstSilently, "P3"),
+        (F::ExistsWithoutSaying, "P3"),
         (F::PartsFromTheStart, "P12"),
         (F::RefusesPartsAfterTheEnd, "P12"),
         (F::ListsTwice, "P4"),
@@ -158,8 +167,8 @@ impl SnapshotStore for Folder {
     fn describe(&self) -> String {
         self.0.describe()
     }
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        self.0.put(name, bytes)
+    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        self.0.put_new(name, bytes)
     }
     fn get(&self, name: &str) -> Result<Vec<u8>> {
         self.0.get(name)

@@ -96,7 +96,7 @@ fn each_setting_holds_as_the_table_says() {
         assert!(text.contains(told) && text.contains("way out: "), "{told}: {comparison}");
         assert!(comparison.conclusion().contains("Checkpoint::allow_loss([\"state:counts"), "{comparison}");
     }
-    let told: [(&str, Change); 6] = [
+    let told: [(&str, Change); 5] = [
         ("delay = 5m holds from now on; it was 1m", |program| {
             program.watermarks[0].settings = vec![Setting::new_holds("delay", "5m")];
         }),
@@ -109,9 +109,6 @@ fn each_setting_holds_as_the_table_says() {
         ("timeout = not set holds for what is stored; 1m for what is new", |program| {
             program.states[0].settings.push(Setting::stored_holds("timeout", "1m"));
         }),
-        ("key groups = 128 holds for the life of the checkpoint; 64 is wanted", |program| {
-            program.key_groups = Some(64);
-        }),
         ("promises at-least-once from now on; it was exactly-once", |program| {
             program.outputs[0].guarantee = "at-least-once".to_owned();
         }),
@@ -122,6 +119,23 @@ fn each_setting_holds_as_the_table_says() {
         let changed: Vec<_> = comparison.of_fate(Fate::Changed).map(|finding| finding.text.as_str()).collect();
         assert!(matches!(&changed[..], [only] if only.starts_with(text)), "{text}: {changed:?}");
     }
+}
+
+#[test]
+fn the_number_of_key_groups_holds_for_good_whether_it_is_asked_for_or_not() {
+    let other = compared(|program| program.key_groups = Some(64));
+    assert_eq!(other.verdict(), Verdict::Refused);
+    let text = other.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("refused: job: key groups = 64, and keys have their places in 128"), "{other}");
+    assert!(text.contains("way out: say 128, or nothing"), "{other}");
+    let (catalog, _) = stored();
+    let permitted = other.permitting(&["job".to_owned()], &catalog);
+    assert_eq!(permitted.verdict(), Verdict::Refused, "nothing permits it");
+    let same = compared(|program| program.key_groups = Some(128));
+    assert_eq!(same.verdict(), Verdict::Resumes);
+    let mut asks = program();
+    asks.key_groups = Some(128);
+    assert_eq!(asks.fingerprint(), program().fingerprint(), "it finishes the epochs of the one that does not ask");
 }
 
 #[test]

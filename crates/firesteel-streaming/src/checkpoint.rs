@@ -18,8 +18,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use firesteel_state::{OpenBackend, SnapshotStore};
+use firesteel_state::{KeyGroups, OpenBackend, SnapshotStore};
 use firesteel_window::{Duration, seconds};
+
+use crate::error::Result;
 
 pub(crate) use deciding::{SinkAt, Unfinished};
 pub(crate) use durable::{Durable, EpochEnd};
@@ -65,6 +67,7 @@ pub struct Checkpoint {
     pub(crate) allow_loss: Vec<String>,
     pub(crate) after_results: bool,
     pub(crate) start_from: Option<PathBuf>,
+    pub(crate) key_groups: Option<u16>,
 }
 
 impl Checkpoint {
@@ -81,6 +84,7 @@ impl Checkpoint {
             allow_loss: Vec::new(),
             after_results: false,
             start_from: None,
+            key_groups: None,
         }
     }
 
@@ -159,6 +163,23 @@ impl Checkpoint {
     /// ([`Stopper::savepoint`](crate::Stopper::savepoint)). The savepoint is only read.
     pub fn start_from(self, savepoint: impl Into<PathBuf>) -> Self {
         Self { start_from: Some(savepoint.into()), ..self }
+    }
+
+    /// How many key groups a new checkpoint gets, from 1 to 32,768; 128 unless set.
+    ///
+    /// A key group is the unit in which keys are placed: state is locked, written to snapshots and moved by key group, and
+    /// as many tasks as there are groups can work on the state of one operator. A batch costs some ten nanoseconds for each
+    /// group and operator, whether it has records there or not. Any number costs the same per record.
+    ///
+    /// The number is recorded and holds for the life of the checkpoint, and of what begins with its savepoints, since keys
+    /// have their places. A job that is started again without it takes the recorded one; with another, it is refused.
+    pub fn key_groups(self, count: u16) -> Self {
+        Self { key_groups: Some(count), ..self }
+    }
+
+    /// The key groups of a new checkpoint.
+    pub(crate) fn new_groups(&self) -> Result<KeyGroups> {
+        Ok(self.key_groups.map_or(Ok(KeyGroups::default()), KeyGroups::new)?)
     }
 }
 

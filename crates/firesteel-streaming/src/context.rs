@@ -166,7 +166,9 @@ impl StreamingContext {
     pub fn describe(&self) -> Result<JobDescription> {
         self.inner.plan.change(|parts| {
             parts.resolve_names(true)?;
-            Ok(parts.describe())
+            let checkpoint = self.inner.config.checkpoint.as_ref();
+            let key_groups = checkpoint.and_then(|checkpoint| checkpoint.key_groups);
+            Ok(JobDescription { key_groups, ..parts.describe() })
         })
     }
 
@@ -199,6 +201,7 @@ impl StreamingContext {
                 guarantee: guarantee.to_string(),
                 guarantee_reason: reason,
                 checkpoint: checkpoint.map(|checkpoint| checkpoint.folder.display().to_string()),
+                key_groups: checkpoint.map(|checkpoint| Ok::<_, Error>(checkpoint.groups()?.count())).transpose()?,
                 stages: parts.explain_stages(),
             })
         })

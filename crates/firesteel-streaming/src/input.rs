@@ -115,8 +115,11 @@ impl<S: Source> SourceInput<S> {
         if !gone.is_empty() {
             self.reading.parked.drop_where(|split| gone.contains(split));
         }
+        let name = self.reading.name();
         for split in found.splits.drain(..) {
-            self.splits.take_in(split, &self.numbers).map_err(|lost| self.failed(lost))?;
+            let id = split.id.clone();
+            let number = || self.numbers.of(&name, id.as_str());
+            self.splits.take_in(split, number).map_err(|lost| self.failed(lost))?;
         }
         self.has_looked = true;
         Ok(self.splits.has_lost_open())
@@ -218,15 +221,14 @@ impl<S: Source> Input for SourceInput<S> {
         self.take_in(&mut found).map(drop)
     }
 
-    fn plan(&mut self, ranges: &[InputRange], cursor: &InputCursor) -> Result<Admitted> {
+    fn plan(&mut self, ranges: &[InputRange]) -> Result<Admitted> {
         // What is in memory only is not there any more.
         let readable = self.replay() == Replay::Always;
         let mut planned = Vec::new();
         let name = self.reading.name();
         for range in ranges.iter().filter(|range| readable && *range.input == *name) {
             let id = SplitId::new(range.split.as_str());
-            let number = cursor.splits.get(&range.split).map(|split| split.number);
-            let state = self.splits.known(&id, range.from, || number.unwrap_or_else(|| self.numbers.next()));
+            let state = self.splits.known(&id, range.from, || self.numbers.of(&name, &range.split));
             let (origin, number) = (Arc::clone(&state.name), state.number);
             planned.push(Planned { range: ReadRange::exact(id, range.from, range.to), origin, number, hint: None });
         }
@@ -287,8 +289,9 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn resume(&mut self, cursor: &InputCursor) {
+        let input = self.reading.name();
         for (name, at) in &cursor.splits {
-            self.splits.resume(name, at);
+            self.splits.resume(name, at, self.numbers.of(&input, name));
         }
     }
 

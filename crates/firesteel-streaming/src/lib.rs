@@ -51,7 +51,8 @@
 //!
 //! Without a [`Checkpoint`], state is in memory and ends with the process: a job that is started again reads its
 //! sources from the start. The guarantee that follows from a job's sources and sinks is computed and told when the job
-//! starts ([`JobInfo`]). A job has 128 key groups, and so at most as many tasks that work on one operator's state.
+//! starts ([`JobInfo`]). A job has 128 key groups unless [`Checkpoint::key_groups`] says
+//! otherwise, and so at most as many tasks that work on one operator's state.
 
 mod checkpoint;
 mod context;

@@ -18,6 +18,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Operator, RowCounts, Rows};
+use firesteel_state::{KeyGroups, KeySpace};
 use firesteel_window::{Window, WindowError};
 use parking_lot::Mutex;
 
@@ -201,7 +202,8 @@ impl Parts {
         let operators = self.nodes.iter().map(|node| node.operator.clone()).collect();
         let keepers = self.nodes.iter().map(|node| node.keeper.clone()).collect();
         let outputs = self.nodes.iter().map(|node| node.role == Role::Output).collect();
-        Arc::new(Frozen { operators, keepers, outputs, rows: Accumulator::new(RowCounts), timers_limit })
+        let space = Mutex::new(KeySpace::whole(KeyGroups::default()));
+        Arc::new(Frozen { operators, keepers, outputs, rows: Accumulator::new(RowCounts), timers_limit, space })
     }
 }
 
@@ -225,9 +227,19 @@ pub(crate) struct Frozen {
     rows: Rows,
     /// About how many due timers of an operator fire in a batch.
     timers_limit: u64,
+    /// Where keys are, once state is opened. It changes between two batches only.
+    space: Mutex<KeySpace>,
 }
 
 impl Frozen {
+    pub(crate) fn key_space(&self) -> KeySpace {
+        *self.space.lock()
+    }
+
+    pub(crate) fn place_keys(&self, space: KeySpace) {
+        *self.space.lock() = space;
+    }
+
     pub(crate) fn operator(&self, node: NodeId) -> &Operator {
         &self.operators[node.index()]
     }

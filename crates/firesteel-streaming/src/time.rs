@@ -1,9 +1,7 @@
 //! Event time: how far each stream has come, and the key groups that all that is kept by key is divided into.
 
 mod fired;
-mod key_groups;
 mod tracker;
 
 pub(crate) use fired::{FiredWindows, distinct};
-pub(crate) use key_groups::{KEY_GROUPS, groups_of, key_group, placement};
 pub(crate) use tracker::{Tracker, least};

@@ -7,8 +7,8 @@ use firesteel_core::hash::hash_key;
 use firesteel_state::cursor::Cursor;
 use firesteel_state::snapshot::recover;
 use firesteel_state::{
-    Changelog, ChangelogOptions, ChangelogReader, Declaration, KeyedStore, Manifest, MemoryBudget, Snapshots,
-    StateStore as _, StoreSetup, Times,
+    Changelog, ChangelogOptions, ChangelogReader, Declaration, KeyedStore, Manifest, MemoryBudget, SnapshotId,
+    Snapshots, StateStore as _, StoreSetup, Times,
 };
 use firesteel_window::Timestamp;
 
@@ -214,9 +214,9 @@ fn state(run: &Run, expected: &BTreeMap<String, Total>) -> Checked {
     Ok(())
 }
 
-fn remove_manifest(folder: &Path, id: u64) {
+fn remove_manifest(folder: &Path, id: SnapshotId) {
     // A log that goes further back than a snapshot can do without it.
-    std::fs::remove_file(folder.join(format!("{id:020}.manifest"))).expect("a file can be removed");
+    std::fs::remove_file(folder.join(id.manifest())).expect("a file can be removed");
 }
 
 /// The totals in the store of the program.

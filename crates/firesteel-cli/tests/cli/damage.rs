@@ -53,7 +53,7 @@ fn a_flipped_bit_in_the_changelog_is_found_and_stops_a_job() {
 fn a_damaged_snapshot_is_passed_over() {
     let folder = checkpoint();
     let whole = run("state", folder.path(), &["--operator", "velocity"]);
-    flip(&named(folder.path(), "2-000000.images")[0], 30);
+    flip(&named(folder.path(), "2-0000000000000007-000000.images")[0], 30);
     let verified = run("verify", folder.path(), &[]);
     assert_eq!(verified.outcome, Outcome::Wrong);
     golden("verify-snapshot.txt", &verified.out);
@@ -66,7 +66,7 @@ fn a_damaged_snapshot_is_passed_over() {
 #[test]
 fn files_that_are_missing_are_named() {
     let folder = checkpoint();
-    fs::remove_file(&named(folder.path(), "1-000000.images")[0]).unwrap();
+    fs::remove_file(&named(folder.path(), "1-0000000000000007-000000.images")[0]).unwrap();
     let verified = run("verify", folder.path(), &[]);
     assert_eq!(verified.outcome, Outcome::Wrong);
     // The second snapshot shares images of the first.
@@ -106,8 +106,8 @@ fn what_a_crash_leaves_is_no_problem() {
     let last = named(folder.path(), ".log").pop().unwrap();
     let bytes = fs::read(&last).unwrap();
     fs::write(&last, &bytes[..bytes.len() - 7]).unwrap();
-    fs::write(folder.path().join("snapshots/00000000000000000003-000000.images"), [1, 2]).unwrap();
-    fs::write(folder.path().join("snapshots/00000000000000000003.manifest.tmp"), [1, 2]).unwrap();
+    fs::write(folder.path().join("snapshots/00000000000000000003-0000000000000007-000000.images"), [1, 2]).unwrap();
+    fs::write(folder.path().join("snapshots/00000000000000000003-0000000000000007.manifest.tmp"), [1, 2]).unwrap();
     let verified = run("verify", folder.path(), &[]);
     assert_eq!(verified.outcome, Outcome::Well, "{}", verified.out);
     golden("verify-crash.txt", &verified.out);

@@ -79,6 +79,23 @@ fn what_is_lost_new_and_different_is_told() {
 }
 
 #[test]
+fn another_number_of_key_groups_is_refused() {
+    let folder = checkpoint();
+    let asking = |groups| {
+        let path = written(&folder, &JobDescription { key_groups: Some(groups), ..description() });
+        run("diff", folder.path(), &[path.to_str().unwrap()])
+    };
+    let refused = asking(128);
+    assert_eq!(refused.outcome, Outcome::Wrong);
+    assert!(
+        refused.out.contains("refused:  job: key groups = 128, and keys have their places in 4"),
+        "{}",
+        refused.out
+    );
+    assert_eq!(asking(4).outcome, Outcome::Well);
+}
+
+#[test]
 fn what_is_no_description_is_refused() {
     let folder = checkpoint();
     let path = folder.path().join("LOCK");

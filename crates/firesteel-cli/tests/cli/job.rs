@@ -8,8 +8,8 @@ use firesteel_state::changelog::{BatchBoundary, InputRange, OperatorWatermark};
 use firesteel_state::cursor::{InputCursor, SplitCursor};
 use firesteel_state::{
     Catalog, Changelog, ChangelogOptions, CheckpointLock, Cursor, Declaration, EpochRecord, InputSchema,
-    JobDescription, KeyGroups, KeyedStore, List, Map, Snapshots, StateKey, StateOptions, StateStore, Timers, Times,
-    Ttl, Value,
+    JobDescription, KeyGroups, KeyedStore, List, Map, RunId, Snapshots, StateKey, StateOptions, StateStore, Timers,
+    Times, Ttl, Value,
 };
 use firesteel_window::{Timestamp, hours, seconds};
 use serde::{Deserialize, Serialize};
@@ -92,8 +92,8 @@ pub(crate) fn description() -> JobDescription {
     JobDescription { states, inputs: ["payments", "rates"].map(InputSchema::named).into(), ..JobDescription::default() }
 }
 
-fn at(number: u32, next: u64, ended: bool) -> SplitCursor {
-    SplitCursor { number, next, ended }
+fn at(next: u64, ended: bool) -> SplitCursor {
+    SplitCursor { next, ended }
 }
 
 /// A job that runs on epoch by epoch.
@@ -125,7 +125,7 @@ impl Job {
         Self {
             folder: folder.to_owned(),
             log: Changelog::open(&folder.join("changelog"), options).unwrap(),
-            snapshots: Snapshots::in_folder(&folder.join("snapshots")).unwrap(),
+            snapshots: Snapshots::in_folder(&folder.join("snapshots")).unwrap().written_by(RunId(7)),
             catalog,
             velocity: (velocity, handles),
             counts: (counts, count),
@@ -209,7 +209,7 @@ impl Job {
             }
         }
         let mut cursor = self.cursor();
-        cursor.inputs.get_mut("rates").unwrap().splits.insert("old".to_owned(), at(7, 1, true));
+        cursor.inputs.get_mut("rates").unwrap().splits.insert("old".to_owned(), at(1, true));
         writer.finish(cursor.encode().unwrap()).unwrap();
     }
 
@@ -230,10 +230,9 @@ impl Job {
             program: description().fingerprint(),
             epoch,
             batch: 2 * epoch,
-            split_numbers: 7,
             inputs: [
-                input("payments", "part-0", at(1, 100 * epoch + 100, false)),
-                input("rates", "", at(2, epoch + 1, false)),
+                input("payments", "part-0", at(100 * epoch + 100, false)),
+                input("rates", "", at(epoch + 1, false)),
             ]
             .into(),
             keys: [("velocity".to_owned(), 10 * epoch)].into(),

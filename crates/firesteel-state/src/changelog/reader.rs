@@ -10,13 +10,17 @@ use super::{Changelog, EpochRecord, Segment};
 use crate::error::{Result, StateError};
 use crate::parallel;
 
-/// What a [recovery](crate::snapshot::recover) reads of a changelog, whether that is open for writing or not.
+/// What a [recovery](crate::snapshot::recover) reads of a log of epochs, whether that is open for writing or not.
 pub trait EpochLog: std::fmt::Debug {
     /// The first epoch of which there is a record.
     fn first_epoch(&self) -> Option<u64>;
 
     /// The last epoch of which there is a record.
     fn last_epoch(&self) -> Option<u64>;
+
+    /// The last epoch that is known to be committed; 0 if none is. The truth may be ahead by one epoch, since marks
+    /// are written late: the sinks know.
+    fn committed(&self) -> u64;
 
     /// The records from `epoch` on.
     fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send>;
@@ -37,6 +41,10 @@ impl EpochLog for Changelog {
         self.last_epoch()
     }
 
+    fn committed(&self) -> u64 {
+        self.committed()
+    }
+
     fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {
         Box::new(self.records(epoch))
     }
@@ -53,6 +61,10 @@ impl EpochLog for ChangelogReader {
 
     fn last_epoch(&self) -> Option<u64> {
         self.epochs().last()
+    }
+
+    fn committed(&self) -> u64 {
+        self.committed()
     }
 
     fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {

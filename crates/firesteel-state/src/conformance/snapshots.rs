@@ -13,11 +13,11 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, Shard, TableId};
 use crate::key_group::KeyGroups;
 use crate::schema::Catalog;
-use crate::snapshot::{Manifest, SnapshotStore, Snapshots};
+use crate::snapshot::{Manifest, RunId, SnapshotId, SnapshotStore, SnapshotWriter, Snapshots};
 
 const EMPTY: Rule = Rule("P1", "a fresh place is empty and names itself");
 const KEEPS: Rule = Rule("P2", "a file is what was put, whatever its bytes");
-const REPLACES: Rule = Rule("P3", "a file put again replaces the old one as a whole");
+const CREATES: Rule = Rule("P3", "a file that is there is never replaced, and whoever would is told that it exists");
 const LISTS: Rule = Rule("P4", "list names every file once, and nothing else");
 const MISSING: Rule = Rule("P5", "a file that is not there cannot be got, and may be deleted");
 const DELETES: Rule = Rule("P6", "delete removes one file and no other");
@@ -26,6 +26,8 @@ const PARALLEL: Rule = Rule("P8", "files can be put and got beside each other");
 const SNAPSHOTS: Rule = Rule("P9", "incremental snapshots, retention and copies hold what they should");
 const WHOLE: Rule = Rule("P10", "a snapshot that was cut short is none, and harms no other");
 const DAMAGE: Rule = Rule("P11", "a changed, cut or missing file is an error");
+const WRITERS: Rule = Rule("P13", "two writers in one place destroy nothing of each other's");
+const RACES: Rule = Rule("P14", "of several that create one file, one succeeds");
 const PARTS: Rule = Rule("P12", "a part of a file is the bytes that stand there, as far as the file goes");
 
 fn names(rule: Rule, place: &dyn SnapshotStore) -> Vec<String> {
@@ -35,7 +37,7 @@ fn names(rule: Rule, place: &dyn SnapshotStore) -> Vec<String> {
 }
 
 fn put(rule: Rule, place: &dyn SnapshotStore, name: &str, bytes: &[u8]) {
-    rule.ok(place.put(name, bytes), || format!("putting {name}, {} bytes", bytes.len()));
+    rule.ok(place.put_new(name, bytes), || format!("putting {name}, {} bytes", bytes.len()));
 }
 
 fn holds(rule: Rule, place: &dyn SnapshotStore, name: &str, bytes: &[u8]) {
@@ -75,8 +77,12 @@ pub(super) fn files<S: SnapshotStore>(place: S, reopen: &impl Fn(S) -> S) {
     let expected: Vec<&str> = contents.iter().map(|(name, _)| *name).collect();
     LISTS.check(names(LISTS, &place) == expected, || format!("it lists {:?}", names(LISTS, &place)));
 
-    put(REPLACES, &place, contents[0].0, b"short");
-    holds(REPLACES, &place, contents[0].0, b"short");
+    for bytes in [&b"short"[..], &long] {
+        let again = place.put_new(contents[0].0, bytes);
+        let told = matches!(&again, Err(StateError::Exists { name, .. }) if name == contents[0].0);
+        CREATES.check(told, || format!("putting {} bytes again gave {again:?}", bytes.len()));
+        holds(CREATES, &place, contents[0].0, &long);
+    }
     LISTS.check(names(LISTS, &place) == expected, || format!("it lists {:?}", names(LISTS, &place)));
 
     DELETES.ok(place.delete("zeros"), || "deleting a file".into());
@@ -86,7 +92,7 @@ pub(super) fn files<S: SnapshotStore>(place: S, reopen: &impl Fn(S) -> S) {
 
     let place = reopen(place);
     SURVIVES.check(names(SURVIVES, &place) == expected, || format!("it lists {:?}", names(SURVIVES, &place)));
-    holds(SURVIVES, &place, contents[0].0, b"short");
+    holds(SURVIVES, &place, contents[0].0, &long);
     holds(SURVIVES, &place, "zeros", b"again");
     DELETES.ok(place.delete("zeros"), || "deleting a file".into());
     let place = reopen(place);
@@ -99,15 +105,16 @@ pub(super) fn parallel(place: &dyn SnapshotStore) {
             let run = move || {
                 for round in 0..5 {
                     let bytes = vec![number; 1_000 + round];
-                    put(PARALLEL, place, &format!("file-{number}"), &bytes);
-                    holds(PARALLEL, place, &format!("file-{number}"), &bytes);
+                    let name = format!("file-{number}-{round}");
+                    put(PARALLEL, place, &name, &bytes);
+                    holds(PARALLEL, place, &name, &bytes);
                 }
             };
             let started = thread::Builder::new().spawn_scoped(scope, run);
             PARALLEL.ok(started.map(drop), || "starting a thread".into());
         }
     });
-    PARALLEL.check(names(PARALLEL, place).len() == 8, || format!("it lists {:?}", names(PARALLEL, place)));
+    PARALLEL.check(names(PARALLEL, place).len() == 40, || format!("it lists {:?}", names(PARALLEL, place)));
 }
 
 /// What there is to be in a snapshot: one store, with the number 0.
@@ -136,7 +143,7 @@ fn snapshot(snapshots: &Snapshots, epoch: u64, base: Option<&Manifest>, values: 
 }
 
 /// All images of a snapshot, as they are compared.
-fn images(rule: Rule, snapshots: &Snapshots, id: u64) -> BTreeMap<u16, Vec<u8>> {
+fn images(rule: Rule, snapshots: &Snapshots, id: SnapshotId) -> BTreeMap<u16, Vec<u8>> {
     let manifest = rule.ok(snapshots.manifest(id), || format!("reading the manifest of snapshot {id}"));
     let mut found = BTreeMap::new();
     let read = snapshots.images(&manifest, |_, image| {
@@ -183,13 +190,13 @@ impl<S: SnapshotStore> SnapshotStore for Shared<S> {
         self.place.describe()
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
+    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
         if self.left.load(Ordering::SeqCst) == 0 {
             let (backend, source) = (self.describe(), "the suite has cut it off".into());
             return Err(StateError::Backend { backend, action: "put".into(), class: Class::Fatal, source });
         }
         self.left.fetch_sub(1, Ordering::SeqCst);
-        self.place.put(name, bytes)
+        self.place.put_new(name, bytes)
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>> {
@@ -227,20 +234,20 @@ pub(super) fn life<S: SnapshotStore>(place: S, other: S, reopen: &impl Fn(S) -> 
         let found = images(SNAPSHOTS, &snapshots, id);
         SNAPSHOTS.check(found == expected(values), || format!("snapshot {id} holds {found:?} instead of {values:?}"));
     };
-    check(1, &[(0, 10), (1, 11), (2, 12)]);
-    check(2, &[(0, 10), (1, 21), (2, 12)]);
-    check(3, &[(0, 30), (1, 21), (2, 32)]);
+    check(first.id, &[(0, 10), (1, 11), (2, 12)]);
+    check(second.id, &[(0, 10), (1, 21), (2, 12)]);
+    check(third.id, &[(0, 30), (1, 21), (2, 32)]);
 
     let copies = Snapshots::new(Arc::new(other));
     let copy = SNAPSHOTS.ok(snapshots.copy_to(&third, &copies), || "copying to another place".into());
     let durable = SNAPSHOTS.ok(snapshots.retain(1), || "retaining one".into());
     SNAPSHOTS.check(durable == 2, || format!("the changelog is said to be superfluous up to epoch {durable}"));
     ids(&[3]);
-    check(3, &[(0, 30), (1, 21), (2, 32)]);
+    check(third.id, &[(0, 30), (1, 21), (2, 32)]);
     let left = names(SNAPSHOTS, &*shared.place);
     SNAPSHOTS.check(left.len() == 3, || format!("a manifest and two files are needed, and {left:?} are there"));
     let found = images(SNAPSHOTS, &copies, copy.id);
-    SNAPSHOTS.check(found == images(SNAPSHOTS, &snapshots, 3), || format!("the copy holds {found:?}"));
+    SNAPSHOTS.check(found == images(SNAPSHOTS, &snapshots, third.id), || format!("the copy holds {found:?}"));
 }
 
 pub(super) fn cut_short<S: SnapshotStore>(place: S) {
@@ -254,12 +261,12 @@ pub(super) fn cut_short<S: SnapshotStore>(place: S) {
         let ids = WHOLE.ok(snapshots.list(), || "listing snapshots".into());
         match taken {
             Ok(taken) => {
-                WHOLE.check(puts == 2 && ids == [1, taken.id], || format!("{puts} puts made {ids:?}"));
+                WHOLE.check(puts == 2 && ids == [good.id, taken.id], || format!("{puts} puts made {ids:?}"));
                 break;
             }
             Err(_) => WHOLE.check(ids == [1], || format!("after {puts} puts there are snapshots {ids:?}")),
         }
-        let found = images(WHOLE, &snapshots, 1);
+        let found = images(WHOLE, &snapshots, good.id);
         WHOLE.check(found == expected(&[(0, 10)]), || format!("the snapshot before it holds {found:?}"));
     }
     WHOLE.ok(snapshots.retain(1), || "retaining one".into());
@@ -270,8 +277,12 @@ pub(super) fn cut_short<S: SnapshotStore>(place: S) {
 pub(super) fn damage<S: SnapshotStore>(place: S) {
     let shared = Shared::new(place);
     let snapshots = shared.snapshots();
-    DAMAGE.ok(snapshot(&snapshots, 1, None, &[(0, 10), (1, 11)]), || "taking a snapshot".into());
-    let verify = || snapshots.manifest(1).and_then(|manifest| snapshots.verify(&manifest));
+    let taken = DAMAGE.ok(snapshot(&snapshots, 1, None, &[(0, 10), (1, 11)]), || "taking a snapshot".into());
+    let replace = |name: &str, bytes: &[u8]| {
+        DAMAGE.ok(shared.place.delete(name), || format!("deleting {name}"));
+        put(DAMAGE, &*shared.place, name, bytes);
+    };
+    let verify = || snapshots.manifest(taken.id).and_then(|manifest| snapshots.verify(&manifest));
     DAMAGE.ok(verify(), || "verifying it".into());
     for name in names(DAMAGE, &*shared.place) {
         let whole = DAMAGE.ok(shared.place.get(&name), || format!("getting {name}"));
@@ -279,7 +290,7 @@ pub(super) fn damage<S: SnapshotStore>(place: S) {
         let mut changed = whole.clone();
         changed[last] ^= 1;
         for bytes in [&changed[..], &whole[..last], b""] {
-            put(DAMAGE, &*shared.place, &name, bytes);
+            replace(&name, bytes);
             DAMAGE.check(verify().is_err(), || format!("{name} with {} bytes passed", bytes.len()));
         }
         DAMAGE.ok(shared.place.delete(&name), || format!("deleting {name}"));
@@ -287,4 +298,75 @@ pub(super) fn damage<S: SnapshotStore>(place: S) {
         put(DAMAGE, &*shared.place, &name, &whole);
         DAMAGE.ok(verify(), || "verifying it with its files restored".into());
     }
+}
+
+/// Several create one file at once, each with contents of its own.
+pub(super) fn races(place: &dyn SnapshotStore) {
+    for round in 0..8 {
+        let name = format!("contended-{round}");
+        let contents = |number: u8| vec![number; 100_000];
+        let won = std::sync::Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            for number in 0..4 {
+                let (name, won) = (&name, &won);
+                let run = move || match place.put_new(name, &contents(number)) {
+                    Ok(()) => won.lock().unwrap_or_else(|error| error.into_inner()).push(number),
+                    Err(StateError::Exists { .. }) => {}
+                    Err(error) => RACES.broken(format!("creating {name}: {error}")),
+                };
+                RACES.ok(thread::Builder::new().spawn_scoped(scope, run).map(drop), || "starting a thread".into());
+            }
+        });
+        let won = won.into_inner().unwrap_or_else(|error| error.into_inner());
+        RACES.check(won.len() == 1, || format!("{} of four have created {name}", won.len()));
+        holds(RACES, place, &name, &contents(won[0]));
+    }
+    RACES.check(names(RACES, place).len() == 8, || format!("it lists {:?}", names(RACES, place)));
+}
+
+/// Two writers take snapshots in turn, under the same numbers, and each retains its last one.
+pub(super) fn writers<S: SnapshotStore>(place: S) {
+    let shared = Shared::new(place);
+    let writers = [1_u32, 2].map(|scope| shared.snapshots().written_by(RunId::in_scope(scope)));
+    let mut last: [Option<Manifest>; 2] = [None, None];
+    let values = |writer: usize, epoch: u64| [(0, epoch * 10 + writer as u64), (1, epoch * 100 + writer as u64)];
+    for epoch in 1..=4 {
+        // Both begin before either has finished, under one number, and write file by file in turn.
+        let mut under_way: Vec<SnapshotWriter> = (writers.iter().zip(&last))
+            .map(|(snapshots, base)| {
+                let number = base.as_ref().map_or(1, |base| base.id.number + 1);
+                let id = SnapshotId { number, writer: snapshots.writer };
+                snapshots.begin_as(id, epoch, &catalog(), base.as_ref())
+            })
+            .collect();
+        // The second value is taken over from the snapshot before where the epoch is odd.
+        for at in (0..2).filter(|at| *at == 0 || epoch == 1 || epoch % 2 == 0) {
+            for (number, writer) in under_way.iter_mut().enumerate() {
+                let (group, value) = values(number, epoch)[at];
+                WRITERS.ok(writer.add(epoch, &image(shard(0, group), value)), || "adding an image".into());
+            }
+        }
+        for (number, writer) in under_way.into_iter().enumerate() {
+            last[number] = Some(WRITERS.ok(writer.finish(vec![]), || "finishing a snapshot".into()));
+        }
+        for (number, snapshots) in writers.iter().enumerate() {
+            WRITERS.ok(snapshots.retain(1), || "retaining one".into());
+            for (other, manifest) in last.iter().enumerate() {
+                let Some(manifest) = manifest else { continue };
+                let even = if epoch == 1 { 1 } else { epoch / 2 * 2 };
+                let due = [values(other, epoch)[0], values(other, even)[1]];
+                let found = images(WRITERS, snapshots, manifest.id);
+                WRITERS.check(found == expected(&due), || {
+                    format!("after writer {number} has retained, that of writer {other} holds {found:?}")
+                });
+            }
+        }
+    }
+    let left = WRITERS.ok(writers[0].list(), || "listing snapshots".into());
+    WRITERS.check(left.len() == 2, || format!("one of each writer is needed, and {left:?} are there"));
+    // What is not in the list stays, also where its name is the same but for the writer.
+    let gone: Vec<SnapshotId> = last.iter().flatten().take(1).map(|manifest| manifest.id).collect();
+    WRITERS.ok(writers[1].remove(&gone), || "removing one".into());
+    let left = WRITERS.ok(writers[0].list(), || "listing snapshots".into());
+    WRITERS.check(left.len() == 1 && left[0].writer == writers[1].writer, || format!("{left:?} are there"));
 }

@@ -38,7 +38,8 @@ pub struct JobDescription {
     pub states: Vec<StoreSchema>,
     /// Its outputs.
     pub outputs: Vec<OutputSchema>,
-    /// How many key groups it wants; the number of a checkpoint holds where it has one.
+    /// How many key groups it wants. A checkpoint that has another number refuses it; without one, the number of the
+    /// checkpoint holds.
     pub key_groups: Option<u16>,
     /// Which member is fed from which others, in any notation that stays the same as long as the program does. It is
     /// part of the [fingerprint](Self::fingerprint) and not compared otherwise.
@@ -51,6 +52,8 @@ impl JobDescription {
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut plain = self.clone();
+        // The checkpoint's number holds, whether it is asked for or not.
+        plain.key_groups = None;
         plain.states.iter_mut().for_each(|store| {
             *store = store.clone().without_numbers();
             store.settings.sort_by(|a, b| a.name.cmp(&b.name));
@@ -93,7 +96,7 @@ mod tests {
     #[test]
     fn inputs_are_compared_by_name() {
         let input = |splits: u32| {
-            let split = |number| (format!("part-{number}"), SplitCursor { number, next: 1, ended: false });
+            let split = |number| (format!("part-{number}"), SplitCursor { next: 1, ended: false });
             InputCursor { splits: (0..splits).map(split).collect(), gone: vec![] }
         };
         let inputs = [("same", input(2)), ("one", input(1)), ("three", input(3)), ("none", input(0))];

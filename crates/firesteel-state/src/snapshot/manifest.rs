@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::name::SnapshotId;
 use crate::codec;
 use crate::error::{Result, StateError};
 use crate::files::Header;
@@ -17,8 +18,8 @@ const VERSION: u32 = 1;
 /// What a snapshot consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The snapshot's number: later ones have larger ones.
-    pub id: u64,
+    /// Which snapshot it is.
+    pub id: SnapshotId,
     /// The epoch it is a snapshot of.
     pub epoch: u64,
     /// What is stored, and under which numbers.
@@ -78,30 +79,4 @@ impl Manifest {
         }
         codec::decode(body).map_err(|error| damaged(&format!("the manifest is invalid: {error}")))
     }
-}
-
-/// The name of a snapshot's manifest.
-pub(super) fn name(id: u64) -> String {
-    format!("{id:020}.manifest")
-}
-
-/// The name of a file with images.
-pub(super) fn part_name(id: u64, part: usize) -> String {
-    format!("{id:020}-{part:06}.images")
-}
-
-fn id(name: &str) -> Option<u64> {
-    name.get(..20)?.parse().ok()
-}
-
-pub(super) fn parse_name(name: &str) -> Option<u64> {
-    id(name).filter(|_| name.len() == 29 && name.ends_with(".manifest"))
-}
-
-pub(super) fn parse_part(name: &str) -> Option<u64> {
-    id(name).filter(|_| name.len() == 34 && name.ends_with(".images"))
-}
-
-pub(super) fn parse_any(name: &str) -> Option<u64> {
-    parse_name(name).or_else(|| parse_part(name))
 }

@@ -2,22 +2,25 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use firesteel_disk::{Disk, OsDisk, write_whole};
+use firesteel_disk::{Disk, OsDisk, write_new};
 
-use crate::error::Result;
+use super::name::RunId;
+use crate::error::{Result, StateError};
 
-/// A place for files that are written once: a folder, or a bucket of an object store.
+/// A place for files that are created once and never changed: a folder, or a bucket of an object store.
 pub trait SnapshotStore: Send + Sync + 'static {
     /// What it is and where, for messages.
     fn describe(&self) -> String;
 
-    /// Stores a file, in place of one of the same name. On return it survives a crash; it is there as a whole or not at
-    /// all.
+    /// Stores a file of a name that none has. On return it survives a crash; it is there as a whole or not at all. Of
+    /// several calls for one name, one succeeds, whoever makes them: what is there is never replaced.
     ///
     /// # Errors
-    /// When it cannot be stored.
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<()>;
+    /// [`StateError::Exists`] when there is one, also if that came of a call that failed before it was told of its success;
+    /// others when it cannot be stored.
+    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()>;
 
     /// The contents of a file.
     ///
@@ -62,6 +65,8 @@ pub fn part_of(mut file: Vec<u8>, from: u64, length: u64) -> Vec<u8> {
 pub struct FolderStore {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
+    run: RunId,
+    count: AtomicU64,
 }
 
 impl FolderStore {
@@ -79,12 +84,16 @@ impl FolderStore {
     /// As [`open`](Self::open).
     pub fn open_on(disk: Arc<dyn Disk>, folder: &Path) -> Result<Self> {
         disk.make_folder(folder)?;
-        Ok(Self { disk, folder: folder.to_owned() })
+        Ok(Self::at(disk, folder))
     }
 
     /// A folder that is only read: it need not be there.
     pub(super) fn look_in(folder: &Path) -> Self {
-        Self { disk: OsDisk::shared(), folder: folder.to_owned() }
+        Self::at(OsDisk::shared(), folder)
+    }
+
+    fn at(disk: Arc<dyn Disk>, folder: &Path) -> Self {
+        Self { disk, folder: folder.to_owned(), run: RunId::random(), count: AtomicU64::new(0) }
     }
 }
 
@@ -93,8 +102,13 @@ impl SnapshotStore for FolderStore {
         self.folder.display().to_string()
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> Result<()> {
-        Ok(write_whole(&*self.disk, &self.folder.join(name), bytes)?)
+    fn put_new(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        // Several may write to one name: each has a name of its own for what is not whole yet.
+        let ending = format!(".{:016x}-{}.tmp", self.run.0, self.count.fetch_add(1, Ordering::Relaxed));
+        if write_new(&*self.disk, &self.folder.join(name), &ending, bytes)? {
+            return Ok(());
+        }
+        Err(StateError::Exists { place: self.describe(), name: name.to_owned() })
     }
 
     fn get(&self, name: &str) -> Result<Vec<u8>> {

@@ -13,7 +13,7 @@ use crate::parallel;
 use crate::store::StateStore;
 use crate::table::timers::stored::with_timers_by_key;
 
-use super::{ImageRef, Manifest, Snapshots};
+use super::{ImageRef, Manifest, SnapshotId, Snapshots};
 
 /// What state can be restored from: a sound snapshot and the records of the changelog that follow it.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Recovery<'a> {
     snapshots: &'a Snapshots,
     log: &'a dyn EpochLog,
     base: Option<Manifest>,
-    skipped: Vec<(u64, StateError)>,
+    skipped: Vec<(SnapshotId, StateError)>,
     /// The first record that is needed.
     first: u64,
     /// The last epoch that is restored.
@@ -229,7 +229,7 @@ impl Recovery<'_> {
 
     /// The snapshots that were passed over, newest first, and why.
     #[must_use]
-    pub fn skipped(&self) -> &[(u64, StateError)] {
+    pub fn skipped(&self) -> &[(SnapshotId, StateError)] {
         &self.skipped
     }
 

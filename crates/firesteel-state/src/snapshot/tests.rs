@@ -316,7 +316,7 @@ fn a_damaged_snapshot_is_passed_over_wherever_a_bit_is_flipped() {
             disk.damage(&path, |bytes| bytes[at] ^= 1 << (at % 8));
             let job = Job::open(&disk, Mode::Memory, None).unwrap();
             assert_eq!(job.contents(), contents, "byte {at} of {}", path.display());
-            assert_eq!((job.skipped, job.base.map(|base| base.id)), (1, Some(2)));
+            assert_eq!((job.skipped, job.base.map(|base| base.id.number)), (1, Some(2)));
         }
         for cut in [0, 1, length / 2, length - 1] {
             let disk = disk.copy();

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use firesteel_faults::{fail_point, in_order};
 
-use super::manifest::{self, ImageRef, Manifest};
+use super::manifest::{ImageRef, Manifest};
+use super::name::SnapshotId;
 use super::place::SnapshotStore;
 use crate::error::{Result, StateError};
 use crate::files::Header;
@@ -41,7 +42,7 @@ pub struct SnapshotWriter {
 impl SnapshotWriter {
     pub(super) fn new(
         store: Arc<dyn SnapshotStore>,
-        id: u64,
+        id: SnapshotId,
         epoch: u64,
         catalog: Catalog,
         base: Option<&Manifest>,
@@ -53,9 +54,9 @@ impl SnapshotWriter {
         Self { store, manifest, images, part: 0, buffer: Vec::new(), open: Vec::new() }
     }
 
-    /// The snapshot's number.
+    /// Which snapshot it is.
     #[must_use]
-    pub fn id(&self) -> u64 {
+    pub fn id(&self) -> SnapshotId {
         self.manifest.id
     }
 
@@ -71,7 +72,7 @@ impl SnapshotWriter {
         let reference = ImageRef {
             shard: image.shard(),
             through,
-            file: manifest::part_name(self.manifest.id, self.part),
+            file: self.manifest.id.part(self.part),
             offset: self.buffer.len() as u64,
             length: image.bytes().len() as u64,
             checksum: checksum(image.bytes()),
@@ -100,10 +101,19 @@ impl SnapshotWriter {
         }
     }
 
+    /// Creates a file. One that is there already has this run in its name: it is this run's own, whose creation succeeded
+    /// and was not told of, if it is the same, and somebody else's otherwise.
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<()> {
+        match self.store.put_new(name, bytes) {
+            Err(StateError::Exists { .. }) if self.store.get(name)? == bytes => Ok(()),
+            done => done,
+        }
+    }
+
     fn flush(&mut self) -> Result<()> {
         if !self.open.is_empty() {
             fail_point!("snapshot.images");
-            self.store.put(&manifest::part_name(self.manifest.id, self.part), &self.buffer)?;
+            self.create(&self.manifest.id.part(self.part), &self.buffer)?;
             fail_point!("snapshot.images.stored");
             self.part += 1;
             self.buffer.clear();
@@ -124,7 +134,7 @@ impl SnapshotWriter {
                 Part::Images => self.flush()?,
                 Part::Manifest => {
                     fail_point!("snapshot.manifest");
-                    self.store.put(&manifest::name(self.manifest.id), &self.manifest.encode()?)?;
+                    self.create(&self.manifest.id.manifest(), &self.manifest.encode()?)?;
                     fail_point!("snapshot.manifest.stored");
                 }
             }

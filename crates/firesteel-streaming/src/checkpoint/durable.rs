@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{BatchBoundary, Changelog, ChangelogOptions, EpochRecord, OperatorWatermark};
-use firesteel_state::{Catalog, CheckpointLock, Frame, MemoryBudget, Snapshots, StateStore, Times};
+use firesteel_state::cursor::SplitName;
+use firesteel_state::{Catalog, CheckpointLock, CommitLog, Frame, MemoryBudget, RunId, Snapshots, StateStore, Times};
 use firesteel_window::{Duration, PartitionWatermarks, Timestamp};
 
 use crate::checkpoint::applier::Applier;
@@ -16,7 +17,7 @@ use crate::error::Result;
 /// A checkpoint in use.
 pub(crate) struct Durable {
     pub(crate) folder: PathBuf,
-    pub(crate) log: Changelog,
+    pub(crate) log: Box<dyn CommitLog>,
     pub(crate) backend: Option<Applier>,
     pub(crate) budget: MemoryBudget,
     pub(crate) catalog: Catalog,
@@ -146,7 +147,8 @@ impl Durable {
 
     /// Writes a copy that stands alone to another folder: a checkpoint of its own.
     pub(crate) fn savepoint(&self, folder: &Path, epoch: u64, stores: &[&dyn StateStore]) -> Result<()> {
-        let snapshots = Snapshots::in_folder(&folder.join(SNAPSHOTS))?;
+        let run = RunId::in_scope(self.cursor.checkpoint.scope());
+        let snapshots = Snapshots::in_folder(&folder.join(SNAPSHOTS))?.written_by(run);
         let mut log = Changelog::open(&folder.join(CHANGELOG), ChangelogOptions::default())?;
         if log.last_epoch().is_some() || !snapshots.list()?.is_empty() {
             return Err(crate::Error::Setting {
@@ -176,7 +178,7 @@ pub(crate) const BACKEND: &str = "state";
 
 /// The operators' watermarks, for who reads the changelog without the program.
 pub(crate) fn watermarks_of(cursor: &Cursor) -> Vec<OperatorWatermark> {
-    let named = |(operator, marks): (&String, &PartitionWatermarks<u32>)| OperatorWatermark {
+    let named = |(operator, marks): (&String, &PartitionWatermarks<SplitName>)| OperatorWatermark {
         operator: operator.clone(),
         split: String::new(),
         watermark: marks.current(),

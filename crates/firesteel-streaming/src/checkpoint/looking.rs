@@ -4,13 +4,14 @@
 //! off, no backend is opened. `docs/checkpoint-rules.md` has the rules.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use firesteel_faults::fail_point;
 use firesteel_state::changelog::ChangelogReader;
 use firesteel_state::cursor::CheckpointId;
 use firesteel_state::snapshot::reaches;
 use firesteel_state::{
-    Catalog, CheckpointLock, Comparison, EpochLog, KeyGroups, Manifest, Snapshots, StateError, Verdict,
+    Catalog, CheckpointLock, Comparison, EpochLog, JobDescription, KeyGroups, Manifest, Snapshots, StateError, Verdict,
 };
 
 use crate::checkpoint::durable::{CHANGELOG, SNAPSHOTS};
@@ -60,11 +61,9 @@ impl Looked {
             fail_point!("open.locked");
         }
         check_permissions(&settings.allow_loss)?;
+        let groups = settings.new_groups()?;
         let log = ChangelogReader::open_with(&settings.folder.join(CHANGELOG), program.threads)?;
-        let snapshots = match &settings.snapshots {
-            Some(place) => Snapshots::new(std::sync::Arc::clone(place)),
-            None => Snapshots::look_in(&settings.folder.join(SNAPSHOTS)),
-        };
+        let snapshots = settings.look_at_snapshots();
         let manifests = manifests_of(&snapshots)?;
         let is_new = is_new(&snapshots, &log)?;
         let savepoint = match &settings.start_from {
@@ -75,7 +74,7 @@ impl Looked {
             Some(savepoint) => (savepoint.manifest.catalog.clone(), savepoint.cursor.clone()),
             None => {
                 let catalog = manifests.last().map(|manifest| manifest.catalog.clone());
-                (catalog.unwrap_or(Catalog::new(KeyGroups::default())), Cursor::at(&manifests, &log, u64::MAX)?)
+                (catalog.unwrap_or(Catalog::new(groups)), Cursor::at(&manifests, &log, u64::MAX)?)
             }
         };
         if is_new && savepoint.is_none() && at_end.batch > 0 {
@@ -179,6 +178,33 @@ fn check_permissions(names: &[String]) -> Result<()> {
     })
 }
 
+impl Checkpoint {
+    /// The snapshots, to be read.
+    fn look_at_snapshots(&self) -> Snapshots {
+        match &self.snapshots {
+            Some(place) => Snapshots::new(Arc::clone(place)),
+            None => Snapshots::look_in(&self.folder.join(SNAPSHOTS)),
+        }
+    }
+
+    /// The key groups that a start would find, or begin with.
+    ///
+    /// # Errors
+    /// As the start: when there are others, or there cannot be so many.
+    pub(crate) fn groups(&self) -> Result<KeyGroups> {
+        let wanted = self.new_groups()?;
+        let Some(Manifest { catalog, .. }) = manifests_of(&self.look_at_snapshots())?.pop() else { return Ok(wanted) };
+        let program = JobDescription { key_groups: self.key_groups, ..JobDescription::default() };
+        let known = Catalog::new(catalog.groups());
+        let comparison = program.compare(&known, &Cursor::default());
+        if comparison.verdict() != Verdict::Resumes {
+            let (folder, comparison) = (self.folder.display().to_string(), Box::new(comparison));
+            return Err(Error::Changed { folder, comparison });
+        }
+        Ok(known.groups())
+    }
+}
+
 /// The manifests that can be read.
 pub(super) fn manifests_of(snapshots: &Snapshots) -> Result<Vec<Manifest>> {
     let mut manifests = Vec::new();
@@ -186,7 +212,7 @@ pub(super) fn manifests_of(snapshots: &Snapshots) -> Result<Vec<Manifest>> {
         match snapshots.manifest(id) {
             Ok(manifest) => manifests.push(manifest),
             Err(error) if error.class() == firesteel_state::Class::Retryable => return Err(error.into()),
-            Err(error) => tracing::warn!(snapshot = id, %error, "a snapshot cannot be used"),
+            Err(error) => tracing::warn!(snapshot = %id, %error, "a snapshot cannot be used"),
         }
     }
     Ok(manifests)

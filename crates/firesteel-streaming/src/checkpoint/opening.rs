@@ -8,8 +8,8 @@ use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
 use firesteel_state::snapshot::{Recovery, recover};
 use firesteel_state::{
-    Catalog, CheckpointLock, EpochLog, JobDescription, Manifest, MemoryBudget, Snapshots, StateBackend, StateStore,
-    StoreSetup,
+    Catalog, CheckpointLock, CommitLog, EpochLog, JobDescription, Manifest, MemoryBudget, RunId, Snapshots,
+    StateBackend, StateStore, StoreSetup,
 };
 
 use crate::checkpoint::applier::Applier;
@@ -49,7 +49,7 @@ pub(crate) struct Program<'a> {
 
 /// What is stored: the folder's parts, opened.
 struct Stored {
-    log: Changelog,
+    log: Box<dyn CommitLog>,
     snapshots: Snapshots,
     backend: Option<Arc<dyn StateBackend>>,
 }
@@ -105,9 +105,12 @@ pub(crate) fn open(
         Some(_) => found.clone(),
         None => Snapshots::in_folder(&settings.folder.join(SNAPSHOTS))?.threads(program.threads),
     };
-    let mut stored = Stored { log: Changelog::resume(&reader, options(settings, program))?, snapshots, backend };
+    let mut stored =
+        Stored { log: Box::new(Changelog::resume(&reader, options(settings, program))?), snapshots, backend };
     if is_new {
         stored.begin(&looked, last, program, sinks)?;
+    } else {
+        stored.write_as(looked.at_end.checkpoint);
     }
     fail_point!("open.begun");
     if matches!(fate, Last::Stands) {
@@ -115,7 +118,7 @@ pub(crate) fn open(
     }
     let manifests = if is_new { manifests_of(&stored.snapshots)? } else { looked.manifests.clone() };
     let is_end = !is_new && looked.last() == last;
-    let mut cursor = if is_end { looked.at_end.clone() } else { Cursor::at(&manifests, &stored.log, last)? };
+    let mut cursor = if is_end { looked.at_end.clone() } else { Cursor::at(&manifests, &*stored.log, last)? };
     let known = &looked.known;
     let catalog = known.resumed_by(&program.description, &looked.comparison, last)?;
     forget(&mut cursor, &looked, &catalog, sinks);
@@ -125,7 +128,7 @@ pub(crate) fn open(
         Some(recovery) => stored.restore(&recovery, &setup, program)?,
         None if manifests.is_empty() => stored.begin_empty(&setup, program)?,
         None => {
-            let (snapshots, log) = (stored.snapshots.clone(), &stored.log);
+            let (snapshots, log) = (stored.snapshots.clone(), &*stored.log);
             let recovery = self::recovery(&snapshots, log, stored.backend.as_deref(), last)?;
             stored.restore(&recovery, &setup, program)?;
         }
@@ -225,12 +228,17 @@ fn recovery<'a>(
 ) -> Result<Recovery<'a>> {
     let recovery = recover(snapshots, log, backend)?.up_to(alterable("restore.last", last));
     for (snapshot, error) in recovery.skipped() {
-        tracing::warn!(snapshot, %error, "a damaged snapshot is skipped for an older one");
+        tracing::warn!(%snapshot, %error, "a damaged snapshot is skipped for an older one");
     }
     Ok(recovery)
 }
 
 impl Stored {
+    /// Snapshots get names that no other run gives, and those of this checkpoint's earlier runs are retained.
+    fn write_as(&mut self, checkpoint: CheckpointId) {
+        self.snapshots = self.snapshots.clone().written_by(RunId::in_scope(checkpoint.scope()));
+    }
+
     /// Begins the changelog with `epoch`: that of the savepoint, or the last that a sink has. The checkpoint gets an id.
     fn begin(&mut self, looked: &Looked, epoch: u64, program: &Program<'_>, sinks: &[SinkAt]) -> Result<()> {
         let mut first = match self.log.first_epoch() {
@@ -244,6 +252,7 @@ impl Stored {
                 Cursor { checkpoint: looked.id, sinks, ..base }
             }
         };
+        self.write_as(first.checkpoint);
         (first.epoch, first.program) = (epoch, program.description.fingerprint());
         let extra = first.encode()?;
         if self.log.last_epoch().is_none() {

@@ -12,7 +12,7 @@ use firesteel_core::hash::BuildKeyHasher;
 
 use super::cut::Unread;
 use crate::checkpoint::{InputCursor, SplitCursor};
-use crate::plan::{Admitted, SplitNumbers};
+use crate::plan::Admitted;
 
 /// How far the job has come in one split.
 pub(super) struct SplitState {
@@ -149,11 +149,11 @@ impl Splits {
     }
 
     /// Takes in what the source says of a split, which is made up when it is named first.
-    pub(super) fn take_in(&mut self, split: Split, numbers: &SplitNumbers) -> Result<(), ConnectError> {
+    pub(super) fn take_in(&mut self, split: Split, number: impl FnOnce() -> u32) -> Result<(), ConnectError> {
         let Self { states, changed, .. } = self;
         let state = states.entry(split.id.clone()).or_insert_with(|| {
             changed.push(split.id.clone());
-            SplitState { changed: true, ..SplitState::new(&split.id, numbers.next(), split.first) }
+            SplitState { changed: true, ..SplitState::new(&split.id, number(), split.first) }
         });
         if state.found.as_ref().is_some_and(|found| found.split == split) {
             return Ok(());
@@ -267,7 +267,7 @@ impl Splits {
             state.changed = false;
             if positions {
                 let ended = state.end == SplitEnd::Told;
-                let at = SplitCursor { number: state.number, next: state.next, ended };
+                let at = SplitCursor { next: state.next, ended };
                 cursor.splits.insert(id.as_str().to_owned(), at);
             }
         }
@@ -275,11 +275,11 @@ impl Splits {
     }
 
     /// Resumes where the job stood before a restart.
-    pub(super) fn resume(&mut self, name: &str, at: &SplitCursor) {
+    pub(super) fn resume(&mut self, name: &str, at: &SplitCursor, number: u32) {
         let id = SplitId::new(name);
         let end = if at.ended { SplitEnd::Told } else { SplitEnd::Open };
         self.moved.push(id.clone());
-        let state = SplitState { end, moved: true, ..SplitState::new(&id, at.number, at.next) };
+        let state = SplitState { end, moved: true, ..SplitState::new(&id, number, at.next) };
         self.states.insert(id, state);
     }
 

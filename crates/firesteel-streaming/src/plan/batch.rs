@@ -6,6 +6,7 @@ use std::sync::Arc;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::ShuffleDependency;
 use firesteel_core::{Context, Open, Operator};
+use firesteel_state::KeySpace;
 use firesteel_window::Timestamp;
 
 use crate::plan::{Computed, Facts, Frozen, NodeId};
@@ -60,6 +61,10 @@ impl Batch {
     }
 
     /// What a node is called.
+    pub(crate) fn key_space(&self) -> KeySpace {
+        self.program.key_space()
+    }
+
     pub(crate) fn operator(&self, node: NodeId) -> &Operator {
         self.program.operator(node)
     }

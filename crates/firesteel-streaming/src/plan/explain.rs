@@ -24,6 +24,8 @@ pub struct Explain {
     pub guarantee_reason: String,
     /// The folder of the checkpoint, if there is one.
     pub checkpoint: Option<String>,
+    /// How many key groups its state has, or would have.
+    pub key_groups: Option<u16>,
     /// What runs without a shuffle between, in the order of the program.
     pub stages: Vec<ExplainStage>,
 }

@@ -1,12 +1,13 @@
 //! What the plan and the batch loop know of an input, whatever its source.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use firesteel_connect::{Place, Pool, Replay, SourceContext};
 use firesteel_state::changelog::InputRange;
-use firesteel_state::cursor::InputCursor;
+use firesteel_state::cursor::{InputCursor, SplitName};
 use firesteel_window::Timestamp;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
@@ -36,9 +37,8 @@ pub(crate) trait Input: Send {
     fn put_undecodable(&self);
     /// Lets the source find what there is, without a batch.
     fn look(&mut self, now: Timestamp) -> Result<()>;
-    /// Plans to read exactly what a batch before a restart has read. `cursor` tells the numbers of splits that it saw
-    /// first.
-    fn plan(&mut self, ranges: &[InputRange], cursor: &InputCursor) -> Result<Admitted>;
+    /// Plans to read exactly what a batch before a restart has read.
+    fn plan(&mut self, ranges: &[InputRange]) -> Result<Admitted>;
     /// Takes note that the batch is done: positions move on. `each` is told every range as it was read.
     fn settle(&mut self, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress;
     /// What has changed since the last call.
@@ -125,21 +125,41 @@ pub(crate) struct Admission {
 }
 
 /// Numbers for the splits of a job. No split has the number 0: that is for records which come from none.
+///
+/// They are this process's own: what outlives it has names.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SplitNumbers(Arc<AtomicU32>);
+pub(crate) struct SplitNumbers(Arc<Mutex<Numbers>>);
+
+#[derive(Debug, Default)]
+struct Numbers {
+    last: u32,
+    by_name: BTreeMap<SplitName, u32>,
+    names: BTreeMap<u32, SplitName>,
+}
 
 impl SplitNumbers {
-    pub(crate) fn next(&self) -> u32 {
-        self.0.fetch_add(1, Ordering::Relaxed).saturating_add(1)
+    /// The number of a split of an input; it gets one if it has none.
+    pub(crate) fn of(&self, input: &str, split: &str) -> u32 {
+        let name = SplitName { input: input.to_owned(), split: split.to_owned() };
+        let Numbers { last, by_name, names } = &mut *self.0.lock();
+        *by_name.entry(name).or_insert_with_key(|name| {
+            *last = last.saturating_add(1);
+            names.insert(*last, name.clone());
+            *last
+        })
     }
 
-    /// The largest number that was given.
-    pub(crate) fn largest(&self) -> u32 {
-        self.0.load(Ordering::Relaxed)
+    /// The name of the split that has this number.
+    pub(crate) fn name(&self, number: u32) -> Option<SplitName> {
+        self.0.lock().names.get(&number).cloned()
     }
 
-    /// Resumes after `largest`.
-    pub(crate) fn resume(&self, largest: u32) {
-        self.0.fetch_max(largest, Ordering::Relaxed);
+    /// Forgets a split that is gone: if it comes back, it is another.
+    pub(crate) fn forget(&self, input: &str, split: &str) {
+        let name = SplitName { input: input.to_owned(), split: split.to_owned() };
+        let Numbers { by_name, names, .. } = &mut *self.0.lock();
+        if let Some(number) = by_name.remove(&name) {
+            names.remove(&number);
+        }
     }
 }

@@ -39,9 +39,11 @@ impl Parts {
                 continue;
             };
             let reached = self.trackers_of(*parent).iter().map(|tracker| tracker.at_start()).min();
-            let first = self.states[state].0.next_timer(TimeDomain::Event)?;
+            let cell = &self.states[state].0;
+            let first = cell.next_timer(TimeDomain::Event)?;
             debug_assert!(index > parent.index(), "what is upstream holds back already");
-            held.hold(0, first.filter(|first| reached.is_none_or(|reached| *first <= reached)));
+            let first = first.filter(|first| reached.is_none_or(|reached| *first <= reached));
+            held.hold(0, cell.store().key_groups(), first);
             held.begin_held();
         }
         Ok(())

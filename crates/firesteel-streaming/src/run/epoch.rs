@@ -3,7 +3,7 @@
 //! Without a checkpoint every batch is an epoch of its own. With one, an epoch ends when enough time has passed, when
 //! too many batches have gathered, when state needs its memory, or when the job ends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::take;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use firesteel_state::changelog::{BatchBoundary, InputRange};
 use firesteel_state::cursor::{SinkCursor, TimersLeft};
 use firesteel_window::{Duration, Timestamp};
 
-use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
+use crate::checkpoint::{Cursor, EpochEnd, InputCursor, Plan, Unfinished, gather};
 use crate::error::{Error, Result};
 use crate::plan::{Admitted, Batch, Output, Parts};
 use crate::run::batch_loop::{Cut, JobRun};
@@ -342,19 +342,34 @@ impl Parts {
         let with_rows = self.output_names().into_iter().zip(&self.outputs).filter(|(_, output)| output.has_rows());
         let mark = |output: &dyn Output| SinkCursor { epoch, checkpoint, place: output.describe() };
         let with_rows: BTreeMap<_, _> = with_rows.map(|(name, output)| (name, mark(&**output))).collect();
+        let inputs: BTreeMap<String, InputCursor> =
+            self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect();
+        let numbers = &self.split_numbers;
+        let mentioned = plans
+            .iter()
+            .flat_map(|plan| &plan.inputs)
+            .flat_map(|(_, waiting, finished)| waiting.iter().chain(finished));
+        let mentioned: BTreeSet<u32> = mentioned.copied().collect();
+        let planned = mentioned.into_iter().filter_map(|number| Some((number, numbers.name(number)?))).collect();
+        let watermarks =
+            self.trackers.iter().map(|tracker| (tracker.name().to_string(), tracker.save(numbers))).collect();
+        for (name, input) in &inputs {
+            let gone = input.gone.iter().filter(|split| !input.splits.contains_key(*split));
+            gone.for_each(|split| numbers.forget(name, split));
+        }
         Cursor {
             checkpoint: before.checkpoint,
             program: before.program,
             epoch,
             begun: before.begun,
             batch,
-            split_numbers: self.split_numbers.largest(),
-            inputs: self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect(),
-            watermarks: self.trackers.iter().map(|tracker| (tracker.name().to_string(), tracker.save())).collect(),
+            inputs,
+            watermarks,
             keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
             sinks: with_rows,
             left,
             plans,
+            planned,
         }
     }
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use firesteel_budget::Part;
 use firesteel_connect::{CheckpointId, Epoch, Mark, Resumed, SinkContext, SourceContext, SplitId, Wake};
 use firesteel_faults::{alterable, fail_point};
-use firesteel_state::{Catalog, KeyGroups, StoreSetup};
+use firesteel_state::cursor::SplitName;
+use firesteel_state::{Catalog, JobDescription, KeySpace, StoreSetup};
 
-use crate::checkpoint::{Cursor, Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open};
+use crate::checkpoint::{Cursor, InputCursor, Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open};
 use crate::error::{Error, Result};
 use crate::plan::{Admission, Admitted, Bound, Output};
 use crate::progress::micros;
@@ -34,7 +35,7 @@ impl JobRun {
         let program = Program {
             job: &job,
             states: states.iter().map(|cell| &**cell).collect(),
-            description: self.parts.describe(),
+            description: JobDescription { key_groups: settings.key_groups, ..self.parts.describe() },
             threads: self.context.executors(),
             budget: self.config.memory.part(Part::State).clone(),
         };
@@ -63,9 +64,9 @@ impl JobRun {
         self.start_durations = durations;
         self.resumed = (!is_new).then_some(Epoch(epoch));
         self.last_epoch = Epoch(epoch);
+        self.program.place_keys(KeySpace::whole(durable.catalog.groups()));
         let cursor = &durable.cursor;
         self.batch = cursor.batch;
-        self.parts.split_numbers.resume(cursor.split_numbers);
         for input in &mut self.parts.inputs {
             if let Some(positions) = cursor.inputs.get(&*alterable("resume.input", input.name())) {
                 input.resume(positions);
@@ -76,10 +77,15 @@ impl JobRun {
             if let Some(marks) = cursor.watermarks.get(&*alterable("resume.watermark", tracker.name())) {
                 // Splits of inputs that it does not follow any more, or that are gone, are not waited for.
                 let followed = tracker.inputs.iter().filter_map(|at| self.parts.inputs.get(*at));
-                let followed = followed.filter_map(|input| cursor.inputs.get(&*input.name()));
-                let known: std::collections::HashSet<u32> =
-                    followed.flat_map(|input| input.splits.values()).map(|split| split.number).collect();
-                tracker.resume(marks.clone(), now, |split| known.contains(&split));
+                let followed: Vec<Arc<str>> = followed.map(|input| input.name()).collect();
+                let is_followed = |name: &SplitName| {
+                    let has_split = |input: &InputCursor| input.splits.contains_key(&name.split);
+                    followed.iter().any(|input| **input == *name.input)
+                        && cursor.inputs.get(&name.input).is_some_and(has_split)
+                };
+                let numbers = &self.parts.split_numbers;
+                let number = |name: &SplitName| is_followed(name).then(|| numbers.of(&name.input, &name.split));
+                tracker.resume(marks.renamed(number), now);
             }
         }
         for (cell, _) in &self.parts.states {
@@ -151,7 +157,7 @@ impl JobRun {
 
     fn open_in_memory(&self) -> Result<()> {
         let schemas: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell.declared()).collect();
-        let catalog = Catalog::new(KeyGroups::default()).with(&schemas, false)?;
+        let catalog = Catalog::new(self.program.key_space().groups()).with(&schemas, false)?;
         let setup =
             StoreSetup { catalog: &catalog, backend: None, budget: self.config.memory.part(Part::State).clone() };
         for (cell, _) in &self.parts.states {
@@ -175,12 +181,19 @@ impl JobRun {
         }
         for (boundary, plan) in again.record.batches.iter().zip(&again.cursor.plans) {
             let mut admitted = Vec::new();
+            let numbers = &self.parts.split_numbers;
+            let number = |planned: &u32| {
+                let SplitName { input, split } = again.cursor.planned.get(planned)?;
+                Some(numbers.of(input, split))
+            };
             for input in &mut self.parts.inputs {
                 let name = input.name();
                 let of_plan = plan.inputs.iter().find(|(input, ..)| **input == *name);
-                let (waiting, finished) = of_plan.map(|(_, a, b)| (a.clone(), b.clone())).unwrap_or_default();
-                let known = again.cursor.inputs.get(&*name).cloned().unwrap_or_default();
-                let planned = input.plan(&alterable("again.ranges", boundary.inputs.clone()), &known)?;
+                let (waiting, finished) = of_plan.map_or_else(Default::default, |(_, waiting, finished)| {
+                    let numbers = |planned: &[u32]| planned.iter().filter_map(number).collect::<Vec<_>>();
+                    (numbers(waiting), numbers(finished))
+                });
+                let planned = input.plan(&alterable("again.ranges", boundary.inputs.clone()))?;
                 admitted.push(Admitted { waiting, finished, ..planned });
             }
             self.batch = boundary.batch - 1;

@@ -9,12 +9,9 @@ use firesteel_core::{Exchange, Key, Operator, TaskContext};
 use firesteel_window::Aggregator;
 use parking_lot::Mutex;
 
-use crate::state::lists::put;
-use crate::state::side::Prepare;
+use crate::state::side::{ByGroup, Prepare};
 use crate::state::trials::Trials;
-use crate::state::work::Entry;
 use crate::stream::Shape;
-use crate::time::key_group;
 
 /// Aggregates within the map partition, as long as that makes the data smaller.
 pub struct Combine<K, V, A: Aggregator<V>, S> {
@@ -45,7 +42,7 @@ where
     fn write(
         &self,
         records: impl Iterator<Item = S::Record<(K, V)>>,
-        groups: &mut [Vec<Entry<K, A::Acc>>],
+        mut groups: ByGroup<'_, K, A::Acc>,
         operator: &Operator,
         task: &TaskContext,
     ) {
@@ -59,18 +56,18 @@ where
             seen += 1;
             if passes {
                 let acc = task.blame_on(operator, || create(value));
-                put(&mut groups[key_group(hash)], (hash, key, acc));
+                groups.put((hash, key, acc));
                 return;
             }
             let upsert = || table.upsert(hash, key, value, create, |acc, value| aggregator.add(acc, value));
             let new = task.blame_on(operator, upsert);
             if new && self.trials.gives_up(table.len(), seen) {
                 passes = true;
-                table.drain().for_each(|entry| put(&mut groups[key_group(entry.0)], entry));
+                table.drain().for_each(|entry| groups.put(entry));
             }
         });
         self.trials.ended(seen, (!passes).then_some(table.len()));
-        table.drain().for_each(|entry| put(&mut groups[key_group(entry.0)], entry));
+        table.drain().for_each(|entry| groups.put(entry));
         self.tables.keep(table);
     }
 }

@@ -3,12 +3,11 @@
 use std::fmt;
 
 use firesteel_core::{Key, TaskContext};
-use firesteel_state::{Fired, GroupState, KeyContext, Result, TimeDomain, Times};
+use firesteel_state::{Fired, GroupState, KeyContext, KeyGroups, Result, TimeDomain, Times};
 use firesteel_window::Timestamp;
 
 use crate::state::work::{BatchTimes, Entry, prefetch};
 use crate::stream::{Plain, Shape};
-use crate::time::KEY_GROUPS;
 
 /// One key group in one batch: its records, its state, the batch's times, and the timers that are due.
 ///
@@ -33,17 +32,17 @@ pub(crate) struct Slice {
 }
 
 impl Slice {
-    /// Of the group that has this many of the `timers` of its operator, where about `limit` fire in a batch.
+    /// Of the group that has this many of the `timers` of its operator, where about `limit` fire in a batch of `groups`.
     ///
     /// Half of them are for the groups that have timers, by how many they have; half are for all groups alike, since a
     /// timer may be set by the batch's own records. So a slice follows from the state before the batch and from nothing
     /// else: attempts and re-runs have the same, whatever the number of threads.
-    pub(crate) fn of(limit: u64, of_group: u64, timers: u64) -> Self {
+    pub(crate) fn of(limit: u64, of_group: u64, timers: u64, groups: KeyGroups) -> Self {
         let share = match (limit / 2).checked_mul(of_group.min(timers)) {
             Some(product) => product / timers.max(1),
             None => (u128::from(limit / 2) * u128::from(of_group.min(timers)) / u128::from(timers.max(1))) as u64,
         };
-        Self { room: (limit / 2).div_ceil(KEY_GROUPS as u64).max(1) + share, left: false, fired: false }
+        Self { room: (limit / 2).div_ceil(groups.count().into()).max(1) + share, left: false, fired: false }
     }
 }
 
@@ -226,16 +225,17 @@ mod tests {
 
     #[test]
     fn slices_add_up_to_about_the_limit_however_timers_lie() {
+        let groups = KeyGroups::default();
         let total = |limit, timers: &[u64]| {
             let all = timers.iter().sum();
-            timers.iter().map(|of_group| Slice::of(limit, *of_group, all).room).sum::<u64>()
+            timers.iter().map(|of_group| Slice::of(limit, *of_group, all, groups).room).sum::<u64>()
         };
-        assert_eq!(total(100_000, &[7_813; KEY_GROUPS]), 128 * (391 + 390));
-        let mut skewed = [0; KEY_GROUPS];
+        assert_eq!(total(100_000, &[7_813; 128]), 128 * (391 + 390));
+        let mut skewed = [0; 128];
         skewed[5] = 1_000_000;
-        assert_eq!(Slice::of(100_000, 1_000_000, 1_000_000).room, 50_391);
+        assert_eq!(Slice::of(100_000, 1_000_000, 1_000_000, groups).room, 50_391);
         assert!(total(100_000, &skewed) <= 100_128);
-        assert_eq!(Slice::of(0, 3, 10).room, 1, "a batch gets on, whatever it is set to");
-        assert_eq!(Slice::of(u64::MAX, u64::MAX, u64::MAX).room, (u64::MAX / 2).div_ceil(128) + u64::MAX / 2);
+        assert_eq!(Slice::of(0, 3, 10, groups).room, 1, "a batch gets on, whatever it is set to");
+        assert_eq!(Slice::of(u64::MAX, u64::MAX, u64::MAX, groups).room, (u64::MAX / 2).div_ceil(128) + u64::MAX / 2);
     }
 }

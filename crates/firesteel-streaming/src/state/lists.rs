@@ -4,7 +4,6 @@ use firesteel_state::Reservation;
 use parking_lot::Mutex;
 
 use crate::state::work::Entry;
-use crate::time::KEY_GROUPS;
 
 /// Emptied lists of one operator, kept from batch to batch.
 ///
@@ -12,7 +11,7 @@ use crate::time::KEY_GROUPS;
 pub(crate) struct Lists<K, T>(Mutex<Kept<K, T>>);
 
 struct Kept<K, T> {
-    /// By key group.
+    /// By the place of the key group among those that the job owns.
     lists: Vec<Vec<Vec<Entry<K, T>>>>,
     /// Of the budget of state; nothing before the first batch.
     reservation: Option<Reservation>,
@@ -29,17 +28,17 @@ impl<K, T> Lists<K, T> {
         Self(Mutex::new(Kept { lists: Vec::new(), reservation: None }))
     }
 
-    /// An empty list for each key group.
-    pub(crate) fn take(&self) -> Vec<Vec<Entry<K, T>>> {
+    /// An empty list for each of this many key groups.
+    pub(crate) fn take(&self, groups: usize) -> Vec<Vec<Entry<K, T>>> {
         let kept = &mut self.0.lock().lists;
-        kept.resize_with(KEY_GROUPS, Vec::new);
+        kept.resize_with(groups, Vec::new);
         kept.iter_mut().map(|lists| lists.pop().unwrap_or_default()).collect()
     }
 
-    /// Keeps the room of lists of a key group for later.
-    pub(crate) fn keep(&self, group: usize, lists: impl IntoIterator<Item = Vec<Entry<K, T>>>) {
+    /// Keeps the room of lists of the key group at this place for later.
+    pub(crate) fn keep(&self, place: usize, lists: impl IntoIterator<Item = Vec<Entry<K, T>>>) {
         let mut kept = self.0.lock();
-        let Some(kept) = kept.lists.get_mut(group) else { return };
+        let Some(kept) = kept.lists.get_mut(place) else { return };
         for mut list in lists {
             if kept.len() >= KEPT {
                 break;
@@ -110,12 +109,12 @@ mod tests {
     #[test]
     fn lists_come_back_to_their_key_groups() {
         let lists = Lists::<u8, u8>::new();
-        let mut all = lists.take();
-        assert!(all.len() == KEY_GROUPS && all.iter().all(|list| list.capacity() == 0));
+        let mut all = lists.take(128);
+        assert!(all.len() == 128 && all.iter().all(|list| list.capacity() == 0));
         (0..50).for_each(|number| put(&mut all[3], (0, number, 0)));
         let room = all[3].capacity();
         lists.keep(3, [std::mem::take(&mut all[3])]);
-        let again = lists.take();
+        let again = lists.take(128);
         assert_eq!(again[3].capacity(), room);
         assert!(again.iter().all(Vec::is_empty) && again[4].capacity() == 0);
         lists.keep(5, (0..100).map(|_| Vec::with_capacity(1)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, MapOutputs, Shuffle, ShuffleDependency};
 use firesteel_core::{Applied, Blocks, Data, Iterated, Key, Open, Operator, Pace, TaskContext};
-use firesteel_state::{Class, KeyGroup, StateError, TimeDomain};
+use firesteel_state::{Class, KeyGroup, KeyGroupRange, KeySpace, StateError, TimeDomain};
 use firesteel_window::Timestamp;
 
 use crate::plan::{Batch, Changed, Computed, NodeId, StateCell, StateChanges};
@@ -14,7 +14,7 @@ use crate::state::group_batch::{GroupBatch, Slice};
 use crate::state::lists::{Lists, count};
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
 use crate::state::work::{BatchTimes, Entry, Work};
-use crate::time::{KEY_GROUPS, Tracker, groups_of, least};
+use crate::time::{Tracker, least};
 
 /// The shuffle before an operator with state, whatever its map side does.
 pub(crate) trait Sorted<K, T>: ShuffleDependency {
@@ -62,6 +62,9 @@ pub(crate) struct StateTask<K: Key, T, O> {
     pub(crate) pace: Pace,
 }
 
+/// In so many batches, each key group has its turn to let go of values whose TTL has expired.
+const ROUND: u64 = 128;
+
 /// Which timers fire in a batch.
 #[derive(Clone, Copy)]
 struct Firing {
@@ -71,11 +74,12 @@ struct Firing {
     limit: u64,
     /// Whether it fires what the batch before it left.
     continues: bool,
+    space: KeySpace,
 }
 
 /// The records of one key group in a batch: a list per map task.
 struct OfGroup<K, T> {
-    group: usize,
+    group: KeyGroup,
     lists: Vec<Vec<Entry<K, T>>>,
     times: BatchTimes,
     firing: Firing,
@@ -85,18 +89,18 @@ impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
     /// Handles one key group; returns what that changed.
     fn run(&self, of: &mut OfGroup<K, T>, rows: &mut Vec<O>, operator: &Operator, task: &TaskContext) -> Changed {
         task.check_cancelled();
-        let OfGroup { group, lists, times, firing: Firing { batch, timers, limit, continues } } = of;
+        let OfGroup { group, lists, times, firing: Firing { batch, timers, limit, continues, space } } = of;
         let records = count(lists);
-        let group_number = KeyGroup(u16::try_from(*group).expect("key groups are numbered by 16 bits"));
-        let mut state = self.cell.get().lock(group_number);
+        let (groups, place) = (space.groups(), usize::from(group.0 - space.owned().start()));
+        let mut state = self.cell.get().lock(*group);
         state.begin(*batch);
         let of_group = if *timers > 0 { state.timers() as u64 } else { 0 };
-        let slice = Slice::of(*limit, of_group, *timers);
+        let slice = Slice::of(*limit, of_group, *timers, groups);
         if !*continues {
             or_fail(state.admit_deferred(), operator, task);
         }
-        // A group in each batch: which one follows from its number, so that a repetition does the same.
-        let its_turn = *batch % KEY_GROUPS as u64 == *group as u64;
+        // Some groups in each batch: which ones follows from its number, so that a repetition does the same.
+        let its_turn = *batch % ROUND == u64::from(group.0) % ROUND;
         if its_turn {
             state.expire(times.now());
         }
@@ -107,14 +111,14 @@ impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
         let changes = or_fail(done, operator, task);
         if let Some(held) = &self.held {
             let next = if left { state.next_timer(TimeDomain::Event) } else { Ok(None) };
-            held.hold(*group, or_fail(next, operator, task));
+            held.hold(place, groups, or_fail(next, operator, task));
         }
         if its_turn || records > 0 || fired {
             state.account();
         }
         let timers = state.timers() as u64;
         drop(state);
-        self.lists.keep(*group, lists.drain(..));
+        self.lists.keep(place, lists.drain(..));
         Changed { changes, timers, left }
     }
 }
@@ -134,7 +138,8 @@ where
     let dependency: Arc<dyn ShuffleDependency> = Arc::clone(&shuffle) as _;
     let operator = batch.operator(node).clone();
     let (timers, limit, continues) = (doing.cell.timers(), batch.timers_limit(), batch.continues());
-    let (firing, time) = (Firing { batch: batch.id(), timers, limit, continues }, batch.time());
+    let firing = Firing { batch: batch.id(), timers, limit, continues, space: batch.key_space() };
+    let time = batch.time();
     batch.stateful(node, dependency, |computed| Worked { shuffle, operator, doing, time, firing, computed })
 }
 
@@ -197,7 +202,9 @@ impl<K: Key, T: Data, O: Send + 'static> Worked<K, T, O> {
 struct Groups<K, T> {
     /// By map task and key group.
     fetched: Vec<Vec<Vec<Entry<K, T>>>>,
-    numbers: std::iter::Enumerate<std::ops::Range<usize>>,
+    /// The partition's key groups, and how many of them have been taken.
+    numbers: KeyGroupRange,
+    taken: usize,
     times: BatchTimes,
     firing: Firing,
 }
@@ -205,13 +212,17 @@ struct Groups<K, T> {
 impl<K, T> Groups<K, T> {
     /// Room for one of them.
     fn first(&self) -> OfGroup<K, T> {
-        OfGroup { group: 0, lists: Vec::new(), times: self.times, firing: self.firing }
+        OfGroup { group: KeyGroup(0), lists: Vec::new(), times: self.times, firing: self.firing }
     }
 
     /// Moves on to the next one; `false` if there is none.
     fn next_into(&mut self, of_group: &mut OfGroup<K, T>) -> bool {
-        let Some((at, group)) = self.numbers.next() else { return false };
-        of_group.group = group;
+        let at = self.taken;
+        if at == self.numbers.len() {
+            return false;
+        }
+        self.taken += 1;
+        of_group.group = KeyGroup(self.numbers.start() + at as u16);
         of_group.lists.extend(self.fetched.iter_mut().map(|of_map| std::mem::take(&mut of_map[at])));
         true
     }
@@ -230,8 +241,8 @@ impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
         let fetched = self.fetch(split, task);
         let records: usize = fetched.iter().map(|of_map| count(of_map)).sum();
         let mut rows = Vec::with_capacity(work.rows(records));
-        let numbers = groups_of(split, self.shuffle.num_reduces()).enumerate();
-        let groups = Groups { fetched, numbers, times, firing: self.firing };
+        let numbers = self.firing.space.part(split, self.shuffle.num_reduces());
+        let groups = Groups { fetched, numbers, taken: 0, times, firing: self.firing };
         let weight = records + groups.numbers.len();
         let changed = if task.is_stepwise() {
             self.in_turn(groups, &mut rows, task)

@@ -6,15 +6,31 @@ use std::sync::Arc;
 use firesteel_core::hash::hash_key;
 use firesteel_core::shuffle::MapSide;
 use firesteel_core::{Accumulator, Data, Exchange, Key, Operator, TaskContext};
+use firesteel_state::KeySpace;
 use firesteel_window::Timestamp;
 
 use crate::state::lists::{Lists, count, put, trim};
 use crate::state::work::Entry;
 use crate::stream::{LateOutput, Shape};
-use crate::time::{Tracker, groups_of, key_group, least};
+use crate::time::{Tracker, least};
 
 /// The records of one map partition for one reduce partition: a list for each of its key groups.
 pub(crate) struct GroupedBucket<K, T>(pub(crate) Vec<Vec<Entry<K, T>>>);
+
+/// Where the map side puts entries: a list for each of the job's own key groups. What belongs to others stays behind.
+pub struct ByGroup<'a, K, T> {
+    lists: &'a mut [Vec<Entry<K, T>>],
+    space: KeySpace,
+}
+
+impl<K, T> ByGroup<'_, K, T> {
+    #[inline(always)]
+    pub(crate) fn put(&mut self, entry: Entry<K, T>) {
+        if let Some(list) = self.lists.get_mut(self.space.index_of(entry.0)) {
+            put(list, entry);
+        }
+    }
+}
 
 /// What is done to the records of a map partition before they travel: a stream's records `I` become entries.
 pub trait Prepare<I, K, T>: Send + Sync + 'static {
@@ -22,7 +38,7 @@ pub trait Prepare<I, K, T>: Send + Sync + 'static {
     fn write(
         &self,
         records: impl Iterator<Item = I>,
-        groups: &mut [Vec<Entry<K, T>>],
+        groups: ByGroup<'_, K, T>,
         operator: &Operator,
         task: &TaskContext,
     );
@@ -30,6 +46,7 @@ pub trait Prepare<I, K, T>: Send + Sync + 'static {
 
 /// Sorts records by key group.
 pub(crate) struct StateSide<K, T, P> {
+    pub(crate) space: KeySpace,
     pub(crate) partitions: usize,
     pub(crate) lists: Arc<Lists<K, T>>,
     pub(crate) prepare: Arc<P>,
@@ -44,11 +61,12 @@ impl<I, K: Key, T: Data, P: Prepare<I, K, T>> MapSide<I> for StateSide<K, T, P> 
     }
 
     fn write(&self, records: impl Iterator<Item = I>, task: &TaskContext) -> Vec<Self::Bucket> {
-        let mut groups = self.lists.take();
-        self.prepare.write(records, &mut groups, &self.operator, task);
+        let mut groups = self.lists.take(self.space.len());
+        let by_group = ByGroup { lists: &mut groups, space: self.space };
+        self.prepare.write(records, by_group, &self.operator, task);
         groups.iter_mut().for_each(trim);
         let mut groups = groups.into_iter();
-        let mut lists_of = |split| groups.by_ref().take(groups_of(split, self.partitions).len()).collect();
+        let mut lists_of = |split| groups.by_ref().take(self.space.part(split, self.partitions).len()).collect();
         (0..self.partitions).map(|split| GroupedBucket(lists_of(split))).collect()
     }
 
@@ -61,7 +79,7 @@ impl<I, K: Key, T: Data, P: Prepare<I, K, T>> MapSide<I> for StateSide<K, T, P> 
 #[inline]
 fn sort<S: Shape, K: Key, V: Send + 'static, T>(
     records: impl Iterator<Item = S::Record<(K, V)>>,
-    groups: &mut [Vec<Entry<K, T>>],
+    mut groups: ByGroup<'_, K, T>,
     task: &TaskContext,
     mut kept: impl FnMut(Timestamp, K, V) -> Option<(K, T)>,
 ) {
@@ -69,7 +87,7 @@ fn sort<S: Shape, K: Key, V: Send + 'static, T>(
         let (at, (key, value)) = S::split(record);
         if let Some((key, value)) = kept(at, key, value) {
             let hash = hash_key(&key);
-            put(&mut groups[key_group(hash)], (hash, key, value));
+            groups.put((hash, key, value));
         }
     });
 }
@@ -96,7 +114,7 @@ impl<K: Key, V: Exchange, S: Shape> Prepare<S::Record<(K, V)>, K, V> for Values<
     fn write(
         &self,
         records: impl Iterator<Item = S::Record<(K, V)>>,
-        groups: &mut [Vec<Entry<K, V>>],
+        groups: ByGroup<'_, K, V>,
         _: &Operator,
         task: &TaskContext,
     ) {
@@ -108,7 +126,7 @@ impl<K: Key, V: Exchange, S: Shape> Prepare<S::Record<(K, V)>, K, S::Record<V>> 
     fn write(
         &self,
         records: impl Iterator<Item = S::Record<(K, V)>>,
-        groups: &mut [Vec<Entry<K, S::Record<V>>>],
+        groups: ByGroup<'_, K, S::Record<V>>,
         _: &Operator,
         task: &TaskContext,
     ) {
@@ -133,15 +151,19 @@ where
     fn write(
         &self,
         records: impl Iterator<Item = S::Record<(K, V)>>,
-        groups: &mut [Vec<Entry<K, S::Record<V>>>],
+        groups: ByGroup<'_, K, S::Record<V>>,
         _: &Operator,
         task: &TaskContext,
     ) {
         // Without event time, nothing is late.
         let watermark =
             if self.trackers.is_empty() { Timestamp::MIN } else { least(&self.trackers, Tracker::at_start) };
+        let space = groups.space;
         sort::<S, _, _, _>(records, groups, task, |at, key, value| {
             if at < watermark {
+                if !space.owns(hash_key(&key)) {
+                    return None;
+                }
                 self.count.add(1);
                 if let Some(output) = &self.output {
                     output(at, key, value);

@@ -22,7 +22,7 @@ use crate::state::route::{
 use crate::state::side::StateSide;
 use crate::state::work::Work;
 use crate::stream::{Pair, Shape, Stream};
-use crate::time::{KEY_GROUPS, Tracker};
+use crate::time::Tracker;
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Puts the stream through an operator with state of anybody's making: see [`KeyedOperator`].
@@ -137,10 +137,11 @@ impl<K: Key, W> Stateful<K, W> {
         let doing = Arc::new(StateTask { cell, work, trackers, changes, lists: of_tasks, held, pace });
         Stream::new(plan, node, move |batch| {
             let parent = rule.rdd(batch)?;
-            let partitions = parent.node().context().parallelism().min(KEY_GROUPS);
+            let space = batch.key_space();
+            let partitions = space.parts(parent.node().context().parallelism());
             let operator = batch.operator(node).clone();
             let (lists, prepare) = (Arc::clone(&lists), Arc::clone(&prepare));
-            let side = StateSide { partitions, lists, prepare, operator };
+            let side = StateSide { space, partitions, lists, prepare, operator };
             let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
             Ok(rdd::work(batch, node, shuffle, Arc::clone(&doing)))
         })

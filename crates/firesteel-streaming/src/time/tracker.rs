@@ -1,14 +1,16 @@
 //! The watermark of one `event_time` operator.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use firesteel_core::Accumulator;
+use firesteel_state::KeyGroups;
+use firesteel_state::cursor::SplitName;
 use firesteel_window::{Aggregator, Duration, PartitionWatermarks, Timestamp, Watermark, WatermarkStrategy};
 use parking_lot::Mutex;
 
-use crate::time::KEY_GROUPS;
+use crate::plan::SplitNumbers;
 
 /// Follows the event times of one stream, per split of its sources.
 ///
@@ -30,13 +32,13 @@ pub(crate) struct Tracker {
 /// them, so that nothing which comes of it is late for the operators after it.
 struct Held {
     at_start: AtomicI64,
-    /// By key group.
-    groups: Box<[AtomicI64]>,
+    /// By the place of the key group among those that the job owns; nothing before there is state.
+    groups: OnceLock<Box<[AtomicI64]>>,
 }
 
 impl Held {
     fn reached(&self) -> Timestamp {
-        let first = self.groups.iter().map(|group| group.load(Ordering::Relaxed)).min();
+        let first = self.groups.get().into_iter().flatten().map(|group| group.load(Ordering::Relaxed)).min();
         Timestamp::from_micros(first.unwrap_or(i64::MAX))
     }
 }
@@ -101,14 +103,16 @@ impl Tracker {
 
     /// What an operator whose results have event time holds back, for those that read them.
     pub(crate) fn holding() -> Self {
-        let groups = (0..KEY_GROUPS).map(|_| AtomicI64::new(i64::MAX)).collect();
-        let held = Some(Held { at_start: AtomicI64::new(i64::MAX), groups });
+        let held = Some(Held { at_start: AtomicI64::new(i64::MAX), groups: OnceLock::new() });
         Self { held, ..Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new()) }
     }
 
-    /// The first of the timers that are left of those which were due in a key group, if any is.
-    pub(crate) fn hold(&self, group: usize, first: Option<Timestamp>) {
-        if let Some(held) = self.held.as_ref().and_then(|held| held.groups.get(group)) {
+    /// The first of the timers that are left of those which were due in the key group at this place, if any is. There are
+    /// `groups` at most.
+    pub(crate) fn hold(&self, place: usize, groups: KeyGroups, first: Option<Timestamp>) {
+        let Some(held) = &self.held else { return };
+        let nothing_held = || (0..groups.count()).map(|_| AtomicI64::new(i64::MAX)).collect();
+        if let Some(held) = held.groups.get_or_init(nothing_held).get(place) {
             let before = first.map_or(i64::MAX, |first| first.as_micros().saturating_sub(1));
             held.store(before, Ordering::Relaxed);
         }
@@ -204,15 +208,12 @@ impl Tracker {
     }
 
     /// How far event time has come, as a checkpoint keeps it.
-    pub(crate) fn save(&self) -> PartitionWatermarks<u32> {
-        self.state.lock().marks.clone()
+    pub(crate) fn save(&self, numbers: &SplitNumbers) -> PartitionWatermarks<SplitName> {
+        self.state.lock().marks.renamed(|number| numbers.name(*number))
     }
 
-    /// Resumes from a checkpoint. Splits that are not among the job's any more are not waited for; the time the job was
-    /// down is no silence.
-    pub(crate) fn resume(&self, mut marks: PartitionWatermarks<u32>, now: Timestamp, is_there: impl Fn(u32) -> bool) {
-        let gone: Vec<u32> = marks.iter().map(|(split, ..)| *split).filter(|split| !is_there(*split)).collect();
-        gone.iter().for_each(|split| marks.finish(split));
+    /// Resumes from a checkpoint. The time the job was down is no silence.
+    pub(crate) fn resume(&self, mut marks: PartitionWatermarks<u32>, now: Timestamp) {
         marks.resume(now);
         let mut state = self.state.lock();
         (state.at_start, state.marks) = (marks.current(), marks);

@@ -1,13 +1,18 @@
 //! Which key groups have something to do in a batch, known without looking into them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
+use firesteel_state::KeySpace;
 use firesteel_window::Timestamp;
+use parking_lot::Mutex;
 
-use crate::time::KEY_GROUPS;
+/// What is known of the key groups of a windowed aggregation, kept from batch to batch.
+#[derive(Default)]
+pub(crate) struct Due(Mutex<Option<(KeySpace, Arc<DueGroups>)>>);
 
-/// What is known of each key group of a windowed aggregation.
-pub(crate) struct Due(Box<[Group]>);
+/// What is known of each of the job's own key groups, by its place among them.
+pub(crate) struct DueGroups(Box<[Group]>);
 
 struct Group {
     /// The batch that last came here.
@@ -17,12 +22,23 @@ struct Group {
 }
 
 impl Due {
-    /// Nothing is known yet: every key group may have something due.
-    pub(crate) fn new() -> Self {
-        let group = |_| Group { batch: AtomicU64::new(0), end: AtomicI64::new(i64::MIN) };
-        Self((0..KEY_GROUPS).map(group).collect())
+    /// What is known where these key groups are the job's own. If others were before, nothing is: every key group may have
+    /// something due.
+    pub(crate) fn within(&self, space: KeySpace) -> Arc<DueGroups> {
+        let mut known = self.0.lock();
+        match &*known {
+            Some((of, groups)) if *of == space => Arc::clone(groups),
+            _ => {
+                let group = |_| Group { batch: AtomicU64::new(0), end: AtomicI64::new(i64::MIN) };
+                let groups = Arc::new(DueGroups((0..space.len()).map(group).collect()));
+                *known = Some((space, Arc::clone(&groups)));
+                groups
+            }
+        }
     }
+}
 
+impl DueGroups {
     /// Whether a group without records has something to do in a batch: to roll back an earlier attempt, or to fire.
     pub(crate) fn has_work(&self, group: usize, batch: u64, watermark: Timestamp) -> bool {
         let group = &self.0[group];

@@ -1,48 +1,62 @@
 //! Accumulators on their way into the state of one partition, key group by key group.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 
 use firesteel_core::{Exchange, Key};
-use firesteel_state::OpenWindows;
+use firesteel_state::{KeyGroup, KeyGroupRange, KeySpace, OpenWindows};
 
-use crate::time::{KEY_GROUPS, key_group};
 use crate::windows::side::{Entry, Gathered};
 
 /// What map tasks left for a partition. What belongs to one key is in the order of the tasks.
 pub(crate) struct Incoming<K, A> {
+    space: KeySpace,
+    /// The partition's key groups.
+    groups: KeyGroupRange,
     pub(crate) lists: Vec<Gathered<K, A>>,
     /// Lists of one key group each: the group, and which they are.
-    pub(crate) sorted: VecDeque<(usize, usize)>,
+    sorted: VecDeque<(KeyGroup, usize)>,
     /// Lists of any key groups. What belongs to the first of them stands at the end.
-    pub(crate) mixed: Vec<usize>,
+    mixed: Vec<usize>,
 }
 
 impl<K: Key, A: Exchange> Incoming<K, A> {
+    /// Nothing yet for a partition of this many.
+    pub(crate) fn new(space: KeySpace, groups: KeyGroupRange) -> Self {
+        Self { space, groups, lists: Vec::new(), sorted: VecDeque::new(), mixed: Vec::new() }
+    }
+
     pub(crate) fn add(&mut self, mut gathered: Gathered<K, A>) {
         match gathered.group {
             _ if gathered.entries.is_empty() => {}
             Some(group) => self.sorted.push_back((group, self.lists.len())),
             None => {
-                backwards(&mut gathered.entries);
+                backwards(&mut gathered.entries, self.space, self.groups);
                 self.mixed.push(self.lists.len());
             }
         }
         self.lists.push(gathered);
     }
 
+    /// Puts lists in the order in which they are taken, when all have been added.
+    pub(crate) fn settle(&mut self) {
+        self.sorted.make_contiguous().sort_unstable();
+    }
+
     /// Whether there is something for this group. Groups before it have been taken.
-    pub(crate) fn has(&self, group: usize) -> bool {
+    pub(crate) fn has(&self, group: KeyGroup) -> bool {
         self.sorted.front().is_some_and(|first| first.0 == group)
-            || self.mixed.iter().any(|list| is_next(&self.lists[*list].entries, group))
+            || self.mixed.iter().any(|list| is_next(&self.lists[*list].entries, group, self.space))
     }
 
     /// Takes what there is for a group into its windows.
     pub(crate) fn merge(
         &mut self,
-        group: usize,
+        group: KeyGroup,
         opened: &mut OpenWindows<'_, K, A>,
         combine: impl Fn(&mut A, A) + Copy,
     ) {
+        let space = self.space;
         let mut mixed = self.mixed.iter().copied().peekable();
         loop {
             let sorted = self.sorted.front().filter(|first| first.0 == group).map(|first| first.1);
@@ -59,7 +73,7 @@ impl<K: Key, A: Exchange> Incoming<K, A> {
                 opened.merge_all(*window, entries, combine);
             } else {
                 mixed.next();
-                while is_next(entries, group)
+                while is_next(entries, group, space)
                     && let Some((hash, key, acc)) = entries.pop()
                 {
                     opened.merge(*window, hash, key, acc, combine);
@@ -71,15 +85,23 @@ impl<K: Key, A: Exchange> Incoming<K, A> {
 
 /// Whether the last entry is of this group.
 #[inline]
-fn is_next<K, A>(entries: &[Entry<K, A>], group: usize) -> bool {
-    entries.last().is_some_and(|last| key_group(last.0) == group)
+fn is_next<K, A>(entries: &[Entry<K, A>], group: KeyGroup, space: KeySpace) -> bool {
+    entries.last().is_some_and(|last| space.group_of(last.0) == group)
 }
 
+/// With fewer entries than one for this many key groups, comparing them takes less time than counting them by group.
+const FEW: usize = 8;
+
 /// Puts entries in the order of their key groups, back to front; those of a group stay in their order, back to front.
-fn backwards<K, A>(entries: &mut [Entry<K, A>]) {
-    let mut until = [0_u32; KEY_GROUPS];
+fn backwards<K, A>(entries: &mut [Entry<K, A>], space: KeySpace, groups: KeyGroupRange) {
+    if entries.len() < groups.len() / FEW {
+        entries.reverse();
+        return entries.sort_by_key(|entry| Reverse(space.group_of(entry.0)));
+    }
+    let place = |hash| usize::from(space.group_of(hash).0 - groups.start());
+    let mut until = vec![0_u32; groups.len()];
     for entry in &*entries {
-        until[key_group(entry.0)] += 1;
+        until[place(entry.0)] += 1;
     }
     let mut sum = 0;
     for count in until.iter_mut().rev() {
@@ -89,9 +111,9 @@ fn backwards<K, A>(entries: &mut [Entry<K, A>]) {
     // Where each one goes.
     let mut places: Vec<u32> = Vec::with_capacity(entries.len());
     places.extend(entries.iter().map(|entry| {
-        let place = &mut until[key_group(entry.0)];
-        *place -= 1;
-        *place
+        let until = &mut until[place(entry.0)];
+        *until -= 1;
+        *until
     }));
     for at in 0..entries.len() {
         while places[at] as usize != at {
@@ -104,18 +126,23 @@ fn backwards<K, A>(entries: &mut [Entry<K, A>]) {
 
 #[cfg(test)]
 mod tests {
+    use firesteel_state::KeyGroups;
+
     use super::*;
 
     #[test]
     fn entries_come_group_by_group_each_in_its_order() {
         let hash = |n: u64| (n.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 61) << 57 | n;
-        for count in [0, 1, 2, 7, 1_000] {
-            let mut entries: Vec<Entry<u64, ()>> = (0..count).map(|n| (hash(n), n, ())).collect();
-            let mut expected = entries.clone();
-            expected.sort_by_key(|entry| key_group(entry.0));
-            backwards(&mut entries);
-            entries.reverse();
-            assert_eq!(entries, expected);
+        for groups in [1, 8, 128, 1_024, 32_768] {
+            let space = KeySpace::whole(KeyGroups::new(groups).unwrap());
+            for count in [0, 1, 2, 7, 1_000] {
+                let mut entries: Vec<Entry<u64, ()>> = (0..count).map(|n| (hash(n), n, ())).collect();
+                let mut expected = entries.clone();
+                expected.sort_by_key(|entry| space.group_of(entry.0));
+                backwards(&mut entries, space, space.owned());
+                entries.reverse();
+                assert_eq!(entries, expected, "{count} entries in {groups} groups");
+            }
         }
     }
 }

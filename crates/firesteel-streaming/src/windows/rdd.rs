@@ -12,9 +12,9 @@ use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::plan::{Batch, Changed, Computed, NodeId, StateChanges};
 use crate::state::{StoreCell, or_fail};
-use crate::time::{FiredWindows, KEY_GROUPS, Tracker, distinct, groups_of, least};
+use crate::time::{FiredWindows, Tracker, distinct, least};
 use crate::windows::WindowResult;
-use crate::windows::due::Due;
+use crate::windows::due::DueGroups;
 use crate::windows::incoming::Incoming;
 use crate::windows::side::{Gathered, WindowBucket, WindowSide};
 
@@ -41,7 +41,7 @@ pub(crate) struct Firing<K: Key, Acc> {
     pub(crate) cell: Arc<StoreCell<K>>,
     pub(crate) windows: Windows<Acc>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
-    pub(crate) due: Arc<Due>,
+    pub(crate) due: Arc<DueGroups>,
     pub(crate) fired: Accumulator<BTreeSet<Window>, FiredWindows>,
     pub(crate) changes: StateChanges,
 }
@@ -87,13 +87,15 @@ where
         let watermark = least(trackers, Tracker::reached);
         let mut incoming = self.fetch(split, task);
         let (mut left, mut changes, mut fired) = (VecDeque::new(), Changes::default(), BTreeSet::new());
-        for group in groups_of(split, self.shuffle.side().partitions) {
-            if !incoming.has(group) && !due.has_work(group, self.batch, watermark) {
+        let WindowSide { space, partitions, .. } = self.shuffle.side();
+        for group in space.part(split, *partitions).iter() {
+            let place = usize::from(group.0 - space.owned().start());
+            if !incoming.has(group) && !due.has_work(place, self.batch, watermark) {
                 continue;
             }
             task.check_cancelled();
-            due.begin(group, self.batch);
-            let mut state = cell.get().lock(numbered(group));
+            due.begin(place, self.batch);
+            let mut state = cell.get().lock(group);
             state.begin(self.batch);
             let mut opened = or_fail(windows.of(&mut state), operator, task);
             incoming.merge(group, &mut opened, combine);
@@ -104,7 +106,7 @@ where
                 fired.append(&mut distinct(opened.fired(&rows)));
                 left.push_back((group, rows));
             }
-            due.note(group, opened.next_end());
+            due.note(place, opened.next_end());
             if opened.has_other_size() {
                 state.account();
             }
@@ -129,7 +131,8 @@ where
     /// What the map tasks left for the partition.
     fn fetch(&self, split: usize, task: &TaskContext) -> Incoming<K, A::Acc> {
         let outputs = self.shuffle.outputs();
-        let mut incoming = Incoming { lists: Vec::new(), sorted: VecDeque::new(), mixed: Vec::new() };
+        let WindowSide { space, partitions, .. } = self.shuffle.side();
+        let mut incoming = Incoming::new(*space, space.part(split, *partitions));
         for map in 0..outputs.num_maps() {
             match outputs.fetch(map, split, task) {
                 Fetched::Owned(bucket) => {
@@ -144,14 +147,9 @@ where
                 }
             }
         }
-        incoming.sorted.make_contiguous().sort_unstable();
+        incoming.settle();
         incoming
     }
-}
-
-fn numbered(group: usize) -> KeyGroup {
-    const { assert!(KEY_GROUPS <= u16::MAX as usize) };
-    KeyGroup(group as u16)
 }
 
 /// The results of a partition, read from its state slice by slice.
@@ -160,7 +158,7 @@ struct Rows<'a, K: Key, V: Send + 'static, W, A: Aggregator<V, Acc: Exchange>, T
     split: usize,
     task: &'a TaskContext,
     /// The key groups in which something has fired, and how far it has been read.
-    left: VecDeque<(usize, FiredRows)>,
+    left: VecDeque<(KeyGroup, FiredRows)>,
     /// What the batch has changed here.
     changes: Changes,
     /// Rows that have been read.
@@ -177,7 +175,7 @@ where
     fn read(&mut self, limit: usize, each: impl FnMut(Window, &K, &A::Acc)) -> firesteel_state::Result<()> {
         let Some((group, rows)) = self.left.front_mut() else { return Ok(()) };
         let firing = &self.of.firing;
-        let more = firing.windows.of(&mut firing.cell.get().lock(numbered(*group)))?.read(rows, limit, each)?;
+        let more = firing.windows.of(&mut firing.cell.get().lock(*group))?.read(rows, limit, each)?;
         if !more {
             self.changes.removed += rows.counted();
             self.left.pop_front();

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use firesteel_core::hash::hash_key;
 use firesteel_core::shuffle::{KeyedTable, MapSide};
 use firesteel_core::{Accumulator, Driven, Key, Operator, Rdd, TaskContext};
+use firesteel_state::{KeyGroup, KeySpace};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::stream::LateOutput;
-use crate::time::{KEY_GROUPS, key_group, placement};
 use crate::windows::recycle::Recycled;
 
 /// A key's hash, the key, its accumulator.
@@ -22,7 +22,7 @@ pub(crate) struct WindowBucket<K, A>(pub(crate) Vec<Gathered<K, A>>);
 pub(crate) struct Gathered<K, A> {
     pub(crate) window: Window,
     /// The key group of all entries, where they are sorted so.
-    pub(crate) group: Option<usize>,
+    pub(crate) group: Option<KeyGroup>,
     pub(crate) entries: Vec<Entry<K, A>>,
 }
 
@@ -35,6 +35,8 @@ pub(crate) struct WindowSide<K, V, W, A: Aggregator<V>> {
     pub(crate) closed_by: Timestamp,
     pub(crate) late: Accumulator<u64>,
     pub(crate) late_output: Option<LateOutput<K, V>>,
+    /// Entries of key groups that are not the job's own stay behind.
+    pub(crate) space: KeySpace,
     pub(crate) partitions: usize,
     pub(crate) recycled: Arc<Recycled<K, A::Acc>>,
     pub(crate) kind: PhantomData<fn(K, V)>,
@@ -108,8 +110,9 @@ struct Pane<K, A> {
     passed: Vec<Vec<Entry<K, A>>>,
 }
 
-/// From this many keys on, they travel sorted by key group: who merges them then finds the next one near the last.
-const SORTED: usize = 8 * KEY_GROUPS;
+/// From this many keys on for each key group, they travel sorted by it: who merges them then finds the next one near the
+/// last.
+const SORTED: usize = 8;
 
 impl<K, V, W, A> Writer<'_, K, V, W, A>
 where
@@ -136,7 +139,8 @@ where
         let Some(pane) = self.panes.get_mut(self.current) else {
             return records.for_each(|(at, (key, value))| self.refuse(at, key, value));
         };
-        let WindowSide { aggregator, recycled, operator, .. } = self.side;
+        let WindowSide { aggregator, recycled, operator, space, .. } = self.side;
+        let space = *space;
         pane.seen += records.len();
         self.task.blame_on(operator, || {
             if pane.passed.is_empty() {
@@ -153,11 +157,13 @@ where
                 if has_ended {
                     return;
                 }
-                pane.pass(recycled);
+                pane.pass(recycled, space);
             }
             for (_, (key, value)) in records {
                 let hash = hash_key(&key);
-                pane.passed[key_group(hash)].push((hash, key, aggregator.start(value)));
+                if let Some(list) = pane.passed.get_mut(space.index_of(hash)) {
+                    list.push((hash, key, aggregator.start(value)));
+                }
             }
         });
     }
@@ -181,6 +187,9 @@ where
     #[cold]
     #[inline(never)]
     fn refuse(&mut self, at: Timestamp, key: K, value: V) {
+        if !self.side.space.owns(hash_key(&key)) {
+            return;
+        }
         self.late += 1;
         if let Some(output) = &self.side.late_output {
             output(at, key, value);
@@ -191,18 +200,18 @@ where
         if self.late > 0 {
             self.side.late.add(self.late);
         }
-        let partitions = self.side.partitions;
-        let recycled = &self.side.recycled;
-        let owner = placement(partitions);
+        let WindowSide { partitions, space, recycled, .. } = self.side;
+        let (partitions, space) = (*partitions, *space);
+        let owner = space.placement(partitions);
         let mut buckets: Vec<_> = (0..partitions).map(|_| WindowBucket(Vec::new())).collect();
         for mut pane in self.panes {
-            if pane.passed.is_empty() && pane.table.len() >= SORTED {
-                pane.pass(recycled);
+            if pane.passed.is_empty() && pane.table.len() >= SORTED * space.len() {
+                pane.pass(recycled, space);
             }
             let Pane { window, seen, mut table, passed } = pane;
             recycled.trials.saw(seen);
-            for (group, entries) in passed.into_iter().enumerate() {
-                buckets[usize::from(owner[group])].0.push(Gathered { window, group: Some(group), entries });
+            for ((group, part), entries) in space.owned().iter().zip(&owner).zip(passed) {
+                buckets[usize::from(*part)].0.push(Gathered { window, group: Some(group), entries });
             }
             if table.is_empty() {
                 recycled.tables.keep(table);
@@ -212,8 +221,8 @@ where
                 bucket.0.push(Gathered { window, group: None, entries: recycled.list() });
             }
             for entry in table.drain() {
-                let bucket = &mut buckets[usize::from(owner[key_group(entry.0)])];
-                if let Some(gathered) = bucket.0.last_mut() {
+                let Some(part) = owner.get(space.index_of(entry.0)) else { continue };
+                if let Some(gathered) = buckets[usize::from(*part)].0.last_mut() {
                     gathered.entries.push(entry);
                 }
             }
@@ -227,10 +236,12 @@ impl<K: Eq, A> Pane<K, A> {
     /// Ends combining: entries are only sorted by key group.
     #[cold]
     #[inline(never)]
-    fn pass(&mut self, recycled: &Recycled<K, A>) {
-        self.passed = (0..KEY_GROUPS).map(|_| recycled.list()).collect();
+    fn pass(&mut self, recycled: &Recycled<K, A>, space: KeySpace) {
+        self.passed = (0..space.len()).map(|_| recycled.list()).collect();
         for entry in self.table.drain() {
-            self.passed[key_group(entry.0)].push(entry);
+            if let Some(list) = self.passed.get_mut(space.index_of(entry.0)) {
+                list.push(entry);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use firesteel_window::{Aggregator, Count, DisjointWindows, Fold, Max, Mean, Min,
 use crate::plan::{Fault, NodeId, PlanNode, Role, StateCell, What, Width};
 use crate::state::StoreCell;
 use crate::stream::{EventTime, LateOutput, Pair, Shape, SideOutput, Stream, Timed, late_output};
-use crate::time::{KEY_GROUPS, Tracker, least};
+use crate::time::{Tracker, least};
 use crate::windows::WindowResult;
 use crate::windows::due::Due;
 use crate::windows::rdd::{Firing, fire};
@@ -161,9 +161,9 @@ where
             plan.feed(side, node);
             output
         });
-        let (aggregator, recycled, due) = (Arc::new(aggregator), Arc::new(Recycled::new()), Arc::new(Due::new()));
+        let (aggregator, recycled, due) = (Arc::new(aggregator), Arc::new(Recycled::new()), Arc::new(Due::default()));
         Stream::new(plan, node, move |batch| {
-            let parent = rule.rdd(batch)?;
+            let (parent, space) = (rule.rdd(batch)?, batch.key_space());
             let side = WindowSide {
                 windows: windows.clone(),
                 aggregator: Arc::clone(&aggregator),
@@ -171,7 +171,8 @@ where
                 closed_by: least(&trackers, Tracker::at_start),
                 late: late_count.clone(),
                 late_output: late_output.clone(),
-                partitions: parent.node().context().parallelism().min(KEY_GROUPS),
+                partitions: space.parts(parent.node().context().parallelism()),
+                space,
                 recycled: Arc::clone(&recycled),
                 kind: PhantomData,
             };
@@ -179,7 +180,7 @@ where
                 cell: Arc::clone(&cell),
                 windows: held,
                 trackers: Arc::clone(&trackers),
-                due: Arc::clone(&due),
+                due: due.within(space),
                 fired: fired.clone(),
                 changes: changes.clone(),
             };

@@ -168,6 +168,13 @@ impl<Id: Ord> PartitionWatermarks<Id> {
         self.partitions.values().all(Partition::is_idle)
     }
 
+    /// The same under other ids. A partition that has none any more is [finished](Self::finish).
+    #[must_use]
+    pub fn renamed<Other: Ord>(&self, mut name: impl FnMut(&Id) -> Option<Other>) -> PartitionWatermarks<Other> {
+        let partitions = self.partitions.iter().filter_map(|(id, partition)| Some((name(id)?, *partition))).collect();
+        PartitionWatermarks { partitions, current: self.current }
+    }
+
     /// The partitions that are known, in order, each with its largest event time and whether it is idle.
     pub fn iter(&self) -> impl Iterator<Item = (&Id, Option<Timestamp>, bool)> {
         self.partitions.iter().map(|(id, partition)| (id, partition.largest, partition.is_idle()))
@@ -200,6 +207,24 @@ mod tests {
         assert_eq!(batch(&[25]), at(15));
         assert_eq!(batch(&[10]), at(15));
         assert_eq!(batch(&[50]), at(40));
+    }
+
+    #[test]
+    fn under_other_names_partitions_are_what_they_were() {
+        let mut watermarks = PartitionWatermarks::new();
+        for (id, largest) in [(1, 60), (2, 50), (3, 20)] {
+            watermarks.observe(id, at(largest), at(0));
+        }
+        watermarks.advance(&STRATEGY, at(0));
+        let names = watermarks.renamed(|id| (*id < 3).then(|| format!("part-{id}")));
+        let expected =
+            [("part-1", 60), ("part-2", 50)].map(|(name, largest)| (name.to_owned(), Some(at(largest)), false));
+        assert!(names.iter().map(|(name, largest, idle)| (name.clone(), largest, idle)).eq(expected));
+        let mut back = names.renamed(|name| name.strip_prefix("part-")?.parse().ok());
+        assert_eq!(back.current(), at(10));
+        watermarks.finish(&3);
+        assert_eq!(back, watermarks);
+        assert_eq!(back.advance(&STRATEGY, at(0)), at(40));
     }
 
     #[test]

@@ -216,8 +216,9 @@ pub(super) fn outputs(comparison: &mut Comparison, program: &JobDescription, cat
 
 pub(super) fn key_groups(comparison: &mut Comparison, program: &JobDescription, catalog: &Catalog) {
     let stored = catalog.groups().count();
-    if let Some(wanted) = program.key_groups.filter(|wanted| *wanted != stored && !catalog.stores().is_empty()) {
-        let text = format!("key groups = {stored} holds for the life of the checkpoint; {wanted} is wanted");
-        comparison.add(Fate::Changed, "job", text);
+    if let Some(wanted) = program.key_groups.filter(|wanted| *wanted != stored) {
+        let text = format!("key groups = {wanted}, and keys have their places in {stored}");
+        comparison.add(Fate::Refused, "job", text).way_out =
+            Some(format!("say {stored}, or nothing: the stored number holds; or begin a new checkpoint"));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use firesteel_state::KeyGroups;
+
 use crate::plan::explain::{Explain, ExplainOperator, ExplainRole};
 
 /// Columns at most.
@@ -18,6 +20,9 @@ pub(super) fn write(explain: &Explain, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     match &explain.checkpoint {
         Some(folder) => wrapped(f, "checkpoint ", folder)?,
         None => writeln!(f, "no checkpoint: state and positions end with the process")?,
+    }
+    if let Some(groups) = explain.key_groups.filter(|groups| *groups != KeyGroups::default().count()) {
+        writeln!(f, "key groups {groups}")?;
     }
     for stage in &explain.stages {
         let after = match &stage.after[..] {

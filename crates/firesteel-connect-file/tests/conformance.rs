@@ -115,3 +115,14 @@ fn results_in_plain_and_in_gzip_files() {
     run(TextFileSink::new);
     run(|folder| TextFileSink::new(folder).gzip().format(|n: &u32, line| line.push_str(&n.to_string())));
 }
+
+#[test]
+fn parts_of_a_job_write_into_one_folder_and_a_second_process_for_one_part_does_not() {
+    let parent = tempfile::tempdir().unwrap();
+    let places = Cell::new(0);
+    let place = || {
+        places.set(places.get() + 1);
+        parent.path().join(places.get().to_string())
+    };
+    conformance::sinks_of_one_place(place, |folder| TextFileSink::new(folder), |folder: &PathBuf| committed(folder), |n| n);
+}

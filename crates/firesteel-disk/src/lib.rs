@@ -147,10 +147,10 @@ pub trait Disk: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> Result<()>;
 
     /// Gives a file another name that nothing has; `false`, and the file keeps its name, if something has it. Of two that
-    /// try, one succeeds.
+    /// try at the same time one succeeds, where the file system has hard links.
     ///
     /// # Errors
-    /// When that is not possible, as where the file system has no hard links.
+    /// When that is not possible.
     fn rename_new(&self, from: &Path, to: &Path) -> Result<bool>;
 
     /// Removes a file; nothing happens if there is none.

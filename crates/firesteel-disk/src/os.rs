@@ -123,6 +123,10 @@ impl Disk for OsDisk {
         match fs::hard_link(from, to) {
             Ok(()) => fs::remove_file(from).map(|()| true).map_err(DiskError::of("rename", from)),
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
+            // A file system without second names, as on cards and many network drives: there one writer at a time is safe.
+            Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+                if self.exists(to)? { Ok(false) } else { self.rename(from, to).map(|()| true) }
+            }
             Err(error) => Err(DiskError::of("rename", from)(error)),
         }
     }

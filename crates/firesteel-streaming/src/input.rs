@@ -38,14 +38,14 @@ pub(crate) struct Reading<S: Source> {
     undecodable: OnUndecodable,
     name: Mutex<Option<Arc<str>>>,
     pub(crate) source: S,
-    pub(crate) parked: Parked<S::Reader>,
+    pub(crate) parked: Parked,
     /// How long the tasks of the current batch took that read it, all together, in microseconds.
     took: AtomicU64,
 }
 
 impl<S: Source> Reading<S> {
     pub(crate) fn new(source: S, undecodable: OnUndecodable) -> Arc<Self> {
-        let (name, parked) = (Mutex::new(None), Parked::new());
+        let (name, parked) = (Mutex::new(None), Parked::default());
         Arc::new(Self { undecodable, name, source, parked, took: AtomicU64::new(0) })
     }
 

@@ -109,6 +109,9 @@ impl Disk for Altered {
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.disk.rename(from, to)
     }
+    fn rename_new(&self, from: &Path, to: &Path) -> Result<bool> {
+        self.disk.rename_new(from, to)
+    }
     fn remove(&self, path: &Path) -> Result<()> {
         self.disk.remove(path)
     }

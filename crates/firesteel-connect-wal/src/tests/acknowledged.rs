@@ -158,6 +158,10 @@ impl Disk for SlowDisk {
         self.disk.rename(from, to)
     }
 
+    fn rename_new(&self, from: &Path, to: &Path) -> firesteel_disk::Result<bool> {
+        self.disk.rename_new(from, to)
+    }
+
     fn remove(&self, path: &Path) -> firesteel_disk::Result<()> {
         self.disk.remove(path)
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use firesteel_core::Clock;
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
+use firesteel_state::cursor::CheckpointId;
 use firesteel_state::snapshot::{Recovery, recover};
 use firesteel_state::{
     Catalog, CheckpointLock, CommitLog, EpochLog, JobDescription, Manifest, MemoryBudget, RunId, Snapshots,

@@ -185,8 +185,9 @@ impl<S: Source> Rdd for SourceRdd<S> {
         task.set_origin(Arc::clone(origin), *number);
         let could_set_aside = self.reading.undecodable.could_set_aside();
         let place = Place { name: self.reading.name(), operator: self.node.operator(), could_set_aside };
-        let reader = match self.reading.parked.take(&range) {
-            Some(parked) => self.reading.source.reopen(parked, &range),
+        let parked = self.reading.parked.take(&range).and_then(|parked| parked.downcast().ok());
+        let reader = match parked {
+            Some(parked) => self.reading.source.reopen(*parked, &range),
             None => self.reading.source.open(&range),
         };
         let reader = reader.unwrap_or_else(|error| place.fail(error, task));
@@ -269,7 +270,7 @@ impl<S: Source> Reads<'_, S> {
         let undecodable = self.undecoded.take();
         self.ranges.note(self.split, End { position, records: self.records, at_end, whole, undecodable });
         if whole && reader.is_reusable() {
-            self.reading.parked.put(&self.ranges.planned[self.split].range.split, position, reader);
+            self.reading.parked.put(&self.ranges.planned[self.split].range.split, position, Box::new(reader));
         }
     }
 

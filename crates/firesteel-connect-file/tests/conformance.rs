@@ -124,5 +124,10 @@ fn parts_of_a_job_write_into_one_folder_and_a_second_process_for_one_part_does_n
         places.set(places.get() + 1);
         parent.path().join(places.get().to_string())
     };
-    conformance::sinks_of_one_place(place, |folder| TextFileSink::new(folder), |folder: &PathBuf| committed(folder), |n| n);
+    conformance::sinks_of_one_place(
+        place,
+        |folder| TextFileSink::new(folder),
+        |folder: &PathBuf| committed(folder),
+        |n| n,
+    );
 }

@@ -131,7 +131,7 @@ impl<'a> Launch<'a> {
             builder = builder.undecodable(Undecodable::SetAside);
         }
         if let Some(folder) = &self.options.checkpoint {
-            let checkpoint = (self.checkpoint)(folder);
+            let checkpoint = (self.checkpoint)(folder).allow_loss(&self.options.allow_loss);
             let after_results = self.options.after_results;
             builder = builder.checkpoint(if after_results { checkpoint.after_results() } else { checkpoint });
         }

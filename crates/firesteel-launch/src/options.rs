@@ -22,6 +22,9 @@ pub struct LaunchOptions {
     /// With a new checkpoint, write after results that are there already, instead of refusing to
     #[arg(long, requires = "checkpoint")]
     pub after_results: bool,
+    /// Start although this is lost, which the refusal has named, such as output:report; may be given several times
+    #[arg(long, value_name = "NAME", requires = "checkpoint")]
+    pub allow_loss: Vec<String>,
     /// Run on N threads, instead of one per core
     #[arg(long, value_name = "N", value_parser = threads)]
     pub threads: Option<usize>,

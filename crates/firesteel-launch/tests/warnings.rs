@@ -37,9 +37,20 @@ fn results_that_are_missing_are_told_and_those_of_another_checkpoint_are_not_dou
     let wanted = run(&[other, "--after-results"]).with(0);
     assert_eq!(wanted.times("numbers: warning: a new checkpoint begins, and the sink has results already: "), 1);
     fs::remove_dir_all(&output).unwrap();
-    let gone = run(&[checkpoint]).with(0);
-    let warning = "numbers: warning: the sink has no results, and the job has committed epochs to it: ";
-    assert_eq!(gone.times(warning), 1, "{}", gone.err);
+    let gone = run(&[other]).with(1);
+    assert!(gone.err.contains("it has no results, but the checkpoint in "), "{}", gone.err);
+    let name = gone.err.split_once("`--allow-loss ").and_then(|(_, rest)| Some(rest.split_once('`')?.0)).unwrap();
+    run(&[other, "--allow-loss", name]).with(0);
+}
+
+/// A job that follows a folder into which it writes would never come to an end.
+#[test]
+fn a_job_that_would_read_its_own_results_is_refused() {
+    let (folder, path) = file(&["1", "2"]);
+    let inside = folder.path().to_str().unwrap();
+    let ended = run(&[inside, "--follow", "--available-now", "--output", inside]).with(1);
+    assert!(ended.err.contains("the job would read its own results. Write elsewhere"), "{}", ended.err);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is made: {path}");
 }
 
 /// Fluent Bit #11641 and #5960: an endpoint that is gone filled the log with one error, and SIGTERM waited for the next

@@ -56,6 +56,8 @@ pub struct Cursor {
     /// The marks that sinks had when the checkpoint began, and of each later epoch that had records for them: by the sink's
     /// name. A sink that has another one is not where the job left it.
     pub sinks: BTreeMap<String, SinkCursor>,
+    /// How many records have been read, and how many of them did not get through.
+    pub counted: Counted,
     /// What is left of the timers that were due in the last micro-batch, if anything is: the next one fires it.
     pub left: Option<TimersLeft>,
     /// How the epoch's micro-batches were cut; empty in snapshots.
@@ -107,6 +109,15 @@ impl fmt::Display for CheckpointId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
+}
+
+/// How many records a job has read, and how many of them did not get through.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Records read.
+    pub read: u64,
+    /// Records that were refused: undecodable, malformed, or dead letters.
+    pub rejected: u64,
 }
 
 /// The mark of a sink: with which epoch its results end, and in which checkpoint that is counted.
@@ -189,6 +200,7 @@ impl Cursor {
         self.watermarks = later.watermarks;
         self.keys = later.keys;
         self.sinks.extend(later.sinks);
+        self.counted = later.counted;
         self.left = later.left;
     }
 

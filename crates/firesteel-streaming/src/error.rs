@@ -133,7 +133,7 @@ pub enum Error {
     },
     /// More records were refused than the job allows.
     #[error(
-        "FS-S014: batch {batch} is not committed, since {rejected} of {read} records were refused in this run, and the limit \
+        "FS-S014: batch {batch} is not committed, since {rejected} of {read} records were refused so far, and the limit \
          is {limit}{sample}: correct the data or the program, or raise the limit"
     )]
     TooManyRejected {

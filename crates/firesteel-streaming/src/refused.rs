@@ -56,10 +56,12 @@ pub enum Undecodable {
     SetAside,
 }
 
-/// How many records a run may refuse before it stops.
+/// How many records a job may refuse before it stops.
 ///
 /// All count that do not get through: what sources cannot decode, what [`try_map`](crate::Stream::try_map) refuses, and what
-/// functions panic on where that sets a record aside. A run counts from its start, also one that resumes.
+/// functions panic on where that sets a record aside. What failed attempts and repetitions refuse counts once. A job with a
+/// checkpoint counts from where that begins, over restarts; one without, from its start. What is in the epoch that
+/// went too far is not counted, and will be read again: start the job with another limit, or mend the data.
 ///
 /// ```
 /// use firesteel_streaming::{RejectedLimit, StreamingContext};

@@ -231,4 +231,10 @@ fn a_job_that_ended_for_too_many_resumes_with_that_batch() {
     assert!(first > 0 && first < 40, "{first}");
     run(10).unwrap();
     assert_eq!(read(), good, "each line once");
+    // What was refused before the restart counts, so that a job which is started again and again has one limit.
+    let more = numbers(&path, 200);
+    let error = run(14).unwrap_err().to_string();
+    assert!(error.contains("15 of "), "{error}");
+    run(20).unwrap();
+    assert_eq!(read(), more);
 }

@@ -45,7 +45,8 @@ fn what_is_lost_new_and_different_is_told() {
     ] {
         assert!(lost.out.contains(line), "{}", lost.out);
     }
-    let way_out = "or lose it with\nCheckpoint::allow_loss([\"input:payments\", \"state:counts\"])\n";
+    let way_out =
+        "or lose it with\nCheckpoint::allow_loss([\"input:payments\", \"state:counts\"]), or `--allow-loss` with each";
     assert!(lost.out.contains(way_out), "{}", lost.out);
     // Its last epoch is not known to be committed, and this program has not prepared it.
     assert!(lost.out.contains("epoch 6 was prepared by another program"), "{}", lost.out);

@@ -164,7 +164,8 @@ impl Comparison {
         let mut conclusion = text::wrapped(said);
         if has_permissions {
             conclusion += "\n";
-            conclusion += &text::wrapped(&format!("Checkpoint::allow_loss({names:?})"));
+            conclusion +=
+                &text::wrapped(&format!("Checkpoint::allow_loss({names:?}), or `--allow-loss` with each of them"));
         }
         conclusion
     }

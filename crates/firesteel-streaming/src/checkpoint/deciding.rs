@@ -225,7 +225,8 @@ impl Looked {
             self.lose_output(&sink.name, &text, settings).map_err(|permission| {
                 refuse(format!(
                     "{found}, but the checkpoint in {folder} has committed epoch {expected}: results have been lost. Restore \
-                     them, or say Checkpoint::allow_loss([{permission:?}]) to continue without them"
+                     them, or say Checkpoint::allow_loss([{permission:?}]) (`--allow-loss {permission}`) to continue \
+                     without them"
                 ))
             })?;
         }
@@ -282,7 +283,7 @@ impl Looked {
             self.lose_output(&output.name, &text, settings).map_err(|permission| {
                 refuse(format!(
                     "output {} is gone, so that nobody can tell whether it has the epoch; \
-                     Checkpoint::allow_loss([{permission:?}]) gives it up",
+                     Checkpoint::allow_loss([{permission:?}]) (`--allow-loss {permission}`) gives it up",
                     output.name
                 ))
             })?;
@@ -306,7 +307,7 @@ impl Looked {
         }
         let (names, permissions): (Vec<_>, Vec<_>) = missing.into_iter().unzip();
         Err(refuse(format!(
-            "some outputs have it, and {} do not, or cannot tell; Checkpoint::allow_loss({permissions:?}) continues \
+            "some outputs have it, and {} do not, or cannot tell; Checkpoint::allow_loss({permissions:?}) (`--allow-loss`, for each) continues \
              without it there",
             names.join(", ")
         )))

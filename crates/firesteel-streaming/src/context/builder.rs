@@ -146,7 +146,7 @@ impl Builder {
         self
     }
 
-    /// How many records a run may refuse before it stops, with [`TooManyRejected`](crate::Error::TooManyRejected): what sources
+    /// How many records a job may refuse before it stops, with [`TooManyRejected`](crate::Error::TooManyRejected): what sources
     /// cannot decode, what `try_map` refuses and what user code panics on. The batch in which there are too many is not
     /// committed. Without a limit, any number.
     pub fn rejected_limit(mut self, limit: RejectedLimit) -> Self {

@@ -7,7 +7,7 @@ use firesteel_core::{Clock, Context};
 use firesteel_faults::fail_point;
 use firesteel_state::TimeDomain;
 use firesteel_state::changelog::InputRange;
-use firesteel_state::cursor::TimersLeft;
+use firesteel_state::cursor::{Counted, TimersLeft};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::checkpoint::Durable;
@@ -62,6 +62,8 @@ pub struct JobRun {
     /// An epoch is being run again that was prepared before a restart.
     pub(super) is_again: bool,
     pub(super) started: Duration,
+    /// Since the checkpoint began, up to the last batch.
+    pub(super) counted: Counted,
     pub(super) summary: Summary,
     /// Epochs that are written to and not committed, and how many records were.
     pub(super) uncommitted: Vec<(Epoch, u64)>,
@@ -146,6 +148,7 @@ impl JobRun {
             start_durations: StartDurations::default(),
             is_again: false,
             started,
+            counted: Counted::default(),
             summary: Summary::default(),
             uncommitted: Vec::new(),
             untold: Vec::new(),
@@ -329,17 +332,16 @@ impl JobRun {
         Ok(self.progress(&batch, done, [begun, admitted_at, written_at, committed_at]))
     }
 
-    /// Ends the job here if more records were refused than may be.
+    /// Counts what was read and refused, and ends the job here if more was refused than may be.
     fn check_rejected(&mut self, inputs: &[InputProgress], dead_letters: usize) -> Result<()> {
-        let Some(limit) = self.config.rejected_limit else { return Ok(()) };
         let malformed = self.parts.counters.iter().filter(|counter| counter.what == What::Malformed);
         let malformed: u64 = malformed.map(|counter| counter.count.value()).sum();
-        let before = &self.summary;
-        let rejected = before.malformed + before.dead_letters + malformed + dead_letters as u64;
-        let read = before.rows_in + inputs.iter().map(|input| input.rows).sum::<u64>();
-        if !limit.is_exceeded(rejected, read) {
+        self.counted.rejected += malformed + dead_letters as u64;
+        self.counted.read += inputs.iter().map(|input| input.rows).sum::<u64>();
+        let Counted { read, rejected } = self.counted;
+        let Some(limit) = self.config.rejected_limit.filter(|limit| limit.is_exceeded(rejected, read)) else {
             return Ok(());
-        }
+        };
         let sample = self.parts.samples.iter().flat_map(|samples| samples.take()).next();
         self.abandon_epoch();
         Err(Error::TooManyRejected {

@@ -13,7 +13,7 @@ use firesteel_connect::{Class, Epoch};
 use firesteel_faults::{alterable, fail_point, in_order};
 use firesteel_state::StateStore;
 use firesteel_state::changelog::{BatchBoundary, InputRange};
-use firesteel_state::cursor::{SinkCursor, TimersLeft};
+use firesteel_state::cursor::{Counted, SinkCursor, TimersLeft};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::checkpoint::{Cursor, EpochEnd, InputCursor, Plan, Unfinished, gather};
@@ -32,6 +32,14 @@ pub(super) struct OpenEpoch {
     batches: usize,
     /// The processing time of its last batch.
     time: Timestamp,
+}
+
+/// What an epoch knows of where it ends.
+struct At {
+    epoch: Epoch,
+    batch: u64,
+    left: Option<TimersLeft>,
+    counted: Counted,
 }
 
 /// What ends an epoch, in this order.
@@ -261,7 +269,8 @@ impl JobRun {
             return Ok(());
         };
         let (epoch, boundaries, plans) = (open.epoch, take(&mut open.boundaries), take(&mut open.plans));
-        let changed = self.parts.changes(&durable.cursor, epoch, self.batch, self.left, plans);
+        let at = At { epoch, batch: self.batch, left: self.left, counted: self.counted };
+        let changed = self.parts.changes(&durable.cursor, at, plans);
         let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
         let frames = gather(&states, epoch.0, durable.changed_bytes, &self.context)?;
         fail_point!("epoch.collected");
@@ -330,14 +339,7 @@ impl Parts {
     }
 
     /// What an epoch changed of how far the job has come.
-    fn changes(
-        &mut self,
-        before: &Cursor,
-        epoch: Epoch,
-        batch: u64,
-        left: Option<TimersLeft>,
-        plans: Vec<Plan>,
-    ) -> Cursor {
+    fn changes(&mut self, before: &Cursor, At { epoch, batch, left, counted }: At, plans: Vec<Plan>) -> Cursor {
         let (epoch, checkpoint) = (epoch.0, before.checkpoint);
         let with_rows = self.output_names().into_iter().zip(&self.outputs).filter(|(_, output)| output.has_rows());
         let mark = |output: &dyn Output| SinkCursor { epoch, checkpoint, place: output.describe() };
@@ -367,6 +369,7 @@ impl Parts {
             watermarks,
             keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
             sinks: with_rows,
+            counted,
             left,
             plans,
             planned,

@@ -93,6 +93,7 @@ impl JobRun {
                 cell.set_keys(*keys);
             }
         }
+        self.counted = cursor.counted;
         self.left = cursor.left;
         if self.left.is_some() {
             self.parts.hold_again()?;

@@ -351,6 +351,7 @@ impl Parts {
             watermarks,
             keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
             left,
+            owned: before.owned,
             plans,
             planned,
         }

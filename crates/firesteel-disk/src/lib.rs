@@ -186,8 +186,7 @@ pub fn write_whole(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = with_ending(path, ".tmp");
     write_temporary(disk, &temporary, bytes)?;
     disk.rename(&temporary, path)?;
-    firesteel_faults::fail_point!("file.renamed");
-    disk.sync_folder(path.parent().unwrap_or(Path::new("")))
+    sync_name(disk, path)
 }
 
 /// As [`write_whole`], where nothing has the name; `false`, and what has it stays, if something has. Whoever writes to the
@@ -202,12 +201,17 @@ pub fn write_new(disk: &dyn Disk, path: &Path, ending: &str, bytes: &[u8]) -> Re
     let temporary = with_ending(path, ending);
     write_temporary(disk, &temporary, bytes)?;
     let is_new = disk.rename_new(&temporary, path)?;
-    firesteel_faults::fail_point!("file.renamed");
     if !is_new {
         disk.remove(&temporary)?;
     }
-    disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
+    sync_name(disk, path)?;
     Ok(is_new)
+}
+
+/// Makes the name that a file has got survive a crash.
+fn sync_name(disk: &dyn Disk, path: &Path) -> Result<()> {
+    firesteel_faults::fail_point!("file.renamed");
+    disk.sync_folder(path.parent().unwrap_or(Path::new("")))
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

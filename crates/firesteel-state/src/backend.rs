@@ -38,7 +38,9 @@ pub use self::memory::MemoryBackend;
 pub(crate) use self::memory::decode as decode_memory_snapshot;
 use crate::error::Result;
 use crate::frame::{Frame, Shard, TableId};
+use crate::key_group::KeyGroupRange;
 use crate::schema::StoreSchema;
+use crate::table::timers::stored::with_timers_by_key;
 use crate::ttl::Times;
 
 /// A choice of backend, made before it is known where its files go.
@@ -128,6 +130,19 @@ pub(crate) fn scan_some(
     Ok(has_more)
 }
 
+/// Gives a shard the contents of an image, as at the end of `epoch`, in place of whatever it has: what was there before may be of
+/// another time, and is not believed.
+///
+/// # Errors
+/// Those of the backend. The shard may be empty then.
+pub fn replace(backend: &dyn StateBackend, epoch: u64, image: &Frame) -> Result<()> {
+    backend.clear(image.shard())?;
+    match with_timers_by_key(image) {
+        Some(both) => backend.apply(epoch, &[both]),
+        None => backend.apply(epoch, std::slice::from_ref(image)),
+    }
+}
+
 /// The first key after all that begin with `prefix`, if there can be any.
 fn after_all(prefix: &[u8]) -> Option<Vec<u8>> {
     let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
@@ -209,6 +224,24 @@ pub trait StateBackend: Send + Sync + 'static {
     /// # Errors
     /// When they cannot be removed.
     fn clear(&self, shard: Shard) -> Result<()>;
+
+    /// Of these key groups, every shard that has a marker, in ascending order, with its marker.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn shards_in(&self, groups: KeyGroupRange) -> Result<Vec<(Shard, u64)>> {
+        let mut shards = self.shards()?;
+        shards.retain(|(shard, _)| groups.contains(shard.group));
+        Ok(shards)
+    }
+
+    /// [Clears](Self::clear) every shard of these key groups: they have moved away.
+    ///
+    /// # Errors
+    /// When they cannot be cleared; some may be.
+    fn clear_in(&self, groups: KeyGroupRange) -> Result<()> {
+        self.shards_in(groups)?.into_iter().try_for_each(|(shard, _)| self.clear(shard))
+    }
 
     /// Tells which states an operator has, and which of them have values with a TTL, before the first of
     /// its shards is used. Told again at every start, and not stored. A backend that drops no values by itself need

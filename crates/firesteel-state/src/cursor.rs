@@ -28,6 +28,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::changelog::EpochLog;
 use crate::error::{Result, StateError};
+use crate::key_group::{KeyGroupRange, KeyGroups};
+use crate::key_space::KeySpace;
 use crate::schema::Catalog;
 use crate::snapshot::Manifest;
 
@@ -60,6 +62,8 @@ pub struct Cursor {
     pub counted: Counted,
     /// What is left of the timers that were due in the last micro-batch, if anything is: the next one fires it.
     pub left: Option<TimersLeft>,
+    /// The key groups that the job owns, where these are not all of them.
+    pub owned: Option<OwnedRange>,
     /// How the epoch's micro-batches were cut; empty in snapshots.
     pub plans: Vec<Plan>,
     /// The splits that the plans name, by the numbers that they have there and nowhere else.
@@ -149,6 +153,31 @@ pub struct InputCursor {
     pub gone: Vec<String>,
 }
 
+/// The key groups that a job owns, and since which gain: see [`KeySpace`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnedRange {
+    /// The range.
+    pub groups: KeyGroupRange,
+    /// The term in which it is owned.
+    pub term: u64,
+}
+
+impl OwnedRange {
+    /// Where keys are in a checkpoint of so many key groups, of which the job owns these; all, if nothing says otherwise.
+    ///
+    /// # Errors
+    /// [`StateError::KeyGroups`] when there are no such key groups.
+    pub fn space(owned: Option<Self>, groups: KeyGroups) -> Result<KeySpace> {
+        owned.map_or(Ok(KeySpace::whole(groups)), |owned| KeySpace::part_of(groups, owned.groups, owned.term))
+    }
+}
+
+impl From<KeySpace> for OwnedRange {
+    fn from(space: KeySpace) -> Self {
+        Self { groups: space.owned(), term: space.term() }
+    }
+}
+
 /// A split among all of a job, in whichever process it is read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SplitName {
@@ -202,6 +231,7 @@ impl Cursor {
         self.sinks.extend(later.sinks);
         self.counted = later.counted;
         self.left = later.left;
+        self.owned = later.owned;
     }
 
     /// Where the job stood at the end of epoch `last`: in the newest of the manifests that the changelog continues, and

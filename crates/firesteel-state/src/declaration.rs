@@ -19,7 +19,7 @@ use crate::table::{Setup, TableOf};
 use crate::ttl::{TimeDomain, Ttl};
 
 /// Makes the tables of a state, one for each key group.
-pub(crate) type MakeTable<K> = Box<dyn Fn(Setup, Hasher<K>) -> Box<dyn TableOf<K>>>;
+pub(crate) type MakeTable<K> = Box<dyn Fn(Setup, Hasher<K>) -> Box<dyn TableOf<K>> + Send + Sync>;
 /// What makes them, once it is known what is stored: the operator, the type of its keys, the state in the catalog.
 pub(crate) type PrepareTable<K> = Box<dyn Fn(&str, &TypeTag, &TableSchema) -> Result<MakeTable<K>> + Send + Sync>;
 pub(crate) type MakeTimers<K> = Arc<dyn Fn(Setup, Hasher<K>) -> Box<dyn TimerTable<K>> + Send + Sync>;

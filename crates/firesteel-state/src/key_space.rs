@@ -140,10 +140,18 @@ impl KeySpace {
     /// # Errors
     /// [`StateError::KeyGroups`] when there are no such groups, some of them are owned already, or the ranges are apart.
     pub fn gaining(&self, range: KeyGroupRange) -> Result<Self> {
+        self.gaining_after(range, 0)
+    }
+
+    /// The same, from who has had the range in this term: in a later one than either.
+    ///
+    /// # Errors
+    /// As [`gaining`](Self::gaining).
+    pub fn gaining_after(&self, range: KeyGroupRange, term: u64) -> Result<Self> {
         let joined = self.owned.joined(range).ok_or_else(|| StateError::KeyGroups {
             reason: format!("key groups {range} cannot be gained by who owns {}: ranges have to meet", self.owned),
         })?;
-        Self::part_of(self.groups, joined, self.term + 1)
+        Self::part_of(self.groups, joined, self.term.max(term) + 1)
     }
 
     /// With a range of its own released, from either end, in the same term.
@@ -211,6 +219,7 @@ mod tests {
         assert!(nothing.is_empty() && nothing.parts(4) == 1 && nothing.part(0, 1).is_empty());
         let elsewhere = nothing.gaining(KeyGroupRange::new(0, 2)).unwrap();
         assert_eq!((elsewhere.owned(), elsewhere.term()), (KeyGroupRange::new(0, 2), 7));
+        assert_eq!(space.gaining_after(KeyGroupRange::new(4, 5), 9).unwrap().term(), 10);
         for (start, end) in [(3, 5), (5, 6), (7, 9), (0, 1)] {
             assert!(space.gaining(KeyGroupRange::new(start, end)).is_err(), "{start}..{end}");
         }

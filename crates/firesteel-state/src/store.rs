@@ -1,4 +1,6 @@
-//! The state of one operator, all key groups of it.
+//! The state of one operator, in all key groups that a job owns.
+
+mod groups;
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,17 +10,18 @@ use firesteel_budget::{MemoryBudget, Reservation};
 use firesteel_window::Timestamp;
 use parking_lot::{Mutex, MutexGuard};
 
+use self::groups::GroupMaker;
 use crate::backend::StateBackend;
 use crate::codec::StateKey;
 use crate::declaration::Declaration;
 use crate::error::{Result, StateError};
-use crate::frame::{Frame, Shard, TableId};
+use crate::frame::{Frame, TableId};
 use crate::group::GroupState;
 use crate::key_group::{KeyGroup, KeyGroupRange, KeyGroups};
+use crate::key_space::KeySpace;
 use crate::schema::{Catalog, Evolution, Fate, OlderValues, StoreSchema, TableSchema};
-use crate::table::Setup;
 use crate::table::values::Hasher;
-use crate::ttl::{TimeDomain, Times, Ttl};
+use crate::ttl::{TimeDomain, Times};
 
 /// The state of one operator: its declared states in all key groups.
 ///
@@ -50,12 +53,15 @@ use crate::ttl::{TimeDomain, Times, Ttl};
 pub struct KeyedStore<K> {
     schema: StoreSchema,
     key_groups: KeyGroups,
+    /// Which of them are the store's own: nothing is in the others.
+    space: Mutex<KeySpace>,
     hasher: Hasher<K>,
     groups: Box<[Mutex<GroupState<K>>]>,
+    /// Makes a key group that has nothing in memory.
+    maker: GroupMaker<K>,
     budget: MemoryBudget,
     /// What this store takes of it.
     share: MemoryBudget,
-    has_backend: bool,
     /// How often epochs were passed, and the last that was: a group takes note of it when it is used next.
     passed: (AtomicU64, AtomicU64),
 }
@@ -96,40 +102,26 @@ impl<K: StateKey> KeyedStore<K> {
                 _ => None,
             });
         }
-        let ids = numbers(&tables);
-        let older = older_numbers(&tables);
         let key_groups = setup.catalog.groups();
         if let Some(backend) = &setup.backend {
             backend.declare(&schema);
         }
         let share = setup.budget.part();
-        let mut groups = Vec::with_capacity(key_groups.count().into());
-        for group in key_groups.all().iter() {
-            let shard = Shard { store: schema.id, group };
-            let place = |name: &str, table, ttl| place(setup, &operator, shard, name, table, ttl);
-            let mut tables = Vec::with_capacity(makers.len());
-            for ((make, table), id) in makers.iter().zip(&declared.tables).zip(ids.iter()) {
-                let make = make.as_ref();
-                tables.push(make.map(|make| make(place(&table.name, *id, table.ttl), hasher.clone())));
-            }
-            let timers =
-                TableId::TIMERS.map(|id| Some(make_timers.as_ref()?(place("timers", id, None), hasher.clone())));
-            let whole = place("*", TableId::RESERVED, None);
-            let mut state = GroupState::new(operator.clone(), whole, tables, ids.clone(), timers, share.reserve());
-            state.set_older(older.clone());
-            state.open_backend()?;
-            groups.push(Mutex::new(state));
-        }
-        Ok(Self {
-            schema,
-            key_groups,
-            hasher,
-            groups: groups.into(),
-            budget: setup.budget.clone(),
-            share,
-            has_backend: setup.backend.is_some(),
-            passed: Default::default(),
-        })
+        let maker = GroupMaker {
+            store: schema.id,
+            operator,
+            tables: makers.into_iter().zip(declared.tables).collect(),
+            ids: numbers(&tables),
+            older: older_numbers(&tables),
+            timers: make_timers,
+            hasher: hasher.clone(),
+            backend: setup.backend.clone(),
+            share: share.clone(),
+        };
+        let groups: Result<Vec<_>> = key_groups.all().iter().map(|group| maker.open(group).map(Mutex::new)).collect();
+        let space = Mutex::new(KeySpace::whole(key_groups));
+        let (groups, budget) = (groups?.into(), setup.budget.clone());
+        Ok(Self { schema, key_groups, space, hasher, groups, maker, budget, share, passed: Default::default() })
     }
 
     /// A new store that keeps everything in memory, without a limit and without a catalog of its own.
@@ -177,9 +169,10 @@ impl<K: StateKey> KeyedStore<K> {
         state
     }
 
-    /// The state in each key group, one after the other.
+    /// The state in each of its own key groups, one after the other.
     fn states(&self) -> impl Iterator<Item = MutexGuard<'_, GroupState<K>>> {
-        self.key_groups.all().iter().map(|group| self.lock(group))
+        let owned = self.space.lock().owned();
+        owned.iter().map(|group| self.lock(group))
     }
 }
 
@@ -224,23 +217,11 @@ fn older_numbers(tables: &[Option<TableSchema>]) -> Arc<[Vec<TableId>]> {
     tables.iter().map(|table| table.as_ref().map_or_else(Vec::new, older)).collect()
 }
 
-/// What a table of a key group is told.
-fn place(setup: &StoreSetup<'_>, operator: &str, shard: Shard, name: &str, table: TableId, ttl: Option<Ttl>) -> Setup {
-    Setup {
-        state: format!("{operator}/{name}").into(),
-        shard,
-        table,
-        ttl,
-        backend: setup.backend.clone(),
-        older: vec![],
-    }
-}
-
 impl<K> fmt::Debug for KeyedStore<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyedStore")
             .field("operator", &self.schema.operator)
-            .field("groups", &self.key_groups)
+            .field("space", &*self.space.lock())
             .finish_non_exhaustive()
     }
 }
@@ -250,8 +231,21 @@ pub trait StateStore: Send + Sync {
     /// What is stored, with its numbers.
     fn schema(&self) -> &StoreSchema;
 
+    /// The key groups, and which of them are its own.
+    fn key_space(&self) -> KeySpace;
+
     /// How many key groups there are.
-    fn key_groups(&self) -> KeyGroups;
+    fn key_groups(&self) -> KeyGroups {
+        self.key_space().groups()
+    }
+
+    /// Owns what `space` says from here on, between two epochs. A key group that is not its own any more is forgotten; one that
+    /// has become its own has what a backend holds of it, or is empty, and may be [restored](Self::restore). What a backend
+    /// holds is not touched: whoever gains a group [replaces](crate::backend::replace) it there before.
+    ///
+    /// # Errors
+    /// [`StateError::KeyGroups`] when there is another number of key groups; any error of the backend.
+    fn own(&self, space: KeySpace) -> Result<()>;
 
     /// [Begins](GroupState::begin) an attempt at a batch in all groups.
     fn begin(&self, batch: u64);
@@ -262,12 +256,12 @@ pub trait StateStore: Send + Sync {
     /// As [`GroupState::end_epoch`]. The epoch cannot be ended any more then: the job resumes from its last one.
     fn end_epoch_in(&self, groups: KeyGroupRange, epoch: u64) -> Result<Vec<Frame>>;
 
-    /// [Ends the epoch](GroupState::end_epoch) in all groups.
+    /// [Ends the epoch](GroupState::end_epoch) in all of its own groups.
     ///
     /// # Errors
     /// As [`end_epoch_in`](Self::end_epoch_in).
     fn end_epoch(&self, epoch: u64) -> Result<Vec<Frame>> {
-        self.end_epoch_in(self.key_groups().all(), epoch)
+        self.end_epoch_in(self.key_space().owned(), epoch)
     }
 
     /// [Ends the epoch](GroupState::pass_epoch) in all groups without writing down what changed. It costs the same however
@@ -279,7 +273,7 @@ pub trait StateStore: Send + Sync {
 
     /// [Says](GroupState::applied) that the changes of all groups up to `epoch` are held elsewhere.
     fn applied(&self, epoch: u64) {
-        self.applied_in(self.key_groups().all(), epoch);
+        self.applied_in(self.key_space().owned(), epoch);
     }
 
     /// [All state](GroupState::image) of a group, and the epoch at whose end it was so.
@@ -288,7 +282,7 @@ pub trait StateStore: Send + Sync {
     /// As [`GroupState::image`].
     fn image(&self, group: KeyGroup) -> Result<(u64, Frame)>;
 
-    /// [Takes](GroupState::restore) restored changes into memory.
+    /// [Takes](GroupState::restore) restored changes into memory, where the group is its own.
     ///
     /// # Errors
     /// As [`GroupState::restore`].
@@ -330,8 +324,26 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
         &self.schema
     }
 
-    fn key_groups(&self) -> KeyGroups {
-        self.key_groups
+    fn key_space(&self) -> KeySpace {
+        *self.space.lock()
+    }
+
+    fn own(&self, space: KeySpace) -> Result<()> {
+        let mut known = self.space.lock();
+        if space.groups() != known.groups() {
+            let reason = format!("{space} cannot be owned: there are {}", known.groups().count());
+            return Err(StateError::KeyGroups { reason });
+        }
+        for group in space.groups().all().iter() {
+            let state = &self.groups[usize::from(group.0)];
+            match (known.owned().contains(group), space.owned().contains(group)) {
+                (false, true) => *state.lock() = self.maker.open(group)?,
+                (true, false) => *state.lock() = self.maker.make(group),
+                _ => {}
+            }
+        }
+        *known = space;
+        Ok(())
     }
 
     fn begin(&self, batch: u64) {
@@ -365,9 +377,14 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
 
     fn restore(&self, epoch: u64, frame: &Frame) -> Result<()> {
         let group = frame.shard().group;
-        if !self.key_groups.all().contains(group) || frame.shard().store != self.schema.id {
+        let space = self.key_space();
+        if !space.groups().all().contains(group) || frame.shard().store != self.schema.id {
             let reason = format!("{} is no part of the state of {}", frame.shard(), self.schema.operator);
             return Err(StateError::KeyGroups { reason });
+        }
+        // What another has now is none of its concern.
+        if !space.owned().contains(group) {
+            return Ok(());
         }
         self.lock(group).restore(epoch, frame)
     }
@@ -377,7 +394,7 @@ impl<K: StateKey> StateStore for KeyedStore<K> {
     }
 
     fn relieve(&self) -> bool {
-        if !self.has_backend {
+        if self.maker.backend.is_none() {
             return !self.budget.is_exceeded();
         }
         let enough = self.budget.limit() / 10 * 9;

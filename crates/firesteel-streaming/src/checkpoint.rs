@@ -18,7 +18,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use firesteel_state::{KeyGroups, OpenBackend, SnapshotStore};
+use firesteel_state::{KeyGroupRange, KeyGroups, KeySpace, OpenBackend, SnapshotStore};
 use firesteel_window::{Duration, seconds};
 
 use crate::error::Result;
@@ -68,6 +68,7 @@ pub struct Checkpoint {
     pub(crate) after_results: bool,
     pub(crate) start_from: Option<PathBuf>,
     pub(crate) key_groups: Option<u16>,
+    pub(crate) owning: Option<KeyGroupRange>,
 }
 
 impl Checkpoint {
@@ -85,6 +86,7 @@ impl Checkpoint {
             after_results: false,
             start_from: None,
             key_groups: None,
+            owning: None,
         }
     }
 
@@ -177,9 +179,22 @@ impl Checkpoint {
         Self { key_groups: Some(count), ..self }
     }
 
+    /// A new checkpoint owns these key groups only: for programs that run as several jobs, each with a checkpoint of its own.
+    ///
+    /// Every job reads all of the input, and leaves at the shuffle what belongs to others' key groups. Ranges move between two
+    /// jobs by [`JobRun::release`](crate::JobRun::release) and [`JobRun::adopt`](crate::JobRun::adopt). A checkpoint that has
+    /// been begun knows what it owns.
+    pub fn owning(self, groups: KeyGroupRange) -> Self {
+        Self { owning: Some(groups), ..self }
+    }
+
     /// The key groups of a new checkpoint.
     pub(crate) fn new_groups(&self) -> Result<KeyGroups> {
-        Ok(self.key_groups.map_or(Ok(KeyGroups::default()), KeyGroups::new)?)
+        let groups = self.key_groups.map_or(Ok(KeyGroups::default()), KeyGroups::new)?;
+        if let Some(owning) = self.owning {
+            KeySpace::part_of(groups, owning, 0)?;
+        }
+        Ok(groups)
     }
 }
 

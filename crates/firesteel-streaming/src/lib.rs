@@ -83,7 +83,7 @@ pub use progress::{
     StateProgress, StreamingListener, Summary,
 };
 pub use refused::{Rejected, RejectedBy, RejectedLimit, Undecodable};
-pub use run::{JobRun, RunningJob, Stop, Stopper, Trigger};
+pub use run::{Handover, JobRun, RunningJob, Stop, Stopper, Trigger};
 pub use state::{
     FlatMapSpec, KeyState, KeyedProcess, MapSpec, NoTimeout, OutputMode, ProcessContext, ProcessSpec, RunningSpec,
     UpdateSpec,

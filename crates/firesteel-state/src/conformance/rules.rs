@@ -8,7 +8,7 @@ use super::Rule;
 use crate::backend::{KeyRange, StateBackend};
 use crate::error::StateError;
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
-use crate::key_group::KeyGroup;
+use crate::key_group::{KeyGroup, KeyGroupRange};
 
 const EMPTY: Rule = Rule("B1", "a fresh backend holds nothing and names itself");
 pub(super) const READS: Rule = Rule("B2", "read hands out exactly the keys that have a value, in ascending order");
@@ -270,6 +270,19 @@ pub(super) fn clears(backend: &dyn StateBackend) {
     apply(CLEARS, backend, 1, &[fill(shard(0, 7))]);
     let left = scan(CLEARS, backend, shard(0, 7), T, b"").len();
     CLEARS.check(left == 2, || format!("filled again with an old epoch, it holds {left} keys instead of 2"));
+    // By range: of all stores, and nothing beside it.
+    let of_range =
+        |from, to| CLEARS.ok(backend.shards_in(KeyGroupRange::new(from, to)), || "asking for a range".into());
+    let found = of_range(7, 9);
+    CLEARS
+        .check(found == [all[1], all[2], all[3]].map(|shard| (shard, 1)), || format!("groups 7 and 8 have {found:?}"));
+    CLEARS.ok(backend.clear_in(KeyGroupRange::new(7, 8)), || "clearing a range".into());
+    let found = of_range(0, 20);
+    CLEARS.check(found == [all[0], all[2]].map(|shard| (shard, 1)), || format!("{found:?} are left"));
+    for (shard, due) in all.into_iter().zip([2, 0, 2, 0]) {
+        let left = scan(CLEARS, backend, shard, T, b"").len();
+        CLEARS.check(left == due, || format!("{shard} holds {left} keys instead of {due}, after a range was cleared"));
+    }
 }
 
 pub(super) fn odd_bytes(backend: &dyn StateBackend) {

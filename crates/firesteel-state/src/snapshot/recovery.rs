@@ -26,6 +26,8 @@ pub struct Recovery<'a> {
     first: u64,
     /// The last epoch that is restored.
     last: u64,
+    /// Whether it continues what the backend has kept.
+    continues: bool,
 }
 
 /// Finds what to resume from, and the records that lead from there to the last epoch that was prepared.
@@ -55,7 +57,7 @@ pub fn recover<'a>(
         if is_continued(log, backend, &manifests)? {
             reaches(snapshots, log, manifests.iter().map(|manifest| manifest.epoch).max())?;
             let first = first_needed(backend, newest.as_ref())?;
-            return Ok(Recovery { snapshots, log, base: None, skipped, first, last });
+            return Ok(Recovery { snapshots, log, base: None, skipped, first, last, continues: true });
         }
     }
     let mut newest = None;
@@ -70,7 +72,7 @@ pub fn recover<'a>(
             Ok(manifest) => {
                 reaches(snapshots, log, newest)?;
                 let first = manifest.replay_from() + 1;
-                return Ok(Recovery { snapshots, log, base: Some(manifest), skipped, first, last });
+                return Ok(Recovery { snapshots, log, base: Some(manifest), skipped, first, last, continues: false });
             }
             // A place that cannot be reached says nothing about the snapshot.
             Err(error) if error.class() == crate::Class::Retryable => return Err(error),
@@ -81,7 +83,7 @@ pub fn recover<'a>(
     // Without a snapshot, all records are needed; without either, it is the first start.
     let whole = log.first_epoch().map_or(skipped.is_empty(), |first| first == 1);
     if whole {
-        return Ok(Recovery { snapshots, log, base: None, skipped, first: 1, last });
+        return Ok(Recovery { snapshots, log, base: None, skipped, first: 1, last, continues: false });
     }
     let mut reason = String::new();
     for (id, error) in &skipped {
@@ -225,6 +227,13 @@ impl Recovery<'_> {
     #[must_use]
     pub fn base(&self) -> Option<&Manifest> {
         self.base.as_ref()
+    }
+
+    /// Whether it has nothing but the log to go by. Of key groups that were gained the log knows only what changed since: that
+    /// is no state of theirs.
+    #[must_use]
+    pub fn is_of_log_alone(&self) -> bool {
+        self.base.is_none() && !self.continues
     }
 
     /// The snapshots that were passed over, newest first, and why.

@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{BatchBoundary, Changelog, ChangelogOptions, EpochRecord, OperatorWatermark};
-use firesteel_state::cursor::SplitName;
-use firesteel_state::{Catalog, CheckpointLock, CommitLog, Frame, MemoryBudget, RunId, Snapshots, StateStore, Times};
+use firesteel_state::cursor::{OwnedRange, SplitName};
+use firesteel_state::{
+    Catalog, CheckpointLock, CommitLog, Frame, KeySpace, MemoryBudget, RunId, Snapshots, StateStore, Times,
+};
 use firesteel_window::{Duration, PartitionWatermarks, Timestamp};
 
 use crate::checkpoint::applier::Applier;
@@ -128,6 +130,23 @@ impl Durable {
         backend.apply(epoch, frames, Times::new(watermark, watermark, time), flush, stores)?;
         // What is too much can leave memory only when the backend has it.
         if self.budget.is_exceeded() { backend.wait(0, stores) } else { Ok(()) }
+    }
+
+    /// Where keys are, as the checkpoint has it.
+    pub(crate) fn key_space(&self) -> Result<KeySpace> {
+        Ok(OwnedRange::space(self.cursor.owned, self.catalog.groups())?)
+    }
+
+    /// Writes down, after `epoch`, that other key groups are the job's own, with all of its state: what was before is no part
+    /// of what is restored from here on, so no older snapshot is kept.
+    pub(crate) fn own(&mut self, space: KeySpace, epoch: u64, stores: &[&dyn StateStore]) -> Result<()> {
+        self.cursor.owned = Some(OwnedRange::from(space));
+        if let Some(backend) = &mut self.backend {
+            backend.backend().flush()?;
+        }
+        self.log.sync_mark()?;
+        let durable = self.snapshotting.take_alone(epoch, &self.catalog, &self.cursor, stores)?;
+        self.truncate(durable)
     }
 
     /// Lets go of what snapshots hold.

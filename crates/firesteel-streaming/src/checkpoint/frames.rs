@@ -32,7 +32,7 @@ pub(crate) fn gather(states: &[&Arc<dyn StateCell>], epoch: u64, last: u64, cont
         let mut frames = Vec::new();
         for cell in &states {
             let store = cell.store();
-            let range: KeyGroupRange = store.key_groups().split(parts)[part];
+            let range: KeyGroupRange = store.key_space().part(part, parts);
             frames.extend(store.end_epoch_in(range, epoch)?);
         }
         Ok(frames)
@@ -45,11 +45,11 @@ pub(crate) fn gather(states: &[&Arc<dyn StateCell>], epoch: u64, last: u64, cont
     Ok(frames)
 }
 
-/// Every shard of these stores: theirs are all key groups.
+/// Every shard of these stores, in the key groups that they own.
 pub(crate) fn shards_of(stores: &[&dyn StateStore]) -> impl Iterator<Item = Shard> {
     stores.iter().flat_map(|store| {
         let id = store.schema().id;
-        store.key_groups().all().iter().map(move |group| Shard { store: id, group })
+        store.key_space().owned().iter().map(move |group| Shard { store: id, group })
     })
 }
 

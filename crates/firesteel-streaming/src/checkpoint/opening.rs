@@ -6,11 +6,11 @@ use std::sync::Arc;
 use firesteel_core::Clock;
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
-use firesteel_state::cursor::CheckpointId;
+use firesteel_state::cursor::{CheckpointId, OwnedRange};
 use firesteel_state::snapshot::{Recovery, recover};
 use firesteel_state::{
-    Catalog, CheckpointLock, CommitLog, EpochLog, JobDescription, Manifest, MemoryBudget, RunId, Snapshots,
-    StateBackend, StateStore, StoreSetup,
+    Catalog, CheckpointLock, CommitLog, EpochLog, JobDescription, KeyGroupRange, KeySpace, Manifest, MemoryBudget,
+    RunId, Snapshots, StateBackend, StateError, StateStore, StoreSetup,
 };
 
 use crate::checkpoint::applier::Applier;
@@ -124,14 +124,18 @@ pub(crate) fn open(
     let catalog = known.resumed_by(&program.description, &looked.comparison, last)?;
     forget(&mut cursor, &looked, &catalog, sinks);
     cursor.program = program.description.fingerprint();
+    if is_new && let Some(groups) = settings.owning {
+        cursor.owned = Some(OwnedRange { groups, term: 0 });
+    }
+    let space = OwnedRange::space(cursor.owned, catalog.groups())?;
     let setup = StoreSetup { catalog: &catalog, backend: stored.backend.clone(), budget: budget.clone() };
     match recovery {
-        Some(recovery) => stored.restore(&recovery, &setup, program)?,
-        None if manifests.is_empty() => stored.begin_empty(&setup, program)?,
+        Some(recovery) => stored.restore(&recovery, &setup, program, space)?,
+        None if manifests.is_empty() => stored.begin_empty(&setup, program, space)?,
         None => {
             let (snapshots, log) = (stored.snapshots.clone(), &*stored.log);
             let recovery = self::recovery(&snapshots, log, stored.backend.as_deref(), last)?;
-            stored.restore(&recovery, &setup, program)?;
+            stored.restore(&recovery, &setup, program, space)?;
         }
     }
     let again = match fate {
@@ -220,6 +224,14 @@ fn forget(cursor: &mut Cursor, looked: &Looked, catalog: &Catalog, sinks: &[Sink
     }
 }
 
+/// Opens the program's stores, of which these key groups are its own.
+fn open_stores(setup: &StoreSetup<'_>, program: &Program<'_>, space: KeySpace) -> Result<()> {
+    program.states.iter().try_for_each(|cell| {
+        cell.open(setup)?;
+        Ok(cell.store().own(space)?)
+    })
+}
+
 /// What the state at the end of epoch `last` is restored from.
 fn recovery<'a>(
     snapshots: &'a Snapshots,
@@ -271,21 +283,35 @@ impl Stored {
     }
 
     /// Opens the program's stores where there is nothing to restore. What a backend holds is of an earlier checkpoint.
-    fn begin_empty(&self, setup: &StoreSetup<'_>, program: &Program<'_>) -> Result<()> {
+    fn begin_empty(&self, setup: &StoreSetup<'_>, program: &Program<'_>, space: KeySpace) -> Result<()> {
         if let Some(backend) = &self.backend {
             for (shard, _) in backend.shards()? {
                 backend.clear(shard)?;
             }
         }
-        Ok(program.states.iter().try_for_each(|cell| cell.open(setup))?)
+        open_stores(setup, program, space)
     }
 
     /// Brings the program's stores to the end of the epoch.
-    fn restore(&self, recovery: &Recovery<'_>, setup: &StoreSetup<'_>, program: &Program<'_>) -> Result<()> {
-        let open = || program.states.iter().try_for_each(|cell| cell.open(setup));
+    fn restore(
+        &self,
+        recovery: &Recovery<'_>,
+        setup: &StoreSetup<'_>,
+        program: &Program<'_>,
+        space: KeySpace,
+    ) -> Result<()> {
+        if space.term() > 0 && recovery.is_of_log_alone() {
+            let reason = format!("the job has gained {space}, and no snapshot since then can be read");
+            return Err(StateError::NoUsableSnapshot { folder: self.snapshots.place().into(), reason }.into());
+        }
+        let open = || open_stores(setup, program, space);
         match &self.backend {
             Some(backend) => {
                 recovery.restore_backend(&**backend)?;
+                // What it has of others' key groups is of the time when they were this job's.
+                let (all, owned) = (space.groups().count(), space.owned());
+                backend.clear_in(KeyGroupRange::new(0, owned.start()))?;
+                backend.clear_in(KeyGroupRange::new(owned.end(), all))?;
                 open()?;
             }
             None => {
@@ -300,7 +326,7 @@ impl Stored {
     /// Makes what a new store begins with a part of epoch `last`.
     fn settle_initial(&self, store: &dyn StateStore, last: u64) -> Result<()> {
         if let Some(backend) = &self.backend {
-            for group in store.key_groups().all().iter() {
+            for group in store.key_space().owned().iter() {
                 let (_, image) = store.image(group)?;
                 backend.apply(last, &[image])?;
             }

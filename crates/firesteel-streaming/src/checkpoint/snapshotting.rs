@@ -88,6 +88,18 @@ impl Snapshotting {
         self.complete(cursor)
     }
 
+    /// The same, and no older one is kept.
+    pub(crate) fn take_alone(
+        &mut self,
+        epoch: u64,
+        catalog: &Catalog,
+        cursor: &Cursor,
+        stores: &[&dyn StateStore],
+    ) -> Result<Option<u64>> {
+        self.take(epoch, catalog, cursor, stores)?;
+        self.snapshots.retain(1).map(Some)
+    }
+
     fn begin(&mut self, epoch: u64, catalog: &Catalog, stores: &[&dyn StateStore], whole: bool) -> Result<()> {
         self.writing = None;
         let base = self.last.as_ref().filter(|_| !whole);

@@ -371,6 +371,7 @@ impl Parts {
             sinks: with_rows,
             counted,
             left,
+            owned: before.owned,
             plans,
             planned,
         }

@@ -6,7 +6,7 @@ use firesteel_budget::Part;
 use firesteel_connect::{CheckpointId, Epoch, Mark, Resumed, SinkContext, SourceContext, SplitId, Wake};
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::cursor::SplitName;
-use firesteel_state::{Catalog, JobDescription, KeySpace, StoreSetup};
+use firesteel_state::{Catalog, JobDescription, StoreSetup};
 
 use crate::checkpoint::{Cursor, InputCursor, Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open};
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ impl JobRun {
         self.start_durations = durations;
         self.resumed = (!is_new).then_some(Epoch(epoch));
         self.last_epoch = Epoch(epoch);
-        self.program.place_keys(KeySpace::whole(durable.catalog.groups()));
+        self.program.place_keys(durable.key_space()?);
         let cursor = &durable.cursor;
         self.batch = cursor.batch;
         for input in &mut self.parts.inputs {

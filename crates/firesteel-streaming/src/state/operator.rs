@@ -228,7 +228,13 @@ impl<'a, K: Key> NewState<'a, K> {
         }
         let times = Times::new(Timestamp::EPOCH, Timestamp::EPOCH, Timestamp::EPOCH);
         let hash = self.store.hash(key);
-        change(&mut self.store.lock(self.store.group_of(hash)).key(hash, key, times))
+        let group = self.store.group_of(hash);
+        let mut state = self.store.lock(group);
+        if !self.store.key_space().owned().contains(group) {
+            // Another job begins with it. What is done to it here is rolled back, or never looked at.
+            state.begin(0);
+        }
+        change(&mut state.key(hash, key, times))
     }
 }
 

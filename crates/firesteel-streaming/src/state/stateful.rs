@@ -159,7 +159,7 @@ fn fill<K: Key, T: 'static, O: Send + 'static>(
     if !new.is_touched() {
         return Ok(0);
     }
-    for group in store.key_groups().all().iter() {
+    for group in store.key_space().owned().iter() {
         changes += work.changes(&mut store.lock(group))?;
     }
     Ok(changes.inserted.saturating_sub(changes.removed))

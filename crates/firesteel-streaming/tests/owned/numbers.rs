@@ -3,15 +3,15 @@
 use std::fs;
 use std::path::Path;
 
-use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_connect_memory::QueueSource;
 use firesteel_streaming::{Checkpoint, Error, StreamingContext};
 
-use crate::program::{Event, program, script};
+use crate::program::{Event, Out, program, script};
 
 /// Powers of two, as the upper bits of hashes tell them apart, and others.
 const NUMBERS: [u16; 7] = [1, 3, 8, 128, 192, 1_024, 32_768];
 
-fn job(checkpoint: Checkpoint, events: &QueueSource<Event>, out: &Collector<String>) -> StreamingContext {
+fn job(checkpoint: Checkpoint, events: &QueueSource<Event>, out: &Out) -> StreamingContext {
     let job = StreamingContext::builder("numbers").threads(2).checkpoint(checkpoint.every_batch()).build().unwrap();
     program(&job, events, out);
     job
@@ -19,7 +19,7 @@ fn job(checkpoint: Checkpoint, events: &QueueSource<Event>, out: &Collector<Stri
 
 /// Runs the program, which is started again before each batch; only the first start says how many key groups there are.
 fn run(folder: &Path, groups: u16) -> Vec<String> {
-    let (events, out) = (QueueSource::new(2).keep_committed(), Collector::new());
+    let (events, out) = (QueueSource::new(2).keep_committed(), Out::default());
     for (number, batch) in script(4).into_iter().enumerate() {
         events.handle().push(batch).unwrap();
         let checkpoint = Checkpoint::in_folder(folder);
@@ -51,7 +51,7 @@ fn results_are_the_same_at_any_number_of_key_groups() {
 #[test]
 fn another_number_is_refused_before_anything_changes_and_everyone_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let (events, out) = (QueueSource::new(1).keep_committed(), Collector::new());
+    let (events, out) = (QueueSource::new(1).keep_committed(), Out::default());
     events.handle().push(script(1).remove(0)).unwrap();
     let stored = |groups: Option<u16>| {
         let checkpoint = Checkpoint::in_folder(folder.path());
@@ -78,7 +78,7 @@ fn a_number_that_cannot_be_is_refused_and_nothing_is_made() {
     for groups in [0, 32_769] {
         let folder = tempfile::tempdir().unwrap();
         let at = folder.path().join("checkpoint");
-        let (events, out) = (QueueSource::new(1), Collector::new());
+        let (events, out) = (QueueSource::new(1), Out::default());
         let new = || job(Checkpoint::in_folder(&at).key_groups(groups), &events, &out);
         for refused in [new().begin().map(drop).unwrap_err(), new().explain().map(drop).unwrap_err()] {
             assert!(format!("{refused:?}").contains("FS-T010: there can be 1 to 32768 key groups"), "{refused:?}");

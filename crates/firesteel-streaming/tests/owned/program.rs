@@ -43,8 +43,22 @@ impl KeyedProcess for Alarm {
     }
 }
 
+/// What the program has yielded: a collector for each of its outputs, since one takes an epoch only once.
+#[derive(Clone, Default)]
+pub(crate) struct Out([Collector<String>; 4]);
+
+impl Out {
+    pub(crate) fn records(&self) -> Vec<String> {
+        self.0.iter().flat_map(Collector::records).collect()
+    }
+}
+
 /// Adds the program to a job. What it yields says which of its operators it is from.
-pub(crate) fn program(job: &StreamingContext, events: &QueueSource<Event>, out: &Collector<String>) {
+pub(crate) fn program(
+    job: &StreamingContext,
+    events: &QueueSource<Event>,
+    Out([sums, sum_totals, alarms, lates]): &Out,
+) {
     let late = job.side_output("late");
     let events = job
         .read(events.clone())
@@ -55,12 +69,12 @@ pub(crate) fn program(job: &StreamingContext, events: &QueueSource<Event>, out: 
     let windows = events.clone().map_values(|event| event.2).window(Tumbling::of(seconds(10))).late_to(&late).sum();
     let windows =
         windows.named("sums").map(|row| format!("sum of {} from {}: {}", row.key, row.window.start(), row.value));
-    windows.write(out.clone()).named("out of sums");
+    windows.write(sums.clone()).named("out of sums");
     let totals = events.clone().map_values(|event| event.2).running_sum().named("totals");
-    totals.map(|(key, total)| format!("total of {key}: {total}")).write(out.clone()).named("out of totals");
-    events.process(Alarm).named("alarms").write(out.clone()).named("out of alarms");
+    totals.map(|(key, total)| format!("total of {key}: {total}")).write(sum_totals.clone()).named("out of totals");
+    events.process(Alarm).named("alarms").write(alarms.clone()).named("out of alarms");
     let late = late.stream().map(|(at, (key, _))| format!("late: {key} at {at}"));
-    late.write(out.clone()).named("out of late");
+    late.write(lates.clone()).named("out of late");
 }
 
 /// What comes in this many batches: many keys with several times each, some too late.

@@ -116,7 +116,7 @@ pub fn backend_survives<B: StateBackend>(make: impl Fn() -> B, reopen: impl Fn(B
 pub fn commit_log<L: CommitLog>(make: impl Fn() -> L, crash: impl Fn(L) -> L) {
     log::life(&make, &crash);
     log::truncates(&make, &crash);
-    for seed in 1..=8 {
+    for seed in 1..=3 {
         log::random(&make, &crash, seed);
     }
 }

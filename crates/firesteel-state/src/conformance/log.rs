@@ -138,7 +138,7 @@ pub(super) fn random<L: CommitLog>(make: &impl Fn() -> L, crash: &impl Fn(L) -> 
     };
     let mut log = make();
     let (mut due, mut committed, mut marked): (Vec<EpochRecord>, u64, u64) = (vec![], 0, 0);
-    for step in 0..300 {
+    for step in 0..100 {
         let last = due.last().map_or(0, |record| record.epoch);
         match below(12) {
             0..=3 => {

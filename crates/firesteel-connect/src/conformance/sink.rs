@@ -79,7 +79,7 @@ pub fn sink_restarts<S, T>(
     let sink = reopen(sink);
     OTHERS.ok(sink.start(&context(ANOTHER)), || "starting under another checkpoint".into());
     suite.tells(&sink, Some(2), OTHERS);
-    let mut pending = suite.write(&sink, 2, 0, &[9..12], OTHERS);
+    let mut pending = suite.write(&sink, 2, 0, &[9..11, 11..12], OTHERS);
     let committed = sink.commit(Epoch(2), &mut pending);
     suite.shows(&sink, 0..if committed.is_ok() { 12 } else { 9 }, OTHERS);
     RESTARTS.check(sink.guarantee() == Guarantee::ExactlyOnce, || "it holds, but exactly-once is not claimed".into());

@@ -39,7 +39,8 @@ impl EpochLog for MemoryLog {
 
     fn records_from(&self, epoch: u64) -> Box<dyn Iterator<Item = Result<EpochRecord>> + Send> {
         let from = self.records.partition_point(|record| record.epoch < epoch);
-        Box::new(self.records[from..].to_vec().into_iter().map(Ok))
+        let records = self.records[from..].to_vec();
+        Box::new(records.into_iter().map(Ok))
     }
 }
 

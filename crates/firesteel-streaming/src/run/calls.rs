@@ -5,18 +5,20 @@
 
 use std::sync::{Arc, Weak};
 use std::thread::Builder;
-use std::time::{Duration, Instant};
 
+use firesteel_core::{Clock, SystemClock};
+use firesteel_window::{Duration, millis};
 use parking_lot::{Condvar, Mutex};
 
 /// A call that has not returned for so long is told, and again whenever it has taken three times as long.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::secs(10);
 
 /// The calls that are under way.
 pub(crate) struct Calls {
     under_way: Mutex<UnderWay>,
     changed: Condvar,
-    patience: Duration,
+    /// The machine's, whatever the job's: what people wait for is told.
+    clock: SystemClock,
 }
 
 #[derive(Default)]
@@ -30,7 +32,7 @@ struct Call {
     number: u64,
     whom: Arc<str>,
     what: &'static str,
-    begun: Instant,
+    begun: Duration,
     /// After how long it is told next.
     told_after: Duration,
 }
@@ -43,7 +45,7 @@ pub(crate) struct Watched<'a> {
 
 impl Default for Calls {
     fn default() -> Self {
-        Self { under_way: Mutex::default(), changed: Condvar::new(), patience: PATIENCE }
+        Self { under_way: Mutex::default(), changed: Condvar::new(), clock: SystemClock::new() }
     }
 }
 
@@ -53,19 +55,20 @@ impl Calls {
         let mut under_way = self.under_way.lock();
         let number = under_way.next;
         under_way.next += 1;
-        let call = Call { number, whom: Arc::clone(whom), what, begun: Instant::now(), told_after: self.patience };
+        let begun = self.clock.monotonic();
+        let call = Call { number, whom: Arc::clone(whom), what, begun, told_after: PATIENCE };
         under_way.calls.push(call);
         Watched { calls: self, number }
     }
 
     /// What has taken so long that it is to be told: who, what, and for how long; and how long until there can be more.
-    fn slow(&self, now: Instant) -> (Vec<(Arc<str>, &'static str, Duration)>, Duration) {
-        let (mut slow, mut wait) = (Vec::new(), self.patience);
+    fn slow(&self, now: Duration) -> (Vec<(Arc<str>, &'static str, Duration)>, Duration) {
+        let (mut slow, mut wait) = (Vec::new(), PATIENCE);
         for call in &mut self.under_way.lock().calls {
-            let taken = now.saturating_duration_since(call.begun);
+            let taken = now.saturating_sub(call.begun);
             if taken >= call.told_after {
                 slow.push((Arc::clone(&call.whom), call.what, taken));
-                call.told_after = taken.max(call.told_after) * 3;
+                call.told_after = taken.saturating_add(taken).saturating_add(taken);
             }
             wait = wait.min(call.told_after.saturating_sub(taken));
         }
@@ -91,9 +94,9 @@ impl Calls {
 
 fn watch(calls: &Weak<Calls>, job: &str) {
     while let Some(calls) = calls.upgrade() {
-        let (slow, wait) = calls.slow(Instant::now());
+        let (slow, wait) = calls.slow(calls.clock.monotonic());
         for (whom, what, taken) in slow {
-            let seconds = taken.as_secs();
+            let seconds = taken.as_micros() / 1_000_000;
             let message =
                 "the job waits for a source or sink that does not return; nothing is lost if the process is ended";
             tracing::warn!(job, %whom, what, seconds, message);
@@ -103,7 +106,7 @@ fn watch(calls: &Weak<Calls>, job: &str) {
             return;
         }
         // Calls come and go without waking this thread: one that is slow will be seen at the next look.
-        calls.changed.wait_for(&mut under_way, wait.max(Duration::from_millis(100)));
+        calls.changed.wait_for(&mut under_way, wait.max(millis(100)).to_std());
     }
 }
 
@@ -118,6 +121,8 @@ impl Drop for Watched<'_> {
 
 #[cfg(test)]
 mod tests {
+    use firesteel_window::seconds;
+
     use super::*;
 
     #[test]
@@ -126,12 +131,12 @@ mod tests {
         let (whom, other): (Arc<str>, Arc<str>) = ("a sink".into(), "another".into());
         drop(calls.watch(&other, "commit"));
         let watched = calls.watch(&whom, "commit");
-        let begun = Instant::now();
-        let told = |seconds| {
-            let (slow, wait) = calls.slow(begun + Duration::from_secs(seconds));
+        let begun = calls.clock.monotonic();
+        let told = |after| {
+            let (slow, wait) = calls.slow(begun.saturating_add(seconds(after)));
             (slow.into_iter().map(|(whom, what, _)| format!("{whom} {what}")).collect::<Vec<_>>(), wait)
         };
-        assert!(told(9).0.is_empty() && told(9).1 <= Duration::from_secs(1) + Duration::from_millis(500));
+        assert!(told(9).0.is_empty() && told(9).1 <= millis(1_500));
         assert_eq!(told(11).0, ["a sink commit"]);
         assert!(told(20).0.is_empty());
         assert_eq!(told(40).0, ["a sink commit"]);

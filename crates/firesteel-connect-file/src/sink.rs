@@ -58,7 +58,7 @@ pub struct TextFileSink<F = Displayed> {
     /// Whether a commit has ever failed halfway: files without a manifest may lie about, and a manifest may not be
     /// durable.
     torn: AtomicBool,
-    /// So many manifests are merged.
+    /// How many manifests are merged.
     merge_at: usize,
 }
 
@@ -73,7 +73,7 @@ struct Started {
     last: Option<Mark>,
 }
 
-/// So many manifests are merged unless a test says otherwise.
+/// This many manifests are merged unless a test says otherwise.
 const MERGE_AT: usize = 100;
 
 impl TextFileSink {
@@ -191,7 +191,7 @@ impl<F> TextFileSink<F> {
         *singles += 1;
         if *singles > self.merge_at {
             let folder = manifest::folder_of_scope(&self.folder, scope);
-            // If it fails nothing is lost: it is tried again with the next epoch, and there are more of them meanwhile.
+            // If it fails nothing is lost: the next epoch makes up for it, and there are more of them meanwhile.
             *singles = manifest::merge(&*self.disk, &folder, self.merge_at).unwrap_or(*singles);
         }
     }

@@ -18,6 +18,7 @@ mod buffered;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod context;
+mod epoch;
 mod error;
 mod guarantee;
 mod offer;
@@ -32,10 +33,12 @@ mod split;
 mod supervise;
 mod text;
 mod undecoded;
+mod wake;
 
 pub use blocks::{BlockReader, Blocks};
 pub use buffered::{Buffered, DEFAULT_CAPACITY};
 pub use context::{CheckpointId, Counter, Counters, Resumed, RunId, Scope, SinkContext, SourceContext};
+pub use epoch::Epoch;
 pub use error::{ConnectError, Result};
 pub use firesteel_budget::{Pool, Request, Share, measure};
 pub use firesteel_error::Class;
@@ -46,12 +49,13 @@ pub use place::Place;
 pub use receiver::{Receiver, Stopped, Store, StoreBuffer};
 pub use redact::redact;
 pub use secret::Secret;
-pub use sink::{Epoch, Mark, Sink, WriteTask};
-pub use source::{Choose, Discovery, Source, SourceReader, Wake};
+pub use sink::{Mark, Sink, WriteTask};
+pub use source::{Choose, Discovery, Source, SourceReader};
 pub use split::{PositionUnit, ReadRange, Split, SplitId};
 pub use supervise::ReceiverThread;
 pub use text::InvalidUtf8;
 pub use undecoded::{Decoded, Undecoded};
+pub use wake::Wake;
 
 #[cfg(all(doctest, feature = "conformance"))]
 #[doc = include_str!("../../../docs/connectors.md")]

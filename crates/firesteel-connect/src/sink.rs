@@ -1,18 +1,8 @@
 //! Sinks: where results go.
 
-use serde::{Deserialize, Serialize};
-
-use crate::{CheckpointId, Guarantee, Place, Result, Retention, SinkContext};
-
-/// The number of a commit, counting from 1. What was committed under an epoch is never committed again under it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
-pub struct Epoch(pub u64);
-
-impl std::fmt::Display for Epoch {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
+use crate::context::{CheckpointId, SinkContext};
+use crate::epoch::Epoch;
+use crate::{Guarantee, Place, Result, Retention};
 
 /// Which part of which epoch a task writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

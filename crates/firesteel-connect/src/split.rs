@@ -162,13 +162,13 @@ impl ReadRange {
         Self { to: Some(to), ..self }
     }
 
-    /// The same, of at most so many records.
+    /// The same, of at most this many records.
     #[must_use]
     pub fn max_records(self, most: impl Into<Option<u64>>) -> Self {
         Self { max_records: most.into(), ..self }
     }
 
-    /// The same, of at most so many bytes, and one record at least.
+    /// The same, of at most this many bytes, and one record at least.
     #[must_use]
     pub fn max_bytes(self, most: impl Into<Option<u64>>) -> Self {
         Self { max_bytes: most.into(), ..self }

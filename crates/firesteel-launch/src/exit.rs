@@ -11,7 +11,7 @@ use firesteel_streaming::{Class, Error, Summary};
 /// | 0 | the job is done, or was stopped and has finished its running batch; also when nobody reads its results any more, as in `… \| head` |
 /// | 1 | the job failed, or could not start: standard error says why |
 /// | 2 | the command line makes no sense |
-/// | 3 | another process has taken over what this one wrote to: starting it again would take it back |
+/// | 3 | another process has taken over what this one wrote to: started again, this one would fence the other |
 /// | 130 | a second signal, a Ctrl-C, stopped the job at once: nothing of the running batch is visible |
 /// | 143 | the same, and the second signal was a `SIGTERM` |
 #[derive(Debug)]

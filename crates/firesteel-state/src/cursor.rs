@@ -163,7 +163,7 @@ pub struct OwnedRange {
 }
 
 impl OwnedRange {
-    /// Where keys are in a checkpoint of so many key groups, of which the job owns these; all, if nothing says otherwise.
+    /// Where keys are in a checkpoint of this number of key groups, of which the job owns these; all, if nothing says otherwise.
     ///
     /// # Errors
     /// [`StateError::KeyGroups`] when there are no such key groups.

@@ -89,7 +89,7 @@ impl KeySpace {
     }
 
     /// The place of a hash's key group in the range, or a number that is not below [`len`](Self::len): looking that up in
-    /// a list of so many entries is the test for what is the job's own.
+    /// a list of that length is the test for what is the job's own.
     #[inline(always)]
     #[must_use]
     pub const fn index_of(&self, hash: u64) -> usize {

@@ -22,8 +22,9 @@ use parking_lot::Mutex;
 
 use crate::checkpoint::InputCursor;
 use crate::error::{Error, Result};
-use crate::plan::{Admission, Admitted, Batch, Bound, Input, NodeId, SplitNumbers};
+use crate::plan::{Admission, Admitted, Batch, Bound, Input, NodeId};
 use crate::progress::{InputProgress, SplitProgress};
+use crate::split_numbers::SplitNumbers;
 
 pub use bounded::ReadRdd;
 pub(crate) use cost::Cost;

@@ -66,6 +66,7 @@ mod plan;
 mod progress;
 mod refused;
 mod run;
+mod split_numbers;
 mod state;
 mod stream;
 mod time;

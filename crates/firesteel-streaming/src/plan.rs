@@ -24,13 +24,14 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::refused::{Rejects, Samples};
+use crate::split_numbers::SplitNumbers;
 use crate::time::{FiredWindows, Tracker};
 
 pub use batch::Batch;
 pub use explain::{Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub(crate) use facts::{Computed, Facts};
 pub use input::BatchLimits;
-pub(crate) use input::{Admission, Admitted, Bound, Input, SplitNumbers};
+pub(crate) use input::{Admission, Admitted, Bound, Input};
 pub(crate) use node::{NodeId, PlanNode, Role, Width};
 pub(crate) use order::LAST;
 pub(crate) use output::{Output, Staged};

@@ -16,7 +16,7 @@ enum Fault {
     OneMarkForAllParts,
     CleansUpAfterOthers,
     CleansUpWhenFenced,
-    GoesOnWhenFenced,
+    IgnoresTheFence,
     FencedWithoutAWord,
 }
 
@@ -81,7 +81,7 @@ impl Sink<u32> for Shared {
         let ((scope, kept), run) = (self.scope(), self.run());
         let mut outside = self.place.lock().unwrap();
         let owner = outside.owners[&scope];
-        if owner != run && self.fault != Fault::GoesOnWhenFenced {
+        if owner != run && self.fault != Fault::IgnoresTheFence {
             if self.fault == Fault::CleansUpWhenFenced {
                 outside.rows.retain(|(of, by, _)| *of != scope || *by == run);
                 outside.staged.retain(|(of, _), _| *of != scope);
@@ -119,7 +119,7 @@ fn the_suite_for_sinks_of_one_place_finds_each_fault() {
         (Fault::OneMarkForAllParts, "K13"),
         (Fault::CleansUpAfterOthers, "K13"),
         (Fault::CleansUpWhenFenced, "K14"),
-        (Fault::GoesOnWhenFenced, "K14"),
+        (Fault::IgnoresTheFence, "K14"),
         (Fault::FencedWithoutAWord, "K14"),
     ];
     for (fault, rule) in cases {

@@ -190,7 +190,7 @@ impl Checkpoint {
     /// The key groups that a start would find, or begin with.
     ///
     /// # Errors
-    /// As the start: when there are others, or there cannot be so many.
+    /// As the start: when there are others, or the number cannot be.
     pub(crate) fn groups(&self) -> Result<KeyGroups> {
         let wanted = self.new_groups()?;
         let Some(Manifest { catalog, .. }) = manifests_of(&self.look_at_snapshots())?.pop() else { return Ok(wanted) };

@@ -7,7 +7,8 @@ use firesteel_core::{Clock, Context, Node, Operator, SystemClock};
 
 use crate::error::Result;
 use crate::input::{OnUndecodable, Reading, SourceInput, SourceRdd};
-use crate::plan::{Admission, BatchLimits, Bound, Input, NodeId, SplitNumbers};
+use crate::plan::{Admission, BatchLimits, Bound, Input, NodeId};
+use crate::split_numbers::SplitNumbers;
 
 /// Reads sources as RDDs: what a source holds now, as one dataset for batch work.
 ///

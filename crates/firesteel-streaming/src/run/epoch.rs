@@ -266,6 +266,9 @@ impl JobRun {
     fn prepare_epoch(&mut self, open: &mut OpenEpoch, again: Option<Unfinished>) -> Result<()> {
         let Some(durable) = &self.durable else {
             self.parts.stores().iter().for_each(|store| store.pass_epoch(open.epoch.0));
+            // Nobody keeps them; but splits that are gone are forgotten here as well.
+            let inputs = self.parts.input_changes();
+            self.parts.forget_gone(&inputs);
             return Ok(());
         };
         let (epoch, boundaries, plans) = (open.epoch, take(&mut open.boundaries), take(&mut open.plans));
@@ -338,14 +341,26 @@ impl Parts {
         self.states.iter().map(|(cell, _)| cell.store()).collect()
     }
 
+    /// What has changed in each input since the last call.
+    fn input_changes(&mut self) -> BTreeMap<String, InputCursor> {
+        self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect()
+    }
+
+    /// Forgets the numbers of splits that are gone.
+    fn forget_gone(&self, inputs: &BTreeMap<String, InputCursor>) {
+        for (name, input) in inputs {
+            let gone = input.gone.iter().filter(|split| !input.splits.contains_key(*split));
+            gone.for_each(|split| self.split_numbers.forget(name, split));
+        }
+    }
+
     /// What an epoch changed of how far the job has come.
     fn changes(&mut self, before: &Cursor, At { epoch, batch, left, counted }: At, plans: Vec<Plan>) -> Cursor {
         let (epoch, checkpoint) = (epoch.0, before.checkpoint);
         let with_rows = self.output_names().into_iter().zip(&self.outputs).filter(|(_, output)| output.has_rows());
         let mark = |output: &dyn Output| SinkCursor { epoch, checkpoint, place: output.describe() };
         let with_rows: BTreeMap<_, _> = with_rows.map(|(name, output)| (name, mark(&**output))).collect();
-        let inputs: BTreeMap<String, InputCursor> =
-            self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect();
+        let inputs = self.input_changes();
         let numbers = &self.split_numbers;
         let mentioned = plans
             .iter()
@@ -355,10 +370,7 @@ impl Parts {
         let planned = mentioned.into_iter().filter_map(|number| Some((number, numbers.name(number)?))).collect();
         let watermarks =
             self.trackers.iter().map(|tracker| (tracker.name().to_string(), tracker.save(numbers))).collect();
-        for (name, input) in &inputs {
-            let gone = input.gone.iter().filter(|split| !input.splits.contains_key(*split));
-            gone.for_each(|split| numbers.forget(name, split));
-        }
+        self.forget_gone(&inputs);
         Cursor {
             checkpoint: before.checkpoint,
             program: before.program,

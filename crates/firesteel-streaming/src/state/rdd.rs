@@ -62,7 +62,7 @@ pub(crate) struct StateTask<K: Key, T, O> {
     pub(crate) pace: Pace,
 }
 
-/// In so many batches, each key group has its turn to let go of values whose TTL has expired.
+/// In this many batches, each key group has its turn to let go of values whose TTL has expired.
 const ROUND: u64 = 128;
 
 /// Which timers fire in a batch.

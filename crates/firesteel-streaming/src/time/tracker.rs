@@ -10,7 +10,7 @@ use firesteel_state::cursor::SplitName;
 use firesteel_window::{Aggregator, Duration, PartitionWatermarks, Timestamp, Watermark, WatermarkStrategy};
 use parking_lot::Mutex;
 
-use crate::plan::SplitNumbers;
+use crate::split_numbers::SplitNumbers;
 
 /// Follows the event times of one stream, per split of its sources.
 ///

@@ -13,8 +13,8 @@ const BENCHES: &str = "firesteel-benches";
 
 /// The package with C++ inside. It is no default member, so that plain Cargo needs no C++ compiler.
 const NATIVE: &str = "firesteel-state-rocksdb";
-/// The packages that have it inside with all of their features.
-const WITH_NATIVE: [&str; 2] = ["firesteel", NATIVE];
+/// The packages that have it inside with all of their features, and the one that compiles SQLite.
+const WITH_NATIVE: [&str; 3] = ["firesteel", "json-to-sqlite", NATIVE];
 
 /// All members but the benchmarks, as Cargo wants to be told.
 const MEMBERS: [&str; 3] = ["--workspace", "--exclude", BENCHES];

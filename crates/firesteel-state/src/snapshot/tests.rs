@@ -447,7 +447,7 @@ fn a_snapshot_without_its_manifest_is_none() {
     (0..3).for_each(|_| writer.add(1, &image).unwrap());
     assert!(writer.unchanged(crate::Shard { store: crate::StoreId(9), group: crate::KeyGroup(0) }, 1).is_err());
     drop(writer);
-    let half = Path::new("snapshots/00000000000000000007-000000.images.tmp");
+    let half = Path::new("snapshots/00000000000000000007-0000000000000000-000000.images.tmp");
     drop(disk.create(half).unwrap());
     assert!(job.snapshots.list().unwrap().is_empty());
     job.snapshots.retain(2).unwrap();

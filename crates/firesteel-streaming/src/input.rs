@@ -2,19 +2,18 @@
 
 mod bounded;
 mod cost;
+mod counts;
 mod cut;
 mod parked;
 mod read;
 mod splits;
 mod undecodable;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use firesteel_connect::{
-    ConnectError, Counters, Discovery, Place, Pool, ReadRange, Replay, Source, SourceContext, SplitId,
-};
+use firesteel_connect::{ConnectError, Discovery, Place, Pool, ReadRange, Replay, Source, SourceContext, SplitId};
 use firesteel_core::Rdd;
 use firesteel_state::changelog::InputRange;
 use firesteel_window::{Duration, Timestamp};
@@ -28,6 +27,7 @@ use crate::split_numbers::SplitNumbers;
 
 pub use bounded::ReadRdd;
 pub(crate) use cost::Cost;
+use counts::Counts;
 use parked::Parked;
 pub use read::SourceRdd;
 use read::{Planned, Ranges};
@@ -67,16 +67,10 @@ pub(crate) struct SourceInput<S: Source> {
     /// The split whose turn it is, where the limits were too small for all.
     turn: Option<SplitId>,
     started: bool,
-    /// Whether the source has told of all splits that there are.
-    has_looked: bool,
-    /// What the source counts, and what it had counted when a batch told so last.
-    counters: Counters,
-    counted: BTreeMap<&'static str, u64>,
+    counts: Counts,
     /// What was left to read before the batch, as far as it is known, and whether the run ends with it.
     left: Option<u64>,
     ends: bool,
-    /// Where the splits stood when the last epoch ended that have got further since the source was told.
-    epoch_end: BTreeMap<SplitId, u64>,
     /// What reading costs, and what comes after it in the same tasks.
     cost: Cost,
     /// Where an available-now run stops, fixed when it begins; splits that are not in it are left for the next run.
@@ -93,13 +87,10 @@ impl<S: Source> SourceInput<S> {
             numbers,
             turn: None,
             started: false,
-            has_looked: false,
-            counters: Counters::default(),
-            counted: BTreeMap::new(),
+            counts: Counts::default(),
             horizon: None,
             left: None,
             ends: false,
-            epoch_end: BTreeMap::new(),
             cost: Cost::default(),
         }
     }
@@ -110,20 +101,10 @@ impl<S: Source> SourceInput<S> {
 
     /// Takes in what the source has found. Splits that it does not name any more are forgotten: if one comes back under the
     /// same name, it is another, to be read from its start. Tells whether any had not ended.
-    fn take_in(&mut self, found: &mut Discovery) -> Result<bool> {
-        let is_all = found.is_all || !self.has_looked;
-        let gone = self.splits.forget(found, is_all);
-        if !gone.is_empty() {
-            self.reading.parked.drop_where(|split| gone.contains(split));
-        }
-        let name = self.reading.name();
-        for split in found.splits.drain(..) {
-            let id = split.id.clone();
-            let number = || self.numbers.of(&name, id.as_str());
-            self.splits.take_in(split, number).map_err(|lost| self.failed(lost))?;
-        }
-        self.has_looked = true;
-        Ok(self.splits.has_lost_open())
+    fn take_in(&mut self, found: Discovery) -> Result<bool> {
+        let reading = &self.reading;
+        let taken = self.splits.take_in(found, &reading.name(), &self.numbers, &reading.parked);
+        taken.map_err(|lost| self.failed(lost))
     }
 
     /// Cuts what is unread into ranges, in the order of the splits. Where the limits are too small for all splits, the
@@ -164,15 +145,16 @@ impl<S: Source> Input for SourceInput<S> {
         self.reading.source.buffer_within(pool);
     }
     fn start(&mut self, context: &SourceContext) -> Result<()> {
-        self.counters = context.counters().clone();
+        self.counts = Counts::of(context.counters().clone());
         self.reading.source.start(context).map_err(|error| self.failed(error))?;
         self.started = true;
         Ok(())
     }
 
     fn admit(&mut self, admission: &Admission) -> Result<Admitted> {
-        let mut found = self.reading.source.discover(admission.now).map_err(|error| self.failed(error))?;
-        let newly_finished = self.take_in(&mut found)?;
+        let found = self.reading.source.discover(admission.now).map_err(|error| self.failed(error))?;
+        let complete = found.complete;
+        let newly_finished = self.take_in(found)?;
         if admission.bound == Bound::AvailableNow && self.horizon.is_none() {
             self.horizon = Some(self.splits.available());
         }
@@ -180,9 +162,9 @@ impl<S: Source> Input for SourceInput<S> {
         admitted.finished.extend(self.splits.gone());
         let unread = self.splits.unread(&mut admitted, self.horizon.as_ref());
         self.left = unread.iter().map(|(_, available, next)| available.map(|available| available - next)).sum();
-        self.ends = admission.bound != Bound::Open || (found.complete && self.splits.all_finished());
+        self.ends = admission.bound != Bound::Open || (complete && self.splits.all_finished());
         admitted.drained = unread.is_empty();
-        admitted.complete = found.complete && self.splits.all_done();
+        admitted.complete = complete && self.splits.all_done();
         let planned: Vec<Planned> = self
             .take_turns(unread, admission)
             .into_iter()
@@ -218,8 +200,8 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn look(&mut self, now: Timestamp) -> Result<()> {
-        let mut found = self.reading.source.discover(now).map_err(|error| self.failed(error))?;
-        self.take_in(&mut found).map(drop)
+        let found = self.reading.source.discover(now).map_err(|error| self.failed(error))?;
+        self.take_in(found).map(drop)
     }
 
     fn plan(&mut self, ranges: &[InputRange]) -> Result<Admitted> {
@@ -229,7 +211,7 @@ impl<S: Source> Input for SourceInput<S> {
         let name = self.reading.name();
         for range in ranges.iter().filter(|range| readable && *range.input == *name) {
             let id = SplitId::new(range.split.as_str());
-            let state = self.splits.known(&id, range.from, || self.numbers.of(&name, &range.split));
+            let state = self.splits.known(&id, range.from, &name, &self.numbers);
             let (origin, number) = (Arc::clone(&state.name), state.number);
             planned.push(Planned { range: ReadRange::exact(id, range.from, range.to), origin, number, hint: None });
         }
@@ -244,14 +226,7 @@ impl<S: Source> Input for SourceInput<S> {
         let ranges = std::mem::take(&mut self.ranges);
         let ends = ranges.ends.take();
         let (name, left) = (self.reading.name(), self.left.take());
-        let mut counts = BTreeMap::new();
-        for (name, value) in self.counters.values() {
-            let before = self.counted.insert(name, value).unwrap_or(0);
-            if value > before {
-                counts.insert(name, value - before);
-            }
-        }
-        let waits = counts.remove(Counters::WAITS).unwrap_or(0);
+        let (waits, counts) = self.counts.since();
         let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends, waits, counts };
         let mut moved = 0;
         for (index, planned) in ranges.planned.iter().enumerate() {
@@ -301,15 +276,16 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn end_epoch(&mut self) {
-        self.epoch_end.extend(self.splits.moved());
+        self.splits.end_epoch();
     }
 
     fn committed(&mut self) {
-        let ends: Vec<(SplitId, u64)> = std::mem::take(&mut self.epoch_end).into_iter().collect();
-        if let Err(error) = self.reading.source.committed(&ends) {
-            tracing::warn!(source = %self.reading.name(), %error, "the source could not record the commit");
+        match self.reading.source.committed(&self.splits.untold()) {
+            Ok(()) => self.splits.told(),
             // It is told again with the next one.
-            self.epoch_end.extend(ends);
+            Err(error) => {
+                tracing::warn!(source = %self.reading.name(), %error, "the source could not record the commit")
+            }
         }
     }
 

@@ -11,8 +11,10 @@ use firesteel_connect::{ConnectError, Discovery, Split, SplitId};
 use firesteel_core::hash::BuildKeyHasher;
 
 use super::cut::Unread;
+use super::parked::Parked;
 use crate::checkpoint::{InputCursor, SplitCursor};
 use crate::plan::Admitted;
+use crate::split_numbers::SplitNumbers;
 
 /// How far the job has come in one split.
 pub(super) struct SplitState {
@@ -97,8 +99,12 @@ pub(super) struct Splits {
     moved: Vec<SplitId>,
     /// Numbers of splits that the source has no more, until the next batch tells the watermark.
     gone: Vec<u32>,
-    /// Whether any of those has come since that was asked.
+    /// Whether any of those has come with the last look.
     lost_open: bool,
+    /// Whether the source has told of all splits that there are.
+    has_looked: bool,
+    /// Where splits stood when the last epoch ended of which the source has not been told.
+    untold: BTreeMap<SplitId, u64>,
     /// The names of splits that the checkpoint still knows and the source has no more.
     forgotten: Vec<String>,
 }
@@ -114,7 +120,8 @@ impl Index<&SplitId> for Splits {
 impl Splits {
     /// Forgets what the source has no more: what it says is gone, and, where it has named all, what it has not named. Returns
     /// what is forgotten.
-    pub(super) fn forget(&mut self, found: &Discovery, is_all: bool) -> HashSet<SplitId> {
+    fn forget(&mut self, found: &Discovery) -> HashSet<SplitId> {
+        let is_all = found.is_all || !self.has_looked;
         let mut gone: HashSet<SplitId> = HashSet::new();
         let named = || found.splits.iter().filter(|split| self.states.contains_key(&split.id)).count();
         if is_all && named() < self.states.len() {
@@ -125,6 +132,7 @@ impl Splits {
         for split in &gone {
             let Some(state) = self.states.remove(split) else { continue };
             self.forgotten.push(split.as_str().to_owned());
+            self.untold.remove(split);
             if state.end != SplitEnd::Told {
                 self.gone.push(state.number);
                 self.lost_open = true;
@@ -138,22 +146,40 @@ impl Splits {
         gone
     }
 
-    /// Whether any split has gone since this was asked last that had not ended.
-    pub(super) fn has_lost_open(&mut self) -> bool {
-        take(&mut self.lost_open)
-    }
-
     /// Numbers of splits that have gone since the last batch.
     pub(super) fn gone(&self) -> &[u32] {
         &self.gone
     }
 
+    /// Takes in what the source of this name has found; of splits that are gone, nothing is kept. Tells whether any had not
+    /// ended.
+    pub(super) fn take_in(
+        &mut self,
+        mut found: Discovery,
+        input: &str,
+        numbers: &SplitNumbers,
+        parked: &Parked,
+    ) -> Result<bool, ConnectError> {
+        let gone = self.forget(&found);
+        if !gone.is_empty() {
+            parked.drop_where(|split| gone.contains(split));
+        }
+        for split in found.splits.drain(..) {
+            self.take_in_one(split, input, numbers)?;
+        }
+        self.has_looked = true;
+        Ok(take(&mut self.lost_open))
+    }
+
     /// Takes in what the source says of a split, which is made up when it is named first.
-    pub(super) fn take_in(&mut self, split: Split, number: impl FnOnce() -> u32) -> Result<(), ConnectError> {
+    fn take_in_one(&mut self, split: Split, input: &str, numbers: &SplitNumbers) -> Result<(), ConnectError> {
         let Self { states, changed, .. } = self;
         let state = states.entry(split.id.clone()).or_insert_with(|| {
             changed.push(split.id.clone());
-            SplitState { changed: true, ..SplitState::new(&split.id, number(), split.first) }
+            SplitState {
+                changed: true,
+                ..SplitState::new(&split.id, numbers.of(input, split.id.as_str()), split.first)
+            }
         });
         if state.found.as_ref().is_some_and(|found| found.split == split) {
             return Ok(());
@@ -228,11 +254,11 @@ impl Splits {
     }
 
     /// A split that a batch before a restart has read.
-    pub(super) fn known(&mut self, id: &SplitId, from: u64, number: impl FnOnce() -> u32) -> &SplitState {
+    pub(super) fn known(&mut self, id: &SplitId, from: u64, input: &str, numbers: &SplitNumbers) -> &SplitState {
         let Self { states, changed, .. } = self;
         states.entry(id.clone()).or_insert_with(|| {
             changed.push(id.clone());
-            SplitState { changed: true, ..SplitState::new(id, number(), from) }
+            SplitState { changed: true, ..SplitState::new(id, numbers.of(input, id.as_str()), from) }
         })
     }
 
@@ -283,15 +309,23 @@ impl Splits {
         self.states.insert(id, state);
     }
 
-    /// Where the splits stand whose progress the source has not been told.
-    pub(super) fn moved(&mut self) -> Vec<(SplitId, u64)> {
-        let states = &mut self.states;
-        let moved = take(&mut self.moved).into_iter().filter_map(|id| {
-            let state = states.get_mut(&id)?;
+    /// An epoch ends where the splits stand.
+    pub(super) fn end_epoch(&mut self) {
+        for id in take(&mut self.moved) {
+            let Some(state) = self.states.get_mut(&id) else { continue };
             state.moved = false;
-            Some((id, state.next))
-        });
-        moved.collect()
+            self.untold.insert(id, state.next);
+        }
+    }
+
+    /// Where the splits stood at the end of the last epoch of which the source has not been told.
+    pub(super) fn untold(&self) -> Vec<(SplitId, u64)> {
+        self.untold.iter().map(|(id, at)| (id.clone(), *at)).collect()
+    }
+
+    /// The source has been told.
+    pub(super) fn told(&mut self) {
+        self.untold.clear();
     }
 }
 

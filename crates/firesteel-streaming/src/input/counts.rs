@@ -1,0 +1,30 @@
+//! What a source counts for progress records.
+
+use std::collections::BTreeMap;
+
+use firesteel_connect::Counters;
+
+/// A source's counters, and what they had counted when a batch told so last.
+#[derive(Default)]
+pub(super) struct Counts {
+    counters: Counters,
+    told: BTreeMap<&'static str, u64>,
+}
+
+impl Counts {
+    pub(super) fn of(counters: Counters) -> Self {
+        Self { counters, told: BTreeMap::new() }
+    }
+
+    /// How often pushes have waited since the last call, and what else has been counted.
+    pub(super) fn since(&mut self) -> (u64, BTreeMap<&'static str, u64>) {
+        let mut counts = BTreeMap::new();
+        for (name, value) in self.counters.values() {
+            let before = self.told.insert(name, value).unwrap_or(0);
+            if value > before {
+                counts.insert(name, value - before);
+            }
+        }
+        (counts.remove(Counters::WAITS).unwrap_or(0), counts)
+    }
+}

@@ -4,8 +4,8 @@
 //! cargo run --release -p json-to-sqlite -- sales/ shop.db sales client cents --checkpoint shop.checkpoint
 //! ```
 //!
-//! It goes on with files that come later until it is stopped; with `--available-now` it ends when all is written. Started
-//! again, it goes on where it stood.
+//! It continues with files that come later until it is stopped; with `--available-now` it ends when all is written. Started
+//! again, it continues where it stood.
 
 use std::path::PathBuf;
 

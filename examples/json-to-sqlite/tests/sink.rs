@@ -137,7 +137,7 @@ fn a_table_or_place_that_cannot_be_used_is_refused_at_the_start() {
 }
 
 #[test]
-fn a_database_that_another_program_writes_to_is_tried_again() {
+fn a_database_that_another_program_writes_to_is_retried() {
     let place = Database::new();
     let sink = place.sink();
     start(&sink, &SinkContext::default()).unwrap();

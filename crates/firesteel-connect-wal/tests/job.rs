@@ -233,7 +233,9 @@ fn a_line_that_is_not_utf8_stops_the_job_at_its_position_unless_told_otherwise()
         let error = format!("{:?}", job.run(Trigger::AsSoonAsPossible).unwrap_err());
         assert!(error.contains("position 7: byte 3 of the line is not UTF-8"), "{error}");
         assert!(error.contains("`undecodable(Undecodable::SetAside)`"), "{error}");
-        assert_eq!(results.records(), good[..4]);
+        // How much of what comes before it is committed depends on what had arrived when a batch began.
+        let committed = results.records();
+        assert!(committed.len() <= 7 && good.starts_with(&committed), "{committed:?}");
     };
     let buffered = Buffered::new(sent(text));
     run(Box::new(move |job, results| _ = job.read(buffered).write(results.clone())));

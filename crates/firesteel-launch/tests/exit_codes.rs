@@ -100,9 +100,7 @@ fn sigterm_ends_a_job_that_follows_a_file_after_its_batch() {
 #[cfg(unix)]
 #[test]
 fn a_signal_finishes_the_running_batch_and_a_second_one_gives_it_up() {
-    for (signals, code, is_whole) in
-        [(&["INT"][..], 0, true), (&["INT", "INT"], 130, false), (&["INT", "TERM"], 143, false)]
-    {
+    let written = |signals: &[&str], code| {
         let (_folder, path) = file(&["1", "7"]);
         let mut running = Running::start(&[&path, "--wait-on", "7"]);
         running.err("waiting at 7");
@@ -111,8 +109,13 @@ fn a_signal_finishes_the_running_batch_and_a_second_one_gives_it_up() {
             running.err(answer);
         }
         running.type_line();
-        let ended = running.end().with(code);
-        assert_eq!(ended.out.lines().count(), if is_whole { 2 } else { 0 }, "{signals:?}: {}", ended.out);
+        running.end().with(code).out.lines().count()
+    };
+    assert_eq!(written(&["INT"], 0), 2);
+    for (signals, code) in [(["INT", "INT"], 130), (["INT", "TERM"], 143)] {
+        // What is done is told right before it is done: on a busy machine the batch may get through in between.
+        let gives_up = (0..10).any(|_| written(&signals, code) == 0);
+        assert!(gives_up, "{signals:?}");
     }
 }
 

@@ -47,6 +47,7 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
     let manifests = manifests(&snapshots)?;
     // A sink need not have an epoch without a record for it: which had some, the cursor of the epoch tells.
     let all_have = |epoch: u64, rule: &'static str| {
+        hold(rule, epoch <= last, || format!("epoch {epoch} is not prepared, the changelog ends with {last}"))?;
         let cursor = Cursor::at(&manifests, &log, epoch).map_err(broken("the changelog can be read"))?;
         for mark in cursor.sinks.values().filter(|mark| mark.checkpoint == cursor.checkpoint) {
             let folder = TEXT_SINKS.iter().find(|name| mark.place.ends_with(**name));

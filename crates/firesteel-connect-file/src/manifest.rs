@@ -104,10 +104,19 @@ fn all(disk: &dyn Disk, folder: &Path) -> Result<Vec<Covered>> {
 
 /// The manifests in the folder that count, in the order of their epochs: without those that were merged into another one.
 pub(crate) fn current(disk: &dyn Disk, folder: &Path) -> Result<Vec<Covered>> {
-    let mut found = all(disk, folder)?;
+    Ok(split_merged(all(disk, folder)?).0)
+}
+
+/// The manifests that count, and those that were merged into one of them.
+fn split_merged(found: Vec<Covered>) -> (Vec<Covered>, Vec<Covered>) {
     let merged: Vec<Covered> = found.iter().copied().filter(|covered| covered.merged > 0).collect();
-    found.retain(|covered| !merged.iter().any(|merged| merged.takes_the_place_of(*covered)));
-    Ok(found)
+    let counts = |covered: &Covered| !merged.iter().any(|merged| merged.takes_the_place_of(*covered));
+    found.into_iter().partition(counts)
+}
+
+/// How many of them tell of a single epoch.
+pub(crate) fn singles(current: &[Covered]) -> usize {
+    current.iter().filter(|covered| covered.merged == 0).count()
 }
 
 /// The mark of the newest epoch in the folder.
@@ -206,17 +215,16 @@ pub(crate) fn merge(disk: &dyn Disk, folder: &Path, most: usize) -> Result<usize
         found.push(whole);
         found.sort();
     }
-    remove_merged(disk, folder)?;
-    Ok(found.iter().filter(|covered| covered.merged == 0).count())
+    Ok(singles(&remove_merged(disk, folder)?))
 }
 
-/// Removes manifests that were merged into another one.
-pub(crate) fn remove_merged(disk: &dyn Disk, folder: &Path) -> Result<()> {
-    let current = current(disk, folder)?;
-    for covered in all(disk, folder)?.into_iter().filter(|covered| !current.contains(covered)) {
+/// Removes manifests that were merged into another one; returns those that count.
+pub(crate) fn remove_merged(disk: &dyn Disk, folder: &Path) -> Result<Vec<Covered>> {
+    let (current, merged) = split_merged(all(disk, folder)?);
+    for covered in merged {
         disk.remove(&folder.join(covered.file_name())).map_err(file_error)?;
     }
-    Ok(())
+    Ok(current)
 }
 
 #[cfg(test)]

@@ -66,7 +66,8 @@ pub struct TextFileSink<F = Displayed> {
 struct Started {
     /// The operating system releases it when the process dies.
     _lock: Lock,
-    scope: Scope,
+    /// Where the scope's manifests are.
+    folder: PathBuf,
     checkpoint: CheckpointId,
     /// How many manifests of single epochs the scope has.
     singles: usize,
@@ -171,28 +172,23 @@ impl<F> TextFileSink<F> {
         }
         if self.torn.load(Ordering::Acquire) {
             let listed = |name: &str| entries.iter().any(|entry| entry.name == name);
-            clean::unlisted(&*self.disk, &self.folder, &started.scope, |found, name| found == epoch && !listed(name))?;
+            let scope = self.scope.lock().clone();
+            clean::unlisted(&*self.disk, &self.folder, &scope, |found, name| found == epoch && !listed(name))?;
         }
         self.disk.sync_folder(&self.folder).map_err(file_error)?;
         firesteel_faults::fail_point!("sink.unlisted");
-        let folder = manifest::folder_of_scope(&self.folder, &started.scope);
-        manifest::write(
-            &*self.disk,
-            &folder,
-            Covered::one(epoch),
-            &Manifest { checkpoint: started.checkpoint, entries },
-        )
+        let Started { folder, checkpoint, .. } = started;
+        manifest::write(&*self.disk, folder, Covered::one(epoch), &Manifest { checkpoint: *checkpoint, entries })
     }
 
     /// The epoch is committed: notes that, and merges manifests where there are many.
     fn committed(&self, started: &mut Started, epoch: Epoch) {
-        let Started { scope, checkpoint, singles, last, .. } = started;
+        let Started { folder, checkpoint, singles, last, .. } = started;
         *last = Some(Mark { epoch, checkpoint: *checkpoint });
         *singles += 1;
         if *singles > self.merge_at {
-            let folder = manifest::folder_of_scope(&self.folder, scope);
             // If it fails nothing is lost: the next epoch makes up for it, and there are more of them meanwhile.
-            *singles = manifest::merge(&*self.disk, &folder, self.merge_at).unwrap_or(*singles);
+            *singles = manifest::merge(&*self.disk, folder, self.merge_at).unwrap_or(*singles);
         }
     }
 }
@@ -212,8 +208,7 @@ where
     }
 
     fn places(&self) -> Vec<Place> {
-        let first = PartName { epoch: Epoch(1), partition: 0, scope: Scope::whole(), gzip: self.gzip };
-        vec![Place::file(self.folder.join(first.published()))]
+        vec![Place::file(self.folder.join(self.part_name(Epoch(1), 0).published()))]
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {
@@ -228,15 +223,13 @@ where
         }
         disk.make_folder(&folder).map_err(file_error)?;
         let lock = self.take_lock(&lock)?;
-        clean::leftovers(disk, &self.folder, &scope)?;
+        let manifests = clean::leftovers(disk, &self.folder, &scope)?;
         // What a process has committed right before it died may not be durable yet, and will be relied on from here on.
         manifest::sync(disk, &folder)?;
-        let manifests = manifest::current(disk, &folder)?;
         let last = manifest::last(disk, &folder, &manifests)?;
-        let singles = manifests.iter().filter(|covered| covered.merged == 0).count();
-        let checkpoint = context.checkpoint();
-        self.scope.lock().clone_from(&scope);
-        *self.started.lock() = Some(Started { _lock: lock, scope, checkpoint, singles, last });
+        let (checkpoint, singles) = (context.checkpoint(), manifest::singles(&manifests));
+        *self.scope.lock() = scope;
+        *self.started.lock() = Some(Started { _lock: lock, folder, checkpoint, singles, last });
         Ok(())
     }
 
@@ -278,11 +271,10 @@ where
             Some(_) => {}
             None if pending.iter().all(PendingFile::is_empty) => {}
             None => {
-                let folder = manifest::folder_of_scope(&self.folder, &started.scope);
                 let is_torn = self.torn.load(Ordering::Acquire);
-                if is_torn && manifest::exists(&*self.disk, &folder, Covered::one(epoch))? {
+                if is_torn && manifest::exists(&*self.disk, &started.folder, Covered::one(epoch))? {
                     // It has got its name in a commit that failed after that.
-                    manifest::sync(&*self.disk, &folder)?;
+                    manifest::sync(&*self.disk, &started.folder)?;
                 } else {
                     let published = self.publish(started, epoch, pending);
                     if published.is_err() {

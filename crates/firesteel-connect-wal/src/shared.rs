@@ -46,8 +46,6 @@ struct State {
     stuck: bool,
     /// How often a hand-over has waited for the log to be committed, and for memory.
     waits: Waits,
-    /// The same for progress records.
-    waited: Counter,
     /// Hand-overs that are being collected.
     reserved: usize,
     /// Bytes that were handed over and are not on disk.
@@ -75,10 +73,28 @@ struct State {
 }
 
 /// How often hand-overs have waited for what the writer alone cannot give.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug)]
 struct Waits {
     log: u64,
     memory: u64,
+    /// All of them, for progress records.
+    all: Counter,
+}
+
+impl Waits {
+    /// Counts one that waits for the log, and tells whether it is the first.
+    fn log(&mut self) -> bool {
+        self.all.add(1);
+        self.log += 1;
+        self.log == 1
+    }
+
+    /// Counts one that waits for memory, and tells whether it is the first.
+    fn memory(&mut self) -> bool {
+        self.all.add(1);
+        self.memory += 1;
+        self.memory == 1
+    }
 }
 
 impl State {
@@ -142,8 +158,7 @@ impl<T> Shared<T> {
             offers: VecDeque::new(),
             next_offer: 0,
             stuck: false,
-            waits: Waits::default(),
-            waited: context.counters().counter(Counters::WAITS),
+            waits: Waits { log: 0, memory: 0, all: context.counters().counter(Counters::WAITS) },
             reserved: 0,
             unwritten: 0,
             taken: next,
@@ -179,7 +194,7 @@ impl<T> Shared<T> {
     /// How often a hand-over or an offer has waited.
     #[cfg(test)]
     pub(crate) fn waited(&self) -> u64 {
-        self.lock().waited.value()
+        self.lock().waits.all.value()
     }
 
     /// No code of a user runs under the lock, so a poisoned lock still guards a consistent state.

@@ -59,8 +59,6 @@ struct State<T> {
     token: Option<Vec<u8>>,
     /// How often a push has waited for a place, and for bytes.
     waits: Waits,
-    /// The same for progress records.
-    waited: Counter,
     stopped: bool,
     wake: Wake,
     /// Whether the engine has looked since it was woken last: one wake-up per look is enough.
@@ -69,10 +67,28 @@ struct State<T> {
 }
 
 /// How often pushes have waited.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Waits {
     places: u64,
     bytes: u64,
+    /// All of them, for progress records.
+    all: Counter,
+}
+
+impl Waits {
+    /// Counts one that waits for a place, and tells whether it is the first.
+    fn place(&mut self) -> bool {
+        self.all.add(1);
+        self.places += 1;
+        self.places == 1
+    }
+
+    /// Counts one that waits for bytes, and tells whether it is the first.
+    fn byte(&mut self) -> bool {
+        self.all.add(1);
+        self.bytes += 1;
+        self.bytes == 1
+    }
 }
 
 impl<T> State<T> {
@@ -159,7 +175,6 @@ impl<T> Buffer<T> {
             next_offer: 0,
             token: None,
             waits: Waits::default(),
-            waited: Counter::default(),
             stopped: false,
             wake: Wake::silent(),
             wake_due: true,
@@ -183,7 +198,7 @@ impl<T> Buffer<T> {
     pub(crate) fn started(&self, context: &SourceContext) {
         let mut state = self.lock();
         state.wake = context.wake().clone();
-        state.waited = context.counters().counter(Counters::WAITS);
+        state.waits.all = context.counters().counter(Counters::WAITS);
     }
 
     /// Notes how the thread ended, and tells everybody.
@@ -256,9 +271,7 @@ impl<T> Buffer<T> {
             |state: &mut State<T>| !state.stopped && (state.room(self.capacity) == 0 || !state.offers.is_empty());
         let mut state = self.lock();
         if full(&mut state) {
-            state.waits.places += 1;
-            state.waited.add(1);
-            if state.waits.places == 1 {
+            if state.waits.place() {
                 drop(state);
                 self.tell_of_records();
                 state = self.lock();
@@ -291,9 +304,7 @@ impl<T> Buffer<T> {
         let mut request = share.request(bytes);
         if !request.is_granted() && !state.stopped {
             state.waiting += 1;
-            state.waits.bytes += 1;
-            state.waited.add(1);
-            if state.waits.bytes == 1 {
+            if state.waits.byte() {
                 drop(state);
                 self.tell_of_bytes(share);
                 state = self.lock();

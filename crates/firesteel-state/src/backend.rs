@@ -32,6 +32,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use firesteel_budget::MemoryBudget;
+use firesteel_faults::fail_point;
 
 pub use self::memory::MemoryBackend;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -137,6 +138,7 @@ pub(crate) fn scan_some(
 /// Those of the backend. The shard may be empty then.
 pub fn replace(backend: &dyn StateBackend, epoch: u64, image: &Frame) -> Result<()> {
     backend.clear(image.shard())?;
+    fail_point!("restore.cleared");
     match with_timers_by_key(image) {
         Some(both) => backend.apply(epoch, &[both]),
         None => backend.apply(epoch, std::slice::from_ref(image)),

@@ -21,7 +21,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::hash::{BuildHasher as _, RandomState};
 
 use firesteel_window::{PartitionWatermarks, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -81,21 +80,12 @@ pub struct Cursor {
 pub struct CheckpointId(u128);
 
 impl CheckpointId {
-    /// A new one, equal to no other: from the random keys that the operating system gives to hash maps.
-    #[must_use]
-    pub fn random() -> Self {
-        let half = |salt: u64| u128::from(RandomState::new().hash_one(salt));
-        Self(half(0) << 64 | half(1))
-    }
-
     /// The scope of its runs, where they write to a place for snapshots that others may use as well.
     #[must_use]
     pub const fn scope(self) -> u32 {
         (self.0 ^ self.0 >> 32 ^ self.0 >> 64 ^ self.0 >> 96) as u32
     }
-}
 
-impl CheckpointId {
     /// The id with these bits.
     #[must_use]
     pub fn from_bits(bits: u128) -> Self {

@@ -183,6 +183,13 @@ impl KeyGroupRange {
         }
     }
 
+    /// Where a group stands among them; a number that is not below [`len`](Self::len) if it is none of them.
+    #[inline(always)]
+    #[must_use]
+    pub const fn place_of(self, group: KeyGroup) -> usize {
+        (group.0 as usize).wrapping_sub(self.start as usize)
+    }
+
     /// The groups in ascending order.
     pub fn iter(self) -> impl DoubleEndedIterator<Item = KeyGroup> + ExactSizeIterator {
         Range { start: self.start, end: self.end }.map(KeyGroup)

@@ -93,7 +93,7 @@ impl KeySpace {
     #[inline(always)]
     #[must_use]
     pub const fn index_of(&self, hash: u64) -> usize {
-        (self.group_of(hash).0 as usize).wrapping_sub(self.owned.start() as usize)
+        self.owned.place_of(self.group_of(hash))
     }
 
     /// The place of a hash's key group in the range, if it is in it.

@@ -82,6 +82,11 @@ pub struct Snapshots {
     pub(crate) writer: RunId,
 }
 
+/// The snapshots whose manifests are among these files.
+fn manifests(names: &[String]) -> impl Iterator<Item = SnapshotId> {
+    names.iter().filter_map(|name| SnapshotId::of_manifest(name))
+}
+
 /// Adjacent images are read together up to this many bytes, so that small ones do not cost a
 /// request each.
 const TOGETHER: u64 = 4 << 20;
@@ -131,7 +136,7 @@ impl Snapshots {
     /// # Errors
     /// When the place cannot be listed.
     pub fn list(&self) -> Result<Vec<SnapshotId>> {
-        let mut ids: Vec<_> = self.store.list()?.iter().filter_map(|name| SnapshotId::of_manifest(name)).collect();
+        let mut ids: Vec<_> = manifests(&self.store.list()?).collect();
         ids.sort_unstable();
         Ok(ids)
     }
@@ -284,14 +289,11 @@ impl Snapshots {
     /// # Errors
     /// Any error of the place; what was removed until then stays removed.
     pub fn retain(&self, keep: usize) -> Result<u64> {
-        let found: BTreeSet<SnapshotId> = self
-            .store
-            .list()?
-            .iter()
-            .filter_map(|name| SnapshotId::of_file(name))
-            .filter(|id| self.is_own(*id))
-            .collect();
-        let mut old: Vec<SnapshotId> = self.list()?.into_iter().filter(|id| self.is_own(*id)).collect();
+        let names = self.store.list()?;
+        let found: BTreeSet<SnapshotId> =
+            names.iter().filter_map(|name| SnapshotId::of_file(name)).filter(|id| self.is_own(*id)).collect();
+        let mut old: Vec<SnapshotId> = manifests(&names).filter(|id| self.is_own(*id)).collect();
+        old.sort_unstable();
         let (mut kept, mut damaged) = (Vec::new(), BTreeSet::new());
         while kept.len() < keep.max(1)
             && let Some(id) = old.pop()
@@ -306,7 +308,7 @@ impl Snapshots {
             return Ok(0);
         }
         let superfluous = |id: &SnapshotId| !damaged.contains(id) && !kept.iter().any(|kept| kept.id == *id);
-        self.remove(&found.into_iter().filter(superfluous).collect::<Vec<_>>())?;
+        self.remove_of(&names, &found.into_iter().filter(superfluous).collect::<Vec<_>>(), &kept)?;
         Ok(kept.iter().map(Manifest::replay_from).min().unwrap_or(0))
     }
 
@@ -324,10 +326,16 @@ impl Snapshots {
     /// Any error of the place; what was removed until then stays removed. Before anything is removed, what keeps the manifest
     /// of another snapshot from being read, but for damage.
     pub fn remove(&self, old: &[SnapshotId]) -> Result<()> {
+        self.remove_of(&self.store.list()?, old, &[])
+    }
+
+    /// Removes snapshots of a place that has files of these names. Some manifests have been read before.
+    fn remove_of(&self, names: &[String], old: &[SnapshotId], read: &[Manifest]) -> Result<()> {
         let is_old = |id: SnapshotId| old.contains(&id);
         let (mut files, mut needed) = (BTreeSet::new(), BTreeSet::new());
-        for id in self.list()? {
-            let manifest = match self.manifest(id) {
+        for id in manifests(names) {
+            let known = read.iter().find(|manifest| manifest.id == id);
+            let manifest = match known.map_or_else(|| self.manifest(id), |manifest| Ok(manifest.clone())) {
                 Ok(manifest) => manifest,
                 Err(StateError::Damaged { .. }) => continue,
                 // Nobody needs to know what it names.
@@ -342,7 +350,8 @@ impl Snapshots {
             self.store.delete(&id.manifest())?;
             fail_point!("snapshot.retain.manifest");
         }
-        files.extend(self.store.list()?.into_iter().filter(|name| SnapshotId::of_file(name).is_some_and(is_old)));
+        let left = names.iter().filter(|name| SnapshotId::of_file(name).is_some_and(is_old));
+        files.extend(left.filter(|name| SnapshotId::of_manifest(name).is_none()).cloned());
         for name in files.difference(&needed) {
             self.store.delete(name)?;
             fail_point!("snapshot.retain.file");

@@ -231,7 +231,7 @@ impl<S: Source> Input for SourceInput<S> {
         let mut moved = 0;
         for (index, planned) in ranges.planned.iter().enumerate() {
             let Planned { range, origin, .. } = planned;
-            let Some(mut state) = self.splits.advance(&range.split) else { continue };
+            let Some(state) = self.splits.get_mut(&range.split) else { continue };
             let from = state.next;
             let mut read = 0;
             if let Some(end) = read::Ends::find(&ends, index) {
@@ -245,14 +245,16 @@ impl<S: Source> Input for SourceInput<S> {
             if planned.is_exact() {
                 state.next = state.next.max(range.to.unwrap_or(from));
             }
-            moved += state.next - from;
-            each(origin, range.from, range.to.filter(|_| planned.is_exact()).unwrap_or(state.next));
-            state.empty_up_to = if read == 0 && state.next == from { range.to } else { None };
+            let to = state.next;
+            state.empty_up_to = if read == 0 && to == from { range.to } else { None };
+            self.splits.settle(&range.split, from);
+            moved += to - from;
+            each(origin, range.from, range.to.filter(|_| planned.is_exact()).unwrap_or(to));
             progress.rows += read;
-            progress.left = progress.left.map(|left| left.saturating_sub(state.next - from));
+            progress.left = progress.left.map(|left| left.saturating_sub(to - from));
             match progress.splits.last_mut() {
-                Some(last) if last.split == *origin => last.to = state.next,
-                _ => progress.splits.push(SplitProgress { split: Arc::clone(origin), from, to: state.next }),
+                Some(last) if last.split == *origin => last.to = to,
+                _ => progress.splits.push(SplitProgress { split: Arc::clone(origin), from, to }),
             }
         }
         self.cost.learn(moved, Duration::micros(self.reading.took.swap(0, Ordering::Relaxed).cast_signed()));
@@ -261,7 +263,11 @@ impl<S: Source> Input for SourceInput<S> {
 
     fn changes(&mut self) -> InputCursor {
         let stays = self.replay() == Replay::Always;
-        self.splits.changes(stays)
+        self.splits.changes(stays, &self.reading.name(), &self.numbers)
+    }
+
+    fn drop_changes(&mut self) {
+        self.splits.drop_changes(&self.reading.name(), &self.numbers);
     }
 
     fn resume(&mut self, cursor: &InputCursor) {

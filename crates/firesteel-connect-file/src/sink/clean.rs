@@ -6,18 +6,18 @@ use firesteel_connect::{Epoch, Result, Scope};
 use firesteel_disk::Disk;
 
 use super::part::PartName;
-use crate::manifest;
+use crate::manifest::{self, Covered};
 use crate::path::file_error;
 
 /// Removes temporary files, and published files of epochs that have no manifest: their commit was cut short, and
-/// the job will write them again. What other parts of the job have there is left alone.
-pub(super) fn leftovers(disk: &dyn Disk, folder: &Path, scope: &Scope) -> Result<()> {
+/// the job will write them again. What other parts of the job have there is left alone. Returns the manifests that count.
+pub(super) fn leftovers(disk: &dyn Disk, folder: &Path, scope: &Scope) -> Result<Vec<Covered>> {
     remove(disk, folder, |name| PartName::parse_temporary(name).is_some_and(|part| part.scope == *scope))?;
     let manifests = manifest::folder_of_scope(folder, scope);
     remove(disk, &manifests, |name| name.ends_with(".tmp"))?;
-    manifest::remove_merged(disk, &manifests)?;
-    let committed = manifest::current(disk, &manifests)?;
-    unlisted(disk, folder, scope, |epoch, _| !committed.iter().any(|covered| covered.contains(epoch)))
+    let committed = manifest::remove_merged(disk, &manifests)?;
+    unlisted(disk, folder, scope, |epoch, _| !committed.iter().any(|covered| covered.contains(epoch)))?;
+    Ok(committed)
 }
 
 /// Removes the published files of the scope for which `superfluous` holds.

@@ -1,5 +1,6 @@
 //! Which files are there.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
@@ -101,11 +102,10 @@ impl Listing {
         }
         folders.sort();
         for folder in folders {
-            let known = self.manifests.remove(&folder).unwrap_or_default();
-            let known = known_again(results, &folder, known)?;
+            let known = self.manifests.entry(folder.clone()).or_default();
+            update(results, &folder, known)?;
             let listed = known.values().flatten();
             files.extend(listed.map(|file| Listed { path: file.path.clone(), bytes: file.bytes }));
-            self.manifests.insert(folder, known);
         }
         Ok(())
     }
@@ -141,33 +141,39 @@ impl Listing {
     }
 }
 
-/// What the manifests of a folder say now. Those that have just been merged into another one are not missed.
-fn known_again(
-    results: &Path,
-    folder: &Path,
-    mut known: BTreeMap<Covered, Vec<Listed>>,
-) -> Result<BTreeMap<Covered, Vec<Listed>>> {
+/// What the manifests of a folder say now. One that is merged into another one between the two looks is not missed: it is looked
+/// once more.
+fn update(results: &Path, folder: &Path, known: &mut BTreeMap<Covered, Vec<Listed>>) -> Result<()> {
     let mut attempts = 0;
     loop {
         let current = manifest::current(&OsDisk, folder)?;
-        match current.iter().try_for_each(|covered| {
-            if !known.contains_key(covered) {
-                let entries = manifest::read(&OsDisk, folder, *covered)?.entries.into_iter();
-                let listed = entries.map(|entry| Listed { path: results.join(entry.name), bytes: Some(entry.bytes) });
-                known.insert(*covered, listed.collect());
-            }
-            Ok(())
-        }) {
+        match read_new(results, folder, &current, known) {
             Err(ConnectError::File { source, .. }) if source.kind() == ErrorKind::NotFound && attempts < 10 => {
                 attempts += 1;
             }
-            Err(error) => return Err(error),
-            Ok(()) => {
-                known.retain(|covered, _| current.contains(covered));
-                return Ok(known);
+            read => {
+                known.retain(|covered, _| current.binary_search(covered).is_ok());
+                return read;
             }
         }
     }
+}
+
+/// Reads the manifests that are not known.
+fn read_new(
+    results: &Path,
+    folder: &Path,
+    current: &[Covered],
+    known: &mut BTreeMap<Covered, Vec<Listed>>,
+) -> Result<()> {
+    for covered in current {
+        if let Entry::Vacant(vacant) = known.entry(*covered) {
+            let entries = manifest::read(&OsDisk, folder, *covered)?.entries.into_iter();
+            let listed = entries.map(|entry| Listed { path: results.join(entry.name), bytes: Some(entry.bytes) });
+            vacant.insert(listed.collect());
+        }
+    }
+    Ok(())
 }
 
 /// Whether what is read would be this file, or have it in a folder; also where neither is there yet.

@@ -120,21 +120,17 @@ impl<T: Serialize> Shared<T> {
     /// Counts an offer that waits for what the writer alone cannot give, and tells of the first.
     fn note_wait<'a>(&'a self, mut state: Guard<'a>, bytes: usize, count: u32) -> Guard<'a> {
         if state.stuck || !self.fits_in_log(&state, bytes) {
-            state.waits.log += 1;
-            state.waited.add(1);
-            if state.waits.log == 1 && !state.stuck {
+            if state.waits.log() && !state.stuck {
                 drop(state);
                 self.tell_of_log();
                 state = self.lock();
             }
-        } else if let Some(share) = self.share.get().filter(|_| self.has_room(&state, bytes, count)) {
-            state.waits.memory += 1;
-            state.waited.add(1);
-            if state.waits.memory == 1 {
-                drop(state);
-                self.tell_of_memory(share);
-                state = self.lock();
-            }
+        } else if let Some(share) = self.share.get().filter(|_| self.has_room(&state, bytes, count))
+            && state.waits.memory()
+        {
+            drop(state);
+            self.tell_of_memory(share);
+            state = self.lock();
         }
         state
     }

@@ -24,14 +24,10 @@ impl<T> Shared<T> {
             !state.stopped && (full || !state.offers.is_empty())
         };
         let mut state = self.lock();
-        if !state.stopped && state.held >= self.limits.held {
-            state.waits.log += 1;
-            state.waited.add(1);
-            if state.waits.log == 1 {
-                drop(state);
-                self.tell_of_log();
-                state = self.lock();
-            }
+        if !state.stopped && state.held >= self.limits.held && state.waits.log() {
+            drop(state);
+            self.tell_of_log();
+            state = self.lock();
         }
         let mut state = self.wait(&self.progress, state, full);
         if state.stopped {
@@ -49,9 +45,7 @@ impl<T> Shared<T> {
             return;
         }
         let mut state = self.lock();
-        state.waits.memory += u64::from(!state.stopped);
-        state.waited.add(u64::from(!state.stopped));
-        if state.waits.memory == 1 && !state.stopped {
+        if !state.stopped && state.waits.memory() {
             drop(state);
             self.tell_of_memory(share);
             state = self.lock();

@@ -58,10 +58,7 @@ impl<T> Buffer<T> {
         };
         if waits(&mut state) {
             let needs_places = state.room(self.capacity) < places || state.offers.front() != Some(&turn);
-            let count = if needs_places { &mut state.waits.places } else { &mut state.waits.bytes };
-            *count += 1;
-            let is_first = *count == 1;
-            state.waited.add(1);
+            let is_first = if needs_places { state.waits.place() } else { state.waits.byte() };
             if is_first {
                 drop(state);
                 match self.share.get().filter(|_| !needs_places) {

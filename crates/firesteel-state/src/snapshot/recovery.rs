@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use firesteel_faults::fail_point;
 
-use crate::backend::{StateBackend, holds};
+use crate::backend::{StateBackend, holds, replace};
 use crate::changelog::{EpochLog, EpochRecord};
 use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
@@ -338,9 +338,7 @@ impl Recovery<'_> {
         let image = |through: u64, frame: Frame| {
             let held = backend.marker(frame.shard())?;
             if held.is_none_or(|marker| marker < through) {
-                backend.clear(frame.shard())?;
-                fail_point!("restore.cleared");
-                backend.apply(through, &[with_timers_by_key(&frame).unwrap_or(frame)])?;
+                replace(backend, through, &frame)?;
             }
             Ok(())
         };

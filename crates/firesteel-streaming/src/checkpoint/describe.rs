@@ -41,7 +41,7 @@ impl Parts {
     }
 
     /// The names under which a checkpoint knows the outputs, in their order; none of them twice.
-    pub(crate) fn output_names(&self) -> Vec<String> {
+    fn output_names(&self) -> Vec<String> {
         let mut taken = BTreeSet::new();
         let unique = |name: String| {
             let numbered = (2..).map(|number| format!("{name}-{number}"));

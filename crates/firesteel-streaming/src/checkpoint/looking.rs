@@ -98,7 +98,7 @@ impl Looked {
         // A start that did not come far has left one.
         let id = match log.first_epoch() {
             _ if !is_new => at_end.checkpoint,
-            None => CheckpointId::random(),
+            None => CheckpointId::from_bits(firesteel_connect::CheckpointId::random().to_bits()),
             Some(_) => Cursor::at(&[], &log, u64::MAX)?.checkpoint,
         };
         Ok(Self { lock, log, snapshots, manifests, is_new, savepoint, known, at_end, comparison, id })

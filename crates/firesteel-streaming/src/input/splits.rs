@@ -3,8 +3,8 @@
 //! A batch costs what has changed, and what is left to read: splits that are read to where they end are not visited.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::mem::take;
-use std::ops::{Deref, DerefMut, Index};
+use std::mem::{replace, take};
+use std::ops::Index;
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Discovery, Split, SplitId};
@@ -268,26 +268,38 @@ impl Splits {
         for id in self.open.values() {
             if let Some(state) = self.states.get_mut(id).filter(|state| state.end == SplitEnd::Seen) {
                 state.end = SplitEnd::Told;
-                if !std::mem::replace(&mut state.changed, true) {
+                if !replace(&mut state.changed, true) {
                     self.changed.push(id.clone());
                 }
             }
         }
     }
 
-    /// The split's state, to be changed by what has been read of it.
-    pub(super) fn advance<'a>(&'a mut self, id: &'a SplitId) -> Option<Advance<'a>> {
-        let state = self.states.get_mut(id)?;
+    /// The split's state, to be changed by what has been read of it: [`settle`](Self::settle) has to follow.
+    pub(super) fn get_mut(&mut self, id: &SplitId) -> Option<&mut SplitState> {
+        self.states.get_mut(id)
+    }
+
+    /// Takes note that some of a split has been read, from `before` on.
+    pub(super) fn settle(&mut self, id: &SplitId, before: u64) {
+        let Some(state) = self.states.get_mut(id) else { return };
         if let Some(Found { rank, .. }) = &state.found {
             self.open.entry(*rank).or_insert_with(|| id.clone());
         }
-        let before = state.next;
-        Some(Advance { id, before, state, changed: &mut self.changed, moved: &mut self.moved })
+        if state.next == before {
+            return;
+        }
+        if !replace(&mut state.changed, true) {
+            self.changed.push(id.clone());
+        }
+        if !replace(&mut state.moved, true) {
+            self.moved.push(id.clone());
+        }
     }
 
     /// What has changed since the last call. Positions are no use after a restart where the source is not there any more.
-    pub(super) fn changes(&mut self, positions: bool) -> InputCursor {
-        let mut cursor = InputCursor { gone: take(&mut self.forgotten), ..InputCursor::default() };
+    pub(super) fn changes(&mut self, positions: bool, input: &str, numbers: &SplitNumbers) -> InputCursor {
+        let mut cursor = InputCursor { gone: self.take_forgotten(input, numbers), ..InputCursor::default() };
         for id in take(&mut self.changed) {
             let Some(state) = self.states.get_mut(&id) else { continue };
             state.changed = false;
@@ -298,6 +310,25 @@ impl Splits {
             }
         }
         cursor
+    }
+
+    /// Drops what has changed since the last call.
+    pub(super) fn drop_changes(&mut self, input: &str, numbers: &SplitNumbers) {
+        for id in self.changed.drain(..) {
+            if let Some(state) = self.states.get_mut(&id) {
+                state.changed = false;
+            }
+        }
+        self.take_forgotten(input, numbers);
+    }
+
+    /// The names of splits that are gone; those that have not come back lose their numbers.
+    fn take_forgotten(&mut self, input: &str, numbers: &SplitNumbers) -> Vec<String> {
+        let forgotten = take(&mut self.forgotten);
+        for split in forgotten.iter().filter(|split| !self.states.contains_key(&SplitId::new(split.as_str()))) {
+            numbers.forget(input, split);
+        }
+        forgotten
     }
 
     /// Resumes where the job stood before a restart.
@@ -337,41 +368,4 @@ fn within(split: &Split, horizon: Option<&HashMap<SplitId, Option<u64>>>, next: 
         Some(Some(Some(horizon))) => Some((*horizon).min(split.available.unwrap_or(*horizon))),
     };
     available.is_none_or(|available| available > next).then_some(available)
-}
-
-/// A split that is changed by what has been read of it: what follows from that is noted when this is dropped.
-pub(super) struct Advance<'a> {
-    id: &'a SplitId,
-    before: u64,
-    state: &'a mut SplitState,
-    changed: &'a mut Vec<SplitId>,
-    moved: &'a mut Vec<SplitId>,
-}
-
-impl Deref for Advance<'_> {
-    type Target = SplitState;
-
-    fn deref(&self) -> &SplitState {
-        self.state
-    }
-}
-
-impl DerefMut for Advance<'_> {
-    fn deref_mut(&mut self) -> &mut SplitState {
-        self.state
-    }
-}
-
-impl Drop for Advance<'_> {
-    fn drop(&mut self) {
-        if self.state.next == self.before {
-            return;
-        }
-        if !std::mem::replace(&mut self.state.changed, true) {
-            self.changed.push(self.id.clone());
-        }
-        if !std::mem::replace(&mut self.state.moved, true) {
-            self.moved.push(self.id.clone());
-        }
-    }
 }

@@ -39,8 +39,10 @@ pub(crate) trait Input: Send {
     fn plan(&mut self, ranges: &[InputRange]) -> Result<Admitted>;
     /// Takes note that the batch is done: positions move on. `each` is told every range as it was read.
     fn settle(&mut self, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress;
-    /// What has changed since the last call.
+    /// What has changed since the last call. Splits that are gone lose their numbers.
     fn changes(&mut self) -> InputCursor;
+    /// The same where nobody wants to know.
+    fn drop_changes(&mut self);
     /// Resumes from where a job stood before a restart.
     fn resume(&mut self, cursor: &InputCursor);
     /// Whether the source will not have again what it is told of as committed, and has it until then.

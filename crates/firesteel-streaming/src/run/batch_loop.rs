@@ -32,6 +32,8 @@ pub struct JobRun {
     pub(super) parts: Parts,
     pub(super) program: Arc<Frozen>,
     pub(super) names: Arc<[Arc<str>]>,
+    /// What the outputs are called in the checkpoint, if there is one.
+    pub(super) sink_names: Vec<String>,
     /// What each operator of the plan is called in progress.
     pub(super) operator_names: Vec<Arc<str>>,
     /// Whether people are told of it.
@@ -129,6 +131,7 @@ impl JobRun {
             parts,
             program,
             names,
+            sink_names: Vec::new(),
             operator_names,
             shown,
             context,

@@ -3,7 +3,7 @@
 //! Without a checkpoint every batch is an epoch of its own. With one, an epoch ends when enough time has passed, when
 //! too many batches have gathered, when state needs its memory, or when the job ends.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::mem::take;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use firesteel_state::changelog::{BatchBoundary, InputRange};
 use firesteel_state::cursor::{Counted, SinkCursor, TimersLeft};
 use firesteel_window::{Duration, Timestamp};
 
-use crate::checkpoint::{Cursor, EpochEnd, InputCursor, Plan, Unfinished, gather};
+use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
 use crate::error::{Error, Result};
 use crate::plan::{Admitted, Batch, Output, Parts};
 use crate::run::batch_loop::{Cut, JobRun};
@@ -35,11 +35,12 @@ pub(super) struct OpenEpoch {
 }
 
 /// What an epoch knows of where it ends.
-struct At {
+struct At<'a> {
     epoch: Epoch,
     batch: u64,
     left: Option<TimersLeft>,
     counted: Counted,
+    sink_names: &'a [String],
 }
 
 /// What ends an epoch, in this order.
@@ -266,13 +267,12 @@ impl JobRun {
     fn prepare_epoch(&mut self, open: &mut OpenEpoch, again: Option<Unfinished>) -> Result<()> {
         let Some(durable) = &self.durable else {
             self.parts.stores().iter().for_each(|store| store.pass_epoch(open.epoch.0));
-            // Nobody keeps them; but splits that are gone are forgotten here as well.
-            let inputs = self.parts.input_changes();
-            self.parts.forget_gone(&inputs);
+            self.parts.inputs.iter_mut().for_each(|input| input.drop_changes());
             return Ok(());
         };
         let (epoch, boundaries, plans) = (open.epoch, take(&mut open.boundaries), take(&mut open.plans));
-        let at = At { epoch, batch: self.batch, left: self.left, counted: self.counted };
+        let (batch, left, counted) = (self.batch, self.left, self.counted);
+        let at = At { epoch, batch, left, counted, sink_names: &self.sink_names };
         let changed = self.parts.changes(&durable.cursor, at, plans);
         let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
         let frames = gather(&states, epoch.0, durable.changed_bytes, &self.context)?;
@@ -341,26 +341,13 @@ impl Parts {
         self.states.iter().map(|(cell, _)| cell.store()).collect()
     }
 
-    /// What has changed in each input since the last call.
-    fn input_changes(&mut self) -> BTreeMap<String, InputCursor> {
-        self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect()
-    }
-
-    /// Forgets the numbers of splits that are gone.
-    fn forget_gone(&self, inputs: &BTreeMap<String, InputCursor>) {
-        for (name, input) in inputs {
-            let gone = input.gone.iter().filter(|split| !input.splits.contains_key(*split));
-            gone.for_each(|split| self.split_numbers.forget(name, split));
-        }
-    }
-
     /// What an epoch changed of how far the job has come.
-    fn changes(&mut self, before: &Cursor, At { epoch, batch, left, counted }: At, plans: Vec<Plan>) -> Cursor {
+    fn changes(&mut self, before: &Cursor, at: At<'_>, plans: Vec<Plan>) -> Cursor {
+        let At { epoch, batch, left, counted, sink_names } = at;
         let (epoch, checkpoint) = (epoch.0, before.checkpoint);
-        let with_rows = self.output_names().into_iter().zip(&self.outputs).filter(|(_, output)| output.has_rows());
+        let with_rows = sink_names.iter().zip(&self.outputs).filter(|(_, output)| output.has_rows());
         let mark = |output: &dyn Output| SinkCursor { epoch, checkpoint, place: output.describe() };
-        let with_rows: BTreeMap<_, _> = with_rows.map(|(name, output)| (name, mark(&**output))).collect();
-        let inputs = self.input_changes();
+        let sinks = with_rows.map(|(name, output)| (name.clone(), mark(&**output))).collect();
         let numbers = &self.split_numbers;
         let mentioned = plans
             .iter()
@@ -370,7 +357,8 @@ impl Parts {
         let planned = mentioned.into_iter().filter_map(|number| Some((number, numbers.name(number)?))).collect();
         let watermarks =
             self.trackers.iter().map(|tracker| (tracker.name().to_string(), tracker.save(numbers))).collect();
-        self.forget_gone(&inputs);
+        // Last, since splits that are gone lose their numbers.
+        let inputs = self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect();
         Cursor {
             checkpoint: before.checkpoint,
             program: before.program,
@@ -380,7 +368,7 @@ impl Parts {
             inputs,
             watermarks,
             keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
-            sinks: with_rows,
+            sinks,
             counted,
             left,
             owned: before.owned,

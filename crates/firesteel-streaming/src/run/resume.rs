@@ -24,8 +24,8 @@ impl JobRun {
         let config = Arc::clone(&self.config);
         let Some(settings) = &config.checkpoint else {
             self.start_inputs(None)?;
-            let names = self.names.iter().map(ToString::to_string).collect();
-            let marks = self.start_outputs(names, CheckpointId::random())?;
+            let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
+            let marks = self.start_outputs(&names, CheckpointId::random())?;
             self.last_epoch = marks.iter().flatten().map(|mark| mark.epoch).max().unwrap_or_default();
             self.open_in_memory()?;
             return Ok(None);
@@ -43,8 +43,9 @@ impl JobRun {
         let started = config.clock.monotonic();
         let mut looked = Looked::look(settings, &program).map_err(of_checkpoint)?;
         let looking = config.clock.monotonic().saturating_sub(started);
-        let names = program.description.outputs.iter().map(|output| output.name.clone()).collect();
-        let marks = self.start_outputs(names, CheckpointId::from_bits(looked.id().to_bits()))?;
+        self.sink_names = program.description.outputs.iter().map(|output| output.name.clone()).collect();
+        let names = self.sink_names.clone();
+        let marks = self.start_outputs(&names, CheckpointId::from_bits(looked.id().to_bits()))?;
         let sinks = marks.into_iter().zip(&self.parts.outputs).zip(&program.description.outputs);
         let sinks: Vec<SinkAt> = sinks
             .map(|((last, output), described)| SinkAt {
@@ -144,12 +145,12 @@ impl JobRun {
     }
 
     /// Starts the sinks, which have these names in the checkpoint; returns the mark of each.
-    fn start_outputs(&mut self, names: Vec<String>, checkpoint: CheckpointId) -> Result<Vec<Option<Mark>>> {
+    fn start_outputs(&mut self, names: &[String], checkpoint: CheckpointId) -> Result<Vec<Option<Mark>>> {
         let (job, run, clock) = (Arc::clone(&self.job), self.run, Arc::clone(&self.config.clock));
         let control = Arc::clone(&self.control);
-        let start = |(output, name): (&mut Box<dyn Output>, String)| {
+        let start = |(output, name): (&mut Box<dyn Output>, &String)| {
             let clock = Arc::clone(&clock);
-            let context = SinkContext::new(&job, &name).with_run(run).with_clock(move || clock.wall());
+            let context = SinkContext::new(&job, name).with_run(run).with_clock(move || clock.wall());
             let _watched = control.calls.watch(&name.as_str().into(), "start");
             output.start(&context.with_checkpoint(checkpoint))
         };

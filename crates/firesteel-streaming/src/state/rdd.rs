@@ -91,7 +91,7 @@ impl<K: Key, T: Data, O: Send + 'static> StateTask<K, T, O> {
         task.check_cancelled();
         let OfGroup { group, lists, times, firing: Firing { batch, timers, limit, continues, space } } = of;
         let records = count(lists);
-        let (groups, place) = (space.groups(), usize::from(group.0 - space.owned().start()));
+        let (groups, place) = (space.groups(), space.owned().place_of(*group));
         let mut state = self.cell.get().lock(*group);
         state.begin(*batch);
         let of_group = if *timers > 0 { state.timers() as u64 } else { 0 };

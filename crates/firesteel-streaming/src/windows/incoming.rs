@@ -98,7 +98,7 @@ fn backwards<K, A>(entries: &mut [Entry<K, A>], space: KeySpace, groups: KeyGrou
         entries.reverse();
         return entries.sort_by_key(|entry| Reverse(space.group_of(entry.0)));
     }
-    let place = |hash| usize::from(space.group_of(hash).0 - groups.start());
+    let place = |hash| groups.place_of(space.group_of(hash));
     let mut until = vec![0_u32; groups.len()];
     for entry in &*entries {
         until[place(entry.0)] += 1;

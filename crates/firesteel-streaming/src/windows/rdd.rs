@@ -89,7 +89,7 @@ where
         let (mut left, mut changes, mut fired) = (VecDeque::new(), Changes::default(), BTreeSet::new());
         let WindowSide { space, partitions, .. } = self.shuffle.side();
         for group in space.part(split, *partitions).iter() {
-            let place = usize::from(group.0 - space.owned().start());
+            let place = space.owned().place_of(group);
             if !incoming.has(group) && !due.has_work(place, self.batch, watermark) {
                 continue;
             }

@@ -15,7 +15,7 @@ use firesteel_connect::{
     CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, WriteTask,
 };
 use firesteel_disk::{Disk, Lock, OsDisk};
-use firesteel_formats::{Json, WriteFormat, WriteLines, Writing};
+use firesteel_formats::{Csv, Json, WriteFormat, WriteLines, Writing};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -34,6 +34,7 @@ pub type TextFileSink<E = Displayed> = FileSink<WriteLines<E>>;
 /// |---|---|
 /// | [`TextFileSink::new`](FileSink::new) | lines of text: the records' `Display`, or what a function makes of them |
 /// | [`FileSink::json`] | JSON, one value a line |
+/// | [`FileSink::csv`] | CSV with a header |
 /// | [`FileSink::in_format`] | those of a format of your own |
 ///
 /// A task writes to a hidden temporary file. The commit of the epoch makes them durable, renames them, and last of
@@ -121,6 +122,12 @@ impl FileSink<WriteLines<Displayed>> {
     /// ```
     pub fn json<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<WriteLines<Json<T>>> {
         FileSink::new(folder).in_format(Json::new().write_lines())
+    }
+
+    /// Writes CSV into the folder, with a header in each file: see [`Csv`] for what is written, and what is refused. The names of
+    /// files end with `.csv`. [`in_format`](FileSink::in_format) takes another dialect.
+    pub fn csv<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<Csv<T>> {
+        FileSink::new(folder).in_format(Csv::new())
     }
 }
 

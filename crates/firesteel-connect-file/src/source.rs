@@ -18,7 +18,7 @@ use firesteel_connect::{
     ConnectError, Decode, Discovery, InvalidUtf8, Place, PositionUnit, ReadRange, Replay, Result, Source,
     SourceContext, Split, SplitId,
 };
-use firesteel_formats::{BadFormat, Format, Json, Lines};
+use firesteel_formats::{BadFormat, Csv, Format, Json, Lines};
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
@@ -39,6 +39,7 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// |---|---|
 /// | [`TextFiles::new`](Files::new) | lines, as `String`s or what a function makes of them |
 /// | [`Files::json`] | JSON, one value a line |
+/// | [`Files::csv`] | CSV, by the names of columns |
 /// | [`Files::in_format`] | those of a format of your own |
 ///
 /// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
@@ -118,6 +119,26 @@ impl Files<Lines<Owned>> {
     pub fn json<T: DeserializeOwned + Send + 'static>(path: impl Into<PathBuf>) -> Files<Lines<Json<T>>> {
         Files::new(path).in_format(Json::new().lines())
     }
+
+    /// CSV with a header in each file: see [`Csv`] for what is read, and what is refused.
+    ///
+    /// ```
+    /// use firesteel_connect_file::Files;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Sale {
+    ///     #[serde(rename = "InvoiceNo")]
+    ///     invoice: String,
+    ///     #[serde(rename = "Quantity")]
+    ///     pieces: i64,
+    /// }
+    ///
+    /// let sales = Files::csv::<Sale>("sales/*.csv.gz").change_format(|csv| csv.delimiter(b';'));
+    /// ```
+    pub fn csv<T: DeserializeOwned + Send + 'static>(path: impl Into<PathBuf>) -> Files<Csv<T>> {
+        Files::new(path).in_format(Csv::new())
+    }
 }
 
 impl<F: Format> Files<F> {
@@ -127,6 +148,13 @@ impl<F: Format> Files<F> {
         let Self { paths, follow, look_every, longest, invalid_utf8, format: _, catalog: _, looked_at } = self;
         let catalog = Mutex::new(Catalog::new(paths.clone(), follow, format.ends_at_newlines()));
         Files { paths, follow, look_every, longest, invalid_utf8, format, catalog, looked_at }
+    }
+
+    /// Changes what the format is set to.
+    #[must_use]
+    pub fn change_format<G: Format>(self, change: impl FnOnce(F) -> G) -> Files<G> {
+        let format = change(self.format.clone());
+        self.in_format(format)
     }
 
     /// Follows the files: reads what appears and is appended, without end.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use firesteel_connect::{Sink, Source};
 use firesteel_connect_file::{FileSink, Files, TextFileSink};
+use firesteel_connect_memory::Collector;
 use firesteel_core::{Actions, ManualClock};
 use firesteel_formats::{Format, WriteFormat};
-use firesteel_streaming::{BatchLimits, Checkpoint, ReadRdd, Undecodable};
+use firesteel_streaming::{BatchLimits, Checkpoint, ReadRdd, Trigger, Undecodable};
 use firesteel_window::seconds;
 use serde::{Deserialize, Serialize};
 
@@ -67,7 +68,7 @@ fn copies<F, W>(
                 left = run.next_batch().unwrap().inputs[0].left;
             }
         }
-        build().run(firesteel_streaming::Trigger::AvailableNow).unwrap();
+        build().run(Trigger::AvailableNow).unwrap();
         let context = firesteel_scheduler::local(1).unwrap();
         let written = context.read(read(&results)).unwrap().collect().unwrap();
         assert_eq!(sorted(written), sorted(good.to_vec()), "{threads} threads");
@@ -89,4 +90,34 @@ fn json_is_copied_once_whatever_is_in_it_and_however_often_the_job_is_given_up()
     std::fs::write(&path, text).unwrap();
     copies(&path, &good, 100, |path| Files::json::<Order>(path), |path| FileSink::json::<Order>(path));
     copies(&path, &good, 100, |path| Files::json::<Order>(path), |path| FileSink::json::<Order>(path).gzip());
+}
+
+#[test]
+fn csv_is_copied_once_whatever_is_in_it_and_however_often_the_job_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, good) = (folder.path().join("orders.csv"), orders(200));
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let mut text = "note,more,id,user\r\n".to_owned();
+    for (at, order) in good.iter().enumerate() {
+        text += &format!("{},,{},{}", quoted(&order.note), order.id, order.user);
+        text += ["\n", "\r\n", "\n\n,,-1,a\n", "\n\"two\nlines\",\n"][at % 4];
+    }
+    std::fs::write(&path, text).unwrap();
+    copies(&path, &good, 100, |path| Files::csv::<Order>(path), |path| FileSink::csv::<Order>(path));
+    copies(&path, &good, 100, |path| Files::csv::<Order>(path), |path| FileSink::csv::<Order>(path).gzip());
+    copies(&path, &good, 100, |path| Files::csv::<Order>(path).follow(), |path| FileSink::csv::<Order>(path));
+}
+
+#[test]
+fn a_file_without_a_column_that_is_needed_ends_the_job_and_none_of_it_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("orders.csv"), "id,name,note\n1,a,b\n2,c,d\n").unwrap();
+    let (job, results) = (job(1).undecodable(Undecodable::SetAside).build().unwrap(), Collector::new());
+    job.read(Files::csv::<Order>(folder.path())).write(results.clone());
+    let error = job.run(Trigger::AvailableNow).unwrap_err();
+    let text = format!("{error:?}");
+    let told =
+        "orders.csv has no column \"user\" (it has id, name, note); rename the field with #[serde(rename)], or give it";
+    assert!(text.contains(told), "{text}");
+    assert!(results.records().is_empty());
 }

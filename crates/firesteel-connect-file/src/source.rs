@@ -18,7 +18,7 @@ use firesteel_connect::{
     ConnectError, Decode, Discovery, InvalidUtf8, Place, PositionUnit, ReadRange, Replay, Result, Source,
     SourceContext, Split, SplitId,
 };
-use firesteel_formats::{BadFormat, Csv, Format, Json, Lines};
+use firesteel_formats::{BadFormat, CombinedLog, Csv, Format, Json, Lines, Multiline, Pattern};
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
@@ -40,6 +40,9 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// | [`TextFiles::new`](Files::new) | lines, as `String`s or what a function makes of them |
 /// | [`Files::json`] | JSON, one value a line |
 /// | [`Files::csv`] | CSV, by the names of columns |
+/// | [`Files::pattern`] | text by a regular expression, whose named groups are the fields |
+/// | [`Files::combined_log`] | the access log of Apache and nginx |
+/// | [`Files::indented`], [`Files::starting_with`] | text of several lines, as logs with stack traces have it |
 /// | [`Files::in_format`] | those of a format of your own |
 ///
 /// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
@@ -138,6 +141,60 @@ impl Files<Lines<Owned>> {
     /// ```
     pub fn csv<T: DeserializeOwned + Send + 'static>(path: impl Into<PathBuf>) -> Files<Csv<T>> {
         Files::new(path).in_format(Csv::new())
+    }
+
+    /// Lines of text that a regular expression describes: see [`Pattern`].
+    ///
+    /// ```
+    /// use firesteel_connect_file::Files;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Line {
+    ///     level: String,
+    ///     text: String,
+    /// }
+    ///
+    /// let lines = Files::pattern::<Line>("app.log", r"\S+ (?<level>[A-Z]+) (?<text>.*)");
+    /// ```
+    pub fn pattern<T: DeserializeOwned + Send + 'static>(
+        path: impl Into<PathBuf>,
+        pattern: &str,
+    ) -> Files<Lines<Pattern<T>>> {
+        Files::new(path).in_format(Pattern::new(pattern).lines())
+    }
+
+    /// The combined log of Apache and nginx: see [`CombinedLog`].
+    pub fn combined_log(path: impl Into<PathBuf>) -> Files<Lines<CombinedLog>> {
+        Files::new(path).in_format(CombinedLog::new().lines())
+    }
+
+    /// Text of which each line that is indented belongs to the record before it. [`Multiline`] has other rules, and other
+    /// records than `String`s.
+    ///
+    /// ```
+    /// use firesteel_connect_file::Files;
+    /// use firesteel_formats::{Multiline, Pattern};
+    /// use serde::Deserialize;
+    ///
+    /// let panics = Files::indented("app.log");
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Event {
+    ///     level: String,
+    ///     text: String,
+    /// }
+    ///
+    /// let events = Pattern::<Event>::new(r"(?s)\d{4}\S+ (?<level>[A-Z]+) (?<text>.*)");
+    /// let events = Files::new("app.log").in_format(Multiline::starting_with(r"^\d{4}-", events));
+    /// ```
+    pub fn indented(path: impl Into<PathBuf>) -> Files<Multiline<Owned>> {
+        Files::new(path).in_format(Multiline::indented(Owned::default()))
+    }
+
+    /// Text of which a record begins with each line that the regular expression matches, and has all lines up to the next one.
+    pub fn starting_with(path: impl Into<PathBuf>, pattern: &str) -> Files<Multiline<Owned>> {
+        Files::new(path).in_format(Multiline::starting_with(pattern, Owned::default()))
     }
 }
 

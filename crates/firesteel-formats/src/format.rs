@@ -84,6 +84,14 @@ pub trait Reading: Send + 'static {
     /// What is wrong with it.
     fn decode(&mut self, record: &[u8]) -> Result<Self::Item, Undecodable>;
 
+    /// Told when all records of a file that does not grow have been read.
+    ///
+    /// # Errors
+    /// When the file should not have ended here: it is cut off.
+    fn end(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
     /// What is said of a record of more bytes than allowed.
     fn too_long(&self, longest: usize) -> String {
         format!("a record of more than {longest} bytes; allow longer ones with `longest_record`")

@@ -1,6 +1,7 @@
 //! JSON: one value is one record.
 
 mod finite;
+mod values;
 
 use std::cell::Cell;
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::ser::Formatter;
 
 use crate::lines::{Lines, WriteLines};
+pub use values::{JsonValues, ReadingValues};
 
 /// Records as JSON, by way of `serde`: a type that derives `Deserialize` is read, one that derives `Serialize` is written.
 ///

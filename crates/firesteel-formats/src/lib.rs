@@ -6,18 +6,27 @@
 //! | | |
 //! |---|---|
 //! | [`Lines`] | lines of text, by any decoder |
-//! | [`Json`] | one value a line; a decoder, too |
+//! | [`Json`] | one value a line, or [values](JsonValues) over several lines; a decoder, too |
 //! | [`Csv`] | rows of fields after a header |
+//! | [`Pattern`] | the named groups of a regular expression; a decoder, too |
+//! | [`CombinedLog`] | the access log of Apache and nginx; a decoder, too |
+//! | [`Multiline`] | records of several lines, by any decoder |
 //!
 //! It reads no file and no socket: sources hand it the bytes of their own buffers.
 
+mod access_log;
 mod csv;
 mod format;
 mod json;
 mod lines;
+mod multiline;
+mod pattern;
 mod text;
 
+pub use access_log::{Access, CombinedLog};
 pub use csv::{Csv, ReadingCsv, WritingCsv};
 pub use format::{BadFormat, Format, Found, Head, Mismatch, Reading, WriteFormat, Writing};
-pub use json::Json;
+pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
+pub use multiline::{Multiline, ReadingMultiline};
+pub use pattern::Pattern;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use firesteel_connect::{Decode, Encode, Undecodable, Unencodable};
 use memchr::memchr;
 
-use crate::format::{Format, Found, Reading, WriteFormat, Writing};
+use crate::format::{BadFormat, Format, Found, Reading, WriteFormat, Writing};
 
 /// A file whose lines are records, each made by a decoder. Lines end with `\n` or `\r\n`.
 ///
@@ -23,6 +23,8 @@ pub struct Lines<D> {
     decode: D,
     name: &'static str,
     blank: Blank,
+    /// Looks at the settings of the decoder, where it has some.
+    check: Option<fn(&D) -> Result<(), BadFormat>>,
 }
 
 /// What a line is that has nothing in it but spaces.
@@ -36,12 +38,17 @@ impl<D: Decode> Lines<D> {
     /// All lines, also empty ones.
     #[must_use]
     pub fn of(decode: D) -> Self {
-        Self { decode, name: "text", blank: Blank::Record }
+        Self { decode, name: "text", blank: Blank::Record, check: None }
     }
 
     /// Those lines in which there is something. `name` is the format's, for messages.
     pub(crate) fn written(decode: D, name: &'static str) -> Self {
-        Self { decode, name, blank: Blank::Nothing }
+        Self { decode, name, blank: Blank::Nothing, check: None }
+    }
+
+    /// The same, of which the decoder is looked at before anything is read.
+    pub(crate) fn checked(self, check: fn(&D) -> Result<(), BadFormat>) -> Self {
+        Self { check: Some(check), ..self }
     }
 
     /// What makes the records.
@@ -53,7 +60,7 @@ impl<D: Decode> Lines<D> {
     /// The same with another way to make records.
     #[must_use]
     pub fn with<E: Decode>(self, change: impl FnOnce(D) -> E) -> Lines<E> {
-        Lines { decode: change(self.decode), name: self.name, blank: self.blank }
+        Lines { decode: change(self.decode), name: self.name, blank: self.blank, check: None }
     }
 }
 
@@ -71,6 +78,10 @@ impl<D: Decode> Format for Lines<D> {
 
     fn ends_at_newlines(&self) -> bool {
         true
+    }
+
+    fn check(&self) -> Result<(), BadFormat> {
+        self.check.map_or(Ok(()), |check| check(&self.decode))
     }
 }
 

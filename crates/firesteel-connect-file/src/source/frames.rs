@@ -83,6 +83,11 @@ impl<P: Reading, R: Read> Frames<P, R> {
         self.reading.decode(&self.buffer[record])
     }
 
+    /// Whether the file should end where it does.
+    pub(crate) fn check_end(&mut self) -> Result<(), String> {
+        if self.complete { self.reading.end() } else { Ok(()) }
+    }
+
     /// The beginning of the record that was [too long](Next::TooLong).
     pub(crate) fn too_long(&self) -> &[u8] {
         &self.too_long

@@ -253,11 +253,17 @@ impl<P: Reading> FileReader<P> {
     /// Ends at the end of the data.
     #[cold]
     fn end(&mut self) -> Result<()> {
-        let Some(frames) = self.frames.take() else { return Ok(()) };
+        let Some(mut frames) = self.frames.take() else { return Ok(()) };
         let (end, due) = (frames.position(), if self.file.by_reading { 0 } else { self.file.announced });
         if self.file.by_reading {
             // Whoever finds the end first notes it; the others find the same.
             self.file.end.get_or_init(|| end);
+        }
+        // Of a file in which only the end of the range was reached, the end is not known.
+        if end >= self.file.available().unwrap_or(u64::MAX)
+            && let Err(reason) = frames.check_end()
+        {
+            return Err(ConnectError::Damaged { path: self.file.path.clone(), position: end, reason });
         }
         let asked = if self.stop == u64::MAX { 0 } else { self.stop };
         if end < due.max(asked) {

@@ -28,9 +28,12 @@ fn read_from<F: Format>(
     let mut reading = format.begin();
     let (mut from, mut to, mut found) = (0, piece.min(bytes.len()), vec![]);
     let end = bytes.len();
-    loop {
+    while format.has_head() {
         match reading.head(&bytes[from..to], to == end).unwrap() {
-            Head::Length(length) => break from += length,
+            Head::Length(length) => {
+                from += length;
+                break;
+            }
             Head::More => to = (to + piece).min(end),
         }
     }

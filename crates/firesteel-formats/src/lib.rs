@@ -11,6 +11,7 @@
 //! | [`Pattern`] | the named groups of a regular expression; a decoder, too |
 //! | [`CombinedLog`] | the access log of Apache and nginx; a decoder, too |
 //! | [`Multiline`] | records of several lines, by any decoder |
+//! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
 //!
 //! It reads no file and no socket: sources hand it the bytes of their own buffers.
 
@@ -21,6 +22,8 @@ mod json;
 mod lines;
 mod multiline;
 mod pattern;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod text;
 
 pub use access_log::{Access, CombinedLog};
@@ -30,3 +33,5 @@ pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
 pub use multiline::{Multiline, ReadingMultiline};
 pub use pattern::Pattern;
+#[cfg(feature = "protobuf")]
+pub use protobuf::{DelimitedProtobuf, Protobuf, ReadingProtobuf, WritingProtobuf};

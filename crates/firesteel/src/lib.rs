@@ -94,8 +94,8 @@
 //! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
 //!
-//! All features are on by default but for `object-store`, which few need, and `rocksdb`: building that takes a C++ compiler,
-//! libclang and some minutes.
+//! All features are on by default but for `protobuf`, a format, and `object-store`, which few need, and `rocksdb`: building
+//! that takes a C++ compiler, libclang and some minutes.
 
 pub mod explain;
 pub mod prelude;

@@ -1,7 +1,7 @@
 //! What the example programs share.
 //!
 //! The programs stand beside this folder, one file each: `first_program.rs`, `hourly_clicks.rs`, `user_sessions_state.rs`,
-//! `fraud_velocity.rs`, `word_count_socket.rs` and `rdd_log_analysis.rs`.
+//! `fraud_velocity.rs`, `sales_by_country.rs`, `word_count_socket.rs` and `rdd_log_analysis.rs`.
 
 mod click;
 mod sale;

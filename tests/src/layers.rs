@@ -53,9 +53,16 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-core", Uses::Only(&["firesteel-budget", "firesteel-error", "firesteel-window"])),
     // Of the budget what receivers share, and how records are measured.
     ("firesteel-connect", Uses::Only(&["firesteel-budget", "firesteel-error", "firesteel-window"])),
+    ("firesteel-formats", CONTRACT),
     (
         "firesteel-connect-file",
-        Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-faults", "firesteel-window"]),
+        Uses::Only(&[
+            "firesteel-connect",
+            "firesteel-disk",
+            "firesteel-faults",
+            "firesteel-formats",
+            "firesteel-window",
+        ]),
     ),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),

@@ -1,7 +1,8 @@
-//! Text files: a source and a sink.
+//! Files: a source and a sink.
 //!
-//! [`TextFiles`] reads lines from a file, a folder or a glob: plain, gzip or zstd, complete or still growing.
-//! [`TextFileSink`] writes one file per epoch and partition, and publishes an epoch at once through a manifest.
+//! [`Files`] reads the records of a file, a folder or a glob: plain, gzip or zstd, complete or still growing; lines of text, JSON,
+//! or any other [`Format`](firesteel_formats::Format). [`FileSink`] writes one file per epoch and partition, and publishes an
+//! epoch at once through a manifest. [`TextFiles`] and [`TextFileSink`] are those of lines of text.
 //!
 //! ```
 //! use firesteel_connect::{ReadRange, Source, SourceContext, SourceReader};
@@ -19,12 +20,12 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! It does not parse what is in the lines; [`TextFiles::decode`] takes a function that does.
+//! It knows no format: those are in `firesteel-formats`.
 
 mod manifest;
 mod path;
 mod sink;
 mod source;
 
-pub use sink::{Displayed, Format, Formatted, PendingFile, TextFileSink};
-pub use source::{Bytes, Decode, Owned, Text, TextFileReader, TextFiles};
+pub use sink::{Displayed, FileSink, Formatted, PendingFile, TextFileSink};
+pub use source::{Bytes, DecodeText, FileReader, Files, Owned, Text, TextFiles};

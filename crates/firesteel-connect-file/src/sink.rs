@@ -1,4 +1,4 @@
-//! Text files as a sink.
+//! Files as a sink.
 
 mod clean;
 mod format;
@@ -15,22 +15,34 @@ use firesteel_connect::{
     CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, WriteTask,
 };
 use firesteel_disk::{Disk, Lock, OsDisk};
+use firesteel_formats::{Csv, Json, WriteFormat, WriteLines, Writing};
 use parking_lot::Mutex;
+use serde::Serialize;
 
 use crate::manifest::{self, Covered, Manifest};
 use crate::path::file_error;
-pub use format::{Displayed, Format, Formatted};
+pub use format::{Displayed, Formatted};
 pub use part::PendingFile;
 use part::{PartName, PartWriter};
 
-/// Writes records as lines of text files, one file per epoch and partition: `part-0000000007-00000.txt`.
+/// Writes files of lines of text: see [`FileSink`], and [`format`](FileSink::format) for what becomes of a record.
+pub type TextFileSink<E = Displayed> = FileSink<WriteLines<E>>;
+
+/// Writes records to files in any [`WriteFormat`], one file per epoch and partition: `part-0000000007-00000.txt`.
+///
+/// | | files |
+/// |---|---|
+/// | [`TextFileSink::new`](FileSink::new) | lines of text: the records' `Display`, or what a function makes of them |
+/// | [`FileSink::json`] | JSON, one value a line |
+/// | [`FileSink::csv`] | CSV with a header |
+/// | [`FileSink::in_format`] | those of a format of your own |
 ///
 /// A task writes to a hidden temporary file. The commit of the epoch makes them durable, renames them, and last of
 /// all writes the epoch's manifest, `_committed/0000000007`, which lists them. Partitions without records have no
 /// file, epochs without records no manifest; manifests are merged as they become many.
 ///
 /// **What readers see.** The manifest appears by one rename. Who reads only files that a manifest lists
-/// ([`TextFiles`](crate::TextFiles) does) sees all of an epoch or nothing of it, at any moment and after any crash.
+/// ([`Files`](crate::Files) does) sees all of an epoch or nothing of it, at any moment and after any crash.
 /// Who looks at the folder itself may see some files of an epoch shortly before the others; those of a commit that
 /// a crash has cut short are removed when the sink starts again.
 ///
@@ -45,7 +57,7 @@ use part::{PartName, PartWriter};
 ///     let _ = write!(line, "{word}\t{count}");
 /// });
 /// ```
-pub struct TextFileSink<F = Displayed> {
+pub struct FileSink<F> {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     gzip: bool,
@@ -77,14 +89,14 @@ struct Started {
 /// This many manifests are merged unless a test says otherwise.
 const MERGE_AT: usize = 100;
 
-impl TextFileSink {
-    /// Writes into the folder, which is made if it does not exist; the records' `Display` makes the lines.
+impl FileSink<WriteLines<Displayed>> {
+    /// Writes lines of text into the folder, which is made if it does not exist; the records' `Display` makes the lines.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             disk: OsDisk::shared(),
             folder: folder.into(),
             gzip: false,
-            format: Displayed,
+            format: WriteLines::of(Displayed),
             started: Mutex::new(None),
             scope: Mutex::default(),
             written: AtomicU64::new(0),
@@ -92,25 +104,46 @@ impl TextFileSink {
             merge_at: MERGE_AT,
         }
     }
+
+    /// Writes JSON into the folder, one value a line: see [`Json`] for what is written, and what is refused. The names of files
+    /// end with `.ndjson`.
+    ///
+    /// ```
+    /// use firesteel_connect_file::FileSink;
+    /// use serde::Serialize;
+    ///
+    /// #[derive(Serialize)]
+    /// struct Total {
+    ///     user: String,
+    ///     clicks: u64,
+    /// }
+    ///
+    /// let totals = FileSink::json::<Total>("out/totals").gzip();
+    /// ```
+    pub fn json<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<WriteLines<Json<T>>> {
+        FileSink::new(folder).in_format(Json::new().write_lines())
+    }
+
+    /// Writes CSV into the folder, with a header in each file: see [`Csv`] for what is written, and what is refused. The names of
+    /// files end with `.csv`. [`in_format`](FileSink::in_format) takes another dialect.
+    pub fn csv<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<Csv<T>> {
+        FileSink::new(folder).in_format(Csv::new())
+    }
 }
 
-impl<F> TextFileSink<F> {
-    /// Compresses the files, which are then named `part-….txt.gz`.
+impl<F> FileSink<F> {
+    /// The same folder in another format.
+    #[must_use]
+    pub fn in_format<G>(self, format: G) -> FileSink<G> {
+        let Self { disk, folder, gzip, format: _, started, scope, written, torn, merge_at } = self;
+        FileSink { disk, folder, gzip, format, started, scope, written, torn, merge_at }
+    }
+
+    /// Compresses the files, whose names end with `.gz` then.
     #[must_use]
     pub fn gzip(mut self) -> Self {
         self.gzip = true;
         self
-    }
-
-    /// Makes the lines with a function, which appends to an empty buffer; the newline is added. A record whose text
-    /// has newlines in it becomes several lines.
-    #[must_use]
-    pub fn format<T, G>(self, format: G) -> TextFileSink<Formatted<G>>
-    where
-        G: Fn(&T, &mut String) + Send + Sync + 'static,
-    {
-        let Self { disk, folder, gzip, format: _, started, scope, written, torn, merge_at } = self;
-        TextFileSink { disk, folder, gzip, format: Formatted(format), started, scope, written, torn, merge_at }
     }
 
     /// The folder it writes into.
@@ -131,13 +164,13 @@ impl<F> TextFileSink<F> {
         self
     }
 
-    fn part_name(&self, epoch: Epoch, partition: usize) -> PartName {
-        PartName { epoch, partition, scope: self.scope.lock().clone(), gzip: self.gzip }
+    fn part_name(&self, epoch: Epoch, partition: usize, extension: &'static str) -> PartName {
+        PartName { epoch, partition, scope: self.scope.lock().clone(), extension, gzip: self.gzip }
     }
 
     fn not_started(&self) -> ConnectError {
         let reason = "the sink was not started: call start before commit".to_owned();
-        ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason }
+        ConnectError::Setting { connector: "FileSink", setting: "folder", reason }
     }
 
     /// Refuses a folder whose files would look like ours and are not.
@@ -147,7 +180,7 @@ impl<F> TextFileSink<F> {
                 let path = self.folder.join(name);
                 let reason =
                     format!("{} was not written by this sink; give the job a folder of its own", path.display());
-                return Err(ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason });
+                return Err(ConnectError::Setting { connector: "FileSink", setting: "folder", reason });
             }
         }
         Ok(())
@@ -159,7 +192,7 @@ impl<F> TextFileSink<F> {
                 "another job is writing to {}; stop it, or give each a folder of its own",
                 self.folder.display()
             );
-            ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason }
+            ConnectError::Setting { connector: "FileSink", setting: "folder", reason }
         })
     }
 
@@ -193,14 +226,26 @@ impl<F> TextFileSink<F> {
     }
 }
 
-impl<T, F> Sink<T> for TextFileSink<F>
+impl<E> TextFileSink<E> {
+    /// Makes the lines with a function, which appends to an empty buffer; the newline is added. A record whose text
+    /// has newlines in it becomes several lines.
+    #[must_use]
+    pub fn format<T, G>(self, format: G) -> TextFileSink<Formatted<G>>
+    where
+        G: Fn(&T, &mut String) + Send + Sync + 'static,
+    {
+        self.in_format(WriteLines::of(Formatted::new(format)))
+    }
+}
+
+impl<T, F> Sink<T> for FileSink<F>
 where
-    F: Format<T>,
+    F: WriteFormat<T>,
 {
     type Pending = PendingFile;
 
     fn describe(&self) -> String {
-        format!("text files in {}", self.folder.display())
+        format!("{} files in {}", self.format.name(), self.folder.display())
     }
 
     fn guarantee(&self) -> Guarantee {
@@ -208,7 +253,7 @@ where
     }
 
     fn places(&self) -> Vec<Place> {
-        vec![Place::file(self.folder.join(self.part_name(Epoch(1), 0).published()))]
+        vec![Place::file(self.folder.join(self.part_name(Epoch(1), 0, self.format.extension()).published()))]
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {
@@ -234,26 +279,28 @@ where
     }
 
     fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<PendingFile> {
-        let name = self.part_name(task.epoch, task.partition);
+        let name = self.part_name(task.epoch, task.partition, self.format.extension());
         let serial = self.written.fetch_add(1, Ordering::Relaxed);
         let temporary = self.folder.join(name.temporary(task.attempt, serial));
-        let mut writer = None;
-        let mut line = String::new();
+        let (mut writer, mut writing, mut bytes) = (None, self.format.begin(), Vec::new());
         for record in records {
-            line.clear();
-            self.format.format(&record, &mut line).map_err(|source| ConnectError::Other {
-                context: format!("writing a record of epoch {} as text", task.epoch),
+            bytes.clear();
+            writing.write(&record, &mut bytes).map_err(|unencodable| ConnectError::Other {
+                context: format!("writing a record of epoch {} as {}", task.epoch, self.format.name()),
                 class: firesteel_connect::Class::Record,
-                source: source.into(),
+                source: unencodable.reason().into(),
             })?;
-            line.push('\n');
             let writer = match &mut writer {
                 Some(writer) => writer,
                 empty => empty.insert(PartWriter::create(&self.disk, temporary.clone(), self.gzip)?),
             };
-            writer.write(line.as_bytes())?;
+            writer.write(&bytes)?;
         }
-        writer.map_or(Ok(PendingFile::empty()), |writer| writer.finish(name))
+        let Some(mut writer) = writer else { return Ok(PendingFile::empty()) };
+        bytes.clear();
+        writing.end(&mut bytes);
+        writer.write_end(&bytes)?;
+        writer.finish(name)
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<PendingFile>) -> Result<()> {
@@ -266,7 +313,7 @@ where
                      files; write elsewhere",
                     self.folder.display()
                 );
-                return Err(ConnectError::Setting { connector: "TextFileSink", setting: "folder", reason });
+                return Err(ConnectError::Setting { connector: "FileSink", setting: "folder", reason });
             }
             Some(_) => {}
             None if pending.iter().all(PendingFile::is_empty) => {}
@@ -306,8 +353,8 @@ where
     }
 }
 
-impl<F> std::fmt::Debug for TextFileSink<F> {
+impl<F> std::fmt::Debug for FileSink<F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TextFileSink").field("folder", &self.folder).field("gzip", &self.gzip).finish_non_exhaustive()
+        f.debug_struct("FileSink").field("folder", &self.folder).field("gzip", &self.gzip).finish_non_exhaustive()
     }
 }

@@ -1,10 +1,11 @@
-//! Lines of text files as a source.
+//! Files as a source.
 
 mod catalog;
 mod compression;
 mod decode;
 mod fingerprint;
-mod lines;
+mod frames;
+mod line_count;
 mod listing;
 mod reader;
 mod zstd;
@@ -14,29 +15,44 @@ use std::fmt;
 use std::path::PathBuf;
 
 use firesteel_connect::{
-    ConnectError, Discovery, InvalidUtf8, Place, PositionUnit, ReadRange, Replay, Result, Source, SourceContext, Split,
-    SplitId,
+    ConnectError, Decode, Discovery, InvalidUtf8, Place, PositionUnit, ReadRange, Replay, Result, Source,
+    SourceContext, Split, SplitId,
 };
+use firesteel_formats::{BadFormat, CombinedLog, Csv, Format, Json, Lines, Multiline, Pattern};
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
 use catalog::{Catalog, FileEntry};
-pub use decode::{Bytes, Decode, Owned, Text};
-pub use reader::TextFileReader;
+pub use decode::{Bytes, DecodeText, Owned, Text};
+pub use reader::FileReader;
+use serde::de::DeserializeOwned;
 
-/// How long a line may be unless told otherwise: 16 MiB.
-const LONGEST_LINE: usize = 16 << 20;
+/// How long a record may be unless told otherwise: 16 MiB.
+const LONGEST: usize = 16 << 20;
 
-/// Reads lines of text from a file, a folder or a glob.
+/// Files of lines of text: see [`Files`], and [`try_decode`](Files::try_decode) for what becomes of a line.
+pub type TextFiles<D = Owned> = Files<Lines<D>>;
+
+/// Reads the records of a file, of a folder or of the files that match a glob, in any [`Format`].
+///
+/// | | records |
+/// |---|---|
+/// | [`TextFiles::new`](Files::new) | lines, as `String`s or what a function makes of them |
+/// | [`Files::json`] | JSON, one value a line |
+/// | [`Files::csv`] | CSV, by the names of columns |
+/// | [`Files::pattern`] | text by a regular expression, whose named groups are the fields |
+/// | [`Files::combined_log`] | the access log of Apache and nginx |
+/// | [`Files::indented`], [`Files::starting_with`] | text of several lines, as logs with stack traces have it |
+/// | [`Files::in_format`] | those of a format of your own |
 ///
 /// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
 ///   hidden (`.`, `_`) and temporary ones (`~`, `.tmp`, `.temp`, `.part`, `.partial`, `._COPYING_`). Of a folder that
 ///   a [`TextFileSink`](crate::TextFileSink) writes, exactly the committed files are read.
 /// - **Compression.** Plain text, gzip (also of several members) and zstd, told apart by their first bytes.
-/// - **Lines** end with `\n` or `\r\n`. A record is a `String` unless [`decode`](Self::decode) makes something else
+/// - **Lines** end with `\n` or `\r\n`. A record of text is a `String` unless [`decode`](Self::decode) makes something else
 ///   of the line.
-/// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files can
-///   be read from anywhere, so large ones are read in parallel. A compressed file is read by one task at a time,
+/// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files whose
+///   records are lines can be read from anywhere, so large ones are read in parallel. Others are read by one task at a time,
 ///   which resumes where the one before it stopped.
 /// - **Paths are names.** A job with a checkpoint knows its files again by their paths, as they are given here: `in/a`,
 ///   `./in/a` and `/data/in/a` are three files to it, and each is read from its start. A job that may be started from
@@ -55,56 +71,159 @@ const LONGEST_LINE: usize = 16 << 20;
 ///     .follow()
 ///     .decode(|line: &str| line.split(' ').next().map(str::len));
 /// ```
-pub struct TextFiles<D = Owned> {
+pub struct Files<F> {
     paths: Vec<PathBuf>,
     follow: bool,
     look_every: Duration,
-    settings: LineSettings,
-    decode: D,
+    longest: usize,
+    invalid_utf8: InvalidUtf8,
+    format: F,
     catalog: Mutex<Catalog>,
     /// When the last look that succeeded was.
     looked_at: Mutex<Option<Timestamp>>,
 }
 
-/// What makes a line usable.
-#[derive(Debug, Clone, Copy)]
-struct LineSettings {
-    longest: usize,
-    invalid_utf8: InvalidUtf8,
-}
-
-impl TextFiles {
-    /// The file, the folder, or the files that match the glob (`*`, `?`, `[a-z]`, `**`).
+impl Files<Lines<Owned>> {
+    /// Lines of text, as `String`s: of the file, the folder, or the files that match the glob (`*`, `?`, `[a-z]`, `**`).
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self::all([path])
     }
 
-    /// Several files, folders or globs, one after the other. What several of them name is read once.
+    /// Lines of several files, folders or globs, one after the other. What several of them name is read once.
     pub fn all(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
+        let format = Lines::of(Owned::default());
         Self {
-            catalog: Mutex::new(Catalog::new(paths.clone(), false)),
+            catalog: Mutex::new(Catalog::new(paths.clone(), false, format.ends_at_newlines())),
             paths,
             follow: false,
             look_every: Duration::ZERO,
             looked_at: Mutex::new(None),
-            settings: LineSettings { longest: LONGEST_LINE, invalid_utf8: InvalidUtf8::default() },
-            decode: Owned,
+            longest: LONGEST,
+            invalid_utf8: InvalidUtf8::default(),
+            format,
         }
+    }
+
+    /// JSON with one value a line (NDJSON, JSON Lines): see [`Json`] for what is read, and what is refused.
+    ///
+    /// ```
+    /// use firesteel_connect_file::Files;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Click {
+    ///     user: String,
+    ///     ad: u32,
+    /// }
+    ///
+    /// let clicks = Files::json::<Click>("logs/*.ndjson.gz");
+    /// ```
+    pub fn json<T: DeserializeOwned + Send + 'static>(path: impl Into<PathBuf>) -> Files<Lines<Json<T>>> {
+        Files::new(path).in_format(Json::new().lines())
+    }
+
+    /// CSV with a header in each file: see [`Csv`] for what is read, and what is refused.
+    ///
+    /// ```
+    /// use firesteel_connect_file::Files;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Sale {
+    ///     #[serde(rename = "InvoiceNo")]
+    ///     invoice: String,
+    ///     #[serde(rename = "Quantity")]
+    ///     pieces: i64,
+    /// }
+    ///
+    /// let sales = Files::csv::<Sale>("sales/*.csv.gz").change_format(|csv| csv.delimiter(b';'));
+    /// ```
+    pub fn csv<T: DeserializeOwned + Send + 'static>(path: impl Into<PathBuf>) -> Files<Csv<T>> {
+        Files::new(path).in_format(Csv::new())
+    }
+
+    /// Lines of text that a regular expression describes: see [`Pattern`].
+    ///
+    /// ```
+    /// use firesteel_connect_file::Files;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Line {
+    ///     level: String,
+    ///     text: String,
+    /// }
+    ///
+    /// let lines = Files::pattern::<Line>("app.log", r"\S+ (?<level>[A-Z]+) (?<text>.*)");
+    /// ```
+    pub fn pattern<T: DeserializeOwned + Send + 'static>(
+        path: impl Into<PathBuf>,
+        pattern: &str,
+    ) -> Files<Lines<Pattern<T>>> {
+        Files::new(path).in_format(Pattern::new(pattern).lines())
+    }
+
+    /// The combined log of Apache and nginx: see [`CombinedLog`].
+    pub fn combined_log(path: impl Into<PathBuf>) -> Files<Lines<CombinedLog>> {
+        Files::new(path).in_format(CombinedLog::new().lines())
+    }
+
+    /// Text of which each line that is indented belongs to the record before it. [`Multiline`] has other rules, and other
+    /// records than `String`s.
+    ///
+    /// ```
+    /// use firesteel_connect_file::Files;
+    /// use firesteel_formats::{Multiline, Pattern};
+    /// use serde::Deserialize;
+    ///
+    /// let panics = Files::indented("app.log");
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Event {
+    ///     level: String,
+    ///     text: String,
+    /// }
+    ///
+    /// let events = Pattern::<Event>::new(r"(?s)\d{4}\S+ (?<level>[A-Z]+) (?<text>.*)");
+    /// let events = Files::new("app.log").in_format(Multiline::starting_with(r"^\d{4}-", events));
+    /// ```
+    pub fn indented(path: impl Into<PathBuf>) -> Files<Multiline<Owned>> {
+        Files::new(path).in_format(Multiline::indented(Owned::default()))
+    }
+
+    /// Text of which a record begins with each line that the regular expression matches, and has all lines up to the next one.
+    pub fn starting_with(path: impl Into<PathBuf>, pattern: &str) -> Files<Multiline<Owned>> {
+        Files::new(path).in_format(Multiline::starting_with(pattern, Owned::default()))
     }
 }
 
-impl<D> TextFiles<D> {
+impl<F: Format> Files<F> {
+    /// The same files in another format.
+    #[must_use]
+    pub fn in_format<G: Format>(self, format: G) -> Files<G> {
+        let Self { paths, follow, look_every, longest, invalid_utf8, format: _, catalog: _, looked_at } = self;
+        let catalog = Mutex::new(Catalog::new(paths.clone(), follow, format.ends_at_newlines()));
+        Files { paths, follow, look_every, longest, invalid_utf8, format, catalog, looked_at }
+    }
+
+    /// Changes what the format is set to.
+    #[must_use]
+    pub fn change_format<G: Format>(self, change: impl FnOnce(F) -> G) -> Files<G> {
+        let format = change(self.format.clone());
+        self.in_format(format)
+    }
+
     /// Follows the files: reads what appears and is appended, without end.
     ///
-    /// A line counts when its newline is there. A file that was read and committed to its end may be removed. A
+    /// A line counts when its newline is there, a record of another format when it is complete. A file that was read and committed to its end may be removed. A
     /// compressed file is read once, as it is when it is first seen: write it elsewhere and move it in when it is
     /// complete; one that changes afterwards is an error. A log that is rotated should get a new name for each
     /// piece: a name that comes to mean another file is an error too.
     #[must_use]
     pub fn follow(mut self) -> Self {
         self.follow = true;
-        self.catalog = Mutex::new(Catalog::new(self.paths.clone(), true));
+        self.catalog = Mutex::new(Catalog::new(self.paths.clone(), true, self.format.ends_at_newlines()));
         self
     }
 
@@ -122,20 +241,39 @@ impl<D> TextFiles<D> {
         self.looked_at.lock().is_none_or(|last| now < last || now.since(last) >= self.look_every)
     }
 
-    /// How many bytes a line may have; 16 MiB unless told otherwise. A longer one is an error that concerns one
+    /// How many bytes a record may have; 16 MiB unless told otherwise. A longer one is an error that concerns one
     /// record, and is passed over without being held in memory.
     #[must_use]
-    pub fn longest_line(mut self, bytes: usize) -> Self {
-        self.settings.longest = bytes;
+    pub fn longest_record(mut self, bytes: usize) -> Self {
+        self.longest = bytes;
         self
     }
+}
 
+impl<D: Decode> TextFiles<D> {
+    /// As [`longest_record`](Self::longest_record), where records are lines.
+    #[must_use]
+    pub fn longest_line(self, bytes: usize) -> Self {
+        self.longest_record(bytes)
+    }
+
+    /// Makes records of lines with a decoder.
+    #[must_use]
+    pub fn decode_with<E: Decode>(self, decode: E) -> TextFiles<E> {
+        let Self { paths, follow, look_every, longest, invalid_utf8, format, catalog, looked_at } = self;
+        let format = format.with(|_| decode);
+        Files { paths, follow, look_every, longest, invalid_utf8, format, catalog, looked_at }
+    }
+}
+
+impl<D: DecodeText> TextFiles<D> {
     /// What becomes of a line that is not UTF-8. The default is [`InvalidUtf8::Fail`]: an error that concerns one
     /// record, since data is never changed in silence.
     #[must_use]
     pub fn invalid_utf8(mut self, policy: InvalidUtf8) -> Self {
-        self.settings.invalid_utf8 = policy;
-        self
+        self.invalid_utf8 = policy;
+        let decode = self.format.decoder().clone().with_invalid_utf8(policy);
+        self.decode_with(decode)
     }
 
     /// Makes records of lines as they stand in the read buffer, without an allocation per line.
@@ -180,7 +318,8 @@ impl<D> TextFiles<D> {
         T: Send + 'static,
         E: std::fmt::Display,
     {
-        self.decode_with(Text::new(decode))
+        let invalid = self.invalid_utf8;
+        self.decode_with(Text::new(decode, invalid))
     }
 
     /// As [`try_decode`](Self::try_decode), with the line as bytes, which need not be UTF-8.
@@ -193,20 +332,15 @@ impl<D> TextFiles<D> {
     {
         self.decode_with(Bytes::new(decode))
     }
-
-    fn decode_with<E>(self, decode: E) -> TextFiles<E> {
-        let Self { paths, follow, look_every, settings, decode: _, catalog, looked_at } = self;
-        TextFiles { paths, follow, look_every, settings, decode, catalog, looked_at }
-    }
 }
 
-impl<D: Decode> Source for TextFiles<D> {
-    type Item = D::Item;
-    type Reader = TextFileReader<D>;
+impl<F: Format> Source for Files<F> {
+    type Item = F::Item;
+    type Reader = FileReader<F::Reading>;
 
     fn describe(&self) -> String {
         let paths: Vec<String> = self.paths.iter().map(|path| path.display().to_string()).collect();
-        format!("text files in {}", paths.join(", "))
+        format!("{} files in {}", self.format.name(), paths.join(", "))
     }
 
     fn replay(&self) -> Replay {
@@ -221,9 +355,12 @@ impl<D: Decode> Source for TextFiles<D> {
     }
 
     fn start(&self, _: &SourceContext) -> Result<()> {
-        if self.settings.longest == 0 {
-            let reason = "it is 0; a line needs a byte at least".into();
-            return Err(ConnectError::Setting { connector: "TextFiles", setting: "longest line", reason });
+        if self.longest == 0 {
+            let reason = "it is 0; a record needs a byte at least".into();
+            return Err(ConnectError::Setting { connector: "Files", setting: "longest record", reason });
+        }
+        if let Err(BadFormat { setting, reason }) = self.format.check() {
+            return Err(ConnectError::Setting { connector: self.format.name(), setting, reason });
         }
         self.catalog.lock().look()
     }
@@ -236,17 +373,19 @@ impl<D: Decode> Source for TextFiles<D> {
         }
         let split = |file: &FileEntry| {
             let split = Split::new(file.split.clone(), PositionUnit::Bytes).available(file.available());
-            split.divisible(file.is_plain()).finished(!self.follow || !file.is_plain())
+            split
+                .divisible(file.is_plain() && self.format.ends_at_newlines())
+                .finished(!self.follow || !file.is_plain())
         };
         Ok(Discovery::all(catalog.files().map(split)).complete(!self.follow))
     }
 
-    fn open(&self, range: &ReadRange) -> Result<TextFileReader<D>> {
-        TextFileReader::open(self.file(&range.split)?, range, self.settings, self.decode.clone(), None)
+    fn open(&self, range: &ReadRange) -> Result<Self::Reader> {
+        FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, None)
     }
 
-    fn reopen(&self, reader: TextFileReader<D>, range: &ReadRange) -> Result<TextFileReader<D>> {
-        TextFileReader::open(self.file(&range.split)?, range, self.settings, self.decode.clone(), reader.into_rest())
+    fn reopen(&self, reader: Self::Reader, range: &ReadRange) -> Result<Self::Reader> {
+        FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, reader.into_rest())
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
@@ -255,7 +394,7 @@ impl<D: Decode> Source for TextFiles<D> {
     }
 }
 
-impl<D: Decode> TextFiles<D> {
+impl<F: Format> Files<F> {
     /// The file as it was found last.
     fn file(&self, split: &SplitId) -> Result<FileEntry> {
         let mut catalog = self.catalog.lock();
@@ -267,8 +406,8 @@ impl<D: Decode> TextFiles<D> {
     }
 }
 
-impl<D> fmt::Debug for TextFiles<D> {
+impl<F> fmt::Debug for Files<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TextFiles").field("paths", &self.paths).field("follow", &self.follow).finish_non_exhaustive()
+        f.debug_struct("Files").field("paths", &self.paths).field("follow", &self.follow).finish_non_exhaustive()
     }
 }

@@ -8,8 +8,8 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use common::{gzip, zstd};
-use firesteel_connect::{ReadRange, Source, SourceContext, SourceReader, conformance};
-use firesteel_connect_file::{Format, TextFileSink, TextFiles};
+use firesteel_connect::{Encode, ReadRange, Source, SourceContext, SourceReader, conformance};
+use firesteel_connect_file::{TextFileSink, TextFiles};
 use firesteel_window::Timestamp;
 
 /// Lines of all lengths, with both kinds of ends and without one at the end.
@@ -96,7 +96,7 @@ fn committed(folder: &Path) -> Vec<u32> {
 
 #[test]
 fn results_in_plain_and_in_gzip_files() {
-    fn run<F: Format<u32>>(open: impl Fn(PathBuf) -> TextFileSink<F>) {
+    fn run<F: Encode<u32>>(open: impl Fn(PathBuf) -> TextFileSink<F>) {
         let parent = tempfile::tempdir().unwrap();
         let places = Cell::new(0);
         let make = || {

@@ -27,7 +27,7 @@ fn a_path_that_does_not_exist_fails_at_the_start() {
     assert_eq!(error.class(), Class::Fatal);
     assert!(error.to_string().contains("missing.log"), "{error}");
     let error = TextFiles::new(folder.path()).longest_line(0).start(&SourceContext::default()).unwrap_err();
-    assert!(matches!(error, ConnectError::Setting { setting: "longest line", .. }), "{error}");
+    assert!(matches!(error, ConnectError::Setting { setting: "longest record", .. }), "{error}");
 }
 
 #[test]

@@ -139,6 +139,7 @@ impl SocketText {
         ConnectError::Malformed {
             place: self.describe(),
             position: bad.position,
+            line: None,
             reason: bad.reason,
             payload: Some(Box::new(bad.payload)),
         }

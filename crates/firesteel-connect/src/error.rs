@@ -38,12 +38,14 @@ pub enum ConnectError {
         source: std::io::Error,
     },
     /// Data at a known place is not what the format demands.
-    #[error("FS-N002: {place}, position {position}: {reason}")]
+    #[error("FS-N002: {place}, {}: {reason}", stands(*.position, *.line))]
     Malformed {
         /// The split or file.
         place: String,
         /// The position in it, in the unit of the split.
         position: u64,
+        /// The line of the file, counting from 1, where positions are bytes and it is known.
+        line: Option<u64>,
         /// What is wrong and what was expected.
         reason: String,
         /// The record, where it is one that cannot be decoded.
@@ -65,6 +67,14 @@ pub enum ConnectError {
         /// The setting.
         setting: &'static str,
         /// Why not, and what would be accepted.
+        reason: String,
+    },
+    /// All of a file or topic is made in another way than the program expects it: told before its first record.
+    #[error("FS-N020: {} {}", redact(.place), redact(.reason))]
+    Mismatch {
+        /// The file or topic.
+        place: String,
+        /// What it lacks or has instead, as the rest of a sentence, and what can be done.
         reason: String,
     },
     /// Data that a committed position points at is gone.
@@ -150,6 +160,7 @@ codes!(ConnectError {
     Secret = "FS-N015",
     OutcomeUnknown = "FS-N016",
     Fenced = "FS-N017",
+    Mismatch = "FS-N020",
 });
 
 impl ConnectError {
@@ -170,6 +181,7 @@ impl ConnectError {
     /// let error = ConnectError::Malformed {
     ///     place: "a.log".into(),
     ///     position: 7,
+    ///     line: None,
     ///     reason: "not UTF-8".into(),
     ///     payload: Some(Box::new(Payload::of(b"caf\xe9"))),
     /// };
@@ -181,7 +193,7 @@ impl ConnectError {
             Self::File { source, .. } | Self::Secret { source, .. } => Class::of_io(source),
             Self::Malformed { .. } => Class::Record,
             Self::Unreachable { .. } => Class::Retryable,
-            Self::Setting { .. } => Class::Program,
+            Self::Setting { .. } | Self::Mismatch { .. } => Class::Program,
             Self::Lost { .. } | Self::Damaged { .. } => Class::Fatal,
             Self::Closed { .. } => Class::Closed,
             Self::OutcomeUnknown { .. } => Class::Unknown,
@@ -189,6 +201,11 @@ impl ConnectError {
             Self::Other { class, .. } => *class,
         }
     }
+}
+
+/// Where a record stands, in words.
+fn stands(position: u64, line: Option<u64>) -> String {
+    line.map_or_else(|| format!("position {position}"), |line| format!("byte {position} (line {line})"))
 }
 
 impl fmt::Debug for ConnectError {

@@ -6,6 +6,8 @@
 //! - [`Receiver`]: data that is pushed at us.
 //! - [`Sink`]: a place for results; what a task writes stays invisible until the epoch commits.
 //!
+//! [`Decode`] and [`Encode`] say how bytes become records and records bytes, whatever carries them.
+//!
 //! [`Buffered`] makes a receiver a source ([`ReceiverThread`] and [`StoreBuffer`] help to make one in another way),
 //! [`Blocks`] helps sources over memory, and the `conformance` feature brings the suites every connector's own tests
 //! should run.
@@ -18,6 +20,7 @@ mod buffered;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod context;
+mod decode;
 mod epoch;
 mod error;
 mod guarantee;
@@ -38,6 +41,7 @@ mod wake;
 pub use blocks::{BlockReader, Blocks};
 pub use buffered::{Buffered, DEFAULT_CAPACITY};
 pub use context::{CheckpointId, Counter, Counters, Resumed, RunId, Scope, SinkContext, SourceContext};
+pub use decode::{Decode, Decoding, Encode, Undecodable, Unencodable};
 pub use epoch::Epoch;
 pub use error::{ConnectError, Result};
 pub use firesteel_budget::{Pool, Request, Share, measure};

@@ -47,7 +47,8 @@ impl Undecoded {
     #[must_use]
     pub fn into_error(self, place: impl Into<String>, position: u64) -> ConnectError {
         let (reason, payload) = *self.0;
-        let error = ConnectError::Malformed { place: place.into(), position, reason, payload: Some(Box::new(payload)) };
+        let payload = Some(Box::new(payload));
+        let error = ConnectError::Malformed { place: place.into(), position, line: None, reason, payload };
         debug_assert_eq!(error.class(), Class::Record);
         error
     }

@@ -84,7 +84,8 @@
 //! | [`window`] | `firesteel-window` | timestamps, windows, watermarks, aggregators |
 //! | [`budget`] | `firesteel-budget` | the memory that a process lets its jobs take, and its parts |
 //! | [`connect`] | `firesteel-connect` | the traits of sources, receivers and sinks |
-//! | `file` | `firesteel-connect-file` | text files; feature `file` |
+//! | `file` | `firesteel-connect-file` | files of text, JSON and other formats; feature `file` |
+//! | `formats` | `firesteel-formats` | formats of records, whatever carries them; feature `file` |
 //! | `socket` | `firesteel-connect-socket` | lines from a TCP socket; feature `socket` |
 //! | `wal` | `firesteel-connect-wal` | a write-ahead log in front of any receiver; feature `wal` |
 //! | `memory` | `firesteel-connect-memory` | slices, queues, rates, a collector; feature `memory` |
@@ -93,8 +94,8 @@
 //! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
 //!
-//! All features are on by default but for `object-store`, which few need, and `rocksdb`: building that takes a C++ compiler,
-//! libclang and some minutes.
+//! All features are on by default but for `protobuf`, a format, and `object-store`, which few need, and `rocksdb`: building
+//! that takes a C++ compiler, libclang and some minutes.
 
 pub mod explain;
 pub mod prelude;
@@ -111,6 +112,8 @@ pub use firesteel_connect_memory as memory;
 pub use firesteel_connect_socket as socket;
 #[cfg(feature = "wal")]
 pub use firesteel_connect_wal as wal;
+#[cfg(feature = "file")]
+pub use firesteel_formats as formats;
 #[cfg(feature = "launch")]
 pub use firesteel_launch::{Exit, ExplainFormat, Launch, LaunchOptions, ProgressMode, launch, show_warnings};
 pub use firesteel_scheduler as scheduler;

@@ -8,6 +8,7 @@ mod beside;
 mod bounded;
 mod contract;
 mod files;
+mod formats;
 mod jobs;
 mod memory;
 mod partial;

@@ -121,7 +121,7 @@ fn a_record_that_cannot_be_read_is_named_by_split_and_position() {
     job.read(firesteel_connect_file::TextFiles::new(folder.path())).named("logs").write(results.clone());
     let error = job.run(Trigger::AvailableNow).unwrap_err();
     let text = format!("{error:?}");
-    for part in ["logs", "a.log", "position 5", "UTF-8"] {
+    for part in ["logs", "a.log", "byte 5 (line 2)", "UTF-8"] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     assert!(results.records().is_empty());

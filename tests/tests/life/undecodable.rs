@@ -42,7 +42,7 @@ fn by_default_the_job_stops_and_says_where_the_record_is_and_what_can_be_done() 
     job.read(TextFiles::new(&path)).write(results.clone());
     let error = job.run(Trigger::AvailableNow).unwrap_err();
     let text = format!("{error:?}");
-    assert!(text.contains("numbers.txt, position 14: byte 1 of the line is not UTF-8"), "{text}");
+    assert!(text.contains("numbers.txt, byte 14 (line 8): byte 1 of the line is not UTF-8"), "{text}");
     assert!(text.contains("`undecodable(Undecodable::SetAside)`, `--set-aside`"), "{text}");
     assert!(results.records().is_empty());
 }

@@ -15,21 +15,26 @@ use crate::path::{self, file_error};
 /// Bytes that are written at once.
 const BUFFER: usize = 128 << 10;
 
+/// The formats' ends of names: by them a folder's files are known, whatever the job writes now.
+const EXTENSIONS: [&str; 5] = ["txt", "ndjson", "csv", "avro", "pb"];
+
 /// Which part of which epoch a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PartName {
     pub(super) epoch: Epoch,
     pub(super) partition: usize,
     pub(super) scope: Scope,
+    /// How names of files of the format end.
+    pub(super) extension: &'static str,
     pub(super) gzip: bool,
 }
 
 impl PartName {
     /// The name when it is published. The numbers are padded, so that the order of names is that of the data.
     pub(super) fn published(&self) -> String {
-        let end = if self.gzip { "txt.gz" } else { "txt" };
+        let (extension, end) = (self.extension, if self.gzip { ".gz" } else { "" });
         let scope = self.scope.part().map_or_else(String::new, |part| format!("-{part}"));
-        format!("part-{:010}-{:05}{scope}.{end}", self.epoch.0, self.partition)
+        format!("part-{:010}-{:05}{scope}.{extension}{end}", self.epoch.0, self.partition)
     }
 
     /// The hidden name before that.
@@ -40,11 +45,12 @@ impl PartName {
     /// What a published file of this sink holds.
     pub(super) fn parse(name: &str) -> Option<Self> {
         let (plain, gzip) = name.strip_suffix(".gz").map_or((name, false), |plain| (plain, true));
-        let numbers = plain.strip_prefix("part-")?.strip_suffix(".txt")?;
+        let (numbers, end) = plain.strip_prefix("part-")?.rsplit_once('.')?;
+        let extension = EXTENSIONS.into_iter().find(|extension| *extension == end)?;
         let mut parts = numbers.splitn(3, '-');
         let (epoch, partition) = (number(parts.next()?)?, number(parts.next()?)?);
         let scope = parts.next().map_or_else(|| Some(Scope::whole()), |part| Scope::of_part(part).ok())?;
-        Some(Self { epoch: Epoch(epoch), partition: usize::try_from(partition).ok()?, scope, gzip })
+        Some(Self { epoch: Epoch(epoch), partition: usize::try_from(partition).ok()?, scope, extension, gzip })
     }
 
     /// What a temporary file of this sink is to become.
@@ -123,8 +129,18 @@ impl PartWriter {
         Ok(Self { output, temporary, records: 0 })
     }
 
-    pub(super) fn write(&mut self, line: &[u8]) -> Result<()> {
+    /// Appends a record.
+    pub(super) fn write(&mut self, record: &[u8]) -> Result<()> {
         self.records += 1;
+        self.append(record)
+    }
+
+    /// Appends what the file ends with.
+    pub(super) fn write_end(&mut self, end: &[u8]) -> Result<()> {
+        if end.is_empty() { Ok(()) } else { self.append(end) }
+    }
+
+    fn append(&mut self, line: &[u8]) -> Result<()> {
         let written = match &mut self.output {
             Output::Plain(file) => file.write_all(line),
             Output::Gzip(encoder) => encoder.write_all(line),
@@ -199,12 +215,14 @@ mod tests {
 
     #[test]
     fn names_are_told_apart_from_those_of_others() {
-        let name = PartName { epoch: Epoch(7), partition: 3, scope: Scope::whole(), gzip: false };
+        let name = PartName { epoch: Epoch(7), partition: 3, scope: Scope::whole(), extension: "txt", gzip: false };
         assert_eq!(name.published(), "part-0000000007-00003.txt");
         let zipped = PartName { gzip: true, ..name.clone() };
+        let json = PartName { extension: "ndjson", gzip: true, ..name.clone() };
+        assert_eq!(json.published(), "part-0000000007-00003.ndjson.gz");
         let of_part = PartName { scope: Scope::of_part("a-1").unwrap(), ..name.clone() };
         assert_eq!(of_part.published(), "part-0000000007-00003-a-1.txt");
-        for ours in [name, zipped, of_part] {
+        for ours in [name, zipped, of_part, json] {
             assert_eq!(PartName::parse(&ours.published()), Some(ours.clone()));
             let temporary = ours.temporary(0, 1);
             assert_eq!(
@@ -213,7 +231,14 @@ mod tests {
             );
             assert_eq!(PartName::parse_temporary(&ours.published()), None);
         }
-        for foreign in ["part-00000-1f2e.snappy.parquet", "part-00000", "part-1-.txt", "part-x-1.txt", "party.txt"] {
+        for foreign in [
+            "part-00000-1f2e.snappy.parquet",
+            "part-00000",
+            "part-1-.txt",
+            "part-x-1.txt",
+            "party.txt",
+            "part-1-1.parquet",
+        ] {
             assert_eq!(PartName::parse(foreign), None, "{foreign}");
         }
     }

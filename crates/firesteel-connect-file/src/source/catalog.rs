@@ -21,9 +21,12 @@ pub(crate) struct FileEntry {
     pub(crate) fingerprint: Fingerprint,
     /// `None` while the file has too few bytes to tell.
     pub(crate) compression: Option<Compression>,
-    /// Of a plain file: the position after the last line that may be read.
+    /// Of a plain file: the position after the last line that may be read, or after all that may be looked at.
     pub(crate) announced: u64,
-    /// Of a compressed file: the position after its last line, once a reader has found it.
+    /// Whether only reading can tell where the last record ends: of a compressed file, and of one that grows in a format
+    /// whose records do not end with lines.
+    pub(crate) by_reading: bool,
+    /// The position after its last record then, once a reader has found it.
     pub(crate) end: Arc<OnceLock<u64>>,
     committed: u64,
 }
@@ -31,7 +34,7 @@ pub(crate) struct FileEntry {
 impl FileEntry {
     /// The position after what is known to be there.
     pub(crate) fn available(&self) -> Option<u64> {
-        if self.is_plain() { Some(self.announced) } else { self.end.get().copied() }
+        if self.by_reading { self.end.get().copied() } else { Some(self.announced) }
     }
 
     pub(crate) fn is_plain(&self) -> bool {
@@ -53,15 +56,17 @@ impl FileEntry {
 pub(crate) struct Catalog {
     listing: Listing,
     follow: bool,
+    /// Whether a record ends at every newline.
+    by_lines: bool,
     looked: bool,
     files: Vec<FileEntry>,
     index: HashMap<SplitId, usize>,
 }
 
 impl Catalog {
-    pub(crate) fn new(paths: Vec<PathBuf>, follow: bool) -> Self {
+    pub(crate) fn new(paths: Vec<PathBuf>, follow: bool, by_lines: bool) -> Self {
         let listing = Listing::new(paths, follow);
-        Self { listing, follow, looked: false, files: Vec::new(), index: HashMap::new() }
+        Self { listing, follow, by_lines, looked: false, files: Vec::new(), index: HashMap::new() }
     }
 
     pub(crate) fn has_looked(&self) -> bool {
@@ -124,6 +129,7 @@ impl Catalog {
             fingerprint,
             compression: None,
             announced: 0,
+            by_reading: false,
             end: Arc::new(OnceLock::new()),
             committed: 0,
         };
@@ -179,13 +185,18 @@ impl Catalog {
         entry.compression = by_bytes.or_else(by_name);
         if entry.compression == Some(Compression::Plain) {
             let size = entry.fingerprint.size();
-            entry.announced = if self.follow {
+            if self.follow && !self.by_lines {
+                // What has been added may complete a record.
+                entry.end = Arc::new(OnceLock::new());
+            }
+            entry.announced = if self.follow && self.by_lines {
                 let line_end = last_line_end(&entry.path, entry.announced, size);
                 line_end.map_err(path::failed("read", &entry.path))?
             } else {
                 size
             };
         }
+        entry.by_reading = !entry.is_plain() || (self.follow && !self.by_lines);
         Ok(())
     }
 }

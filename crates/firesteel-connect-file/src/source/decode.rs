@@ -1,30 +1,29 @@
-//! From a line to a record.
+//! Decoders of lines of text.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-use firesteel_connect::InvalidUtf8;
+use firesteel_connect::{Decode, InvalidUtf8, Undecodable};
 
-/// How a line becomes a record. [`Owned`], [`Text`] and [`Bytes`] are all there are.
-pub trait Decode: sealed::Sealed + Clone + Send + Sync + 'static {
-    /// The record.
-    type Item: Send + 'static;
-
-    /// The record of a line, or what is wrong with the line.
+/// A decoder of lines of text, which need not be UTF-8. [`Owned`], [`Text`] and [`Bytes`] are all there are.
+pub trait DecodeText: sealed::Sealed + Decode {
+    /// The same decoder, under which this becomes of bytes that are not UTF-8.
     #[doc(hidden)]
-    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<Self::Item, String>;
+    #[must_use]
+    fn with_invalid_utf8(self, policy: InvalidUtf8) -> Self;
 }
 
 /// The line as text.
 #[inline]
-fn text(line: &[u8], invalid: InvalidUtf8) -> Result<Cow<'_, str>, String> {
+fn text(line: &[u8], invalid: InvalidUtf8) -> Result<Cow<'_, str>, Undecodable> {
     invalid.text(line).map_err(not_utf8)
 }
 
 #[cold]
-fn not_utf8(index: usize) -> String {
-    format!("byte {index} of the line is not UTF-8; convert the file, or have such bytes replaced")
+fn not_utf8(index: usize) -> Undecodable {
+    let reason = format_args!("byte {index} of the line is not UTF-8; convert the file, or have such bytes replaced");
+    Undecodable::new(reason).at(index)
 }
 
 mod sealed {
@@ -35,50 +34,48 @@ mod sealed {
 }
 
 /// The line itself as a `String`.
-#[derive(Debug, Clone, Copy)]
-pub struct Owned;
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Owned {
+    invalid: InvalidUtf8,
+}
 
 impl Decode for Owned {
     type Item = String;
 
     #[inline]
-    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<String, String> {
-        text(line, invalid).map(Cow::into_owned)
+    fn decode(&self, line: &[u8]) -> Result<String, Undecodable> {
+        text(line, self.invalid).map(Cow::into_owned)
     }
 }
 
-/// Declares what holds a function that decodes lines.
-macro_rules! functions {
-    ($($(#[$docs:meta])* $name:ident)*) => {$(
-        $(#[$docs])*
-        pub struct $name<F>(Arc<F>);
-
-        impl<F> $name<F> {
-            pub(super) fn new(decode: F) -> Self {
-                Self(Arc::new(decode))
-            }
-        }
-
-        impl<F> Clone for $name<F> {
-            fn clone(&self) -> Self {
-                Self(Arc::clone(&self.0))
-            }
-        }
-
-        impl<F> fmt::Debug for $name<F> {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(stringify!($name))
-            }
-        }
-    )*};
+impl DecodeText for Owned {
+    fn with_invalid_utf8(self, invalid: InvalidUtf8) -> Self {
+        Self { invalid }
+    }
 }
 
-functions! {
-    /// What a function makes of the line as text, or an error; see [`TextFiles::try_decode`](crate::TextFiles::try_decode).
-    Text
-    /// What a function makes of the line as bytes, or an error; see
-    /// [`TextFiles::try_decode_bytes`](crate::TextFiles::try_decode_bytes).
-    Bytes
+/// What a function makes of the line as text, or an error; see [`TextFiles::try_decode`](crate::Files::try_decode).
+pub struct Text<F> {
+    decode: Arc<F>,
+    invalid: InvalidUtf8,
+}
+
+impl<F> Text<F> {
+    pub(super) fn new(decode: F, invalid: InvalidUtf8) -> Self {
+        Self { decode: Arc::new(decode), invalid }
+    }
+}
+
+impl<F> Clone for Text<F> {
+    fn clone(&self) -> Self {
+        Self { decode: Arc::clone(&self.decode), invalid: self.invalid }
+    }
+}
+
+impl<F> fmt::Debug for Text<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Text")
+    }
 }
 
 impl<T, E, F> Decode for Text<F>
@@ -90,21 +87,29 @@ where
     type Item = T;
 
     #[inline]
-    fn decode(&self, line: &[u8], invalid: InvalidUtf8) -> Result<T, String> {
-        (self.0)(&text(line, invalid)?).map_err(|error| error.to_string())
+    fn decode(&self, line: &[u8]) -> Result<T, Undecodable> {
+        (self.decode)(&text(line, self.invalid)?).map_err(Undecodable::new)
     }
 }
 
-impl<T, E, F> Decode for Bytes<F>
+impl<F> DecodeText for Text<F>
 where
-    F: Fn(&[u8]) -> Result<T, E> + Send + Sync + 'static,
-    T: Send + 'static,
-    E: fmt::Display,
+    Self: Decode,
 {
-    type Item = T;
+    fn with_invalid_utf8(self, invalid: InvalidUtf8) -> Self {
+        Self { invalid, ..self }
+    }
+}
 
-    #[inline]
-    fn decode(&self, line: &[u8], _invalid: InvalidUtf8) -> Result<T, String> {
-        (self.0)(line).map_err(|error| error.to_string())
+/// What a function makes of the line as bytes, or an error; see
+/// [`TextFiles::try_decode_bytes`](crate::Files::try_decode_bytes).
+pub type Bytes<F> = firesteel_connect::Decoding<F>;
+
+impl<F> DecodeText for Bytes<F>
+where
+    Self: Decode,
+{
+    fn with_invalid_utf8(self, _: InvalidUtf8) -> Self {
+        self
     }
 }

@@ -5,13 +5,13 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 
-use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader};
+use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
+use firesteel_formats::{Format, Reading};
 
-use super::LineSettings;
 use super::catalog::{self, FileEntry};
 use super::compression::{Compression, Input};
-use super::decode::Decode;
-use super::lines::{Found, Lines};
+use super::frames::{Frames, Next};
+use super::line_count::LineCount;
 use crate::path;
 
 /// Read at once, of the text.
@@ -19,47 +19,52 @@ const BUFFER: u64 = 256 << 10;
 /// The smallest buffer, for small ranges.
 const SMALL_BUFFER: u64 = 8 << 10;
 
-/// Reads lines of a range of one file.
+/// Reads the records of a range of one file.
 ///
-/// After a [`ConnectError::Malformed`] it stands after the line at fault, as all readers do.
-pub struct TextFileReader<D> {
+/// After a [`ConnectError::Malformed`] it stands after the record at fault, as all readers do.
+pub struct FileReader<P> {
     file: FileEntry,
     /// `None` when there is nothing more to read.
-    lines: Option<Lines>,
+    frames: Option<Frames<P>>,
     /// The decoder of a compressed file, after the end of the range: it can only be read from its start, so the reader of what
     /// comes next begins with this one.
-    rest: Option<Lines>,
-    settings: LineSettings,
-    decode: D,
+    rest: Option<Frames<P>>,
+    longest: usize,
     /// Whether the range starts inside a line, or may do so: that line belongs to the range before.
     inside_line: bool,
+    /// Whether a record ends at every newline.
+    by_lines: bool,
     /// The position to stop before.
     stop: u64,
     records_left: u64,
     bytes_left: u64,
     position: u64,
     last: u64,
+    /// What is known of the lines of the file, for messages.
+    counted: Option<Box<LineCount>>,
 }
 
-impl<D: Decode> TextFileReader<D> {
-    pub(super) fn open(
+impl<P: Reading> FileReader<P> {
+    pub(super) fn open<F: Format<Reading = P>>(
         file: FileEntry,
         range: &ReadRange,
-        settings: LineSettings,
-        decode: D,
-        rest: Option<Lines>,
+        longest: usize,
+        format: &F,
+        rest: Option<Frames<P>>,
     ) -> Result<Self> {
+        let by_lines = format.ends_at_newlines();
         let mut reader = Self {
-            lines: None,
-            rest: rest.filter(|lines| lines.position() <= range.from),
-            settings,
-            decode,
-            inside_line: file.is_plain() && range.from > 0,
+            frames: None,
+            rest: rest.filter(|frames| frames.position() <= range.from),
+            longest,
+            inside_line: by_lines && file.is_plain() && range.from > 0,
+            by_lines,
             stop: range.to.unwrap_or(u64::MAX),
             records_left: range.max_records.unwrap_or(u64::MAX),
             bytes_left: range.max_bytes.unwrap_or(u64::MAX).max(1),
             position: range.from,
             last: range.from,
+            counted: None,
             file,
         };
         if let Some(available) = reader.file.available() {
@@ -69,37 +74,76 @@ impl<D: Decode> TextFileReader<D> {
             }
         }
         if range.from < reader.stop && Some(range.from) != reader.file.available() {
-            reader.lines = Some(match reader.file.compression {
-                Some(compression) if compression != Compression::Plain => reader.compressed(compression)?,
-                _ => reader.plain()?,
-            });
+            reader.frames = match reader.file.compression {
+                Some(compression) if compression != Compression::Plain => Some(reader.compressed(compression, format)?),
+                _ => reader.plain(format)?,
+            };
+            if reader.frames.is_none() {
+                reader.file.end.get_or_init(|| range.from);
+            }
         }
         Ok(reader)
     }
 
-    fn plain(&self) -> Result<Lines> {
+    /// Of a plain file. `None` while it has only a part of what the format wants to see first.
+    fn plain<F: Format<Reading = P>>(&mut self, format: &F) -> Result<Option<Frames<P>>> {
         let end = self.file.announced;
         // One byte before tells whether a line begins here.
-        let begin = self.position.saturating_sub(1);
-        let wanted = self.stop.min(end) - begin;
-        let input = Input::plain(self.open_file(end)?, begin, end).map_err(path::failed("read", &self.file.path))?;
+        let mut begin = self.position.saturating_sub(u64::from(self.by_lines));
+        let mut reading = format.begin();
+        if format.has_head() && self.position > 0 {
+            let mut head = self.stretch(reading, 0, end, SMALL_BUFFER)?;
+            if !self.head(&mut head)? {
+                return Ok(None);
+            }
+            if head.position() > begin {
+                (begin, self.inside_line) = (head.position().min(end), false);
+            }
+            reading = head.into_reading();
+        }
+        let wanted = self.stop.min(end).saturating_sub(begin);
         let capacity = wanted.min(self.bytes_left).clamp(SMALL_BUFFER, BUFFER);
-        Ok(Lines::new(input, begin, capacity as usize))
+        let mut frames = self.stretch(reading, begin, end, capacity)?;
+        let is_whole = !format.has_head() || self.position > 0 || self.head(&mut frames)?;
+        Ok(is_whole.then_some(frames))
     }
 
-    fn compressed(&mut self, compression: Compression) -> Result<Lines> {
-        let mut lines = match self.rest.take() {
-            Some(lines) => lines,
+    /// What stands in `[begin, end)` of a plain file.
+    fn stretch(&self, reading: P, begin: u64, end: u64, capacity: u64) -> Result<Frames<P>> {
+        let input = Input::plain(self.open_file(end)?, begin, end).map_err(path::failed("read", &self.file.path))?;
+        Ok(Frames::new(input, reading, begin, capacity as usize).growing(self.file.by_reading))
+    }
+
+    /// Reads what the file begins with. Tells whether it is all there.
+    fn head(&self, frames: &mut Frames<P>) -> Result<bool> {
+        match frames.head(self.longest).map_err(|error| self.broken(frames.position(), error))? {
+            None => Ok(false),
+            Some(Ok(())) => Ok(true),
+            Some(Err(mismatch)) => {
+                let place = self.file.path.display().to_string();
+                Err(ConnectError::Mismatch { place, reason: mismatch.into_reason() })
+            }
+        }
+    }
+
+    fn compressed<F: Format<Reading = P>>(&mut self, compression: Compression, format: &F) -> Result<Frames<P>> {
+        let mut frames = match self.rest.take() {
+            Some(frames) => frames,
             None => {
                 let file = self.open_file(self.file.fingerprint.size())?;
-                Lines::new(Input::compressed(file, compression), 0, BUFFER as usize)
+                let mut frames = Frames::new(Input::compressed(file, compression), format.begin(), 0, BUFFER as usize);
+                if format.has_head() {
+                    self.head(&mut frames)?;
+                }
+                frames
             }
         };
-        if lines.position() < self.position {
-            let mut skip = || Ok((lines.skip_to(self.position)?, lines.is_dry()?));
-            match skip().map_err(|error| self.broken(lines.position(), error))? {
-                (None, _) => return Err(self.file.lost(self.position, ends_at(lines.position()))),
+        if frames.position() < self.position {
+            let mut skip = || Ok((frames.skip_to(self.position)?, frames.is_dry()?));
+            match skip().map_err(|error| self.broken(frames.position(), error))? {
+                (None, _) => return Err(self.file.lost(self.position, ends_at(frames.position()))),
                 (Some(b'\n'), _) | (_, true) => {}
+                (Some(_), false) if !self.by_lines => {}
                 (Some(_), false) => {
                     let reason =
                         "no line begins there: it is another file than before; start without the old positions";
@@ -107,7 +151,7 @@ impl<D: Decode> TextFileReader<D> {
                 }
             }
         }
-        Ok(lines)
+        Ok(frames)
     }
 
     /// Opens the file and makes sure that it is the one that was found, with this many bytes at least.
@@ -131,37 +175,50 @@ impl<D: Decode> TextFileReader<D> {
         Ok(file)
     }
 
-    /// The next line, as a stretch of the buffer.
+    /// The next record, as a stretch of the buffer.
     #[inline]
     fn advance(&mut self) -> Result<Option<Range<usize>>> {
         if self.inside_line {
             self.leave_line()?;
         }
-        let Some(lines) = &mut self.lines else { return Ok(None) };
-        let at = lines.position();
-        if at >= self.stop || self.records_left == 0 || self.bytes_left == 0 {
-            self.finish();
-            return Ok(None);
+        loop {
+            let Some(frames) = &mut self.frames else { return Ok(None) };
+            let at = frames.position();
+            if at >= self.stop || self.records_left == 0 || self.bytes_left == 0 {
+                self.finish();
+                return Ok(None);
+            }
+            let found = frames.next(self.longest);
+            let after = frames.position();
+            match found {
+                Ok(Next::Record(record)) => {
+                    self.count(at, after);
+                    return Ok(Some(record));
+                }
+                Ok(Next::Skipped) => self.position = after,
+                Ok(Next::End) => return self.end().map(|()| None),
+                Ok(other) => {
+                    self.count(at, after);
+                    return Err(self.unreadable(other, after - at));
+                }
+                Err(error) => {
+                    self.frames = None;
+                    return Err(self.broken(after, error));
+                }
+            }
         }
-        let found = lines.next(self.settings.longest);
-        let after = lines.position();
-        match found {
-            Ok(Found::Line(line)) => {
-                self.count(at, after);
-                Ok(Some(line))
-            }
-            Ok(Found::TooLong) => {
-                self.count(at, after);
-                let longest = self.settings.longest;
-                let payload = Payload::beginning(self.lines.as_ref().map_or(&[], Lines::too_long), after - at);
-                Err(self.malformed(at, format!("a line of more than {longest} bytes; allow longer lines"), payload))
-            }
-            Ok(Found::End) => self.end().map(|()| None),
-            Err(error) => {
-                self.lines = None;
-                Err(self.broken(after, error))
-            }
-        }
+    }
+
+    /// The error of a record of this many bytes that cannot be held, or cannot be found.
+    #[cold]
+    fn unreadable(&mut self, next: Next, bytes: u64) -> ConnectError {
+        let longest = self.longest;
+        let told = |frames: &Frames<P>| match next {
+            Next::Broken(record, reason) => (reason, Payload::beginning(frames.bytes(record), bytes)),
+            _ => (frames.reading().too_long(longest), Payload::beginning(frames.too_long(), bytes)),
+        };
+        let (reason, payload) = self.frames.as_ref().map_or_else(|| (String::new(), Payload::of(&[])), told);
+        self.malformed(&Undecodable::new(reason), payload)
     }
 
     #[inline]
@@ -176,9 +233,9 @@ impl<D: Decode> TextFileReader<D> {
     #[cold]
     fn leave_line(&mut self) -> Result<()> {
         self.inside_line = false;
-        if let Some(lines) = &mut self.lines {
-            let skipped = lines.skip_past_newline(self.stop);
-            let position = lines.position();
+        if let Some(frames) = &mut self.frames {
+            let skipped = frames.skip_past_newline(self.stop);
+            let position = frames.position();
             skipped.map_err(|error| self.broken(position, error))?;
         }
         Ok(())
@@ -186,21 +243,27 @@ impl<D: Decode> TextFileReader<D> {
 
     /// Ends at the range's end or at a limit.
     fn finish(&mut self) {
-        let Some(lines) = self.lines.take() else { return };
-        if lines.position() >= self.stop {
+        let Some(frames) = self.frames.take() else { return };
+        if frames.position() >= self.stop {
             self.position = self.position.max(self.stop);
         }
-        self.keep(lines);
+        self.keep(frames);
     }
 
     /// Ends at the end of the data.
     #[cold]
     fn end(&mut self) -> Result<()> {
-        let Some(lines) = self.lines.take() else { return Ok(()) };
-        let (end, due) = (lines.position(), if self.file.is_plain() { self.file.announced } else { 0 });
-        if !self.file.is_plain() {
+        let Some(mut frames) = self.frames.take() else { return Ok(()) };
+        let (end, due) = (frames.position(), if self.file.by_reading { 0 } else { self.file.announced });
+        if self.file.by_reading {
             // Whoever finds the end first notes it; the others find the same.
             self.file.end.get_or_init(|| end);
+        }
+        // Of a file in which only the end of the range was reached, the end is not known.
+        if end >= self.file.available().unwrap_or(u64::MAX)
+            && let Err(reason) = frames.check_end()
+        {
+            return Err(ConnectError::Damaged { path: self.file.path.clone(), position: end, reason });
         }
         let asked = if self.stop == u64::MAX { 0 } else { self.stop };
         if end < due.max(asked) {
@@ -210,16 +273,29 @@ impl<D: Decode> TextFileReader<D> {
         Ok(())
     }
 
-    fn record(&self, line: Range<usize>) -> Result<D::Item> {
-        let bytes = self.lines.as_ref().map_or(&[][..], |lines| lines.bytes(line));
-        let decoded = self.decode.decode(bytes, self.settings.invalid_utf8);
-        decoded.map_err(|reason| self.malformed(self.last, reason, Payload::of(bytes)))
+    #[inline]
+    fn record(&mut self, record: Range<usize>) -> Result<Option<P::Item>> {
+        let Some(frames) = &mut self.frames else { return Ok(None) };
+        match frames.decode(record.clone()) {
+            Ok(item) => Ok(Some(item)),
+            Err(undecodable) => {
+                let payload = Payload::of(frames.bytes(record));
+                Err(self.malformed(&undecodable, payload))
+            }
+        }
     }
 
+    /// The error of the last record.
     #[cold]
-    fn malformed(&self, position: u64, reason: String, payload: Payload) -> ConnectError {
-        let place = self.file.path.display().to_string();
-        ConnectError::Malformed { place, position, reason, payload: Some(Box::new(payload)) }
+    fn malformed(&mut self, undecodable: &Undecodable, payload: Payload) -> ConnectError {
+        let position = self.last;
+        ConnectError::Malformed {
+            place: self.file.path.display().to_string(),
+            position,
+            line: LineCount::of(&mut self.counted, &self.file, position),
+            reason: undecodable.reason().to_owned(),
+            payload: Some(Box::new(payload)),
+        }
     }
 
     /// The error of a file that cannot be read or decompressed further.
@@ -241,27 +317,30 @@ fn ends_at(end: u64) -> String {
     format!("it ends at {end}; was the file replaced? Start without the old positions")
 }
 
-impl<D> TextFileReader<D> {
+impl<P> FileReader<P> {
     /// Keeps the decoder of a compressed file for the next reader.
-    fn keep(&mut self, lines: Lines) {
-        if lines.input().compression() != Compression::Plain {
-            self.rest = Some(lines);
+    fn keep(&mut self, frames: Frames<P>)
+    where
+        P: Reading,
+    {
+        if frames.input().compression() != Compression::Plain {
+            self.rest = Some(frames);
         }
     }
 
     /// What the reader of the next range begins with.
-    pub(super) fn into_rest(self) -> Option<Lines> {
+    pub(super) fn into_rest(self) -> Option<Frames<P>> {
         self.rest
     }
 }
 
-impl<D: Decode> SourceReader for TextFileReader<D> {
-    type Item = D::Item;
+impl<P: Reading> SourceReader for FileReader<P> {
+    type Item = P::Item;
 
     #[inline]
-    fn next_record(&mut self) -> Result<Option<D::Item>> {
+    fn next_record(&mut self) -> Result<Option<P::Item>> {
         match self.advance()? {
-            Some(line) => self.record(line).map(Some),
+            Some(record) => self.record(record),
             None => Ok(None),
         }
     }
@@ -283,9 +362,9 @@ impl<D: Decode> SourceReader for TextFileReader<D> {
     }
 }
 
-impl<D> fmt::Debug for TextFileReader<D> {
+impl<P> fmt::Debug for FileReader<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TextFileReader")
+        f.debug_struct("FileReader")
             .field("file", &self.file.path)
             .field("position", &self.position)
             .finish_non_exhaustive()

@@ -70,7 +70,13 @@ impl SourceReader for DigitReader {
         }
         let bytes = if self.fault == Undecoded::CutPayload { &[][..] } else { &[byte][..] };
         let payload = (self.fault != Undecoded::WithoutPayload).then(|| Box::new(Payload::of(bytes)));
-        Err(ConnectError::Malformed { place: "digits".into(), position, reason: "no digit".into(), payload })
+        Err(ConnectError::Malformed {
+            place: "digits".into(),
+            position,
+            line: None,
+            reason: "no digit".into(),
+            payload,
+        })
     }
     fn position(&self) -> u64 {
         self.at as u64

@@ -1,0 +1,70 @@
+//! Rows that are written.
+
+mod fields;
+
+use firesteel_connect::Unencodable;
+use serde::Serialize;
+
+use super::dialect::Dialect;
+use crate::format::Writing;
+use fields::Fields;
+
+/// Writes a file of CSV.
+#[derive(Debug)]
+pub struct WritingCsv {
+    dialect: Dialect,
+    /// The names of the columns, once there is a row.
+    names: Option<Vec<&'static str>>,
+    row: Vec<u8>,
+    /// The names of the row's fields.
+    found: Vec<&'static str>,
+}
+
+impl WritingCsv {
+    pub(super) fn new(dialect: Dialect) -> Self {
+        Self { dialect, names: None, row: Vec::new(), found: Vec::new() }
+    }
+}
+
+impl<T: Serialize> Writing<T> for WritingCsv {
+    fn write(&mut self, record: &T, out: &mut Vec<u8>) -> Result<(), Unencodable> {
+        self.row.clear();
+        self.found.clear();
+        let mut fields = Fields::new(&self.dialect, &mut self.row, &mut self.found);
+        record.serialize(&mut fields).map_err(|error| Unencodable::new(format_args!("CSV: {error}")))?;
+        if fields.count() == 0 {
+            return Err(Unencodable::new("CSV: a row without a field has no form"));
+        }
+        if self.dialect.header && self.found.is_empty() {
+            let reason = "CSV: the fields of a tuple have no names for a header; write a struct, or say `no_header`";
+            return Err(Unencodable::new(reason));
+        }
+        match &self.names {
+            Some(names) if *names == self.found => {}
+            Some(names) => {
+                let (has, before) = (self.found.join(", "), names.join(", "));
+                return Err(Unencodable::new(format_args!("CSV: a row with the fields {has} in a file of {before}")));
+            }
+            None => {
+                if self.dialect.header {
+                    let mut header = Vec::new();
+                    let mut none = Vec::new();
+                    let mut names = Fields::new(&self.dialect, &mut header, &mut none);
+                    for name in &self.found {
+                        names.name(name).map_err(|error| Unencodable::new(format_args!("CSV: {error}")))?;
+                    }
+                    out.extend_from_slice(&header);
+                    out.push(b'\n');
+                }
+                self.names = Some(self.found.clone());
+            }
+        }
+        if self.row.is_empty() {
+            // A blank line would be no row.
+            self.row.extend_from_slice(&[self.dialect.quote; 2]);
+        }
+        out.extend_from_slice(&self.row);
+        out.push(b'\n');
+        Ok(())
+    }
+}

@@ -1,0 +1,180 @@
+//! What a file is made of: where its records end, and what they are.
+
+use std::fmt;
+use std::ops::Range;
+
+use firesteel_connect::Undecodable;
+
+/// A format of files: framing, that is, where one record ends and the next begins, and decoding.
+///
+/// A source of files is generic over it. [`begin`](Self::begin) makes what reads one file; the same value begins many of
+/// them, on several threads.
+pub trait Format: Clone + Send + Sync + 'static {
+    /// A record.
+    type Item: Send + 'static;
+    /// Reads one file.
+    type Reading: Reading<Item = Self::Item>;
+
+    /// What it is called in messages: `JSON`.
+    fn name(&self) -> &'static str;
+
+    /// Begins a file, or a stretch of one.
+    fn begin(&self) -> Self::Reading;
+
+    /// Whether a record ends at every newline, so that a reader may begin anywhere: it skips to the next line. Files of
+    /// other formats are read by one task at a time, which resumes where the one before it stopped.
+    fn ends_at_newlines(&self) -> bool {
+        false
+    }
+
+    /// Whether the beginning of a file says something that is needed for all of its records, as the names of columns.
+    /// [`Reading::head`] is given it then, wherever in the file reading begins.
+    fn has_head(&self) -> bool {
+        false
+    }
+
+    /// Looks at its own settings, before anything is read.
+    ///
+    /// # Errors
+    /// The setting, and why it is not usable.
+    fn check(&self) -> Result<(), BadFormat> {
+        Ok(())
+    }
+}
+
+/// A setting of a format that cannot work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadFormat {
+    /// The setting.
+    pub setting: &'static str,
+    /// Why not, and what would be accepted.
+    pub reason: String,
+}
+
+/// Finds and decodes the records of one file.
+///
+/// The source holds the buffer. It calls [`head`](Self::head) where the format has one, then [`find`](Self::find) and
+/// [`decode`](Self::decode) in turn. What is found does not depend on how many bytes come at a time.
+pub trait Reading: Send + 'static {
+    /// A record.
+    type Item;
+
+    /// Looks at the beginning of the file. After [`Head::More`] it is called again with the same bytes and more. `ended`
+    /// says that nothing follows.
+    ///
+    /// # Errors
+    /// When the file is not what the program expects.
+    fn head(&mut self, bytes: &[u8], ended: bool) -> Result<Head, Mismatch> {
+        let _ = (bytes, ended);
+        Ok(Head::Length(0))
+    }
+
+    /// Looks for the next record in `bytes`, which begin where the record before it ended. After [`Found::More`] it is
+    /// called again with the same bytes and more, so that an implementation need not look twice at what it has seen.
+    /// `ended` says that nothing follows: the answer is not `More` then.
+    fn find(&mut self, bytes: &[u8], ended: bool) -> Found;
+
+    /// Told after a [`Found::More`] that the record is too long to be held. Returns how many of the bytes that it has seen
+    /// are of no use for finding the end of the record: `find` is called with what follows them.
+    fn pass(&mut self) -> usize;
+
+    /// The record of the bytes that were [found](Found::Record) last.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn decode(&mut self, record: &[u8]) -> Result<Self::Item, Undecodable>;
+
+    /// Told when all records of a file that does not grow have been read.
+    ///
+    /// # Errors
+    /// When the file should not have ended here: it is cut off.
+    fn end(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What is said of a record of more bytes than allowed.
+    fn too_long(&self, longest: usize) -> String {
+        format!("a record of more than {longest} bytes; allow longer ones with `longest_record`")
+    }
+}
+
+/// The beginning of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    /// Its length in bytes; the first record follows.
+    Length(usize),
+    /// More bytes are needed to tell.
+    More,
+}
+
+/// What is found next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A record, and how many bytes after the beginning of `bytes` the next one begins.
+    Record {
+        /// The record's own bytes.
+        record: Range<usize>,
+        /// What is done with after it.
+        after: usize,
+    },
+    /// This many bytes belong to no record: blank lines.
+    Skip(usize),
+    /// The record does not end here. It has this many bytes at least, so that one that is too long is known in time.
+    More(usize),
+    /// Bytes that cannot be made out to be a record.
+    Broken {
+        /// This many; reading resumes after them.
+        after: usize,
+        /// What is wrong with them.
+        reason: String,
+    },
+}
+
+/// A file that is not what the program expects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mismatch {
+    reason: String,
+}
+
+impl Mismatch {
+    /// What the file lacks or has instead, as the rest of a sentence that begins with its name, and what can be done.
+    #[must_use]
+    pub fn new(reason: impl fmt::Display) -> Self {
+        Self { reason: reason.to_string() }
+    }
+
+    /// The same as text.
+    #[must_use]
+    pub fn into_reason(self) -> String {
+        self.reason
+    }
+}
+
+/// A format in which a sink writes files.
+pub trait WriteFormat<T>: Send + Sync + 'static {
+    /// Writes one file.
+    type Writing: Writing<T>;
+
+    /// How names of files end, without the dot: `ndjson`.
+    fn extension(&self) -> &'static str;
+
+    /// What it is called in messages: `JSON`.
+    fn name(&self) -> &'static str;
+
+    /// Begins a file.
+    fn begin(&self) -> Self::Writing;
+}
+
+/// Writes one file.
+pub trait Writing<T> {
+    /// Appends a record, and before the first one what a file begins with. `out` is empty before.
+    ///
+    /// # Errors
+    /// When the format has no form for a value of the record.
+    fn write(&mut self, record: &T, out: &mut Vec<u8>) -> Result<(), firesteel_connect::Unencodable>;
+
+    /// Appends what a file ends with.
+    fn end(&mut self, out: &mut Vec<u8>) {
+        let _ = out;
+    }
+}

@@ -1,0 +1,37 @@
+//! Formats: how bytes become records, and records bytes.
+//!
+//! A [`Format`] says where the records of a file end and what they are; a decoder ([`firesteel_connect::Decode`]) makes one
+//! record of its bytes, whatever carries them.
+//!
+//! | | |
+//! |---|---|
+//! | [`Lines`] | lines of text, by any decoder |
+//! | [`Json`] | one value a line, or [values](JsonValues) over several lines; a decoder, too |
+//! | [`Csv`] | rows of fields after a header |
+//! | [`Pattern`] | the named groups of a regular expression; a decoder, too |
+//! | [`CombinedLog`] | the access log of Apache and nginx; a decoder, too |
+//! | [`Multiline`] | records of several lines, by any decoder |
+//! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
+//!
+//! It reads no file and no socket: sources hand it the bytes of their own buffers.
+
+mod access_log;
+mod csv;
+mod format;
+mod json;
+mod lines;
+mod multiline;
+mod pattern;
+#[cfg(feature = "protobuf")]
+mod protobuf;
+mod text;
+
+pub use access_log::{Access, CombinedLog};
+pub use csv::{Csv, ReadingCsv, WritingCsv};
+pub use format::{BadFormat, Format, Found, Head, Mismatch, Reading, WriteFormat, Writing};
+pub use json::{Json, JsonValues, ReadingValues};
+pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
+pub use multiline::{Multiline, ReadingMultiline};
+pub use pattern::Pattern;
+#[cfg(feature = "protobuf")]
+pub use protobuf::{DelimitedProtobuf, Protobuf, ReadingProtobuf, WritingProtobuf};

@@ -1,0 +1,226 @@
+//! Records that are lines.
+
+use std::ops::Range;
+
+use firesteel_connect::{Decode, Encode, Undecodable, Unencodable};
+use memchr::memchr;
+
+use crate::format::{BadFormat, Format, Found, Reading, WriteFormat, Writing};
+
+/// A file whose lines are records, each made by a decoder. Lines end with `\n` or `\r\n`.
+///
+/// ```
+/// use firesteel_connect::Decoding;
+/// use firesteel_formats::{Format, Found, Lines, Reading};
+///
+/// let lengths = Lines::of(Decoding::new(|line: &[u8]| Ok::<_, &str>(line.len())));
+/// let mut reading = lengths.begin();
+/// assert_eq!(reading.find(b"one\r\ntwo", false), Found::Record { record: 0..3, after: 5 });
+/// assert_eq!(reading.decode(b"one"), Ok(3));
+/// ```
+#[derive(Debug, Clone)]
+pub struct Lines<D> {
+    decode: D,
+    name: &'static str,
+    blank: Blank,
+    /// Looks at the settings of the decoder, where it has some.
+    check: Option<fn(&D) -> Result<(), BadFormat>>,
+}
+
+/// What a line is that has nothing in it but spaces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Blank {
+    Record,
+    Nothing,
+}
+
+impl<D: Decode> Lines<D> {
+    /// All lines, also empty ones.
+    #[must_use]
+    pub fn of(decode: D) -> Self {
+        Self { decode, name: "text", blank: Blank::Record, check: None }
+    }
+
+    /// Those lines in which there is something. `name` is the format's, for messages.
+    pub(crate) fn written(decode: D, name: &'static str) -> Self {
+        Self { decode, name, blank: Blank::Nothing, check: None }
+    }
+
+    /// The same, of which the decoder is looked at before anything is read.
+    pub(crate) fn checked(self, check: fn(&D) -> Result<(), BadFormat>) -> Self {
+        Self { check: Some(check), ..self }
+    }
+
+    /// What makes the records.
+    #[must_use]
+    pub fn decoder(&self) -> &D {
+        &self.decode
+    }
+
+    /// The same with another way to make records.
+    #[must_use]
+    pub fn with<E: Decode>(self, change: impl FnOnce(D) -> E) -> Lines<E> {
+        Lines { decode: change(self.decode), name: self.name, blank: self.blank, check: None }
+    }
+}
+
+impl<D: Decode> Format for Lines<D> {
+    type Item = D::Item;
+    type Reading = ReadingLines<D>;
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn begin(&self) -> ReadingLines<D> {
+        ReadingLines { lines: ByLine::new(self.blank), decode: self.decode.clone() }
+    }
+
+    fn ends_at_newlines(&self) -> bool {
+        true
+    }
+
+    fn check(&self) -> Result<(), BadFormat> {
+        self.check.map_or(Ok(()), |check| check(&self.decode))
+    }
+}
+
+/// Reads lines.
+#[derive(Debug)]
+pub struct ReadingLines<D> {
+    lines: ByLine,
+    decode: D,
+}
+
+impl<D: Decode> Reading for ReadingLines<D> {
+    type Item = D::Item;
+
+    #[inline]
+    fn find(&mut self, bytes: &[u8], ended: bool) -> Found {
+        self.lines.find(bytes, ended)
+    }
+
+    fn pass(&mut self) -> usize {
+        self.lines.pass()
+    }
+
+    #[inline]
+    fn decode(&mut self, record: &[u8]) -> Result<D::Item, Undecodable> {
+        self.decode.decode(record)
+    }
+
+    fn too_long(&self, longest: usize) -> String {
+        format!("a line of more than {longest} bytes; allow longer lines")
+    }
+}
+
+/// Finds lines.
+#[derive(Debug)]
+pub(crate) struct ByLine {
+    blank: Blank,
+    /// How many bytes of the line have been looked at.
+    seen: usize,
+}
+
+impl ByLine {
+    pub(crate) fn new(blank: Blank) -> Self {
+        Self { blank, seen: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn find(&mut self, bytes: &[u8], ended: bool) -> Found {
+        match memchr(b'\n', &bytes[self.seen..]) {
+            Some(at) => {
+                let end = self.seen + at;
+                self.seen = 0;
+                let line = without_return(bytes, end);
+                if self.blank == Blank::Nothing && is_blank(&bytes[line.clone()]) {
+                    return Found::Skip(end + 1);
+                }
+                Found::Record { record: line, after: end + 1 }
+            }
+            None => self.unfinished(bytes, ended),
+        }
+    }
+
+    #[cold]
+    fn unfinished(&mut self, bytes: &[u8], ended: bool) -> Found {
+        self.seen = 0;
+        if !ended {
+            self.seen = bytes.len();
+            // A carriage return at the end may belong to the line's end.
+            return Found::More(bytes.len() - usize::from(bytes.ends_with(b"\r")));
+        }
+        if self.blank == Blank::Nothing && is_blank(bytes) {
+            return Found::Skip(bytes.len());
+        }
+        Found::Record { record: 0..bytes.len(), after: bytes.len() }
+    }
+
+    pub(crate) fn pass(&mut self) -> usize {
+        std::mem::take(&mut self.seen)
+    }
+}
+
+/// The line that ends with the newline at `end`.
+#[inline]
+fn without_return(bytes: &[u8], end: usize) -> Range<usize> {
+    0..if end > 0 && bytes[end - 1] == b'\r' { end - 1 } else { end }
+}
+
+#[inline]
+fn is_blank(line: &[u8]) -> bool {
+    match line.first() {
+        None => true,
+        Some(first) => first.is_ascii_whitespace() && line.trim_ascii().is_empty(),
+    }
+}
+
+/// Writes each record as a line; the newline is added.
+#[derive(Debug, Clone)]
+pub struct WriteLines<E> {
+    encode: E,
+    extension: &'static str,
+    name: &'static str,
+}
+
+impl<E> WriteLines<E> {
+    /// Lines of text, in files whose names end with `txt`.
+    #[must_use]
+    pub fn of(encode: E) -> Self {
+        Self { encode, extension: "txt", name: "text" }
+    }
+
+    pub(crate) fn named(encode: E, extension: &'static str, name: &'static str) -> Self {
+        Self { encode, extension, name }
+    }
+}
+
+impl<T, E: Encode<T>> WriteFormat<T> for WriteLines<E> {
+    type Writing = WritingLines<E>;
+
+    fn extension(&self) -> &'static str {
+        self.extension
+    }
+
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn begin(&self) -> WritingLines<E> {
+        WritingLines(self.encode.clone())
+    }
+}
+
+/// Writes lines.
+#[derive(Debug)]
+pub struct WritingLines<E>(E);
+
+impl<T, E: Encode<T>> Writing<T> for WritingLines<E> {
+    #[inline]
+    fn write(&mut self, record: &T, out: &mut Vec<u8>) -> Result<(), Unencodable> {
+        self.0.encode(record, out)?;
+        out.push(b'\n');
+        Ok(())
+    }
+}

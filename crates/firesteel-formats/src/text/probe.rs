@@ -1,0 +1,64 @@
+//! Whether a type can be read from fields of these names, before there is a record.
+
+use serde::de::DeserializeOwned;
+
+use super::error::Kind;
+use super::{TextError, Texts, record};
+
+/// What is known of a type and names.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// They go together, or only records will tell.
+    Open,
+    /// The type needs a field of this name, and there is none.
+    Lacks(&'static str),
+    /// The type refuses what there is.
+    Refuses(String),
+    /// The type can be read from what tells the kind of its values, and from nothing else.
+    WantsAny(String),
+}
+
+/// Texts that one type or another takes.
+const CANDIDATES: [&str; 9] = [
+    "",
+    "0",
+    "a",
+    "true",
+    "1970-01-01T00:00:00Z",
+    "1970-01-01",
+    "00:00:00",
+    "127.0.0.1",
+    "00000000-0000-0000-0000-000000000000",
+];
+
+/// Texts that are made up: of each field one of the candidates.
+#[derive(Clone, Copy)]
+struct MadeUp<'a>(&'a [usize]);
+
+impl<'de> Texts<'de> for MadeUp<'_> {
+    fn len(self) -> usize {
+        self.0.len()
+    }
+
+    fn text(self, index: usize) -> Result<Option<&'de str>, TextError> {
+        Ok(Some(CANDIDATES[self.0[index]]))
+    }
+}
+
+/// Reads made-up records until one has no fault in the values of its fields.
+pub(crate) fn fit<T: DeserializeOwned>(names: &[String]) -> Fit {
+    let mut chosen = vec![0; names.len()];
+    loop {
+        let error = match record::<T>(MadeUp(&chosen), Some(names)) {
+            Ok(_) => return Fit::Open,
+            Err(error) => error,
+        };
+        match (error.kind(), error.field()) {
+            (Kind::Missing(name), None) => return Fit::Lacks(name),
+            (Kind::Unknown, _) => return Fit::Refuses(error.to_string()),
+            (Kind::WantsAny, _) => return Fit::WantsAny(error.to_string()),
+            (_, Some(index)) if chosen[index] + 1 < CANDIDATES.len() => chosen[index] += 1,
+            _ => return Fit::Open,
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Jobs that read and write files in the formats that people have.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use firesteel_connect::{Sink, Source};
+use firesteel_connect_file::{FileSink, Files, TextFileSink};
+use firesteel_connect_memory::Collector;
+use firesteel_core::{Actions, ManualClock};
+use firesteel_formats::{Format, WriteFormat};
+use firesteel_streaming::{BatchLimits, Checkpoint, ReadRdd, Trigger, Undecodable};
+use firesteel_window::seconds;
+use serde::{Deserialize, Serialize};
+
+use crate::{job, sorted};
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Order {
+    id: u64,
+    user: String,
+    note: String,
+}
+
+/// Users and notes with all that formats have to be careful with.
+fn orders(count: u64) -> Vec<Order> {
+    let notes = ["", "plain", "a \"quoted\" word", "two\nlines", "a, b; c", "\r\n", "ünïcödé ✓", "{\"x\": [1]}"];
+    let order = |id: u64| Order {
+        id: u64::MAX - id,
+        user: format!("user {}", id % 7),
+        note: notes[id as usize % notes.len()].to_owned(),
+    };
+    (0..count).map(order).collect()
+}
+
+/// A job that copies a file with bad records in it, given up in the middle of epochs and started again until it is done, writes
+/// each record once, and each refusal once.
+fn copies<F, W>(
+    input: &Path,
+    good: &[Order],
+    bad: usize,
+    read: impl Fn(&Path) -> Files<F>,
+    write: impl Fn(&Path) -> FileSink<W>,
+) where
+    F: Format<Item = Order>,
+    W: WriteFormat<Order>,
+    Files<F>: Source<Item = Order>,
+    FileSink<W>: Sink<Order>,
+{
+    for (threads, batches) in [(1, 3), (2, 5)] {
+        let folder = tempfile::tempdir().unwrap();
+        let [checkpoint, results, rejected] =
+            ["checkpoint", "results", "rejected"].map(|name| folder.path().join(name));
+        let clock = ManualClock::new();
+        let build = || {
+            let checkpoint = Checkpoint::in_folder(&checkpoint).interval(seconds(3));
+            let job = job(threads).undecodable(Undecodable::SetAside).checkpoint(checkpoint);
+            let job = job.clock(Arc::new(clock.clone())).limits(BatchLimits::default().bytes(500)).build().unwrap();
+            job.read(read(input)).named("orders").write(write(&results)).named("results");
+            let places = job.rejected().map(|rejected| rejected.position.unwrap());
+            places.write(TextFileSink::new(&rejected)).named("rejected");
+            job
+        };
+        let mut left = None;
+        while left != Some(0) {
+            let mut run = build().begin().unwrap();
+            for _ in 0..batches {
+                clock.advance(seconds(1));
+                left = run.next_batch().unwrap().inputs[0].left;
+            }
+        }
+        build().run(Trigger::AvailableNow).unwrap();
+        let context = firesteel_scheduler::local(1).unwrap();
+        let written = context.read(read(&results)).unwrap().collect().unwrap();
+        assert_eq!(sorted(written), sorted(good.to_vec()), "{threads} threads");
+        let places = context.read(Files::new(&rejected)).unwrap().collect().unwrap();
+        assert_eq!(places.len(), bad, "{threads} threads: {places:?}");
+    }
+}
+
+#[test]
+fn json_is_copied_once_whatever_is_in_it_and_however_often_the_job_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, good) = (folder.path().join("orders.ndjson"), orders(200));
+    let mut text = Vec::new();
+    for (at, order) in good.iter().enumerate() {
+        serde_json::to_writer(&mut text, order).unwrap();
+        let after = [&b"\n"[..], b"\r\n", b"\n\n{\"id\":-1}\n", b"\n \n\xff\n"][at % 4];
+        text.extend_from_slice(after);
+    }
+    std::fs::write(&path, text).unwrap();
+    copies(&path, &good, 100, |path| Files::json::<Order>(path), |path| FileSink::json::<Order>(path));
+    copies(&path, &good, 100, |path| Files::json::<Order>(path), |path| FileSink::json::<Order>(path).gzip());
+}
+
+#[test]
+fn csv_is_copied_once_whatever_is_in_it_and_however_often_the_job_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, good) = (folder.path().join("orders.csv"), orders(200));
+    let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    let mut text = "note,more,id,user\r\n".to_owned();
+    for (at, order) in good.iter().enumerate() {
+        text += &format!("{},,{},{}", quoted(&order.note), order.id, order.user);
+        text += ["\n", "\r\n", "\n\n,,-1,a\n", "\n\"two\nlines\",\n"][at % 4];
+    }
+    std::fs::write(&path, text).unwrap();
+    copies(&path, &good, 100, |path| Files::csv::<Order>(path), |path| FileSink::csv::<Order>(path));
+    copies(&path, &good, 100, |path| Files::csv::<Order>(path), |path| FileSink::csv::<Order>(path).gzip());
+    copies(&path, &good, 100, |path| Files::csv::<Order>(path).follow(), |path| FileSink::csv::<Order>(path));
+}
+
+#[test]
+fn a_file_without_a_column_that_is_needed_ends_the_job_and_none_of_it_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("orders.csv"), "id,name,note\n1,a,b\n2,c,d\n").unwrap();
+    let (job, results) = (job(1).undecodable(Undecodable::SetAside).build().unwrap(), Collector::new());
+    job.read(Files::csv::<Order>(folder.path())).write(results.clone());
+    let error = job.run(Trigger::AvailableNow).unwrap_err();
+    let text = format!("{error:?}");
+    let told =
+        "orders.csv has no column \"user\" (it has id, name, note); rename the field with #[serde(rename)], or give it";
+    assert!(text.contains(told), "{text}");
+    assert!(results.records().is_empty());
+}

@@ -1,6 +1,7 @@
 //! What a file is made of: where its records end, and what they are.
 
 use std::fmt;
+use std::io::Read;
 use std::ops::Range;
 
 use firesteel_connect::Undecodable;
@@ -31,6 +32,17 @@ pub trait Format: Clone + Send + Sync + 'static {
     /// [`Reading::head`] is given it then, wherever in the file reading begins.
     fn has_head(&self) -> bool {
         false
+    }
+
+    /// Whether files hold their records packed, so that they are read from their beginning on only.
+    fn is_packed(&self) -> bool {
+        false
+    }
+
+    /// The bytes in which records are looked for, of a file of which they are [packed](Self::is_packed). Positions count these.
+    fn unpack(&self, file: Box<dyn Read + Send>) -> Option<Box<dyn Read + Send>> {
+        let _ = file;
+        None
     }
 
     /// Looks at its own settings, before anything is read.

@@ -86,6 +86,15 @@ pub trait Reading: Send + 'static {
     /// `ended` says that nothing follows: the answer is not `More` then.
     fn find(&mut self, bytes: &[u8], ended: bool) -> Found;
 
+    /// The same as [`find`](Self::find) where a record ends in `bytes` and that is quick to see: where the record ends, which
+    /// begins with the bytes, and where the next one begins. `None` says to call `find`, and changes nothing. Only formats of
+    /// very short records need it.
+    #[inline]
+    fn find_quickly(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let _ = bytes;
+        None
+    }
+
     /// Told after a [`Found::More`] that the record is too long to be held. Returns how many of the bytes that it has seen
     /// are of no use for finding the end of the record: `find` is called with what follows them.
     fn pass(&mut self) -> usize;

@@ -87,7 +87,7 @@ fn hand_written(path: &Path) -> Result<Found, Error> {
 
 /// The same as a job.
 fn job(path: &Path, threads: usize) -> Result<Found, Error> {
-    let limits = BatchLimits::default().bytes(64 << 20).records(1 << 20);
+    let limits = BatchLimits::default().bytes(64 << 20);
     let job = StreamingContext::builder("formats").threads(threads).limits(limits).build()?;
     let results = Collector::new();
     let answered = job.read(Files::json::<Query>(path)).filter(Query::is_answered);

@@ -22,7 +22,7 @@ use firesteel_formats::{BadFormat, CombinedLog, Csv, Format, Json, Lines, Multil
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
-use catalog::{Catalog, FileEntry};
+use catalog::{Borders, Catalog, FileEntry};
 pub use decode::{Bytes, DecodeText, Owned, Text};
 pub use reader::FileReader;
 use serde::de::DeserializeOwned;
@@ -94,7 +94,7 @@ impl Files<Lines<Owned>> {
         let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
         let format = Lines::of(Owned::default());
         Self {
-            catalog: Mutex::new(Catalog::new(paths.clone(), false, format.ends_at_newlines())),
+            catalog: Mutex::new(Catalog::new(paths.clone(), false, Borders::of(&format))),
             paths,
             follow: false,
             look_every: Duration::ZERO,
@@ -203,7 +203,7 @@ impl<F: Format> Files<F> {
     #[must_use]
     pub fn in_format<G: Format>(self, format: G) -> Files<G> {
         let Self { paths, follow, look_every, longest, invalid_utf8, format: _, catalog: _, looked_at } = self;
-        let catalog = Mutex::new(Catalog::new(paths.clone(), follow, format.ends_at_newlines()));
+        let catalog = Mutex::new(Catalog::new(paths.clone(), follow, Borders::of(&format)));
         Files { paths, follow, look_every, longest, invalid_utf8, format, catalog, looked_at }
     }
 
@@ -223,7 +223,7 @@ impl<F: Format> Files<F> {
     #[must_use]
     pub fn follow(mut self) -> Self {
         self.follow = true;
-        self.catalog = Mutex::new(Catalog::new(self.paths.clone(), true, self.format.ends_at_newlines()));
+        self.catalog = Mutex::new(Catalog::new(self.paths.clone(), true, Borders::of(&self.format)));
         self
     }
 

@@ -15,4 +15,5 @@
 mod lines;
 mod receiver;
 
+pub use lines::LineText;
 pub use receiver::SocketText;

@@ -1,21 +1,38 @@
 //! Lines out of pieces of a byte stream.
 
-use firesteel_connect::{InvalidUtf8, Payload, Undecoded};
+use std::borrow::Cow;
+
+use firesteel_connect::{Decode, Decoded, InvalidUtf8, Payload, Undecodable, Undecoded};
 use memchr::memchr;
+
+/// The line itself as a `String`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LineText {
+    pub(crate) invalid_utf8: InvalidUtf8,
+}
+
+impl Decode for LineText {
+    type Item = String;
+
+    fn decode(&self, line: &[u8]) -> Result<String, Undecodable> {
+        self.invalid_utf8.text(line).map(Cow::into_owned).map_err(|index| {
+            let reason =
+                format_args!("byte {index} of the line is not UTF-8; have such bytes replaced, or correct the sender");
+            Undecodable::new(reason).at(index)
+        })
+    }
+}
 
 /// Collects pieces of lines until they are whole.
 #[derive(Debug)]
-pub(crate) struct Splitter {
+pub(crate) struct Splitter<D> {
     longest: usize,
-    invalid_utf8: InvalidUtf8,
+    decode: D,
     /// The beginning of a line whose end has not come.
     partial: Vec<u8>,
     /// Bytes in whole lines so far.
     position: u64,
 }
-
-/// A line as text, or one that is not UTF-8.
-pub(crate) type Line = Result<String, Undecoded>;
 
 /// Why nothing can be made of what comes.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,13 +44,13 @@ pub(crate) struct BadLine {
     pub(crate) payload: Payload,
 }
 
-impl Splitter {
-    pub(crate) fn new(longest: usize, invalid_utf8: InvalidUtf8) -> Self {
-        Self { longest, invalid_utf8, partial: Vec::new(), position: 0 }
+impl<D: Decode> Splitter<D> {
+    pub(crate) fn new(longest: usize, decode: D) -> Self {
+        Self { longest, decode, partial: Vec::new(), position: 0 }
     }
 
     /// Takes a piece and appends the lines that are whole now. Stops at a line that is too long.
-    pub(crate) fn feed(&mut self, mut piece: &[u8], lines: &mut Vec<Line>) -> Result<(), BadLine> {
+    pub(crate) fn feed(&mut self, mut piece: &[u8], lines: &mut Vec<Decoded<D::Item>>) -> Result<(), BadLine> {
         while let Some(at) = memchr(b'\n', piece) {
             let (head, rest) = piece.split_at(at + 1);
             self.check_length(&head[..at])?;
@@ -57,9 +74,9 @@ impl Splitter {
     }
 
     /// The last line, where the stream ends without a newline.
-    pub(crate) fn finish(&mut self) -> Option<Line> {
+    pub(crate) fn finish(&mut self) -> Option<Decoded<D::Item>> {
         let partial = std::mem::take(&mut self.partial);
-        (!partial.is_empty()).then(|| self.text(&partial))
+        (!partial.is_empty()).then(|| self.record(&partial))
     }
 
     /// Bytes of the line whose end has not come.
@@ -68,16 +85,12 @@ impl Splitter {
     }
 
     /// A whole line without its newline, perhaps with a carriage return.
-    fn line(&self, line: &[u8]) -> Line {
-        self.text(line.strip_suffix(b"\r").unwrap_or(line))
+    fn line(&self, line: &[u8]) -> Decoded<D::Item> {
+        self.record(line.strip_suffix(b"\r").unwrap_or(line))
     }
 
-    fn text(&self, line: &[u8]) -> Line {
-        self.invalid_utf8.text(line).map(std::borrow::Cow::into_owned).map_err(|index| {
-            let reason =
-                format!("byte {index} of the line is not UTF-8; have such bytes replaced, or correct the sender");
-            Undecoded::new(reason, Payload::of(line))
-        })
+    fn record(&self, line: &[u8]) -> Decoded<D::Item> {
+        self.decode.decode(line).map_err(|error| Undecoded::new(error.reason(), Payload::of(line)))
     }
 
     /// Makes sure that a line with this piece is not too long.
@@ -94,13 +107,15 @@ impl Splitter {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
     use proptest::prelude::*;
 
     use super::*;
 
     /// The lines, with the bytes of those that are not UTF-8, and what ended them.
     fn split(pieces: &[&[u8]], longest: usize) -> (Vec<Result<String, Vec<u8>>>, Result<(), BadLine>) {
-        let mut splitter = Splitter::new(longest, InvalidUtf8::Fail);
+        let mut splitter = Splitter::new(longest, LineText::default());
         let mut lines = vec![];
         let fed = pieces.iter().try_for_each(|piece| splitter.feed(piece, &mut lines));
         if fed.is_ok() {
@@ -123,6 +138,18 @@ mod tests {
         assert_eq!(lines, [good("one")]);
         assert!(matches!(bad, Err(BadLine { position: 4, reason, .. }) if reason.contains("more than 5 bytes")));
         assert_eq!(split(&[b"12345\n123456\n"], 5).0, [good("12345")]);
+    }
+
+    #[test]
+    fn a_line_that_the_decoder_refuses_stands_among_the_records_with_its_bytes() {
+        let numbers = firesteel_connect::Decoding::new(|line: &[u8]| String::from_utf8_lossy(line).parse::<u8>());
+        let (mut splitter, mut records) = (Splitter::new(100, numbers), vec![]);
+        for piece in [&b"1\r\n2"[..], b"56\n3", b"\n4"] {
+            splitter.feed(piece, &mut records).unwrap();
+        }
+        records.extend(splitter.finish());
+        let refused = Undecoded::new("number too large to fit in target type", Payload::of(b"256"));
+        assert_eq!(records, [Ok(1), Err(refused), Ok(3), Ok(4)]);
     }
 
     proptest! {

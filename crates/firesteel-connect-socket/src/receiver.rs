@@ -4,13 +4,13 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 
-use firesteel_connect::{Class, ConnectError, InvalidUtf8, Receiver, Result, Store, redact};
+use firesteel_connect::{Class, ConnectError, Decode, InvalidUtf8, Receiver, Result, Store, redact};
 use firesteel_window::Duration;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::lines::{BadLine, Splitter};
+use crate::lines::{BadLine, LineText, Splitter};
 
 /// How often a wait looks whether the job is to stop.
 const STOP_CHECK: Duration = Duration::millis(20);
@@ -33,12 +33,12 @@ const CHUNK: usize = 64 << 10;
 /// assert_eq!(lines.describe(), "lines from localhost:9999");
 /// ```
 #[derive(Debug, Clone)]
-pub struct SocketText {
+pub struct SocketText<D = LineText> {
     address: String,
     end_on_close: bool,
     connect_within: Duration,
     longest: usize,
-    invalid_utf8: InvalidUtf8,
+    decode: D,
 }
 
 impl SocketText {
@@ -49,8 +49,35 @@ impl SocketText {
             end_on_close: false,
             connect_within: Duration::secs(10),
             longest: 16 << 20,
-            invalid_utf8: InvalidUtf8::default(),
+            decode: LineText::default(),
         }
+    }
+
+    /// What becomes of a line that is not UTF-8. By default it is a record that cannot be decoded, since data is never changed in
+    /// silence: the job stops there, or sets it aside, as it was told to, and the lines after it are received in either case.
+    /// With [`InvalidUtf8::Replace`] it is a line like any other.
+    #[must_use]
+    pub fn invalid_utf8(mut self, policy: InvalidUtf8) -> Self {
+        self.decode.invalid_utf8 = policy;
+        self
+    }
+}
+
+impl<D: Decode> SocketText<D> {
+    /// Makes records of lines with a decoder, such as those of `firesteel-formats`. A line that it refuses is a record that cannot be
+    /// decoded: the job stops there, or sets it aside, and the lines after it are received in either case.
+    ///
+    /// ```
+    /// use firesteel_connect::Decoding;
+    /// use firesteel_connect_socket::SocketText;
+    ///
+    /// let numbers = Decoding::new(|line: &[u8]| String::from_utf8_lossy(line).trim().parse::<i64>());
+    /// let numbers = SocketText::connect("localhost:9999").decode_with(numbers);
+    /// ```
+    #[must_use]
+    pub fn decode_with<E: Decode>(self, decode: E) -> SocketText<E> {
+        let Self { address, end_on_close, connect_within, longest, decode: _ } = self;
+        SocketText { address, end_on_close, connect_within, longest, decode }
     }
 
     /// Takes a connection that the peer closes as the end of the data, rather than as a reason to connect again.
@@ -75,18 +102,9 @@ impl SocketText {
         self
     }
 
-    /// What becomes of a line that is not UTF-8. By default it is a record that cannot be decoded, since data is never changed in
-    /// silence: the job stops there, or sets it aside, as it was told to, and the lines after it are received in either case.
-    /// With [`InvalidUtf8::Replace`] it is a line like any other.
-    #[must_use]
-    pub fn invalid_utf8(mut self, policy: InvalidUtf8) -> Self {
-        self.invalid_utf8 = policy;
-        self
-    }
-
-    async fn run(&self, store: &Store<String>) -> Result<()> {
+    async fn run(&self, store: &Store<D::Item>) -> Result<()> {
         let Some(mut stream) = self.open(store).await? else { return Ok(()) };
-        let mut splitter = Splitter::new(self.longest, self.invalid_utf8);
+        let mut splitter = Splitter::new(self.longest, self.decode.clone());
         let mut chunk = vec![0; CHUNK];
         let mut lines = Vec::new();
         while let Some(read) = unless_stopped(store, stream.read(&mut chunk)).await {
@@ -108,7 +126,7 @@ impl SocketText {
     }
 
     /// A connection, or `None` when the job is to stop.
-    async fn open(&self, store: &Store<String>) -> Result<Option<TcpStream>> {
+    async fn open(&self, store: &Store<D::Item>) -> Result<Option<TcpStream>> {
         let connecting = timeout(self.connect_within.to_std(), TcpStream::connect(&self.address));
         match unless_stopped(store, connecting).await {
             None => Ok(None),
@@ -147,7 +165,7 @@ impl SocketText {
 }
 
 /// Waits for the future, but not beyond the job's end.
-async fn unless_stopped<F: Future>(store: &Store<String>, future: F) -> Option<F::Output> {
+async fn unless_stopped<T, F: Future>(store: &Store<T>, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     while !store.is_stopped() {
         if let Ok(output) = timeout(STOP_CHECK.to_std(), future.as_mut()).await {
@@ -157,14 +175,14 @@ async fn unless_stopped<F: Future>(store: &Store<String>, future: F) -> Option<F
     None
 }
 
-impl Receiver for SocketText {
-    type Item = String;
+impl<D: Decode> Receiver for SocketText<D> {
+    type Item = D::Item;
 
     fn describe(&self) -> String {
         format!("lines from {}", redact(&self.address))
     }
 
-    fn receive(&mut self, store: &Store<String>) -> Result<()> {
+    fn receive(&mut self, store: &Store<D::Item>) -> Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build();
         let runtime = runtime.map_err(|source| ConnectError::Other {
             context: format!("starting to receive {}", self.describe()),

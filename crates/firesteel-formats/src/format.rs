@@ -1,6 +1,7 @@
 //! What a file is made of: where its records end, and what they are.
 
 use std::fmt;
+use std::io::Read;
 use std::ops::Range;
 
 use firesteel_connect::Undecodable;
@@ -31,6 +32,17 @@ pub trait Format: Clone + Send + Sync + 'static {
     /// [`Reading::head`] is given it then, wherever in the file reading begins.
     fn has_head(&self) -> bool {
         false
+    }
+
+    /// Whether files hold their records packed, so that they are read from their beginning on only.
+    fn is_packed(&self) -> bool {
+        false
+    }
+
+    /// The bytes in which records are looked for, of a file of which they are [packed](Self::is_packed). Positions count these.
+    fn unpack(&self, file: Box<dyn Read + Send>) -> Option<Box<dyn Read + Send>> {
+        let _ = file;
+        None
     }
 
     /// Looks at its own settings, before anything is read.
@@ -73,6 +85,15 @@ pub trait Reading: Send + 'static {
     /// called again with the same bytes and more, so that an implementation need not look twice at what it has seen.
     /// `ended` says that nothing follows: the answer is not `More` then.
     fn find(&mut self, bytes: &[u8], ended: bool) -> Found;
+
+    /// The same as [`find`](Self::find) where a record ends in `bytes` and that is quick to see: where the record ends, which
+    /// begins with the bytes, and where the next one begins. `None` says to call `find`, and changes nothing. Only formats of
+    /// very short records need it.
+    #[inline]
+    fn find_quickly(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let _ = bytes;
+        None
+    }
 
     /// Told after a [`Found::More`] that the record is too long to be held. Returns how many of the bytes that it has seen
     /// are of no use for finding the end of the record: `find` is called with what follows them.

@@ -11,12 +11,16 @@
 //! | [`Pattern`] | the named groups of a regular expression; a decoder, too |
 //! | [`CombinedLog`] | the access log of Apache and nginx; a decoder, too |
 //! | [`Multiline`] | records of several lines, by any decoder |
+//! | `Avro` | object container files; feature `avro` |
 //! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
 //!
 //! It reads no file and no socket: sources hand it the bytes of their own buffers.
 
 mod access_log;
+#[cfg(feature = "avro")]
+mod avro;
 mod csv;
+pub mod epoch_time;
 mod format;
 mod json;
 mod lines;
@@ -27,6 +31,8 @@ mod protobuf;
 mod text;
 
 pub use access_log::{Access, CombinedLog};
+#[cfg(feature = "avro")]
+pub use avro::{Avro, ReadingAvro};
 pub use csv::{Csv, ReadingCsv, WritingCsv};
 pub use format::{BadFormat, Format, Found, Head, Mismatch, Reading, WriteFormat, Writing};
 pub use json::{Json, JsonValues, ReadingValues};

@@ -96,6 +96,11 @@ impl<D: Decode> Reading for ReadingLines<D> {
     type Item = D::Item;
 
     #[inline]
+    fn find_quickly(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        self.lines.find_quickly(bytes)
+    }
+
+    #[inline]
     fn find(&mut self, bytes: &[u8], ended: bool) -> Found {
         self.lines.find(bytes, ended)
     }
@@ -125,6 +130,16 @@ pub(crate) struct ByLine {
 impl ByLine {
     pub(crate) fn new(blank: Blank) -> Self {
         Self { blank, seen: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn find_quickly(&mut self, bytes: &[u8]) -> Option<(usize, usize)> {
+        let newline = memchr(b'\n', bytes)?;
+        let end = without_return(bytes, newline).end;
+        if self.seen > 0 || self.blank == Blank::Nothing && is_blank(&bytes[..end]) {
+            return None;
+        }
+        Some((end, newline + 1))
     }
 
     #[inline]

@@ -12,6 +12,8 @@ use serde::forward_to_deserialize_any;
 
 pub(crate) use error::TextError;
 use field::Field;
+#[cfg(feature = "avro")]
+pub(crate) use probe::struct_name;
 pub(crate) use probe::{Fit, fit};
 
 /// The texts of one record.

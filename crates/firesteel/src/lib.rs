@@ -94,7 +94,7 @@
 //! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
 //!
-//! All features are on by default but for `protobuf`, a format, and `object-store`, which few need, and `rocksdb`: building
+//! All features are on by default but for `avro` and `protobuf`, which are formats, and `object-store`, which few need, and `rocksdb`: building
 //! that takes a C++ compiler, libclang and some minutes.
 
 pub mod explain;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, Result, SplitId};
+use firesteel_formats::Format;
 
 use super::compression::Compression;
 use super::fingerprint::Fingerprint;
@@ -26,6 +27,8 @@ pub(crate) struct FileEntry {
     /// Whether only reading can tell where the last record ends: of a compressed file, and of one that grows in a format
     /// whose records do not end with lines.
     pub(crate) by_reading: bool,
+    /// Whether the format packs records, so that the file is read as a compressed one is.
+    pub(crate) is_packed: bool,
     /// The position after its last record then, once a reader has found it.
     pub(crate) end: Arc<OnceLock<u64>>,
     committed: u64,
@@ -38,7 +41,7 @@ impl FileEntry {
     }
 
     pub(crate) fn is_plain(&self) -> bool {
-        matches!(self.compression, None | Some(Compression::Plain))
+        !self.is_packed && matches!(self.compression, None | Some(Compression::Plain))
     }
 
     /// The error of data that is no longer there.
@@ -51,22 +54,44 @@ impl FileEntry {
     }
 }
 
+/// Where records end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Borders {
+    /// At every newline.
+    Lines,
+    /// Where the format says.
+    Records,
+    /// Within what has to be unpacked.
+    Packed,
+}
+
+impl Borders {
+    pub(crate) fn of(format: &impl Format) -> Self {
+        if format.is_packed() {
+            Self::Packed
+        } else if format.ends_at_newlines() {
+            Self::Lines
+        } else {
+            Self::Records
+        }
+    }
+}
+
 /// The files, in the order in which they are read.
 #[derive(Debug)]
 pub(crate) struct Catalog {
     listing: Listing,
     follow: bool,
-    /// Whether a record ends at every newline.
-    by_lines: bool,
+    borders: Borders,
     looked: bool,
     files: Vec<FileEntry>,
     index: HashMap<SplitId, usize>,
 }
 
 impl Catalog {
-    pub(crate) fn new(paths: Vec<PathBuf>, follow: bool, by_lines: bool) -> Self {
+    pub(crate) fn new(paths: Vec<PathBuf>, follow: bool, borders: Borders) -> Self {
         let listing = Listing::new(paths, follow);
-        Self { listing, follow, by_lines, looked: false, files: Vec::new(), index: HashMap::new() }
+        Self { listing, follow, borders, looked: false, files: Vec::new(), index: HashMap::new() }
     }
 
     pub(crate) fn has_looked(&self) -> bool {
@@ -130,6 +155,7 @@ impl Catalog {
             compression: None,
             announced: 0,
             by_reading: false,
+            is_packed: self.borders == Borders::Packed,
             end: Arc::new(OnceLock::new()),
             committed: 0,
         };
@@ -185,18 +211,18 @@ impl Catalog {
         entry.compression = by_bytes.or_else(by_name);
         if entry.compression == Some(Compression::Plain) {
             let size = entry.fingerprint.size();
-            if self.follow && !self.by_lines {
+            if self.follow && self.borders != Borders::Lines {
                 // What has been added may complete a record.
                 entry.end = Arc::new(OnceLock::new());
             }
-            entry.announced = if self.follow && self.by_lines {
+            entry.announced = if self.follow && self.borders == Borders::Lines {
                 let line_end = last_line_end(&entry.path, entry.announced, size);
                 line_end.map_err(path::failed("read", &entry.path))?
             } else {
                 size
             };
         }
-        entry.by_reading = !entry.is_plain() || (self.follow && !self.by_lines);
+        entry.by_reading = !entry.is_plain() || (self.follow && self.borders != Borders::Lines);
         Ok(())
     }
 }

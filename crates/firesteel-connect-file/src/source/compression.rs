@@ -6,6 +6,8 @@ use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
+use firesteel_formats::Format;
+
 use super::zstd::ZstdFrames;
 
 /// Compressed bytes that are read at once.
@@ -53,6 +55,8 @@ pub(crate) enum Input {
     Plain(Take<File>),
     Gzip(Box<MultiGzDecoder<BufReader<File>>>),
     Zstd(Box<ZstdFrames<BufReader<File>>>),
+    /// What a format has unpacked.
+    Unpacked(Box<dyn Read + Send>),
 }
 
 impl Input {
@@ -64,8 +68,11 @@ impl Input {
         Ok(Self::Plain(file.take(to - from)))
     }
 
-    /// All of a compressed file.
+    /// All of a file, decompressed.
     pub(crate) fn compressed(file: File, compression: Compression) -> Self {
+        if compression == Compression::Plain {
+            return Self::Plain(file.take(u64::MAX));
+        }
         let file = BufReader::with_capacity(COMPRESSED_CHUNK, file);
         match compression {
             Compression::Zstd => Self::Zstd(Box::new(ZstdFrames::new(file))),
@@ -73,12 +80,18 @@ impl Input {
         }
     }
 
-    pub(crate) fn compression(&self) -> Compression {
-        match self {
-            Self::Plain(_) => Compression::Plain,
-            Self::Gzip(_) => Compression::Gzip,
-            Self::Zstd(_) => Compression::Zstd,
+    /// Whether it can be read from its beginning only.
+    pub(crate) fn is_sequential(&self) -> bool {
+        !matches!(self, Self::Plain(_))
+    }
+
+    /// The same, of which a format unpacks the records, if it does.
+    pub(crate) fn unpacked(self, format: &impl Format) -> Self {
+        if !format.is_packed() {
+            return self;
         }
+        // A format that packs records unpacks them.
+        format.unpack(Box::new(self)).map_or_else(|| Self::Unpacked(Box::new(std::io::empty())), Self::Unpacked)
     }
 }
 
@@ -88,6 +101,7 @@ impl Read for Input {
             Self::Plain(file) => file.read(buffer),
             Self::Gzip(decoder) => decoder.read(buffer),
             Self::Zstd(decoder) => decoder.read(buffer),
+            Self::Unpacked(unpacked) => unpacked.read(buffer),
         }
     }
 }

@@ -115,6 +115,13 @@ impl<P: Reading, R: Read> Frames<P, R> {
     /// The next record of `longest` bytes at most, and the position after it.
     #[inline]
     pub(crate) fn next(&mut self, longest: usize) -> io::Result<Next> {
+        match self.reading.find_quickly(&self.buffer[self.unread.clone()]) {
+            Some((end, after)) if end <= longest => Ok(self.record(0..end, after)),
+            _ => self.next_in_buffer(longest),
+        }
+    }
+
+    fn next_in_buffer(&mut self, longest: usize) -> io::Result<Next> {
         match self.reading.find(&self.buffer[self.unread.clone()], false) {
             Found::Record { record, after } if record.len() <= longest => Ok(self.record(record, after)),
             found => self.next_slowly(found, longest),

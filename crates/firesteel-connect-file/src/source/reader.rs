@@ -74,9 +74,11 @@ impl<P: Reading> FileReader<P> {
             }
         }
         if range.from < reader.stop && Some(range.from) != reader.file.available() {
-            reader.frames = match reader.file.compression {
-                Some(compression) if compression != Compression::Plain => Some(reader.compressed(compression, format)?),
-                _ => reader.plain(format)?,
+            let compression = reader.file.compression.unwrap_or(Compression::Plain);
+            reader.frames = if reader.file.is_plain() {
+                reader.plain(format)?
+            } else {
+                Some(reader.compressed(compression, format)?)
             };
             if reader.frames.is_none() {
                 reader.file.end.get_or_init(|| range.from);
@@ -131,13 +133,25 @@ impl<P: Reading> FileReader<P> {
             Some(frames) => frames,
             None => {
                 let file = self.open_file(self.file.fingerprint.size())?;
-                let mut frames = Frames::new(Input::compressed(file, compression), format.begin(), 0, BUFFER as usize);
+                let mut frames = Frames::new(
+                    Input::compressed(file, compression).unpacked(format),
+                    format.begin(),
+                    0,
+                    BUFFER as usize,
+                );
                 if format.has_head() {
                     self.head(&mut frames)?;
                 }
                 frames
             }
         };
+        if format.is_packed() {
+            while frames.position() < self.position {
+                if frames.next(self.longest).map_err(|error| self.broken(frames.position(), error))? == Next::End {
+                    return Err(self.file.lost(self.position, ends_at(frames.position())));
+                }
+            }
+        }
         if frames.position() < self.position {
             let mut skip = || Ok((frames.skip_to(self.position)?, frames.is_dry()?));
             match skip().map_err(|error| self.broken(frames.position(), error))? {
@@ -323,7 +337,7 @@ impl<P> FileReader<P> {
     where
         P: Reading,
     {
-        if frames.input().compression() != Compression::Plain {
+        if frames.input().is_sequential() {
             self.rest = Some(frames);
         }
     }

@@ -62,3 +62,39 @@ pub(crate) fn fit<T: DeserializeOwned>(names: &[String]) -> Fit {
         }
     }
 }
+
+/// What the type calls itself, if it is a struct.
+#[cfg(feature = "avro")]
+pub(crate) fn struct_name<T: DeserializeOwned>() -> Option<&'static str> {
+    let mut name = None;
+    // It asks for its fields, and gets none.
+    let _ = T::deserialize(Named(&mut name));
+    name
+}
+
+#[cfg(feature = "avro")]
+struct Named<'a>(&'a mut Option<&'static str>);
+
+#[cfg(feature = "avro")]
+impl<'de> serde::Deserializer<'de> for Named<'_> {
+    type Error = TextError;
+
+    fn deserialize_any<V: serde::de::Visitor<'de>>(self, _: V) -> Result<V::Value, TextError> {
+        Err(TextError::wants_any())
+    }
+
+    fn deserialize_struct<V: serde::de::Visitor<'de>>(
+        self,
+        name: &'static str,
+        _: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, TextError> {
+        *self.0 = Some(name);
+        Err(TextError::wants_any())
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}

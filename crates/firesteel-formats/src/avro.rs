@@ -1,0 +1,96 @@
+//! Avro: object container files.
+
+mod blocks;
+mod reading;
+
+use std::fmt;
+use std::io::Read;
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
+
+use crate::format::Format;
+use blocks::Blocks;
+pub use reading::ReadingAvro;
+
+/// Avro object container files, whose records are read straight into a type that derives `Deserialize`.
+///
+/// - **The schema is the file's own**, by which its records were written. Fields go by their names: those that the type does not
+///   have are passed over, one that it needs and the schema lacks is told before the first record. Between versions of a schema
+///   `serde` resolves: `rename`, `alias`, `default`. Records within records have to be called as the schema calls them
+///   (`#[serde(rename)]` of the struct).
+/// - **Values** have to fit as they are: a `long` into an `i64`, an `int` into an `i32`, a `double` into an `f64`, a union with
+///   `null` into an `Option`, an enum by the name of its symbol; `u32` and smaller types take what is within their range. A time is read
+///   by [`epoch_time`](crate::epoch_time), a type that wraps another one with `#[serde(transparent)]`.
+/// - **Compression**: none, `deflate`, `snappy`. `zstandard`, `bzip2` and `xz` are refused by name, since they need C.
+/// - **Positions** count the bytes of the blocks as they are decompressed. A file is read by one task at a time, and after a
+///   restart from its beginning, up to where the job stood. A file that is not complete, or damaged, is an error after the
+///   whole blocks before.
+///
+/// A block of records is held in memory as a whole, so the longest record that is allowed is the longest block.
+///
+/// ```
+/// use firesteel_formats::{Avro, Format};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Click {
+///     user: String,
+///     ad: i64,
+/// }
+///
+/// assert_eq!(Avro::<Click>::new().name(), "Avro");
+/// ```
+pub struct Avro<T>(PhantomData<fn() -> T>);
+
+impl<T> Avro<T> {
+    /// Files of records of this type.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> Format for Avro<T> {
+    type Item = T;
+    type Reading = ReadingAvro<T>;
+
+    fn name(&self) -> &'static str {
+        "Avro"
+    }
+
+    fn begin(&self) -> ReadingAvro<T> {
+        ReadingAvro::new()
+    }
+
+    fn has_head(&self) -> bool {
+        true
+    }
+
+    fn unpack(&self, file: Box<dyn Read + Send>) -> Option<Box<dyn Read + Send>> {
+        Some(Box::new(Blocks::new(file)))
+    }
+
+    fn is_packed(&self) -> bool {
+        true
+    }
+}
+
+impl<T> Default for Avro<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Clone for Avro<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Avro<T> {}
+
+impl<T> fmt::Debug for Avro<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Avro<{}>", std::any::type_name::<T>())
+    }
+}

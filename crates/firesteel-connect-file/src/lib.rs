@@ -1,6 +1,7 @@
 //! Text files: a source and a sink.
 //!
 //! [`TextFiles`] reads lines from a file, a folder or a glob: plain, gzip or zstd, complete or still growing.
+//! [`Stdin`] receives lines of standard input and of pipes, which come once.
 //! [`TextFileSink`] writes one file per epoch and partition, and publishes an epoch at once through a manifest.
 //!
 //! ```
@@ -23,8 +24,10 @@
 
 mod manifest;
 mod path;
+mod pipe;
 mod sink;
 mod source;
 
+pub use pipe::Stdin;
 pub use sink::{Displayed, Format, Formatted, PendingFile, TextFileSink};
-pub use source::{Bytes, Decode, Owned, Text, TextFileReader, TextFiles};
+pub use source::{Bytes, Decode, OnMissing, OnUnreadable, Owned, Text, TextFileReader, TextFiles};

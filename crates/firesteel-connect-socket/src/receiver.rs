@@ -19,10 +19,10 @@ const CHUNK: usize = 64 << 10;
 
 /// Receives lines of text from a TCP server.
 ///
-/// Lines end with `\n` or `\r\n`; what the peer has sent after the last newline when it closes the connection is a
-/// line too. A peer that closes or cannot be reached is a retryable error, upon which
+/// Lines end with `\n` or `\r\n`. What the peer has sent after the last newline when it closes the connection is half a line,
+/// most likely: it is dropped, and told, unless it is to be [kept](Self::keep_unfinished_line). A peer that closes or cannot be reached is a retryable error, upon which
 /// [`Buffered`](firesteel_connect::Buffered) connects again after a pause; with [`end_on_close`](Self::end_on_close)
-/// a closed connection is the end of the data instead.
+/// a closed connection is the end of the data instead, and what comes last a line in any case.
 ///
 /// ```
 /// use firesteel_connect::Receiver;
@@ -36,6 +36,7 @@ const CHUNK: usize = 64 << 10;
 pub struct SocketText {
     address: String,
     end_on_close: bool,
+    keeps_unfinished: bool,
     connect_within: Duration,
     longest: usize,
     invalid_utf8: InvalidUtf8,
@@ -47,6 +48,7 @@ impl SocketText {
         Self {
             address: address.into(),
             end_on_close: false,
+            keeps_unfinished: false,
             connect_within: Duration::secs(10),
             longest: 16 << 20,
             invalid_utf8: InvalidUtf8::default(),
@@ -57,6 +59,14 @@ impl SocketText {
     #[must_use]
     pub fn end_on_close(mut self) -> Self {
         self.end_on_close = true;
+        self
+    }
+
+    /// Takes what the peer has sent after the last newline for a line when it closes the connection: for peers that end the
+    /// last line so. Of a peer that was killed it is half a line.
+    #[must_use]
+    pub fn keep_unfinished_line(mut self) -> Self {
+        self.keeps_unfinished = true;
         self
     }
 
@@ -90,9 +100,9 @@ impl SocketText {
         let mut chunk = vec![0; CHUNK];
         let mut lines = Vec::new();
         while let Some(read) = unless_stopped(store, stream.read(&mut chunk)).await {
-            let count = read.map_err(|error| self.cut_off(&error, splitter.unfinished()))?;
+            let count = read.map_err(|error| self.cut_off(&error.to_string(), splitter.unfinished()))?;
             let fed = splitter.feed(&chunk[..count], &mut lines);
-            if count == 0 {
+            if count == 0 && (self.end_on_close || self.keeps_unfinished) {
                 lines.extend(splitter.finish());
             }
             // Nothing else runs on this thread, so it may wait here for room in the buffer, and the peer with it.
@@ -101,7 +111,8 @@ impl SocketText {
             }
             fed.map_err(|bad| self.malformed(bad))?;
             if count == 0 {
-                return if self.end_on_close { Ok(()) } else { Err(self.unreachable("it has closed the connection")) };
+                let closed = || self.cut_off("it has closed the connection", splitter.unfinished());
+                return if self.end_on_close { Ok(()) } else { Err(closed()) };
             }
         }
         Ok(())
@@ -128,9 +139,9 @@ impl SocketText {
     }
 
     /// The error of a connection that broke, which names what it takes with it.
-    fn cut_off(&self, error: &io::Error, unfinished: usize) -> ConnectError {
+    fn cut_off(&self, error: &str, unfinished: usize) -> ConnectError {
         match unfinished {
-            0 => self.unreachable(error.to_string()),
+            0 => self.unreachable(error),
             bytes => self.unreachable(format!("{error}; {bytes} bytes of a line whose end never came are dropped")),
         }
     }

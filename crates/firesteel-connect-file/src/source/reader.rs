@@ -4,13 +4,16 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader};
 
 use super::LineSettings;
-use super::catalog::{self, FileEntry};
+use super::catalog;
 use super::compression::{Compression, Input};
 use super::decode::Decode;
+use super::entry::{Broken, End, FileEntry};
+use super::identity::Stamp;
 use super::lines::{Found, Lines};
 use crate::path;
 
@@ -54,7 +57,7 @@ impl<D: Decode> TextFileReader<D> {
             rest: rest.filter(|lines| lines.position() <= range.from),
             settings,
             decode,
-            inside_line: file.is_plain() && range.from > 0,
+            inside_line: file.was_plain && range.from > 0,
             stop: range.to.unwrap_or(u64::MAX),
             records_left: range.max_records.unwrap_or(u64::MAX),
             bytes_left: range.max_bytes.unwrap_or(u64::MAX).max(1),
@@ -91,12 +94,16 @@ impl<D: Decode> TextFileReader<D> {
         let mut lines = match self.rest.take() {
             Some(lines) => lines,
             None => {
-                let file = self.open_file(self.file.fingerprint.size())?;
+                let file = self.open_file(self.file.stamp.size)?;
                 Lines::new(Input::compressed(file, compression), 0, BUFFER as usize)
             }
         };
-        if lines.position() < self.position {
-            let mut skip = || Ok((lines.skip_to(self.position)?, lines.is_dry()?));
+        // What was a plain file may have been cut into ranges anywhere.
+        let target = self.position - u64::from(self.inside_line);
+        self.inside_line &= lines.position() < self.position;
+        if lines.position() < target {
+            let was_plain = self.inside_line;
+            let mut skip = || Ok((lines.skip_to(target)?, was_plain || lines.is_dry()?));
             match skip().map_err(|error| self.broken(lines.position(), error))? {
                 (None, _) => return Err(self.file.lost(self.position, ends_at(lines.position()))),
                 (Some(b'\n'), _) | (_, true) => {}
@@ -120,7 +127,7 @@ impl<D: Decode> TextFileReader<D> {
             Err(error) => return Err(path::failed("open", &self.file.path)(error)),
         };
         let metadata = file.metadata().map_err(path::failed("read", &self.file.path))?;
-        if !self.file.fingerprint.is_file(&metadata) {
+        if !Stamp::of(&metadata).is_same_file(&self.file.stamp) {
             let reason = "another file has taken its name; put the old one back, or start without the old positions";
             return Err(self.file.lost(self.position, reason));
         }
@@ -148,7 +155,7 @@ impl<D: Decode> TextFileReader<D> {
         match found {
             Ok(Found::Line(line)) => {
                 self.count(at, after);
-                Ok(Some(line))
+                Ok(Some(if at == 0 { self.without_mark(line) } else { line }))
             }
             Ok(Found::TooLong) => {
                 self.count(at, after);
@@ -159,9 +166,30 @@ impl<D: Decode> TextFileReader<D> {
             Ok(Found::End) => self.end().map(|()| None),
             Err(error) => {
                 self.lines = None;
+                if !self.file.is_plain() && self.file.is_patient && self.stop == u64::MAX {
+                    self.break_off(&error);
+                    return Ok(None);
+                }
                 Err(self.broken(after, error))
             }
         }
+    }
+
+    /// Ends where a compressed file cannot be read further, after the last line that could be.
+    #[cold]
+    fn break_off(&mut self, error: &io::Error) {
+        let is_cut = error.kind() == ErrorKind::UnexpectedEof;
+        let reason = self.broken(self.position, io::Error::new(error.kind(), error.to_string())).to_string();
+        let broken = Some(Broken { is_cut, reason: reason.into() });
+        self.file.end.get_or_init(|| End { at: self.position, broken });
+        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
+    }
+
+    /// The first line of a file without the mark that says how it is encoded.
+    #[cold]
+    fn without_mark(&self, line: Range<usize>) -> Range<usize> {
+        let bytes = self.lines.as_ref().map_or(&[][..], |lines| lines.bytes(line.clone()));
+        if bytes.starts_with("\u{feff}".as_bytes()) { line.start + 3..line.end } else { line }
     }
 
     #[inline]
@@ -190,6 +218,7 @@ impl<D: Decode> TextFileReader<D> {
         if lines.position() >= self.stop {
             self.position = self.position.max(self.stop);
         }
+        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
         self.keep(lines);
     }
 
@@ -200,13 +229,14 @@ impl<D: Decode> TextFileReader<D> {
         let (end, due) = (lines.position(), if self.file.is_plain() { self.file.announced } else { 0 });
         if !self.file.is_plain() {
             // Whoever finds the end first notes it; the others find the same.
-            self.file.end.get_or_init(|| end);
+            self.file.end.get_or_init(|| End { at: end, broken: None });
         }
         let asked = if self.stop == u64::MAX { 0 } else { self.stop };
         if end < due.max(asked) {
             return Err(self.file.lost(due.max(asked), ends_at(end)));
         }
         self.position = end;
+        self.file.reached.fetch_max(end, Ordering::Relaxed);
         Ok(())
     }
 
@@ -218,7 +248,7 @@ impl<D: Decode> TextFileReader<D> {
 
     #[cold]
     fn malformed(&self, position: u64, reason: String, payload: Payload) -> ConnectError {
-        let place = self.file.path.display().to_string();
+        let place = self.file.place();
         ConnectError::Malformed { place, position, reason, payload: Some(Box::new(payload)) }
     }
 

@@ -7,7 +7,7 @@ use std::mem::{replace, take};
 use std::ops::Index;
 use std::sync::Arc;
 
-use firesteel_connect::{ConnectError, Discovery, Split, SplitId};
+use firesteel_connect::{ConnectError, Discovery, Split, SplitId, SplitNote};
 use firesteel_core::hash::BuildKeyHasher;
 
 use super::cut::Unread;
@@ -31,6 +31,8 @@ pub(super) struct SplitState {
     changed: bool,
     /// Whether the source has not been told how far the job has come.
     moved: bool,
+    /// What the source wants to know again, where the checkpoint does not have it.
+    note: Option<SplitNote>,
     /// What the source said of it last; nothing where its position is from before a restart, and the source has not been
     /// asked since.
     found: Option<Found>,
@@ -58,7 +60,18 @@ impl SplitState {
     fn new(name: &SplitId, number: u32, next: u64) -> Self {
         let name = name.as_str().into();
         let (end, empty_up_to) = (SplitEnd::Open, None);
-        Self { name, number, next, at_end: false, empty_up_to, end, changed: false, moved: false, found: None }
+        Self {
+            name,
+            number,
+            next,
+            at_end: false,
+            empty_up_to,
+            end,
+            changed: false,
+            moved: false,
+            note: None,
+            found: None,
+        }
     }
 
     /// The error of a source that does not have what the job would read next.
@@ -193,6 +206,8 @@ impl Splits {
             Some(before) => {
                 self.unfinished -= usize::from(!before.split.finished);
                 self.undone -= usize::from(!before.is_done);
+                // What was the end is none where the source has come to know of more.
+                state.at_end &= before.split.available == split.available;
             }
             None => self.ranks += 1,
         }
@@ -305,7 +320,8 @@ impl Splits {
             state.changed = false;
             if positions {
                 let ended = state.end == SplitEnd::Told;
-                let at = SplitCursor { next: state.next, ended };
+                let note = state.note.take().map(|note| note.as_bytes().to_vec());
+                let at = SplitCursor { next: state.next, ended, note };
                 cursor.splits.insert(id.as_str().to_owned(), at);
             }
         }
@@ -338,6 +354,23 @@ impl Splits {
         self.moved.push(id.clone());
         let state = SplitState { end, moved: true, ..SplitState::new(&id, number, at.next) };
         self.states.insert(id, state);
+    }
+
+    /// Those that have got further since the last epoch, and where they stand.
+    pub(super) fn moved(&self) -> Vec<(SplitId, u64)> {
+        let moved = self.moved.iter().filter_map(|id| Some((id.clone(), self.states.get(id)?.next)));
+        moved.collect()
+    }
+
+    /// Keeps what the source wants to know again of its splits.
+    pub(super) fn note(&mut self, notes: Vec<(SplitId, SplitNote)>) {
+        for (id, note) in notes {
+            let Some(state) = self.states.get_mut(&id) else { continue };
+            state.note = Some(note);
+            if !replace(&mut state.changed, true) {
+                self.changed.push(id);
+            }
+        }
     }
 
     /// An epoch ends where the splits stand.

@@ -1,0 +1,44 @@
+//! What becomes of files that are not as they should be.
+
+/// What becomes of a file that is gone before all of it was read that was known to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnMissing {
+    /// The job ends: with an error that says what can be done.
+    #[default]
+    Fail,
+    /// It is told and counted, and the job continues without the rest of it.
+    Skip,
+}
+
+/// What becomes of a file or folder that cannot be read, or not to its end: forbidden, damaged, of a kind that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnUnreadable {
+    /// The job ends.
+    Fail,
+    /// It is told and counted, and tried again: what can be read of it is read when it can.
+    Retry,
+}
+
+/// How files are followed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Policy {
+    pub(crate) follow: bool,
+    /// How long a file is silent until it is taken for finished.
+    pub(crate) finish_after: firesteel_window::Duration,
+    pub(crate) on_missing: OnMissing,
+    pub(crate) on_unreadable: Option<OnUnreadable>,
+}
+
+impl Policy {
+    pub(crate) fn new() -> Self {
+        let finish_after = firesteel_window::minutes(5);
+        Self { follow: false, finish_after, on_missing: OnMissing::default(), on_unreadable: None }
+    }
+
+    /// Whether what cannot be read is told and left for later: unless said otherwise, where files are followed.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.on_unreadable.map_or(self.follow, |policy| policy == OnUnreadable::Retry)
+    }
+}

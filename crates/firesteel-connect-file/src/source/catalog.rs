@@ -26,6 +26,8 @@ const SETTLED: Duration = seconds(2);
 const FEW: usize = 16;
 /// How long a piece that was put aside is looked at: whoever writes to it may do so until it is told to stop.
 const LINGER: Duration = seconds(10);
+/// How many pieces of a log are remembered that were put aside outside of what is listed.
+const PIECES: usize = 8;
 /// How many files that are gone are remembered, in case they come back under another name.
 const REMEMBERED: usize = 1_024;
 
@@ -180,7 +182,7 @@ impl Catalog {
         let mut matching = Matching::new(files);
         // Nothing is known of what is where nothing can be seen.
         let is_hidden = |file: &FileEntry| troubles.iter().any(|(path, _)| file.path.starts_with(path));
-        let known: Vec<Stamp> = self.files.iter().map(|file| file.stamp).collect();
+        let known: Vec<(Stamp, bool)> = self.files.iter().map(|file| (file.stamp, file.has_evidence())).collect();
         let lost = self.find_again(&mut matching, &is_hidden, now)?;
         self.find_copies(&mut matching, &lost, now)?;
         self.find_pieces(&mut matching, &known, now)?;
@@ -273,13 +275,15 @@ impl Catalog {
     }
 
     /// Pieces of logs that were put aside before anybody saw them: newer than those that were known and are put aside now.
-    fn find_pieces(&mut self, matching: &mut Matching, known: &[Stamp], now: Timestamp) -> Result<()> {
-        if !self.policy.follow || !self.has_changed {
+    fn find_pieces(&mut self, matching: &mut Matching, known: &[(Stamp, bool)], now: Timestamp) -> Result<()> {
+        if !self.policy.follow || (!self.has_changed && matching.is_all_taken()) {
             return Ok(());
         }
         let mut newest: HashMap<Arc<Path>, Stamp> = HashMap::new();
-        for (file, stamp) in self.files.iter().zip(known) {
-            if file.is_aside || file.presence != Presence::Here {
+        for (file, (stamp, had_evidence)) in self.files.iter().zip(known) {
+            // One that was empty may have been filled, copied and cut.
+            let was_filled = !had_evidence && file.stamp != *stamp;
+            if file.is_aside || file.presence != Presence::Here || was_filled {
                 newest.insert(Arc::clone(&file.home), *stamp);
             } else {
                 newest.remove(&file.home);
@@ -375,15 +379,26 @@ impl Catalog {
     /// Forgets files that are gone and read: those outside of what is listed, and all but the last of the others.
     fn forget(&mut self, now: Timestamp) {
         let follow = self.policy.follow;
-        let is_read = |file: &FileEntry| follow && file.presence == Presence::Gone;
+        let is_read = |file: &FileEntry| {
+            let is_finished = file.is_aside && file.is_closed && file.is_done() && file.is_silent(now, LINGER);
+            follow && (file.presence == Presence::Gone || is_finished)
+        };
+        // By the last pieces of a log is told which of those beside it are newer.
+        let mut newer: HashMap<Arc<Path>, usize> = HashMap::new();
+        let is_old = self.files.iter().rev().map(|file| {
+            let newer = newer.entry(Arc::clone(&file.home)).or_default();
+            *newer += 1;
+            *newer > PIECES
+        });
+        let mut is_old: Vec<bool> = is_old.collect();
         let gone = self.files.iter().filter(|file| is_read(file)).count();
         let mut surplus = gone.saturating_sub(REMEMBERED);
         let (before, dropped) = (self.files.len(), &mut self.dropped);
         self.files.retain(|file| {
             let is_surplus = is_read(file) && surplus > 0;
             surplus -= usize::from(is_surplus);
-            let is_finished = file.is_closed && file.is_done() && file.is_aside && file.is_silent(now, LINGER);
-            let is_kept = !(is_surplus || is_finished || file.is_given_up);
+            let is_past = is_old.pop().unwrap_or(false) && file.is_aside && is_read(file);
+            let is_kept = !(is_surplus || is_past || file.is_given_up);
             if !is_kept {
                 dropped.insert(file.split.clone());
             }

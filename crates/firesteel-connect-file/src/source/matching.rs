@@ -140,7 +140,7 @@ impl Matching {
                 || file.stamp().modified == entry.stamp.modified)
     }
 
-    /// Pieces of a log beside it that nobody knows, and that were made and written to after one that was known: it was put aside
+    /// Pieces of a log beside it that nobody knows, and that were written to after one that was known: it was put aside
     /// more than once since then. The oldest first.
     pub(crate) fn pieces_after(&mut self, log: &Path, known: &Stamp) -> Vec<Listed> {
         self.beside(log);
@@ -149,8 +149,7 @@ impl Matching {
             let stamp = file.stamp();
             family::is_piece_of(&file.path, log)
                 && !self.taken_beside.contains(&file.path)
-                && stamp.modified >= known.modified
-                && stamp.created() >= known.created()
+                && stamp.modified > known.modified
                 && !stamp.is_same_file(known)
         };
         let mut pieces: Vec<Listed> = self.beside.get(folder).into_iter().flatten().filter(is_later).cloned().collect();

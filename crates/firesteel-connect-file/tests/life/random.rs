@@ -34,6 +34,7 @@ struct Life {
     dates: bool,
     with: Option<&'static str>,
     day: u32,
+    time: std::time::SystemTime,
     story: Vec<String>,
 }
 
@@ -64,7 +65,14 @@ impl Life {
         }
         let mut file = fs::OpenOptions::new().append(true).create(true).open(path).unwrap();
         file.write_all(text.as_bytes()).unwrap();
+        self.touch("a.log");
         self.story.push(format!("append up to {}", self.next - 1));
+    }
+
+    /// Gives a file a time of its own: what happens here at once takes a while elsewhere.
+    fn touch(&mut self, name: &str) {
+        self.time += std::time::Duration::from_secs(1);
+        fs::File::options().write(true).open(self.at(name)).unwrap().set_modified(self.time).unwrap();
     }
 
     /// The line that is left without its end gets it: a writer ends its line before it turns to another file.
@@ -72,6 +80,7 @@ impl Life {
         if std::mem::take(&mut self.is_half) {
             let mut file = fs::OpenOptions::new().append(true).open(self.at("a.log")).unwrap();
             file.write_all(b"\n").unwrap();
+            self.touch("a.log");
         }
     }
 
@@ -89,7 +98,9 @@ impl Life {
         };
         if self.copies {
             fs::copy(self.at("a.log"), self.at(&piece)).unwrap();
+            self.touch(&piece);
             fs::File::options().write(true).open(self.at("a.log")).unwrap().set_len(0).unwrap();
+            self.touch("a.log");
         } else {
             fs::rename(self.at("a.log"), self.at(&piece)).unwrap();
         }
@@ -147,10 +158,11 @@ impl Life {
     /// The log is put back from a copy.
     fn restore(&mut self) {
         let path = self.at("a.log");
-        if path.exists() {
+        if fs::metadata(&path).is_ok_and(|file| file.len() > 0) {
             let copy = self.at(".copy");
             fs::copy(&path, &copy).unwrap();
             fs::rename(&copy, &path).unwrap();
+            self.touch("a.log");
             self.story.push("restore".to_owned());
         }
     }
@@ -172,6 +184,7 @@ fn live(seed: u64, path: &str) -> Result<(Life, Vec<u64>)> {
         dates,
         with,
         day: 0,
+        time: std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000),
         story: vec![],
     };
     let read = folder_path.join(path);
@@ -201,7 +214,7 @@ fn live(seed: u64, path: &str) -> Result<(Life, Vec<u64>)> {
             }
         }
         // Of a log of which nothing was ever seen, nobody knows which pieces are to be read.
-        if life.day == 0 || (path == "a.log" && life.story.last().is_some_and(|last| last.starts_with("rotate"))) {
+        if life.day == 0 {
             follower.step()?;
         }
     }
@@ -225,7 +238,7 @@ fn whatever_chance_does_to_a_log_every_line_is_read_once() {
         };
     let mut failures = Vec::new();
     for seed in seeds {
-        for path in ["", "a.log*"] {
+        for path in ["a.log", "", "a.log*"] {
             match live(seed, path) {
                 Ok((life, lines)) => {
                     let expected: Vec<u64> = (1..life.next).collect();

@@ -160,8 +160,10 @@ impl<D> TextFiles<D> {
         self.with_policy(policy)
     }
 
-    /// What becomes of files and folders that cannot be read, or not to their end. The default is [`OnUnreadable::Retry`] where
-    /// files are followed, so that one bad file does not keep the others from being read; else [`OnUnreadable::Fail`].
+    /// What becomes of files and folders that cannot be read, or not to their end. By default one bad file does not keep the
+    /// others from being read: it is told and counted, and where files are followed it is tried again. Two things end a job
+    /// that does not follow: a path that was given as it is and cannot be read, and a compressed file that is damaged or ends in
+    /// the middle.
     #[must_use]
     pub fn on_unreadable(self, policy: OnUnreadable) -> Self {
         let policy = Policy { on_unreadable: Some(policy), ..self.policy };

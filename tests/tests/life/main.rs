@@ -9,6 +9,7 @@ mod bounded;
 mod contract;
 mod files;
 mod jobs;
+mod logs;
 mod memory;
 mod partial;
 mod progress;

@@ -85,7 +85,8 @@ impl Catalog {
         let resumed = context.resumed().iter().filter(|resumed| resumed.note.is_some() || resumed.position > 0);
         self.files = resumed.map(FileEntry::resumed).collect();
         for file in &mut self.files {
-            (file.is_patient, file.source) = (self.policy.is_patient(), context.name().into());
+            file.date(context.now());
+            (file.is_patient, file.source) = (self.policy.bears_damage(), context.name().into());
         }
         self.index = self.files.iter().enumerate().map(|(index, file)| (file.split.clone(), index)).collect();
         self.look(context.now())
@@ -220,7 +221,7 @@ impl Catalog {
             }
             let (path, was) = (Arc::clone(&file.path), file.presence);
             match matching.itself(file, self.policy.follow) {
-                Ok(Some(Looked::Same)) if *path == *file.path && was == file.presence => {}
+                Ok(Some(Looked::Same)) if Arc::ptr_eq(&path, &file.path) && was == file.presence => {}
                 Ok(Some(looked @ (Looked::Same | Looked::Changed))) => {
                     if looked == Looked::Changed {
                         file.changed_at = Some(now);
@@ -236,7 +237,7 @@ impl Catalog {
                 Err(error) if error.kind() == ErrorKind::NotFound => lost.push((index, false)),
                 Err(error) => {
                     let error = path::failed("read", &file.path)(error);
-                    if !self.policy.is_patient() {
+                    if !self.policy.is_patient() || (self.listing.is_named(&file.path) && !self.policy.follow) {
                         return Err(error);
                     }
                     // What is there of it is read when it can be.
@@ -319,7 +320,7 @@ impl Catalog {
             Err(error) if error.kind() == ErrorKind::NotFound && self.policy.follow && bytes.is_none() => return Ok(()),
             Err(error) => {
                 let error = path::failed("read", path)(error);
-                if !self.policy.is_patient() {
+                if !self.policy.is_patient() || (self.listing.is_named(path) && !self.policy.follow) {
                     return Err(error);
                 }
                 self.telling.troubles(&[(path.to_owned(), error)]);
@@ -330,8 +331,9 @@ impl Catalog {
             let size = entry.stamp.size;
             return Err(entry.lost(size, format!("the manifest says {bytes} bytes, the file has {size}; restore it")));
         }
-        entry.is_patient = self.policy.is_patient();
+        entry.is_patient = self.policy.bears_damage();
         entry.source = self.context.name().into();
+        entry.date(now);
         self.has_changed = true;
         self.index.insert(entry.split.clone(), self.files.len());
         self.files.push(entry);

@@ -218,8 +218,13 @@ impl FileEntry {
 
     /// Whether it has not changed for this long.
     pub(crate) fn is_silent(&self, now: Timestamp, span: Duration) -> bool {
-        let modified = || Some(Timestamp::from_micros(i64::try_from(self.stamp.modified? / 1_000).ok()?));
-        self.changed_at.or_else(modified).is_some_and(|changed| now.since(changed) >= span)
+        self.changed_at.is_some_and(|changed| now.since(changed) >= span)
+    }
+
+    /// Takes the time at which it was changed last for that of its last change, or now, where other clocks are ahead.
+    pub(crate) fn date(&mut self, now: Timestamp) {
+        let micros = self.stamp.modified.and_then(|nanos| i64::try_from(nanos / 1_000).ok());
+        self.changed_at = Some(micros.map_or(now, Timestamp::from_micros).min(now));
     }
 
     /// Whether it ends with a line without a newline that has not been read.
@@ -265,7 +270,7 @@ impl FileEntry {
 
     fn move_to(&mut self, at: &Path) {
         self.presence = Presence::Here;
-        if *self.path != *at {
+        if self.path.as_os_str() != at.as_os_str() {
             self.path = at.into();
             self.family = family::key(at).into();
         }

@@ -100,7 +100,8 @@ impl Listing {
             }
         }
         let mut paths = HashSet::new();
-        look.files.retain(|file| paths.insert(file.path.clone()));
+        // Where the file system numbers files, equal paths have equal numbers.
+        look.files.retain(|file| file.stamp().inode.is_some() || paths.insert(file.path.clone()));
         let mut first: HashMap<_, usize> = HashMap::new();
         let mut is_alias = vec![false; look.files.len()];
         for (index, file) in look.files.iter().enumerate() {
@@ -120,9 +121,14 @@ impl Listing {
         Ok(look)
     }
 
+    /// Whether a path was given as it is.
+    pub(crate) fn is_named(&self, path: &Path) -> bool {
+        self.paths.iter().any(|named| named == path)
+    }
+
     /// Notes what cannot be looked at; an error where that is none to be patient with.
     fn trouble(&self, path: &Path, error: ConnectError, look: &mut Look) -> Result<()> {
-        if !self.is_patient {
+        if !self.is_patient || (self.is_named(path) && !self.follow) {
             return Err(error);
         }
         look.troubles.push((path.to_owned(), error));
@@ -139,7 +145,7 @@ impl Listing {
                 "it is neither a file nor a folder: a pipe is read with Stdin::pipe, standard input with Stdin::lines";
             let error = path::failed("read", path)(io::Error::new(ErrorKind::InvalidInput, reason));
             // What was asked for by name is not left out.
-            if self.paths.iter().any(|asked| asked == path) { Err(error) } else { self.trouble(path, error, look) }
+            if self.is_named(path) { Err(error) } else { self.trouble(path, error, look) }
         } else if manifest::folder_of(path).is_dir() {
             self.committed(path, &mut look.files)
         } else {
@@ -178,7 +184,7 @@ impl Listing {
                 Err(error) => self.trouble(&path, path::failed("find", &path)(error), look)?,
             }
         }
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        files.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
         look.files.extend(files);
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Which of the files that are there a known file is.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ use super::listing::Listed;
 pub(crate) struct Matching {
     files: Vec<Listed>,
     taken: Vec<bool>,
-    by_path: HashMap<PathBuf, usize>,
+    /// By the bytes of their paths, which are quicker to compare than paths.
+    by_path: HashMap<OsString, usize>,
     by_inode: HashMap<Inode, usize>,
     /// Files beside the listed ones, folder by folder, where somebody has asked.
     beside: HashMap<PathBuf, Vec<Listed>>,
@@ -33,7 +35,8 @@ pub(crate) enum Found {
 
 impl Matching {
     pub(crate) fn new(files: Vec<Listed>) -> Self {
-        let by_path = files.iter().enumerate().map(|(index, file)| (file.path.clone(), index)).collect();
+        let by_path = files.iter().enumerate().map(|(index, file)| (file.path.clone().into_os_string(), index));
+        let by_path = by_path.collect();
         let with_inode = files.iter().enumerate().filter(|(_, file)| file.stamp().inode.is_some());
         let by_inode = with_inode.map(|(index, file)| (file.stamp().inode, index)).collect();
         let taken = vec![false; files.len()];
@@ -47,7 +50,7 @@ impl Matching {
 
     /// Takes the file at a path, if one is listed there.
     pub(crate) fn take(&mut self, path: &Path) {
-        if let Some(index) = self.by_path.get(path) {
+        if let Some(index) = self.by_path.get(path.as_os_str()) {
             self.taken[*index] = true;
         }
     }
@@ -58,7 +61,7 @@ impl Matching {
 
     /// The file itself: where it was, or under another name.
     pub(crate) fn itself(&mut self, entry: &mut FileEntry, follow: bool) -> io::Result<Option<Looked>> {
-        let listed = self.by_path.get(&*entry.path).copied().filter(|index| self.is_same(*index, entry));
+        let listed = self.by_path.get(entry.path.as_os_str()).copied().filter(|index| self.is_same(*index, entry));
         let listed = listed.or_else(|| {
             let index = *self.by_inode.get(&entry.stamp.inode)?;
             self.is_same(index, entry).then_some(index)
@@ -121,7 +124,8 @@ impl Matching {
         self.beside(&entry.path);
         let Some(folder) = entry.path.parent() else { return Ok(None) };
         for file in self.beside.get(folder).into_iter().flatten() {
-            if *family::key(&file.path) == *entry.family
+            if !self.taken_beside.contains(&file.path)
+                && *family::key(&file.path) == *entry.family
                 && let Some(found) = try_file(entry, file, is_cut, was_gone, follow)?
             {
                 entry.is_aside = true;
@@ -173,7 +177,8 @@ impl Matching {
                 let path = named.join(entry.file_name());
                 let metadata = entry.metadata().ok().filter(Metadata::is_file)?;
                 let file = Listed::new(path, metadata);
-                let is_listed = by_path.contains_key(&file.path) || by_inode.contains_key(&file.stamp().inode);
+                let is_listed =
+                    by_path.contains_key(file.path.as_os_str()) || by_inode.contains_key(&file.stamp().inode);
                 (!is_listed).then_some(file)
             });
             files.collect()
@@ -191,7 +196,10 @@ fn try_file(
 ) -> io::Result<Option<Found>> {
     let (at, stamp) = (file.real(), file.stamp());
     let is_unchanged = stamp.modified.is_some() && stamp.modified == entry.stamp.modified;
-    let (here, is_piece) = (*at == *entry.path || file.path == *entry.home, family::is_piece_of(at, &entry.path));
+    let (here, is_piece) = (
+        *at == *entry.path || file.path == *entry.home,
+        family::is_piece_of(at, &entry.path) || family::is_piece_of(at, &entry.home),
+    );
     let is_packed = entry.is_plain() && family::unpacked(&at.to_string_lossy()) != at.to_string_lossy();
     let is_likely = is_unchanged || (!was_gone && (here || is_piece || family::is_packed_of(at, &entry.path)));
     if !is_likely || is_cut && here {

@@ -37,8 +37,14 @@ impl Policy {
         Self { follow: false, finish_after, on_missing: OnMissing::default(), on_unreadable: None }
     }
 
-    /// Whether what cannot be read is told and left for later: unless said otherwise, where files are followed.
+    /// Whether what cannot be opened is told, and left for later or out.
     pub(crate) fn is_patient(&self) -> bool {
+        self.on_unreadable != Some(OnUnreadable::Fail)
+    }
+
+    /// Whether a file that is damaged or ends in the middle is told and left for later: unless said otherwise, where files are
+    /// followed. Where they are read once, nobody would come back to what is missing.
+    pub(crate) fn bears_damage(&self) -> bool {
         self.on_unreadable.map_or(self.follow, |policy| policy == OnUnreadable::Retry)
     }
 }

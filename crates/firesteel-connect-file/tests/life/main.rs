@@ -4,6 +4,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod ends;
 mod follower;
 mod random;
 mod situations;

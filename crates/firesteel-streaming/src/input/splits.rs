@@ -101,8 +101,10 @@ impl SplitState {
 #[derive(Default)]
 pub(super) struct Splits {
     states: HashMap<SplitId, SplitState, BuildKeyHasher>,
-    /// Those of which something may be left to read or to tell, in the order of their ranks.
+    /// Those of which something may be left to read, in the order of their ranks.
     open: BTreeMap<u64, SplitId>,
+    /// Those that have ended, by their numbers, until a batch has told the watermark.
+    ended: BTreeMap<u32, SplitId>,
     ranks: u64,
     /// How many the source does not call finished, and how many of all are not read to their end.
     unfinished: usize,
@@ -146,6 +148,7 @@ impl Splits {
             let Some(state) = self.states.remove(split) else { continue };
             self.forgotten.push(split.as_str().to_owned());
             self.untold.remove(split);
+            self.ended.remove(&state.number);
             if state.end != SplitEnd::Told {
                 self.gone.push(state.number);
                 self.lost_open = true;
@@ -232,29 +235,37 @@ impl Splits {
         horizon: Option<&HashMap<SplitId, Option<u64>>>,
     ) -> Vec<Unread> {
         let mut unread = Vec::new();
-        let (states, undone) = (&mut self.states, &mut self.undone);
+        let Self { states, undone, ended, changed, .. } = self;
         self.open.retain(|_, id| {
             let Some(state) = states.get_mut(id) else { return false };
             let Some(mut found) = state.found.take() else { return false };
             let (split, is_left) = (&found.split, state.is_left(&found.split));
             let is_done = split.finished && !is_left;
-            let ended = is_done && state.end != SplitEnd::Told;
+            if !is_done && state.end != SplitEnd::Open {
+                // More has come all the same: it ends once more.
+                state.end = SplitEnd::Open;
+                ended.remove(&state.number);
+                if !replace(&mut state.changed, true) {
+                    changed.push(id.clone());
+                }
+            }
             if is_left {
                 admitted.waiting.push(state.number);
                 if let Some(up_to) = within(split, horizon, state.next) {
                     unread.push((split.clone(), up_to, state.next));
                 }
             }
-            if ended {
-                admitted.newly_finished |= state.end == SplitEnd::Open;
+            if is_done && state.end == SplitEnd::Open {
+                admitted.newly_finished = true;
                 state.end = SplitEnd::Seen;
-                admitted.finished.push(state.number);
+                ended.insert(state.number, id.clone());
             }
             *undone = *undone + usize::from(!is_done) - usize::from(!found.is_done);
             found.is_done = is_done;
             state.found = Some(found);
-            is_left || ended
+            is_left
         });
+        admitted.finished.extend(self.ended.keys());
         unread
     }
 
@@ -280,11 +291,11 @@ impl Splits {
     /// The batch has told the watermark which splits have ended.
     pub(super) fn settle_ends(&mut self) {
         self.gone.clear();
-        for id in self.open.values() {
-            if let Some(state) = self.states.get_mut(id).filter(|state| state.end == SplitEnd::Seen) {
+        for id in take(&mut self.ended).into_values() {
+            if let Some(state) = self.states.get_mut(&id).filter(|state| state.end == SplitEnd::Seen) {
                 state.end = SplitEnd::Told;
                 if !replace(&mut state.changed, true) {
-                    self.changed.push(id.clone());
+                    self.changed.push(id);
                 }
             }
         }

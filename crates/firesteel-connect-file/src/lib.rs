@@ -2,7 +2,8 @@
 //!
 //! [`Files`] reads the records of a file, a folder or a glob: plain, gzip or zstd, complete or still growing; lines of text, JSON,
 //! or any other [`Format`](firesteel_formats::Format). [`FileSink`] writes one file per epoch and partition, and publishes an
-//! epoch at once through a manifest. [`TextFiles`] and [`TextFileSink`] are those of lines of text.
+//! epoch at once through a manifest. [`TextFiles`] and [`TextFileSink`] are those of lines of text. [`Stdin`] receives lines of
+//! standard input and of pipes, which come once.
 //!
 //! ```
 //! use firesteel_connect::{ReadRange, Source, SourceContext, SourceReader};
@@ -24,8 +25,10 @@
 
 mod manifest;
 mod path;
+mod pipe;
 mod sink;
 mod source;
 
+pub use pipe::Stdin;
 pub use sink::{Displayed, FileSink, Formatted, PendingFile, TextFileSink};
-pub use source::{Bytes, DecodeText, FileReader, Files, Owned, Text, TextFiles};
+pub use source::{Bytes, DecodeText, FileReader, Files, OnMissing, OnUnreadable, Owned, Text, TextFiles};

@@ -3,11 +3,19 @@
 mod catalog;
 mod compression;
 mod decode;
-mod fingerprint;
+mod entry;
+mod family;
 mod frames;
+mod gzip;
+mod identity;
 mod line_count;
 mod listing;
+mod matching;
+mod note;
+mod own;
+mod policy;
 mod reader;
+mod telling;
 mod zstd;
 
 use std::convert::Infallible;
@@ -15,18 +23,24 @@ use std::fmt;
 use std::path::PathBuf;
 
 use firesteel_connect::{
-    ConnectError, Decode, Discovery, InvalidUtf8, Place, PositionUnit, ReadRange, Replay, Result, Source,
-    SourceContext, Split, SplitId,
+    ConnectError, Decode, Discovery, InvalidUtf8, Place, ReadRange, Replay, Result, Source, SourceContext, SplitId,
+    SplitNote,
 };
 use firesteel_formats::{BadFormat, CombinedLog, Csv, Format, Json, Lines, Multiline, Pattern};
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
-use catalog::{Borders, Catalog, FileEntry};
+use catalog::Catalog;
 pub use decode::{Bytes, DecodeText, Owned, Text};
+use entry::FileEntry;
+use frames::Frames;
+use policy::{Borders, Policy};
+pub use policy::{OnMissing, OnUnreadable};
 pub use reader::FileReader;
 use serde::de::DeserializeOwned;
 
+/// How long the file system is left alone, in terms of how long the last look took: so looks take a twentieth of the time.
+const LOOK_SHARE: i64 = 20;
 /// How long a record may be unless told otherwise: 16 MiB.
 const LONGEST: usize = 16 << 20;
 
@@ -54,15 +68,25 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files whose
 ///   records are lines can be read from anywhere, so large ones are read in parallel. Others are read by one task at a time,
 ///   which resumes where the one before it stopped.
-/// - **Paths are names.** A job with a checkpoint knows its files again by their paths, as they are given here: `in/a`,
-///   `./in/a` and `/data/in/a` are three files to it, and each is read from its start. A job that may be started from
-///   several folders names its files by absolute paths; files that were read stay where they are.
 /// - **Without [`follow`](Self::follow)** the files that are there at the start, as long as they are then, are all
 ///   there is. **With it**, files and lines that are added later are read as they come.
+/// - **A file is known again by what it is**, not by its name: by its number in the file system, and by what it begins with
+///   and what was read of it last. Device, number, size, time and hashes of that stand in the checkpoint beside the position.
+///   So a log may be rotated in any of the usual ways, while the job runs or is stopped: renamed and made anew, copied and cut,
+///   compressed in place, moved within its folder, restored from a copy. What is left of the old piece is read, then the
+///   new one. A file with several names is read once.
 ///
-/// What is read must not change: a file that is gone, shorter, or another one under the same name is an error, and
-/// never read as something it is not. Damage in gzip and zstd is found by their checksums, at the latest where a gzip
-/// member or a zstd frame ends.
+/// | a file | is |
+/// |---|---|
+/// | with the number that is known, and the content | the same, whatever its name is now |
+/// | under the same name, with the same beginning up to where it was read | the same, written anew or restored; it is told |
+/// | named after it (`a.log.1`, `a-20240131.log`, `a.log.gz`), when it is gone or was cut, with the same text | the piece that was put aside |
+/// | with the time of one that is gone, and its content | that one |
+/// | named after one that is still there, with the same text | a copy that somebody makes, and left alone |
+/// | other than these | a new one, read from its start. Where the name is taken, its split is called `a.log#2` |
+///
+/// What was known to be there, was not read, and is gone is an [error](OnMissing), and never passed over in silence. Damage in
+/// gzip and zstd is found by their checksums, at the latest where a gzip member or a zstd frame ends.
 ///
 /// ```
 /// use firesteel_connect_file::TextFiles;
@@ -73,14 +97,21 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// ```
 pub struct Files<F> {
     paths: Vec<PathBuf>,
-    follow: bool,
+    policy: Policy,
     look_every: Duration,
     longest: usize,
     invalid_utf8: InvalidUtf8,
     format: F,
     catalog: Mutex<Catalog>,
-    /// When the last look that succeeded was.
-    looked_at: Mutex<Option<Timestamp>>,
+    looks: Mutex<Looks>,
+}
+
+/// When to look again.
+#[derive(Debug, Default)]
+struct Looks {
+    /// When the last look that succeeded was, and how long it took.
+    last: Option<(Timestamp, Duration)>,
+    context: Option<SourceContext>,
 }
 
 impl Files<Lines<Owned>> {
@@ -92,16 +123,15 @@ impl Files<Lines<Owned>> {
     /// Lines of several files, folders or globs, one after the other. What several of them name is read once.
     pub fn all(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
-        let format = Lines::of(Owned::default());
         Self {
-            catalog: Mutex::new(Catalog::new(paths.clone(), false, Borders::of(&format))),
+            catalog: Mutex::new(Catalog::new(paths.clone(), Policy::new())),
             paths,
-            follow: false,
+            policy: Policy::new(),
             look_every: Duration::ZERO,
-            looked_at: Mutex::new(None),
+            looks: Mutex::default(),
             longest: LONGEST,
             invalid_utf8: InvalidUtf8::default(),
-            format,
+            format: Lines::of(Owned::default()),
         }
     }
 
@@ -202,9 +232,10 @@ impl<F: Format> Files<F> {
     /// The same files in another format.
     #[must_use]
     pub fn in_format<G: Format>(self, format: G) -> Files<G> {
-        let Self { paths, follow, look_every, longest, invalid_utf8, format: _, catalog: _, looked_at } = self;
-        let catalog = Mutex::new(Catalog::new(paths.clone(), follow, Borders::of(&format)));
-        Files { paths, follow, look_every, longest, invalid_utf8, format, catalog, looked_at }
+        let Self { paths, policy, look_every, longest, invalid_utf8, format: _, catalog: _, looks } = self;
+        let policy = Policy { borders: Borders::of(&format), ..policy };
+        let catalog = Mutex::new(Catalog::new(paths.clone(), policy));
+        Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks }
     }
 
     /// Changes what the format is set to.
@@ -216,19 +247,53 @@ impl<F: Format> Files<F> {
 
     /// Follows the files: reads what appears and is appended, without end.
     ///
-    /// A line counts when its newline is there, a record of another format when it is complete. A file that was read and committed to its end may be removed. A
-    /// compressed file is read once, as it is when it is first seen: write it elsewhere and move it in when it is
-    /// complete; one that changes afterwards is an error. A log that is rotated should get a new name for each
-    /// piece: a name that comes to mean another file is an error too.
+    /// A line counts when its newline is there, a record of another format when it is complete, or when the file is
+    /// [finished](Self::finish_after). A file that was read to its end
+    /// may be removed. A path where nothing is yet is waited for. A compressed file that is still being written is read as far as
+    /// it goes, and read on when it has grown.
     #[must_use]
-    pub fn follow(mut self) -> Self {
-        self.follow = true;
-        self.catalog = Mutex::new(Catalog::new(self.paths.clone(), true, Borders::of(&self.format)));
+    pub fn follow(self) -> Self {
+        let policy = Policy { follow: true, ..self.policy };
+        self.with_policy(policy)
+    }
+
+    fn with_policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self.catalog = Mutex::new(Catalog::new(self.paths.clone(), policy));
         self
     }
 
+    /// After which time without a change a followed file is taken for finished; five minutes unless set. All of it counts then,
+    /// also a last line without a newline, and the watermark does not wait for it any more. A file is finished sooner where a
+    /// newer piece of its log is there. One that grows all the same is read on.
+    ///
+    /// Zero is for folders into which whole files are moved: they are finished when they appear.
+    #[must_use]
+    pub fn finish_after(self, span: Duration) -> Self {
+        let policy = Policy { finish_after: span, ..self.policy };
+        self.with_policy(policy)
+    }
+
+    /// What becomes of a file that is gone before all of it was read. The default is [`OnMissing::Fail`]: what is lost is not
+    /// lost in silence.
+    #[must_use]
+    pub fn on_missing(self, policy: OnMissing) -> Self {
+        let policy = Policy { on_missing: policy, ..self.policy };
+        self.with_policy(policy)
+    }
+
+    /// What becomes of files and folders that cannot be read, or not to their end. By default one bad file does not keep the
+    /// others from being read: it is told and counted, and where files are followed it is tried again. Two things end a job
+    /// that does not follow: a path that was given as it is and cannot be read, and a compressed file that is damaged or ends in
+    /// the middle.
+    #[must_use]
+    pub fn on_unreadable(self, policy: OnUnreadable) -> Self {
+        let policy = Policy { on_unreadable: Some(policy), ..self.policy };
+        self.with_policy(policy)
+    }
+
     /// How long to leave the file system alone between two looks for new files and lines. By default it is asked
-    /// whenever the engine asks, which costs about a microsecond per file; with very many files, look less often.
+    /// whenever the engine asks, unless looking takes more than a twentieth of the time.
     #[must_use]
     pub fn look_every(mut self, span: Duration) -> Self {
         self.look_every = span;
@@ -238,7 +303,20 @@ impl<F: Format> Files<F> {
     /// Whether it is time to look again.
     fn is_due(&self, now: Timestamp) -> bool {
         // A clock that was set back is no reason to wait.
-        self.looked_at.lock().is_none_or(|last| now < last || now.since(last) >= self.look_every)
+        self.looks
+            .lock()
+            .last
+            .is_none_or(|(last, took)| now < last || now.since(last) >= self.look_every.max(took * LOOK_SHARE))
+    }
+
+    /// Looks, and takes note of how long that takes.
+    fn look(&self, catalog: &mut Catalog, now: Timestamp) -> Result<()> {
+        let context = self.looks.lock().context.clone();
+        let clock = || context.as_ref().map_or(now, SourceContext::now);
+        let begun = clock();
+        catalog.look(now)?;
+        self.looks.lock().last = Some((now, clock().since(begun).max(Duration::ZERO)));
+        Ok(())
     }
 
     /// How many bytes a record may have; 16 MiB unless told otherwise. A longer one is an error that concerns one
@@ -260,9 +338,9 @@ impl<D: Decode> TextFiles<D> {
     /// Makes records of lines with a decoder.
     #[must_use]
     pub fn decode_with<E: Decode>(self, decode: E) -> TextFiles<E> {
-        let Self { paths, follow, look_every, longest, invalid_utf8, format, catalog, looked_at } = self;
+        let Self { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks } = self;
         let format = format.with(|_| decode);
-        Files { paths, follow, look_every, longest, invalid_utf8, format, catalog, looked_at }
+        Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks }
     }
 }
 
@@ -349,12 +427,12 @@ impl<F: Format> Source for Files<F> {
 
     fn would_read(&self, place: &Place) -> bool {
         match place {
-            Place::File(path) => self.paths.iter().any(|read| listing::reaches(read, path)),
+            Place::File(path) => self.paths.iter().any(|read| own::reaches(read, path)),
             _ => false,
         }
     }
 
-    fn start(&self, _: &SourceContext) -> Result<()> {
+    fn start(&self, context: &SourceContext) -> Result<()> {
         if self.longest == 0 {
             let reason = "it is 0; a record needs a byte at least".into();
             return Err(ConnectError::Setting { connector: "Files", setting: "longest record", reason });
@@ -362,30 +440,32 @@ impl<F: Format> Source for Files<F> {
         if let Err(BadFormat { setting, reason }) = self.format.check() {
             return Err(ConnectError::Setting { connector: self.format.name(), setting, reason });
         }
-        self.catalog.lock().look()
+        self.looks.lock().context = Some(context.clone());
+        self.catalog.lock().start(context)
     }
 
     fn discover(&self, now: Timestamp) -> Result<Discovery> {
         let mut catalog = self.catalog.lock();
         if self.is_due(now) || !catalog.has_looked() {
-            catalog.look()?;
-            *self.looked_at.lock() = Some(now);
+            self.look(&mut catalog, now)?;
         }
-        let split = |file: &FileEntry| {
-            let split = Split::new(file.split.clone(), PositionUnit::Bytes).available(file.available());
-            split
-                .divisible(file.is_plain() && self.format.ends_at_newlines())
-                .finished(!self.follow || !file.is_plain())
-        };
-        Ok(Discovery::all(catalog.files().map(split)).complete(!self.follow))
+        Ok(catalog.answer(now))
     }
 
     fn open(&self, range: &ReadRange) -> Result<Self::Reader> {
-        FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, None)
+        self.opened(range, None)
     }
 
     fn reopen(&self, reader: Self::Reader, range: &ReadRange) -> Result<Self::Reader> {
-        FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, reader.into_rest())
+        self.opened(range, reader.into_rest())
+    }
+
+    fn notes(&self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
+        self.catalog.lock().notes(moved)
+    }
+
+    fn stop(&self) {
+        self.catalog.lock().stop();
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
@@ -395,11 +475,26 @@ impl<F: Format> Source for Files<F> {
 }
 
 impl<F: Format> Files<F> {
+    /// A reader of the range. A file that is not where it was found last has been renamed since, most likely.
+    fn opened(&self, range: &ReadRange, rest: Option<Frames<F::Reading>>) -> Result<FileReader<F::Reading>> {
+        let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest);
+        match open(rest) {
+            Err(ConnectError::Lost { .. }) if self.policy.follow => {
+                let mut catalog = self.catalog.lock();
+                let now = self.looks.lock().last.map_or(Timestamp::EPOCH, |(last, _)| last);
+                catalog.look(now)?;
+                drop(catalog);
+                open(None)
+            }
+            opened => opened,
+        }
+    }
+
     /// The file as it was found last.
     fn file(&self, split: &SplitId) -> Result<FileEntry> {
         let mut catalog = self.catalog.lock();
         if !catalog.has_looked() {
-            catalog.look()?;
+            self.look(&mut catalog, Timestamp::EPOCH)?;
         }
         let file = catalog.file(split).cloned();
         file.ok_or_else(|| ConnectError::unknown_split(&self.describe(), split))
@@ -408,6 +503,6 @@ impl<F: Format> Files<F> {
 
 impl<F> fmt::Debug for Files<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Files").field("paths", &self.paths).field("follow", &self.follow).finish_non_exhaustive()
+        f.debug_struct("Files").field("paths", &self.paths).field("follow", &self.policy.follow).finish_non_exhaustive()
     }
 }

@@ -19,10 +19,10 @@ const CHUNK: usize = 64 << 10;
 
 /// Receives lines of text from a TCP server.
 ///
-/// Lines end with `\n` or `\r\n`; what the peer has sent after the last newline when it closes the connection is a
-/// line too. A peer that closes or cannot be reached is a retryable error, upon which
+/// Lines end with `\n` or `\r\n`. What the peer has sent after the last newline when it closes the connection is half a line,
+/// most likely: it is dropped, and told, unless it is to be [kept](Self::keep_unfinished_line). A peer that closes or cannot be reached is a retryable error, upon which
 /// [`Buffered`](firesteel_connect::Buffered) connects again after a pause; with [`end_on_close`](Self::end_on_close)
-/// a closed connection is the end of the data instead.
+/// a closed connection is the end of the data instead, and what comes last a line in any case.
 ///
 /// ```
 /// use firesteel_connect::Receiver;
@@ -36,6 +36,7 @@ const CHUNK: usize = 64 << 10;
 pub struct SocketText<D = LineText> {
     address: String,
     end_on_close: bool,
+    keeps_unfinished: bool,
     connect_within: Duration,
     longest: usize,
     decode: D,
@@ -47,6 +48,7 @@ impl SocketText {
         Self {
             address: address.into(),
             end_on_close: false,
+            keeps_unfinished: false,
             connect_within: Duration::secs(10),
             longest: 16 << 20,
             decode: LineText::default(),
@@ -87,6 +89,14 @@ impl<D: Decode> SocketText<D> {
         self
     }
 
+    /// Takes what the peer has sent after the last newline for a line when it closes the connection: for peers that end the
+    /// last line so. Of a peer that was killed it is half a line.
+    #[must_use]
+    pub fn keep_unfinished_line(mut self) -> Self {
+        self.keeps_unfinished = true;
+        self
+    }
+
     /// How long an attempt to connect may take; 10 s by default.
     #[must_use]
     pub fn connect_within(mut self, at_most: Duration) -> Self {
@@ -108,9 +118,9 @@ impl<D: Decode> SocketText<D> {
         let mut chunk = vec![0; CHUNK];
         let mut lines = Vec::new();
         while let Some(read) = unless_stopped(store, stream.read(&mut chunk)).await {
-            let count = read.map_err(|error| self.cut_off(&error, splitter.unfinished()))?;
+            let count = read.map_err(|error| self.cut_off(&error.to_string(), splitter.unfinished()))?;
             let fed = splitter.feed(&chunk[..count], &mut lines);
-            if count == 0 {
+            if count == 0 && (self.end_on_close || self.keeps_unfinished) {
                 lines.extend(splitter.finish());
             }
             // Nothing else runs on this thread, so it may wait here for room in the buffer, and the peer with it.
@@ -119,7 +129,8 @@ impl<D: Decode> SocketText<D> {
             }
             fed.map_err(|bad| self.malformed(bad))?;
             if count == 0 {
-                return if self.end_on_close { Ok(()) } else { Err(self.unreachable("it has closed the connection")) };
+                let closed = || self.cut_off("it has closed the connection", splitter.unfinished());
+                return if self.end_on_close { Ok(()) } else { Err(closed()) };
             }
         }
         Ok(())
@@ -146,9 +157,9 @@ impl<D: Decode> SocketText<D> {
     }
 
     /// The error of a connection that broke, which names what it takes with it.
-    fn cut_off(&self, error: &io::Error, unfinished: usize) -> ConnectError {
+    fn cut_off(&self, error: &str, unfinished: usize) -> ConnectError {
         match unfinished {
-            0 => self.unreachable(error.to_string()),
+            0 => self.unreachable(error),
             bytes => self.unreachable(format!("{error}; {bytes} bytes of a line whose end never came are dropped")),
         }
     }

@@ -93,6 +93,18 @@ fn a_peer_that_closes_is_connected_to_again() {
 }
 
 #[test]
+fn half_a_line_of_a_peer_that_closes_is_dropped_unless_it_is_wanted() {
+    let serve = || serve(vec![b"one 100\ntwo 20".to_vec(), b"three 300\n".to_vec()]).to_string();
+    let quick = |receiver| Buffered::new(receiver).pauses(millis(1), millis(1));
+    let (lines, ended) = collect_some(quick(SocketText::connect(serve())), 2);
+    ended.unwrap();
+    assert_eq!(lines, ["one 100", "three 300"]);
+    let (lines, ended) = collect_some(quick(SocketText::connect(serve()).keep_unfinished_line()), 3);
+    ended.unwrap();
+    assert_eq!(lines, ["one 100", "two 20", "three 300"]);
+}
+
+#[test]
 fn a_peer_that_is_not_there_is_named_and_retried() {
     let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let (told, retries) = mpsc::channel();

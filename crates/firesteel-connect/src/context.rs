@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use firesteel_window::Timestamp;
 
-use crate::{SplitId, Wake};
+use crate::{SplitId, SplitNote, Wake};
 
 /// Which part of a job a source or a sink works for.
 ///
@@ -285,19 +285,27 @@ pub struct Resumed {
     pub position: u64,
     /// Whether the job has read it to its end, as the source had said.
     pub ended: bool,
+    /// What the source has [noted](crate::Source::notes) of it.
+    pub note: Option<SplitNote>,
 }
 
 impl Resumed {
     /// At this position of the split, which had not ended.
     #[must_use]
     pub fn at(split: SplitId, position: u64) -> Self {
-        Self { split, position, ended: false }
+        Self { split, position, ended: false, note: None }
     }
 
     /// The same split, read to its end.
     #[must_use]
     pub fn ended(self) -> Self {
         Self { ended: true, ..self }
+    }
+
+    /// The same, with what the source has noted of it.
+    #[must_use]
+    pub fn noted(self, note: impl Into<Option<SplitNote>>) -> Self {
+        Self { note: note.into(), ..self }
     }
 }
 
@@ -315,11 +323,12 @@ pub struct SourceContext {
     common: Common,
     wake: Wake,
     resumed: Arc<[Resumed]>,
+    losable: Arc<[String]>,
 }
 
 impl SourceContext {
     fn of(common: Common) -> Self {
-        Self { common, wake: Wake::silent(), resumed: Arc::new([]) }
+        Self { common, wake: Wake::silent(), resumed: Arc::new([]), losable: Arc::new([]) }
     }
 
     common_methods!();
@@ -336,6 +345,24 @@ impl SourceContext {
     pub fn resumed_at(mut self, splits: impl IntoIterator<Item = Resumed>) -> Self {
         self.resumed = splits.into_iter().collect();
         self
+    }
+
+    /// The same, where what is lost of these splits is given up: by name, or by its beginning if the name ends with `*`.
+    #[must_use]
+    pub fn giving_up(mut self, splits: impl IntoIterator<Item = String>) -> Self {
+        self.losable = splits.into_iter().collect();
+        self
+    }
+
+    /// Whether the person who runs the job has said that what is lost of this split is given up. A source that finds that
+    /// something is lost then tells so, and continues without it.
+    #[must_use]
+    pub fn gives_up(&self, split: &SplitId) -> bool {
+        let is_meant = |name: &String| match name.strip_suffix('*') {
+            Some(beginning) => split.as_str().starts_with(beginning),
+            None => split.as_str() == name,
+        };
+        self.losable.iter().any(is_meant)
     }
 
     /// To be called when there is something to read, so that a waiting job need not poll.

@@ -55,7 +55,7 @@ pub use redact::redact;
 pub use secret::Secret;
 pub use sink::{Mark, Sink, WriteTask};
 pub use source::{Choose, Discovery, Source, SourceReader};
-pub use split::{PositionUnit, ReadRange, Split, SplitId};
+pub use split::{PositionUnit, ReadRange, Split, SplitId, SplitNote};
 pub use supervise::ReceiverThread;
 pub use text::InvalidUtf8;
 pub use undecoded::{Decoded, Undecoded};

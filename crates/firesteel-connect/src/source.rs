@@ -3,7 +3,7 @@
 use firesteel_budget::Pool;
 use firesteel_window::Timestamp;
 
-use crate::{Place, ReadRange, Replay, Result, SourceContext, Split, SplitId};
+use crate::{Place, ReadRange, Replay, Result, SourceContext, Split, SplitId, SplitNote};
 
 /// What a source found when it looked around: all splits that there are, or those that are new or not as they were.
 ///
@@ -128,6 +128,21 @@ pub trait Source: Send + Sync + 'static {
     fn reopen(&self, reader: Self::Reader, range: &ReadRange) -> Result<Self::Reader> {
         drop(reader);
         self.open(range)
+    }
+
+    /// What is to be kept of splits in the checkpoint, beside their positions: what identifies the data that the positions are
+    /// in. After a restart the source gets it back with them ([`Resumed::note`](crate::Resumed::note)). Asked at the end of
+    /// each epoch, before anything of it is committed, with the splits that have got further since the last answer that was
+    /// `Ok` and where they stand now.
+    ///
+    /// A note stays until another takes its place, or the split is gone: so a source that wants to know a split again longer
+    /// names it longer. Notes of splits that have not got further may be told as well, where they have changed.
+    ///
+    /// # Errors
+    /// When nothing can be noted; the job ends then.
+    fn notes(&self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
+        let _ = moved;
+        Ok(Vec::new())
     }
 
     /// Told after a commit up to where splits are done with, so that the source may forget what is before: those that have

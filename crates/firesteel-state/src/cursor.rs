@@ -7,7 +7,7 @@
 //! use firesteel_state::cursor::{Cursor, InputCursor, SplitCursor};
 //!
 //! let read_to = |next| {
-//!     let split = SplitCursor { next, ended: false };
+//!     let split = SplitCursor::at(next);
 //!     let input = InputCursor { splits: [("part-0".to_owned(), split)].into(), gone: vec![] };
 //!     Cursor { inputs: [("clicks".to_owned(), input)].into(), ..Cursor::default() }
 //! };
@@ -33,7 +33,7 @@ use crate::schema::Catalog;
 use crate::snapshot::Manifest;
 
 /// The first byte of what is written: which release can read it.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// How far a job has come.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -178,12 +178,23 @@ pub struct SplitName {
 }
 
 /// How far a job has come in one split.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SplitCursor {
     /// The next position to be read.
     pub next: u64,
     /// Whether it has ended, and the watermark knows.
     pub ended: bool,
+    /// By what the source knows again what the position is in: bytes of its own. In the record of an epoch, nothing if it is
+    /// what it was.
+    pub note: Option<Vec<u8>>,
+}
+
+impl SplitCursor {
+    /// At this position of a split that has not ended and of which the source has noted nothing.
+    #[must_use]
+    pub fn at(next: u64) -> Self {
+        Self { next, ended: false, note: None }
+    }
 }
 
 /// What a repetition of a micro-batch needs to know besides its time and ranges.
@@ -214,7 +225,10 @@ impl Cursor {
             for split in input.gone {
                 known.splits.remove(&split);
             }
-            known.splits.extend(input.splits);
+            for (split, at) in input.splits {
+                let note = known.splits.get_mut(&split).and_then(|known| known.note.take());
+                known.splits.insert(split, SplitCursor { note: at.note.or(note), ..at });
+            }
         }
         self.watermarks = later.watermarks;
         self.keys = later.keys;
@@ -299,13 +313,32 @@ mod tests {
     use super::*;
 
     fn split(next: u64) -> SplitCursor {
-        SplitCursor { next, ended: false }
+        SplitCursor::at(next)
+    }
+
+    #[test]
+    fn a_note_stays_until_another_takes_its_place_or_the_split_is_gone() {
+        let mut cursor = Cursor::default();
+        let mut advance = |next: Option<(u64, Option<&[u8]>)>| {
+            let splits = next.map(|(next, note)| {
+                ("a".to_owned(), SplitCursor { note: note.map(<[u8]>::to_vec), ..SplitCursor::at(next) })
+            });
+            let gone = if splits.is_none() { vec!["a".to_owned()] } else { vec![] };
+            let input = InputCursor { splits: splits.into_iter().collect(), gone };
+            cursor.advance(Cursor { inputs: [("in".to_owned(), input)].into(), ..Cursor::default() });
+            cursor.inputs["in"].splits.get("a").map(|at| (at.next, at.note.clone()))
+        };
+        assert_eq!(advance(Some((1, Some(b"one")))), Some((1, Some(b"one".to_vec()))));
+        assert_eq!(advance(Some((2, None))), Some((2, Some(b"one".to_vec()))));
+        assert_eq!(advance(Some((3, Some(b"two")))), Some((3, Some(b"two".to_vec()))));
+        assert_eq!(advance(None), None);
+        assert_eq!(advance(Some((0, None))), Some((0, None)), "another one under the same name");
     }
 
     #[test]
     fn later_epochs_move_what_they_name_and_leave_the_rest() {
         let input = |splits: &[(&str, SplitCursor)], gone: &[&str]| InputCursor {
-            splits: splits.iter().map(|(name, at)| ((*name).to_owned(), *at)).collect(),
+            splits: splits.iter().map(|(name, at)| ((*name).to_owned(), at.clone())).collect(),
             gone: gone.iter().map(|name| (*name).to_owned()).collect(),
         };
         let mut cursor = Cursor::default();

@@ -137,6 +137,8 @@ impl Checkpoint {
     /// Permits a changed program to lose what is stored under these names, which are those of the report that it is
     /// refused with: `input:clicks`, `watermark:by time`, `state:totals` with all its states, `state:totals/sum` for one
     /// of them, `output:report` where results are gone. What is declared under such a name starts empty.
+    /// `split:clicks//var/log/a.log` gives up what is lost of one split of a source, `split:clicks/*` of any: a log that was
+    /// removed before it was read, say.
     ///
     /// ```
     /// use firesteel_streaming::Checkpoint;

@@ -281,8 +281,13 @@ impl<S: Source> Input for SourceInput<S> {
         self.replay() == Replay::Always && self.reading.source.forgets()
     }
 
-    fn end_epoch(&mut self) {
+    fn end_epoch(&mut self, keeps: bool) -> Result<()> {
+        if keeps && self.replay() == Replay::Always {
+            let notes = self.reading.source.notes(&self.splits.moved()).map_err(|error| self.failed(error))?;
+            self.splits.note(notes);
+        }
         self.splits.end_epoch();
+        Ok(())
     }
 
     fn committed(&mut self) {

@@ -10,6 +10,7 @@ mod contract;
 mod files;
 mod formats;
 mod jobs;
+mod logs;
 mod memory;
 mod partial;
 mod progress;

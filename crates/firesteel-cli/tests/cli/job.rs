@@ -93,7 +93,7 @@ pub(crate) fn description() -> JobDescription {
 }
 
 fn at(next: u64, ended: bool) -> SplitCursor {
-    SplitCursor { next, ended }
+    SplitCursor { ended, ..SplitCursor::at(next) }
 }
 
 /// A job that runs on epoch by epoch.

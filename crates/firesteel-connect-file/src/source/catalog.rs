@@ -1,105 +1,100 @@
 //! What is known of the files, from look to look.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use firesteel_connect::{ConnectError, Result, SplitId};
-use firesteel_formats::Format;
+use firesteel_connect::{ConnectError, Discovery, Result, SourceContext, SplitId, SplitNote};
+use firesteel_window::{Duration, Timestamp, seconds};
 
-use super::compression::Compression;
-use super::fingerprint::Fingerprint;
-use super::listing::{Listed, Listing};
+use super::entry::{FileEntry, Looked, Presence};
+use super::family;
+use super::identity::Stamp;
+use super::listing::{Listed, Listing, Look};
+use super::matching::{Found, Matching, is_copy_of};
+use super::policy::{OnMissing, Policy};
+use super::telling::Telling;
 use crate::path;
 
-/// A file that is read.
-#[derive(Debug, Clone)]
-pub(crate) struct FileEntry {
-    pub(crate) split: SplitId,
-    pub(crate) path: PathBuf,
-    pub(crate) fingerprint: Fingerprint,
-    /// `None` while the file has too few bytes to tell.
-    pub(crate) compression: Option<Compression>,
-    /// Of a plain file: the position after the last line that may be read, or after all that may be looked at.
-    pub(crate) announced: u64,
-    /// Whether only reading can tell where the last record ends: of a compressed file, and of one that grows in a format
-    /// whose records do not end with lines.
-    pub(crate) by_reading: bool,
-    /// Whether the format packs records, so that the file is read as a compressed one is.
-    pub(crate) is_packed: bool,
-    /// The position after its last record then, once a reader has found it.
-    pub(crate) end: Arc<OnceLock<u64>>,
-    committed: u64,
-}
+/// How long a file that is gone before it was read is waited for: it may be on its way to another name.
+const WAIT: Duration = seconds(5);
+/// How long a file that was put aside is silent until a last line without a newline is taken for whole.
+const SETTLED: Duration = seconds(2);
+/// So few files are told of again without a need.
+const FEW: usize = 16;
+/// How long a piece that was put aside is looked at: whoever writes to it may do so until it is told to stop.
+const LINGER: Duration = seconds(10);
+/// How many pieces of a log are remembered that were put aside outside of what is listed.
+const PIECES: usize = 8;
+/// How many files that are gone are remembered, in case they come back under another name.
+const REMEMBERED: usize = 1_024;
 
-impl FileEntry {
-    /// The position after what is known to be there.
-    pub(crate) fn available(&self) -> Option<u64> {
-        if self.by_reading { self.end.get().copied() } else { Some(self.announced) }
-    }
-
-    pub(crate) fn is_plain(&self) -> bool {
-        !self.is_packed && matches!(self.compression, None | Some(Compression::Plain))
-    }
-
-    /// The error of data that is no longer there.
-    pub(crate) fn lost(&self, position: u64, reason: impl Into<String>) -> ConnectError {
-        ConnectError::Lost { place: self.path.display().to_string(), position, reason: reason.into() }
-    }
-
-    fn is_done(&self) -> bool {
-        self.available().is_some_and(|available| self.committed >= available)
-    }
-}
-
-/// Where records end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Borders {
-    /// At every newline.
-    Lines,
-    /// Where the format says.
-    Records,
-    /// Within what has to be unpacked.
-    Packed,
-}
-
-impl Borders {
-    pub(crate) fn of(format: &impl Format) -> Self {
-        if format.is_packed() {
-            Self::Packed
-        } else if format.ends_at_newlines() {
-            Self::Lines
-        } else {
-            Self::Records
-        }
-    }
-}
-
-/// The files, in the order in which they are read.
-#[derive(Debug)]
+/// The files, in the order in which they were found.
 pub(crate) struct Catalog {
     listing: Listing,
-    follow: bool,
-    borders: Borders,
+    policy: Policy,
     looked: bool,
     files: Vec<FileEntry>,
     index: HashMap<SplitId, usize>,
+    /// New files that are copies of others, by path: since when, and how both were when that was found.
+    held: HashMap<PathBuf, Held>,
+    context: SourceContext,
+    pub(crate) telling: Telling,
+    /// Splits that are forgotten, and of which the engine has not been told so.
+    pub(crate) dropped: HashSet<SplitId>,
+    /// Compressed files of which the engine has not been told where they end.
+    unended: Vec<SplitId>,
+    /// Whether anything has changed since the engine was told last.
+    pub(crate) has_changed: bool,
+}
+
+/// Files by what their names have in common.
+type Families = HashMap<Arc<str>, Vec<usize>>;
+
+/// A new file that is left alone, since it holds what another one does.
+struct Held {
+    since: Timestamp,
+    stamps: (Stamp, Stamp),
+    split: SplitId,
 }
 
 impl Catalog {
-    pub(crate) fn new(paths: Vec<PathBuf>, follow: bool, borders: Borders) -> Self {
-        let listing = Listing::new(paths, follow);
-        Self { listing, follow, borders, looked: false, files: Vec::new(), index: HashMap::new() }
+    pub(crate) fn new(paths: Vec<PathBuf>, policy: Policy) -> Self {
+        Self {
+            listing: Listing::new(paths, policy.follow, policy.is_patient()),
+            policy,
+            looked: false,
+            files: Vec::new(),
+            index: HashMap::new(),
+            held: HashMap::new(),
+            context: SourceContext::default(),
+            telling: Telling::default(),
+            dropped: HashSet::new(),
+            unended: Vec::new(),
+            has_changed: true,
+        }
+    }
+
+    /// Begins where a job stood before a restart.
+    pub(crate) fn start(&mut self, context: &SourceContext) -> Result<()> {
+        self.context = context.clone();
+        self.telling = Telling::new(context);
+        // Of what nothing is known, and nothing was read, nothing has to be found again.
+        let resumed = context.resumed().iter().filter(|resumed| resumed.note.is_some() || resumed.position > 0);
+        self.files = resumed.map(FileEntry::resumed).collect();
+        for file in &mut self.files {
+            file.date(context.now());
+            (file.is_patient, file.source) = (self.policy.bears_damage(), context.name().into());
+            file.read_by(&self.policy);
+        }
+        self.index = self.files.iter().enumerate().map(|(index, file)| (file.split.clone(), index)).collect();
+        self.look(context.now())
     }
 
     pub(crate) fn has_looked(&self) -> bool {
         self.looked
-    }
-
-    pub(crate) fn files(&self) -> impl Iterator<Item = &FileEntry> {
-        self.files.iter()
     }
 
     pub(crate) fn file(&self, split: &SplitId) -> Option<&FileEntry> {
@@ -115,138 +110,385 @@ impl Catalog {
         }
     }
 
+    /// What the engine is told of the files: all of them where anything has changed.
+    pub(crate) fn answer(&mut self, now: Timestamp) -> Discovery {
+        self.tell_breaks();
+        let has_ended = self.unended.iter().any(|split| self.file(split).is_none_or(|file| file.available().is_some()));
+        if !(self.has_changed || has_ended || self.files.len() <= FEW) {
+            return Discovery::changes([], []);
+        }
+        (self.has_changed, self.unended) = (false, Vec::new());
+        self.dropped.clear();
+        let mut splits = Vec::with_capacity(self.files.len());
+        for file in self.files.iter_mut().filter(|file| !file.is_given_up) {
+            let split = file.split(&self.policy, now);
+            if split.available.is_none() {
+                self.unended.push(split.id.clone());
+            }
+            file.told = Some(split.clone());
+            splits.push(split);
+        }
+        Discovery::all(splits).complete(!self.policy.follow)
+    }
+
+    /// Tells of compressed files that cannot be read to their end.
+    fn tell_breaks(&mut self) {
+        let Self { unended, index, files, telling, .. } = self;
+        for split in &*unended {
+            let Some(file) = index.get(split).map(|index| &mut files[*index]) else { continue };
+            if let Some(reason) = file.broken().map(|broken| Arc::clone(&broken.reason)).filter(|_| !file.is_break_told)
+            {
+                file.is_break_told = true;
+                telling.broken(file, &reason);
+            }
+        }
+    }
+
+    /// The job ends.
+    pub(crate) fn stop(&mut self) {
+        let half_lines: Vec<&FileEntry> = self.files.iter().filter(|file| file.has_half_line()).collect();
+        self.telling.half_lines(&half_lines);
+    }
+
+    /// What the checkpoint is to know of the files that have been read on, and of others that are not as they were.
+    pub(crate) fn notes(&mut self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
+        let mut at: HashMap<&SplitId, u64> = moved.iter().map(|(split, position)| (split, *position)).collect();
+        let mut notes = Vec::new();
+        for file in &mut self.files {
+            let position = at.remove(&file.split);
+            if position.is_none() && !file.is_unnoted {
+                continue;
+            }
+            let before = file.committed;
+            file.committed = position.unwrap_or(before);
+            let note = file.note();
+            file.committed = before;
+            let note = note?;
+            file.is_unnoted = false;
+            if file.noted.as_ref() != Some(&note) {
+                file.noted = Some(note.clone());
+                notes.push((file.split.clone(), note));
+            }
+        }
+        Ok(notes)
+    }
+
     /// Looks for files. Unless they are followed, the first look is the only one.
-    pub(crate) fn look(&mut self) -> Result<()> {
-        if self.looked && !self.follow {
+    pub(crate) fn look(&mut self, now: Timestamp) -> Result<()> {
+        if self.looked && !self.policy.follow {
             return Ok(());
         }
-        let listed = self.listing.look()?;
-        // Nothing is changed before the look has succeeded: it may be repeated.
-        let mut files = Vec::with_capacity(listed.len());
-        for file in listed {
-            let split = SplitId::new(path::text(&file.path)?);
-            let entry = match self.file(&split) {
-                Some(known) => self.look_again(known.clone())?,
-                None => self.look_first(split, file)?,
-            };
-            files.extend(entry);
+        let Look { files, troubles, awaited } = self.listing.look()?;
+        self.telling.troubles(&troubles);
+        self.telling.awaited(&awaited);
+        let mut matching = Matching::new(files);
+        // Nothing is known of what is where nothing can be seen.
+        let is_hidden = |file: &FileEntry| troubles.iter().any(|(path, _)| file.path.starts_with(path));
+        let known: Vec<(Stamp, bool)> = self.files.iter().map(|file| (file.stamp, file.has_evidence())).collect();
+        let lost = self.find_again(&mut matching, &is_hidden, now)?;
+        self.find_copies(&mut matching, &lost, now)?;
+        self.find_pieces(&mut matching, &known, now)?;
+        let rest: Vec<Listed> = matching.rest().collect();
+        self.held.retain(|path, _| rest.iter().any(|file| file.path == *path));
+        let mut known = Families::new();
+        if !rest.is_empty() {
+            for (index, file) in self.files.iter().enumerate() {
+                known.entry(Arc::clone(&file.family)).or_default().push(index);
+            }
         }
-        let index: HashMap<SplitId, usize> =
-            files.iter().enumerate().map(|(index, file)| (file.split.clone(), index)).collect();
-        if let Some(gone) = self.files.iter().find(|file| !index.contains_key(&file.split) && !file.is_done()) {
-            return Err(vanished(gone, gone.committed));
+        for file in rest {
+            self.take_in(file, &known, now)?;
         }
-        (self.files, self.index, self.looked) = (files, index, true);
+        self.looked = true;
+        self.forget(now);
+        if self.has_changed {
+            self.supersede();
+        }
+        self.finish(now);
+        self.check_missing(now)
+    }
+
+    /// The known files, as far as they are there; returns those that are not as they were, and whether they are cut.
+    fn find_again(
+        &mut self,
+        matching: &mut Matching,
+        is_hidden: &dyn Fn(&FileEntry) -> bool,
+        now: Timestamp,
+    ) -> Result<Vec<(usize, bool)>> {
+        let mut lost = Vec::new();
+        for (index, file) in self.files.iter_mut().enumerate() {
+            if is_hidden(file) {
+                continue;
+            }
+            let (path, was) = (Arc::clone(&file.path), file.presence);
+            match matching.itself(file, self.policy.follow) {
+                Ok(Some(Looked::Same)) if Arc::ptr_eq(&path, &file.path) && was == file.presence => {}
+                Ok(Some(looked @ (Looked::Same | Looked::Changed))) => {
+                    if looked == Looked::Changed {
+                        file.changed_at = Some(now);
+                    }
+                    file.is_unnoted = true;
+                    self.has_changed = true;
+                    self.telling.readable(&file.path);
+                    self.telling.moved(file, &path);
+                    self.telling.continued(file);
+                }
+                Ok(Some(Looked::Other)) => lost.push((index, true)),
+                Ok(None) => lost.push((index, false)),
+                Err(error) if error.kind() == ErrorKind::NotFound => lost.push((index, false)),
+                Err(error) => {
+                    let error = path::failed("read", &file.path)(error);
+                    if !self.policy.is_patient() || (self.listing.is_named(&file.path) && !self.policy.follow) {
+                        return Err(error);
+                    }
+                    // What is there of it is read when it can be.
+                    self.telling.troubles(&[(file.path.to_path_buf(), error)]);
+                    matching.take(&file.path);
+                }
+            }
+        }
+        Ok(lost)
+    }
+
+    /// Finds other files with the content of those that are not as they were.
+    fn find_copies(&mut self, matching: &mut Matching, lost: &[(usize, bool)], now: Timestamp) -> Result<()> {
+        for (index, is_cut) in lost {
+            let file = &mut self.files[*index];
+            if file.presence == Presence::Gone && matching.is_all_taken() {
+                continue;
+            }
+            let path = Arc::clone(&file.path);
+            let found = matching.content(file, *is_cut, self.policy.follow);
+            if let Some(found) = found.map_err(path::failed("read", &path))? {
+                (self.has_changed, file.is_unnoted) = (true, true);
+                self.telling.moved(file, &path);
+                if found == Found::Copy && *path == *file.path {
+                    self.telling.replaced(file);
+                }
+                continue;
+            }
+            if file.presence == Presence::Here {
+                self.has_changed = true;
+                file.presence = Presence::Missing(now);
+                self.telling.missing(file, *is_cut);
+            }
+        }
         Ok(())
     }
 
-    fn look_first(&self, split: SplitId, listed: Listed) -> Result<Option<FileEntry>> {
-        let Listed { path, bytes } = listed;
-        let fingerprint = match Fingerprint::of(&path) {
-            Ok(fingerprint) => fingerprint,
+    /// Pieces of logs that were put aside before anybody saw them: newer than those that were known and are put aside now.
+    fn find_pieces(&mut self, matching: &mut Matching, known: &[(Stamp, bool)], now: Timestamp) -> Result<()> {
+        if !self.policy.follow || (!self.has_changed && matching.is_all_taken()) {
+            return Ok(());
+        }
+        let mut newest: HashMap<Arc<Path>, Stamp> = HashMap::new();
+        for (file, (stamp, had_evidence)) in self.files.iter().zip(known) {
+            // One that was empty may have been filled, copied and cut.
+            let was_filled = !had_evidence && file.stamp != *stamp;
+            if file.is_aside || file.presence != Presence::Here || was_filled {
+                newest.insert(Arc::clone(&file.home), *stamp);
+            } else {
+                newest.remove(&file.home);
+            }
+        }
+        for (home, stamp) in newest {
+            for mut piece in matching.pieces_after(&home, &stamp) {
+                piece.put_aside_of(&home);
+                self.take_in(piece, &Families::new(), now)?;
+                if let Some(file) = self.files.last_mut().filter(|file| file.home == home) {
+                    file.is_aside = true;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A file that is none of those that are known.
+    fn take_in(&mut self, listed: Listed, known: &Families, now: Timestamp) -> Result<()> {
+        let (bytes, path) = (listed.bytes, listed.real());
+        if self.policy.follow && self.is_held(&listed, known, now) {
+            return Ok(());
+        }
+        let stamp = listed.stamp();
+        let mut entry = FileEntry::new(self.name(&listed.path)?, &listed.path, path, stamp);
+        entry.read_by(&self.policy);
+        let announced = File::open(path).and_then(|mut file| {
+            let stamp = Stamp::of(&file.metadata()?);
+            entry.announce(&mut file, stamp, self.policy.follow)
+        });
+        match announced {
+            Ok(()) => self.telling.readable(path),
             // It came and went between two looks, and was never one of ours.
-            Err(error) if error.kind() == ErrorKind::NotFound && self.follow && bytes.is_none() => return Ok(None),
-            Err(error) => return Err(path::failed("read", &path)(error)),
-        };
-        let mut entry = FileEntry {
-            split,
-            path,
-            fingerprint,
-            compression: None,
-            announced: 0,
-            by_reading: false,
-            is_packed: self.borders == Borders::Packed,
-            end: Arc::new(OnceLock::new()),
-            committed: 0,
-        };
-        if let Some(bytes) = bytes.filter(|bytes| *bytes != entry.fingerprint.size()) {
-            let size = entry.fingerprint.size();
+            Err(error) if error.kind() == ErrorKind::NotFound && self.policy.follow && bytes.is_none() => return Ok(()),
+            Err(error) => {
+                let error = path::failed("read", path)(error);
+                if !self.policy.is_patient() || (self.listing.is_named(path) && !self.policy.follow) {
+                    return Err(error);
+                }
+                self.telling.troubles(&[(path.to_owned(), error)]);
+                return Ok(());
+            }
+        }
+        if let Some(bytes) = bytes.filter(|bytes| *bytes != entry.stamp.size) {
+            let size = entry.stamp.size;
             return Err(entry.lost(size, format!("the manifest says {bytes} bytes, the file has {size}; restore it")));
         }
-        self.announce(&mut entry)?;
-        Ok(Some(entry))
-    }
-
-    /// `None` for a file that is gone; whether that is an error is decided once all files are known.
-    fn look_again(&self, mut entry: FileEntry) -> Result<Option<FileEntry>> {
-        let now = match std::fs::metadata(&entry.path) {
-            Ok(now) => now,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(path::failed("read", &entry.path)(error)),
-        };
-        if entry.fingerprint.is_untouched(&now) {
-            return Ok(Some(entry));
-        }
-        let fingerprint = match Fingerprint::of(&entry.path) {
-            Ok(fingerprint) => fingerprint,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(path::failed("read", &entry.path)(error)),
-        };
-        let (before, size) = (entry.fingerprint.size(), fingerprint.size());
-        if entry.is_plain() && size < entry.announced {
-            let reason = format!("the file was cut to {size} bytes; start without the old positions");
-            return Err(entry.lost(entry.announced, reason));
-        }
-        if !entry.fingerprint.may_have_become(&fingerprint) {
-            let reason = "another file has taken its name, or it was rewritten; give each piece of a rotated log a \
-                          name of its own, and start without the old positions";
-            return Err(entry.lost(entry.committed, reason));
-        }
-        if !entry.is_plain() && size != before {
-            let reason = format!(
-                "a compressed file cannot be followed while it grows, and it went from {before} to {size} bytes; \
-                 write it elsewhere and move it here when it is complete"
-            );
-            return Err(entry.lost(entry.committed, reason));
-        }
-        entry.fingerprint = fingerprint;
-        self.announce(&mut entry)?;
-        Ok(Some(entry))
-    }
-
-    /// Finds out what may be read of the file.
-    fn announce(&self, entry: &mut FileEntry) -> Result<()> {
-        let by_bytes = entry.compression.or_else(|| Compression::of(entry.fingerprint.head()));
-        let by_name = || (!self.follow).then(|| Compression::of_name(&entry.path));
-        entry.compression = by_bytes.or_else(by_name);
-        if entry.compression == Some(Compression::Plain) {
-            let size = entry.fingerprint.size();
-            if self.follow && self.borders != Borders::Lines {
-                // What has been added may complete a record.
-                entry.end = Arc::new(OnceLock::new());
-            }
-            entry.announced = if self.follow && self.borders == Borders::Lines {
-                let line_end = last_line_end(&entry.path, entry.announced, size);
-                line_end.map_err(path::failed("read", &entry.path))?
-            } else {
-                size
-            };
-        }
-        entry.by_reading = !entry.is_plain() || (self.follow && self.borders != Borders::Lines);
+        entry.is_patient = self.policy.bears_damage();
+        entry.source = self.context.name().into();
+        entry.date(now);
+        self.has_changed = true;
+        self.index.insert(entry.split.clone(), self.files.len());
+        self.files.push(entry);
         Ok(())
+    }
+
+    /// Whether a new file holds what another one does that is there: a program may be about to put that one aside.
+    fn is_held(&mut self, listed: &Listed, known: &Families, now: Timestamp) -> bool {
+        let stamp = listed.stamp();
+        if let Some(held) = self.held.get_mut(&listed.path) {
+            let other = self.index.get(&held.split).map(|index| &self.files[*index]);
+            if other.is_some_and(|other| (stamp, other.stamp) == held.stamps && other.presence == Presence::Here) {
+                if now.since(held.since) >= WAIT {
+                    self.telling.copy(&listed.path, &held.split);
+                }
+                return true;
+            }
+        }
+        let family = known.get(listed.family()).into_iter().flatten();
+        let other = family.map(|index| &self.files[*index]).find(|file| is_copy_of(listed, file));
+        let Some(other) = other else {
+            self.held.remove(&listed.path);
+            return false;
+        };
+        let held = Held { since: now, stamps: (stamp, other.stamp), split: other.split.clone() };
+        self.held.insert(listed.path.clone(), held);
+        true
+    }
+
+    /// A name for a new file: its path, or with a number if another one had that name.
+    fn name(&self, path: &Path) -> Result<SplitId> {
+        let text = path::text(path)?;
+        let name = SplitId::new(text);
+        let is_used = |name: &SplitId| self.index.contains_key(name) || self.dropped.contains(name);
+        if !is_used(&name) {
+            return Ok(name);
+        }
+        // Above all that are in use, so that what is newer has the higher number.
+        let used = self.index.keys().chain(&self.dropped);
+        let numbers = used.filter_map(|split| split.as_str().strip_prefix(text)?.strip_prefix('#'));
+        let last = numbers.filter_map(|number| number.parse::<u64>().ok()).max().unwrap_or(1);
+        Ok(SplitId::new(format!("{text}#{}", last + 1)))
+    }
+
+    /// Forgets files that are gone and read: those outside of what is listed, and all but the last of the others.
+    fn forget(&mut self, now: Timestamp) {
+        let follow = self.policy.follow;
+        let is_read = |file: &FileEntry| {
+            let is_finished = file.is_aside && file.is_closed && file.is_done() && file.is_silent(now, LINGER);
+            follow && (file.presence == Presence::Gone || is_finished)
+        };
+        // By the last pieces of a log is told which of those beside it are newer.
+        let mut newer: HashMap<Arc<Path>, usize> = HashMap::new();
+        let is_old = self.files.iter().rev().map(|file| {
+            let newer = newer.entry(Arc::clone(&file.home)).or_default();
+            *newer += 1;
+            *newer > PIECES
+        });
+        let mut is_old: Vec<bool> = is_old.collect();
+        let gone = self.files.iter().filter(|file| is_read(file)).count();
+        let mut surplus = gone.saturating_sub(REMEMBERED);
+        let (before, dropped) = (self.files.len(), &mut self.dropped);
+        self.files.retain(|file| {
+            let is_surplus = is_read(file) && surplus > 0;
+            surplus -= usize::from(is_surplus);
+            let is_past = is_old.pop().unwrap_or(false) && file.is_aside && is_read(file);
+            let is_kept = !(is_surplus || is_past || file.is_given_up);
+            if !is_kept {
+                dropped.insert(file.split.clone());
+            }
+            is_kept
+        });
+        if self.files.len() != before || self.index.len() != before {
+            self.has_changed = true;
+            self.index = self.files.iter().enumerate().map(|(index, file)| (file.split.clone(), index)).collect();
+        }
+    }
+
+    /// Finds out of which files newer pieces are there.
+    fn supersede(&mut self) {
+        let mut newest: HashMap<Arc<str>, Vec<(Option<u64>, Option<u64>)>> = HashMap::new();
+        let (mut of_home, mut here) = (HashMap::new(), HashMap::new());
+        for (index, file) in self.files.iter().enumerate().filter(|(_, file)| file.presence == Presence::Here) {
+            let (modified, created) = (file.stamp.modified, file.stamp.created());
+            newest.entry(Arc::clone(&file.family)).or_default().push((modified, created));
+            of_home.insert(Arc::clone(&file.home), index);
+            here.insert(Arc::clone(&file.path), modified);
+        }
+        for times in newest.values_mut() {
+            times.sort_unstable();
+        }
+        for (index, file) in self.files.iter_mut().enumerate() {
+            let modified = file.stamp.modified;
+            let others = newest.get(&file.family).map_or(&[][..], Vec::as_slice);
+            let later = others.partition_point(|(other, _)| *other <= modified);
+            let is_followed = others[later..].iter().rev().take(8).any(|(_, created)| *created >= modified);
+            let is_aside = of_home.get(&file.home).is_some_and(|newer| *newer > index);
+            let log = family::log_of(&file.path);
+            let is_rotated = log.and_then(|log| here.get(&*log)).is_some_and(|log| *log >= modified);
+            file.is_superseded = is_followed || is_aside || is_rotated;
+        }
+    }
+
+    /// Takes files for finished of which nothing more is to be expected: all of them counts then.
+    fn finish(&mut self, now: Timestamp) {
+        let finish_after = self.policy.finish_after;
+        for file in &mut self.files {
+            if !self.policy.follow || file.presence != Presence::Here || file.is_closed {
+                continue;
+            }
+            // Whoever has a file open may write the rest of a line when it has been put aside.
+            let is_over = file.is_superseded && (!file.has_half_line() || file.is_silent(now, SETTLED));
+            if is_over || finish_after == Duration::ZERO || file.is_silent(now, finish_after) {
+                file.close();
+                (file.is_unnoted, self.has_changed) = (true, true);
+            }
+        }
+    }
+
+    /// Decides what becomes of files that are gone.
+    fn check_missing(&mut self, now: Timestamp) -> Result<()> {
+        let mut error = None;
+        for file in &mut self.files {
+            let Presence::Missing(since) = file.presence else { continue };
+            if file.is_done() {
+                file.presence = Presence::Gone;
+                (file.is_unnoted, self.has_changed) = (true, true);
+                continue;
+            }
+            let is_given_up = self.policy.on_missing == OnMissing::Skip || self.context.gives_up(&file.split);
+            if file.is_read() && file.told.is_some() {
+                // What is left is that it is committed.
+                continue;
+            }
+            let is_over = !self.policy.follow || file.told.is_none() || now.since(since) >= WAIT;
+            if is_over && is_given_up {
+                self.telling.given_up(file);
+                (file.is_given_up, self.has_changed) = (true, true);
+            } else if is_over && error.is_none() {
+                error = Some(vanished(file, file.committed));
+            }
+        }
+        error.map_or(Ok(()), Err)
     }
 }
 
 /// The error of a file that is gone.
 pub(crate) fn vanished(file: &FileEntry, position: u64) -> ConnectError {
-    file.lost(position, "the file is gone; put it back, or start without the old positions")
-}
-
-/// The position after the last newline in `[from, to)`, or `from`.
-fn last_line_end(path: &Path, from: u64, to: u64) -> io::Result<u64> {
-    const CHUNK: u64 = 64 << 10;
-    let mut file = File::open(path)?;
-    let mut buffer = vec![0; usize::try_from(CHUNK.min(to - from)).unwrap_or(0)];
-    let mut end = to;
-    while end > from {
-        let start = end.saturating_sub(CHUNK).max(from);
-        let chunk = &mut buffer[..usize::try_from(end - start).unwrap_or(0)];
-        file.seek(SeekFrom::Start(start))?;
-        file.read_exact(chunk)?;
-        if let Some(at) = memchr::memrchr(b'\n', chunk) {
-            return Ok(start + at as u64 + 1);
-        }
-        end = start;
-    }
-    Ok(from)
+    let source = &file.source;
+    let reason = format!(
+        "the file is gone, was cut or written anew, and what it held is not beside it under another name; put it back, or \
+         give up what is lost of it: TextFiles::on_missing(OnMissing::Skip), or `--allow-loss 'split:{source}/{}'`",
+        file.split
+    );
+    file.lost(position, reason)
 }

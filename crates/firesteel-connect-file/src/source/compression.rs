@@ -4,10 +4,9 @@ use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
-
 use firesteel_formats::Format;
 
+use super::gzip::GzipMembers;
 use super::zstd::ZstdFrames;
 
 /// Compressed bytes that are read at once.
@@ -53,7 +52,7 @@ impl Compression {
 /// The text of a file, decompressed.
 pub(crate) enum Input {
     Plain(Take<File>),
-    Gzip(Box<MultiGzDecoder<BufReader<File>>>),
+    Gzip(Box<GzipMembers<BufReader<File>>>),
     Zstd(Box<ZstdFrames<BufReader<File>>>),
     /// What a format has unpacked.
     Unpacked(Box<dyn Read + Send>),
@@ -76,7 +75,7 @@ impl Input {
         let file = BufReader::with_capacity(COMPRESSED_CHUNK, file);
         match compression {
             Compression::Zstd => Self::Zstd(Box::new(ZstdFrames::new(file))),
-            _ => Self::Gzip(Box::new(MultiGzDecoder::new(file))),
+            _ => Self::Gzip(Box::new(GzipMembers::new(file))),
         }
     }
 

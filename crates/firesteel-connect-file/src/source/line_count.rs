@@ -5,8 +5,9 @@ use std::io::{self, Read};
 
 use memchr::memchr_iter;
 
-use super::catalog::FileEntry;
 use super::compression::{Compression, Input};
+use super::entry::FileEntry;
+use super::policy::Borders;
 
 /// Lines are counted up to here: no message is worth reading more than that.
 const FARTHEST: u64 = 4 << 20;
@@ -23,7 +24,7 @@ pub(crate) struct LineCount {
 impl LineCount {
     /// The line of the position. `None` where it is too far into the file, or the file cannot be read.
     pub(crate) fn of(counted: &mut Option<Box<Self>>, file: &FileEntry, position: u64) -> Option<u64> {
-        if position > FARTHEST || file.is_packed {
+        if position > FARTHEST || file.borders == Borders::Packed {
             return None;
         }
         if counted.as_ref().is_none_or(|counted| counted.position > position) {

@@ -1,5 +1,6 @@
 //! Which files are there.
 
+use std::cell::OnceCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::Metadata;
@@ -10,15 +11,62 @@ use firesteel_connect::{ConnectError, Result};
 use firesteel_disk::OsDisk;
 use glob::MatchOptions;
 
+use super::family;
+use super::identity::Stamp;
 use crate::manifest::{self, Covered};
 use crate::path;
 
 /// A file that is to be read.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Listed {
     pub(crate) path: PathBuf,
+    pub(crate) metadata: Metadata,
     /// Its size, where a manifest says it.
     pub(crate) bytes: Option<u64>,
+    /// Where the file is, if the path is a symbolic link.
+    real: Option<PathBuf>,
+    family: OnceCell<String>,
+}
+
+impl Listed {
+    pub(crate) fn new(path: PathBuf, metadata: Metadata) -> Self {
+        Self { path, metadata, bytes: None, real: None, family: OnceCell::new() }
+    }
+
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp::of(&self.metadata)
+    }
+
+    /// The same, under a path that is a symbolic link if `is_link`.
+    fn linked(self, is_link: bool) -> Self {
+        let real = if is_link { std::fs::canonicalize(&self.path).ok() } else { None };
+        Self { real, ..self }
+    }
+
+    /// The same file, as a piece that was put aside of a log at this path.
+    pub(crate) fn put_aside_of(&mut self, log: &Path) {
+        self.real = Some(std::mem::replace(&mut self.path, log.to_owned()));
+    }
+
+    /// Where the file is.
+    pub(crate) fn real(&self) -> &Path {
+        self.real.as_deref().unwrap_or(&self.path)
+    }
+
+    /// What its name has in common with those of the other pieces of its log.
+    pub(crate) fn family(&self) -> &str {
+        self.family.get_or_init(|| family::key(self.real()))
+    }
+}
+
+/// What a look finds.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    pub(crate) files: Vec<Listed>,
+    /// What cannot be looked at, and why.
+    pub(crate) troubles: Vec<(PathBuf, ConnectError)>,
+    /// Paths of which nothing is there yet.
+    pub(crate) awaited: Vec<PathBuf>,
 }
 
 /// Lists files, folders and globs.
@@ -26,67 +74,118 @@ pub(crate) struct Listed {
 pub(crate) struct Listing {
     paths: Vec<PathBuf>,
     follow: bool,
+    /// Whether what cannot be looked at is told and left out.
+    is_patient: bool,
     /// What the manifests of folders of results say that were read so far; they never change.
-    manifests: HashMap<PathBuf, BTreeMap<Covered, Vec<Listed>>>,
+    manifests: HashMap<PathBuf, BTreeMap<Covered, Vec<(PathBuf, u64)>>>,
 }
 
 impl Listing {
-    pub(crate) fn new(paths: Vec<PathBuf>, follow: bool) -> Self {
-        Self { paths, follow, manifests: HashMap::new() }
+    pub(crate) fn new(paths: Vec<PathBuf>, follow: bool, is_patient: bool) -> Self {
+        Self { paths, follow, is_patient, manifests: HashMap::new() }
     }
 
-    /// The files that are there now: path after path as given, within each by name.
-    pub(crate) fn look(&mut self) -> Result<Vec<Listed>> {
-        let mut files = vec![];
+    /// The files that are there now: path after path as given, within each by name. A file with several names is there once,
+    /// under one that is no symbolic link if there is one.
+    pub(crate) fn look(&mut self) -> Result<Look> {
+        let mut look = Look::default();
         for path in self.paths.clone() {
             match std::fs::metadata(&path) {
-                Ok(metadata) => self.add(&path, &metadata, &mut files)?,
+                Ok(metadata) => self.add(&path, metadata, &mut look)?,
                 Err(error) if error.kind() == ErrorKind::NotFound && is_glob(&path) => {
-                    self.matches(&path, &mut files)?
+                    self.matches(&path, &mut look)?;
                 }
-                Err(error) => return Err(path::failed("find", &path)(error)),
+                Err(error) if error.kind() == ErrorKind::NotFound && self.follow => look.awaited.push(path),
+                Err(error) => self.trouble(&path, path::failed("find", &path)(error), &mut look)?,
             }
         }
-        let mut seen = HashSet::new();
-        files.retain(|file| seen.insert(file.path.clone()));
-        Ok(files)
+        let mut paths = HashSet::new();
+        // Where the file system numbers files, equal paths have equal numbers.
+        look.files.retain(|file| file.stamp().inode.is_some() || paths.insert(file.path.clone()));
+        let mut first: HashMap<_, usize> = HashMap::new();
+        let mut is_alias = vec![false; look.files.len()];
+        for (index, file) in look.files.iter().enumerate() {
+            let Some(inode) = file.stamp().inode else { continue };
+            let other = first.entry(inode).or_insert(index);
+            if *other != index {
+                let alias = if look.files[*other].real.is_some() && file.real.is_none() {
+                    std::mem::replace(other, index)
+                } else {
+                    index
+                };
+                is_alias[alias] = true;
+            }
+        }
+        let mut is_alias = is_alias.into_iter();
+        look.files.retain(|_| !is_alias.next().unwrap_or(false));
+        Ok(look)
     }
 
-    fn add(&mut self, path: &Path, metadata: &Metadata, files: &mut Vec<Listed>) -> Result<()> {
+    /// Whether a path was given as it is.
+    pub(crate) fn is_named(&self, path: &Path) -> bool {
+        self.paths.iter().any(|named| named == path)
+    }
+
+    /// Notes what cannot be looked at; an error where that is none to be patient with.
+    fn trouble(&self, path: &Path, error: ConnectError, look: &mut Look) -> Result<()> {
+        if !self.is_patient || (self.is_named(path) && !self.follow) {
+            return Err(error);
+        }
+        look.troubles.push((path.to_owned(), error));
+        Ok(())
+    }
+
+    fn add(&mut self, path: &Path, metadata: Metadata, look: &mut Look) -> Result<()> {
         if metadata.is_file() {
-            files.push(Listed { path: path.to_owned(), bytes: None });
+            let is_link = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_symlink());
+            look.files.push(Listed::new(path.to_owned(), metadata).linked(is_link));
             Ok(())
         } else if !metadata.is_dir() {
-            let reason = "it is neither a file nor a folder; a stream without positions needs a receiver";
-            Err(path::failed("read", path)(io::Error::new(ErrorKind::InvalidInput, reason)))
+            let reason =
+                "it is neither a file nor a folder: a pipe is read with Stdin::pipe, standard input with Stdin::lines";
+            let error = path::failed("read", path)(io::Error::new(ErrorKind::InvalidInput, reason));
+            // What was asked for by name is not left out.
+            if self.is_named(path) { Err(error) } else { self.trouble(path, error, look) }
         } else if manifest::folder_of(path).is_dir() {
-            self.committed(path, files)
+            self.committed(path, &mut look.files)
         } else {
-            self.folder(path, files)
+            self.folder(path, look)
         }
     }
 
-    fn folder(&self, folder: &Path, files: &mut Vec<Listed>) -> Result<()> {
-        let mut paths = vec![];
-        for entry in std::fs::read_dir(folder).map_err(path::failed("list", folder))? {
-            let entry = entry.map_err(path::failed("list", folder))?;
+    fn folder(&self, folder: &Path, look: &mut Look) -> Result<()> {
+        let entries = match std::fs::read_dir(folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound && self.follow => return Ok(()),
+            Err(error) => return self.trouble(folder, path::failed("list", folder)(error), look),
+        };
+        let mut files = vec![];
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => return self.trouble(folder, path::failed("list", folder)(error), look),
+            };
             let path = entry.path();
             if is_ignored(&path) {
                 continue;
             }
-            let kind = entry.file_type().map_err(path::failed("find", &path))?;
-            // Only of a link must it be asked what it points to.
-            let is_file = if kind.is_symlink() {
-                self.metadata(&path)?.is_some_and(|metadata| metadata.is_file())
-            } else {
-                kind.is_file()
+            // Without following a link; only of a link must it be asked what it points to.
+            let metadata = entry.metadata().map(|metadata| (metadata.is_symlink(), metadata));
+            let metadata = match metadata {
+                Ok((true, _)) => std::fs::metadata(&path).map(|metadata| (true, metadata)),
+                metadata => metadata,
             };
-            if is_file {
-                paths.push(path);
+            match metadata {
+                Ok((is_link, metadata)) if metadata.is_file() => {
+                    files.push(Listed::new(path, metadata).linked(is_link));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::NotFound && self.follow => {}
+                Err(error) => self.trouble(&path, path::failed("find", &path)(error), look)?,
             }
         }
-        paths.sort();
-        files.extend(paths.into_iter().map(|path| Listed { path, bytes: None }));
+        files.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
+        look.files.extend(files);
         Ok(())
     }
 
@@ -104,46 +203,86 @@ impl Listing {
         for folder in folders {
             let known = self.manifests.entry(folder.clone()).or_default();
             update(results, &folder, known)?;
-            let listed = known.values().flatten();
-            files.extend(listed.map(|file| Listed { path: file.path.clone(), bytes: file.bytes }));
+            for (path, bytes) in known.values().flatten() {
+                let metadata = std::fs::metadata(path).map_err(path::failed("read", path))?;
+                files.push(Listed { bytes: Some(*bytes), ..Listed::new(path.clone(), metadata) });
+            }
         }
         Ok(())
     }
 
-    fn matches(&mut self, pattern: &Path, files: &mut Vec<Listed>) -> Result<()> {
+    fn matches(&mut self, pattern: &Path, look: &mut Look) -> Result<()> {
         let unusable = |reason: String| ConnectError::Setting { connector: "TextFiles", setting: "path", reason };
-        let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
-        let matches = glob::glob_with(path::text(pattern)?, options)
-            .map_err(|error| unusable(format!("the glob {} is not valid: {error}", pattern.display())))?;
-        let before = files.len();
-        for path in matches {
-            let path = path.map_err(|error| {
-                let path = error.path().to_owned();
-                path::failed("list", &path)(error.into())
-            })?;
-            if let Some(metadata) = self.metadata(&path)?.filter(|_| !is_ignored(&path)) {
-                self.add(&path, &metadata, files)?;
+        let text = path::text(pattern)?;
+        let invalid = |error| unusable(format!("the glob {} is not valid: {error}", pattern.display()));
+        let before = look.files.len();
+        if text.contains("**") {
+            let pattern = glob::Pattern::new(text).map_err(invalid)?;
+            self.walk(&literal_folder(text), &pattern, look)?;
+        } else {
+            let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+            for path in glob::glob_with(text, options).map_err(invalid)? {
+                match path {
+                    Ok(path) => self.matched(&path, look)?,
+                    Err(error) => {
+                        let path = error.path().to_owned();
+                        self.trouble(&path, path::failed("list", &path)(error.into()), look)?;
+                    }
+                }
             }
         }
-        if files.len() == before && !self.follow {
+        if look.files.len() == before && !self.follow {
             return Err(unusable(format!("{} matches no file", pattern.display())));
         }
         Ok(())
     }
 
-    /// `None` for a file that has been removed since it was listed, where files may come and go.
-    fn metadata(&self, path: &Path) -> Result<Option<Metadata>> {
+    /// What matches in a folder and those in it. Links to folders are not followed: they may lead in a circle.
+    fn walk(&mut self, folder: &Path, pattern: &glob::Pattern, look: &mut Look) -> Result<()> {
+        let options =
+            MatchOptions { require_literal_leading_dot: true, require_literal_separator: true, ..MatchOptions::new() };
+        let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let entries = match std::fs::read_dir(named) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => return self.trouble(folder, path::failed("list", folder)(error), look),
+        };
+        let mut entries: Vec<_> = entries.flatten().collect();
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let path = folder.join(entry.file_name());
+            let Ok(kind) = entry.file_type() else { continue };
+            if pattern.matches_path_with(&path, options) {
+                self.matched(&path, look)?;
+            }
+            if kind.is_dir() && !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                self.walk(&path, pattern, look)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn matched(&mut self, path: &Path, look: &mut Look) -> Result<()> {
+        if is_ignored(path) {
+            return Ok(());
+        }
         match std::fs::metadata(path) {
-            Ok(metadata) => Ok(Some(metadata)),
-            Err(error) if error.kind() == ErrorKind::NotFound && self.follow => Ok(None),
-            Err(error) => Err(path::failed("find", path)(error)),
+            Ok(metadata) => self.add(path, metadata, look),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.follow => Ok(()),
+            Err(error) => self.trouble(path, path::failed("find", path)(error), look),
         }
     }
 }
 
+/// The folder that a glob begins with, up to the first sign that stands for something else.
+fn literal_folder(pattern: &str) -> PathBuf {
+    let end = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
+    pattern[..end].rfind('/').map_or_else(PathBuf::new, |at| PathBuf::from(&pattern[..=at]))
+}
+
 /// What the manifests of a folder say now. One that is merged into another one between the two looks is not missed: it is looked
 /// once more.
-fn update(results: &Path, folder: &Path, known: &mut BTreeMap<Covered, Vec<Listed>>) -> Result<()> {
+fn update(results: &Path, folder: &Path, known: &mut BTreeMap<Covered, Vec<(PathBuf, u64)>>) -> Result<()> {
     let mut attempts = 0;
     loop {
         let current = manifest::current(&OsDisk, folder)?;
@@ -164,52 +303,24 @@ fn read_new(
     results: &Path,
     folder: &Path,
     current: &[Covered],
-    known: &mut BTreeMap<Covered, Vec<Listed>>,
+    known: &mut BTreeMap<Covered, Vec<(PathBuf, u64)>>,
 ) -> Result<()> {
     for covered in current {
         if let Entry::Vacant(vacant) = known.entry(*covered) {
             let entries = manifest::read(&OsDisk, folder, *covered)?.entries.into_iter();
-            let listed = entries.map(|entry| Listed { path: results.join(entry.name), bytes: Some(entry.bytes) });
+            let listed = entries.map(|entry| (results.join(entry.name), entry.bytes));
             vacant.insert(listed.collect());
         }
     }
     Ok(())
 }
 
-/// Whether what is read would be this file, or have it in a folder; also where neither is there yet.
-pub(crate) fn reaches(read: &Path, file: &Path) -> bool {
-    let (read, file) = (resolved(read), resolved(file));
-    let folder = file.parent().unwrap_or(&file);
-    if is_ignored(&file) {
-        return false;
-    }
-    let is_matched = |path: &Path| {
-        let options =
-            MatchOptions { require_literal_leading_dot: true, require_literal_separator: true, ..MatchOptions::new() };
-        let pattern = read.to_str().and_then(|read| glob::Pattern::new(read).ok());
-        pattern.is_some_and(|pattern| pattern.matches_path_with(path, options))
-    };
-    read == file || read == folder || (is_glob(&read) && (is_matched(&file) || is_matched(folder)))
-}
-
-/// The path from the root, without links, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    for ancestor in absolute.ancestors() {
-        if let Ok(found) = std::fs::canonicalize(ancestor) {
-            let rest = absolute.strip_prefix(ancestor).unwrap_or(Path::new(""));
-            return if rest.as_os_str().is_empty() { found } else { found.join(rest) };
-        }
-    }
-    absolute
-}
-
-fn is_glob(path: &Path) -> bool {
+pub(crate) fn is_glob(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().iter().any(|byte| b"*?[".contains(byte))
 }
 
 /// Whether a name marks a hidden or a temporary file.
-fn is_ignored(path: &Path) -> bool {
+pub(crate) fn is_ignored(path: &Path) -> bool {
     let Some(name) = path.file_name().map(|name| name.as_encoded_bytes()) else { return true };
     let temporary = ["~", ".tmp", ".temp", ".part", ".partial", "._COPYING_"];
     name.starts_with(b".") || name.starts_with(b"_") || temporary.iter().any(|end| name.ends_with(end.as_bytes()))
@@ -221,7 +332,7 @@ mod tests {
 
     fn names(listing: &mut Listing) -> Vec<String> {
         let name = |file: Listed| file.path.file_name().unwrap().to_str().unwrap().to_owned();
-        listing.look().unwrap().into_iter().map(name).collect()
+        listing.look().unwrap().files.into_iter().map(name).collect()
     }
 
     #[test]
@@ -232,7 +343,7 @@ mod tests {
             std::fs::write(folder.path().join(name), "x").unwrap();
         }
         std::fs::create_dir(folder.path().join("sub")).unwrap();
-        assert_eq!(names(&mut Listing::new(vec![folder.path().into()], false)), ["a.log", "b.log", "part-1"]);
+        assert_eq!(names(&mut Listing::new(vec![folder.path().into()], false, false)), ["a.log", "b.log", "part-1"]);
     }
 
     #[test]
@@ -242,39 +353,16 @@ mod tests {
             std::fs::write(folder.path().join(name), "x").unwrap();
         }
         let paths = vec![folder.path().join("b.log"), folder.path().join("*.log"), folder.path().into()];
-        assert_eq!(names(&mut Listing::new(paths, false)), ["b.log", "a.log", "c.txt"]);
+        assert_eq!(names(&mut Listing::new(paths, false, false)), ["b.log", "a.log", "c.txt"]);
     }
 
     #[test]
     fn a_glob_without_a_match_is_an_error_unless_files_may_still_come() {
         let folder = tempfile::tempdir().unwrap();
         let pattern = folder.path().join("*.log");
-        let error = Listing::new(vec![pattern.clone()], false).look().unwrap_err();
+        let error = Listing::new(vec![pattern.clone()], false, false).look().unwrap_err();
         assert!(error.to_string().contains("matches no file"), "{error}");
-        assert_eq!(Listing::new(vec![pattern], true).look().unwrap(), []);
-    }
-
-    #[test]
-    fn what_a_job_writes_is_recognized_under_any_name_of_its_folder() {
-        let root = tempfile::tempdir().unwrap();
-        let at = |path: &str| root.path().join(path);
-        for folder in ["logs", "logs/out", "other"] {
-            std::fs::create_dir(at(folder)).unwrap();
-        }
-        let part = at("logs/out/part-0000000001-00000.txt");
-        for read in ["logs/out", "logs/../logs/out", "logs/out/*", "logs/*", "**/*.txt", "logs/out/*.txt"] {
-            assert!(reaches(&at(read), &part), "{read}");
-        }
-        for read in ["logs", "other", "logs/*.log", "logs/out/*.log", "*", "logs/out/part-2.txt"] {
-            assert!(!reaches(&at(read), &part), "{read}");
-        }
-        // A folder that is made only when the job runs.
-        assert!(reaches(&at("new"), &at("new/part-0000000001-00000.txt")));
-        #[cfg(unix)]
-        {
-            std::os::unix::fs::symlink(at("logs/out"), at("link")).unwrap();
-            assert!(reaches(&at("link"), &part) && reaches(&at("logs/out"), &at("link/part-1.txt")));
-        }
+        assert!(Listing::new(vec![pattern], true, true).look().unwrap().files.is_empty());
     }
 
     #[test]
@@ -282,6 +370,27 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a[1].log");
         std::fs::write(&path, "x").unwrap();
-        assert_eq!(names(&mut Listing::new(vec![path], false)), ["a[1].log"]);
+        assert_eq!(names(&mut Listing::new(vec![path], false, false)), ["a[1].log"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_in_circles_end_and_each_file_is_there_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(at("sub/deep")).unwrap();
+        std::fs::write(at("sub/b.log"), "x").unwrap();
+        std::fs::write(at("a.log"), "x").unwrap();
+        for link in ["sub/up", "sub/up2", "sub/deep/root"] {
+            std::os::unix::fs::symlink(folder.path(), at(link)).unwrap();
+        }
+        std::os::unix::fs::symlink(at("sub/b.log"), at("0.log")).unwrap();
+        std::fs::hard_link(at("a.log"), at("z.log")).unwrap();
+        let listed = |pattern: &str| names(&mut Listing::new(vec![at(pattern)], true, true));
+        assert_eq!(listed("**/*.log"), ["a.log", "b.log"]);
+        assert_eq!(listed("*.log"), ["0.log", "a.log"]);
+        assert_eq!(listed(""), ["0.log", "a.log"]);
+        assert_eq!(listed("su?/**/*.log"), ["b.log"]);
+        assert_eq!(listed("*/*.log"), ["b.log"]);
     }
 }

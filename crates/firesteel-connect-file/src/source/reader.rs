@@ -4,14 +4,18 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
 use firesteel_formats::{Format, Reading};
 
-use super::catalog::{self, FileEntry};
+use super::catalog;
 use super::compression::{Compression, Input};
+use super::entry::{Broken, End, FileEntry};
 use super::frames::{Frames, Next};
+use super::identity::Stamp;
 use super::line_count::LineCount;
+use super::policy::Borders;
 use crate::path;
 
 /// Read at once, of the text.
@@ -57,7 +61,7 @@ impl<P: Reading> FileReader<P> {
             frames: None,
             rest: rest.filter(|frames| frames.position() <= range.from),
             longest,
-            inside_line: by_lines && file.is_plain() && range.from > 0,
+            inside_line: by_lines && file.was_plain && range.from > 0,
             by_lines,
             stop: range.to.unwrap_or(u64::MAX),
             records_left: range.max_records.unwrap_or(u64::MAX),
@@ -81,7 +85,7 @@ impl<P: Reading> FileReader<P> {
                 Some(reader.compressed(compression, format)?)
             };
             if reader.frames.is_none() {
-                reader.file.end.get_or_init(|| range.from);
+                reader.file.end.get_or_init(|| End { at: range.from, broken: None });
             }
         }
         Ok(reader)
@@ -132,7 +136,7 @@ impl<P: Reading> FileReader<P> {
         let mut frames = match self.rest.take() {
             Some(frames) => frames,
             None => {
-                let file = self.open_file(self.file.fingerprint.size())?;
+                let file = self.open_file(self.file.stamp.size)?;
                 let mut frames = Frames::new(
                     Input::compressed(file, compression).unpacked(format),
                     format.begin(),
@@ -152,8 +156,12 @@ impl<P: Reading> FileReader<P> {
                 }
             }
         }
-        if frames.position() < self.position {
-            let mut skip = || Ok((frames.skip_to(self.position)?, frames.is_dry()?));
+        // What was a plain file may have been cut into ranges anywhere.
+        let target = self.position - u64::from(self.inside_line);
+        self.inside_line &= frames.position() < self.position;
+        if frames.position() < target {
+            let was_plain = self.inside_line;
+            let mut skip = || Ok((frames.skip_to(target)?, was_plain || frames.is_dry()?));
             match skip().map_err(|error| self.broken(frames.position(), error))? {
                 (None, _) => return Err(self.file.lost(self.position, ends_at(frames.position()))),
                 (Some(b'\n'), _) | (_, true) => {}
@@ -178,7 +186,7 @@ impl<P: Reading> FileReader<P> {
             Err(error) => return Err(path::failed("open", &self.file.path)(error)),
         };
         let metadata = file.metadata().map_err(path::failed("read", &self.file.path))?;
-        if !self.file.fingerprint.is_file(&metadata) {
+        if !Stamp::of(&metadata).is_same_file(&self.file.stamp) {
             let reason = "another file has taken its name; put the old one back, or start without the old positions";
             return Err(self.file.lost(self.position, reason));
         }
@@ -207,7 +215,7 @@ impl<P: Reading> FileReader<P> {
             match found {
                 Ok(Next::Record(record)) => {
                     self.count(at, after);
-                    return Ok(Some(record));
+                    return Ok(Some(if at == 0 { self.without_mark(record) } else { record }));
                 }
                 Ok(Next::Skipped) => self.position = after,
                 Ok(Next::End) => return self.end().map(|()| None),
@@ -217,10 +225,32 @@ impl<P: Reading> FileReader<P> {
                 }
                 Err(error) => {
                     self.frames = None;
+                    if !self.file.is_plain() && self.file.is_patient && self.stop == u64::MAX {
+                        self.break_off(&error);
+                        return Ok(None);
+                    }
                     return Err(self.broken(after, error));
                 }
             }
         }
+    }
+
+    /// Ends where a compressed file cannot be read further, after the last record that could be.
+    #[cold]
+    fn break_off(&mut self, error: &io::Error) {
+        let is_cut = error.kind() == ErrorKind::UnexpectedEof;
+        let reason = self.broken(self.position, io::Error::new(error.kind(), error.to_string())).to_string();
+        let broken = Some(Broken { is_cut, reason: reason.into() });
+        self.file.end.get_or_init(|| End { at: self.position, broken });
+        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
+    }
+
+    /// The first record of a file without the mark that says how its text is encoded.
+    #[cold]
+    fn without_mark(&self, record: Range<usize>) -> Range<usize> {
+        let bytes = self.frames.as_ref().map_or(&[][..], |frames| frames.bytes(record.clone()));
+        let is_marked = self.file.borders != Borders::Packed && bytes.starts_with("\u{feff}".as_bytes());
+        if is_marked { record.start + 3..record.end } else { record }
     }
 
     /// The error of a record of this many bytes that cannot be held, or cannot be found.
@@ -261,6 +291,7 @@ impl<P: Reading> FileReader<P> {
         if frames.position() >= self.stop {
             self.position = self.position.max(self.stop);
         }
+        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
         self.keep(frames);
     }
 
@@ -271,19 +302,20 @@ impl<P: Reading> FileReader<P> {
         let (end, due) = (frames.position(), if self.file.by_reading { 0 } else { self.file.announced });
         if self.file.by_reading {
             // Whoever finds the end first notes it; the others find the same.
-            self.file.end.get_or_init(|| end);
+            self.file.end.get_or_init(|| End { at: end, broken: None });
         }
         // Of a file in which only the end of the range was reached, the end is not known.
         if end >= self.file.available().unwrap_or(u64::MAX)
             && let Err(reason) = frames.check_end()
         {
-            return Err(ConnectError::Damaged { path: self.file.path.clone(), position: end, reason });
+            return Err(ConnectError::Damaged { path: self.file.path.to_path_buf(), position: end, reason });
         }
         let asked = if self.stop == u64::MAX { 0 } else { self.stop };
         if end < due.max(asked) {
             return Err(self.file.lost(due.max(asked), ends_at(end)));
         }
         self.position = end;
+        self.file.reached.fetch_max(end, Ordering::Relaxed);
         Ok(())
     }
 
@@ -304,7 +336,7 @@ impl<P: Reading> FileReader<P> {
     fn malformed(&mut self, undecodable: &Undecodable, payload: Payload) -> ConnectError {
         let position = self.last;
         ConnectError::Malformed {
-            place: self.file.path.display().to_string(),
+            place: self.file.place(),
             position,
             line: LineCount::of(&mut self.counted, &self.file, position),
             reason: undecodable.reason().to_owned(),

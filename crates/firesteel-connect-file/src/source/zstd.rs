@@ -23,6 +23,8 @@ impl<R: BufRead> ZstdFrames<R> {
             if self.source.fill_buf()?.is_empty() {
                 return Ok(false);
             }
+            // One that is used again refuses windows of more than 100 MiB, which a new one takes.
+            self.decoder = FrameDecoder::new();
             match self.decoder.reset(&mut self.source) {
                 Ok(()) => return Ok(true),
                 Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {

@@ -1,5 +1,6 @@
 //! The suite for sources.
 
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::sync::mpsc;
 
@@ -7,7 +8,10 @@ use firesteel_window::Timestamp;
 
 use super::reading::{Read, read, read_by};
 use super::{PATIENCE, Rule, cuts, reading};
-use crate::{Discovery, PositionUnit, ReadRange, Replay, Source, SourceContext, SourceReader, Split, SplitId, Wake};
+use crate::{
+    Discovery, PositionUnit, ReadRange, Replay, Resumed, Source, SourceContext, SourceReader, Split, SplitId,
+    SplitNote, Wake,
+};
 
 const COMPLETE: Rule = Rule("S1", "reading all splits from their first position yields every record in order");
 const STABLE: Rule = Rule("S2", "discovery names each split once, in the same order from call to call");
@@ -16,6 +20,7 @@ const UNKNOWN: Rule = Rule("S8", "a position or split that does not exist is an 
 const PARALLEL: Rule = Rule("S9", "ranges can be read from several threads at once");
 const FORGETS: Rule = Rule("S10", "what is after a committed position stays readable");
 const BACK: Rule = Rule("S14", "a reader that is handed back reads what a new one would");
+const NOTED: Rule = Rule("S15", "a source that is started where a job stood, with what it has noted, has the rest");
 const STOPS: Rule = Rule("S11", "a source names itself and stops");
 
 /// Checks a source against the contract of [`Source`] and [`SourceReader`].
@@ -58,6 +63,7 @@ where
     if source.replay() == Replay::Always {
         let (again, _) = ready(&make, now, expected);
         again.stop();
+        noted(&make, &source, now, &splits);
     }
     committed(&source, now, &splits);
     STOPS.check(!source.describe().is_empty(), || "the description is empty".into());
@@ -212,6 +218,33 @@ where
             }
         }
     });
+}
+
+/// The second half of each split, read by a source that is started where the first one has noted that the job stood.
+fn noted<S>(make: &impl Fn() -> S, source: &S, now: Timestamp, splits: &[Split])
+where
+    S: Source,
+    S::Item: Clone + PartialEq + Debug,
+{
+    let read: Vec<_> = splits.iter().map(|split| read(source, &open_range(&split.id, split.first))).collect();
+    let half = |all: &Read<S::Item>| all.before(all.records.len() / 2);
+    let at: Vec<_> = splits.iter().zip(&read).map(|(split, all)| (split.id.clone(), half(all))).collect();
+    let mut notes: HashMap<SplitId, SplitNote> = HashMap::new();
+    for _ in 0..2 {
+        notes.extend(NOTED.ok(source.notes(&at), || format!("noting that the job stands at {at:?}")));
+    }
+    let resumed = at.iter().map(|(split, at)| Resumed::at(split.clone(), *at).noted(notes.get(split).cloned()));
+    let again = make();
+    let started = again.start(&SourceContext::default().resumed_at(resumed));
+    NOTED.ok(started, || format!("starting at {at:?}"));
+    NOTED.ok(again.discover(now), || format!("discovering after a start at {at:?}"));
+    for (all, (split, at)) in read.iter().zip(&at) {
+        let rest = read_by(NOTED, &again, &ReadRange::exact(split.clone(), *at, all.end()));
+        NOTED.check(rest.records == all.records[all.records.len() / 2..], || {
+            format!("{split}, started at {at}, holds {:?}", rest.records)
+        });
+    }
+    again.stop();
 }
 
 /// Commits the first half of each split; the second half must remain, before and after the next discovery.

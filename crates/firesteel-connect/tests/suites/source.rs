@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use firesteel_connect::{
     BlockReader, Blocks, Choose, ConnectError, Discovery, PositionUnit, ReadRange, Replay, Result, Source,
-    SourceReader, Split, SplitId, conformance,
+    SourceContext, SourceReader, Split, SplitId, conformance,
 };
 use firesteel_window::Timestamp;
 
@@ -31,6 +31,7 @@ enum Fault {
     HandedBackAtTheStart,
     HandedBackOneFurther,
     HandedBackWithOldLimits,
+    BeginsElsewhere,
 }
 
 struct Faulty {
@@ -66,6 +67,13 @@ impl Source for Faulty {
 
     fn replay(&self) -> Replay {
         Replay::Always
+    }
+
+    fn start(&self, context: &SourceContext) -> Result<()> {
+        if let Some(resumed) = context.resumed().first().filter(|_| self.fault == Fault::BeginsElsewhere) {
+            self.blocks.lock().unwrap().trim(resumed.position + 1);
+        }
+        Ok(())
     }
 
     fn discover(&self, _now: Timestamp) -> Result<Discovery> {
@@ -185,6 +193,7 @@ fn the_source_suite_finds_each_fault() {
         (Fault::HandedBackAtTheStart, "S14"),
         (Fault::HandedBackOneFurther, "S14"),
         (Fault::HandedBackWithOldLimits, "S14"),
+        (Fault::BeginsElsewhere, "S15"),
     ];
     for (fault, rule) in cases {
         assert_eq!(broken(|| suite(fault)), rule, "{fault:?}");

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn inputs_are_compared_by_name() {
         let input = |splits: u32| {
-            let split = |number| (format!("part-{number}"), SplitCursor { next: 1, ended: false });
+            let split = |number| (format!("part-{number}"), SplitCursor::at(1));
             InputCursor { splits: (0..splits).map(split).collect(), gone: vec![] }
         };
         let inputs = [("same", input(2)), ("one", input(1)), ("three", input(3)), ("none", input(0))];

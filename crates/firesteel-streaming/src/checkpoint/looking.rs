@@ -136,7 +136,9 @@ impl Looked {
         let (job, folder) = (program.job, settings.folder.display());
         if !self.is_new || self.savepoint.is_some() {
             tracing::info!(job, "the job resumes from {folder}\n{}", self.comparison);
-            for name in self.comparison.unused_permissions() {
+            // Whether a split has lost something, only its source knows.
+            let unused = self.comparison.unused_permissions().iter().filter(|name| !name.starts_with(SPLIT));
+            for name in unused {
                 tracing::warn!(job, permission = %name, "a permission to lose something names nothing that would be lost");
             }
         }
@@ -167,18 +169,27 @@ impl Looked {
 
 /// Permissions name members as reports do.
 fn check_permissions(names: &[String]) -> Result<()> {
-    const KINDS: [&str; 4] = ["input:", "watermark:", "state:", "output:"];
+    const KINDS: [&str; 5] = ["input:", "watermark:", "state:", "output:", SPLIT];
     let wrong = names.iter().find(|name| !KINDS.iter().any(|kind| name.starts_with(kind)));
     let Some(wrong) = wrong else { return Ok(()) };
     Err(Error::Setting {
         what: format!("permission to lose {wrong:?}"),
         reason: "it names no member of a program: write input:NAME, watermark:NAME, state:NAME or output:NAME, as the \
-                 report of the comparison does"
+                 report of the comparison does, or split:INPUT/SPLIT"
             .to_owned(),
     })
 }
 
+/// How a permission begins to lose what is gone of a split.
+const SPLIT: &str = "split:";
+
 impl Checkpoint {
+    /// The splits of an input of which that is given up which is lost.
+    pub(crate) fn losable_splits(&self, input: &str) -> Vec<String> {
+        let names = self.allow_loss.iter().filter_map(|name| name.strip_prefix(SPLIT)?.strip_prefix(input));
+        names.filter_map(|name| name.strip_prefix('/')).map(str::to_owned).collect()
+    }
+
     /// The snapshots, to be read.
     fn look_at_snapshots(&self) -> Snapshots {
         match &self.snapshots {

@@ -7,7 +7,7 @@ use std::mem::{replace, take};
 use std::ops::Index;
 use std::sync::Arc;
 
-use firesteel_connect::{ConnectError, Discovery, Split, SplitId};
+use firesteel_connect::{ConnectError, Discovery, Split, SplitId, SplitNote};
 use firesteel_core::hash::BuildKeyHasher;
 
 use super::cut::Unread;
@@ -31,6 +31,8 @@ pub(super) struct SplitState {
     changed: bool,
     /// Whether the source has not been told how far the job has come.
     moved: bool,
+    /// What the source wants to know again, where the checkpoint does not have it.
+    note: Option<SplitNote>,
     /// What the source said of it last; nothing where its position is from before a restart, and the source has not been
     /// asked since.
     found: Option<Found>,
@@ -58,7 +60,18 @@ impl SplitState {
     fn new(name: &SplitId, number: u32, next: u64) -> Self {
         let name = name.as_str().into();
         let (end, empty_up_to) = (SplitEnd::Open, None);
-        Self { name, number, next, at_end: false, empty_up_to, end, changed: false, moved: false, found: None }
+        Self {
+            name,
+            number,
+            next,
+            at_end: false,
+            empty_up_to,
+            end,
+            changed: false,
+            moved: false,
+            note: None,
+            found: None,
+        }
     }
 
     /// The error of a source that does not have what the job would read next.
@@ -88,8 +101,10 @@ impl SplitState {
 #[derive(Default)]
 pub(super) struct Splits {
     states: HashMap<SplitId, SplitState, BuildKeyHasher>,
-    /// Those of which something may be left to read or to tell, in the order of their ranks.
+    /// Those of which something may be left to read, in the order of their ranks.
     open: BTreeMap<u64, SplitId>,
+    /// Those that have ended, by their numbers, until a batch has told the watermark.
+    ended: BTreeMap<u32, SplitId>,
     ranks: u64,
     /// How many the source does not call finished, and how many of all are not read to their end.
     unfinished: usize,
@@ -133,6 +148,7 @@ impl Splits {
             let Some(state) = self.states.remove(split) else { continue };
             self.forgotten.push(split.as_str().to_owned());
             self.untold.remove(split);
+            self.ended.remove(&state.number);
             if state.end != SplitEnd::Told {
                 self.gone.push(state.number);
                 self.lost_open = true;
@@ -193,6 +209,8 @@ impl Splits {
             Some(before) => {
                 self.unfinished -= usize::from(!before.split.finished);
                 self.undone -= usize::from(!before.is_done);
+                // What was the end is none where the source has come to know of more.
+                state.at_end &= before.split.available == split.available;
             }
             None => self.ranks += 1,
         }
@@ -217,29 +235,37 @@ impl Splits {
         horizon: Option<&HashMap<SplitId, Option<u64>>>,
     ) -> Vec<Unread> {
         let mut unread = Vec::new();
-        let (states, undone) = (&mut self.states, &mut self.undone);
+        let Self { states, undone, ended, changed, .. } = self;
         self.open.retain(|_, id| {
             let Some(state) = states.get_mut(id) else { return false };
             let Some(mut found) = state.found.take() else { return false };
             let (split, is_left) = (&found.split, state.is_left(&found.split));
             let is_done = split.finished && !is_left;
-            let ended = is_done && state.end != SplitEnd::Told;
+            if !is_done && state.end != SplitEnd::Open {
+                // More has come all the same: it ends once more.
+                state.end = SplitEnd::Open;
+                ended.remove(&state.number);
+                if !replace(&mut state.changed, true) {
+                    changed.push(id.clone());
+                }
+            }
             if is_left {
                 admitted.waiting.push(state.number);
                 if let Some(up_to) = within(split, horizon, state.next) {
                     unread.push((split.clone(), up_to, state.next));
                 }
             }
-            if ended {
-                admitted.newly_finished |= state.end == SplitEnd::Open;
+            if is_done && state.end == SplitEnd::Open {
+                admitted.newly_finished = true;
                 state.end = SplitEnd::Seen;
-                admitted.finished.push(state.number);
+                ended.insert(state.number, id.clone());
             }
             *undone = *undone + usize::from(!is_done) - usize::from(!found.is_done);
             found.is_done = is_done;
             state.found = Some(found);
-            is_left || ended
+            is_left
         });
+        admitted.finished.extend(self.ended.keys());
         unread
     }
 
@@ -265,11 +291,11 @@ impl Splits {
     /// The batch has told the watermark which splits have ended.
     pub(super) fn settle_ends(&mut self) {
         self.gone.clear();
-        for id in self.open.values() {
-            if let Some(state) = self.states.get_mut(id).filter(|state| state.end == SplitEnd::Seen) {
+        for id in take(&mut self.ended).into_values() {
+            if let Some(state) = self.states.get_mut(&id).filter(|state| state.end == SplitEnd::Seen) {
                 state.end = SplitEnd::Told;
                 if !replace(&mut state.changed, true) {
-                    self.changed.push(id.clone());
+                    self.changed.push(id);
                 }
             }
         }
@@ -305,7 +331,8 @@ impl Splits {
             state.changed = false;
             if positions {
                 let ended = state.end == SplitEnd::Told;
-                let at = SplitCursor { next: state.next, ended };
+                let note = state.note.take().map(|note| note.as_bytes().to_vec());
+                let at = SplitCursor { next: state.next, ended, note };
                 cursor.splits.insert(id.as_str().to_owned(), at);
             }
         }
@@ -338,6 +365,23 @@ impl Splits {
         self.moved.push(id.clone());
         let state = SplitState { end, moved: true, ..SplitState::new(&id, number, at.next) };
         self.states.insert(id, state);
+    }
+
+    /// Those that have got further since the last epoch, and where they stand.
+    pub(super) fn moved(&self) -> Vec<(SplitId, u64)> {
+        let moved = self.moved.iter().filter_map(|id| Some((id.clone(), self.states.get(id)?.next)));
+        moved.collect()
+    }
+
+    /// Keeps what the source wants to know again of its splits.
+    pub(super) fn note(&mut self, notes: Vec<(SplitId, SplitNote)>) {
+        for (id, note) in notes {
+            let Some(state) = self.states.get_mut(&id) else { continue };
+            state.note = Some(note);
+            if !replace(&mut state.changed, true) {
+                self.changed.push(id);
+            }
+        }
     }
 
     /// An epoch ends where the splits stand.

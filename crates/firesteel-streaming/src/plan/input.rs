@@ -47,8 +47,9 @@ pub(crate) trait Input: Send {
     fn resume(&mut self, cursor: &InputCursor);
     /// Whether the source will not have again what it is told of as committed, and has it until then.
     fn forgets(&self) -> bool;
-    /// Takes note that an epoch ends where the input stands.
-    fn end_epoch(&mut self);
+    /// Takes note that an epoch ends where the input stands. What the source wants to know again is asked only where somebody
+    /// `keeps` it.
+    fn end_epoch(&mut self, keeps: bool) -> Result<()>;
     /// Tells the source that it may forget what is before the end of the last epoch.
     fn committed(&mut self);
     /// Stops what runs inside of the source.

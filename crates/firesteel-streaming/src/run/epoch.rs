@@ -149,7 +149,7 @@ impl JobRun {
         }
         let Some(mut open) = self.epoch.take() else { return Ok(()) };
         let (epoch, time) = (open.epoch, open.time);
-        self.parts.inputs.iter_mut().for_each(|input| input.end_epoch());
+        self.end_inputs().inspect_err(|_| self.abort(epoch))?;
         let beside = alterable("epoch.beside", self.commit_took >= BESIDE) && again.is_none();
         let mut steps = in_order("epoch.steps", Step::ALL);
         while let Some(step) = steps.next() {
@@ -183,6 +183,15 @@ impl JobRun {
         }
         self.epoch_ended = self.config.clock.monotonic();
         Ok(())
+    }
+
+    /// The inputs end an epoch where they stand.
+    fn end_inputs(&mut self) -> Result<()> {
+        let keeps = self.durable.is_some();
+        self.parts.inputs.iter_mut().try_for_each(|input| {
+            let _watched = self.control.calls.watch(&input.name(), "notes");
+            input.end_epoch(keeps)
+        })
     }
 
     /// Takes a step that needs nothing of the epoch but what is prepared.

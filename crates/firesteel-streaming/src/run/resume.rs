@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use firesteel_budget::Part;
-use firesteel_connect::{CheckpointId, Epoch, Mark, Resumed, SinkContext, SourceContext, SplitId, Wake};
+use firesteel_connect::{CheckpointId, Epoch, Mark, Resumed, SinkContext, SourceContext, SplitId, SplitNote, Wake};
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::cursor::SplitName;
 use firesteel_state::{Catalog, JobDescription, StoreSetup};
@@ -130,14 +130,17 @@ impl JobRun {
             let name = input.name();
             let splits = before.and_then(|cursor| cursor.inputs.get(&*name)).map(|input| &input.splits);
             let resumed = splits.into_iter().flatten().map(|(split, at)| {
-                let resumed = Resumed::at(SplitId::new(split.as_str()), at.next);
+                let note = at.note.as_ref().and_then(|note| SplitNote::new(note.as_slice()).ok());
+                let resumed = Resumed::at(SplitId::new(split.as_str()), at.next).noted(note);
                 if at.ended { resumed.ended() } else { resumed }
             });
+            let losable = self.config.checkpoint.iter().flat_map(|checkpoint| checkpoint.losable_splits(&name));
             let context = SourceContext::new(&self.job, &name)
                 .with_run(self.run)
                 .with_clock(move || clock.wall())
                 .with_wake(Wake::new(move || control.wake()))
-                .resumed_at(resumed);
+                .resumed_at(resumed)
+                .giving_up(losable);
             let _watched = self.control.calls.watch(&name, "start");
             input.start(&context)?;
         }

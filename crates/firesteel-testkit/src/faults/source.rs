@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firesteel_connect::{
     Class, Discovery, Place, Pool, ReadRange, Replay, Result, Resumed, Source, SourceContext, SourceReader, SplitId,
+    SplitNote,
 };
 use firesteel_window::Timestamp;
 use parking_lot::{Condvar, Mutex};
@@ -184,6 +185,10 @@ impl<S: Source> Source for FaultySource<S> {
         self.faults.count(|counts| &mut counts.reopens);
         self.faults.planned.strike(&At::Open)?;
         Ok(FaultyReader { reader: self.source.reopen(reader.reader, range)?, faults: self.faults.clone(), next: 0 })
+    }
+
+    fn notes(&self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
+        self.source.notes(moved)
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {

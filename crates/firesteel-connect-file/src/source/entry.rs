@@ -1,0 +1,462 @@
+//! One file that is read.
+
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use firesteel_connect::{ConnectError, PositionUnit, Result, Resumed, Split, SplitId, SplitNote};
+use firesteel_window::{Duration, Timestamp};
+
+use super::compression::{Compression, Input};
+use super::family;
+use super::identity::{Print, STRETCH, Stamp};
+use super::note::Note;
+use super::policy::{Borders, Policy};
+use crate::path;
+
+/// As many bytes tell how a file is compressed.
+const MAGIC: u64 = 64;
+
+/// A file that is read.
+#[derive(Debug, Clone)]
+pub(crate) struct FileEntry {
+    pub(crate) split: SplitId,
+    /// Where it was found first, and where it is now.
+    pub(crate) home: Arc<Path>,
+    pub(crate) path: Arc<Path>,
+    /// What it has in common with the other pieces of its log.
+    pub(crate) family: Arc<str>,
+    pub(crate) stamp: Stamp,
+    /// `None` while the file has too few bytes to tell.
+    pub(crate) compression: Option<Compression>,
+    /// Of its text, as far as it is known.
+    pub(crate) text: Print,
+    /// Of all bytes of a compressed file.
+    packed: Option<Print>,
+    /// Of a plain file: the position after the last line that may be read, or after all that may be looked at.
+    pub(crate) announced: u64,
+    pub(crate) borders: Borders,
+    /// Whether only reading can tell where the last record ends: of a compressed file, and of one that grows in a format
+    /// whose records do not end with lines.
+    pub(crate) by_reading: bool,
+    /// Where reading it has ended then, once it has.
+    pub(crate) end: Arc<OnceLock<End>>,
+    /// How far readers have come.
+    pub(crate) reached: Arc<AtomicU64>,
+    pub(crate) committed: u64,
+    /// Whether positions may lie within lines.
+    pub(crate) was_plain: bool,
+    pub(crate) presence: Presence,
+    /// When it was seen to change last.
+    pub(crate) changed_at: Option<Timestamp>,
+    /// Whether a newer piece of its log has taken its place.
+    pub(crate) is_superseded: bool,
+    /// Whether all of it counts, a last line without a newline included.
+    pub(crate) is_closed: bool,
+    /// Whether what cannot be decompressed is left for later.
+    pub(crate) is_patient: bool,
+    /// Whether the break where reading it ended has been told.
+    pub(crate) is_break_told: bool,
+    /// Where it has grown after its last line was read without a newline, in the middle of that line.
+    pub(crate) continued_at: Option<u64>,
+    /// Whether the checkpoint does not know of it as it is.
+    pub(crate) is_unnoted: bool,
+    /// Whether it is not among the files that are listed: it was put aside.
+    pub(crate) is_aside: bool,
+    /// Whether what is left of it is lost.
+    pub(crate) is_given_up: bool,
+    /// What the checkpoint knows of it.
+    pub(crate) noted: Option<SplitNote>,
+    /// The name of the source, for errors.
+    pub(crate) source: Arc<str>,
+    /// What the engine was told of it last.
+    pub(crate) told: Option<Split>,
+}
+
+/// Where reading a compressed file has ended.
+#[derive(Debug, Clone)]
+pub(crate) struct End {
+    /// The position after the last line.
+    pub(crate) at: u64,
+    /// Why, where it is not the end of the file.
+    pub(crate) broken: Option<Broken>,
+}
+
+/// Why a compressed file cannot be read further.
+#[derive(Debug, Clone)]
+pub(crate) struct Broken {
+    /// It ends in the middle: it may be still being written.
+    pub(crate) is_cut: bool,
+    pub(crate) reason: Arc<str>,
+}
+
+/// Whether a file is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Here,
+    /// It was not found, since then, and something of it has not been read.
+    Missing(Timestamp),
+    /// It is gone, and all of it was read.
+    Gone,
+}
+
+/// What came of looking at a file again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Looked {
+    Same,
+    Changed,
+    /// It is not what it was: cut, or written anew.
+    Other,
+}
+
+impl FileEntry {
+    /// A file that nobody has seen before.
+    pub(crate) fn new(split: SplitId, home: &Path, at: &Path, stamp: Stamp) -> Self {
+        Self {
+            split,
+            home: home.into(),
+            path: at.into(),
+            family: family::key(at).into(),
+            stamp,
+            compression: None,
+            text: Print::nothing(),
+            packed: None,
+            announced: 0,
+            borders: Borders::Lines,
+            by_reading: false,
+            end: Arc::default(),
+            reached: Arc::default(),
+            committed: 0,
+            was_plain: false,
+            presence: Presence::Here,
+            changed_at: None,
+            is_superseded: false,
+            is_closed: false,
+            is_patient: false,
+            is_break_told: false,
+            continued_at: None,
+            is_unnoted: true,
+            is_aside: false,
+            is_given_up: false,
+            noted: None,
+            source: "".into(),
+            told: None,
+        }
+    }
+
+    /// A file that a job before a restart has read, as it was then.
+    pub(crate) fn resumed(resumed: &Resumed) -> Self {
+        let note = resumed.note.as_ref().and_then(Note::decode);
+        let named = resumed.split.as_str();
+        let at = note.as_ref().map_or(named, |note| &note.path);
+        let stamp = note.as_ref().map_or_else(Stamp::unknown, |note| note.stamp);
+        let mut entry = Self::new(resumed.split.clone(), Path::new(at), Path::new(at), stamp);
+        entry.committed = resumed.position;
+        entry.announced = resumed.position;
+        let Some(note) = note else { return entry };
+        entry.home = Path::new(&note.home).into();
+        entry.text = note.text;
+        entry.packed = note.packed;
+        entry.was_plain = note.was_plain;
+        entry.is_closed = note.is_closed;
+        if note.packed.is_some() {
+            entry.compression = Some(if note.is_zstd { Compression::Zstd } else { Compression::Gzip });
+            if let Some(at) = note.known {
+                entry.end = Arc::new(End { at, broken: None }.into());
+            }
+        } else if let Some(known) = note.known {
+            entry.compression = Some(Compression::Plain);
+            entry.announced = known.max(resumed.position);
+        }
+        if note.is_gone {
+            entry.presence = Presence::Gone;
+        }
+        entry.noted.clone_from(&resumed.note);
+        entry.is_unnoted = false;
+        entry
+    }
+
+    /// The position after what is known to be there.
+    pub(crate) fn available(&self) -> Option<u64> {
+        if self.by_reading { self.end.get().map(|end| end.at) } else { Some(self.announced) }
+    }
+
+    /// Whether it can be read from anywhere.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.borders != Borders::Packed && matches!(self.compression, None | Some(Compression::Plain))
+    }
+
+    /// Says where its records end.
+    pub(crate) fn read_by(&mut self, policy: &Policy) {
+        self.borders = policy.borders;
+        self.settle(policy.follow);
+    }
+
+    /// Decides how it is found out where the last record ends.
+    fn settle(&mut self, follow: bool) {
+        let may_grow = follow && !self.is_closed && self.borders != Borders::Lines;
+        self.by_reading = self.compression.is_some() && (!self.is_plain() || may_grow);
+    }
+
+    /// Why it cannot be read further, if so.
+    pub(crate) fn broken(&self) -> Option<&Broken> {
+        self.end.get().and_then(|end| end.broken.as_ref())
+    }
+
+    /// The name for people: that of the split, and where the file is now if that is another place.
+    pub(crate) fn place(&self) -> String {
+        let now = self.path.display().to_string();
+        if self.split.as_str() == now { now } else { format!("{} (in {now})", self.split) }
+    }
+
+    /// The error of data that is no longer there.
+    pub(crate) fn lost(&self, position: u64, reason: impl Into<String>) -> ConnectError {
+        ConnectError::Lost { place: self.place(), position, reason: reason.into() }
+    }
+
+    /// Whether readers have come to the end of what is known.
+    pub(crate) fn is_read(&self) -> bool {
+        self.available().is_some_and(|available| self.reached.load(Ordering::Relaxed).max(self.committed) >= available)
+    }
+
+    /// What the engine is told of it.
+    pub(crate) fn split(&self, policy: &Policy, now: Timestamp) -> Split {
+        let available = match self.presence {
+            // What cannot be read must not be asked for.
+            Presence::Missing(_) => Some(self.reached.load(Ordering::Relaxed).max(self.committed)),
+            _ => self.available(),
+        };
+        let is_cut = self.broken().is_some_and(|broken| broken.is_cut) && !self.is_silent(now, policy.finish_after);
+        let is_whole = if self.is_plain() { self.is_closed } else { !is_cut };
+        let finished = !policy.follow || self.presence == Presence::Gone || is_whole;
+        let split = Split::new(self.split.clone(), PositionUnit::Bytes).available(available);
+        split.divisible(self.is_plain() && self.borders == Borders::Lines).finished(finished)
+    }
+
+    /// Whether it has not changed for this long.
+    pub(crate) fn is_silent(&self, now: Timestamp, span: Duration) -> bool {
+        self.changed_at.is_some_and(|changed| now.since(changed) >= span)
+    }
+
+    /// Takes the time at which it was changed last for that of its last change, or now, where other clocks are ahead.
+    pub(crate) fn date(&mut self, now: Timestamp) {
+        let micros = self.stamp.modified.and_then(|nanos| i64::try_from(nanos / 1_000).ok());
+        self.changed_at = Some(micros.map_or(now, Timestamp::from_micros).min(now));
+    }
+
+    /// Whether it ends with a line without a newline that has not been read.
+    pub(crate) fn has_half_line(&self) -> bool {
+        self.presence == Presence::Here && self.is_plain() && self.stamp.size > self.available().unwrap_or(0)
+    }
+
+    /// Whether all of it that is known has been read and committed.
+    pub(crate) fn is_done(&self) -> bool {
+        self.available().is_some_and(|available| self.committed >= available)
+    }
+
+    /// Whether enough is known of what is in it to know it again.
+    pub(crate) fn has_evidence(&self) -> bool {
+        self.text.at > 0 || self.packed.is_some()
+    }
+
+    /// Takes in how the file is now, which is the same one of the file system, or has the same content.
+    pub(crate) fn look_again(&mut self, at: &Path, metadata: &Metadata, follow: bool) -> io::Result<Looked> {
+        let stamp = Stamp::of(metadata);
+        if stamp == self.stamp && (self.compression.is_some() || follow) {
+            self.move_to(at);
+            return Ok(Looked::Same);
+        }
+        let mut file = File::open(at)?;
+        if !self.has_content(&mut file, &stamp)? {
+            return Ok(Looked::Other);
+        }
+        self.move_to(at);
+        self.announce(&mut file, stamp, follow)?;
+        Ok(Looked::Changed)
+    }
+
+    /// Whether the file has what is known of the content.
+    fn has_content(&self, file: &mut File, stamp: &Stamp) -> io::Result<bool> {
+        match self.packed {
+            Some(packed) => packed.is_of(file),
+            // While it is not known what it is, nothing of it has been read.
+            None if self.compression.is_none() => Ok(true),
+            None => Ok(stamp.size >= self.announced && self.text.is_of(file)?),
+        }
+    }
+
+    fn move_to(&mut self, at: &Path) {
+        self.presence = Presence::Here;
+        if self.path.as_os_str() != at.as_os_str() {
+            self.path = at.into();
+            self.family = family::key(at).into();
+        }
+    }
+
+    /// Finds out what may be read of the file as it is now.
+    pub(crate) fn announce(&mut self, file: &mut File, stamp: Stamp, follow: bool) -> io::Result<()> {
+        if self.compression.is_none() || self.packed.is_some() {
+            file.seek(SeekFrom::Start(0))?;
+            let mut head = Vec::new();
+            file.take(MAGIC).read_to_end(&mut head)?;
+            self.compression = Compression::of(&head).or_else(|| (!follow).then(|| Compression::of_name(&self.path)));
+        }
+        if self.compression == Some(Compression::Plain) {
+            self.was_plain = true;
+            let before = self.announced;
+            if std::mem::take(&mut self.is_closed) && stamp.size > before && !ends_line(file, before)? {
+                self.continued_at = Some(before);
+            }
+            let by_lines = self.borders == Borders::Lines;
+            if !by_lines && stamp.size != self.stamp.size {
+                // What has been added may complete a record.
+                (self.end, self.is_break_told) = (Arc::default(), false);
+            }
+            self.announced = if follow && by_lines { last_line_end(file, before, stamp.size)? } else { stamp.size };
+            if self.announced > before || self.text.at < before {
+                self.text = Print::of_file(file, self.announced)?;
+            }
+        } else if self.compression.is_some() {
+            if self.packed.is_some_and(|packed| packed.at != stamp.size) || self.broken().is_some() {
+                // More of it may follow than where reading it has ended.
+                (self.end, self.is_break_told) = (Arc::default(), false);
+            }
+            self.packed = Some(Print::of_file(file, stamp.size)?);
+        }
+        self.stamp = stamp;
+        self.settle(follow);
+        Ok(())
+    }
+
+    /// Lets all of it count, also a last line without a newline.
+    pub(crate) fn close(&mut self) {
+        self.is_closed = true;
+        if self.compression.is_none() && self.stamp.size > 0 {
+            self.compression = Some(Compression::Plain);
+            self.was_plain = true;
+        }
+        if self.is_plain() {
+            self.announced = self.announced.max(self.stamp.size);
+        }
+        self.settle(true);
+    }
+
+    /// Takes the place of a plain file: a compressed one with the same text, as far as that was known. Tells whether it is one.
+    pub(crate) fn become_packed(&mut self, at: &Path, metadata: &Metadata) -> io::Result<bool> {
+        let mut file = File::open(at)?;
+        let mut head = Vec::new();
+        (&mut file).take(MAGIC).read_to_end(&mut head)?;
+        let compression = Compression::of(&head).filter(|compression| *compression != Compression::Plain);
+        let Some(compression) = compression else { return Ok(false) };
+        file.seek(SeekFrom::Start(0))?;
+        let mut text = Input::compressed(file.try_clone()?, compression);
+        let found = Print::of_text(&mut text, self.text.at);
+        let more = match found {
+            Ok((print, more)) if print == self.text => more,
+            Ok(_) => return Ok(false),
+            // It is damaged, cut, or shorter.
+            Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::InvalidData) => {
+                return Ok(false);
+            }
+            Err(error) => return Err(error),
+        };
+        let stamp = Stamp::of(metadata);
+        self.packed = Some(Print::of_file(&mut file, stamp.size)?);
+        (self.compression, self.stamp, self.end) = (Some(compression), stamp, Arc::default());
+        if !more {
+            _ = self.end.set(End { at: self.text.at, broken: None });
+        }
+        self.settle(true);
+        self.move_to(at);
+        Ok(true)
+    }
+
+    /// Whether another file consists of the first bytes of this one.
+    pub(crate) fn begins_as(&self, other: &Path, bytes: u64) -> io::Result<bool> {
+        let print = Print::of_file(&mut File::open(&self.path)?, bytes)?;
+        print.is_of(&mut File::open(other)?)
+    }
+
+    /// Whether a compressed file begins with the text of this one, as far as there is any.
+    pub(crate) fn packs_to(&self, packed: &Path) -> io::Result<bool> {
+        let mut file = File::open(packed)?;
+        let mut head = Vec::new();
+        (&mut file).take(MAGIC).read_to_end(&mut head)?;
+        file.seek(SeekFrom::Start(0))?;
+        let Some(compression) = Compression::of(&head) else { return Ok(true) };
+        let mut text = Vec::new();
+        let read = Input::compressed(file, compression).take(STRETCH).read_to_end(&mut text);
+        let mut own = Vec::new();
+        File::open(&self.path)?.take(text.len() as u64).read_to_end(&mut own)?;
+        Ok(own == text && (read.is_err() || !text.is_empty()))
+    }
+
+    /// What the checkpoint is to know of it, where the job stands at its committed position.
+    pub(crate) fn note(&mut self) -> Result<SplitNote> {
+        let text = self.text_before(self.committed);
+        Note {
+            path: path::text(&self.path)?.to_owned(),
+            home: path::text(&self.home)?.to_owned(),
+            stamp: self.stamp,
+            text,
+            packed: self.packed,
+            is_zstd: self.compression == Some(Compression::Zstd),
+            known: self.known_end(),
+            was_plain: self.was_plain,
+            is_closed: self.is_closed,
+            is_gone: self.presence == Presence::Gone,
+        }
+        .encode()
+    }
+
+    /// Up to where it is known, once it is known what it is.
+    fn known_end(&self) -> Option<u64> {
+        let known = if self.is_plain() && self.by_reading { Some(self.committed) } else { self.available() };
+        known.filter(|_| self.compression.is_some() && self.broken().is_none())
+    }
+
+    /// The print of the text up to a position, or to before it where the file does not have it any more.
+    fn text_before(&self, position: u64) -> Print {
+        if self.text.at <= position {
+            return self.text;
+        }
+        let print = || {
+            let mut file = File::open(&self.path).ok()?;
+            let is_it =
+                Stamp::of(&file.metadata().ok()?).is_same_file(&self.stamp) && self.text.is_of(&mut file).ok()?;
+            Print::of_file(&mut file, position).ok().filter(|_| is_it)
+        };
+        let before = || self.noted.as_ref().and_then(Note::decode).map(|note| note.text);
+        print().or_else(before).filter(|print| print.at <= position).unwrap_or_else(Print::nothing)
+    }
+}
+
+/// Whether a line ends where the first `at` bytes of a file do.
+fn ends_line(file: &mut File, at: u64) -> io::Result<bool> {
+    let Some(before) = at.checked_sub(1) else { return Ok(true) };
+    let mut bytes = [0; 2];
+    file.seek(SeekFrom::Start(before))?;
+    file.read_exact(&mut bytes)?;
+    // What comes next may be the newline itself.
+    Ok(bytes.contains(&b'\n'))
+}
+
+/// The position after the last newline in `[from, to)`, or `from`.
+fn last_line_end(file: &mut File, from: u64, to: u64) -> io::Result<u64> {
+    const CHUNK: u64 = 64 << 10;
+    let mut buffer = vec![0; usize::try_from(CHUNK.min(to.saturating_sub(from))).unwrap_or(0)];
+    let mut end = to;
+    while end > from {
+        let start = end.saturating_sub(CHUNK).max(from);
+        let chunk = &mut buffer[..usize::try_from(end - start).unwrap_or(0)];
+        file.seek(SeekFrom::Start(start))?;
+        file.read_exact(chunk)?;
+        if let Some(at) = memchr::memrchr(b'\n', chunk) {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(from)
+}

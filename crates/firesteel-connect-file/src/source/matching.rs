@@ -1,0 +1,240 @@
+//! Which of the files that are there a known file is.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs::Metadata;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::entry::{FileEntry, Looked, Presence};
+use super::family;
+use super::identity::{Inode, Stamp};
+use super::listing::Listed;
+
+/// The files of one look, and which of them are taken.
+pub(crate) struct Matching {
+    files: Vec<Listed>,
+    taken: Vec<bool>,
+    /// By the bytes of their paths, which are quicker to compare than paths.
+    by_path: HashMap<OsString, usize>,
+    by_inode: HashMap<Inode, usize>,
+    /// Files beside the listed ones, folder by folder, where somebody has asked.
+    beside: HashMap<PathBuf, Vec<Listed>>,
+    /// Those of them that are taken.
+    taken_beside: HashSet<PathBuf>,
+}
+
+/// As what the content of a known file was found again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// Another one of the file system with the same content: under its own name, or another.
+    Copy,
+    /// A compressed one with the same text.
+    Packed,
+}
+
+impl Matching {
+    pub(crate) fn new(files: Vec<Listed>) -> Self {
+        let by_path = files.iter().enumerate().map(|(index, file)| (file.path.clone().into_os_string(), index));
+        let by_path = by_path.collect();
+        let with_inode = files.iter().enumerate().filter(|(_, file)| file.stamp().inode.is_some());
+        let by_inode = with_inode.map(|(index, file)| (file.stamp().inode, index)).collect();
+        let taken = vec![false; files.len()];
+        Self { files, taken, by_path, by_inode, beside: HashMap::new(), taken_beside: HashSet::new() }
+    }
+
+    /// The listed files that are none of those that are known.
+    pub(crate) fn rest(self) -> impl Iterator<Item = Listed> {
+        self.files.into_iter().zip(self.taken).filter(|(_, taken)| !taken).map(|(file, _)| file)
+    }
+
+    /// Takes the file at a path, if one is listed there.
+    pub(crate) fn take(&mut self, path: &Path) {
+        if let Some(index) = self.by_path.get(path.as_os_str()) {
+            self.taken[*index] = true;
+        }
+    }
+
+    pub(crate) fn is_all_taken(&self) -> bool {
+        self.taken.iter().all(|taken| *taken)
+    }
+
+    /// The file itself: where it was, or under another name.
+    pub(crate) fn itself(&mut self, entry: &mut FileEntry, follow: bool) -> io::Result<Option<Looked>> {
+        let listed = self.by_path.get(entry.path.as_os_str()).copied().filter(|index| self.is_same(*index, entry));
+        let listed = listed.or_else(|| {
+            let index = *self.by_inode.get(&entry.stamp.inode)?;
+            self.is_same(index, entry).then_some(index)
+        });
+        if let Some(index) = listed {
+            let looked = entry.look_again(self.files[index].real(), &self.files[index].metadata, follow)?;
+            self.taken[index] = looked != Looked::Other;
+            entry.is_aside = false;
+            return Ok(Some(looked));
+        }
+        // What was gone does not come back under a name that is not listed.
+        if entry.presence == Presence::Gone {
+            return Ok(None);
+        }
+        let there = std::fs::metadata(&entry.path).ok();
+        if let Some(metadata) = there.filter(|metadata| Stamp::of(metadata).is_same_file(&entry.stamp)) {
+            let path = std::sync::Arc::clone(&entry.path);
+            let looked = entry.look_again(&path, &metadata, follow)?;
+            self.take_aside(entry, &path, looked);
+            return Ok(Some(looked));
+        }
+        let beside = self.beside(&entry.path).iter().find(|file| file.stamp().is_same_file(&entry.stamp));
+        let Some(Listed { path, metadata, .. }) = beside else { return Ok(None) };
+        let (path, metadata) = (path.clone(), metadata.clone());
+        let looked = entry.look_again(&path, &metadata, follow)?;
+        self.take_aside(entry, &path, looked);
+        Ok(Some(looked))
+    }
+
+    fn take_aside(&mut self, entry: &mut FileEntry, path: &Path, looked: Looked) {
+        if looked != Looked::Other {
+            entry.is_aside = true;
+            self.taken_beside.insert(path.to_owned());
+        }
+    }
+
+    fn is_same(&self, index: usize, entry: &FileEntry) -> bool {
+        let stamp = self.files[index].stamp();
+        // Of what was gone, only what has not changed since is the same.
+        let is_there = entry.presence != Presence::Gone || stamp == entry.stamp;
+        !self.taken[index] && is_there && (stamp.is_same_file(&entry.stamp) || entry.stamp.is_unknown())
+    }
+
+    /// Another file with the content of one that is not there as it was. `is_cut`: the file itself is, with another content.
+    pub(crate) fn content(&mut self, entry: &mut FileEntry, is_cut: bool, follow: bool) -> io::Result<Option<Found>> {
+        if !entry.has_evidence() {
+            return Ok(None);
+        }
+        let was_gone = entry.presence == Presence::Gone;
+        let listed: Vec<usize> = (0..self.files.len()).filter(|index| self.is_candidate(*index, entry)).collect();
+        for index in listed {
+            if let Some(found) = try_file(entry, &self.files[index], is_cut, was_gone, follow)? {
+                (self.taken[index], entry.is_aside) = (true, false);
+                return Ok(Some(found));
+            }
+        }
+        if was_gone {
+            return Ok(None);
+        }
+        self.beside(&entry.path);
+        let Some(folder) = entry.path.parent() else { return Ok(None) };
+        for file in self.beside.get(folder).into_iter().flatten() {
+            if !self.taken_beside.contains(&file.path)
+                && *family::key(&file.path) == *entry.family
+                && let Some(found) = try_file(entry, file, is_cut, was_gone, follow)?
+            {
+                entry.is_aside = true;
+                self.taken_beside.insert(file.path.clone());
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_candidate(&self, index: usize, entry: &FileEntry) -> bool {
+        let file = &self.files[index];
+        !self.taken[index]
+            && (*file.real() == *entry.path
+                || file.family() == &*entry.family
+                || file.stamp().modified == entry.stamp.modified)
+    }
+
+    /// Pieces of a log beside it that nobody knows, and that were written to after one that was known: it was put aside
+    /// more than once since then. The oldest first.
+    pub(crate) fn pieces_after(&mut self, log: &Path, known: &Stamp) -> Vec<Listed> {
+        self.beside(log);
+        let Some(folder) = log.parent() else { return Vec::new() };
+        let is_later = |file: &&Listed| {
+            let stamp = file.stamp();
+            family::is_piece_of(&file.path, log)
+                && !self.taken_beside.contains(&file.path)
+                && stamp.modified > known.modified
+                && !stamp.is_same_file(known)
+        };
+        let mut pieces: Vec<Listed> = self.beside.get(folder).into_iter().flatten().filter(is_later).cloned().collect();
+        pieces.sort_by_key(|file| (file.stamp().modified, file.stamp().created()));
+        self.taken_beside.extend(pieces.iter().map(|file| file.path.clone()));
+        pieces
+    }
+
+    /// The files of the folder of this one that are not listed.
+    fn beside(&mut self, path: &Path) -> &[Listed] {
+        let folder = match path.parent() {
+            Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+            Some(folder) => folder,
+            None => return &[],
+        };
+        let known = path.parent().unwrap_or(folder).to_owned();
+        let (by_path, by_inode) = (&self.by_path, &self.by_inode);
+        self.beside.entry(known).or_insert_with_key(|named| {
+            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            let files = entries.filter_map(|entry| {
+                let path = named.join(entry.file_name());
+                let metadata = entry.metadata().ok().filter(Metadata::is_file)?;
+                let file = Listed::new(path, metadata);
+                let is_listed =
+                    by_path.contains_key(file.path.as_os_str()) || by_inode.contains_key(&file.stamp().inode);
+                (!is_listed).then_some(file)
+            });
+            files.collect()
+        })
+    }
+}
+
+/// Whether the file has the content of the known one, which it then becomes.
+fn try_file(
+    entry: &mut FileEntry,
+    file: &Listed,
+    is_cut: bool,
+    was_gone: bool,
+    follow: bool,
+) -> io::Result<Option<Found>> {
+    let (at, stamp) = (file.real(), file.stamp());
+    let is_unchanged = stamp.modified.is_some() && stamp.modified == entry.stamp.modified;
+    let (here, is_piece) = (
+        *at == *entry.path || file.path == *entry.home,
+        family::is_piece_of(at, &entry.path) || family::is_piece_of(at, &entry.home),
+    );
+    let is_packed = entry.is_plain() && family::unpacked(&at.to_string_lossy()) != at.to_string_lossy();
+    let is_likely = is_unchanged || (!was_gone && (here || is_piece || family::is_packed_of(at, &entry.path)));
+    if !is_likely || is_cut && here {
+        return Ok(None);
+    }
+    let (known, presence) = (entry.stamp, entry.presence);
+    let found = if is_packed {
+        entry.become_packed(at, &file.metadata).map(|is_it| is_it.then_some(Found::Packed))
+    } else {
+        // Not what has been written anew under a name that has less than what was there.
+        let looked = entry.look_again(at, &file.metadata, follow);
+        looked.map(|looked| (looked != Looked::Other).then_some(Found::Copy))
+    };
+    match found {
+        Ok(None) => {
+            (entry.stamp, entry.presence) = (known, presence);
+            Ok(None)
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => Ok(None),
+        found => found,
+    }
+}
+
+/// Whether a new file is a copy, or a compressed copy, of what is in one that is there: a program that puts logs aside may be
+/// at work.
+pub(crate) fn is_copy_of(file: &Listed, entry: &FileEntry) -> bool {
+    let stamp: Stamp = file.stamp();
+    if entry.presence != Presence::Here || !entry.is_plain() || stamp.size == 0 {
+        return false;
+    }
+    if family::is_packed_of(file.real(), &entry.path) {
+        return entry.packs_to(file.real()).unwrap_or(false);
+    }
+    family::is_piece_of(file.real(), &entry.path)
+        && stamp.size <= entry.stamp.size
+        && stamp.created() >= entry.stamp.created()
+        && entry.begins_as(file.real(), stamp.size).unwrap_or(false)
+}

@@ -1,0 +1,73 @@
+//! What is kept of a file in the checkpoint, beside the position in it.
+
+use firesteel_connect::{Result, SplitNote};
+use serde::{Deserialize, Serialize};
+
+use super::identity::{Print, Stamp};
+
+/// The first byte: which release can read the rest.
+const VERSION: u8 = 1;
+
+/// What a file is known by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Note {
+    /// Where it was last, and where it was first.
+    pub(crate) path: String,
+    pub(crate) home: String,
+    pub(crate) stamp: Stamp,
+    /// Of its text, up to the position or to before it.
+    pub(crate) text: Print,
+    /// Of all bytes of a compressed file.
+    pub(crate) packed: Option<Print>,
+    pub(crate) is_zstd: bool,
+    /// The position after the last line known to be there.
+    pub(crate) known: Option<u64>,
+    /// Whether positions may lie within lines, as those in files that are or were plain.
+    pub(crate) was_plain: bool,
+    /// Whether its last line was read without a newline.
+    pub(crate) is_closed: bool,
+    /// Whether it was gone, and all of it read.
+    pub(crate) is_gone: bool,
+}
+
+impl Note {
+    /// As bytes: one for the version, and the postcard of the rest.
+    pub(crate) fn encode(&self) -> Result<SplitNote> {
+        let bytes = postcard::to_extend(self, vec![VERSION]).unwrap_or_default();
+        SplitNote::new(bytes)
+    }
+
+    /// From bytes; nothing of what makes no sense.
+    pub(crate) fn decode(note: &SplitNote) -> Option<Self> {
+        match note.as_bytes().split_first() {
+            Some((&VERSION, rest)) => postcard::from_bytes(rest).ok(),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_small_and_comes_back_as_it_was() {
+        let stamp = Stamp::of(&std::fs::metadata(".").unwrap());
+        let note = Note {
+            path: "/var/log/apache2/access.log.1".to_owned(),
+            home: "/var/log/apache2/access.log".to_owned(),
+            stamp,
+            text: Print::nothing(),
+            packed: Some(Print::nothing()),
+            is_zstd: true,
+            known: Some(1 << 40),
+            was_plain: true,
+            is_closed: false,
+            is_gone: false,
+        };
+        let bytes = note.encode().unwrap();
+        assert!(bytes.as_bytes().len() < 200, "{}", bytes.as_bytes().len());
+        assert_eq!(Note::decode(&bytes), Some(note));
+        assert_eq!(Note::decode(&SplitNote::new(*b"\x63abc").unwrap()), None);
+    }
+}

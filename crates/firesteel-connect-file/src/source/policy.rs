@@ -1,0 +1,77 @@
+//! What becomes of files that are not as they should be.
+
+use firesteel_formats::Format;
+
+/// What becomes of a file that is gone before all of it was read that was known to be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OnMissing {
+    /// The job ends: with an error that says what can be done.
+    #[default]
+    Fail,
+    /// It is told and counted, and the job continues without the rest of it.
+    Skip,
+}
+
+/// What becomes of a file or folder that cannot be read, or not to its end: forbidden, damaged, of a kind that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OnUnreadable {
+    /// The job ends.
+    Fail,
+    /// It is told and counted, and tried again: what can be read of it is read when it can.
+    Retry,
+}
+
+/// Where records end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Borders {
+    /// At every newline.
+    #[default]
+    Lines,
+    /// Where the format says.
+    Records,
+    /// Within what has to be unpacked.
+    Packed,
+}
+
+impl Borders {
+    pub(crate) fn of(format: &impl Format) -> Self {
+        if format.is_packed() {
+            Self::Packed
+        } else if format.ends_at_newlines() {
+            Self::Lines
+        } else {
+            Self::Records
+        }
+    }
+}
+
+/// How files are followed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Policy {
+    pub(crate) follow: bool,
+    pub(crate) borders: Borders,
+    /// How long a file is silent until it is taken for finished.
+    pub(crate) finish_after: firesteel_window::Duration,
+    pub(crate) on_missing: OnMissing,
+    pub(crate) on_unreadable: Option<OnUnreadable>,
+}
+
+impl Policy {
+    pub(crate) fn new() -> Self {
+        let finish_after = firesteel_window::minutes(5);
+        Self { follow: false, borders: Borders::Lines, finish_after, on_missing: OnMissing::default(), on_unreadable: None }
+    }
+
+    /// Whether what cannot be opened is told, and left for later or out.
+    pub(crate) fn is_patient(&self) -> bool {
+        self.on_unreadable != Some(OnUnreadable::Fail)
+    }
+
+    /// Whether a file that is damaged or ends in the middle is told and left for later: unless said otherwise, where files are
+    /// followed. Where they are read once, nobody would come back to what is missing.
+    pub(crate) fn bears_damage(&self) -> bool {
+        self.on_unreadable.map_or(self.follow, |policy| policy == OnUnreadable::Retry)
+    }
+}

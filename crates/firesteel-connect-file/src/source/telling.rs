@@ -1,0 +1,151 @@
+//! What people are told of files: warnings, each once, and counters.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use firesteel_connect::{ConnectError, Counter, Counters, SourceContext, SplitId};
+
+use super::entry::{FileEntry, Presence};
+
+/// Tells, in the name of one source.
+#[derive(Default)]
+pub(crate) struct Telling {
+    source: String,
+    job: String,
+    /// What cannot be read, and what is wrong with it.
+    troubles: HashMap<PathBuf, String>,
+    copies: HashMap<PathBuf, SplitId>,
+    unreadable: Counter,
+    lost: Counter,
+}
+
+impl Telling {
+    pub(crate) fn new(context: &SourceContext) -> Self {
+        let counters: &Counters = context.counters();
+        Self {
+            source: context.name().to_owned(),
+            job: context.job().to_owned(),
+            unreadable: counters.counter("unreadable files"),
+            lost: counters.counter("files lost"),
+            ..Self::default()
+        }
+    }
+
+    fn warn(&self, place: &dyn Display, message: &str) {
+        tracing::warn!(job = self.job, source = self.source, file = %place, "{message}");
+    }
+
+    fn info(&self, place: &dyn Display, message: &str) {
+        tracing::info!(job = self.job, source = self.source, file = %place, "{message}");
+    }
+
+    /// What cannot be read; each once, as long as the same is wrong with it.
+    pub(crate) fn troubles(&mut self, troubles: &[(PathBuf, ConnectError)]) {
+        for (path, error) in troubles {
+            let text = error.to_string();
+            if self.troubles.get(path) != Some(&text) {
+                self.unreadable.add(1);
+                self.warn(&path.display(), &format!("{text}; it is left out, and tried again"));
+                self.troubles.insert(path.clone(), text);
+            }
+        }
+    }
+
+    /// A file that can be read, again maybe.
+    pub(crate) fn readable(&mut self, path: &Path) {
+        if self.troubles.remove(path).is_some() {
+            self.info(&path.display(), "it can be read now");
+        }
+    }
+
+    /// Paths where nothing is.
+    pub(crate) fn awaited(&mut self, paths: &[PathBuf]) {
+        const NOTHING: &str = "nothing is there yet: it is waited for";
+        for path in paths {
+            if !self.troubles.contains_key(path) {
+                self.warn(&path.display(), NOTHING);
+                self.troubles.insert(path.clone(), NOTHING.to_owned());
+            }
+        }
+        self.troubles.retain(|path, text| text != NOTHING || paths.contains(path));
+    }
+
+    /// A file that was found under another name than before.
+    pub(crate) fn moved(&self, file: &FileEntry, before: &Arc<Path>) {
+        if file.path != *before {
+            self.info(&file.split, &format!("the file is at {} now, where it is read on", file.path.display()));
+        }
+    }
+
+    /// A file that was replaced by one with the same beginning.
+    pub(crate) fn replaced(&self, file: &FileEntry) {
+        let at = file.text.at;
+        self.warn(
+            &file.place(),
+            &format!("another file with the same first {at} bytes is there: it is read on after them"),
+        );
+    }
+
+    /// A file that has grown in the middle of the line that was taken for its last.
+    pub(crate) fn continued(&self, file: &mut FileEntry) {
+        if let Some(at) = file.continued_at.take() {
+            let text = format!(
+                "it has grown after it was taken for finished: the line that ends at {at} was read without its end, which is \
+                 passed over. Let files be silent for longer: TextFiles::finish_after"
+            );
+            self.warn(&file.place(), &text);
+        }
+    }
+
+    /// A file that is not there as it was.
+    pub(crate) fn missing(&self, file: &FileEntry, is_cut: bool) {
+        let unread = file.stamp.size.saturating_sub(file.announced);
+        if is_cut {
+            let text = "it was cut or written anew, and what it held is not beside it: what was added since the last look, \
+                        nobody knows";
+            self.warn(&file.place(), text);
+        } else if file.is_plain() && unread > 0 && file.presence != Presence::Gone {
+            self.warn(&file.place(), &format!("it is gone, with {unread} bytes of a last line without a newline"));
+        } else {
+            self.info(&file.place(), "it is gone");
+        }
+    }
+
+    /// A file whose rest is lost.
+    pub(crate) fn given_up(&self, file: &FileEntry) {
+        self.lost.add(1);
+        let text = format!("it is gone, and what came after position {} is lost, as is permitted", file.committed);
+        self.warn(&file.place(), &text);
+    }
+
+    /// A compressed file that cannot be read to its end.
+    pub(crate) fn broken(&self, file: &FileEntry, reason: &str) {
+        self.unreadable.add(1);
+        self.warn(&file.place(), &format!("{reason}; it is read on when it has changed"));
+    }
+
+    /// A file that holds what another one does.
+    pub(crate) fn copy(&mut self, path: &Path, split: &SplitId) {
+        if self.copies.get(path) != Some(split) {
+            self.warn(
+                &path.display(),
+                &format!("it holds the text of {split}, and is not read as long as that one is there"),
+            );
+            self.copies.insert(path.to_owned(), split.clone());
+        }
+    }
+
+    /// Files that end in the middle of a line when the job ends.
+    pub(crate) fn half_lines(&self, files: &[&FileEntry]) {
+        if let Some(first) = files.first() {
+            let text = format!(
+                "{} of the files end with a line without a newline, which has not been read: it is when the newline comes, \
+                 or the file is finished (TextFiles::finish_after)",
+                files.len()
+            );
+            self.warn(&first.place(), &text);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! When files are finished, and what cannot be read.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration as StdDuration, SystemTime};
+
+use firesteel_connect_file::{OnUnreadable, TextFiles};
+
+use crate::common::gzip;
+use crate::follower::Follower;
+
+/// Writes a file that was changed so many seconds after the test began.
+fn write(path: &Path, text: &str, seconds: u64, began: SystemTime) {
+    fs::write(path, text).unwrap();
+    let at = began + StdDuration::from_secs(seconds);
+    File::options().write(true).open(path).unwrap().set_modified(at).unwrap();
+}
+
+#[test]
+fn a_piece_ends_when_the_next_one_is_there_and_writers_side_by_side_do_not_end_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let past = SystemTime::UNIX_EPOCH + StdDuration::from_secs(1_000_000_000);
+    // Changed before the next one was made.
+    write(&at("10.log"), "a\n", 0, past);
+    write(&at("11.log"), "b\nhalf", 3_600, past);
+    write(&at("other.log"), "c\n", 0, past);
+    let mut follower = Follower::of(folder.path()).unwrap();
+    follower.drain().unwrap();
+    let finished = |follower: &Follower| {
+        let splits = follower.splits().into_iter();
+        let name = |split: String| Path::new(&split).file_name().unwrap().to_str().unwrap().to_owned();
+        splits.filter(|(.., finished)| *finished).map(|(split, ..)| name(split)).collect::<Vec<_>>()
+    };
+    assert_eq!(finished(&follower), ["10.log"]);
+    write(&at("12.log"), "d\n", 7_200, past);
+    follower.drain().unwrap();
+    assert_eq!(finished(&follower), ["10.log", "11.log"]);
+    assert_eq!(follower.lines, ["a", "b", "c", "half", "d"]);
+
+    // Changed after the other one was made, as of writers side by side.
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let future = SystemTime::UNIX_EPOCH + StdDuration::from_secs(9_000_000_000);
+    write(&at("server-1.log"), "a\n", 1, future);
+    write(&at("server-2.log"), "b\n", 2, future);
+    let mut follower = Follower::of(folder.path()).unwrap();
+    follower.drain().unwrap();
+    assert_eq!(finished(&follower), [""; 0]);
+}
+
+#[test]
+fn one_bad_file_does_not_keep_the_others_from_being_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let text: String = (0..50_000).map(|n| format!("{n}\n")).collect();
+    let mut damaged = gzip(text.as_bytes());
+    let middle = damaged.len() / 2;
+    damaged[middle..middle + 64].fill(0x55);
+    fs::write(at("a.gz"), &damaged).unwrap();
+    fs::write(at("b.gz"), [&gzip(b"b\n")[..], b"\r\n"].concat()).unwrap();
+    fs::write(at("c.log"), "c\n").unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(at("nowhere"), at("d.log")).unwrap();
+    let mut follower = Follower::of(folder.path()).unwrap();
+    follower.drain().unwrap();
+    assert!(follower.lines.contains(&"b".to_owned()) && follower.lines.contains(&"c".to_owned()));
+    let before = follower.lines.len();
+    // Mended, it is read on from where reading it had ended.
+    let good = follower.lines.iter().filter(|line| line.parse::<u32>().is_ok()).count();
+    fs::write(at("a.gz"), gzip(text.as_bytes())).unwrap();
+    follower.drain().unwrap();
+    if follower.lines.len() > before {
+        assert!(follower.lines.len() >= before - good + 50_000);
+    }
+    // By policy it is fatal.
+    fs::write(at("a.gz"), &damaged).unwrap();
+    let path = folder.path().to_owned();
+    let strict = move || TextFiles::new(&path).follow().on_unreadable(OnUnreadable::Fail);
+    let error = Follower::new(strict).and_then(|mut follower| follower.drain()).unwrap_err();
+    assert!(error.to_string().contains("cannot decompress"), "{error}");
+}
+
+#[test]
+fn a_finished_file_is_not_opened_again_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("a.gz"), gzip(b"1\n2\n")).unwrap();
+    fs::write(at("b.log"), "3\n").unwrap();
+    let mut follower = Follower::of(folder.path()).unwrap();
+    follower.drain().unwrap();
+    follower.restart().unwrap();
+    // Where each file ends is known without reading it.
+    follower.step().unwrap();
+    let ends: Vec<_> = follower.splits().into_iter().map(|(_, available, _)| available).collect();
+    assert_eq!(ends, [Some(4), Some(2)]);
+    assert_eq!(follower.lines, ["1", "2", "3"]);
+}

@@ -1,0 +1,10 @@
+//! The lives of files: rotated, renamed, compressed, copied, removed, while they are followed and while nobody looks.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod ends;
+mod follower;
+mod random;
+mod situations;

@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 
 use common::{append, available, discover, from, gzip, read, split};
-use firesteel_connect::{Class, Source, SourceContext, conformance};
+use firesteel_connect::{Class, ReadRange, Source, SourceContext, conformance};
 use firesteel_connect_file::Files;
 use firesteel_formats::{Access, Json, Multiline, Pattern};
 use serde::Deserialize;
@@ -94,8 +94,10 @@ fn an_array_that_is_cut_off_is_told_after_its_whole_elements() {
         std::fs::write(&path, text).unwrap();
         let files = Files::new(&path).in_format(Json::<u8>::new().array());
         files.start(&SourceContext::default()).unwrap();
-        for _ in 0..2 {
-            let error = read(&files, &from(&split(&path), 0)).unwrap_err();
+        let exact = |from: u64| ReadRange::exact(split(&path), from, 6);
+        assert_eq!(read(&files, &ReadRange::exact(split(&path), 0, 2)).unwrap(), (vec![1], 2));
+        for range in [from(&split(&path), 0), exact(0), exact(2), from(&split(&path), 5)] {
+            let error = read(&files, &range).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Fatal, "FS-N008"), "{error}");
             assert!(error.to_string().contains("the array is not closed"), "{error}");
         }

@@ -199,8 +199,7 @@ impl<P: Reading> FileReader<P> {
             let Some(frames) = &mut self.frames else { return Ok(None) };
             let at = frames.position();
             if at >= self.stop || self.records_left == 0 || self.bytes_left == 0 {
-                self.finish();
-                return Ok(None);
+                return self.finish().map(|()| None);
             }
             let found = frames.next(self.longest);
             let after = frames.position();
@@ -256,12 +255,24 @@ impl<P: Reading> FileReader<P> {
     }
 
     /// Ends at the range's end or at a limit.
-    fn finish(&mut self) {
-        let Some(frames) = self.frames.take() else { return };
+    fn finish(&mut self) -> Result<()> {
+        let Some(mut frames) = self.frames.take() else { return Ok(()) };
         if frames.position() >= self.stop {
             self.position = self.position.max(self.stop);
         }
+        self.check_end(&mut frames)?;
         self.keep(frames);
+        Ok(())
+    }
+
+    /// Makes sure that the file may end where it does, if it does here.
+    fn check_end(&self, frames: &mut Frames<P>) -> Result<()> {
+        let position = frames.position();
+        if self.file.available().is_none_or(|end| position < end) {
+            return Ok(());
+        }
+        let path = || self.file.path.clone();
+        frames.check_end().map_err(|reason| ConnectError::Damaged { path: path(), position, reason })
     }
 
     /// Ends at the end of the data.
@@ -273,12 +284,7 @@ impl<P: Reading> FileReader<P> {
             // Whoever finds the end first notes it; the others find the same.
             self.file.end.get_or_init(|| end);
         }
-        // Of a file in which only the end of the range was reached, the end is not known.
-        if end >= self.file.available().unwrap_or(u64::MAX)
-            && let Err(reason) = frames.check_end()
-        {
-            return Err(ConnectError::Damaged { path: self.file.path.clone(), position: end, reason });
-        }
+        self.check_end(&mut frames)?;
         let asked = if self.stop == u64::MAX { 0 } else { self.stop };
         if end < due.max(asked) {
             return Err(self.file.lost(due.max(asked), ends_at(end)));

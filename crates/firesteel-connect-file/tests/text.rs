@@ -62,6 +62,31 @@ fn the_last_record_of_a_file_that_grows_comes_when_the_next_begins() {
 }
 
 #[test]
+fn a_file_that_is_removed_before_its_last_record_has_come_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, is_whole) in [("a\nb\n", false), ("{\"n\":1}", true)] {
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, text).unwrap();
+        let (lines, values) = (Files::indented(folder.path()), Files::new(folder.path()));
+        let values = values.in_format(Json::<serde_json::Value>::new().values());
+        let (lines, values) = (lines.follow(), values.follow());
+        let look = |gone: bool| if is_whole { available(&values) } else { available(&lines) }.map(|_| gone);
+        if is_whole { values.start(&SourceContext::default()) } else { lines.start(&SourceContext::default()) }
+            .unwrap();
+        look(false).unwrap();
+        let range = from(&split(&path), 0);
+        let end = if is_whole { read(&values, &range).unwrap().1 } else { read(&lines, &range).unwrap().1 };
+        let positions = [(split(&path), end)];
+        if is_whole { values.committed(&positions) } else { lines.committed(&positions) }.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        match look(true) {
+            Ok(_) => assert!(is_whole),
+            Err(error) => assert!(!is_whole && error.to_string().contains("position 2: the file is gone"), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn json_over_several_lines_and_in_an_array() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

@@ -50,7 +50,9 @@ impl FileEntry {
     }
 
     fn is_done(&self) -> bool {
-        self.available().is_some_and(|available| self.committed >= available)
+        // What comes after the last whole record may be the beginning of another one, and would be lost without a word.
+        let unfinished = (self.by_reading && self.is_plain()).then(|| self.fingerprint.size());
+        self.available().is_some_and(|available| self.committed >= unfinished.unwrap_or(available))
     }
 }
 

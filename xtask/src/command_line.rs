@@ -18,11 +18,11 @@ Tasks:
   lint        Check the formatting, clippy, the documentation, every crate on its own,
               and the rules of the house (`xtask/src/house.rs`). Warnings are errors.
   doc         Build the documentation of the workspace and print where it lies.
-  bench [throughput | small | durable | slow] [-- ARGS...]
+  bench [throughput | small | durable | slow | lines] [-- ARGS...]
               Run the benchmarks: the throughput workloads beside other engines, which also
               write target/bench/results.jsonl, and the small ones under criterion; both
               without a choice. `durable` is the workload with durable state, `slow` that with
-              records that take long. ARGS go to the benchmark program: keys are texts
+              records that take long, `lines` a log beside wc and zcat. ARGS go to the benchmark program: keys are texts
               with `throughput -- --workload W1c` and `durable -- --key text`. To see those of
               the workloads:
               cargo xtask bench throughput -- --help
@@ -106,6 +106,8 @@ pub(crate) enum Kind {
     Durable,
     /// Records that take long.
     Slow,
+    /// Lines of a log.
+    Lines,
 }
 
 /// Reads the arguments after the program's name.
@@ -195,6 +197,7 @@ fn benchmarks(before: impl Iterator<Item = String>, arguments: Vec<String>) -> R
             "small" => Kind::Small,
             "durable" => Kind::Durable,
             "slow" => Kind::Slow,
+            "lines" => Kind::Lines,
             other => return Err(format!("bench takes no {other:?}; what is for the benchmarks goes after --")),
         };
         if benchmarks.only.replace(kind).is_some() {
@@ -245,6 +248,8 @@ mod tests {
         assert_eq!(parsed("bench durable"), Ok(Request::Bench(alone)));
         let slow = Benchmarks { only: Some(Kind::Slow), ..Benchmarks::default() };
         assert_eq!(parsed("bench slow"), Ok(Request::Bench(slow)));
+        let lines = Benchmarks { only: Some(Kind::Lines), ..Benchmarks::default() };
+        assert_eq!(parsed("bench lines"), Ok(Request::Bench(lines)));
     }
 
     #[test]

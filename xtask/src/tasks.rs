@@ -110,9 +110,14 @@ pub(crate) fn bench(steps: &mut Steps, benchmarks: &Benchmarks) {
         durable(steps, benchmarks);
         return;
     }
-    if benchmarks.only == Some(Kind::Slow) {
-        steps.run("records that take long", || {
-            let mut arguments = strings(["run", "--release", "--package", BENCHES, "--bin", "firesteel-slow", "--"]);
+    let program = match benchmarks.only {
+        Some(Kind::Slow) => Some(("records that take long", "firesteel-slow")),
+        Some(Kind::Lines) => Some(("lines of a log beside wc and zcat", "firesteel-lines")),
+        _ => None,
+    };
+    if let Some((title, binary)) = program {
+        steps.run(title, || {
+            let mut arguments = strings(["run", "--release", "--package", BENCHES, "--bin", binary, "--"]);
             arguments.extend_from_slice(&benchmarks.arguments);
             Cargo::new(arguments).run()
         });
@@ -206,6 +211,11 @@ pub(crate) fn ci(steps: &mut Steps) {
     });
     steps.run("records that take long once", || {
         let arguments = ["run", "--package", BENCHES, "--bin", "firesteel-slow", "--", "--less", "20"];
+        Cargo::new(arguments).run()
+    });
+    steps.run("lines of a log once", || {
+        let arguments =
+            ["run", "--package", BENCHES, "--bin", "firesteel-lines", "--", "--megabytes", "5", "--rounds", "1"];
         Cargo::new(arguments).run()
     });
 }

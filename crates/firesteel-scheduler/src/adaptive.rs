@@ -24,7 +24,7 @@ pub struct Adaptive {
 
 impl Default for Adaptive {
     fn default() -> Self {
-        Self { inline_below: Duration::micros(60), coalesce_to: Duration::micros(100), patience: Duration::millis(1) }
+        Self { inline_below: Duration::micros(32), coalesce_to: Duration::micros(100), patience: Duration::millis(1) }
     }
 }
 
@@ -35,7 +35,7 @@ impl Adaptive {
         Self { inline_below: Duration::ZERO, coalesce_to: Duration::ZERO, patience: Duration::ZERO }
     }
 
-    /// A wave that is expected to take less, all tasks together, runs on the calling thread. 60 µs by default: below
+    /// A wave that is expected to take less, all tasks together, runs on the calling thread. 32 µs by default: below
     /// that, what two threads need to get going is about what they save.
     #[must_use]
     pub fn inline_below(self, time: Duration) -> Self {
@@ -43,7 +43,7 @@ impl Adaptive {
     }
 
     /// Tasks are put together until they are expected to take this long, 100 µs by default, and then run one after the
-    /// other on one executor; less, down to a quarter, where executors would be left with nothing. Each stays a task of
+    /// other on one executor; less, down to an eighth, where executors would be left with nothing. Each stays a task of
     /// its own.
     #[must_use]
     pub fn coalesce_to(self, time: Duration) -> Self {
@@ -81,7 +81,7 @@ impl Adaptive {
         // Every executor gets its part, unless that would be too little to wake it for. Without a time it is not known
         // what is too little; then there are enough runs that no executor has to wait long for another.
         let (part, most) = match total {
-            Some(total) => ((total / executors.max(1) as u64).clamp(coalesce_to / 4, coalesce_to), usize::MAX),
+            Some(total) => ((total / executors.max(1) as u64).clamp(coalesce_to / 8, coalesce_to), usize::MAX),
             None if coalesce_to == 0 => (0, usize::MAX),
             None => (u64::MAX, expected.len().div_ceil(RUNS * executors.max(1))),
         };
@@ -173,7 +173,8 @@ mod tests {
         let ends = |time: u64, executors| spread(&Adaptive::default(), &known(&[time; 8]), executors).1;
         assert_eq!(ends(20, 2), [4, 8]);
         assert_eq!(ends(20, 4), [2, 4, 6, 8]);
-        assert_eq!(ends(20, 64), [2, 4, 6, 8]);
+        assert_eq!(ends(20, 64), [1, 2, 3, 4, 5, 6, 7, 8]);
+        assert_eq!(ends(6, 64), [3, 6, 8], "12.5 µs are worth waking somebody for");
     }
 
     #[test]

@@ -2,8 +2,11 @@
 
 use firesteel_window::Duration;
 
-/// A part that takes less is not worth a thread.
-const PART: f64 = 50.0;
+/// What takes less in all is not cut: it runs on one thread anyway.
+const WHOLE: f64 = 32.0;
+
+/// A part that takes less is not worth a thread that is awake.
+const PART: f64 = 12.0;
 
 /// What something costs, learned from batch to batch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,8 +26,9 @@ impl Cost {
 
     /// Into how many parts this many are to be cut, `most` at most, where it is known what they cost.
     pub(crate) fn parts(self, count: u64, most: usize) -> Option<usize> {
-        let parts = self.each? * count as f64 / PART;
-        Some((parts as usize).clamp(1, most.max(1)))
+        let time = self.each? * count as f64;
+        let parts = if time < WHOLE { 1 } else { (time / PART) as usize };
+        Some(parts.clamp(1, most.max(1)))
     }
 }
 
@@ -40,7 +44,8 @@ mod tests {
         cost.learn(0, Duration::millis(1));
         assert_eq!(cost.parts(1_000_000, 8), None, "nothing follows from that");
         cost.learn(1_000, Duration::micros(10));
-        assert_eq!([1_000, 10_000, 20_000, 1_000_000].map(|count| cost.parts(count, 8)), [1, 2, 4, 8].map(Some));
+        let counts = [1_000, 3_000, 4_000, 6_000, 1_000_000];
+        assert_eq!(counts.map(|count| cost.parts(count, 8)), [1, 1, 3, 5, 8].map(Some));
         cost.learn(10, Duration::millis(20));
         assert_eq!(cost.parts(10, 8), Some(8));
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use firesteel_connect::{
-    CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, WriteTask,
+    CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, Unencodable, WriteTask,
 };
 use firesteel_disk::{Disk, Lock, OsDisk};
 use firesteel_formats::{Csv, Json, WriteFormat, WriteLines, Writing};
@@ -238,6 +238,19 @@ impl<E> TextFileSink<E> {
     }
 }
 
+impl<F> FileSink<F> {
+    fn unencodable<T>(&self, task: &WriteTask, unencodable: &Unencodable) -> ConnectError
+    where
+        F: WriteFormat<T>,
+    {
+        ConnectError::Other {
+            context: format!("writing a record of epoch {} as {}", task.epoch, self.format.name()),
+            class: firesteel_connect::Class::Record,
+            source: unencodable.reason().into(),
+        }
+    }
+}
+
 impl<T, F> Sink<T> for FileSink<F>
 where
     F: WriteFormat<T>,
@@ -285,11 +298,7 @@ where
         let (mut writer, mut writing, mut bytes) = (None, self.format.begin(), Vec::new());
         for record in records {
             bytes.clear();
-            writing.write(&record, &mut bytes).map_err(|unencodable| ConnectError::Other {
-                context: format!("writing a record of epoch {} as {}", task.epoch, self.format.name()),
-                class: firesteel_connect::Class::Record,
-                source: unencodable.reason().into(),
-            })?;
+            writing.write(&record, &mut bytes).map_err(|unencodable| self.unencodable(&task, &unencodable))?;
             let writer = match &mut writer {
                 Some(writer) => writer,
                 empty => empty.insert(PartWriter::create(&self.disk, temporary.clone(), self.gzip)?),
@@ -298,7 +307,7 @@ where
         }
         let Some(mut writer) = writer else { return Ok(PendingFile::empty()) };
         bytes.clear();
-        writing.end(&mut bytes);
+        writing.end(&mut bytes).map_err(|unencodable| self.unencodable(&task, &unencodable))?;
         writer.write_end(&bytes)?;
         writer.finish(name)
     }

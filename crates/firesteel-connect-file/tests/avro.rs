@@ -7,20 +7,20 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{from, gzip, read, split};
-use firesteel_connect::{Class, Source, SourceContext, conformance};
-use firesteel_connect_file::Files;
+use firesteel_connect::{Class, Epoch, Sink, SinkContext, Source, SourceContext, WriteTask, conformance};
+use firesteel_connect_file::{FileSink, Files};
 use firesteel_formats::{Avro, epoch_time};
 use firesteel_window::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 enum Kind {
     Buy,
     Give,
 }
 
 /// With its own name and order of fields, and without one of the file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct AdClick {
     #[serde(with = "epoch_time::micros")]
     at: Timestamp,
@@ -93,4 +93,48 @@ fn a_file_without_a_field_that_is_needed_is_told() {
     files.start(&SourceContext::default()).unwrap();
     let error = read(&files, &from(&split(&path), 0)).unwrap_err().to_string();
     assert!(error.contains("clicks.null.avro has no field \"price\" (it has user, ad, ratio"), "{error}");
+}
+
+const SCHEMA: &str = r#"{"type": "record", "name": "Click", "namespace": "com.example", "fields": [
+    {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+    {"name": "ad", "type": "long"},
+    {"name": "user", "type": "string"},
+    {"name": "ratio", "type": "double"},
+    {"name": "note", "type": ["null", "string"]},
+    {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["Buy", "Give"]}},
+    {"name": "price", "type": "int"}
+]}"#;
+
+#[test]
+fn results_are_published_once_and_read_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let places = std::cell::Cell::new(0);
+    let make = || {
+        places.set(places.get() + 1);
+        let folder = parent.path().join(places.get().to_string());
+        FileSink::new(folder).in_format(Avro::<AdClick>::new().written_as(SCHEMA))
+    };
+    let visible = |sink: &FileSink<_>| {
+        if !sink.folder().exists() {
+            return vec![];
+        }
+        let files = Files::new(sink.folder()).in_format(Avro::<AdClick>::new());
+        files.start(&SourceContext::default()).unwrap();
+        let splits = common::discover(&files).unwrap().splits;
+        splits.into_iter().flat_map(|split| read(&files, &from(&split.id, 0)).unwrap().0).collect()
+    };
+    conformance::sink(make, visible, |n| AdClick { ad: n, ..clicks()[n as usize % 300].clone() });
+}
+
+#[test]
+fn what_does_not_fit_the_schema_is_not_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |schema: &str| {
+        let sink = FileSink::new(folder.path()).in_format(Avro::<AdClick>::new().written_as(schema));
+        sink.start(&SinkContext::default()).unwrap();
+        sink.write(WriteTask::new(Epoch(1), 0), clicks().into_iter()).unwrap_err().to_string()
+    };
+    let text = write(&SCHEMA.replace("\"double\"", "\"string\""));
+    assert!(text.contains("writing a record of epoch 1 as Avro: Avro: ") && text.contains("f64"), "{text}");
+    assert!(write("{").contains("writing a record of epoch 1 as Avro"));
 }

@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 
 use common::{append, available, discover, from, gzip, read, split};
-use firesteel_connect::{Class, Source, SourceContext, conformance};
+use firesteel_connect::{Class, ReadRange, Source, SourceContext, conformance};
 use firesteel_connect_file::Files;
 use firesteel_formats::{Access, Json, Multiline, Pattern};
 use serde::Deserialize;
@@ -62,6 +62,31 @@ fn the_last_record_of_a_file_that_grows_comes_when_the_next_begins() {
 }
 
 #[test]
+fn a_file_that_is_removed_before_its_last_record_has_come_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    for (text, is_whole) in [("a\nb\n", false), ("{\"n\":1}", true)] {
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, text).unwrap();
+        let (lines, values) = (Files::indented(folder.path()), Files::new(folder.path()));
+        let values = values.in_format(Json::<serde_json::Value>::new().values());
+        let (lines, values) = (lines.follow(), values.follow());
+        let look = |gone: bool| if is_whole { available(&values) } else { available(&lines) }.map(|_| gone);
+        if is_whole { values.start(&SourceContext::default()) } else { lines.start(&SourceContext::default()) }
+            .unwrap();
+        look(false).unwrap();
+        let range = from(&split(&path), 0);
+        let end = if is_whole { read(&values, &range).unwrap().1 } else { read(&lines, &range).unwrap().1 };
+        let positions = [(split(&path), end)];
+        if is_whole { values.committed(&positions) } else { lines.committed(&positions) }.unwrap();
+        std::fs::remove_file(&path).unwrap();
+        match look(true) {
+            Ok(_) => assert!(is_whole),
+            Err(error) => assert!(!is_whole && error.to_string().contains("position 2: the file is gone"), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn json_over_several_lines_and_in_an_array() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);
@@ -94,8 +119,10 @@ fn an_array_that_is_cut_off_is_told_after_its_whole_elements() {
         std::fs::write(&path, text).unwrap();
         let files = Files::new(&path).in_format(Json::<u8>::new().array());
         files.start(&SourceContext::default()).unwrap();
-        for _ in 0..2 {
-            let error = read(&files, &from(&split(&path), 0)).unwrap_err();
+        let exact = |from: u64| ReadRange::exact(split(&path), from, 6);
+        assert_eq!(read(&files, &ReadRange::exact(split(&path), 0, 2)).unwrap(), (vec![1], 2));
+        for range in [from(&split(&path), 0), exact(0), exact(2), from(&split(&path), 5)] {
+            let error = read(&files, &range).unwrap_err();
             assert_eq!((error.class(), error.code()), (Class::Fatal, "FS-N008"), "{error}");
             assert!(error.to_string().contains("the array is not closed"), "{error}");
         }

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod reading;
+mod writing;
 
 use std::fmt;
 use std::io::Read;
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::format::Format;
 use blocks::Blocks;
 pub use reading::ReadingAvro;
+pub use writing::{WriteAvro, WritingAvro};
 
 /// Avro object container files, whose records are read straight into a type that derives `Deserialize`.
 ///
@@ -47,6 +49,13 @@ impl<T> Avro<T> {
     #[must_use]
     pub fn new() -> Self {
         Self(PhantomData)
+    }
+
+    /// Writes files by this schema, in blocks that are compressed with deflate: the names of the type's fields are those of the
+    /// schema's. What does not fit it is not written; a schema that is none fails with the first record.
+    #[must_use]
+    pub fn written_as(self, schema: &str) -> WriteAvro<T> {
+        WriteAvro::new(schema)
     }
 }
 

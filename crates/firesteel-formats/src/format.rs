@@ -194,8 +194,12 @@ pub trait Writing<T> {
     /// When the format has no form for a value of the record.
     fn write(&mut self, record: &T, out: &mut Vec<u8>) -> Result<(), firesteel_connect::Unencodable>;
 
-    /// Appends what a file ends with.
-    fn end(&mut self, out: &mut Vec<u8>) {
+    /// Appends what a file ends with. `out` is empty before.
+    ///
+    /// # Errors
+    /// When the format cannot end a file here.
+    fn end(&mut self, out: &mut Vec<u8>) -> Result<(), firesteel_connect::Unencodable> {
         let _ = out;
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@
 //! | [`Csv`] | rows of fields after a header |
 //! | [`Pattern`] | the named groups of a regular expression; a decoder, too |
 //! | [`CombinedLog`] | the access log of Apache and nginx; a decoder, too |
+//! | [`Raw`] | bytes as they are |
 //! | [`Multiline`] | records of several lines, by any decoder |
 //! | `Avro` | object container files; feature `avro` |
 //! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
@@ -28,11 +29,12 @@ mod multiline;
 mod pattern;
 #[cfg(feature = "protobuf")]
 mod protobuf;
+mod raw;
 mod text;
 
 pub use access_log::{Access, CombinedLog};
 #[cfg(feature = "avro")]
-pub use avro::{Avro, ReadingAvro};
+pub use avro::{Avro, ReadingAvro, WriteAvro, WritingAvro};
 pub use csv::{Csv, ReadingCsv, WritingCsv};
 pub use format::{BadFormat, Format, Found, Head, Mismatch, Reading, WriteFormat, Writing};
 pub use json::{Json, JsonValues, ReadingValues};
@@ -41,3 +43,4 @@ pub use multiline::{Multiline, ReadingMultiline};
 pub use pattern::Pattern;
 #[cfg(feature = "protobuf")]
 pub use protobuf::{DelimitedProtobuf, Protobuf, ReadingProtobuf, WritingProtobuf};
+pub use raw::Raw;

@@ -7,7 +7,7 @@ use firesteel_connect::{Sink, Source};
 use firesteel_connect_file::{FileSink, Files, TextFileSink};
 use firesteel_connect_memory::Collector;
 use firesteel_core::{Actions, ManualClock};
-use firesteel_formats::{Format, WriteFormat};
+use firesteel_formats::{Format, Multiline, Pattern, WriteFormat};
 use firesteel_streaming::{BatchLimits, Checkpoint, ReadRdd, Trigger, Undecodable};
 use firesteel_window::seconds;
 use serde::{Deserialize, Serialize};
@@ -120,4 +120,44 @@ fn a_file_without_a_column_that_is_needed_ends_the_job_and_none_of_it_is_set_asi
         "orders.csv has no column \"user\" (it has id, name, note); rename the field with #[serde(rename)], or give it";
     assert!(text.contains(told), "{text}");
     assert!(results.records().is_empty());
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+struct Event {
+    number: u32,
+    text: String,
+}
+
+#[test]
+fn events_of_several_lines_come_once_whatever_a_batch_may_have() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    let text = |number: u32| format!("it fails{}", "\n\tat somewhere".repeat(number as usize % 4));
+    let lines = |number: u32| {
+        if number % 10 == 7 { "x no number\n".to_owned() } else { format!("{number} {}\n\n", text(number)) }
+    };
+    std::fs::write(&path, (0..300).map(lines).collect::<String>()).unwrap();
+    let good: Vec<Event> =
+        (0..300).filter(|number| number % 10 != 7).map(|number| Event { number, text: text(number) }).collect();
+    for bytes in [1, 100, 1 << 20] {
+        let limits = BatchLimits::default().bytes(bytes);
+        let job = job(2).undecodable(Undecodable::SetAside).limits(limits).build().unwrap();
+        let (results, rejected) = (Collector::new(), Collector::new());
+        let events = Pattern::<Event>::new(r"(?s)(?<number>\d+) (?<text>.*)");
+        job.read(Files::new(&path).in_format(Multiline::indented(events))).write(results.clone());
+        job.rejected().map(|rejected| rejected.payload.unwrap().to_string()).write(rejected.clone());
+        job.run(Trigger::AvailableNow).unwrap();
+        assert_eq!(sorted(results.records()), good, "batches of {bytes} bytes");
+        assert_eq!(rejected.records(), vec!["x no number"; 30]);
+    }
+}
+
+#[test]
+fn an_access_log_is_counted_by_a_job() {
+    let log = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data/access.log.gz");
+    let (job, results) = (job(2).undecodable(Undecodable::SetAside).build().unwrap(), Collector::new());
+    let missing = job.read(Files::combined_log(log)).filter(|access| access.status == 404);
+    missing.map(|access| access.path().map(str::to_owned)).write(results.clone());
+    let summary = job.run_to_summary(Trigger::AvailableNow).unwrap();
+    assert_eq!((summary.rows_in, summary.malformed, results.records().len()), (10_000, 1, 213));
 }

@@ -253,7 +253,9 @@ impl FileEntry {
 
     /// Whether all of it that is known has been read and committed.
     pub(crate) fn is_done(&self) -> bool {
-        self.available().is_some_and(|available| self.committed >= available)
+        // What comes after the last whole record may be the beginning of another one, and would be lost without a word.
+        let unfinished = (self.by_reading && self.is_plain()).then_some(self.stamp.size);
+        self.available().is_some_and(|available| self.committed >= unfinished.unwrap_or(available))
     }
 
     /// Whether enough is known of what is in it to know it again.

@@ -207,8 +207,7 @@ impl<P: Reading> FileReader<P> {
             let Some(frames) = &mut self.frames else { return Ok(None) };
             let at = frames.position();
             if at >= self.stop || self.records_left == 0 || self.bytes_left == 0 {
-                self.finish();
-                return Ok(None);
+                return self.finish().map(|()| None);
             }
             let found = frames.next(self.longest);
             let after = frames.position();
@@ -286,13 +285,25 @@ impl<P: Reading> FileReader<P> {
     }
 
     /// Ends at the range's end or at a limit.
-    fn finish(&mut self) {
-        let Some(frames) = self.frames.take() else { return };
+    fn finish(&mut self) -> Result<()> {
+        let Some(mut frames) = self.frames.take() else { return Ok(()) };
         if frames.position() >= self.stop {
             self.position = self.position.max(self.stop);
         }
         self.file.reached.fetch_max(self.position, Ordering::Relaxed);
+        self.check_end(&mut frames)?;
         self.keep(frames);
+        Ok(())
+    }
+
+    /// Makes sure that the file may end where it does, if it does here.
+    fn check_end(&self, frames: &mut Frames<P>) -> Result<()> {
+        let position = frames.position();
+        if self.file.available().is_none_or(|end| position < end) {
+            return Ok(());
+        }
+        let path = || self.file.path.to_path_buf();
+        frames.check_end().map_err(|reason| ConnectError::Damaged { path: path(), position, reason })
     }
 
     /// Ends at the end of the data.
@@ -310,6 +321,7 @@ impl<P: Reading> FileReader<P> {
         {
             return Err(ConnectError::Damaged { path: self.file.path.to_path_buf(), position: end, reason });
         }
+        self.check_end(&mut frames)?;
         let asked = if self.stop == u64::MAX { 0 } else { self.stop };
         if end < due.max(asked) {
             return Err(self.file.lost(due.max(asked), ends_at(end)));

@@ -31,13 +31,13 @@ pub struct ReadingAvro<T> {
 }
 
 /// A schema that the process has met. They are kept: programs read files of few schemas.
-struct MetSchema {
-    schema: Schema,
+pub(super) struct MetSchema {
+    pub(super) schema: Schema,
     reader: OnceLock<Result<GenericDatumReader<'static>, String>>,
 }
 
 /// The schema of this text, for a type of this name.
-fn known(text: &[u8], name: Option<&'static str>) -> Result<&'static MetSchema, String> {
+pub(super) fn known(text: &[u8], name: Option<&'static str>) -> Result<&'static MetSchema, String> {
     type Schemas = HashMap<(Vec<u8>, Option<&'static str>), &'static MetSchema>;
     static KNOWN: Mutex<Option<Schemas>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +63,7 @@ fn renamed(text: &str, name: &str) -> Option<String> {
 }
 
 /// Where a message of the library says what is wrong, after all of a schema.
-fn short(message: &str) -> &str {
+pub(super) fn short(message: &str) -> &str {
     message.rsplit_once("}): ").map_or(message, |(_, what)| what)
 }
 

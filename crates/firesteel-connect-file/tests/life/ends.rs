@@ -9,7 +9,7 @@ use firesteel_connect_file::{OnUnreadable, TextFiles};
 use crate::common::gzip;
 use crate::follower::Follower;
 
-/// Writes a file that was changed so many seconds after the test began.
+/// Writes a file that was changed at this many seconds after a time.
 fn write(path: &Path, text: &str, seconds: u64, began: SystemTime) {
     fs::write(path, text).unwrap();
     let at = began + StdDuration::from_secs(seconds);

@@ -307,7 +307,15 @@ impl Catalog {
             return Ok(());
         }
         let stamp = listed.stamp();
-        let mut entry = FileEntry::new(self.name(&listed.path)?, &listed.path, path, stamp);
+        let name = match self.name(&listed.path) {
+            Ok(name) => name,
+            Err(error) if self.policy.is_patient() => {
+                self.telling.troubles(&[(path.to_owned(), error)]);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let mut entry = FileEntry::new(name, &listed.path, path, stamp);
         let announced = File::open(path).and_then(|mut file| {
             let stamp = Stamp::of(&file.metadata()?);
             entry.announce(&mut file, stamp, self.policy.follow)

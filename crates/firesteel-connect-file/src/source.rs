@@ -3,6 +3,7 @@
 mod catalog;
 mod compression;
 mod decode;
+mod ends;
 mod entry;
 mod family;
 mod frames;
@@ -283,7 +284,7 @@ impl<F: Format> Files<F> {
     }
 
     /// What becomes of files and folders that cannot be read, or not to their end. By default one bad file does not keep the
-    /// others from being read: it is told and counted, and where files are followed it is tried again. Two things end a job
+    /// others from being read: it is told and counted, and where files are followed it is retried. Two things end a job
     /// that does not follow: a path that was given as it is and cannot be read, and a compressed file that is damaged or ends in
     /// the middle.
     #[must_use]
@@ -441,7 +442,11 @@ impl<F: Format> Source for Files<F> {
             return Err(ConnectError::Setting { connector: self.format.name(), setting, reason });
         }
         self.looks.lock().context = Some(context.clone());
-        self.catalog.lock().start(context)
+        let begun = context.now();
+        self.catalog.lock().start(context)?;
+        let now = context.now();
+        self.looks.lock().last = Some((now, now.since(begun).max(Duration::ZERO)));
+        Ok(())
     }
 
     fn discover(&self, now: Timestamp) -> Result<Discovery> {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use firesteel_connect::{ConnectError, Discovery, Result, SourceContext, SplitId, SplitNote};
 use firesteel_window::{Duration, Timestamp, seconds};
 
+use super::ends;
 use super::entry::{FileEntry, Looked, Presence};
-use super::family;
 use super::identity::Stamp;
 use super::listing::{Listed, Listing, Look};
 use super::matching::{Found, Matching, is_copy_of};
@@ -20,8 +20,6 @@ use crate::path;
 
 /// How long a file that is gone before it was read is waited for: it may be on its way to another name.
 const WAIT: Duration = seconds(5);
-/// How long a file that was put aside is silent until a last line without a newline is taken for whole.
-const SETTLED: Duration = seconds(2);
 /// So few files are told of again without a need.
 const FEW: usize = 16;
 /// How long a piece that was put aside is looked at: whoever writes to it may do so until it is told to stop.
@@ -202,9 +200,9 @@ impl Catalog {
         self.looked = true;
         self.forget(now);
         if self.has_changed {
-            self.supersede();
+            ends::supersede(&mut self.files);
         }
-        self.finish(now);
+        self.has_changed |= ends::finish(&mut self.files, &self.policy, now);
         self.check_missing(now)
     }
 
@@ -310,7 +308,15 @@ impl Catalog {
             return Ok(());
         }
         let stamp = listed.stamp();
-        let mut entry = FileEntry::new(self.name(&listed.path)?, &listed.path, path, stamp);
+        let name = match self.name(&listed.path) {
+            Ok(name) => name,
+            Err(error) if self.policy.is_patient() => {
+                self.telling.troubles(&[(path.to_owned(), error)]);
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let mut entry = FileEntry::new(name, &listed.path, path, stamp);
         entry.read_by(&self.policy);
         let announced = File::open(path).and_then(|mut file| {
             let stamp = Stamp::of(&file.metadata()?);
@@ -411,47 +417,6 @@ impl Catalog {
         if self.files.len() != before || self.index.len() != before {
             self.has_changed = true;
             self.index = self.files.iter().enumerate().map(|(index, file)| (file.split.clone(), index)).collect();
-        }
-    }
-
-    /// Finds out of which files newer pieces are there.
-    fn supersede(&mut self) {
-        let mut newest: HashMap<Arc<str>, Vec<(Option<u64>, Option<u64>)>> = HashMap::new();
-        let (mut of_home, mut here) = (HashMap::new(), HashMap::new());
-        for (index, file) in self.files.iter().enumerate().filter(|(_, file)| file.presence == Presence::Here) {
-            let (modified, created) = (file.stamp.modified, file.stamp.created());
-            newest.entry(Arc::clone(&file.family)).or_default().push((modified, created));
-            of_home.insert(Arc::clone(&file.home), index);
-            here.insert(Arc::clone(&file.path), modified);
-        }
-        for times in newest.values_mut() {
-            times.sort_unstable();
-        }
-        for (index, file) in self.files.iter_mut().enumerate() {
-            let modified = file.stamp.modified;
-            let others = newest.get(&file.family).map_or(&[][..], Vec::as_slice);
-            let later = others.partition_point(|(other, _)| *other <= modified);
-            let is_followed = others[later..].iter().rev().take(8).any(|(_, created)| *created >= modified);
-            let is_aside = of_home.get(&file.home).is_some_and(|newer| *newer > index);
-            let log = family::log_of(&file.path);
-            let is_rotated = log.and_then(|log| here.get(&*log)).is_some_and(|log| *log >= modified);
-            file.is_superseded = is_followed || is_aside || is_rotated;
-        }
-    }
-
-    /// Takes files for finished of which nothing more is to be expected: all of them counts then.
-    fn finish(&mut self, now: Timestamp) {
-        let finish_after = self.policy.finish_after;
-        for file in &mut self.files {
-            if !self.policy.follow || file.presence != Presence::Here || file.is_closed {
-                continue;
-            }
-            // Whoever has a file open may write the rest of a line when it has been put aside.
-            let is_over = file.is_superseded && (!file.has_half_line() || file.is_silent(now, SETTLED));
-            if is_over || finish_after == Duration::ZERO || file.is_silent(now, finish_after) {
-                file.close();
-                (file.is_unnoted, self.has_changed) = (true, true);
-            }
         }
     }
 

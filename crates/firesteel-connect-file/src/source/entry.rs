@@ -11,10 +11,9 @@ use firesteel_window::{Duration, Timestamp};
 
 use super::compression::{Compression, Input};
 use super::family;
-use super::identity::{Print, STRETCH, Stamp};
+use super::identity::{Print, Stamp};
 use super::note::Note;
 use super::policy::{Borders, Policy};
-use crate::path;
 
 /// As many bytes tell how a file is compressed.
 const MAGIC: u64 = 64;
@@ -381,26 +380,23 @@ impl FileEntry {
         print.is_of(&mut File::open(other)?)
     }
 
-    /// Whether a compressed file begins with the text of this one, as far as there is any.
+    /// Whether a compressed file holds the text of this one or the beginning of it; one that is only begun may.
     pub(crate) fn packs_to(&self, packed: &Path) -> io::Result<bool> {
         let mut file = File::open(packed)?;
         let mut head = Vec::new();
         (&mut file).take(MAGIC).read_to_end(&mut head)?;
         file.seek(SeekFrom::Start(0))?;
         let Some(compression) = Compression::of(&head) else { return Ok(true) };
-        let mut text = Vec::new();
-        let read = Input::compressed(file, compression).take(STRETCH).read_to_end(&mut text);
-        let mut own = Vec::new();
-        File::open(&self.path)?.take(text.len() as u64).read_to_end(&mut own)?;
-        Ok(own == text && (read.is_err() || !text.is_empty()))
+        let text = Print::of_all(&mut Input::compressed(file, compression));
+        text.is_of(&mut File::open(&self.path)?)
     }
 
     /// What the checkpoint is to know of it, where the job stands at its committed position.
     pub(crate) fn note(&mut self) -> Result<SplitNote> {
         let text = self.text_before(self.committed);
         Note {
-            path: path::text(&self.path)?.to_owned(),
-            home: path::text(&self.home)?.to_owned(),
+            path: self.path.to_string_lossy().into_owned(),
+            home: self.home.to_string_lossy().into_owned(),
             stamp: self.stamp,
             text,
             packed: self.packed,

@@ -125,6 +125,21 @@ impl Print {
         Ok((Self::new(at, &head, &tail), more))
     }
 
+    /// That of all of a text, as far as it can be read.
+    pub(crate) fn of_all(text: &mut impl Read) -> Self {
+        let (mut head, mut tail, mut at) = (Vec::new(), Vec::new(), 0);
+        let mut chunk = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = text.read(&mut chunk) {
+            let wanted = (STRETCH as usize).saturating_sub(head.len());
+            head.extend_from_slice(&chunk[..count.min(wanted)]);
+            tail.extend_from_slice(&chunk[..count]);
+            let surplus = tail.len().saturating_sub(STRETCH as usize);
+            tail.drain(..surplus);
+            at += count as u64;
+        }
+        Self::new(at, &head, &tail)
+    }
+
     /// Whether the file begins with the bytes that this is the print of.
     pub(crate) fn is_of(&self, file: &mut File) -> io::Result<bool> {
         match Self::of_file(file, self.at) {
@@ -150,6 +165,7 @@ mod tests {
             assert!(print.is_of(&mut File::open(&path).unwrap()).unwrap(), "{at}");
             let (of_text, more) = Print::of_text(&mut &text[..], at).unwrap();
             assert_eq!((of_text, more), (print, at < text.len() as u64), "{at}");
+            assert_eq!(Print::of_all(&mut &text[..at as usize]), print, "{at}");
         }
         let print = Print::of_file(&mut File::open(&path).unwrap(), text.len() as u64).unwrap();
         std::fs::write(&path, [vec![b'h'; 10_000], b"other".to_vec(), vec![b't'; 1_000]].concat()).unwrap();

@@ -19,7 +19,7 @@ pub enum OnMissing {
 pub enum OnUnreadable {
     /// The job ends.
     Fail,
-    /// It is told and counted, and tried again: what can be read of it is read when it can.
+    /// It is told, counted, and retried: what can be read of it is read when it can.
     Retry,
 }
 
@@ -69,8 +69,7 @@ impl Policy {
         self.on_unreadable != Some(OnUnreadable::Fail)
     }
 
-    /// Whether a file that is damaged or ends in the middle is told and left for later: unless said otherwise, where files are
-    /// followed. Where they are read once, nobody would come back to what is missing.
+    /// Whether a file that is damaged or ends in the middle is told and left for later: by default where files are followed. Where they are read once, nobody would come back to what is missing.
     pub(crate) fn bears_damage(&self) -> bool {
         self.on_unreadable.map_or(self.follow, |policy| policy == OnUnreadable::Retry)
     }

@@ -47,7 +47,7 @@ impl Telling {
             let text = error.to_string();
             if self.troubles.get(path) != Some(&text) {
                 self.unreadable.add(1);
-                self.warn(&path.display(), &format!("{text}; it is left out, and tried again"));
+                self.warn(&path.display(), &format!("{text}; it is left out, and retried"));
                 self.troubles.insert(path.clone(), text);
             }
         }

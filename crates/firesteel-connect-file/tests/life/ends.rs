@@ -9,7 +9,7 @@ use firesteel_connect_file::{OnUnreadable, TextFiles};
 use crate::common::gzip;
 use crate::follower::Follower;
 
-/// Writes a file that was changed so many seconds after the test began.
+/// Writes a file that was changed at this many seconds after a time.
 fn write(path: &Path, text: &str, seconds: u64, began: SystemTime) {
     fs::write(path, text).unwrap();
     let at = began + StdDuration::from_secs(seconds);
@@ -95,4 +95,36 @@ fn a_finished_file_is_not_opened_again_at_the_next_start() {
     let ends: Vec<_> = follower.splits().into_iter().map(|(_, available, _)| available).collect();
     assert_eq!(ends, [Some(4), Some(2)]);
     assert_eq!(follower.lines, ["1", "2", "3"]);
+}
+
+#[test]
+fn a_compressed_file_is_no_copy_of_one_with_the_same_header() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let header = "#,fields\n".repeat(2_000);
+    fs::write(at("data.csv"), format!("{header}today-1\ntoday-2\n")).unwrap();
+    let mut follower = Follower::of(folder.path()).unwrap();
+    follower.drain().unwrap();
+    fs::write(at("data.csv.gz"), gzip(format!("{header}yesterday\n").as_bytes())).unwrap();
+    follower.drain().unwrap();
+    follower.lines.retain(|line| !line.starts_with('#'));
+    assert_eq!(follower.lines, ["today-1", "today-2", "yesterday"]);
+    // The same text beside the file is not read a second time.
+    fs::write(at("same.log"), "1\n2\n").unwrap();
+    follower.drain().unwrap();
+    fs::write(at("same.log.gz"), gzip(b"1\n2\n")).unwrap();
+    follower.drain().unwrap();
+    assert_eq!(follower.lines[3..], ["1", "2"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_name_that_is_no_text_costs_its_own_file_only() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join(std::ffi::OsStr::from_bytes(b"a\xff.log")), "a\n").unwrap();
+    fs::write(folder.path().join("b.log"), "b\n").unwrap();
+    let mut follower = Follower::of(folder.path()).unwrap();
+    follower.drain().unwrap();
+    assert_eq!(follower.lines, ["b"]);
 }

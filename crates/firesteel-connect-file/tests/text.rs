@@ -79,7 +79,11 @@ fn a_file_that_is_removed_before_its_last_record_has_come_is_told() {
         let positions = [(split(&path), end)];
         if is_whole { values.committed(&positions) } else { lines.committed(&positions) }.unwrap();
         std::fs::remove_file(&path).unwrap();
-        match look(true) {
+        // It is waited for: it may be on its way to another name.
+        look(true).unwrap();
+        let later = Timestamp::EPOCH + seconds(10);
+        let told = if is_whole { values.discover(later) } else { lines.discover(later) };
+        match told {
             Ok(_) => assert!(is_whole),
             Err(error) => assert!(!is_whole && error.to_string().contains("position 2: the file is gone"), "{error}"),
         }

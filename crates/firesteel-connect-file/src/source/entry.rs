@@ -217,7 +217,7 @@ impl FileEntry {
 
     /// Whether readers have come to the end of what is known.
     pub(crate) fn is_read(&self) -> bool {
-        self.available().is_some_and(|available| self.reached.load(Ordering::Relaxed).max(self.committed) >= available)
+        self.end_of_all().is_some_and(|end| self.reached.load(Ordering::Relaxed).max(self.committed) >= end)
     }
 
     /// What the engine is told of it.
@@ -252,9 +252,14 @@ impl FileEntry {
 
     /// Whether all of it that is known has been read and committed.
     pub(crate) fn is_done(&self) -> bool {
-        // What comes after the last whole record may be the beginning of another one, and would be lost without a word.
+        self.end_of_all().is_some_and(|end| self.committed >= end)
+    }
+
+    /// The position after all that has to be read before it may go. What comes after the last whole record may be the beginning
+    /// of another one, and would be lost without a word.
+    fn end_of_all(&self) -> Option<u64> {
         let unfinished = (self.by_reading && self.is_plain()).then_some(self.stamp.size);
-        self.available().is_some_and(|available| self.committed >= unfinished.unwrap_or(available))
+        self.available().map(|available| unfinished.unwrap_or(available))
     }
 
     /// Whether enough is known of what is in it to know it again.
@@ -411,7 +416,7 @@ impl FileEntry {
 
     /// Up to where it is known, once it is known what it is.
     fn known_end(&self) -> Option<u64> {
-        let known = if self.is_plain() && self.by_reading { Some(self.committed) } else { self.available() };
+        let known = if self.is_plain() { Some(self.announced) } else { self.available() };
         known.filter(|_| self.compression.is_some() && self.broken().is_none())
     }
 

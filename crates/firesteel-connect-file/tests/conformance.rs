@@ -27,6 +27,7 @@ fn check(files: &[(&str, &[u8])], expected: &[Vec<String>]) {
         std::fs::write(folder.path().join(name), content).unwrap();
     }
     conformance::source(|| TextFiles::new(folder.path()), expected);
+    conformance::source_resumes(|| TextFiles::new(folder.path()), expected);
 }
 
 #[test]
@@ -67,6 +68,7 @@ fn followed_files() {
     // The last line of the plain files has no newline: it may still grow.
     let expected = [lines(&LINES[..7]), lines(&LINES), vec![]];
     conformance::source(|| TextFiles::new(folder.path()).follow(), &expected);
+    conformance::source_resumes(|| TextFiles::new(folder.path()).follow(), &expected);
 }
 
 #[test]

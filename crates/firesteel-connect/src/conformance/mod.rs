@@ -45,7 +45,7 @@ use std::time::Duration;
 pub use receiver::{receiver, receiver_stops};
 pub use shared_sink::sinks_of_one_place;
 pub use sink::{sink, sink_restarts};
-pub use source::{source, source_at};
+pub use source::{source, source_at, source_resumes};
 pub use store::{Courier, store, store_restarts};
 pub use undecodable::undecodable;
 pub use unsure_sink::{Loss, unsure_sink};

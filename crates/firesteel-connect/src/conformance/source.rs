@@ -63,10 +63,25 @@ where
     if source.replay() == Replay::Always {
         let (again, _) = ready(&make, now, expected);
         again.stop();
-        noted(&make, &source, now, &splits);
     }
     committed(&source, now, &splits);
     STOPS.check(!source.describe().is_empty(), || "the description is empty".into());
+    source.stop();
+}
+
+/// Checks that a source which is started where a job stood, with what it has noted of its splits, has what comes after that.
+/// `make` yields a source over the same place each time, which has its data when it starts.
+///
+/// # Panics
+/// With the number of the rule that does not hold.
+pub fn source_resumes<S>(make: impl Fn() -> S, expected: &[Vec<S::Item>])
+where
+    S: Source,
+    S::Item: Clone + PartialEq + Debug,
+{
+    let now = Timestamp::from_millis(0);
+    let (source, splits) = ready(&make, now, expected);
+    noted(&make, &source, now, &splits);
     source.stop();
 }
 

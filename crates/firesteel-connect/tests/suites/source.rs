@@ -193,11 +193,17 @@ fn the_source_suite_finds_each_fault() {
         (Fault::HandedBackAtTheStart, "S14"),
         (Fault::HandedBackOneFurther, "S14"),
         (Fault::HandedBackWithOldLimits, "S14"),
-        (Fault::BeginsElsewhere, "S15"),
     ];
     for (fault, rule) in cases {
         assert_eq!(broken(|| suite(fault)), rule, "{fault:?}");
     }
+}
+
+#[test]
+fn a_source_that_begins_elsewhere_than_the_job_stood_is_found() {
+    let suite = |fault| conformance::source_resumes(|| Faulty::new(fault), &[(0..10).collect()]);
+    suite(Fault::None);
+    assert_eq!(broken(|| suite(Fault::BeginsElsewhere)), "S15");
 }
 
 /// Splits that come one after the other, told of as differences.

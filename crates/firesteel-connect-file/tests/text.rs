@@ -10,6 +10,7 @@ use common::{append, available, discover, from, gzip, read, split};
 use firesteel_connect::{Class, ReadRange, Source, SourceContext, conformance};
 use firesteel_connect_file::Files;
 use firesteel_formats::{Access, Json, Multiline, Pattern};
+use firesteel_window::{Timestamp, seconds};
 use serde::Deserialize;
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

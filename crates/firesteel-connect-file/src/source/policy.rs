@@ -61,7 +61,13 @@ pub(crate) struct Policy {
 impl Policy {
     pub(crate) fn new() -> Self {
         let finish_after = firesteel_window::minutes(5);
-        Self { follow: false, borders: Borders::Lines, finish_after, on_missing: OnMissing::default(), on_unreadable: None }
+        Self {
+            follow: false,
+            borders: Borders::Lines,
+            finish_after,
+            on_missing: OnMissing::default(),
+            on_unreadable: None,
+        }
     }
 
     /// Whether what cannot be opened is told, and left for later or out.

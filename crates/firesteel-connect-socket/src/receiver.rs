@@ -78,8 +78,8 @@ impl<D: Decode> SocketText<D> {
     /// ```
     #[must_use]
     pub fn decode_with<E: Decode>(self, decode: E) -> SocketText<E> {
-        let Self { address, end_on_close, connect_within, longest, decode: _ } = self;
-        SocketText { address, end_on_close, connect_within, longest, decode }
+        let Self { address, end_on_close, connect_within, longest, keeps_unfinished, decode: _ } = self;
+        SocketText { address, end_on_close, connect_within, longest, keeps_unfinished, decode }
     }
 
     /// Takes a connection that the peer closes as the end of the data, rather than as a reason to connect again.

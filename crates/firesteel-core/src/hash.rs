@@ -32,7 +32,7 @@ fn fold(a: u64, b: u64) -> u64 {
     (product as u64) ^ ((product >> 64) as u64)
 }
 
-/// The bytes behind the last whole word, as a word with zeros above them. Read where they stand: a copy of a length that
+/// The bytes after the last whole word, as a word with zeros above them. Read where they stand: a copy of a length that
 /// is not known costs more than all the rest of the hash of a short text.
 #[inline(always)]
 fn last_word(bytes: &[u8]) -> u64 {

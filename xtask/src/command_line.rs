@@ -18,11 +18,12 @@ Tasks:
   lint        Check the formatting, clippy, the documentation, every crate on its own,
               and the rules of the house (`xtask/src/house.rs`). Warnings are errors.
   doc         Build the documentation of the workspace and print where it lies.
-  bench [throughput | small | durable | slow | lines] [-- ARGS...]
+  bench [throughput | small | durable | slow | lines | formats] [-- ARGS...]
               Run the benchmarks: the throughput workloads beside other engines, which also
               write target/bench/results.jsonl, and the small ones under criterion; both
               without a choice. `durable` is the workload with durable state, `slow` that with
-              records that take long, `lines` a log beside wc and zcat. ARGS go to the benchmark program: keys are texts
+              records that take long, `lines` a log beside wc and zcat, `formats` a log of JSON, named
+              by ARGS, beside a loop written by hand. ARGS go to the benchmark program: keys are texts
               with `throughput -- --workload W1c` and `durable -- --key text`. To see those of
               the workloads:
               cargo xtask bench throughput -- --help
@@ -108,6 +109,8 @@ pub(crate) enum Kind {
     Slow,
     /// Lines of a log.
     Lines,
+    /// Records of files that have to be decoded.
+    Formats,
 }
 
 /// Reads the arguments after the program's name.
@@ -198,6 +201,7 @@ fn benchmarks(before: impl Iterator<Item = String>, arguments: Vec<String>) -> R
             "durable" => Kind::Durable,
             "slow" => Kind::Slow,
             "lines" => Kind::Lines,
+            "formats" => Kind::Formats,
             other => return Err(format!("bench takes no {other:?}; what is for the benchmarks goes after --")),
         };
         if benchmarks.only.replace(kind).is_some() {

@@ -113,6 +113,7 @@ pub(crate) fn bench(steps: &mut Steps, benchmarks: &Benchmarks) {
     let program = match benchmarks.only {
         Some(Kind::Slow) => Some(("records that take long", "firesteel-slow")),
         Some(Kind::Lines) => Some(("lines of a log beside wc and zcat", "firesteel-lines")),
+        Some(Kind::Formats) => Some(("JSON decoded beside a loop written by hand", "firesteel-formats-bench")),
         _ => None,
     };
     if let Some((title, binary)) = program {

@@ -7,7 +7,9 @@ mod common;
 use std::path::{Path, PathBuf};
 
 use common::{from, gzip, read, split};
-use firesteel_connect::{Class, Epoch, Sink, SinkContext, Source, SourceContext, WriteTask, conformance};
+use firesteel_connect::{
+    Class, Epoch, Resumed, Sink, SinkContext, Source, SourceContext, SourceReader, SplitId, WriteTask, conformance,
+};
 use firesteel_connect_file::{FileSink, Files};
 use firesteel_formats::{Avro, epoch_time};
 use firesteel_window::Timestamp;
@@ -137,4 +139,48 @@ fn what_does_not_fit_the_schema_is_not_written() {
     let text = write(&SCHEMA.replace("\"double\"", "\"string\""));
     assert!(text.contains("writing a record of epoch 1 as Avro: Avro: ") && text.contains("f64"), "{text}");
     assert!(write("{").contains("writing a record of epoch 1 as Avro"));
+}
+
+/// Reads all that there is, and returns how many records there were, and where a job stands then.
+fn read_all<S: Source>(source: &S, stands: &[Resumed], at: i64) -> (usize, Vec<Resumed>) {
+    let now = Timestamp::from_secs(at);
+    let context = SourceContext::new("job", "clicks").with_clock(move || now).resumed_at(stands.iter().cloned());
+    source.start(&context).unwrap();
+    let (mut count, mut moved) = (0, Vec::new());
+    for split in source.discover(now).unwrap().splits {
+        let known = stands.iter().find(|known| known.split == split.id).map_or(0, |known| known.position);
+        if split.available != Some(known) {
+            let mut reader = source.open(&from(&split.id, known)).unwrap();
+            reader.for_each(|_| count += 1).unwrap();
+            moved.push((split.id.clone(), reader.position()));
+        }
+    }
+    source.committed(&moved).unwrap();
+    let notes = source.notes(&moved).unwrap();
+    let noted = |split: &SplitId| notes.iter().find(|(of, _)| of == split).map(|(_, note)| note.clone());
+    let after = moved.iter().map(|(split, position)| Resumed::at(split.clone(), *position).noted(noted(split)));
+    let moved_splits: Vec<_> = moved.iter().map(|(split, _)| split).collect();
+    let still = stands.iter().filter(|known| !moved_splits.contains(&&known.split)).cloned();
+    (count, still.chain(after).collect())
+}
+
+#[test]
+fn a_file_that_was_read_is_not_read_again_at_a_start_nor_when_it_is_compressed_in_place() {
+    for name in ["clicks.null.avro", "clicks.deflate.avro"] {
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, zipped) = (folder.path().join("a.avro"), folder.path().join("a.avro.gz"));
+        std::fs::copy(data(name), &plain).unwrap();
+        let files = || Files::new(folder.path()).in_format(Avro::<AdClick>::new()).follow();
+        let (count, stands) = read_all(&files(), &[], 1_000);
+        assert_eq!(count, 300);
+        let (count, stands) = read_all(&files(), &stands, 2_000);
+        assert_eq!((count, stands.len()), (0, 1), "{name}: started again");
+        let modified = std::fs::metadata(&plain).unwrap().modified().unwrap();
+        std::fs::write(&zipped, gzip(&std::fs::read(&plain).unwrap())).unwrap();
+        std::fs::File::options().write(true).open(&zipped).unwrap().set_modified(modified).unwrap();
+        std::fs::remove_file(&plain).unwrap();
+        let (count, stands) = read_all(&files(), &stands, 3_000);
+        assert_eq!((count, stands.len()), (0, 1), "{name}: compressed in place");
+        assert_eq!(read_all(&files(), &stands, 4_000).0, 0, "{name}: and started again");
+    }
 }

@@ -184,13 +184,25 @@ impl FileEntry {
 
     /// Whether it can be read from anywhere.
     pub(crate) fn is_plain(&self) -> bool {
-        self.borders != Borders::Packed && matches!(self.compression, None | Some(Compression::Plain))
+        self.borders != Borders::Packed && self.is_uncompressed()
     }
 
     /// Says where its records end.
     pub(crate) fn read_by(&mut self, policy: &Policy) {
         self.borders = policy.borders;
+        if self.borders == Borders::Packed && self.packed.is_none() {
+            // Positions count what is unpacked, and not the bytes of the file.
+            if self.compression.is_some() {
+                self.end = Arc::new(End { at: self.announced, broken: None }.into());
+            }
+            self.announced = self.text.at;
+        }
         self.settle(policy.follow);
+    }
+
+    /// Whether nothing has compressed the file as a whole.
+    pub(crate) fn is_uncompressed(&self) -> bool {
+        matches!(self.compression, None | Some(Compression::Plain))
     }
 
     /// Decides how it is found out where the last record ends.
@@ -370,9 +382,11 @@ impl FileEntry {
         };
         let stamp = Stamp::of(metadata);
         self.packed = Some(Print::of_file(&mut file, stamp.size)?);
-        (self.compression, self.stamp, self.end) = (Some(compression), stamp, Arc::default());
-        if !more {
-            _ = self.end.set(End { at: self.text.at, broken: None });
+        (self.compression, self.stamp) = (Some(compression), stamp);
+        if more {
+            self.end = Arc::default();
+        } else if self.borders != Borders::Packed {
+            self.end = Arc::new(End { at: self.text.at, broken: None }.into());
         }
         self.settle(true);
         self.move_to(at);

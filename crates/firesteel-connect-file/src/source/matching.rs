@@ -200,7 +200,7 @@ fn try_file(
         *at == *entry.path || file.path == *entry.home,
         family::is_piece_of(at, &entry.path) || family::is_piece_of(at, &entry.home),
     );
-    let is_packed = entry.is_plain() && family::unpacked(&at.to_string_lossy()) != at.to_string_lossy();
+    let is_packed = entry.is_uncompressed() && family::unpacked(&at.to_string_lossy()) != at.to_string_lossy();
     let is_likely = is_unchanged || (!was_gone && (here || is_piece || family::is_packed_of(at, &entry.path)));
     if !is_likely || is_cut && here {
         return Ok(None);
@@ -227,7 +227,7 @@ fn try_file(
 /// at work.
 pub(crate) fn is_copy_of(file: &Listed, entry: &FileEntry) -> bool {
     let stamp: Stamp = file.stamp();
-    if entry.presence != Presence::Here || !entry.is_plain() || stamp.size == 0 {
+    if entry.presence != Presence::Here || !entry.is_uncompressed() || stamp.size == 0 {
         return false;
     }
     if family::is_packed_of(file.real(), &entry.path) {

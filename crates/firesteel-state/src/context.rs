@@ -2,10 +2,13 @@
 
 use firesteel_window::Timestamp;
 
-use crate::codec::{StateKey, StateValue};
-use crate::error::Result;
+use crate::codec::{self, StateKey, StateValue};
+use crate::error::{Result, StateError};
 use crate::frame::TableId;
 use crate::group::{GroupState, TimersFrom};
+use crate::handle::Fired;
+use crate::schema::evolution::skip::show;
+use crate::schema::{Shape, TypeTag};
 use crate::table::Stamps;
 use crate::table::cells::{Cells, StateField};
 use crate::table::timers::TimerTable;
@@ -20,11 +23,13 @@ pub struct KeyContext<'a, K> {
     key: &'a K,
     times: Times,
     defers: bool,
+    /// The timers of which one fires, and its time.
+    fires: Option<(usize, Timestamp)>,
 }
 
 impl<'a, K: StateKey> KeyContext<'a, K> {
     pub(crate) fn new(group: &'a mut GroupState<K>, hash: u64, key: &'a K, times: Times) -> Self {
-        Self { group, hash, key, times, defers: false }
+        Self { group, hash, key, times, defers: false, fires: None }
     }
 
     /// The key.
@@ -55,6 +60,28 @@ impl<'a, K: StateKey> KeyContext<'a, K> {
     /// [`GroupState::admit_deferred`]. For those that are registered where event time ends, which would have no end.
     pub fn defer_timers(&mut self, defers: bool) {
         self.defers = defers;
+    }
+
+    /// Says that this timer fires: it can be registered again for a later time only, since it would fire for ever.
+    pub fn fires(&mut self, timer: &Fired<K>) {
+        self.fires = Some((timer.at, timer.time));
+    }
+
+    /// Refuses to register a timer for a time that would have it fire for ever.
+    #[inline]
+    pub(crate) fn check_timer(&self, timers: usize, at: Timestamp) -> Result<()> {
+        match self.fires {
+            Some((fires, time)) if fires == timers && at <= time && !self.defers => Err(self.repeats(at, time)),
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn repeats(&self, at: Timestamp, time: Timestamp) -> StateError {
+        let mut bytes = Vec::new();
+        let shape = TypeTag::of::<K>().shape.parse().unwrap_or(Shape::Unknown);
+        let key = codec::encode(self.key, &mut bytes).map_or_else(|_| "?".to_owned(), |()| show(&shape, &bytes));
+        StateError::TimerRepeats { operator: self.group.operator().to_owned(), key, at, time }
     }
 
     /// Whether timers of event time are deferred.

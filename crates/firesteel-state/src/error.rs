@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use firesteel_disk::DiskError;
 use firesteel_error::{Class, codes};
+use firesteel_window::Timestamp;
 
 /// The result of work on state; of other work, where another error is named.
 pub type Result<T, E = StateError> = std::result::Result<T, E>;
@@ -164,6 +165,21 @@ pub enum StateError {
         /// The file.
         name: String,
     },
+    /// A timer that fires is registered again for a time that has come for it: it would fire for ever.
+    #[error(
+        "FS-T018: {operator} registers a timer of key {key} for {at}, while it fires at {time}: it would fire for ever. Register \
+         it for a later time, such as that of the timer and an interval"
+    )]
+    TimerRepeats {
+        /// The operator.
+        operator: String,
+        /// The key.
+        key: String,
+        /// The time for which it is registered.
+        at: Timestamp,
+        /// When it fires.
+        time: Timestamp,
+    },
 }
 
 impl From<DiskError> for StateError {
@@ -189,6 +205,7 @@ codes!(StateError {
     InvalidState = "FS-T014",
     Evolve = "FS-T015",
     Exists = "FS-T017",
+    TimerRepeats = "FS-T018",
 });
 
 impl StateError {
@@ -209,7 +226,8 @@ impl StateError {
             | Self::Handle { .. }
             | Self::KeyGroups { .. }
             | Self::InvalidState { .. }
-            | Self::Evolve { .. } => Class::Program,
+            | Self::Evolve { .. }
+            | Self::TimerRepeats { .. } => Class::Program,
             Self::Damaged { .. }
             | Self::Version { .. }
             | Self::Locked { .. }
@@ -250,6 +268,12 @@ mod tests {
             StateError::InvalidState { what: "a".into(), reason: "b".into() },
             StateError::Evolve { state: "a".into(), key: "b".into(), stored: "c".into(), reason: "d".into() },
             StateError::Exists { place: "a".into(), name: "b".into() },
+            StateError::TimerRepeats {
+                operator: "a".into(),
+                key: "b".into(),
+                at: Timestamp::EPOCH,
+                time: Timestamp::EPOCH,
+            },
         ];
         // The code between is that of another error.
         for (error, number) in errors.iter().zip((1..).filter(|number| *number != 16)) {

@@ -138,6 +138,11 @@ impl<K: StateKey> GroupState<K> {
     }
 
     /// The timers of a clock, or those of event time that are deferred, and the number of the name at this place.
+    /// The operator that it belongs to.
+    pub(crate) fn operator(&self) -> &str {
+        self.core.operator()
+    }
+
     pub(crate) fn timer_table(&mut self, at: usize, from: TimersFrom) -> Result<(&mut dyn TimerTable<K>, TableId)> {
         let slot = match from {
             TimersFrom::Clock(domain) => slot(domain),

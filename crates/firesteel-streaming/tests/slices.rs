@@ -344,3 +344,49 @@ fn a_job_that_ends_between_slices_resumes_there() {
         assert_eq!(rows[..5], [120, 1, 0, 0, 0]);
     }
 }
+
+/// Registers its timer again for the time at which it fires.
+struct Forever(i64);
+
+impl KeyedProcess for Forever {
+    type Key = u64;
+    type In = Event;
+    type Out = i64;
+    type State = Timers;
+
+    fn declare(&self, states: &mut Declaration<u64>) -> Timers {
+        states.event_timers("again")
+    }
+
+    fn on_record(&self, again: &Timers, (_, at): Event, ctx: &mut ProcessContext<'_, Self>) -> Result<()> {
+        again.register(ctx, Timestamp::from_secs(at)).map(drop)
+    }
+
+    fn on_timer(&self, again: &Timers, timer: &Fired<u64>, ctx: &mut ProcessContext<'_, Self>) -> Result<()> {
+        ctx.emit(timer.time.as_secs());
+        if timer.time < Timestamp::from_secs(60) {
+            again.register(ctx, timer.time + seconds(self.0)).map(drop)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[test]
+fn a_timer_that_would_fire_for_ever_ends_the_job_and_one_that_catches_up_does_not() {
+    let run = |interval| {
+        let test = TestJob::new();
+        let fired =
+            test.record(events(test.script(vec![vec![(7, 10)], vec![(8, 100)]])).process(Forever(interval)).named("f"));
+        test.batch().unwrap();
+        test.batch().map(|_| fired.sorted().concat())
+    };
+    assert_eq!(run(25).unwrap(), [10, 35, 60]);
+    for interval in [0, -5] {
+        let error = run(interval).unwrap_err();
+        let told = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        let told: Vec<String> = told.map(ToString::to_string).collect();
+        let told = told.join("\n");
+        assert!(told.contains("FS-T018: f registers a timer of key 7 for") && told.contains("fires at"), "{told}");
+    }
+}

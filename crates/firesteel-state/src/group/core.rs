@@ -77,6 +77,10 @@ impl Core {
         StateError::Handle { operator: self.operator.to_string(), kind }
     }
 
+    pub(super) fn operator(&self) -> &str {
+        &self.operator
+    }
+
     /// The number of a declared state.
     pub(super) fn number(&self, at: usize) -> Option<TableId> {
         self.ids.get(at).copied()

@@ -58,8 +58,10 @@ impl Timers {
     /// Registers a timer for the key. `false` if there is one of this name at this time already.
     ///
     /// # Errors
-    /// When the handle belongs to another operator, or the backend cannot be read.
+    /// When the handle belongs to another operator, or the backend cannot be read. Where a timer [fires](KeyContext::fires), one
+    /// of the same name cannot be registered for its time or an earlier one, since that would have no end.
     pub fn register<K: StateKey>(&self, context: &mut KeyContext<'_, K>, at: Timestamp) -> Result<bool> {
+        context.check_timer(self.at, at)?;
         let deferred = context.defers_timers() && self.domain == TimeDomain::Event;
         let from = if deferred { TimersFrom::Deferred } else { TimersFrom::Clock(self.domain) };
         let (place, timer) = context.timers(self.at, from)?;

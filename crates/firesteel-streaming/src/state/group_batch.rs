@@ -115,7 +115,8 @@ impl<'a, K: Key, T> GroupBatch<'a, K, T> {
     }
 
     /// Fires the timers of processing time that the batch's time has reached, in the order of time, then of keys, then
-    /// of registration. What `fire` registers for a time that has come fires in its place in that order.
+    /// of registration. What `fire` registers for a time that has come fires in its place in that order;
+    /// to register a timer for the time at which it fires itself is refused, since it would have no end.
     ///
     /// The [event time](KeyContext::event_time) of `fire` is as far as event time has come: the watermark at the start.
     ///
@@ -132,7 +133,8 @@ impl<'a, K: Key, T> GroupBatch<'a, K, T> {
     }
 
     /// Fires the timers of event time that the [watermark](BatchTimes::reached) has reached, in the order of time, then
-    /// of keys, then of registration. What `fire` registers for a time that has come fires in its place in that order.
+    /// of keys, then of registration. What `fire` registers for a time that has come fires in its place in that order;
+    /// to register a timer for the time at which it fires itself is refused, since it would have no end.
     ///
     /// Where event time ends, all timers fire; those that are registered by that do not, before there is another batch
     /// after it.
@@ -169,6 +171,7 @@ impl<'a, K: Key, T> GroupBatch<'a, K, T> {
                 self.slice.fired = true;
                 let mut key = self.state.key(fired.hash, &fired.key, times(&fired));
                 key.defer_timers(defers);
+                key.fires(&fired);
                 fire(&fired, key)?;
             }
             self.task.check_cancelled();

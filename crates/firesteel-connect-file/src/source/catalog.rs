@@ -187,16 +187,8 @@ impl Catalog {
         self.find_copies(&mut matching, &lost, now)?;
         self.find_pieces(&mut matching, &known, now)?;
         let rest: Vec<Listed> = matching.rest().collect();
-        self.held.retain(|path, _| rest.iter().any(|file| file.path == *path));
-        let mut known = Families::new();
-        if !rest.is_empty() {
-            for (index, file) in self.files.iter().enumerate() {
-                known.entry(Arc::clone(&file.family)).or_default().push(index);
-            }
-        }
-        for file in rest {
-            self.take_in(file, &known, now)?;
-        }
+        self.held.retain(|path, _| path.exists());
+        self.take_in_all(rest, now)?;
         self.looked = true;
         self.forget(now);
         if self.has_changed {
@@ -290,13 +282,29 @@ impl Catalog {
             }
         }
         for (home, stamp) in newest {
-            for mut piece in matching.pieces_after(&home, &stamp) {
-                piece.put_aside_of(&home);
-                self.take_in(piece, &Families::new(), now)?;
-                if let Some(file) = self.files.last_mut().filter(|file| file.home == home) {
-                    file.is_aside = true;
-                }
+            let mut pieces = matching.pieces_after(&home, &stamp);
+            pieces.iter_mut().for_each(|piece| piece.put_aside_of(&home));
+            let before = self.files.len();
+            self.take_in_all(pieces, now)?;
+            self.files[before..].iter_mut().for_each(|file| file.is_aside = true);
+        }
+        Ok(())
+    }
+
+    /// Files that are none of those that are known.
+    fn take_in_all(&mut self, files: Vec<Listed>, now: Timestamp) -> Result<()> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let mut known = Families::new();
+        let mut seen = 0;
+        for file in files {
+            // One of them may be a copy of another, which a program is about to put aside or to compress.
+            for (index, file) in self.files.iter().enumerate().skip(seen) {
+                known.entry(Arc::clone(&file.family)).or_default().push(index);
             }
+            seen = self.files.len();
+            self.take_in(file, &known, now)?;
         }
         Ok(())
     }
@@ -351,11 +359,11 @@ impl Catalog {
     /// Whether a new file holds what another one does that is there: a program may be about to put that one aside.
     fn is_held(&mut self, listed: &Listed, known: &Families, now: Timestamp) -> bool {
         let stamp = listed.stamp();
-        if let Some(held) = self.held.get_mut(&listed.path) {
+        if let Some(held) = self.held.get_mut(listed.real()) {
             let other = self.index.get(&held.split).map(|index| &self.files[*index]);
             if other.is_some_and(|other| (stamp, other.stamp) == held.stamps && other.presence == Presence::Here) {
-                if now.since(held.since) >= WAIT {
-                    self.telling.copy(&listed.path, &held.split);
+                if stamp.size > 0 && now.since(held.since) >= WAIT {
+                    self.telling.copy(listed.real(), &held.split);
                 }
                 return true;
             }
@@ -363,11 +371,11 @@ impl Catalog {
         let family = known.get(listed.family()).into_iter().flatten();
         let other = family.map(|index| &self.files[*index]).find(|file| is_copy_of(listed, file));
         let Some(other) = other else {
-            self.held.remove(&listed.path);
+            self.held.remove(listed.real());
             return false;
         };
         let held = Held { since: now, stamps: (stamp, other.stamp), split: other.split.clone() };
-        self.held.insert(listed.path.clone(), held);
+        self.held.insert(listed.real().to_owned(), held);
         true
     }
 

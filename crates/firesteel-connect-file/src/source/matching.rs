@@ -227,11 +227,12 @@ fn try_file(
 /// at work.
 pub(crate) fn is_copy_of(file: &Listed, entry: &FileEntry) -> bool {
     let stamp: Stamp = file.stamp();
-    if entry.presence != Presence::Here || !entry.is_uncompressed() || stamp.size == 0 {
+    if entry.presence != Presence::Here || !entry.is_uncompressed() {
         return false;
     }
+    // An empty one may have just been made, to be written to.
     if family::is_packed_of(file.real(), &entry.path) {
-        return entry.packs_to(file.real()).unwrap_or(false);
+        return stamp.size == 0 || entry.packs_to(file.real()).unwrap_or(false);
     }
     family::is_piece_of(file.real(), &entry.path)
         && stamp.size <= entry.stamp.size

@@ -6,5 +6,6 @@
 mod common;
 mod ends;
 mod follower;
+mod packing;
 mod random;
 mod situations;

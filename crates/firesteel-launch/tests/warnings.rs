@@ -82,7 +82,7 @@ fn a_line_that_is_not_utf8_ends_the_job_with_the_way_out_and_is_told_when_it_is_
     let (_folder, path) = file(&[]);
     std::fs::write(&path, b"1\n2\xff\n3\n").unwrap();
     let ended = run(&[&path]).with(1);
-    assert!(ended.err.contains("position 2: byte 1 of the line is not UTF-8"), "{}", ended.err);
+    assert!(ended.err.contains("byte 2 (line 2): byte 1 of the line is not UTF-8"), "{}", ended.err);
     assert_eq!(ended.times("`--set-aside`"), 1, "{}", ended.err);
 
     let ended = run(&[&path, "--set-aside"]).with(0);

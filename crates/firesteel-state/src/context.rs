@@ -62,12 +62,12 @@ impl<'a, K: StateKey> KeyContext<'a, K> {
         self.defers = defers;
     }
 
-    /// Says that this timer fires: it can be registered again for a later time only, since it would fire for ever.
+    /// Says that this timer fires: it can be registered again for a later time only, since it would fire forever.
     pub fn fires(&mut self, timer: &Fired<K>) {
         self.fires = Some((timer.at, timer.time));
     }
 
-    /// Refuses to register a timer for a time that would have it fire for ever.
+    /// Refuses to register a timer for a time that would have it fire forever.
     #[inline]
     pub(crate) fn check_timer(&self, timers: usize, at: Timestamp) -> Result<()> {
         match self.fires {

@@ -165,9 +165,9 @@ pub enum StateError {
         /// The file.
         name: String,
     },
-    /// A timer that fires is registered again for a time that has come for it: it would fire for ever.
+    /// A timer that fires is registered again for a time that has come for it: it would fire forever.
     #[error(
-        "FS-T018: {operator} registers a timer of key {key} for {at}, while it fires at {time}: it would fire for ever. Register \
+        "FS-T018: {operator} registers a timer of key {key} for {at}, while it fires at {time}: it would fire forever. Register \
          it for a later time, such as that of the timer and an interval"
     )]
     TimerRepeats {

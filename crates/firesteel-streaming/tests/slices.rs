@@ -373,7 +373,7 @@ impl KeyedProcess for Forever {
 }
 
 #[test]
-fn a_timer_that_would_fire_for_ever_ends_the_job_and_one_that_catches_up_does_not() {
+fn a_timer_that_would_fire_forever_ends_the_job_and_one_that_catches_up_does_not() {
     let run = |interval| {
         let test = TestJob::new();
         let fired =

@@ -62,7 +62,8 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
 ///   hidden (`.`, `_`) and temporary ones (`~`, `.tmp`, `.temp`, `.part`, `.partial`, `._COPYING_`). Of a folder that
 ///   a [`TextFileSink`](crate::TextFileSink) writes, exactly the committed files are read.
-/// - **Compression.** Plain text, gzip (also of several members) and zstd, told apart by their first bytes.
+/// - **Compression.** Plain text, gzip (also of several members) and zstd, told apart by their first bytes. Files packed by
+///   bzip2, xz, lz4 or zip are not read as text, but are files that [cannot be read](OnUnreadable).
 /// - **Lines** end with `\n` or `\r\n`. A record of text is a `String` unless [`decode`](Self::decode) makes something else
 ///   of the line.
 /// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files whose

@@ -39,6 +39,15 @@ impl Compression {
         }
     }
 
+    /// What has packed a file that begins like this, where nothing here unpacks it: its bytes would be taken for text.
+    pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
+        let is_bzip2 = head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY");
+        let begins: [(&[u8], &str); 3] =
+            [(b"\xfd7zXZ\x00", "xz"), (b"\x04\x22\x4d\x18", "lz4"), (b"PK\x03\x04", "zip")];
+        let found = begins.iter().find(|(begin, _)| head.starts_with(begin)).map(|(_, name)| *name);
+        if is_bzip2 { Some("bzip2") } else { found }
+    }
+
     /// By the name, for files that are too short to tell by their bytes.
     pub(crate) fn of_name(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
@@ -108,6 +117,21 @@ impl Read for Input {
 #[cfg(test)]
 mod tests {
     use super::Compression::{self, Gzip, Plain, Zstd};
+
+    #[test]
+    fn what_nothing_here_unpacks_is_recognized() {
+        let cases: [(&[u8], Option<&str>); 6] = [
+            (b"BZh91AY&SY\x12", Some("bzip2")),
+            (b"BZh9 is a name", None),
+            (b"\xfd7zXZ\x00\x00", Some("xz")),
+            (b"\x04\x22\x4d\x18d", Some("lz4")),
+            (b"PK\x03\x04", Some("zip")),
+            (b"PK", None),
+        ];
+        for (head, expected) in cases {
+            assert_eq!(Compression::foreign(head), expected, "{head:?}");
+        }
+    }
 
     #[test]
     fn the_first_bytes_tell_as_soon_as_they_can() {

@@ -288,6 +288,11 @@ impl FileEntry {
             file.seek(SeekFrom::Start(0))?;
             let mut head = Vec::new();
             file.take(MAGIC).read_to_end(&mut head)?;
+            if let Some(packer) = Compression::foreign(&head) {
+                let text =
+                    format!("it is packed by {packer}, which is not unpacked here: unpack it, or use gzip or zstd");
+                return Err(io::Error::new(ErrorKind::InvalidData, text));
+            }
             self.compression = Compression::of(&head).or_else(|| (!follow).then(|| Compression::of_name(&self.path)));
         }
         if self.compression == Some(Compression::Plain) {

@@ -82,6 +82,20 @@ fn one_bad_file_does_not_keep_the_others_from_being_read() {
 }
 
 #[test]
+fn what_nothing_here_unpacks_is_not_read_as_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("a.xz"), b"\xfd7zXZ\x00\x00\n\n").unwrap();
+    fs::write(at("b.log"), "b\n").unwrap();
+    let mut follower = Follower::of(folder.path()).unwrap();
+    follower.drain().unwrap();
+    assert_eq!(follower.lines, ["b"]);
+    let path = at("a.xz");
+    let error = Follower::new(move || TextFiles::new(&path)).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("a.xz: it is packed by xz, which is not unpacked here"), "{error}");
+}
+
+#[test]
 fn a_finished_file_is_not_opened_again_at_the_next_start() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);

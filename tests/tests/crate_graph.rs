@@ -18,7 +18,7 @@ fn dependencies_point_downwards() {
 fn a_connector_author_depends_on_little() {
     let connect = package("firesteel-connect");
     let ours = ["firesteel-budget", "firesteel-error", "firesteel-window"];
-    assert_eq!(connect.names(Kind::Normal), [&ours[..], &["serde", "thiserror", "tracing"]].concat());
+    assert_eq!(connect.names(Kind::Normal), [&ours[..], &["serde", "simdutf8", "thiserror", "tracing"]].concat());
     assert_eq!(connect.names(Kind::Build), Vec::<&str>::new());
 }
 

@@ -11,6 +11,7 @@ use firesteel_window::{Duration, Timestamp, seconds};
 
 use super::ends;
 use super::entry::{FileEntry, Looked, Presence};
+use super::family;
 use super::identity::Stamp;
 use super::listing::{Listed, Listing, Look};
 use super::matching::{Found, Matching, is_copy_of};
@@ -297,14 +298,18 @@ impl Catalog {
             return Ok(());
         }
         let mut known = Families::new();
-        let mut seen = 0;
+        for (index, file) in self.files.iter().enumerate() {
+            known.entry(Arc::clone(&file.family)).or_default().push(index);
+        }
+        let mut fresh: HashMap<Arc<Path>, usize> = HashMap::new();
         for file in files {
             // One of them may be a copy of another, which a program is about to put aside or to compress.
-            for (index, file) in self.files.iter().enumerate().skip(seen) {
-                known.entry(Arc::clone(&file.family)).or_default().push(index);
+            for index in family::originals(file.real()).filter_map(|original| fresh.get(&*original)) {
+                known.entry(Arc::clone(&self.files[*index].family)).or_default().push(*index);
             }
-            seen = self.files.len();
+            let next = self.files.len();
             self.take_in(file, &known, now)?;
+            fresh.extend(self.files.get(next).map(|taken| (Arc::clone(&taken.path), next)));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! What the names of files say of each other: the pieces of one log, and what was made of a file.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What compressors add to a name.
 const PACKED: [&str; 4] = [".gz", ".gzip", ".zst", ".zstd"];
@@ -51,10 +51,17 @@ pub(crate) fn is_piece_of(piece: &Path, log: &Path) -> bool {
 }
 
 /// The log that a file named like `a.log.1` or `a.log.2.gz` was put aside of.
-pub(crate) fn log_of(piece: &Path) -> Option<std::path::PathBuf> {
+pub(crate) fn log_of(piece: &Path) -> Option<PathBuf> {
     let (log, number) = unpacked(name(piece)).rsplit_once('.')?;
     let is_number = !log.is_empty() && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     is_number.then(|| piece.with_file_name(log))
+}
+
+/// What a file may be a copy of, by its name: what it was compressed from, and the log that it was put aside of.
+pub(crate) fn originals(copy: &Path) -> impl Iterator<Item = PathBuf> {
+    let (packed, log) = (name(copy), log_of(copy));
+    let unpacked = Some(unpacked(packed)).filter(|name| *name != packed).map(|name| copy.with_file_name(name));
+    unpacked.into_iter().chain(log)
 }
 
 /// Whether `packed` is named as a compressor names what it makes of `file`.
@@ -92,6 +99,9 @@ mod tests {
         assert!(packed("d/a.log.1.gz", "d/a.log.1") && packed("a.zst", "a"));
         assert_eq!(log_of(Path::new("d/a.log.12.gz")), Some("d/a.log".into()));
         assert_eq!(log_of(Path::new("d/a.log")), None);
+        let made_of: Vec<_> = originals(Path::new("d/a.log.1.gz")).collect();
+        assert_eq!(made_of, [Path::new("d/a.log.1"), Path::new("d/a.log")]);
+        assert_eq!(originals(Path::new("d/a.log")).count(), 0);
         assert!(!packed("a.gz", "a.gz") && !packed("a.log.2.gz", "a.log.1") && !packed("e/a.gz", "d/a"));
     }
 }

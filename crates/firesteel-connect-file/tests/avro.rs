@@ -117,13 +117,7 @@ fn results_are_published_once_and_read_again() {
         FileSink::new(folder).in_format(Avro::<AdClick>::new().written_as(SCHEMA))
     };
     let visible = |sink: &FileSink<_>| {
-        if !sink.folder().exists() {
-            return vec![];
-        }
-        let files = Files::new(sink.folder()).in_format(Avro::<AdClick>::new());
-        files.start(&SourceContext::default()).unwrap();
-        let splits = common::discover(&files).unwrap().splits;
-        splits.into_iter().flat_map(|split| read(&files, &from(&split.id, 0)).unwrap().0).collect()
+        common::published(sink.folder(), |folder| Files::new(folder).in_format(Avro::<AdClick>::new()))
     };
     conformance::sink(make, visible, |n| AdClick { ad: n, ..clicks()[n as usize % 300].clone() });
 }

@@ -140,15 +140,7 @@ fn results_are_published_once_and_read_again() {
         places.set(places.get() + 1);
         FileSink::csv::<Order>(parent.path().join(places.get().to_string()))
     };
-    let visible = |sink: &FileSink<_>| {
-        if !sink.folder().exists() {
-            return vec![];
-        }
-        let files = Files::csv::<Order>(sink.folder());
-        files.start(&SourceContext::default()).unwrap();
-        let splits = discover(&files).unwrap().splits;
-        splits.into_iter().flat_map(|split| read(&files, &from(&split.id, 0)).unwrap().0).collect()
-    };
+    let visible = |sink: &FileSink<_>| common::published(sink.folder(), |folder| Files::csv::<Order>(folder));
     conformance::sink(make, visible, |n| order(n, "a\n\"b\""));
     conformance::sink(|| make().gzip(), visible, |n| order(n, ""));
 }

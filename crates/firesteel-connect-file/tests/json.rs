@@ -74,15 +74,7 @@ fn results_are_published_once_and_read_again() {
         places.set(places.get() + 1);
         FileSink::json::<Order>(parent.path().join(places.get().to_string()))
     };
-    let visible = |sink: &FileSink<_>| {
-        if !sink.folder().exists() {
-            return vec![];
-        }
-        let files = Files::json::<Order>(sink.folder());
-        files.start(&SourceContext::default()).unwrap();
-        let splits = common::discover(&files).unwrap().splits;
-        splits.into_iter().flat_map(|split| read(&files, &from(&split.id, 0)).unwrap().0).collect()
-    };
+    let visible = |sink: &FileSink<_>| common::published(sink.folder(), |folder| Files::json::<Order>(folder));
     conformance::sink(make, visible, |n| Order { id: n, ad: n });
     conformance::sink(|| make().gzip(), visible, |n| Order { id: n, ad: n });
 }

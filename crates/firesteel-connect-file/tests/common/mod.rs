@@ -6,7 +6,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use firesteel_connect::{Discovery, ReadRange, Result, Source, SourceReader, SplitId};
+use firesteel_connect::{Discovery, ReadRange, Result, Source, SourceContext, SourceReader, SplitId};
 use firesteel_window::Timestamp;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -49,4 +49,15 @@ pub(crate) fn read<S: Source>(source: &S, range: &ReadRange) -> Result<(Vec<S::I
     let mut reader = source.open(range)?;
     reader.for_each(|record| records.push(record))?;
     Ok((records, reader.position()))
+}
+
+/// All records that a sink has published in a folder, by a source over it.
+pub(crate) fn published<S: Source>(folder: &Path, source: impl FnOnce(&Path) -> S) -> Vec<S::Item> {
+    if !folder.exists() {
+        return vec![];
+    }
+    let files = source(folder);
+    files.start(&SourceContext::default()).unwrap();
+    let splits = discover(&files).unwrap().splits;
+    splits.into_iter().flat_map(|split| read(&files, &from(&split.id, 0)).unwrap().0).collect()
 }

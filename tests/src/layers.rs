@@ -54,6 +54,7 @@ const LAYERS: &[(&str, Uses)] = &[
     // Of the budget what receivers share, and how records are measured.
     ("firesteel-connect", Uses::Only(&["firesteel-budget", "firesteel-error", "firesteel-window"])),
     ("firesteel-formats", CONTRACT),
+    ("firesteel-frames", Uses::Only(&["firesteel-connect", "firesteel-formats"])),
     (
         "firesteel-connect-file",
         Uses::Only(&[
@@ -61,6 +62,7 @@ const LAYERS: &[(&str, Uses)] = &[
             "firesteel-disk",
             "firesteel-faults",
             "firesteel-formats",
+            "firesteel-frames",
             "firesteel-window",
         ]),
     ),

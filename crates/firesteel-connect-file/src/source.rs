@@ -1,14 +1,12 @@
 //! Files as a source.
 
 mod catalog;
-mod compression;
 mod decode;
 mod ends;
 mod entry;
 mod family;
-mod frames;
-mod gzip;
 mod identity;
+mod input;
 mod line_count;
 mod listing;
 mod matching;
@@ -18,7 +16,6 @@ mod policy;
 mod reader;
 mod telling;
 mod text;
-mod zstd;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -33,7 +30,7 @@ use parking_lot::Mutex;
 use catalog::Catalog;
 pub use decode::{Bytes, DecodeText, Owned, Text};
 use entry::FileEntry;
-use frames::Frames;
+use input::FileFrames;
 use policy::{Borders, Policy};
 pub use policy::{OnMissing, OnUnreadable};
 pub use reader::FileReader;
@@ -397,7 +394,7 @@ impl<F: Format> Source for Files<F> {
 
 impl<F: Format> Files<F> {
     /// A reader of the range. A file that is not where it was found last has been renamed since, most likely.
-    fn opened(&self, range: &ReadRange, rest: Option<Frames<F::Reading>>) -> Result<FileReader<F::Reading>> {
+    fn opened(&self, range: &ReadRange, rest: Option<FileFrames<F::Reading>>) -> Result<FileReader<F::Reading>> {
         let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest);
         match open(rest) {
             Err(ConnectError::Lost { .. }) if self.policy.follow => {

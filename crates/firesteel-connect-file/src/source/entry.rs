@@ -9,15 +9,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Split, SplitId, SplitNote};
+use firesteel_frames::Compression;
 use firesteel_window::{Duration, Timestamp};
 
-use super::compression::{Compression, Input};
 use super::family;
 use super::identity::{Print, Stamp};
+use super::input;
 use super::policy::{Borders, Policy};
-
-/// As many bytes tell how a file is compressed.
-const MAGIC: u64 = 64;
 
 /// A file that is read.
 #[derive(Debug, Clone)]
@@ -287,7 +285,7 @@ impl FileEntry {
         if self.compression.is_none() || self.packed.is_some() {
             file.seek(SeekFrom::Start(0))?;
             let mut head = Vec::new();
-            file.take(MAGIC).read_to_end(&mut head)?;
+            file.take(Compression::MAGIC).read_to_end(&mut head)?;
             if let Some(packer) = Compression::foreign(&head) {
                 let text =
                     format!("it is packed by {packer}, which is not unpacked here: unpack it, or use gzip or zstd");
@@ -339,11 +337,11 @@ impl FileEntry {
     pub(crate) fn become_packed(&mut self, at: &Path, metadata: &Metadata) -> io::Result<bool> {
         let mut file = File::open(at)?;
         let mut head = Vec::new();
-        (&mut file).take(MAGIC).read_to_end(&mut head)?;
+        (&mut file).take(Compression::MAGIC).read_to_end(&mut head)?;
         let compression = Compression::of(&head).filter(|compression| *compression != Compression::Plain);
         let Some(compression) = compression else { return Ok(false) };
         file.seek(SeekFrom::Start(0))?;
-        let mut text = Input::compressed(file.try_clone()?, compression);
+        let mut text = input::compressed(file.try_clone()?, compression);
         let found = Print::of_text(&mut text, self.text.at);
         let more = match found {
             Ok((print, more)) if print == self.text => more,
@@ -377,10 +375,10 @@ impl FileEntry {
     pub(crate) fn packs_to(&self, packed: &Path) -> io::Result<bool> {
         let mut file = File::open(packed)?;
         let mut head = Vec::new();
-        (&mut file).take(MAGIC).read_to_end(&mut head)?;
+        (&mut file).take(Compression::MAGIC).read_to_end(&mut head)?;
         file.seek(SeekFrom::Start(0))?;
         let Some(compression) = Compression::of(&head) else { return Ok(true) };
-        let text = Print::of_all(&mut Input::compressed(file, compression));
+        let text = Print::of_all(&mut input::compressed(file, compression));
         text.is_of(&mut File::open(&self.path)?)
     }
 }

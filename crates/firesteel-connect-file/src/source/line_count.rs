@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 
+use firesteel_frames::Compression;
 use memchr::memchr_iter;
 
-use super::compression::{Compression, Input};
 use super::entry::FileEntry;
+use super::input::{self, Input};
 use super::policy::Borders;
 
 /// Lines are counted up to here: no message is worth reading more than that.
@@ -36,9 +37,9 @@ impl LineCount {
     fn begin(file: &FileEntry) -> io::Result<Self> {
         let input = match file.compression {
             Some(compression) if compression != Compression::Plain => {
-                Input::compressed(File::open(&file.path)?, compression)
+                input::compressed(File::open(&file.path)?, compression)
             }
-            _ => Input::plain(File::open(&file.path)?, 0, file.announced)?,
+            _ => input::plain(File::open(&file.path)?, 0, file.announced)?,
         };
         Ok(Self { input, position: 0, line: 1 })
     }

@@ -8,12 +8,12 @@ use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
 use firesteel_formats::{Format, Reading};
+use firesteel_frames::{Compression, Next};
 
 use super::catalog;
-use super::compression::{Compression, Input};
 use super::entry::{Broken, End, FileEntry};
-use super::frames::{Frames, Next};
 use super::identity::Stamp;
+use super::input::{self, FileFrames};
 use super::line_count::LineCount;
 use super::policy::Borders;
 use crate::path;
@@ -29,10 +29,10 @@ const SMALL_BUFFER: u64 = 8 << 10;
 pub struct FileReader<P> {
     file: FileEntry,
     /// `None` when there is nothing more to read.
-    frames: Option<Frames<P>>,
+    frames: Option<FileFrames<P>>,
     /// The decoder of a compressed file, after the end of the range: it can only be read from its start, so the reader of what
     /// comes next begins with this one.
-    rest: Option<Frames<P>>,
+    rest: Option<FileFrames<P>>,
     longest: usize,
     /// Whether the range starts inside a line, or may do so: that line belongs to the range before.
     inside_line: bool,
@@ -54,7 +54,7 @@ impl<P: Reading> FileReader<P> {
         range: &ReadRange,
         longest: usize,
         format: &F,
-        rest: Option<Frames<P>>,
+        rest: Option<FileFrames<P>>,
     ) -> Result<Self> {
         let by_lines = format.ends_at_newlines();
         let mut reader = Self {
@@ -92,7 +92,7 @@ impl<P: Reading> FileReader<P> {
     }
 
     /// Of a plain file. `None` while it has only a part of what the format wants to see first.
-    fn plain<F: Format<Reading = P>>(&mut self, format: &F) -> Result<Option<Frames<P>>> {
+    fn plain<F: Format<Reading = P>>(&mut self, format: &F) -> Result<Option<FileFrames<P>>> {
         let end = self.file.announced;
         // One byte before tells whether a line begins here.
         let mut begin = self.position.saturating_sub(u64::from(self.by_lines));
@@ -115,13 +115,13 @@ impl<P: Reading> FileReader<P> {
     }
 
     /// What stands in `[begin, end)` of a plain file.
-    fn stretch(&self, reading: P, begin: u64, end: u64, capacity: u64) -> Result<Frames<P>> {
-        let input = Input::plain(self.open_file(end)?, begin, end).map_err(path::failed("read", &self.file.path))?;
-        Ok(Frames::new(input, reading, begin, capacity as usize).growing(self.file.by_reading))
+    fn stretch(&self, reading: P, begin: u64, end: u64, capacity: u64) -> Result<FileFrames<P>> {
+        let input = input::plain(self.open_file(end)?, begin, end).map_err(path::failed("read", &self.file.path))?;
+        Ok(FileFrames::new(input, reading, begin, capacity as usize).growing(self.file.by_reading))
     }
 
     /// Reads what the file begins with. Tells whether it is all there.
-    fn head(&self, frames: &mut Frames<P>) -> Result<bool> {
+    fn head(&self, frames: &mut FileFrames<P>) -> Result<bool> {
         match frames.head(self.longest).map_err(|error| self.broken(frames.position(), error))? {
             None => Ok(false),
             Some(Ok(())) => Ok(true),
@@ -132,13 +132,13 @@ impl<P: Reading> FileReader<P> {
         }
     }
 
-    fn compressed<F: Format<Reading = P>>(&mut self, compression: Compression, format: &F) -> Result<Frames<P>> {
+    fn compressed<F: Format<Reading = P>>(&mut self, compression: Compression, format: &F) -> Result<FileFrames<P>> {
         let mut frames = match self.rest.take() {
             Some(frames) => frames,
             None => {
                 let file = self.open_file(self.file.stamp.size)?;
-                let mut frames = Frames::new(
-                    Input::compressed(file, compression).unpacked(format),
+                let mut frames = FileFrames::new(
+                    input::compressed(file, compression).unpacked_by(format),
                     format.begin(),
                     0,
                     BUFFER as usize,
@@ -256,7 +256,7 @@ impl<P: Reading> FileReader<P> {
     #[cold]
     fn unreadable(&mut self, next: Next, bytes: u64) -> ConnectError {
         let longest = self.longest;
-        let told = |frames: &Frames<P>| match next {
+        let told = |frames: &FileFrames<P>| match next {
             Next::Broken(record, reason) => (reason, Payload::beginning(frames.bytes(record), bytes)),
             _ => (frames.reading().too_long(longest), Payload::beginning(frames.too_long(), bytes)),
         };
@@ -297,7 +297,7 @@ impl<P: Reading> FileReader<P> {
     }
 
     /// Makes sure that the file may end where it does, if it does here.
-    fn check_end(&self, frames: &mut Frames<P>) -> Result<()> {
+    fn check_end(&self, frames: &mut FileFrames<P>) -> Result<()> {
         let position = frames.position();
         if self.file.available().is_none_or(|end| position < end) {
             return Ok(());
@@ -377,7 +377,7 @@ fn ends_at(end: u64) -> String {
 
 impl<P> FileReader<P> {
     /// Keeps the decoder of a compressed file for the next reader.
-    fn keep(&mut self, frames: Frames<P>)
+    fn keep(&mut self, frames: FileFrames<P>)
     where
         P: Reading,
     {
@@ -387,7 +387,7 @@ impl<P> FileReader<P> {
     }
 
     /// What the reader of the next range begins with.
-    pub(super) fn into_rest(self) -> Option<Frames<P>> {
+    pub(super) fn into_rest(self) -> Option<FileFrames<P>> {
         self.rest
     }
 }

@@ -7,10 +7,8 @@ use firesteel_connect::Payload;
 use firesteel_formats::{Found, Head, Mismatch, Reading};
 use memchr::memchr;
 
-use super::compression::Input;
-
 /// A buffer that grows with long records and hands them out where they stand.
-pub(crate) struct Frames<P, R = Input> {
+pub struct Frames<P, R> {
     input: R,
     /// What finds the records.
     reading: P,
@@ -29,7 +27,7 @@ pub(crate) struct Frames<P, R = Input> {
 
 /// What comes next.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub enum Next {
     /// A record, as a stretch of [`Frames::bytes`].
     Record(Range<usize>),
     /// Bytes that are no record were passed over.
@@ -44,57 +42,69 @@ pub(crate) enum Next {
 
 impl<P: Reading, R: Read> Frames<P, R> {
     /// Records of an input whose first byte stands at `position`.
-    pub(crate) fn new(input: R, reading: P, position: u64, capacity: usize) -> Self {
+    pub fn new(input: R, reading: P, position: u64, capacity: usize) -> Self {
         let buffer = vec![0; capacity.max(16)];
         let (unread, dry, complete, too_long) = (0..0, false, true, Vec::new());
         Self { input, reading, buffer, unread, position, dry, complete, too_long }
     }
 
     /// The input may still grow: what it ends with is no record until it is known to have ended.
-    pub(crate) fn growing(self, growing: bool) -> Self {
+    pub fn growing(self, growing: bool) -> Self {
         Self { complete: !growing, ..self }
     }
 
     /// The position after what has been handed out or skipped.
-    pub(crate) fn position(&self) -> u64 {
+    pub fn position(&self) -> u64 {
         self.position
     }
 
-    pub(crate) fn input(&self) -> &R {
+    /// What it reads from.
+    pub fn input(&self) -> &R {
         &self.input
     }
 
-    pub(crate) fn reading(&self) -> &P {
+    /// What finds the records.
+    pub fn reading(&self) -> &P {
         &self.reading
     }
 
-    pub(crate) fn into_reading(self) -> P {
+    /// What finds the records, to read another stretch of the same file with.
+    pub fn into_reading(self) -> P {
         self.reading
     }
 
     /// The bytes of a record, until the next call that moves on.
-    pub(crate) fn bytes(&self, record: Range<usize>) -> &[u8] {
+    pub fn bytes(&self, record: Range<usize>) -> &[u8] {
         &self.buffer[record]
     }
 
     /// The record of these bytes.
+    ///
+    /// # Errors
+    /// What is wrong with it.
     #[inline]
-    pub(crate) fn decode(&mut self, record: Range<usize>) -> Result<P::Item, firesteel_connect::Undecodable> {
+    pub fn decode(&mut self, record: Range<usize>) -> Result<P::Item, firesteel_connect::Undecodable> {
         self.reading.decode(&self.buffer[record])
     }
 
     /// Whether the file should end where it does.
-    pub(crate) fn check_end(&mut self) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// Why it should not: it is cut off.
+    pub fn check_end(&mut self) -> Result<(), String> {
         if self.complete { self.reading.end() } else { Ok(()) }
     }
 
     /// The beginning of the record that was [too long](Next::TooLong).
-    pub(crate) fn too_long(&self) -> &[u8] {
+    pub fn too_long(&self) -> &[u8] {
         &self.too_long
     }
 
     /// Reads what the file begins with, where the format has such a thing. `None` when it is not all there yet.
-    pub(crate) fn head(&mut self, longest: usize) -> io::Result<Option<Result<(), Mismatch>>> {
+    ///
+    /// # Errors
+    /// Those of the input; within, what the file is that the program does not expect.
+    pub fn head(&mut self, longest: usize) -> io::Result<Option<Result<(), Mismatch>>> {
         loop {
             match self.reading.head(&self.buffer[self.unread.clone()], self.dry && self.complete) {
                 Ok(Head::Length(bytes)) => {
@@ -112,9 +122,12 @@ impl<P: Reading, R: Read> Frames<P, R> {
         }
     }
 
-    /// The next record of `longest` bytes at most, and the position after it.
+    /// The next record of `longest` bytes at most.
+    ///
+    /// # Errors
+    /// Those of the input.
     #[inline]
-    pub(crate) fn next(&mut self, longest: usize) -> io::Result<Next> {
+    pub fn next(&mut self, longest: usize) -> io::Result<Next> {
         match self.reading.find_quickly(&self.buffer[self.unread.clone()]) {
             Some((end, after)) if end <= longest => Ok(self.record(0..end, after)),
             _ => self.next_in_buffer(longest),
@@ -205,7 +218,10 @@ impl<P: Reading, R: Read> Frames<P, R> {
     }
 
     /// Skips what is left of a line. Stops at `stop` when the newline does not come before.
-    pub(crate) fn skip_past_newline(&mut self, stop: u64) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub fn skip_past_newline(&mut self, stop: u64) -> io::Result<()> {
         while self.position < stop {
             match memchr(b'\n', &self.buffer[self.unread.clone()]) {
                 Some(length) => {
@@ -222,7 +238,10 @@ impl<P: Reading, R: Read> Frames<P, R> {
     }
 
     /// Skips to `target`; tells the byte before it, or `None` when the input ends sooner or nothing was skipped.
-    pub(crate) fn skip_to(&mut self, target: u64) -> io::Result<Option<u8>> {
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub fn skip_to(&mut self, target: u64) -> io::Result<Option<u8>> {
         let mut before = None;
         while self.position < target {
             if self.unread.is_empty() && !self.fill()? {
@@ -236,7 +255,10 @@ impl<P: Reading, R: Read> Frames<P, R> {
     }
 
     /// Whether nothing at all is left.
-    pub(crate) fn is_dry(&mut self) -> io::Result<bool> {
+    ///
+    /// # Errors
+    /// Those of the input.
+    pub fn is_dry(&mut self) -> io::Result<bool> {
         Ok(self.unread.is_empty() && !self.fill()?)
     }
 

@@ -1,28 +1,25 @@
-//! Which compression a file has, and the bytes inside.
+//! Which compression a file has.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Take};
 use std::path::Path;
-
-use firesteel_formats::Format;
-
-use super::gzip::GzipMembers;
-use super::zstd::ZstdFrames;
-
-/// Compressed bytes that are read at once.
-const COMPRESSED_CHUNK: usize = 128 << 10;
 
 /// How a file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Compression {
+pub enum Compression {
+    /// Not at all.
     Plain,
+    /// By gzip, in one member or in several.
     Gzip,
+    /// By zstd, in one frame or in several.
     Zstd,
 }
 
 impl Compression {
+    /// As many bytes at the beginning tell.
+    pub const MAGIC: u64 = 64;
+
     /// By the first bytes (RFC 1952, RFC 8878); `None` while there are too few to tell.
-    pub(crate) fn of(head: &[u8]) -> Option<Self> {
+    #[must_use]
+    pub fn of(head: &[u8]) -> Option<Self> {
         let gzip = [0x1f, 0x8b];
         let zstd = [0x28, 0xb5, 0x2f, 0xfd];
         // A zstd file may begin with a frame to be skipped; the low half of the first byte is free.
@@ -40,7 +37,8 @@ impl Compression {
     }
 
     /// What has packed a file that begins like this, where nothing here unpacks it: its bytes would be taken for text.
-    pub(crate) fn foreign(head: &[u8]) -> Option<&'static str> {
+    #[must_use]
+    pub fn foreign(head: &[u8]) -> Option<&'static str> {
         let is_bzip2 = head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY");
         let begins: [(&[u8], &str); 3] =
             [(b"\xfd7zXZ\x00", "xz"), (b"\x04\x22\x4d\x18", "lz4"), (b"PK\x03\x04", "zip")];
@@ -49,67 +47,12 @@ impl Compression {
     }
 
     /// By the name, for files that are too short to tell by their bytes.
-    pub(crate) fn of_name(path: &Path) -> Self {
+    #[must_use]
+    pub fn of_name(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("gz" | "gzip") => Self::Gzip,
             Some("zst" | "zstd") => Self::Zstd,
             _ => Self::Plain,
-        }
-    }
-}
-
-/// The text of a file, decompressed.
-pub(crate) enum Input {
-    Plain(Take<File>),
-    Gzip(Box<GzipMembers<BufReader<File>>>),
-    Zstd(Box<ZstdFrames<BufReader<File>>>),
-    /// What a format has unpacked.
-    Unpacked(Box<dyn Read + Send>),
-}
-
-impl Input {
-    /// The bytes `[from, to)` of a plain file.
-    pub(crate) fn plain(mut file: File, from: u64, to: u64) -> io::Result<Self> {
-        if from > 0 {
-            file.seek(SeekFrom::Start(from))?;
-        }
-        Ok(Self::Plain(file.take(to - from)))
-    }
-
-    /// All of a file, decompressed.
-    pub(crate) fn compressed(file: File, compression: Compression) -> Self {
-        if compression == Compression::Plain {
-            return Self::Plain(file.take(u64::MAX));
-        }
-        let file = BufReader::with_capacity(COMPRESSED_CHUNK, file);
-        match compression {
-            Compression::Zstd => Self::Zstd(Box::new(ZstdFrames::new(file))),
-            _ => Self::Gzip(Box::new(GzipMembers::new(file))),
-        }
-    }
-
-    /// Whether it can be read from its beginning only.
-    pub(crate) fn is_sequential(&self) -> bool {
-        !matches!(self, Self::Plain(_))
-    }
-
-    /// The same, of which a format unpacks the records, if it does.
-    pub(crate) fn unpacked(self, format: &impl Format) -> Self {
-        if !format.is_packed() {
-            return self;
-        }
-        // A format that packs records unpacks them.
-        format.unpack(Box::new(self)).map_or_else(|| Self::Unpacked(Box::new(std::io::empty())), Self::Unpacked)
-    }
-}
-
-impl Read for Input {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(file) => file.read(buffer),
-            Self::Gzip(decoder) => decoder.read(buffer),
-            Self::Zstd(decoder) => decoder.read(buffer),
-            Self::Unpacked(unpacked) => unpacked.read(buffer),
         }
     }
 }

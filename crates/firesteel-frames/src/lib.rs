@@ -1,0 +1,35 @@
+//! Records out of streams of bytes, for sources of files and of objects.
+//!
+//! | | |
+//! |---|---|
+//! | [`Compression`] | how bytes are packed, by what they begin with |
+//! | [`Unpacked`] | what is inside |
+//! | [`Frames`] | the records of a stream, in place, in any [`Format`](firesteel_formats::Format) |
+//!
+//! It opens no file: whoever reads hands it an [`io::Read`](std::io::Read). No type of the crates that decompress is shown.
+//!
+//! ```
+//! use firesteel_formats::{Format, Json};
+//! use firesteel_frames::{Frames, Next, Unpacked, Compression};
+//!
+//! let text = &b"{\"user\":\"ada\"}\n{\"user\":\"bo\"}\n"[..];
+//! let compression = Compression::of(text).unwrap_or(Compression::Plain);
+//! let format = Json::<std::collections::BTreeMap<String, String>>::new().lines();
+//! let mut frames = Frames::new(Unpacked::of(text, compression), format.begin(), 0, 4_096);
+//! let mut users = vec![];
+//! while let Next::Record(record) = frames.next(1_000)? {
+//!     users.extend(frames.decode(record).map(|record| record["user"].clone()));
+//! }
+//! assert_eq!(users, ["ada", "bo"]);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod compression;
+mod frames;
+mod gzip;
+mod unpacked;
+mod zstd;
+
+pub use compression::Compression;
+pub use frames::{Frames, Next};
+pub use unpacked::Unpacked;

@@ -55,6 +55,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-connect", Uses::Only(&["firesteel-budget", "firesteel-error", "firesteel-window"])),
     ("firesteel-formats", CONTRACT),
     ("firesteel-frames", Uses::Only(&["firesteel-connect", "firesteel-formats"])),
+    ("firesteel-results", Uses::Only(&["firesteel-connect", "firesteel-formats"])),
     (
         "firesteel-connect-file",
         Uses::Only(&[
@@ -63,6 +64,7 @@ const LAYERS: &[(&str, Uses)] = &[
             "firesteel-faults",
             "firesteel-formats",
             "firesteel-frames",
+            "firesteel-results",
             "firesteel-window",
         ]),
     ),

@@ -29,6 +29,7 @@ mod pipe;
 mod sink;
 mod source;
 
+pub use firesteel_results::{ByColumn, Partitions, Unpartitioned};
 pub use pipe::Stdin;
-pub use sink::{Displayed, FileSink, Formatted, PendingFile, TextFileSink};
+pub use sink::{Displayed, FileSink, Formatted, PendingFiles, TextFileSink};
 pub use source::{Bytes, DecodeText, FileReader, Files, OnMissing, OnUnreadable, Owned, Text, TextFiles};

@@ -3,32 +3,36 @@
 mod clean;
 mod format;
 mod part;
+mod settings;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use firesteel_connect::{
-    CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, Unencodable, WriteTask,
+    CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, WriteTask,
 };
-use firesteel_disk::{Disk, Lock, OsDisk};
-use firesteel_formats::{Csv, Json, WriteFormat, WriteLines, Writing};
+use firesteel_disk::{Disk, Lock};
+use firesteel_formats::{WriteFormat, WriteLines};
+use firesteel_results::{BadColumn, Covered, Layout, Manifest, PartName, Partitions, Unpartitioned, singles};
 use parking_lot::Mutex;
-use serde::Serialize;
 
-use crate::manifest::{self, Covered, Manifest};
+use crate::manifest;
 use crate::path::file_error;
 pub use format::{Displayed, Formatted};
-pub use part::PendingFile;
-use part::{PartName, PartWriter};
+pub use part::PendingFiles;
+use part::TemporaryFiles;
 
 /// Writes files of lines of text: see [`FileSink`], and [`format`](FileSink::format) for what becomes of a record.
-pub type TextFileSink<E = Displayed> = FileSink<WriteLines<E>>;
+pub type TextFileSink<E = Displayed, P = Unpartitioned> = FileSink<WriteLines<E>, P>;
 
-/// Writes records to files in any [`WriteFormat`], one file per epoch and partition: `part-0000000007-00000.txt`.
+/// Writes records to files in any [`WriteFormat`], one file per epoch and partition: `part-0000000007-00000.txt`. With
+/// [`partitioned_by`](Self::partitioned_by) there is one for each value of a column, with [`full_at`](Self::full_at) another one
+/// whenever one is full.
 ///
 /// | | files |
 /// |---|---|
@@ -57,11 +61,12 @@ pub type TextFileSink<E = Displayed> = FileSink<WriteLines<E>>;
 ///     let _ = write!(line, "{word}\t{count}");
 /// });
 /// ```
-pub struct FileSink<F> {
+pub struct FileSink<F, P = Unpartitioned> {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
-    gzip: bool,
     format: F,
+    layout: Layout<P>,
+    marks_success: bool,
     started: Mutex<Option<Started>>,
     /// The part of the job: tasks that write ask for it while a commit has the rest.
     scope: Mutex<Scope>,
@@ -86,66 +91,10 @@ struct Started {
     last: Option<Mark>,
 }
 
-/// This many manifests are merged unless a test says otherwise.
-const MERGE_AT: usize = 100;
+/// The file that says that what is in the folder is committed.
+const SUCCESS: &str = "_SUCCESS";
 
-impl FileSink<WriteLines<Displayed>> {
-    /// Writes lines of text into the folder, which is made if it does not exist; the records' `Display` makes the lines.
-    pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self {
-            disk: OsDisk::shared(),
-            folder: folder.into(),
-            gzip: false,
-            format: WriteLines::of(Displayed),
-            started: Mutex::new(None),
-            scope: Mutex::default(),
-            written: AtomicU64::new(0),
-            torn: AtomicBool::new(false),
-            merge_at: MERGE_AT,
-        }
-    }
-
-    /// Writes JSON into the folder, one value a line: see [`Json`] for what is written, and what is refused. The names of files
-    /// end with `.ndjson`.
-    ///
-    /// ```
-    /// use firesteel_connect_file::FileSink;
-    /// use serde::Serialize;
-    ///
-    /// #[derive(Serialize)]
-    /// struct Total {
-    ///     user: String,
-    ///     clicks: u64,
-    /// }
-    ///
-    /// let totals = FileSink::json::<Total>("out/totals").gzip();
-    /// ```
-    pub fn json<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<WriteLines<Json<T>>> {
-        FileSink::new(folder).in_format(Json::new().write_lines())
-    }
-
-    /// Writes CSV into the folder, with a header in each file: see [`Csv`] for what is written, and what is refused. The names of
-    /// files end with `.csv`. [`in_format`](FileSink::in_format) takes another dialect.
-    pub fn csv<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<Csv<T>> {
-        FileSink::new(folder).in_format(Csv::new())
-    }
-}
-
-impl<F> FileSink<F> {
-    /// The same folder in another format.
-    #[must_use]
-    pub fn in_format<G>(self, format: G) -> FileSink<G> {
-        let Self { disk, folder, gzip, format: _, started, scope, written, torn, merge_at } = self;
-        FileSink { disk, folder, gzip, format, started, scope, written, torn, merge_at }
-    }
-
-    /// Compresses the files, whose names end with `.gz` then.
-    #[must_use]
-    pub fn gzip(mut self) -> Self {
-        self.gzip = true;
-        self
-    }
-
+impl<F, P> FileSink<F, P> {
     /// The folder it writes into.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -165,7 +114,7 @@ impl<F> FileSink<F> {
     }
 
     fn part_name(&self, epoch: Epoch, partition: usize, extension: &'static str) -> PartName {
-        PartName { epoch, partition, scope: self.scope.lock().clone(), extension, gzip: self.gzip }
+        PartName::new(epoch, partition, self.scope.lock().clone(), extension).gzip(self.layout.gzip)
     }
 
     fn not_started(&self) -> ConnectError {
@@ -175,9 +124,11 @@ impl<F> FileSink<F> {
 
     /// Refuses a folder whose files would look like ours and are not.
     fn refuse_foreign(&self) -> Result<()> {
-        for name in self.disk.list(&self.folder).map_err(file_error)? {
-            if PartName::parse(&name).is_some() {
-                let path = self.folder.join(name);
+        for below in clean::folders(&*self.disk, &self.folder)? {
+            let folder = self.folder.join(below);
+            let names = self.disk.list(&folder).map_err(file_error)?;
+            if let Some(name) = names.into_iter().find(|name| PartName::parse(name).is_some()) {
+                let path = folder.join(name);
                 let reason =
                     format!("{} was not written by this sink; give the job a folder of its own", path.display());
                 return Err(ConnectError::Setting { connector: "FileSink", setting: "folder", reason });
@@ -197,10 +148,16 @@ impl<F> FileSink<F> {
     }
 
     /// Gives the files their names and lists them. A repeated call resumes where the one before it failed.
-    fn publish(&self, started: &Started, epoch: Epoch, pending: &mut [PendingFile]) -> Result<()> {
+    fn publish(&self, started: &Started, epoch: Epoch, pending: &mut [PendingFiles]) -> Result<()> {
+        self.unmark_success()?;
+        let folders: BTreeSet<PathBuf> =
+            pending.iter().flat_map(PendingFiles::folders).map(|below| self.folder.join(below)).collect();
+        for folder in &folders {
+            self.disk.make_folder(folder).map_err(file_error)?;
+        }
         let mut entries = Vec::with_capacity(pending.len());
-        for file in pending {
-            entries.extend(file.publish(&self.folder)?);
+        for files in pending {
+            entries.extend(files.publish(&self.folder)?);
             firesteel_faults::fail_point!("sink.published");
         }
         if self.torn.load(Ordering::Acquire) {
@@ -208,10 +165,43 @@ impl<F> FileSink<F> {
             let scope = self.scope.lock().clone();
             clean::unlisted(&*self.disk, &self.folder, &scope, |found, name| found == epoch && !listed(name))?;
         }
-        self.disk.sync_folder(&self.folder).map_err(file_error)?;
+        self.sync(&folders)?;
         firesteel_faults::fail_point!("sink.unlisted");
         let Started { folder, checkpoint, .. } = started;
         manifest::write(&*self.disk, folder, Covered::one(epoch), &Manifest { checkpoint: *checkpoint, entries })
+    }
+
+    /// Makes the names in these folders durable, and the folders themselves: those that a call before has made, and did not
+    /// sync, too.
+    fn sync(&self, folders: &BTreeSet<PathBuf>) -> Result<()> {
+        let is_ours = |folder: &&Path| folder.starts_with(&self.folder);
+        let mut all: BTreeSet<&Path> =
+            folders.iter().flat_map(|folder| folder.ancestors().take_while(is_ours)).collect();
+        all.insert(&self.folder);
+        all.into_iter().rev().try_for_each(|folder| self.disk.sync_folder(folder).map_err(file_error))
+    }
+
+    /// Says that what is in the folder is committed.
+    fn mark_success(&self) -> Result<()> {
+        let path = self.folder.join(SUCCESS);
+        if !self.marks_success {
+            return Ok(());
+        }
+        if !self.disk.exists(&path).map_err(file_error)? {
+            self.disk.create(&path).and_then(|mut file| file.sync()).map_err(file_error)?;
+        }
+        // One that is there may be left of a call that failed after making it.
+        self.disk.sync_folder(&self.folder).map_err(file_error)
+    }
+
+    /// Says no more that what is in the folder is committed. That holds also after a crash, before any file has its name.
+    fn unmark_success(&self) -> Result<()> {
+        let path = self.folder.join(SUCCESS);
+        if self.disk.exists(&path).map_err(file_error)? {
+            self.disk.remove(&path).map_err(file_error)?;
+            self.disk.sync_folder(&self.folder).map_err(file_error)?;
+        }
+        Ok(())
     }
 
     /// The epoch is committed: notes that, and merges manifests where there are many.
@@ -226,36 +216,12 @@ impl<F> FileSink<F> {
     }
 }
 
-impl<E> TextFileSink<E> {
-    /// Makes the lines with a function, which appends to an empty buffer; the newline is added. A record whose text
-    /// has newlines in it becomes several lines.
-    #[must_use]
-    pub fn format<T, G>(self, format: G) -> TextFileSink<Formatted<G>>
-    where
-        G: Fn(&T, &mut String) + Send + Sync + 'static,
-    {
-        self.in_format(WriteLines::of(Formatted::new(format)))
-    }
-}
-
-impl<F> FileSink<F> {
-    fn unencodable<T>(&self, task: &WriteTask, unencodable: &Unencodable) -> ConnectError
-    where
-        F: WriteFormat<T>,
-    {
-        ConnectError::Other {
-            context: format!("writing a record of epoch {} as {}", task.epoch, self.format.name()),
-            class: firesteel_connect::Class::Record,
-            source: unencodable.reason().into(),
-        }
-    }
-}
-
-impl<T, F> Sink<T> for FileSink<F>
+impl<T, F, P> Sink<T> for FileSink<F, P>
 where
     F: WriteFormat<T>,
+    P: Partitions<T>,
 {
-    type Pending = PendingFile;
+    type Pending = PendingFiles;
 
     fn describe(&self) -> String {
         format!("{} files in {}", self.format.name(), self.folder.display())
@@ -266,11 +232,23 @@ where
     }
 
     fn places(&self) -> Vec<Place> {
-        vec![Place::file(self.folder.join(self.part_name(Epoch(1), 0, self.format.extension()).published()))]
+        let columns = self.layout.partitions.columns().unwrap_or_default();
+        let below: Vec<String> = columns.iter().map(|column| format!("{column}=value")).collect();
+        let name = self.part_name(Epoch(1), 0, self.format.extension());
+        // Who reads the folder reads what its manifests list, wherever that is.
+        let places: BTreeSet<String> = [name.published(), name.in_folder(&below.join("/")).published()].into();
+        places.into_iter().map(|place| Place::file(self.folder.join(place))).collect()
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {
+        if let Err(BadColumn { reason }) = self.layout.partitions.columns() {
+            return Err(ConnectError::Setting { connector: "FileSink", setting: "column", reason });
+        }
         let (disk, scope) = (&*self.disk, context.scope().clone());
+        if self.marks_success && scope != Scope::whole() {
+            let reason = "several processes write to the folder, and none knows when all of them are done".to_owned();
+            return Err(ConnectError::Setting { connector: "FileSink", setting: "success marker", reason });
+        }
         disk.make_folder(&self.folder).map_err(file_error)?;
         let folder = manifest::folder_of_scope(&self.folder, &scope);
         let lock = folder.join(".lock");
@@ -285,34 +263,23 @@ where
         // What a process has committed right before it died may not be durable yet, and will be relied on from here on.
         manifest::sync(disk, &folder)?;
         let last = manifest::last(disk, &folder, &manifests)?;
-        let (checkpoint, singles) = (context.checkpoint(), manifest::singles(&manifests));
+        if last.is_some() {
+            self.mark_success()?;
+        }
+        let (checkpoint, singles) = (context.checkpoint(), singles(&manifests));
         *self.scope.lock() = scope;
         *self.started.lock() = Some(Started { _lock: lock, folder, checkpoint, singles, last });
         Ok(())
     }
 
-    fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<PendingFile> {
-        let name = self.part_name(task.epoch, task.partition, self.format.extension());
-        let serial = self.written.fetch_add(1, Ordering::Relaxed);
-        let temporary = self.folder.join(name.temporary(task.attempt, serial));
-        let (mut writer, mut writing, mut bytes) = (None, self.format.begin(), Vec::new());
-        for record in records {
-            bytes.clear();
-            writing.write(&record, &mut bytes).map_err(|unencodable| self.unencodable(&task, &unencodable))?;
-            let writer = match &mut writer {
-                Some(writer) => writer,
-                empty => empty.insert(PartWriter::create(&self.disk, temporary.clone(), self.gzip)?),
-            };
-            writer.write(&bytes)?;
-        }
-        let Some(mut writer) = writer else { return Ok(PendingFile::empty()) };
-        bytes.clear();
-        writing.end(&mut bytes).map_err(|unencodable| self.unencodable(&task, &unencodable))?;
-        writer.write_end(&bytes)?;
-        writer.finish(name)
+    fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<PendingFiles> {
+        let (disk, folder, unique) = (&self.disk, self.folder.as_path(), &self.written);
+        let files = TemporaryFiles { disk, folder, attempt: task.attempt, unique };
+        let scope = self.scope.lock().clone();
+        self.layout.write(&self.format, &files, (&task, &scope), records).map(PendingFiles::new)
     }
 
-    fn commit(&self, epoch: Epoch, pending: &mut Vec<PendingFile>) -> Result<()> {
+    fn commit(&self, epoch: Epoch, pending: &mut Vec<PendingFiles>) -> Result<()> {
         let mut started = self.started.lock();
         let started = started.as_mut().ok_or_else(|| self.not_started())?;
         match started.last.filter(|last| last.epoch >= epoch) {
@@ -324,8 +291,8 @@ where
                 );
                 return Err(ConnectError::Setting { connector: "FileSink", setting: "folder", reason });
             }
-            Some(_) => {}
-            None if pending.iter().all(PendingFile::is_empty) => {}
+            Some(_) => self.mark_success()?,
+            None if pending.iter().all(PendingFiles::is_empty) => {}
             None => {
                 let is_torn = self.torn.load(Ordering::Acquire);
                 if is_torn && manifest::exists(&*self.disk, &started.folder, Covered::one(epoch))? {
@@ -339,6 +306,7 @@ where
                     published?;
                 }
                 self.committed(started, epoch);
+                self.mark_success()?;
             }
         }
         // What is not published by now belongs to an epoch that was committed before, and is removed.
@@ -346,9 +314,9 @@ where
         Ok(())
     }
 
-    fn abort(&self, _epoch: Epoch, pending: Vec<PendingFile>) -> Result<()> {
+    fn abort(&self, _epoch: Epoch, pending: Vec<PendingFiles>) -> Result<()> {
         // All are removed, whatever becomes of the first.
-        let removed: Vec<Result<()>> = pending.into_iter().map(PendingFile::remove).collect();
+        let removed: Vec<Result<()>> = pending.into_iter().map(PendingFiles::remove).collect();
         removed.into_iter().collect()
     }
 
@@ -362,8 +330,9 @@ where
     }
 }
 
-impl<F> std::fmt::Debug for FileSink<F> {
+impl<F, P> std::fmt::Debug for FileSink<F, P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FileSink").field("folder", &self.folder).field("gzip", &self.gzip).finish_non_exhaustive()
+        let gzip = &self.layout.gzip;
+        f.debug_struct("FileSink").field("folder", &self.folder).field("gzip", gzip).finish_non_exhaustive()
     }
 }

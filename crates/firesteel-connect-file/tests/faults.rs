@@ -11,7 +11,7 @@ use firesteel_connect::{
     Class, ConnectError, Epoch, InvalidUtf8, ReadRange, Sink, SinkContext, Source, SourceContext, SourceReader,
     WriteTask, conformance,
 };
-use firesteel_connect_file::{PendingFile, TextFileSink, TextFiles};
+use firesteel_connect_file::{PendingFiles, TextFileSink, TextFiles};
 
 fn started(path: &Path) -> TextFiles {
     let files = TextFiles::new(path);
@@ -204,11 +204,11 @@ fn start(sink: &TextFileSink) -> firesteel_connect::Result<()> {
     Sink::<u32>::start(sink, &SinkContext::default())
 }
 
-fn write(sink: &TextFileSink, epoch: u64) -> firesteel_connect::Result<PendingFile> {
+fn write(sink: &TextFileSink, epoch: u64) -> firesteel_connect::Result<PendingFiles> {
     sink.write(task(epoch), [1u32, 2].into_iter())
 }
 
-fn commit(sink: &TextFileSink, epoch: u64, pending: &mut Vec<PendingFile>) -> firesteel_connect::Result<()> {
+fn commit(sink: &TextFileSink, epoch: u64, pending: &mut Vec<PendingFiles>) -> firesteel_connect::Result<()> {
     Sink::<u32>::commit(sink, Epoch(epoch), pending)
 }
 
@@ -278,7 +278,7 @@ fn what_a_crash_leaves_is_removed_at_the_next_start() {
 }
 
 /// A commit of two partitions, of which the second cannot get its name: a folder is in its way.
-fn commit_halfway(sink: &TextFileSink) -> (Vec<PendingFile>, std::path::PathBuf) {
+fn commit_halfway(sink: &TextFileSink) -> (Vec<PendingFiles>, std::path::PathBuf) {
     let write = |partition| {
         let task = WriteTask::new(Epoch(1), partition);
         sink.write(task, std::iter::once(partition)).unwrap()

@@ -366,6 +366,18 @@ impl Disk for CrashingDisk {
         Ok(inside.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
+    fn folders(&self, folder: &Path) -> Result<Vec<String>> {
+        let inner = self.inner();
+        let below = inner.names.keys().filter_map(|path| path.strip_prefix(folder).ok());
+        let first = |path: &Path| {
+            let mut names = path.components();
+            let name = names.next()?.as_os_str().to_str()?.to_owned();
+            names.next().map(|_| name)
+        };
+        let folders: BTreeSet<String> = below.filter_map(first).collect();
+        Ok(folders.into_iter().collect())
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         let mut inner = self.inner();
         inner.call(from)?;

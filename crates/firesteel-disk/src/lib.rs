@@ -140,6 +140,12 @@ pub trait Disk: Send + Sync + Debug {
     /// When the folder cannot be listed.
     fn list(&self, folder: &Path) -> Result<Vec<String>>;
 
+    /// The names of the folders in a folder, in ascending order; none if there is no such folder. Links are no folders.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    fn folders(&self, folder: &Path) -> Result<Vec<String>>;
+
     /// Gives a file another name, in place of what has that name.
     ///
     /// # Errors

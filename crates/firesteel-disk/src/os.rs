@@ -69,6 +69,27 @@ impl Reading for OsFile {
     }
 }
 
+/// The names in a folder for which `counts` holds, in ascending order.
+fn names(folder: &Path, counts: impl Fn(&fs::DirEntry) -> std::io::Result<bool>) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
+        Err(error) => return Err(DiskError::of("list", folder)(error)),
+    };
+    let mut names = vec![];
+    for entry in entries {
+        let entry = entry.map_err(DiskError::of("list", folder))?;
+        if counts(&entry).map_err(DiskError::of("list", folder))?
+            // Names that are no text are not ours.
+            && let Ok(name) = entry.file_name().into_string()
+        {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
 impl Disk for OsDisk {
     fn create(&self, path: &Path) -> Result<Box<dyn Growing>> {
         let file = OpenOptions::new().write(true).create_new(true).open(path).map_err(DiskError::of("create", path))?;
@@ -98,20 +119,11 @@ impl Disk for OsDisk {
     }
 
     fn list(&self, folder: &Path) -> Result<Vec<String>> {
-        let entries = match fs::read_dir(folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(vec![]),
-            Err(error) => return Err(DiskError::of("list", folder)(error)),
-        };
-        let mut names = vec![];
-        for entry in entries {
-            // Names that are no text are not ours.
-            if let Ok(name) = entry.map_err(DiskError::of("list", folder))?.file_name().into_string() {
-                names.push(name);
-            }
-        }
-        names.sort();
-        Ok(names)
+        names(folder, |_| Ok(true))
+    }
+
+    fn folders(&self, folder: &Path) -> Result<Vec<String>> {
+        names(folder, |entry| Ok(entry.file_type()?.is_dir()))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {

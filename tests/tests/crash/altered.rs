@@ -106,6 +106,9 @@ impl Disk for Altered {
     fn list(&self, folder: &Path) -> Result<Vec<String>> {
         self.disk.list(folder)
     }
+    fn folders(&self, folder: &Path) -> Result<Vec<String>> {
+        self.disk.folders(folder)
+    }
     fn rename(&self, from: &Path, to: &Path) -> Result<()> {
         self.disk.rename(from, to)
     }

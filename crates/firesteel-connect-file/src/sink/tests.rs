@@ -1,14 +1,14 @@
 //! The sink on a disk that crashes, fails and fills up: what is committed stays, and a job that continues makes the
 //! same files as one that was never disturbed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use firesteel_connect::Class;
 use firesteel_disk::crashing::{CrashingDisk, Loss};
 
 use super::*;
-use crate::manifest::Entry;
+use firesteel_results::{ByColumn, Entry};
 
 const FOLDER: &str = "out";
 const CHECKPOINT: CheckpointId = CheckpointId::from_bits(5);
@@ -22,17 +22,32 @@ fn records(epoch: u64, partition: usize) -> Vec<String> {
 }
 
 /// A sink that merges manifests within the few epochs of these tests.
-fn sink_on(disk: &CrashingDisk) -> TextFileSink {
+type Make<P> = fn(&CrashingDisk) -> TextFileSink<Displayed, P>;
+
+fn plain(disk: &CrashingDisk) -> TextFileSink {
     TextFileSink::new(FOLDER).on_disk(disk.shared()).merging_at(2)
 }
 
-fn started(disk: &CrashingDisk) -> Result<TextFileSink> {
-    let sink = sink_on(disk);
+type ByText = ByColumn<Unpartitioned, fn(&String) -> String>;
+
+/// One with folders in folders, several files in each, and a mark.
+fn in_folders(disk: &CrashingDisk) -> TextFileSink<Displayed, ByColumn<ByText, fn(&String) -> String>> {
+    let last: fn(&String) -> String = |record| record[record.len() - 1..].to_owned();
+    let length: fn(&String) -> String = |record| (record.len() / 2).to_string();
+    plain(disk).partitioned_by("last", last).partitioned_by("length", length).full_at(1).success_marker()
+}
+
+fn started<P: Partitions<String>>(make: Make<P>, disk: &CrashingDisk) -> Result<TextFileSink<Displayed, P>> {
+    let sink = make(disk);
     Sink::<String>::start(&sink, &SinkContext::default().with_checkpoint(CHECKPOINT)).map(|()| sink)
 }
 
 /// Writes all partitions of an epoch, each after as many attempts as it takes, up to `attempts`.
-fn write(sink: &TextFileSink, epoch: u64, attempts: u32) -> Result<Vec<PendingFile>> {
+fn write<P: Partitions<String>>(
+    sink: &TextFileSink<Displayed, P>,
+    epoch: u64,
+    attempts: u32,
+) -> Result<Vec<PendingFiles>> {
     let partition = |partition| {
         let mut attempt = 0;
         loop {
@@ -46,22 +61,26 @@ fn write(sink: &TextFileSink, epoch: u64, attempts: u32) -> Result<Vec<PendingFi
     (0..PARTITIONS).map(partition).collect()
 }
 
-fn commit(sink: &TextFileSink, epoch: u64, pending: &mut Vec<PendingFile>) -> Result<()> {
+fn commit<P: Partitions<String>>(
+    sink: &TextFileSink<Displayed, P>,
+    epoch: u64,
+    pending: &mut Vec<PendingFiles>,
+) -> Result<()> {
     Sink::<String>::commit(sink, Epoch(epoch), pending)
 }
 
-fn last(sink: &TextFileSink) -> u64 {
+fn last<P: Partitions<String>>(sink: &TextFileSink<Displayed, P>) -> u64 {
     Sink::<String>::last_committed(sink).unwrap().map_or(0, |mark| mark.epoch.0)
 }
 
 /// Resumes after what is committed, to the last epoch; every call is made `attempts` times at most. Returns the last
 /// epoch whose commit succeeded.
-fn run(disk: &CrashingDisk, attempts: u32) -> (u64, Result<()>) {
+fn run<P: Partitions<String>>(make: Make<P>, disk: &CrashingDisk, attempts: u32) -> (u64, Result<()>) {
     let mut committed = 0;
     let mut all = || {
         let mut starts = 0;
         let sink = loop {
-            match started(disk) {
+            match started(make, disk) {
                 Err(_) if starts + 1 < attempts => starts += 1,
                 sink => break sink?,
             }
@@ -106,10 +125,10 @@ fn listed(disk: &CrashingDisk) -> Vec<Entry> {
 }
 
 /// What an undisturbed job makes.
-fn undisturbed() -> (Files, u64) {
+fn undisturbed<P: Partitions<String>>(make: Make<P>) -> (Files, u64) {
     let disk = CrashingDisk::default();
     disk.fail_at(u64::MAX);
-    let (committed, ended) = run(&disk, 1);
+    let (committed, ended) = run(make, &disk, 1);
     ended.unwrap();
     assert_eq!(committed, EPOCHS);
     (files(&disk), disk.calls())
@@ -120,7 +139,9 @@ fn check_committed(disk: &CrashingDisk, committed: u64, due: &Files, context: &s
     let (found, listed) = (files(disk), listed(disk));
     let is_committed = |name: &&String| PartName::parse(name).is_some_and(|part| part.epoch <= Epoch(committed));
     let names: Vec<&String> = listed.iter().map(|entry| &entry.name).collect();
-    assert_eq!(names, due.keys().filter(is_committed).collect::<Vec<_>>(), "{context}");
+    let names: BTreeSet<&String> = names.into_iter().collect();
+    assert_eq!(names.len(), listed.len(), "{context}: each once");
+    assert_eq!(names, due.keys().filter(is_committed).collect(), "{context}");
     for entry in &listed {
         assert_eq!(found.get(&entry.name), due.get(&entry.name), "{context}: {}", entry.name);
         assert_eq!(found[&entry.name].len() as u64, entry.bytes, "{context}: {}", entry.name);
@@ -129,7 +150,7 @@ fn check_committed(disk: &CrashingDisk, committed: u64, due: &Files, context: &s
 
 #[test]
 fn an_undisturbed_job_makes_what_it_should() {
-    let (files, calls) = undisturbed();
+    let (files, calls) = undisturbed(plain);
     let parts = (1..=EPOCHS).flat_map(|epoch| (0..PARTITIONS).map(move |partition| (epoch, partition)));
     let due = parts.filter(|(epoch, partition)| !records(*epoch, *partition).is_empty());
     for (epoch, partition) in due.clone() {
@@ -142,33 +163,38 @@ fn an_undisturbed_job_makes_what_it_should() {
 
 #[test]
 fn a_crash_at_any_call_leaves_committed_epochs_as_they_are_and_the_next_run_makes_the_rest() {
-    let (due, calls) = undisturbed();
+    crash_at_any_call(plain);
+    crash_at_any_call(in_folders);
+}
+
+fn crash_at_any_call<P: Partitions<String>>(make: Make<P>) {
+    let (due, calls) = undisturbed(make);
     for at in 1..=calls {
         let disk = CrashingDisk::default();
         disk.fail_at(at);
-        let (committed, ended) = run(&disk, 1);
+        let (committed, ended) = run(make, &disk, 1);
         // Manifests that cannot be merged are no failure.
         assert!(ended.is_err() || committed == EPOCHS);
         let losses = [Loss::All, Loss::Nothing].into_iter().chain((1..8).map(Loss::Some));
         let crashes = losses.map(|loss| (disk.after_crash(loss), format!("{loss:?}")));
         for (disk, how) in crashes.chain([(disk.after_exit(), "exit".to_owned())]) {
             let context = format!("call {at}, {how}");
-            let sink = started(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
+            let sink = started(make, &disk).unwrap_or_else(|error| panic!("{context}: {error}"));
             let found = last(&sink);
             assert!((committed..=committed + 1).contains(&found), "{context}: {found}, {committed} were acknowledged");
             check_committed(&disk, found, &due, &context);
             // What the sink tells is relied on: it stays so if the power fails now.
             let again = disk.after_crash(Loss::All);
-            assert_eq!(last(&started(&again).unwrap()), found, "{context}");
+            assert_eq!(last(&started(make, &again).unwrap()), found, "{context}");
             // An epoch that is there already is not taken again, whatever is handed in.
             if found > 0 {
                 let other = WriteTask::new(Epoch(found), 0);
-                let mut pending = vec![sink.write(other, ["something else"].into_iter()).unwrap()];
-                Sink::<&str>::commit(&sink, Epoch(found), &mut pending).unwrap();
+                let mut pending = vec![sink.write(other, ["something else".to_owned()].into_iter()).unwrap()];
+                Sink::<String>::commit(&sink, Epoch(found), &mut pending).unwrap();
                 assert!(pending.is_empty());
             }
             drop(sink);
-            let (committed, ended) = run(&disk, 1);
+            let (committed, ended) = run(make, &disk, 1);
             ended.unwrap_or_else(|error| panic!("{context}: {error}"));
             assert_eq!(committed, EPOCHS);
             assert!(files(&disk) == due, "{context}: {:?}", files(&disk).keys());
@@ -178,20 +204,25 @@ fn a_crash_at_any_call_leaves_committed_epochs_as_they_are_and_the_next_run_make
 
 #[test]
 fn two_crashes_are_no_worse_than_one() {
-    let (due, calls) = undisturbed();
+    crash_twice(plain);
+    crash_twice(in_folders);
+}
+
+fn crash_twice<P: Partitions<String>>(make: Make<P>) {
+    let (due, calls) = undisturbed(make);
     for first in (1..=calls).step_by(7) {
         let disk = CrashingDisk::default();
         disk.fail_at(first);
-        _ = run(&disk, 1);
+        _ = run(make, &disk, 1);
         for second in (1..=40).step_by(3) {
             let disk = disk.after_crash(Loss::Some(first));
             disk.fail_at(second);
-            let (committed, _) = run(&disk, 1);
+            let (committed, _) = run(make, &disk, 1);
             let disk = disk.after_crash(Loss::Some(second));
-            let sink = started(&disk).unwrap();
+            let sink = started(make, &disk).unwrap();
             assert!(last(&sink) >= committed, "calls {first} and {second}");
             drop(sink);
-            run(&disk, 1).1.unwrap();
+            run(make, &disk, 1).1.unwrap();
             assert!(files(&disk) == due, "calls {first} and {second}: {:?}", files(&disk).keys());
         }
     }
@@ -199,11 +230,16 @@ fn two_crashes_are_no_worse_than_one() {
 
 #[test]
 fn a_call_that_fails_once_is_made_up_for_by_repeating() {
-    let (due, calls) = undisturbed();
+    fail_once(plain);
+    fail_once(in_folders);
+}
+
+fn fail_once<P: Partitions<String>>(make: Make<P>) {
+    let (due, calls) = undisturbed(make);
     for at in 1..=calls {
         let disk = CrashingDisk::default();
         disk.fail_once(at);
-        let (committed, ended) = run(&disk, 2);
+        let (committed, ended) = run(make, &disk, 2);
         ended.unwrap_or_else(|error| panic!("call {at}: {error}"));
         assert_eq!(committed, EPOCHS);
         assert!(files(&disk) == due, "call {at}: {:?}", files(&disk).keys());
@@ -214,15 +250,15 @@ fn a_call_that_fails_once_is_made_up_for_by_repeating() {
 
 #[test]
 fn a_full_disk_is_a_retryable_error_and_costs_nothing() {
-    let (due, _) = undisturbed();
+    let (due, _) = undisturbed(plain);
     let disk = CrashingDisk::default();
-    let sink = started(&disk).unwrap();
+    let sink = started(plain, &disk).unwrap();
     let mut pending = write(&sink, 1, 1).unwrap();
     disk.set_full(true);
     let before = files(&disk).len();
     let error = write(&sink, 2, 1).unwrap_err();
     assert_eq!(error.class(), Class::Retryable);
-    assert!(error.to_string().contains("cannot write out/.part-0000000002-00000.txt"), "{error}");
+    assert!(error.to_string().contains("cannot write out/part-0000000002-00000.txt"), "{error}");
     assert_eq!(files(&disk).len(), before, "what was written of it is removed, and makes room");
     let error = commit(&sink, 1, &mut pending).unwrap_err();
     assert_eq!(error.class(), Class::Retryable);
@@ -232,7 +268,7 @@ fn a_full_disk_is_a_retryable_error_and_costs_nothing() {
     commit(&sink, 1, &mut pending).unwrap();
     assert_eq!(last(&sink), 1);
     drop(sink);
-    run(&disk, 1).1.unwrap();
+    run(plain, &disk, 1).1.unwrap();
     assert!(files(&disk) == due);
 }
 
@@ -240,7 +276,7 @@ fn a_full_disk_is_a_retryable_error_and_costs_nothing() {
 fn a_place_that_cannot_be_written_is_a_fatal_error_at_the_start() {
     let disk = CrashingDisk::default();
     disk.fail_at(1);
-    let error = started(&disk).unwrap_err();
+    let error = started(plain, &disk).unwrap_err();
     assert!(matches!(&error, ConnectError::File { .. }) && error.class() == Class::Fatal, "{error}");
     assert!(error.to_string().contains("out/_committed/.lock"), "{error}");
 }
@@ -254,14 +290,14 @@ fn files_of_others_are_left_alone_and_a_folder_of_others_is_refused() {
     };
     let theirs = ["README", "part-00001.snappy.parquet", "_committed/notes", "_committed/12", "results.tmp"];
     theirs.iter().for_each(|name| put(&disk, name));
-    run(&disk, 1).1.unwrap();
-    let mut due = undisturbed().0;
+    run(plain, &disk, 1).1.unwrap();
+    let mut due = undisturbed(plain).0;
     theirs.iter().for_each(|name| _ = due.insert((*name).to_owned(), b"precious".to_vec()));
     assert!(files(&disk) == due, "{:?}", files(&disk).keys());
 
     let other = CrashingDisk::default();
-    put(&other, "part-00001-00000.txt");
-    let error = started(&other).unwrap_err();
+    put(&other, "part-0000000001-00000.txt");
+    let error = started(plain, &other).unwrap_err();
     assert!(error.to_string().contains("a folder of its own"), "{error}");
     assert_eq!(files(&other).len(), 2, "and what manifests say: nothing");
 }
@@ -269,7 +305,7 @@ fn files_of_others_are_left_alone_and_a_folder_of_others_is_refused() {
 #[test]
 fn a_folder_without_its_lock_file_is_still_known() {
     let disk = CrashingDisk::default();
-    run(&disk, 1).1.unwrap();
+    run(plain, &disk, 1).1.unwrap();
     disk.lose(&Path::new(FOLDER).join("_committed/.lock"));
-    assert_eq!(last(&started(&disk).unwrap()), EPOCHS);
+    assert_eq!(last(&started(plain, &disk).unwrap()), EPOCHS);
 }

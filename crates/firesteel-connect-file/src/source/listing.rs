@@ -9,11 +9,12 @@ use std::path::{Path, PathBuf};
 
 use firesteel_connect::{ConnectError, Result};
 use firesteel_disk::OsDisk;
+use firesteel_results::Covered;
 use glob::MatchOptions;
 
 use super::family;
 use super::identity::Stamp;
-use crate::manifest::{self, Covered};
+use crate::manifest;
 use crate::path;
 
 /// A file that is to be read.

@@ -154,6 +154,10 @@ impl Disk for SlowDisk {
         self.disk.list(folder)
     }
 
+    fn folders(&self, folder: &Path) -> firesteel_disk::Result<Vec<String>> {
+        self.disk.folders(folder)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> firesteel_disk::Result<()> {
         self.disk.rename(from, to)
     }

@@ -1,0 +1,370 @@
+//! How the records of a task become files.
+
+use std::collections::HashMap;
+use std::io::{self, BufWriter, Write};
+
+use firesteel_connect::{Class, ConnectError, Result, Scope, WriteTask};
+use firesteel_formats::{WriteFormat, Writing};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::name::PartName;
+use crate::partitions::{BadColumn, Partitions};
+
+/// Bytes that are written at once.
+const BUFFER: usize = 128 << 10;
+
+/// Where the parts of a sink are while they are not published.
+pub trait PartStore {
+    /// A part that is being written. Dropping it throws it away.
+    type Part: Write;
+    /// A part that is whole.
+    type Whole;
+
+    /// Begins a part.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    fn create(&self, name: &PartName) -> Result<Self::Part>;
+
+    /// Makes a part durable, which is still invisible.
+    ///
+    /// # Errors
+    /// When that is not certain.
+    fn finish(&self, part: Self::Part, name: PartName, size: Size) -> Result<Self::Whole>;
+
+    /// The error of a part that could not be written.
+    fn failed(&self, name: &PartName, error: io::Error) -> ConnectError;
+}
+
+/// How large a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size {
+    /// As it is stored, compressed or not.
+    pub bytes: u64,
+    /// How many records it has.
+    pub records: u64,
+}
+
+/// How the records of a task become files.
+#[derive(Debug, Clone)]
+pub struct Layout<P> {
+    /// To which folder a record belongs.
+    pub partitions: P,
+    /// Whether files are compressed.
+    pub gzip: bool,
+    /// At how many bytes a file is full; it has a few more then.
+    pub full_at: Option<u64>,
+    /// How many files a task has open at most: another one ends the one that was written to least recently.
+    pub most_open: usize,
+}
+
+impl<P> Layout<P> {
+    /// Writes the records of a task; returns its parts in the order of their names. A task without records has none.
+    ///
+    /// # Errors
+    /// The first of the store's, or that a record has no form. Nothing is left then.
+    pub fn write<T, F, S>(
+        &self,
+        format: &F,
+        store: &S,
+        (task, scope): (&WriteTask, &Scope),
+        records: impl Iterator<Item = T>,
+    ) -> Result<Vec<S::Whole>>
+    where
+        P: Partitions<T>,
+        F: WriteFormat<T>,
+        S: PartStore,
+    {
+        let mut parts = Parts {
+            layout: self,
+            format,
+            store,
+            task,
+            scope,
+            folder: String::new(),
+            open: vec![],
+            last: 0,
+            clock: 0,
+            ended: vec![],
+            serials: HashMap::new(),
+        };
+        let mut bytes = Vec::new();
+        for record in records {
+            parts.write(&record, &mut bytes)?;
+        }
+        parts.end(&mut bytes)
+    }
+}
+
+/// The files of a task.
+struct Parts<'a, P, F, W, S: PartStore> {
+    layout: &'a Layout<P>,
+    format: &'a F,
+    store: &'a S,
+    task: &'a WriteTask,
+    scope: &'a Scope,
+    /// That of the record.
+    folder: String,
+    open: Vec<Open<W, S::Part>>,
+    /// The place of the file that was written to last.
+    last: usize,
+    /// Counts changes from one file to another.
+    clock: u64,
+    ended: Vec<(PartName, S::Whole)>,
+    /// How many files each folder has had that has a file no more, or has had several.
+    serials: HashMap<String, u32>,
+}
+
+/// A file that is being written.
+struct Open<W, O: Write> {
+    name: PartName,
+    writing: W,
+    /// `None` before the first record is known to have a form.
+    output: Option<Output<O>>,
+    records: u64,
+    used: u64,
+}
+
+impl<P, F, W, S: PartStore> Parts<'_, P, F, W, S> {
+    fn write<T>(&mut self, record: &T, bytes: &mut Vec<u8>) -> Result<()>
+    where
+        P: Partitions<T>,
+        F: WriteFormat<T, Writing = W>,
+        W: Writing<T>,
+    {
+        self.folder.clear();
+        if P::IS_PARTITIONED {
+            let named = self.layout.partitions.folder(record, &mut self.folder);
+            named.map_err(|BadColumn { reason }| self.no_form::<T>(&reason))?;
+        }
+        let at = self.place::<T>(bytes)?;
+        bytes.clear();
+        let written = self.open[at].writing.write(record, bytes);
+        written.map_err(|unencodable| self.no_form::<T>(unencodable.reason()))?;
+        let (store, gzip) = (self.store, self.layout.gzip);
+        let open = &mut self.open[at];
+        let output = match &mut open.output {
+            Some(output) => output,
+            empty => empty.insert(Output::new(store.create(&open.name)?, gzip)),
+        };
+        output.write_all(bytes).map_err(|error| store.failed(&open.name, error))?;
+        open.records += 1;
+        if self.layout.full_at.is_some_and(|full| output.bytes() >= full) {
+            self.end_one::<T>(at, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The place of the open file of the record's folder.
+    fn place<T>(&mut self, bytes: &mut Vec<u8>) -> Result<usize>
+    where
+        F: WriteFormat<T, Writing = W>,
+        W: Writing<T>,
+    {
+        if self.open.get(self.last).is_some_and(|open| open.name.folder == self.folder) {
+            return Ok(self.last);
+        }
+        self.clock += 1;
+        let found = self.open.iter().position(|open| open.name.folder == self.folder);
+        if found.is_none() {
+            if self.open.len() >= self.layout.most_open.max(1) {
+                let oldest = self.open.iter().enumerate().min_by_key(|(_, open)| open.used).map_or(0, |(at, _)| at);
+                self.end_one::<T>(oldest, bytes)?;
+            }
+            let name = PartName::new(self.task.epoch, self.task.partition, self.scope.clone(), self.format.extension());
+            let serial = self.serials.get(&self.folder).copied().unwrap_or(0);
+            let name = PartName { folder: self.folder.clone(), serial, ..name }.gzip(self.layout.gzip);
+            self.open.push(Open { name, writing: self.format.begin(), output: None, records: 0, used: 0 });
+        }
+        self.last = found.unwrap_or(self.open.len() - 1);
+        self.open[self.last].used = self.clock;
+        Ok(self.last)
+    }
+
+    /// Ends a file.
+    fn end_one<T>(&mut self, at: usize, bytes: &mut Vec<u8>) -> Result<()>
+    where
+        F: WriteFormat<T, Writing = W>,
+        W: Writing<T>,
+    {
+        let Open { name, mut writing, output, records, .. } = self.open.swap_remove(at);
+        let Some(mut output) = output else { return Ok(()) };
+        bytes.clear();
+        writing.end(bytes).map_err(|unencodable| self.no_form::<T>(unencodable.reason()))?;
+        let failed = |error| self.store.failed(&name, error);
+        if !bytes.is_empty() {
+            output.write_all(bytes).map_err(failed)?;
+        }
+        let (part, bytes) = output.finish().map_err(failed)?;
+        self.serials.insert(name.folder.clone(), name.serial + 1);
+        let whole = self.store.finish(part, name.clone(), Size { bytes, records })?;
+        self.ended.push((name, whole));
+        Ok(())
+    }
+
+    fn end<T>(mut self, bytes: &mut Vec<u8>) -> Result<Vec<S::Whole>>
+    where
+        F: WriteFormat<T, Writing = W>,
+        W: Writing<T>,
+    {
+        while !self.open.is_empty() {
+            self.end_one::<T>(self.open.len() - 1, bytes)?;
+        }
+        self.ended.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Ok(self.ended.into_iter().map(|(_, whole)| whole).collect())
+    }
+
+    #[cold]
+    fn no_form<T>(&self, reason: &str) -> ConnectError
+    where
+        F: WriteFormat<T>,
+    {
+        ConnectError::Other {
+            context: format!("writing a record of epoch {} as {}", self.task.epoch, self.format.name()),
+            class: Class::Record,
+            source: reason.into(),
+        }
+    }
+}
+
+/// The bytes of a part, compressed if need be.
+enum Output<O: Write> {
+    Plain(BufWriter<Counted<O>>),
+    Gzip(Box<GzEncoder<BufWriter<Counted<O>>>>),
+}
+
+impl<O: Write> Output<O> {
+    fn new(part: O, gzip: bool) -> Self {
+        let part = BufWriter::with_capacity(BUFFER, Counted { part, bytes: 0 });
+        if gzip { Self::Gzip(Box::new(GzEncoder::new(part, Compression::default()))) } else { Self::Plain(part) }
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(part) => part.write_all(bytes),
+            Self::Gzip(encoder) => encoder.write_all(bytes),
+        }
+    }
+
+    /// How many bytes it has so far; those that the compressor holds are not known yet.
+    fn bytes(&self) -> u64 {
+        let part = match self {
+            Self::Plain(part) => part,
+            Self::Gzip(encoder) => encoder.get_ref(),
+        };
+        part.get_ref().bytes + part.buffer().len() as u64
+    }
+
+    fn finish(self) -> io::Result<(O, u64)> {
+        let buffered = match self {
+            Self::Plain(part) => part,
+            Self::Gzip(encoder) => encoder.finish()?,
+        };
+        let Counted { part, bytes } = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok((part, bytes))
+    }
+}
+
+/// A part that counts what goes into it.
+struct Counted<O> {
+    part: O,
+    bytes: u64,
+}
+
+impl<O: Write> Write for Counted<O> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.part.write(bytes)?;
+        self.bytes += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.part.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use firesteel_connect::Epoch;
+    use firesteel_formats::Csv;
+
+    use super::*;
+    use crate::partitions::{ByColumn, Unpartitioned};
+
+    /// Parts in memory.
+    struct InMemory;
+
+    impl PartStore for InMemory {
+        type Part = Vec<u8>;
+        type Whole = (String, String, Size);
+
+        fn create(&self, _: &PartName) -> Result<Vec<u8>> {
+            Ok(Vec::new())
+        }
+
+        fn finish(&self, part: Vec<u8>, name: PartName, size: Size) -> Result<Self::Whole> {
+            assert_eq!(size.bytes, part.len() as u64);
+            Ok((name.published(), String::from_utf8_lossy(&part).into_owned(), size))
+        }
+
+        fn failed(&self, name: &PartName, error: io::Error) -> ConnectError {
+            panic!("{name:?}: {error}")
+        }
+    }
+
+    #[derive(serde::Serialize)]
+    struct Row {
+        number: u32,
+        text: &'static str,
+    }
+
+    fn written<P: Partitions<Row>>(layout: &Layout<P>, records: &[(u32, &'static str)]) -> Vec<(String, String, u64)> {
+        let records = records.iter().map(|(number, text)| Row { number: *number, text });
+        let (task, scope) = (WriteTask::new(Epoch(1), 0), Scope::whole());
+        let format = Csv::<Row>::new();
+        let parts = layout.write(&format, &InMemory, (&task, &scope), records).unwrap();
+        parts.into_iter().map(|(name, text, size)| (name, text, size.records)).collect()
+    }
+
+    #[test]
+    fn a_task_without_records_has_no_part() {
+        let layout = Layout { partitions: Unpartitioned, gzip: false, full_at: Some(1), most_open: 1 };
+        assert_eq!(written(&layout, &[]), []);
+    }
+
+    #[test]
+    fn each_folder_and_each_full_file_is_a_file_of_its_own_with_all_that_the_format_wants() {
+        let by = ByColumn::below(Unpartitioned, "even", |row: &Row| row.number.is_multiple_of(2));
+        let records: Vec<(u32, &'static str)> = (0..100).map(|number| (number, "some text")).collect();
+        for most_open in [1, 2, 100] {
+            for full_at in [None, Some(1), Some(60), Some(1 << 20)] {
+                let layout = Layout { partitions: by.clone(), gzip: false, full_at, most_open };
+                let parts = written(&layout, &records);
+                assert!(parts.is_sorted());
+                let mut found: BTreeMap<String, Vec<u32>> = BTreeMap::new();
+                for (name, text, records) in parts {
+                    let mut lines = text.lines();
+                    assert_eq!(lines.next(), Some("number,text"), "{name}");
+                    let numbers = lines.map(|line| line.split(',').next().unwrap().parse().unwrap());
+                    let numbers: Vec<u32> = numbers.collect();
+                    assert_eq!(numbers.len() as u64, records);
+                    found.entry(name.split('/').next().unwrap().to_owned()).or_default().extend(numbers);
+                }
+                assert_eq!(found["even=true"], (0..100).step_by(2).collect::<Vec<_>>());
+                assert_eq!(found["even=false"], (1..100).step_by(2).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_full_at_its_size() {
+        let records: Vec<(u32, &'static str)> = (0..100).map(|_| (1, "12345678")).collect();
+        let layout = Layout { partitions: Unpartitioned, gzip: false, full_at: Some(110), most_open: 1 };
+        let parts = written(&layout, &records);
+        assert_eq!(parts.len(), 12, "nine rows each, and the last one");
+        assert_eq!(parts[3].0, "part-0000000001-00000_0003.csv");
+    }
+}

@@ -1,0 +1,159 @@
+//! Which part of which epoch a file holds.
+
+use std::borrow::Cow;
+
+use firesteel_connect::{Epoch, Scope};
+
+/// Which part of which epoch a file holds, as its name tells it.
+///
+/// ```
+/// use firesteel_connect::{Epoch, Scope};
+/// use firesteel_results::PartName;
+///
+/// let name = PartName::new(Epoch(7), 3, Scope::whole(), "ndjson").in_folder("day=2026-11-28").gzip(true);
+/// assert_eq!(name.published(), "day=2026-11-28/part-0000000007-00003.ndjson.gz");
+/// assert_eq!(PartName::parse(&name.published()), Some(name));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PartName {
+    /// The folder below that of the results, with slashes; empty for that folder itself.
+    pub folder: String,
+    /// The epoch.
+    pub epoch: Epoch,
+    /// The partition of the output.
+    pub partition: usize,
+    /// Which of the files of this folder that the partition has, counting from 0.
+    pub serial: u32,
+    /// The part of the job.
+    pub scope: Scope,
+    /// How names of files of the format end.
+    pub extension: Cow<'static, str>,
+    /// Whether the file is compressed.
+    pub gzip: bool,
+}
+
+impl PartName {
+    /// The first file of a partition, not compressed.
+    #[must_use]
+    pub fn new(epoch: Epoch, partition: usize, scope: Scope, extension: &'static str) -> Self {
+        let (folder, extension) = (String::new(), Cow::Borrowed(extension));
+        Self { folder, epoch, partition, serial: 0, scope, extension, gzip: false }
+    }
+
+    /// The same in a folder.
+    #[must_use]
+    pub fn in_folder(self, folder: &str) -> Self {
+        Self { folder: folder.to_owned(), ..self }
+    }
+
+    /// The same, compressed or not.
+    #[must_use]
+    pub fn gzip(self, gzip: bool) -> Self {
+        Self { gzip, ..self }
+    }
+
+    /// The path below the folder of the results when it is published. The numbers are padded, so that the order of names is that
+    /// of the data.
+    #[must_use]
+    pub fn published(&self) -> String {
+        let file = self.file();
+        if self.folder.is_empty() { file } else { format!("{}/{file}", self.folder) }
+    }
+
+    fn file(&self) -> String {
+        let (extension, end) = (&self.extension, if self.gzip { ".gz" } else { "" });
+        let serial = if self.serial == 0 { String::new() } else { format!("_{:04}", self.serial) };
+        let scope = self.scope.part().map_or_else(String::new, |part| format!("-{part}"));
+        format!("part-{:010}-{:05}{serial}{scope}.{extension}{end}", self.epoch.0, self.partition)
+    }
+
+    /// The hidden name before that, which is in the folder of the results itself; `unique` tells apart the attempts of one process.
+    #[must_use]
+    pub fn temporary(&self, attempt: u32, unique: u64) -> String {
+        format!(".{}.{attempt}-{unique}.tmp", self.file())
+    }
+
+    /// What a published file of a sink holds, by its path below the folder of the results.
+    #[must_use]
+    pub fn parse(path: &str) -> Option<Self> {
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", path));
+        let (plain, gzip) = name.strip_suffix(".gz").map_or((name, false), |plain| (plain, true));
+        let (numbers, extension) = plain.strip_prefix("part-")?.rsplit_once('.')?;
+        let is_extension = !extension.is_empty() && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let mut parts = numbers.splitn(3, '-');
+        let (epoch, place) = (number(parts.next()?)?, parts.next()?);
+        let (partition, serial) = place.split_once('_').map_or((place, None), |(place, serial)| (place, Some(serial)));
+        let serial =
+            serial.map_or(Some(0), |serial| u32::try_from(number(serial)?).ok().filter(|serial| *serial > 0))?;
+        let scope = parts.next().map_or_else(|| Some(Scope::whole()), |part| Scope::of_part(part).ok())?;
+        let partition = usize::try_from(number(partition)?).ok()?;
+        let extension = Cow::Owned(extension.to_owned());
+        let name = Self { folder: folder.to_owned(), epoch: Epoch(epoch), partition, serial, scope, extension, gzip };
+        // What is not padded as ours was written by somebody else.
+        (is_extension && name.published() == path).then_some(name)
+    }
+
+    /// What a temporary file of a sink is to become, but for its folder.
+    #[must_use]
+    pub fn parse_temporary(name: &str) -> Option<Self> {
+        let (published, unique) = name.strip_prefix('.')?.strip_suffix(".tmp")?.rsplit_once('.')?;
+        let (attempt, unique) = unique.split_once('-')?;
+        number(attempt).and(number(unique)).and_then(|_| Self::parse(published))
+    }
+}
+
+/// A number of decimal digits and nothing else.
+fn number(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_apart_from_those_of_others() {
+        let name = PartName::new(Epoch(7), 3, Scope::whole(), "txt");
+        assert_eq!(name.published(), "part-0000000007-00003.txt");
+        let zipped = name.clone().gzip(true);
+        let json = PartName { extension: "ndjson".into(), ..zipped.clone() };
+        assert_eq!(json.published(), "part-0000000007-00003.ndjson.gz");
+        let of_part = PartName { scope: Scope::of_part("a-1").unwrap(), ..name.clone() };
+        assert_eq!(of_part.published(), "part-0000000007-00003-a-1.txt");
+        let second = PartName { serial: 1, ..of_part.clone() };
+        assert_eq!(second.published(), "part-0000000007-00003_0001-a-1.txt");
+        let own = PartName { extension: "xml".into(), ..name.clone() };
+        for ours in [name, zipped, of_part, json, second, own] {
+            assert_eq!(PartName::parse(&ours.published()), Some(ours.clone()));
+            let temporary = ours.temporary(0, 1);
+            assert_eq!(
+                (PartName::parse_temporary(&temporary), PartName::parse(&temporary)),
+                (Some(ours.clone()), None)
+            );
+            assert_eq!(PartName::parse_temporary(&ours.published()), None);
+            let within = ours.in_folder("day=2026-11-28/country=%2F");
+            assert_eq!(PartName::parse(&within.published()), Some(within.clone()));
+        }
+        for foreign in [
+            "part-00000-1f2e.snappy.parquet",
+            "part-00000",
+            "part-1-.txt",
+            "part-x-1.txt",
+            "party.txt",
+            "part-1-1.parquet",
+            "part-0000000007-00003_0000.txt",
+            "part-0000000007-00003.t t",
+        ] {
+            assert_eq!(PartName::parse(foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn the_order_of_names_is_that_of_the_data() {
+        let name = |epoch, partition, serial| {
+            PartName { serial, ..PartName::new(Epoch(epoch), partition, Scope::whole(), "txt") }.published()
+        };
+        let names = [name(1, 0, 0), name(1, 0, 1), name(1, 0, 10), name(1, 1, 0), name(2, 0, 0), name(10, 0, 0)];
+        assert!(names.is_sorted(), "{names:?}");
+    }
+}

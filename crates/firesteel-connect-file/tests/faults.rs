@@ -373,7 +373,7 @@ fn results_that_do_not_agree_with_their_manifest_are_not_read() {
         let error = files.start(&SourceContext::default()).unwrap_err();
         assert!(error.to_string().contains("part-0000000001-00000.txt"), "{error}");
     }
-    std::fs::write(folder.path().join("_committed/0000000001"), "firesteel text files 1\n").unwrap();
+    std::fs::write(folder.path().join("_committed/0000000001"), "firesteel files 1\n").unwrap();
     let error = TextFiles::new(folder.path()).start(&SourceContext::default()).unwrap_err();
     assert!(error.to_string().contains("damaged"), "{error}");
 }

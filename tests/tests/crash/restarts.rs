@@ -54,7 +54,7 @@ fn a_new_checkpoint_resumes_after_what_the_sinks_have() {
         for (sink, epochs) in [("totals", 7), ("records", 5)] {
             let manifests = folder.path().join(sink).join("_committed");
             std::fs::create_dir_all(&manifests).unwrap();
-            let manifest = format!("firesteel text files 1\ncheckpoint {:032x}\nend 0\n", 7);
+            let manifest = format!("firesteel files 1\ncheckpoint {:032x}\nend 0\n", 7);
             (1..=epochs).for_each(|epoch| std::fs::write(manifests.join(format!("{epoch:010}")), &manifest).unwrap());
         }
         let run = Run::new(folder.path());

@@ -275,8 +275,8 @@ where
     fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<PendingFiles> {
         let (disk, folder, unique) = (&self.disk, self.folder.as_path(), &self.written);
         let files = TemporaryFiles { disk, folder, attempt: task.attempt, unique };
-        let scope = self.scope.lock().clone();
-        self.layout.write(&self.format, &files, (&task, &scope), records).map(PendingFiles::new)
+        let name = self.part_name(task.epoch, task.partition, self.format.extension());
+        self.layout.write(&self.format, &files, &name, records).map(PendingFiles::new)
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<PendingFiles>) -> Result<()> {

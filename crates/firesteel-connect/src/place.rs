@@ -13,6 +13,13 @@ use std::path::{Path, PathBuf};
 pub enum Place {
     /// A file of the local file system.
     File(PathBuf),
+    /// An object.
+    Object {
+        /// Its store, as that shows itself.
+        store: String,
+        /// Its key.
+        key: String,
+    },
 }
 
 impl Place {
@@ -26,6 +33,7 @@ impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::File(path) => Path::display(path).fmt(f),
+            Self::Object { store, key } => write!(f, "{store}/{key}"),
         }
     }
 }

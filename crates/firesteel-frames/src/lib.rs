@@ -5,6 +5,7 @@
 //! | [`Compression`] | how bytes are packed, by what they begin with |
 //! | [`Unpacked`] | what is inside |
 //! | [`Frames`] | the records of a stream, in place, in any [`Format`](firesteel_formats::Format) |
+//! | [`RangeFrames`] | those of a range, within limits |
 //!
 //! It opens no file: whoever reads hands it an [`io::Read`](std::io::Read). No type of the crates that decompress is shown.
 //!
@@ -27,9 +28,11 @@
 mod compression;
 mod frames;
 mod gzip;
+mod range;
 mod unpacked;
 mod zstd;
 
 pub use compression::Compression;
 pub use frames::{Frames, Next};
+pub use range::{Fault, RangeFrames};
 pub use unpacked::Unpacked;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 
-use firesteel_connect::{Class, ConnectError, Result, Scope, WriteTask};
+use firesteel_connect::{Class, ConnectError, Result};
 use firesteel_formats::{WriteFormat, Writing};
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -60,7 +60,8 @@ pub struct Layout<P> {
 }
 
 impl<P> Layout<P> {
-    /// Writes the records of a task; returns its parts in the order of their names. A task without records has none.
+    /// Writes the records of a task, whose first part has the name in the folder of the results itself; returns its parts in the
+    /// order of their names. A task without records has none.
     ///
     /// # Errors
     /// The first of the store's, or that a record has no form. Nothing is left then.
@@ -68,7 +69,7 @@ impl<P> Layout<P> {
         &self,
         format: &F,
         store: &S,
-        (task, scope): (&WriteTask, &Scope),
+        name: &PartName,
         records: impl Iterator<Item = T>,
     ) -> Result<Vec<S::Whole>>
     where
@@ -80,8 +81,7 @@ impl<P> Layout<P> {
             layout: self,
             format,
             store,
-            task,
-            scope,
+            name,
             folder: String::new(),
             open: vec![],
             last: 0,
@@ -102,8 +102,8 @@ struct Parts<'a, P, F, W, S: PartStore> {
     layout: &'a Layout<P>,
     format: &'a F,
     store: &'a S,
-    task: &'a WriteTask,
-    scope: &'a Scope,
+    /// That of the first part in the folder of the results.
+    name: &'a PartName,
     /// That of the record.
     folder: String,
     open: Vec<Open<W, S::Part>>,
@@ -172,9 +172,8 @@ impl<P, F, W, S: PartStore> Parts<'_, P, F, W, S> {
                 let oldest = self.open.iter().enumerate().min_by_key(|(_, open)| open.used).map_or(0, |(at, _)| at);
                 self.end_one::<T>(oldest, bytes)?;
             }
-            let name = PartName::new(self.task.epoch, self.task.partition, self.scope.clone(), self.format.extension());
             let serial = self.serials.get(&self.folder).copied().unwrap_or(0);
-            let name = PartName { folder: self.folder.clone(), serial, ..name }.gzip(self.layout.gzip);
+            let name = PartName { serial, ..self.name.clone().in_folder(&self.folder) }.gzip(self.layout.gzip);
             self.open.push(Open { name, writing: self.format.begin(), output: None, records: 0, used: 0 });
         }
         self.last = found.unwrap_or(self.open.len() - 1);
@@ -221,7 +220,7 @@ impl<P, F, W, S: PartStore> Parts<'_, P, F, W, S> {
         F: WriteFormat<T>,
     {
         ConnectError::Other {
-            context: format!("writing a record of epoch {} as {}", self.task.epoch, self.format.name()),
+            context: format!("writing a record of epoch {} as {}", self.name.epoch, self.format.name()),
             class: Class::Record,
             source: reason.into(),
         }
@@ -288,7 +287,7 @@ impl<O: Write> Write for Counted<O> {
 mod tests {
     use std::collections::BTreeMap;
 
-    use firesteel_connect::Epoch;
+    use firesteel_connect::{Epoch, Scope};
     use firesteel_formats::Csv;
 
     use super::*;
@@ -323,9 +322,9 @@ mod tests {
 
     fn written<P: Partitions<Row>>(layout: &Layout<P>, records: &[(u32, &'static str)]) -> Vec<(String, String, u64)> {
         let records = records.iter().map(|(number, text)| Row { number: *number, text });
-        let (task, scope) = (WriteTask::new(Epoch(1), 0), Scope::whole());
+        let name = PartName::new(Epoch(1), 0, Scope::whole(), "csv");
         let format = Csv::<Row>::new();
-        let parts = layout.write(&format, &InMemory, (&task, &scope), records).unwrap();
+        let parts = layout.write(&format, &InMemory, &name, records).unwrap();
         parts.into_iter().map(|(name, text, size)| (name, text, size.records)).collect()
     }
 

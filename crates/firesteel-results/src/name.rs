@@ -26,6 +26,8 @@ pub struct PartName {
     pub serial: u32,
     /// The part of the job.
     pub scope: Scope,
+    /// Which start of a job has written it, where several may write at the same time: counted in the place of the results.
+    pub run: Option<u64>,
     /// How names of files of the format end.
     pub extension: Cow<'static, str>,
     /// Whether the file is compressed.
@@ -37,7 +39,7 @@ impl PartName {
     #[must_use]
     pub fn new(epoch: Epoch, partition: usize, scope: Scope, extension: &'static str) -> Self {
         let (folder, extension) = (String::new(), Cow::Borrowed(extension));
-        Self { folder, epoch, partition, serial: 0, scope, extension, gzip: false }
+        Self { folder, epoch, partition, serial: 0, scope, run: None, extension, gzip: false }
     }
 
     /// The same in a folder.
@@ -52,6 +54,12 @@ impl PartName {
         Self { gzip, ..self }
     }
 
+    /// The same of a start of a job.
+    #[must_use]
+    pub fn of_run(self, run: u64) -> Self {
+        Self { run: Some(run), ..self }
+    }
+
     /// The path below the folder of the results when it is published. The numbers are padded, so that the order of names is that
     /// of the data.
     #[must_use]
@@ -64,7 +72,8 @@ impl PartName {
         let (extension, end) = (&self.extension, if self.gzip { ".gz" } else { "" });
         let serial = if self.serial == 0 { String::new() } else { format!("_{:04}", self.serial) };
         let scope = self.scope.part().map_or_else(String::new, |part| format!("-{part}"));
-        format!("part-{:010}-{:05}{serial}{scope}.{extension}{end}", self.epoch.0, self.partition)
+        let run = self.run.map_or_else(String::new, |run| format!(".r{run}"));
+        format!("part-{:010}-{:05}{serial}{scope}{run}.{extension}{end}", self.epoch.0, self.partition)
     }
 
     /// The hidden name before that, which is in the folder of the results itself; `unique` tells apart the attempts of one process.
@@ -80,6 +89,10 @@ impl PartName {
         let (plain, gzip) = name.strip_suffix(".gz").map_or((name, false), |plain| (plain, true));
         let (numbers, extension) = plain.strip_prefix("part-")?.rsplit_once('.')?;
         let is_extension = !extension.is_empty() && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let (numbers, run) = match numbers.rsplit_once(".r") {
+            None => (numbers, None),
+            Some((numbers, run)) => (numbers, Some(number(run)?)),
+        };
         let mut parts = numbers.splitn(3, '-');
         let (epoch, place) = (number(parts.next()?)?, parts.next()?);
         let (partition, serial) = place.split_once('_').map_or((place, None), |(place, serial)| (place, Some(serial)));
@@ -88,7 +101,8 @@ impl PartName {
         let scope = parts.next().map_or_else(|| Some(Scope::whole()), |part| Scope::of_part(part).ok())?;
         let partition = usize::try_from(number(partition)?).ok()?;
         let extension = Cow::Owned(extension.to_owned());
-        let name = Self { folder: folder.to_owned(), epoch: Epoch(epoch), partition, serial, scope, extension, gzip };
+        let name =
+            Self { folder: folder.to_owned(), epoch: Epoch(epoch), partition, serial, scope, run, extension, gzip };
         // What is not padded as ours was written by somebody else.
         (is_extension && name.published() == path).then_some(name)
     }
@@ -123,7 +137,9 @@ mod tests {
         let second = PartName { serial: 1, ..of_part.clone() };
         assert_eq!(second.published(), "part-0000000007-00003_0001-a-1.txt");
         let own = PartName { extension: "xml".into(), ..name.clone() };
-        for ours in [name, zipped, of_part, json, second, own] {
+        let of_run = second.clone().of_run(12);
+        assert_eq!(of_run.published(), "part-0000000007-00003_0001-a-1.r12.txt");
+        for ours in [name, zipped, of_part, json, second, own, of_run] {
             assert_eq!(PartName::parse(&ours.published()), Some(ours.clone()));
             let temporary = ours.temporary(0, 1);
             assert_eq!(

@@ -27,7 +27,6 @@
 #![forbid(unsafe_code)]
 
 mod store;
-mod worker;
 
 pub use object_store;
 pub use store::ObjectSnapshots;

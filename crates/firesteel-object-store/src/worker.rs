@@ -7,6 +7,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -29,15 +30,18 @@ impl Worker {
         Ok(Self { tasks: Some(tasks), thread: Some(thread) })
     }
 
-    /// Runs a future and waits for its outcome; `None` if it panicked.
-    pub(crate) fn run<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    /// Begins a future. Its outcome comes through what is returned, which is closed without one if it panicked.
+    pub(crate) fn begin<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> Receiver<T> {
         let (done, outcome) = std::sync::mpsc::sync_channel(1);
         let task = async move {
-            // The caller waits as long as it takes.
+            // Whoever began it may have lost interest.
             _ = done.send(work.await);
         };
-        self.tasks.as_ref()?.send(Box::pin(task)).ok()?;
-        outcome.recv().ok()
+        if let Some(tasks) = &self.tasks {
+            // It ends only when this is dropped.
+            _ = tasks.send(Box::pin(task));
+        }
+        outcome
     }
 }
 
@@ -76,18 +80,18 @@ mod tests {
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 let (worker, barrier) = (Arc::clone(&worker), Arc::clone(&barrier));
-                let run = move || worker.run(async move { _ = barrier.wait().await });
+                let run = move || worker.begin(async move { _ = barrier.wait().await }).recv().unwrap();
                 std::thread::Builder::new().spawn_scoped(scope, run).unwrap();
             }
         });
-        assert_eq!(worker.run(async { std::panic::resume_unwind(Box::new(())) }), None::<()>);
-        assert_eq!(worker.run(async { 7 }), Some(7), "it keeps running");
+        assert!(worker.begin::<()>(async { std::panic::resume_unwind(Box::new(())) }).recv().is_err());
+        assert_eq!(worker.begin(async { 7 }).recv(), Ok(7), "it keeps running");
     }
 
     #[test]
     fn it_may_be_used_and_dropped_inside_of_another_runtime() {
         let outer = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let found = outer.block_on(async { Worker::start().unwrap().run(async { 7 }) });
-        assert_eq!(found, Some(7));
+        let found = outer.block_on(async { Worker::start().unwrap().begin(async { 7 }).recv() });
+        assert_eq!(found, Ok(7));
     }
 }

@@ -1,0 +1,210 @@
+//! A store and the thread on which it is asked.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::list::PaginatedListStore;
+use object_store::path::Path;
+use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
+
+use crate::error::StoreError;
+use crate::list::{self, Listed};
+use crate::stretch::Stretch;
+use crate::upload::Upload;
+use crate::worker::Worker;
+
+/// The result of a call.
+pub(crate) type Result<T> = std::result::Result<T, StoreError>;
+
+/// A store and the thread on which it is asked. Clones share both.
+#[derive(Clone)]
+pub struct Bucket {
+    store: Arc<dyn ObjectStore>,
+    pages: Option<Arc<dyn PaginatedListStore>>,
+    worker: Arc<Worker>,
+}
+
+impl Bucket {
+    /// A store, which is used on a thread of its own, with an async runtime that lives as long as this.
+    ///
+    /// # Errors
+    /// When the thread or its runtime cannot be had.
+    pub fn new(store: Arc<dyn ObjectStore>) -> io::Result<Self> {
+        Ok(Self { store, pages: None, worker: Arc::new(Worker::start()?) })
+    }
+
+    /// As [`new`](Self::new), of a store that can be listed page by page, as S3, Google Cloud Storage and Azure can. A key that the
+    /// client library cannot take, as one with two slashes in a row, ends the listing of other stores.
+    ///
+    /// # Errors
+    /// As those of [`new`](Self::new).
+    pub fn paged<S: ObjectStore + PaginatedListStore>(store: Arc<S>) -> io::Result<Self> {
+        let pages: Arc<dyn PaginatedListStore> = Arc::clone(&store) as _;
+        Ok(Self { pages: Some(pages), ..Self::new(store)? })
+    }
+
+    /// Runs a call of the store, and waits for it.
+    ///
+    /// # Errors
+    /// That of the call, or that it panicked.
+    pub fn call<T, F, W>(&self, call: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<dyn ObjectStore>) -> W,
+        W: Future<Output = object_store::Result<T>> + Send + 'static,
+    {
+        self.begin(call).wait()
+    }
+
+    /// Begins a call of the store.
+    pub fn begin<T, F, W>(&self, call: F) -> Pending<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(Arc<dyn ObjectStore>) -> W,
+        W: Future<Output = object_store::Result<T>> + Send + 'static,
+    {
+        Pending { outcome: self.worker.begin(call(Arc::clone(&self.store))) }
+    }
+
+    /// All objects under a prefix, by their keys in ascending order.
+    ///
+    /// # Errors
+    /// When the store cannot be listed.
+    pub fn list(&self, prefix: &str) -> Result<Listed> {
+        let (pages, prefix) = (self.pages.clone(), prefix.to_owned());
+        self.call(|store| list::all(store, pages, prefix))
+    }
+
+    /// The bytes `[from, to)` of an object.
+    #[must_use]
+    pub fn stretch(&self, object: &Pin, from: u64, to: u64) -> Stretch {
+        Stretch::new(self.clone(), object.clone(), from, to)
+    }
+
+    /// Begins to read the bytes `[from, to)` of an object, in the version that is pinned.
+    pub fn begin_part(&self, object: &Pin, from: u64, to: u64) -> Pending<Bytes> {
+        let object = object.clone();
+        self.begin(|store| async move {
+            let options = GetOptions { range: Some(GetRange::Bounded(from..to)), ..object.options() };
+            let found = store.get_opts(&object.key, options).await?;
+            // Not every store heeds conditions.
+            if found.meta.e_tag != object.e_tag || found.meta.size != object.size {
+                let path = object.key.to_string();
+                return Err(object_store::Error::Precondition { path, source: "it is another version now".into() });
+            }
+            found.bytes().await
+        })
+    }
+
+    /// All of an object, whatever version it is in.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be read.
+    pub fn get(&self, key: &str) -> Result<Bytes> {
+        let key = Path::parse(key).map_err(object_store::Error::from)?;
+        self.call(|store| async move { store.get(&key).await?.bytes().await })
+    }
+
+    /// Puts an object where none is; `false`, and what is there stays, if there is one. Of several that try at the same time, one
+    /// succeeds.
+    ///
+    /// # Errors
+    /// When that is not certain.
+    pub fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool> {
+        let key = Path::parse(key).map_err(object_store::Error::from)?;
+        self.call(|store| async move {
+            match store.put_opts(&key, PutPayload::from(bytes), PutMode::Create.into()).await {
+                Ok(_) => Ok(true),
+                Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
+                Err(error) => Err(error),
+            }
+        })
+    }
+
+    /// Deletes an object; nothing happens if there is none.
+    ///
+    /// # Errors
+    /// When it cannot be deleted.
+    pub fn delete(&self, key: &str) -> Result<()> {
+        let key = Path::parse(key).map_err(object_store::Error::from)?;
+        self.call(|store| async move {
+            match store.delete(&key).await {
+                Err(object_store::Error::NotFound { .. }) => Ok(()),
+                other => other,
+            }
+        })
+    }
+
+    /// Begins an object.
+    ///
+    /// # Errors
+    /// When the key is none.
+    pub fn upload(&self, key: &str) -> Result<Upload> {
+        let key = Path::parse(key).map_err(object_store::Error::from)?;
+        Ok(Upload::new(self.clone(), key))
+    }
+}
+
+impl fmt::Display for Bucket {
+    /// As the store shows itself.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bucket({})", self.store)
+    }
+}
+
+/// A call that is under way.
+pub struct Pending<T> {
+    outcome: std::sync::mpsc::Receiver<object_store::Result<T>>,
+}
+
+impl<T> Pending<T> {
+    /// Waits for its outcome.
+    ///
+    /// # Errors
+    /// That of the call, or that it panicked.
+    pub fn wait(self) -> Result<T> {
+        self.outcome.recv().map_or(Err(StoreError::Panicked), |outcome| outcome.map_err(StoreError::Store))
+    }
+}
+
+impl<T> fmt::Debug for Pending<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Pending")
+    }
+}
+
+/// An object in one version of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// Its key.
+    pub key: Path,
+    /// What the store calls its content.
+    pub e_tag: Option<String>,
+    /// The version, where the store keeps several: that one can be read when there is a newer one.
+    pub version: Option<String>,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Pin {
+    /// As it was listed.
+    #[must_use]
+    pub fn of(object: &ObjectMeta) -> Self {
+        let ObjectMeta { location, e_tag, version, size, .. } = object.clone();
+        Self { key: location, e_tag, version, size }
+    }
+
+    fn options(&self) -> GetOptions {
+        let if_match = if self.version.is_none() { self.e_tag.clone() } else { None };
+        GetOptions { if_match, version: self.version.clone(), ..GetOptions::default() }
+    }
+}

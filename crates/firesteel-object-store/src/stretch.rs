@@ -1,0 +1,60 @@
+//! The bytes of an object, a few ranges ahead.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Read};
+
+use bytes::{Buf, Bytes};
+
+use crate::bucket::{Bucket, Pending, Pin};
+
+/// Asked for at once.
+const PART: u64 = 8 << 20;
+/// How many ranges are under way while one is read.
+const AHEAD: usize = 2;
+
+/// The bytes `[from, to)` of an object, all of one version: if another one takes its place meanwhile, that is an
+/// error ([`is_missing`](crate::is_missing)) and never a mixture.
+pub struct Stretch {
+    bucket: Bucket,
+    object: Pin,
+    /// Where the next range begins that is not asked for yet.
+    next: u64,
+    to: u64,
+    under_way: VecDeque<Pending<Bytes>>,
+    part: Bytes,
+}
+
+impl Stretch {
+    pub(crate) fn new(bucket: Bucket, object: Pin, from: u64, to: u64) -> Self {
+        Self { bucket, object, next: from, to, under_way: VecDeque::new(), part: Bytes::new() }
+    }
+
+    /// Asks for what comes next.
+    fn ask(&mut self) {
+        while self.next < self.to && self.under_way.len() <= AHEAD {
+            let end = self.to.min(self.next + PART);
+            self.under_way.push_back(self.bucket.begin_part(&self.object, self.next, end));
+            self.next = end;
+        }
+    }
+}
+
+impl Read for Stretch {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.part.is_empty() {
+            self.ask();
+            let Some(part) = self.under_way.pop_front() else { return Ok(0) };
+            self.part = part.wait()?;
+        }
+        let count = buffer.len().min(self.part.len());
+        self.part.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
+impl fmt::Debug for Stretch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stretch({}, {}..{})", self.object.key, self.next, self.to)
+    }
+}

@@ -1,0 +1,200 @@
+//! An object that is being written.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use tokio::sync::Mutex;
+
+use crate::bucket::{Bucket, Pending, Result};
+
+/// The size of a part: stores want five MiB at least, and a thousand parts at most.
+const PART: usize = 8 << 20;
+/// A part grows with the object, so that ten thousand parts hold any object that a store takes.
+const PARTS_OF_A_SIZE: usize = 500;
+/// How many parts are under way before a writer waits.
+const UNDER_WAY: usize = 4;
+
+type Multipart = Arc<Mutex<Box<dyn MultipartUpload>>>;
+
+/// An object that is being written. It is not there before it is [completed](Uploaded::complete); what is dropped before never is.
+///
+/// What fits into eight MiB waits in memory; of more, parts of that size are stored while it is written, four at a time.
+pub struct Upload {
+    bucket: Bucket,
+    key: Path,
+    buffer: Vec<u8>,
+    parts: Option<Parts>,
+}
+
+/// The parts of a large object.
+struct Parts {
+    bucket: Bucket,
+    multipart: Multipart,
+    under_way: VecDeque<Pending<()>>,
+    count: usize,
+    is_completed: bool,
+}
+
+impl Upload {
+    pub(crate) fn new(bucket: Bucket, key: Path) -> Self {
+        Self { bucket, key, buffer: Vec::new(), parts: None }
+    }
+
+    fn part_size(&self) -> usize {
+        let parts = self.parts.as_ref().map_or(0, |parts| parts.count);
+        PART << (parts / PARTS_OF_A_SIZE).min(8)
+    }
+
+    /// Stores what is in the buffer as a part.
+    fn store_part(&mut self) -> Result<()> {
+        let parts = match &mut self.parts {
+            Some(parts) => parts,
+            none => {
+                let key = self.key.clone();
+                let multipart = self.bucket.call(|store| async move { store.put_multipart(&key).await })?;
+                let (bucket, multipart) = (self.bucket.clone(), Arc::new(Mutex::new(multipart)));
+                none.insert(Parts { bucket, multipart, under_way: VecDeque::new(), count: 0, is_completed: false })
+            }
+        };
+        parts.store(PutPayload::from(std::mem::take(&mut self.buffer)))
+    }
+
+    /// All of it is written.
+    ///
+    /// # Errors
+    /// When a part cannot be stored.
+    pub fn finish(mut self) -> Result<Uploaded> {
+        if self.parts.is_some() && !self.buffer.is_empty() {
+            self.store_part()?;
+        }
+        if let Some(parts) = &mut self.parts {
+            parts.settle(0)?;
+        }
+        let Self { bucket, key, buffer, parts } = self;
+        Ok(Uploaded { bucket, key, rest: Some(parts.map_or_else(|| Rest::Small(buffer), Rest::Parts)) })
+    }
+}
+
+impl Write for Upload {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = bytes.len().min(self.part_size() - self.buffer.len());
+        self.buffer.extend_from_slice(&bytes[..count]);
+        if self.buffer.len() == self.part_size() {
+            self.store_part()?;
+        }
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Parts {
+    fn store(&mut self, part: PutPayload) -> Result<()> {
+        let multipart = Arc::clone(&self.multipart);
+        // Parts are numbered when they are handed in, which is in their order: the thread has one runtime, and nobody else
+        // holds the lock.
+        let numbered = self.bucket.call(|_| async move { Ok(multipart.lock().await.put_part(part)) })?;
+        self.under_way.push_back(self.bucket.begin(|_| numbered));
+        self.count += 1;
+        self.settle(UNDER_WAY)
+    }
+
+    /// Waits until no more than `most` parts are under way.
+    fn settle(&mut self, most: usize) -> Result<()> {
+        while self.under_way.len() > most {
+            let Some(part) = self.under_way.pop_front() else { break };
+            part.wait()?;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, key: &Path) -> Result<()> {
+        let (multipart, key) = (Arc::clone(&self.multipart), key.clone());
+        self.bucket.call(|store| async move {
+            match multipart.lock().await.complete().await {
+                // An upload that is not known any more may have been completed by a call whose answer was lost.
+                Err(object_store::Error::NotFound { .. }) => store.head(&key).await.map(|_| ()),
+                other => other.map(|_| ()),
+            }
+        })?;
+        self.is_completed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        if !self.is_completed {
+            let multipart = Arc::clone(&self.multipart);
+            // What stays behind of it is invisible; stores remove it by a rule of the bucket.
+            drop(self.bucket.begin(|_| async move { multipart.lock().await.abort().await }));
+        }
+    }
+}
+
+enum Rest {
+    Small(Vec<u8>),
+    Parts(Parts),
+}
+
+/// An object that is written, and is not there yet. Dropping it throws it away.
+pub struct Uploaded {
+    bucket: Bucket,
+    key: Path,
+    /// `None` when it is there.
+    rest: Option<Rest>,
+}
+
+impl Uploaded {
+    /// Its key.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        self.key.as_ref()
+    }
+
+    /// Makes it appear, in place of what has its key; does nothing once it has.
+    ///
+    /// # Errors
+    /// When it is not certain that it is there; the call may be repeated.
+    pub fn complete(&mut self) -> Result<()> {
+        match &mut self.rest {
+            None => return Ok(()),
+            Some(Rest::Parts(parts)) => parts.complete(&self.key)?,
+            Some(Rest::Small(bytes)) => {
+                let (key, payload) = (self.key.clone(), PutPayload::from(bytes.clone()));
+                self.bucket.call(|store| async move { store.put(&key, payload).await.map(|_| ()) })?;
+            }
+        }
+        self.rest = None;
+        Ok(())
+    }
+
+    /// Throws it away, also when it is there.
+    ///
+    /// # Errors
+    /// When it cannot be deleted.
+    pub fn remove(mut self) -> Result<()> {
+        match self.rest.take() {
+            Some(_) => Ok(()),
+            None => self.bucket.delete(self.key.as_ref()),
+        }
+    }
+}
+
+impl fmt::Debug for Upload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Upload({})", self.key)
+    }
+}
+
+impl fmt::Debug for Uploaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uploaded({})", self.key)
+    }
+}

@@ -124,6 +124,20 @@ impl Bucket {
         })
     }
 
+    /// The object of this key, if there is one.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub fn head(&self, key: &str) -> Result<Option<ObjectMeta>> {
+        let key = Path::parse(key).map_err(object_store::Error::from)?;
+        self.call(|store| async move {
+            match store.head(&key).await {
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                other => other.map(Some),
+            }
+        })
+    }
+
     /// Deletes an object; nothing happens if there is none.
     ///
     /// # Errors

@@ -12,6 +12,8 @@ use crate::bucket::{Bucket, Pending, Pin};
 const PART: u64 = 8 << 20;
 /// How many ranges are under way while one is read.
 const AHEAD: usize = 2;
+/// Asked for where nobody expects to need much.
+const LITTLE: u64 = 64 << 10;
 
 /// The bytes `[from, to)` of an object, all of one version: if another one takes its place meanwhile, that is an
 /// error ([`is_missing`](crate::is_missing)) and never a mixture.
@@ -21,19 +23,30 @@ pub struct Stretch {
     /// Where the next range begins that is not asked for yet.
     next: u64,
     to: u64,
+    expected: u64,
     under_way: VecDeque<Pending<Bytes>>,
     part: Bytes,
 }
 
 impl Stretch {
     pub(crate) fn new(bucket: Bucket, object: Pin, from: u64, to: u64) -> Self {
-        Self { bucket, object, next: from, to, under_way: VecDeque::new(), part: Bytes::new() }
+        Self { bucket, object, next: from, to, expected: to, under_way: VecDeque::new(), part: Bytes::new() }
+    }
+
+    /// What comes after this position is needed in part only, if at all, and not fetched ahead.
+    #[must_use]
+    pub fn expecting(self, to: u64) -> Self {
+        Self { expected: to, ..self }
     }
 
     /// Asks for what comes next.
     fn ask(&mut self) {
         while self.next < self.to && self.under_way.len() <= AHEAD {
-            let end = self.to.min(self.next + PART);
+            let end = match self.expected.min(self.to) {
+                expected if self.next < expected => expected.min(self.next + PART),
+                _ if self.under_way.is_empty() => self.to.min(self.next + LITTLE),
+                _ => return,
+            };
             self.under_way.push_back(self.bucket.begin_part(&self.object, self.next, end));
             self.next = end;
         }

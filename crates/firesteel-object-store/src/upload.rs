@@ -17,6 +17,8 @@ const PART: usize = 8 << 20;
 const PARTS_OF_A_SIZE: usize = 500;
 /// How many parts are under way before a writer waits.
 const UNDER_WAY: usize = 4;
+/// How many objects are completed at the same time.
+const AT_ONCE: usize = 16;
 
 type Multipart = Arc<Mutex<Box<dyn MultipartUpload>>>;
 
@@ -75,7 +77,7 @@ impl Upload {
             parts.settle(0)?;
         }
         let Self { bucket, key, buffer, parts } = self;
-        Ok(Uploaded { bucket, key, rest: Some(parts.map_or_else(|| Rest::Small(buffer), Rest::Parts)) })
+        Ok(Uploaded { bucket, key, rest: Some(parts.map_or_else(|| Rest::Small(buffer.into()), Rest::Parts)) })
     }
 }
 
@@ -114,17 +116,15 @@ impl Parts {
         Ok(())
     }
 
-    fn complete(&mut self, key: &Path) -> Result<()> {
+    fn complete(&self, key: &Path) -> Pending<()> {
         let (multipart, key) = (Arc::clone(&self.multipart), key.clone());
-        self.bucket.call(|store| async move {
+        self.bucket.begin(|store| async move {
             match multipart.lock().await.complete().await {
                 // An upload that is not known any more may have been completed by a call whose answer was lost.
                 Err(object_store::Error::NotFound { .. }) => store.head(&key).await.map(|_| ()),
                 other => other.map(|_| ()),
             }
-        })?;
-        self.is_completed = true;
-        Ok(())
+        })
     }
 }
 
@@ -139,7 +139,7 @@ impl Drop for Parts {
 }
 
 enum Rest {
-    Small(Vec<u8>),
+    Small(bytes::Bytes),
     Parts(Parts),
 }
 
@@ -163,16 +163,47 @@ impl Uploaded {
     /// # Errors
     /// When it is not certain that it is there; the call may be repeated.
     pub fn complete(&mut self) -> Result<()> {
-        match &mut self.rest {
-            None => return Ok(()),
-            Some(Rest::Parts(parts)) => parts.complete(&self.key)?,
-            Some(Rest::Small(bytes)) => {
-                let (key, payload) = (self.key.clone(), PutPayload::from(bytes.clone()));
-                self.bucket.call(|store| async move { store.put(&key, payload).await.map(|_| ()) })?;
+        Self::complete_all([self])
+    }
+
+    /// As [`complete`](Self::complete), of several at the same time.
+    ///
+    /// # Errors
+    /// The first; the others are there all the same, if they can be.
+    pub fn complete_all<'a>(uploads: impl IntoIterator<Item = &'a mut Self>) -> Result<()> {
+        let mut uploads = uploads.into_iter();
+        let mut outcome = Ok(());
+        loop {
+            let some: Vec<&mut Self> = uploads.by_ref().take(AT_ONCE).collect();
+            if some.is_empty() {
+                return outcome;
+            }
+            let begun: Vec<_> = some.iter().map(|upload| upload.begin()).collect();
+            for (upload, begun) in some.into_iter().zip(begun) {
+                match begun.map_or(Ok(()), Pending::wait) {
+                    Ok(()) => upload.completed(),
+                    Err(error) if outcome.is_ok() => outcome = Err(error),
+                    Err(_) => {}
+                }
             }
         }
+    }
+
+    fn begin(&self) -> Option<Pending<()>> {
+        Some(match self.rest.as_ref()? {
+            Rest::Parts(parts) => parts.complete(&self.key),
+            Rest::Small(bytes) => {
+                let (key, payload) = (self.key.clone(), PutPayload::from(bytes.clone()));
+                self.bucket.begin(|store| async move { store.put(&key, payload).await.map(|_| ()) })
+            }
+        })
+    }
+
+    fn completed(&mut self) {
+        if let Some(Rest::Parts(parts)) = &mut self.rest {
+            parts.is_completed = true;
+        }
         self.rest = None;
-        Ok(())
     }
 
     /// Throws it away, also when it is there.

@@ -81,10 +81,12 @@ impl Covered {
         (self.first..=self.last).contains(&epoch)
     }
 
-    /// Whether the other one was merged into this one.
+    /// Whether the other one was merged into this one, or tells of a part of the same: of two processes that merge at the same time, one
+    /// may know of fewer epochs.
     #[must_use]
     pub fn takes_the_place_of(self, other: Self) -> bool {
-        self.merged > other.merged && self.contains(other.first) && self.contains(other.last)
+        let is_wider = self.merged == other.merged && self != other;
+        (self.merged > other.merged || is_wider) && self.contains(other.first) && self.contains(other.last)
     }
 }
 
@@ -190,6 +192,9 @@ mod tests {
     fn names_of_others_are_no_manifests() {
         let names = ["+000000007", "7", "00000000007", "notes", ".0000000009.tmp", "0000000003-0000000004", "3-4.1"];
         assert_eq!(current(&names), []);
+        let late = ["0000000001-0000000003.1", "0000000001-0000000002.1", "0000000004"];
+        let kept = [Covered { first: Epoch(1), last: Epoch(3), merged: 1 }, Covered::one(Epoch(4))];
+        assert_eq!(current(&late), kept, "one that a process has put that was shut out");
         let ours = ["0000000012", "0000000003", "0000000001-0000000003.1"];
         let (merged, last) = (Covered { first: Epoch(1), last: Epoch(3), merged: 1 }, Covered::one(Epoch(12)));
         assert_eq!(split_merged(&ours), (vec![merged, last], vec![Covered::one(Epoch(3))]));

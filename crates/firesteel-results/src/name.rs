@@ -26,8 +26,9 @@ pub struct PartName {
     pub serial: u32,
     /// The part of the job.
     pub scope: Scope,
-    /// Which start of a job has written it, where several may write at the same time: counted in the place of the results.
-    pub run: Option<u64>,
+    /// Which start of a job has written it, counted in the place of the results, and which of its attempts, where several may write at the
+    /// same time and nothing may be overwritten.
+    pub run: Option<(u64, u64)>,
     /// How names of files of the format end.
     pub extension: Cow<'static, str>,
     /// Whether the file is compressed.
@@ -54,10 +55,10 @@ impl PartName {
         Self { gzip, ..self }
     }
 
-    /// The same of a start of a job.
+    /// The same of a start of a job and one of its attempts.
     #[must_use]
-    pub fn of_run(self, run: u64) -> Self {
-        Self { run: Some(run), ..self }
+    pub fn of_run(self, run: u64, attempt: u64) -> Self {
+        Self { run: Some((run, attempt)), ..self }
     }
 
     /// The path below the folder of the results when it is published. The numbers are padded, so that the order of names is that
@@ -72,7 +73,7 @@ impl PartName {
         let (extension, end) = (&self.extension, if self.gzip { ".gz" } else { "" });
         let serial = if self.serial == 0 { String::new() } else { format!("_{:04}", self.serial) };
         let scope = self.scope.part().map_or_else(String::new, |part| format!("-{part}"));
-        let run = self.run.map_or_else(String::new, |run| format!(".r{run}"));
+        let run = self.run.map_or_else(String::new, |(run, attempt)| format!(".r{run}-{attempt}"));
         format!("part-{:010}-{:05}{serial}{scope}{run}.{extension}{end}", self.epoch.0, self.partition)
     }
 
@@ -91,7 +92,10 @@ impl PartName {
         let is_extension = !extension.is_empty() && extension.bytes().all(|byte| byte.is_ascii_alphanumeric());
         let (numbers, run) = match numbers.rsplit_once(".r") {
             None => (numbers, None),
-            Some((numbers, run)) => (numbers, Some(number(run)?)),
+            Some((numbers, run)) => {
+                let (run, attempt) = run.split_once('-')?;
+                (numbers, Some((number(run)?, number(attempt)?)))
+            }
         };
         let mut parts = numbers.splitn(3, '-');
         let (epoch, place) = (number(parts.next()?)?, parts.next()?);
@@ -137,8 +141,8 @@ mod tests {
         let second = PartName { serial: 1, ..of_part.clone() };
         assert_eq!(second.published(), "part-0000000007-00003_0001-a-1.txt");
         let own = PartName { extension: "xml".into(), ..name.clone() };
-        let of_run = second.clone().of_run(12);
-        assert_eq!(of_run.published(), "part-0000000007-00003_0001-a-1.r12.txt");
+        let of_run = second.clone().of_run(12, 3);
+        assert_eq!(of_run.published(), "part-0000000007-00003_0001-a-1.r12-3.txt");
         for ours in [name, zipped, of_part, json, second, own, of_run] {
             assert_eq!(PartName::parse(&ours.published()), Some(ours.clone()));
             let temporary = ours.temporary(0, 1);

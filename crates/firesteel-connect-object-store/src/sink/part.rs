@@ -1,0 +1,74 @@
+//! The objects of a task: uploaded, then listed or thrown away.
+
+use std::io;
+
+use firesteel_connect::{ConnectError, Result};
+use firesteel_object_store::{Bucket, StoreError, Upload, Uploaded};
+use firesteel_results::{Entry, PartName, PartStore, Size};
+
+use crate::error::{failed, io_failed};
+use crate::source::results::joined;
+
+/// Objects under a prefix.
+pub(super) struct Uploads<'a> {
+    pub(super) bucket: &'a Bucket,
+    pub(super) prefix: &'a str,
+}
+
+impl PartStore for Uploads<'_> {
+    type Part = Upload;
+    type Whole = WrittenObject;
+
+    fn create(&self, name: &PartName) -> Result<Upload> {
+        let key = joined(self.prefix, &name.published());
+        self.bucket.upload(&key).map_err(failed(self.bucket, || format!("storing {key}")))
+    }
+
+    fn finish(&self, part: Upload, name: PartName, size: Size) -> Result<WrittenObject> {
+        let name = name.published();
+        let uploaded = part.finish().map_err(failed(self.bucket, || format!("storing {name}")))?;
+        Ok(WrittenObject { uploaded, entry: Entry { name, bytes: size.bytes, records: size.records } })
+    }
+
+    fn failed(&self, name: &PartName, error: io::Error) -> ConnectError {
+        io_failed(self.bucket, || format!("storing {}", name.published()), error)
+    }
+}
+
+/// An object that is whole.
+#[derive(Debug)]
+pub(super) struct WrittenObject {
+    uploaded: Uploaded,
+    entry: Entry,
+}
+
+/// What a task leaves for the commit: objects that no manifest lists yet, or nothing. Those that are not complete are thrown away
+/// when it is dropped.
+#[derive(Debug)]
+pub struct PendingObjects {
+    written: Vec<WrittenObject>,
+}
+
+impl PendingObjects {
+    pub(super) fn new(written: Vec<WrittenObject>) -> Self {
+        Self { written }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.written.is_empty()
+    }
+
+    pub(super) fn uploads(&mut self) -> impl Iterator<Item = &mut Uploaded> {
+        self.written.iter_mut().map(|object| &mut object.uploaded)
+    }
+
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.written.iter().map(|object| object.entry.clone())
+    }
+
+    /// Throws the objects away, also those that are complete. All are, whatever becomes of the first.
+    pub(super) fn remove(self) -> std::result::Result<(), StoreError> {
+        let removed: Vec<_> = self.written.into_iter().map(|object| object.uploaded.remove()).collect();
+        removed.into_iter().collect()
+    }
+}

@@ -1,0 +1,294 @@
+//! Which objects are known, and what the engine is told of them.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use firesteel_connect::{Class, ConnectError, Discovery, Result, SourceContext, SplitId, SplitNote};
+use firesteel_frames::Compression;
+use firesteel_object_store::object_store::ObjectMeta;
+use firesteel_object_store::{Bucket, Pin};
+
+use super::entry::Object;
+use super::results::Results;
+use super::telling::Telling;
+use super::{OnMissing, Order, Policy};
+use crate::error::failed;
+use crate::pattern::Pattern;
+
+/// Objects of at least this size are looked into when they are found, since it pays to read them in parallel.
+const LARGE: u64 = 16 << 20;
+/// How many of them are looked into at a time.
+const AT_ONCE: usize = 32;
+
+/// The objects of a source.
+#[derive(Debug)]
+pub(super) struct Catalog {
+    bucket: Bucket,
+    pattern: Pattern,
+    policy: Policy,
+    context: SourceContext,
+    objects: HashMap<SplitId, Object>,
+    /// Which splits have the objects of a key.
+    by_key: HashMap<String, Vec<SplitId>>,
+    /// Found, and not taken in yet.
+    waiting: VecDeque<ObjectMeta>,
+    results: Results,
+    /// Splits that the engine has to be told of.
+    untold: Vec<SplitId>,
+    gone: Vec<SplitId>,
+    /// Splits whose end only reading can tell, and of whose end the engine has not been told.
+    unended: Vec<SplitId>,
+    telling: Telling,
+    pub(super) has_looked: bool,
+    has_answered: bool,
+}
+
+impl Catalog {
+    pub(super) fn new(bucket: Bucket, pattern: Pattern, policy: Policy) -> Self {
+        Self {
+            bucket,
+            pattern,
+            policy,
+            context: SourceContext::default(),
+            objects: HashMap::new(),
+            by_key: HashMap::new(),
+            waiting: VecDeque::new(),
+            results: Results::default(),
+            untold: Vec::new(),
+            gone: Vec::new(),
+            unended: Vec::new(),
+            telling: Telling::default(),
+            has_looked: false,
+            has_answered: false,
+        }
+    }
+
+    /// Begins where a job stood before a restart.
+    pub(super) fn start(&mut self, context: &SourceContext) -> Result<()> {
+        self.context = context.clone();
+        self.telling = Telling::new(context);
+        for resumed in context.resumed() {
+            let known =
+                resumed.note.as_ref().and_then(|note| Object::resumed(resumed.split.clone(), resumed.position, note));
+            match known {
+                Some(object) => self.add(object),
+                None if resumed.position == 0 => {}
+                None => {
+                    return Err(ConnectError::Lost {
+                        place: resumed.split.to_string(),
+                        position: resumed.position,
+                        reason: "the checkpoint does not say which object it was; start without the old positions"
+                            .into(),
+                    });
+                }
+            }
+        }
+        self.look()
+    }
+
+    pub(super) fn object(&self, split: &SplitId) -> Option<&Object> {
+        self.objects.get(split)
+    }
+
+    fn add(&mut self, object: Object) {
+        self.by_key.entry(object.pin.key.to_string()).or_default().push(object.split.clone());
+        self.untold.push(object.split.clone());
+        self.objects.insert(object.split.clone(), object);
+    }
+
+    pub(super) fn committed(&mut self, positions: &[(SplitId, u64)]) {
+        for (split, position) in positions {
+            if let Some(object) = self.objects.get_mut(split) {
+                object.committed = *position;
+            }
+        }
+    }
+
+    pub(super) fn notes(&mut self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
+        let mut notes = Vec::new();
+        for (split, _) in moved {
+            let Some(object) = self.objects.get_mut(split) else { continue };
+            notes.extend(object.note()?.map(|note| (split.clone(), note)));
+        }
+        Ok(notes)
+    }
+
+    /// Looks at what is in the store. Unless it is followed, the first look is the only one.
+    pub(super) fn look(&mut self) -> Result<()> {
+        if self.has_looked && !self.policy.follow {
+            return Ok(());
+        }
+        let visible = self.visible()?;
+        // An empty object has no records; most are markers of folders.
+        let is_read = |object: &ObjectMeta| object.size > 0 && self.pattern.has(object.location.as_ref());
+        let mut found: Vec<ObjectMeta> = visible.into_iter().filter(is_read).collect();
+        if found.is_empty() && self.objects.is_empty() {
+            if !self.policy.follow && !self.has_looked && self.context.resumed().is_empty() {
+                let reason = format!("no object is under {} in {}, or matches it", self.pattern, self.bucket);
+                return Err(ConnectError::Setting { connector: "Objects", setting: "path", reason });
+            }
+            self.telling.awaited(&self.pattern.to_string());
+        }
+        if self.policy.order == Order::Time {
+            found.sort_by(|one, other| (one.last_modified, &one.location).cmp(&(other.last_modified, &other.location)));
+        }
+        self.compare(&found)?;
+        self.waiting = found.into_iter().filter(|object| !self.is_known(object)).collect();
+        self.has_looked = true;
+        Ok(())
+    }
+
+    /// What is in the store, as far as a reader may see it.
+    fn visible(&mut self) -> Result<Vec<ObjectMeta>> {
+        const ATTEMPTS: usize = 10;
+        let (bucket, prefix) = (self.bucket.clone(), self.pattern.prefix.clone());
+        for _ in 0..ATTEMPTS {
+            let listed = bucket.list(&prefix).map_err(failed(&bucket, || format!("listing {prefix}")))?;
+            listed.odd.iter().for_each(|key| self.telling.odd(key));
+            if !self.pattern.is_prefix() {
+                return Ok(listed.objects);
+            }
+            if listed.objects.is_empty() && !prefix.is_empty() {
+                // It may be the key of an object.
+                let object = bucket.head(&prefix).map_err(failed(&bucket, || format!("looking for {prefix}")))?;
+                return Ok(object.into_iter().collect());
+            }
+            if let Some(visible) = self.results.visible(&bucket, &prefix, listed.objects)? {
+                return Ok(visible);
+            }
+        }
+        let (context, source) =
+            (format!("reading the manifests of {prefix} ({bucket})"), "they change all the time".into());
+        Err(ConnectError::Other { context, class: Class::Retryable, source })
+    }
+
+    fn is_known(&self, object: &ObjectMeta) -> bool {
+        let (pin, modified) = (Pin::of(object), object.last_modified.timestamp_micros());
+        let splits = self.by_key.get(object.location.as_ref());
+        splits.is_some_and(|splits| splits.iter().any(|split| self.objects[split].is_same(&pin, modified)))
+    }
+
+    /// Finds which of the known objects are not there any more, or not in their version.
+    fn compare(&mut self, found: &[ObjectMeta]) -> Result<()> {
+        let there: HashMap<&str, (Pin, i64)> = found
+            .iter()
+            .map(|object| (object.location.as_ref(), (Pin::of(object), object.last_modified.timestamp_micros())))
+            .collect();
+        let (mut dropped, mut lost) = (Vec::new(), None);
+        for (split, object) in &mut self.objects {
+            let now = there.get(object.pin.key.as_ref());
+            object.is_there = now.is_some_and(|(pin, modified)| object.is_same(pin, *modified));
+            if object.is_there {
+                continue;
+            }
+            if object.is_done() {
+                dropped.push(split.clone());
+                continue;
+            }
+            let is_readable = object.pin.version.is_some() || object.is_read();
+            let is_given_up = self.policy.on_missing == OnMissing::Skip || self.context.gives_up(split);
+            if !is_readable && is_given_up {
+                self.telling.given_up(object.pin.key.as_ref(), object.committed);
+                dropped.push(split.clone());
+            } else if !is_readable && lost.is_none() {
+                lost = Some(vanished(self.context.name(), object, now.is_some()));
+            }
+        }
+        for split in dropped {
+            // Its name is free only when the engine has been told that it is gone.
+            if let Some(object) = self.objects.remove(&split)
+                && let Some(splits) = self.by_key.get_mut(object.pin.key.as_ref())
+            {
+                splits.retain(|other| *other != split);
+            }
+            self.gone.push(split);
+        }
+        self.by_key.retain(|_, splits| !splits.is_empty());
+        lost.map_or(Ok(()), Err)
+    }
+
+    /// Takes in objects that are new, as many as are wanted at a time.
+    fn take_in(&mut self) -> Result<()> {
+        let most = self.policy.most_at_once.unwrap_or(usize::MAX);
+        let count = most.min(self.waiting.len());
+        let new: Vec<ObjectMeta> = self.waiting.drain(..count).collect();
+        let taken: HashSet<SplitId> = self.gone.iter().cloned().collect();
+        let mut objects = Vec::with_capacity(new.len());
+        for object in new {
+            let (pin, modified) = (Pin::of(&object), object.last_modified.timestamp_micros());
+            let key = pin.key.to_string();
+            let is_free = |split: &SplitId| !self.objects.contains_key(split) && !taken.contains(split);
+            let numbered = (2..).map(|number| SplitId::new(format!("{key}#{number}")));
+            let Some(split) = std::iter::once(SplitId::new(key.as_str())).chain(numbered).find(is_free) else {
+                continue;
+            };
+            if split.as_str() != key {
+                self.telling.replaced(&key, split.as_str());
+            }
+            objects.push(Object::new(split, pin, modified));
+        }
+        self.look_into(&mut objects)?;
+        objects.into_iter().for_each(|object| self.add(object));
+        Ok(())
+    }
+
+    /// Finds out of large objects whether they can be read in parallel.
+    fn look_into(&self, objects: &mut [Object]) -> Result<()> {
+        if !self.policy.by_lines {
+            return Ok(());
+        }
+        let mut large: Vec<&mut Object> = objects.iter_mut().filter(|object| object.pin.size >= LARGE).collect();
+        for some in large.chunks_mut(AT_ONCE) {
+            let heads: Vec<_> =
+                some.iter().map(|object| self.bucket.begin_part(&object.pin, 0, Compression::MAGIC)).collect();
+            for (object, head) in some.iter_mut().zip(heads) {
+                let key = &object.pin.key;
+                let head = head.wait().map_err(failed(&self.bucket, || format!("reading {key}")))?;
+                let compression = Compression::of(&head).unwrap_or(Compression::Plain);
+                object.compression = Arc::new(compression.into());
+                if compression == Compression::Plain && Compression::foreign(&head).is_none() {
+                    object.is_divisible = true;
+                    object.end = Arc::new(object.pin.size.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the engine is told.
+    pub(super) fn answer(&mut self) -> Result<Discovery> {
+        self.take_in()?;
+        let Self { objects, unended, untold, .. } = self;
+        let has_ended = |split: &SplitId| objects.get(split).is_none_or(|object| object.end.get().is_some());
+        let (ended, rest): (Vec<SplitId>, Vec<SplitId>) = unended.drain(..).partition(has_ended);
+        *unended = rest;
+        let mut told: Vec<SplitId> = std::mem::take(untold);
+        unended.extend(told.iter().filter(|split| !has_ended(split)).cloned());
+        for object in ended.iter().filter_map(|split| self.objects.get(split)) {
+            if let Some(reason) = object.damage.get() {
+                self.telling.damaged(object.pin.key.as_ref(), reason);
+            }
+        }
+        told.extend(ended);
+        let splits: Vec<_> = told.iter().filter_map(|split| self.objects.get(split)).map(Object::as_split).collect();
+        let gone = std::mem::take(&mut self.gone);
+        let is_complete = !self.policy.follow && self.waiting.is_empty();
+        let found = if std::mem::replace(&mut self.has_answered, true) {
+            Discovery::changes(splits, gone)
+        } else {
+            Discovery::all(splits)
+        };
+        Ok(found.complete(is_complete))
+    }
+}
+
+/// The error of an object that is gone, or another one under its key.
+pub(super) fn vanished(source: &str, object: &Object, is_replaced: bool) -> ConnectError {
+    let what = if is_replaced { "another object was stored under its key" } else { "the object is gone" };
+    let reason = format!(
+        "{what} before all of it was read; put it back, or give up what is lost of it: Objects::on_missing(OnMissing::Skip), or \
+         `--allow-loss 'split:{source}/{}'`",
+        object.split
+    );
+    ConnectError::Lost { place: object.pin.key.to_string(), position: object.committed, reason }
+}

@@ -1,0 +1,100 @@
+//! One object that is read.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use firesteel_connect::{PositionUnit, Result, Split, SplitId, SplitNote};
+use firesteel_frames::Compression;
+use firesteel_object_store::Pin;
+
+use super::note::Note;
+
+/// An object that is read.
+#[derive(Debug, Clone)]
+pub(super) struct Object {
+    pub(super) split: SplitId,
+    pub(super) pin: Pin,
+    /// When it was stored, in microseconds since 1970.
+    pub(super) modified: i64,
+    /// How it is compressed, once somebody has looked.
+    pub(super) compression: Arc<OnceLock<Compression>>,
+    /// Whether a read may begin anywhere in it, since it is plain, large, and its records are lines.
+    pub(super) is_divisible: bool,
+    /// Where it ends, in the unit of positions, once that is known.
+    pub(super) end: Arc<OnceLock<u64>>,
+    /// How far readers have come.
+    pub(super) reached: Arc<AtomicU64>,
+    /// Why what follows the end is passed over.
+    pub(super) damage: Arc<OnceLock<String>>,
+    pub(super) committed: u64,
+    /// What the checkpoint knows of it.
+    noted: Option<SplitNote>,
+    /// Whether it is still in the store, or can be read all the same.
+    pub(super) is_there: bool,
+}
+
+impl Object {
+    /// One that nobody has seen before.
+    pub(super) fn new(split: SplitId, pin: Pin, modified: i64) -> Self {
+        let (compression, end, reached, damage) = Default::default();
+        let (noted, is_there) = (None, true);
+        Self {
+            split,
+            pin,
+            modified,
+            compression,
+            is_divisible: false,
+            end,
+            reached,
+            damage,
+            committed: 0,
+            noted,
+            is_there,
+        }
+    }
+
+    /// One that was read before a restart.
+    pub(super) fn resumed(split: SplitId, position: u64, note: &SplitNote) -> Option<Self> {
+        let known = Note::decode(note)?;
+        let mut object = Self::new(split, known.pin()?, known.modified);
+        if let Some(end) = known.end {
+            object.end = Arc::new(end.into());
+        }
+        object.reached.store(position, Ordering::Relaxed);
+        (object.committed, object.noted) = (position, Some(note.clone()));
+        Some(object)
+    }
+
+    /// What the engine is told of it.
+    pub(super) fn as_split(&self) -> Split {
+        let end = self.end.get().copied();
+        let split = Split::new(self.split.clone(), PositionUnit::Bytes).available(end);
+        split.divisible(self.is_divisible).finished(true)
+    }
+
+    /// Whether all of it has been read and committed.
+    pub(super) fn is_done(&self) -> bool {
+        self.end.get().is_some_and(|end| self.committed >= *end)
+    }
+
+    /// Whether readers have come to its end.
+    pub(super) fn is_read(&self) -> bool {
+        self.end.get().is_some_and(|end| self.reached.load(Ordering::Relaxed) >= *end)
+    }
+
+    /// Whether what was listed is this object in the same version.
+    pub(super) fn is_same(&self, pin: &Pin, modified: i64) -> bool {
+        let Pin { key, e_tag, version, size } = pin;
+        // Without a tag the time has to tell.
+        let is_same_content = self.pin.e_tag == *e_tag && (e_tag.is_some() || self.modified == modified);
+        self.pin.key == *key && self.pin.size == *size && self.pin.version == *version && is_same_content
+    }
+
+    /// What the checkpoint is to know of it, where it does not.
+    pub(super) fn note(&mut self) -> Result<Option<SplitNote>> {
+        let note = Note::of(&self.pin, self.modified, self.end.get().copied()).encode()?;
+        let is_new = self.noted.as_ref() != Some(&note);
+        self.noted = Some(note.clone());
+        Ok(is_new.then_some(note))
+    }
+}

@@ -1,0 +1,47 @@
+//! What is kept of an object in the checkpoint, beside the position in it.
+
+use firesteel_connect::{Result, SplitNote};
+use firesteel_object_store::Pin;
+use firesteel_object_store::object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+/// The first byte: which release can read the rest.
+const VERSION: u8 = 1;
+
+/// What an object is known by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Note {
+    pub(super) key: String,
+    e_tag: Option<String>,
+    version: Option<String>,
+    size: u64,
+    /// When it was stored, in microseconds since 1970.
+    pub(super) modified: i64,
+    /// Where it ends, in the unit of positions, once that is known.
+    pub(super) end: Option<u64>,
+}
+
+impl Note {
+    pub(super) fn of(pin: &Pin, modified: i64, end: Option<u64>) -> Self {
+        let Pin { key, e_tag, version, size } = pin.clone();
+        Self { key: key.to_string(), e_tag, version, size, modified, end }
+    }
+
+    pub(super) fn pin(&self) -> Option<Pin> {
+        let Self { key, e_tag, version, size, .. } = self.clone();
+        Some(Pin { key: Path::parse(key).ok()?, e_tag, version, size })
+    }
+
+    /// As bytes: one for the version, and the postcard of the rest.
+    pub(super) fn encode(&self) -> Result<SplitNote> {
+        SplitNote::new(postcard::to_extend(self, vec![VERSION]).unwrap_or_default())
+    }
+
+    /// From bytes; nothing of what makes no sense.
+    pub(super) fn decode(note: &SplitNote) -> Option<Self> {
+        match note.as_bytes().split_first() {
+            Some((&VERSION, rest)) => postcard::from_bytes(rest).ok(),
+            _ => None,
+        }
+    }
+}

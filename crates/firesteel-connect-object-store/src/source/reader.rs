@@ -1,0 +1,299 @@
+//! The reader of a range of one object.
+
+use std::fmt;
+use std::io::{self, Chain, Cursor, ErrorKind, Read};
+use std::sync::atomic::Ordering;
+
+use firesteel_connect::{ConnectError, ReadRange, Result, SourceReader};
+use firesteel_formats::{Format, Reading};
+use firesteel_frames::{Compression, Fault, Frames, RangeFrames, Unpacked};
+use firesteel_object_store::{Bucket, Stretch, is_missing};
+
+use super::catalog::vanished;
+use super::entry::Object;
+use crate::error::io_failed;
+
+/// Read at once, of the text.
+const BUFFER: u64 = 256 << 10;
+/// The smallest buffer, for small ranges.
+const SMALL_BUFFER: u64 = 8 << 10;
+
+/// The bytes of an object: those that were read to see how it is compressed, and the others.
+type Input = Unpacked<Chain<Cursor<Vec<u8>>, Stretch>>;
+
+pub(super) type ObjectFrames<P> = Frames<P, Input>;
+
+/// Reads the records of a range of one object.
+///
+/// After a [`ConnectError::Malformed`] it stands after the record at fault, as all readers do.
+pub struct ObjectReader<P> {
+    bucket: Bucket,
+    source: String,
+    object: Object,
+    frames: RangeFrames<P, Input>,
+    /// Whether damage ends the object and not the job.
+    bears_damage: bool,
+    /// The range was cut where the caller said: what is there after it is another's.
+    has_stop: bool,
+}
+
+/// What a reader needs to know of its source.
+pub(super) struct Settings<'a, F> {
+    pub(super) bucket: &'a Bucket,
+    pub(super) source: &'a str,
+    pub(super) format: &'a F,
+    pub(super) longest: usize,
+    pub(super) bears_damage: bool,
+}
+
+impl<P: Reading> ObjectReader<P> {
+    pub(super) fn open<F: Format<Reading = P>>(
+        object: Object,
+        range: &ReadRange,
+        settings: &Settings<'_, F>,
+        rest: Option<ObjectFrames<P>>,
+    ) -> Result<Self> {
+        let Settings { bucket, source, bears_damage, .. } = *settings;
+        let mut reader = Self {
+            bucket: bucket.clone(),
+            source: source.to_owned(),
+            frames: RangeFrames::nothing(range),
+            object,
+            bears_damage,
+            has_stop: range.to.is_some(),
+        };
+        let end = reader.object.end.get().copied();
+        if let Some(end) = end {
+            let beyond = [Some(range.from), range.to].into_iter().flatten().find(|position| *position > end);
+            if let Some(position) = beyond {
+                return Err(reader.lost(position, end));
+            }
+        }
+        if range.to.is_some_and(|to| to <= range.from) || end == Some(range.from) {
+            return Ok(reader);
+        }
+        let frames = match rest.filter(|rest| rest.position() == range.from) {
+            Some(rest) => Ok(reader.continued(rest, range, settings)),
+            None => reader.begun(range, settings),
+        };
+        match frames {
+            Ok(frames) => reader.frames = frames,
+            Err(damaged @ ConnectError::Damaged { .. }) if bears_damage && !reader.has_stop => {
+                reader.give_up(&damaged, range.from);
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(reader)
+    }
+
+    /// Reads on where the reader of the range before has stopped.
+    fn continued<F: Format<Reading = P>>(
+        &self,
+        rest: ObjectFrames<P>,
+        range: &ReadRange,
+        settings: &Settings<'_, F>,
+    ) -> RangeFrames<P, Input> {
+        let frames = RangeFrames::new(rest, range, settings.longest, false);
+        if settings.format.is_packed() { frames.of_unpacked() } else { frames }
+    }
+
+    fn begun<F: Format<Reading = P>>(
+        &self,
+        range: &ReadRange,
+        settings: &Settings<'_, F>,
+    ) -> Result<RangeFrames<P, Input>> {
+        let (format, size) = (settings.format, self.object.pin.size);
+        let (compression, head) = self.compression(range.from)?;
+        let by_lines = format.ends_at_newlines();
+        let is_plain = compression == Compression::Plain && !format.is_packed();
+        let wanted = range.to.unwrap_or(size).min(size);
+        let mut reading = format.begin();
+        // One byte before tells whether a line begins here.
+        let mut begin = if is_plain { range.from.saturating_sub(u64::from(by_lines)) } else { 0 };
+        let mut inside_line = is_plain && by_lines && range.from > 0;
+        if is_plain && format.has_head() && range.from > 0 {
+            let input = Unpacked::of(Cursor::new(vec![]).chain(self.stretch(0, 0)), Compression::Plain);
+            let mut frames = Frames::new(input, reading, 0, SMALL_BUFFER as usize);
+            self.head(&mut frames, settings)?;
+            if frames.position() > begin {
+                (begin, inside_line) = (frames.position().min(size), false);
+            }
+            reading = frames.into_reading();
+        }
+        // The head of an object that is read from its beginning need not be read twice.
+        let head = if begin == 0 { head } else { vec![] };
+        let capacity = wanted.saturating_sub(begin).min(range.max_bytes.unwrap_or(BUFFER)).clamp(SMALL_BUFFER, BUFFER);
+        let expected = if is_plain { wanted } else { size };
+        let stretch = self.stretch(begin + head.len() as u64, expected);
+        let input = Unpacked::of(Cursor::new(head).chain(stretch), compression).unpacked_by(format);
+        let mut frames = Frames::new(input, reading, begin, capacity as usize);
+        if format.has_head() && begin == 0 {
+            self.head(&mut frames, settings)?;
+        }
+        if !is_plain {
+            self.skip(&mut frames, range.from, settings)?;
+        }
+        let frames = RangeFrames::new(frames, range, settings.longest, inside_line);
+        Ok(if format.is_packed() { frames.of_unpacked() } else { frames })
+    }
+
+    /// The bytes from here to the end of the object, of which those up to `expected` are fetched ahead.
+    fn stretch(&self, from: u64, expected: u64) -> Stretch {
+        self.bucket.stretch(&self.object.pin, from, self.object.pin.size).expecting(expected)
+    }
+
+    /// How the object is compressed, and what was read to see it.
+    fn compression(&self, from: u64) -> Result<(Compression, Vec<u8>)> {
+        let known = &self.object.compression;
+        if let Some(compression) = known.get().copied() {
+            return Ok((compression, vec![]));
+        }
+        let pin = &self.object.pin;
+        let most = if from == 0 { BUFFER } else { Compression::MAGIC };
+        let head = self.bucket.begin_part(pin, 0, pin.size.min(most)).wait();
+        let head = head.map_err(|error| self.failed(error.into(), from))?;
+        if let Some(packer) = Compression::foreign(&head) {
+            let reason =
+                format!("it is packed by {packer}, which is not unpacked here: unpack it, or use gzip or zstd");
+            return Err(ConnectError::Damaged { path: pin.key.as_ref().into(), position: 0, reason });
+        }
+        let compression =
+            Compression::of(&head).unwrap_or_else(|| Compression::of_name(std::path::Path::new(pin.key.as_ref())));
+        known.get_or_init(|| compression);
+        Ok((compression, head.to_vec()))
+    }
+
+    /// Reads what the object begins with.
+    fn head<F>(&self, frames: &mut ObjectFrames<P>, settings: &Settings<'_, F>) -> Result<()> {
+        match frames.head(settings.longest).map_err(|error| self.failed(error, frames.position()))? {
+            Some(Err(mismatch)) => {
+                let (place, reason) = (self.object.pin.key.to_string(), mismatch.into_reason());
+                Err(ConnectError::Mismatch { place, reason })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Passes over what was read before.
+    fn skip<F: Format<Reading = P>>(
+        &self,
+        frames: &mut ObjectFrames<P>,
+        target: u64,
+        settings: &Settings<'_, F>,
+    ) -> Result<()> {
+        let at = frames.position();
+        if at >= target {
+            return Ok(());
+        }
+        if settings.format.is_packed() {
+            while frames.position() < target {
+                let next = frames.next(settings.longest).map_err(|error| self.failed(error, at))?;
+                if next == firesteel_frames::Next::End {
+                    return Err(self.lost(target, frames.position()));
+                }
+            }
+            return Ok(());
+        }
+        let skipped = frames.skip_to(target).map_err(|error| self.failed(error, at))?;
+        skipped.map(|_| ()).ok_or_else(|| self.lost(target, frames.position()))
+    }
+
+    fn lost(&self, position: u64, end: u64) -> ConnectError {
+        let reason = format!("it ends at {end}; start without the old positions");
+        ConnectError::Lost { place: self.object.pin.key.to_string(), position, reason }
+    }
+
+    /// The error of an object that cannot be read or decompressed further.
+    fn failed(&self, error: io::Error, position: u64) -> ConnectError {
+        let key = &self.object.pin.key;
+        if is_missing(&error) {
+            return vanished(&self.source, &self.object, true);
+        }
+        match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
+                let reason = format!("{error}; restore it from its origin");
+                ConnectError::Damaged { path: key.as_ref().into(), position, reason }
+            }
+            _ => io_failed(&self.bucket, || format!("reading {key}"), error),
+        }
+    }
+
+    #[cold]
+    fn fault(&mut self, fault: Fault) -> Result<()> {
+        let (position, key) = (self.frames.position(), self.object.pin.key.to_string());
+        let damaged = match fault {
+            Fault::Record { reason, payload } => {
+                let (position, payload) = (self.frames.last_position(), Some(Box::new(payload)));
+                return Err(ConnectError::Malformed { place: key, position, line: None, reason, payload });
+            }
+            Fault::Input(error) => self.failed(error, position),
+            Fault::CutOff(reason) => ConnectError::Damaged { path: key.into(), position, reason },
+        };
+        if self.bears_damage && !self.has_stop && matches!(damaged, ConnectError::Damaged { .. }) {
+            // What could be read of it is all that there is.
+            self.give_up(&damaged, position);
+            return Ok(());
+        }
+        Err(damaged)
+    }
+
+    /// Passes over what is left of the object.
+    fn give_up(&mut self, damage: &ConnectError, position: u64) {
+        self.object.damage.get_or_init(|| damage.to_string());
+        self.object.end.get_or_init(|| position);
+        self.object.reached.fetch_max(position, Ordering::Relaxed);
+        self.frames = RangeFrames::nothing(&ReadRange::starting_at(self.object.split.clone(), position));
+    }
+
+    #[cold]
+    fn ended(&mut self) -> Result<()> {
+        if let Some(end) = self.frames.end() {
+            let known = *self.object.end.get_or_init(|| end);
+            if end < known {
+                return Err(self.lost(known, end));
+            }
+        }
+        self.object.reached.fetch_max(self.frames.position(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// What the reader of the next range begins with.
+    pub(super) fn into_rest(self) -> Option<ObjectFrames<P>> {
+        self.frames.into_frames()
+    }
+}
+
+impl<P: Reading> SourceReader for ObjectReader<P> {
+    type Item = P::Item;
+
+    #[inline]
+    fn next_record(&mut self) -> Result<Option<P::Item>> {
+        match self.frames.next_record() {
+            Ok(Some(record)) => Ok(Some(record)),
+            Ok(None) => self.ended().map(|()| None),
+            Err(fault) => self.fault(fault).map(|()| None),
+        }
+    }
+
+    fn position(&self) -> u64 {
+        self.frames.position()
+    }
+
+    fn last_position(&self) -> u64 {
+        self.frames.last_position()
+    }
+
+    fn at_end(&self) -> bool {
+        self.object.end.get().is_some_and(|end| self.frames.position() >= *end)
+    }
+
+    fn is_reusable(&self) -> bool {
+        self.frames.has_more()
+    }
+}
+
+impl<P> fmt::Debug for ObjectReader<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectReader").field("object", &self.object.pin.key).finish_non_exhaustive()
+    }
+}

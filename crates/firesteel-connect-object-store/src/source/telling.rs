@@ -1,0 +1,74 @@
+//! What people are told of objects: warnings, each once, and counters.
+
+use std::collections::HashSet;
+
+use firesteel_connect::{Counter, SourceContext};
+
+/// Tells, in the name of one source.
+#[derive(Debug, Default)]
+pub(super) struct Telling {
+    job: String,
+    source: String,
+    told: HashSet<(String, &'static str)>,
+    odd: Counter,
+    lost: Counter,
+    damaged: Counter,
+}
+
+impl Telling {
+    pub(super) fn new(context: &SourceContext) -> Self {
+        let counters = context.counters();
+        Self {
+            job: context.job().to_owned(),
+            source: context.name().to_owned(),
+            told: HashSet::new(),
+            odd: counters.counter("keys left out"),
+            lost: counters.counter("objects lost"),
+            damaged: counters.counter("damaged objects"),
+        }
+    }
+
+    fn warn(&self, key: &str, message: &str) {
+        tracing::warn!(job = self.job, source = self.source, object = key, "{message}");
+    }
+
+    /// A key that the client library cannot take.
+    pub(super) fn odd(&mut self, key: &str) {
+        if self.told.insert((key.to_owned(), "odd")) {
+            self.odd.add(1);
+            self.warn(key, "the key has an empty segment, or one of dots: it cannot be read, and is left out; copy it to another key");
+        }
+    }
+
+    /// An object that is gone, or was replaced, before all of it was read.
+    pub(super) fn given_up(&self, key: &str, position: u64) {
+        self.lost.add(1);
+        self.warn(
+            key,
+            &format!("the object is gone or was replaced; what it held after position {position} is given up"),
+        );
+    }
+
+    /// An object that took the place of one that was read.
+    pub(super) fn replaced(&self, key: &str, split: &str) {
+        self.warn(
+            key,
+            &format!("another object was stored under the key: it is read from its start, as split {split}"),
+        );
+    }
+
+    /// An object that cannot be read to its end.
+    pub(super) fn damaged(&mut self, key: &str, reason: &str) {
+        if self.told.insert((key.to_owned(), "damaged")) {
+            self.damaged.add(1);
+            self.warn(key, &format!("{reason}; the rest of it is passed over"));
+        }
+    }
+
+    /// A prefix under which nothing is.
+    pub(super) fn awaited(&mut self, pattern: &str) {
+        if self.told.insert((pattern.to_owned(), "nothing")) {
+            self.warn(pattern, "no object is there yet: it is waited for");
+        }
+    }
+}

@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_connect::{
-    CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, WriteTask,
+    CheckpointId, Class, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, WriteTask,
 };
 use firesteel_formats::{Csv, Json, WriteFormat, WriteLines};
 use firesteel_object_store::{Bucket, Uploaded};
@@ -79,6 +79,8 @@ struct Started {
     /// How many manifests of single epochs the scope has.
     singles: usize,
     last: Option<Mark>,
+    /// A manifest that was put without an answer.
+    unsure: Option<(Epoch, Manifest)>,
 }
 
 impl ObjectSink<()> {
@@ -171,14 +173,31 @@ impl<F, P> ObjectSink<F, P> {
         self.complete(epoch, pending)?;
         let entries: Vec<Entry> = pending.iter().flat_map(PendingObjects::entries).collect();
         let manifest = Manifest { checkpoint: started.checkpoint, entries };
-        started.claimed.put(&self.bucket, Covered::one(epoch), &manifest)?;
+        let put = started.claimed.put(&self.bucket, Covered::one(epoch), &manifest);
+        if let Err(error) = &put
+            && error.class() == Class::Retryable
+        {
+            let (place, source) = (self.place(), error.to_string().into());
+            started.unsure = Some((epoch, manifest));
+            return Err(ConnectError::OutcomeUnknown { place, epoch, source });
+        }
+        put?;
+        self.committed(started, epoch);
+        Ok(())
+    }
+
+    /// The epoch is committed: notes that, and merges manifests where there are many.
+    fn committed(&self, started: &mut Started, epoch: Epoch) {
         started.last = Some(Mark { epoch, checkpoint: started.checkpoint });
-        started.singles += 1;
+        (started.unsure, started.singles) = (None, started.singles + 1);
         if started.singles > MERGE_AT {
             // If it fails nothing is lost: the next epoch makes up for it, and there are more of them meanwhile.
             started.singles = started.claimed.merge(&self.bucket, MERGE_AT).unwrap_or(started.singles);
         }
-        Ok(())
+    }
+
+    fn place(&self) -> String {
+        format!("{}/{}", self.bucket, self.prefix)
     }
 }
 
@@ -190,7 +209,7 @@ where
     type Pending = PendingObjects;
 
     fn describe(&self) -> String {
-        format!("{} objects in {}/{}", self.format.name(), self.bucket, self.prefix)
+        format!("{} objects in {}", self.format.name(), self.place())
     }
 
     fn guarantee(&self) -> Guarantee {
@@ -213,7 +232,7 @@ where
         let last = claimed.last(&self.bucket, &manifests)?;
         *self.writer.lock() = (scope, claimed.run());
         let (checkpoint, singles) = (context.checkpoint(), singles(&manifests));
-        *self.started.lock() = Some(Started { claimed, checkpoint, singles, last });
+        *self.started.lock() = Some(Started { claimed, checkpoint, singles, last, unsure: None });
         Ok(())
     }
 
@@ -234,9 +253,9 @@ where
         match started.last.filter(|last| last.epoch >= epoch) {
             Some(Mark { epoch: last, checkpoint }) if checkpoint != started.checkpoint => {
                 let reason = format!(
-                    "{}/{} has epoch {last} of another checkpoint, so that epoch {epoch} of this one would be lost among its \
+                    "{} has epoch {last} of another checkpoint, so that epoch {epoch} of this one would be lost among its \
                      objects; write elsewhere",
-                    self.bucket, self.prefix
+                    self.place()
                 );
                 return Err(ConnectError::Setting { connector: "ObjectSink", setting: "prefix", reason });
             }
@@ -252,6 +271,17 @@ where
         }
         pending.clear();
         Ok(())
+    }
+
+    /// Puts the manifest once more: if the first attempt lands after that, it finds that there is one.
+    fn outcome(&self, epoch: Epoch) -> Result<bool> {
+        let mut started = self.started.lock();
+        let started = started.as_mut().ok_or_else(|| self.not_started())?;
+        if let Some((_, manifest)) = started.unsure.as_ref().filter(|(unsure, _)| *unsure == epoch) {
+            started.claimed.put(&self.bucket, Covered::one(epoch), manifest)?;
+            self.committed(started, epoch);
+        }
+        Ok(started.last.is_some_and(|last| last.epoch >= epoch))
     }
 
     fn abort(&self, epoch: Epoch, pending: Vec<PendingObjects>) -> Result<()> {

@@ -216,7 +216,9 @@ impl<F: Format> Objects<F> {
             let mut catalog = self.catalog.lock();
             if !catalog.has_looked {
                 catalog.look()?;
-                catalog.answer()?;
+            }
+            if catalog.object(&range.split).is_none() {
+                catalog.take_in()?;
             }
             catalog.object(&range.split).cloned()
         };

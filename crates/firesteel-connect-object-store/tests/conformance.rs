@@ -90,7 +90,7 @@ fn run(store: impl Fn() -> Bucket, open: impl Fn(&Bucket, &str) -> Numbers) {
 
 #[test]
 fn results_in_memory() {
-    run(bucket, |bucket, prefix| ObjectSink::json::<u32>(bucket, prefix));
+    run(bucket, ObjectSink::json::<u32>);
     run(bucket, |bucket, prefix| ObjectSink::json::<u32>(bucket, prefix).gzip());
 }
 
@@ -98,7 +98,7 @@ fn results_in_memory() {
 fn results_in_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let store = || Bucket::new(Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap())).unwrap();
-    run(store, |bucket, prefix| ObjectSink::json::<u32>(bucket, prefix));
+    run(store, ObjectSink::json::<u32>);
 }
 
 #[test]

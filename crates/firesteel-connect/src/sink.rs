@@ -134,8 +134,8 @@ pub trait Sink<T>: Send + Sync + 'static {
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Self::Pending>) -> Result<()>;
 
     /// Whether the epoch is committed, after a `commit` whose outcome was unknown. The sink shuts that attempt out first: an
-    /// answer that it is not committed is wrong if it lands afterwards. If it is not, `commit` is called again with what it
-    /// left of `pending`.
+    /// answer that it is not committed is wrong if it lands afterwards. It may as well repeat the attempt, where that does no harm if it
+    /// has happened, and say that it is committed. If it is not, `commit` is called again with what it left of `pending`.
     ///
     /// # Errors
     /// When nobody can tell yet; the engine asks again if the error is retryable.

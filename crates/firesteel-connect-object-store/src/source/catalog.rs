@@ -208,7 +208,7 @@ impl Catalog {
     }
 
     /// Takes in objects that are new, as many as are wanted at a time.
-    fn take_in(&mut self) -> Result<()> {
+    pub(super) fn take_in(&mut self) -> Result<()> {
         let most = self.policy.most_at_once.unwrap_or(usize::MAX);
         let count = most.min(self.waiting.len());
         let new: Vec<ObjectMeta> = self.waiting.drain(..count).collect();

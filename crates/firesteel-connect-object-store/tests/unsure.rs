@@ -94,7 +94,8 @@ fn a_manifest_whose_fate_is_unknown_is_put_again() {
     };
     let lose = |place: &Place, loss| place.losing.state.lock().unwrap().loss = Some(loss);
     let land = |place: &Place| {
-        if let Some((key, payload)) = place.losing.state.lock().unwrap().late.take() {
+        let late = place.losing.state.lock().unwrap().late.take();
+        if let Some((key, payload)) = late {
             let put =
                 place.bucket.call(|store| async move { store.put_opts(&key, payload, PutMode::Create.into()).await });
             assert!(put.unwrap_err().is_taken(), "it was put meanwhile");

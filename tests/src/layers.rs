@@ -47,6 +47,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-error", Uses::Only(&[])),
     ("firesteel-budget", Uses::Only(&[])),
     ("firesteel-window", Uses::Only(&["firesteel-error"])),
+    ("firesteel-object-store", Uses::Only(&[])),
     ("firesteel-faults", Uses::Only(&[])),
     ("firesteel-disk", Uses::Only(&["firesteel-error", "firesteel-faults"])),
     // Of the window crate its aggregators and spans of time: folds of RDDs, of windows and of streams are one family.
@@ -68,6 +69,17 @@ const LAYERS: &[(&str, Uses)] = &[
             "firesteel-window",
         ]),
     ),
+    (
+        "firesteel-connect-object-store",
+        Uses::Only(&[
+            "firesteel-connect",
+            "firesteel-formats",
+            "firesteel-frames",
+            "firesteel-object-store",
+            "firesteel-results",
+            "firesteel-window",
+        ]),
+    ),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
@@ -76,7 +88,7 @@ const LAYERS: &[(&str, Uses)] = &[
         "firesteel-state",
         Uses::Only(&["firesteel-budget", "firesteel-disk", "firesteel-error", "firesteel-faults", "firesteel-window"]),
     ),
-    ("firesteel-state-object-store", Uses::Only(&["firesteel-state"])),
+    ("firesteel-state-object-store", Uses::Only(&["firesteel-object-store", "firesteel-state"])),
     ("firesteel-state-rocksdb", Uses::Only(&["firesteel-state", "firesteel-window"])),
     (
         "firesteel-streaming",
@@ -123,6 +135,7 @@ const PROGRAMS: &[(&str, Uses)] = &[
     // Connectors of somebody else's have the contract, and the program in their package has the façade.
     ("json-to-sqlite", Uses::Only(&["firesteel", "firesteel-connect", "firesteel-window"])),
     ("firesteel-tests", Uses::AllBelow),
+    ("firesteel-integration", Uses::AllBelow),
     ("xtask", Uses::Only(&[])),
 ];
 

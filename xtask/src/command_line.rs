@@ -39,7 +39,9 @@ Tasks:
               Feed the decoders of changelogs and snapshots with what a fuzzer makes of good
               files, each for this many seconds (60 without a choice). Needs a nightly toolchain
               and cargo-fuzz
-  ci          Lint, test, and run every throughput workload once on little data, for its
+  integration Run connectors against real servers, which are installed from PyPI into a folder of the
+              user's cache. Needs Python
+  ci          Lint, test, also against real servers, and run every throughput workload once on little data, for its
               result and not for its speed: what has to pass before a change is merged.
 
 The exit code is 0 when every step passed, 1 when one failed, 2 when the command line is wrong.
@@ -63,6 +65,8 @@ pub(crate) enum Request {
     Crash(Crash),
     /// Fuzz every decoder for this many seconds.
     Fuzz(u64),
+    /// Run connectors against real servers.
+    Integration,
     /// Lint, test and try the benchmarks.
     Ci,
 }
@@ -140,6 +144,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Reque
         "fuzz" => return Ok(Request::Fuzz(fuzz(before)?)),
         "lint" => Request::Lint,
         "doc" => Request::Doc,
+        "integration" => Request::Integration,
         "ci" => Request::Ci,
         other => return Err(format!("there is no task {other:?}")),
     };
@@ -227,6 +232,7 @@ mod tests {
         assert_eq!(parsed("test"), Ok(Request::Test(Selection::default())));
         assert_eq!(parsed("bench"), Ok(Request::Bench(Benchmarks::default())));
         assert_eq!(parsed("ci"), Ok(Request::Ci));
+        assert_eq!(parsed("integration"), Ok(Request::Integration));
         assert_eq!(parsed("crash"), Ok(Request::Crash(Crash { seconds: 60, seed: None })));
     }
 

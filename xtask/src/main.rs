@@ -18,6 +18,7 @@ mod command_line;
 mod fuzz;
 mod house;
 mod peers;
+mod python;
 mod steps;
 mod tasks;
 mod toolchain;
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Request::Bench(arguments) => tasks::bench(&mut steps, &arguments),
         Request::Crash(crash) => tasks::crash(&mut steps, &crash),
         Request::Fuzz(seconds) => fuzz::run(&mut steps, seconds),
+        Request::Integration => tasks::integration(&mut steps),
         Request::Ci => tasks::ci(&mut steps),
     }
     eprint!("{}", steps.table());

@@ -4,6 +4,7 @@ use crate::cargo::Cargo;
 use crate::command_line::{Benchmarks, Crash, Kind, Selection};
 use crate::house;
 use crate::peers;
+use crate::python;
 use crate::steps::{Outcome, Steps};
 use crate::toolchain;
 use crate::workspace;
@@ -16,8 +17,11 @@ const NATIVE: &str = "firesteel-state-rocksdb";
 /// The packages that have it inside with all of their features, and the one that compiles SQLite.
 const WITH_NATIVE: [&str; 3] = ["firesteel", "json-to-sqlite", NATIVE];
 
-/// All members but the benchmarks, as Cargo wants to be told.
-const MEMBERS: [&str; 3] = ["--workspace", "--exclude", BENCHES];
+/// The package of tests against real servers and tools, which are installed first.
+const INTEGRATION: &str = "firesteel-integration";
+
+/// All members but those two, as Cargo wants to be told.
+const MEMBERS: [&str; 5] = ["--workspace", "--exclude", BENCHES, "--exclude", INTEGRATION];
 
 /// Sees to it that the package with C++ inside can be built.
 fn can_build_native(steps: &mut Steps) -> bool {
@@ -186,10 +190,33 @@ pub(crate) fn crash(steps: &mut Steps, crash: &Crash) {
     });
 }
 
+/// Runs connectors against real servers.
+pub(crate) fn integration(steps: &mut Steps) {
+    const TESTS: &str = "connectors against real servers";
+    let requirements = workspace::root().join("tests/integration/s3.txt");
+    let mut s3 = None;
+    steps.run("server for objects", || match python::environment("s3", &requirements) {
+        Ok(python) => {
+            s3 = Some(python.clone());
+            Outcome::Passed(python.display().to_string())
+        }
+        Err(why) => Outcome::Failed(why),
+    });
+    let Some(s3) = s3 else {
+        steps.skip(TESTS, "the server is not there");
+        return;
+    };
+    steps.run(TESTS, || {
+        let cargo = Cargo::new(["test", "--package", INTEGRATION, "--no-fail-fast"]);
+        cargo.with("FIRESTEEL_S3_PYTHON", s3.display()).run_counting_tests()
+    });
+}
+
 /// What has to pass before a change is merged.
 pub(crate) fn ci(steps: &mut Steps) {
     lint(steps);
     test(steps, &Selection::default());
+    integration(steps);
     steps.run("tests of the benchmarks", || {
         Cargo::new(["test", "--package", BENCHES, "--no-fail-fast"]).run_counting_tests()
     });

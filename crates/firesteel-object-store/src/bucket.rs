@@ -12,8 +12,6 @@ use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt
 
 use crate::error::StoreError;
 use crate::list::{self, Listed};
-use crate::stretch::Stretch;
-use crate::upload::Upload;
 use crate::worker::Worker;
 
 /// The result of a call.
@@ -76,12 +74,6 @@ impl Bucket {
     pub fn list(&self, prefix: &str) -> Result<Listed> {
         let (pages, prefix) = (self.pages.clone(), prefix.to_owned());
         self.call(|store| list::all(store, pages, prefix))
-    }
-
-    /// The bytes `[from, to)` of an object.
-    #[must_use]
-    pub fn stretch(&self, object: &Pin, from: u64, to: u64) -> Stretch {
-        Stretch::new(self.clone(), object.clone(), from, to)
     }
 
     /// Begins to read the bytes `[from, to)` of an object, in the version that is pinned.
@@ -150,15 +142,6 @@ impl Bucket {
                 other => other,
             }
         })
-    }
-
-    /// Begins an object.
-    ///
-    /// # Errors
-    /// When the key is none.
-    pub fn upload(&self, key: &str) -> Result<Upload> {
-        let key = Path::parse(key).map_err(object_store::Error::from)?;
-        Ok(Upload::new(self.clone(), key))
     }
 }
 

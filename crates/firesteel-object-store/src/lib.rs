@@ -12,15 +12,15 @@
 //! ```
 //! use std::io::{Read, Write};
 //! use std::sync::Arc;
-//! use firesteel_object_store::{Bucket, Pin, object_store::memory::InMemory};
+//! use firesteel_object_store::{Bucket, Pin, Stretch, Upload, object_store::memory::InMemory};
 //!
 //! let bucket = Bucket::new(Arc::new(InMemory::new()))?;
-//! let mut upload = bucket.upload("logs/a.txt")?;
+//! let mut upload = Upload::to(&bucket, "logs/a.txt")?;
 //! upload.write_all(b"one line\n")?;
 //! upload.finish()?.complete()?;
 //! let listed = bucket.list("logs")?;
 //! let mut text = String::new();
-//! bucket.stretch(&Pin::of(&listed.objects[0]), 4, 9).read_to_string(&mut text)?;
+//! Stretch::of(&bucket, &Pin::of(&listed.objects[0]), 4, 9).read_to_string(&mut text)?;
 //! assert_eq!(text, "line\n");
 //! # Ok::<(), std::io::Error>(())
 //! ```

@@ -29,7 +29,10 @@ pub struct Stretch {
 }
 
 impl Stretch {
-    pub(crate) fn new(bucket: Bucket, object: Pin, from: u64, to: u64) -> Self {
+    /// The bytes `[from, to)` of an object.
+    #[must_use]
+    pub fn of(bucket: &Bucket, object: &Pin, from: u64, to: u64) -> Self {
+        let (bucket, object) = (bucket.clone(), object.clone());
         Self { bucket, object, next: from, to, expected: to, under_way: VecDeque::new(), part: Bytes::new() }
     }
 

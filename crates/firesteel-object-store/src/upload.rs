@@ -42,8 +42,13 @@ struct Parts {
 }
 
 impl Upload {
-    pub(crate) fn new(bucket: Bucket, key: Path) -> Self {
-        Self { bucket, key, buffer: Vec::new(), parts: None }
+    /// Begins an object of this key.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn to(bucket: &Bucket, key: &str) -> Result<Self> {
+        let key = Path::parse(key).map_err(object_store::Error::from)?;
+        Ok(Self { bucket: bucket.clone(), key, buffer: Vec::new(), parts: None })
     }
 
     fn part_size(&self) -> usize {

@@ -1,12 +1,14 @@
 //! Objects in memory and in a folder.
 
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
 use std::io::{Read, Write};
 use std::sync::Arc;
 
 use firesteel_object_store::object_store::local::LocalFileSystem;
 use firesteel_object_store::object_store::memory::InMemory;
 use firesteel_object_store::object_store::{ObjectStore, ObjectStoreExt, PutPayload};
-use firesteel_object_store::{Bucket, Pin, is_missing};
+use firesteel_object_store::{Bucket, Pin, Stretch, Upload, is_missing};
 
 fn text(bytes: usize) -> Vec<u8> {
     (0..bytes).map(|at| (at % 251) as u8).collect()
@@ -28,7 +30,7 @@ fn an_object_is_there_when_it_is_completed_and_its_parts_are_in_order() {
         let bucket = Bucket::new(store).unwrap();
         for bytes in [0, 1, 8 << 20, (8 << 20) + 1, 45 << 20] {
             let text = text(bytes);
-            let mut upload = bucket.upload("a/b").unwrap();
+            let mut upload = Upload::to(&bucket, "a/b").unwrap();
             for piece in text.chunks(1 << 20) {
                 upload.write_all(piece).unwrap();
             }
@@ -39,11 +41,11 @@ fn an_object_is_there_when_it_is_completed_and_its_parts_are_in_order() {
             let pin = pin(&bucket, "a/b");
             assert_eq!(pin.size, bytes as u64);
             let mut read = vec![];
-            bucket.stretch(&pin, 0, pin.size).read_to_end(&mut read).unwrap();
+            Stretch::of(&bucket, &pin, 0, pin.size).read_to_end(&mut read).unwrap();
             assert!(read == text, "{bytes} bytes");
             let (from, to) = (bytes as u64 / 3, bytes as u64 / 2);
             read.clear();
-            bucket.stretch(&pin, from, to).read_to_end(&mut read).unwrap();
+            Stretch::of(&bucket, &pin, from, to).read_to_end(&mut read).unwrap();
             assert!(read == text[from as usize..to as usize], "{bytes} bytes");
             uploaded.remove().unwrap();
             assert!(bucket.list("a").unwrap().objects.is_empty(), "{bytes} bytes");
@@ -55,10 +57,10 @@ fn an_object_is_there_when_it_is_completed_and_its_parts_are_in_order() {
 fn what_is_not_completed_never_is() {
     let bucket = Bucket::new(Arc::new(InMemory::new())).unwrap();
     for bytes in [5, 20 << 20] {
-        let mut upload = bucket.upload("a").unwrap();
+        let mut upload = Upload::to(&bucket, "a").unwrap();
         upload.write_all(&text(bytes)).unwrap();
         drop(upload);
-        let mut upload = bucket.upload("a").unwrap();
+        let mut upload = Upload::to(&bucket, "a").unwrap();
         upload.write_all(&text(bytes)).unwrap();
         drop(upload.finish().unwrap());
         assert!(bucket.list("").unwrap().objects.is_empty());
@@ -75,7 +77,7 @@ fn an_object_that_is_replaced_while_it_is_read_is_an_error_and_never_a_mixture()
             bucket.call(|store| async move { store.put(&"a".into(), payload).await }).unwrap();
         };
         put(b'1');
-        let mut reader = bucket.stretch(&pin(&bucket, "a"), 0, 40 << 20);
+        let mut reader = Stretch::of(&bucket, &pin(&bucket, "a"), 0, 40 << 20);
         let mut buffer = [0; 100];
         reader.read_exact(&mut buffer).unwrap();
         put(b'2');

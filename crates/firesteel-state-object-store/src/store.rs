@@ -25,20 +25,27 @@ impl ObjectSnapshots {
     /// # Errors
     /// [`StateError::Backend`] when the prefix is no path, or the thread or its runtime cannot be had.
     pub fn new(store: Arc<dyn ObjectStore>, prefix: &str) -> Result<Self> {
-        let place = || format!("{store}/{prefix}");
-        let parsed = Path::parse(prefix).map_err(|error| StateError::Backend {
-            backend: place(),
-            action: "use this prefix".into(),
-            class: Class::Fatal,
-            source: error.into(),
-        })?;
         let bucket = Bucket::new(Arc::clone(&store)).map_err(|error| StateError::Backend {
-            backend: place(),
+            backend: format!("{store}/{prefix}"),
             action: "start a thread for it".into(),
             class: Class::Retryable,
             source: error.into(),
         })?;
-        Ok(Self { bucket, prefix: parsed })
+        Self::in_bucket(&bucket, prefix)
+    }
+
+    /// As [`new`](Self::new), on the thread of a bucket that is used for objects as well.
+    ///
+    /// # Errors
+    /// [`StateError::Backend`] when the prefix is no path.
+    pub fn in_bucket(bucket: &Bucket, prefix: &str) -> Result<Self> {
+        let parsed = Path::parse(prefix).map_err(|error| StateError::Backend {
+            backend: format!("{bucket}/{prefix}"),
+            action: "use this prefix".into(),
+            class: Class::Fatal,
+            source: error.into(),
+        })?;
+        Ok(Self { bucket: bucket.clone(), prefix: parsed })
     }
 
     fn object(&self, name: &str) -> Path {

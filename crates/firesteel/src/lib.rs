@@ -91,6 +91,7 @@
 //! | `memory` | `firesteel-connect-memory` | slices, queues, rates, a collector; feature `memory` |
 //! | `launch`, `LaunchOptions` | `firesteel-launch` | options, signals, exit code; feature `launch` |
 //! | `terminal` | `firesteel-terminal` | result tables and progress; feature `terminal` |
+//! | `objects` | `firesteel-connect-object-store` | objects as a source and as a sink; feature `object-store` |
 //! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
 //!
@@ -108,11 +109,13 @@ pub use firesteel_connect as connect;
 pub use firesteel_connect_file as file;
 #[cfg(feature = "memory")]
 pub use firesteel_connect_memory as memory;
+#[cfg(feature = "object-store")]
+pub use firesteel_connect_object_store as objects;
 #[cfg(feature = "socket")]
 pub use firesteel_connect_socket as socket;
 #[cfg(feature = "wal")]
 pub use firesteel_connect_wal as wal;
-#[cfg(feature = "file")]
+#[cfg(any(feature = "file", feature = "object-store"))]
 pub use firesteel_formats as formats;
 #[cfg(feature = "launch")]
 pub use firesteel_launch::{Exit, ExplainFormat, Launch, LaunchOptions, ProgressMode, launch, show_warnings};

@@ -21,7 +21,7 @@ impl PartStore for Uploads<'_> {
 
     fn create(&self, name: &PartName) -> Result<Upload> {
         let key = joined(self.prefix, &name.published());
-        self.bucket.upload(&key).map_err(failed(self.bucket, || format!("storing {key}")))
+        Upload::to(self.bucket, &key).map_err(failed(self.bucket, || format!("storing {key}")))
     }
 
     fn finish(&self, part: Upload, name: PartName, size: Size) -> Result<WrittenObject> {

@@ -139,7 +139,7 @@ impl<P: Reading> ObjectReader<P> {
 
     /// The bytes from here to the end of the object, of which those up to `expected` are fetched ahead.
     fn stretch(&self, from: u64, expected: u64) -> Stretch {
-        self.bucket.stretch(&self.object.pin, from, self.object.pin.size).expecting(expected)
+        Stretch::of(&self.bucket, &self.object.pin, from, self.object.pin.size).expecting(expected)
     }
 
     /// How the object is compressed, and what was read to see it.

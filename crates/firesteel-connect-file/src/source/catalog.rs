@@ -152,19 +152,13 @@ impl Catalog {
 
     /// What the checkpoint is to know of the files that have been read on, and of others that are not as they were.
     pub(crate) fn notes(&mut self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
-        let mut at: HashMap<&SplitId, u64> = moved.iter().map(|(split, position)| (split, *position)).collect();
+        let mut moved: HashSet<&SplitId> = moved.iter().map(|(split, _)| split).collect();
         let mut notes = Vec::new();
         for file in &mut self.files {
-            let position = at.remove(&file.split);
-            if position.is_none() && !file.is_unnoted {
+            if !moved.remove(&file.split) && !file.is_to_be_noted() {
                 continue;
             }
-            let before = file.committed;
-            file.committed = position.unwrap_or(before);
-            let note = file.note();
-            file.committed = before;
-            let note = note?;
-            file.is_unnoted = false;
+            let note = file.note()?;
             if file.noted.as_ref() != Some(&note) {
                 file.noted = Some(note.clone());
                 notes.push((file.split.clone(), note));
@@ -187,7 +181,7 @@ impl Catalog {
         let known: Vec<(Stamp, bool)> = self.files.iter().map(|file| (file.stamp, file.has_evidence())).collect();
         let lost = self.find_again(&mut matching, &is_hidden, now)?;
         self.find_copies(&mut matching, &lost, now)?;
-        self.find_pieces(&mut matching, &known, now)?;
+        self.find_pieces(&mut matching, &known, !awaited.is_empty(), now)?;
         let rest: Vec<Listed> = matching.rest().collect();
         self.held.retain(|path, _| path.exists());
         self.take_in_all(rest, now)?;
@@ -269,8 +263,15 @@ impl Catalog {
     }
 
     /// Pieces of logs that were put aside before anybody saw them: newer than those that were known and are put aside now.
-    fn find_pieces(&mut self, matching: &mut Matching, known: &[(Stamp, bool)], now: Timestamp) -> Result<()> {
-        if !self.policy.follow || (!self.has_changed && matching.is_all_taken()) {
+    /// `is_away`: a log is not there, so that one that nobody has seen may have come and have been put aside.
+    fn find_pieces(
+        &mut self,
+        matching: &mut Matching,
+        known: &[(Stamp, bool)],
+        is_away: bool,
+        now: Timestamp,
+    ) -> Result<()> {
+        if !self.policy.follow || (!self.has_changed && !is_away && matching.is_all_taken()) {
             return Ok(());
         }
         let mut newest: HashMap<Arc<Path>, Stamp> = HashMap::new();

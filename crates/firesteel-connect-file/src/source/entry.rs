@@ -61,6 +61,8 @@ pub(crate) struct FileEntry {
     pub(crate) continued_at: Option<u64>,
     /// Whether the checkpoint does not know of it as it is.
     pub(crate) is_unnoted: bool,
+    /// Whether the checkpoint knows where reading it has ended.
+    is_end_noted: bool,
     /// Whether it is not among the files that are listed: it was put aside.
     pub(crate) is_aside: bool,
     /// Whether what is left of it is lost.
@@ -136,6 +138,7 @@ impl FileEntry {
             is_break_told: false,
             continued_at: None,
             is_unnoted: true,
+            is_end_noted: false,
             is_aside: false,
             is_given_up: false,
             noted: None,

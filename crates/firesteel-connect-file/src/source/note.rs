@@ -15,7 +15,7 @@ pub(crate) struct Note {
     pub(crate) path: String,
     pub(crate) home: String,
     pub(crate) stamp: Stamp,
-    /// Of its text, up to the position or to before it.
+    /// Of its text, as far as it is known.
     pub(crate) text: Print,
     /// Of all bytes of a compressed file.
     pub(crate) packed: Option<Print>,

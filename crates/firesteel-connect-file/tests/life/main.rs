@@ -9,3 +9,4 @@ mod follower;
 mod packing;
 mod random;
 mod situations;
+mod unseen;

@@ -158,7 +158,7 @@ impl Life {
     /// The log is put back from a copy.
     fn restore(&mut self) {
         let path = self.at("a.log");
-        if fs::metadata(&path).is_ok_and(|file| file.len() > 0) {
+        if path.exists() {
             let copy = self.at(".copy");
             fs::copy(&path, &copy).unwrap();
             fs::rename(&copy, &path).unwrap();
@@ -233,7 +233,7 @@ fn live(seed: u64, path: &str) -> Result<(Life, Vec<u64>)> {
 fn whatever_chance_does_to_a_log_every_line_is_read_once() {
     let seeds: std::ops::Range<u64> =
         match std::env::var("FIRESTEEL_SEED").ok().and_then(|seed| seed.parse::<u64>().ok()) {
-            Some(seeds) => seeds..seeds + 1,
+            Some(seed) => seed..seed + std::env::var("FIRESTEEL_SEEDS").map_or(1, |count| count.parse().unwrap()),
             None => 0..60,
         };
     let mut failures = Vec::new();

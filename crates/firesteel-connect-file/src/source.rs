@@ -16,6 +16,7 @@ mod policy;
 mod reader;
 mod telling;
 mod text;
+mod watch;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -290,6 +291,16 @@ impl<F: Format> Files<F> {
         self.with_policy(policy)
     }
 
+    /// Whether to rely on the system's notifications of changes, where they are to be had (inotify of Linux, on local file
+    /// systems). By default that is so where more than 64 files are followed; of fewer, each is looked at whenever the engine
+    /// asks. What the system tells of is seen at once, all of the rest within a minute; without notifications, which a warning
+    /// tells, all files are looked at again and again.
+    #[must_use]
+    pub fn notified(self, wanted: bool) -> Self {
+        let policy = Policy { is_notified: Some(wanted), ..self.policy };
+        self.with_policy(policy)
+    }
+
     /// How long to leave the file system alone between two looks for new files and lines. By default it is asked
     /// whenever the engine asks, unless looking takes more than a twentieth of the time.
     #[must_use]
@@ -312,7 +323,7 @@ impl<F: Format> Files<F> {
         let context = self.looks.lock().context.clone();
         let clock = || context.as_ref().map_or(now, SourceContext::now);
         let begun = clock();
-        catalog.look(now)?;
+        catalog.refresh(now)?;
         self.looks.lock().last = Some((now, clock().since(begun).max(Duration::ZERO)));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! What is known of the files, from look to look.
 
 mod new_files;
+mod refresh;
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
@@ -18,6 +19,7 @@ use super::listing::{Listed, Listing, Look};
 use super::matching::{Found, Matching, is_copy_of};
 use super::policy::{OnMissing, Policy};
 use super::telling::Telling;
+use super::watch::Watch;
 use crate::path;
 
 /// How long a file that is gone before it was read is waited for: it may be on its way to another name.
@@ -34,10 +36,15 @@ const REMEMBERED: usize = 1_024;
 /// The files, in the order in which they were found.
 pub(crate) struct Catalog {
     listing: Listing,
+    watch: Watch,
     policy: Policy,
     looked: bool,
     files: Vec<FileEntry>,
     index: HashMap<SplitId, usize>,
+    /// Files by where they are, since somebody has asked.
+    by_path: Option<HashMap<Arc<Path>, usize>>,
+    /// When the next thing happens that no change brings about.
+    next_at: Option<Timestamp>,
     /// New files that are copies of others, by path: since when, and how both were when that was found.
     held: HashMap<PathBuf, Held>,
     context: SourceContext,
@@ -58,16 +65,21 @@ struct Held {
     since: Timestamp,
     stamps: (Stamp, Stamp),
     split: SplitId,
+    /// Whether people have been told, or need not be.
+    is_told: bool,
 }
 
 impl Catalog {
     pub(crate) fn new(paths: Vec<PathBuf>, policy: Policy) -> Self {
         Self {
+            watch: Watch::new(&paths, policy.is_notified),
             listing: Listing::new(paths, policy.follow, policy.is_patient()),
             policy,
             looked: false,
             files: Vec::new(),
             index: HashMap::new(),
+            by_path: None,
+            next_at: None,
             held: HashMap::new(),
             context: SourceContext::default(),
             telling: Telling::default(),
@@ -172,7 +184,17 @@ impl Catalog {
         if self.looked && !self.policy.follow {
             return Ok(());
         }
-        let Look { files, troubles, awaited } = self.listing.look()?;
+        self.by_path = None;
+        if self.policy.follow {
+            let outcome = self.watch.before_look(self.files.len(), now);
+            self.telling.unwatched(outcome);
+        }
+        let mut look = self.listing.look()?;
+        if self.policy.follow {
+            let outcome = self.watch.after_look(&mut look);
+            self.telling.unwatched(outcome);
+        }
+        let Look { files, troubles, awaited, folders: _ } = look;
         self.telling.troubles(&troubles);
         self.telling.awaited(&awaited);
         let mut matching = Matching::new(files);
@@ -190,8 +212,7 @@ impl Catalog {
         if self.has_changed {
             ends::supersede(&mut self.files);
         }
-        self.has_changed |= ends::finish(&mut self.files, &self.policy, now);
-        self.check_missing(now)
+        self.conclude(now)
     }
 
     /// The known files, as far as they are there; returns those that are not as they were, and whether they are cut.
@@ -324,6 +345,7 @@ impl Catalog {
         });
         if self.files.len() != before || self.index.len() != before {
             self.has_changed = true;
+            self.by_path = None;
             self.index = self.files.iter().enumerate().map(|(index, file)| (file.split.clone(), index)).collect();
         }
     }

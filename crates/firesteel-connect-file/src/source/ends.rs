@@ -10,7 +10,7 @@ use super::family;
 use super::policy::Policy;
 
 /// How long a file that was put aside is silent until a last line without a newline is taken for whole.
-const SETTLED: Duration = seconds(2);
+pub(crate) const SETTLED: Duration = seconds(2);
 
 /// Finds out of which files newer pieces are there.
 pub(crate) fn supersede(files: &mut [FileEntry]) {

@@ -53,6 +53,14 @@ impl Listed {
         self.real.as_deref().unwrap_or(&self.path)
     }
 
+    /// Whether it may be written to by way of another name.
+    pub(crate) fn has_other_names(&self) -> bool {
+        #[cfg(unix)]
+        return std::os::unix::fs::MetadataExt::nlink(&self.metadata) > 1;
+        #[cfg(not(unix))]
+        true
+    }
+
     /// What its name has in common with those of the other pieces of its log.
     pub(crate) fn family(&self) -> &str {
         self.family.get_or_init(|| family::key(self.real()))
@@ -67,6 +75,8 @@ pub(crate) struct Look {
     pub(crate) troubles: Vec<(PathBuf, ConnectError)>,
     /// Paths of which nothing is there yet.
     pub(crate) awaited: Vec<PathBuf>,
+    /// Folders in which files may be.
+    pub(crate) folders: Vec<PathBuf>,
 }
 
 /// Lists files, folders and globs.
@@ -147,7 +157,8 @@ impl Listing {
             // What was asked for by name is not left out.
             if self.is_named(path) { Err(error) } else { self.trouble(path, error, look) }
         } else if manifest::folder_of(path).is_dir() {
-            self.committed(path, &mut look.files)
+            look.folders.push(path.to_owned());
+            self.committed(path, look)
         } else {
             self.folder(path, look)
         }
@@ -159,6 +170,7 @@ impl Listing {
             Err(error) if error.kind() == ErrorKind::NotFound && self.follow => return Ok(()),
             Err(error) => return self.trouble(folder, path::failed("list", folder)(error), look),
         };
+        look.folders.push(folder.to_owned());
         let mut files = vec![];
         for entry in entries {
             let entry = match entry {
@@ -190,7 +202,7 @@ impl Listing {
     }
 
     /// The files of the committed epochs, of all parts of the job that wrote them.
-    fn committed(&mut self, results: &Path, files: &mut Vec<Listed>) -> Result<()> {
+    fn committed(&mut self, results: &Path, look: &mut Look) -> Result<()> {
         let folder = manifest::folder_of(results);
         let mut folders = vec![folder.clone()];
         for entry in std::fs::read_dir(&folder).map_err(path::failed("list", &folder))? {
@@ -200,12 +212,13 @@ impl Listing {
             }
         }
         folders.sort();
+        look.folders.extend_from_slice(&folders);
         for folder in folders {
             let known = self.manifests.entry(folder.clone()).or_default();
             update(results, &folder, known)?;
             for (path, bytes) in known.values().flatten() {
                 let metadata = std::fs::metadata(path).map_err(path::failed("read", path))?;
-                files.push(Listed { bytes: Some(*bytes), ..Listed::new(path.clone(), metadata) });
+                look.files.push(Listed { bytes: Some(*bytes), ..Listed::new(path.clone(), metadata) });
             }
         }
         Ok(())
@@ -221,6 +234,12 @@ impl Listing {
             self.walk(&literal_folder(text), &pattern, look)?;
         } else {
             let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+            // Where a match may come to be: in each folder that the beginning of the pattern matches.
+            for beginning in pattern.ancestors().skip(1).take_while(|beginning| is_glob(beginning)) {
+                let folders = beginning.to_str().and_then(|beginning| glob::glob_with(beginning, options).ok());
+                look.folders.extend(folders.into_iter().flatten().flatten().filter(|path| path.is_dir()));
+            }
+            look.folders.push(Some(literal_folder(text)).filter(|f| !f.as_os_str().is_empty()).unwrap_or(".".into()));
             for path in glob::glob_with(text, options).map_err(invalid)? {
                 match path {
                     Ok(path) => self.matched(&path, look)?,
@@ -247,6 +266,7 @@ impl Listing {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return self.trouble(folder, path::failed("list", folder)(error), look),
         };
+        look.folders.push(named.to_owned());
         let mut entries: Vec<_> = entries.flatten().collect();
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
@@ -275,7 +295,7 @@ impl Listing {
 }
 
 /// The folder that a glob begins with, up to the first sign that stands for something else.
-fn literal_folder(pattern: &str) -> PathBuf {
+pub(crate) fn literal_folder(pattern: &str) -> PathBuf {
     let end = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
     pattern[..end].rfind('/').map_or_else(PathBuf::new, |at| PathBuf::from(&pattern[..=at]))
 }

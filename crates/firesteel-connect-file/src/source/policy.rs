@@ -56,6 +56,8 @@ pub(crate) struct Policy {
     pub(crate) finish_after: firesteel_window::Duration,
     pub(crate) on_missing: OnMissing,
     pub(crate) on_unreadable: Option<OnUnreadable>,
+    /// Whether the system's notifications are used; where many files are followed if nobody has said.
+    pub(crate) is_notified: Option<bool>,
 }
 
 impl Policy {
@@ -67,6 +69,7 @@ impl Policy {
             finish_after,
             on_missing: OnMissing::default(),
             on_unreadable: None,
+            is_notified: None,
         }
     }
 

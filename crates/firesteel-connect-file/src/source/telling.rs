@@ -53,6 +53,19 @@ impl Telling {
         }
     }
 
+    /// That the system does not tell of changes, and why.
+    pub(crate) fn unwatched(&self, outcome: std::io::Result<()>) {
+        if let Err(error) = outcome {
+            let text = "the system does not tell of changes to these files: they are looked at again and again";
+            tracing::warn!(job = self.job, source = self.source, "{text} ({error})");
+        }
+    }
+
+    /// Whether something is wrong with what is there.
+    pub(crate) fn is_troubled(&self, path: &Path) -> bool {
+        self.troubles.contains_key(path)
+    }
+
     /// A file that can be read, again maybe.
     pub(crate) fn readable(&mut self, path: &Path) {
         if self.troubles.remove(path).is_some() {

@@ -35,8 +35,13 @@ impl Follower {
     }
 
     pub(crate) fn of(path: &Path) -> Result<Self> {
+        Self::told(path, false)
+    }
+
+    /// One that relies on the system's notifications, or does not.
+    pub(crate) fn told(path: &Path, is_notified: bool) -> Result<Self> {
         let path = path.to_owned();
-        Self::new(move || TextFiles::new(&path).follow())
+        Self::new(move || TextFiles::new(&path).follow().notified(is_notified))
     }
 
     fn context(&self) -> SourceContext {

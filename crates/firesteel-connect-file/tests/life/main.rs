@@ -6,6 +6,8 @@
 mod common;
 mod ends;
 mod follower;
+#[cfg(target_os = "linux")]
+mod notified;
 mod packing;
 mod random;
 mod situations;

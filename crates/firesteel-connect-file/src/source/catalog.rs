@@ -322,6 +322,10 @@ impl Catalog {
             let is_finished = file.is_aside && file.is_closed && file.is_done() && file.is_silent(now, LINGER);
             follow && (file.presence == Presence::Gone || is_finished)
         };
+        let is_any_over = self.files.iter().any(|file| file.is_given_up || is_read(file));
+        if !is_any_over && self.index.len() == self.files.len() {
+            return;
+        }
         // By the last pieces of a log is told which of those beside it are newer.
         let mut newer: HashMap<Arc<Path>, usize> = HashMap::new();
         let is_old = self.files.iter().rev().map(|file| {

@@ -114,10 +114,11 @@ pub(crate) enum Looked {
 impl FileEntry {
     /// A file that nobody has seen before.
     pub(crate) fn new(split: SplitId, home: &Path, at: &Path, stamp: Stamp) -> Self {
+        let path: Arc<Path> = at.into();
         Self {
             split,
-            home: home.into(),
-            path: at.into(),
+            home: if home.as_os_str() == at.as_os_str() { Arc::clone(&path) } else { home.into() },
+            path,
             family: family::key(at).into(),
             stamp,
             compression: None,

@@ -21,6 +21,7 @@ use crate::path;
 pub(crate) struct Listed {
     pub(crate) path: PathBuf,
     pub(crate) metadata: Metadata,
+    stamp: Stamp,
     /// Its size, where a manifest says it.
     pub(crate) bytes: Option<u64>,
     /// Where the file is, if the path is a symbolic link.
@@ -30,11 +31,12 @@ pub(crate) struct Listed {
 
 impl Listed {
     pub(crate) fn new(path: PathBuf, metadata: Metadata) -> Self {
-        Self { path, metadata, bytes: None, real: None, family: OnceCell::new() }
+        let stamp = Stamp::of(&metadata);
+        Self { path, metadata, stamp, bytes: None, real: None, family: OnceCell::new() }
     }
 
     pub(crate) fn stamp(&self) -> Stamp {
-        Stamp::of(&self.metadata)
+        self.stamp
     }
 
     /// The same, under a path that is a symbolic link if `is_link`.
@@ -108,6 +110,11 @@ impl Listing {
                 Err(error) if error.kind() == ErrorKind::NotFound && self.follow => look.awaited.push(path),
                 Err(error) => self.trouble(&path, path::failed("find", &path)(error), &mut look)?,
             }
+        }
+        let is_odd = |file: &Listed| file.real.is_some() || file.stamp.inode.is_none() || file.has_other_names();
+        if self.paths.len() == 1 && look.folders.len() <= 1 && !look.files.iter().any(is_odd) {
+            // Each can have come in one way only.
+            return Ok(look);
         }
         let mut paths = HashSet::new();
         // Where the file system numbers files, equal paths have equal numbers.

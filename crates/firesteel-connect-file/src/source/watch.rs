@@ -21,11 +21,11 @@ use system::System;
 /// How long files are left alone of which the system tells nothing: some changes it does not see, such as those by way of memory
 /// that a file is mapped into.
 const SLOW: Duration = seconds(60);
-/// So few files cost next to nothing to look at.
+/// At most this many files cost next to nothing to look at.
 const FEW: usize = 64;
-/// So many paths that were given are looked at themselves, whatever the system tells.
+/// At most this many paths that were given are looked at themselves, whatever the system tells.
 const PROBED: usize = 64;
-/// So many files are looked at one by one.
+/// At most this many files are looked at one by one.
 const SINGLE: usize = 256;
 
 /// What may have changed since the last look.

@@ -17,7 +17,7 @@ fn lines_of(mut follower: Follower) -> Vec<String> {
 }
 
 #[test]
-fn a_log_that_was_cut_and_begins_anew_as_before_is_another_one_although_only_its_header_was_read() {
+fn a_log_that_was_cut_and_starts_over_as_before_is_another_one_although_only_its_header_was_read() {
     for path in ["a.log", "", "a*"] {
         for is_stopped in [false, true] {
             for is_replaced in [false, true] {

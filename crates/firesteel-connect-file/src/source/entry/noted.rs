@@ -19,7 +19,9 @@ impl FileEntry {
         entry.committed = resumed.position;
         entry.announced = resumed.position;
         let Some(note) = note else { return entry };
-        entry.home = Path::new(&note.home).into();
+        if note.home != note.path {
+            entry.home = Path::new(&note.home).into();
+        }
         entry.text = note.text;
         entry.packed = note.packed;
         entry.was_plain = note.was_plain;

@@ -31,4 +31,6 @@ mod source;
 
 pub use pipe::Stdin;
 pub use sink::{Displayed, FileSink, Formatted, PendingFile, TextFileSink};
-pub use source::{Bytes, DecodeText, FileReader, Files, OnMissing, OnUnreadable, Owned, Text, TextFiles};
+pub use source::{
+    AfterReading, Bytes, DecodeText, FileOrder, FileReader, Files, OnMissing, OnUnreadable, Owned, Text, TextFiles,
+};

@@ -1,5 +1,7 @@
 //! What is known of the files, from look to look.
 
+mod dispose;
+mod intake;
 mod new_files;
 mod refresh;
 
@@ -35,6 +37,7 @@ const REMEMBERED: usize = 1_024;
 
 /// The files, in the order in which they were found.
 pub(crate) struct Catalog {
+    paths: Vec<PathBuf>,
     listing: Listing,
     watch: Watch,
     policy: Policy,
@@ -47,6 +50,10 @@ pub(crate) struct Catalog {
     next_at: Option<Timestamp>,
     /// New files that are copies of others, by path: since when, and how both were when that was found.
     held: HashMap<PathBuf, Held>,
+    intake: intake::Intake,
+    /// Whether there may be files to be removed or archived, and when to try again.
+    may_dispose: bool,
+    dispose_again: Option<Timestamp>,
     context: SourceContext,
     pub(crate) telling: Telling,
     /// Splits that are forgotten, and of which the engine has not been told so.
@@ -73,7 +80,9 @@ impl Catalog {
     pub(crate) fn new(paths: Vec<PathBuf>, policy: Policy) -> Self {
         Self {
             watch: Watch::new(&paths, policy.is_notified),
-            listing: Listing::new(paths, policy.follow, policy.is_patient()),
+            listing: Listing::new(paths.clone(), policy.follow, policy.is_patient())
+                .without(policy.after_reading.folder().map(Path::to_owned)),
+            paths,
             policy,
             looked: false,
             files: Vec::new(),
@@ -81,6 +90,9 @@ impl Catalog {
             by_path: None,
             next_at: None,
             held: HashMap::new(),
+            intake: intake::Intake::default(),
+            may_dispose: true,
+            dispose_again: None,
             context: SourceContext::default(),
             telling: Telling::default(),
             dropped: HashSet::new(),
@@ -93,6 +105,7 @@ impl Catalog {
     pub(crate) fn start(&mut self, context: &SourceContext) -> Result<()> {
         self.context = context.clone();
         self.telling = Telling::new(context);
+        self.check_disposal()?;
         // Of what nothing is known, and nothing was read, nothing has to be found again.
         let resumed = context.resumed().iter().filter(|resumed| resumed.note.is_some() || resumed.position > 0);
         self.files = resumed.map(FileEntry::resumed).collect();
@@ -117,17 +130,19 @@ impl Catalog {
         for (split, position) in positions {
             // A file that was read to its end and removed may still be mentioned.
             if let Some(index) = self.index.get(split) {
-                self.files[*index].committed = *position;
+                (self.files[*index].committed, self.files[*index].forgotten) = (*position, *position);
             }
         }
+        self.may_dispose = true;
     }
 
     /// What the engine is told of the files: all of them where anything has changed.
     pub(crate) fn answer(&mut self, now: Timestamp) -> Discovery {
         self.tell_breaks();
         let has_ended = self.unended.iter().any(|split| self.file(split).is_none_or(|file| file.available().is_some()));
+        self.may_dispose |= has_ended;
         if !(self.has_changed || has_ended || self.files.len() <= FEW) {
-            return Discovery::changes([], []);
+            return Discovery::changes([], []).more(self.intake.has_more());
         }
         (self.has_changed, self.unended) = (false, Vec::new());
         self.dropped.clear();
@@ -140,7 +155,8 @@ impl Catalog {
             file.told = Some(split.clone());
             splits.push(split);
         }
-        Discovery::all(splits).complete(!self.policy.follow)
+        let is_complete = !self.policy.follow && !self.intake.is_waiting();
+        Discovery::all(splits).complete(is_complete).more(self.intake.has_more())
     }
 
     /// Tells of compressed files that cannot be read to their end.
@@ -206,7 +222,7 @@ impl Catalog {
         self.find_pieces(&mut matching, &known, !awaited.is_empty(), now)?;
         let rest: Vec<Listed> = matching.rest().collect();
         self.held.retain(|path, _| path.exists());
-        self.take_in_all(rest, now)?;
+        self.admit(rest, now)?;
         self.looked = true;
         self.forget(now);
         if self.has_changed {

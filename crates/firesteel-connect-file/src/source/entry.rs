@@ -44,6 +44,10 @@ pub(crate) struct FileEntry {
     /// How far readers have come.
     pub(crate) reached: Arc<AtomicU64>,
     pub(crate) committed: u64,
+    /// Up to where the engine has said in this run that nothing is asked for again.
+    pub(crate) forgotten: u64,
+    /// Whether it could not be removed or archived.
+    pub(crate) is_undisposable: bool,
     /// Whether positions may lie within lines.
     pub(crate) was_plain: bool,
     pub(crate) presence: Presence,
@@ -130,6 +134,8 @@ impl FileEntry {
             end: Arc::default(),
             reached: Arc::default(),
             committed: 0,
+            forgotten: 0,
+            is_undisposable: false,
             was_plain: false,
             presence: Presence::Here,
             changed_at: None,
@@ -240,7 +246,7 @@ impl FileEntry {
 
     /// The position after all that has to be read before it may go. What comes after the last whole record may be the beginning
     /// of another one, and would be lost without a word.
-    fn end_of_all(&self) -> Option<u64> {
+    pub(crate) fn end_of_all(&self) -> Option<u64> {
         let unfinished = (self.by_reading && self.is_plain()).then_some(self.stamp.size);
         self.available().map(|available| unfinished.unwrap_or(available))
     }

@@ -88,13 +88,20 @@ pub(crate) struct Listing {
     follow: bool,
     /// Whether what cannot be looked at is told and left out.
     is_patient: bool,
+    /// An archive, which is not looked into.
+    without: Option<PathBuf>,
     /// What the manifests of folders of results say that were read so far; they never change.
     manifests: HashMap<PathBuf, BTreeMap<Covered, Vec<(PathBuf, u64)>>>,
 }
 
 impl Listing {
     pub(crate) fn new(paths: Vec<PathBuf>, follow: bool, is_patient: bool) -> Self {
-        Self { paths, follow, is_patient, manifests: HashMap::new() }
+        Self { paths, follow, is_patient, without: None, manifests: HashMap::new() }
+    }
+
+    /// Leaves out what is in this folder.
+    pub(crate) fn without(self, folder: Option<PathBuf>) -> Self {
+        Self { without: folder, ..self }
     }
 
     /// The files that are there now: path after path as given, within each by name. A file with several names is there once,
@@ -110,6 +117,9 @@ impl Listing {
                 Err(error) if error.kind() == ErrorKind::NotFound && self.follow => look.awaited.push(path),
                 Err(error) => self.trouble(&path, path::failed("find", &path)(error), &mut look)?,
             }
+        }
+        if let Some(archive) = self.without.as_ref().and_then(|folder| std::fs::canonicalize(folder).ok()) {
+            leave_out(&archive, &mut look);
         }
         let is_odd = |file: &Listed| file.real.is_some() || file.stamp.inode.is_none() || file.has_other_names();
         if self.paths.len() == 1 && look.folders.len() <= 1 && !look.files.iter().any(is_odd) {
@@ -299,6 +309,22 @@ impl Listing {
             Err(error) => self.trouble(path, path::failed("find", path)(error), look),
         }
     }
+}
+
+/// Leaves out what is in a folder, or in one of its folders.
+fn leave_out(archive: &Path, look: &mut Look) {
+    let mut known: HashMap<PathBuf, bool> = HashMap::new();
+    let mut is_within = |folder: &Path| {
+        if let Some(is_within) = known.get(folder) {
+            return *is_within;
+        }
+        let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let is_within = std::fs::canonicalize(named).is_ok_and(|folder| folder.starts_with(archive));
+        known.insert(folder.to_owned(), is_within);
+        is_within
+    };
+    look.files.retain(|file| !file.path.parent().is_some_and(&mut is_within));
+    look.folders.retain(|folder| !is_within(folder));
 }
 
 /// The folder that a glob begins with, up to the first sign that stands for something else.

@@ -2,6 +2,9 @@
 
 use firesteel_formats::Format;
 
+use super::after::AfterReading;
+use super::order::FileOrder;
+
 /// What becomes of a file that is gone before all of it was read that was known to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -48,7 +51,7 @@ impl Borders {
 }
 
 /// How files are followed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Policy {
     pub(crate) follow: bool,
     pub(crate) borders: Borders,
@@ -58,6 +61,12 @@ pub(crate) struct Policy {
     pub(crate) on_unreadable: Option<OnUnreadable>,
     /// Whether the system's notifications are used; where many files are followed if nobody has said.
     pub(crate) is_notified: Option<bool>,
+    pub(crate) order: FileOrder,
+    /// How many new files may wait to be read.
+    pub(crate) max_files: Option<usize>,
+    /// How long ago a new file may have been changed.
+    pub(crate) max_age: Option<firesteel_window::Duration>,
+    pub(crate) after_reading: AfterReading,
 }
 
 impl Policy {
@@ -70,6 +79,10 @@ impl Policy {
             on_missing: OnMissing::default(),
             on_unreadable: None,
             is_notified: None,
+            order: FileOrder::default(),
+            max_files: None,
+            max_age: None,
+            after_reading: AfterReading::keep(),
         }
     }
 

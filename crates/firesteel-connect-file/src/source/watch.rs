@@ -144,7 +144,7 @@ fn probe(path: &Path) -> Option<Stamp> {
 }
 
 /// Where what is given begins: the path itself, or the folder that a glob begins with.
-fn base(path: &Path) -> PathBuf {
+pub(crate) fn base(path: &Path) -> PathBuf {
     if !is_glob(path) || path.exists() {
         return path.to_owned();
     }

@@ -50,12 +50,24 @@ impl Follower {
         SourceContext::new("job", "log").with_clock(move || now).resumed_at(resumed)
     }
 
+    /// Has the next start be that of another program.
+    pub(crate) fn change(&mut self, make: impl Fn() -> TextFiles + 'static) {
+        self.make = Box::new(make);
+    }
+
+    /// Tells the source where the job stands, as an engine does after a restart.
+    pub(crate) fn confirm(&mut self) -> Result<()> {
+        let at: Vec<_> = self.at.iter().map(|(split, at)| (split.clone(), at.next)).collect();
+        self.source.committed(&at)
+    }
+
     /// Stops and starts again.
     pub(crate) fn restart(&mut self) -> Result<()> {
         self.source.stop();
         self.source = (self.make)();
         self.splits.clear();
-        self.source.start(&self.context())
+        self.source.start(&self.context())?;
+        self.confirm()
     }
 
     /// Reads what there is and commits it; tells whether there was anything.

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod after;
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
@@ -11,4 +12,5 @@ mod notified;
 mod packing;
 mod random;
 mod situations;
+mod turns;
 mod unseen;

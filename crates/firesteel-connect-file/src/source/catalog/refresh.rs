@@ -15,7 +15,10 @@ impl Catalog {
     /// Looks, at what may have changed.
     pub(crate) fn refresh(&mut self, now: Timestamp) -> Result<()> {
         if self.looked && !self.policy.follow {
-            return Ok(());
+            return if self.intake.is_waiting() { self.admit_listed(now) } else { Ok(()) };
+        }
+        if self.looked && self.intake.is_waiting() && self.room() > 0 {
+            return self.look(now);
         }
         match self.watch.news(now) {
             News::None => self.pass(now),
@@ -36,7 +39,9 @@ impl Catalog {
             match by_path.get(&**path) {
                 Some(index) => touched.push(*index),
                 // One that is in the way of others, or that could not be read.
-                None if self.held.contains_key(path) || self.telling.is_troubled(path) => return false,
+                None if self.held.contains_key(path) || self.telling.is_troubled(path) || self.intake.knows(path) => {
+                    return false;
+                }
                 None => {}
             }
         }
@@ -86,6 +91,7 @@ impl Catalog {
     /// Finishes files, and decides what becomes of those that are gone.
     pub(super) fn conclude(&mut self, now: Timestamp) -> Result<()> {
         self.has_changed |= ends::finish(&mut self.files, &self.policy, now);
+        self.may_dispose |= self.has_changed;
         let checked = self.check_missing(now);
         self.next_at = self.next_time(now);
         checked

@@ -35,6 +35,7 @@ pub use after::AfterReading;
 use catalog::Catalog;
 pub use decode::{Bytes, DecodeText, Owned, Text};
 use entry::FileEntry;
+pub use firesteel_frames::TextEncoding;
 use input::FileFrames;
 pub use order::FileOrder;
 use policy::{Borders, Policy};
@@ -65,13 +66,17 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
 ///   hidden (`.`, `_`) and temporary ones (`~`, `.tmp`, `.temp`, `.part`, `.partial`, `._COPYING_`). Of a folder that
 ///   a [`TextFileSink`](crate::TextFileSink) writes, exactly the committed files are read.
-/// - **Compression.** Plain text, gzip (also of several members) and zstd, told apart by their first bytes. Files packed by
-///   bzip2, xz, lz4 or zip are not read as text, but are files that [cannot be read](OnUnreadable).
+/// - **Compression.** Plain text, gzip (also of several members), zstd, and with the features of these names bzip2, xz and lz4, told
+///   apart by their first bytes; what contradicts the name is told. Files packed by others are not read as text, but are files that
+///   [cannot be read](OnUnreadable). Text in UTF-16, Latin-1 or Windows-1252 is decoded where [that is said](Self::encoding).
 /// - **Lines** end with `\n` or `\r\n`. A record of text is a `String` unless [`decode`](Self::decode) makes something else
 ///   of the line.
 /// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files whose
 ///   records are lines can be read from anywhere, so large ones are read in parallel. Others are read by one task at a time,
 ///   which resumes where the one before it stopped.
+/// - **Order.** By name, by time of change or by a time in the name ([`order`](Self::order)); at most a number of them at once
+///   ([`max_files`](Self::max_files)) and none that is too old ([`max_age`](Self::max_age)). What was read is kept, deleted or archived
+///   ([`after_reading`](Self::after_reading)).
 /// - **Without [`follow`](Self::follow)** the files that are there at the start, as long as they are then, are all
 ///   there is. **With it**, files and lines that are added later are read as they come.
 /// - **A file is known again by what it is**, not by its name: by its number in the file system, and by what it begins with
@@ -237,7 +242,7 @@ impl<F: Format> Files<F> {
     #[must_use]
     pub fn in_format<G: Format>(self, format: G) -> Files<G> {
         let Self { paths, policy, look_every, longest, invalid_utf8, format: _, catalog: _, looks } = self;
-        let policy = Policy { borders: Borders::of(&format), ..policy };
+        let policy = Policy { borders: Borders::of(&format, policy.encoding), ..policy };
         let catalog = Mutex::new(Catalog::new(paths.clone(), policy.clone()));
         Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks }
     }
@@ -297,6 +302,10 @@ impl<F: Format> Source for Files<F> {
         if self.longest == 0 {
             let reason = "it is 0; a record needs a byte at least".into();
             return Err(ConnectError::Setting { connector: "Files", setting: "longest record", reason });
+        }
+        if self.policy.encoding.is_some_and(|encoding| encoding != TextEncoding::Utf8) && !cfg!(feature = "encodings") {
+            let reason = "this program is built without the feature `encodings`".into();
+            return Err(ConnectError::Setting { connector: "Files", setting: "encoding", reason });
         }
         if let Err(reason) = self.policy.order.check() {
             return Err(ConnectError::Setting { connector: "Files", setting: "order", reason });

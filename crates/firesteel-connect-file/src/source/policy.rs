@@ -1,6 +1,7 @@
 //! What becomes of files that are not as they should be.
 
 use firesteel_formats::Format;
+use firesteel_frames::TextEncoding;
 
 use super::after::AfterReading;
 use super::order::FileOrder;
@@ -39,8 +40,9 @@ pub(crate) enum Borders {
 }
 
 impl Borders {
-    pub(crate) fn of(format: &impl Format) -> Self {
-        if format.is_packed() {
+    /// Those of a format; text that has to be decoded can be read from its beginning only.
+    pub(crate) fn of(format: &impl Format, encoding: Option<TextEncoding>) -> Self {
+        if format.is_packed() || encoding.is_some_and(|encoding| encoding != TextEncoding::Utf8) {
             Self::Packed
         } else if format.ends_at_newlines() {
             Self::Lines
@@ -55,6 +57,8 @@ impl Borders {
 pub(crate) struct Policy {
     pub(crate) follow: bool,
     pub(crate) borders: Borders,
+    /// How text is encoded, where that was said.
+    pub(crate) encoding: Option<TextEncoding>,
     /// How long a file is silent until it is taken for finished.
     pub(crate) finish_after: firesteel_window::Duration,
     pub(crate) on_missing: OnMissing,
@@ -75,6 +79,7 @@ impl Policy {
         Self {
             follow: false,
             borders: Borders::Lines,
+            encoding: None,
             finish_after,
             on_missing: OnMissing::default(),
             on_unreadable: None,

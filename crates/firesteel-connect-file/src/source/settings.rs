@@ -1,6 +1,7 @@
 //! How files are read, followed, ordered and left behind.
 
 use firesteel_formats::Format;
+use firesteel_frames::TextEncoding;
 use firesteel_window::Duration;
 use parking_lot::Mutex;
 
@@ -8,7 +9,7 @@ use super::Files;
 use super::after::AfterReading;
 use super::catalog::Catalog;
 use super::order::FileOrder;
-use super::policy::{OnMissing, OnUnreadable, Policy};
+use super::policy::{Borders, OnMissing, OnUnreadable, Policy};
 
 impl<F: Format> Files<F> {
     /// Follows the files: reads what appears and is appended, without end.
@@ -55,6 +56,16 @@ impl<F: Format> Files<F> {
     #[must_use]
     pub fn on_unreadable(self, policy: OnUnreadable) -> Self {
         let policy = Policy { on_unreadable: Some(policy), ..self.policy.clone() };
+        self.with_policy(policy)
+    }
+
+    /// How the text of the files is encoded; UTF-8 unless told otherwise, and a file with a mark of UTF-16 is
+    /// [refused](Self::on_unreadable) then. Text in another encoding can be read from its beginning only, by one task at a time, and
+    /// positions count the bytes of its UTF-8. Needs the feature `encodings`.
+    #[must_use]
+    pub fn encoding(self, encoding: TextEncoding) -> Self {
+        let borders = Borders::of(&self.format, Some(encoding));
+        let policy = Policy { encoding: Some(encoding), borders, ..self.policy.clone() };
         self.with_policy(policy)
     }
 

@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Counter, Counters, SourceContext, SplitId};
+use firesteel_frames::Compression;
 
 use super::entry::{FileEntry, Presence};
 
@@ -72,6 +75,24 @@ impl Telling {
     /// Whether something is wrong with what is there.
     pub(crate) fn is_troubled(&self, path: &Path) -> bool {
         self.troubles.contains_key(path)
+    }
+
+    /// A file whose content is not what its name says: what it begins with tells.
+    pub(crate) fn contradiction(&self, path: &Path, found: Option<Compression>) {
+        let named = Compression::of_name(path);
+        let Some(found) = found.filter(|found| named != Compression::Plain && *found != named) else { return };
+        let mut head = Vec::new();
+        File::open(path).and_then(|file| file.take(16).read_to_end(&mut head)).ok();
+        let what = match found {
+            Compression::Plain => "text as it is".to_owned(),
+            packer => format!("text packed by {}", packer.name()),
+        };
+        let text = format!(
+            "it is not packed by {} as its name says, but begins with \"{}\"",
+            named.name(),
+            head.escape_ascii()
+        );
+        self.warn(&path.display(), &format!("{text}: it is read as {what}"));
     }
 
     /// New files that were changed too long ago: one of them, and how many there are.

@@ -57,7 +57,10 @@ impl Catalog {
             entry.announce(&mut file, stamp, self.policy.follow)
         });
         match announced {
-            Ok(()) => self.telling.readable(path),
+            Ok(()) => {
+                self.telling.readable(path);
+                self.telling.contradiction(path, entry.compression);
+            }
             // It came and went between two looks, and was never one of ours.
             Err(error) if error.kind() == ErrorKind::NotFound && self.policy.follow && bytes.is_none() => return Ok(()),
             Err(error) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firesteel_connect::{Result, Resumed, SplitNote};
 
 use super::{Compression, End, FileEntry, Presence, Stamp};
-use crate::source::note::Note;
+use crate::source::note::{Note, PACKERS};
 
 impl FileEntry {
     /// A file that a job before a restart has read, as it was then.
@@ -27,7 +27,7 @@ impl FileEntry {
         entry.was_plain = note.was_plain;
         entry.is_closed = note.is_closed;
         if note.packed.is_some() {
-            entry.compression = Some(if note.is_zstd { Compression::Zstd } else { Compression::Gzip });
+            entry.compression = PACKERS.get(usize::from(note.packer)).copied().or(Some(Compression::Gzip));
             if let Some(at) = note.known {
                 entry.end = Arc::new(End { at, broken: None }.into());
                 entry.is_end_noted = true;
@@ -60,7 +60,7 @@ impl FileEntry {
             stamp: self.stamp,
             text: self.text,
             packed: self.packed,
-            is_zstd: self.compression == Some(Compression::Zstd),
+            packer: PACKERS.iter().position(|packer| self.compression == Some(*packer)).unwrap_or(0) as u8,
             known,
             was_plain: self.was_plain,
             is_closed: self.is_closed,

@@ -1,6 +1,6 @@
 //! Files: a source and a sink.
 //!
-//! [`Files`] reads the records of a file, a folder or a glob: plain, gzip or zstd, complete or still growing; lines of text, JSON,
+//! [`Files`] reads the records of a file, a folder or a glob: plain or packed, complete or still growing; lines of text, JSON,
 //! or any other [`Format`](firesteel_formats::Format). [`FileSink`] writes one file per epoch and partition, and publishes an
 //! epoch at once through a manifest. [`TextFiles`] and [`TextFileSink`] are those of lines of text. [`Stdin`] receives lines of
 //! standard input and of pipes, which come once.
@@ -32,4 +32,7 @@ mod source;
 pub use firesteel_results::{ByColumn, Partitions, Unpartitioned};
 pub use pipe::Stdin;
 pub use sink::{Displayed, FileSink, Formatted, PendingFiles, TextFileSink};
-pub use source::{Bytes, DecodeText, FileReader, Files, OnMissing, OnUnreadable, Owned, Text, TextFiles};
+pub use source::{
+    AfterReading, Bytes, DecodeText, FileOrder, FileReader, Files, OnMissing, OnUnreadable, Owned, Text, TextEncoding,
+    TextFiles,
+};

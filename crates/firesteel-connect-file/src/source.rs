@@ -1,5 +1,6 @@
 //! Files as a source.
 
+mod after;
 mod catalog;
 mod decode;
 mod ends;
@@ -11,11 +12,14 @@ mod line_count;
 mod listing;
 mod matching;
 mod note;
+mod order;
 mod own;
 mod policy;
 mod reader;
+mod settings;
 mod telling;
 mod text;
+mod watch;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -27,10 +31,13 @@ use firesteel_formats::{BadFormat, CombinedLog, Csv, Format, Json, Lines, Multil
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
+pub use after::AfterReading;
 use catalog::Catalog;
 pub use decode::{Bytes, DecodeText, Owned, Text};
 use entry::FileEntry;
+pub use firesteel_frames::TextEncoding;
 use input::FileFrames;
+pub use order::FileOrder;
 use policy::{Borders, Policy};
 pub use policy::{OnMissing, OnUnreadable};
 pub use reader::FileReader;
@@ -59,13 +66,17 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
 ///   hidden (`.`, `_`) and temporary ones (`~`, `.tmp`, `.temp`, `.part`, `.partial`, `._COPYING_`). Of a folder that
 ///   a [`TextFileSink`](crate::TextFileSink) writes, exactly the committed files are read.
-/// - **Compression.** Plain text, gzip (also of several members) and zstd, told apart by their first bytes. Files packed by
-///   bzip2, xz, lz4 or zip are not read as text, but are files that [cannot be read](OnUnreadable).
+/// - **Compression.** Plain text, gzip (also of several members), zstd, and with the features of these names bzip2, xz and lz4, told
+///   apart by their first bytes; what contradicts the name is told. Files packed by others are not read as text, but are files that
+///   [cannot be read](OnUnreadable). Text in UTF-16, Latin-1 or Windows-1252 is decoded where [that is said](Self::encoding).
 /// - **Lines** end with `\n` or `\r\n`. A record of text is a `String` unless [`decode`](Self::decode) makes something else
 ///   of the line.
 /// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files whose
 ///   records are lines can be read from anywhere, so large ones are read in parallel. Others are read by one task at a time,
 ///   which resumes where the one before it stopped.
+/// - **Order.** By name, by time of change or by a time in the name ([`order`](Self::order)); at most a number of them at once
+///   ([`max_files`](Self::max_files)) and none that is too old ([`max_age`](Self::max_age)). What was read is kept, deleted or archived
+///   ([`after_reading`](Self::after_reading)).
 /// - **Without [`follow`](Self::follow)** the files that are there at the start, as long as they are then, are all
 ///   there is. **With it**, files and lines that are added later are read as they come.
 /// - **A file is known again by what it is**, not by its name: by its number in the file system, and by what it begins with
@@ -231,8 +242,8 @@ impl<F: Format> Files<F> {
     #[must_use]
     pub fn in_format<G: Format>(self, format: G) -> Files<G> {
         let Self { paths, policy, look_every, longest, invalid_utf8, format: _, catalog: _, looks } = self;
-        let policy = Policy { borders: Borders::of(&format), ..policy };
-        let catalog = Mutex::new(Catalog::new(paths.clone(), policy));
+        let policy = Policy { borders: Borders::of(&format, policy.encoding), ..policy };
+        let catalog = Mutex::new(Catalog::new(paths.clone(), policy.clone()));
         Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks }
     }
 
@@ -241,61 +252,6 @@ impl<F: Format> Files<F> {
     pub fn change_format<G: Format>(self, change: impl FnOnce(F) -> G) -> Files<G> {
         let format = change(self.format.clone());
         self.in_format(format)
-    }
-
-    /// Follows the files: reads what appears and is appended, without end.
-    ///
-    /// A line counts when its newline is there, a record of another format when it is complete, or when the file is
-    /// [finished](Self::finish_after). A file that was read to its end
-    /// may be removed. A path where nothing is yet is waited for. A compressed file that is still being written is read as far as
-    /// it goes, and read on when it has grown.
-    #[must_use]
-    pub fn follow(self) -> Self {
-        let policy = Policy { follow: true, ..self.policy };
-        self.with_policy(policy)
-    }
-
-    fn with_policy(mut self, policy: Policy) -> Self {
-        self.policy = policy;
-        self.catalog = Mutex::new(Catalog::new(self.paths.clone(), policy));
-        self
-    }
-
-    /// After which time without a change a followed file is taken for finished; five minutes unless set. All of it counts then,
-    /// also a last line without a newline, and the watermark does not wait for it any more. A file is finished sooner where a
-    /// newer piece of its log is there. One that grows all the same is read on.
-    ///
-    /// Zero is for folders into which whole files are moved: they are finished when they appear.
-    #[must_use]
-    pub fn finish_after(self, span: Duration) -> Self {
-        let policy = Policy { finish_after: span, ..self.policy };
-        self.with_policy(policy)
-    }
-
-    /// What becomes of a file that is gone before all of it was read. The default is [`OnMissing::Fail`]: what is lost is not
-    /// lost in silence.
-    #[must_use]
-    pub fn on_missing(self, policy: OnMissing) -> Self {
-        let policy = Policy { on_missing: policy, ..self.policy };
-        self.with_policy(policy)
-    }
-
-    /// What becomes of files and folders that cannot be read, or not to their end. By default one bad file does not keep the
-    /// others from being read: it is told and counted, and where files are followed it is retried. Two things end a job
-    /// that does not follow: a path that was given as it is and cannot be read, and a compressed file that is damaged or ends in
-    /// the middle.
-    #[must_use]
-    pub fn on_unreadable(self, policy: OnUnreadable) -> Self {
-        let policy = Policy { on_unreadable: Some(policy), ..self.policy };
-        self.with_policy(policy)
-    }
-
-    /// How long to leave the file system alone between two looks for new files and lines. By default it is asked
-    /// whenever the engine asks, unless looking takes more than a twentieth of the time.
-    #[must_use]
-    pub fn look_every(mut self, span: Duration) -> Self {
-        self.look_every = span;
-        self
     }
 
     /// Whether it is time to look again.
@@ -312,17 +268,9 @@ impl<F: Format> Files<F> {
         let context = self.looks.lock().context.clone();
         let clock = || context.as_ref().map_or(now, SourceContext::now);
         let begun = clock();
-        catalog.look(now)?;
+        catalog.refresh(now)?;
         self.looks.lock().last = Some((now, clock().since(begun).max(Duration::ZERO)));
         Ok(())
-    }
-
-    /// How many bytes a record may have; 16 MiB unless told otherwise. A longer one is an error that concerns one
-    /// record, and is passed over without being held in memory.
-    #[must_use]
-    pub fn longest_record(mut self, bytes: usize) -> Self {
-        self.longest = bytes;
-        self
     }
 }
 
@@ -339,6 +287,10 @@ impl<F: Format> Source for Files<F> {
         Replay::Always
     }
 
+    fn forgets(&self) -> bool {
+        !self.policy.after_reading.keeps()
+    }
+
     fn would_read(&self, place: &Place) -> bool {
         match place {
             Place::File(path) => self.paths.iter().any(|read| own::reaches(read, path)),
@@ -350,6 +302,17 @@ impl<F: Format> Source for Files<F> {
         if self.longest == 0 {
             let reason = "it is 0; a record needs a byte at least".into();
             return Err(ConnectError::Setting { connector: "Files", setting: "longest record", reason });
+        }
+        if self.policy.encoding.is_some_and(|encoding| encoding != TextEncoding::Utf8) && !cfg!(feature = "encodings") {
+            let reason = "this program is built without the feature `encodings`".into();
+            return Err(ConnectError::Setting { connector: "Files", setting: "encoding", reason });
+        }
+        if let Err(reason) = self.policy.order.check() {
+            return Err(ConnectError::Setting { connector: "Files", setting: "order", reason });
+        }
+        if self.policy.max_files == Some(0) {
+            let reason = "it is 0; nothing would ever be read".into();
+            return Err(ConnectError::Setting { connector: "Files", setting: "max_files", reason });
         }
         if let Err(BadFormat { setting, reason }) = self.format.check() {
             return Err(ConnectError::Setting { connector: self.format.name(), setting, reason });
@@ -367,6 +330,7 @@ impl<F: Format> Source for Files<F> {
         if self.is_due(now) || !catalog.has_looked() {
             self.look(&mut catalog, now)?;
         }
+        catalog.dispose(now)?;
         Ok(catalog.answer(now))
     }
 
@@ -387,8 +351,10 @@ impl<F: Format> Source for Files<F> {
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
-        self.catalog.lock().committed(positions);
-        Ok(())
+        let mut catalog = self.catalog.lock();
+        catalog.committed(positions);
+        let now = self.looks.lock().last.map_or(Timestamp::EPOCH, |(last, _)| last);
+        catalog.dispose(now)
     }
 }
 

@@ -240,7 +240,7 @@ fn a_sink_without_a_usable_folder_fails_at_the_start() {
 #[test]
 fn a_folder_of_somebody_else_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let foreign = folder.path().join("part-00001-00000.txt");
+    let foreign = folder.path().join("part-0000000001-00000.txt");
     std::fs::write(&foreign, "precious").unwrap();
     let error = start(&TextFileSink::new(folder.path())).unwrap_err();
     assert!(error.to_string().contains("a folder of its own"), "{error}");

@@ -29,6 +29,9 @@ pub struct Discovery {
     /// Whether no further split will ever appear. Together with [`Split::finished`] on every split it means that the
     /// source has an end, which an available-now run reports as the end of event time.
     pub complete: bool,
+    /// Whether there are splits already that this answer does not name and later ones will: a run over what is there now asks for
+    /// them, too.
+    pub more: bool,
 }
 
 impl Discovery {
@@ -49,6 +52,12 @@ impl Discovery {
     #[must_use]
     pub fn changes(splits: impl IntoIterator<Item = Split>, gone: impl IntoIterator<Item = SplitId>) -> Self {
         Self { splits: splits.into_iter().collect(), gone: gone.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Says whether there are splits already that later answers will name.
+    #[must_use]
+    pub fn more(self, more: bool) -> Self {
+        Self { more, ..self }
     }
 
     /// Says whether no further split will ever appear.

@@ -11,7 +11,36 @@ pub enum Compression {
     Gzip,
     /// By zstd, in one frame or in several.
     Zstd,
+    /// By bzip2, in one stream or in several; unpacked with the feature `bzip2`.
+    Bzip2,
+    /// By xz, in one stream or in several; unpacked with the feature `xz`.
+    Xz,
+    /// By lz4, in one frame or in several; unpacked with the feature `lz4`.
+    Lz4,
 }
+
+/// How text is encoded. All but UTF-8 are decoded with the feature `encodings`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TextEncoding {
+    /// As it is.
+    Utf8,
+    /// UTF-16, in the order of bytes that its mark says; the low byte first where it has none.
+    Utf16,
+    /// UTF-16, the low byte first.
+    Utf16Le,
+    /// UTF-16, the high byte first.
+    Utf16Be,
+    /// Latin-1 (ISO 8859-1): each byte is the number of its character.
+    Latin1,
+    /// Windows-1252, which has other characters than Latin-1 from 0x80 to 0x9f.
+    Windows1252,
+}
+
+/// What bzip2 files have after their first four bytes: a block, or, of empty ones, the end.
+const BZIP2: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
+const XZ: &[u8] = b"\xfd7zXZ\x00";
+const LZ4: &[u8] = b"\x04\x22\x4d\x18";
 
 impl Compression {
     /// As many bytes at the beginning tell.
@@ -29,21 +58,64 @@ impl Compression {
             Some(Self::Gzip)
         } else if head.starts_with(&zstd) || head.starts_with(&skipped) {
             Some(Self::Zstd)
-        } else if [&gzip[..], &zstd, &skipped].iter().any(|magic| magic.starts_with(head)) {
+        } else if let Some(other) = [Self::Bzip2, Self::Xz, Self::Lz4].into_iter().find(|other| other.begins(head)) {
+            Some(other)
+        } else if [&gzip[..], &zstd, &skipped].iter().any(|magic| magic.starts_with(head)) || may_become(head) {
             None
         } else {
             Some(Self::Plain)
         }
     }
 
+    /// Whether a file begins as those of this packer do.
+    fn begins(self, head: &[u8]) -> bool {
+        match self {
+            Self::Bzip2 => is_bzip2(head),
+            Self::Xz => head.starts_with(XZ),
+            Self::Lz4 => head.starts_with(LZ4),
+            _ => false,
+        }
+    }
+
+    /// What it is called, as the feature which it needs is, if any.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
+            Self::Lz4 => "lz4",
+        }
+    }
+
+    /// Whether this program is built with what unpacks it.
+    #[must_use]
+    pub fn is_built_in(self) -> bool {
+        match self {
+            Self::Plain | Self::Gzip | Self::Zstd => true,
+            Self::Bzip2 => cfg!(feature = "bzip2"),
+            Self::Xz => cfg!(feature = "xz"),
+            Self::Lz4 => cfg!(feature = "lz4"),
+        }
+    }
+
     /// What has packed a file that begins like this, where nothing here unpacks it: its bytes would be taken for text.
     #[must_use]
     pub fn foreign(head: &[u8]) -> Option<&'static str> {
-        let is_bzip2 = head.starts_with(b"BZh") && head.get(4..10) == Some(b"1AY&SY");
-        let begins: [(&[u8], &str); 3] =
-            [(b"\xfd7zXZ\x00", "xz"), (b"\x04\x22\x4d\x18", "lz4"), (b"PK\x03\x04", "zip")];
-        let found = begins.iter().find(|(begin, _)| head.starts_with(begin)).map(|(_, name)| *name);
-        if is_bzip2 { Some("bzip2") } else { found }
+        let other = [Self::Bzip2, Self::Xz, Self::Lz4].into_iter().find(|other| other.begins(head));
+        let other = other.filter(|other| !other.is_built_in()).map(Self::name);
+        other.or_else(|| head.starts_with(b"PK\x03\x04").then_some("zip"))
+    }
+
+    /// What a person can do about a file that this packer has made.
+    #[must_use]
+    pub fn advice(packer: &str) -> String {
+        if packer == "zip" {
+            return "unpack it, or use gzip or zstd".to_owned();
+        }
+        format!("build the program with the feature `{packer}`, unpack the file, or use gzip or zstd")
     }
 
     /// By the name, for files that are too short to tell by their bytes.
@@ -52,14 +124,37 @@ impl Compression {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("gz" | "gzip") => Self::Gzip,
             Some("zst" | "zstd") => Self::Zstd,
+            Some("bz2") => Self::Bzip2,
+            Some("xz") => Self::Xz,
+            Some("lz4") => Self::Lz4,
             _ => Self::Plain,
         }
     }
 }
 
+fn is_bzip2(head: &[u8]) -> bool {
+    head.starts_with(b"BZh")
+        && head.get(3).is_some_and(u8::is_ascii_digit)
+        && BZIP2.contains(&head.get(4..10).unwrap_or(&[]))
+}
+
+/// Whether more bytes may tell that a packer which is built in has made it.
+fn may_become(head: &[u8]) -> bool {
+    let mut bzip2 = *b"BZh9......";
+    bzip2[3] = head.get(3).copied().filter(u8::is_ascii_digit).unwrap_or(b'9');
+    let may_be_bzip2 = |end: &&[u8]| {
+        let mut whole = bzip2;
+        whole[4..].copy_from_slice(end);
+        whole.starts_with(head)
+    };
+    (Compression::Bzip2.is_built_in() && BZIP2.iter().any(may_be_bzip2))
+        || (Compression::Xz.is_built_in() && XZ.starts_with(head))
+        || (Compression::Lz4.is_built_in() && LZ4.starts_with(head))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Compression::{self, Gzip, Plain, Zstd};
+    use super::Compression::{self, Bzip2, Gzip, Lz4, Plain, Xz, Zstd};
 
     #[test]
     fn what_nothing_here_unpacks_is_recognized() {
@@ -72,8 +167,16 @@ mod tests {
             (b"PK", None),
         ];
         for (head, expected) in cases {
-            assert_eq!(Compression::foreign(head), expected, "{head:?}");
+            let is_built_in =
+                [Bzip2, Xz, Lz4].iter().any(|other| Some(other.name()) == expected && other.is_built_in());
+            assert_eq!(Compression::foreign(head), expected.filter(|_| !is_built_in), "{head:?}");
         }
+        assert_eq!(Compression::of(b"BZh91AY&SY"), Some(Bzip2));
+        assert_eq!(Compression::of(b"BZh9\x17\x72\x45\x38\x50\x90"), Some(Bzip2));
+        assert_eq!(Compression::of(b"BZh9 is a name"), Some(Plain));
+        assert_eq!(Compression::of(b"BZ"), (!Bzip2.is_built_in()).then_some(Plain));
+        assert_eq!((Compression::of(b"\xfd7zXZ\x00"), Compression::of(b"\x04\x22\x4d\x18")), (Some(Xz), Some(Lz4)));
+        assert_eq!(Compression::of(b"\xfd7z"), (!Xz.is_built_in()).then_some(Plain));
     }
 
     #[test]

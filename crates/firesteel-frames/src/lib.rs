@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Compression`] | how bytes are packed, by what they begin with |
 //! | [`Unpacked`] | what is inside |
+//! | [`TextEncoding`] | how text is encoded that is not UTF-8 |
 //! | [`Frames`] | the records of a stream, in place, in any [`Format`](firesteel_formats::Format) |
 //! | [`RangeFrames`] | those of a range, within limits |
 //!
@@ -25,14 +26,23 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+#[cfg(feature = "bzip2")]
+mod bzip2;
 mod compression;
+#[cfg(feature = "encodings")]
+mod encoded;
 mod frames;
 mod gzip;
+#[cfg(feature = "lz4")]
+mod lz4;
+mod members;
 mod range;
 mod unpacked;
+#[cfg(feature = "xz")]
+mod xz;
 mod zstd;
 
-pub use compression::Compression;
+pub use compression::{Compression, TextEncoding};
 pub use frames::{Frames, Next};
 pub use range::{Fault, RangeFrames};
 pub use unpacked::Unpacked;

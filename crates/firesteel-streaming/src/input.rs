@@ -75,6 +75,8 @@ pub(crate) struct SourceInput<S: Source> {
     cost: Cost,
     /// Where an available-now run stops, fixed when it begins; splits that are not in it are left for the next run.
     horizon: Option<HashMap<SplitId, Option<u64>>>,
+    /// Whether the source has more splits than it has named.
+    has_more: bool,
 }
 
 impl<S: Source> SourceInput<S> {
@@ -89,6 +91,7 @@ impl<S: Source> SourceInput<S> {
             started: false,
             counts: Counts::default(),
             horizon: None,
+            has_more: false,
             left: None,
             ends: false,
             cost: Cost::default(),
@@ -153,17 +156,20 @@ impl<S: Source> Input for SourceInput<S> {
 
     fn admit(&mut self, admission: &Admission) -> Result<Admitted> {
         let found = self.reading.source.discover(admission.now).map_err(|error| self.failed(error))?;
-        let complete = found.complete;
+        let (complete, more) = (found.complete, found.more);
         let newly_finished = self.take_in(found)?;
-        if admission.bound == Bound::AvailableNow && self.horizon.is_none() {
-            self.horizon = Some(self.splits.available());
+        if admission.bound == Bound::AvailableNow && (self.horizon.is_none() || self.has_more) {
+            // Of what was named before, the run goes no further than it was then.
+            let horizon = self.horizon.get_or_insert_default();
+            self.splits.available().into_iter().for_each(|(split, end)| _ = horizon.entry(split).or_insert(end));
         }
+        self.has_more = more;
         let mut admitted = Admitted { newly_finished, ..Admitted::default() };
         admitted.finished.extend(self.splits.gone());
         let unread = self.splits.unread(&mut admitted, self.horizon.as_ref());
         self.left = unread.iter().map(|(_, available, next)| available.map(|available| available - next)).sum();
         self.ends = admission.bound != Bound::Open || (complete && self.splits.all_finished());
-        admitted.drained = unread.is_empty();
+        admitted.drained = unread.is_empty() && !more;
         admitted.complete = complete && self.splits.all_done();
         let planned: Vec<Planned> = self
             .take_turns(unread, admission)

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use firesteel_connect_file::{OnMissing, TextFiles};
+use firesteel_connect_file::{FileOrder, OnMissing, TextFiles};
 use firesteel_connect_memory::Collector;
 use firesteel_streaming::{BatchLimits, Checkpoint, Result, Summary, Trigger};
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
@@ -173,4 +173,23 @@ fn a_file_that_grows_after_its_end_is_waited_for_and_ends_again() {
     // It has ended again, and does not hold the second one.
     put("2.log", "7\n9\n25\n", 20);
     assert_eq!(run(), (1, 0, 1));
+}
+
+#[test]
+fn a_run_over_what_is_there_takes_in_all_files_however_few_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::create_dir(at("logs")).unwrap();
+    for file in 0..9_u32 {
+        append(&at(&format!("logs/{file}.log")), file * 10 + 1..=file * 10 + 10);
+    }
+    for follow in [false, true] {
+        let checkpoint = || Checkpoint::in_folder(at(&format!("checkpoint-{follow}")));
+        let files = || {
+            let files = TextFiles::new(at("logs")).order(FileOrder::by_name().newest_first()).max_files(2);
+            if follow { files.follow() } else { files }
+        };
+        assert_eq!(run(files(), checkpoint()).unwrap(), (1..=90).collect::<Vec<_>>(), "followed: {follow}");
+        assert_eq!(run(files(), checkpoint()).unwrap(), [0_u32; 0], "followed: {follow}");
+    }
 }

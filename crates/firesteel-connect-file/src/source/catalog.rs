@@ -1,6 +1,9 @@
 //! What is known of the files, from look to look.
 
+mod dispose;
+mod intake;
 mod new_files;
+mod refresh;
 
 use std::collections::{HashMap, HashSet};
 use std::io::ErrorKind;
@@ -18,6 +21,7 @@ use super::listing::{Listed, Listing, Look};
 use super::matching::{Found, Matching, is_copy_of};
 use super::policy::{OnMissing, Policy};
 use super::telling::Telling;
+use super::watch::Watch;
 use crate::path;
 
 /// How long a file that is gone before it was read is waited for: it may be on its way to another name.
@@ -33,13 +37,23 @@ const REMEMBERED: usize = 1_024;
 
 /// The files, in the order in which they were found.
 pub(crate) struct Catalog {
+    paths: Vec<PathBuf>,
     listing: Listing,
+    watch: Watch,
     policy: Policy,
     looked: bool,
     files: Vec<FileEntry>,
     index: HashMap<SplitId, usize>,
+    /// Files by where they are, since somebody has asked.
+    by_path: Option<HashMap<Arc<Path>, usize>>,
+    /// When the next thing happens that no change brings about.
+    next_at: Option<Timestamp>,
     /// New files that are copies of others, by path: since when, and how both were when that was found.
     held: HashMap<PathBuf, Held>,
+    intake: intake::Intake,
+    /// Whether there may be files to be removed or archived, and when to try again.
+    may_dispose: bool,
+    dispose_again: Option<Timestamp>,
     context: SourceContext,
     pub(crate) telling: Telling,
     /// Splits that are forgotten, and of which the engine has not been told so.
@@ -58,17 +72,27 @@ struct Held {
     since: Timestamp,
     stamps: (Stamp, Stamp),
     split: SplitId,
+    /// Whether people have been told, or need not be.
+    is_told: bool,
 }
 
 impl Catalog {
     pub(crate) fn new(paths: Vec<PathBuf>, policy: Policy) -> Self {
         Self {
-            listing: Listing::new(paths, policy.follow, policy.is_patient()),
+            watch: Watch::new(&paths, policy.is_notified),
+            listing: Listing::new(paths.clone(), policy.follow, policy.is_patient())
+                .without(policy.after_reading.folder().map(Path::to_owned)),
+            paths,
             policy,
             looked: false,
             files: Vec::new(),
             index: HashMap::new(),
+            by_path: None,
+            next_at: None,
             held: HashMap::new(),
+            intake: intake::Intake::default(),
+            may_dispose: true,
+            dispose_again: None,
             context: SourceContext::default(),
             telling: Telling::default(),
             dropped: HashSet::new(),
@@ -81,6 +105,7 @@ impl Catalog {
     pub(crate) fn start(&mut self, context: &SourceContext) -> Result<()> {
         self.context = context.clone();
         self.telling = Telling::new(context);
+        self.check_disposal()?;
         // Of what nothing is known, and nothing was read, nothing has to be found again.
         let resumed = context.resumed().iter().filter(|resumed| resumed.note.is_some() || resumed.position > 0);
         self.files = resumed.map(FileEntry::resumed).collect();
@@ -105,17 +130,19 @@ impl Catalog {
         for (split, position) in positions {
             // A file that was read to its end and removed may still be mentioned.
             if let Some(index) = self.index.get(split) {
-                self.files[*index].committed = *position;
+                (self.files[*index].committed, self.files[*index].forgotten) = (*position, *position);
             }
         }
+        self.may_dispose = true;
     }
 
     /// What the engine is told of the files: all of them where anything has changed.
     pub(crate) fn answer(&mut self, now: Timestamp) -> Discovery {
         self.tell_breaks();
         let has_ended = self.unended.iter().any(|split| self.file(split).is_none_or(|file| file.available().is_some()));
+        self.may_dispose |= has_ended;
         if !(self.has_changed || has_ended || self.files.len() <= FEW) {
-            return Discovery::changes([], []);
+            return Discovery::changes([], []).more(self.intake.has_more());
         }
         (self.has_changed, self.unended) = (false, Vec::new());
         self.dropped.clear();
@@ -128,7 +155,8 @@ impl Catalog {
             file.told = Some(split.clone());
             splits.push(split);
         }
-        Discovery::all(splits).complete(!self.policy.follow)
+        let is_complete = !self.policy.follow && !self.intake.is_waiting();
+        Discovery::all(splits).complete(is_complete).more(self.intake.has_more())
     }
 
     /// Tells of compressed files that cannot be read to their end.
@@ -152,19 +180,13 @@ impl Catalog {
 
     /// What the checkpoint is to know of the files that have been read on, and of others that are not as they were.
     pub(crate) fn notes(&mut self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
-        let mut at: HashMap<&SplitId, u64> = moved.iter().map(|(split, position)| (split, *position)).collect();
+        let mut moved: HashSet<&SplitId> = moved.iter().map(|(split, _)| split).collect();
         let mut notes = Vec::new();
         for file in &mut self.files {
-            let position = at.remove(&file.split);
-            if position.is_none() && !file.is_unnoted {
+            if !moved.remove(&file.split) && !file.is_to_be_noted() {
                 continue;
             }
-            let before = file.committed;
-            file.committed = position.unwrap_or(before);
-            let note = file.note();
-            file.committed = before;
-            let note = note?;
-            file.is_unnoted = false;
+            let note = file.note()?;
             if file.noted.as_ref() != Some(&note) {
                 file.noted = Some(note.clone());
                 notes.push((file.split.clone(), note));
@@ -178,7 +200,17 @@ impl Catalog {
         if self.looked && !self.policy.follow {
             return Ok(());
         }
-        let Look { files, troubles, awaited } = self.listing.look()?;
+        self.by_path = None;
+        if self.policy.follow {
+            let outcome = self.watch.before_look(self.files.len(), now);
+            self.telling.unwatched(outcome);
+        }
+        let mut look = self.listing.look()?;
+        if self.policy.follow {
+            let outcome = self.watch.after_look(&mut look);
+            self.telling.unwatched(outcome);
+        }
+        let Look { files, troubles, awaited, folders: _ } = look;
         self.telling.troubles(&troubles);
         self.telling.awaited(&awaited);
         let mut matching = Matching::new(files);
@@ -187,17 +219,16 @@ impl Catalog {
         let known: Vec<(Stamp, bool)> = self.files.iter().map(|file| (file.stamp, file.has_evidence())).collect();
         let lost = self.find_again(&mut matching, &is_hidden, now)?;
         self.find_copies(&mut matching, &lost, now)?;
-        self.find_pieces(&mut matching, &known, now)?;
+        self.find_pieces(&mut matching, &known, !awaited.is_empty(), now)?;
         let rest: Vec<Listed> = matching.rest().collect();
         self.held.retain(|path, _| path.exists());
-        self.take_in_all(rest, now)?;
+        self.admit(rest, now)?;
         self.looked = true;
         self.forget(now);
         if self.has_changed {
             ends::supersede(&mut self.files);
         }
-        self.has_changed |= ends::finish(&mut self.files, &self.policy, now);
-        self.check_missing(now)
+        self.conclude(now)
     }
 
     /// The known files, as far as they are there; returns those that are not as they were, and whether they are cut.
@@ -269,8 +300,15 @@ impl Catalog {
     }
 
     /// Pieces of logs that were put aside before anybody saw them: newer than those that were known and are put aside now.
-    fn find_pieces(&mut self, matching: &mut Matching, known: &[(Stamp, bool)], now: Timestamp) -> Result<()> {
-        if !self.policy.follow || (!self.has_changed && matching.is_all_taken()) {
+    /// `is_away`: a log is not there, so that one that nobody has seen may have come and have been put aside.
+    fn find_pieces(
+        &mut self,
+        matching: &mut Matching,
+        known: &[(Stamp, bool)],
+        is_away: bool,
+        now: Timestamp,
+    ) -> Result<()> {
+        if !self.policy.follow || (!self.has_changed && !is_away && matching.is_all_taken()) {
             return Ok(());
         }
         let mut newest: HashMap<Arc<Path>, Stamp> = HashMap::new();
@@ -300,6 +338,10 @@ impl Catalog {
             let is_finished = file.is_aside && file.is_closed && file.is_done() && file.is_silent(now, LINGER);
             follow && (file.presence == Presence::Gone || is_finished)
         };
+        let is_any_over = self.files.iter().any(|file| file.is_given_up || is_read(file));
+        if !is_any_over && self.index.len() == self.files.len() {
+            return;
+        }
         // By the last pieces of a log is told which of those beside it are newer.
         let mut newer: HashMap<Arc<Path>, usize> = HashMap::new();
         let is_old = self.files.iter().rev().map(|file| {
@@ -323,6 +365,7 @@ impl Catalog {
         });
         if self.files.len() != before || self.index.len() != before {
             self.has_changed = true;
+            self.by_path = None;
             self.index = self.files.iter().enumerate().map(|(index, file)| (file.split.clone(), index)).collect();
         }
     }

@@ -1,7 +1,7 @@
 //! When files are finished.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::ffi::OsStr;
 
 use firesteel_window::{Duration, Timestamp, seconds};
 
@@ -10,32 +10,36 @@ use super::family;
 use super::policy::Policy;
 
 /// How long a file that was put aside is silent until a last line without a newline is taken for whole.
-const SETTLED: Duration = seconds(2);
+pub(crate) const SETTLED: Duration = seconds(2);
 
 /// Finds out of which files newer pieces are there.
 pub(crate) fn supersede(files: &mut [FileEntry]) {
-    let mut newest: HashMap<Arc<str>, Vec<(Option<u64>, Option<u64>)>> = HashMap::new();
-    let (mut of_home, mut here) = (HashMap::new(), HashMap::new());
+    let mut newest: HashMap<&str, Vec<(Option<u64>, Option<u64>)>> = HashMap::new();
+    let (mut of_home, mut here): (HashMap<&OsStr, usize>, HashMap<&OsStr, Option<u64>>) = Default::default();
     for (index, file) in files.iter().enumerate().filter(|(_, file)| file.presence == Presence::Here) {
         let (modified, created) = (file.stamp.modified, file.stamp.created());
-        newest.entry(Arc::clone(&file.family)).or_default().push((modified, created));
+        newest.entry(&file.family).or_default().push((modified, created));
         if !file.is_aside {
-            of_home.insert(Arc::clone(&file.home), index);
+            of_home.insert(file.home.as_os_str(), index);
         }
-        here.insert(Arc::clone(&file.path), modified);
+        here.insert(file.path.as_os_str(), modified);
     }
     for times in newest.values_mut() {
         times.sort_unstable();
     }
-    for (index, file) in files.iter_mut().enumerate() {
+    let is_superseded = files.iter().enumerate().map(|(index, file)| {
         let modified = file.stamp.modified;
-        let others = newest.get(&file.family).map_or(&[][..], Vec::as_slice);
+        let others = newest.get(&*file.family).map_or(&[][..], Vec::as_slice);
         let later = others.partition_point(|(other, _)| *other <= modified);
         let is_followed = others[later..].iter().rev().take(8).any(|(_, created)| *created >= modified);
-        let is_aside = of_home.get(&file.home).is_some_and(|newer| *newer > index || file.is_aside);
-        let log = family::log_of(&file.path);
-        let is_rotated = log.and_then(|log| here.get(&*log)).is_some_and(|log| *log >= modified);
-        file.is_superseded = is_followed || is_aside || is_rotated;
+        let is_aside = || of_home.get(file.home.as_os_str()).is_some_and(|newer| *newer > index || file.is_aside);
+        let log = || family::log_of(&file.path);
+        let is_rotated = || log().and_then(|log| here.get(log.as_os_str())).is_some_and(|log| *log >= modified);
+        is_followed || is_aside() || is_rotated()
+    });
+    let is_superseded: Vec<bool> = is_superseded.collect();
+    for (file, is_superseded) in files.iter_mut().zip(is_superseded) {
+        file.is_superseded = is_superseded;
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Split, SplitId, SplitNote};
-use firesteel_frames::Compression;
+use firesteel_frames::{Compression, TextEncoding};
 use firesteel_window::{Duration, Timestamp};
 
 use super::family;
@@ -36,14 +36,22 @@ pub(crate) struct FileEntry {
     /// Of a plain file: the position after the last line that may be read, or after all that may be looked at.
     pub(crate) announced: u64,
     pub(crate) borders: Borders,
+    /// How its text is encoded, where that was said.
+    pub(crate) encoding: Option<TextEncoding>,
     /// Whether only reading can tell where the last record ends: of a compressed file, and of one that grows in a format
     /// whose records do not end with lines.
     pub(crate) by_reading: bool,
+    /// Whether a record at its end may be one that is still being written.
+    pub(crate) may_grow: bool,
     /// Where reading it has ended then, once it has.
     pub(crate) end: Arc<OnceLock<End>>,
     /// How far readers have come.
     pub(crate) reached: Arc<AtomicU64>,
     pub(crate) committed: u64,
+    /// Up to where the engine has said in this run that nothing is asked for again.
+    pub(crate) forgotten: u64,
+    /// Whether it could not be removed or archived.
+    pub(crate) is_undisposable: bool,
     /// Whether positions may lie within lines.
     pub(crate) was_plain: bool,
     pub(crate) presence: Presence,
@@ -61,6 +69,8 @@ pub(crate) struct FileEntry {
     pub(crate) continued_at: Option<u64>,
     /// Whether the checkpoint does not know of it as it is.
     pub(crate) is_unnoted: bool,
+    /// Whether the checkpoint knows where reading it has ended.
+    is_end_noted: bool,
     /// Whether it is not among the files that are listed: it was put aside.
     pub(crate) is_aside: bool,
     /// Whether what is left of it is lost.
@@ -112,10 +122,11 @@ pub(crate) enum Looked {
 impl FileEntry {
     /// A file that nobody has seen before.
     pub(crate) fn new(split: SplitId, home: &Path, at: &Path, stamp: Stamp) -> Self {
+        let path: Arc<Path> = at.into();
         Self {
             split,
-            home: home.into(),
-            path: at.into(),
+            home: if home.as_os_str() == at.as_os_str() { Arc::clone(&path) } else { home.into() },
+            path,
             family: family::key(at).into(),
             stamp,
             compression: None,
@@ -123,10 +134,14 @@ impl FileEntry {
             packed: None,
             announced: 0,
             borders: Borders::Lines,
+            encoding: None,
             by_reading: false,
+            may_grow: false,
             end: Arc::default(),
             reached: Arc::default(),
             committed: 0,
+            forgotten: 0,
+            is_undisposable: false,
             was_plain: false,
             presence: Presence::Here,
             changed_at: None,
@@ -136,6 +151,7 @@ impl FileEntry {
             is_break_told: false,
             continued_at: None,
             is_unnoted: true,
+            is_end_noted: false,
             is_aside: false,
             is_given_up: false,
             noted: None,
@@ -156,7 +172,7 @@ impl FileEntry {
 
     /// Says where its records end.
     pub(crate) fn read_by(&mut self, policy: &Policy) {
-        self.borders = policy.borders;
+        (self.borders, self.encoding) = (policy.borders, policy.encoding);
         if self.borders == Borders::Packed && self.packed.is_none() {
             // Positions count what is unpacked, and not the bytes of the file.
             if self.compression.is_some() {
@@ -174,8 +190,8 @@ impl FileEntry {
 
     /// Decides how it is found out where the last record ends.
     fn settle(&mut self, follow: bool) {
-        let may_grow = follow && !self.is_closed && self.borders != Borders::Lines;
-        self.by_reading = self.compression.is_some() && (!self.is_plain() || may_grow);
+        self.may_grow = follow && !self.is_closed && self.borders != Borders::Lines;
+        self.by_reading = self.compression.is_some() && (!self.is_plain() || self.may_grow);
     }
 
     /// Why it cannot be read further, if so.
@@ -199,6 +215,16 @@ impl FileEntry {
         self.end_of_all().is_some_and(|end| self.reached.load(Ordering::Relaxed).max(self.committed) >= end)
     }
 
+    /// Whether its text is in another encoding, and nothing has packed it.
+    pub(crate) fn is_decoded(&self) -> bool {
+        self.encoding.is_some_and(|encoding| encoding != TextEncoding::Utf8) && self.is_uncompressed()
+    }
+
+    /// Its text, from the beginning.
+    pub(crate) fn unpacked(&self, file: File, compression: Compression) -> input::Input {
+        input::compressed(file, compression).encoded(self.encoding.unwrap_or(TextEncoding::Utf8))
+    }
+
     /// What the engine is told of it.
     pub(crate) fn split(&self, policy: &Policy, now: Timestamp) -> Split {
         let available = match self.presence {
@@ -207,7 +233,7 @@ impl FileEntry {
             _ => self.available(),
         };
         let is_cut = self.broken().is_some_and(|broken| broken.is_cut) && !self.is_silent(now, policy.finish_after);
-        let is_whole = if self.is_plain() { self.is_closed } else { !is_cut };
+        let is_whole = if self.is_plain() || self.is_decoded() { self.is_closed } else { !is_cut };
         let finished = !policy.follow || self.presence == Presence::Gone || is_whole;
         let split = Split::new(self.split.clone(), PositionUnit::Bytes).available(available);
         split.divisible(self.is_plain() && self.borders == Borders::Lines).finished(finished)
@@ -236,7 +262,7 @@ impl FileEntry {
 
     /// The position after all that has to be read before it may go. What comes after the last whole record may be the beginning
     /// of another one, and would be lost without a word.
-    fn end_of_all(&self) -> Option<u64> {
+    pub(crate) fn end_of_all(&self) -> Option<u64> {
         let unfinished = (self.by_reading && self.is_plain()).then_some(self.stamp.size);
         self.available().map(|available| unfinished.unwrap_or(available))
     }
@@ -287,8 +313,13 @@ impl FileEntry {
             let mut head = Vec::new();
             file.take(Compression::MAGIC).read_to_end(&mut head)?;
             if let Some(packer) = Compression::foreign(&head) {
-                let text =
-                    format!("it is packed by {packer}, which is not unpacked here: unpack it, or use gzip or zstd");
+                let advice = Compression::advice(packer);
+                let text = format!("it is packed by {packer}, which is not unpacked here: {advice}");
+                return Err(io::Error::new(ErrorKind::InvalidData, text));
+            }
+            if self.encoding.is_none() && self.borders != Borders::Packed && is_utf16(&head) {
+                let text = "it begins with a mark of UTF-16: set TextFiles::encoding to TextEncoding::Utf16 (feature \
+                            `encodings`), or to Utf8 to read it as it is";
                 return Err(io::Error::new(ErrorKind::InvalidData, text));
             }
             self.compression = Compression::of(&head).or_else(|| (!follow).then(|| Compression::of_name(&self.path)));
@@ -329,6 +360,9 @@ impl FileEntry {
         }
         if self.is_plain() {
             self.announced = self.announced.max(self.stamp.size);
+        } else if self.is_decoded() {
+            // What it ends with counts now.
+            self.end = Arc::default();
         }
         self.settle(true);
     }
@@ -381,6 +415,11 @@ impl FileEntry {
         let text = Print::of_all(&mut input::compressed(file, compression));
         text.is_of(&mut File::open(&self.path)?)
     }
+}
+
+/// Whether a file begins with the mark of UTF-16.
+fn is_utf16(head: &[u8]) -> bool {
+    head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff")
 }
 
 /// Whether a line ends where the first `at` bytes of a file do.

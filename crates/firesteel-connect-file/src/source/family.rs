@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// What compressors add to a name.
-const PACKED: [&str; 4] = [".gz", ".gzip", ".zst", ".zstd"];
+pub(crate) const PACKED: [&str; 7] = [".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz", ".lz4"];
 
 fn name(path: &Path) -> &str {
     path.file_name().and_then(OsStr::to_str).unwrap_or("")

@@ -22,6 +22,7 @@ use crate::path;
 pub(crate) struct Listed {
     pub(crate) path: PathBuf,
     pub(crate) metadata: Metadata,
+    stamp: Stamp,
     /// Its size, where a manifest says it.
     pub(crate) bytes: Option<u64>,
     /// Where the file is, if the path is a symbolic link.
@@ -31,11 +32,12 @@ pub(crate) struct Listed {
 
 impl Listed {
     pub(crate) fn new(path: PathBuf, metadata: Metadata) -> Self {
-        Self { path, metadata, bytes: None, real: None, family: OnceCell::new() }
+        let stamp = Stamp::of(&metadata);
+        Self { path, metadata, stamp, bytes: None, real: None, family: OnceCell::new() }
     }
 
     pub(crate) fn stamp(&self) -> Stamp {
-        Stamp::of(&self.metadata)
+        self.stamp
     }
 
     /// The same, under a path that is a symbolic link if `is_link`.
@@ -54,6 +56,14 @@ impl Listed {
         self.real.as_deref().unwrap_or(&self.path)
     }
 
+    /// Whether it may be written to by way of another name.
+    pub(crate) fn has_other_names(&self) -> bool {
+        #[cfg(unix)]
+        return std::os::unix::fs::MetadataExt::nlink(&self.metadata) > 1;
+        #[cfg(not(unix))]
+        true
+    }
+
     /// What its name has in common with those of the other pieces of its log.
     pub(crate) fn family(&self) -> &str {
         self.family.get_or_init(|| family::key(self.real()))
@@ -68,6 +78,8 @@ pub(crate) struct Look {
     pub(crate) troubles: Vec<(PathBuf, ConnectError)>,
     /// Paths of which nothing is there yet.
     pub(crate) awaited: Vec<PathBuf>,
+    /// Folders in which files may be.
+    pub(crate) folders: Vec<PathBuf>,
 }
 
 /// Lists files, folders and globs.
@@ -77,13 +89,20 @@ pub(crate) struct Listing {
     follow: bool,
     /// Whether what cannot be looked at is told and left out.
     is_patient: bool,
+    /// An archive, which is not looked into.
+    without: Option<PathBuf>,
     /// What the manifests of folders of results say that were read so far; they never change.
     manifests: HashMap<PathBuf, BTreeMap<Covered, Vec<(PathBuf, u64)>>>,
 }
 
 impl Listing {
     pub(crate) fn new(paths: Vec<PathBuf>, follow: bool, is_patient: bool) -> Self {
-        Self { paths, follow, is_patient, manifests: HashMap::new() }
+        Self { paths, follow, is_patient, without: None, manifests: HashMap::new() }
+    }
+
+    /// Leaves out what is in this folder.
+    pub(crate) fn without(self, folder: Option<PathBuf>) -> Self {
+        Self { without: folder, ..self }
     }
 
     /// The files that are there now: path after path as given, within each by name. A file with several names is there once,
@@ -99,6 +118,14 @@ impl Listing {
                 Err(error) if error.kind() == ErrorKind::NotFound && self.follow => look.awaited.push(path),
                 Err(error) => self.trouble(&path, path::failed("find", &path)(error), &mut look)?,
             }
+        }
+        if let Some(archive) = self.without.as_ref().and_then(|folder| std::fs::canonicalize(folder).ok()) {
+            leave_out(&archive, &mut look);
+        }
+        let is_odd = |file: &Listed| file.real.is_some() || file.stamp.inode.is_none() || file.has_other_names();
+        if self.paths.len() == 1 && look.folders.len() <= 1 && !look.files.iter().any(is_odd) {
+            // Each can have come in one way only.
+            return Ok(look);
         }
         let mut paths = HashSet::new();
         // Where the file system numbers files, equal paths have equal numbers.
@@ -148,7 +175,8 @@ impl Listing {
             // What was asked for by name is not left out.
             if self.is_named(path) { Err(error) } else { self.trouble(path, error, look) }
         } else if manifest::folder_of(path).is_dir() {
-            self.committed(path, &mut look.files)
+            look.folders.push(path.to_owned());
+            self.committed(path, look)
         } else {
             self.folder(path, look)
         }
@@ -160,6 +188,7 @@ impl Listing {
             Err(error) if error.kind() == ErrorKind::NotFound && self.follow => return Ok(()),
             Err(error) => return self.trouble(folder, path::failed("list", folder)(error), look),
         };
+        look.folders.push(folder.to_owned());
         let mut files = vec![];
         for entry in entries {
             let entry = match entry {
@@ -191,7 +220,7 @@ impl Listing {
     }
 
     /// The files of the committed epochs, of all parts of the job that wrote them.
-    fn committed(&mut self, results: &Path, files: &mut Vec<Listed>) -> Result<()> {
+    fn committed(&mut self, results: &Path, look: &mut Look) -> Result<()> {
         let folder = manifest::folder_of(results);
         let mut folders = vec![folder.clone()];
         for entry in std::fs::read_dir(&folder).map_err(path::failed("list", &folder))? {
@@ -201,12 +230,13 @@ impl Listing {
             }
         }
         folders.sort();
+        look.folders.extend_from_slice(&folders);
         for folder in folders {
             let known = self.manifests.entry(folder.clone()).or_default();
             update(results, &folder, known)?;
             for (path, bytes) in known.values().flatten() {
                 let metadata = std::fs::metadata(path).map_err(path::failed("read", path))?;
-                files.push(Listed { bytes: Some(*bytes), ..Listed::new(path.clone(), metadata) });
+                look.files.push(Listed { bytes: Some(*bytes), ..Listed::new(path.clone(), metadata) });
             }
         }
         Ok(())
@@ -222,6 +252,12 @@ impl Listing {
             self.walk(&literal_folder(text), &pattern, look)?;
         } else {
             let options = MatchOptions { require_literal_leading_dot: true, ..MatchOptions::new() };
+            // Where a match may come to be: in each folder that the beginning of the pattern matches.
+            for beginning in pattern.ancestors().skip(1).take_while(|beginning| is_glob(beginning)) {
+                let folders = beginning.to_str().and_then(|beginning| glob::glob_with(beginning, options).ok());
+                look.folders.extend(folders.into_iter().flatten().flatten().filter(|path| path.is_dir()));
+            }
+            look.folders.push(Some(literal_folder(text)).filter(|f| !f.as_os_str().is_empty()).unwrap_or(".".into()));
             for path in glob::glob_with(text, options).map_err(invalid)? {
                 match path {
                     Ok(path) => self.matched(&path, look)?,
@@ -248,6 +284,7 @@ impl Listing {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
             Err(error) => return self.trouble(folder, path::failed("list", folder)(error), look),
         };
+        look.folders.push(named.to_owned());
         let mut entries: Vec<_> = entries.flatten().collect();
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
@@ -275,8 +312,24 @@ impl Listing {
     }
 }
 
+/// Leaves out what is in a folder, or in one of its folders.
+fn leave_out(archive: &Path, look: &mut Look) {
+    let mut known: HashMap<PathBuf, bool> = HashMap::new();
+    let mut is_within = |folder: &Path| {
+        if let Some(is_within) = known.get(folder) {
+            return *is_within;
+        }
+        let named = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        let is_within = std::fs::canonicalize(named).is_ok_and(|folder| folder.starts_with(archive));
+        known.insert(folder.to_owned(), is_within);
+        is_within
+    };
+    look.files.retain(|file| !file.path.parent().is_some_and(&mut is_within));
+    look.folders.retain(|folder| !is_within(folder));
+}
+
 /// The folder that a glob begins with, up to the first sign that stands for something else.
-fn literal_folder(pattern: &str) -> PathBuf {
+pub(crate) fn literal_folder(pattern: &str) -> PathBuf {
     let end = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
     pattern[..end].rfind('/').map_or_else(PathBuf::new, |at| PathBuf::from(&pattern[..=at]))
 }

@@ -1,5 +1,6 @@
 //! Which of the files that are there a known file is.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -15,9 +16,11 @@ use super::listing::Listed;
 pub(crate) struct Matching {
     files: Vec<Listed>,
     taken: Vec<bool>,
+    /// The one after the last that was found where it was expected: most are found in the order in which they are listed.
+    next: usize,
     /// By the bytes of their paths, which are quicker to compare than paths.
-    by_path: HashMap<OsString, usize>,
-    by_inode: HashMap<Inode, usize>,
+    by_path: OnceCell<HashMap<OsString, usize>>,
+    by_inode: OnceCell<HashMap<Inode, usize>>,
     /// Files beside the listed ones, folder by folder, where somebody has asked.
     beside: HashMap<PathBuf, Vec<Listed>>,
     /// Those of them that are taken.
@@ -35,12 +38,37 @@ pub(crate) enum Found {
 
 impl Matching {
     pub(crate) fn new(files: Vec<Listed>) -> Self {
-        let by_path = files.iter().enumerate().map(|(index, file)| (file.path.clone().into_os_string(), index));
-        let by_path = by_path.collect();
-        let with_inode = files.iter().enumerate().filter(|(_, file)| file.stamp().inode.is_some());
-        let by_inode = with_inode.map(|(index, file)| (file.stamp().inode, index)).collect();
         let taken = vec![false; files.len()];
-        Self { files, taken, by_path, by_inode, beside: HashMap::new(), taken_beside: HashSet::new() }
+        Self {
+            files,
+            taken,
+            next: 0,
+            by_path: OnceCell::new(),
+            by_inode: OnceCell::new(),
+            beside: HashMap::new(),
+            taken_beside: HashSet::new(),
+        }
+    }
+
+    /// The file that is listed at a path.
+    fn at(&self, path: &Path) -> Option<usize> {
+        if self.files.get(self.next).is_some_and(|file| file.path.as_os_str() == path.as_os_str()) {
+            return Some(self.next);
+        }
+        let by_path = self.by_path.get_or_init(|| {
+            let paths = self.files.iter().enumerate().map(|(index, file)| (file.path.clone().into_os_string(), index));
+            paths.collect()
+        });
+        by_path.get(path.as_os_str()).copied()
+    }
+
+    /// The listed file with a number.
+    fn numbered(&self, inode: Inode) -> Option<usize> {
+        let by_inode = self.by_inode.get_or_init(|| {
+            let with_inode = self.files.iter().enumerate().filter(|(_, file)| file.stamp().inode.is_some());
+            with_inode.map(|(index, file)| (file.stamp().inode, index)).collect()
+        });
+        by_inode.get(&inode).copied()
     }
 
     /// The listed files that are none of those that are known.
@@ -50,8 +78,8 @@ impl Matching {
 
     /// Takes the file at a path, if one is listed there.
     pub(crate) fn take(&mut self, path: &Path) {
-        if let Some(index) = self.by_path.get(path.as_os_str()) {
-            self.taken[*index] = true;
+        if let Some(index) = self.at(path) {
+            self.taken[index] = true;
         }
     }
 
@@ -61,14 +89,14 @@ impl Matching {
 
     /// The file itself: where it was, or under another name.
     pub(crate) fn itself(&mut self, entry: &mut FileEntry, follow: bool) -> io::Result<Option<Looked>> {
-        let listed = self.by_path.get(entry.path.as_os_str()).copied().filter(|index| self.is_same(*index, entry));
+        let listed = self.at(&entry.path).filter(|index| self.is_same(*index, entry));
         let listed = listed.or_else(|| {
-            let index = *self.by_inode.get(&entry.stamp.inode)?;
+            let index = self.numbered(entry.stamp.inode)?;
             self.is_same(index, entry).then_some(index)
         });
         if let Some(index) = listed {
             let looked = entry.look_again(self.files[index].real(), &self.files[index].metadata, follow)?;
-            self.taken[index] = looked != Looked::Other;
+            (self.taken[index], self.next) = (looked != Looked::Other, index + 1);
             entry.is_aside = false;
             return Ok(Some(looked));
         }
@@ -170,19 +198,19 @@ impl Matching {
             None => return &[],
         };
         let known = path.parent().unwrap_or(folder).to_owned();
-        let (by_path, by_inode) = (&self.by_path, &self.by_inode);
-        self.beside.entry(known).or_insert_with_key(|named| {
+        if !self.beside.contains_key(&known) {
             let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
             let files = entries.filter_map(|entry| {
-                let path = named.join(entry.file_name());
+                let path = known.join(entry.file_name());
                 let metadata = entry.metadata().ok().filter(Metadata::is_file)?;
                 let file = Listed::new(path, metadata);
-                let is_listed =
-                    by_path.contains_key(file.path.as_os_str()) || by_inode.contains_key(&file.stamp().inode);
+                let is_listed = self.at(&file.path).is_some() || self.numbered(file.stamp().inode).is_some();
                 (!is_listed).then_some(file)
             });
-            files.collect()
-        })
+            let files = files.collect();
+            self.beside.insert(known.clone(), files);
+        }
+        self.beside.get(&known).map_or(&[], Vec::as_slice)
     }
 }
 

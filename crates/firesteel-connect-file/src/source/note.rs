@@ -1,6 +1,7 @@
 //! What is kept of a file in the checkpoint, beside the position in it.
 
 use firesteel_connect::{Result, SplitNote};
+use firesteel_frames::Compression;
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Print, Stamp};
@@ -15,11 +16,12 @@ pub(crate) struct Note {
     pub(crate) path: String,
     pub(crate) home: String,
     pub(crate) stamp: Stamp,
-    /// Of its text, up to the position or to before it.
+    /// Of its text, as far as it is known.
     pub(crate) text: Print,
     /// Of all bytes of a compressed file.
     pub(crate) packed: Option<Print>,
-    pub(crate) is_zstd: bool,
+    /// What has packed it, by a number: see [`PACKERS`].
+    pub(crate) packer: u8,
     /// The position after the last line known to be there.
     pub(crate) known: Option<u64>,
     /// Whether positions may lie within lines, as those in files that are or were plain.
@@ -29,6 +31,10 @@ pub(crate) struct Note {
     /// Whether it was gone, and all of it read.
     pub(crate) is_gone: bool,
 }
+
+/// What a packed file may be packed by, at the number that stands for it.
+pub(crate) const PACKERS: [Compression; 5] =
+    [Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Xz, Compression::Lz4];
 
 impl Note {
     /// As bytes: one for the version, and the postcard of the rest.
@@ -59,7 +65,7 @@ mod tests {
             stamp,
             text: Print::nothing(),
             packed: Some(Print::nothing()),
-            is_zstd: true,
+            packer: 1,
             known: Some(1 << 40),
             was_plain: true,
             is_closed: false,

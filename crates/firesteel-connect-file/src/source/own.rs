@@ -23,7 +23,7 @@ pub(crate) fn reaches(read: &Path, file: &Path) -> bool {
 }
 
 /// The path from the root, without links, as far as it exists.
-fn resolved(path: &Path) -> PathBuf {
+pub(crate) fn resolved(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     for ancestor in absolute.ancestors() {
         if let Ok(found) = std::fs::canonicalize(ancestor) {

@@ -1,6 +1,10 @@
 //! What becomes of files that are not as they should be.
 
 use firesteel_formats::Format;
+use firesteel_frames::TextEncoding;
+
+use super::after::AfterReading;
+use super::order::FileOrder;
 
 /// What becomes of a file that is gone before all of it was read that was known to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,8 +40,9 @@ pub(crate) enum Borders {
 }
 
 impl Borders {
-    pub(crate) fn of(format: &impl Format) -> Self {
-        if format.is_packed() {
+    /// Those of a format; text that has to be decoded can be read from its beginning only.
+    pub(crate) fn of(format: &impl Format, encoding: Option<TextEncoding>) -> Self {
+        if format.is_packed() || encoding.is_some_and(|encoding| encoding != TextEncoding::Utf8) {
             Self::Packed
         } else if format.ends_at_newlines() {
             Self::Lines
@@ -48,14 +53,24 @@ impl Borders {
 }
 
 /// How files are followed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Policy {
     pub(crate) follow: bool,
     pub(crate) borders: Borders,
+    /// How text is encoded, where that was said.
+    pub(crate) encoding: Option<TextEncoding>,
     /// How long a file is silent until it is taken for finished.
     pub(crate) finish_after: firesteel_window::Duration,
     pub(crate) on_missing: OnMissing,
     pub(crate) on_unreadable: Option<OnUnreadable>,
+    /// Whether the system's notifications are used; where many files are followed if nobody has said.
+    pub(crate) is_notified: Option<bool>,
+    pub(crate) order: FileOrder,
+    /// How many new files may wait to be read.
+    pub(crate) max_files: Option<usize>,
+    /// How long ago a new file may have been changed.
+    pub(crate) max_age: Option<firesteel_window::Duration>,
+    pub(crate) after_reading: AfterReading,
 }
 
 impl Policy {
@@ -64,9 +79,15 @@ impl Policy {
         Self {
             follow: false,
             borders: Borders::Lines,
+            encoding: None,
             finish_after,
             on_missing: OnMissing::default(),
             on_unreadable: None,
+            is_notified: None,
+            order: FileOrder::default(),
+            max_files: None,
+            max_age: None,
+            after_reading: AfterReading::keep(),
         }
     }
 

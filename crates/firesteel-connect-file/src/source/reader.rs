@@ -138,11 +138,14 @@ impl<P: Reading> FileReader<P> {
             None => {
                 let file = self.open_file(self.file.stamp.size)?;
                 let mut frames = FileFrames::new(
-                    input::compressed(file, compression).unpacked_by(format),
+                    self.file.unpacked(file, compression).unpacked_by(format),
                     format.begin(),
                     0,
                     BUFFER as usize,
                 );
+                if self.file.is_decoded() {
+                    frames = frames.growing(self.file.may_grow);
+                }
                 if format.has_head() {
                     self.head(&mut frames)?;
                 }

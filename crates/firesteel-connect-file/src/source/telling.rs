@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Counter, Counters, SourceContext, SplitId};
+use firesteel_frames::Compression;
 
 use super::entry::{FileEntry, Presence};
 
@@ -19,6 +22,11 @@ pub(crate) struct Telling {
     copies: HashMap<PathBuf, SplitId>,
     unreadable: Counter,
     lost: Counter,
+    passed_over: Counter,
+    removed: Counter,
+    archived: Counter,
+    /// Files that could not be removed or archived, and why.
+    undisposed: HashMap<SplitId, String>,
 }
 
 impl Telling {
@@ -29,6 +37,9 @@ impl Telling {
             job: context.job().to_owned(),
             unreadable: counters.counter("unreadable files"),
             lost: counters.counter("files lost"),
+            passed_over: counters.counter("files passed over"),
+            removed: counters.counter("files removed"),
+            archived: counters.counter("files archived"),
             ..Self::default()
         }
     }
@@ -51,6 +62,88 @@ impl Telling {
                 self.troubles.insert(path.clone(), text);
             }
         }
+    }
+
+    /// That the system does not tell of changes, and why.
+    pub(crate) fn unwatched(&self, outcome: std::io::Result<()>) {
+        if let Err(error) = outcome {
+            let text = "the system does not tell of changes to these files: they are looked at again and again";
+            tracing::warn!(job = self.job, source = self.source, "{text} ({error})");
+        }
+    }
+
+    /// Whether something is wrong with what is there.
+    pub(crate) fn is_troubled(&self, path: &Path) -> bool {
+        self.troubles.contains_key(path)
+    }
+
+    /// A file whose content is not what its name says: what it begins with tells.
+    pub(crate) fn contradiction(&self, path: &Path, found: Option<Compression>) {
+        let named = Compression::of_name(path);
+        let Some(found) = found.filter(|found| named != Compression::Plain && *found != named) else { return };
+        let mut head = Vec::new();
+        File::open(path).and_then(|file| file.take(16).read_to_end(&mut head)).ok();
+        let what = match found {
+            Compression::Plain => "text as it is".to_owned(),
+            packer => format!("text packed by {}", packer.name()),
+        };
+        let text = format!(
+            "it is not packed by {} as its name says, but begins with \"{}\"",
+            named.name(),
+            head.escape_ascii()
+        );
+        self.warn(&path.display(), &format!("{text}: it is read as {what}"));
+    }
+
+    /// New files that were changed too long ago: one of them, and how many there are.
+    pub(crate) fn passed_over(&self, one: &Path, count: usize) {
+        self.passed_over.add(count as u64);
+        let text = format!(
+            "{count} new files, of which this is the first, were changed longer ago than TextFiles::max_age, and are passed over \
+             until they are changed"
+        );
+        self.warn(&one.display(), &text);
+    }
+
+    /// A file that was removed, or archived under this path.
+    pub(crate) fn disposed(&mut self, file: &FileEntry, to: Option<&Path>) {
+        self.undisposed.remove(&file.split);
+        match to {
+            Some(to) => {
+                self.archived.add(1);
+                self.info(&file.place(), &format!("it was read, and is archived as {}", to.display()));
+            }
+            None => {
+                self.removed.add(1);
+                self.info(&file.place(), "it was read, and is removed");
+            }
+        }
+    }
+
+    /// A file that could not be removed or archived; told once, as long as the same is wrong.
+    pub(crate) fn undisposed(&mut self, file: &FileEntry, error: &std::io::Error) {
+        let text = error.to_string();
+        if self.undisposed.get(&file.split) != Some(&text) {
+            self.warn(
+                &file.place(),
+                &format!("it was read, and cannot be removed or archived: {text}; it is retried each minute"),
+            );
+            self.undisposed.insert(file.split.clone(), text);
+        }
+    }
+
+    /// How many files wait for their turn.
+    pub(crate) fn waiting(&self, count: usize) {
+        let text = "files wait until those before them have been read (TextFiles::max_files)";
+        tracing::info!(job = self.job, source = self.source, "{count} {text}");
+    }
+
+    /// A file that is gone before it was its turn.
+    pub(crate) fn vanished_waiting(&self, path: &Path) {
+        self.lost.add(1);
+        let text =
+            "it is gone before it was its turn to be read (TextFiles::max_files): what it held has not been read";
+        self.warn(&path.display(), text);
     }
 
     /// A file that can be read, again maybe.

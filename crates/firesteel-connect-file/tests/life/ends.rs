@@ -85,14 +85,24 @@ fn one_bad_file_does_not_keep_the_others_from_being_read() {
 fn what_nothing_here_unpacks_is_not_read_as_text() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    fs::write(at("a.xz"), b"\xfd7zXZ\x00\x00\n\n").unwrap();
+    let xz = (!cfg!(feature = "xz")).then_some((
+        "a.xz",
+        &b"\xfd7zXZ\0\0\n\n"[..],
+        "build the program with the feature `xz`",
+    ));
+    let cases = [("a.zip", &b"PK\x03\x04\n\n"[..], "unpack it, or use gzip or zstd")].into_iter().chain(xz);
     fs::write(at("b.log"), "b\n").unwrap();
-    let mut follower = Follower::of(folder.path()).unwrap();
-    follower.drain().unwrap();
-    assert_eq!(follower.lines, ["b"]);
-    let path = at("a.xz");
-    let error = Follower::new(move || TextFiles::new(&path)).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("a.xz: it is packed by xz, which is not unpacked here"), "{error}");
+    for (name, bytes, advice) in cases {
+        fs::write(at(name), bytes).unwrap();
+        let mut follower = Follower::of(folder.path()).unwrap();
+        follower.drain().unwrap();
+        assert_eq!(follower.lines, ["b"]);
+        let path = at(name);
+        let error = Follower::new(move || TextFiles::new(&path)).map(|_| ()).unwrap_err().to_string();
+        let packer = &name[2..];
+        assert!(error.contains(&format!("it is packed by {packer}, which is not unpacked here: {advice}")), "{error}");
+        fs::remove_file(at(name)).unwrap();
+    }
 }
 
 #[test]
@@ -141,4 +151,34 @@ fn a_name_that_is_no_text_costs_its_own_file_only() {
     let mut follower = Follower::of(folder.path()).unwrap();
     follower.drain().unwrap();
     assert_eq!(follower.lines, ["b"]);
+}
+
+#[test]
+fn utf16_is_refused_unless_it_is_asked_for_and_costs_its_own_file_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("a.log"), b"\xff\xfea\0\n\0").unwrap();
+    fs::write(at("b.log"), "b\n").unwrap();
+    let mut follower = Follower::of(folder.path()).unwrap();
+    follower.drain().unwrap();
+    assert_eq!(follower.lines, ["b"]);
+    let path = at("a.log");
+    let error = Follower::new(move || TextFiles::new(&path)).map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains("a mark of UTF-16: set TextFiles::encoding"), "{error}");
+}
+
+#[test]
+fn what_is_in_a_file_counts_and_not_what_its_name_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("plain.gz"), "plain\n").unwrap();
+    fs::write(at("zstd.gz"), crate::common::zstd(b"zstd\n")).unwrap();
+    fs::write(at("gzip.log"), gzip(b"gzip\n")).unwrap();
+    for follow in [false, true] {
+        let path = folder.path().to_owned();
+        let files = move || if follow { TextFiles::new(&path).follow() } else { TextFiles::new(&path) };
+        let mut follower = Follower::new(files).unwrap();
+        follower.drain().unwrap();
+        assert_eq!(follower.lines, ["gzip", "plain", "zstd"]);
+    }
 }

@@ -35,8 +35,13 @@ impl Follower {
     }
 
     pub(crate) fn of(path: &Path) -> Result<Self> {
+        Self::told(path, false)
+    }
+
+    /// One that relies on the system's notifications, or does not.
+    pub(crate) fn told(path: &Path, is_notified: bool) -> Result<Self> {
         let path = path.to_owned();
-        Self::new(move || TextFiles::new(&path).follow())
+        Self::new(move || TextFiles::new(&path).follow().notified(is_notified))
     }
 
     fn context(&self) -> SourceContext {
@@ -45,12 +50,24 @@ impl Follower {
         SourceContext::new("job", "log").with_clock(move || now).resumed_at(resumed)
     }
 
+    /// Has the next start be that of another program.
+    pub(crate) fn change(&mut self, make: impl Fn() -> TextFiles + 'static) {
+        self.make = Box::new(make);
+    }
+
+    /// Tells the source where the job stands, as an engine does after a restart.
+    pub(crate) fn confirm(&mut self) -> Result<()> {
+        let at: Vec<_> = self.at.iter().map(|(split, at)| (split.clone(), at.next)).collect();
+        self.source.committed(&at)
+    }
+
     /// Stops and starts again.
     pub(crate) fn restart(&mut self) -> Result<()> {
         self.source.stop();
         self.source = (self.make)();
         self.splits.clear();
-        self.source.start(&self.context())
+        self.source.start(&self.context())?;
+        self.confirm()
     }
 
     /// Reads what there is and commits it; tells whether there was anything.

@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod after;
 #[path = "../common/mod.rs"]
 mod common;
 mod ends;
 mod follower;
+#[cfg(target_os = "linux")]
+mod notified;
 mod packing;
 mod random;
 mod situations;
+mod turns;
+mod unseen;

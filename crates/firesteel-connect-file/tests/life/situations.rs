@@ -307,10 +307,10 @@ impl Situation {
         Self { is_for_one: false, ..self }
     }
 
-    fn run(&self, path: &str, is_stopped: bool, most: Option<u64>) -> Result<Vec<String>> {
+    fn run(&self, path: &str, is_stopped: bool, most: Option<u64>, is_notified: bool) -> Result<Vec<String>> {
         let world = World(tempfile::tempdir().unwrap());
         fs::create_dir(world.0.path().join("logs")).unwrap();
-        let mut follower = Follower::of(&world.at(path))?;
+        let mut follower = Follower::told(&world.at(path), is_notified)?;
         follower.most = most;
         for stage in &self.stages {
             stage(&world);
@@ -339,7 +339,7 @@ fn every_line_is_read_once_whatever_happens_to_the_file() {
         for situation in situations(with) {
             for path in ["a.log", "", "a*", "**/a*"] {
                 for is_stopped in [false, true] {
-                    for most in [None, Some(2)] {
+                    for (most, is_notified) in [(None, false), (None, true), (Some(2), false), (Some(2), true)] {
                         if path == "a.log" && !situation.is_for_one {
                             continue;
                         }
@@ -347,9 +347,12 @@ fn every_line_is_read_once_whatever_happens_to_the_file() {
                         if most.is_some() && (situation.name.contains("read")) {
                             continue;
                         }
-                        let how = format!("{}, {with}, {path:?}, stopped: {is_stopped}, {most:?}", situation.name);
+                        let how = format!(
+                            "{}, {with}, {path:?}, stopped: {is_stopped}, {most:?}, notified: {is_notified}",
+                            situation.name
+                        );
                         let expected: Vec<String> = (1..=situation.lines).map(|line| line.to_string()).collect();
-                        match situation.run(path, is_stopped, most) {
+                        match situation.run(path, is_stopped, most, is_notified) {
                             Ok(mut lines) => {
                                 lines.sort_by_key(|line| line.parse::<u32>().unwrap());
                                 if lines != expected {

@@ -57,7 +57,10 @@ impl Catalog {
             entry.announce(&mut file, stamp, self.policy.follow)
         });
         match announced {
-            Ok(()) => self.telling.readable(path),
+            Ok(()) => {
+                self.telling.readable(path);
+                self.telling.contradiction(path, entry.compression);
+            }
             // It came and went between two looks, and was never one of ours.
             Err(error) if error.kind() == ErrorKind::NotFound && self.policy.follow && bytes.is_none() => return Ok(()),
             Err(error) => {
@@ -88,8 +91,11 @@ impl Catalog {
         if let Some(held) = self.held.get_mut(listed.real()) {
             let other = self.index.get(&held.split).map(|index| &self.files[*index]);
             if other.is_some_and(|other| (stamp, other.stamp) == held.stamps && other.presence == Presence::Here) {
-                if stamp.size > 0 && now.since(held.since) >= WAIT {
-                    self.telling.copy(listed.real(), &held.split);
+                if now.since(held.since) >= WAIT {
+                    held.is_told = true;
+                    if stamp.size > 0 {
+                        self.telling.copy(listed.real(), &held.split);
+                    }
                 }
                 return true;
             }
@@ -100,7 +106,7 @@ impl Catalog {
             self.held.remove(listed.real());
             return false;
         };
-        let held = Held { since: now, stamps: (stamp, other.stamp), split: other.split.clone() };
+        let held = Held { since: now, stamps: (stamp, other.stamp), split: other.split.clone(), is_told: false };
         self.held.insert(listed.real().to_owned(), held);
         true
     }

@@ -1,13 +1,12 @@
 //! What the checkpoint knows of a file.
 
-use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use firesteel_connect::{Result, Resumed, SplitNote};
 
-use super::{Compression, End, FileEntry, Presence, Print, Stamp};
-use crate::source::note::Note;
+use super::{Compression, End, FileEntry, Presence, Stamp};
+use crate::source::note::{Note, PACKERS};
 
 impl FileEntry {
     /// A file that a job before a restart has read, as it was then.
@@ -20,15 +19,18 @@ impl FileEntry {
         entry.committed = resumed.position;
         entry.announced = resumed.position;
         let Some(note) = note else { return entry };
-        entry.home = Path::new(&note.home).into();
+        if note.home != note.path {
+            entry.home = Path::new(&note.home).into();
+        }
         entry.text = note.text;
         entry.packed = note.packed;
         entry.was_plain = note.was_plain;
         entry.is_closed = note.is_closed;
         if note.packed.is_some() {
-            entry.compression = Some(if note.is_zstd { Compression::Zstd } else { Compression::Gzip });
+            entry.compression = PACKERS.get(usize::from(note.packer)).copied().or(Some(Compression::Gzip));
             if let Some(at) = note.known {
                 entry.end = Arc::new(End { at, broken: None }.into());
+                entry.is_end_noted = true;
             }
         } else if let Some(known) = note.known {
             entry.compression = Some(Compression::Plain);
@@ -42,17 +44,24 @@ impl FileEntry {
         entry
     }
 
-    /// What the checkpoint is to know of it, where the job stands at its committed position.
+    /// Whether the checkpoint does not know of it as it is: also where readers have found its end without getting further.
+    pub(crate) fn is_to_be_noted(&self) -> bool {
+        self.is_unnoted || (self.by_reading && self.end.get().is_some() && !self.is_end_noted)
+    }
+
+    /// What the checkpoint is to know of it: its text as far as it is known, also where it has not been read. By less of it, a log
+    /// that was cut and written anew with the same beginning would be taken for it.
     pub(crate) fn note(&mut self) -> Result<SplitNote> {
-        let text = self.text_before(self.committed);
+        let known = self.known_end();
+        (self.is_unnoted, self.is_end_noted) = (false, known.is_some());
         Note {
             path: self.path.to_string_lossy().into_owned(),
             home: self.home.to_string_lossy().into_owned(),
             stamp: self.stamp,
-            text,
+            text: self.text,
             packed: self.packed,
-            is_zstd: self.compression == Some(Compression::Zstd),
-            known: self.known_end(),
+            packer: PACKERS.iter().position(|packer| self.compression == Some(*packer)).unwrap_or(0) as u8,
+            known,
             was_plain: self.was_plain,
             is_closed: self.is_closed,
             is_gone: self.presence == Presence::Gone,
@@ -64,20 +73,5 @@ impl FileEntry {
     fn known_end(&self) -> Option<u64> {
         let known = if self.is_plain() { Some(self.announced) } else { self.available() };
         known.filter(|_| self.compression.is_some() && self.broken().is_none())
-    }
-
-    /// The print of the text up to a position, or to before it where the file does not have it any more.
-    fn text_before(&self, position: u64) -> Print {
-        if self.text.at <= position {
-            return self.text;
-        }
-        let print = || {
-            let mut file = File::open(&self.path).ok()?;
-            let is_it =
-                Stamp::of(&file.metadata().ok()?).is_same_file(&self.stamp) && self.text.is_of(&mut file).ok()?;
-            Print::of_file(&mut file, position).ok().filter(|_| is_it)
-        };
-        let before = || self.noted.as_ref().and_then(Note::decode).map(|note| note.text);
-        print().or_else(before).filter(|print| print.at <= position).unwrap_or_else(Print::nothing)
     }
 }

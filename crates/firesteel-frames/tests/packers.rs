@@ -1,0 +1,78 @@
+//! What bzip2, xz and lz4 pack is unpacked, stream after stream; what is cut or damaged is told.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+use std::io::{ErrorKind, Read, Write};
+
+use firesteel_frames::{Compression, Unpacked};
+
+fn bzip2(text: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn xz(text: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(1);
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn lz4(text: &[u8]) -> Vec<u8> {
+    let info = lz4_flex::frame::FrameInfo::new().content_checksum(true);
+    let mut encoder = lz4_flex::frame::FrameEncoder::with_frame_info(info, Vec::new());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn read(bytes: &[u8]) -> (Vec<u8>, Option<ErrorKind>) {
+    let compression = Compression::of(bytes).unwrap();
+    let mut text = Vec::new();
+    let mut unpacked = Unpacked::of(bytes, compression);
+    let error = unpacked.read_to_end(&mut text).err().map(|error| error.kind());
+    // Asked again after an error, it does not panic.
+    if error.is_some() {
+        _ = unpacked.read(&mut [0; 10]);
+    }
+    (text, error)
+}
+
+#[test]
+fn streams_follow_each_other_and_empty_ones_are_empty() {
+    for (name, pack) in [("bzip2", bzip2 as fn(&[u8]) -> Vec<u8>), ("xz", xz), ("lz4", lz4)] {
+        let whole = [pack(b"one\n"), pack(b""), pack(b"two\n")].concat();
+        assert_eq!(Compression::of(&whole).map(Compression::name), Some(name));
+        assert_eq!(read(&whole), (b"one\ntwo\n".to_vec(), None), "{name}");
+        assert_eq!(read(&pack(b"")), (vec![], None), "{name}");
+        let long = "0123456789\n".repeat(200_000);
+        assert_eq!(read(&pack(long.as_bytes())), (long.clone().into_bytes(), None), "{name}");
+        let padded = [&whole[..], &[0; 512]].concat();
+        assert_eq!(read(&padded), (b"one\ntwo\n".to_vec(), None), "{name}");
+        let (text, error) = read(&[&whole[..], b"and more"].concat());
+        assert_eq!((&text[..], error.is_some()), (&b"one\ntwo\n"[..], true), "{name}");
+    }
+    let skipped = [&lz4(b"one\n")[..], b"\x51\x2a\x4d\x18\x03\0\0\0abc", &lz4(b"two\n")].concat();
+    assert_eq!(read(&skipped), (b"one\ntwo\n".to_vec(), None));
+}
+
+#[test]
+fn what_is_cut_ends_in_the_middle_and_what_is_damaged_is_found() {
+    for (name, pack) in [("bzip2", bzip2 as fn(&[u8]) -> Vec<u8>), ("xz", xz), ("lz4", lz4)] {
+        let text: String = (0..2_000).map(|n| format!("{n}\n")).collect();
+        let whole = pack(text.as_bytes());
+        for cut in (10..whole.len()).step_by(7).chain([whole.len() - 1]) {
+            let (found, error) = read(&whole[..cut]);
+            assert_eq!(error, Some(ErrorKind::UnexpectedEof), "{name} cut at {cut} of {}", whole.len());
+            assert!(text.as_bytes().starts_with(&found), "{name} cut at {cut}");
+        }
+        let mut unfound = 0;
+        for at in (10..whole.len()).step_by(11) {
+            let mut damaged = whole.clone();
+            damaged[at] ^= 0x55;
+            let (found, error) = read(&damaged);
+            unfound += usize::from(error.is_none() && found != text.as_bytes());
+        }
+        assert_eq!(unfound, 0, "{name}");
+    }
+}

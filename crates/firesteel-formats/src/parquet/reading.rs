@@ -160,13 +160,15 @@ impl<T: DeserializeOwned + Send + 'static> Table<T> for Rows<T> {
         if from < self.passed {
             self.close();
         }
+        self.passed = from;
+        // Before this row there is none that is wanted.
+        let mut looked = from;
         loop {
             if let Some(batch) = &mut self.batch {
                 if let Some((at, index)) = batch.next(from) {
                     if at >= to {
                         // It stays, for whoever reads on.
                         batch.back();
-                        self.passed = from;
                         return Ok(None);
                     }
                     self.passed = at + 1;
@@ -175,17 +177,17 @@ impl<T: DeserializeOwned + Send + 'static> Table<T> for Rows<T> {
                     let item = item.map_err(|error| refused(&batch.columns, index, reading, &error));
                     return Ok(Some(Row { at, item }));
                 }
+                looked = looked.max(batch.end());
                 self.batch = None;
             }
             let skipped = self.opened.as_ref().and_then(|opened| opened.coming.front()).is_some_and(|next| {
                 // What is to be passed over is not decoded, if it is more than a little.
-                from > next.start + self.rows_at_once as u64
+                looked > next.start + self.rows_at_once as u64
             });
             if skipped {
                 self.opened = None;
             }
-            self.passed = from;
-            if self.may_be_wanted(from).is_none_or(|row| row >= to) || !self.prepare(from)? {
+            if self.may_be_wanted(looked).is_none_or(|row| row >= to) || !self.prepare(looked)? {
                 return Ok(None);
             }
         }

@@ -249,9 +249,9 @@ impl<'a> Deserializer<'a> for Cell<'a> {
             Kind::Bool(_) => self.deserialize_bool(visitor),
             Kind::F32(values) => visitor.visit_f64(values[self.row].into()),
             Kind::F64(_) => self.deserialize_f64(visitor),
-            Kind::Bytes(_) => self.deserialize_bytes(visitor),
-            Kind::Fixed(bytes) if bytes.value_length() != 16 => self.deserialize_bytes(visitor),
-            Kind::List(..) => self.deserialize_seq(visitor),
+            // A list of octets goes into more types than bytes do.
+            Kind::Bytes(_) | Kind::List(..) => self.deserialize_seq(visitor),
+            Kind::Fixed(bytes) if bytes.value_length() != 16 => self.deserialize_seq(visitor),
             Kind::Map(..) | Kind::Struct(_) => self.deserialize_map(visitor),
             Kind::Text(_)
             | Kind::Fixed(_)

@@ -81,7 +81,8 @@ impl File {
             self.rows.truncate(before);
             return Err(error.to_string());
         }
-        if self.rows.len() >= ROWS || (self.rows.len().is_multiple_of(64) && self.rows.bytes() >= BYTES) {
+        let rows = self.rows.len();
+        if rows >= ROWS || (rows.is_multiple_of(16) && self.rows.bytes() >= BYTES.min(self.group)) {
             self.pass_on().map_err(|error| error.to_string())?;
         }
         Ok(())

@@ -261,5 +261,5 @@ fn rows_of_many_row_groups_are_written_as_they_come() {
     Writing::<Row>::end(&mut writing, &mut file).unwrap();
     let read = all(&format, file.into());
     assert!(read.iter().enumerate().all(|(n, (at, row))| *at == n as u64 && row.as_ref().is_ok_and(|row| row.n == *at)));
-    assert_eq!((read.len(), format.name()), (20_000, "Parquet"));
+    assert_eq!((read.len(), Format::name(&format)), (20_000, "Parquet"));
 }

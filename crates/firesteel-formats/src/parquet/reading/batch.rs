@@ -71,6 +71,11 @@ impl Batch {
         None
     }
 
+    /// The number after that of its last row.
+    pub(super) fn end(&self) -> u64 {
+        self.stretches.last().map_or(0, |(_, range)| range.end)
+    }
+
     /// The row that was given last is not passed after all.
     pub(super) fn back(&mut self) {
         self.next -= 1;

@@ -15,9 +15,13 @@ use firesteel_connect::{
     CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, Unencodable, WriteTask,
 };
 use firesteel_disk::{Disk, Lock, OsDisk};
+#[cfg(feature = "parquet")]
+use firesteel_formats::Parquet;
 use firesteel_formats::{Csv, Json, WriteFormat, WriteLines, Writing};
 use parking_lot::Mutex;
 use serde::Serialize;
+#[cfg(feature = "parquet")]
+use serde::de::DeserializeOwned;
 
 use crate::manifest::{self, Covered, Manifest};
 use crate::path::file_error;
@@ -35,6 +39,7 @@ pub type TextFileSink<E = Displayed> = FileSink<WriteLines<E>>;
 /// | [`TextFileSink::new`](FileSink::new) | lines of text: the records' `Display`, or what a function makes of them |
 /// | [`FileSink::json`] | JSON, one value a line |
 /// | [`FileSink::csv`] | CSV with a header |
+/// | `FileSink::parquet` | Parquet; feature `parquet` |
 /// | [`FileSink::in_format`] | those of a format of your own |
 ///
 /// A task writes to a hidden temporary file. The commit of the epoch makes them durable, renames them, and last of
@@ -128,6 +133,26 @@ impl FileSink<WriteLines<Displayed>> {
     /// files end with `.csv`. [`in_format`](FileSink::in_format) takes another dialect.
     pub fn csv<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<Csv<T>> {
         FileSink::new(folder).in_format(Csv::new())
+    }
+
+    /// Writes Parquet into the folder: see [`Parquet`] for what is written, and what is refused. The names of files end with
+    /// `.parquet`.
+    ///
+    /// ```
+    /// use firesteel_connect_file::FileSink;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Total {
+    ///     user: String,
+    ///     clicks: u64,
+    /// }
+    ///
+    /// let totals = FileSink::parquet::<Total>("out/totals");
+    /// ```
+    #[cfg(feature = "parquet")]
+    pub fn parquet<T: Serialize + DeserializeOwned + 'static>(folder: impl Into<PathBuf>) -> FileSink<Parquet<T>> {
+        FileSink::new(folder).in_format(Parquet::new())
     }
 }
 

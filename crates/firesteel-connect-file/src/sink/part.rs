@@ -16,7 +16,7 @@ use crate::path::{self, file_error};
 const BUFFER: usize = 128 << 10;
 
 /// The formats' ends of names: by them a folder's files are known, whatever the job writes now.
-const EXTENSIONS: [&str; 5] = ["txt", "ndjson", "csv", "avro", "pb"];
+const EXTENSIONS: [&str; 6] = ["txt", "ndjson", "csv", "avro", "pb", "parquet"];
 
 /// Which part of which epoch a file holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -237,7 +237,7 @@ mod tests {
             "part-1-.txt",
             "part-x-1.txt",
             "party.txt",
-            "part-1-1.parquet",
+            "part-1-1.orc",
         ] {
             assert_eq!(PartName::parse(foreign), None, "{foreign}");
         }

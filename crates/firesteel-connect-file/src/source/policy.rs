@@ -1,6 +1,6 @@
 //! What becomes of files that are not as they should be.
 
-use firesteel_formats::Format;
+use firesteel_formats::{CountRows, Format};
 
 /// What becomes of a file that is gone before all of it was read that was known to be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,11 +33,15 @@ pub(crate) enum Borders {
     Records,
     /// Within what has to be unpacked.
     Packed,
+    /// They are rows of a table, and positions are their numbers.
+    Rows,
 }
 
 impl Borders {
     pub(crate) fn of(format: &impl Format) -> Self {
-        if format.is_packed() {
+        if format.rows().is_some() {
+            Self::Rows
+        } else if format.is_packed() {
             Self::Packed
         } else if format.ends_at_newlines() {
             Self::Lines
@@ -52,6 +56,9 @@ impl Borders {
 pub(crate) struct Policy {
     pub(crate) follow: bool,
     pub(crate) borders: Borders,
+    /// Counts the rows of a file, where files are tables; and whether not all of them are read.
+    pub(crate) rows: Option<CountRows>,
+    pub(crate) picks_rows: bool,
     /// How long a file is silent until it is taken for finished.
     pub(crate) finish_after: firesteel_window::Duration,
     pub(crate) on_missing: OnMissing,
@@ -64,6 +71,8 @@ impl Policy {
         Self {
             follow: false,
             borders: Borders::Lines,
+            rows: None,
+            picks_rows: false,
             finish_after,
             on_missing: OnMissing::default(),
             on_unreadable: None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use firesteel_connect::{Result, Resumed, SplitNote};
 
-use super::{Compression, End, FileEntry, Presence, Print, Stamp};
+use super::{Borders, Compression, End, FileEntry, Presence, Print, Stamp};
 use crate::source::note::Note;
 
 impl FileEntry {
@@ -68,7 +68,8 @@ impl FileEntry {
 
     /// The print of the text up to a position, or to before it where the file does not have it any more.
     fn text_before(&self, position: u64) -> Print {
-        if self.text.at <= position {
+        // Rows are not bytes, and a table does not grow.
+        if self.text.at <= position || self.borders == Borders::Rows {
             return self.text;
         }
         let print = || {

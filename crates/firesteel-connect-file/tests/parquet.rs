@@ -206,7 +206,9 @@ fn read_on(files: &impl Source<Item = Click>, stands: &[Resumed], at: i64, most:
     }
     files.committed(&moved).unwrap();
     let notes = files.notes(&moved).unwrap();
-    let noted = |split: &SplitId| notes.iter().find(|(of, _)| of == split).map(|(_, note)| note.clone());
+    let before = |split: &SplitId| stands.iter().find(|known| known.split == *split).and_then(|known| known.note.clone());
+    let told = |split: &SplitId| notes.iter().find(|(of, _)| of == split).map(|(_, note)| note.clone());
+    let noted = |split: &SplitId| told(split).or_else(|| before(split));
     let after: Vec<Resumed> =
         moved.iter().map(|(split, position)| Resumed::at(split.clone(), *position).noted(noted(split))).collect();
     let is_still = |known: &&Resumed| moved.iter().all(|(split, _)| *split != known.split);

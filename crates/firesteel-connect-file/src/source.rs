@@ -16,6 +16,7 @@ mod order;
 mod own;
 mod policy;
 mod reader;
+mod rows;
 mod settings;
 mod telling;
 mod text;
@@ -27,6 +28,8 @@ use std::path::PathBuf;
 use firesteel_connect::{
     ConnectError, Discovery, InvalidUtf8, Place, ReadRange, Replay, Result, Source, SourceContext, SplitId, SplitNote,
 };
+#[cfg(feature = "parquet")]
+use firesteel_formats::Parquet;
 use firesteel_formats::{BadFormat, CombinedLog, Csv, Format, Json, Lines, Multiline, Pattern};
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
@@ -36,11 +39,11 @@ use catalog::Catalog;
 pub use decode::{Bytes, DecodeText, Owned, Text};
 use entry::FileEntry;
 pub use firesteel_frames::TextEncoding;
-use input::FileFrames;
 pub use order::FileOrder;
 use policy::{Borders, Policy};
 pub use policy::{OnMissing, OnUnreadable};
 pub use reader::FileReader;
+use reader::Rest;
 use serde::de::DeserializeOwned;
 
 /// How long the file system is left alone, in terms of how long the last look took: so looks take a twentieth of the time.
@@ -58,6 +61,7 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// | [`TextFiles::new`](Files::new) | lines, as `String`s or what a function makes of them |
 /// | [`Files::json`] | JSON, one value a line |
 /// | [`Files::csv`] | CSV, by the names of columns |
+/// | `Files::parquet` | Parquet, by the names of columns; feature `parquet` |
 /// | [`Files::pattern`] | text by a regular expression, whose named groups are the fields |
 /// | [`Files::combined_log`] | the access log of Apache and nginx |
 /// | [`Files::indented`], [`Files::starting_with`] | text of several lines, as logs with stack traces have it |
@@ -71,8 +75,8 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 ///   [cannot be read](OnUnreadable). Text in UTF-16, Latin-1 or Windows-1252 is decoded where [that is said](Self::encoding).
 /// - **Lines** end with `\n` or `\r\n`. A record of text is a `String` unless [`decode`](Self::decode) makes something else
 ///   of the line.
-/// - **Positions** are byte offsets in the decompressed text; a file is a split named by its path. Plain files whose
-///   records are lines can be read from anywhere, so large ones are read in parallel. Others are read by one task at a time,
+/// - **Positions** are byte offsets in the decompressed text, or the numbers of rows in a table; a file is a split named by its path. Plain files whose
+///   records are lines, and tables, can be read from anywhere, so large ones are read in parallel. Others are read by one task at a time,
 ///   which resumes where the one before it stopped.
 /// - **Order.** By name, by time of change or by a time in the name ([`order`](Self::order)); at most a number of them at once
 ///   ([`max_files`](Self::max_files)) and none that is too old ([`max_age`](Self::max_age)). What was read is kept, deleted or archived
@@ -182,6 +186,27 @@ impl Files<Lines<Owned>> {
         Files::new(path).in_format(Csv::new())
     }
 
+    /// Parquet, by the names of columns: see [`Parquet`] for what is read, what is refused, and how rows are chosen.
+    ///
+    /// ```
+    /// use firesteel_connect_file::Files;
+    /// use firesteel_formats::column;
+    /// use serde::Deserialize;
+    ///
+    /// #[derive(Deserialize)]
+    /// struct Trip {
+    ///     distance: f64,
+    ///     zone: Option<String>,
+    /// }
+    ///
+    /// let far = Files::parquet::<Trip>("trips/*.parquet")
+    ///     .change_format(|trips| trips.rows_where(column("distance").at_least(10.0)));
+    /// ```
+    #[cfg(feature = "parquet")]
+    pub fn parquet<T: DeserializeOwned + Send + 'static>(path: impl Into<PathBuf>) -> Files<Parquet<T>> {
+        Files::new(path).in_format(Parquet::new())
+    }
+
     /// Lines of text that a regular expression describes: see [`Pattern`].
     ///
     /// ```
@@ -242,7 +267,8 @@ impl<F: Format> Files<F> {
     #[must_use]
     pub fn in_format<G: Format>(self, format: G) -> Files<G> {
         let Self { paths, policy, look_every, longest, invalid_utf8, format: _, catalog: _, looks } = self;
-        let policy = Policy { borders: Borders::of(&format, policy.encoding), ..policy };
+        let (borders, rows, picks_rows) = (Borders::of(&format, policy.encoding), format.rows(), format.picks_rows());
+        let policy = Policy { borders, rows, picks_rows, ..policy };
         let catalog = Mutex::new(Catalog::new(paths.clone(), policy.clone()));
         Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks }
     }
@@ -360,7 +386,7 @@ impl<F: Format> Source for Files<F> {
 
 impl<F: Format> Files<F> {
     /// A reader of the range. A file that is not where it was found last has been renamed since, most likely.
-    fn opened(&self, range: &ReadRange, rest: Option<FileFrames<F::Reading>>) -> Result<FileReader<F::Reading>> {
+    fn opened(&self, range: &ReadRange, rest: Option<Rest<F::Reading>>) -> Result<FileReader<F::Reading>> {
         let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest);
         match open(rest) {
             Err(ConnectError::Lost { .. }) if self.policy.follow => {

@@ -21,13 +21,15 @@
 //!
 //! What does not fit is refused: a number beyond the range of times, and, when written, a time with a fraction of the unit.
 
+use std::fmt;
+
 use firesteel_window::Timestamp;
-use serde::de::{Deserialize, Deserializer, Error as _};
+use serde::de::{Deserialize, Deserializer, Error as _, Visitor};
 use serde::ser::{Error as _, Serializer};
 
 /// Declares a module for a unit of this many microseconds.
 macro_rules! units {
-    ($($(#[$docs:meta])* $name:ident $micros:literal;)*) => {$(
+    ($($(#[$docs:meta])* $name:ident $unit:ident $micros:literal;)*) => {$(
         $(#[$docs])*
         pub mod $name {
             use super::{Deserializer, Serializer, Timestamp};
@@ -37,7 +39,7 @@ macro_rules! units {
             /// # Errors
             /// When it is no integer, or beyond the range of times.
             pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-                super::read(deserializer, $micros)
+                super::read(deserializer, super::$unit, $micros)
             }
 
             /// Writes a number.
@@ -45,7 +47,7 @@ macro_rules! units {
             /// # Errors
             /// When the time has a fraction of the unit.
             pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-                super::write(*at, serializer, $micros, stringify!($name))
+                super::write(*at, serializer, super::$unit, $micros, stringify!($name))
             }
         }
     )*};
@@ -53,25 +55,59 @@ macro_rules! units {
 
 units! {
     /// Seconds since 1970-01-01T00:00:00Z.
-    seconds 1_000_000;
+    seconds SECONDS 1_000_000;
     /// Milliseconds since 1970-01-01T00:00:00Z.
-    millis 1_000;
+    millis MILLIS 1_000;
     /// Microseconds since 1970-01-01T00:00:00Z; what Avro calls `timestamp-micros`.
-    micros 1;
+    micros MICROS 1;
 }
 
-fn read<'de, D: Deserializer<'de>>(deserializer: D, unit: i64) -> Result<Timestamp, D::Error> {
-    let number = i64::deserialize(deserializer)?;
+/// The names under which a format for people is told that a number is a time: one that has times of its own gives them in this
+/// unit, whatever its own is. To all others they are numbers.
+pub(crate) const SECONDS: &str = "firesteel::epoch_time::seconds";
+pub(crate) const MILLIS: &str = "firesteel::epoch_time::millis";
+pub(crate) const MICROS: &str = "firesteel::epoch_time::micros";
+
+struct Number;
+
+impl<'de> Visitor<'de> for Number {
+    type Value = i64;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time as a number")
+    }
+
+    fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<i64, D::Error> {
+        i64::deserialize(deserializer)
+    }
+}
+
+fn read<'de, D: Deserializer<'de>>(deserializer: D, name: &'static str, unit: i64) -> Result<Timestamp, D::Error> {
+    let number = if deserializer.is_human_readable() {
+        deserializer.deserialize_newtype_struct(name, Number)?
+    } else {
+        i64::deserialize(deserializer)?
+    };
     let micros = number.checked_mul(unit).ok_or_else(|| D::Error::custom("the time is out of range"))?;
     Ok(Timestamp::from_micros(micros))
 }
 
-fn write<S: Serializer>(at: Timestamp, serializer: S, unit: i64, name: &str) -> Result<S::Ok, S::Error> {
+fn write<S: Serializer>(
+    at: Timestamp,
+    serializer: S,
+    name: &'static str,
+    unit: i64,
+    called: &str,
+) -> Result<S::Ok, S::Error> {
     let micros = at.as_micros();
     if micros % unit != 0 {
         return Err(S::Error::custom(format_args!(
-            "{at} is no whole number of {name}: take a smaller unit, or round it"
+            "{at} is no whole number of {called}: take a smaller unit, or round it"
         )));
     }
-    serializer.serialize_i64(micros / unit)
+    if serializer.is_human_readable() {
+        serializer.serialize_newtype_struct(name, &(micros / unit))
+    } else {
+        serializer.serialize_i64(micros / unit)
+    }
 }

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::io::Read;
 use std::ops::Range;
+use std::sync::Arc;
 
 use firesteel_connect::Undecodable;
+
+use crate::table::{CountRows, ReadAt, Table, TableError};
 
 /// A format of files: framing, that is, where one record ends and the next begins, and decoding.
 ///
@@ -43,6 +46,23 @@ pub trait Format: Clone + Send + Sync + 'static {
     fn unpack(&self, file: Box<dyn Read + Send>) -> Option<Box<dyn Read + Send>> {
         let _ = file;
         None
+    }
+
+    /// Counts the rows of a file, where files are tables: rows that can be read from any of them on, once the file is whole.
+    /// Positions count rows then, and files are read by [`table`](Self::table) and not by [`begin`](Self::begin).
+    fn rows(&self) -> Option<CountRows> {
+        None
+    }
+
+    /// Opens a file as a table, where files are tables.
+    fn table(&self, file: Arc<dyn ReadAt>) -> Option<Result<Box<dyn Table<Self::Item>>, TableError>> {
+        let _ = file;
+        None
+    }
+
+    /// Whether it leaves out rows of a table that are not wanted, so that positions have gaps.
+    fn picks_rows(&self) -> bool {
+        false
     }
 
     /// Looks at its own settings, before anything is read.

@@ -13,6 +13,7 @@
 //! | [`Raw`] | bytes as they are |
 //! | [`Multiline`] | records of several lines, by any decoder |
 //! | `Avro` | object container files; feature `avro` |
+//! | `Parquet` | tables of columns; feature `parquet` |
 //! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
 //!
 //! It reads no file and no socket: sources hand it the bytes of their own buffers.
@@ -26,10 +27,13 @@ mod format;
 mod json;
 mod lines;
 mod multiline;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod pattern;
 #[cfg(feature = "protobuf")]
 mod protobuf;
 mod raw;
+mod table;
 mod text;
 
 pub use access_log::{Access, CombinedLog};
@@ -40,7 +44,10 @@ pub use format::{BadFormat, Format, Found, Head, Mismatch, Reading, WriteFormat,
 pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
 pub use multiline::{Multiline, ReadingMultiline};
+#[cfg(feature = "parquet")]
+pub use parquet::{ColumnName, Condition, Literal, Parquet, WritingParquet, column};
 pub use pattern::Pattern;
 #[cfg(feature = "protobuf")]
 pub use protobuf::{DelimitedProtobuf, Protobuf, ReadingProtobuf, WritingProtobuf};
 pub use raw::Raw;
+pub use table::{CountRows, NoStream, ReadAt, RefusedRow, Row, Table, TableError};

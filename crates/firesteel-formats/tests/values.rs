@@ -47,6 +47,10 @@ fn read(fields: [&str; 8]) -> [Result<Reading, String>; 4] {
     [json.map_err(|error| error.to_string()), pattern.map_err(|error| error.to_string()), csv, lines]
 }
 
+#[cfg(all(feature = "avro", feature = "parquet", feature = "protobuf"))]
+#[path = "values/binary.rs"]
+mod binary;
+
 #[test]
 fn what_fits_is_equal_from_every_format() {
     let time = |text: &str| text.parse::<Timestamp>().unwrap();

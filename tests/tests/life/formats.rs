@@ -108,6 +108,66 @@ fn csv_is_copied_once_whatever_is_in_it_and_however_often_the_job_is_given_up() 
     copies(&path, &good, 100, |path| Files::csv::<Order>(path).follow(), |path| FileSink::csv::<Order>(path));
 }
 
+/// A file of these orders in row groups of some dozens, after every fourth of which stands a row whose id is none.
+#[cfg(feature = "parquet")]
+fn parquet(orders: &[Order]) -> Vec<u8> {
+    use firesteel_formats::{Parquet, Writing};
+
+    #[derive(Serialize, Deserialize)]
+    struct Row {
+        note: String,
+        more: Option<u8>,
+        id: Option<u64>,
+        user: String,
+    }
+    let (format, mut file) = (Parquet::<Row>::new().row_group_bytes(1_000), vec![]);
+    let mut writing = WriteFormat::<Row>::begin(&format);
+    let mut write = |id, Order { user, note, .. }: &Order| {
+        let row = Row { note: note.clone(), more: None, id, user: user.clone() };
+        writing.write(&row, &mut file).unwrap();
+    };
+    for (at, order) in orders.iter().enumerate() {
+        write(Some(order.id), order);
+        if at % 4 == 3 {
+            write(None, order);
+        }
+    }
+    Writing::<Row>::end(&mut writing, &mut file).unwrap();
+    file
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_is_copied_once_whatever_is_in_it_and_however_often_the_job_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, good) = (folder.path().join("orders.parquet"), orders(200));
+    std::fs::write(&path, parquet(&good)).unwrap();
+    let read = |path: &Path| Files::parquet::<Order>(path);
+    copies(&path, &good, 50, read, |path| FileSink::parquet::<Order>(path));
+    copies(&path, &good, 50, |path| read(path).follow(), |path| FileSink::parquet::<Order>(path));
+    copies(&path, &good, 50, read, |path| FileSink::json::<Order>(path).gzip());
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_filter_gives_the_same_records_to_any_number_of_tasks() {
+    use firesteel_formats::column;
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("orders.parquet");
+    let all = orders(100_000);
+    std::fs::write(&path, parquet(&all)).unwrap();
+    let expected: Vec<Order> = all.into_iter().filter(|order| order.user == "user 3").collect();
+    for threads in [1, 2, 7] {
+        let (job, results) = (job(threads).build().unwrap(), Collector::new());
+        let wanted = column("user").is("user 3").and(column("id").is_null().not());
+        let orders = Files::parquet::<Order>(&path).change_format(|orders| orders.rows_where(wanted));
+        job.read(orders).write(results.clone());
+        job.run(Trigger::AvailableNow).unwrap();
+        assert_eq!(sorted(results.records()), sorted(expected.clone()), "{threads} threads");
+    }
+}
+
 #[test]
 fn a_file_without_a_column_that_is_needed_ends_the_job_and_none_of_it_is_set_aside() {
     let folder = tempfile::tempdir().unwrap();

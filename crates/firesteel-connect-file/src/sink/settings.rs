@@ -5,10 +5,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use firesteel_disk::OsDisk;
+#[cfg(feature = "parquet")]
+use firesteel_formats::Parquet;
 use firesteel_formats::{Csv, Json, WriteFormat, WriteLines};
 use firesteel_results::{ByColumn, Layout, Unpartitioned};
 use parking_lot::Mutex;
 use serde::Serialize;
+#[cfg(feature = "parquet")]
+use serde::de::DeserializeOwned;
 
 use super::{Displayed, FileSink, Formatted, TextFileSink};
 
@@ -58,6 +62,26 @@ impl FileSink<WriteLines<Displayed>> {
     /// files end with `.csv`. [`in_format`](FileSink::in_format) takes another dialect.
     pub fn csv<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<Csv<T>> {
         FileSink::new(folder).in_format(Csv::new())
+    }
+
+    /// Writes Parquet into the folder: see [`Parquet`] for what is written, and what is refused. The names of files end with
+    /// `.parquet`.
+    ///
+    /// ```
+    /// use firesteel_connect_file::FileSink;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Total {
+    ///     user: String,
+    ///     clicks: u64,
+    /// }
+    ///
+    /// let totals = FileSink::parquet::<Total>("out/totals");
+    /// ```
+    #[cfg(feature = "parquet")]
+    pub fn parquet<T: Serialize + DeserializeOwned + 'static>(folder: impl Into<PathBuf>) -> FileSink<Parquet<T>> {
+        FileSink::new(folder).in_format(Parquet::new())
     }
 }
 

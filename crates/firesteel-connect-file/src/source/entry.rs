@@ -1,6 +1,7 @@
 //! One file that is read.
 
 mod noted;
+mod rows;
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -9,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Split, SplitId, SplitNote};
+use firesteel_formats::CountRows;
 use firesteel_frames::{Compression, TextEncoding};
 use firesteel_window::{Duration, Timestamp};
 
@@ -38,6 +40,8 @@ pub(crate) struct FileEntry {
     pub(crate) borders: Borders,
     /// How its text is encoded, where that was said.
     pub(crate) encoding: Option<TextEncoding>,
+    /// Counts the rows of a table.
+    count_rows: Option<CountRows>,
     /// Whether only reading can tell where the last record ends: of a compressed file, and of one that grows in a format
     /// whose records do not end with lines.
     pub(crate) by_reading: bool,
@@ -135,6 +139,7 @@ impl FileEntry {
             announced: 0,
             borders: Borders::Lines,
             encoding: None,
+            count_rows: None,
             by_reading: false,
             may_grow: false,
             end: Arc::default(),
@@ -167,13 +172,13 @@ impl FileEntry {
 
     /// Whether it can be read from anywhere.
     pub(crate) fn is_plain(&self) -> bool {
-        self.borders != Borders::Packed && self.is_uncompressed()
+        matches!(self.borders, Borders::Lines | Borders::Records) && self.is_uncompressed()
     }
 
     /// Says where its records end.
     pub(crate) fn read_by(&mut self, policy: &Policy) {
-        (self.borders, self.encoding) = (policy.borders, policy.encoding);
-        if self.borders == Borders::Packed && self.packed.is_none() {
+        (self.borders, self.encoding, self.count_rows) = (policy.borders, policy.encoding, policy.rows);
+        if matches!(self.borders, Borders::Packed | Borders::Rows) && self.packed.is_none() {
             // Positions count what is unpacked, and not the bytes of the file.
             if self.compression.is_some() {
                 self.end = Arc::new(End { at: self.announced, broken: None }.into());
@@ -233,10 +238,17 @@ impl FileEntry {
             _ => self.available(),
         };
         let is_cut = self.broken().is_some_and(|broken| broken.is_cut) && !self.is_silent(now, policy.finish_after);
-        let is_whole = if self.is_plain() || self.is_decoded() { self.is_closed } else { !is_cut };
+        let is_table = self.borders == Borders::Rows;
+        let is_closable = self.is_plain() || self.is_decoded() || (is_table && self.compression.is_none());
+        let is_whole = if is_closable { self.is_closed } else { !is_cut };
         let finished = !policy.follow || self.presence == Presence::Gone || is_whole;
-        let split = Split::new(self.split.clone(), PositionUnit::Bytes).available(available);
-        split.divisible(self.is_plain() && self.borders == Borders::Lines).finished(finished)
+        let unit = match (is_table, policy.picks_rows) {
+            (false, _) => PositionUnit::Bytes,
+            (true, false) => PositionUnit::Records,
+            (true, true) => PositionUnit::Sequence,
+        };
+        let is_divisible = is_table || (self.is_plain() && self.borders == Borders::Lines);
+        Split::new(self.split.clone(), unit).available(available).divisible(is_divisible).finished(finished)
     }
 
     /// Whether it has not changed for this long.
@@ -252,7 +264,12 @@ impl FileEntry {
 
     /// Whether it ends with a line without a newline that has not been read.
     pub(crate) fn has_half_line(&self) -> bool {
-        self.presence == Presence::Here && self.is_plain() && self.stamp.size > self.available().unwrap_or(0)
+        let is_half = if self.borders == Borders::Rows {
+            self.compression.is_none() && self.stamp.size > 0
+        } else {
+            self.is_plain() && self.stamp.size > self.available().unwrap_or(0)
+        };
+        self.presence == Presence::Here && is_half
     }
 
     /// Whether all of it that is known has been read and committed.
@@ -324,6 +341,9 @@ impl FileEntry {
             }
             self.compression = Compression::of(&head).or_else(|| (!follow).then(|| Compression::of_name(&self.path)));
         }
+        if self.borders == Borders::Rows {
+            return self.announce_rows(file, stamp, follow);
+        }
         if self.compression == Some(Compression::Plain) {
             self.was_plain = true;
             let before = self.announced;
@@ -372,7 +392,8 @@ impl FileEntry {
         let mut file = File::open(at)?;
         let mut head = Vec::new();
         (&mut file).take(Compression::MAGIC).read_to_end(&mut head)?;
-        let compression = Compression::of(&head).filter(|compression| *compression != Compression::Plain);
+        let is_table = self.borders == Borders::Rows;
+        let compression = Compression::of(&head).filter(|compression| !is_table && *compression != Compression::Plain);
         let Some(compression) = compression else { return Ok(false) };
         file.seek(SeekFrom::Start(0))?;
         let mut text = input::compressed(file.try_clone()?, compression);

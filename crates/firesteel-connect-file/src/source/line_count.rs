@@ -25,7 +25,7 @@ pub(crate) struct LineCount {
 impl LineCount {
     /// The line of the position. `None` where it is too far into the file, or the file cannot be read.
     pub(crate) fn of(counted: &mut Option<Box<Self>>, file: &FileEntry, position: u64) -> Option<u64> {
-        if position > FARTHEST || file.borders == Borders::Packed {
+        if position > FARTHEST || matches!(file.borders, Borders::Packed | Borders::Rows) {
             return None;
         }
         if counted.as_ref().is_none_or(|counted| counted.position > position) {

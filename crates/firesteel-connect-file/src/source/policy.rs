@@ -1,6 +1,6 @@
 //! What becomes of files that are not as they should be.
 
-use firesteel_formats::Format;
+use firesteel_formats::{CountRows, Format};
 use firesteel_frames::TextEncoding;
 
 use super::after::AfterReading;
@@ -37,12 +37,16 @@ pub(crate) enum Borders {
     Records,
     /// Within what has to be unpacked.
     Packed,
+    /// They are rows of a table, and positions are their numbers.
+    Rows,
 }
 
 impl Borders {
     /// Those of a format; text that has to be decoded can be read from its beginning only.
     pub(crate) fn of(format: &impl Format, encoding: Option<TextEncoding>) -> Self {
-        if format.is_packed() || encoding.is_some_and(|encoding| encoding != TextEncoding::Utf8) {
+        if format.rows().is_some() {
+            Self::Rows
+        } else if format.is_packed() || encoding.is_some_and(|encoding| encoding != TextEncoding::Utf8) {
             Self::Packed
         } else if format.ends_at_newlines() {
             Self::Lines
@@ -59,6 +63,9 @@ pub(crate) struct Policy {
     pub(crate) borders: Borders,
     /// How text is encoded, where that was said.
     pub(crate) encoding: Option<TextEncoding>,
+    /// Counts the rows of a file, where files are tables; and whether not all of them are read.
+    pub(crate) rows: Option<CountRows>,
+    pub(crate) picks_rows: bool,
     /// How long a file is silent until it is taken for finished.
     pub(crate) finish_after: firesteel_window::Duration,
     pub(crate) on_missing: OnMissing,
@@ -80,6 +87,8 @@ impl Policy {
             follow: false,
             borders: Borders::Lines,
             encoding: None,
+            rows: None,
+            picks_rows: false,
             finish_after,
             on_missing: OnMissing::default(),
             on_unreadable: None,

@@ -1,5 +1,7 @@
 //! The reader of a range of one file.
 
+mod table;
+
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -16,6 +18,7 @@ use super::identity::Stamp;
 use super::input::{self, FileFrames};
 use super::line_count::LineCount;
 use super::policy::Borders;
+use super::rows::OpenTable;
 use crate::path;
 
 /// Read at once, of the text.
@@ -26,13 +29,14 @@ const SMALL_BUFFER: u64 = 8 << 10;
 /// Reads the records of a range of one file.
 ///
 /// After a [`ConnectError::Malformed`] it stands after the record at fault, as all readers do.
-pub struct FileReader<P> {
+pub struct FileReader<P: Reading> {
     file: FileEntry,
     /// `None` when there is nothing more to read.
     frames: Option<FileFrames<P>>,
-    /// The decoder of a compressed file, after the end of the range: it can only be read from its start, so the reader of what
-    /// comes next begins with this one.
-    rest: Option<FileFrames<P>>,
+    /// The rows of a file that is a table.
+    table: Option<OpenTable<P::Item>>,
+    /// What the reader of what comes next begins with.
+    rest: Option<Rest<P>>,
     longest: usize,
     /// Whether the range starts inside a line, or may do so: that line belongs to the range before.
     inside_line: bool,
@@ -49,17 +53,18 @@ pub struct FileReader<P> {
 }
 
 impl<P: Reading> FileReader<P> {
-    pub(super) fn open<F: Format<Reading = P>>(
+    pub(super) fn open<F: Format<Reading = P, Item = P::Item>>(
         file: FileEntry,
         range: &ReadRange,
         longest: usize,
         format: &F,
-        rest: Option<FileFrames<P>>,
+        rest: Option<Rest<P>>,
     ) -> Result<Self> {
         let by_lines = format.ends_at_newlines();
         let mut reader = Self {
             frames: None,
-            rest: rest.filter(|frames| frames.position() <= range.from),
+            table: None,
+            rest: rest.filter(|rest| rest.is_of_use(range.from)),
             longest,
             inside_line: by_lines && file.was_plain && range.from > 0,
             by_lines,
@@ -78,6 +83,9 @@ impl<P: Reading> FileReader<P> {
             }
         }
         if range.from < reader.stop && Some(range.from) != reader.file.available() {
+            if reader.file.borders == Borders::Rows {
+                return reader.open_table(format);
+            }
             let compression = reader.file.compression.unwrap_or(Compression::Plain);
             reader.frames = if reader.file.is_plain() {
                 reader.plain(format)?
@@ -134,8 +142,8 @@ impl<P: Reading> FileReader<P> {
 
     fn compressed<F: Format<Reading = P>>(&mut self, compression: Compression, format: &F) -> Result<FileFrames<P>> {
         let mut frames = match self.rest.take() {
-            Some(frames) => frames,
-            None => {
+            Some(Rest::Frames(frames)) => frames,
+            _ => {
                 let file = self.open_file(self.file.stamp.size)?;
                 let mut frames = FileFrames::new(
                     self.file.unpacked(file, compression).unpacked_by(format),
@@ -378,20 +386,35 @@ fn ends_at(end: u64) -> String {
     format!("it ends at {end}; was the file replaced? Start without the old positions")
 }
 
-impl<P> FileReader<P> {
+impl<P: Reading> FileReader<P> {
     /// Keeps the decoder of a compressed file for the next reader.
-    fn keep(&mut self, frames: FileFrames<P>)
-    where
-        P: Reading,
-    {
+    fn keep(&mut self, frames: FileFrames<P>) {
         if frames.input().is_sequential() {
-            self.rest = Some(frames);
+            self.rest = Some(Rest::Frames(frames));
         }
     }
 
     /// What the reader of the next range begins with.
-    pub(super) fn into_rest(self) -> Option<FileFrames<P>> {
+    pub(super) fn into_rest(self) -> Option<Rest<P>> {
         self.rest
+    }
+}
+
+/// What a reader leaves for the one of the range after it.
+pub(super) enum Rest<P: Reading> {
+    /// The decoder of a compressed file, which can only be read from its start.
+    Frames(FileFrames<P>),
+    /// The table, of which it is known what is in it.
+    Table(OpenTable<P::Item>),
+}
+
+impl<P: Reading> Rest<P> {
+    /// Whether one may read on with it from this position.
+    fn is_of_use(&self, from: u64) -> bool {
+        match self {
+            Self::Frames(frames) => frames.position() <= from,
+            Self::Table(_) => true,
+        }
     }
 }
 
@@ -402,7 +425,7 @@ impl<P: Reading> SourceReader for FileReader<P> {
     fn next_record(&mut self) -> Result<Option<P::Item>> {
         match self.advance()? {
             Some(record) => self.record(record),
-            None => Ok(None),
+            None => self.next_row(),
         }
     }
 
@@ -423,7 +446,7 @@ impl<P: Reading> SourceReader for FileReader<P> {
     }
 }
 
-impl<P> fmt::Debug for FileReader<P> {
+impl<P: Reading> fmt::Debug for FileReader<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileReader")
             .field("file", &self.file.path)

@@ -50,10 +50,12 @@ pub(crate) fn cut(unread: &[Unread], admission: &Admission, cost: Cost) -> (Vec<
         let up_to = |available: u64, most: Option<u64>| {
             most.map_or(available, |most| available.min(position.saturating_add(most)))
         };
+        // Where positions have gaps there are fewer records, and who asks for so many gets them.
+        let by_positions = split.unit == PositionUnit::Records || (split.divisible && limits.records.is_none());
         let mut range = ReadRange::starting_at(split.id.clone(), *position).max_records(records).max_bytes(bytes);
         range.to = *available;
         match (split.unit, available) {
-            (PositionUnit::Records, Some(available)) => {
+            (PositionUnit::Records | PositionUnit::Sequence, Some(available)) if by_positions => {
                 let to = up_to(*available, records);
                 (range.to, range.max_records) = (Some(to), None);
                 // How many bytes a record has is the source's to know.

@@ -29,8 +29,8 @@ use super::error::TimeError;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The name under which binary formats are told of it: who describes types by what they ask a format for, as the
-    /// state layer does, can tell it from a number.
+    /// The name under which formats are told of it: who describes types by what they ask a format for, as the state layer
+    /// does, can tell it from a number, and a format with times of its own from a text.
     pub const SERDE_NAME: &str = "firesteel::Timestamp";
 
     /// 1970-01-01T00:00:00Z, which is also the default.
@@ -235,11 +235,20 @@ impl FromStr for Timestamp {
 
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            serializer.collect_str(self)
-        } else {
-            serializer.serialize_newtype_struct(Self::SERDE_NAME, &self.0)
+        /// The text or the number, by what the format is for.
+        struct Inner<'a>(&'a Timestamp);
+
+        impl Serialize for Inner<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self.0)
+                } else {
+                    serializer.serialize_i64(self.0.0)
+                }
+            }
         }
+
+        serializer.serialize_newtype_struct(Self::SERDE_NAME, &Inner(self))
     }
 }
 
@@ -259,15 +268,15 @@ impl<'de> Deserialize<'de> for Timestamp {
             }
 
             fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Timestamp, D::Error> {
-                i64::deserialize(deserializer).map(Timestamp)
+                if deserializer.is_human_readable() {
+                    deserializer.deserialize_str(Text)
+                } else {
+                    i64::deserialize(deserializer).map(Timestamp)
+                }
             }
         }
 
-        if deserializer.is_human_readable() {
-            deserializer.deserialize_str(Text)
-        } else {
-            deserializer.deserialize_newtype_struct(Self::SERDE_NAME, Text)
-        }
+        deserializer.deserialize_newtype_struct(Self::SERDE_NAME, Text)
     }
 }
 

@@ -1,0 +1,116 @@
+//! The rows of a range of a file that is a table.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use firesteel_connect::{ConnectError, Payload, Result};
+use firesteel_formats::{Format, Reading, Row, TableError};
+
+use super::{Broken, End, FileReader, Rest, ends_at};
+use crate::path;
+use crate::source::identity::Stamp;
+use crate::source::rows::{OpenTable, Stretches};
+
+impl<P: Reading> FileReader<P> {
+    /// Opens the table, or goes on with the one that the range before was read from.
+    pub(super) fn open_table<F: Format<Reading = P, Item = P::Item>>(mut self, format: &F) -> Result<Self> {
+        if let Some(Rest::Table(open)) = self.rest.take()
+            && open.stamp == self.file.stamp
+        {
+            self.table = Some(open);
+            return Ok(self);
+        }
+        let stretches = self.stretches()?;
+        let Some(opened) = format.table(Arc::new(stretches)) else { return Ok(self) };
+        match opened {
+            Ok(table) => {
+                let rows = table.rows();
+                let end = self.file.end.get_or_init(|| End { at: rows, broken: None }).at;
+                if end != rows {
+                    return Err(self.file.lost(self.position, ends_at(rows)));
+                }
+                self.table = Some(OpenTable { table, stamp: self.file.stamp, rows });
+                Ok(self)
+            }
+            Err(error) if self.may_break_off(&error) => {
+                let is_cut = matches!(error, TableError::Unfinished(_));
+                let broken = Some(Broken { is_cut, reason: self.table_error(error).to_string().into() });
+                self.file.end.get_or_init(|| End { at: self.position, broken });
+                Ok(self)
+            }
+            Err(error) => Err(self.table_error(error)),
+        }
+    }
+
+    /// Whether a file that cannot be opened is left for later: one of which it was not known what is in it.
+    fn may_break_off(&self, error: &TableError) -> bool {
+        let is_of_file = matches!(error, TableError::Unfinished(_) | TableError::Damaged(_));
+        is_of_file && self.file.is_patient && self.file.end.get().is_none()
+    }
+
+    /// The file, which has to be the one that was looked at: in another one, rows have other numbers.
+    fn stretches(&self) -> Result<Stretches> {
+        let mut file = self.open_file(self.file.stamp.size)?;
+        let failed = |error| path::failed("read", &self.file.path)(error);
+        let stamp = Stamp::of(&file.metadata().map_err(failed)?);
+        if stamp != self.file.stamp
+            && (stamp.size != self.file.stamp.size || !self.file.text.is_of(&mut file).map_err(failed)?)
+        {
+            let reason = "the file has been written anew; start without the old positions";
+            return Err(self.file.lost(self.position, reason));
+        }
+        Ok(Stretches::of(file, self.file.stamp.size))
+    }
+
+    /// The next row of the range.
+    pub(super) fn next_row(&mut self) -> Result<Option<P::Item>> {
+        let Some(open) = &mut self.table else { return Ok(None) };
+        let end = self.stop.min(open.rows);
+        if self.records_left == 0 || self.bytes_left == 0 || self.position >= end {
+            return Ok(self.leave_table());
+        }
+        match open.table.row(self.position, end) {
+            Ok(Some(Row { at, item })) => {
+                (self.last, self.position) = (at, at + 1);
+                self.records_left -= 1;
+                self.bytes_left = self.bytes_left.saturating_sub(open.table.bytes_per_row());
+                item.map(Some).map_err(|refused| self.malformed(&refused.undecodable, Payload::of(&refused.payload)))
+            }
+            Ok(None) => {
+                self.position = end;
+                Ok(self.leave_table())
+            }
+            Err(error) => {
+                self.table = None;
+                Err(self.table_error(error))
+            }
+        }
+    }
+
+    /// Ends, and leaves the table for what comes next.
+    fn leave_table(&mut self) -> Option<P::Item> {
+        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
+        self.rest = self.table.take().map(Rest::Table);
+        None
+    }
+
+    #[cold]
+    fn table_error(&self, error: TableError) -> ConnectError {
+        let unreadable = |kind, reason: String, advice| {
+            let text = if self.position == 0 { String::new() } else { format!(", after row {}", self.position - 1) };
+            path::failed("read", &self.file.path)(io::Error::new(kind, format!("{reason}{text}; {advice}")))
+        };
+        match error {
+            TableError::Io(error) => path::failed("read", &self.file.path)(error),
+            TableError::Mismatch(mismatch) => {
+                let place = self.file.path.display().to_string();
+                ConnectError::Mismatch { place, reason: mismatch.into_reason() }
+            }
+            TableError::Unfinished(reason) => {
+                unreadable(ErrorKind::UnexpectedEof, reason, "was it complete when it was put here?")
+            }
+            other => unreadable(ErrorKind::InvalidData, other.to_string(), "restore it from its origin"),
+        }
+    }
+}

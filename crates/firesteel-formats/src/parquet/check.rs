@@ -1,0 +1,112 @@
+//! Whether a type can be read from the columns of a file, before its first row.
+
+use std::collections::HashSet;
+
+use arrow_schema::{DataType, Field, FieldRef, Fields};
+use serde::de::DeserializeOwned;
+
+use super::column::Column;
+use super::error::{CellError, Fault};
+use super::value::{self, Reading};
+use crate::format::Mismatch;
+
+/// Texts that one type or another takes.
+const CANDIDATES: [&str; 9] = [
+    "",
+    "0",
+    "a",
+    "true",
+    "1970-01-01T00:00:00Z",
+    "1970-01-01",
+    "00:00:00",
+    "127.0.0.1",
+    "00000000-0000-0000-0000-000000000000",
+];
+
+/// Reads rows that are made up. `read` are the columns that are read; `all`, the names of all that there are.
+pub(super) fn check<T: DeserializeOwned>(read: &Fields, all: &Fields, reading: Reading) -> Result<(), Mismatch> {
+    let has = || all.iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ");
+    twice(read, "")?;
+    let mut good = Vec::new();
+    for field in read {
+        if let Some(column) = try_column::<T>(field, reading)? {
+            good.push((field.name().clone(), column));
+        }
+    }
+    let names: HashSet<&str> = read.iter().map(|field| field.name().as_str()).collect();
+    for field in all.iter().filter(|field| !names.contains(field.name().as_str())) {
+        // Only a type that refuses what it does not know looks at it.
+        let column = made_up(field, &DataType::Null, "")?;
+        if let Err(error) = one::<T>(field.name(), column, reading)
+            && error.kind() == Fault::Unknown
+        {
+            return Err(Mismatch::new(format_args!("has a column that the type refuses: {error}")));
+        }
+    }
+    let columns = Column { nulls: None, kind: super::column::Kind::Struct(good) };
+    let Err(error) = value::record::<T>(&columns, 0, reading) else { return Ok(()) };
+    match error.kind() {
+        Fault::Column => Err(Mismatch::new(format_args!("has columns that do not fit the type: {error}"))),
+        Fault::Missing(name) if all.iter().all(|field| field.name() != name) => {
+            let advice = "rename the field with #[serde(rename)], or give it #[serde(default)]";
+            Err(Mismatch::new(format_args!("has no column {name:?} (it has {}); {advice}", has())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a column is there twice, among those that are read.
+fn twice(fields: &Fields, within: &str) -> Result<(), Mismatch> {
+    let mut known = HashSet::new();
+    for field in fields {
+        let path = format!("{within}{}", field.name());
+        if !known.insert(field.name()) {
+            return Err(Mismatch::new(format_args!("has two columns {path:?}: which one is meant cannot be told")));
+        }
+        let mut data_type = field.data_type();
+        while let DataType::List(element) = data_type {
+            data_type = element.data_type();
+        }
+        if let DataType::Struct(fields) = data_type {
+            twice(fields, &format!("{path}."))?;
+        }
+    }
+    Ok(())
+}
+
+fn made_up(field: &Field, data_type: &DataType, text: &str) -> Result<Column, Mismatch> {
+    let column = Column::made_up(data_type, text);
+    column.map_err(|unreadable| Mismatch::new(format_args!("has {:?}, {}", field.name(), unreadable.0)))
+}
+
+/// The type's answer to a row of one column.
+fn one<T: DeserializeOwned>(name: &str, column: Column, reading: Reading) -> Result<(), CellError> {
+    let columns = Column { nulls: None, kind: super::column::Kind::Struct(vec![(name.to_owned(), column)]) };
+    value::record::<T>(&columns, 0, reading).map(|_| ())
+}
+
+/// A value of the column that the type takes, if one can be made up.
+fn try_column<T: DeserializeOwned>(field: &FieldRef, reading: Reading) -> Result<Option<Column>, Mismatch> {
+    for text in CANDIDATES {
+        let column = made_up(field, field.data_type(), text)?;
+        let Err(error) = one::<T>(field.name(), column.clone(), reading) else { return Ok(Some(column)) };
+        if error.kind() == Fault::Unknown {
+            return Err(Mismatch::new(format_args!("has a column that the type refuses: {error}")));
+        }
+        if error.field().is_none() {
+            // What the type lacks is something else.
+            return Ok(Some(column));
+        }
+        match error.kind() {
+            Fault::Column => {
+                return Err(Mismatch::new(format_args!("has a column that does not fit the type: {error}")));
+            }
+            Fault::Missing(name) => {
+                let advice = "rename the field with #[serde(rename)], or give it #[serde(default)]";
+                return Err(Mismatch::new(format_args!("has no {name:?} in {:?}: {error}; {advice}", field.name())));
+            }
+            Fault::Value | Fault::Unknown => {}
+        }
+    }
+    Ok(None)
+}

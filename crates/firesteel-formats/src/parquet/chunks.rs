@@ -1,0 +1,93 @@
+//! A file as the library reads it.
+
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use parquet::errors::ParquetError;
+use parquet::file::reader::{ChunkReader, Length};
+
+use crate::table::{ReadAt, TableError};
+
+/// Read at once where it is not known how much is needed: headers of pages.
+const STRETCH: u64 = 8 << 10;
+
+#[derive(Clone)]
+pub(super) struct Chunks(pub(super) Arc<dyn ReadAt>);
+
+impl Length for Chunks {
+    fn len(&self) -> u64 {
+        self.0.len()
+    }
+}
+
+impl Chunks {
+    /// What is there of a stretch must be within the file: so no length that a file invents is ever reserved.
+    fn bytes(&self, from: u64, length: u64) -> io::Result<Bytes> {
+        match from.checked_add(length) {
+            Some(end) if end <= self.0.len() => {
+                self.0.read_at(from, usize::try_from(length).map_err(io::Error::other)?)
+            }
+            _ => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}
+
+impl ChunkReader for Chunks {
+    type T = Stretch;
+
+    fn get_read(&self, start: u64) -> Result<Stretch, ParquetError> {
+        Ok(Stretch { chunks: self.clone(), at: start, ready: Bytes::new() })
+    }
+
+    fn get_bytes(&self, start: u64, length: usize) -> Result<Bytes, ParquetError> {
+        self.bytes(start, length as u64).map_err(|error| ParquetError::External(Box::new(error)))
+    }
+}
+
+/// A file from a place on.
+pub(super) struct Stretch {
+    chunks: Chunks,
+    at: u64,
+    ready: Bytes,
+}
+
+impl Read for Stretch {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.ready.is_empty() {
+            let left = self.chunks.0.len().saturating_sub(self.at);
+            self.ready = self.chunks.bytes(self.at, left.min(STRETCH))?;
+            self.at += self.ready.len() as u64;
+        }
+        let count = buffer.len().min(self.ready.len());
+        self.ready.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// Calls the library. What it makes of a file that makes no sense may be a panic, which is an error like others.
+pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, TableError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(told),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panics");
+            Err(TableError::Damaged(format!("the library gives up: {text}")))
+        }
+    }
+}
+
+/// An error of reading stays one; all others are about what was read.
+fn told(error: ParquetError) -> TableError {
+    if let ParquetError::External(inner) = error {
+        return match inner.downcast::<io::Error>() {
+            Ok(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                TableError::Damaged("it points beyond its end".to_owned())
+            }
+            Ok(error) => TableError::Io(*error),
+            Err(other) => TableError::Damaged(other.to_string()),
+        };
+    }
+    TableError::Damaged(error.to_string())
+}

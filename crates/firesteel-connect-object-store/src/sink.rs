@@ -106,6 +106,15 @@ impl ObjectSink<()> {
     pub fn csv<T: Serialize + 'static>(bucket: &Bucket, prefix: &str) -> ObjectSink<Csv<T>> {
         Self::in_format(bucket, prefix, Csv::new())
     }
+
+    /// Writes Parquet: see [`Parquet`](firesteel_formats::Parquet) for what is written, and what is refused.
+    #[cfg(feature = "parquet")]
+    pub fn parquet<T: Serialize + serde::de::DeserializeOwned + 'static>(
+        bucket: &Bucket,
+        prefix: &str,
+    ) -> ObjectSink<firesteel_formats::Parquet<T>> {
+        Self::in_format(bucket, prefix, firesteel_formats::Parquet::new())
+    }
 }
 
 impl<F, P> ObjectSink<F, P> {

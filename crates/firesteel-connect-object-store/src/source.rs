@@ -5,6 +5,7 @@ mod entry;
 mod note;
 mod reader;
 pub(crate) mod results;
+mod rows;
 mod telling;
 
 use std::fmt;
@@ -12,7 +13,7 @@ use std::fmt;
 use firesteel_connect::{
     ConnectError, Discovery, Place, ReadRange, Replay, Result, Source, SourceContext, SplitId, SplitNote,
 };
-use firesteel_formats::{BadFormat, Csv, Format, Json, Lines, Raw};
+use firesteel_formats::{BadFormat, CountRows, Csv, Format, Json, Lines, Raw};
 use firesteel_object_store::Bucket;
 use firesteel_window::{Duration, Timestamp, seconds};
 use parking_lot::Mutex;
@@ -21,7 +22,7 @@ use serde::de::DeserializeOwned;
 use crate::pattern::Pattern;
 use catalog::Catalog;
 pub use reader::ObjectReader;
-use reader::{ObjectFrames, Settings};
+use reader::{Rest, Settings};
 
 /// How long a record may be unless told otherwise: 16 MiB.
 const LONGEST: usize = 16 << 20;
@@ -67,6 +68,9 @@ struct Policy {
     on_missing: OnMissing,
     on_unreadable: Option<OnUnreadable>,
     by_lines: bool,
+    /// Counts the rows of an object, where objects are tables; and whether not all of them are read.
+    rows: Option<CountRows>,
+    picks_rows: bool,
 }
 
 /// Reads the records of the objects under a prefix, or of those that match a glob, in any [`Format`].
@@ -80,8 +84,8 @@ struct Policy {
 ///   several, by its tag otherwise. One that is replaced or deleted before all of it was read is an [error](OnMissing); one that is
 ///   replaced after that is a new one, read from its start, whose split is called `a.log#2`. Tag, version, size and time stand in the
 ///   checkpoint beside the position: what is known is told by that, and never by the time or the order of keys.
-/// - **Positions** are byte offsets in the decompressed text; an object is a split named by its key. Large plain objects whose records
-///   are lines are read in parallel. They are fetched in ranges of 8 MiB, two of them ahead.
+/// - **Positions** are byte offsets in the decompressed text, or the numbers of rows in a table; an object is a split named by its key. Large plain objects whose records
+///   are lines, and large tables, are read in parallel. They are fetched in ranges of 8 MiB, two of them ahead.
 /// - **Without [`follow`](Self::follow)** the objects that are there at the start are all there is. With it, the store is listed every
 ///   ten seconds, unless [told otherwise](Self::look_every).
 /// - A key that the client library cannot take is left out and told, if the bucket is [`paged`](Bucket::paged); otherwise it is an error.
@@ -126,7 +130,9 @@ impl Objects<Raw> {
             most_at_once: None,
             on_missing: OnMissing::Fail,
             on_unreadable: None,
-            by_lines: format.ends_at_newlines() && !format.is_packed(),
+            by_lines: format.ends_at_newlines() && !format.is_packed() && format.rows().is_none(),
+            rows: format.rows(),
+            picks_rows: format.picks_rows(),
         };
         let pattern = Pattern::new(path);
         let catalog = Mutex::new(Catalog::new(bucket.clone(), pattern.clone(), policy));
@@ -147,6 +153,16 @@ impl Objects<Raw> {
     /// CSV with a header in each object: see [`Csv`].
     pub fn csv<T: DeserializeOwned + Send + 'static>(bucket: &Bucket, path: &str) -> Objects<Csv<T>> {
         Self::in_format(bucket, path, Csv::new())
+    }
+
+    /// Parquet, of which only the columns are fetched that the type has, and of a filter only the row groups and pages that may
+    /// have wanted rows: see [`Parquet`](firesteel_formats::Parquet).
+    #[cfg(feature = "parquet")]
+    pub fn parquet<T: DeserializeOwned + Send + 'static>(
+        bucket: &Bucket,
+        path: &str,
+    ) -> Objects<firesteel_formats::Parquet<T>> {
+        Self::in_format(bucket, path, firesteel_formats::Parquet::new())
     }
 }
 
@@ -211,7 +227,7 @@ impl<F: Format> Objects<F> {
         self.policy.on_unreadable.map_or(self.policy.follow, |policy| policy == OnUnreadable::Skip)
     }
 
-    fn opened(&self, range: &ReadRange, rest: Option<ObjectFrames<F::Reading>>) -> Result<ObjectReader<F::Reading>> {
+    fn opened(&self, range: &ReadRange, rest: Option<Rest<F::Reading>>) -> Result<ObjectReader<F::Reading>> {
         let object = {
             let mut catalog = self.catalog.lock();
             if !catalog.has_looked {

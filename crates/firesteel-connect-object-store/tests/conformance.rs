@@ -105,3 +105,55 @@ fn results_in_a_folder() {
 fn results_in_small_objects() {
     run(bucket, |bucket, prefix| ObjectSink::json::<u32>(bucket, prefix).full_at(1));
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_objects_are_written_and_read_from_any_row_on() {
+    use firesteel_connect::{Epoch, ReadRange, Sink, SinkContext, Source, SourceReader, WriteTask};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Reading {
+        sensor: String,
+        value: Option<f64>,
+    }
+    let reading = |n: u64| Reading {
+        sensor: format!("sensor {}", n % 7),
+        value: (!n.is_multiple_of(3)).then_some(n as f64 / 7.0),
+    };
+    let write = |bucket: &Bucket, readings: &[Reading]| {
+        let sink = ObjectSink::parquet::<Reading>(bucket, "out");
+        sink.start(&SinkContext::default()).unwrap();
+        let mut pending = vec![sink.write(WriteTask::new(Epoch(1), 0), readings.iter().cloned()).unwrap()];
+        sink.commit(Epoch(1), &mut pending).unwrap();
+    };
+    let (bucket, readings) = (bucket(), (0..20_000).map(reading).collect::<Vec<_>>());
+    write(&bucket, &readings);
+    assert_eq!(all(&Objects::parquet::<Reading>(&bucket, "out")), readings);
+
+    let source = Objects::parquet::<Reading>(&bucket, "out");
+    source.start(&Default::default()).unwrap();
+    let split = common::discover(&source, 0).unwrap().splits.remove(0);
+    let (mut found, mut from, mut kept) = (vec![], 0, None);
+    loop {
+        let range = ReadRange::starting_at(split.id.clone(), from).max_records(777);
+        let mut reader = match kept.take() {
+            Some(kept) => source.reopen(kept, &range).unwrap(),
+            None => source.open(&range).unwrap(),
+        };
+        reader.for_each(|reading| found.push(reading)).unwrap();
+        from = reader.position();
+        if reader.at_end() {
+            break;
+        }
+        kept = (found.len() % 2 == 0 && reader.is_reusable()).then_some(reader);
+    }
+    assert!(found == readings, "{} of them", found.len());
+
+    let make = || {
+        let bucket = common::bucket();
+        write(&bucket, &readings[..50]);
+        Objects::parquet::<Reading>(&bucket, "out")
+    };
+    conformance::source(make, &[readings[..50].to_vec()]);
+}

@@ -145,7 +145,7 @@ fn an_object_that_is_damaged_harms_no_other() {
     let packed = gzip(text.as_bytes());
     put(&bucket, "logs/a", "fine\n");
     put(&bucket, "logs/b.gz", &packed[..packed.len() / 2]);
-    put(&bucket, "logs/c.xz", &b"\xfd7zXZ\x00\x00 and so on"[..]);
+    put(&bucket, "logs/c.zip", &b"PK\x03\x04 and so on"[..]);
     put(&bucket, "logs/d", "fine, too\n");
     let mut reader = Reader::new(lines(&bucket, "logs").follow());
     reader.step();
@@ -159,7 +159,7 @@ fn an_object_that_is_damaged_harms_no_other() {
     reader.step();
     assert_eq!(reader.lines.len(), before, "nothing is read again");
 
-    for (key, expected) in [("logs/b.gz", "byte"), ("logs/c.xz", "packed by xz")] {
+    for (key, expected) in [("logs/b.gz", "byte"), ("logs/c.zip", "packed by zip")] {
         let source = started(lines(&bucket, key), vec![]);
         let error = read(&source, &SplitId::new(key), 0).unwrap_err();
         assert!(error.to_string().contains(expected) && error.class() == Class::Fatal, "{error}");

@@ -3,13 +3,14 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use firesteel_connect::{Class, ConnectError, Discovery, Result, SourceContext, SplitId, SplitNote};
+use firesteel_connect::{Class, ConnectError, Discovery, PositionUnit, Result, SourceContext, SplitId, SplitNote};
 use firesteel_frames::Compression;
 use firesteel_object_store::object_store::ObjectMeta;
 use firesteel_object_store::{Bucket, Pin};
 
 use super::entry::Object;
 use super::results::Results;
+use super::rows::ObjectBytes;
 use super::telling::Telling;
 use super::{OnMissing, Order, Policy};
 use crate::error::failed;
@@ -67,9 +68,12 @@ impl Catalog {
     pub(super) fn start(&mut self, context: &SourceContext) -> Result<()> {
         self.context = context.clone();
         self.telling = Telling::new(context);
+        let unit = self.unit();
         for resumed in context.resumed() {
-            let known =
-                resumed.note.as_ref().and_then(|note| Object::resumed(resumed.split.clone(), resumed.position, note));
+            let known = resumed
+                .note
+                .as_ref()
+                .and_then(|note| Object::resumed(resumed.split.clone(), resumed.position, note, unit));
             match known {
                 Some(object) => self.add(object),
                 None if resumed.position == 0 => {}
@@ -225,19 +229,37 @@ impl Catalog {
             if split.as_str() != key {
                 self.telling.replaced(&key, split.as_str());
             }
-            objects.push(Object::new(split, pin, modified));
+            objects.push(Object::new(split, pin, modified, self.unit()));
         }
         self.look_into(&mut objects)?;
         objects.into_iter().for_each(|object| self.add(object));
         Ok(())
     }
 
+    /// What positions count.
+    fn unit(&self) -> PositionUnit {
+        match (self.policy.rows, self.policy.picks_rows) {
+            (None, _) => PositionUnit::Bytes,
+            (Some(_), false) => PositionUnit::Records,
+            (Some(_), true) => PositionUnit::Sequence,
+        }
+    }
+
     /// Finds out of large objects whether they can be read in parallel.
     fn look_into(&self, objects: &mut [Object]) -> Result<()> {
+        let mut large: Vec<&mut Object> = objects.iter_mut().filter(|object| object.pin.size >= LARGE).collect();
+        if let Some(count) = self.policy.rows {
+            for object in large {
+                // One that cannot be counted is told of when it is read.
+                if let Ok(rows) = count(ObjectBytes::of(&self.bucket, &object.pin)) {
+                    (object.is_divisible, object.end) = (true, Arc::new(rows.into()));
+                }
+            }
+            return Ok(());
+        }
         if !self.policy.by_lines {
             return Ok(());
         }
-        let mut large: Vec<&mut Object> = objects.iter_mut().filter(|object| object.pin.size >= LARGE).collect();
         for some in large.chunks_mut(AT_ONCE) {
             let heads: Vec<_> =
                 some.iter().map(|object| self.bucket.begin_part(&object.pin, 0, Compression::MAGIC)).collect();

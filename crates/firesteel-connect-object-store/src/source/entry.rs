@@ -31,11 +31,12 @@ pub(super) struct Object {
     noted: Option<SplitNote>,
     /// Whether it is still in the store, or can be read all the same.
     pub(super) is_there: bool,
+    unit: PositionUnit,
 }
 
 impl Object {
     /// One that nobody has seen before.
-    pub(super) fn new(split: SplitId, pin: Pin, modified: i64) -> Self {
+    pub(super) fn new(split: SplitId, pin: Pin, modified: i64, unit: PositionUnit) -> Self {
         let (compression, end, reached, damage) = Default::default();
         let (noted, is_there) = (None, true);
         Self {
@@ -50,13 +51,14 @@ impl Object {
             committed: 0,
             noted,
             is_there,
+            unit,
         }
     }
 
     /// One that was read before a restart.
-    pub(super) fn resumed(split: SplitId, position: u64, note: &SplitNote) -> Option<Self> {
+    pub(super) fn resumed(split: SplitId, position: u64, note: &SplitNote, unit: PositionUnit) -> Option<Self> {
         let known = Note::decode(note)?;
-        let mut object = Self::new(split, known.pin()?, known.modified);
+        let mut object = Self::new(split, known.pin()?, known.modified, unit);
         if let Some(end) = known.end {
             object.end = Arc::new(end.into());
         }
@@ -68,7 +70,7 @@ impl Object {
     /// What the engine is told of it.
     pub(super) fn as_split(&self) -> Split {
         let end = self.end.get().copied();
-        let split = Split::new(self.split.clone(), PositionUnit::Bytes).available(end);
+        let split = Split::new(self.split.clone(), self.unit).available(end);
         split.divisible(self.is_divisible).finished(true)
     }
 

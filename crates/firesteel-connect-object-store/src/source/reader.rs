@@ -5,12 +5,13 @@ use std::io::{self, Chain, Cursor, ErrorKind, Read};
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, ReadRange, Result, SourceReader};
-use firesteel_formats::{Format, Reading};
+use firesteel_formats::{Format, Reading, Table, TableError};
 use firesteel_frames::{Compression, Fault, Frames, RangeFrames, Unpacked};
 use firesteel_object_store::{Bucket, Stretch, is_missing};
 
 use super::catalog::vanished;
 use super::entry::Object;
+use super::rows::{ObjectBytes, RangeRows};
 use crate::error::io_failed;
 
 /// Read at once, of the text.
@@ -26,15 +27,23 @@ pub(super) type ObjectFrames<P> = Frames<P, Input>;
 /// Reads the records of a range of one object.
 ///
 /// After a [`ConnectError::Malformed`] it stands after the record at fault, as all readers do.
-pub struct ObjectReader<P> {
+pub struct ObjectReader<P: Reading> {
     bucket: Bucket,
     source: String,
     object: Object,
     frames: RangeFrames<P, Input>,
+    /// The rows of an object that is a table.
+    rows: Option<RangeRows<P::Item>>,
     /// Whether damage ends the object and not the job.
     bears_damage: bool,
     /// The range was cut where the caller said: what is there after it is another's.
     has_stop: bool,
+}
+
+/// What a reader leaves for the one of the range after it.
+pub(super) enum Rest<P: Reading> {
+    Frames(Box<ObjectFrames<P>>),
+    Table(Box<dyn Table<P::Item>>),
 }
 
 /// What a reader needs to know of its source.
@@ -47,17 +56,18 @@ pub(super) struct Settings<'a, F> {
 }
 
 impl<P: Reading> ObjectReader<P> {
-    pub(super) fn open<F: Format<Reading = P>>(
+    pub(super) fn open<F: Format<Reading = P, Item = P::Item>>(
         object: Object,
         range: &ReadRange,
         settings: &Settings<'_, F>,
-        rest: Option<ObjectFrames<P>>,
+        rest: Option<Rest<P>>,
     ) -> Result<Self> {
         let Settings { bucket, source, bears_damage, .. } = *settings;
         let mut reader = Self {
             bucket: bucket.clone(),
             source: source.to_owned(),
             frames: RangeFrames::nothing(range),
+            rows: None,
             object,
             bears_damage,
             has_stop: range.to.is_some(),
@@ -72,12 +82,20 @@ impl<P: Reading> ObjectReader<P> {
         if range.to.is_some_and(|to| to <= range.from) || end == Some(range.from) {
             return Ok(reader);
         }
-        let frames = match rest.filter(|rest| rest.position() == range.from) {
-            Some(rest) => Ok(reader.continued(rest, range, settings)),
-            None => reader.begun(range, settings),
+        let opened = match rest {
+            Some(Rest::Table(table)) => {
+                reader.rows = Some(RangeRows::new(table, range));
+                Ok(())
+            }
+            Some(Rest::Frames(rest)) if rest.position() == range.from => {
+                reader.frames = reader.continued(*rest, range, settings);
+                Ok(())
+            }
+            _ if settings.format.rows().is_some() => reader.open_table(range, settings),
+            _ => reader.begun(range, settings).map(|frames| reader.frames = frames),
         };
-        match frames {
-            Ok(frames) => reader.frames = frames,
+        match opened {
+            Ok(()) => {}
             Err(damaged @ ConnectError::Damaged { .. }) if bears_damage && !reader.has_stop => {
                 reader.give_up(&damaged, range.from);
             }
@@ -135,6 +153,35 @@ impl<P: Reading> ObjectReader<P> {
         }
         let frames = RangeFrames::new(frames, range, settings.longest, inside_line);
         Ok(if format.is_packed() { frames.of_unpacked() } else { frames })
+    }
+
+    fn open_table<F: Format<Reading = P, Item = P::Item>>(
+        &mut self,
+        range: &ReadRange,
+        settings: &Settings<'_, F>,
+    ) -> Result<()> {
+        let bytes = ObjectBytes::of(&self.bucket, &self.object.pin);
+        let Some(opened) = settings.format.table(bytes) else { return Ok(()) };
+        let rows = RangeRows::new(opened.map_err(|error| self.table_failed(error, range.from))?, range);
+        let known = *self.object.end.get_or_init(|| rows.rows());
+        if known != rows.rows() {
+            return Err(self.lost(range.from, rows.rows()));
+        }
+        self.rows = Some(rows);
+        Ok(())
+    }
+
+    /// The error of an object that cannot be read as a table.
+    fn table_failed(&self, error: TableError, position: u64) -> ConnectError {
+        let key = self.object.pin.key.to_string();
+        match error {
+            TableError::Io(error) => self.failed(error, position),
+            TableError::Mismatch(mismatch) => ConnectError::Mismatch { place: key, reason: mismatch.into_reason() },
+            other => {
+                let reason = format!("{other}; restore it from its origin");
+                ConnectError::Damaged { path: key.into(), position, reason }
+            }
+        }
     }
 
     /// The bytes from here to the end of the object, of which those up to `expected` are fetched ahead.
@@ -220,15 +267,21 @@ impl<P: Reading> ObjectReader<P> {
 
     #[cold]
     fn fault(&mut self, fault: Fault) -> Result<()> {
-        let (position, key) = (self.frames.position(), self.object.pin.key.to_string());
+        let (position, key) = (self.position(), self.object.pin.key.to_string());
         let damaged = match fault {
             Fault::Record { reason, payload } => {
-                let (position, payload) = (self.frames.last_position(), Some(Box::new(payload)));
+                let (position, payload) = (self.last_position(), Some(Box::new(payload)));
                 return Err(ConnectError::Malformed { place: key, position, line: None, reason, payload });
             }
             Fault::Input(error) => self.failed(error, position),
             Fault::CutOff(reason) => ConnectError::Damaged { path: key.into(), position, reason },
         };
+        self.damaged(damaged, position)
+    }
+
+    /// Ends the object, or the job.
+    #[cold]
+    fn damaged(&mut self, damaged: ConnectError, position: u64) -> Result<()> {
         if self.bears_damage && !self.has_stop && matches!(damaged, ConnectError::Damaged { .. }) {
             // What could be read of it is all that there is.
             self.give_up(&damaged, position);
@@ -243,6 +296,7 @@ impl<P: Reading> ObjectReader<P> {
         self.object.end.get_or_init(|| position);
         self.object.reached.fetch_max(position, Ordering::Relaxed);
         self.frames = RangeFrames::nothing(&ReadRange::starting_at(self.object.split.clone(), position));
+        self.rows = None;
     }
 
     #[cold]
@@ -253,13 +307,16 @@ impl<P: Reading> ObjectReader<P> {
                 return Err(self.lost(known, end));
             }
         }
-        self.object.reached.fetch_max(self.frames.position(), Ordering::Relaxed);
+        self.object.reached.fetch_max(self.position(), Ordering::Relaxed);
         Ok(())
     }
 
     /// What the reader of the next range begins with.
-    pub(super) fn into_rest(self) -> Option<ObjectFrames<P>> {
-        self.frames.into_frames()
+    pub(super) fn into_rest(self) -> Option<Rest<P>> {
+        match self.rows {
+            Some(rows) => Some(Rest::Table(rows.into_table())),
+            None => self.frames.into_frames().map(|frames| Rest::Frames(Box::new(frames))),
+        }
     }
 }
 
@@ -268,6 +325,18 @@ impl<P: Reading> SourceReader for ObjectReader<P> {
 
     #[inline]
     fn next_record(&mut self) -> Result<Option<P::Item>> {
+        if let Some(rows) = &mut self.rows {
+            return match rows.next_record() {
+                Ok(Ok(Some(row))) => Ok(Some(row)),
+                Ok(Ok(None)) => self.ended().map(|()| None),
+                Ok(Err(fault)) => self.fault(fault).map(|()| None),
+                Err(error) => {
+                    let position = self.position();
+                    let error = self.table_failed(error, position);
+                    self.damaged(error, position).map(|()| None)
+                }
+            };
+        }
         match self.frames.next_record() {
             Ok(Some(record)) => Ok(Some(record)),
             Ok(None) => self.ended().map(|()| None),
@@ -276,23 +345,23 @@ impl<P: Reading> SourceReader for ObjectReader<P> {
     }
 
     fn position(&self) -> u64 {
-        self.frames.position()
+        self.rows.as_ref().map_or_else(|| self.frames.position(), RangeRows::position)
     }
 
     fn last_position(&self) -> u64 {
-        self.frames.last_position()
+        self.rows.as_ref().map_or_else(|| self.frames.last_position(), RangeRows::last_position)
     }
 
     fn at_end(&self) -> bool {
-        self.object.end.get().is_some_and(|end| self.frames.position() >= *end)
+        self.object.end.get().is_some_and(|end| self.position() >= *end)
     }
 
     fn is_reusable(&self) -> bool {
-        self.frames.has_more()
+        self.rows.is_some() || self.frames.has_more()
     }
 }
 
-impl<P> fmt::Debug for ObjectReader<P> {
+impl<P: Reading> fmt::Debug for ObjectReader<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ObjectReader").field("object", &self.object.pin.key).finish_non_exhaustive()
     }

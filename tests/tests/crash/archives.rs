@@ -17,13 +17,17 @@ fn concerns_archives(point: &str) -> bool {
 fn a_process_that_archives_what_it_has_read_may_end_at_any_point() {
     for archive in [Archive::Beside, Archive::Elsewhere] {
         everywhere(&archiving(archive), None, concerns_archives);
-        everywhere(&Run { batches: 3, ..archiving(archive) }, None, concerns_archives);
+        // All is read before the last epoch ends.
+        everywhere(&Run { batches: 5, ..archiving(archive) }, None, concerns_archives);
     }
 }
 
 #[test]
 fn a_process_that_archives_and_cannot_ask_an_output_what_it_has_may_end_at_any_point() {
-    everywhere(&Run { mute_output: true, ..archiving(Archive::Beside) }, None, concerns_archives);
+    for batches in [1, 5] {
+        let run = Run { mute_output: true, batches, ..archiving(Archive::Beside) };
+        everywhere(&run, None, concerns_archives);
+    }
 }
 
 #[test]

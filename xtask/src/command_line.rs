@@ -12,7 +12,8 @@ Tasks:
   test [-p CRATE]... [-- FILTER...]
               Run all tests: unit, integration, conformance and compile-fail tests, those of
               the example programs, and the examples in the documentation. One crate needs a C++
-              compiler and libclang: if apt can install what is missing of them, it does.
+              compiler and libclang, the tests of another one logrotate, gzip, zstd, xz, bzip2 and
+              rsync: if apt can install what is missing of them, it does.
               -p      only of this crate; may be given more than once
               FILTER  goes to the test programs, such as a part of a test's name
   lint        Check the formatting, clippy, the documentation, every crate on its own,

@@ -17,6 +17,9 @@ const NATIVE: &str = "firesteel-state-rocksdb";
 /// The packages that have it inside with all of their features, and the one that compiles SQLite.
 const WITH_NATIVE: [&str; 3] = ["firesteel", "json-to-sqlite", NATIVE];
 
+/// The package whose tests let other programs loose on logs.
+const WITH_LOG_TOOLS: &str = "firesteel-connect-file";
+
 /// The package of tests against real servers and tools, which are installed first.
 const INTEGRATION: &str = "firesteel-integration";
 
@@ -28,6 +31,11 @@ fn can_build_native(steps: &mut Steps) -> bool {
     steps.run("C++ compiler and libclang", toolchain::ensure)
 }
 
+/// Sees to it that the programs are there which tests let loose on logs.
+fn has_log_tools(steps: &mut Steps) {
+    steps.run("logrotate, packers and rsync", toolchain::ensure_log_tools);
+}
+
 /// Runs all tests but those of the benchmarks, or those that were chosen.
 pub(crate) fn test(steps: &mut Steps, selection: &Selection) {
     if *selection != Selection::default() {
@@ -36,6 +44,9 @@ pub(crate) fn test(steps: &mut Steps, selection: &Selection) {
         if (all || selection.crates.iter().any(needs_native)) && !can_build_native(steps) {
             steps.skip("chosen tests", "they cannot be built");
             return;
+        }
+        if all || selection.crates.iter().any(|name| name == WITH_LOG_TOOLS) {
+            has_log_tools(steps);
         }
         steps.run("chosen tests", || {
             let mut arguments = strings(["test", "--all-features", "--no-fail-fast"]);
@@ -53,6 +64,7 @@ pub(crate) fn test(steps: &mut Steps, selection: &Selection) {
     }
     const TESTS: &str = "tests of crates and examples";
     const DOCS: &str = "examples in the documentation";
+    has_log_tools(steps);
     // Without a C++ compiler, the rest is tested all the same.
     let members: &[&str] = if can_build_native(steps) { &MEMBERS } else { &[] };
     let cargo = |arguments: &[&str]| {

@@ -1,6 +1,7 @@
-//! What the C++ inside of a crate needs: a compiler, and libclang, by which bindings are made.
+//! What the C++ inside of a crate needs: a compiler, and libclang, by which bindings are made. And the programs that tests let loose on
+//! logs.
 //!
-//! Only `firesteel-state-rocksdb` needs them. What is missing is installed where apt can do that, since a test that is
+//! Only `firesteel-state-rocksdb` and the tests of `firesteel-connect-file` need them. What is missing is installed where apt can do that, since a test that is
 //! not run is worth nothing; elsewhere it is named together with the way to get it.
 
 use std::env;
@@ -11,9 +12,36 @@ use std::process::{Command, Stdio};
 
 use crate::steps::Outcome;
 
-/// Finds both, or installs them and says so.
+/// Programs that rotate, pack and copy logs, and Debian's packages with them.
+const LOG_TOOLS: [Need; 6] = [
+    Need { name: "logrotate", package: "logrotate" },
+    Need { name: "gzip", package: "gzip" },
+    Need { name: "zstd", package: "zstd" },
+    Need { name: "xz", package: "xz-utils" },
+    Need { name: "bzip2", package: "bzip2" },
+    Need { name: "rsync", package: "rsync" },
+];
+
+/// Finds the compiler and libclang, or installs them and says so.
 pub(crate) fn ensure() -> Outcome {
-    let missing = missing();
+    ensure_all(missing)
+}
+
+/// Finds the programs that tests let loose on logs, or installs them and says so.
+pub(crate) fn ensure_log_tools() -> Outcome {
+    ensure_all(|| LOG_TOOLS.into_iter().filter(|tool| !is_program(tool.name)).collect())
+}
+
+/// Whether a program is in one of the folders where programs are, also those for superusers.
+fn is_program(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let folders = env::split_paths(&path).chain(["/usr/sbin", "/sbin"].map(PathBuf::from));
+    folders.map(|folder| folder.join(name)).any(|program| program.is_file())
+}
+
+fn ensure_all(missing: impl Fn() -> Vec<Need>) -> Outcome {
+    let found = missing();
+    let (missing, again) = (found, missing);
     if missing.is_empty() {
         return Outcome::Passed("found".to_owned());
     }
@@ -24,7 +52,7 @@ pub(crate) fn ensure() -> Outcome {
     if let Err(why) = install(&packages) {
         return Outcome::Failed(format!("{names} missing, and {why}; {command}, or what does the same here"));
     }
-    match self::missing().first() {
+    match again().first() {
         None => Outcome::Passed(format!("installed {}", packages.join(" and "))),
         Some(need) => Outcome::Failed(format!("{} is still missing after {command}", need.name)),
     }

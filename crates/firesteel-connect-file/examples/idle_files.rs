@@ -1,10 +1,11 @@
 //! What following many files costs: `idle_files FILES SECONDS [looks]`.
 //!
 //! Makes a folder of files of a line each, reads them to their ends, then asks for news a hundred times a second as a job does,
-//! and prints the share of a core. Then it starts as a job that had read them all, and prints how long that takes. With `looks`
+//! and prints the share of a core; and the same while one of them is written to. Then it starts as a job that had read them all, and prints how long that takes. With `looks`
 //! it does without notifications.
 
 use std::error::Error;
+use std::io::Write;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -55,6 +56,17 @@ fn main() -> Result<(), Box<dyn Error>> {
         sleep(Duration::from_millis(10));
     }
     println!("idle: {:.2} % of a core", 100.0 * (computed()? - before) / idle.elapsed().as_secs_f64());
+    // One of them is written to a hundred times a second.
+    let mut log = std::fs::File::options().append(true).open(folder.join("000001.log"))?;
+    let (before, busy, mut seen, mut told) = (computed()?, std::time::Instant::now(), 0, 0);
+    while busy.elapsed() < Duration::from_secs(seconds) {
+        log.write_all(b"one more line\n")?;
+        let found = files.discover(now())?;
+        (seen, told) = (seen + usize::from(!found.splits.is_empty()), told + found.splits.len());
+        sleep(Duration::from_millis(10));
+    }
+    let share = 100.0 * (computed()? - before) / busy.elapsed().as_secs_f64();
+    println!("one is written to: {share:.2} % of a core, seen {seen} times, {told} splits told");
     files.stop();
     drop(files);
 

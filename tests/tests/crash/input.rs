@@ -1,7 +1,7 @@
 //! What the program reads, and what a program without a checkpoint would make of it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::program::{LIMIT, PASSED, Record, Total, WINDOW, parse, reminder};
 
@@ -29,10 +29,21 @@ pub(crate) fn write(folder: &Path) {
     }
 }
 
+/// An archive on another file system.
+pub(crate) fn elsewhere(folder: &Path) -> PathBuf {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    std::env::temp_dir().join(format!("firesteel-archive-{name}"))
+}
+
 /// All lines, in the order of the files.
 pub(crate) fn lines(folder: &Path) -> Vec<String> {
-    let read =
-        |file| std::fs::read_to_string(folder.join("in").join(format!("{file}.txt"))).expect("the input is there");
+    // Where it was, or where it is archived.
+    let places = [folder.join("in"), folder.join("done"), elsewhere(folder)];
+    let read = |file| {
+        let mut texts =
+            places.iter().filter_map(|place| std::fs::read_to_string(place.join(format!("{file}.txt"))).ok());
+        texts.next().expect("the input is there")
+    };
     (0..FILES).flat_map(|file| read(file).lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 

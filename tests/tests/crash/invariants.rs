@@ -1,7 +1,7 @@
 //! What must hold: at any moment, and when everything has been read. Each rule has a name, which tests of mutants know.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use firesteel_core::hash::hash_key;
 use firesteel_state::cursor::Cursor;
@@ -12,7 +12,7 @@ use firesteel_state::{
 };
 use firesteel_window::Timestamp;
 
-use crate::program::{Backend, PASSED, Run, TEXT_SINKS, Total};
+use crate::program::{Archive, Backend, PASSED, Run, TEXT_SINKS, Total};
 use crate::{backends, input, process, results};
 
 /// A rule that does not hold, by its name, and what was found instead.
@@ -80,8 +80,28 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
 pub(crate) fn at_the_end(run: &Run) -> Checked {
     at_any_moment(run)?;
     let expected = results(run)?;
+    archived(run)?;
     changelog(run)?;
     state(run, &expected)
+}
+
+/// All that was read is archived, once, and nothing else is there; an archive outside of the case's folder is removed.
+fn archived(run: &Run) -> Checked {
+    let Some(archive) = run.archive() else { return Ok(()) };
+    let names = |folder: &Path| -> Vec<String> {
+        let name = |path: PathBuf| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        process::files(folder).into_iter().map(name).collect()
+    };
+    let (left, mut found) = (names(&run.folder.join("in")), names(&archive));
+    found.sort();
+    let expected: Vec<String> = (0..input::FILES).map(|file| format!("{file}.txt")).collect();
+    hold("what was read is archived once", left.is_empty() && found == expected, || {
+        format!("left {left:?}, archived {found:?}")
+    })?;
+    if run.archive == Archive::Elsewhere {
+        std::fs::remove_dir_all(archive).expect("the archive is there");
+    }
+    Ok(())
 }
 
 /// What the sinks must show when everything has been read; returns the totals.

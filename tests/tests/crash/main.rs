@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 mod altered;
+mod archives;
 mod backends;
 mod cases;
 mod damage;

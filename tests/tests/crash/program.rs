@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use firesteel_connect_file::{TextFileSink, TextFiles};
+use firesteel_connect_file::{AfterReading, TextFileSink, TextFiles};
 use firesteel_core::ManualClock;
 use firesteel_state::{Declaration, Fired, List, Timers};
 use firesteel_streaming::{
@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use rate_limiter::RateLimiter;
 use serde::{Deserialize, Serialize};
 
-use crate::input::FILES;
+use crate::input::{self, FILES};
 use crate::ledger::Ledger;
 use crate::{backends, points};
 
@@ -36,6 +36,8 @@ pub(crate) struct Run {
     pub(crate) folder: PathBuf,
     /// What it reads, if that is not `in` in the folder.
     pub(crate) input: Option<PathBuf>,
+    /// What becomes of the files when they were read.
+    pub(crate) archive: Archive,
     /// Micro-batches in an epoch.
     pub(crate) batches: i64,
     /// Whether sinks commit an epoch beside the batches of the next, which then has as many as come meanwhile.
@@ -71,12 +73,24 @@ pub(crate) enum Backend {
     Database,
 }
 
+/// Where files go when they were read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Archive {
+    /// They stay.
+    None,
+    /// To a folder beside them.
+    Beside,
+    /// To a folder for temporary files: on another file system, where the machine has the others in memory.
+    Elsewhere,
+}
+
 impl Run {
     /// Epochs of one batch, and snapshots, rotation and truncation every few of them.
     pub(crate) fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
             input: None,
+            archive: Archive::None,
             batches: 1,
             beside: false,
             backend: Backend::None,
@@ -89,6 +103,15 @@ impl Run {
             count: false,
             savepoint: None,
             start_from: None,
+        }
+    }
+
+    /// The archive, if there is one.
+    pub(crate) fn archive(&self) -> Option<PathBuf> {
+        match self.archive {
+            Archive::None => None,
+            Archive::Beside => Some(self.folder.join("done")),
+            Archive::Elsewhere => Some(input::elsewhere(&self.folder)),
         }
     }
 
@@ -214,7 +237,8 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         .checkpoint(checkpoint)
         .build()?;
     let input = run.input.clone().unwrap_or_else(|| run.folder.join("in"));
-    let records = job.read(TextFiles::new(input)).named("lines").map(|line| parse(&line));
+    let after = run.archive().map_or_else(AfterReading::keep, AfterReading::archive);
+    let records = job.read(TextFiles::new(input).after_reading(after)).named("lines").map(|line| parse(&line));
     records
         .clone()
         .map(|(_, key, number, _)| (key, number))

@@ -23,6 +23,7 @@ mod undecodable;
 mod unsure;
 mod watermarks;
 mod windows;
+mod years;
 
 use std::sync::LazyLock;
 

@@ -121,7 +121,9 @@ fn copy_new(from: &Path, metadata: &Metadata, to: &Path) -> io::Result<()> {
         fs::remove_file(&part)?;
         return Err(io::Error::new(ErrorKind::ResourceBusy, "it was written to while it was copied"));
     }
+    firesteel_faults::fail_point!("archive.copied");
     move_new(&part, to)?;
+    firesteel_faults::fail_point!("archive.named");
     if let Some(folder) = to.parent() {
         File::open(folder)?.sync_all()?;
     }

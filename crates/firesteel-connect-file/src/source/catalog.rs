@@ -60,6 +60,10 @@ pub(crate) struct Catalog {
     pub(crate) dropped: HashSet<SplitId>,
     /// Compressed files of which the engine has not been told where they end.
     unended: Vec<SplitId>,
+    /// Files of which there is more, or which are finished, since the engine was told last.
+    touched: Vec<usize>,
+    /// When to find out of which files newer pieces are there, after some were written to.
+    supersede_at: Option<Timestamp>,
     /// Whether anything has changed since the engine was told last.
     pub(crate) has_changed: bool,
 }
@@ -97,6 +101,8 @@ impl Catalog {
             telling: Telling::default(),
             dropped: HashSet::new(),
             unended: Vec::new(),
+            touched: Vec::new(),
+            supersede_at: None,
             has_changed: true,
         }
     }
@@ -142,9 +148,9 @@ impl Catalog {
         let has_ended = self.unended.iter().any(|split| self.file(split).is_none_or(|file| file.available().is_some()));
         self.may_dispose |= has_ended;
         if !(self.has_changed || has_ended || self.files.len() <= FEW) {
-            return Discovery::changes([], []).more(self.intake.has_more());
+            return self.answer_touched(now);
         }
-        (self.has_changed, self.unended) = (false, Vec::new());
+        (self.has_changed, self.unended, self.touched) = (false, Vec::new(), Vec::new());
         self.dropped.clear();
         let mut splits = Vec::with_capacity(self.files.len());
         for file in self.files.iter_mut().filter(|file| !file.is_given_up) {
@@ -227,6 +233,7 @@ impl Catalog {
         self.forget(now);
         if self.has_changed {
             ends::supersede(&mut self.files);
+            self.supersede_at = None;
         }
         self.conclude(now)
     }

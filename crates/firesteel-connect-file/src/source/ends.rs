@@ -43,11 +43,11 @@ pub(crate) fn supersede(files: &mut [FileEntry]) {
     }
 }
 
-/// Takes files for finished of which nothing more is to be expected: all of them counts then. Tells whether there are any.
-pub(crate) fn finish(files: &mut [FileEntry], policy: &Policy, now: Timestamp) -> bool {
-    let mut has_changed = false;
+/// Takes files for finished of which nothing more is to be expected: all of them counts then. Tells which.
+pub(crate) fn finish(files: &mut [FileEntry], policy: &Policy, now: Timestamp) -> Vec<usize> {
+    let mut finished = Vec::new();
     let finish_after = policy.finish_after;
-    for file in files {
+    for (index, file) in files.iter_mut().enumerate() {
         if !policy.follow || file.presence != Presence::Here || file.is_closed {
             continue;
         }
@@ -55,8 +55,9 @@ pub(crate) fn finish(files: &mut [FileEntry], policy: &Policy, now: Timestamp) -
         let is_over = file.is_superseded && (!file.has_half_line() || file.is_silent(now, SETTLED));
         if is_over || finish_after == Duration::ZERO || file.is_silent(now, finish_after) {
             file.close();
-            (file.is_unnoted, has_changed) = (true, true);
+            file.is_unnoted = true;
+            finished.push(index);
         }
     }
-    has_changed
+    finished
 }

@@ -79,7 +79,8 @@ impl<F: Format> Files<F> {
 
     /// How many new files may be under way: at most that number is taken in for a batch, and further ones when these have been
     /// read up to where they ended then. A run over what there is (`Trigger::AvailableNow`) takes in all of them, one batch after the
-    /// other. What is gone before it was its turn is told and counted.
+    /// other. What is gone before it was its turn is told and counted. The
+    /// watermark does not wait for files that wait: let them come in the [order](Self::order) of their events.
     #[must_use]
     pub fn max_files(self, files: usize) -> Self {
         let policy = Policy { max_files: Some(files), ..self.policy.clone() };

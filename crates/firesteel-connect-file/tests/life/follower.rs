@@ -21,6 +21,8 @@ pub(crate) struct Follower {
     at: BTreeMap<SplitId, At>,
     pub(crate) now: i64,
     pub(crate) lines: Vec<String>,
+    /// How often only what has changed was told.
+    pub(crate) changes: usize,
     /// Lines to read of a split in one go.
     pub(crate) most: Option<u64>,
 }
@@ -29,7 +31,16 @@ impl Follower {
     pub(crate) fn new(make: impl Fn() -> TextFiles + 'static) -> Result<Self> {
         let make = Box::new(make);
         let now = 1_000;
-        let new = Self { source: make(), make, splits: vec![], at: BTreeMap::new(), now, lines: vec![], most: None };
+        let new = Self {
+            source: make(),
+            make,
+            splits: vec![],
+            at: BTreeMap::new(),
+            now,
+            lines: vec![],
+            changes: 0,
+            most: None,
+        };
         new.source.start(&new.context())?;
         Ok(new)
     }
@@ -78,6 +89,14 @@ impl Follower {
             self.splits = found.splits;
             let names: Vec<_> = self.splits.iter().map(|split| &split.id).collect();
             self.at.retain(|split, _| names.contains(&split));
+        } else {
+            self.changes += 1;
+            for split in found.splits {
+                self.splits.retain(|other| other.id != split.id);
+                self.splits.push(split);
+            }
+            self.splits.retain(|split| !found.gone.contains(&split.id));
+            self.at.retain(|split, _| !found.gone.contains(split));
         }
         let mut moved = Vec::new();
         let before = self.lines.len();

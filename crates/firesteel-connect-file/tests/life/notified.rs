@@ -112,3 +112,37 @@ fn what_time_brings_about_comes_without_a_change() {
     let error = follower.step().unwrap_err();
     assert!(error.to_string().contains("the file is gone"), "{error}");
 }
+
+#[test]
+fn of_many_files_those_are_told_that_have_changed() {
+    for is_stopped in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |file: usize| folder.path().join(format!("{}.log", (b'a' + file as u8) as char));
+        (0..24).for_each(|file| append(&at(file), &format!("{file}\n")));
+        let mut follower = Follower::told(folder.path(), true).unwrap();
+        follower.drain().unwrap();
+        assert_eq!(follower.lines.len(), 24);
+        if is_stopped {
+            follower.restart().unwrap();
+            follower.drain().unwrap();
+        }
+        let before = follower.changes;
+        for round in 0..50 {
+            append(&at(round % 24), &format!("more {round}\n"));
+            assert_eq!(next(&mut follower), [format!("more {round}")], "stopped: {is_stopped}");
+        }
+        assert!(follower.changes - before >= 50, "{} of 50", follower.changes - before);
+        // All of them are finished in time, and one that grows again is not.
+        append(&at(7), "half");
+        follower.now += 301;
+        follower.drain().unwrap();
+        follower.now += 301;
+        follower.drain().unwrap();
+        assert_eq!(follower.lines, ["half"], "stopped: {is_stopped}");
+        assert!(follower.splits().iter().all(|(_, _, finished)| *finished), "{:?}", follower.splits());
+        append(&at(9), "again\n");
+        assert_eq!(next(&mut follower), ["again"]);
+        let unfinished = |split: &(String, _, bool)| !split.2;
+        assert_eq!(follower.splits().iter().filter(|split| unfinished(split)).count(), 1);
+    }
+}

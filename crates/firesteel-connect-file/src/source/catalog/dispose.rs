@@ -97,11 +97,14 @@ fn dispose_of(file: &FileEntry, what: &What, read: &[PathBuf]) -> io::Result<Opt
         What::Keep => Ok(None),
         What::Delete => fs::remove_file(&file.path).map(|()| None),
         What::Archive(folder) => {
+            firesteel_faults::fail_point!("archive.begin");
             let relative = relative(&file.path, read).ok_or_else(|| {
                 let reason = "it is not in the folder that is read, but linked to: archive the link's target yourself";
                 io::Error::new(ErrorKind::InvalidInput, reason)
             })?;
-            after::archive(&file.path, &metadata, folder, &relative).map(Some)
+            let to = after::archive(&file.path, &metadata, folder, &relative)?;
+            firesteel_faults::fail_point!("archive.moved");
+            Ok(Some(to))
         }
     }
 }

@@ -5,11 +5,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use firesteel_connect::Result;
-use firesteel_window::Timestamp;
+use firesteel_connect::{Discovery, Result};
+use firesteel_window::{Duration, Timestamp, seconds};
 
 use super::{Catalog, Looked, Presence, Stamp, WAIT, ends};
 use crate::source::watch::News;
+
+/// How long files may be written to before it is found out which of them are newer pieces of others.
+const NEWER: Duration = seconds(1);
 
 impl Catalog {
     /// Looks, at what may have changed.
@@ -59,17 +62,34 @@ impl Catalog {
             match looked {
                 Ok(Looked::Same) => {}
                 Ok(Looked::Changed) => {
-                    (file.changed_at, file.is_unnoted, self.has_changed) = (Some(now), true, true);
+                    (file.changed_at, file.is_unnoted) = (Some(now), true);
                     self.telling.continued(file);
+                    self.touched.push(index);
                     self.next_at = Some(now);
+                    self.supersede_at.get_or_insert(now.saturating_add(NEWER));
                 }
                 Ok(Looked::Other) | Err(_) => return false,
             }
         }
-        if self.has_changed {
-            ends::supersede(&mut self.files);
-        }
         true
+    }
+
+    /// What the engine is told where nothing has changed but what is known of some files.
+    pub(super) fn answer_touched(&mut self, now: Timestamp) -> Discovery {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable();
+        touched.dedup();
+        let mut splits = Vec::with_capacity(touched.len());
+        for index in touched {
+            let Some(file) = self.files.get_mut(index).filter(|file| !file.is_given_up) else { continue };
+            let split = file.split(&self.policy, now);
+            if split.available.is_none() {
+                self.unended.push(split.id.clone());
+            }
+            file.told = Some(split.clone());
+            splits.push(split);
+        }
+        Discovery::changes(splits, []).more(self.intake.has_more())
     }
 
     /// What time alone brings about.
@@ -84,14 +104,19 @@ impl Catalog {
         if is_held_for_long {
             return self.look(now);
         }
+        if self.supersede_at.is_some_and(|at| now >= at) {
+            ends::supersede(&mut self.files);
+            self.supersede_at = None;
+        }
         self.forget(now);
         self.conclude(now)
     }
 
     /// Finishes files, and decides what becomes of those that are gone.
     pub(super) fn conclude(&mut self, now: Timestamp) -> Result<()> {
-        self.has_changed |= ends::finish(&mut self.files, &self.policy, now);
-        self.may_dispose |= self.has_changed;
+        let finished = ends::finish(&mut self.files, &self.policy, now);
+        self.may_dispose |= self.has_changed || !finished.is_empty();
+        self.touched.extend(finished);
         let checked = self.check_missing(now);
         self.next_at = self.next_time(now);
         checked
@@ -113,6 +138,6 @@ impl Catalog {
             _ => None,
         };
         let told = self.held.values().filter(|held| !held.is_told).map(|held| held.since.saturating_add(WAIT));
-        self.files.iter().filter_map(of_file).chain(told).min()
+        self.files.iter().filter_map(of_file).chain(told).chain(self.supersede_at).min()
     }
 }

@@ -33,10 +33,10 @@ use parking_lot::Mutex;
 use catalog::Catalog;
 pub use decode::{Bytes, DecodeText, Owned, Text};
 use entry::FileEntry;
-use reader::Rest;
 use policy::{Borders, Policy};
 pub use policy::{OnMissing, OnUnreadable};
 pub use reader::FileReader;
+use reader::Rest;
 use serde::de::DeserializeOwned;
 
 /// How long the file system is left alone, in terms of how long the last look took: so looks take a twentieth of the time.

@@ -59,7 +59,11 @@ fn line(n: u64) -> Line {
         qtype: 1 + part(37, 2) as u32 * 27,
         qtype_name: ["A", "AAAA"][part(37, 2) as usize].to_owned(),
         rcode: 0,
-        rcode_name: if answered { Some("NOERROR".to_owned()) } else { (part(45, 2) == 0).then(|| "NXDOMAIN".to_owned()) },
+        rcode_name: if answered {
+            Some("NOERROR".to_owned())
+        } else {
+            (part(45, 2) == 0).then(|| "NXDOMAIN".to_owned())
+        },
         authoritative: part(49, 2) == 0,
         recursion: true,
         answers: answered.then(|| format!("93.184.{}.{}", part(19, 250), part(27, 250))),

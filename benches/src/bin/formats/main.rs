@@ -138,7 +138,11 @@ fn contest(kind: Kind, path: &Path, options: &Options) -> Result<bool, Error> {
     let names = ["hand-written, 1 thread".to_owned(), format!("firesteel, {threads} thread(s)")];
     let names = names.into_iter().chain(peers.iter().map(|peer| format!("{peer}, {threads} thread(s)")));
     for (name, seconds) in names.zip(&medians) {
-        println!("  {name:24} {seconds:7.3} s  {:6.0} MB/s  {:5.2} of the loop", megabytes / seconds, medians[0] / seconds);
+        println!(
+            "  {name:24} {seconds:7.3} s  {:6.0} MB/s  {:5.2} of the loop",
+            megabytes / seconds,
+            medians[0] / seconds
+        );
     }
     println!("  results are {}", if equal { "equal" } else { "NOT EQUAL" });
     Ok(equal)

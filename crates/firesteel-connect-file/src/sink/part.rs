@@ -231,14 +231,9 @@ mod tests {
             );
             assert_eq!(PartName::parse_temporary(&ours.published()), None);
         }
-        for foreign in [
-            "part-00000-1f2e.snappy.parquet",
-            "part-00000",
-            "part-1-.txt",
-            "part-x-1.txt",
-            "party.txt",
-            "part-1-1.orc",
-        ] {
+        for foreign in
+            ["part-00000-1f2e.snappy.parquet", "part-00000", "part-1-.txt", "part-x-1.txt", "party.txt", "part-1-1.orc"]
+        {
             assert_eq!(PartName::parse(foreign), None, "{foreign}");
         }
     }

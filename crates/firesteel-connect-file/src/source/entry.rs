@@ -213,7 +213,8 @@ impl FileEntry {
         };
         let is_cut = self.broken().is_some_and(|broken| broken.is_cut) && !self.is_silent(now, policy.finish_after);
         let is_table = self.borders == Borders::Rows;
-        let is_whole = if self.is_plain() || (is_table && self.compression.is_none()) { self.is_closed } else { !is_cut };
+        let is_whole =
+            if self.is_plain() || (is_table && self.compression.is_none()) { self.is_closed } else { !is_cut };
         let finished = !policy.follow || self.presence == Presence::Gone || is_whole;
         let unit = match (is_table, policy.picks_rows) {
             (false, _) => PositionUnit::Bytes,

@@ -98,7 +98,9 @@ fn try_column<T: DeserializeOwned>(field: &FieldRef, reading: Reading) -> Result
             return Ok(Some(column));
         }
         match error.kind() {
-            Fault::Column => return Err(Mismatch::new(format_args!("has a column that does not fit the type: {error}"))),
+            Fault::Column => {
+                return Err(Mismatch::new(format_args!("has a column that does not fit the type: {error}")));
+            }
             Fault::Missing(name) => {
                 let advice = "rename the field with #[serde(rename)], or give it #[serde(default)]";
                 return Err(Mismatch::new(format_args!("has no {name:?} in {:?}: {error}; {advice}", field.name())));

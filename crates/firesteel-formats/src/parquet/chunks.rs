@@ -26,7 +26,9 @@ impl Chunks {
     /// What is there of a stretch must be within the file: so no length that a file invents is ever reserved.
     fn bytes(&self, from: u64, length: u64) -> io::Result<Bytes> {
         match from.checked_add(length) {
-            Some(end) if end <= self.0.len() => self.0.read_at(from, usize::try_from(length).map_err(io::Error::other)?),
+            Some(end) if end <= self.0.len() => {
+                self.0.read_at(from, usize::try_from(length).map_err(io::Error::other)?)
+            }
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
     }

@@ -2,11 +2,13 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Date32Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
-    Time32MillisecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType, TimestampMillisecondType,
-    TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Date32Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, Time32MillisecondType, Time64MicrosecondType, Time64NanosecondType, TimestampMicrosecondType,
+    TimestampMillisecondType, TimestampNanosecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{Array, ArrowPrimitiveType, BinaryArray, FixedSizeBinaryArray, PrimitiveArray, StringArray, new_null_array};
+use arrow_array::{
+    Array, ArrowPrimitiveType, BinaryArray, FixedSizeBinaryArray, PrimitiveArray, StringArray, new_null_array,
+};
 use arrow_buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer, i256};
 use arrow_schema::{DataType, TimeUnit};
 
@@ -124,7 +126,9 @@ impl Column {
             Kind::Clock(..) => "times of day".to_owned(),
             Kind::Time { zoned: true, .. } => "times".to_owned(),
             Kind::Time { zoned: false, .. } => "times without a zone".to_owned(),
-            Kind::Decimal(_, scale) | Kind::LongDecimal(_, scale) => format!("decimals with {scale} digits of a fraction"),
+            Kind::Decimal(_, scale) | Kind::LongDecimal(_, scale) => {
+                format!("decimals with {scale} digits of a fraction")
+            }
             Kind::List(..) => "lists".to_owned(),
             Kind::Map(..) => "maps".to_owned(),
             Kind::Struct(_) => "structs".to_owned(),

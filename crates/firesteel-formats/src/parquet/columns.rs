@@ -6,11 +6,12 @@ use std::mem;
 use std::sync::Arc;
 
 use arrow_array::types::{
-    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
-    UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+    Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{
-    ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, ListArray, MapArray, PrimitiveArray, StringArray, StructArray,
+    ArrayRef, ArrowPrimitiveType, BinaryArray, BooleanArray, ListArray, MapArray, PrimitiveArray, StringArray,
+    StructArray,
 };
 use arrow_buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{ArrowError, DataType, FieldRef, Fields, TimeUnit};
@@ -96,9 +97,7 @@ impl Growing {
             DataType::Timestamp(TimeUnit::Millisecond, _) => Kind::Millis(Vec::new()),
             DataType::List(element) => Kind::List(Arc::clone(element), Vec::new(), Box::new(of(element)?)),
             DataType::Map(entries, _) => Kind::Map(Arc::clone(entries), Vec::new(), Box::new(of(entries)?)),
-            DataType::Struct(fields) => {
-                Kind::Struct(fields.clone(), fields.iter().map(of).collect::<Option<_>>()?, 0)
-            }
+            DataType::Struct(fields) => Kind::Struct(fields.clone(), fields.iter().map(of).collect::<Option<_>>()?, 0),
             _ => return None,
         };
         Some(Self { valid: nullable.then(Vec::new), kind })
@@ -119,7 +118,8 @@ impl Growing {
         if let Some(valid) = &mut self.valid {
             valid.truncate(length);
         }
-        let last = |ends: &[usize]| length.checked_sub(1).map_or(0, |last| ends[last.min(ends.len().saturating_sub(1))]);
+        let last =
+            |ends: &[usize]| length.checked_sub(1).map_or(0, |last| ends[last.min(ends.len().saturating_sub(1))]);
         each_kind!(&mut self.kind, values => values.truncate(length), octets => {
             if octets.ends.len() >= length {
                 octets.ends.truncate(length);
@@ -143,10 +143,10 @@ impl Growing {
             valid.push(false);
         }
         each_kind!(&mut self.kind, values => values.push(Default::default()), octets => octets.ends.push(octets.bytes.len()),
-            ends, child => ends.push(child.len()), columns, count => {
-                columns.iter_mut().for_each(Self::push_nothing);
-                *count += 1;
-            });
+        ends, child => ends.push(child.len()), columns, count => {
+            columns.iter_mut().for_each(Self::push_nothing);
+            *count += 1;
+        });
     }
 
     /// All of it as an array; it is empty after that.

@@ -211,7 +211,9 @@ impl Node {
                 let unfit = compare(column, &literal.0, 0..rows, local_is_utc, &mut |row, ordering| {
                     known[row] = (!column.is_null(row)).then(|| comparison.holds(ordering));
                 });
-                unfit.map_err(|what| format!("has a column {name:?} of {}, which is compared with {what}", column.name()))?;
+                unfit.map_err(|what| {
+                    format!("has a column {name:?} of {}, which is compared with {what}", column.name())
+                })?;
                 Ok(known)
             }
             Self::IsNull(name) => {

@@ -111,7 +111,11 @@ fn old(field: &Field, is_old: &dyn Fn(usize) -> bool, next: &mut usize) -> Field
         DataType::Map(entries, sorted) => DataType::Map(Arc::new(old(entries, is_old, next)), *sorted),
         other => {
             *next += 1;
-            if is_old(*next - 1) { DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())) } else { other.clone() }
+            if is_old(*next - 1) {
+                DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+            } else {
+                other.clone()
+            }
         }
     };
     field.clone().with_data_type(data_type)

@@ -189,10 +189,10 @@ mod tests {
     #[test]
     fn a_type_tells_what_it_asks_for() {
         let Shape::Struct(members) = Shape::of::<Everything>() else { panic!("it is a struct") };
-        let known: Vec<&str> =
-            members.iter().filter(|member| !member.is_alias).map(|member| member.name).collect();
+        let known: Vec<&str> = members.iter().filter(|member| !member.is_alias).map(|member| member.name).collect();
         let names = [
-            "user", "small", "maybe", "address", "after", "at", "seen", "pair", "map", "kind", "data", "inner", "wrapped",
+            "user", "small", "maybe", "address", "after", "at", "seen", "pair", "map", "kind", "data", "inner",
+            "wrapped",
         ];
         assert_eq!((members.len(), &known[..]), (15, &names[..]));
         let of = |name: &str| &members.iter().find(|member| member.name == name).unwrap().shape;

@@ -76,10 +76,12 @@ impl<'a> Cell<'a> {
                 ));
             }
             Kind::Decimal(..) | Kind::LongDecimal(..) => {
-                return self.unfit(format_args!("{wanted}: take a String, or a type of decimals that reads itself from text"));
+                return self
+                    .unfit(format_args!("{wanted}: take a String, or a type of decimals that reads itself from text"));
             }
             Kind::Date(_) | Kind::Clock(..) => {
-                return self.unfit(format_args!("{wanted}: take a String, or a type of dates that reads itself from text"));
+                return self
+                    .unfit(format_args!("{wanted}: take a String, or a type of dates that reads itself from text"));
             }
             _ => return self.unfit(wanted),
         })

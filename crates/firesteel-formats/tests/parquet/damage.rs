@@ -50,7 +50,10 @@ fn a_file_that_is_cut_anywhere_is_unfinished() {
     for other in [&b"{\"a\":1}\n{\"a\":2}\n{\"a\":3}"[..], b"", &[0; 100]] {
         assert!(matches!(read(&Parquet::<Some3>::new(), other.into()).1, Err(TableError::Unfinished(_))));
     }
-    assert!(matches!(read(&Parquet::<Some3>::new(), [&[0; 100][..], b"PARE"].concat().into()).1, Err(TableError::Damaged(_))));
+    assert!(matches!(
+        read(&Parquet::<Some3>::new(), [&[0; 100][..], b"PARE"].concat().into()).1,
+        Err(TableError::Damaged(_))
+    ));
 }
 
 #[test]

@@ -128,16 +128,18 @@ fn leaf() -> BoxedStrategy<Filter> {
         comparison("ratio", literal, |row| row.ratio, move |value| value.partial_cmp(&literal))(operator)
     });
     let singles = (float(), 0..6_usize).prop_map(|(literal, operator)| {
-        comparison("single", literal, |row| Some(f64::from(row.single)), move |value| value.partial_cmp(&literal))(operator)
+        comparison("single", literal, |row| Some(f64::from(row.single)), move |value| value.partial_cmp(&literal))(
+            operator,
+        )
     });
     let mixed = (-2..2_i64, 0..6_usize).prop_map(|(literal, operator)| {
-        comparison("ratio", literal, |row| row.ratio, move |value| {
-            value.partial_cmp(&(literal as f64))
-        })(operator)
+        comparison("ratio", literal, |row| row.ratio, move |value| value.partial_cmp(&(literal as f64)))(operator)
     });
     let texts = (text(), 0..6_usize).prop_map(|(literal, operator)| {
         let own = literal.clone();
-        comparison("text", literal, |row| row.text.clone(), move |value| Some(value.as_bytes().cmp(own.as_bytes())))(operator)
+        comparison("text", literal, |row| row.text.clone(), move |value| Some(value.as_bytes().cmp(own.as_bytes())))(
+            operator,
+        )
     });
     let numbers = (-4..4_i64, 0..6_usize).prop_map(|(literal, operator)| {
         comparison("number", literal, |row| row.number, move |value| Some(value.cmp(&literal)))(operator)
@@ -156,13 +158,11 @@ fn leaf() -> BoxedStrategy<Filter> {
         let literal = Timestamp::from_micros(literal);
         comparison("at", literal, |row| row.at, move |value| Some(value.cmp(&literal)))(operator)
     });
-    let nulls = (0..4_usize).prop_map(|at| {
-        match at {
-            0 => Filter(column("ratio").is_null(), Rc::new(|row: &Row| Some(row.ratio.is_none()))),
-            1 => Filter(column("text").is_null(), Rc::new(|row: &Row| Some(row.text.is_none()))),
-            2 => Filter(column("number").is_null(), Rc::new(|row: &Row| Some(row.number.is_none()))),
-            _ => Filter(column("small").is_null(), Rc::new(|_: &Row| Some(false))),
-        }
+    let nulls = (0..4_usize).prop_map(|at| match at {
+        0 => Filter(column("ratio").is_null(), Rc::new(|row: &Row| Some(row.ratio.is_none()))),
+        1 => Filter(column("text").is_null(), Rc::new(|row: &Row| Some(row.text.is_none()))),
+        2 => Filter(column("number").is_null(), Rc::new(|row: &Row| Some(row.number.is_none()))),
+        _ => Filter(column("small").is_null(), Rc::new(|_: &Row| Some(false))),
     });
     prop_oneof![floats, singles, mixed, texts, numbers, halves, smalls, flags, times, nulls].boxed()
 }
@@ -179,9 +179,8 @@ fn condition() -> BoxedStrategy<Filter> {
             };
             Filter(if is_and { one.and(other) } else { one.or(other) }, Rc::new(model))
         });
-        let not = inner.prop_map(|Filter(of, model)| {
-            Filter(of.not(), Rc::new(move |row: &Row| model(row).map(|known| !known)))
-        });
+        let not = inner
+            .prop_map(|Filter(of, model)| Filter(of.not(), Rc::new(move |row: &Row| model(row).map(|known| !known))));
         prop_oneof![both, not]
     });
     node.boxed()
@@ -264,7 +263,8 @@ fn statistics_of_another_writer_and_none_at_all_give_the_same() {
     for text in texts {
         conditions.extend([column("text").is(text), column("text").less_than(text), column("text").at_least(text)]);
     }
-    let shown = |rows: Vec<(u64, Result<Odd, String>)>| rows.into_iter().map(|row| format!("{row:?}")).collect::<Vec<_>>();
+    let shown =
+        |rows: Vec<(u64, Result<Odd, String>)>| rows.into_iter().map(|row| format!("{row:?}")).collect::<Vec<_>>();
     for condition in conditions {
         let pruned = Parquet::<Odd>::new().rows_where(condition.clone());
         let looked = pruned.clone().look_at_all_rows();
@@ -299,7 +299,8 @@ fn what_is_not_asked_for_is_not_read() {
         n: u64,
         text: String,
     }
-    let lines: Vec<Line> = (0..200_000).map(|n| Line { n, text: format!("{n} {}", n.wrapping_mul(0x9e37_79b9)) }).collect();
+    let lines: Vec<Line> =
+        (0..200_000).map(|n| Line { n, text: format!("{n} {}", n.wrapping_mul(0x9e37_79b9)) }).collect();
     let file = written(&Parquet::new().row_group_bytes(300_000), &lines);
     let (read, last) = (Arc::new(AtomicU64::new(0)), Cell::new(0));
     let counted = |file: &Bytes| Arc::new(Counted { file: file.clone(), read: Arc::clone(&read) });

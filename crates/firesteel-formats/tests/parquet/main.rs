@@ -19,10 +19,7 @@ fn written<T: Serialize + DeserializeOwned + 'static>(format: &Parquet<T>, recor
     try_written(format, records).unwrap()
 }
 
-fn try_written<T: Serialize + DeserializeOwned + 'static>(
-    format: &Parquet<T>,
-    records: &[T],
-) -> Result<Bytes, String> {
+fn try_written<T: Serialize + DeserializeOwned + 'static>(format: &Parquet<T>, records: &[T]) -> Result<Bytes, String> {
     let (mut writing, mut file) = (WriteFormat::<T>::begin(format), Vec::new());
     for record in records {
         let mut out = Vec::new();

@@ -151,7 +151,10 @@ fn a_row_of_which_some_was_taken_is_taken_back_when_it_is_refused() {
     for n in 0..9 {
         writing.write(&row(n, 1_000_000), &mut file).unwrap();
         let refused = writing.write(&row(n, 1_500_000), &mut file).unwrap_err().to_string();
-        assert!(refused.starts_with("Parquet: column at: ") && refused.contains("no whole number of seconds"), "{refused}");
+        assert!(
+            refused.starts_with("Parquet: column at: ") && refused.contains("no whole number of seconds"),
+            "{refused}"
+        );
     }
     Writing::<Row>::end(&mut writing, &mut file).unwrap();
     assert_eq!(records(&format, file.into()), (0..9).map(|n| row(n, 1_000_000)).collect::<Vec<_>>());
@@ -235,6 +238,7 @@ fn what_has_no_form_is_refused_and_the_column_is_named() {
     #[derive(Serialize, Deserialize)]
     struct Half {
         #[serde(skip_serializing)]
+        #[allow(dead_code, reason = "never read")]
         it: u8,
     }
     let text = refused(Half { it: 1 });
@@ -260,6 +264,8 @@ fn rows_of_many_row_groups_are_written_as_they_come() {
     assert!(sizes.iter().filter(|size| **size > 0).count() > 2, "it is not kept until the end");
     Writing::<Row>::end(&mut writing, &mut file).unwrap();
     let read = all(&format, file.into());
-    assert!(read.iter().enumerate().all(|(n, (at, row))| *at == n as u64 && row.as_ref().is_ok_and(|row| row.n == *at)));
+    assert!(
+        read.iter().enumerate().all(|(n, (at, row))| *at == n as u64 && row.as_ref().is_ok_and(|row| row.n == *at))
+    );
     assert_eq!((read.len(), Format::name(&format)), (20_000, "Parquet"));
 }

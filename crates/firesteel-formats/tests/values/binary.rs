@@ -94,9 +94,8 @@ fn read(of: &Written) -> [(&'static str, Result<Wanted, String>); 4] {
     let Written { maybe, text, large, number, ratio, small } = of.clone();
     let maybe_text = maybe.map_or_else(String::new, |maybe| maybe.to_string());
     let row = format!("text,maybe,large,number,ratio,small\n{text},{maybe_text},{large},{number},{ratio},{small}\n");
-    let in_union = maybe.map_or(Value::Union(0, Box::new(Value::Null)), |maybe| {
-        Value::Union(1, Box::new(Value::Long(maybe)))
-    });
+    let in_union =
+        maybe.map_or(Value::Union(0, Box::new(Value::Null)), |maybe| Value::Union(1, Box::new(Value::Long(maybe))));
     let fields = [
         ("maybe", in_union),
         ("text", Value::String(text)),

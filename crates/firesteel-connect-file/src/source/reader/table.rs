@@ -54,7 +54,8 @@ impl<P: Reading> FileReader<P> {
         let mut file = self.open_file(self.file.stamp.size)?;
         let failed = |error| path::failed("read", &self.file.path)(error);
         let stamp = Stamp::of(&file.metadata().map_err(failed)?);
-        if stamp != self.file.stamp && (stamp.size != self.file.stamp.size || !self.file.text.is_of(&mut file).map_err(failed)?)
+        if stamp != self.file.stamp
+            && (stamp.size != self.file.stamp.size || !self.file.text.is_of(&mut file).map_err(failed)?)
         {
             let reason = "the file has been written anew; start without the old positions";
             return Err(self.file.lost(self.position, reason));
@@ -74,8 +75,7 @@ impl<P: Reading> FileReader<P> {
                 (self.last, self.position) = (at, at + 1);
                 self.records_left -= 1;
                 self.bytes_left = self.bytes_left.saturating_sub(open.table.bytes_per_row());
-                item.map(Some)
-                    .map_err(|refused| self.malformed(&refused.undecodable, Payload::of(&refused.payload)))
+                item.map(Some).map_err(|refused| self.malformed(&refused.undecodable, Payload::of(&refused.payload)))
             }
             Ok(None) => {
                 self.position = end;

@@ -12,7 +12,9 @@ use crate::parquet::error::CellError;
 type Result<T = ()> = std::result::Result<T, CellError>;
 
 fn unfit<T>(what: impl Display) -> Result<T> {
-    Err(CellError::value(format_args!("{what} is written there, and something else is read: make `Serialize` and `Deserialize` agree")))
+    Err(CellError::value(format_args!(
+        "{what} is written there, and something else is read: make `Serialize` and `Deserialize` agree"
+    )))
 }
 
 impl Octets {
@@ -194,7 +196,13 @@ impl<'a> Serializer for &'a mut Growing {
         }
     }
 
-    fn serialize_newtype_variant<T: ?Sized + Serialize>(self, _: &'static str, _: u32, _: &'static str, _: &T) -> Result {
+    fn serialize_newtype_variant<T: ?Sized + Serialize>(
+        self,
+        _: &'static str,
+        _: u32,
+        _: &'static str,
+        _: &T,
+    ) -> Result {
         unfit(NO_VARIANT)
     }
 
@@ -264,7 +272,9 @@ impl Items<'_> {
         match &mut self.column.kind {
             Kind::List(_, _, child) => value.serialize(&mut **child).map_err(|error| error.within("element")),
             Kind::Bytes(octets) => {
-                octets.bytes.push(u8::try_from(value.serialize(Number)?).or_else(|_| unfit("a number that is no octet"))?);
+                octets
+                    .bytes
+                    .push(u8::try_from(value.serialize(Number)?).or_else(|_| unfit("a number that is no octet"))?);
                 Ok(())
             }
             Kind::Struct(_, columns, _) => match columns.get_mut(at) {

@@ -33,7 +33,13 @@ impl Bounds {
     }
 
     /// Whether the comparison may be true, and whether it may be false, of a row in the stretch.
-    pub(super) fn may(&self, at: usize, comparison: Comparison, constant: &Constant, local_is_utc: bool) -> (bool, bool) {
+    pub(super) fn may(
+        &self,
+        at: usize,
+        comparison: Comparison,
+        constant: &Constant,
+        local_is_utc: bool,
+    ) -> (bool, bool) {
         let Inner { least, greatest, nulls, rows } = &*self.0;
         if nulls[at] == Some(rows[at]) {
             return (false, false);
@@ -75,7 +81,9 @@ pub(super) fn are_ordered(file: &ParquetMetaData, leaf: usize, least: &dyn Array
     let physical = metadata.schema_descr().column(leaf).physical_type();
     let order = metadata.column_orders().and_then(|orders| orders.get(leaf)).copied();
     let by_type = matches!(order, Some(ColumnOrder::TYPE_DEFINED_ORDER(_)));
-    use arrow_schema::DataType::{Binary, Boolean, Float32, Float64, Int8, Int16, Int32, Int64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8};
+    use arrow_schema::DataType::{
+        Binary, Boolean, Float32, Float64, Int8, Int16, Int32, Int64, Timestamp, UInt8, UInt16, UInt32, UInt64, Utf8,
+    };
     match least.data_type() {
         // In any order that there is, numbers with a sign are as they are here.
         Int8 | Int16 | Int32 | Int64 | Float32 | Float64 | Boolean => true,

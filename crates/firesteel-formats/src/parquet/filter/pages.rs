@@ -110,7 +110,8 @@ fn of_column(
     let locations = pages.offset_index(group, leaf)?.page_locations();
     let begin = |first: i64| u64::try_from(first).unwrap_or(u64::MAX);
     let begins: Vec<u64> = locations.iter().map(|page| begin(page.first_row_index)).collect();
-    let is_sound = begins.first() == Some(&0) && begins.is_sorted_by(|one, next| one < next) && *begins.last()? < rows.max(1);
+    let is_sound =
+        begins.first() == Some(&0) && begins.is_sorted_by(|one, next| one < next) && *begins.last()? < rows.max(1);
     let ends = begins.iter().skip(1).copied().chain([rows]);
     let counts: Vec<u64> = begins.iter().zip(ends).map(|(begin, end)| end.saturating_sub(*begin)).collect();
     let groups = [group];

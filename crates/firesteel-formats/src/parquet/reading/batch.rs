@@ -39,7 +39,8 @@ impl Batch {
             }
         }
         let columns = Column::of(&StructArray::from(batch.clone()) as &dyn Array);
-        let columns = columns.map_err(|Unreadable(what)| TableError::Mismatch(Mismatch::new(format_args!("has {what}"))))?;
+        let columns =
+            columns.map_err(|Unreadable(what)| TableError::Mismatch(Mismatch::new(format_args!("has {what}"))))?;
         Ok(Self { columns, rows, stretches, stretch: 0, keep: None, next: 0 })
     }
 

@@ -342,4 +342,3 @@ impl<'de> VariantAccess<'de> for Probe<'_> {
         self.note(Told::Variant { is_unit: false })
     }
 }
-

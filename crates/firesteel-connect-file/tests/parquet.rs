@@ -33,7 +33,7 @@ fn clicks(count: u32) -> Vec<Click> {
     (0..count).map(click).collect()
 }
 
-/// A file of so many records, in row groups of a few hundred.
+/// A file of `count` records, in row groups of a few hundred.
 fn bytes(count: u32) -> Vec<u8> {
     let (format, mut file) = (Parquet::<Click>::new().row_group_bytes(5_000), vec![]);
     let mut writing = WriteFormat::<Click>::begin(&format);

@@ -26,7 +26,9 @@ pub mod epoch_time;
 mod format;
 mod json;
 mod lines;
+mod mismatch;
 mod multiline;
+mod no_stream;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod pattern;
@@ -40,14 +42,16 @@ pub use access_log::{Access, CombinedLog};
 #[cfg(feature = "avro")]
 pub use avro::{Avro, ReadingAvro, WriteAvro, WritingAvro};
 pub use csv::{Csv, ReadingCsv, WritingCsv};
-pub use format::{BadFormat, Format, Found, Head, Mismatch, Reading, WriteFormat, Writing};
+pub use format::{BadFormat, Format, Found, Head, Reading, WriteFormat, Writing};
 pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
+pub use mismatch::Mismatch;
 pub use multiline::{Multiline, ReadingMultiline};
+pub use no_stream::NoStream;
 #[cfg(feature = "parquet")]
 pub use parquet::{ColumnName, Condition, Literal, Parquet, WritingParquet, column};
 pub use pattern::Pattern;
 #[cfg(feature = "protobuf")]
 pub use protobuf::{DelimitedProtobuf, Protobuf, ReadingProtobuf, WritingProtobuf};
 pub use raw::Raw;
-pub use table::{CountRows, NoStream, ReadAt, RefusedRow, Row, Table, TableError};
+pub use table::{CountRows, ReadAt, RefusedRow, Row, Table, TableError};

@@ -23,7 +23,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::format::{Format, WriteFormat};
-use crate::table::{CountRows, NoStream, ReadAt, Table, TableError};
+use crate::no_stream::NoStream;
+use crate::table::{CountRows, ReadAt, Table, TableError};
 pub use filter::{ColumnName, Condition, Literal, column};
 use reading::{Rows, count_rows};
 use shape::Shape;

@@ -18,7 +18,7 @@ use super::schema;
 use super::shape::Shape;
 use crate::format::Writing;
 
-/// So many rows, or so many bytes, are turned into columns at once.
+/// This many rows, or this many bytes, are turned into columns at once.
 const ROWS: usize = 4_096;
 const BYTES: usize = 4 << 20;
 

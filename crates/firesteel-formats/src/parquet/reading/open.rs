@@ -12,7 +12,7 @@ use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use serde::de::DeserializeOwned;
 
 use super::{BYTES, ROWS, Rows};
-use crate::format::Mismatch;
+use crate::mismatch::Mismatch;
 use crate::parquet::check::check;
 use crate::parquet::chunks::{Chunks, guarded};
 use crate::parquet::filter;

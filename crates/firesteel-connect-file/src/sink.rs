@@ -15,9 +15,11 @@ use firesteel_connect::{
     CheckpointId, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, Unencodable, WriteTask,
 };
 use firesteel_disk::{Disk, Lock, OsDisk};
+#[cfg(feature = "csv")]
+use firesteel_formats::Csv;
 #[cfg(feature = "parquet")]
 use firesteel_formats::Parquet;
-use firesteel_formats::{Csv, Json, WriteFormat, WriteLines, Writing};
+use firesteel_formats::{Json, WriteFormat, WriteLines, Writing};
 use parking_lot::Mutex;
 use serde::Serialize;
 #[cfg(feature = "parquet")]
@@ -38,7 +40,7 @@ pub type TextFileSink<E = Displayed> = FileSink<WriteLines<E>>;
 /// |---|---|
 /// | [`TextFileSink::new`](FileSink::new) | lines of text: the records' `Display`, or what a function makes of them |
 /// | [`FileSink::json`] | JSON, one value a line |
-/// | [`FileSink::csv`] | CSV with a header |
+/// | `FileSink::csv` | CSV with a header; feature `csv` |
 /// | `FileSink::parquet` | Parquet; feature `parquet` |
 /// | [`FileSink::in_format`] | those of a format of your own |
 ///
@@ -131,6 +133,7 @@ impl FileSink<WriteLines<Displayed>> {
 
     /// Writes CSV into the folder, with a header in each file: see [`Csv`] for what is written, and what is refused. The names of
     /// files end with `.csv`. [`in_format`](FileSink::in_format) takes another dialect.
+    #[cfg(feature = "csv")]
     pub fn csv<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<Csv<T>> {
         FileSink::new(folder).in_format(Csv::new())
     }

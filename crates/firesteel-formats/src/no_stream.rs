@@ -11,8 +11,16 @@ use crate::format::{Found, Reading};
 pub struct NoStream<T>(PhantomData<fn() -> T>);
 
 impl<T> NoStream<T> {
-    pub(crate) fn new() -> Self {
+    /// What a format of tables begins with, and nobody asks for.
+    #[must_use]
+    pub fn new() -> Self {
         Self(PhantomData)
+    }
+}
+
+impl<T> Default for NoStream<T> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

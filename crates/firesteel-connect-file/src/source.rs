@@ -28,9 +28,13 @@ use std::path::PathBuf;
 use firesteel_connect::{
     ConnectError, Discovery, InvalidUtf8, Place, ReadRange, Replay, Result, Source, SourceContext, SplitId, SplitNote,
 };
+#[cfg(feature = "csv")]
+use firesteel_formats::Csv;
 #[cfg(feature = "parquet")]
 use firesteel_formats::Parquet;
-use firesteel_formats::{BadFormat, CombinedLog, Csv, Format, Json, Lines, Multiline, Pattern};
+use firesteel_formats::{BadFormat, CombinedLog, Format, Json, Lines};
+#[cfg(feature = "pattern")]
+use firesteel_formats::{Multiline, Pattern};
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
@@ -60,11 +64,11 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// |---|---|
 /// | [`TextFiles::new`](Files::new) | lines, as `String`s or what a function makes of them |
 /// | [`Files::json`] | JSON, one value a line |
-/// | [`Files::csv`] | CSV, by the names of columns |
+/// | `Files::csv` | CSV, by the names of columns; feature `csv` |
 /// | `Files::parquet` | Parquet, by the names of columns; feature `parquet` |
-/// | [`Files::pattern`] | text by a regular expression, whose named groups are the fields |
+/// | `Files::pattern` | text by a regular expression, whose named groups are the fields; feature `pattern` |
 /// | [`Files::combined_log`] | the access log of Apache and nginx |
-/// | [`Files::indented`], [`Files::starting_with`] | text of several lines, as logs with stack traces have it |
+/// | `Files::indented`, `Files::starting_with` | text of several lines, as logs with stack traces have it; feature `pattern` |
 /// | [`Files::in_format`] | those of a format of your own |
 ///
 /// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
@@ -182,6 +186,7 @@ impl Files<Lines<Owned>> {
     ///
     /// let sales = Files::csv::<Sale>("sales/*.csv.gz").change_format(|csv| csv.delimiter(b';'));
     /// ```
+    #[cfg(feature = "csv")]
     pub fn csv<T: DeserializeOwned + Send + 'static>(path: impl Into<PathBuf>) -> Files<Csv<T>> {
         Files::new(path).in_format(Csv::new())
     }
@@ -221,6 +226,7 @@ impl Files<Lines<Owned>> {
     ///
     /// let lines = Files::pattern::<Line>("app.log", r"\S+ (?<level>[A-Z]+) (?<text>.*)");
     /// ```
+    #[cfg(feature = "pattern")]
     pub fn pattern<T: DeserializeOwned + Send + 'static>(
         path: impl Into<PathBuf>,
         pattern: &str,
@@ -252,11 +258,13 @@ impl Files<Lines<Owned>> {
     /// let events = Pattern::<Event>::new(r"(?s)\d{4}\S+ (?<level>[A-Z]+) (?<text>.*)");
     /// let events = Files::new("app.log").in_format(Multiline::starting_with(r"^\d{4}-", events));
     /// ```
+    #[cfg(feature = "pattern")]
     pub fn indented(path: impl Into<PathBuf>) -> Files<Multiline<Owned>> {
         Files::new(path).in_format(Multiline::indented(Owned::default()))
     }
 
     /// Text of which a record begins with each line that the regular expression matches, and has all lines up to the next one.
+    #[cfg(feature = "pattern")]
     pub fn starting_with(path: impl Into<PathBuf>, pattern: &str) -> Files<Multiline<Owned>> {
         Files::new(path).in_format(Multiline::starting_with(pattern, Owned::default()))
     }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use firesteel_connect::{Epoch, Sink, SinkContext, Source, SourceContext, WriteTask};
@@ -83,13 +83,14 @@ fn each_value_has_a_folder_and_all_is_read_back_once() {
     }
 }
 
+#[cfg(feature = "csv")]
 #[test]
 fn files_have_their_size_and_each_is_whole() {
     let place = tempfile::tempdir().unwrap();
     let sink = FileSink::csv::<Sale>(place.path()).full_at(2_000);
     sink.start(&SinkContext::default()).unwrap();
     commit(&sink, 1, sales(1_000));
-    let sizes: BTreeMap<_, _> =
+    let sizes: std::collections::BTreeMap<_, _> =
         files(place.path()).into_iter().map(|path| (path.clone(), std::fs::metadata(path).unwrap().len())).collect();
     assert!(sizes.len() > 4, "{sizes:?}");
     for (path, size) in &sizes {

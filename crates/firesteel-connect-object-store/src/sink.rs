@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use firesteel_connect::{
     CheckpointId, Class, ConnectError, Epoch, Guarantee, Mark, Place, Result, Scope, Sink, SinkContext, WriteTask,
 };
-use firesteel_formats::{Csv, Json, WriteFormat, WriteLines};
+use firesteel_formats::{Json, WriteFormat, WriteLines};
 use firesteel_object_store::{Bucket, Uploaded};
 use firesteel_results::{
     BadColumn, ByColumn, Covered, Entry, Layout, Manifest, PartName, Partitions, Unpartitioned, singles,
@@ -102,9 +102,10 @@ impl ObjectSink<()> {
         Self::in_format(bucket, prefix, Json::new().write_lines())
     }
 
-    /// Writes CSV, with a header in each object: see [`Csv`] for what is written, and what is refused.
-    pub fn csv<T: Serialize + 'static>(bucket: &Bucket, prefix: &str) -> ObjectSink<Csv<T>> {
-        Self::in_format(bucket, prefix, Csv::new())
+    /// Writes CSV, with a header in each object: see [`Csv`](firesteel_formats::Csv) for what is written, and what is refused.
+    #[cfg(feature = "csv")]
+    pub fn csv<T: Serialize + 'static>(bucket: &Bucket, prefix: &str) -> ObjectSink<firesteel_formats::Csv<T>> {
+        Self::in_format(bucket, prefix, firesteel_formats::Csv::new())
     }
 
     /// Writes Parquet: see [`Parquet`](firesteel_formats::Parquet) for what is written, and what is refused.

@@ -13,7 +13,7 @@ use std::fmt;
 use firesteel_connect::{
     ConnectError, Discovery, Place, ReadRange, Replay, Result, Source, SourceContext, SplitId, SplitNote,
 };
-use firesteel_formats::{BadFormat, CountRows, Csv, Format, Json, Lines, Raw};
+use firesteel_formats::{BadFormat, CountRows, Format, Json, Lines, Raw};
 use firesteel_object_store::Bucket;
 use firesteel_window::{Duration, Timestamp, seconds};
 use parking_lot::Mutex;
@@ -150,9 +150,13 @@ impl Objects<Raw> {
         Self::in_format(bucket, path, Json::new().lines())
     }
 
-    /// CSV with a header in each object: see [`Csv`].
-    pub fn csv<T: DeserializeOwned + Send + 'static>(bucket: &Bucket, path: &str) -> Objects<Csv<T>> {
-        Self::in_format(bucket, path, Csv::new())
+    /// CSV with a header in each object: see [`Csv`](firesteel_formats::Csv).
+    #[cfg(feature = "csv")]
+    pub fn csv<T: DeserializeOwned + Send + 'static>(
+        bucket: &Bucket,
+        path: &str,
+    ) -> Objects<firesteel_formats::Csv<T>> {
+        Self::in_format(bucket, path, firesteel_formats::Csv::new())
     }
 
     /// Parquet, of which only the columns are fetched that the type has, and of a filter only the row groups and pages that may

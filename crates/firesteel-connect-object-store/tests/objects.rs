@@ -202,6 +202,7 @@ struct Sale {
     pieces: u64,
 }
 
+#[cfg(feature = "csv")]
 #[test]
 fn csv_with_a_header_is_read_from_any_position() {
     let bucket = bucket();

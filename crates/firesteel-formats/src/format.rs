@@ -1,12 +1,12 @@
 //! What a file is made of: where its records end, and what they are.
 
-use std::fmt;
 use std::io::Read;
 use std::ops::Range;
 use std::sync::Arc;
 
 use firesteel_connect::Undecodable;
 
+use crate::mismatch::Mismatch;
 use crate::table::{CountRows, ReadAt, Table, TableError};
 
 /// A format of files: framing, that is, where one record ends and the next begins, and decoding.
@@ -169,26 +169,6 @@ pub enum Found {
         /// What is wrong with them.
         reason: String,
     },
-}
-
-/// A file that is not what the program expects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mismatch {
-    reason: String,
-}
-
-impl Mismatch {
-    /// What the file lacks or has instead, as the rest of a sentence that begins with its name, and what can be done.
-    #[must_use]
-    pub fn new(reason: impl fmt::Display) -> Self {
-        Self { reason: reason.to_string() }
-    }
-
-    /// The same as text.
-    #[must_use]
-    pub fn into_reason(self) -> String {
-        self.reason
-    }
 }
 
 /// A format in which a sink writes files.

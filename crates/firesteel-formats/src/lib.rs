@@ -7,11 +7,11 @@
 //! |---|---|
 //! | [`Lines`] | lines of text, by any decoder |
 //! | [`Json`] | one value a line, or [values](JsonValues) over several lines; a decoder, too |
-//! | [`Csv`] | rows of fields after a header |
-//! | [`Pattern`] | the named groups of a regular expression; a decoder, too |
+//! | `Csv` | rows of fields after a header; feature `csv` |
+//! | `Pattern` | the named groups of a regular expression; a decoder, too; feature `pattern` |
 //! | [`CombinedLog`] | the access log of Apache and nginx; a decoder, too |
 //! | [`Raw`] | bytes as they are |
-//! | [`Multiline`] | records of several lines, by any decoder |
+//! | `Multiline` | records of several lines, by any decoder; feature `pattern` |
 //! | `Avro` | object container files; feature `avro` |
 //! | `Parquet` | tables of columns; feature `parquet` |
 //! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
@@ -21,33 +21,45 @@
 mod access_log;
 #[cfg(feature = "avro")]
 mod avro;
+#[cfg(feature = "csv")]
 mod csv;
 pub mod epoch_time;
 mod format;
 mod json;
 mod lines;
+mod mismatch;
+#[cfg(feature = "pattern")]
 mod multiline;
+mod no_stream;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "pattern")]
 mod pattern;
 #[cfg(feature = "protobuf")]
 mod protobuf;
 mod raw;
 mod table;
+#[cfg(any(feature = "avro", feature = "csv", feature = "pattern"))]
+#[cfg_attr(not(all(feature = "csv", feature = "pattern")), allow(dead_code, reason = "each format needs a part of it"))]
 mod text;
 
 pub use access_log::{Access, CombinedLog};
 #[cfg(feature = "avro")]
 pub use avro::{Avro, ReadingAvro, WriteAvro, WritingAvro};
+#[cfg(feature = "csv")]
 pub use csv::{Csv, ReadingCsv, WritingCsv};
-pub use format::{BadFormat, Format, Found, Head, Mismatch, Reading, WriteFormat, Writing};
+pub use format::{BadFormat, Format, Found, Head, Reading, WriteFormat, Writing};
 pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
+pub use mismatch::Mismatch;
+#[cfg(feature = "pattern")]
 pub use multiline::{Multiline, ReadingMultiline};
+pub use no_stream::NoStream;
 #[cfg(feature = "parquet")]
 pub use parquet::{ColumnName, Condition, Literal, Parquet, WritingParquet, column};
+#[cfg(feature = "pattern")]
 pub use pattern::Pattern;
 #[cfg(feature = "protobuf")]
 pub use protobuf::{DelimitedProtobuf, Protobuf, ReadingProtobuf, WritingProtobuf};
 pub use raw::Raw;
-pub use table::{CountRows, NoStream, ReadAt, RefusedRow, Row, Table, TableError};
+pub use table::{CountRows, ReadAt, RefusedRow, Row, Table, TableError};

@@ -47,6 +47,7 @@ impl<D: Decode> Lines<D> {
     }
 
     /// The same, of which the decoder is looked at before anything is read.
+    #[cfg(feature = "pattern")]
     pub(crate) fn checked(self, check: fn(&D) -> Result<(), BadFormat>) -> Self {
         Self { check: Some(check), ..self }
     }

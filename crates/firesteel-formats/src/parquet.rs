@@ -23,13 +23,64 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::format::{Format, WriteFormat};
-use crate::table::{CountRows, NoStream, ReadAt, Table, TableError};
+use crate::no_stream::NoStream;
+use crate::table::{CountRows, ReadAt, Table, TableError};
 pub use filter::{ColumnName, Condition, Literal, column};
 use reading::{Rows, count_rows};
 use shape::Shape;
 pub use writing::WritingParquet;
 
-/// Parquet files, whose rows are read into a type that derives `Deserialize`, and written from one.
+/// Parquet files, whose rows are read into a type that derives `Deserialize`, and written from one that derives `Serialize`, too.
+///
+/// - **Columns go by name** in each file, in any order. Only those that the type names are read, also within structs; of a type that
+///   takes what there is (`flatten`, [`serde_json::Value`]) all are. A file that lacks a column which the type needs, has one
+///   twice, or one of another type, is told before its first row.
+/// - **Values** are read as they are, or refused: integers of any width where they fit; floats bit for bit, those of 32 bits also as
+///   `f64`, and those of 64 bits not as `f32`; texts, enums by the name of a variant without data, bytes, lists, structs, maps, tuples from
+///   structs. A null is an Option's `None`.
+/// - **Decimals** are texts with all of their digits (so are those of a type that reads itself from text), integers where they have no
+///   fraction, and as `f64` the one that is nearest.
+/// - **Times** of any unit, also those of 96 bits, are a [`Timestamp`](firesteel_window::Timestamp), or a number of the unit that
+///   [`epoch_time`](crate::epoch_time) asks for, or a text (RFC 3339). A plain integer is refused, since its unit would be anybody's guess. Times
+///   without a zone are texts without one, and instants where [`local_times_are_utc`](Self::local_times_are_utc) says so. Beyond the
+///   microsecond, digits are dropped, as those of a text are. Dates and times of day are texts: `2025-01-31`, `12:00:00.25`.
+/// - **A value that does not fit** costs its own row, which is refused with the column's name.
+/// - **Large files** can be read in parallel, from any row on. A file without its end is not read: it may be on its way.
+/// - **Written** are the columns that the type's `Deserialize` asks for, in files with statistics and snappy: times as instants of microseconds
+///   or milliseconds, `Vec<u8>` as bytes, enums without data as texts, tuples as structs. What has no column is refused by name: an
+///   `Option` in an `Option`, integers of 128 bits, variants with data, types without end.
+/// - **Compression** of columns: none, snappy, gzip, lz4, and with the feature `parquet-zstd` zstd. Brotli is refused by name.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use firesteel_formats::{Format, Parquet, WriteFormat, Writing, column};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Sale {
+///     shop: String,
+///     price: Option<f64>,
+/// }
+///
+/// #[derive(Debug, PartialEq, Deserialize)]
+/// struct Shop {
+///     shop: String,
+/// }
+///
+/// let sales = Parquet::<Sale>::new();
+/// let (mut writing, mut file) = (WriteFormat::<Sale>::begin(&sales), vec![]);
+/// for (shop, price) in [("Oslo", Some(7.5)), ("Lima", None), ("Bern", Some(8.0))] {
+///     writing.write(&Sale { shop: shop.into(), price }, &mut file).unwrap();
+/// }
+/// Writing::<Sale>::end(&mut writing, &mut file).unwrap();
+///
+/// let dear = Parquet::<Shop>::new().rows_where(column("price").at_least(8));
+/// let mut table = dear.table(Arc::new(bytes::Bytes::from(file))).unwrap()?;
+/// let row = table.row(0, 3)?.unwrap();
+/// assert_eq!((table.rows(), row.at, row.item.unwrap()), (3, 2, Shop { shop: "Bern".into() }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Parquet<T> {
     settings: Settings,
     /// What the type asks for, once that is known.

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use firesteel_connect::Undecodable;
 
-use crate::format::{Found, Mismatch, Reading};
+use crate::mismatch::Mismatch;
 
 /// A file of which any stretch can be read.
 ///
@@ -116,34 +115,3 @@ impl std::error::Error for TableError {
 
 /// Counts the rows of a file: what is known of it before anybody reads it.
 pub type CountRows = fn(Arc<dyn ReadAt>) -> Result<u64, TableError>;
-
-/// The [`Reading`] of a format whose files are tables: they are not read from their beginning on.
-pub struct NoStream<T>(PhantomData<fn() -> T>);
-
-impl<T> NoStream<T> {
-    pub(crate) fn new() -> Self {
-        Self(PhantomData)
-    }
-}
-
-impl<T: Send + 'static> Reading for NoStream<T> {
-    type Item = T;
-
-    fn find(&mut self, bytes: &[u8], _: bool) -> Found {
-        Found::Broken { after: bytes.len(), reason: "such files are read as tables, and not as a stream".to_owned() }
-    }
-
-    fn pass(&mut self) -> usize {
-        0
-    }
-
-    fn decode(&mut self, _: &[u8]) -> Result<T, Undecodable> {
-        Err(Undecodable::new("such files are read as tables, and not as a stream"))
-    }
-}
-
-impl<T> fmt::Debug for NoStream<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("NoStream")
-    }
-}

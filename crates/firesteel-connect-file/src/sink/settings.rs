@@ -5,9 +5,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use firesteel_disk::OsDisk;
+#[cfg(feature = "csv")]
+use firesteel_formats::Csv;
 #[cfg(feature = "parquet")]
 use firesteel_formats::Parquet;
-use firesteel_formats::{Csv, Json, WriteFormat, WriteLines};
+use firesteel_formats::{Json, WriteFormat, WriteLines};
 use firesteel_results::{ByColumn, Layout, Unpartitioned};
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -60,6 +62,7 @@ impl FileSink<WriteLines<Displayed>> {
 
     /// Writes CSV into the folder, with a header in each file: see [`Csv`] for what is written, and what is refused. The names of
     /// files end with `.csv`. [`in_format`](FileSink::in_format) takes another dialect.
+    #[cfg(feature = "csv")]
     pub fn csv<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<Csv<T>> {
         FileSink::new(folder).in_format(Csv::new())
     }

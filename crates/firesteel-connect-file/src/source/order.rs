@@ -1,25 +1,25 @@
 //! In which order files come.
 
-use std::cmp::Ordering;
-use std::ffi::OsStr;
-use std::path::Path;
-use std::sync::Arc;
+#[cfg(feature = "pattern")]
+mod in_name;
 
-use regex::Regex;
+use std::cmp::Ordering;
+
+#[cfg(feature = "pattern")]
+use in_name::TimeInName;
 
 use super::listing::Listed;
-
-/// The named groups of a pattern that are parts of a time, from the longest on.
-const PARTS: [&str; 7] = ["year", "month", "day", "hour", "minute", "second", "time"];
 
 /// In which order files come that appear together: see [`Files::order`](crate::Files::order).
 ///
 /// ```
 /// use firesteel_connect_file::{FileOrder, TextFiles};
 ///
+/// let files = TextFiles::new("sales").follow().order(FileOrder::by_change().newest_first()).max_files(10);
+/// # #[cfg(feature = "pattern")] {
 /// // sales-31.01.2024-17.csv
 /// let order = FileOrder::by_time_in_name(r"-(?<day>\d+)\.(?<month>\d+)\.(?<year>\d+)-(?<hour>\d+)\.");
-/// let files = TextFiles::new("sales").follow().order(order.newest_first()).max_files(10);
+/// # }
 /// ```
 #[derive(Debug, Clone)]
 pub struct FileOrder {
@@ -31,16 +31,8 @@ pub struct FileOrder {
 enum By {
     Name,
     Change,
-    /// What is wrong with the pattern if it is none.
-    Pattern(Result<Arc<Regex>, String>),
-}
-
-/// A part of a time in a name: a number by its value.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
-    None,
-    Number(u128),
-    Text(String),
+    #[cfg(feature = "pattern")]
+    TimeInName(TimeInName),
 }
 
 impl FileOrder {
@@ -58,15 +50,11 @@ impl FileOrder {
 
     /// By a time in their names, the oldest first. A regular expression says where it is: by groups that are called `year`,
     /// `month`, `day`, `hour`, `minute`, `second`, in any order, or by one that is called `time` where its text sorts as the
-    /// time does. Numbers are compared by their values. Files whose names do not match come last.
+    /// time does. Numbers are compared by their values. Files whose names do not match come last. Needs the feature `pattern`.
+    #[cfg(feature = "pattern")]
     #[must_use]
     pub fn by_time_in_name(pattern: &str) -> Self {
-        let pattern = Regex::new(pattern).map_err(|error| error.to_string()).and_then(|pattern| {
-            let is_known = pattern.capture_names().flatten().any(|name| PARTS.contains(&name));
-            let reason = || format!("none of its groups is called one of {}", PARTS.join(", "));
-            if is_known { Ok(Arc::new(pattern)) } else { Err(reason()) }
-        });
-        Self { by: By::Pattern(pattern), is_reversed: false }
+        Self { by: By::TimeInName(TimeInName::new(pattern)), is_reversed: false }
     }
 
     /// The other way round: the newest first, or the last name.
@@ -78,7 +66,8 @@ impl FileOrder {
     /// What is wrong with it.
     pub(crate) fn check(&self) -> Result<(), String> {
         match &self.by {
-            By::Pattern(Err(reason)) => Err(reason.clone()),
+            #[cfg(feature = "pattern")]
+            By::TimeInName(time) => time.check(),
             _ => Ok(()),
         }
     }
@@ -94,9 +83,8 @@ impl FileOrder {
             By::Name if self.is_reversed => files.reverse(),
             By::Name => {}
             By::Change => self.sort_by(files, |file| file.stamp().modified),
-            By::Pattern(pattern) => {
-                self.sort_by(files, |file| pattern.as_ref().ok().and_then(|pattern| time(pattern, &file.path)));
-            }
+            #[cfg(feature = "pattern")]
+            By::TimeInName(time) => self.sort_by(files, |file| time.of(&file.path)),
         }
     }
 
@@ -118,18 +106,6 @@ impl Default for FileOrder {
     fn default() -> Self {
         Self::by_name()
     }
-}
-
-/// The time in a name.
-fn time(pattern: &Regex, path: &Path) -> Option<[Part; PARTS.len()]> {
-    let found = pattern.captures(path.file_name().and_then(OsStr::to_str)?)?;
-    Some(PARTS.map(|part| match found.name(part).map(|found| found.as_str()) {
-        None => Part::None,
-        Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse().map_or_else(|_| Part::Text(text.to_owned()), Part::Number)
-        }
-        Some(text) => Part::Text(text.to_owned()),
-    }))
 }
 
 #[cfg(test)]
@@ -154,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn files_come_by_name_by_change_or_by_a_time_in_their_names() {
+    fn files_come_by_name_or_by_change() {
         let files = [("a-9.1.2024", 30), ("b-10.1.2024", 10), ("c-2.12.2023", 30), ("d", 20)];
         let by_name = FileOrder::by_name();
         assert_eq!(sorted(&by_name, &files), ["a-9.1.2024", "b-10.1.2024", "c-2.12.2023", "d"]);
@@ -162,6 +138,12 @@ mod tests {
         let by_change = FileOrder::by_change();
         assert_eq!(sorted(&by_change, &files), ["b-10.1.2024", "d", "a-9.1.2024", "c-2.12.2023"]);
         assert_eq!(sorted(&by_change.newest_first(), &files), ["a-9.1.2024", "c-2.12.2023", "d", "b-10.1.2024"]);
+    }
+
+    #[cfg(feature = "pattern")]
+    #[test]
+    fn files_come_by_a_time_in_their_names() {
+        let files = [("a-9.1.2024", 30), ("b-10.1.2024", 10), ("c-2.12.2023", 30), ("d", 20)];
         let in_name = FileOrder::by_time_in_name(r"(?<day>\d+)\.(?<month>\d+)\.(?<year>\d+)");
         assert_eq!(sorted(&in_name, &files), ["c-2.12.2023", "a-9.1.2024", "b-10.1.2024", "d"]);
         assert_eq!(sorted(&in_name.newest_first(), &files), ["b-10.1.2024", "a-9.1.2024", "c-2.12.2023", "d"]);
@@ -169,6 +151,7 @@ mod tests {
         assert_eq!(sorted(&parts, &[("part-10", 1), ("part-9", 2)]), ["part-9", "part-10"]);
     }
 
+    #[cfg(feature = "pattern")]
     #[test]
     fn a_pattern_without_a_time_is_refused() {
         assert!(FileOrder::by_time_in_name("(").check().is_err());

@@ -70,6 +70,7 @@ fn files_come_in_turn_and_all_of_them_come() {
     }
 }
 
+#[cfg(feature = "pattern")]
 #[test]
 fn the_newest_come_first_and_what_comes_meanwhile_before_what_waits() {
     let folder = tempfile::tempdir().unwrap();
@@ -160,6 +161,7 @@ fn settings_that_make_no_sense_are_refused() {
         Follower::new(move || set(TextFiles::new(&path).follow())).map(|_| ()).unwrap_err().to_string()
     };
     assert!(refused(|files| files.max_files(0)).contains("nothing would ever be read"));
+    #[cfg(feature = "pattern")]
     assert!(refused(|files| files.order(FileOrder::by_time_in_name("("))).contains("order"));
     let set = |files: TextFiles| files.max_age(Duration::ZERO);
     follower(path, true, set).drain().unwrap();

@@ -9,7 +9,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use firesteel_connect::Undecodable;
 use serde::de::DeserializeOwned;
 
-use crate::format::{Found, Head, Mismatch, Reading};
+use crate::format::{Found, Head, Reading};
+use crate::mismatch::Mismatch;
 use crate::text::{Fit, fit, struct_name};
 
 /// The bytes before a block: the number of its records, and of its bytes.

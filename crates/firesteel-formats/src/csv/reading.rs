@@ -9,8 +9,9 @@ use serde::de::DeserializeOwned;
 
 use super::dialect::Dialect;
 use super::row::{Progress, Row};
-use crate::format::{Found, Head, Mismatch, Reading};
+use crate::format::{Found, Head, Reading};
 use crate::lines::{Blank, ByLine};
+use crate::mismatch::Mismatch;
 use crate::text::{Fit, Texts, fit, record};
 
 /// A mark at the beginning of a file that says that it is UTF-8.

@@ -7,7 +7,8 @@ use memchr::memchr2;
 use serde::de::DeserializeOwned;
 
 use super::Json;
-use crate::format::{Format, Found, Head, Mismatch, Reading};
+use crate::format::{Format, Found, Head, Reading};
+use crate::mismatch::Mismatch;
 
 /// Files of JSON values that follow one another, or are the elements of one array; over several lines or not.
 ///

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::column::Column;
 use super::error::{CellError, Fault};
 use super::value::{self, Reading};
-use crate::format::Mismatch;
+use crate::mismatch::Mismatch;
 
 /// Texts that one type or another takes.
 const CANDIDATES: [&str; 9] = [

@@ -113,7 +113,7 @@ impl Growing {
             columns, _length => columns.iter().map(Self::bytes).sum())
     }
 
-    /// Takes back what came after the first `length` values.
+    /// Undoes what came after the first `length` values.
     pub(super) fn truncate(&mut self, length: usize) {
         if let Some(valid) = &mut self.valid {
             valid.truncate(length);

@@ -22,9 +22,9 @@ use crate::table::{RefusedRow, Row, Table, TableError};
 use batch::Batch;
 pub(super) use open::count_rows;
 
-/// So many rows are decoded at once, unless they are large.
+/// This many rows are decoded at once, unless they are large.
 const ROWS: u64 = 4_096;
-/// So many bytes of rows, about, before they are compressed.
+/// And this many bytes of them, about, as they are before compression.
 const BYTES: u64 = 4 << 20;
 
 /// A file, as rows of a type.

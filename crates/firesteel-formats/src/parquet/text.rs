@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::column::Unit;
 
-/// The calendar's day, so many days after 1970-01-01: `2025-01-31`. `None` beyond the years 0000 to 9999.
+/// The calendar's day that is `days` after 1970-01-01: `2025-01-31`. `None` beyond the years 0000 to 9999.
 pub(super) fn date(days: i64, out: &mut String) -> Option<()> {
     // By eras of 400 years, which begin on the first of March: so the day that comes and goes is a year's last.
     let day = days.checked_add(719_468)?;

@@ -178,7 +178,7 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A number of a unit that has so many parts.
+/// A number of a unit that has `per_unit` parts.
 fn whole<'a, V: Visitor<'a>>(parts: i64, per_unit: i64, visitor: V) -> Result<V::Value> {
     if parts.rem_euclid(per_unit) != 0 {
         return Err(CellError::value("the time has a fraction of the unit that is asked for: take a smaller one"));

@@ -18,7 +18,7 @@ use super::schema;
 use super::shape::Shape;
 use crate::format::Writing;
 
-/// So many rows, or so many bytes, are turned into columns at once.
+/// This many rows, or this many bytes, are turned into columns at once.
 const ROWS: usize = 4_096;
 const BYTES: usize = 4 << 20;
 
@@ -113,14 +113,14 @@ fn refused(reason: impl fmt::Display) -> Unencodable {
 
 impl<T: Serialize> Writing<T> for WritingParquet {
     fn write(&mut self, record: &T, out: &mut Vec<u8>) -> Result<(), Unencodable> {
-        let file = self.file.as_mut().map_err(|reason| refused(reason))?;
+        let file = self.file.as_mut().map_err(refused)?;
         file.write(record).map_err(refused)?;
         file.written.append_to(out);
         Ok(())
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Unencodable> {
-        let file = self.file.as_mut().map_err(|reason| refused(reason))?;
+        let file = self.file.as_mut().map_err(refused)?;
         file.end().map_err(refused)?;
         file.written.append_to(out);
         Ok(())

@@ -120,3 +120,6 @@ for name, statistics in {"with": True, "without": False}.items():
 bad = pa.table({"text": pa.array([b"good", b"\xff\xfe", None, b"fine"], pa.binary()), "n": pa.array([0, 1, 2, 3])})
 # A text is what its column says, whatever its bytes are.
 pq.write_table(bad.set_column(0, "text", bad["text"].combine_chunks().view(pa.string())), "not-utf8.parquet")
+
+for name in ["zstd", "brotli"]:
+    pq.write_table(pa.table({"n": pa.array(ROWS)}), f"{name}.parquet", compression=name)

@@ -4,6 +4,7 @@
 
 mod damage;
 mod filters;
+mod foreign;
 mod round_trips;
 mod types;
 

@@ -129,7 +129,7 @@ proptest! {
 }
 
 #[test]
-fn a_row_of_which_some_was_taken_is_taken_back_when_it_is_refused() {
+fn of_a_row_that_is_refused_nothing_stays_behind() {
     #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
     struct Row {
         first: Vec<String>,
@@ -209,8 +209,8 @@ fn what_has_no_form_is_refused_and_the_column_is_named() {
     #[derive(Serialize, Deserialize)]
     struct Empty {}
     #[derive(Serialize, Deserialize)]
-    struct Again {
-        more: Vec<Again>,
+    struct Endless {
+        more: Vec<Endless>,
     }
     assert_eq!(refused(7_u8), "Parquet: a row is a struct: each of its fields is a column");
     let text = refused(Of { it: Some(Some(1_u8)) });
@@ -222,7 +222,7 @@ fn what_has_no_form_is_refused_and_the_column_is_named() {
         refused(Of { it: 1_i128 }),
         refused(Of { it: BTreeMap::from([(Some(1), 1)]) }),
         refused(Of { it: serde_json::Value::Null }),
-        refused(Of { it: Again { more: vec![] } }),
+        refused(Of { it: Endless { more: vec![] } }),
     ] {
         assert!(text.starts_with("Parquet: column it") && text.contains("has no form"), "{text}");
     }
@@ -238,6 +238,7 @@ fn what_has_no_form_is_refused_and_the_column_is_named() {
     #[derive(Serialize, Deserialize)]
     struct Half {
         #[serde(skip_serializing)]
+        #[allow(dead_code, reason = "never read")]
         it: u8,
     }
     let text = refused(Half { it: 1 });

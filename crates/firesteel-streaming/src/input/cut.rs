@@ -50,7 +50,7 @@ pub(crate) fn cut(unread: &[Unread], admission: &Admission, cost: Cost) -> (Vec<
         let up_to = |available: u64, most: Option<u64>| {
             most.map_or(available, |most| available.min(position.saturating_add(most)))
         };
-        // Where positions have gaps there are fewer records, and who asks for so many gets them.
+        // Where positions have gaps there are fewer records, and a limit on records means records.
         let by_positions = split.unit == PositionUnit::Records || (split.divisible && limits.records.is_none());
         let mut range = ReadRange::starting_at(split.id.clone(), *position).max_records(records).max_bytes(bytes);
         range.to = *available;

@@ -13,7 +13,7 @@ use crate::source::identity::Stamp;
 use crate::source::rows::{OpenTable, Stretches};
 
 impl<P: Reading> FileReader<P> {
-    /// Opens the table, or goes on with the one that the range before was read from.
+    /// Opens the table, or keeps the one that the range before was read from.
     pub(super) fn open_table<F: Format<Reading = P, Item = P::Item>>(mut self, format: &F) -> Result<Self> {
         if let Some(Rest::Table(open)) = self.rest.take()
             && open.stamp == self.file.stamp

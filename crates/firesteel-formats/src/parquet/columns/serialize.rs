@@ -65,7 +65,7 @@ impl Growing {
         Ok(())
     }
 
-    /// A time of so many microseconds.
+    /// A time as a number of units, each of `per_unit` microseconds.
     fn time(&mut self, value: i64, per_unit: i64) -> Result {
         let beyond = || CellError::value("the time is out of range");
         match &mut self.kind {

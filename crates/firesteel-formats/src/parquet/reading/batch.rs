@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use arrow_array::{Array, RecordBatch, StructArray};
 
-use crate::format::Mismatch;
+use crate::mismatch::Mismatch;
 use crate::parquet::Settings;
 use crate::parquet::column::{Column, Unreadable};
 use crate::table::TableError;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::{ConvertedType, Repetition, Type as Physical};
+use parquet::basic::{Compression, ConvertedType, Repetition, Type as Physical};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMask, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use serde::de::DeserializeOwned;
 
 use super::{BYTES, ROWS, Rows};
-use crate::format::Mismatch;
+use crate::mismatch::Mismatch;
 use crate::parquet::check::check;
 use crate::parquet::chunks::{Chunks, guarded};
 use crate::parquet::filter;
@@ -71,6 +71,33 @@ fn borders(file: &ParquetMetaData) -> Result<Vec<u64>, TableError> {
     Ok(borders)
 }
 
+/// Whether the columns are compressed in ways that are undone here.
+fn unpacks(file: &ParquetMetaData, leaves: &[usize]) -> Result<(), TableError> {
+    let chunks = file.row_groups().iter().flat_map(|group| leaves.iter().map(|leaf| group.column(*leaf)));
+    for chunk in chunks {
+        let (packed, feature) = match chunk.compression() {
+            Compression::UNCOMPRESSED
+            | Compression::SNAPPY
+            | Compression::GZIP(_)
+            | Compression::LZ4
+            | Compression::LZ4_RAW => continue,
+            #[cfg(feature = "parquet-zstd")]
+            Compression::ZSTD(_) => continue,
+            #[cfg(not(feature = "parquet-zstd"))]
+            Compression::ZSTD(_) => {
+                ("zstd", ": build with the feature `parquet-zstd`, or write it with snappy, gzip or lz4")
+            }
+            Compression::BROTLI(_) => ("brotli", ", which is not read: write it with snappy, gzip or lz4"),
+            _ => ("LZO", ", which is not read: write it with snappy, gzip or lz4"),
+        };
+        let column = chunk.column_path().string();
+        return Err(TableError::Mismatch(Mismatch::new(format_args!(
+            "has a column {column:?} compressed by {packed}{feature}"
+        ))));
+    }
+    Ok(())
+}
+
 /// How many rows there are, by the footer.
 pub(in crate::parquet) fn count_rows(file: Arc<dyn ReadAt>) -> Result<u64, TableError> {
     let borders = borders(&footer(&Chunks(file), None)?)?;
@@ -101,7 +128,7 @@ impl<T: DeserializeOwned> Rows<T> {
             mask,
             rows_at_once: 1,
             bytes_per_row: (chunks.0.len() / borders.last().copied().unwrap_or(0).max(1)).max(1),
-            wanted: vec![0..borders.last().copied().unwrap_or(0)],
+            wanted: std::iter::once(0..borders.last().copied().unwrap_or(0)).collect(),
             borders,
             metadata,
             settings: settings.clone(),
@@ -112,6 +139,7 @@ impl<T: DeserializeOwned> Rows<T> {
             passed: 0,
             of: PhantomData,
         };
+        unpacks(rows.metadata.metadata(), &leaves)?;
         check::<T>(projected.fields(), schema.fields(), rows.reading()).map_err(TableError::Mismatch)?;
         rows.check_filter(&schema)?;
         rows.read_index(&leaves);

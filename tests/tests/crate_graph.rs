@@ -49,12 +49,12 @@ fn default_members_need_no_c_compiler() {
 }
 
 #[test]
-fn only_the_feature_rocksdb_asks_for_a_c_compiler() {
+fn only_the_features_rocksdb_and_parquet_zstd_ask_for_a_c_compiler() {
     let built = resolved::built(&["--all-features", "--edges", "normal,build,dev"]);
     let native = resolved::native(&built);
     assert!(!native.is_empty(), "the feature is on");
     for path in native {
-        assert!(path.split(" > ").any(|name| name == NATIVE), "{path}");
+        assert!(path.split(" > ").any(|name| name == NATIVE || name == "zstd-sys"), "{path}");
     }
 }
 

@@ -32,11 +32,11 @@ pub fn column(name: impl Into<String>) -> ColumnName {
     ColumnName(name.into())
 }
 
-/// The name of a column: see [`column`].
+/// The name of a column: see [`column()`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnName(String);
 
-/// What is to be true of a row, so that it is read: see [`column`].
+/// What is to be true of a row, so that it is read: see [`column()`].
 ///
 /// A comparison with a null is neither true nor false, and so is its opposite: the row is left out. NaN is equal to nothing, not
 /// greater and not less, and [`is_not`](ColumnName::is_not) anything; `-0.0` is equal to `0.0`. Numbers are compared by their value,

@@ -113,7 +113,9 @@ pub(crate) fn bench(steps: &mut Steps, benchmarks: &Benchmarks) {
     let program = match benchmarks.only {
         Some(Kind::Slow) => Some(("records that take long", "firesteel-slow")),
         Some(Kind::Lines) => Some(("lines of a log beside wc and zcat", "firesteel-lines")),
-        Some(Kind::Formats) => Some(("JSON, CSV and Parquet decoded beside loops written by hand", "firesteel-formats-bench")),
+        Some(Kind::Formats) => {
+            Some(("JSON, CSV and Parquet decoded beside loops written by hand", "firesteel-formats-bench"))
+        }
         _ => None,
     };
     if let Some((title, binary)) = program {
@@ -215,8 +217,18 @@ pub(crate) fn ci(steps: &mut Steps) {
         Cargo::new(arguments).run()
     });
     steps.run("files decoded once", || {
-        let arguments =
-            ["run", "--package", BENCHES, "--bin", "firesteel-formats-bench", "--", "--megabytes", "2", "--rounds", "1"];
+        let arguments = [
+            "run",
+            "--package",
+            BENCHES,
+            "--bin",
+            "firesteel-formats-bench",
+            "--",
+            "--megabytes",
+            "2",
+            "--rounds",
+            "1",
+        ];
         Cargo::new(arguments).run()
     });
     steps.run("lines of a log once", || {

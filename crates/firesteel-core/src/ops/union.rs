@@ -1,7 +1,7 @@
 //! `union`: the records of several RDDs.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::ids::PartitionerId;
 use crate::operator::Operator;
@@ -17,6 +17,8 @@ pub struct Union<A, B> {
     first: A,
     second: B,
     alike: bool,
+    /// How many partitions the first has, and both: each union in a row of thousands is asked for every partition.
+    counts: OnceLock<(usize, usize)>,
 }
 
 fn placed_alike(first: &dyn Lineage, second: &dyn Lineage) -> bool {
@@ -28,14 +30,26 @@ impl<A: Rdd, B: Rdd<Item = A::Item>> Union<A, B> {
     #[must_use]
     pub fn new(first: A, operator: Operator, second: B) -> Self {
         let alike = placed_alike(&first, &second);
-        Self { node: Node::new(first.node().context(), operator), first, second, alike }
+        Self { node: Node::new(first.node().context(), operator), first, second, alike, counts: OnceLock::new() }
+    }
+
+    fn counts(&self) -> (usize, usize) {
+        *self.counts.get_or_init(|| {
+            let first = self.first.num_partitions();
+            (first, first + if self.alike { 0 } else { self.second.num_partitions() })
+        })
+    }
+
+    /// The number among the partitions of the second, of one that is not the first's.
+    fn of_second(&self, split: usize) -> Option<usize> {
+        split.checked_sub(self.counts().0)
     }
 }
 
 impl<A: Rdd, B: Rdd<Item = A::Item>> Lineage for Union<A, B> {
     crate::own_node!();
     fn num_partitions(&self) -> usize {
-        self.first.num_partitions() + if self.alike { 0 } else { self.second.num_partitions() }
+        self.counts().1
     }
     fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
         visit(Dependency::Narrow(&self.first));
@@ -48,13 +62,13 @@ impl<A: Rdd, B: Rdd<Item = A::Item>> Lineage for Union<A, B> {
         self.alike.then(|| self.first.placement()).flatten()
     }
     fn preferred_locations(&self, split: usize) -> Vec<Location> {
-        match split.checked_sub(self.first.num_partitions()) {
+        match self.of_second(split) {
             None => self.first.preferred_locations(split),
             Some(split) => self.second.preferred_locations(split),
         }
     }
     fn size_hint(&self, split: usize) -> Option<u64> {
-        match split.checked_sub(self.first.num_partitions()) {
+        match self.of_second(split) {
             None if self.alike => Some(self.first.size_hint(split)?.saturating_add(self.second.size_hint(split)?)),
             None => self.first.size_hint(split),
             Some(split) => self.second.size_hint(split),
@@ -67,7 +81,7 @@ impl<A: Rdd, B: Rdd<Item = A::Item>> Rdd for Union<A, B> {
 
     fn compute<'a>(&'a self, split: usize, task: &'a TaskContext) -> impl Iterator<Item = A::Item> + 'a {
         let alike = self.alike.then(|| self.second.compute(split, task)).into_iter().flatten();
-        match split.checked_sub(self.first.num_partitions()) {
+        match self.of_second(split) {
             None => Either::Left(self.first.compute(split, task).chain(alike)),
             Some(split) => Either::Right(self.second.compute(split, task)),
         }
@@ -80,11 +94,14 @@ pub struct UnionAll<R> {
     node: Node,
     parents: Arc<[R]>,
     alike: bool,
+    /// The number of each parent's first partition, and of all partitions.
+    begins: OnceLock<Arc<[usize]>>,
 }
 
 impl<R> Clone for UnionAll<R> {
     fn clone(&self) -> Self {
-        Self { node: self.node.clone(), parents: Arc::clone(&self.parents), alike: self.alike }
+        let (node, parents, begins) = (self.node.clone(), Arc::clone(&self.parents), self.begins.clone());
+        Self { node, parents, alike: self.alike, begins }
     }
 }
 
@@ -94,27 +111,33 @@ impl<R: Rdd> UnionAll<R> {
     pub fn new(context: &Context, operator: Operator, parents: impl Into<Arc<[R]>>) -> Self {
         let parents = parents.into();
         let alike = parents.len() > 1 && parents.iter().all(|parent| placed_alike(&parents[0], parent));
-        Self { node: Node::new(context, operator), parents, alike }
+        Self { node: Node::new(context, operator), parents, alike, begins: OnceLock::new() }
+    }
+
+    fn begins(&self) -> &[usize] {
+        self.begins.get_or_init(|| {
+            let counted = if self.alike { &self.parents[..1] } else { &self.parents };
+            let ends = counted.iter().scan(0, |end, parent| {
+                *end += parent.num_partitions();
+                Some(*end)
+            });
+            std::iter::once(0).chain(ends).collect()
+        })
     }
 
     /// The parent that a partition comes from, and its number there.
     fn locate(&self, split: usize) -> (&R, usize) {
-        let mut split = split;
-        for parent in self.parents.iter() {
-            match split.checked_sub(parent.num_partitions()) {
-                None => return (parent, split),
-                Some(rest) => split = rest,
-            }
-        }
-        unreachable!("the scheduler asks for partitions below num_partitions")
+        let begins = self.begins();
+        // The last that begins there or before: parents without partitions begin where the next one does.
+        let parent = begins.partition_point(|begin| *begin <= split).saturating_sub(1);
+        (&self.parents[parent], split - begins[parent])
     }
 }
 
 impl<R: Rdd> Lineage for UnionAll<R> {
     crate::own_node!();
     fn num_partitions(&self) -> usize {
-        let counted = if self.alike { &self.parents[..1] } else { &self.parents };
-        counted.iter().map(Lineage::num_partitions).sum()
+        self.begins().last().copied().unwrap_or(0)
     }
     fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>)) {
         for parent in self.parents.iter() {

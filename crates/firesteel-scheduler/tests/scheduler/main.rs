@@ -9,6 +9,7 @@ mod determinism;
 mod events;
 mod fair;
 mod jobs;
+mod long;
 mod lost_output;
 mod resize;
 mod retries;

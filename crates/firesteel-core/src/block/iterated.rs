@@ -8,6 +8,9 @@ use crate::task::TaskContext;
 /// The steps that an iterator stands for, as one: where a chain of known types ends.
 pub struct Iterated<'a, T, I> {
     records: I,
+    /// What the records said of their number at first, and how many have come: to ask them again would be to ask all steps before.
+    hint: (usize, Option<usize>),
+    taken: usize,
     task: &'a TaskContext,
     /// The split that the records of the current block come from.
     origin: Option<u32>,
@@ -21,7 +24,8 @@ type Origin = (Option<Arc<str>>, u32);
 impl<'a, T, I: Iterator<Item = T>> Iterated<'a, T, I> {
     /// The records of an iterator.
     pub fn new(records: I, task: &'a TaskContext) -> Self {
-        Self { records, task, origin: None, held: None }
+        let hint = records.size_hint();
+        Self { records, hint, taken: 0, task, origin: None, held: None }
     }
 
     fn take_held(&mut self) -> Option<T> {
@@ -37,13 +41,15 @@ impl<T, I: Iterator<Item = T>> Blocks<T> for Iterated<'_, T, I> {
         if self.held.is_some() {
             return self.take_held();
         }
-        self.records.next()
+        let record = self.records.next();
+        self.taken += usize::from(record.is_some());
+        record
     }
 
     fn fill(&mut self, block: &mut Vec<T>) -> bool {
         block.extend(self.take_held());
         let room = block_len::<T>();
-        let first = self.records.size_hint().1.map_or(64, |most| most.min(room));
+        let first = self.size_hint().1.map_or(64, |most| most.min(room));
         block.reserve(first);
         let (task, before) = (self.task, block.len());
         let mut changed = None;
@@ -57,6 +63,7 @@ impl<T, I: Iterator<Item = T>> Blocks<T> for Iterated<'_, T, I> {
             }
             block.push(record);
         }
+        self.taken += block.len() - before + usize::from(changed.is_some());
         if let Some(record) = changed {
             self.held = Some((record, (task.origin(), task.origin_number())));
             if block.is_empty() {
@@ -70,6 +77,7 @@ impl<T, I: Iterator<Item = T>> Blocks<T> for Iterated<'_, T, I> {
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        self.records.size_hint()
+        let (least, most) = self.hint;
+        (least.saturating_sub(self.taken), most.map(|most| most.saturating_sub(self.taken)))
     }
 }

@@ -45,6 +45,8 @@ impl Results {
             };
             keys.extend(current(&names).iter().map(key));
         }
+        // Names of parts of a job do not sort as their folders do.
+        keys.sort();
         self.known.retain(|key, _| keys.binary_search(key).is_ok());
         for key in &keys {
             if !self.known.contains_key(key) {
@@ -60,15 +62,22 @@ impl Results {
         let mut there: HashMap<String, ObjectMeta> =
             listed.into_iter().map(|object| (object.location.to_string(), object)).collect();
         let entries = self.known.values().flatten();
-        entries.map(|entry| take(&mut there, prefix, entry)).collect::<Result<_>>().map(Some)
+        entries.map(|entry| take(bucket, &mut there, prefix, entry)).collect::<Result<_>>().map(Some)
     }
 }
 
 /// The object of an entry, which has to be there as the manifest says.
-fn take(there: &mut HashMap<String, ObjectMeta>, prefix: &str, entry: &Entry) -> Result<ObjectMeta> {
+fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, prefix: &str, entry: &Entry) -> Result<ObjectMeta> {
     let key = joined(prefix, &entry.name);
     let lost = |reason: String| ConnectError::Lost { place: key.clone(), position: 0, reason };
-    let Some(object) = there.remove(&key) else {
+    let object = match there.remove(&key) {
+        None => {
+            // A listing takes several calls: this one may have been stored after its page, and before that of its manifest.
+            bucket.head(&key).map_err(failed(bucket, || format!("looking for {key}")))?
+        }
+        object => object,
+    };
+    let Some(object) = object else {
         return Err(lost(
             "the manifest names it, and it is gone; restore it, or remove the epoch's manifest".to_owned(),
         ));

@@ -293,3 +293,15 @@ fn what_has_no_column_is_not_written() {
         sink.write(WriteTask::new(Epoch(1), 0), [Twice { it: Some(None) }].into_iter()).unwrap_err().to_string();
     assert!(error.contains("as Parquet: Parquet: column it: an Option in an Option has no form"), "{error}");
 }
+
+#[test]
+fn a_sink_that_would_compress_tables_is_refused() {
+    #[derive(Serialize, Deserialize)]
+    struct Row {
+        n: u32,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let sink = FileSink::parquet::<Row>(folder.path()).gzip();
+    let error = Sink::<Row>::start(&sink, &SinkContext::default()).unwrap_err();
+    assert!(error.to_string().contains("gzip of FileSink"), "{error}");
+}

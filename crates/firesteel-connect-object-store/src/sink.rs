@@ -236,6 +236,11 @@ where
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {
+        if self.layout.gzip && !self.format.may_be_compressed() {
+            let reason =
+                format!("{} compresses its own pages, and cannot be read where gzip has packed it", self.format.name());
+            return Err(ConnectError::Setting { connector: "ObjectSink", setting: "gzip", reason });
+        }
         if let Err(BadColumn { reason }) = self.layout.partitions.columns() {
             return Err(ConnectError::Setting { connector: "ObjectSink", setting: "column", reason });
         }

@@ -182,6 +182,11 @@ pub trait WriteFormat<T>: Send + Sync + 'static {
     /// What it is called in messages: `JSON`.
     fn name(&self) -> &'static str;
 
+    /// Whether a sink may compress the files as a whole: not where readers need them as they are, since they begin anywhere.
+    fn may_be_compressed(&self) -> bool {
+        true
+    }
+
     /// Begins a file.
     fn begin(&self) -> Self::Writing;
 }

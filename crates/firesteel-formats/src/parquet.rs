@@ -199,6 +199,10 @@ impl<T: Serialize + DeserializeOwned + 'static> WriteFormat<T> for Parquet<T> {
         "Parquet"
     }
 
+    fn may_be_compressed(&self) -> bool {
+        false
+    }
+
     fn begin(&self) -> WritingParquet {
         let shape = self.shape.get_or_init(Shape::of::<T>);
         WritingParquet::new(shape, self.settings.compression, self.settings.group)

@@ -29,9 +29,14 @@ pub enum WindowError {
         /// The timeout that was asked for.
         timeout: Duration,
     },
+    /// Events of the present would be taken for wrong.
+    Ahead {
+        /// How far events may be ahead, as it was asked for.
+        span: Duration,
+    },
 }
 
-codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003" });
+codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004" });
 
 impl WindowError {
     /// What may be done about it: nothing but to change the program.
@@ -55,6 +60,10 @@ impl fmt::Display for WindowError {
             Self::IdleTimeout { timeout } => write!(
                 f,
                 "a partition cannot become idle after {timeout}; give a time above zero, such as `minutes(1)`"
+            ),
+            Self::Ahead { span } => write!(
+                f,
+                "events cannot be bound to be {span} ahead of the clock; give zero or more, such as `minutes(5)`"
             ),
         }
     }

@@ -45,6 +45,12 @@ pub trait WatermarkStrategy {
         None
     }
 
+    /// How far, in processing time, an event may be ahead of the clock and still count; `None` for any. By one that is further ahead
+    /// the watermark is not moved.
+    fn most_ahead(&self) -> Option<Duration> {
+        None
+    }
+
     /// What the strategy is set to, as names with values, for people and for comparison. The first name says of which
     /// kind it is.
     fn settings(&self) -> Vec<(&'static str, String)> {
@@ -71,7 +77,7 @@ impl Watermark {
     /// Zero is for events in order. A negative delay is reported by
     /// [`validate`](WatermarkStrategy::validate).
     pub const fn bounded(delay: Duration) -> BoundedOutOfOrderness {
-        BoundedOutOfOrderness { delay, idle_after: None }
+        BoundedOutOfOrderness { delay, idle_after: None, ahead_at_most: None }
     }
 
     /// The watermark of a stream with several inputs: the smallest among those that are not idle, and never below
@@ -104,6 +110,7 @@ impl Watermark {
 pub struct BoundedOutOfOrderness {
     delay: Duration,
     idle_after: Option<Duration>,
+    ahead_at_most: Option<Duration>,
 }
 
 impl BoundedOutOfOrderness {
@@ -115,6 +122,23 @@ impl BoundedOutOfOrderness {
     #[must_use]
     pub const fn idle_after(self, timeout: Duration) -> Self {
         Self { idle_after: Some(timeout), ..self }
+    }
+
+    /// Does not let an event move the watermark whose time is further ahead of the clock than `span`: one device whose clock is wrong by
+    /// years would close all windows, and whatever is true would be late. Such events stay in the stream, in windows that close when
+    /// their time comes; that they are there is told. A negative span is reported by [`validate`](WatermarkStrategy::validate).
+    ///
+    /// Without this a watermark that is more than a day ahead of the clock is told, and counts.
+    ///
+    /// ```
+    /// use firesteel_window::{Watermark, WatermarkStrategy, minutes, seconds};
+    ///
+    /// let strategy = Watermark::bounded(seconds(10)).ahead_at_most(minutes(5));
+    /// assert_eq!(strategy.most_ahead(), Some(minutes(5)));
+    /// ```
+    #[must_use]
+    pub const fn ahead_at_most(self, span: Duration) -> Self {
+        Self { ahead_at_most: Some(span), ..self }
     }
 
     /// How far the watermark stays behind.
@@ -133,15 +157,23 @@ impl WatermarkStrategy for BoundedOutOfOrderness {
         self.idle_after
     }
 
+    fn most_ahead(&self) -> Option<Duration> {
+        self.ahead_at_most
+    }
+
     fn settings(&self) -> Vec<(&'static str, String)> {
         let mut settings = vec![("watermark", "bounded".to_owned()), ("delay", self.delay.to_string())];
         settings.extend(self.idle_after.map(|idle| ("idle after", idle.to_string())));
+        settings.extend(self.ahead_at_most.map(|span| ("ahead at most", span.to_string())));
         settings
     }
 
     fn validate(&self) -> Result<(), WindowError> {
         if self.delay.is_negative() {
             return Err(WindowError::Delay { delay: self.delay });
+        }
+        if let Some(span) = self.ahead_at_most.filter(|span| span.is_negative()) {
+            return Err(WindowError::Ahead { span });
         }
         match self.idle_after {
             Some(timeout) if timeout <= Duration::ZERO => Err(WindowError::IdleTimeout { timeout }),
@@ -168,6 +200,8 @@ mod tests {
         assert_eq!(refused(Watermark::bounded(seconds(-1))), "FS-W002");
         let at_once = Watermark::bounded(seconds(1)).idle_after(Duration::ZERO);
         assert_eq!(refused(at_once), "FS-W003");
+        let from_the_past = Watermark::bounded(seconds(1)).ahead_at_most(seconds(-1));
+        assert_eq!(refused(from_the_past), "FS-W004");
         let fine = Watermark::bounded(Duration::ZERO).idle_after(seconds(1));
         assert_eq!(fine.validate(), Ok(()));
     }

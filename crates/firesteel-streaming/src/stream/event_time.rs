@@ -78,7 +78,12 @@ impl<T: 'static, F: Fn(&T) -> Timestamp> Blocks<(Timestamp, T)> for TimedBlocks<
     fn next(&mut self) -> Option<(Timestamp, T)> {
         let record = self.parent.next()?;
         let at = self.watch.task.blame_on(self.operator, || (self.at)(&record));
-        self.watch.saw(at);
+        if at > self.watch.most_ahead {
+            self.watch.tracker.is_ahead(at);
+            self.watch.saw(Timestamp::MIN);
+        } else {
+            self.watch.saw(at);
+        }
         Some((at, record))
     }
 
@@ -86,7 +91,7 @@ impl<T: 'static, F: Fn(&T) -> Timestamp> Blocks<(Timestamp, T)> for TimedBlocks<
         let Self { at, parent, operator, watch, input } = self;
         let more = parent.fill(input);
         if !input.is_empty() {
-            let mut largest = Timestamp::MIN;
+            let (before, mut largest) = (block.len(), Timestamp::MIN);
             watch.task.blame_on(operator, || {
                 block.extend(input.drain(..).map(|record| {
                     let at = at(&record);
@@ -94,6 +99,11 @@ impl<T: 'static, F: Fn(&T) -> Timestamp> Blocks<(Timestamp, T)> for TimedBlocks<
                     (at, record)
                 }));
             });
+            if largest > watch.most_ahead {
+                watch.tracker.is_ahead(largest);
+                let trusted = block[before..].iter().map(|(at, _)| *at).filter(|at| *at <= watch.most_ahead);
+                largest = trusted.max().unwrap_or(Timestamp::MIN);
+            }
             watch.saw(largest);
         }
         more
@@ -107,13 +117,15 @@ struct Watch<'a> {
     /// The split of the record seen last, by its number; before the first one, a number that none has.
     split: u32,
     largest: Timestamp,
+    /// What is later does not move the watermark.
+    most_ahead: Timestamp,
 }
 
 impl<'a> Watch<'a> {
     const NONE: u32 = u32::MAX;
 
     fn new(tracker: &'a Tracker, task: &'a TaskContext) -> Self {
-        Self { tracker, task, split: Self::NONE, largest: Timestamp::MIN }
+        Self { tracker, task, split: Self::NONE, largest: Timestamp::MIN, most_ahead: tracker.most_ahead() }
     }
 
     #[inline(always)]
@@ -132,7 +144,8 @@ impl<'a> Watch<'a> {
     }
 
     fn report(&mut self) {
-        if self.split != Self::NONE {
+        // One that has sent nothing that counts is silent.
+        if self.split != Self::NONE && self.largest > Timestamp::MIN {
             self.tracker.saw(self.split, self.largest);
         }
     }

@@ -1,13 +1,13 @@
 //! The watermark of one `event_time` operator.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_core::Accumulator;
 use firesteel_state::KeyGroups;
 use firesteel_state::cursor::SplitName;
-use firesteel_window::{Aggregator, Duration, PartitionWatermarks, Timestamp, Watermark, WatermarkStrategy};
+use firesteel_window::{Aggregator, Duration, PartitionWatermarks, Timestamp, Watermark, WatermarkStrategy, days};
 use parking_lot::Mutex;
 
 use crate::split_numbers::SplitNumbers;
@@ -26,7 +26,14 @@ pub(crate) struct Tracker {
     seen: Accumulator<(u32, Timestamp), Largest>,
     /// What an operator holds back that has due timers left: it takes the place of all else.
     held: Option<Held>,
+    /// Whether it has been told that event time is ahead of the clock.
+    is_ahead_told: AtomicBool,
 }
+
+/// A watermark that is further ahead of the clock is told: a record with a wrong time has moved it, most likely.
+const FAR: Duration = days(1);
+/// Clocks that show an earlier time are not set, or those of tests: nothing can be said by them. It is 2001.
+const CLOCKS: Timestamp = Timestamp::from_secs(1_000_000_000);
 
 /// How far the watermark is held back by an operator whose due timers have not all fired: to just before the first of
 /// them, so that nothing which comes of it is late for the operators after it.
@@ -60,6 +67,9 @@ impl WatermarkStrategy for Strategy {
     }
     fn idle_timeout(&self) -> Option<Duration> {
         self.0.idle_timeout()
+    }
+    fn most_ahead(&self) -> Option<Duration> {
+        self.0.most_ahead()
     }
 }
 
@@ -98,6 +108,7 @@ impl Tracker {
             state: Mutex::new(state),
             seen: Accumulator::default(),
             held: None,
+            is_ahead_told: AtomicBool::new(false),
         }
     }
 
@@ -174,6 +185,37 @@ impl Tracker {
         self.seen.add((split, largest));
     }
 
+    /// The latest event time that may move the watermark in this batch.
+    pub(crate) fn most_ahead(&self) -> Timestamp {
+        self.strategy.most_ahead().map_or(Timestamp::MAX, |span| self.state.lock().now + span)
+    }
+
+    /// Tells of a record that is further ahead of the clock than it may be.
+    #[cold]
+    pub(crate) fn is_ahead(&self, at: Timestamp) {
+        if !self.is_ahead_told.swap(true, Ordering::Relaxed) {
+            let (operator, span) = (self.name(), self.strategy.most_ahead().unwrap_or(Duration::ZERO));
+            tracing::warn!(
+                %operator,
+                "a record of {at} is more than {span} ahead of the clock: such records do not move the watermark, and their windows \
+                 stay open until their time comes"
+            );
+        }
+    }
+
+    /// Tells that event time has run ahead of the clock.
+    fn tell_far_ahead(&self, reached: Timestamp, state: &State) {
+        let is_far = state.now >= CLOCKS && reached < Timestamp::MAX && reached > state.now + FAR;
+        if is_far && !state.ending && self.held.is_none() && !self.is_ahead_told.swap(true, Ordering::Relaxed) {
+            let operator = self.name();
+            tracing::warn!(
+                %operator,
+                "event time is at {reached}, more than {FAR} ahead of the clock: what is earlier is late from here on. If records with \
+                 wrong times are in the input, bound what they may do by `ahead_at_most` of the watermark"
+            );
+        }
+    }
+
     /// The watermark at the start of the batch.
     pub(crate) fn at_start(&self) -> Timestamp {
         if let Some(held) = &self.held {
@@ -203,6 +245,7 @@ impl Tracker {
         let mut marks = std::mem::take(&mut state.marks);
         let reached = self.advance(&mut marks, &state);
         state.marks = marks;
+        self.tell_far_ahead(reached, &state);
         self.seen.take();
         reached
     }

@@ -245,3 +245,38 @@ fn many_whole_objects_do_not_wait_in_memory() {
     sink.commit(Epoch(1), &mut pending).unwrap();
     assert_eq!(all(&Objects::json::<String>(&bucket, "out")).len(), 120);
 }
+
+#[test]
+fn however_results_are_reached_only_what_is_committed_is_read() {
+    let (_, bucket) = moving();
+    let sink = ObjectSink::json::<u32>(&bucket, "lake/out").partitioned_by("odd", |n: &u32| n % 2);
+    sink.start(&SinkContext::default()).unwrap();
+    let write = |epoch, records: [u32; 2]| {
+        let written = sink.write(WriteTask::new(Epoch(epoch), 0), records.into_iter()).unwrap();
+        sink.stage(Epoch(epoch), vec![written]).unwrap()
+    };
+    sink.commit(Epoch(1), &mut write(1, [1, 2])).unwrap();
+    let mut pending = write(2, [3, 4]);
+    put(&bucket, "lake/other/x.ndjson", "7\n");
+    let paths = [
+        ("lake/out", vec![1, 2], vec![1, 2, 3, 4]),
+        ("lake/out/*/*.ndjson", vec![1, 2], vec![1, 2, 3, 4]),
+        ("lake/out/**/*", vec![1, 2], vec![1, 2, 3, 4]),
+        ("lake/out/odd=1", vec![1], vec![1, 3]),
+        ("lake/out/odd=1/*", vec![1], vec![1, 3]),
+        ("lake", vec![1, 2, 7], vec![1, 2, 3, 4, 7]),
+        ("", vec![1, 2, 7], vec![1, 2, 3, 4, 7]),
+    ];
+    let read = |path: &str| {
+        let mut found = all(&Objects::json::<u32>(&bucket, path));
+        found.sort_unstable();
+        found
+    };
+    for (path, due, _) in &paths {
+        assert_eq!(read(path), *due, "{path:?}");
+    }
+    sink.commit(Epoch(2), &mut pending).unwrap();
+    for (path, _, due) in &paths {
+        assert_eq!(read(path), *due, "{path:?}");
+    }
+}

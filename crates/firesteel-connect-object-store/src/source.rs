@@ -246,7 +246,9 @@ impl<F: Format> Objects<F> {
         let object = object.ok_or_else(|| ConnectError::unknown_split(&self.describe(), &range.split))?;
         let (bucket, format, longest, bears_damage) = (&self.bucket, &self.format, self.longest, self.bears_damage());
         let source = self.looks.lock().source.clone();
-        ObjectReader::open(object, range, &Settings { bucket, source: &source, format, longest, bears_damage }, rest)
+        let bears_loss = self.policy.on_missing == OnMissing::Skip;
+        let settings = Settings { bucket, source: &source, format, longest, bears_damage, bears_loss };
+        ObjectReader::open(object, range, &settings, rest)
     }
 }
 

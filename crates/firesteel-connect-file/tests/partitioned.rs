@@ -7,7 +7,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use firesteel_connect::{Epoch, Sink, SinkContext, Source, SourceContext, WriteTask};
+use firesteel_connect::{Epoch, Sink, SinkContext, Source, SourceContext, SplitId, WriteTask};
 use firesteel_connect_file::{FileSink, Files};
 use firesteel_window::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -140,4 +140,28 @@ fn the_mark_is_there_only_while_all_that_is_there_is_committed() {
     source.start(&SourceContext::default()).unwrap();
     let found = source.discover(Timestamp::EPOCH).unwrap().splits.len();
     assert_eq!(found, files(folder).len() - 1);
+}
+
+#[test]
+fn however_results_are_reached_only_what_is_committed_is_read() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("out");
+    let sink = FileSink::json::<Sale>(&folder).partitioned_by("day", |sale| sale.day);
+    sink.start(&SinkContext::default()).unwrap();
+    commit(&sink, 1, sales(100));
+    // Left of a commit that was cut short.
+    let torn = folder.join("day=1/part-0000000002-00000.ndjson");
+    std::fs::write(&torn, "{\"country\":\"DE\",\"day\":1,\"pieces\":7}\n").unwrap();
+    for (path, due) in
+        [("", 100), ("*", 100), ("*/*.ndjson", 100), ("**/*.ndjson", 100), ("day=1", 20), ("day=1/*", 20)]
+    {
+        let source = Files::json::<Sale>(folder.join(path));
+        source.start(&SourceContext::default()).unwrap();
+        let splits = common::discover(&source).unwrap().splits;
+        let count = |split: &SplitId| common::read(&source, &common::from(split, 0)).unwrap().0.len();
+        let read: usize = splits.iter().map(|split| count(&split.id)).sum();
+        assert_eq!(read, due, "{path:?}");
+    }
+    let read = common::published(&torn, |path| Files::json::<Sale>(path));
+    assert_eq!(read.len(), 1, "what is asked for by name is read");
 }

@@ -3,6 +3,7 @@
 mod part;
 mod place;
 
+use std::cell::Cell;
 use std::fmt::{self, Display};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,7 +39,7 @@ const MOST_OPEN: usize = 100;
 ///
 /// **What readers see.** Who reads only objects that a manifest lists ([`Objects`](crate::Objects) does) sees all of an epoch or nothing
 /// of it. Who lists the prefix itself sees objects of an epoch shortly before it is committed, and those that a crash has left until
-/// the sink starts again.
+/// their epoch is committed by the next start.
 ///
 /// **Several processes.** A start claims the place, by an object `_committed/run-0000000003`. A process that finds a later claim, or
 /// that another one has committed the epoch, [ends](ConnectError::Fenced). The sink is exactly-once where the store can put an object on
@@ -152,7 +153,7 @@ impl<F, P> ObjectSink<F, P> {
         self
     }
 
-    /// How many objects a task has open at a time; a hundred unless set, each with up to 8 MiB in memory. A record that belongs to yet
+    /// How many objects a task has open at a time; a hundred unless set, each with up to 8 MiB in memory, and 64 MiB of those that are whole. A record that belongs to yet
     /// another one ends the one that was written to least recently.
     #[must_use]
     pub fn open_at_most(mut self, objects: usize) -> Self {
@@ -200,6 +201,7 @@ impl<F, P> ObjectSink<F, P> {
     fn committed(&self, started: &mut Started, epoch: Epoch) {
         started.last = Some(Mark { epoch, checkpoint: started.checkpoint });
         (started.unsure, started.singles) = (None, started.singles + 1);
+        started.claimed.remove_leftovers(&self.bucket, epoch);
         if started.singles > MERGE_AT {
             // If it fails nothing is lost: the next epoch makes up for it, and there are more of them meanwhile.
             started.singles = started.claimed.merge(&self.bucket, MERGE_AT).unwrap_or(started.singles);
@@ -253,7 +255,7 @@ where
 
     fn write(&self, task: WriteTask, records: impl Iterator<Item = T>) -> Result<PendingObjects> {
         let name = self.part_name(task.epoch, task.partition, self.format.extension());
-        let uploads = Uploads { bucket: &self.bucket, prefix: &self.prefix };
+        let uploads = Uploads { bucket: &self.bucket, prefix: &self.prefix, held: Cell::default() };
         self.layout.write(&self.format, &uploads, &name, records).map(PendingObjects::new)
     }
 

@@ -77,7 +77,8 @@ struct Policy {
 ///
 /// - **Objects.** A prefix stands for all objects below it, at any depth, but for those of which a part of the key after it begins with
 ///   `.` or `_`. In a glob `*` and `?` stand for what is between two slashes, `**` for any of it. Of a prefix to which an
-///   [`ObjectSink`](crate::ObjectSink) writes, exactly the committed objects are read. Empty objects, as those that mark folders, are
+///   [`ObjectSink`](crate::ObjectSink) writes, exactly the committed objects are read, also by a glob or where it is part of a larger
+///   prefix. Empty objects, as those that mark folders, are
 ///   none.
 /// - **Compression.** Plain, gzip and zstd, told apart by their first bytes.
 /// - **One version.** Everything that is read of an object is of the version that was found: by its version where the store keeps
@@ -245,7 +246,9 @@ impl<F: Format> Objects<F> {
         let object = object.ok_or_else(|| ConnectError::unknown_split(&self.describe(), &range.split))?;
         let (bucket, format, longest, bears_damage) = (&self.bucket, &self.format, self.longest, self.bears_damage());
         let source = self.looks.lock().source.clone();
-        ObjectReader::open(object, range, &Settings { bucket, source: &source, format, longest, bears_damage }, rest)
+        let bears_loss = self.policy.on_missing == OnMissing::Skip;
+        let settings = Settings { bucket, source: &source, format, longest, bears_damage, bears_loss };
+        ObjectReader::open(object, range, &settings, rest)
     }
 }
 

@@ -135,6 +135,14 @@ fn an_object_that_is_gone_or_replaced_before_it_was_read_is_an_error_that_says_w
         change("logs/b");
         let found = discover(&source, 100).unwrap();
         assert_eq!(found.gone, [SplitId::new("logs/b")], "{found:?}");
+
+        // Between a look and a read, also where there is one look only.
+        put(&bucket, "logs/c", "4\n");
+        let source = started(lines(&bucket, "logs/c").on_missing(OnMissing::Skip), vec![]);
+        discover(&source, 0).unwrap();
+        change("logs/c");
+        let reader = open(&source, "logs/c").unwrap();
+        assert!(reader.at_end() && read(&source, &SplitId::new("logs/c"), 0).unwrap() == (vec![], 0));
     }
 }
 

@@ -17,6 +17,9 @@ use crate::worker::Worker;
 /// The result of a call.
 pub(crate) type Result<T> = std::result::Result<T, StoreError>;
 
+/// How often an object is put that is refused and not there.
+const ATTEMPTS: usize = 5;
+
 /// A store and the thread on which it is asked. Clones share both.
 #[derive(Clone)]
 pub struct Bucket {
@@ -83,11 +86,16 @@ impl Bucket {
             let options = GetOptions { range: Some(GetRange::Bounded(from..to)), ..object.options() };
             let found = store.get_opts(&object.key, options).await?;
             // Not every store heeds conditions.
-            if found.meta.e_tag != object.e_tag || found.meta.size != object.size {
+            if !object.is(&found.meta) {
                 let path = object.key.to_string();
                 return Err(object_store::Error::Precondition { path, source: "it is another version now".into() });
             }
-            found.bytes().await
+            let bytes = found.bytes().await?;
+            if bytes.len() as u64 == to - from {
+                return Ok(bytes);
+            }
+            let reason = format!("of bytes {from} to {to} of {} came {}", object.key, bytes.len());
+            Err(object_store::Error::Generic { store: "bucket", source: reason.into() })
         })
     }
 
@@ -107,12 +115,22 @@ impl Bucket {
     /// When that is not certain.
     pub fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool> {
         let key = Path::parse(key).map_err(object_store::Error::from)?;
+        let payload = PutPayload::from(bytes);
         self.call(|store| async move {
-            match store.put_opts(&key, PutPayload::from(bytes), PutMode::Create.into()).await {
-                Ok(_) => Ok(true),
-                Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
-                Err(error) => Err(error),
+            for _ in 0..ATTEMPTS {
+                match store.put_opts(&key, payload.clone(), PutMode::Create.into()).await {
+                    Ok(_) => return Ok(true),
+                    Err(object_store::Error::AlreadyExists { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+                // S3 says the same where calls have hindered each other and none has succeeded.
+                match store.head(&key).await {
+                    Err(object_store::Error::NotFound { .. }) => {}
+                    found => return found.map(|_| false),
+                }
             }
+            let reason = format!("{key} is said to be there, and is not");
+            Err(object_store::Error::Generic { store: "bucket", source: reason.into() })
         })
     }
 
@@ -190,6 +208,8 @@ pub struct Pin {
     pub version: Option<String>,
     /// Its size in bytes.
     pub size: u64,
+    /// When it was stored, in microseconds since 1970: tells contents apart where the store has no tags.
+    pub modified: i64,
 }
 
 impl Pin {
@@ -197,7 +217,13 @@ impl Pin {
     #[must_use]
     pub fn of(object: &ObjectMeta) -> Self {
         let ObjectMeta { location, e_tag, version, size, .. } = object.clone();
-        Self { key: location, e_tag, version, size }
+        Self { key: location, e_tag, version, size, modified: object.last_modified.timestamp_micros() }
+    }
+
+    /// Whether what was found is this version. Times are compared by the second: answers to reads have no more.
+    fn is(&self, found: &ObjectMeta) -> bool {
+        let is_same_time = self.modified.div_euclid(1_000_000) == found.last_modified.timestamp();
+        found.e_tag == self.e_tag && found.size == self.size && (self.e_tag.is_some() || is_same_time)
     }
 
     fn options(&self) -> GetOptions {

@@ -6,14 +6,16 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStoreExt, PutPayload};
+use object_store::{MultipartUpload, ObjectMeta, ObjectStoreExt, PutPayload};
 use tokio::sync::Mutex;
 
 use crate::bucket::{Bucket, Pending, Result};
 
-/// The size of a part: stores want five MiB at least, and a thousand parts at most.
+/// The size of a part: stores want five MiB at least, and ten thousand parts at most.
 const PART: usize = 8 << 20;
-/// A part grows with the object, so that ten thousand parts hold any object that a store takes.
+/// So many parts have that size: some stores, as Cloudflare R2, take no others.
+const EQUAL_PARTS: usize = 5_000;
+/// After them a part grows with the object, so that ten thousand parts hold any object that a store takes.
 const PARTS_OF_A_SIZE: usize = 500;
 /// How many parts are under way before a writer waits.
 const UNDER_WAY: usize = 4;
@@ -38,6 +40,9 @@ struct Parts {
     multipart: Multipart,
     under_way: VecDeque<Pending<()>>,
     count: usize,
+    bytes: u64,
+    /// What had the key when it began.
+    before: Option<ObjectMeta>,
     is_completed: bool,
 }
 
@@ -53,7 +58,7 @@ impl Upload {
 
     fn part_size(&self) -> usize {
         let parts = self.parts.as_ref().map_or(0, |parts| parts.count);
-        PART << (parts / PARTS_OF_A_SIZE).min(8)
+        PART << ((parts + PARTS_OF_A_SIZE).saturating_sub(EQUAL_PARTS) / PARTS_OF_A_SIZE).min(8)
     }
 
     /// Stores what is in the buffer as a part.
@@ -62,12 +67,31 @@ impl Upload {
             Some(parts) => parts,
             none => {
                 let key = self.key.clone();
+                let before = self.bucket.head(key.as_ref())?;
                 let multipart = self.bucket.call(|store| async move { store.put_multipart(&key).await })?;
                 let (bucket, multipart) = (self.bucket.clone(), Arc::new(Mutex::new(multipart)));
-                none.insert(Parts { bucket, multipart, under_way: VecDeque::new(), count: 0, is_completed: false })
+                let (under_way, count, bytes, is_completed) = (VecDeque::new(), 0, 0, false);
+                none.insert(Parts { bucket, multipart, under_way, count, bytes, before, is_completed })
             }
         };
         parts.store(PutPayload::from(std::mem::take(&mut self.buffer)))
+    }
+
+    /// How many bytes would wait in memory until it is completed, if it [finished](Self::finish) now.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        if self.parts.is_some() { 0 } else { self.buffer.len() }
+    }
+
+    /// As [`finish`](Self::finish), with nothing left in memory: that costs two calls of the store more.
+    ///
+    /// # Errors
+    /// As those of [`finish`](Self::finish).
+    pub fn finish_stored(mut self) -> Result<Uploaded> {
+        if self.held() > 0 {
+            self.store_part()?;
+        }
+        self.finish()
     }
 
     /// All of it is written.
@@ -82,7 +106,12 @@ impl Upload {
             parts.settle(0)?;
         }
         let Self { bucket, key, buffer, parts } = self;
-        Ok(Uploaded { bucket, key, rest: Some(parts.map_or_else(|| Rest::Small(buffer.into()), Rest::Parts)) })
+        Ok(Uploaded {
+            bucket,
+            key,
+            rest: Some(parts.map_or_else(|| Rest::Small(buffer.into()), Rest::Parts)),
+            was_tried: false,
+        })
     }
 }
 
@@ -103,12 +132,13 @@ impl Write for Upload {
 
 impl Parts {
     fn store(&mut self, part: PutPayload) -> Result<()> {
-        let multipart = Arc::clone(&self.multipart);
+        let (multipart, bytes) = (Arc::clone(&self.multipart), part.content_length() as u64);
         // Parts are numbered when they are handed in, which is in their order: the thread has one runtime, and nobody else
         // holds the lock.
         let numbered = self.bucket.call(|_| async move { Ok(multipart.lock().await.put_part(part)) })?;
         self.under_way.push_back(self.bucket.begin(|_| numbered));
         self.count += 1;
+        self.bytes += bytes;
         self.settle(UNDER_WAY)
     }
 
@@ -122,12 +152,14 @@ impl Parts {
     }
 
     fn complete(&self, key: &Path) -> Pending<()> {
-        let (multipart, key) = (Arc::clone(&self.multipart), key.clone());
-        self.bucket.begin(|store| async move {
-            match multipart.lock().await.complete().await {
-                // An upload that is not known any more may have been completed by a call whose answer was lost.
-                Err(object_store::Error::NotFound { .. }) => store.head(&key).await.map(|_| ()),
-                other => other.map(|_| ()),
+        let (multipart, key, bytes, before) =
+            (Arc::clone(&self.multipart), key.clone(), self.bytes, self.before.clone());
+        self.bucket.begin(move |store| async move {
+            let Err(error) = multipart.lock().await.complete().await else { return Ok(()) };
+            // An answer may be lost, of this call or of one before. What the client library has handed over it does not have again.
+            match store.head(&key).await {
+                Ok(found) if found.size == bytes && before.as_ref() != Some(&found) => Ok(()),
+                _ => Err(error),
             }
         })
     }
@@ -154,6 +186,8 @@ pub struct Uploaded {
     key: Path,
     /// `None` when it is there.
     rest: Option<Rest>,
+    /// Whether it may be there.
+    was_tried: bool,
 }
 
 impl Uploaded {
@@ -179,11 +213,11 @@ impl Uploaded {
         let mut uploads = uploads.into_iter();
         let mut outcome = Ok(());
         loop {
-            let some: Vec<&mut Self> = uploads.by_ref().take(AT_ONCE).collect();
+            let mut some: Vec<&mut Self> = uploads.by_ref().take(AT_ONCE).collect();
             if some.is_empty() {
                 return outcome;
             }
-            let begun: Vec<_> = some.iter().map(|upload| upload.begin()).collect();
+            let begun: Vec<_> = some.iter_mut().map(|upload| upload.begin()).collect();
             for (upload, begun) in some.into_iter().zip(begun) {
                 match begun.map_or(Ok(()), Pending::wait) {
                     Ok(()) => upload.completed(),
@@ -194,7 +228,8 @@ impl Uploaded {
         }
     }
 
-    fn begin(&self) -> Option<Pending<()>> {
+    fn begin(&mut self) -> Option<Pending<()>> {
+        self.was_tried = true;
         Some(match self.rest.as_ref()? {
             Rest::Parts(parts) => parts.complete(&self.key),
             Rest::Small(bytes) => {
@@ -211,14 +246,14 @@ impl Uploaded {
         self.rest = None;
     }
 
-    /// Throws it away, also when it is there.
+    /// Throws it away, also when it is there, or may be.
     ///
     /// # Errors
     /// When it cannot be deleted.
     pub fn remove(mut self) -> Result<()> {
         match self.rest.take() {
-            Some(_) => Ok(()),
-            None => self.bucket.delete(self.key.as_ref()),
+            Some(_) if !self.was_tried => Ok(()),
+            _ => self.bucket.delete(self.key.as_ref()),
         }
     }
 }

@@ -1,6 +1,5 @@
 //! How the records of a task become files.
 
-use std::collections::HashMap;
 use std::io::{self, BufWriter, Write};
 
 use firesteel_connect::{Class, ConnectError, Result};
@@ -87,7 +86,7 @@ impl<P> Layout<P> {
             last: 0,
             clock: 0,
             ended: vec![],
-            serials: HashMap::new(),
+            begun: 0,
         };
         let mut bytes = Vec::new();
         for record in records {
@@ -112,8 +111,9 @@ struct Parts<'a, P, F, W, S: PartStore> {
     /// Counts changes from one file to another.
     clock: u64,
     ended: Vec<(PartName, S::Whole)>,
-    /// How many files each folder has had that has a file no more, or has had several.
-    serials: HashMap<String, u32>,
+    /// How many files it has begun. No two have the same name, in whatever folders they are: some file systems take two folders for
+    /// one, whose names differ in capital letters, in how letters are composed, or in a dot at the end.
+    begun: u32,
 }
 
 /// A file that is being written.
@@ -172,7 +172,8 @@ impl<P, F, W, S: PartStore> Parts<'_, P, F, W, S> {
                 let oldest = self.open.iter().enumerate().min_by_key(|(_, open)| open.used).map_or(0, |(at, _)| at);
                 self.end_one::<T>(oldest, bytes)?;
             }
-            let serial = self.serials.get(&self.folder).copied().unwrap_or(0);
+            let serial = self.begun;
+            self.begun += 1;
             let name = PartName { serial, ..self.name.clone().in_folder(&self.folder) }.gzip(self.layout.gzip);
             self.open.push(Open { name, writing: self.format.begin(), output: None, records: 0, used: 0 });
         }
@@ -196,7 +197,6 @@ impl<P, F, W, S: PartStore> Parts<'_, P, F, W, S> {
             output.write_all(bytes).map_err(failed)?;
         }
         let (part, bytes) = output.finish().map_err(failed)?;
-        self.serials.insert(name.folder.clone(), name.serial + 1);
         let whole = self.store.finish(part, name.clone(), Size { bytes, records })?;
         self.ended.push((name, whole));
         Ok(())
@@ -285,7 +285,7 @@ impl<O: Write> Write for Counted<O> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use firesteel_connect::{Epoch, Scope};
     use firesteel_formats::Csv;
@@ -355,6 +355,20 @@ mod tests {
                 assert_eq!(found["even=true"], (0..100).step_by(2).collect::<Vec<_>>());
                 assert_eq!(found["even=false"], (1..100).step_by(2).collect::<Vec<_>>());
             }
+        }
+    }
+
+    #[test]
+    fn no_two_files_of_a_task_have_one_name_whatever_a_file_system_makes_of_their_folders() {
+        let by = ByColumn::below(Unpartitioned, "text", |row: &Row| row.text);
+        let texts = ["de", "DE", "a", "a.", "\u{e9}", "e\u{301}"];
+        let records: Vec<(u32, &'static str)> = texts.iter().cycle().take(60).map(|text| (1, *text)).collect();
+        for (most_open, full_at) in [(1, None), (100, None), (100, Some(60))] {
+            let layout = Layout { partitions: by.clone(), gzip: false, full_at, most_open };
+            let parts = written(&layout, &records);
+            let names: BTreeSet<&str> = parts.iter().filter_map(|(name, _, _)| name.rsplit('/').next()).collect();
+            assert_eq!(names.len(), parts.len(), "{names:?}");
+            assert_eq!(parts.iter().map(|(_, _, records)| records).sum::<u64>(), 60);
         }
     }
 

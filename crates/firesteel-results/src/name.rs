@@ -22,7 +22,7 @@ pub struct PartName {
     pub epoch: Epoch,
     /// The partition of the output.
     pub partition: usize,
-    /// Which of the files of this folder that the partition has, counting from 0.
+    /// Which of the files that the partition has, in all folders, counting from 0.
     pub serial: u32,
     /// The part of the job.
     pub scope: Scope,

@@ -103,7 +103,8 @@ impl<F, P> FileSink<F, P> {
     /// `__HIVE_DEFAULT_PARTITION__`; so no value leads out of the folder. A value whose folder would have a name of more than 255
     /// bytes makes its record one that cannot be written. The records themselves are written whole.
     ///
-    /// A task has a hundred files open [at most](Self::open_at_most).
+    /// A task has a hundred files open [at most](Self::open_at_most), and numbers them: `day=2026-11-29/part-0000000007-00000_0001.csv`
+    /// is its second one. So none takes the place of another where a file system takes `de` and `DE` for one folder.
     ///
     /// ```
     /// use firesteel_connect_file::FileSink;

@@ -1,21 +1,21 @@
 //! Which files are there.
 
+mod results;
+
 use std::cell::OnceCell;
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use firesteel_connect::{ConnectError, Result};
-use firesteel_disk::OsDisk;
-use firesteel_results::Covered;
 use glob::MatchOptions;
 
 use super::family;
 use super::identity::Stamp;
 use crate::manifest;
 use crate::path;
+use results::Results;
 
 /// A file that is to be read.
 #[derive(Debug, Clone)]
@@ -91,13 +91,12 @@ pub(crate) struct Listing {
     is_patient: bool,
     /// An archive, which is not looked into.
     without: Option<PathBuf>,
-    /// What the manifests of folders of results say that were read so far; they never change.
-    manifests: HashMap<PathBuf, BTreeMap<Covered, Vec<(PathBuf, u64)>>>,
+    results: Results,
 }
 
 impl Listing {
     pub(crate) fn new(paths: Vec<PathBuf>, follow: bool, is_patient: bool) -> Self {
-        Self { paths, follow, is_patient, without: None, manifests: HashMap::new() }
+        Self { paths, follow, is_patient, without: None, results: Results::default() }
     }
 
     /// Leaves out what is in this folder.
@@ -119,6 +118,7 @@ impl Listing {
                 Err(error) => self.trouble(&path, path::failed("find", &path)(error), &mut look)?,
             }
         }
+        self.results.leave_out_uncommitted(&self.paths, &mut look)?;
         if let Some(archive) = self.without.as_ref().and_then(|folder| std::fs::canonicalize(folder).ok()) {
             leave_out(&archive, &mut look);
         }
@@ -176,7 +176,7 @@ impl Listing {
             if self.is_named(path) { Err(error) } else { self.trouble(path, error, look) }
         } else if manifest::folder_of(path).is_dir() {
             look.folders.push(path.to_owned());
-            self.committed(path, look)
+            self.results.add(path, look)
         } else {
             self.folder(path, look)
         }
@@ -216,29 +216,6 @@ impl Listing {
         }
         files.sort_unstable_by(|a, b| a.path.as_os_str().cmp(b.path.as_os_str()));
         look.files.extend(files);
-        Ok(())
-    }
-
-    /// The files of the committed epochs, of all parts of the job that wrote them.
-    fn committed(&mut self, results: &Path, look: &mut Look) -> Result<()> {
-        let folder = manifest::folder_of(results);
-        let mut folders = vec![folder.clone()];
-        for entry in std::fs::read_dir(&folder).map_err(path::failed("list", &folder))? {
-            let entry = entry.map_err(path::failed("list", &folder))?;
-            if entry.file_type().map_err(path::failed("find", &entry.path()))?.is_dir() {
-                folders.push(entry.path());
-            }
-        }
-        folders.sort();
-        look.folders.extend_from_slice(&folders);
-        for folder in folders {
-            let known = self.manifests.entry(folder.clone()).or_default();
-            update(results, &folder, known)?;
-            for (path, bytes) in known.values().flatten() {
-                let metadata = std::fs::metadata(path).map_err(path::failed("read", path))?;
-                look.files.push(Listed { bytes: Some(*bytes), ..Listed::new(path.clone(), metadata) });
-            }
-        }
         Ok(())
     }
 
@@ -332,41 +309,6 @@ fn leave_out(archive: &Path, look: &mut Look) {
 pub(crate) fn literal_folder(pattern: &str) -> PathBuf {
     let end = pattern.find(['*', '?', '[']).unwrap_or(pattern.len());
     pattern[..end].rfind('/').map_or_else(PathBuf::new, |at| PathBuf::from(&pattern[..=at]))
-}
-
-/// What the manifests of a folder say now. One that is merged into another one between the two looks is not missed: it is looked
-/// once more.
-fn update(results: &Path, folder: &Path, known: &mut BTreeMap<Covered, Vec<(PathBuf, u64)>>) -> Result<()> {
-    let mut attempts = 0;
-    loop {
-        let current = manifest::current(&OsDisk, folder)?;
-        match read_new(results, folder, &current, known) {
-            Err(ConnectError::File { source, .. }) if source.kind() == ErrorKind::NotFound && attempts < 10 => {
-                attempts += 1;
-            }
-            read => {
-                known.retain(|covered, _| current.binary_search(covered).is_ok());
-                return read;
-            }
-        }
-    }
-}
-
-/// Reads the manifests that are not known.
-fn read_new(
-    results: &Path,
-    folder: &Path,
-    current: &[Covered],
-    known: &mut BTreeMap<Covered, Vec<(PathBuf, u64)>>,
-) -> Result<()> {
-    for covered in current {
-        if let Entry::Vacant(vacant) = known.entry(*covered) {
-            let entries = manifest::read(&OsDisk, folder, *covered)?.entries.into_iter();
-            let listed = entries.map(|entry| (results.join(entry.name), entry.bytes));
-            vacant.insert(listed.collect());
-        }
-    }
-    Ok(())
 }
 
 pub(crate) fn is_glob(path: &Path) -> bool {

@@ -1,5 +1,6 @@
 //! The objects of a task: uploaded, then listed or thrown away.
 
+use std::cell::Cell;
 use std::io;
 
 use firesteel_connect::{ConnectError, Result};
@@ -13,7 +14,12 @@ use crate::source::results::joined;
 pub(super) struct Uploads<'a> {
     pub(super) bucket: &'a Bucket,
     pub(super) prefix: &'a str,
+    /// How many bytes of whole objects wait in memory.
+    pub(super) held: Cell<usize>,
 }
+
+/// How many bytes of a task's whole objects wait in memory: more cost fewer calls of the store.
+const MOST_HELD: usize = 64 << 20;
 
 impl PartStore for Uploads<'_> {
     type Part = Upload;
@@ -26,7 +32,14 @@ impl PartStore for Uploads<'_> {
 
     fn finish(&self, part: Upload, name: PartName, size: Size) -> Result<WrittenObject> {
         let name = name.published();
-        let uploaded = part.finish().map_err(failed(self.bucket, || format!("storing {name}")))?;
+        let held = self.held.get() + part.held();
+        let finished = if held > MOST_HELD {
+            part.finish_stored()
+        } else {
+            self.held.set(held);
+            part.finish()
+        };
+        let uploaded = finished.map_err(failed(self.bucket, || format!("storing {name}")))?;
         Ok(WrittenObject { uploaded, entry: Entry { name, bytes: size.bytes, records: size.records } })
     }
 

@@ -18,6 +18,8 @@ pub(super) struct Claimed {
     prefix: String,
     /// Which start it is, counted in this place.
     run: u64,
+    /// What earlier starts have left of epochs after the last one that is committed.
+    leftovers: BTreeMap<Epoch, Vec<String>>,
 }
 
 impl Claimed {
@@ -26,14 +28,16 @@ impl Claimed {
     pub(super) fn claim(bucket: &Bucket, prefix: &str, scope: &Scope, run: RunId) -> Result<(Self, Vec<Covered>)> {
         let all = folder(prefix);
         let manifests = scope.part().map_or_else(|| all.clone(), |part| joined(&all, part));
-        let mut claimed = Self { manifests, prefix: prefix.to_owned(), run: 0 };
+        let mut claimed = Self { manifests, prefix: prefix.to_owned(), run: 0, leftovers: BTreeMap::new() };
         let keys = claimed.keys(bucket)?;
         let names = claimed.names(&keys);
         let newest = names.iter().filter_map(|name| claim_number(name)).max();
         if newest.is_none() && split_merged(&names).0.is_empty() && *scope == Scope::whole() {
             claimed.refuse_foreign(bucket, &keys)?;
         }
-        claimed.run = newest.unwrap_or(0);
+        // Claims may have been cleaned up, as by a rule of the bucket; objects tell as well who was there.
+        let written = claimed.parts(&keys, scope).filter_map(|(part, _)| part.run).map(|(run, _)| run).max();
+        claimed.run = newest.max(written).unwrap_or(0);
         loop {
             claimed.run += 1;
             let (key, text) = (claimed.claim_key(claimed.run), format!("run {run}\n"));
@@ -58,6 +62,12 @@ impl Claimed {
     fn keys(&self, bucket: &Bucket) -> Result<Vec<String>> {
         let listed = bucket.list(&self.prefix).map_err(failed(bucket, || format!("listing {}", self.prefix)))?;
         Ok(listed.objects.into_iter().map(|object| object.location.to_string()).collect())
+    }
+
+    /// The objects that the scope has written, listed or not.
+    fn parts<'a>(&self, keys: &'a [String], scope: &Scope) -> impl Iterator<Item = (PartName, &'a String)> {
+        let parts = keys.iter().filter_map(|key| Some((PartName::parse(below(&self.prefix, key)?)?, key)));
+        parts.filter(|(part, _)| part.scope == *scope)
     }
 
     /// The names in the folder of the manifests.
@@ -86,16 +96,21 @@ impl Claimed {
     }
 
     /// Removes the objects of the scope that no manifest lists: their commit was cut short, and the job writes them again. In epochs that
-    /// are committed there are some only where another process has written them, too.
-    fn clean(&self, bucket: &Bucket, scope: &Scope, keys: &[String], current: &[Covered]) -> Result<()> {
-        let parts = keys.iter().filter_map(|key| Some((PartName::parse(below(&self.prefix, key)?)?, key)));
+    /// are committed there are some only where another process has written them, too. In those that are not, the process that has written
+    /// them may be about to put their manifest, which is prevented only by our own: they stay until then.
+    fn clean(&mut self, bucket: &Bucket, scope: &Scope, keys: &[String], current: &[Covered]) -> Result<()> {
         let mut epochs: BTreeMap<Epoch, (BTreeSet<Option<u64>>, Vec<&String>)> = BTreeMap::new();
-        for (part, key) in parts.filter(|(part, _)| part.scope == *scope) {
+        for (part, key) in self.parts(keys, scope) {
             let (runs, keys) = epochs.entry(part.epoch).or_default();
             runs.insert(part.run.map(|(run, _)| run));
             keys.push(key);
         }
+        let last = current.last().map(|covered| covered.last);
         for (epoch, (runs, keys)) in epochs {
+            if last.is_none_or(|last| epoch > last) {
+                self.leftovers.insert(epoch, keys.into_iter().cloned().collect());
+                continue;
+            }
             let listed: HashSet<String> = match current.iter().find(|covered| covered.contains(epoch)) {
                 Some(_) if runs.len() == 1 => continue,
                 Some(covered) => {
@@ -109,6 +124,15 @@ impl Claimed {
             }
         }
         Ok(())
+    }
+
+    /// The manifest of an epoch is put: nobody else can commit what was left of it.
+    pub(super) fn remove_leftovers(&mut self, bucket: &Bucket, epoch: Epoch) {
+        for key in self.leftovers.remove(&epoch).unwrap_or_default() {
+            if let Err(error) = bucket.delete(&key) {
+                tracing::warn!(%error, object = key, "an object that no manifest names stays behind");
+            }
+        }
     }
 
     fn read(&self, bucket: &Bucket, covered: Covered) -> Result<Manifest> {

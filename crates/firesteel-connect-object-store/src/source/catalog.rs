@@ -149,15 +149,12 @@ impl Catalog {
         for _ in 0..ATTEMPTS {
             let listed = bucket.list(&prefix).map_err(failed(&bucket, || format!("listing {prefix}")))?;
             listed.odd.iter().for_each(|key| self.telling.odd(key));
-            if !self.pattern.is_prefix() {
-                return Ok(listed.objects);
-            }
-            if listed.objects.is_empty() && !prefix.is_empty() {
+            if self.pattern.is_prefix() && listed.objects.is_empty() && !prefix.is_empty() {
                 // It may be the key of an object.
                 let object = bucket.head(&prefix).map_err(failed(&bucket, || format!("looking for {prefix}")))?;
                 return Ok(object.into_iter().collect());
             }
-            if let Some(visible) = self.results.visible(&bucket, &prefix, listed.objects)? {
+            if let Some(visible) = self.results.visible(&bucket, &self.pattern, listed.objects)? {
                 return Ok(visible);
             }
         }

@@ -86,7 +86,7 @@ impl Object {
 
     /// Whether what was listed is this object in the same version.
     pub(super) fn is_same(&self, pin: &Pin, modified: i64) -> bool {
-        let Pin { key, e_tag, version, size } = pin;
+        let Pin { key, e_tag, version, size, .. } = pin;
         // Without a tag the time has to tell.
         let is_same_content = self.pin.e_tag == *e_tag && (e_tag.is_some() || self.modified == modified);
         self.pin.key == *key && self.pin.size == *size && self.pin.version == *version && is_same_content

@@ -23,13 +23,13 @@ pub(super) struct Note {
 
 impl Note {
     pub(super) fn of(pin: &Pin, modified: i64, end: Option<u64>) -> Self {
-        let Pin { key, e_tag, version, size } = pin.clone();
+        let Pin { key, e_tag, version, size, .. } = pin.clone();
         Self { key: key.to_string(), e_tag, version, size, modified, end }
     }
 
     pub(super) fn pin(&self) -> Option<Pin> {
-        let Self { key, e_tag, version, size, .. } = self.clone();
-        Some(Pin { key: Path::parse(key).ok()?, e_tag, version, size })
+        let Self { key, e_tag, version, size, modified, .. } = self.clone();
+        Some(Pin { key: Path::parse(key).ok()?, e_tag, version, size, modified })
     }
 
     /// As bytes: one for the version, and the postcard of the rest.

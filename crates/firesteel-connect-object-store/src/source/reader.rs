@@ -36,6 +36,8 @@ pub struct ObjectReader<P: Reading> {
     rows: Option<RangeRows<P::Item>>,
     /// Whether damage ends the object and not the job.
     bears_damage: bool,
+    /// Whether that it is gone does.
+    bears_loss: bool,
     /// The range was cut where the caller said: what is there after it is another's.
     has_stop: bool,
 }
@@ -53,6 +55,7 @@ pub(super) struct Settings<'a, F> {
     pub(super) format: &'a F,
     pub(super) longest: usize,
     pub(super) bears_damage: bool,
+    pub(super) bears_loss: bool,
 }
 
 impl<P: Reading> ObjectReader<P> {
@@ -62,7 +65,7 @@ impl<P: Reading> ObjectReader<P> {
         settings: &Settings<'_, F>,
         rest: Option<Rest<P>>,
     ) -> Result<Self> {
-        let Settings { bucket, source, bears_damage, .. } = *settings;
+        let Settings { bucket, source, bears_damage, bears_loss, .. } = *settings;
         let mut reader = Self {
             bucket: bucket.clone(),
             source: source.to_owned(),
@@ -70,6 +73,7 @@ impl<P: Reading> ObjectReader<P> {
             rows: None,
             object,
             bears_damage,
+            bears_loss,
             has_stop: range.to.is_some(),
         };
         let end = reader.object.end.get().copied();
@@ -96,10 +100,7 @@ impl<P: Reading> ObjectReader<P> {
         };
         match opened {
             Ok(()) => {}
-            Err(damaged @ ConnectError::Damaged { .. }) if bears_damage && !reader.has_stop => {
-                reader.give_up(&damaged, range.from);
-            }
-            Err(error) => return Err(error),
+            Err(error) => reader.damaged(error, range.from)?,
         }
         Ok(reader)
     }
@@ -282,7 +283,12 @@ impl<P: Reading> ObjectReader<P> {
     /// Ends the object, or the job.
     #[cold]
     fn damaged(&mut self, damaged: ConnectError, position: u64) -> Result<()> {
-        if self.bears_damage && !self.has_stop && matches!(damaged, ConnectError::Damaged { .. }) {
+        let is_borne = match damaged {
+            ConnectError::Damaged { .. } => self.bears_damage,
+            ConnectError::Lost { .. } => self.bears_loss,
+            _ => false,
+        };
+        if is_borne && !self.has_stop {
             // What could be read of it is all that there is.
             self.give_up(&damaged, position);
             return Ok(());

@@ -1,74 +1,138 @@
 //! Objects that a sink has committed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use firesteel_connect::{ConnectError, Result};
 use firesteel_object_store::Bucket;
 use firesteel_object_store::object_store::ObjectMeta;
-use firesteel_results::{Covered, Entry, Manifest, current};
+use firesteel_results::{Covered, Entry, Manifest, PartName, current};
 
 use crate::error::failed;
-use crate::pattern::below;
+use crate::pattern::{Pattern, below};
 
-/// What manifests have said so far; they never change.
+/// What manifests have said so far, by the prefixes of results; they never change.
 #[derive(Debug, Default)]
 pub(super) struct Results {
-    known: BTreeMap<String, Vec<Entry>>,
+    known: HashMap<String, BTreeMap<String, Vec<Entry>>>,
 }
 
 impl Results {
-    /// Of what was listed under a prefix, what a reader may see: all of it, or what is committed, where a sink writes there. `None` if
+    /// Of what was listed for a pattern, what a reader may see: all of it, but where a sink writes, what is committed. `None` if
     /// manifests were merged meanwhile: then it has to be listed again.
     pub(super) fn visible(
         &mut self,
         bucket: &Bucket,
-        prefix: &str,
+        pattern: &Pattern,
         listed: Vec<ObjectMeta>,
     ) -> Result<Option<Vec<ObjectMeta>>> {
-        let manifests = folder(prefix);
-        let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for object in &listed {
-            // Those of the parts of a job are in folders of theirs.
-            if let Some(below) = below(&manifests, object.location.as_ref()) {
-                let (part, name) = below.rsplit_once('/').unwrap_or(("", below));
-                names.entry(part).or_default().push(name);
+        let whole = pattern.is_prefix().then_some(pattern.prefix.as_str());
+        let mut prefixes: BTreeSet<String> =
+            listed.iter().filter_map(|object| results_of(object.location.as_ref())).map(str::to_owned).collect();
+        prefixes.extend(whole.map(str::to_owned));
+        self.known.retain(|prefix, _| prefixes.contains(prefix));
+        let mut committed = Vec::new();
+        for prefix in prefixes {
+            let Some(keys) = manifests(bucket, pattern, &prefix, &listed)? else { continue };
+            let known = self.known.entry(prefix.clone()).or_default();
+            if !read(bucket, known, &keys)? {
+                return Ok(None);
             }
+            committed.push(prefix);
         }
-        if names.is_empty() {
+        if committed.is_empty() {
             return Ok(Some(listed));
-        }
-        let mut keys = Vec::new();
-        for (part, names) in names {
-            let key = |covered: &Covered| match part {
-                "" => format!("{manifests}/{}", covered.file_name()),
-                part => format!("{manifests}/{part}/{}", covered.file_name()),
-            };
-            keys.extend(current(&names).iter().map(key));
-        }
-        self.known.retain(|key, _| keys.binary_search(key).is_ok());
-        for key in &keys {
-            if !self.known.contains_key(key) {
-                let text = match bucket.get(key) {
-                    Err(error) if error.is_missing() => return Ok(None),
-                    text => text.map_err(failed(bucket, || format!("reading the manifest {key}")))?,
-                };
-                let manifest = std::str::from_utf8(&text).ok().and_then(Manifest::parse);
-                let entries = manifest.ok_or_else(|| damaged(key))?.entries;
-                self.known.insert(key.clone(), entries);
-            }
         }
         let mut there: HashMap<String, ObjectMeta> =
             listed.into_iter().map(|object| (object.location.to_string(), object)).collect();
-        let entries = self.known.values().flatten();
-        entries.map(|entry| take(&mut there, prefix, entry)).collect::<Result<_>>().map(Some)
+        let mut visible = Vec::new();
+        for prefix in &committed {
+            for entry in self.known.get(prefix).into_iter().flat_map(BTreeMap::values).flatten() {
+                let key = joined(prefix, &entry.name);
+                if pattern.has(&key) {
+                    visible.push(take(bucket, &mut there, key, entry)?);
+                }
+            }
+        }
+        // What others have stored beside results is theirs, but under the prefix itself it is nobody's.
+        if !whole.is_some_and(|whole| committed.iter().any(|prefix| prefix == whole)) {
+            let is_ours = |key: &str| results_of(key).is_some_and(|prefix| committed.iter().any(|one| one == prefix));
+            visible.extend(there.into_iter().filter(|(key, _)| !is_ours(key)).map(|(_, object)| object));
+            visible.sort_by(|one, other| one.location.cmp(&other.location));
+        }
+        Ok(Some(visible))
     }
 }
 
+/// The prefix of the results to which an object belongs that has the name of a part of such.
+fn results_of(key: &str) -> Option<&str> {
+    let (mut folder, name) = key.rsplit_once('/').unwrap_or(("", key));
+    PartName::parse(name)?.run?;
+    while let (above, last) = folder.rsplit_once('/').unwrap_or(("", folder))
+        && last.contains('=')
+    {
+        folder = above;
+    }
+    Some(folder)
+}
+
+/// The keys of the manifests that count of the results under a prefix, in ascending order; `None` where no sink writes.
+fn manifests(bucket: &Bucket, pattern: &Pattern, prefix: &str, listed: &[ObjectMeta]) -> Result<Option<Vec<String>>> {
+    let folder = folder(prefix);
+    let elsewhere = match below(&pattern.prefix, &folder) {
+        Some(_) => vec![],
+        None => bucket.list(&folder).map_err(failed(bucket, || format!("listing {folder}")))?.objects,
+    };
+    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for object in listed.iter().chain(&elsewhere) {
+        // Those of the parts of a job are in folders of theirs.
+        if let Some(below) = below(&folder, object.location.as_ref()) {
+            let (part, name) = below.rsplit_once('/').unwrap_or(("", below));
+            names.entry(part).or_default().push(name);
+        }
+    }
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut keys = Vec::new();
+    for (part, names) in names {
+        let key = |covered: &Covered| match part {
+            "" => format!("{folder}/{}", covered.file_name()),
+            part => format!("{folder}/{part}/{}", covered.file_name()),
+        };
+        keys.extend(current(&names).iter().map(key));
+    }
+    // Names of parts of a job do not sort as their folders do.
+    keys.sort();
+    Ok(Some(keys))
+}
+
+/// Reads the manifests that are not known; `false` if one is gone.
+fn read(bucket: &Bucket, known: &mut BTreeMap<String, Vec<Entry>>, keys: &[String]) -> Result<bool> {
+    known.retain(|key, _| keys.binary_search(key).is_ok());
+    for key in keys {
+        if !known.contains_key(key) {
+            let text = match bucket.get(key) {
+                Err(error) if error.is_missing() => return Ok(false),
+                text => text.map_err(failed(bucket, || format!("reading the manifest {key}")))?,
+            };
+            let manifest = std::str::from_utf8(&text).ok().and_then(Manifest::parse);
+            known.insert(key.clone(), manifest.ok_or_else(|| damaged(key))?.entries);
+        }
+    }
+    Ok(true)
+}
+
 /// The object of an entry, which has to be there as the manifest says.
-fn take(there: &mut HashMap<String, ObjectMeta>, prefix: &str, entry: &Entry) -> Result<ObjectMeta> {
-    let key = joined(prefix, &entry.name);
+fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, key: String, entry: &Entry) -> Result<ObjectMeta> {
     let lost = |reason: String| ConnectError::Lost { place: key.clone(), position: 0, reason };
-    let Some(object) = there.remove(&key) else {
+    let object = match there.remove(&key) {
+        None => {
+            // A listing takes several calls: this one may have been stored after its page, and before that of its manifest.
+            bucket.head(&key).map_err(failed(bucket, || format!("looking for {key}")))?
+        }
+        object => object,
+    };
+    let Some(object) = object else {
         return Err(lost(
             "the manifest names it, and it is gone; restore it, or remove the epoch's manifest".to_owned(),
         ));

@@ -30,7 +30,7 @@ struct Moving {
     inner: Arc<InMemory>,
     /// Runs before an object whose key has this in it is put where none is.
     before: Mutex<Option<(&'static str, Box<dyn FnOnce() + Send>)>>,
-    /// So many such calls are refused, and nothing is there.
+    /// The number of such calls that are refused, and nothing is there.
     conflicts: AtomicUsize,
     /// A key that listings do not have yet.
     unlisted: Mutex<Option<String>>,

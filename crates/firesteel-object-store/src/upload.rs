@@ -13,7 +13,7 @@ use crate::bucket::{Bucket, Pending, Result};
 
 /// The size of a part: stores want five MiB at least, and ten thousand parts at most.
 const PART: usize = 8 << 20;
-/// So many parts have that size: some stores, as Cloudflare R2, take no others.
+/// The number of parts of that size: some stores, as Cloudflare R2, take no others.
 const EQUAL_PARTS: usize = 5_000;
 /// After them a part grows with the object, so that ten thousand parts hold any object that a store takes.
 const PARTS_OF_A_SIZE: usize = 500;
@@ -83,7 +83,7 @@ impl Upload {
         if self.parts.is_some() { 0 } else { self.buffer.len() }
     }
 
-    /// As [`finish`](Self::finish), with nothing left in memory: that costs two calls of the store more.
+    /// As [`finish`](Self::finish), with nothing left in memory: that costs three calls of the store more.
     ///
     /// # Errors
     /// As those of [`finish`](Self::finish).

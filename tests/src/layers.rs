@@ -47,7 +47,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-error", Uses::Only(&[])),
     ("firesteel-budget", Uses::Only(&[])),
     ("firesteel-window", Uses::Only(&["firesteel-error"])),
-    ("firesteel-object-store", Uses::Only(&[])),
+    ("firesteel-object-store", Uses::Only(&["firesteel-error"])),
     ("firesteel-faults", Uses::Only(&[])),
     ("firesteel-disk", Uses::Only(&["firesteel-error", "firesteel-faults"])),
     // Of the window crate its aggregators and spans of time: folds of RDDs, of windows and of streams are one family.

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io;
 
+use firesteel_error::{Class, codes};
 use object_store::Error;
 
-/// An error of a store.
+/// An error of a store. Whoever uses this crate makes an error of its own of it, with a code and a class.
 #[derive(Debug)]
 pub enum StoreError {
     /// The store says so.
@@ -14,7 +15,15 @@ pub enum StoreError {
     Panicked,
 }
 
+codes!(StoreError { Store = "FS-O001", Panicked = "FS-O002" });
+
 impl StoreError {
+    /// What may be done about it.
+    #[must_use]
+    pub fn class(&self) -> Class {
+        if self.is_passing() { Class::Retryable } else { Class::Fatal }
+    }
+
     /// Whether the object is not there, or not in the version that was asked for.
     #[must_use]
     pub fn is_missing(&self) -> bool {
@@ -42,6 +51,7 @@ impl From<Error> for StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.code())?;
         match self {
             Self::Store(error) => error.fmt(f),
             Self::Panicked => f.write_str("the store panicked"),

@@ -78,12 +78,7 @@ impl<T: 'static, F: Fn(&T) -> Timestamp> Blocks<(Timestamp, T)> for TimedBlocks<
     fn next(&mut self) -> Option<(Timestamp, T)> {
         let record = self.parent.next()?;
         let at = self.watch.task.blame_on(self.operator, || (self.at)(&record));
-        if at > self.watch.most_ahead {
-            self.watch.tracker.is_ahead(at);
-            self.watch.saw(Timestamp::MIN);
-        } else {
-            self.watch.saw(at);
-        }
+        self.watch.saw_one(at);
         Some((at, record))
     }
 
@@ -101,8 +96,10 @@ impl<T: 'static, F: Fn(&T) -> Timestamp> Blocks<(Timestamp, T)> for TimedBlocks<
             });
             if largest > watch.most_ahead {
                 watch.tracker.is_ahead(largest);
-                let trusted = block[before..].iter().map(|(at, _)| *at).filter(|at| *at <= watch.most_ahead);
-                largest = trusted.max().unwrap_or(Timestamp::MIN);
+                largest = Timestamp::MIN;
+                for (at, _) in &block[before..] {
+                    largest = if *at <= watch.most_ahead { largest.max(*at) } else { largest };
+                }
             }
             watch.saw(largest);
         }
@@ -135,6 +132,15 @@ impl<'a> Watch<'a> {
             self.enter(split);
         }
         self.largest = self.largest.max(at);
+    }
+
+    /// The same of one record, which may be ahead of the clock.
+    fn saw_one(&mut self, at: Timestamp) {
+        let is_ahead = at > self.most_ahead;
+        if is_ahead {
+            self.tracker.is_ahead(at);
+        }
+        self.saw(if is_ahead { Timestamp::MIN } else { at });
     }
 
     #[cold]

@@ -80,7 +80,7 @@ pub struct RefusedRow {
     pub payload: Vec<u8>,
 }
 
-/// Why a file cannot be read as a table.
+/// Why a file cannot be read as a table: what a source makes an error of its own of.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TableError {
@@ -100,15 +100,6 @@ impl fmt::Display for TableError {
             Self::Io(error) => write!(f, "{error}"),
             Self::Unfinished(reason) | Self::Damaged(reason) => f.write_str(reason),
             Self::Mismatch(mismatch) => write!(f, "it {}", mismatch.clone().into_reason()),
-        }
-    }
-}
-
-impl std::error::Error for TableError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Io(error) => Some(error),
-            _ => None,
         }
     }
 }

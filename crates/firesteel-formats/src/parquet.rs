@@ -79,7 +79,7 @@ pub use writing::WritingParquet;
 /// let mut table = dear.table(Arc::new(bytes::Bytes::from(file))).unwrap()?;
 /// let row = table.row(0, 3)?.unwrap();
 /// assert_eq!((table.rows(), row.at, row.item.unwrap()), (3, 2, Shop { shop: "Bern".into() }));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), firesteel_formats::TableError>(())
 /// ```
 pub struct Parquet<T> {
     settings: Settings,

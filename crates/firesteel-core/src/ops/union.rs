@@ -17,7 +17,9 @@ pub struct Union<A, B> {
     first: A,
     second: B,
     alike: bool,
-    /// How many partitions the first has, and both: each union in a row of thousands is asked for every partition.
+    /// Whether one of them wants positions: each union in a row is asked for it in each task.
+    wants_positions: bool,
+    /// How many partitions the first has, and both.
     counts: OnceLock<(usize, usize)>,
 }
 
@@ -30,14 +32,18 @@ impl<A: Rdd, B: Rdd<Item = A::Item>> Union<A, B> {
     #[must_use]
     pub fn new(first: A, operator: Operator, second: B) -> Self {
         let alike = placed_alike(&first, &second);
-        Self { node: Node::new(first.node().context(), operator), first, second, alike, counts: OnceLock::new() }
+        let wants_positions = first.wants_positions() || second.wants_positions();
+        let node = Node::new(first.node().context(), operator);
+        Self { node, first, second, alike, wants_positions, counts: OnceLock::new() }
     }
 
     fn counts(&self) -> (usize, usize) {
-        *self.counts.get_or_init(|| {
-            let first = self.first.num_partitions();
-            (first, first + if self.alike { 0 } else { self.second.num_partitions() })
-        })
+        if let Some(counts) = self.counts.get() {
+            return *counts;
+        }
+        let first = self.first.num_partitions();
+        let both = first + if self.alike { 0 } else { self.second.num_partitions() };
+        *self.counts.get_or_init(|| (first, both))
     }
 
     /// The number among the partitions of the second, of one that is not the first's.
@@ -60,6 +66,9 @@ impl<A: Rdd, B: Rdd<Item = A::Item>> Lineage for Union<A, B> {
     }
     fn placement(&self) -> Option<Arc<dyn Any + Send + Sync>> {
         self.alike.then(|| self.first.placement()).flatten()
+    }
+    fn wants_positions(&self) -> bool {
+        self.wants_positions
     }
     fn preferred_locations(&self, split: usize) -> Vec<Location> {
         match self.of_second(split) {

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt::Write as _;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::ids::{PartitionerId, RddId, ShuffleId};
 use crate::operator::Operator;
@@ -19,15 +19,13 @@ pub struct Node {
     id: RddId,
     operator: Operator,
     context: Context,
-    /// Whether [positions are wanted](Lineage::wants_positions), once that was asked: it is asked of each RDD of a lineage in each task.
-    wants_positions: OnceLock<bool>,
 }
 
 impl Node {
     /// A fresh node of the lineage graph.
     #[must_use]
     pub fn new(context: &Context, operator: Operator) -> Self {
-        Self { id: context.next_rdd_id(), operator, context: context.clone(), wants_positions: OnceLock::new() }
+        Self { id: context.next_rdd_id(), operator, context: context.clone() }
     }
 
     /// The RDD's number.
@@ -132,15 +130,13 @@ pub trait Lineage: Send + Sync + 'static {
     /// Whether computing a partition needs to know the position of each record in its source. It is asked of what is
     /// computed in one task; [`TaskContext::want_positions`](crate::TaskContext::want_positions) follows from it.
     fn wants_positions(&self) -> bool {
-        *self.node().wants_positions.get_or_init(|| {
-            let mut wants = false;
-            self.dependencies(&mut |dependency| {
-                if let Dependency::Narrow(parent) = dependency {
-                    wants |= parent.wants_positions();
-                }
-            });
-            wants
-        })
+        let mut wants = false;
+        self.dependencies(&mut |dependency| {
+            if let Dependency::Narrow(parent) = dependency {
+                wants |= parent.wants_positions();
+            }
+        });
+        wants
     }
 }
 

@@ -80,11 +80,18 @@ impl<R: Send + 'static> Rule<R> {
 
     /// The RDD of the batch: once for all consumers, where there are several.
     pub(crate) fn rdd(&self, batch: &Batch) -> Result<BoxRdd<R>> {
-        let make = || Ok(batch.counted(self.node, (self.make)(batch)?));
         match batch.keeper::<shared::Keep<R>>(self.node) {
-            None => make(),
-            Some(keep) => batch.facts().get_or(self.node, || Ok(keep(make()?, batch.operator(self.node)))),
+            None => Ok(batch.counted(self.node, (self.make)(batch)?)),
+            Some(keep) => self.kept(batch, keep),
         }
+    }
+
+    /// The same, kept for others. Apart from the other way, which a chain of a thousand operators takes a thousand times deep: there, each
+    /// byte of a frame counts.
+    #[inline(never)]
+    fn kept(&self, batch: &Batch, keep: shared::Keep<R>) -> Result<BoxRdd<R>> {
+        let made = || Ok(keep(batch.counted(self.node, (self.make)(batch)?), batch.operator(self.node)));
+        batch.facts().get_or(self.node, made)
     }
 }
 

@@ -54,6 +54,7 @@ impl<T: Send + 'static> BoxRdd<T> {
     /// What a step makes of the records of `parent`, partition by partition. `keeps_keys`: keys stay as and where they
     /// are.
     #[must_use]
+    #[inline(never)]
     pub fn step<P: Send + 'static>(
         parent: BoxRdd<P>,
         operator: &Operator,
@@ -82,6 +83,7 @@ impl<T: Send + 'static> BoxRdd<T> {
 
     /// The same RDD, whose records are counted as those of the operator of this number, each time they are computed.
     #[must_use]
+    #[inline(never)]
     pub fn counted(self, rows: &Rows, operator: usize) -> Self {
         // Where an operator hands on what it gets, both count.
         let mut rdd = if self.records.counter.is_some() { Self::new(self) } else { self };

@@ -177,6 +177,18 @@ fn an_object_that_is_damaged_harms_no_other() {
 }
 
 #[test]
+fn a_large_object_that_nothing_unpacks_is_not_taken_for_text() {
+    let bucket = bucket();
+    let text = "a line\n".repeat(3 << 20);
+    put(&bucket, "logs/large.zip", [b"PK\x03\x04", text.as_bytes()].concat());
+    let source = started(lines(&bucket, "logs"), vec![]);
+    let split = discover(&source, 0).unwrap().splits.remove(0);
+    assert!(!split.divisible && split.available.is_none(), "{split:?}");
+    let error = read(&source, &split.id, 0).unwrap_err();
+    assert!(error.to_string().contains("packed by zip"), "{error}");
+}
+
+#[test]
 fn what_an_object_is_packed_by_is_known_by_its_bytes() {
     let bucket = bucket();
     put(&bucket, "logs/a.log", gzip(b"packed\n"));

@@ -101,21 +101,23 @@ impl Compression {
         }
     }
 
-    /// What has packed a file that begins like this, where nothing here unpacks it: its bytes would be taken for text.
+    /// What is said of a file that begins like this where nothing here unpacks it, and its bytes would be taken for text.
     #[must_use]
-    pub fn foreign(head: &[u8]) -> Option<&'static str> {
+    pub fn refused(head: &[u8]) -> Option<String> {
+        let packer = Self::foreign(head)?;
+        let advice = if packer == "zip" {
+            "unpack it, or use gzip or zstd".to_owned()
+        } else {
+            format!("build the program with the feature `{packer}`, unpack the file, or use gzip or zstd")
+        };
+        Some(format!("it is packed by {packer}, which is not unpacked here: {advice}"))
+    }
+
+    /// What has packed a file that begins like this, where nothing here unpacks it.
+    fn foreign(head: &[u8]) -> Option<&'static str> {
         let other = [Self::Bzip2, Self::Xz, Self::Lz4].into_iter().find(|other| other.begins(head));
         let other = other.filter(|other| !other.is_built_in()).map(Self::name);
         other.or_else(|| head.starts_with(b"PK\x03\x04").then_some("zip"))
-    }
-
-    /// What a person can do about a file that this packer has made.
-    #[must_use]
-    pub fn advice(packer: &str) -> String {
-        if packer == "zip" {
-            return "unpack it, or use gzip or zstd".to_owned();
-        }
-        format!("build the program with the feature `{packer}`, unpack the file, or use gzip or zstd")
     }
 
     /// By the name, for files that are too short to tell by their bytes.

@@ -329,9 +329,7 @@ impl FileEntry {
             file.seek(SeekFrom::Start(0))?;
             let mut head = Vec::new();
             file.take(Compression::MAGIC).read_to_end(&mut head)?;
-            if let Some(packer) = Compression::foreign(&head) {
-                let advice = Compression::advice(packer);
-                let text = format!("it is packed by {packer}, which is not unpacked here: {advice}");
+            if let Some(text) = Compression::refused(&head) {
                 return Err(io::Error::new(ErrorKind::InvalidData, text));
             }
             if self.encoding.is_none() && self.borders != Borders::Packed && is_utf16(&head) {

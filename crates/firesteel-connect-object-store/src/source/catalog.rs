@@ -164,22 +164,17 @@ impl Catalog {
     }
 
     fn is_known(&self, object: &ObjectMeta) -> bool {
-        let (pin, modified) = (Pin::of(object), object.last_modified.timestamp_micros());
         let splits = self.by_key.get(object.location.as_ref());
-        splits.is_some_and(|splits| splits.iter().any(|split| self.objects[split].is_same(&pin, modified)))
+        splits.is_some_and(|splits| splits.iter().any(|split| self.objects[split].is_same(object)))
     }
 
     /// Finds which of the known objects are not there any more, or not in their version.
     fn compare(&mut self, found: &[ObjectMeta]) -> Result<()> {
-        let there: HashMap<&str, (Pin, i64)> = found
-            .iter()
-            .map(|object| (object.location.as_ref(), (Pin::of(object), object.last_modified.timestamp_micros())))
-            .collect();
+        let there: HashMap<&str, &ObjectMeta> = found.iter().map(|object| (object.location.as_ref(), object)).collect();
         let (mut dropped, mut lost) = (Vec::new(), None);
         for (split, object) in &mut self.objects {
             let now = there.get(object.pin.key.as_ref());
-            object.is_there = now.is_some_and(|(pin, modified)| object.is_same(pin, *modified));
-            if object.is_there {
+            if now.is_some_and(|now| object.is_same(now)) {
                 continue;
             }
             if object.is_done() {
@@ -216,8 +211,7 @@ impl Catalog {
         let taken: HashSet<SplitId> = self.gone.iter().cloned().collect();
         let mut objects = Vec::with_capacity(new.len());
         for object in new {
-            let (pin, modified) = (Pin::of(&object), object.last_modified.timestamp_micros());
-            let key = pin.key.to_string();
+            let key = object.location.to_string();
             let is_free = |split: &SplitId| !self.objects.contains_key(split) && !taken.contains(split);
             let numbered = (2..).map(|number| SplitId::new(format!("{key}#{number}")));
             let Some(split) = std::iter::once(SplitId::new(key.as_str())).chain(numbered).find(is_free) else {
@@ -226,7 +220,7 @@ impl Catalog {
             if split.as_str() != key {
                 self.telling.replaced(&key, split.as_str());
             }
-            objects.push(Object::new(split, pin, modified, self.unit()));
+            objects.push(Object::new(split, Pin::of(&object), self.unit()));
         }
         self.look_into(&mut objects)?;
         objects.into_iter().for_each(|object| self.add(object));
@@ -263,9 +257,13 @@ impl Catalog {
             for (object, head) in some.iter_mut().zip(heads) {
                 let key = &object.pin.key;
                 let head = head.wait().map_err(failed(&self.bucket, || format!("reading {key}")))?;
+                if Compression::refused(&head).is_some() {
+                    // It is told of when it is read.
+                    continue;
+                }
                 let compression = Compression::of(&head).unwrap_or(Compression::Plain);
                 object.compression = Arc::new(compression.into());
-                if compression == Compression::Plain && Compression::foreign(&head).is_none() {
+                if compression == Compression::Plain {
                     object.is_divisible = true;
                     object.end = Arc::new(object.pin.size.into());
                 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use firesteel_connect::{PositionUnit, Result, Split, SplitId, SplitNote};
 use firesteel_frames::Compression;
 use firesteel_object_store::Pin;
+use firesteel_object_store::object_store::ObjectMeta;
 
 use super::note::Note;
 
@@ -14,8 +15,6 @@ use super::note::Note;
 pub(super) struct Object {
     pub(super) split: SplitId,
     pub(super) pin: Pin,
-    /// When it was stored, in microseconds since 1970.
-    pub(super) modified: i64,
     /// How it is compressed, once somebody has looked.
     pub(super) compression: Arc<OnceLock<Compression>>,
     /// Whether a read may begin anywhere in it, since it is plain, large, and its records are lines.
@@ -29,36 +28,20 @@ pub(super) struct Object {
     pub(super) committed: u64,
     /// What the checkpoint knows of it.
     noted: Option<SplitNote>,
-    /// Whether it is still in the store, or can be read all the same.
-    pub(super) is_there: bool,
     unit: PositionUnit,
 }
 
 impl Object {
     /// One that nobody has seen before.
-    pub(super) fn new(split: SplitId, pin: Pin, modified: i64, unit: PositionUnit) -> Self {
+    pub(super) fn new(split: SplitId, pin: Pin, unit: PositionUnit) -> Self {
         let (compression, end, reached, damage) = Default::default();
-        let (noted, is_there) = (None, true);
-        Self {
-            split,
-            pin,
-            modified,
-            compression,
-            is_divisible: false,
-            end,
-            reached,
-            damage,
-            committed: 0,
-            noted,
-            is_there,
-            unit,
-        }
+        Self { split, pin, compression, is_divisible: false, end, reached, damage, committed: 0, noted: None, unit }
     }
 
     /// One that was read before a restart.
     pub(super) fn resumed(split: SplitId, position: u64, note: &SplitNote, unit: PositionUnit) -> Option<Self> {
         let known = Note::decode(note)?;
-        let mut object = Self::new(split, known.pin()?, known.modified, unit);
+        let mut object = Self::new(split, known.pin()?, unit);
         if let Some(end) = known.end {
             object.end = Arc::new(end.into());
         }
@@ -85,16 +68,17 @@ impl Object {
     }
 
     /// Whether what was listed is this object in the same version.
-    pub(super) fn is_same(&self, pin: &Pin, modified: i64) -> bool {
-        let Pin { key, e_tag, version, size, .. } = pin;
+    pub(super) fn is_same(&self, listed: &ObjectMeta) -> bool {
+        let (Pin { key, e_tag, version, size, modified }, ObjectMeta { location, .. }) = (&self.pin, listed);
         // Without a tag the time has to tell.
-        let is_same_content = self.pin.e_tag == *e_tag && (e_tag.is_some() || self.modified == modified);
-        self.pin.key == *key && self.pin.size == *size && self.pin.version == *version && is_same_content
+        let is_same_time = *modified == listed.last_modified.timestamp_micros();
+        let is_same_content = *e_tag == listed.e_tag && (e_tag.is_some() || is_same_time);
+        key == location && *size == listed.size && *version == listed.version && is_same_content
     }
 
     /// What the checkpoint is to know of it, where it does not.
     pub(super) fn note(&mut self) -> Result<Option<SplitNote>> {
-        let note = Note::of(&self.pin, self.modified, self.end.get().copied()).encode()?;
+        let note = Note::of(&self.pin, self.end.get().copied()).encode()?;
         let is_new = self.noted.as_ref() != Some(&note);
         self.noted = Some(note.clone());
         Ok(is_new.then_some(note))

@@ -11,19 +11,19 @@ const VERSION: u8 = 1;
 /// What an object is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Note {
-    pub(super) key: String,
+    key: String,
     e_tag: Option<String>,
     version: Option<String>,
     size: u64,
     /// When it was stored, in microseconds since 1970.
-    pub(super) modified: i64,
+    modified: i64,
     /// Where it ends, in the unit of positions, once that is known.
     pub(super) end: Option<u64>,
 }
 
 impl Note {
-    pub(super) fn of(pin: &Pin, modified: i64, end: Option<u64>) -> Self {
-        let Pin { key, e_tag, version, size, .. } = pin.clone();
+    pub(super) fn of(pin: &Pin, end: Option<u64>) -> Self {
+        let Pin { key, e_tag, version, size, modified } = pin.clone();
         Self { key: key.to_string(), e_tag, version, size, modified, end }
     }
 

@@ -58,6 +58,17 @@ pub(super) struct Settings<'a, F> {
     pub(super) bears_loss: bool,
 }
 
+/// The records of a range, out of frames that stand at its beginning.
+fn ranged<F: Format<Reading = P>, P: Reading>(
+    frames: ObjectFrames<P>,
+    range: &ReadRange,
+    settings: &Settings<'_, F>,
+    inside_line: bool,
+) -> RangeFrames<P, Input> {
+    let frames = RangeFrames::new(frames, range, settings.longest, inside_line);
+    if settings.format.is_packed() { frames.of_unpacked() } else { frames }
+}
+
 impl<P: Reading> ObjectReader<P> {
     pub(super) fn open<F: Format<Reading = P, Item = P::Item>>(
         object: Object,
@@ -92,7 +103,7 @@ impl<P: Reading> ObjectReader<P> {
                 Ok(())
             }
             Some(Rest::Frames(rest)) if rest.position() == range.from => {
-                reader.frames = reader.continued(*rest, range, settings);
+                reader.frames = ranged(*rest, range, settings, false);
                 Ok(())
             }
             _ if settings.format.rows().is_some() => reader.open_table(range, settings),
@@ -103,17 +114,6 @@ impl<P: Reading> ObjectReader<P> {
             Err(error) => reader.damaged(error, range.from)?,
         }
         Ok(reader)
-    }
-
-    /// Reads on where the reader of the range before has stopped.
-    fn continued<F: Format<Reading = P>>(
-        &self,
-        rest: ObjectFrames<P>,
-        range: &ReadRange,
-        settings: &Settings<'_, F>,
-    ) -> RangeFrames<P, Input> {
-        let frames = RangeFrames::new(rest, range, settings.longest, false);
-        if settings.format.is_packed() { frames.of_unpacked() } else { frames }
     }
 
     fn begun<F: Format<Reading = P>>(
@@ -152,8 +152,7 @@ impl<P: Reading> ObjectReader<P> {
         if !is_plain {
             self.skip(&mut frames, range.from, settings)?;
         }
-        let frames = RangeFrames::new(frames, range, settings.longest, inside_line);
-        Ok(if format.is_packed() { frames.of_unpacked() } else { frames })
+        Ok(ranged(frames, range, settings, inside_line))
     }
 
     fn open_table<F: Format<Reading = P, Item = P::Item>>(
@@ -200,9 +199,7 @@ impl<P: Reading> ObjectReader<P> {
         let most = if from == 0 { BUFFER } else { Compression::MAGIC };
         let head = self.bucket.begin_part(pin, 0, pin.size.min(most)).wait();
         let head = head.map_err(|error| self.failed(error.into(), from))?;
-        if let Some(packer) = Compression::foreign(&head) {
-            let reason =
-                format!("it is packed by {packer}, which is not unpacked here: unpack it, or use gzip or zstd");
+        if let Some(reason) = Compression::refused(&head) {
             return Err(ConnectError::Damaged { path: pin.key.as_ref().into(), position: 0, reason });
         }
         let compression =

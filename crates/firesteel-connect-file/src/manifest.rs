@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use firesteel_connect::{ConnectError, Mark, Result, Scope};
 use firesteel_disk::Disk;
-use firesteel_results::{Covered, Manifest, due, singles, split_merged};
+use firesteel_results::{Covered, Manifest, singles, split_merged};
 
 use crate::path::file_error;
 
@@ -68,7 +68,7 @@ pub(crate) fn sync(disk: &dyn Disk, folder: &Path) -> Result<()> {
 pub(crate) fn read(disk: &dyn Disk, folder: &Path, covered: Covered) -> Result<Manifest> {
     let path = folder.join(covered.file_name());
     let bytes = disk.read(&path).map_err(file_error)?;
-    std::str::from_utf8(&bytes).ok().and_then(Manifest::parse).ok_or_else(|| {
+    Manifest::parse(&bytes).ok_or_else(|| {
         let reason = "the manifest is damaged; restore it, or remove it together with the epoch's files";
         let source = std::io::Error::new(std::io::ErrorKind::InvalidData, reason);
         ConnectError::File { action: "understand", path, source }
@@ -79,16 +79,9 @@ pub(crate) fn read(disk: &dyn Disk, folder: &Path, covered: Covered) -> Result<M
 /// Returns how many are left that were never merged.
 pub(crate) fn merge(disk: &dyn Disk, folder: &Path, most: usize) -> Result<usize> {
     // Whatever an attempt that failed has left: of a manifest that was merged, nothing is merged again.
-    let mut found = current(disk, folder)?;
-    while let Some((equals, whole)) = due(&found, most) {
-        let manifests = equals.iter().map(|covered| read(disk, folder, *covered)).collect::<Result<_>>()?;
-        if let Some(manifest) = Manifest::merged(manifests) {
-            write(disk, folder, whole, &manifest)?;
-        }
-        found.retain(|covered| !whole.takes_the_place_of(*covered));
-        found.push(whole);
-        found.sort();
-    }
+    let found = current(disk, folder)?;
+    let read = |covered| read(disk, folder, covered);
+    firesteel_results::merge(found, most, read, |covered, manifest| write(disk, folder, covered, manifest))?;
     Ok(singles(&remove_merged(disk, folder)?))
 }
 

@@ -18,7 +18,7 @@ use firesteel_connect::{
 };
 use firesteel_disk::{Disk, Lock};
 use firesteel_formats::{WriteFormat, WriteLines};
-use firesteel_results::{BadColumn, Covered, Layout, Manifest, PartName, Partitions, Unpartitioned, singles};
+use firesteel_results::{Covered, Layout, Manifest, PartName, Partitions, Unpartitioned, singles};
 use parking_lot::Mutex;
 
 use crate::manifest;
@@ -233,23 +233,15 @@ where
     }
 
     fn places(&self) -> Vec<Place> {
-        let columns = self.layout.partitions.columns().unwrap_or_default();
-        let below: Vec<String> = columns.iter().map(|column| format!("{column}=value")).collect();
         let name = self.part_name(Epoch(1), 0, self.format.extension());
         // Who reads the folder reads what its manifests list, wherever that is.
-        let places: BTreeSet<String> = [name.published(), name.in_folder(&below.join("/")).published()].into();
+        let places: BTreeSet<String> =
+            [name.published(), name.in_folder(&self.layout.example_folder()).published()].into();
         places.into_iter().map(|place| Place::file(self.folder.join(place))).collect()
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {
-        if self.layout.gzip && !self.format.may_be_compressed() {
-            let reason =
-                format!("{} compresses its own pages, and cannot be read where gzip has packed it", self.format.name());
-            return Err(ConnectError::Setting { connector: "FileSink", setting: "gzip", reason });
-        }
-        if let Err(BadColumn { reason }) = self.layout.partitions.columns() {
-            return Err(ConnectError::Setting { connector: "FileSink", setting: "column", reason });
-        }
+        self.layout.check("FileSink", &self.format)?;
         let (disk, scope) = (&*self.disk, context.scope().clone());
         if self.marks_success && scope != Scope::whole() {
             let reason = "several processes write to the folder, and none knows when all of them are done".to_owned();

@@ -12,9 +12,7 @@ use firesteel_connect::{
 };
 use firesteel_formats::{Json, WriteFormat, WriteLines};
 use firesteel_object_store::{Bucket, Uploaded};
-use firesteel_results::{
-    BadColumn, ByColumn, Covered, Entry, Layout, Manifest, PartName, Partitions, Unpartitioned, singles,
-};
+use firesteel_results::{ByColumn, Covered, Entry, Layout, Manifest, PartName, Partitions, Unpartitioned, singles};
 use parking_lot::Mutex;
 use serde::Serialize;
 
@@ -26,9 +24,6 @@ use place::Claimed;
 
 /// This many manifests are merged.
 const MERGE_AT: usize = 100;
-
-/// How many objects a task has open unless told otherwise.
-const MOST_OPEN: usize = 100;
 
 /// Writes records to objects under a prefix in any [`WriteFormat`], one for each epoch and partition:
 /// `part-0000000007-00000.r3-17.ndjson`, where 3 counts the starts of the job, and 17 what it has written.
@@ -91,7 +86,7 @@ impl ObjectSink<()> {
             bucket: bucket.clone(),
             prefix: prefix.trim_matches('/').to_owned(),
             format,
-            layout: Layout { partitions: Unpartitioned, gzip: false, full_at: None, most_open: MOST_OPEN },
+            layout: Layout::default(),
             started: Mutex::default(),
             writer: Mutex::default(),
             written: AtomicU64::new(0),
@@ -133,8 +128,7 @@ impl<F, P> ObjectSink<F, P> {
         V: Display,
     {
         let Self { bucket, prefix, format, layout, started, writer, written } = self;
-        let Layout { partitions, gzip, full_at, most_open } = layout;
-        let layout = Layout { partitions: ByColumn::below(partitions, column, value), gzip, full_at, most_open };
+        let layout = layout.by_column(column, value);
         ObjectSink { bucket, prefix, format, layout, started, writer, written }
     }
 
@@ -229,21 +223,12 @@ where
     }
 
     fn places(&self) -> Vec<Place> {
-        let columns = self.layout.partitions.columns().unwrap_or_default();
-        let below: Vec<String> = columns.iter().map(|column| format!("{column}=value")).collect();
-        let name = self.part_name(Epoch(1), 0, self.format.extension()).in_folder(&below.join("/"));
+        let name = self.part_name(Epoch(1), 0, self.format.extension()).in_folder(&self.layout.example_folder());
         vec![Place::Object { store: self.bucket.to_string(), key: joined(&self.prefix, &name.published()) }]
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {
-        if self.layout.gzip && !self.format.may_be_compressed() {
-            let reason =
-                format!("{} compresses its own pages, and cannot be read where gzip has packed it", self.format.name());
-            return Err(ConnectError::Setting { connector: "ObjectSink", setting: "gzip", reason });
-        }
-        if let Err(BadColumn { reason }) = self.layout.partitions.columns() {
-            return Err(ConnectError::Setting { connector: "ObjectSink", setting: "column", reason });
-        }
+        self.layout.check("ObjectSink", &self.format)?;
         let scope = context.scope().clone();
         let (claimed, manifests) = Claimed::claim(&self.bucket, &self.prefix, &scope, context.run())?;
         let last = claimed.last(&self.bucket, &manifests)?;

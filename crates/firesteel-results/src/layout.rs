@@ -8,10 +8,13 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::name::PartName;
-use crate::partitions::{BadColumn, Partitions};
+use crate::partitions::{BadColumn, ByColumn, Partitions, Unpartitioned};
 
 /// Bytes that are written at once.
 const BUFFER: usize = 128 << 10;
+
+/// How many files a task has open unless told otherwise.
+const MOST_OPEN: usize = 100;
 
 /// Where the parts of a sink are while they are not published.
 pub trait PartStore {
@@ -58,7 +61,49 @@ pub struct Layout<P> {
     pub most_open: usize,
 }
 
+impl Default for Layout<Unpartitioned> {
+    /// One folder, no compression, files that end with their epoch.
+    fn default() -> Self {
+        Self { partitions: Unpartitioned, gzip: false, full_at: None, most_open: MOST_OPEN }
+    }
+}
+
 impl<P> Layout<P> {
+    /// The same, with one folder for each value of a column in each of its folders.
+    #[must_use]
+    pub fn by_column<G>(self, column: impl Into<String>, value: G) -> Layout<ByColumn<P, G>> {
+        let Self { partitions, gzip, full_at, most_open } = self;
+        Layout { partitions: ByColumn::below(partitions, column, value), gzip, full_at, most_open }
+    }
+
+    /// Whether records can be written in this format, by a connector of this name.
+    ///
+    /// # Errors
+    /// A [`ConnectError::Setting`]: which setting cannot work.
+    pub fn check<T, F>(&self, connector: &'static str, format: &F) -> Result<()>
+    where
+        P: Partitions<T>,
+        F: WriteFormat<T>,
+    {
+        let refused = |setting, reason| Err(ConnectError::Setting { connector, setting, reason });
+        if self.gzip && !format.may_be_compressed() {
+            let name = format.name();
+            let reason = format!("{name} compresses its own pages, and cannot be read where gzip has packed it");
+            return refused("gzip", reason);
+        }
+        self.partitions.columns().map_or_else(|BadColumn { reason }| refused("column", reason), |_| Ok(()))
+    }
+
+    /// A folder as one of its own may be called: `day=value/country=value`.
+    #[must_use]
+    pub fn example_folder<T>(&self) -> String
+    where
+        P: Partitions<T>,
+    {
+        let columns = self.partitions.columns().unwrap_or_default();
+        columns.iter().map(|column| format!("{column}=value")).collect::<Vec<_>>().join("/")
+    }
+
     /// Writes the records of a task, whose first part has the name in the folder of the results itself; returns its parts in the
     /// order of their names. A task without records has none.
     ///
@@ -291,7 +336,6 @@ mod tests {
     use firesteel_formats::Csv;
 
     use super::*;
-    use crate::partitions::{ByColumn, Unpartitioned};
 
     /// Parts in memory.
     struct InMemory;

@@ -15,6 +15,6 @@ mod name;
 mod partitions;
 
 pub use layout::{Layout, PartStore, Size};
-pub use manifest::{Covered, Entry, Manifest, current, due, singles, split_merged};
+pub use manifest::{Covered, Entry, Manifest, current, merge, singles, split_merged};
 pub use name::PartName;
 pub use partitions::{BadColumn, ByColumn, Partitions, Unpartitioned};

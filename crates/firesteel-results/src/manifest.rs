@@ -100,10 +100,10 @@ pub struct Manifest {
 }
 
 impl Manifest {
-    /// What this text says; `None` where it is not a whole manifest.
+    /// What these bytes say; `None` where they are not a whole manifest.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        let body = text.strip_prefix(HEADER)?.strip_prefix("\ncheckpoint ")?;
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let body = std::str::from_utf8(bytes).ok()?.strip_prefix(HEADER)?.strip_prefix("\ncheckpoint ")?;
         let (checkpoint, body) = body.split_once('\n')?;
         let (body, count) = body.strip_suffix('\n')?.rsplit_once("end ")?;
         let entry = |line: &str| {
@@ -114,14 +114,6 @@ impl Manifest {
         let entries: Vec<Entry> = body.lines().map(entry).collect::<Option<_>>()?;
         let is_whole = entries.len() == count.parse::<usize>().ok()?;
         Some(Self { checkpoint: checkpoint.parse().ok()?, entries }).filter(|_| is_whole)
-    }
-
-    /// One manifest in place of several of consecutive epochs, in their order.
-    #[must_use]
-    pub fn merged(manifests: Vec<Self>) -> Option<Self> {
-        let checkpoint = manifests.last()?.checkpoint;
-        let entries = manifests.into_iter().flat_map(|manifest| manifest.entries).collect();
-        Some(Self { checkpoint, entries })
     }
 }
 
@@ -160,8 +152,7 @@ pub fn singles(current: &[Covered]) -> usize {
 
 /// Which manifests to merge: the first that were merged equally often, where that is `most` of them or more, and what stands for them
 /// then. The newest stays one of its own: it is the mark that a commit has just made durable.
-#[must_use]
-pub fn due(current: &[Covered], most: usize) -> Option<(Vec<Covered>, Covered)> {
+fn due(current: &[Covered], most: usize) -> Option<(Vec<Covered>, Covered)> {
     let deepest = current.iter().map(|covered| covered.merged).max()?;
     (0..=deepest).find_map(|merged| {
         let equals = current[..current.len() - 1].iter().copied().filter(|covered| covered.merged == merged);
@@ -169,6 +160,35 @@ pub fn due(current: &[Covered], most: usize) -> Option<(Vec<Covered>, Covered)> 
         let (first, last) = (equals.first()?.first, equals.last()?.last);
         (equals.len() >= most).then_some((equals, Covered { first, last, merged: merged + 1 }))
     })
+}
+
+/// Merges what has been merged equally often, wherever that is `most` manifests, of those that count; returns those that count then. What was
+/// merged is still there: [`split_merged`] tells.
+///
+/// # Errors
+/// The first of `read` and `write`, which a later call makes up for.
+pub fn merge<E>(
+    mut found: Vec<Covered>,
+    most: usize,
+    mut read: impl FnMut(Covered) -> Result<Manifest, E>,
+    mut write: impl FnMut(Covered, &Manifest) -> Result<(), E>,
+) -> Result<Vec<Covered>, E> {
+    while let Some((equals, whole)) = due(&found, most) {
+        let mut entries = Vec::new();
+        let mut checkpoint = None;
+        for covered in equals {
+            let manifest = read(covered)?;
+            entries.extend(manifest.entries);
+            checkpoint = Some(manifest.checkpoint);
+        }
+        if let Some(checkpoint) = checkpoint {
+            write(whole, &Manifest { checkpoint, entries })?;
+        }
+        found.retain(|covered| !whole.takes_the_place_of(*covered));
+        found.push(whole);
+        found.sort();
+    }
+    Ok(found)
 }
 
 #[cfg(test)]
@@ -181,9 +201,9 @@ mod tests {
         for entries in [vec![entry("part-a.txt", 10), entry("day=1 2/part-b.txt", 0)], vec![]] {
             let manifest = Manifest { checkpoint: CheckpointId::from_bits(7), entries };
             let text = manifest.to_string();
-            assert_eq!(Manifest::parse(&text), Some(manifest));
+            assert_eq!(Manifest::parse(text.as_bytes()), Some(manifest));
             for length in 0..text.len() {
-                assert_eq!(Manifest::parse(&text[..length]), None, "{length}");
+                assert_eq!(Manifest::parse(&text.as_bytes()[..length]), None, "{length}");
             }
         }
     }

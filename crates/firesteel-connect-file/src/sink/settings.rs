@@ -10,7 +10,7 @@ use firesteel_formats::Csv;
 #[cfg(feature = "parquet")]
 use firesteel_formats::Parquet;
 use firesteel_formats::{Json, WriteFormat, WriteLines};
-use firesteel_results::{ByColumn, Layout, Unpartitioned};
+use firesteel_results::{ByColumn, Layout};
 use parking_lot::Mutex;
 use serde::Serialize;
 #[cfg(feature = "parquet")]
@@ -21,9 +21,6 @@ use super::{Displayed, FileSink, Formatted, TextFileSink};
 /// This many manifests are merged unless a test says otherwise.
 const MERGE_AT: usize = 100;
 
-/// How many files a task has open unless told otherwise.
-const MOST_OPEN: usize = 100;
-
 impl FileSink<WriteLines<Displayed>> {
     /// Writes lines of text into the folder, which is made if it does not exist; the records' `Display` makes the lines.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
@@ -31,7 +28,7 @@ impl FileSink<WriteLines<Displayed>> {
             disk: OsDisk::shared(),
             folder: folder.into(),
             format: WriteLines::of(Displayed),
-            layout: Layout { partitions: Unpartitioned, gzip: false, full_at: None, most_open: MOST_OPEN },
+            layout: Layout::default(),
             marks_success: false,
             started: Mutex::new(None),
             scope: Mutex::default(),
@@ -125,8 +122,7 @@ impl<F, P> FileSink<F, P> {
         V: Display,
     {
         let Self { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at } = self;
-        let Layout { partitions, gzip, full_at, most_open } = layout;
-        let layout = Layout { partitions: ByColumn::below(partitions, column, value), gzip, full_at, most_open };
+        let layout = layout.by_column(column, value);
         FileSink { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use firesteel_connect::{ConnectError, Epoch, Mark, Result, RunId, Scope};
 use firesteel_object_store::Bucket;
-use firesteel_results::{Covered, Manifest, PartName, due, singles, split_merged};
+use firesteel_results::{Covered, Manifest, PartName, singles, split_merged};
 
 use crate::error::failed;
 use crate::pattern::below;
@@ -29,14 +29,14 @@ impl Claimed {
         let all = folder(prefix);
         let manifests = scope.part().map_or_else(|| all.clone(), |part| joined(&all, part));
         let mut claimed = Self { manifests, prefix: prefix.to_owned(), run: 0, leftovers: BTreeMap::new() };
-        let keys = claimed.keys(bucket)?;
-        let names = claimed.names(&keys);
+        let before = keys(bucket, prefix)?;
+        let names = claimed.names(&before);
         let newest = names.iter().filter_map(|name| claim_number(name)).max();
         if newest.is_none() && split_merged(&names).0.is_empty() && *scope == Scope::whole() {
-            claimed.refuse_foreign(bucket, &keys)?;
+            claimed.refuse_foreign(bucket, &before)?;
         }
         // Claims may have been cleaned up, as by a rule of the bucket; objects tell as well who was there.
-        let written = claimed.parts(&keys, scope).filter_map(|(part, _)| part.run).map(|(run, _)| run).max();
+        let written = claimed.parts(&before, scope).filter_map(|(part, _)| part.run).map(|(run, _)| run).max();
         claimed.run = newest.max(written).unwrap_or(0);
         loop {
             claimed.run += 1;
@@ -46,11 +46,8 @@ impl Claimed {
             }
         }
         // What was committed right before the claim is there now.
-        let keys = claimed.keys(bucket)?;
-        let (current, merged) = split_merged(&claimed.names(&keys));
-        for covered in merged {
-            claimed.delete(bucket, &claimed.manifest_key(covered))?;
-        }
+        let keys = keys(bucket, prefix)?;
+        let current = claimed.remove_merged(bucket, &keys)?;
         claimed.clean(bucket, scope, &keys, &current)?;
         Ok((claimed, current))
     }
@@ -59,9 +56,11 @@ impl Claimed {
         self.run
     }
 
-    fn keys(&self, bucket: &Bucket) -> Result<Vec<String>> {
-        let listed = bucket.list(&self.prefix).map_err(failed(bucket, || format!("listing {}", self.prefix)))?;
-        Ok(listed.objects.into_iter().map(|object| object.location.to_string()).collect())
+    /// Removes manifests that were merged into another one; returns those that count.
+    fn remove_merged(&self, bucket: &Bucket, keys: &[String]) -> Result<Vec<Covered>> {
+        let (current, merged) = split_merged(&self.names(keys));
+        merged.into_iter().try_for_each(|covered| self.delete(bucket, &self.manifest_key(covered)))?;
+        Ok(current)
     }
 
     /// The objects that the scope has written, listed or not.
@@ -138,7 +137,7 @@ impl Claimed {
     fn read(&self, bucket: &Bucket, covered: Covered) -> Result<Manifest> {
         let key = self.manifest_key(covered);
         let bytes = bucket.get(&key).map_err(failed(bucket, || format!("reading the manifest {key}")))?;
-        std::str::from_utf8(&bytes).ok().and_then(Manifest::parse).ok_or_else(|| {
+        Manifest::parse(&bytes).ok_or_else(|| {
             let reason =
                 "the manifest is damaged; restore it, or remove it together with the epoch's objects".to_owned();
             ConnectError::Damaged { path: key.into(), position: 0, reason }
@@ -182,23 +181,18 @@ impl Claimed {
     /// Merges what has been merged equally often, wherever that is `most` manifests, and removes what it takes the place of.
     /// Returns how many are left that were never merged.
     pub(super) fn merge(&self, bucket: &Bucket, most: usize) -> Result<usize> {
-        let listed = bucket.list(&self.manifests).map_err(failed(bucket, || format!("listing {}", self.manifests)))?;
-        let keys: Vec<String> = listed.objects.into_iter().map(|object| object.location.to_string()).collect();
-        let mut found = split_merged(&self.names(&keys)).0;
-        while let Some((equals, whole)) = due(&found, most) {
-            let manifests = equals.iter().map(|covered| self.read(bucket, *covered)).collect::<Result<_>>()?;
-            if let Some(manifest) = Manifest::merged(manifests) {
-                self.put(bucket, whole, &manifest)?;
-            }
-            for covered in found.iter().filter(|covered| whole.takes_the_place_of(**covered)) {
-                self.delete(bucket, &self.manifest_key(*covered))?;
-            }
-            found.retain(|covered| !whole.takes_the_place_of(*covered));
-            found.push(whole);
-            found.sort();
-        }
-        Ok(singles(&found))
+        let found = split_merged(&self.names(&keys(bucket, &self.manifests)?)).0;
+        let (read, put) =
+            (|covered| self.read(bucket, covered), |covered, manifest: &_| self.put(bucket, covered, manifest));
+        firesteel_results::merge(found, most, read, put)?;
+        Ok(singles(&self.remove_merged(bucket, &keys(bucket, &self.manifests)?)?))
     }
+}
+
+/// The keys under a prefix.
+fn keys(bucket: &Bucket, prefix: &str) -> Result<Vec<String>> {
+    let listed = bucket.list(prefix).map_err(failed(bucket, || format!("listing {prefix}")))?;
+    Ok(listed.objects.into_iter().map(|object| object.location.to_string()).collect())
 }
 
 fn claim_number(name: &str) -> Option<u64> {

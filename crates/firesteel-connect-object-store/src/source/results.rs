@@ -115,8 +115,7 @@ fn read(bucket: &Bucket, known: &mut BTreeMap<String, Vec<Entry>>, keys: &[Strin
                 Err(error) if error.is_missing() => return Ok(false),
                 text => text.map_err(failed(bucket, || format!("reading the manifest {key}")))?,
             };
-            let manifest = std::str::from_utf8(&text).ok().and_then(Manifest::parse);
-            known.insert(key.clone(), manifest.ok_or_else(|| damaged(key))?.entries);
+            known.insert(key.clone(), Manifest::parse(&text).ok_or_else(|| damaged(key))?.entries);
         }
     }
     Ok(true)

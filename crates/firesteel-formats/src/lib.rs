@@ -21,6 +21,8 @@
 mod access_log;
 #[cfg(feature = "avro")]
 mod avro;
+#[cfg(any(feature = "avro", feature = "csv", feature = "parquet", feature = "pattern"))]
+mod candidates;
 #[cfg(feature = "csv")]
 mod csv;
 pub mod epoch_time;

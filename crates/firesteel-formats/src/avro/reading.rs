@@ -91,8 +91,7 @@ impl<T: DeserializeOwned> ReadingAvro<T> {
         let Some(MetSchema { schema: Schema::Record(record), .. }) = self.schema else { return Ok(()) };
         let names: Vec<String> = record.fields.iter().map(|field| field.name.clone()).collect();
         let Fit::Lacks(name) = fit::<T>(&names) else { return Ok(()) };
-        let (has, advice) = (names.join(", "), "rename the field with #[serde(rename)], or give it #[serde(default)]");
-        Err(Mismatch::new(format_args!("has no field {name:?} (it has {has}); {advice}")))
+        Err(Mismatch::lacks("field", name, names.iter().map(String::as_str)))
     }
 
     /// The next record of the block, which is all in `bytes` after `begin`.

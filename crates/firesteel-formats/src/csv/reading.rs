@@ -134,10 +134,7 @@ impl<T: DeserializeOwned> ReadingCsv<T> {
             return Err(Mismatch::new(format_args!("has two columns {:?} (it has {has}); {advice}", twice.1)));
         }
         match fit::<T>(&names) {
-            Fit::Lacks(name) => {
-                let advice = "rename the field with #[serde(rename)], or give it #[serde(default)]";
-                Err(Mismatch::new(format_args!("has no column {name:?} (it has {has}); {advice}")))
-            }
+            Fit::Lacks(name) => Err(Mismatch::lacks("column", name, names.iter().map(String::as_str))),
             Fit::Refuses(reason) => Err(Mismatch::new(format_args!("has a column that the type refuses: {reason}"))),
             Fit::WantsAny(reason) => Err(Mismatch::new(format_args!("cannot be read: {reason}"))),
             Fit::Open => {

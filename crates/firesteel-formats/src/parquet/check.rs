@@ -8,24 +8,11 @@ use serde::de::DeserializeOwned;
 use super::column::Column;
 use super::error::{CellError, Fault};
 use super::value::{self, Reading};
-use crate::mismatch::Mismatch;
-
-/// Texts that one type or another takes.
-const CANDIDATES: [&str; 9] = [
-    "",
-    "0",
-    "a",
-    "true",
-    "1970-01-01T00:00:00Z",
-    "1970-01-01",
-    "00:00:00",
-    "127.0.0.1",
-    "00000000-0000-0000-0000-000000000000",
-];
+use crate::candidates::CANDIDATES;
+use crate::mismatch::{Mismatch, RENAME};
 
 /// Reads rows that are made up. `read` are the columns that are read; `all`, the names of all that there are.
 pub(super) fn check<T: DeserializeOwned>(read: &Fields, all: &Fields, reading: Reading) -> Result<(), Mismatch> {
-    let has = || all.iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ");
     twice(read, "")?;
     let mut good = Vec::new();
     for field in read {
@@ -48,8 +35,7 @@ pub(super) fn check<T: DeserializeOwned>(read: &Fields, all: &Fields, reading: R
     match error.kind() {
         Fault::Column => Err(Mismatch::new(format_args!("has columns that do not fit the type: {error}"))),
         Fault::Missing(name) if all.iter().all(|field| field.name() != name) => {
-            let advice = "rename the field with #[serde(rename)], or give it #[serde(default)]";
-            Err(Mismatch::new(format_args!("has no column {name:?} (it has {}); {advice}", has())))
+            Err(Mismatch::lacks("column", name, all.iter().map(|field| field.name().as_str())))
         }
         _ => Ok(()),
     }
@@ -102,8 +88,7 @@ fn try_column<T: DeserializeOwned>(field: &FieldRef, reading: Reading) -> Result
                 return Err(Mismatch::new(format_args!("has a column that does not fit the type: {error}")));
             }
             Fault::Missing(name) => {
-                let advice = "rename the field with #[serde(rename)], or give it #[serde(default)]";
-                return Err(Mismatch::new(format_args!("has no {name:?} in {:?}: {error}; {advice}", field.name())));
+                return Err(Mismatch::new(format_args!("has no {name:?} in {:?}: {error}; {RENAME}", field.name())));
             }
             Fault::Value | Fault::Unknown => {}
         }

@@ -4,6 +4,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::Kind;
 use super::{TextError, Texts, record};
+use crate::candidates::CANDIDATES;
 
 /// What is known of a type and names.
 #[derive(Debug, PartialEq, Eq)]
@@ -17,19 +18,6 @@ pub(crate) enum Fit {
     /// The type can be read from what tells the kind of its values, and from nothing else.
     WantsAny(String),
 }
-
-/// Texts that one type or another takes.
-const CANDIDATES: [&str; 9] = [
-    "",
-    "0",
-    "a",
-    "true",
-    "1970-01-01T00:00:00Z",
-    "1970-01-01",
-    "00:00:00",
-    "127.0.0.1",
-    "00000000-0000-0000-0000-000000000000",
-];
 
 /// Texts that are made up: of each field one of the candidates.
 #[derive(Clone, Copy)]

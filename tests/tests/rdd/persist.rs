@@ -2,7 +2,8 @@
 
 use firesteel_budget::{Memory, Part};
 use firesteel_core::{
-    Accumulator, Actions, Context, DiskOnly, Lineage, MemoryAndDisk, MemoryOnly, PairOps, RddOps, Settings,
+    Accumulator, Actions, Context, DiskOnly, Lineage, MemoryAndDisk, MemoryOnly, PairOps, RddOps, Rows, Settings,
+    StorageLevel,
 };
 use firesteel_scheduler::Scheduler;
 
@@ -57,6 +58,30 @@ fn records_are_computed_once() {
         assert!(persisted.is_materialized() && persisted.to_debug_string().contains("[stored]"));
     }
     assert_eq!(files(folder.path()), 0, "what is dropped is removed");
+}
+
+/// The rows of operators are counted when their records are dropped, which has to be part of computing them.
+#[test]
+fn what_is_computed_again_is_not_counted_again() {
+    fn check<L: StorageLevel<u64> + std::fmt::Debug>(level: L, storage: u64, temporary: &std::path::Path) {
+        let rows = Rows::default();
+        let numbers = with_storage(storage, temporary).parallelize_with(2, 0..30_000u64).boxed().counted(&rows, 0);
+        let numbers = numbers.persist(level);
+        for time in 0..3 {
+            assert_eq!(numbers.count().unwrap(), 30_000);
+            assert_eq!(rows.value(), [30_000], "{level:?} with {storage} bytes, time {time}");
+            // Others compute the partitions again, and so do those to come.
+            numbers.unpersist();
+        }
+        assert_eq!(numbers.take(10).unwrap().len(), 10);
+        assert_eq!(rows.value(), [30_000]);
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for storage in [1 << 20, 1_000] {
+        check(MemoryOnly, storage, folder.path());
+        check(MemoryAndDisk, storage, folder.path());
+        check(DiskOnly, storage, folder.path());
+    }
 }
 
 #[test]

@@ -1,9 +1,7 @@
 //! `persist`: records are kept once they have been computed.
 
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -115,31 +113,22 @@ where
     /// Computes a partition, and keeps it if the attempt succeeds.
     fn fill<'a>(&'a self, split: usize, task: &'a TaskContext) -> Filled<'a, R::Item> {
         let memory = self.node.context().memory();
-        let (apart, whole) = (Apart::default(), Rc::new(Cell::new(false)));
-        let is_whole = Rc::clone(&whole);
-        task.count_once(apart.clone(), split, Arc::clone(&self.kept.counted), move || is_whole.get());
-        let mut records = task.apart(&apart, || task.guard(self.parent.compute(split, task)));
+        let counted = Arc::clone(&self.kept.counted);
+        let mut records = Apart::new(task, split, counted, || task.guard(self.parent.compute(split, task)));
         let (mut held, mut check_at) = (Vec::new(), SpillMemory::FIRST_CHECK);
         let limit = self.kept.blocks.limit();
         // What does not belong into memory goes to disk at once; what turns out too large, as soon as it does.
         let mut fits = L::measure(&held).is_some();
-        task.apart(&apart, || {
-            while fits && !whole.get() {
-                match records.next() {
-                    Some(record) => held.push(record),
-                    None => whole.set(true),
-                }
+        if fits {
+            records.hand_out(|record| {
+                held.push(record);
                 if held.len() >= check_at {
                     fits = L::measure(&held).is_some_and(|bytes| bytes <= limit);
                     check_at = SpillMemory::next_check(held.len());
                 }
-            }
-        });
-        let records = std::iter::from_fn(move || {
-            let record = if whole.get() { None } else { task.apart(&apart, || records.next()) };
-            whole.set(record.is_none());
-            record
-        });
+                fits
+            });
+        }
         match L::disk() {
             _ if fits => Either::Left(self.keep_in_memory(split, held, task)),
             Some(disk) => {

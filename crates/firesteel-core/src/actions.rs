@@ -307,7 +307,8 @@ pub trait Actions: Rdd {
         count_keys(self, |record| record)
     }
 
-    /// The sum of all records.
+    /// The sum of all records, whole numbers exactly and floating-point numbers in twice their precision: how the records
+    /// are split does not show.
     ///
     /// # Errors
     /// When the job fails, or when the sum exceeds what the type can hold.

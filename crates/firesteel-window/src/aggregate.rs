@@ -26,6 +26,7 @@ mod closure;
 mod extreme;
 mod list;
 mod mean;
+mod moments;
 mod sum;
 mod tuple;
 mod wide;
@@ -36,6 +37,7 @@ pub use closure::{Combine, Fold, Of, Reduce};
 pub use extreme::{Max, Min};
 pub use list::List;
 pub use mean::{Mean, MeanParts};
+pub use moments::Moments;
 pub use sum::{Compensated, Sum, Summand};
 pub use wide::Wide;
 

@@ -108,6 +108,23 @@ fn sums_do_not_overflow_in_silence() {
 }
 
 #[test]
+fn how_records_are_split_shows_in_no_sum_and_in_no_statistics() {
+    let numbers: Vec<f64> = (0..10_000).map(|n| f64::from(n * n % 997) / 10.0).collect();
+    let small = [100i8, 100, -100, -100, 7, 120];
+    let of = |partitions| {
+        let numbers = context().parallelize_with(partitions, numbers.clone());
+        let stats = numbers.stats().unwrap();
+        let small = context().parallelize_with(partitions, small).sum().unwrap();
+        (numbers.sum().unwrap(), stats.sum(), stats.mean(), stats.variance(), small)
+    };
+    let whole = of(1);
+    assert_eq!(whole.4, 127, "it leaves the range of its type and returns");
+    for partitions in [2, 3, 6, 100] {
+        assert_eq!(of(partitions), whole, "{partitions} partitions");
+    }
+}
+
+#[test]
 fn statistics_in_one_pass() {
     let numbers = context().range_with(4, 0..100i64).map(|n| n - 50);
     let stats = numbers.stats().unwrap();

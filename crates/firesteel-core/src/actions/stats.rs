@@ -2,77 +2,76 @@
 
 use std::sync::Arc;
 
+use firesteel_window::aggregate::Moments;
+
 use crate::actions::Number;
 use crate::actions::aggregate::folded;
 use crate::error::{Error, Result};
 use crate::operator::Operator;
 use crate::rdd::Rdd;
 
-/// Count, mean, variance and extremes of numbers.
+/// Count, mean, variance and extremes of numbers, as [`Moments`] keeps them: neither the order of the numbers nor how
+/// they were split shows.
 ///
-/// Kept up by Welford's method (1962) and merged by that of Chan, Golub and LeVeque (1979), which do not lose their
-/// digits when the mean is far from 0.
+/// One number that is not a number makes all of them but the count not a number: it is nowhere passed over.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stats {
-    count: u64,
-    mean: f64,
-    /// The sum of the squares of the distances from the mean.
-    squares: f64,
+    moments: Moments,
     min: f64,
     max: f64,
 }
 
 impl Default for Stats {
     fn default() -> Self {
-        Self { count: 0, mean: 0.0, squares: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY }
+        Self { moments: Moments::default(), min: f64::INFINITY, max: f64::NEG_INFINITY }
     }
+}
+
+/// The smaller of two numbers, -0 being smaller than 0, if both are numbers.
+fn smaller(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() {
+        return f64::NAN;
+    }
+    if a.total_cmp(&b).is_le() { a } else { b }
 }
 
 impl Stats {
     /// The statistics with one number more.
     #[must_use]
-    pub fn with(self, number: f64) -> Self {
-        let count = self.count + 1;
-        let delta = number - self.mean;
-        let mean = self.mean + delta / count as f64;
-        let squares = self.squares + delta * (number - mean);
-        Self { count, mean, squares, min: self.min.min(number), max: self.max.max(number) }
+    pub fn with(mut self, number: f64) -> Self {
+        self.moments.add(number);
+        let (min, max) = (smaller(self.min, number), -smaller(-self.max, -number));
+        Self { min, max, ..self }
     }
 
     /// The statistics of the numbers of both.
     #[must_use]
-    pub fn merged(self, other: Self) -> Self {
-        if self.count == 0 || other.count == 0 {
-            return if self.count == 0 { other } else { self };
-        }
-        let count = self.count + other.count;
-        let delta = other.mean - self.mean;
-        let share = other.count as f64 / count as f64;
-        let squares = self.squares + other.squares + delta * delta * self.count as f64 * share;
-        let (min, max) = (self.min.min(other.min), self.max.max(other.max));
-        Self { count, mean: self.mean + delta * share, squares, min, max }
+    pub fn merged(mut self, other: Self) -> Self {
+        self.moments.merge(other.moments);
+        let (min, max) = (smaller(self.min, other.min), -smaller(-self.max, -other.max));
+        Self { min, max, ..self }
     }
 
-    fn some<T>(&self, value: T) -> Option<T> {
-        (self.count > 0).then_some(value)
+    fn some(&self, value: f64) -> Option<f64> {
+        (self.count() > 0).then_some(value)
     }
 
     /// How many numbers there are.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.count
+        self.moments.count()
     }
 
     /// Their mean; `None` if there are none.
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
-        self.some(self.mean)
+        self.moments.mean()
     }
 
-    /// Their sum, as the mean tells it.
+    /// Their sum.
     #[must_use]
     pub fn sum(&self) -> f64 {
-        self.mean * self.count as f64
+        self.moments.sum()
     }
 
     /// The smallest; `None` if there are none.
@@ -90,7 +89,7 @@ impl Stats {
     /// Their variance as a whole population; `None` if there are none.
     #[must_use]
     pub fn variance(&self) -> Option<f64> {
-        self.some(self.squares / self.count as f64)
+        self.moments.variance()
     }
 
     /// Their standard deviation as a whole population; `None` if there are none.
@@ -102,7 +101,7 @@ impl Stats {
     /// The variance of what they are a sample of; `None` if there are fewer than two.
     #[must_use]
     pub fn sample_variance(&self) -> Option<f64> {
-        (self.count > 1).then(|| self.squares / (self.count - 1) as f64)
+        self.moments.sample_variance()
     }
 
     /// The standard deviation of what they are a sample of; `None` if there are fewer than two.
@@ -137,9 +136,8 @@ pub(super) fn even_histogram<R: Rdd<Item: Number>>(rdd: &R, operator: Operator, 
     let mut first_pass = rdd.clone();
     first_pass.node_mut().set_context(rdd.node().context().ahead());
     let stats = of(&first_pass, operator.clone())?;
-    // The extremes pass over what is not a number; the mean does not.
     let range = stats.min().zip(stats.max()).filter(|(low, high)| low.is_finite() && high.is_finite());
-    let Some((low, high)) = range.filter(|_| !stats.mean.is_nan()) else {
+    let Some((low, high)) = range else {
         let reason = "there are no records, or one is infinite or not a number: filter first, or give the edges";
         return Err(refused(&operator, reason));
     };
@@ -182,17 +180,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn merging_is_as_good_as_one_pass() {
-        let numbers: Vec<f64> = (0..1000).map(|n| 1e9 + f64::from(n * n % 977)).collect();
-        let whole = numbers.iter().fold(Stats::default(), |stats, n| stats.with(*n));
-        let parts = numbers.chunks(7).map(|part| part.iter().fold(Stats::default(), |stats, n| stats.with(*n)));
-        let merged = parts.fold(Stats::default(), Stats::merged);
-        let mean = numbers.iter().sum::<f64>() / 1000.0;
-        let variance = numbers.iter().map(|n| (n - mean).powi(2)).sum::<f64>() / 1000.0;
-        for stats in [whole, merged] {
-            assert!((stats.mean().unwrap() - mean).abs() < 1e-5);
-            assert!((stats.variance().unwrap() / variance - 1.0).abs() < 1e-9);
-            assert_eq!((stats.count(), stats.min(), stats.max()), (1000, Some(1e9), Some(1e9 + 976.0)));
+    fn what_is_no_number_is_nowhere_passed_over() {
+        let of = |numbers: &[f64]| numbers.iter().fold(Stats::default(), |stats, n| stats.with(*n));
+        for odd in [of(&[f64::NAN, 1.0]), of(&[1.0, f64::NAN]), of(&[1.0]).merged(of(&[f64::NAN])), of(&[f64::NAN])] {
+            assert!(
+                [odd.min(), odd.max(), odd.mean(), odd.variance()].iter().all(|of| of.unwrap().is_nan()),
+                "{odd:?}"
+            );
+        }
+        for zeros in [of(&[0.0, -0.0]), of(&[-0.0, 0.0]), of(&[0.0]).merged(of(&[-0.0]))] {
+            assert_eq!([zeros.min(), zeros.max()].map(|zero| zero.unwrap().is_sign_negative()), [true, false]);
         }
     }
 

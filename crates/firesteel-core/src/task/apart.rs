@@ -48,11 +48,6 @@ impl<'a, I: Iterator> Apart<'a, I> {
         Self { records, held, task }
     }
 
-    /// Whether all records are out.
-    pub(crate) fn is_whole(&self) -> bool {
-        self.held.whole.get()
-    }
-
     /// Hands records to `each` until that says `false`, or there are no more.
     pub(crate) fn hand_out(&mut self, mut each: impl FnMut(I::Item) -> bool) {
         let Self { records, held, task } = self;

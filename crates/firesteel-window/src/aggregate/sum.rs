@@ -9,7 +9,7 @@ use crate::time::Duration;
 
 /// The sum of the values.
 ///
-/// It never wraps around and never depends on how the values were split:
+/// It never wraps around and does not depend on how the values were split:
 ///
 /// | values | kept while adding | result |
 /// |---|---|---|
@@ -21,7 +21,8 @@ use crate::time::Duration;
 ///
 /// A sum that is larger than its result type gives the largest (or smallest) value of that type. What is kept while
 /// adding is wide enough for four billion extreme values (18 quintillion for 64 bits), so that a sum that leaves the
-/// range and returns is still exact; only 128-bit values have nothing wider and stop at their limit.
+/// range and returns is still exact; only 128-bit values and floating-point numbers have nothing wider: the former stop
+/// at their limit, the latter stay infinite.
 ///
 /// ```
 /// use firesteel_window::{Aggregator, Sum};
@@ -157,8 +158,8 @@ numbers_of_64_bits! {
 ///
 /// Each addition's error is computed exactly (Knuth's TwoSum) and added up beside the sum, as Neumaier proposed (1974).
 /// The result is as good as if computed in twice the precision, so that splitting and merging hardly shows: without
-/// this, a million times 0.1 already differs in the tenth digit. Sums beyond the range of `f64`, infinities and NaN give
-/// what plain addition gives.
+/// this, a million times 0.1 already differs in the tenth digit. Infinities, NaN and sums that leave the range of `f64`
+/// on their way give what plain addition gives.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Compensated {
     sum: f64,
@@ -166,15 +167,24 @@ pub struct Compensated {
 }
 
 impl Compensated {
+    /// Adds one number.
     #[inline]
-    fn add(&mut self, value: f64) {
+    pub fn add(&mut self, value: f64) {
         let sum = self.sum + value;
         let added = sum - self.sum;
         self.error += (self.sum - (sum - added)) + (value - added);
         self.sum = sum;
     }
 
+    /// Adds another sum.
+    #[inline]
+    pub fn merge(&mut self, other: Self) {
+        self.add(other.sum);
+        self.error += other.error;
+    }
+
     /// The sum, rounded once.
+    #[must_use]
     #[inline]
     pub fn value(&self) -> f64 {
         if self.sum.is_finite() {
@@ -205,8 +215,7 @@ macro_rules! floating_point_numbers {
 
             #[inline]
             fn merge(sum: &mut Compensated, other: Compensated) {
-                sum.add(other.sum);
-                sum.error += other.error;
+                sum.merge(other);
             }
 
             #[inline]

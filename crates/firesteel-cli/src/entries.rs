@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 
 use firesteel_state::schema::{Earlier, Plain, Shape};
-use firesteel_state::{StoreSchema, TableId, TableKind, TableSchema, Ttl, TypeTag};
+use firesteel_state::{StoreSchema, StoredTtl, TableId, TableKind, TableSchema, Ttl, TypeTag};
 use firesteel_window::{Timestamp, Window};
 
 use crate::decode::Decode;
@@ -21,6 +21,8 @@ struct Table {
     schema: TableSchema,
     value: Shape,
     field: Shape,
+    /// Of the values under this number.
+    ttl: StoredTtl,
 }
 
 /// An entry of a value, list or map, or a timer.
@@ -47,17 +49,22 @@ fn shape(tag: &TypeTag) -> Shape {
 
 impl Entries {
     pub(crate) fn new(store: &StoreSchema) -> Self {
-        let table = |schema: TableSchema| Table {
+        let table = |(ttl, schema): (StoredTtl, TableSchema)| Table {
             value: shape(&schema.value),
             field: schema.field.as_ref().map_or(Shape::Unknown, shape),
             schema,
+            ttl,
         };
         // Values that have not been written since their type changed stand under numbers of their own.
         let earlier = |table: &TableSchema| {
-            let of = |earlier: &Earlier| TableSchema { id: earlier.id, value: earlier.value.clone(), ..table.clone() };
+            let of = |earlier: &Earlier| {
+                let schema = TableSchema { id: earlier.id, value: earlier.value.clone(), ..table.clone() };
+                (table.stored_ttl(earlier.id), schema)
+            };
             table.earlier.iter().map(of).collect::<Vec<_>>()
         };
-        let tables = store.tables.iter().flat_map(|table| [vec![table.clone()], earlier(table)].concat()).map(table);
+        let now = |table: &TableSchema| vec![(table.stored_ttl(table.id), table.clone())];
+        let tables = store.tables.iter().flat_map(|table| [now(table), earlier(table)].concat()).map(table);
         Self { key: shape(&store.key), tables: tables.collect() }
     }
 
@@ -99,10 +106,10 @@ impl Entries {
             (TableKind::SortedMap, Some((key, field))) => (key, Some(sorted::decode(&table.field, field))),
             _ => (Value::Undecoded(key.to_vec()), None),
         };
-        let (touched, value) = match (table.schema.ttl, value.split_first_chunk()) {
-            (Some(_), Some((time, value))) => (Some(Timestamp::from_micros(i64::from_le_bytes(*time))), value),
-            _ => (None, value),
-        };
+        let (stamp, value) = table.ttl.split(value).unwrap_or((Timestamp::EPOCH, value));
+        // What had expired before the TTL was changed is no part of the state.
+        let Some(touched) = table.ttl.carried(stamp) else { return vec![] };
+        let touched = table.schema.ttl.map(|_| touched);
         let expires = table.schema.ttl.zip(touched).map(|(ttl, touched)| over(ttl, touched));
         let value = table.value.decode(value);
         vec![(&table.schema, Entry { key, place, window, time: None, value, touched, expires })]

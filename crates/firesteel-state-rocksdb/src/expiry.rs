@@ -8,7 +8,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use firesteel_state::{StoreId, StoreSchema, TableId, TimeDomain, Times, Ttl};
+use firesteel_state::{StoreId, StoreSchema, StoredTtl, TableId, TimeDomain, Times};
 use firesteel_window::Timestamp;
 use parking_lot::RwLock;
 use rocksdb::compaction_filter::{CompactionFilter, Decision};
@@ -26,7 +26,7 @@ pub(crate) struct Expiry {
 
 #[derive(Debug, Default)]
 struct Expiries {
-    tables: BTreeMap<TableId, Ttl>,
+    tables: BTreeMap<TableId, Arc<StoredTtl>>,
     event: Option<Timestamp>,
     processing: Option<Timestamp>,
 }
@@ -57,26 +57,29 @@ impl Told {
 }
 
 /// What is over in one table.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Over {
-    ttl: Ttl,
-    now: Timestamp,
+    ttl: Arc<StoredTtl>,
+    event: Option<Timestamp>,
+    processing: Option<Timestamp>,
 }
 
 impl Over {
-    fn has(self, value: &[u8]) -> bool {
-        // Values that do not begin with a time are none of the declared ones: they stay.
-        let touched = value.first_chunk().map(|touched| Timestamp::from_micros(i64::from_le_bytes(*touched)));
-        touched.is_some_and(|touched| self.ttl.is_over(touched, self.now))
+    fn has(&self, value: &[u8]) -> bool {
+        self.ttl.is_over(value, |domain| match domain {
+            TimeDomain::Event => self.event,
+            TimeDomain::Processing => self.processing,
+        })
     }
 }
 
 impl Expiry {
     pub(crate) fn declare(&self, schema: &StoreSchema) {
-        // Values of earlier types, which have numbers of their own, have the TTL of those of the type they have now.
-        let limited = schema.tables.iter().filter_map(|table| Some((table, table.ttl?)));
-        let numbers = limited.flat_map(|(table, ttl)| table.numbers().map(move |number| (number, ttl)));
-        self.known.write().tables = numbers.collect();
+        // Values of earlier types and TTLs have numbers of their own.
+        let ttls =
+            schema.tables.iter().flat_map(|table| table.numbers().map(|number| (number, table.stored_ttl(number))));
+        let limited = ttls.filter(|(_, ttl)| ttl.is_limited()).map(|(number, ttl)| (number, Arc::new(ttl)));
+        self.known.write().tables = limited.collect();
     }
 
     pub(crate) fn advance(&self, times: &Times) {
@@ -85,16 +88,12 @@ impl Expiry {
         known.processing = Some(times.now(TimeDomain::Processing));
     }
 
-    /// What is over in the table of a page; nothing if it has no TTL or no time is known.
+    /// What is over in the table of a page; nothing if it never had a TTL.
     fn over(&self, page_key: &[u8]) -> Option<Over> {
         let table = layout::parse_page(page_key)?;
         let known = self.known.read();
-        let ttl = *known.tables.get(&table)?;
-        let now = match ttl.domain() {
-            TimeDomain::Event => known.event?,
-            TimeDomain::Processing => known.processing?,
-        };
-        Some(Over { ttl, now })
+        let ttl = Arc::clone(known.tables.get(&table)?);
+        Some(Over { ttl, event: known.event, processing: known.processing })
     }
 
     /// The page without what is over.

@@ -47,7 +47,7 @@ fn measure<Old: StateValue, New: StateValue>(
     let named = |tag: TypeTag, version| TypeTag { name: "Value".into(), version, ..tag };
     let mut stored = TableSchema::new("v", TableKind::Value, named(TypeTag::of::<New>(), version));
     stored.id = TableId(1);
-    stored.earlier = vec![Earlier { id: TableId(0), value: named(TypeTag::of::<Old>(), 0) }];
+    stored.earlier = vec![Earlier { id: TableId(0), value: named(TypeTag::of::<Old>(), 0), ttl: None, changed: None }];
     let codec = TableCodec::<New>::new("op", &TypeTag::of::<u64>(), &stored, migrations).unwrap();
     let mut before = vec![];
     let mut after = vec![];

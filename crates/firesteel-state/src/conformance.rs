@@ -23,6 +23,7 @@ mod memory_log;
 mod model;
 mod rules;
 mod snapshots;
+mod ttl;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -92,6 +93,9 @@ pub fn backend<B: StateBackend>(make: impl Fn() -> B, folder: &Path) {
         evolution::random(shared, seed);
     }
     evolution::migrations_run_once(&shared());
+    for seed in 1..=16 {
+        ttl::random(shared, seed);
+    }
 }
 
 /// Checks that what a backend has flushed is there when it is opened again.

@@ -31,6 +31,7 @@ use crate::key_group::{KeyGroupRange, KeyGroups};
 use crate::key_space::KeySpace;
 use crate::schema::Catalog;
 use crate::snapshot::Manifest;
+use crate::ttl::Times;
 
 /// The first byte of what is written: which release can read it.
 const VERSION: u8 = 2;
@@ -212,6 +213,14 @@ pub struct Plan {
 }
 
 impl Cursor {
+    /// The times there, at this processing time: the watermark is that of the operator for which event time has come least
+    /// far.
+    #[must_use]
+    pub fn times(&self, processing: Timestamp) -> Times {
+        let watermark = self.watermarks.values().map(PartitionWatermarks::current).min().unwrap_or(Timestamp::MIN);
+        Times::new(watermark, watermark, processing)
+    }
+
     /// Takes in what a later epoch changed. An input that it does not name is not there any more.
     pub fn advance(&mut self, later: Self) {
         self.checkpoint = later.checkpoint;

@@ -71,4 +71,4 @@ pub use snapshot::{FolderStore, Manifest, RunId, SnapshotId, SnapshotStore, Snap
 pub use sorted::SortedField;
 pub use store::{KeyedStore, StateStore, StoreSetup};
 pub use table::cells::StateField;
-pub use ttl::{TimeDomain, Times, Ttl};
+pub use ttl::{StoredTtl, TimeDomain, Times, Ttl, TtlChange};

@@ -48,7 +48,7 @@ pub use self::setting::{OnChange, Setting};
 pub use self::shape::{Field, NoShape, Plain, Shape};
 pub use self::tag::TypeTag;
 use crate::frame::{StoreId, TableId};
-use crate::ttl::{TimeDomain, Ttl};
+use crate::ttl::{StoredTtl, TimeDomain, Ttl, TtlChange};
 
 /// What kind of state a table is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,7 +82,7 @@ pub struct TableSchema {
     pub field: Option<TypeTag>,
     /// The TTL of values. Whether there is one is part of the format, what it is is not.
     pub ttl: Option<Ttl>,
-    /// The types that its values had before, oldest first: values that have not been written since are stored under
+    /// The types and TTLs that its values had before, oldest first: values that have not been written since are stored under
     /// their numbers. Known only of what is stored.
     #[serde(default)]
     pub earlier: Vec<Earlier>,
@@ -91,13 +91,19 @@ pub struct TableSchema {
     pub migrations: Vec<TypeTag>,
 }
 
-/// A type that the values of a state had before.
+/// A type, or a TTL, that the values of a state had before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Earlier {
     /// The number under which those values are stored.
     pub id: TableId,
     /// Their type.
     pub value: TypeTag,
+    /// The TTL that they were written with, or the last one that took its place and was no longer.
+    #[serde(default)]
+    pub ttl: Option<Ttl>,
+    /// When the state got another TTL than that; `None` where only the type changed.
+    #[serde(default)]
+    pub changed: Option<TtlChange>,
 }
 
 impl fmt::Display for TableSchema {
@@ -132,6 +138,14 @@ impl TableSchema {
     /// newest first.
     pub fn numbers(&self) -> impl Iterator<Item = TableId> + Clone {
         std::iter::once(self.id).chain(self.earlier.iter().rev().map(|earlier| earlier.id))
+    }
+
+    /// The TTLs of the values that are stored under one of the numbers.
+    #[must_use]
+    pub fn stored_ttl(&self, number: TableId) -> StoredTtl {
+        let from = self.earlier.iter().position(|earlier| earlier.id == number).unwrap_or(self.earlier.len());
+        let before = self.earlier[from..].iter().filter_map(|earlier| Some((earlier.ttl, earlier.changed?)));
+        StoredTtl::new(before.collect(), self.ttl)
     }
 
     /// Whether what is stored under `self` can be read as `declared`.

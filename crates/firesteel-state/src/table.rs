@@ -33,7 +33,7 @@ use crate::changes::Changes;
 use crate::codec::{self, StateValue, TableCodec};
 use crate::error::{Result, StateError};
 use crate::frame::{Change, FrameWriter, Sections, Shard, TableId};
-use crate::ttl::{Times, Ttl};
+use crate::ttl::{StoredTtl, Times, Ttl};
 
 /// The numbers that divide stamps; see the [module](self).
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +45,9 @@ pub(crate) struct Stamps {
     /// The last attempt whose changes are held elsewhere.
     pub(crate) applied: u64,
 }
+
+/// The TTLs of what is stored under each of some numbers.
+pub(crate) type OlderTtls = Arc<[(TableId, StoredTtl)]>;
 
 /// What a table knows of its place.
 #[derive(Clone)]
@@ -58,6 +61,8 @@ pub(crate) struct Setup {
     pub(crate) backend: Option<Arc<dyn StateBackend>>,
     /// The numbers of earlier types under which the backend holds something in this key group, the newest first.
     pub(crate) older: Vec<TableId>,
+    /// The TTLs of what is stored under the numbers of earlier types.
+    pub(crate) older_ttls: OlderTtls,
 }
 
 impl Setup {
@@ -85,7 +90,8 @@ impl Setup {
         codec::encode(value, out)
     }
 
-    /// The value that is stored under a number of the state, and the time of its last touch.
+    /// The value that is stored under a number of the state, and the time of its last touch. `None` if it had expired
+    /// when the state got another TTL.
     #[inline]
     pub(crate) fn decode_value<V: StateValue>(
         &self,
@@ -93,16 +99,37 @@ impl Setup {
         table: TableId,
         key: &[u8],
         bytes: &[u8],
-    ) -> Result<(Timestamp, V)> {
+    ) -> Result<Option<(Timestamp, V)>> {
+        if table != self.table {
+            return self.decode_older(codec, table, key, bytes);
+        }
         let (touched, bytes) = match (&self.ttl, bytes.split_first_chunk()) {
             (None, _) => (Timestamp::EPOCH, bytes),
             (Some(_), Some((touched, rest))) => (Timestamp::from_micros(i64::from_le_bytes(*touched)), rest),
             (Some(_), None) => return Err(self.undecodable(postcard::Error::DeserializeUnexpectedEnd)),
         };
-        if table == self.table {
-            return Ok((touched, codec::decode(bytes).map_err(|source| self.undecodable(source))?));
-        }
-        Ok((touched, codec.decode_older(table, key, bytes)?))
+        Ok(Some((touched, codec::decode(bytes).map_err(|source| self.undecodable(source))?)))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn decode_older<V: StateValue>(
+        &self,
+        codec: &TableCodec<V>,
+        table: TableId,
+        key: &[u8],
+        bytes: &[u8],
+    ) -> Result<Option<(Timestamp, V)>> {
+        let cut_off = || self.undecodable(postcard::Error::DeserializeUnexpectedEnd);
+        let (touched, bytes) = match self.older_ttls.iter().find(|(number, _)| *number == table) {
+            Some((_, ttl)) => {
+                let (touched, bytes) = ttl.split(bytes).ok_or_else(cut_off)?;
+                let Some(touched) = ttl.carried(touched) else { return Ok(None) };
+                (touched, bytes)
+            }
+            None => (Timestamp::EPOCH, bytes),
+        };
+        Ok(Some((touched, codec.decode_older(table, key, bytes)?)))
     }
 
     /// Finds out under which of these numbers the backend holds something.

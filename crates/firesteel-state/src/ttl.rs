@@ -1,9 +1,13 @@
 //! How long values stay visible, and the times that decide it.
 
+mod stored;
+
 use std::fmt;
 
 use firesteel_window::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
+
+pub use stored::{StoredTtl, TtlChange};
 
 /// The clock that a timer or a TTL follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -63,6 +67,9 @@ impl Times {
 /// swept of such values as batches go by: of all of them once in as many batches as there are key groups. A backend
 /// drops them when it rewrites its files.
 ///
+/// A state can be given a TTL after values have been stored, lose it, or get another: what has no time of that clock
+/// counts as touched at the start that brings the change, and what had expired by then stays so.
+///
 /// ```
 /// use firesteel_state::Ttl;
 /// use firesteel_window::{hours, minutes};
@@ -113,6 +120,16 @@ impl Ttl {
     #[must_use]
     pub fn is_over(&self, touched: Timestamp, now: Timestamp) -> bool {
         touched.saturating_add(self.after) <= now
+    }
+
+    /// Whether values that are stored under one TTL, or under none, can simply be taken for those of the next: they have
+    /// the times that it asks for, and none that had expired becomes visible.
+    pub(crate) fn holds_on(stored: Option<Self>, next: Option<Self>) -> bool {
+        match (stored, next) {
+            (None, None) => true,
+            (Some(stored), Some(next)) => stored.domain == next.domain && next.after <= stored.after,
+            _ => false,
+        }
     }
 
     pub(crate) const fn counts_reads(&self) -> bool {

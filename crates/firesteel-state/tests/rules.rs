@@ -4,9 +4,11 @@
 
 use firesteel_state::{
     Catalog, Comparison, Cursor, Declaration, Fate, InputSchema, JobDescription, KeyGroups, OutputSchema, Setting,
-    StateOptions, Ttl, Verdict, WatermarkSchema,
+    StateOptions, Times, Ttl, Verdict, WatermarkSchema,
 };
-use firesteel_window::{hours, minutes};
+use firesteel_window::{Timestamp, hours, minutes};
+
+const NOW: Times = Times::processing(Timestamp::EPOCH);
 
 /// A program of one member of each kind.
 fn program() -> JobDescription {
@@ -48,7 +50,7 @@ fn stored() -> (Catalog, Cursor) {
         program: program().fingerprint(),
         ..Cursor::default()
     };
-    (empty.resumed_by(&program(), &comparison, 0).unwrap(), cursor)
+    (empty.resumed_by(&program(), &comparison, (0, &NOW)).unwrap(), cursor)
 }
 
 fn compared(change: impl FnOnce(&mut JobDescription)) -> Comparison {
@@ -73,7 +75,7 @@ fn the_program_that_wrote_it_fits() {
 #[test]
 fn each_setting_holds_as_the_table_says() {
     type Change = fn(&mut JobDescription);
-    let refused: [(&str, Change); 6] = [
+    let refused: [(&str, Change); 4] = [
         ("size = 10m, but 5m is stored", |program| {
             program.states[0].settings = vec![Setting::refused("size", "10m")];
         }),
@@ -82,12 +84,6 @@ fn each_setting_holds_as_the_table_says() {
             program.states[0].kind = "window/min".to_owned();
         }),
         ("version 2, but version 0 is stored", |program| program.states[0].version = 2),
-        ("count: value of u64, but value of u64, for 1h of processing time", |program| {
-            program.states[0].tables[0].ttl = None;
-        }),
-        ("count: value of u64, for 1h of event time after the last write, but", |program| {
-            program.states[0].tables[0].ttl = Some(Ttl::after(hours(1)).in_event_time());
-        }),
     ];
     for (told, change) in refused {
         let comparison = compared(change);
@@ -96,7 +92,7 @@ fn each_setting_holds_as_the_table_says() {
         assert!(text.contains(told) && text.contains("way out: "), "{told}: {comparison}");
         assert!(comparison.conclusion().contains("Checkpoint::allow_loss([\"state:counts"), "{comparison}");
     }
-    let told: [(&str, Change); 5] = [
+    let told: [(&str, Change); 8] = [
         ("delay = 5m holds from now on; it was 1m", |program| {
             program.watermarks[0].settings = vec![Setting::new_holds("delay", "5m")];
         }),
@@ -105,6 +101,21 @@ fn each_setting_holds_as_the_table_says() {
         }),
         ("TTL of 2m of processing time after the last write holds from now on, for what is stored, too", |program| {
             program.states[0].tables[0].ttl = Some(Ttl::after(minutes(2)));
+        }),
+        (
+            "TTL of 2h of processing time after the last write holds from now on, for what is stored, too; it was",
+            |program| {
+                program.states[0].tables[0].ttl = Some(Ttl::after(hours(2)));
+            },
+        ),
+        (
+            "no TTL any more, it was 1h of processing time after the last write; what has expired by now stays so",
+            |program| {
+                program.states[0].tables[0].ttl = None;
+            },
+        ),
+        ("TTL of 1h of event time after the last write holds from now on, it was 1h of processing", |program| {
+            program.states[0].tables[0].ttl = Some(Ttl::after(hours(1)).in_event_time());
         }),
         ("timeout = not set holds for what is stored; 1m for what is new", |program| {
             program.states[0].settings.push(Setting::stored_holds("timeout", "1m"));
@@ -176,7 +187,7 @@ fn dropped_state_gets_other_numbers_and_is_told_when_it_is_back() {
     assert_eq!(comparison.verdict(), Verdict::Resumes);
     assert_eq!(comparison.unused_permissions(), ["state:cuonts"]);
     assert!(comparison.to_string().contains("note:     the permission to lose \"state:cuonts\""), "{comparison}");
-    let next = catalog.resumed_by(&changed, &comparison, 7).unwrap();
+    let next = catalog.resumed_by(&changed, &comparison, (7, &NOW)).unwrap();
     assert_ne!(next.store("counts").unwrap().id, catalog.store("counts").unwrap().id);
     assert_eq!(next.dropped()[0].epoch, 7);
     // Once used, the permission is silent and permits nothing more.
@@ -208,7 +219,7 @@ fn one_state_of_an_operator_is_dropped_by_its_own_name_or_the_operators() {
         let permitted = lost.clone().permitting(&[name.to_owned()], &catalog);
         assert_eq!(permitted.verdict(), Verdict::Resumes);
         let program = JobDescription { states: vec![one.schema()], ..JobDescription::default() };
-        let next = catalog.resumed_by(&program, &permitted, 3).unwrap();
+        let next = catalog.resumed_by(&program, &permitted, (3, &NOW)).unwrap();
         assert_eq!(
             (next.dropped()[0].permission.as_str(), &next.dropped()[0].members[..]),
             (name, &["state:op/lose".to_owned()][..])
@@ -219,7 +230,7 @@ fn one_state_of_an_operator_is_dropped_by_its_own_name_or_the_operators() {
         assert!(back.to_string().contains("it was dropped after epoch 3"), "{back}");
         // It has another number: what was stored under the old one is not found again.
         let program = JobDescription { states: vec![both.schema()], ..JobDescription::default() };
-        let last = next.resumed_by(&program, &back, 4).unwrap();
+        let last = next.resumed_by(&program, &back, (4, &NOW)).unwrap();
         let id = |catalog: &Catalog| {
             catalog.store("op").unwrap().tables.iter().find(|table| table.name == "lose").unwrap().id
         };

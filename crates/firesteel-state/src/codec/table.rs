@@ -31,7 +31,7 @@ const SAMPLES: usize = 64;
 ///
 /// let mut stored = TableSchema::new("total", TableKind::Value, TypeTag::of::<u64>());
 /// stored.id = TableId(1);
-/// stored.earlier = vec![Earlier { id: TableId(0), value: TypeTag::of::<u32>() }];
+/// stored.earlier = vec![Earlier { id: TableId(0), value: TypeTag::of::<u32>(), ttl: None, changed: None }];
 /// let codec = TableCodec::<u64>::new("totals", &TypeTag::of::<String>(), &stored, &Migrations::new())?;
 /// let mut bytes = vec![];
 /// codec.encode(&300, &mut bytes)?;
@@ -68,7 +68,7 @@ impl<V: Serialize + DeserializeOwned + 'static> TableCodec<V> {
         migrations.check::<V>(stored.value.version).map_err(wrong)?;
         let state = format!("{operator}/{}", stored.name);
         let older = stored.earlier.iter().rev().map(|earlier| {
-            let Earlier { id, value: tag } = earlier.clone();
+            let Earlier { id, value: tag, .. } = earlier.clone();
             let read = reader::<V>(&tag, &stored.value, migrations).map_err(|reason| StateError::Mismatch {
                 report: format!("  differs: {state}: {}, but values of {tag} are stored: {reason}\n", stored.value),
             })?;

@@ -1,6 +1,6 @@
 //! The catalog of what a checkpoint holds.
 
-use firesteel_window::Duration;
+use firesteel_window::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::comparison::{Comparison, Verdict};
@@ -10,6 +10,7 @@ use super::{
 use crate::error::{Result, StateError};
 use crate::frame::{StoreId, TableId};
 use crate::key_group::KeyGroups;
+use crate::ttl::{Times, Ttl, TtlChange};
 
 /// What a job consists of, with the numbers under which its state is stored, and what it was permitted to lose.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -122,6 +123,15 @@ impl Catalog {
     /// [`StateError::Mismatch`] when types differ, or when state would be dropped without `allow_loss`;
     /// [`StateError::Declaration`] when a name is used twice or there is too much of anything.
     pub fn with(&self, declared: &[StoreSchema], allow_loss: bool) -> Result<Self> {
+        self.with_at(declared, allow_loss, &Times::processing(Timestamp::EPOCH))
+    }
+
+    /// As [`with`](Self::with), for a program that begins at these times: from them on, what is stored has another TTL
+    /// where one is declared.
+    ///
+    /// # Errors
+    /// As [`with`](Self::with).
+    pub fn with_at(&self, declared: &[StoreSchema], allow_loss: bool, at: &Times) -> Result<Self> {
         check(declared)?;
         let mut comparison = self.compare(declared);
         if allow_loss && comparison.fits() {
@@ -129,19 +139,20 @@ impl Catalog {
             comparison = comparison.clone().permitting(&all.collect::<Vec<_>>(), self);
         }
         let (inputs, watermarks) = (self.inputs.clone(), self.watermarks.clone());
-        let next = self.numbered(declared, &comparison, 0)?;
+        let next = self.numbered(declared, &comparison, (0, at))?;
         Ok(Self { inputs, watermarks, outputs: self.outputs.clone(), ..next })
     }
 
-    /// The catalog for a program that resumes after `epoch`, as `comparison` says: what is known keeps its number,
-    /// what is new or starts empty gets one, what is dropped is noted.
+    /// The catalog for a program that resumes after an epoch, as `comparison` says: what is known keeps its number,
+    /// what is new or starts empty gets one, what is dropped is noted. `after`: the epoch, and the times from which on
+    /// what is stored has another TTL where one is declared.
     ///
     /// # Errors
     /// [`StateError::Mismatch`] when the comparison refuses the program; [`StateError::Declaration`] when a name is used
     /// twice or there is too much of anything.
-    pub fn resumed_by(&self, program: &JobDescription, comparison: &Comparison, epoch: u64) -> Result<Self> {
+    pub fn resumed_by(&self, program: &JobDescription, comparison: &Comparison, after: (u64, &Times)) -> Result<Self> {
         check(&program.states)?;
-        let mut next = self.numbered(&program.states, comparison, epoch)?;
+        let (epoch, mut next) = (after.0, self.numbered(&program.states, comparison, after)?);
         let plain = |input: &InputSchema| InputSchema { not_compared: Vec::new(), ..input.clone() };
         next.inputs = program.inputs.iter().map(plain).collect();
         let plain = |mark: &WatermarkSchema| WatermarkSchema { not_compared: Vec::new(), ..mark.clone() };
@@ -159,7 +170,8 @@ impl Catalog {
     }
 
     /// Numbers for the states, and a note of what is dropped.
-    fn numbered(&self, declared: &[StoreSchema], comparison: &Comparison, epoch: u64) -> Result<Self> {
+    fn numbered(&self, declared: &[StoreSchema], comparison: &Comparison, after: (u64, &Times)) -> Result<Self> {
+        let (epoch, times) = after;
         if comparison.verdict() != Verdict::Resumes {
             return Err(StateError::Mismatch { report: comparison.to_string() });
         }
@@ -177,11 +189,19 @@ impl Catalog {
                 let same = |other: &&TableSchema| is_kept && other.name == table.name;
                 let known = known.and_then(|known| known.tables.iter().find(same));
                 let mut earlier = known.map_or_else(Vec::new, |known| known.earlier.clone());
+                let holds_on = |known: &TableSchema| Ttl::holds_on(known.ttl, table.ttl);
+                let is_same = |known: &TableSchema| known.value.evolution(&table.value) == Evolution::Same;
                 let id = match known {
-                    Some(known) if known.value.evolution(&table.value) == Evolution::Same => known.id,
-                    // Values of another type get another number, so that it tells of what type they are.
+                    Some(known) if is_same(known) && holds_on(known) => known.id,
+                    // Values of another type get another number, so that it tells of what type they are, and so do
+                    // those of another TTL that would show expired values again or does not know their times.
                     known => {
-                        earlier.extend(known.map(|known| Earlier { id: known.id, value: known.value.clone() }));
+                        earlier.extend(known.map(|known| Earlier {
+                            id: known.id,
+                            value: known.value.clone(),
+                            ttl: known.ttl,
+                            changed: (!holds_on(known)).then(|| TtlChange::at(times)),
+                        }));
                         TableId(number(&mut next_table, TableId::RESERVED.0, &store.operator)?)
                     }
                 };

@@ -212,13 +212,11 @@ impl TableSchema {
     /// What becomes of what is stored under `self` when it is read as `declared`.
     ///
     /// Values evolve by the rule of [`TypeTag::evolution`], those of [earlier types](Self::earlier) too; those of
-    /// another version are turned into new ones where `declared` has a migration from it. The kind of state, the type
-    /// of a map's keys, and whether and by which clock values have a TTL, stay as they are.
+    /// another version are turned into new ones where `declared` has a migration from it. The kind of state and the
+    /// type of a map's keys stay as they are.
     #[must_use]
     pub fn evolution(&self, declared: &Self) -> Evolution {
-        let ttl = |table: &Self| table.ttl.map(|ttl| ttl.domain());
-        if self.kind != declared.kind || ttl(self) != ttl(declared) || self.field.is_some() != declared.field.is_some()
-        {
+        if self.kind != declared.kind || self.field.is_some() != declared.field.is_some() {
             return Evolution::Refused { reason: format!("{declared} is declared, but {self} is stored") };
         }
         if let (Some(stored), Some(field)) = (&self.field, &declared.field)

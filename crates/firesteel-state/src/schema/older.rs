@@ -25,7 +25,7 @@ pub struct OlderValues {
 impl OlderValues {
     /// One for each earlier type, with no values yet.
     pub(crate) fn none(store: &StoreSchema) -> Vec<Self> {
-        let of = |state: &String, Earlier { id, value }: &Earlier| Self {
+        let of = |state: &String, Earlier { id, value, .. }: &Earlier| Self {
             operator: store.operator.clone(),
             state: state.clone(),
             stored: value.clone(),

@@ -154,10 +154,8 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
                 break;
             }
         }
-        let (touched, value) = match found.transpose()? {
-            Some((touched, value)) => (touched, Some(value)),
-            None => (Timestamp::MIN, None),
-        };
+        let stored = found.transpose()?.flatten();
+        let (touched, value) = stored.map_or((Timestamp::MIN, None), |(touched, value)| (touched, Some(value)));
         let loaded = Field { value, stamp: stamps.applied, touched };
         self.slots.at_mut(at).value.put(field.clone(), loaded);
         self.fields += 1;
@@ -178,7 +176,8 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             backend.scan(self.setup.shard, *number, &prefix, &mut |key, value| {
                 let field: F =
                     (self.bytes.decode)(&key[prefix.len()..]).map_err(|source| self.setup.undecodable(source))?;
-                found.push((field, self.setup.decode_value(&self.codec, *number, key, value)?));
+                let stored = self.setup.decode_value(&self.codec, *number, key, value)?;
+                found.extend(stored.map(|stored| (field, stored)));
                 Ok(())
             })?;
         }

@@ -7,7 +7,7 @@ use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{BatchBoundary, Changelog, ChangelogOptions, EpochRecord, OperatorWatermark};
 use firesteel_state::cursor::{OwnedRange, SplitName};
 use firesteel_state::{
-    Catalog, CheckpointLock, CommitLog, Frame, KeySpace, MemoryBudget, RunId, Snapshots, StateStore, Times,
+    Catalog, CheckpointLock, CommitLog, Frame, KeySpace, MemoryBudget, RunId, Snapshots, StateStore,
 };
 use firesteel_window::{Duration, PartitionWatermarks, Timestamp};
 
@@ -125,9 +125,7 @@ impl Durable {
             stores.iter().for_each(|store| store.applied(epoch));
             return Ok(());
         };
-        let watermark = self.cursor.watermarks.values().map(|marks| marks.current()).min();
-        let watermark = watermark.unwrap_or(Timestamp::MIN);
-        backend.apply(epoch, frames, Times::new(watermark, watermark, time), flush, stores)?;
+        backend.apply(epoch, frames, self.cursor.times(time), flush, stores)?;
         // What is too much can leave memory only when the backend has it.
         if self.budget.is_exceeded() { backend.wait(0, stores) } else { Ok(()) }
     }

@@ -13,6 +13,7 @@ use firesteel_state::snapshot::reaches;
 use firesteel_state::{
     Catalog, CheckpointLock, Comparison, EpochLog, JobDescription, KeyGroups, Manifest, Snapshots, StateError, Verdict,
 };
+use firesteel_window::Timestamp;
 
 use crate::checkpoint::durable::{CHANGELOG, SNAPSHOTS};
 use crate::checkpoint::{Checkpoint, Cursor, Program};
@@ -94,7 +95,7 @@ impl Looked {
             return Err(Error::Changed { folder, comparison });
         }
         // A declaration that makes no sense is refused, too.
-        known.resumed_by(&program.description, &comparison, 0)?;
+        known.resumed_by(&program.description, &comparison, (0, &at_end.times(Timestamp::EPOCH)))?;
         // A start that did not come far has left one.
         let id = match log.first_epoch() {
             _ if !is_new => at_end.checkpoint,

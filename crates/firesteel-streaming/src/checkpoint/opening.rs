@@ -121,7 +121,8 @@ pub(crate) fn open(
     let is_end = !is_new && looked.last() == last;
     let mut cursor = if is_end { looked.at_end.clone() } else { Cursor::at(&manifests, &*stored.log, last)? };
     let known = &looked.known;
-    let catalog = known.resumed_by(&program.description, &looked.comparison, last)?;
+    let times = cursor.times(clock.wall());
+    let catalog = known.resumed_by(&program.description, &looked.comparison, (last, &times))?;
     forget(&mut cursor, &looked, &catalog, sinks);
     cursor.program = program.description.fingerprint();
     if is_new && let Some(groups) = settings.owning {

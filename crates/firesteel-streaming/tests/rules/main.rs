@@ -7,6 +7,7 @@ mod loss;
 mod members;
 mod refused;
 mod sink;
+mod ttl;
 mod unfinished;
 
 use std::collections::BTreeMap;

@@ -3,6 +3,7 @@
 use super::members::{About, about};
 use super::{Comparison, Fate};
 use crate::schema::{Catalog, Evolution, StoreSchema, TableSchema};
+use crate::ttl::Ttl;
 
 const TYPES: &str = "go back to what is stored, or give what has changed another name";
 const ANOTHER_NAME: &str = "give what has changed another name";
@@ -112,12 +113,23 @@ fn table_beside(
     if stored.ttl == declared.ttl {
         comparison.add(fate, member, format!("{declared}{changes}"));
     } else {
-        let text = |table: &TableSchema| table.ttl.map_or_else(|| "none".to_owned(), |ttl| ttl.to_string());
-        let text = format!(
-            "TTL of {} holds from now on, for what is stored, too; it was {}{changes}",
-            text(declared),
-            text(stored)
-        );
+        let text = match (stored.ttl, declared.ttl) {
+            (None, None) => String::new(),
+            (None, Some(now)) => format!("TTL of {now} is new; what is stored counts as touched at this start"),
+            (Some(then), None) => format!("no TTL any more, it was {then}; what has expired by now stays so"),
+            (Some(then), Some(now)) if then.domain() != now.domain() => format!(
+                "TTL of {now} holds from now on, it was {then}; what is stored and has not expired counts as touched at \
+                 this start"
+            ),
+            (Some(then), Some(now)) if Ttl::holds_on(stored.ttl, declared.ttl) => {
+                format!("TTL of {now} holds from now on, for what is stored, too; it was {then}")
+            }
+            (Some(then), Some(now)) => format!(
+                "TTL of {now} holds from now on, for what is stored, too; it was {then}, and what has expired by now \
+                 stays so"
+            ),
+        };
+        let text = text + &changes;
         comparison.add(Fate::Changed, member, text);
     }
 }

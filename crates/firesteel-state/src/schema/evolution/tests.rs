@@ -291,7 +291,7 @@ fn a_table_evolves_with_all_types_it_had() {
     let mut stored = table(TypeTag::of::<u32>());
     let declared = table(TypeTag::of::<u64>());
     assert!(matches!(stored.evolution(&declared), Evolution::Evolves { .. }));
-    stored.earlier.push(Earlier { id: TableId(0), value: TypeTag::of::<String>() });
+    stored.earlier.push(Earlier { id: TableId(0), value: TypeTag::of::<String>(), ttl: None, changed: None });
     let Evolution::Refused { reason } = stored.evolution(&declared) else { panic!("texts are no numbers") };
     assert!(reason.starts_with("values of String are still stored: "), "{reason}");
     let version = |version, tag| TypeTag { version, ..tag };

@@ -90,10 +90,12 @@ impl<K: StateKey, F: StateField, V: StateValue> Table for Cells<K, F, V> {
         match change.value {
             Some(bytes) => {
                 self.size.add(1, (change.key.len() + bytes.len()) as u64);
-                let (touched, value) = self.setup.decode_value(&self.codec, change.table, change.key, bytes)?;
-                let at = self.slot(hash, &key);
-                let loaded = Field { value: Some(value), stamp: 0, touched };
-                self.fields += usize::from(!self.slots.at_mut(at).value.put(field, loaded));
+                let stored = self.setup.decode_value(&self.codec, change.table, change.key, bytes)?;
+                if let Some((touched, value)) = stored {
+                    let at = self.slot(hash, &key);
+                    let loaded = Field { value: Some(value), stamp: 0, touched };
+                    self.fields += usize::from(!self.slots.at_mut(at).value.put(field, loaded));
+                }
             }
             None => {
                 if let Some(at) = self.slots.find(hash, &key) {

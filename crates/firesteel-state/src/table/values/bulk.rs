@@ -167,20 +167,15 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         for (_, key) in &missing {
             wanted.add(|bytes| codec::encode(*key, bytes)).map_err(|source| self.setup.unencodable(source))?;
         }
-        let mut found: Vec<Option<Result<(Timestamp, V)>>> = Vec::with_capacity(missing.len());
+        let mut found: Vec<Option<Result<Option<(Timestamp, V)>>>> = Vec::with_capacity(missing.len());
         found.resize_with(missing.len(), || None);
         let firsts = wanted.read(&self.setup, &mut |at, number, key, value| {
             found[at] = Some(self.setup.decode_value(&self.codec, number, key, value));
         })?;
         for at in firsts {
             let (hash, key) = missing[at];
-            let (touched, value) = match found[at].take() {
-                Some(read) => {
-                    let (touched, value) = read?;
-                    (touched, Some(value))
-                }
-                None => (Timestamp::MIN, None),
-            };
+            let stored = found[at].take().transpose()?.flatten();
+            let (touched, value) = stored.map_or((Timestamp::MIN, None), |(touched, value)| (touched, Some(value)));
             self.push(hash, key.clone(), value, stamps.applied, touched);
         }
         Ok(())
@@ -206,8 +201,10 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             backend.scan(self.setup.shard, *number, &[], &mut |bytes, value| {
                 let key: K = codec::decode(bytes).map_err(|source| self.setup.undecodable(source))?;
                 if self.slots.find((self.hasher)(&key), &key).is_none() {
-                    let (touched, value) = self.setup.decode_value(&self.codec, *number, bytes, value)?;
-                    if !self.setup.expired(touched, times) {
+                    let stored = self.setup.decode_value(&self.codec, *number, bytes, value)?;
+                    if let Some((touched, value)) = stored
+                        && !self.setup.expired(touched, times)
+                    {
                         each(&key, &value);
                     }
                 }

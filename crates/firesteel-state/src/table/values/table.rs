@@ -28,14 +28,14 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
     #[inline]
     fn decode(&mut self, change: Change<'_>) -> Result<Loaded<K, V>> {
         let key: K = codec::decode(change.key).map_err(|source| self.setup.undecodable(source))?;
-        let (touched, value) = match change.value {
+        let stored = match change.value {
             Some(value) => {
                 self.size.add(1, (change.key.len() + value.len()) as u64);
-                let (touched, value) = self.setup.decode_value(&self.codec, change.table, change.key, value)?;
-                (touched, Some(value))
+                self.setup.decode_value(&self.codec, change.table, change.key, value)?
             }
-            None => (Timestamp::MIN, None),
+            None => None,
         };
+        let (touched, value) = stored.map_or((Timestamp::MIN, None), |(touched, value)| (touched, Some(value)));
         Ok(Loaded { hash: (self.hasher)(&key), key, value, touched })
     }
 

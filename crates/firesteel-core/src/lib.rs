@@ -51,8 +51,8 @@ pub use pair_actions::PairActions;
 pub use pair_ops::PairOps;
 pub use partitioner::{CustomPartitioner, HashPartitioner, Partitioner, Placement, RangePartitioner};
 pub use rdd::{
-    Context, Dependency, Job, JobOptions, JobOutput, JobRunner, Lineage, Location, Node, Rdd, Settings, Work,
-    to_debug_string,
+    Context, Dependency, Job, JobOptions, JobOutput, JobRunner, Lineage, Location, Node, Rdd, STACK_SIZE, Settings,
+    Work, to_debug_string,
 };
 pub use rdd_ops::RddOps;
 pub use source::Numbered;

@@ -3,6 +3,7 @@
 mod context;
 mod job;
 mod lineage;
+mod long;
 
 use crate::block::{Blocks, Iterated, Open};
 use crate::task::TaskContext;
@@ -10,6 +11,8 @@ use crate::task::TaskContext;
 pub use context::{Context, Settings};
 pub use job::{Job, JobOptions, JobOutput, JobRunner, Work};
 pub use lineage::{Dependency, Lineage, Location, Node, ShuffleDependency, to_debug_string};
+pub use long::STACK_SIZE;
+pub(crate) use long::{Beyond, LONGEST, Link};
 
 /// A resilient distributed dataset.
 ///

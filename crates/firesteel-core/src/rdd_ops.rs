@@ -110,8 +110,9 @@ pub trait RddOps: Rdd {
         KeyBy::new(self, Operator::here("key_by"), Arc::new(f))
     }
 
-    /// The records of this RDD, then those of the other. Duplicates stay. [`Context::union`](crate::Context::union)
-    /// takes any number.
+    /// The records of this RDD, then those of the other. Duplicates stay. For many, [`Context::union`](crate::Context::union)
+    /// takes any number at once: one after another in a loop, they make a lineage as long as they are many, and one of more
+    /// than ten thousand RDDs is refused.
     #[track_caller]
     fn union<R: Rdd<Item = Self::Item>>(self, other: R) -> Union<Self, R> {
         Union::new(self, Operator::here("union"), other)

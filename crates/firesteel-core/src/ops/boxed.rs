@@ -7,7 +7,7 @@ use crate::block::{Blocks, Driven, Open, Step, StepContext, Upstream};
 use crate::ids::PartitionerId;
 use crate::operator::Operator;
 use crate::ops::macros::lineage_of_inner;
-use crate::rdd::{Context, Dependency, Lineage, Location, Node, Rdd, ShuffleDependency};
+use crate::rdd::{Beyond, Context, Dependency, LONGEST, Lineage, Link, Location, Node, Rdd, ShuffleDependency};
 use crate::task::{RowCounter, Rows, TaskContext};
 
 /// An RDD of `T`s whose operators the type does not tell: for a field, a return type, a list of RDDs.
@@ -17,8 +17,9 @@ use crate::task::{RowCounter, Rows, TaskContext};
 pub struct BoxRdd<T> {
     /// Where the context or the name differ from the inner one's.
     node: Option<Node>,
-    inner: Arc<dyn Lineage>,
     records: Records<T>,
+    /// Dropped after the records, so that what both of them hold goes with this.
+    inner: Link,
 }
 
 /// How the records of an RDD are had, and where they are counted.
@@ -47,8 +48,15 @@ impl<T: Send + 'static> BoxRdd<T> {
     /// `rdd` behind this type.
     #[must_use]
     pub fn new<R: Rdd<Item = T>>(rdd: R) -> Self {
-        let rdd = Arc::new(rdd);
-        Self { node: None, inner: Arc::clone(&rdd) as Arc<dyn Lineage>, records: Records::uncounted(rdd) }
+        if rdd.length() > LONGEST {
+            let node = rdd.node();
+            return Self::of(Arc::new(Beyond::new(node.context(), node.operator().clone(), rdd.num_partitions())));
+        }
+        Self::of(Arc::new(rdd))
+    }
+
+    fn of<R: Rdd<Item = T>>(rdd: Arc<R>) -> Self {
+        Self { node: None, inner: Link::new(Arc::clone(&rdd) as Arc<dyn Lineage>), records: Records::uncounted(rdd) }
     }
 
     /// What a step makes of the records of `parent`, partition by partition. `keeps_keys`: keys stay as and where they
@@ -63,9 +71,11 @@ impl<T: Send + 'static> BoxRdd<T> {
     ) -> Self {
         let node = Node::new(parent.node().context(), operator.clone());
         let wants_positions = step.wants_positions();
-        let inner = Narrow { node, parent: parent.inner, keeps_keys, wants_positions };
+        let inner = Narrow { node, parent: parent.inner.share(), keeps_keys, wants_positions };
+        // Asked for now, it is remembered, and nobody has to go all the way back for it.
+        inner.length();
         let records = Stepped { parent: parent.records, operator: operator.clone(), step: Arc::clone(step) };
-        Self { node: None, inner: Arc::new(inner), records: Records::uncounted(Arc::new(records)) }
+        Self { node: None, inner: Link::new(Arc::new(inner)), records: Records::uncounted(Arc::new(records)) }
     }
 
     /// What `records` makes of the output of a shuffle, where computing a partition changes something outside of it.
@@ -78,7 +88,8 @@ impl<T: Send + 'static> BoxRdd<T> {
     ) -> Self {
         let node = Node::new(context, operator.clone());
         let inner = Stateful { node, dependency };
-        Self { node: None, inner: Arc::new(inner), records: Records::uncounted(records) }
+        inner.length();
+        Self { node: None, inner: Link::new(Arc::new(inner)), records: Records::uncounted(records) }
     }
 
     /// The same RDD, whose records are counted as those of the operator of this number, each time they are computed.
@@ -105,7 +116,7 @@ impl<T: 'static> BoxRdd<T> {
 
 impl<T> Clone for BoxRdd<T> {
     fn clone(&self) -> Self {
-        Self { node: self.node.clone(), inner: Arc::clone(&self.inner), records: self.records.clone() }
+        Self { node: self.node.clone(), inner: self.inner.clone(), records: self.records.clone() }
     }
 }
 

@@ -9,7 +9,7 @@ use firesteel_budget::{Memory, Part};
 
 use crate::error::{Error, Result};
 use crate::ids::{RddId, ShuffleId};
-use crate::rdd::{Job, JobOptions, JobRunner, Rdd};
+use crate::rdd::{Job, JobOptions, JobRunner, Rdd, long};
 use crate::storage::{Blocks, SpillMemory};
 use crate::task::{DeadLetter, TaskContext, TaskOutput};
 
@@ -125,6 +125,7 @@ impl Context {
         rdd: &R,
         work: impl Fn(&R, usize, &TaskContext) -> U + Send + Sync + 'static,
     ) -> Result<Vec<U>> {
+        long::check(rdd)?;
         Ok(self.run_some(rdd, 0..rdd.num_partitions(), work)?.0)
     }
 
@@ -133,6 +134,16 @@ impl Context {
     /// # Errors
     /// When a task fails for good or the job is cancelled.
     pub fn run_some<R: Rdd, U: Send + 'static>(
+        &self,
+        rdd: &R,
+        splits: std::ops::Range<usize>,
+        work: impl Fn(&R, usize, &TaskContext) -> U + Send + Sync + 'static,
+    ) -> Result<(Vec<U>, Vec<DeadLetter>)> {
+        long::check(rdd)?;
+        long::with_stack(rdd, || self.run_in_place(rdd, splits, work))
+    }
+
+    fn run_in_place<R: Rdd, U: Send + 'static>(
         &self,
         rdd: &R,
         splits: std::ops::Range<usize>,

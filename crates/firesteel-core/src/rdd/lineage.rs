@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::ids::{PartitionerId, RddId, ShuffleId};
 use crate::operator::Operator;
@@ -14,18 +15,26 @@ use crate::task::{TaskContext, TaskOutput};
 pub struct Location(pub Arc<str>);
 
 /// What every RDD carries: its number, its operator, its context.
-#[derive(Clone)]
 pub struct Node {
     id: RddId,
     operator: Operator,
     context: Context,
+    /// How long the lineage is up to here; 0 as long as nobody has asked.
+    length: AtomicU32,
+}
+
+impl Clone for Node {
+    fn clone(&self) -> Self {
+        let (operator, context) = (self.operator.clone(), self.context.clone());
+        Self { id: self.id, operator, context, length: self.length.load(Ordering::Relaxed).into() }
+    }
 }
 
 impl Node {
     /// A fresh node of the lineage graph.
     #[must_use]
     pub fn new(context: &Context, operator: Operator) -> Self {
-        Self { id: context.next_rdd_id(), operator, context: context.clone() }
+        Self { id: context.next_rdd_id(), operator, context: context.clone(), length: AtomicU32::new(0) }
     }
 
     /// The RDD's number.
@@ -54,6 +63,11 @@ impl Node {
     /// Says what computes the RDD, where it is not the method that made it: an operator built from several.
     pub fn set_operator(&mut self, operator: Operator) {
         self.operator = operator;
+    }
+
+    /// That of an RDD that no lineage can be made from.
+    pub(super) fn beyond(context: &Context, operator: Operator) -> Self {
+        Self { length: AtomicU32::new(u32::MAX), ..Self::new(context, operator) }
     }
 
     /// Sets what jobs over this RDD and over those made from it default to.
@@ -85,6 +99,25 @@ pub trait Lineage: Send + Sync + 'static {
 
     /// Calls `visit` for each parent, in a fixed order.
     fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>));
+
+    /// How many RDDs are made one from another up to this one. What is asked for is remembered, so that it costs nothing if
+    /// every so many RDDs it is asked for.
+    fn length(&self) -> u32 {
+        let known = self.node().length.load(Ordering::Relaxed);
+        if known > 0 {
+            return known;
+        }
+        let mut longest = 0;
+        self.dependencies(&mut |dependency| {
+            longest = longest.max(match dependency {
+                Dependency::Narrow(parent) => parent.length(),
+                Dependency::Shuffle(shuffle) => shuffle.parent().length(),
+            });
+        });
+        let length = longest.saturating_add(1);
+        self.node().length.store(length, Ordering::Relaxed);
+        length
+    }
 
     /// How keys are placed, if the RDD promises that equal keys share a partition.
     fn partitioner(&self) -> Option<PartitionerId> {

@@ -274,6 +274,10 @@ impl<R: Rdd> Lineage for Watched<R> {
         (self.seen)();
         visit(Dependency::Narrow(&self.parent));
     }
+    fn length(&self) -> u32 {
+        // Only the scheduler is watched.
+        self.parent.length() + 1
+    }
 }
 
 impl<R: Rdd> Rdd for Watched<R> {

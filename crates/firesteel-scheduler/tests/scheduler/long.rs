@@ -1,6 +1,7 @@
 //! Lineages of thousands of RDDs.
 
-use firesteel_core::{Actions, RddOps};
+use firesteel_core::ops::BoxRdd;
+use firesteel_core::{Actions, Context, RddOps};
 
 /// Each union is asked for each partition: what it does then must not depend on how many there are before it.
 #[test]
@@ -18,4 +19,35 @@ fn thousands_of_unions_in_a_row_and_at_once() {
     let due: Vec<u32> = (0..20_000).flat_map(|n| (0..n % 3).map(move |k| 3 * n + k)).collect();
     let all = context.union((0..20_000).map(|n| several(n).boxed()).collect());
     assert_eq!(all.collect().unwrap(), due);
+}
+
+/// A program's loop over RDDs, on a thread with little stack.
+fn looped(rounds: u32, step: fn(BoxRdd<u32>, &Context) -> BoxRdd<u32>) -> Result<Vec<u32>, String> {
+    let run = move || {
+        let context = firesteel_scheduler::local(2).expect("threads are left");
+        let first = context.range_with(1, 0..1u32).boxed();
+        let last = (0..rounds).fold(first, |rdd, _| step(rdd, &context));
+        last.collect().map_err(|error| error.to_string())
+    };
+    let thread = std::thread::Builder::new().stack_size(1 << 20).spawn(run);
+    thread.expect("a thread").join().expect("it ends as others do")
+}
+
+#[test]
+fn a_lineage_of_thousands_is_run_and_a_longer_one_is_refused_with_the_way_out() {
+    type Step = fn(BoxRdd<u32>, &Context) -> BoxRdd<u32>;
+    let steps: [Step; 4] = [
+        |rdd, _| rdd.map(|n| n + 1).boxed(),
+        |rdd, _| rdd.flat_map(|n| [n + 1]).filter(|n| *n > 0).boxed(),
+        |rdd, context| rdd.union(context.range_with(1, 0..1u32)).boxed(),
+        |rdd, _| rdd.repartition(1).boxed(),
+    ];
+    for (number, step) in steps.into_iter().enumerate() {
+        let done = looped(1_900, step);
+        let due = [vec![1_900], vec![1_900], vec![0; 1_901], vec![0]];
+        assert_eq!(done.as_ref(), Ok(&due[number]), "{number}");
+        let refused = looped(100_000, step).expect_err("it is too long");
+        assert!(refused.contains("Context::union") && refused.contains("checkpoint"), "{refused}");
+        assert!(refused.contains("long.rs:"), "the operator that was one too many: {refused}");
+    }
 }

@@ -34,7 +34,7 @@ pub(super) fn holds_slot_of(executors: &Arc<Executors>) -> bool {
 /// Starts a thread that works until the executors end or become fewer.
 pub(super) fn start(executors: &Arc<Executors>, name: String) -> Result<()> {
     let own = Arc::clone(executors);
-    let builder = std::thread::Builder::new().name(name.clone());
+    let builder = std::thread::Builder::new().name(name.clone()).stack_size(firesteel_core::STACK_SIZE);
     builder.spawn(move || work(&own)).map(drop).map_err(|source| cannot_start(&name, source))
 }
 

@@ -1,0 +1,163 @@
+//! Lineages that are longer than a stack is deep.
+//!
+//! RDDs that are made one from another are computed, asked and dropped one from within another. Where the loop of a program
+//! makes them, nothing else bounds how many that are, and the end of the stack is the end of the process.
+
+use std::cell::{Cell, RefCell};
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::operator::Operator;
+use crate::rdd::{Context, Dependency, Lineage, Node, Rdd};
+use crate::task::{TaskContext, in_task};
+
+/// How many RDDs are made one from another at most. Without optimization each takes several times as much of the stack.
+pub(crate) const LONGEST: u32 = if cfg!(debug_assertions) { 4_000 } else { 10_000 };
+
+/// A lineage of this length is run by a thread with a large stack; any thread has enough for a shorter one.
+const LONG: u32 = 1_000;
+
+/// The stack of a thread that computes RDDs, in bytes. What is not used takes no memory.
+pub const STACK_SIZE: usize = 32 << 20;
+
+/// Refuses a lineage that is too long to be run.
+pub(crate) fn check(rdd: &(impl Lineage + ?Sized)) -> Result<()> {
+    if rdd.length() <= LONGEST {
+        return Ok(());
+    }
+    Err(Error::Argument {
+        operator: rdd.node().operator().to_string(),
+        reason: format!(
+            "it stands on more than {LONGEST} RDDs made one from another, and there is too little stack to run them: make \
+             one union of all with Context::union, and end a lineage that grows in a loop with checkpoint now and then"
+        ),
+    })
+}
+
+/// Does what walks along the lineage of `rdd`, on a thread with enough stack.
+pub(crate) fn with_stack<T: Send>(rdd: &impl Lineage, work: impl FnOnce() -> T + Send) -> T {
+    // A task has its place on its own thread.
+    if rdd.length() <= LONG || in_task() {
+        return work();
+    }
+    let work = Mutex::new(Some(work));
+    let take = || work.lock().take();
+    let done = std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("firesteel-long".to_owned()).stack_size(STACK_SIZE);
+        let thread = thread.spawn_scoped(scope, || take().map(|work| work())).ok()?;
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    // Where no thread could be had, with the stack that is there.
+    done.or_else(|| take().map(|work| work())).expect("it is taken once, and done where it is taken")
+}
+
+/// Stands for an RDD whose lineage is too long. No job over it is run.
+pub(crate) struct Beyond<T> {
+    node: Node,
+    partitions: usize,
+    records: PhantomData<fn() -> T>,
+}
+
+impl<T> Beyond<T> {
+    pub(crate) fn new(context: &Context, operator: Operator, partitions: usize) -> Self {
+        Self { node: Node::beyond(context, operator), partitions, records: PhantomData }
+    }
+}
+
+impl<T> Clone for Beyond<T> {
+    fn clone(&self) -> Self {
+        Self { node: self.node.clone(), partitions: self.partitions, records: PhantomData }
+    }
+}
+
+impl<T: 'static> Lineage for Beyond<T> {
+    crate::own_node!();
+    fn num_partitions(&self) -> usize {
+        self.partitions
+    }
+    fn dependencies(&self, _: &mut dyn FnMut(Dependency<'_>)) {}
+}
+
+impl<T: Send + 'static> Rdd for Beyond<T> {
+    type Item = T;
+
+    fn compute<'a>(&'a self, _: usize, task: &'a TaskContext) -> impl Iterator<Item = T> + 'a {
+        if let Err(error) = check(self) {
+            task.fail_with(error, false);
+        }
+        std::iter::empty()
+    }
+}
+
+thread_local! {
+    static NESTED: Cell<usize> = const { Cell::new(0) };
+    static LATER: RefCell<Vec<Arc<dyn Lineage>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The lineage of an RDD, which owns that of the one before: dropped deep within others, it waits for its turn.
+#[derive(Clone)]
+pub(crate) struct Link(Option<Arc<dyn Lineage>>);
+
+impl Link {
+    /// So many are dropped one from within another.
+    const DEEP: usize = 64;
+
+    pub(crate) fn new(of: Arc<dyn Lineage>) -> Self {
+        Self(Some(of))
+    }
+
+    pub(crate) fn share(&self) -> Arc<dyn Lineage> {
+        Arc::clone(self.held())
+    }
+
+    fn held(&self) -> &Arc<dyn Lineage> {
+        self.0.as_ref().expect("only dropping takes it out")
+    }
+}
+
+impl Deref for Link {
+    type Target = dyn Lineage;
+
+    fn deref(&self) -> &dyn Lineage {
+        &**self.held()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let Some(of) = self.0.take() else { return };
+        let nested = NESTED.get();
+        if nested >= Self::DEEP {
+            // Where the thread ends there is no list any more, and `of` goes at once.
+            _ = LATER.try_with(|later| later.borrow_mut().push(of));
+            return;
+        }
+        let _entered = Entered::new(nested);
+        drop(of);
+        if nested == 0 {
+            while let Ok(Some(later)) = LATER.try_with(|later| later.borrow_mut().pop()) {
+                drop(later);
+            }
+        }
+    }
+}
+
+/// One level deeper, until it is dropped.
+struct Entered(usize);
+
+impl Entered {
+    fn new(nested: usize) -> Self {
+        NESTED.set(nested + 1);
+        Self(nested)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        NESTED.set(self.0);
+    }
+}

@@ -16,7 +16,7 @@ use crate::task::{RowCounter, Rows, TaskContext};
 /// nanosecond per record. Across shuffles it costs nothing.
 pub struct BoxRdd<T> {
     /// Where the context or the name differ from the inner one's.
-    node: Option<Node>,
+    node: Option<Box<Node>>,
     records: Records<T>,
     /// Dropped after the records, so that what both of them hold goes with this.
     inner: Link,
@@ -48,11 +48,15 @@ impl<T: Send + 'static> BoxRdd<T> {
     /// `rdd` behind this type.
     #[must_use]
     pub fn new<R: Rdd<Item = T>>(rdd: R) -> Self {
-        if rdd.length() > LONGEST {
-            let node = rdd.node();
-            return Self::of(Arc::new(Beyond::new(node.context(), node.operator().clone(), rdd.num_partitions())));
-        }
-        Self::of(Arc::new(rdd))
+        if rdd.length() > LONGEST { Self::beyond(&rdd) } else { Self::of(Arc::new(rdd)) }
+    }
+
+    /// In place of an RDD whose lineage is too long.
+    #[cold]
+    #[inline(never)]
+    fn beyond(rdd: &dyn Lineage) -> Self {
+        let node = rdd.node();
+        Self::of(Arc::new(Beyond::new(node.context(), node.operator().clone(), rdd.num_partitions())))
     }
 
     fn of<R: Rdd<Item = T>>(rdd: Arc<R>) -> Self {
@@ -122,10 +126,10 @@ impl<T> Clone for BoxRdd<T> {
 
 impl<T: Send + 'static> Lineage for BoxRdd<T> {
     fn node(&self) -> &Node {
-        self.node.as_ref().unwrap_or_else(|| self.inner.node())
+        self.node.as_deref().unwrap_or_else(|| self.inner.node())
     }
     fn node_mut(&mut self) -> &mut Node {
-        self.node.get_or_insert_with(|| self.inner.node().clone())
+        self.node.get_or_insert_with(|| Box::new(self.inner.node().clone()))
     }
     lineage_of_inner!();
 }

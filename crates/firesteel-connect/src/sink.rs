@@ -69,7 +69,7 @@ pub struct Mark {
 /// | `Ok` | it is done: `commit` is not called again for the epoch, and may be if the process dies now |
 /// | an error of [`Class::Retryable`](crate::Class::Retryable) | it is called again, with what is left of `pending` |
 /// | [`OutcomeUnknown`](crate::ConnectError::OutcomeUnknown) | nobody knows whether it happened: [`outcome`](Self::outcome) is asked until it tells. Nothing newer is committed meanwhile, what is staged is kept, sources are told nothing |
-/// | [`Fenced`](crate::ConnectError::Fenced) | a later process has taken over: this one ends with an exit code of its own, calls nothing again and cleans up nothing |
+/// | [`Fenced`](crate::ConnectError::Fenced) | a later process has taken over: this one ends with an exit code of its own, calls nothing again and cleans up nothing; so it does where `write` or `stage` says it |
 /// | another error | the job fails. What is visible of the epoch nobody knows: after a restart its [mark](Self::last_committed) tells |
 ///
 /// # Several processes

@@ -188,6 +188,7 @@ impl Error {
             Self::NoOutput { .. } | Self::Setting { .. } | Self::Changed { .. } => Class::Program,
             Self::Window { source, .. } => source.class(),
             Self::Source { source, .. } | Self::Sink { source, .. } | Self::Connector(source) => source.class(),
+            Self::Batch { source, .. } if is_fenced(source) => Class::Fenced,
             Self::Batch { source, .. } | Self::Rdd(source) => source.class(),
             Self::State { source } | Self::Checkpoint { source, .. } => source.class(),
             Self::Transform { .. }
@@ -230,4 +231,10 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&firesteel_core::Chain(self), f)
     }
+}
+
+/// Whether a task has failed because a sink told it that another process has taken over.
+fn is_fenced(error: &firesteel_core::Error) -> bool {
+    let firesteel_core::Error::TaskFailed { source: Some(source), .. } = error else { return false };
+    source.downcast_ref().is_some_and(|error: &ConnectError| error.class() == Class::Fenced)
 }

@@ -71,6 +71,19 @@ fn who_is_fenced_calls_no_sink_any_more() {
 }
 
 #[test]
+fn who_learns_that_he_is_fenced_before_the_commit_calls_no_sink_any_more_either() {
+    for at in [SinkAt::Write, SinkAt::Stage] {
+        let (ended, shown, calls) = run(|faults| faults.fail_later(at, 1, 1, Class::Fenced));
+        assert_eq!(ended.unwrap_err().class(), Class::Fenced, "{at:?}");
+        assert_eq!(shown, [vec![1, 2], vec![1, 2]], "{at:?}");
+        // Neither an abort nor a stop, and nothing is written again.
+        assert_eq!(calls.each_ref().map(|calls| after_writes(calls)), [[SinkCall::Commit(Epoch(1))]; 2], "{at:?}");
+        let writes = calls[0].iter().filter(|call| matches!(call, SinkCall::Write(Epoch(2))));
+        assert!(writes.count() <= 1, "{at:?}");
+    }
+}
+
+#[test]
 fn what_is_written_is_staged_once_a_batch_and_a_stage_that_fails_leaves_nothing() {
     let (ended, shown, [first, _]) = run(|faults| faults.fail(SinkAt::Write, 1, Class::Retryable));
     ended.unwrap();

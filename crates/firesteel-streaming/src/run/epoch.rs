@@ -207,8 +207,8 @@ impl JobRun {
         }
     }
 
-    /// Takes note that another process has taken over, if a commit says so.
-    fn note_fenced<T>(&mut self, committed: Result<T>) -> Result<T> {
+    /// Takes note that another process has taken over, if a sink says so.
+    pub(super) fn note_fenced<T>(&mut self, committed: Result<T>) -> Result<T> {
         self.is_fenced |= committed.as_ref().is_err_and(|error| error.class() == Class::Fenced);
         committed
     }

@@ -15,6 +15,7 @@ impl JobRun {
     pub(super) fn write(&mut self, batch: &Batch, epoch: Epoch, letters: &mut Vec<DeadLetter>) -> Result<Vec<u64>> {
         let mut written = Vec::with_capacity(self.parts.outputs.len());
         let done = self.write_outputs(batch, epoch, &mut written, letters);
+        let done = self.note_fenced(done);
         if done.is_err() {
             self.abandon_epoch();
         }

@@ -1,9 +1,10 @@
-"""Reads a log as DuckDB or Polars reads it, keeps a part of the rows and counts.
+"""Reads a log as DuckDB, Polars or Spark reads it, keeps a part of the rows and counts.
 
-    formats.py duckdb|polars json|csv|parquet FILE THREADS
+    formats.py duckdb|polars|pyspark json|csv|parquet FILE THREADS
 
-Writes the seconds without the start of Python, the rows, those that were kept, and the letters in them. Letters are bytes; all
-of the log is ASCII. The columns that are looked at have the same types on every side: texts.
+Writes the seconds without the start of Python or Java, the rows, those that were kept, and the letters in them. Letters are
+bytes; all of the log is ASCII. The columns that are looked at have the same types on every side: texts. Spark reads the log
+twice, and the second time counts: by then its code is compiled.
 """
 
 import sys
@@ -28,6 +29,39 @@ if peer == "duckdb":
     letters = "strlen(ts) + strlen(\"id.orig_h\") + coalesce(strlen(query), 0)"
     query = f"SELECT count(*), count(*) FILTER ({kept}), sum({letters}) FILTER ({kept}) FROM {source}"
     found = connection.execute(query).fetchone()
+elif peer == "pyspark":
+    from pyspark.sql import SparkSession, functions
+    from pyspark.sql.types import StringType, StructField, StructType
+
+    settings = {
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.memory": "4g",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    builder = SparkSession.builder.master(f"local[{threads}]").appName("formats")
+    for name, value in settings.items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+
+    def look():
+        if kind == "json":
+            log = session.read.schema(StructType([StructField(name, StringType()) for name in columns])).json(path)
+        elif kind == "csv":
+            log = session.read.option("header", "true").csv(path)
+        else:
+            log = session.read.parquet(path)
+        kept = functions.col("rcode_name") == "NOERROR"
+        bytes_of = lambda name: functions.coalesce(functions.octet_length(functions.col(f"`{name}`")), functions.lit(0))
+        letters = bytes_of("ts") + bytes_of("id.orig_h") + bytes_of("query")
+        counts = [functions.count("*"), functions.count(functions.when(kept, 1))]
+        return log.agg(*counts, functions.sum(functions.when(kept, letters))).collect()[0]
+
+    look()
+    began = time.perf_counter()
+    found = look()
 else:
     import polars as pl
 

@@ -41,7 +41,7 @@ use crate::error::Result;
 use crate::frame::{Frame, Shard, TableId};
 use crate::key_group::KeyGroupRange;
 use crate::schema::StoreSchema;
-use crate::table::timers::stored::with_timers_by_key;
+use crate::timers_by_key::with_timers_by_key;
 use crate::ttl::Times;
 
 /// A choice of backend, made before it is known where its files go.

@@ -1,15 +1,11 @@
 //! Typed values to bytes and back, in postcard's format.
 
 mod encoder;
-mod migrations;
-mod table;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::encoder::Encoder;
-pub use self::migrations::Migrations;
-pub use self::table::TableCodec;
 
 /// What a key of state must be able to do. Implemented for every type that can.
 ///
@@ -31,6 +27,10 @@ impl<T: Clone + Eq + Serialize + DeserializeOwned + Send + 'static> StateKey for
 )]
 pub trait StateValue: Clone + Serialize + DeserializeOwned + Send + 'static {}
 impl<T: Clone + Serialize + DeserializeOwned + Send + 'static> StateValue for T {}
+
+/// What a field must be able to do: the fields of a key are kept in their order.
+pub trait StateField: Clone + Ord + serde::Serialize + serde::de::DeserializeOwned + Send + 'static {}
+impl<T: Clone + Ord + serde::Serialize + serde::de::DeserializeOwned + Send + 'static> StateField for T {}
 
 /// Appends the encoded value.
 #[inline]

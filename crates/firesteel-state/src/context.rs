@@ -2,15 +2,14 @@
 
 use firesteel_window::Timestamp;
 
-use crate::codec::{self, StateKey, StateValue};
+use crate::codec::{self, StateField, StateKey, StateValue};
 use crate::error::{Result, StateError};
 use crate::frame::TableId;
-use crate::group::{GroupState, TimersFrom};
-use crate::handle::Fired;
+use crate::group::{Fired, GroupState, TimersFrom};
 use crate::schema::evolution::skip::show;
 use crate::schema::{Shape, TypeTag};
 use crate::table::Stamps;
-use crate::table::cells::{Cells, StateField};
+use crate::table::cells::Cells;
 use crate::table::timers::TimerTable;
 use crate::table::values::Values;
 use crate::ttl::Times;
@@ -25,6 +24,13 @@ pub struct KeyContext<'a, K> {
     defers: bool,
     /// The timers of which one fires, and its time.
     fires: Option<(usize, Timestamp)>,
+}
+
+impl<K: StateKey> GroupState<K> {
+    /// One key, to be used with handles. `hash` is the hash of the key, by which it belongs to this group.
+    pub fn key<'a>(&'a mut self, hash: u64, key: &'a K, times: Times) -> KeyContext<'a, K> {
+        KeyContext::new(self, hash, key, times)
+    }
 }
 
 impl<'a, K: StateKey> KeyContext<'a, K> {

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Migrations, StateKey, StateValue, TableCodec};
+use crate::codec::{StateField, StateKey, StateValue};
 use crate::error::Result;
+use crate::evolved::{Migrations, TableCodec};
 use crate::handle::{List, Map, SortedMap, Timers, Value, Windows};
 use crate::schema::{StoreSchema, TableKind, TableSchema, TypeTag};
 use crate::sorted::SortedField;
-use crate::table::cells::{Cells, FieldBytes, StateField};
+use crate::table::cells::{Cells, FieldBytes};
 use crate::table::timers::{TimerTable, Timers as TimersOf};
 use crate::table::values::{Hasher, Values};
 use crate::table::windows::WindowTable;

@@ -11,10 +11,8 @@ use firesteel_window::Timestamp;
 use self::core::{Core, Tables};
 use crate::changes::Changes;
 use crate::codec::StateKey;
-use crate::context::KeyContext;
 use crate::error::Result;
 use crate::frame::{Frame, TableId};
-use crate::handle::Fired;
 use crate::schema::OlderValues;
 use crate::table::timers::TimerTable;
 use crate::table::{Setup, Stamps, Table, TableOf};
@@ -97,6 +95,20 @@ impl<K: 'static> Tables for Typed<K> {
         self.tables.iter_mut().flatten().for_each(|table| each(&mut **table));
         self.timers.iter_mut().flatten().for_each(|table| each(&mut **table));
     }
+}
+
+/// A timer that fires.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fired<K> {
+    /// The hash of the key.
+    pub hash: u64,
+    /// The key that registered it.
+    pub key: K,
+    /// When it was to fire; the context of the call gets it as its event time.
+    pub time: Timestamp,
+    /// The number under which its name is stored.
+    pub timer: TableId,
+    pub(crate) at: usize,
 }
 
 impl<K: StateKey> GroupState<K> {
@@ -186,11 +198,6 @@ impl<K: StateKey> GroupState<K> {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.core.is_complete(&self.typed)
-    }
-
-    /// One key, to be used with handles. `hash` is the hash of the key, by which it belongs to this group.
-    pub fn key<'a>(&'a mut self, hash: u64, key: &'a K, times: Times) -> KeyContext<'a, K> {
-        KeyContext::new(self, hash, key, times)
     }
 
     /// Reads the values of these keys from the backend, in one call for each state, so that handling them one by one

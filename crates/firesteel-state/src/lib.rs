@@ -25,6 +25,7 @@ mod context;
 pub mod cursor;
 mod declaration;
 mod error;
+mod evolved;
 mod files;
 mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -44,17 +45,19 @@ pub mod snapshot;
 mod sorted;
 mod store;
 mod table;
+mod timers_by_key;
 mod ttl;
 mod wire;
 
 pub use backend::{BackendMetrics, MemoryBackend, OpenBackend, StateBackend};
 pub use changelog::{Changelog, ChangelogOptions, ChangelogReader, CommitLog, EpochLog, EpochRecord};
 pub use changes::Changes;
-pub use codec::{Migrations, StateKey, StateValue, TableCodec};
+pub use codec::{StateField, StateKey, StateValue};
 pub use context::KeyContext;
 pub use cursor::Cursor;
 pub use declaration::{Declaration, StateOptions};
 pub use error::{Result, StateError};
+pub use evolved::{Migrations, TableCodec};
 pub use firesteel_budget::{MemoryBudget, Reservation};
 pub use firesteel_error::Class;
 pub use frame::{Change, Frame, FrameWriter, Shard, StoreId, TableId};
@@ -70,5 +73,4 @@ pub use schema::{
 pub use snapshot::{FolderStore, Manifest, RunId, SnapshotId, SnapshotStore, Snapshots};
 pub use sorted::SortedField;
 pub use store::{KeyedStore, StateStore, StoreSetup};
-pub use table::cells::StateField;
 pub use ttl::{StoredTtl, TimeDomain, Times, Ttl, TtlChange};

@@ -52,6 +52,7 @@ mod manifest;
 mod name;
 mod place;
 mod recovery;
+mod stood;
 mod writer;
 
 #[cfg(test)]

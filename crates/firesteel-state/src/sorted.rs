@@ -2,7 +2,7 @@
 
 use firesteel_window::{Duration, Timestamp};
 
-use crate::table::cells::StateField;
+use crate::codec::StateField;
 
 /// A field of a [`SortedMap`](crate::SortedMap): its bytes sort as its values do, so that a backend, which knows bytes
 /// and no types, reads ranges in the order of `Ord`.

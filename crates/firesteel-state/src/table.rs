@@ -30,8 +30,9 @@ use firesteel_window::Timestamp;
 
 use crate::backend::{StateBackend, holds};
 use crate::changes::Changes;
-use crate::codec::{self, StateValue, TableCodec};
+use crate::codec::{self, StateValue};
 use crate::error::{Result, StateError};
+use crate::evolved::TableCodec;
 use crate::frame::{Change, FrameWriter, Sections, Shard, TableId};
 use crate::ttl::{StoredTtl, Times, Ttl};
 

@@ -7,9 +7,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// A crate that is one piece all the same.
-const OF_ONE_PIECE: [&str; 1] = ["firesteel-state"];
-
 /// Which parts of each crate use which.
 #[derive(Debug, Default)]
 pub(super) struct Crates(BTreeMap<String, Parts>);
@@ -28,7 +25,7 @@ impl Crates {
         let parts: Vec<_> = path.iter().filter_map(|part| part.to_str()).collect();
         let ["crates", of, "src", first, ref inner @ ..] = parts[..] else { return };
         let of_tests = |part: &&str| matches!(*part, "tests" | "tests.rs");
-        if of_tests(&first) || inner.iter().any(of_tests) || OF_ONE_PIECE.contains(&of) {
+        if of_tests(&first) || inner.iter().any(of_tests) {
             return;
         }
         let (known, code) = (self.0.entry(of.to_owned()).or_default(), code(text));

@@ -100,8 +100,8 @@ pub trait Lineage: Send + Sync + 'static {
     /// Calls `visit` for each parent, in a fixed order.
     fn dependencies(&self, visit: &mut dyn FnMut(Dependency<'_>));
 
-    /// How many RDDs are made one from another up to this one. What is asked for is remembered, so that it costs nothing if
-    /// every so many RDDs it is asked for.
+    /// How many RDDs are made one from another up to this one. The answer is remembered: who asks now and then while a
+    /// lineage grows never goes back far.
     fn length(&self) -> u32 {
         let known = self.node().length.load(Ordering::Relaxed);
         if known > 0 {

@@ -103,7 +103,7 @@ thread_local! {
 pub(crate) struct Link(Option<Arc<dyn Lineage>>);
 
 impl Link {
-    /// So many are dropped one from within another.
+    /// This many are dropped one from within another.
     const DEEP: usize = 64;
 
     pub(crate) fn new(of: Arc<dyn Lineage>) -> Self {

@@ -2,10 +2,10 @@
 
 use std::marker::PhantomData;
 
+use crate::codec::StateField;
 use crate::codec::{StateKey, StateValue};
 use crate::context::KeyContext;
 use crate::error::Result;
-use crate::table::cells::StateField;
 
 /// A map for each key, from `F` to `V`. Its entries are stored one by one: a change costs what it changes, and a
 /// look-up reads no other entry. For ranges of entries there is the [`SortedMap`](crate::SortedMap).

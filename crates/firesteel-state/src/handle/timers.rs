@@ -5,8 +5,7 @@ use firesteel_window::Timestamp;
 use crate::codec::StateKey;
 use crate::context::KeyContext;
 use crate::error::Result;
-use crate::frame::TableId;
-use crate::group::TimersFrom;
+use crate::group::{Fired, TimersFrom};
 use crate::ttl::TimeDomain;
 
 /// Timers of one name: a key may have any number, at different times.
@@ -110,20 +109,6 @@ impl Timers {
         }
         Ok(times)
     }
-}
-
-/// A timer that fires.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fired<K> {
-    /// The hash of the key.
-    pub hash: u64,
-    /// The key that registered it.
-    pub key: K,
-    /// When it was to fire; the context of the call gets it as its event time.
-    pub time: Timestamp,
-    /// The number under which its name is stored.
-    pub timer: TableId,
-    pub(crate) at: usize,
 }
 
 impl<K> Fired<K> {

@@ -11,7 +11,7 @@ use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
 use crate::parallel;
 use crate::store::StateStore;
-use crate::table::timers::stored::with_timers_by_key;
+use crate::timers_by_key::with_timers_by_key;
 
 use super::{ImageRef, Manifest, SnapshotId, Snapshots};
 

@@ -16,18 +16,15 @@ use super::slots::Slots;
 use super::values::Hasher;
 use super::{Setup, Stamps};
 use crate::changes::Changes;
-use crate::codec::{self, StateKey, StateValue, TableCodec};
+use crate::codec::{self, StateField, StateKey, StateValue};
 use crate::error::Result;
+use crate::evolved::TableCodec;
 use crate::frame::FrameWriter;
 use crate::sorted::SortedField;
 use crate::ttl::Times;
 
 /// Below this, removals are not worth a pass over the table.
 const FEW: usize = 64;
-
-/// What a field must be able to do: the fields of a key are kept in their order.
-pub trait StateField: Clone + Ord + serde::Serialize + serde::de::DeserializeOwned + Send + 'static {}
-impl<T: Clone + Ord + serde::Serialize + serde::de::DeserializeOwned + Send + 'static> StateField for T {}
 
 /// How fields become bytes, as the backend and the changelog have them after those of their key.
 pub(crate) struct FieldBytes<F> {

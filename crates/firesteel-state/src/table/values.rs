@@ -13,8 +13,9 @@ use super::pieces::Pieces;
 use super::slots::{Moved, Slots};
 use super::{Setup, Stamps};
 use crate::changes::Changes;
-use crate::codec::{self, StateKey, StateValue, TableCodec};
+use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
+use crate::evolved::TableCodec;
 use crate::frame::FrameWriter;
 use crate::ttl::Times;
 

@@ -24,8 +24,9 @@ use super::eviction::MeanSize;
 use super::values::Hasher;
 use super::{Setup, Stamps};
 use crate::changes::Changes;
-use crate::codec::{StateKey, StateValue, TableCodec};
+use crate::codec::{StateKey, StateValue};
 use crate::error::{Result, StateError};
+use crate::evolved::TableCodec;
 
 /// The open windows of one key group.
 // What every merge looks at stands together.

@@ -5,9 +5,10 @@
 
 use std::ops::ControlFlow;
 
+use super::Cells;
 use super::cell::Field;
-use super::{Cells, StateField};
 use crate::backend::KeyRange;
+use crate::codec::StateField;
 use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
 use crate::table::Stamps;

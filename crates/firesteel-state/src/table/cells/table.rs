@@ -2,8 +2,9 @@
 
 use std::any::Any;
 
-use super::{Cells, Field, StateField};
+use super::{Cells, Field};
 use crate::changes::Changes;
+use crate::codec::StateField;
 use crate::codec::{StateKey, StateValue};
 use crate::error::Result;
 use crate::frame::{Change, FrameWriter};

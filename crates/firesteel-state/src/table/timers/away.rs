@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 
 use firesteel_window::Timestamp;
 
-use super::stored::{TIME, by_key, ordered, time};
 use super::{At, Few, Timers};
 use crate::backend::{EachUntil, KeyRange};
 use crate::codec::{self, StateKey};
 use crate::error::Result;
 use crate::frame::TableId;
+use crate::timers_by_key::{TIME, by_key, ordered, time};
 
 /// Times and keys that are read back at once. Few in tests of this crate, so that there are many pieces.
 const PIECE: usize = if cfg!(test) { 2 } else { 256 };

@@ -6,8 +6,9 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Migrations;
 use super::migrations::Step;
-use super::{Migrations, decode, encode};
+use crate::codec::{decode, encode};
 use crate::error::{Result, StateError};
 use crate::frame::TableId;
 use crate::schema::evolution::chain_from;

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::invariants::{self, Broken};
 use crate::process::{self, Ended};
 use crate::program::{Run, TEXT_SINKS};
-use crate::{input, results};
+use crate::{carried, input, results};
 
 /// The process before: where it ended, and how often it had been there.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +59,7 @@ pub(crate) fn counts(run: &Run, before: Option<Before>) -> BTreeMap<String, u64>
     let folder = process::folder();
     let run = Run { folder: folder.path().to_owned(), ..run.clone() };
     input::write(folder.path());
+    carried::write(&run);
     lead_up(&run, before);
     assert_eq!(process::start(&Run { count: true, ..run.clone() }, None), Ended::Drained);
     let text = std::fs::read(folder.path().join("counts")).expect("the counts are there");
@@ -90,6 +91,7 @@ pub(crate) fn everywhere(settings: &Run, before: Option<Before>, wanted: impl Fn
             let folder = process::folder();
             input::write(folder.path());
             let run = Run { folder: folder.path().to_owned(), ..settings.clone() };
+            carried::write(&run);
             let lose_backend = before.is_some_and(|before| before.lose_backend);
             let before = before.map(|before| (before.point.to_owned(), before.hit));
             let crashes = before.into_iter().chain([(point.clone(), hit)]).collect();
@@ -108,6 +110,7 @@ fn reference(settings: &Run) -> [BTreeMap<String, Vec<u8>>; 4] {
     let folder = process::folder();
     input::write(folder.path());
     let run = Run { folder: folder.path().to_owned(), ..settings.clone() };
+    carried::write(&run);
     assert_eq!(process::start(&run, None), Ended::Drained);
     assert_eq!(invariants::at_the_end(&run), Ok(()));
     TEXT_SINKS.map(|name| results::bytes(&folder.path().join(name)))

@@ -13,7 +13,7 @@ use firesteel_state::{
 use firesteel_window::Timestamp;
 
 use crate::program::{Archive, Backend, PASSED, Run, TEXT_SINKS, Total};
-use crate::{backends, input, process, results};
+use crate::{backends, carried, input, process, results};
 
 /// A rule that does not hold, by its name, and what was found instead.
 pub(crate) type Broken = (&'static str, String);
@@ -38,7 +38,8 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
     };
     let ledger = results::last_of_ledger(&run.folder.join("ledger"));
     let of_files = |name: &&str| results::last_of_text_files(&run.folder.join(name));
-    let last_sink = TEXT_SINKS.iter().map(of_files).chain([ledger]).max().unwrap_or(0);
+    let sinks = TEXT_SINKS.into_iter().chain([carried::ROWS]);
+    let last_sink = sinks.clone().map(|name| of_files(&name)).chain([ledger]).max().unwrap_or(0);
     let last = log.epochs().last().unwrap_or(0);
     hold("an epoch is prepared before a sink commits it", last_sink <= last, || {
         format!("a sink has epoch {last_sink}, the changelog ends with {last}")
@@ -50,8 +51,8 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
         hold(rule, epoch <= last, || format!("epoch {epoch} is not prepared, the changelog ends with {last}"))?;
         let cursor = Cursor::at(&manifests, &log, epoch).map_err(broken("the changelog can be read"))?;
         for mark in cursor.sinks.values().filter(|mark| mark.checkpoint == cursor.checkpoint) {
-            let folder = TEXT_SINKS.iter().find(|name| mark.place.ends_with(**name));
-            let found = folder.map_or(ledger, of_files);
+            let folder = sinks.clone().find(|name| mark.place.ends_with(name));
+            let found = folder.map_or(ledger, |name| of_files(&name));
             hold(rule, mark.epoch <= found, || {
                 format!("epoch {} of {epoch} had records for {}, which ends with {found}", mark.epoch, mark.place)
             })?;
@@ -80,9 +81,18 @@ pub(crate) fn at_any_moment(run: &Run) -> Checked {
 pub(crate) fn at_the_end(run: &Run) -> Checked {
     at_any_moment(run)?;
     let expected = results(run)?;
+    carried(run)?;
     archived(run)?;
     changelog(run)?;
     state(run, &expected)
+}
+
+/// What formats carry comes out as it went in.
+fn carried(run: &Run) -> Checked {
+    let Some(found) = carried::lines(run) else { return Ok(()) };
+    let found: Vec<&str> = found.iter().map(String::as_str).collect();
+    let expected = input::lines(&run.folder);
+    hold("what a format carries comes out exactly once", found == expected, || differences(&expected, &found))
 }
 
 /// All that was read is archived, once, and nothing else is there; an archive outside of the case's folder is removed.

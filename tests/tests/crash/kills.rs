@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use firesteel_core::{Clock as _, SystemClock};
 
+use crate::carried::{self, Carrier};
 use crate::process::{self, Ended};
 use crate::program::{Backend, Run};
 use crate::{input, invariants};
@@ -59,13 +60,17 @@ fn a_process_may_be_killed_at_any_moment() {
         let folder = process::folder();
         input::write(folder.path());
         jobs += 1;
+        // From one job to the next another one, and none.
+        let carrier = Carrier::ALL.get(random.below(1 + Carrier::ALL.len() as u64) as usize).copied();
         let settings = |random: &mut Random| Run {
             backend: [Backend::None, Backend::Eager, Backend::Lazy][random.below(3) as usize],
             threads: 1 + random.below(3) as usize,
             batches: 1 + random.below(3) as i64,
+            carrier,
             ..Run::new(folder.path())
         };
         let mut run = settings(&mut random);
+        carried::write(&run);
         let mut tries = 0;
         loop {
             // From one process to the next, longer: the last one gets to the end.

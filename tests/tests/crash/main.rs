@@ -10,6 +10,7 @@
 mod altered;
 mod archives;
 mod backends;
+mod carried;
 mod cases;
 mod damage;
 mod input;

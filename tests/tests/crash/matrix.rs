@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::archives;
+use crate::carried::Carrier;
 use crate::cases::{Before, HALFWAY, TORN, counts, everywhere};
 use crate::points;
 use crate::program::{Backend, Run};
@@ -28,6 +29,16 @@ fn a_process_whose_sinks_commit_beside_may_end_at_any_point() {
     everywhere(&Run { beside: true, batches: 2, threads: 2, ..memory() }, None, |point| point.starts_with("epoch."));
     for backend in [Backend::Eager, Backend::Lazy] {
         everywhere(&Run { beside: true, backend, ..memory() }, None, concerns_state);
+    }
+}
+
+#[test]
+fn a_process_that_carries_records_in_a_format_may_end_at_any_point() {
+    let concerns_files = |point: &str| ["epoch.", "sink.", "batch."].iter().any(|kind| point.starts_with(kind));
+    for carrier in Carrier::ALL {
+        let run = Run { carrier: Some(*carrier), ..memory() };
+        everywhere(&run, None, concerns_files);
+        everywhere(&Run { batches: 3, ..run }, Some(HALFWAY[1]), |point| point.starts_with("again"));
     }
 }
 

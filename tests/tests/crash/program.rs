@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use rate_limiter::RateLimiter;
 use serde::{Deserialize, Serialize};
 
+use crate::carried::{self, Carrier};
 use crate::input::{self, FILES};
 use crate::ledger::Ledger;
 use crate::{backends, points};
@@ -38,6 +39,8 @@ pub(crate) struct Run {
     pub(crate) input: Option<PathBuf>,
     /// What becomes of the files when they were read.
     pub(crate) archive: Archive,
+    /// In which format the records are read and written once more, if they are.
+    pub(crate) carrier: Option<Carrier>,
     /// Micro-batches in an epoch.
     pub(crate) batches: i64,
     /// Whether sinks commit an epoch beside the batches of the next, which then has as many as come meanwhile.
@@ -91,6 +94,7 @@ impl Run {
             folder: folder.into(),
             input: None,
             archive: Archive::None,
+            carrier: None,
             batches: 1,
             beside: false,
             backend: Backend::None,
@@ -266,6 +270,7 @@ pub(crate) fn build(run: &Run) -> firesteel_streaming::Result<StreamingContext> 
         records.clone().for_each_rdd(|_, _| Ok::<(), std::convert::Infallible>(()));
     }
     records.map(line).write(TextFileSink::new(run.folder.join("records")));
+    carried::add(run, &job);
     Ok(job)
 }
 

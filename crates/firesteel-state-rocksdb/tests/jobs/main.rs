@@ -5,8 +5,11 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 #![allow(dead_code, reason = "the tests of the whole use more of what they share with these")]
+#![allow(unexpected_cfgs, reason = "the tests of the whole have formats that are not needed here")]
 
 mod backends;
+#[path = "../../../../tests/tests/crash/carried.rs"]
+mod carried;
 #[path = "../../../../tests/tests/crash/cases.rs"]
 mod cases;
 #[path = "../../../../tests/tests/crash/input.rs"]

@@ -21,7 +21,11 @@
 mod access_log;
 #[cfg(feature = "avro")]
 mod avro;
-#[cfg(any(feature = "avro", feature = "csv", feature = "parquet", feature = "pattern"))]
+mod by_path;
+#[cfg_attr(
+    not(any(feature = "avro", feature = "csv", feature = "parquet", feature = "pattern")),
+    allow(dead_code, reason = "JSON needs none")
+)]
 mod candidates;
 #[cfg(feature = "csv")]
 mod csv;
@@ -33,6 +37,7 @@ mod mismatch;
 #[cfg(feature = "pattern")]
 mod multiline;
 mod no_stream;
+mod origin;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "pattern")]
@@ -41,13 +46,13 @@ mod pattern;
 mod protobuf;
 mod raw;
 mod table;
-#[cfg(any(feature = "avro", feature = "csv", feature = "pattern"))]
 #[cfg_attr(not(all(feature = "csv", feature = "pattern")), allow(dead_code, reason = "each format needs a part of it"))]
 mod text;
 
 pub use access_log::{Access, CombinedLog};
 #[cfg(feature = "avro")]
 pub use avro::{Avro, ReadingAvro, WriteAvro, WritingAvro};
+pub use by_path::{ByPath, OnBoth};
 #[cfg(feature = "csv")]
 pub use csv::{Csv, ReadingCsv, WritingCsv};
 pub use format::{BadFormat, Format, Found, Head, Reading, WriteFormat, Writing};
@@ -57,6 +62,7 @@ pub use mismatch::Mismatch;
 #[cfg(feature = "pattern")]
 pub use multiline::{Multiline, ReadingMultiline};
 pub use no_stream::NoStream;
+pub use origin::{FileOrigin, Origin, ReadingWithOrigin, Sourced, Standing, WithOrigin};
 #[cfg(feature = "parquet")]
 pub use parquet::{ColumnName, Condition, Literal, Parquet, WritingParquet, column};
 #[cfg(feature = "pattern")]

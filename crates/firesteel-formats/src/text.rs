@@ -10,11 +10,12 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use crate::by_path::{FromPath, Values};
 pub(crate) use error::TextError;
-use field::Field;
+pub(crate) use field::Field;
 #[cfg(feature = "avro")]
 pub(crate) use probe::struct_name;
-pub(crate) use probe::{Fit, fit};
+pub(crate) use probe::{Fit, fit, fit_values};
 
 /// The texts of one record.
 pub(crate) trait Texts<'de>: Copy {
@@ -24,13 +25,14 @@ pub(crate) trait Texts<'de>: Copy {
     fn text(self, index: usize) -> Result<Option<&'de str>, TextError>;
 }
 
-/// A record of the texts, which have these names, or none.
+/// A record of the texts, which have these names, or none, and of what stands in the path of their file.
 #[inline]
 pub(crate) fn record<'de, T: DeserializeOwned>(
     texts: impl Texts<'de>,
     names: Option<&'de [String]>,
+    path: &FromPath,
 ) -> Result<T, TextError> {
-    T::deserialize(Record { texts, names })
+    path.record(Record { texts, names }, Values::Texts)
 }
 
 #[derive(Clone, Copy)]
@@ -139,7 +141,7 @@ impl<'de, X: Texts<'de>> Fields<'de, X> {
     fn value<S: DeserializeSeed<'de>>(&self, seed: S) -> Result<S::Value, TextError> {
         let index = self.next - 1;
         let field = self.record.texts.text(index);
-        let value = field.and_then(|text| seed.deserialize(Field { text }));
+        let value = field.and_then(|text| seed.deserialize(Field::of(text)));
         value.map_err(|error| error.in_field(index, self.record.names))
     }
 }
@@ -168,7 +170,7 @@ impl<'de, X: Texts<'de>> MapAccess<'de> for Fields<'de, X> {
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, TextError> {
         let Some(name) = self.record.names.and_then(|names| names.get(self.next)) else { return Ok(None) };
         self.next += 1;
-        seed.deserialize(Field { text: Some(name) }).map(Some)
+        seed.deserialize(Field::of(Some(name))).map(Some)
     }
 
     #[inline]
@@ -178,7 +180,7 @@ impl<'de, X: Texts<'de>> MapAccess<'de> for Fields<'de, X> {
 }
 
 /// A variant by its name.
-impl<'de> EnumAccess<'de> for Field<'de> {
+impl<'de> EnumAccess<'de> for Field<'_> {
     type Error = TextError;
     type Variant = Unit;
 
@@ -187,7 +189,7 @@ impl<'de> EnumAccess<'de> for Field<'de> {
     }
 }
 
-struct Unit;
+pub(crate) struct Unit;
 
 impl<'de> VariantAccess<'de> for Unit {
     type Error = TextError;

@@ -166,6 +166,12 @@ impl<P: Reading, R: Read> RangeFrames<P, R> {
         Fault::Record { reason, payload }
     }
 
+    /// The line on which the last record begins, if it was counted.
+    #[must_use]
+    pub fn line(&self) -> Option<u64> {
+        self.frames.as_ref().and_then(Frames::line)
+    }
+
     /// The position after the last record that was handed out or passed over; at least the end of the range, where that was reached.
     #[must_use]
     pub fn position(&self) -> u64 {

@@ -177,6 +177,7 @@ impl FromPath {
     }
 
     /// The names of the columns in the path.
+    #[cfg(any(feature = "avro", feature = "csv", feature = "parquet", feature = "pattern"))]
     pub(crate) fn names(&self) -> &[String] {
         self.columns.as_ref().map_or(&[], |columns| &columns.names)
     }

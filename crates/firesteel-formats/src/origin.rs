@@ -4,6 +4,7 @@ mod columns;
 mod format;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use firesteel_window::Timestamp;
@@ -38,8 +39,17 @@ impl FileOrigin {
     /// A file or object under this path or key, which is a split of the same name.
     #[must_use]
     pub fn new(path: impl Into<Box<str>>) -> Self {
-        let path = path.into();
-        Self { columns: columns::of(&path), split: path.clone(), path, modified: None }
+        Self::shown(path.into(), true)
+    }
+
+    /// A file under this path. What of it is no text stands for itself as `\u{fffd}`, and gives no column to a field.
+    #[must_use]
+    pub fn of_path(path: &Path) -> Self {
+        Self::shown(path.display().to_string().into(), path.to_str().is_some())
+    }
+
+    fn shown(path: Box<str>, is_text: bool) -> Self {
+        Self { columns: columns::of(&path, is_text), split: path.clone(), path, modified: None }
     }
 
     /// The same, which is a split of this name.

@@ -13,9 +13,11 @@ use serde::forward_to_deserialize_any;
 use crate::by_path::{FromPath, Values};
 pub(crate) use error::TextError;
 pub(crate) use field::Field;
+#[cfg(any(feature = "avro", feature = "csv", feature = "pattern"))]
+pub(crate) use probe::fit;
 #[cfg(feature = "avro")]
 pub(crate) use probe::struct_name;
-pub(crate) use probe::{Fit, fit, fit_values};
+pub(crate) use probe::{Fit, fit_values};
 
 /// The texts of one record.
 pub(crate) trait Texts<'de>: Copy {

@@ -223,7 +223,7 @@ impl FileEntry {
     /// What records can have of it.
     pub(crate) fn origin(&self) -> FileOrigin {
         let micros = self.stamp.modified.and_then(|nanos| i64::try_from(nanos / 1_000).ok());
-        let origin = FileOrigin::new(self.path.display().to_string());
+        let origin = FileOrigin::of_path(&self.path);
         origin.split_named(self.split.as_str()).modified_at(micros.map(Timestamp::from_micros))
     }
 

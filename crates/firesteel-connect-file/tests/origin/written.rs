@@ -22,20 +22,36 @@ struct Pieces {
     pieces: i64,
 }
 
-const COUNTRIES: [&str; 13] =
-    ["DE", "", "a/b", "..", "x=y", "50%", "%41", "Köln", "a+b c", "__HIVE_DEFAULT_PARTITION__", "\n", "01", "null"];
+const COUNTRIES: [&str; 14] = [
+    "DE",
+    "",
+    "a/b",
+    "..",
+    "x=y",
+    "50%",
+    "%41",
+    "Köln",
+    "a+b c",
+    "__HIVE_DEFAULT_PARTITION__",
+    "\n",
+    "01",
+    "null",
+    "\u{fffd}",
+];
 
 fn sales() -> Vec<Sale> {
     let sale = |n: i64| Sale {
-        country: COUNTRIES[(n % 13) as usize].to_owned(),
+        country: COUNTRIES[(n % 14) as usize].to_owned(),
         day: (n % 3 > 0).then_some((n % 3) as u32),
         pieces: n,
     };
-    (0..78).map(sale).collect()
+    (0..84).map(sale).collect()
 }
 
 const SCHEMA: &str = r#"{"type": "record", "name": "Sale", "fields": [{"name": "country", "type": "string"},
-    {"name": "day", "type": ["null", "long"]}, {"name": "pieces", "type": "long"}]}"#;
+    {"name": "day", "type": ["null",
+    "\u{fffd}",
+ "long"]}, {"name": "pieces", "type": "long"}]}"#;
 const PIECES: &str = r#"{"type": "record", "name": "Pieces", "fields": [{"name": "pieces", "type": "long"}]}"#;
 
 fn shown(day: Option<u32>) -> String {

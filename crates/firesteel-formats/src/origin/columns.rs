@@ -28,19 +28,19 @@ fn is_separator(character: char) -> bool {
     character == '/' || cfg!(windows) && character == '\\'
 }
 
-/// The columns in a path, the outermost first. The name of the file itself is none.
-pub(super) fn of(path: &str) -> Box<[PathColumn]> {
-    folders(path).0.split(is_separator).filter_map(column).collect()
+/// The columns in a path, the outermost first. The name of the file itself is none. Of a path that is no text, characters stand for what
+/// is none.
+pub(super) fn of(path: &str, is_text: bool) -> Box<[PathColumn]> {
+    let is_text = |folder: &str| is_text || !folder.contains(char::REPLACEMENT_CHARACTER);
+    folders(path).0.split(is_separator).filter_map(|folder| column(folder, is_text(folder))).collect()
 }
 
 /// The column that a folder stands for.
-fn column(folder: &str) -> Option<PathColumn> {
+fn column(folder: &str, is_text: bool) -> Option<PathColumn> {
     let (name, value) = folder.split_once('=')?;
     if name.is_empty() {
         return None;
     }
-    // What came of a path that is no text.
-    let is_text = !folder.contains(char::REPLACEMENT_CHARACTER);
     match (decoded(name), decoded(value)) {
         (Some(name), Some(decoded)) if is_text => {
             // A text that is called so has a letter of it encoded.
@@ -75,7 +75,10 @@ mod tests {
     use super::*;
 
     fn columns(path: &str) -> Vec<(String, Option<String>, bool)> {
-        of(path).iter().map(|it| (it.name.to_string(), it.value.as_deref().map(str::to_owned), it.is_raw)).collect()
+        of(path, true)
+            .iter()
+            .map(|it| (it.name.to_string(), it.value.as_deref().map(str::to_owned), it.is_raw))
+            .collect()
     }
 
     #[test]
@@ -112,8 +115,11 @@ mod tests {
 
     #[test]
     fn what_is_no_text_stays_as_it_stands_and_is_marked() {
-        for value in ["K%F6ln", "K%C3ln", "a\u{fffd}b"] {
+        for value in ["K%F6ln", "K%C3ln"] {
             assert_eq!(columns(&format!("city={value}/a")), [("city".to_owned(), Some(value.to_owned()), true)]);
         }
+        let shown = "city=a\u{fffd}b/day=1/a\u{fffd}";
+        assert_eq!(of(shown, false).iter().map(|column| column.is_raw).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(of(shown, true).iter().map(|column| column.is_raw).collect::<Vec<_>>(), [false, false]);
     }
 }

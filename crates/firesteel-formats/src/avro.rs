@@ -2,6 +2,7 @@
 
 mod blocks;
 mod joined;
+mod message;
 mod reading;
 mod writing;
 
@@ -17,6 +18,9 @@ use crate::format::Format;
 use crate::mismatch::Mismatch;
 use crate::origin::FileOrigin;
 use blocks::Blocks;
+pub use message::{
+    AvroMessage, AvroSchema, AvroSchemas, BadAvroSchema, EncodeAvro, FixedSchemas, SchemaKey, SchemasOutage,
+};
 pub use reading::ReadingAvro;
 pub use writing::{WriteAvro, WritingAvro};
 

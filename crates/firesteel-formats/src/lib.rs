@@ -13,6 +13,7 @@
 //! | [`Raw`] | bytes as they are |
 //! | `Multiline` | records of several lines, by any decoder; feature `pattern` |
 //! | `Avro` | object container files; feature `avro` |
+//! | `AvroMessage` | single Avro records, by the schema that each names; a decoder; feature `avro` |
 //! | `Parquet` | tables of columns; feature `parquet` |
 //! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
 //!
@@ -51,7 +52,10 @@ mod text;
 
 pub use access_log::{Access, CombinedLog};
 #[cfg(feature = "avro")]
-pub use avro::{Avro, ReadingAvro, WriteAvro, WritingAvro};
+pub use avro::{
+    Avro, AvroMessage, AvroSchema, AvroSchemas, BadAvroSchema, EncodeAvro, FixedSchemas, ReadingAvro, SchemaKey,
+    SchemasOutage, WriteAvro, WritingAvro,
+};
 pub use by_path::{ByPath, OnBoth};
 #[cfg(feature = "csv")]
 pub use csv::{Csv, ReadingCsv, WritingCsv};

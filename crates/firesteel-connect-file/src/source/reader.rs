@@ -359,6 +359,9 @@ impl<P: Reading> FileReader<P> {
         match frames.decode(record.clone()) {
             Ok(item) => Ok(Some(item)),
             Err(undecodable) => {
+                if let Some(outage) = undecodable.outage() {
+                    return Err(outage);
+                }
                 let (payload, begin) = (Payload::of(frames.bytes(record.clone())), frames.begins_at(&record));
                 Err(self.malformed(&undecodable, payload, begin))
             }

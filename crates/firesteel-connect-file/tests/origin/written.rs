@@ -49,9 +49,7 @@ fn sales() -> Vec<Sale> {
 }
 
 const SCHEMA: &str = r#"{"type": "record", "name": "Sale", "fields": [{"name": "country", "type": "string"},
-    {"name": "day", "type": ["null",
-    "\u{fffd}",
- "long"]}, {"name": "pieces", "type": "long"}]}"#;
+    {"name": "day", "type": ["null", "long"]}, {"name": "pieces", "type": "long"}]}"#;
 const PIECES: &str = r#"{"type": "record", "name": "Pieces", "fields": [{"name": "pieces", "type": "long"}]}"#;
 
 fn shown(day: Option<u32>) -> String {

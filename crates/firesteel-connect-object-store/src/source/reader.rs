@@ -294,6 +294,7 @@ impl<P: Reading> ObjectReader<P> {
                 let line = self.frames.line().filter(|_| self.is_text);
                 return Err(ConnectError::Malformed { place: key, position, line, reason, payload });
             }
+            Fault::Outage(outage) => return Err(outage),
             Fault::Input(error) => self.failed(error, position),
             Fault::CutOff(reason) => ConnectError::Damaged { path: key.into(), position, reason },
         };

@@ -15,6 +15,7 @@
 //! | `Avro` | object container files; feature `avro` |
 //! | `AvroMessage` | single Avro records, by the schema that each names; a decoder; feature `avro` |
 //! | `Parquet` | tables of columns; feature `parquet` |
+//! | [`Delimited`] | records of any decoder, each after its length |
 //! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
 //!
 //! It reads no file and no socket: sources hand it the bytes of their own buffers.
@@ -30,6 +31,7 @@ mod by_path;
 mod candidates;
 #[cfg(feature = "csv")]
 mod csv;
+mod delimited;
 pub mod epoch_time;
 mod format;
 mod json;
@@ -59,6 +61,7 @@ pub use avro::{
 pub use by_path::{ByPath, OnBoth};
 #[cfg(feature = "csv")]
 pub use csv::{Csv, ReadingCsv, WritingCsv};
+pub use delimited::{Delimited, Lengths, ReadingDelimited, WritingDelimited};
 pub use format::{BadFormat, Format, Found, Head, Reading, WriteFormat, Writing};
 pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};

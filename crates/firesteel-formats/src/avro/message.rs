@@ -79,6 +79,8 @@ const CONFLUENT: u8 = 0;
 /// assert!(clicks.decode(&message).unwrap_err().reason().contains("schema 8"));
 /// # Ok::<(), firesteel_formats::BadAvroSchema>(())
 /// ```
+///
+/// Files of such messages are read and written by [`Delimited`](crate::Delimited).
 pub struct AvroMessage<T> {
     framing: Framing,
     schemas: Arc<dyn AvroSchemas>,

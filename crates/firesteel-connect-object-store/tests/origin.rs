@@ -129,3 +129,33 @@ fn what_a_sink_of_ours_writes_by_columns_comes_back_equal() {
     assert_eq!(sorted(all(&Objects::json::<Sale>(&bucket, "out").with_path_columns())), sales);
     assert_eq!(sorted(all(&Objects::json::<Sale>(&bucket, "out").with_path_columns_by(OnBoth::Path))), sales);
 }
+
+#[cfg(feature = "parquet")]
+#[test]
+fn a_row_of_a_table_has_its_number_and_the_columns_of_the_key() {
+    use firesteel_formats::{Parquet, WriteFormat, Writing};
+
+    #[derive(Serialize, Deserialize)]
+    struct Amount {
+        amount: i64,
+    }
+    let parquet = Parquet::<Amount>::new().row_group_bytes(100);
+    let (mut writing, mut file) = (WriteFormat::<Amount>::begin(&parquet), vec![]);
+    for amount in 0..100 {
+        writing.write(&Amount { amount }, &mut file).unwrap();
+    }
+    Writing::<Amount>::end(&mut writing, &mut file).unwrap();
+    let bucket = bucket();
+    put(&bucket, "sales/city=Oslo/a.parquet", file);
+    let source = Objects::parquet::<Sale>(&bucket, "sales").with_path_columns().with_origin();
+    source.start(&SourceContext::default()).unwrap();
+    let split = discover(&source, 0).unwrap().splits.remove(0).id;
+    for from in [0, 1, 50, 99] {
+        let (records, _) = read(&source, &split, from).unwrap();
+        assert_eq!(records.len() as u64, 100 - from);
+        for record in records {
+            assert_eq!((record.origin.row(), record.origin.byte()), (Some(record.record.amount as u64), None));
+            assert_eq!((record.record.city.as_str(), record.origin.path()), ("Oslo", "sales/city=Oslo/a.parquet"));
+        }
+    }
+}

@@ -1,30 +1,15 @@
 //! Fields of a record whose values stand in the path of its file.
 
-mod found;
-mod join;
-
 use std::sync::Arc;
 
-use serde::Deserializer;
-use serde::de::{DeserializeOwned, Error};
+use serde::de::DeserializeOwned;
 
+use crate::from_path::Columns;
+pub use crate::from_path::OnBoth;
+pub(crate) use crate::from_path::{FromPath, Values};
 use crate::mismatch::Mismatch;
 use crate::origin::FileOrigin;
-use crate::text::{Fit, Texts, fit_values};
-use join::Joined;
-
-/// What holds where a column is in the path of a file and in the file, too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum OnBoth {
-    /// Both have to say the same. A record in which they do not is refused, and the column is named.
-    #[default]
-    Compare,
-    /// The path: what the file says is not looked at.
-    Path,
-    /// The file: the path is for files that lack the column.
-    File,
-}
+use crate::text::{Fit, TextError, Texts, fit_values};
 
 /// A format or decoder whose records may have fields that come from the path of their file: `day`, of
 /// `sales/day=2026-11-30/part-0.csv`.
@@ -101,49 +86,10 @@ impl<D> LooksAtPath<D> {
     }
 }
 
-/// Whether fields come from paths; and, for one file, which.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct FromPath {
-    asked: Option<OnBoth>,
-    columns: Option<Arc<Columns>>,
-}
-
-/// The columns in the path of one file.
-#[derive(Debug)]
-pub(crate) struct Columns {
-    both: OnBoth,
-    names: Vec<String>,
-    values: Vec<Option<Box<str>>>,
-}
-
 /// More columns no path has.
 const MOST: usize = 64;
 
-/// How values of a format tell what they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Values {
-    /// They are all texts.
-    Texts,
-    /// Each by itself.
-    Typed,
-}
-
 impl FromPath {
-    pub(crate) fn asked(both: OnBoth) -> Self {
-        Self { asked: Some(both), columns: None }
-    }
-
-    pub(crate) fn is_asked(&self) -> bool {
-        self.asked.is_some()
-    }
-
-    /// Whether both have the same columns with the same values.
-    pub(crate) fn is_same(&self, file: &FileOrigin) -> bool {
-        let columns = self.columns.iter().flat_map(|columns| columns.names.iter().zip(&columns.values));
-        let columns = columns.map(|(name, value)| (name.as_str(), value.as_deref()));
-        !self.is_asked() || columns.eq(file.columns())
-    }
-
     /// The same for a file, whose columns have to go into the type.
     pub(crate) fn of<T: DeserializeOwned>(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
         let Some(both) = self.asked else { return Ok(self.clone()) };
@@ -175,45 +121,6 @@ impl FromPath {
             _ => Ok(Self { asked: Some(both), columns: Some(Arc::new(columns)) }),
         }
     }
-
-    /// The names of the columns in the path.
-    #[cfg(any(feature = "avro", feature = "csv", feature = "parquet", feature = "pattern"))]
-    pub(crate) fn names(&self) -> &[String] {
-        self.columns.as_ref().map_or(&[], |columns| &columns.names)
-    }
-
-    /// Whether what a file says of this column makes no record.
-    #[cfg(feature = "parquet")]
-    pub(crate) fn overrides(&self, name: &str) -> bool {
-        self.columns
-            .as_ref()
-            .is_some_and(|columns| columns.both != OnBoth::File && columns.names.iter().any(|it| it == name))
-    }
-
-    /// The same, which compares nothing: for records that are made up.
-    pub(crate) fn trusting(&self) -> Self {
-        let columns = self.columns.as_ref().map(|columns| {
-            let Columns { names, values, .. } = &**columns;
-            Arc::new(Columns { both: OnBoth::Path, names: names.clone(), values: values.clone() })
-        });
-        Self { asked: None, columns }
-    }
-
-    /// A record out of what is in the file and in its path.
-    #[inline]
-    pub(crate) fn record<'de, T: DeserializeOwned, D: Deserializer<'de>>(
-        &self,
-        record: D,
-        values: Values,
-    ) -> Result<T, D::Error> {
-        match &self.columns {
-            None if self.is_asked() => Err(D::Error::custom(
-                "its fields come from the path of its file, too, and the source does not tell its format which file it reads",
-            )),
-            None => T::deserialize(record),
-            Some(columns) => T::deserialize(Joined { inner: record, columns, values }),
-        }
-    }
 }
 
 /// The values of the columns, as texts.
@@ -225,7 +132,7 @@ impl<'de> Texts<'de> for PathTexts<'de> {
         self.0.values.len()
     }
 
-    fn text(self, index: usize) -> Result<Option<&'de str>, crate::text::TextError> {
+    fn text(self, index: usize) -> Result<Option<&'de str>, TextError> {
         Ok(self.0.values[index].as_deref())
     }
 }

@@ -34,6 +34,7 @@ mod csv;
 mod delimited;
 pub mod epoch_time;
 mod format;
+mod from_path;
 mod json;
 mod lines;
 mod mismatch;
@@ -51,6 +52,8 @@ mod raw;
 mod table;
 #[cfg_attr(not(all(feature = "csv", feature = "pattern")), allow(dead_code, reason = "each format needs a part of it"))]
 mod text;
+mod text_value;
+mod with_origin;
 
 pub use access_log::{Access, CombinedLog};
 #[cfg(feature = "avro")]
@@ -69,7 +72,7 @@ pub use mismatch::Mismatch;
 #[cfg(feature = "pattern")]
 pub use multiline::{Multiline, ReadingMultiline};
 pub use no_stream::NoStream;
-pub use origin::{FileOrigin, Origin, ReadingWithOrigin, Sourced, Standing, WithOrigin};
+pub use origin::{FileOrigin, Origin, Sourced, Standing};
 #[cfg(feature = "parquet")]
 pub use parquet::{ColumnName, Condition, Literal, Parquet, WritingParquet, column};
 #[cfg(feature = "pattern")]
@@ -78,3 +81,4 @@ pub use pattern::Pattern;
 pub use protobuf::{DelimitedProtobuf, Protobuf, ReadingProtobuf, WritingProtobuf};
 pub use raw::Raw;
 pub use table::{CountRows, ReadAt, RefusedRow, Row, Table, TableError};
+pub use with_origin::{ReadingWithOrigin, WithOrigin};

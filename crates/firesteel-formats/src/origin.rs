@@ -1,7 +1,6 @@
 //! Where a record comes from.
 
 mod columns;
-mod format;
 
 use std::fmt;
 use std::path::Path;
@@ -11,7 +10,6 @@ use firesteel_window::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use columns::PathColumn;
-pub use format::{ReadingWithOrigin, WithOrigin};
 
 /// What is known of a file or object as a whole, and what its path says.
 ///
@@ -136,7 +134,7 @@ pub struct Origin {
 
 /// What the position counts, and what else is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-enum Place {
+pub(crate) enum Place {
     /// Bytes.
     Byte,
     /// Bytes of text; the line.
@@ -148,7 +146,7 @@ enum Place {
 }
 
 impl Origin {
-    fn at(file: &Arc<FileOrigin>, position: u64, place: Place) -> Self {
+    pub(crate) fn at(file: &Arc<FileOrigin>, position: u64, place: Place) -> Self {
         Self { file: Arc::clone(file), position, place }
     }
 

@@ -1,18 +1,13 @@
 //! Records whose fields are texts, with or without names: rows of CSV, groups of a pattern.
 
-mod error;
-mod field;
 mod probe;
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
-};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-use crate::by_path::{FromPath, Values};
-pub(crate) use error::TextError;
-pub(crate) use field::Field;
+use crate::from_path::{FromPath, Values};
+use crate::text_value::Field;
+pub(crate) use crate::text_value::TextError;
 #[cfg(any(feature = "avro", feature = "csv", feature = "pattern"))]
 pub(crate) use probe::fit;
 #[cfg(feature = "avro")]
@@ -178,37 +173,5 @@ impl<'de, X: Texts<'de>> MapAccess<'de> for Fields<'de, X> {
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, TextError> {
         self.value(seed)
-    }
-}
-
-/// A variant by its name.
-impl<'de> EnumAccess<'de> for Field<'_> {
-    type Error = TextError;
-    type Variant = Unit;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Unit), TextError> {
-        Ok((seed.deserialize(self)?, Unit))
-    }
-}
-
-pub(crate) struct Unit;
-
-impl<'de> VariantAccess<'de> for Unit {
-    type Error = TextError;
-
-    fn unit_variant(self) -> Result<(), TextError> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _: S) -> Result<S::Value, TextError> {
-        Err(TextError::one_value())
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, TextError> {
-        Err(TextError::one_value())
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, TextError> {
-        Err(TextError::one_value())
     }
 }

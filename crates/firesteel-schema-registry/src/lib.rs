@@ -52,15 +52,15 @@ const AGAIN: u64 = 1_000;
 #[derive(Debug)]
 pub struct SchemaRegistry {
     registry: Registry,
-    known: RwLock<HashMap<u32, Known>>,
+    known: RwLock<HashMap<u32, Entry>>,
     /// Held while the registry is asked, so that many tasks that meet a number ask once.
     asking: Mutex<()>,
 }
 
 /// What is known of a number.
-enum Known {
+enum Entry {
     Schema(Arc<AvroSchema>),
-    /// There is no schema; so many records have named it since.
+    /// There is no schema; this many records have named it since.
     Nothing(u64),
     Unusable(String),
 }
@@ -133,16 +133,16 @@ impl SchemaRegistry {
 
     fn known(&self, id: u32) -> Option<std::result::Result<Option<Arc<AvroSchema>>, SchemasOutage>> {
         match self.known.read().get(&id)? {
-            Known::Schema(schema) => Some(Ok(Some(Arc::clone(schema)))),
-            Known::Unusable(reason) => Some(Err(SchemasOutage::Unusable(reason.clone()))),
-            Known::Nothing(_) => None,
+            Entry::Schema(schema) => Some(Ok(Some(Arc::clone(schema)))),
+            Entry::Unusable(reason) => Some(Err(SchemasOutage::Unusable(reason.clone()))),
+            Entry::Nothing(_) => None,
         }
     }
 
     /// Whether the registry has said that there is nothing, and need not be asked again yet.
     fn is_nothing(&self, id: u32) -> bool {
         match self.known.write().get_mut(&id) {
-            Some(Known::Nothing(named)) => {
+            Some(Entry::Nothing(named)) => {
                 *named += 1;
                 !named.is_multiple_of(AGAIN)
             }
@@ -170,15 +170,15 @@ impl AvroSchemas for SchemaRegistry {
         match self.registry.schema(id) {
             Ok(Some(schema)) => {
                 let schema = Arc::new(schema);
-                self.known.write().insert(id, Known::Schema(Arc::clone(&schema)));
+                self.known.write().insert(id, Entry::Schema(Arc::clone(&schema)));
                 Ok(Some(schema))
             }
             Ok(None) => {
-                self.known.write().entry(id).or_insert(Known::Nothing(0));
+                self.known.write().entry(id).or_insert(Entry::Nothing(0));
                 Ok(None)
             }
             Err(SchemasOutage::Unusable(reason)) => {
-                self.known.write().insert(id, Known::Unusable(reason.clone()));
+                self.known.write().insert(id, Entry::Unusable(reason.clone()));
                 Err(SchemasOutage::Unusable(reason))
             }
             // It may be over the next time.
@@ -194,7 +194,7 @@ fn pause(span: Duration) {
     woken.wait_for(&mut never.lock(), std::time::Duration::from_micros(micros));
 }
 
-impl fmt::Debug for Known {
+impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Schema(schema) => write!(f, "{:016x}", schema.fingerprint()),

@@ -1,6 +1,7 @@
 //! One file that is read.
 
 mod noted;
+mod origin;
 mod rows;
 
 use std::fs::{File, Metadata};
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Split, SplitId, SplitNote};
-use firesteel_formats::{CountRows, FileOrigin, Mismatch};
+use firesteel_formats::CountRows;
 use firesteel_frames::{Compression, TextEncoding};
 use firesteel_window::{Duration, Timestamp};
 
@@ -213,18 +214,6 @@ impl FileEntry {
     /// The error of data that is no longer there.
     pub(crate) fn lost(&self, position: u64, reason: impl Into<String>) -> ConnectError {
         ConnectError::Lost { place: self.place(), position, reason: reason.into() }
-    }
-
-    /// The error of a file that is not what the program expects.
-    pub(crate) fn mismatch(&self, mismatch: Mismatch) -> ConnectError {
-        ConnectError::Mismatch { place: self.path.display().to_string(), reason: mismatch.into_reason() }
-    }
-
-    /// What records can have of it.
-    pub(crate) fn origin(&self) -> FileOrigin {
-        let micros = self.stamp.modified.and_then(|nanos| i64::try_from(nanos / 1_000).ok());
-        let origin = FileOrigin::of_path(&self.path);
-        origin.split_named(self.split.as_str()).modified_at(micros.map(Timestamp::from_micros))
     }
 
     /// Whether readers have come to the end of what is known.

@@ -1,5 +1,6 @@
 //! The reader of a range of one file.
 
+mod rest;
 mod table;
 
 use std::fmt;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
-use firesteel_formats::{FileOrigin, Format, Reading};
+use firesteel_formats::{Format, Reading};
 use firesteel_frames::{Compression, Next};
 
 use super::catalog;
@@ -21,6 +22,7 @@ use super::line_count::LineCount;
 use super::policy::Borders;
 use super::rows::OpenTable;
 use crate::path;
+pub(super) use rest::Rest;
 
 /// Read at once, of the text.
 const BUFFER: u64 = 256 << 10;
@@ -412,33 +414,6 @@ impl<P: Reading> FileReader<P> {
     /// What the reader of the next range begins with.
     pub(super) fn into_rest(self) -> Option<Rest<P>> {
         self.rest
-    }
-}
-
-/// What a reader leaves for the one of the range after it.
-pub(super) enum Rest<P: Reading> {
-    /// The decoder of a compressed file, which can only be read from its start.
-    Frames(FileFrames<P>),
-    /// The table, of which it is known what is in it.
-    Table(OpenTable<P::Item>),
-}
-
-impl<P: Reading> Rest<P> {
-    /// Whether one may read on with it from this position.
-    fn is_of_use(&self, from: u64) -> bool {
-        match self {
-            Self::Frames(frames) => frames.position() <= from,
-            Self::Table(_) => true,
-        }
-    }
-
-    /// The same for a file of which this is known now, if it may be used for that.
-    fn moved(mut self, file: &Arc<FileOrigin>) -> Option<Self> {
-        let may_be_used = match &mut self {
-            Self::Frames(frames) => frames.moved(file),
-            Self::Table(open) => open.table.moved(file),
-        };
-        may_be_used.then_some(self)
     }
 }
 

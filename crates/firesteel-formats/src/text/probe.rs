@@ -2,10 +2,10 @@
 
 use serde::de::DeserializeOwned;
 
-use super::error::Kind;
 use super::{TextError, Texts, record};
-use crate::by_path::FromPath;
 use crate::candidates::CANDIDATES;
+use crate::from_path::FromPath;
+use crate::text_value::Kind;
 
 /// What is known of a type and names.
 #[derive(Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::found::{Find, Name};
 use super::{Columns, OnBoth, Values};
-use crate::text::Field;
+use crate::text_value::Field;
 
 /// The record of a file, and the columns of its path.
 pub(super) struct Joined<'a, D> {

@@ -17,7 +17,7 @@ pub(crate) struct Field<'a> {
 
 impl<'a> Field<'a> {
     #[inline]
-    pub(super) fn of(text: Option<&'a str>) -> Self {
+    pub(crate) fn of(text: Option<&'a str>) -> Self {
         Self { text, is_any: false }
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use firesteel_connect::Undecodable;
 
-use super::{FileOrigin, Origin, Place, Sourced, Standing};
 use crate::by_path::{ByPath, OnBoth};
 use crate::format::{BadFormat, Format, Found, Head, Reading};
 use crate::mismatch::Mismatch;
+use crate::origin::{FileOrigin, Origin, Place, Sourced, Standing};
 use crate::table::{CountRows, ReadAt, Row, Table, TableError};
 
 /// Any format, with each record's [`Origin`].

@@ -57,6 +57,7 @@ const LAYERS: &[(&str, Uses)] = &[
     ("firesteel-formats", CONTRACT),
     ("firesteel-frames", Uses::Only(&["firesteel-connect", "firesteel-formats"])),
     ("firesteel-results", Uses::Only(&["firesteel-connect", "firesteel-formats"])),
+    ("firesteel-schema-registry", Uses::Only(&["firesteel-connect", "firesteel-formats", "firesteel-window"])),
     (
         "firesteel-connect-file",
         Uses::Only(&[

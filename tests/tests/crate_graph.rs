@@ -42,6 +42,8 @@ fn the_engine_has_no_async_runtime() {
 const NATIVE: &str = "firesteel-state-rocksdb";
 /// What the feature `parquet-zstd` brings, which is C.
 const ZSTD: &str = "zstd";
+/// What the feature `schema-registry-tls` brings: cryptography, in C and assembler.
+const TLS: &str = "ring";
 
 #[test]
 fn default_members_need_no_c_compiler() {
@@ -51,12 +53,12 @@ fn default_members_need_no_c_compiler() {
 }
 
 #[test]
-fn only_the_features_rocksdb_and_parquet_zstd_ask_for_a_c_compiler() {
+fn only_the_features_rocksdb_parquet_zstd_and_schema_registry_tls_ask_for_a_c_compiler() {
     let built = resolved::built(&["--all-features", "--edges", "normal,build,dev"]);
     let native = resolved::native(&built);
     assert!(!native.is_empty(), "the feature is on");
     for path in native {
-        assert!(path.split(" > ").any(|name| name == NATIVE || name == ZSTD), "{path}");
+        assert!(path.split(" > ").any(|name| [NATIVE, ZSTD, TLS].contains(&name)), "{path}");
     }
 }
 

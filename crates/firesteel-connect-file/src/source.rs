@@ -13,6 +13,7 @@ mod listing;
 mod matching;
 mod note;
 mod order;
+mod origin;
 mod own;
 mod policy;
 mod reader;

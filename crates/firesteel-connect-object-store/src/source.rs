@@ -3,6 +3,7 @@
 mod catalog;
 mod entry;
 mod note;
+mod origin;
 mod reader;
 pub(crate) mod results;
 mod rows;

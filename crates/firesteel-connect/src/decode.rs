@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::ConnectError;
+
 /// Makes a record of the bytes that a source has read: of a line, a message, a row.
 ///
 /// The bytes are those of the source's own buffer, so that nothing is copied before the record exists. What is needed of them
@@ -35,7 +37,8 @@ pub trait Decode: Clone + Send + Sync + 'static {
     /// The record of the bytes. The same bytes yield the same record, or the same error.
     ///
     /// # Errors
-    /// What is wrong with the bytes. It concerns this record alone: a job stops, or sets it aside.
+    /// What is wrong with the bytes. It concerns this record alone: a job stops, or sets it aside. Or that what the decoder needs
+    /// [cannot be reached](Undecodable::unreachable).
     fn decode(&self, bytes: &[u8]) -> Result<Self::Item, Undecodable>;
 }
 
@@ -71,13 +74,37 @@ pub trait Encode<T>: Clone + Send + Sync + 'static {
 pub struct Undecodable {
     at: Option<usize>,
     reason: Box<str>,
+    /// Who does not answer, where that is why.
+    unreachable: Option<Box<str>>,
 }
 
 impl Undecodable {
     /// What is wrong, and what was expected.
     #[must_use]
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self { at: None, reason: reason.to_string().into() }
+        Self { at: None, reason: reason.to_string().into(), unreachable: None }
+    }
+
+    /// It is no fault of the record: who knows what the decoder needs does not answer. A source makes an error of it that is retried, and
+    /// nothing is refused.
+    ///
+    /// ```
+    /// use firesteel_connect::{Class, Undecodable};
+    ///
+    /// let outage = Undecodable::unreachable("http://registry:8081", "connection refused");
+    /// assert_eq!(outage.outage().unwrap().class(), Class::Retryable);
+    /// assert!(Undecodable::new("cut off").outage().is_none());
+    /// ```
+    #[must_use]
+    pub fn unreachable(peer: impl Into<Box<str>>, reason: impl fmt::Display) -> Self {
+        Self { unreachable: Some(peer.into()), ..Self::new(reason) }
+    }
+
+    /// The error of a reader, where it is no fault of the record.
+    #[must_use]
+    pub fn outage(&self) -> Option<ConnectError> {
+        let peer = self.unreachable.as_ref()?;
+        Some(ConnectError::Unreachable { peer: peer.to_string(), source: self.reason().into() })
     }
 
     /// Says which of the record's bytes is the first that is wrong, counting from 0.

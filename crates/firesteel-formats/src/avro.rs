@@ -1,17 +1,26 @@
 //! Avro: object container files.
 
 mod blocks;
+mod joined;
+mod message;
 mod reading;
 mod writing;
 
 use std::fmt;
 use std::io::Read;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use crate::by_path::{ByPath, FromPath, OnBoth};
 use crate::format::Format;
+use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 use blocks::Blocks;
+pub use message::{
+    AvroMessage, AvroSchema, AvroSchemas, BadAvroSchema, EncodeAvro, FixedSchemas, SchemaKey, SchemasOutage,
+};
 pub use reading::ReadingAvro;
 pub use writing::{WriteAvro, WritingAvro};
 
@@ -42,13 +51,17 @@ pub use writing::{WriteAvro, WritingAvro};
 ///
 /// assert_eq!(Avro::<Click>::new().name(), "Avro");
 /// ```
-pub struct Avro<T>(PhantomData<fn() -> T>);
+pub struct Avro<T> {
+    /// Which fields come from the path of a file.
+    path: FromPath,
+    of: PhantomData<fn() -> T>,
+}
 
 impl<T> Avro<T> {
     /// Files of records of this type.
     #[must_use]
     pub fn new() -> Self {
-        Self(PhantomData)
+        Self { path: FromPath::default(), of: PhantomData }
     }
 
     /// Writes files by this schema, in blocks that are compressed with deflate: the names of the type's fields are those of the
@@ -68,7 +81,7 @@ impl<T: DeserializeOwned + Send + 'static> Format for Avro<T> {
     }
 
     fn begin(&self) -> ReadingAvro<T> {
-        ReadingAvro::new()
+        ReadingAvro::new(self.path.clone())
     }
 
     fn has_head(&self) -> bool {
@@ -82,6 +95,28 @@ impl<T: DeserializeOwned + Send + 'static> Format for Avro<T> {
     fn is_packed(&self) -> bool {
         true
     }
+
+    fn looks_at_files(&self) -> bool {
+        self.takes_path_columns()
+    }
+
+    fn of_file(&self, file: &Arc<FileOrigin>) -> Result<Self, Mismatch> {
+        self.of_path(file)
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> ByPath for Avro<T> {
+    fn with_path_columns(self, both: OnBoth) -> Self {
+        Self { path: FromPath::asked(both), ..self }
+    }
+
+    fn takes_path_columns(&self) -> bool {
+        self.path.is_asked()
+    }
+
+    fn of_path(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
+        Ok(Self { path: self.path.of::<T>(file)?, of: PhantomData })
+    }
 }
 
 impl<T> Default for Avro<T> {
@@ -92,11 +127,9 @@ impl<T> Default for Avro<T> {
 
 impl<T> Clone for Avro<T> {
     fn clone(&self) -> Self {
-        *self
+        Self { path: self.path.clone(), of: PhantomData }
     }
 }
-
-impl<T> Copy for Avro<T> {}
 
 impl<T> fmt::Debug for Avro<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

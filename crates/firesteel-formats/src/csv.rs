@@ -12,7 +12,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::by_path::{ByPath, FromPath, OnBoth};
 use crate::format::{BadFormat, Format, WriteFormat};
+use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 use crate::text::{Fit, fit};
 use dialect::Dialect;
 pub use reading::ReadingCsv;
@@ -110,6 +113,10 @@ impl<T: DeserializeOwned + Send + 'static> Format for Csv<T> {
         "CSV"
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn begin(&self) -> ReadingCsv<T> {
         ReadingCsv::new(self.dialect.clone())
     }
@@ -122,18 +129,51 @@ impl<T: DeserializeOwned + Send + 'static> Format for Csv<T> {
         true
     }
 
+    fn looks_at_files(&self) -> bool {
+        self.takes_path_columns()
+    }
+
+    fn of_file(&self, file: &Arc<FileOrigin>) -> Result<Self, Mismatch> {
+        self.of_path(file)
+    }
+
     fn check(&self) -> Result<(), BadFormat> {
         self.dialect.check()?;
         // Whatever the columns are called.
         let names = self.dialect.columns.clone().unwrap_or_else(|| Arc::new(["?".to_owned()]));
-        match fit::<T>(&names) {
+        let path = &self.dialect.path;
+        if path.is_asked() && !self.dialect.header && self.dialect.columns.is_none() {
+            let reason = "columns of a path go by name, and these have none: give the files a header, or say `columns`";
+            return Err(BadFormat { setting: "path columns", reason: reason.to_owned() });
+        }
+        match fit::<T>(&names, path) {
             Fit::WantsAny(reason) => Err(BadFormat { setting: "the type of records", reason }),
-            Fit::Lacks(name) if self.dialect.columns.is_some() => Err(BadFormat {
+            Fit::Lacks(name) if self.dialect.columns.is_some() && !path.is_asked() => Err(BadFormat {
                 setting: "columns",
                 reason: format!("the type needs `{name}`, which is not among them"),
             }),
             _ => Ok(()),
         }
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> ByPath for Csv<T> {
+    fn with_path_columns(mut self, both: OnBoth) -> Self {
+        self.dialect.path = FromPath::asked(both);
+        self
+    }
+
+    fn takes_path_columns(&self) -> bool {
+        self.dialect.path.is_asked()
+    }
+
+    fn of_path(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
+        let mut csv = self.clone();
+        csv.dialect.path = csv.dialect.path.of::<T>(file)?;
+        if let Some(names) = &csv.dialect.columns {
+            reading::fits::<T>(names, &csv.dialect.path)?;
+        }
+        Ok(csv)
     }
 }
 

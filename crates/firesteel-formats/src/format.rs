@@ -7,6 +7,7 @@ use std::sync::Arc;
 use firesteel_connect::Undecodable;
 
 use crate::mismatch::Mismatch;
+use crate::origin::{FileOrigin, Standing};
 use crate::table::{CountRows, ReadAt, Table, TableError};
 
 /// A format of files: framing, that is, where one record ends and the next begins, and decoding.
@@ -29,6 +30,11 @@ pub trait Format: Clone + Send + Sync + 'static {
     /// other formats are read by one task at a time, which resumes where the one before it stopped.
     fn ends_at_newlines(&self) -> bool {
         false
+    }
+
+    /// Whether files are text, so that the lines in them have numbers.
+    fn is_text(&self) -> bool {
+        self.ends_at_newlines()
     }
 
     /// Whether the beginning of a file says something that is needed for all of its records, as the names of columns.
@@ -65,6 +71,21 @@ pub trait Format: Clone + Send + Sync + 'static {
         false
     }
 
+    /// Whether what it makes of a record depends on which file that is in: on its path, or on when it was changed. Sources ask
+    /// [`of_file`](Self::of_file) then.
+    fn looks_at_files(&self) -> bool {
+        false
+    }
+
+    /// The same for this file.
+    ///
+    /// # Errors
+    /// What the file has not, or has instead.
+    fn of_file(&self, file: &Arc<FileOrigin>) -> Result<Self, Mismatch> {
+        let _ = file;
+        Ok(self.clone())
+    }
+
     /// Looks at its own settings, before anything is read.
     ///
     /// # Errors
@@ -90,6 +111,22 @@ pub struct BadFormat {
 pub trait Reading: Send + 'static {
     /// A record.
     type Item;
+
+    /// Whether it [wants to know](Self::stands) where records stand: the lines are counted then.
+    const WANTS_PLACES: bool = false;
+
+    /// Told before [`decode`](Self::decode) where the record stands, if it wants to know.
+    fn stands(&mut self, at: Standing) {
+        let _ = at;
+    }
+
+    /// Told, before it is used for another stretch of its file, what is known of that now. Tells whether it may be used so; if not,
+    /// it is read from its
+    /// beginning by another one.
+    fn moved(&mut self, file: &Arc<FileOrigin>) -> bool {
+        let _ = file;
+        true
+    }
 
     /// Looks at the beginning of the file. After [`Head::More`] it is called again with the same bytes and more. `ended`
     /// says that nothing follows.

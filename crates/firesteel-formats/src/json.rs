@@ -13,7 +13,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::ser::Formatter;
 
+use crate::by_path::{ByPath, FromPath, OnBoth, Values};
 use crate::lines::{Lines, WriteLines};
+use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 pub use values::{JsonValues, ReadingValues};
 
 /// Records as JSON, by way of `serde`: a type that derives `Deserialize` is read, one that derives `Serialize` is written.
@@ -47,13 +50,16 @@ pub use values::{JsonValues, ReadingValues};
 /// json.encode(&click, &mut out).unwrap();
 /// assert_eq!(out, br#"{"user":"ann","ad":7}"#);
 /// ```
-pub struct Json<T>(PhantomData<fn() -> T>);
+pub struct Json<T> {
+    path: FromPath,
+    of: PhantomData<fn() -> T>,
+}
 
 impl<T> Json<T> {
     /// JSON of this type.
     #[must_use]
     pub fn new() -> Self {
-        Self(PhantomData)
+        Self { path: FromPath::default(), of: PhantomData }
     }
 
     /// Files with one value a line (NDJSON, JSON Lines). Blank lines are no records.
@@ -62,7 +68,7 @@ impl<T> Json<T> {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        Lines::written(self, "JSON")
+        Lines::written(self, "JSON").by_path()
     }
 
     /// Writes one value a line, in files whose names end with `ndjson`.
@@ -81,36 +87,65 @@ impl<T: DeserializeOwned + Send + 'static> Decode for Json<T> {
             Ok(text) => text,
             Err(error) => return Err(not_utf8(error.valid_up_to())),
         };
-        serde_json::from_str(text).or_else(|error| refused(text, &error))
+        self.read(text).or_else(|error| self.refused(text, &error))
+    }
+}
+
+impl<T: DeserializeOwned> Json<T> {
+    #[inline]
+    fn read(&self, text: &str) -> serde_json::Result<T> {
+        if !self.path.is_asked() {
+            return serde_json::from_str(text);
+        }
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        let record = self.path.record(&mut deserializer, Values::Typed)?;
+        deserializer.end()?;
+        Ok(record)
+    }
+
+    /// What is wrong with the text, and at which field: it is decoded again to learn that.
+    #[cold]
+    fn refused(&self, text: &str, error: &serde_json::Error) -> Result<T, Undecodable> {
+        if let Some(rest) = text.strip_prefix('\u{feff}') {
+            // A byte order mark, with which some programs begin a file.
+            return self.read(rest).or_else(|error| self.refused(rest, &error));
+        }
+        let (line, column) = (error.line(), error.column());
+        let begin = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>();
+        let whole = error.to_string();
+        let what = whole.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&whole);
+        let (mut track, mut deserializer) =
+            (serde_path_to_error::Track::new(), serde_json::Deserializer::from_str(text));
+        let tracked = serde_path_to_error::Deserializer::new(&mut deserializer, &mut track);
+        let path = match self.path.record::<T, _>(tracked, Values::Typed) {
+            Err(_) => match track.path().to_string().trim_end_matches(".?") {
+                "" | "." | "?" => String::new(),
+                path => format!(", at field {path}"),
+            },
+            Ok(_) => String::new(),
+        };
+        let reason = format!("JSON: line {line} column {column}: {what}{path}");
+        Err(Undecodable::new(reason).at((begin + column.saturating_sub(1)).min(text.len())))
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> ByPath for Json<T> {
+    fn with_path_columns(self, both: OnBoth) -> Self {
+        Self { path: FromPath::asked(both), ..self }
+    }
+
+    fn takes_path_columns(&self) -> bool {
+        self.path.is_asked()
+    }
+
+    fn of_path(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
+        Ok(Self { path: self.path.of::<T>(file)?, of: PhantomData })
     }
 }
 
 #[cold]
 fn not_utf8(at: usize) -> Undecodable {
     Undecodable::new(format_args!("JSON: byte {at} of the record is not UTF-8")).at(at)
-}
-
-/// What is wrong with the text, and at which field: it is decoded again to learn that.
-#[cold]
-fn refused<T: DeserializeOwned>(text: &str, error: &serde_json::Error) -> Result<T, Undecodable> {
-    if let Some(rest) = text.strip_prefix('\u{feff}') {
-        // A byte order mark, with which some programs begin a file.
-        return serde_json::from_str(rest).or_else(|error| refused(rest, &error));
-    }
-    let (line, column) = (error.line(), error.column());
-    let begin = text.split_inclusive('\n').take(line.saturating_sub(1)).map(str::len).sum::<usize>();
-    let whole = error.to_string();
-    let what = whole.strip_suffix(&format!(" at line {line} column {column}")).unwrap_or(&whole);
-    let deserializer = &mut serde_json::Deserializer::from_str(text);
-    let path = match serde_path_to_error::deserialize::<_, T>(deserializer) {
-        Err(error) => match error.path().to_string().trim_end_matches(".?") {
-            "" | "." | "?" => String::new(),
-            path => format!(", at field {path}"),
-        },
-        Ok(_) => String::new(),
-    };
-    let reason = format!("JSON: line {line} column {column}: {what}{path}");
-    Err(Undecodable::new(reason).at((begin + column.saturating_sub(1)).min(text.len())))
 }
 
 impl<T: Serialize + 'static> Encode<T> for Json<T> {
@@ -144,11 +179,9 @@ impl<T> Default for Json<T> {
 
 impl<T> Clone for Json<T> {
     fn clone(&self) -> Self {
-        *self
+        Self { path: self.path.clone(), of: PhantomData }
     }
 }
-
-impl<T> Copy for Json<T> {}
 
 impl<T> fmt::Debug for Json<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

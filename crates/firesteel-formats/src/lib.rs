@@ -13,7 +13,9 @@
 //! | [`Raw`] | bytes as they are |
 //! | `Multiline` | records of several lines, by any decoder; feature `pattern` |
 //! | `Avro` | object container files; feature `avro` |
+//! | `AvroMessage` | single Avro records, by the schema that each names; a decoder; feature `avro` |
 //! | `Parquet` | tables of columns; feature `parquet` |
+//! | [`Delimited`] | records of any decoder, each after its length |
 //! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
 //!
 //! It reads no file and no socket: sources hand it the bytes of their own buffers.
@@ -21,18 +23,25 @@
 mod access_log;
 #[cfg(feature = "avro")]
 mod avro;
-#[cfg(any(feature = "avro", feature = "csv", feature = "parquet", feature = "pattern"))]
+mod by_path;
+#[cfg_attr(
+    not(any(feature = "avro", feature = "csv", feature = "parquet", feature = "pattern")),
+    allow(dead_code, reason = "JSON needs none")
+)]
 mod candidates;
 #[cfg(feature = "csv")]
 mod csv;
+mod delimited;
 pub mod epoch_time;
 mod format;
+mod from_path;
 mod json;
 mod lines;
 mod mismatch;
 #[cfg(feature = "pattern")]
 mod multiline;
 mod no_stream;
+mod origin;
 #[cfg(feature = "parquet")]
 mod parquet;
 #[cfg(feature = "pattern")]
@@ -41,15 +50,21 @@ mod pattern;
 mod protobuf;
 mod raw;
 mod table;
-#[cfg(any(feature = "avro", feature = "csv", feature = "pattern"))]
 #[cfg_attr(not(all(feature = "csv", feature = "pattern")), allow(dead_code, reason = "each format needs a part of it"))]
 mod text;
+mod text_value;
+mod with_origin;
 
 pub use access_log::{Access, CombinedLog};
 #[cfg(feature = "avro")]
-pub use avro::{Avro, ReadingAvro, WriteAvro, WritingAvro};
+pub use avro::{
+    Avro, AvroMessage, AvroSchema, AvroSchemas, BadAvroSchema, EncodeAvro, FixedSchemas, ReadingAvro, SchemaKey,
+    SchemasOutage, WriteAvro, WritingAvro,
+};
+pub use by_path::{ByPath, OnBoth};
 #[cfg(feature = "csv")]
 pub use csv::{Csv, ReadingCsv, WritingCsv};
+pub use delimited::{Delimited, Lengths, ReadingDelimited, WritingDelimited};
 pub use format::{BadFormat, Format, Found, Head, Reading, WriteFormat, Writing};
 pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
@@ -57,6 +72,7 @@ pub use mismatch::Mismatch;
 #[cfg(feature = "pattern")]
 pub use multiline::{Multiline, ReadingMultiline};
 pub use no_stream::NoStream;
+pub use origin::{FileOrigin, Origin, Sourced, Standing};
 #[cfg(feature = "parquet")]
 pub use parquet::{ColumnName, Condition, Literal, Parquet, WritingParquet, column};
 #[cfg(feature = "pattern")]
@@ -65,3 +81,4 @@ pub use pattern::Pattern;
 pub use protobuf::{DelimitedProtobuf, Protobuf, ReadingProtobuf, WritingProtobuf};
 pub use raw::Raw;
 pub use table::{CountRows, ReadAt, RefusedRow, Row, Table, TableError};
+pub use with_origin::{ReadingWithOrigin, WithOrigin};

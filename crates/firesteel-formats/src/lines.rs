@@ -1,11 +1,15 @@
 //! Records that are lines.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use firesteel_connect::{Decode, Encode, Undecodable, Unencodable};
 use memchr::memchr;
 
+use crate::by_path::{ByPath, LooksAtPath, OnBoth};
 use crate::format::{BadFormat, Format, Found, Reading, WriteFormat, Writing};
+use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 
 /// A file whose lines are records, each made by a decoder. Lines end with `\n` or `\r\n`.
 ///
@@ -25,6 +29,10 @@ pub struct Lines<D> {
     blank: Blank,
     /// Looks at the settings of the decoder, where it has some.
     check: Option<fn(&D) -> Result<(), BadFormat>>,
+    /// How the decoder looks at the path of a file, where it can.
+    by_path: Option<LooksAtPath<D>>,
+    /// The file whose records they are, where the decoder does.
+    file: Option<Arc<FileOrigin>>,
 }
 
 /// What a line is that has nothing in it but spaces.
@@ -38,18 +46,26 @@ impl<D: Decode> Lines<D> {
     /// All lines, also empty ones.
     #[must_use]
     pub fn of(decode: D) -> Self {
-        Self { decode, name: "text", blank: Blank::Record, check: None }
+        Self { decode, name: "text", blank: Blank::Record, check: None, by_path: None, file: None }
     }
 
     /// Those lines in which there is something. `name` is the format's, for messages.
     pub(crate) fn written(decode: D, name: &'static str) -> Self {
-        Self { decode, name, blank: Blank::Nothing, check: None }
+        Self { decode, name, blank: Blank::Nothing, check: None, by_path: None, file: None }
     }
 
     /// The same, of which the decoder is looked at before anything is read.
     #[cfg(feature = "pattern")]
     pub(crate) fn checked(self, check: fn(&D) -> Result<(), BadFormat>) -> Self {
         Self { check: Some(check), ..self }
+    }
+
+    /// The same, whose decoder is told of paths if it wants to be.
+    pub(crate) fn by_path(self) -> Self
+    where
+        D: ByPath,
+    {
+        Self { by_path: Some(LooksAtPath::new()), ..self }
     }
 
     /// What makes the records.
@@ -61,7 +77,14 @@ impl<D: Decode> Lines<D> {
     /// The same with another way to make records.
     #[must_use]
     pub fn with<E: Decode>(self, change: impl FnOnce(D) -> E) -> Lines<E> {
-        Lines { decode: change(self.decode), name: self.name, blank: self.blank, check: None }
+        Lines {
+            decode: change(self.decode),
+            name: self.name,
+            blank: self.blank,
+            check: None,
+            by_path: None,
+            file: None,
+        }
     }
 }
 
@@ -74,15 +97,41 @@ impl<D: Decode> Format for Lines<D> {
     }
 
     fn begin(&self) -> ReadingLines<D> {
-        ReadingLines { lines: ByLine::new(self.blank), decode: self.decode.clone() }
+        ReadingLines { lines: ByLine::new(self.blank), decode: self.decode.clone(), file: self.file.clone() }
     }
 
     fn ends_at_newlines(&self) -> bool {
         true
     }
 
+    fn looks_at_files(&self) -> bool {
+        self.by_path.as_ref().is_some_and(|by_path| by_path.is_told(&self.decode))
+    }
+
+    fn of_file(&self, file: &Arc<FileOrigin>) -> Result<Self, Mismatch> {
+        let mut lines = self.clone();
+        if let Some(by_path) = &self.by_path {
+            (lines.decode, lines.file) = (by_path.of_path(&self.decode, file)?, Some(Arc::clone(file)));
+        }
+        Ok(lines)
+    }
+
     fn check(&self) -> Result<(), BadFormat> {
         self.check.map_or(Ok(()), |check| check(&self.decode))
+    }
+}
+
+impl<D: Decode + ByPath> ByPath for Lines<D> {
+    fn with_path_columns(self, both: OnBoth) -> Self {
+        Self { decode: self.decode.with_path_columns(both), ..self }.by_path()
+    }
+
+    fn takes_path_columns(&self) -> bool {
+        self.decode.takes_path_columns()
+    }
+
+    fn of_path(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
+        Ok(Self { decode: self.decode.of_path(file)?, ..self.clone() })
     }
 }
 
@@ -91,6 +140,8 @@ impl<D: Decode> Format for Lines<D> {
 pub struct ReadingLines<D> {
     lines: ByLine,
     decode: D,
+    /// The file that the decoder is for, where it looks at its path.
+    file: Option<Arc<FileOrigin>>,
 }
 
 impl<D: Decode> Reading for ReadingLines<D> {
@@ -104,6 +155,10 @@ impl<D: Decode> Reading for ReadingLines<D> {
     #[inline]
     fn find(&mut self, bytes: &[u8], ended: bool) -> Found {
         self.lines.find(bytes, ended)
+    }
+
+    fn moved(&mut self, file: &Arc<FileOrigin>) -> bool {
+        self.file.as_ref().is_none_or(|known| known.columns().eq(file.columns()))
     }
 
     fn pass(&mut self) -> usize {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// What can be done where a type needs a field that is not there.
-#[cfg(any(feature = "avro", feature = "csv", feature = "parquet"))]
+#[cfg(any(feature = "avro", feature = "csv", feature = "parquet", feature = "pattern"))]
 pub(crate) const RENAME: &str = "rename the field with #[serde(rename)], or give it #[serde(default)]";
 
 /// A file that is not what the program expects.
@@ -20,7 +20,7 @@ impl Mismatch {
     }
 
     /// The file has nothing of this name, as a `column` or a `field`, which the type needs; `has` are the names that it has.
-    #[cfg(any(feature = "avro", feature = "csv", feature = "parquet"))]
+    #[cfg(any(feature = "avro", feature = "csv", feature = "parquet", feature = "pattern"))]
     pub(crate) fn lacks<'a>(what: &str, name: &str, has: impl IntoIterator<Item = &'a str>) -> Self {
         let has = has.into_iter().collect::<Vec<_>>().join(", ");
         Self::new(format_args!("has no {what} {name:?} (it has {has}); {RENAME}"))

@@ -7,7 +7,10 @@ use firesteel_connect::{Decode, Undecodable};
 use memchr::memchr;
 use regex::bytes::Regex;
 
+use crate::by_path::{ByPath, LooksAtPath, OnBoth};
 use crate::format::{BadFormat, Format, Found, Reading};
+use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 
 /// This much of a line is looked at to tell whether a record begins with it.
 const LOOKED_AT: usize = 1 << 10;
@@ -32,6 +35,8 @@ const LOOKED_AT: usize = 1 << 10;
 pub struct Multiline<D> {
     rule: Rule,
     decode: D,
+    by_path: Option<LooksAtPath<D>>,
+    file: Option<Arc<FileOrigin>>,
 }
 
 #[derive(Clone)]
@@ -59,19 +64,23 @@ impl<D: Decode> Multiline<D> {
     /// such one are a record, too.
     #[must_use]
     pub fn starting_with(pattern: &str, decode: D) -> Self {
-        Self { rule: Rule::Starts(compiled(pattern)), decode }
+        Self::by(Rule::Starts(compiled(pattern)), decode)
     }
 
     /// A record begins with each line that the regular expression does not match.
     #[must_use]
     pub fn continuing_with(pattern: &str, decode: D) -> Self {
-        Self { rule: Rule::Continues(compiled(pattern)), decode }
+        Self::by(Rule::Continues(compiled(pattern)), decode)
     }
 
     /// A record begins with each line that does not begin with a space or a tab.
     #[must_use]
     pub fn indented(decode: D) -> Self {
-        Self { rule: Rule::Indented, decode }
+        Self::by(Rule::Indented, decode)
+    }
+
+    fn by(rule: Rule, decode: D) -> Self {
+        Self { rule, decode, by_path: None, file: None }
     }
 }
 
@@ -87,9 +96,25 @@ impl<D: Decode> Format for Multiline<D> {
         "text"
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn begin(&self) -> ReadingMultiline<D> {
-        let (rule, decode) = (self.rule.clone(), self.decode.clone());
-        ReadingMultiline { rule, decode, line: 0, seen: 0, end: 0, is_ours: true, is_begun: false }
+        let (rule, decode, file) = (self.rule.clone(), self.decode.clone(), self.file.clone());
+        ReadingMultiline { rule, decode, file, line: 0, seen: 0, end: 0, is_ours: true, is_begun: false }
+    }
+
+    fn looks_at_files(&self) -> bool {
+        self.by_path.as_ref().is_some_and(|by_path| by_path.is_told(&self.decode))
+    }
+
+    fn of_file(&self, file: &Arc<FileOrigin>) -> Result<Self, Mismatch> {
+        let mut records = self.clone();
+        if let Some(by_path) = &self.by_path {
+            (records.decode, records.file) = (by_path.of_path(&self.decode, file)?, Some(Arc::clone(file)));
+        }
+        Ok(records)
     }
 
     fn check(&self) -> Result<(), BadFormat> {
@@ -102,11 +127,27 @@ impl<D: Decode> Format for Multiline<D> {
     }
 }
 
+impl<D: Decode + ByPath> ByPath for Multiline<D> {
+    fn with_path_columns(self, both: OnBoth) -> Self {
+        Self { decode: self.decode.with_path_columns(both), by_path: Some(LooksAtPath::new()), ..self }
+    }
+
+    fn takes_path_columns(&self) -> bool {
+        self.decode.takes_path_columns()
+    }
+
+    fn of_path(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
+        Ok(Self { decode: self.decode.of_path(file)?, ..self.clone() })
+    }
+}
+
 /// Reads records of several lines.
 #[derive(Debug)]
 pub struct ReadingMultiline<D> {
     rule: Rule,
     decode: D,
+    /// The file that the decoder is for, where it looks at its path.
+    file: Option<Arc<FileOrigin>>,
     /// Where the line begins that is being looked at.
     line: usize,
     /// Whether it belongs to the record.
@@ -176,6 +217,10 @@ impl<D: Decode> Reading for ReadingMultiline<D> {
                 }
             }
         }
+    }
+
+    fn moved(&mut self, file: &Arc<FileOrigin>) -> bool {
+        self.file.as_ref().is_none_or(|known| known.columns().eq(file.columns()))
     }
 
     fn pass(&mut self) -> usize {

@@ -22,8 +22,11 @@ use parquet::basic::Compression;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::by_path::{ByPath, FromPath, OnBoth};
 use crate::format::{Format, WriteFormat};
+use crate::mismatch::Mismatch;
 use crate::no_stream::NoStream;
+use crate::origin::FileOrigin;
 use crate::table::{CountRows, ReadAt, Table, TableError};
 pub use filter::{ColumnName, Condition, Literal, column};
 use reading::{Rows, count_rows};
@@ -99,6 +102,8 @@ struct Settings {
     compression: Compression,
     /// How many bytes a row group that is written may have.
     group: usize,
+    /// Which fields come from the path of a file.
+    path: FromPath,
 }
 
 /// How large a row group becomes, about, unless told otherwise.
@@ -109,7 +114,8 @@ impl<T> Parquet<T> {
     #[must_use]
     pub fn new() -> Self {
         let (compression, group) = (Compression::SNAPPY, GROUP);
-        let settings = Settings { filter: None, prunes: true, local_is_utc: false, compression, group };
+        let path = FromPath::default();
+        let settings = Settings { filter: None, prunes: true, local_is_utc: false, compression, group, path };
         Self { settings, shape: Arc::default(), of: PhantomData }
     }
 
@@ -183,8 +189,33 @@ impl<T: DeserializeOwned + Send + 'static> Format for Parquet<T> {
         Some(Rows::open(file, &self.settings, shape).map(|rows| Box::new(rows) as Box<dyn Table<T>>))
     }
 
+    fn looks_at_files(&self) -> bool {
+        self.takes_path_columns()
+    }
+
+    fn of_file(&self, file: &Arc<FileOrigin>) -> Result<Self, Mismatch> {
+        self.of_path(file)
+    }
+
     fn picks_rows(&self) -> bool {
         self.settings.filter.is_some()
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> ByPath for Parquet<T> {
+    fn with_path_columns(mut self, both: OnBoth) -> Self {
+        self.settings.path = FromPath::asked(both);
+        self
+    }
+
+    fn takes_path_columns(&self) -> bool {
+        self.settings.path.is_asked()
+    }
+
+    fn of_path(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
+        let mut parquet = self.clone();
+        parquet.settings.path = self.settings.path.of::<T>(file)?;
+        Ok(parquet)
     }
 }
 

@@ -8,8 +8,11 @@ use firesteel_connect::{Decode, InvalidUtf8, Undecodable};
 use regex::{CaptureLocations, Regex};
 use serde::de::DeserializeOwned;
 
+use crate::by_path::{ByPath, FromPath, OnBoth};
 use crate::format::BadFormat;
 use crate::lines::Lines;
+use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 use crate::text::{Fit, TextError, Texts, fit, record};
 
 /// Records as text that a regular expression describes, as a whole: its named groups are the fields.
@@ -37,6 +40,7 @@ use crate::text::{Fit, TextError, Texts, fit, record};
 pub struct Pattern<T> {
     compiled: Result<Arc<Compiled>, Arc<str>>,
     invalid_utf8: InvalidUtf8,
+    path: FromPath,
     /// Room for what is found. Each reader has a clone of its own, so that nobody waits.
     found: Mutex<Option<CaptureLocations>>,
     of: PhantomData<fn() -> T>,
@@ -59,7 +63,13 @@ impl<T> Pattern<T> {
             Arc::new(Compiled { regex, text: pattern.to_owned(), names, groups })
         });
         let compiled = compiled.map_err(|error| error.to_string().into());
-        Self { compiled, invalid_utf8: InvalidUtf8::default(), found: Mutex::new(None), of: PhantomData }
+        Self {
+            compiled,
+            invalid_utf8: InvalidUtf8::default(),
+            path: FromPath::default(),
+            found: Mutex::new(None),
+            of: PhantomData,
+        }
     }
 
     /// What becomes of text that is not UTF-8: it is refused unless told otherwise.
@@ -74,7 +84,7 @@ impl<T: DeserializeOwned + Send + 'static> Pattern<T> {
     /// Files whose lines are such records. Blank lines are none.
     #[must_use]
     pub fn lines(self) -> Lines<Self> {
-        Lines::written(self, "text").checked(Self::check)
+        Lines::written(self, "text").checked(Self::check).by_path()
     }
 
     /// Whether the pattern can be used, and has a group for each field that the type needs.
@@ -84,14 +94,36 @@ impl<T: DeserializeOwned + Send + 'static> Pattern<T> {
     pub fn check(&self) -> Result<(), BadFormat> {
         let bad = |reason: String| BadFormat { setting: "pattern", reason };
         let compiled = self.compiled.as_ref().map_err(|error| bad(error.to_string()))?;
-        match fit::<T>(&compiled.names) {
+        match fit::<T>(&compiled.names, &self.path) {
             Fit::Open => Ok(()),
+            // It may be in the path.
+            Fit::Lacks(_) if self.path.is_asked() => Ok(()),
             Fit::Lacks(name) => {
                 let has = compiled.names.join(", ");
                 Err(bad(format!("there is no group (?<{name}>…) for the field `{name}`; it has {has}")))
             }
             Fit::Refuses(reason) | Fit::WantsAny(reason) => Err(bad(reason)),
         }
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> ByPath for Pattern<T> {
+    fn with_path_columns(self, both: OnBoth) -> Self {
+        Self { path: FromPath::asked(both), ..self }
+    }
+
+    fn takes_path_columns(&self) -> bool {
+        self.path.is_asked()
+    }
+
+    fn of_path(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
+        let path = self.path.of::<T>(file)?;
+        if let Ok(compiled) = &self.compiled
+            && let Fit::Lacks(name) = fit::<T>(&compiled.names, &path)
+        {
+            return Err(Mismatch::lacks("column in its path", name, path.names().iter().map(String::as_str)));
+        }
+        Ok(Self { path, ..self.clone() })
     }
 }
 
@@ -112,7 +144,7 @@ impl<T: DeserializeOwned + Send + 'static> Decode for Pattern<T> {
             return Err(Undecodable::new(format_args!("the text does not match `{}`", compiled.text)));
         }
         let groups = Groups { text: &text, found, groups: &compiled.groups };
-        record(groups, Some(&compiled.names)).map_err(Undecodable::new)
+        record(groups, Some(&compiled.names), &self.path).map_err(Undecodable::new)
     }
 }
 
@@ -136,8 +168,8 @@ impl<'de> Texts<'de> for Groups<'de> {
 
 impl<T> Clone for Pattern<T> {
     fn clone(&self) -> Self {
-        let (compiled, invalid_utf8) = (self.compiled.clone(), self.invalid_utf8);
-        Self { compiled, invalid_utf8, found: Mutex::new(None), of: PhantomData }
+        let (compiled, invalid_utf8, path) = (self.compiled.clone(), self.invalid_utf8, self.path.clone());
+        Self { compiled, invalid_utf8, path, found: Mutex::new(None), of: PhantomData }
     }
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use firesteel_connect::Undecodable;
 
 use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 
 /// A file of which any stretch can be read.
 ///
@@ -60,6 +61,13 @@ pub trait Table<T>: Send {
     /// # Errors
     /// What concerns the file, and not one row. After it, the table may be asked again.
     fn row(&mut self, from: u64, to: u64) -> Result<Option<Row<T>>, TableError>;
+
+    /// Told, before it is used for another stretch of its file, what is known of that now. Tells whether it may be used so; if not,
+    /// the file is opened again.
+    fn moved(&mut self, file: &Arc<FileOrigin>) -> bool {
+        let _ = file;
+        true
+    }
 }
 
 /// A row of a table.

@@ -1,20 +1,18 @@
 //! Records whose fields are texts, with or without names: rows of CSV, groups of a pattern.
 
-mod error;
-mod field;
 mod probe;
 
-use serde::de::{
-    DeserializeOwned, DeserializeSeed, Deserializer, EnumAccess, Error as _, MapAccess, SeqAccess, VariantAccess,
-    Visitor,
-};
+use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
 
-pub(crate) use error::TextError;
-use field::Field;
+use crate::from_path::{FromPath, Values};
+use crate::text_value::Field;
+pub(crate) use crate::text_value::TextError;
+#[cfg(any(feature = "avro", feature = "csv", feature = "pattern"))]
+pub(crate) use probe::fit;
 #[cfg(feature = "avro")]
 pub(crate) use probe::struct_name;
-pub(crate) use probe::{Fit, fit};
+pub(crate) use probe::{Fit, fit_values};
 
 /// The texts of one record.
 pub(crate) trait Texts<'de>: Copy {
@@ -24,13 +22,14 @@ pub(crate) trait Texts<'de>: Copy {
     fn text(self, index: usize) -> Result<Option<&'de str>, TextError>;
 }
 
-/// A record of the texts, which have these names, or none.
+/// A record of the texts, which have these names, or none, and of what stands in the path of their file.
 #[inline]
 pub(crate) fn record<'de, T: DeserializeOwned>(
     texts: impl Texts<'de>,
     names: Option<&'de [String]>,
+    path: &FromPath,
 ) -> Result<T, TextError> {
-    T::deserialize(Record { texts, names })
+    path.record(Record { texts, names }, Values::Texts)
 }
 
 #[derive(Clone, Copy)]
@@ -139,7 +138,7 @@ impl<'de, X: Texts<'de>> Fields<'de, X> {
     fn value<S: DeserializeSeed<'de>>(&self, seed: S) -> Result<S::Value, TextError> {
         let index = self.next - 1;
         let field = self.record.texts.text(index);
-        let value = field.and_then(|text| seed.deserialize(Field { text }));
+        let value = field.and_then(|text| seed.deserialize(Field::of(text)));
         value.map_err(|error| error.in_field(index, self.record.names))
     }
 }
@@ -168,43 +167,11 @@ impl<'de, X: Texts<'de>> MapAccess<'de> for Fields<'de, X> {
     fn next_key_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<Option<S::Value>, TextError> {
         let Some(name) = self.record.names.and_then(|names| names.get(self.next)) else { return Ok(None) };
         self.next += 1;
-        seed.deserialize(Field { text: Some(name) }).map(Some)
+        seed.deserialize(Field::of(Some(name))).map(Some)
     }
 
     #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, TextError> {
         self.value(seed)
-    }
-}
-
-/// A variant by its name.
-impl<'de> EnumAccess<'de> for Field<'de> {
-    type Error = TextError;
-    type Variant = Unit;
-
-    fn variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<(S::Value, Unit), TextError> {
-        Ok((seed.deserialize(self)?, Unit))
-    }
-}
-
-struct Unit;
-
-impl<'de> VariantAccess<'de> for Unit {
-    type Error = TextError;
-
-    fn unit_variant(self) -> Result<(), TextError> {
-        Ok(())
-    }
-
-    fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, _: S) -> Result<S::Value, TextError> {
-        Err(TextError::one_value())
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, TextError> {
-        Err(TextError::one_value())
-    }
-
-    fn struct_variant<V: Visitor<'de>>(self, _: &'static [&'static str], _: V) -> Result<V::Value, TextError> {
-        Err(TextError::one_value())
     }
 }

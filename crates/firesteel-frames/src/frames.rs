@@ -2,10 +2,11 @@
 
 use std::io::{self, Read};
 use std::ops::Range;
+use std::sync::Arc;
 
 use firesteel_connect::Payload;
-use firesteel_formats::{Found, Head, Mismatch, Reading};
-use memchr::memchr;
+use firesteel_formats::{FileOrigin, Found, Head, Mismatch, Reading, Standing};
+use memchr::{memchr, memchr_iter};
 
 /// A buffer that grows with long records and hands them out where they stand.
 pub struct Frames<P, R> {
@@ -23,6 +24,11 @@ pub struct Frames<P, R> {
     complete: bool,
     /// How the record began that was too long last.
     too_long: Vec<u8>,
+    /// How many lines and records are before the unread bytes, as far as that is known. They are counted for who wants to know.
+    lines: Option<u64>,
+    records: Option<u64>,
+    /// Where the last record stands, for the same.
+    standing: Standing,
 }
 
 /// What comes next.
@@ -45,7 +51,10 @@ impl<P: Reading, R: Read> Frames<P, R> {
     pub fn new(input: R, reading: P, position: u64, capacity: usize) -> Self {
         let buffer = vec![0; capacity.max(16)];
         let (unread, dry, complete, too_long) = (0..0, false, true, Vec::new());
-        Self { input, reading, buffer, unread, position, dry, complete, too_long }
+        // Of what comes before, nobody has counted anything.
+        let none_before = (position == 0).then_some(0);
+        let (lines, records, standing) = (none_before, none_before, Standing::default());
+        Self { input, reading, buffer, unread, position, dry, complete, too_long, lines, records, standing }
     }
 
     /// The input may still grow: what it ends with is no record until it is known to have ended.
@@ -73,6 +82,27 @@ impl<P: Reading, R: Read> Frames<P, R> {
         self.reading
     }
 
+    /// Tells what finds the records what is known of the file now. Tells whether it may be used further.
+    pub fn moved(&mut self, file: &Arc<FileOrigin>) -> bool {
+        self.reading.moved(file)
+    }
+
+    /// Does not count lines and records any further: what begins here has to have the same numbers, whoever reads it.
+    pub fn forget_numbers(&mut self) {
+        (self.lines, self.records) = (None, None);
+    }
+
+    /// The line on which the last record begins, if that is known.
+    pub fn line(&self) -> Option<u64> {
+        self.standing.line
+    }
+
+    /// The position of the first byte of a record, which need not be the first one that belongs to it. Holds until the next
+    /// call that moves on.
+    pub fn begins_at(&self, record: &Range<usize>) -> u64 {
+        self.position - (self.unread.start - record.start) as u64
+    }
+
     /// The bytes of a record, until the next call that moves on.
     pub fn bytes(&self, record: Range<usize>) -> &[u8] {
         &self.buffer[record]
@@ -84,6 +114,9 @@ impl<P: Reading, R: Read> Frames<P, R> {
     /// What is wrong with it.
     #[inline]
     pub fn decode(&mut self, record: Range<usize>) -> Result<P::Item, firesteel_connect::Undecodable> {
+        if P::WANTS_PLACES {
+            self.reading.stands(self.standing);
+        }
         self.reading.decode(&self.buffer[record])
     }
 
@@ -144,13 +177,27 @@ impl<P: Reading, R: Read> Frames<P, R> {
     #[inline]
     fn record(&mut self, record: Range<usize>, after: usize) -> Next {
         let start = self.unread.start;
+        if P::WANTS_PLACES {
+            self.stands(record.start);
+            self.records = self.records.map(|records| records + 1);
+        }
         self.take(after);
         Next::Record(start + record.start..start + record.end)
+    }
+
+    /// Takes note of where the next record stands, which begins after this many bytes.
+    fn stands(&mut self, begin: usize) {
+        let before = &self.buffer[self.unread.start..self.unread.start + begin];
+        let line = self.lines.map(|lines| lines + newlines(before) + 1);
+        self.standing = Standing { position: self.position, line, record: self.records };
     }
 
     /// What comes next when the buffer does not hold the end of the record, or too much of it.
     #[cold]
     fn next_slowly(&mut self, mut found: Found, longest: usize) -> io::Result<Next> {
+        if P::WANTS_PLACES {
+            self.stands(0);
+        }
         loop {
             match found {
                 Found::Record { record, after } => {
@@ -159,6 +206,7 @@ impl<P: Reading, R: Read> Frames<P, R> {
                     }
                     self.keep_beginning(record.end);
                     self.take(after);
+                    self.records = None;
                     return Ok(Next::TooLong);
                 }
                 Found::Skip(bytes) => {
@@ -168,12 +216,15 @@ impl<P: Reading, R: Read> Frames<P, R> {
                 Found::Broken { after, reason } => {
                     let start = self.unread.start;
                     self.take(after);
+                    // Nobody knows how many they were.
+                    self.records = None;
                     return Ok(Next::Broken(start..start + after, reason));
                 }
                 Found::More(least) if least > longest => {
                     self.keep_beginning(self.unread.len());
                     let at = self.position;
                     if self.pass()? {
+                        self.records = None;
                         return Ok(Next::TooLong);
                     }
                     // It stays unread until its end has come.
@@ -264,6 +315,11 @@ impl<P: Reading, R: Read> Frames<P, R> {
 
     #[inline]
     fn take(&mut self, bytes: usize) {
+        if P::WANTS_PLACES
+            && let Some(lines) = &mut self.lines
+        {
+            *lines += newlines(&self.buffer[self.unread.start..self.unread.start + bytes]);
+        }
         self.unread.start += bytes;
         self.position += bytes as u64;
     }
@@ -295,6 +351,10 @@ impl<P: Reading, R: Read> Frames<P, R> {
             }
         }
     }
+}
+
+fn newlines(bytes: &[u8]) -> u64 {
+    memchr_iter(b'\n', bytes).count() as u64
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
 
-use firesteel_connect::{Payload, ReadRange};
+use firesteel_connect::{ConnectError, Payload, ReadRange};
 use firesteel_formats::Reading;
 
 use crate::frames::{Frames, Next};
@@ -40,6 +40,8 @@ pub enum Fault {
         /// Its bytes.
         payload: Payload,
     },
+    /// It is no fault of the record: what its decoder needs does not answer.
+    Outage(ConnectError),
     /// The data should not have ended here: why.
     CutOff(String),
 }
@@ -86,6 +88,9 @@ impl<P: Reading, R: Read> RangeFrames<P, R> {
         match frames.decode(record.clone()) {
             Ok(item) => Ok(Some(item)),
             Err(undecodable) => {
+                if let Some(outage) = undecodable.outage() {
+                    return Err(Fault::Outage(outage));
+                }
                 let payload = Payload::of(frames.bytes(record));
                 Err(Fault::Record { reason: undecodable.reason().to_owned(), payload })
             }
@@ -164,6 +169,12 @@ impl<P: Reading, R: Read> RangeFrames<P, R> {
             _ => (frames.reading().too_long(self.longest), Payload::beginning(frames.too_long(), bytes)),
         };
         Fault::Record { reason, payload }
+    }
+
+    /// The line on which the last record begins, if it was counted.
+    #[must_use]
+    pub fn line(&self) -> Option<u64> {
+        self.frames.as_ref().and_then(Frames::line)
     }
 
     /// The position after the last record that was handed out or passed over; at least the end of the range, where that was reached.

@@ -91,11 +91,12 @@
 //! | `memory` | `firesteel-connect-memory` | slices, queues, rates, a collector; feature `memory` |
 //! | `launch`, `LaunchOptions` | `firesteel-launch` | options, signals, exit code; feature `launch` |
 //! | `terminal` | `firesteel-terminal` | result tables and progress; feature `terminal` |
+//! | `schema_registry` | `firesteel-schema-registry` | schemas of Avro messages out of a registry; feature `schema-registry` |
 //! | `objects` | `firesteel-connect-object-store` | objects as a source and as a sink; feature `object-store` |
 //! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
 //!
-//! All features are on by default but for `avro` and `protobuf`, which are formats, and `object-store`, which few need, and `rocksdb`: building
+//! All features are on by default but for `avro`, `schema-registry` and `protobuf`, which are formats and what belongs to them, and `object-store`, which few need, and `rocksdb`: building
 //! that takes a C++ compiler, libclang and some minutes.
 
 pub mod explain;
@@ -120,6 +121,8 @@ pub use firesteel_formats as formats;
 #[cfg(feature = "launch")]
 pub use firesteel_launch::{Exit, ExplainFormat, Launch, LaunchOptions, ProgressMode, launch, show_warnings};
 pub use firesteel_scheduler as scheduler;
+#[cfg(feature = "schema-registry")]
+pub use firesteel_schema_registry as schema_registry;
 pub use firesteel_state as state;
 #[cfg(feature = "object-store")]
 pub use firesteel_state_object_store as object_store;

@@ -12,6 +12,7 @@ mod formats;
 mod jobs;
 mod logs;
 mod memory;
+mod origin;
 mod partial;
 mod progress;
 mod side;

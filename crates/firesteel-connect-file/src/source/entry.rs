@@ -1,6 +1,7 @@
 //! One file that is read.
 
 mod noted;
+mod origin;
 mod rows;
 
 use std::fs::{File, Metadata};

@@ -1,11 +1,13 @@
 //! The reader of a range of one file.
 
+mod rest;
 mod table;
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
@@ -20,6 +22,7 @@ use super::line_count::LineCount;
 use super::policy::Borders;
 use super::rows::OpenTable;
 use crate::path;
+pub(super) use rest::Rest;
 
 /// Read at once, of the text.
 const BUFFER: u64 = 256 << 10;
@@ -42,6 +45,8 @@ pub struct FileReader<P: Reading> {
     inside_line: bool,
     /// Whether a record ends at every newline.
     by_lines: bool,
+    /// Whether the file is text, so that lines in it have numbers.
+    is_text: bool,
     /// The position to stop before.
     stop: u64,
     records_left: u64,
@@ -61,13 +66,24 @@ impl<P: Reading> FileReader<P> {
         rest: Option<Rest<P>>,
     ) -> Result<Self> {
         let by_lines = format.ends_at_newlines();
+        let mut rest = rest.filter(|rest| rest.is_of_use(range.from));
+        let of_file;
+        let format = if format.looks_at_files() {
+            let origin = Arc::new(file.origin());
+            rest = rest.and_then(|rest| rest.moved(&origin));
+            of_file = format.of_file(&origin).map_err(|mismatch| file.mismatch(mismatch))?;
+            &of_file
+        } else {
+            format
+        };
         let mut reader = Self {
             frames: None,
             table: None,
-            rest: rest.filter(|rest| rest.is_of_use(range.from)),
+            rest,
             longest,
             inside_line: by_lines && file.was_plain && range.from > 0,
             by_lines,
+            is_text: format.is_text(),
             stop: range.to.unwrap_or(u64::MAX),
             records_left: range.max_records.unwrap_or(u64::MAX),
             bytes_left: range.max_bytes.unwrap_or(u64::MAX).max(1),
@@ -133,10 +149,7 @@ impl<P: Reading> FileReader<P> {
         match frames.head(self.longest).map_err(|error| self.broken(frames.position(), error))? {
             None => Ok(false),
             Some(Ok(())) => Ok(true),
-            Some(Err(mismatch)) => {
-                let place = self.file.path.display().to_string();
-                Err(ConnectError::Mismatch { place, reason: mismatch.into_reason() })
-            }
+            Some(Err(mismatch)) => Err(self.file.mismatch(mismatch)),
         }
     }
 
@@ -272,7 +285,7 @@ impl<P: Reading> FileReader<P> {
             _ => (frames.reading().too_long(longest), Payload::beginning(frames.too_long(), bytes)),
         };
         let (reason, payload) = self.frames.as_ref().map_or_else(|| (String::new(), Payload::of(&[])), told);
-        self.malformed(&Undecodable::new(reason), payload)
+        self.malformed(&Undecodable::new(reason), payload, self.last)
     }
 
     #[inline]
@@ -348,20 +361,24 @@ impl<P: Reading> FileReader<P> {
         match frames.decode(record.clone()) {
             Ok(item) => Ok(Some(item)),
             Err(undecodable) => {
-                let payload = Payload::of(frames.bytes(record));
-                Err(self.malformed(&undecodable, payload))
+                if let Some(outage) = undecodable.outage() {
+                    return Err(outage);
+                }
+                let (payload, begin) = (Payload::of(frames.bytes(record.clone())), frames.begins_at(&record));
+                Err(self.malformed(&undecodable, payload, begin))
             }
         }
     }
 
-    /// The error of the last record.
+    /// The error of the last record, whose own bytes begin at this position.
     #[cold]
-    fn malformed(&mut self, undecodable: &Undecodable, payload: Payload) -> ConnectError {
-        let position = self.last;
+    fn malformed(&mut self, undecodable: &Undecodable, payload: Payload, begin: u64) -> ConnectError {
+        let known = self.frames.as_ref().and_then(FileFrames::line).filter(|_| self.is_text);
+        let count = || self.is_text.then(|| LineCount::of(&mut self.counted, &self.file, begin)).flatten();
         ConnectError::Malformed {
             place: self.file.place(),
-            position,
-            line: LineCount::of(&mut self.counted, &self.file, position),
+            position: self.last,
+            line: known.or_else(count),
             reason: undecodable.reason().to_owned(),
             payload: Some(Box::new(payload)),
         }
@@ -397,24 +414,6 @@ impl<P: Reading> FileReader<P> {
     /// What the reader of the next range begins with.
     pub(super) fn into_rest(self) -> Option<Rest<P>> {
         self.rest
-    }
-}
-
-/// What a reader leaves for the one of the range after it.
-pub(super) enum Rest<P: Reading> {
-    /// The decoder of a compressed file, which can only be read from its start.
-    Frames(FileFrames<P>),
-    /// The table, of which it is known what is in it.
-    Table(OpenTable<P::Item>),
-}
-
-impl<P: Reading> Rest<P> {
-    /// Whether one may read on with it from this position.
-    fn is_of_use(&self, from: u64) -> bool {
-        match self {
-            Self::Frames(frames) => frames.position() <= from,
-            Self::Table(_) => true,
-        }
     }
 }
 

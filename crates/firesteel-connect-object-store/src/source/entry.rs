@@ -3,10 +3,12 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use firesteel_connect::{PositionUnit, Result, Split, SplitId, SplitNote};
+use firesteel_connect::{ConnectError, PositionUnit, Result, Split, SplitId, SplitNote};
+use firesteel_formats::{FileOrigin, Format, Mismatch};
 use firesteel_frames::Compression;
 use firesteel_object_store::Pin;
 use firesteel_object_store::object_store::ObjectMeta;
+use firesteel_window::Timestamp;
 
 use super::note::Note;
 
@@ -48,6 +50,23 @@ impl Object {
         object.reached.store(position, Ordering::Relaxed);
         (object.committed, object.noted) = (position, Some(note.clone()));
         Some(object)
+    }
+
+    /// The format as it reads this object, and what records can have of it, where records depend on that.
+    pub(super) fn format<F: Format>(&self, format: &F) -> Result<Option<(Arc<FileOrigin>, F)>> {
+        if !format.looks_at_files() {
+            return Ok(None);
+        }
+        let modified = Some(Timestamp::from_micros(self.pin.modified));
+        let origin = FileOrigin::new(self.pin.key.as_ref()).split_named(self.split.as_str()).modified_at(modified);
+        let origin = Arc::new(origin);
+        let format = format.of_file(&origin).map_err(|mismatch| self.mismatch(mismatch))?;
+        Ok(Some((origin, format)))
+    }
+
+    /// The error of an object that is not what the program expects.
+    pub(super) fn mismatch(&self, mismatch: Mismatch) -> ConnectError {
+        ConnectError::Mismatch { place: self.pin.key.to_string(), reason: mismatch.into_reason() }
     }
 
     /// What the engine is told of it.

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io::{self, Chain, Cursor, ErrorKind, Read};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, ReadRange, Result, SourceReader};
-use firesteel_formats::{Format, Reading, Table, TableError};
+use firesteel_formats::{FileOrigin, Format, Reading, Table, TableError};
 use firesteel_frames::{Compression, Fault, Frames, RangeFrames, Unpacked};
 use firesteel_object_store::{Bucket, Stretch, is_missing};
 
@@ -40,12 +41,25 @@ pub struct ObjectReader<P: Reading> {
     bears_loss: bool,
     /// The range was cut where the caller said: what is there after it is another's.
     has_stop: bool,
+    /// Whether the object is text, so that lines in it have numbers.
+    is_text: bool,
 }
 
 /// What a reader leaves for the one of the range after it.
 pub(super) enum Rest<P: Reading> {
     Frames(Box<ObjectFrames<P>>),
     Table(Box<dyn Table<P::Item>>),
+}
+
+impl<P: Reading> Rest<P> {
+    /// The same for an object of which this is known now, if it may be used for that.
+    fn moved(mut self, object: &Arc<FileOrigin>) -> Option<Self> {
+        let may_be_used = match &mut self {
+            Self::Frames(frames) => frames.moved(object),
+            Self::Table(table) => table.moved(object),
+        };
+        may_be_used.then_some(self)
+    }
 }
 
 /// What a reader needs to know of its source.
@@ -76,7 +90,13 @@ impl<P: Reading> ObjectReader<P> {
         settings: &Settings<'_, F>,
         rest: Option<Rest<P>>,
     ) -> Result<Self> {
-        let Settings { bucket, source, bears_damage, bears_loss, .. } = *settings;
+        let Settings { bucket, source, bears_damage, bears_loss, longest, .. } = *settings;
+        let (of_object, mut rest) = (object.format(settings.format)?, rest);
+        if let Some((origin, _)) = &of_object {
+            rest = rest.and_then(|rest| rest.moved(origin));
+        }
+        let format = of_object.as_ref().map_or(settings.format, |(_, format)| format);
+        let settings = &Settings { bucket, source, format, longest, bears_damage, bears_loss };
         let mut reader = Self {
             bucket: bucket.clone(),
             source: source.to_owned(),
@@ -86,6 +106,7 @@ impl<P: Reading> ObjectReader<P> {
             bears_damage,
             bears_loss,
             has_stop: range.to.is_some(),
+            is_text: settings.format.is_text(),
         };
         let end = reader.object.end.get().copied();
         if let Some(end) = end {
@@ -102,7 +123,11 @@ impl<P: Reading> ObjectReader<P> {
                 reader.rows = Some(RangeRows::new(table, range));
                 Ok(())
             }
-            Some(Rest::Frames(rest)) if rest.position() == range.from => {
+            Some(Rest::Frames(mut rest)) if rest.position() == range.from => {
+                if !rest.input().is_sequential() {
+                    // Who opens the object for this range knows no numbers.
+                    rest.forget_numbers();
+                }
                 reader.frames = ranged(*rest, range, settings, false);
                 Ok(())
             }
@@ -176,7 +201,7 @@ impl<P: Reading> ObjectReader<P> {
         let key = self.object.pin.key.to_string();
         match error {
             TableError::Io(error) => self.failed(error, position),
-            TableError::Mismatch(mismatch) => ConnectError::Mismatch { place: key, reason: mismatch.into_reason() },
+            TableError::Mismatch(mismatch) => self.object.mismatch(mismatch),
             other => {
                 let reason = format!("{other}; restore it from its origin");
                 ConnectError::Damaged { path: key.into(), position, reason }
@@ -211,10 +236,7 @@ impl<P: Reading> ObjectReader<P> {
     /// Reads what the object begins with.
     fn head<F>(&self, frames: &mut ObjectFrames<P>, settings: &Settings<'_, F>) -> Result<()> {
         match frames.head(settings.longest).map_err(|error| self.failed(error, frames.position()))? {
-            Some(Err(mismatch)) => {
-                let (place, reason) = (self.object.pin.key.to_string(), mismatch.into_reason());
-                Err(ConnectError::Mismatch { place, reason })
-            }
+            Some(Err(mismatch)) => Err(self.object.mismatch(mismatch)),
             _ => Ok(()),
         }
     }
@@ -269,8 +291,10 @@ impl<P: Reading> ObjectReader<P> {
         let damaged = match fault {
             Fault::Record { reason, payload } => {
                 let (position, payload) = (self.last_position(), Some(Box::new(payload)));
-                return Err(ConnectError::Malformed { place: key, position, line: None, reason, payload });
+                let line = self.frames.line().filter(|_| self.is_text);
+                return Err(ConnectError::Malformed { place: key, position, line, reason, payload });
             }
+            Fault::Outage(outage) => return Err(outage),
             Fault::Input(error) => self.failed(error, position),
             Fault::CutOff(reason) => ConnectError::Damaged { path: key.into(), position, reason },
         };

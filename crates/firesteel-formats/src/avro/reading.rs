@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use firesteel_connect::Undecodable;
 use serde::de::DeserializeOwned;
 
+use super::joined::{self, Joined};
+use crate::by_path::FromPath;
 use crate::format::{Found, Head, Reading};
 use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 use crate::text::{Fit, fit, struct_name};
 
 /// The bytes before a block: the number of its records, and of its bytes.
@@ -29,6 +32,7 @@ pub struct ReadingAvro<T> {
     /// How long the block is that is not all there yet.
     block: usize,
     item: Option<Result<T, Undecodable>>,
+    path: FromPath,
 }
 
 /// A schema that the process has met. They are kept: programs read files of few schemas.
@@ -80,8 +84,8 @@ impl MetSchema {
 }
 
 impl<T> ReadingAvro<T> {
-    pub(super) fn new() -> Self {
-        Self { schema: None, left: 0, bytes: 0, passing: None, seen: 0, block: 0, item: None }
+    pub(super) fn new(path: FromPath) -> Self {
+        Self { schema: None, left: 0, bytes: 0, passing: None, seen: 0, block: 0, item: None, path }
     }
 }
 
@@ -90,8 +94,8 @@ impl<T: DeserializeOwned> ReadingAvro<T> {
     fn fits(&self) -> Result<(), Mismatch> {
         let Some(MetSchema { schema: Schema::Record(record), .. }) = self.schema else { return Ok(()) };
         let names: Vec<String> = record.fields.iter().map(|field| field.name.clone()).collect();
-        let Fit::Lacks(name) = fit::<T>(&names) else { return Ok(()) };
-        Err(Mismatch::lacks("field", name, names.iter().map(String::as_str)))
+        let Fit::Lacks(name) = fit::<T>(&names, &self.path) else { return Ok(()) };
+        Err(Mismatch::lacks("field", name, names.iter().chain(self.path.names()).map(String::as_str)))
     }
 
     /// The next record of the block, which is all in `bytes` after `begin`.
@@ -101,7 +105,12 @@ impl<T: DeserializeOwned> ReadingAvro<T> {
         let Some(reader) = self.schema.and_then(|schema| schema.reader().ok()) else {
             return Found::Broken { after: bytes.len(), reason: "Avro: there is no schema".to_owned() };
         };
-        let item = reader.read_deser::<T>(&mut rest).map_err(|error| error.to_string());
+        let item = if self.path.is_asked() {
+            joined::within(&self.path, || reader.read_deser::<Joined<T>>(&mut rest)).map(|Joined(item)| item)
+        } else {
+            reader.read_deser::<T>(&mut rest)
+        };
+        let item = item.map_err(|error| error.to_string());
         let (item, taken) = match item {
             Ok(item) => (Ok(item), block.len() - rest.len()),
             Err(error) => {
@@ -193,6 +202,10 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingAvro<T> {
         }
         (self.left, self.bytes) = (records, length);
         self.record(bytes, BEFORE)
+    }
+
+    fn moved(&mut self, file: &Arc<FileOrigin>) -> bool {
+        self.path.is_same(file)
     }
 
     fn pass(&mut self) -> usize {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::by_path::FromPath;
 use crate::format::BadFormat;
 
 #[derive(Debug, Clone)]
@@ -14,11 +15,13 @@ pub(super) struct Dialect {
     pub(super) columns: Option<Arc<[String]>>,
     /// Whether a row ends with every line.
     pub(super) by_lines: bool,
+    /// Which fields come from the path of a file.
+    pub(super) path: FromPath,
 }
 
 impl Default for Dialect {
     fn default() -> Self {
-        Self { delimiter: b',', quote: b'"', header: true, columns: None, by_lines: false }
+        Self { delimiter: b',', quote: b'"', header: true, columns: None, by_lines: false, path: FromPath::default() }
     }
 }
 

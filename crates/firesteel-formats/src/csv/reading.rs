@@ -9,9 +9,11 @@ use serde::de::DeserializeOwned;
 
 use super::dialect::Dialect;
 use super::row::{Progress, Row};
+use crate::by_path::FromPath;
 use crate::format::{Found, Head, Reading};
 use crate::lines::{Blank, ByLine};
 use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 use crate::text::{Fit, Texts, fit, record};
 
 /// A mark at the beginning of a file that says that it is UTF-8.
@@ -133,15 +135,19 @@ impl<T: DeserializeOwned> ReadingCsv<T> {
             let advice = "rename one, or read the file with `columns`";
             return Err(Mismatch::new(format_args!("has two columns {:?} (it has {has}); {advice}", twice.1)));
         }
-        match fit::<T>(&names) {
-            Fit::Lacks(name) => Err(Mismatch::lacks("column", name, names.iter().map(String::as_str))),
-            Fit::Refuses(reason) => Err(Mismatch::new(format_args!("has a column that the type refuses: {reason}"))),
-            Fit::WantsAny(reason) => Err(Mismatch::new(format_args!("cannot be read: {reason}"))),
-            Fit::Open => {
-                self.names = Some(names.into());
-                Ok(())
-            }
-        }
+        fits::<T>(&names, &self.dialect.path)?;
+        self.names = Some(names.into());
+        Ok(())
+    }
+}
+
+/// Whether the type can be read from columns of these names.
+pub(super) fn fits<T: DeserializeOwned>(names: &[String], path: &FromPath) -> Result<(), Mismatch> {
+    match fit::<T>(names, path) {
+        Fit::Lacks(name) => Err(Mismatch::lacks("column", name, names.iter().chain(path.names()).map(String::as_str))),
+        Fit::Refuses(reason) => Err(Mismatch::new(format_args!("has a column that the type refuses: {reason}"))),
+        Fit::WantsAny(reason) => Err(Mismatch::new(format_args!("cannot be read: {reason}"))),
+        Fit::Open => Ok(()),
     }
 }
 
@@ -190,6 +196,10 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingCsv<T> {
         if self.dialect.by_lines { self.lines.find(bytes, ended) } else { self.find_row(bytes, ended) }
     }
 
+    fn moved(&mut self, file: &Arc<FileOrigin>) -> bool {
+        self.dialect.path.is_same(file)
+    }
+
     fn pass(&mut self) -> usize {
         if self.dialect.by_lines {
             return self.lines.pass();
@@ -210,7 +220,7 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingCsv<T> {
         }
         self.row
             .texts(names)
-            .and_then(|texts| record(texts, names))
+            .and_then(|texts| record(texts, names, &self.dialect.path))
             .map_err(|error| Undecodable::new(format_args!("CSV: {error}")))
     }
 

@@ -1,14 +1,17 @@
 //! JSON values that are not one a line.
 
 use std::fmt;
+use std::sync::Arc;
 
 use firesteel_connect::{Decode, Undecodable};
 use memchr::memchr2;
 use serde::de::DeserializeOwned;
 
 use super::Json;
+use crate::by_path::{ByPath, OnBoth};
 use crate::format::{Format, Found, Head, Reading};
 use crate::mismatch::Mismatch;
+use crate::origin::FileOrigin;
 
 /// Files of JSON values that follow one another, or are the elements of one array; over several lines or not.
 ///
@@ -50,9 +53,13 @@ impl<T: DeserializeOwned + Send + 'static> Format for JsonValues<T> {
         "JSON"
     }
 
+    fn is_text(&self) -> bool {
+        true
+    }
+
     fn begin(&self) -> ReadingValues<T> {
         ReadingValues {
-            json: self.json,
+            json: self.json.clone(),
             in_array: self.in_array,
             state: State::Before,
             seen: 0,
@@ -63,6 +70,28 @@ impl<T: DeserializeOwned + Send + 'static> Format for JsonValues<T> {
 
     fn has_head(&self) -> bool {
         self.in_array
+    }
+
+    fn looks_at_files(&self) -> bool {
+        self.takes_path_columns()
+    }
+
+    fn of_file(&self, file: &Arc<FileOrigin>) -> Result<Self, Mismatch> {
+        self.of_path(file)
+    }
+}
+
+impl<T: DeserializeOwned + Send + 'static> ByPath for JsonValues<T> {
+    fn with_path_columns(self, both: OnBoth) -> Self {
+        Self { json: self.json.with_path_columns(both), ..self }
+    }
+
+    fn takes_path_columns(&self) -> bool {
+        self.json.path.is_asked()
+    }
+
+    fn of_path(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
+        Ok(Self { json: self.json.of_path(file)?, in_array: self.in_array })
     }
 }
 
@@ -223,6 +252,10 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingValues<T> {
         }
     }
 
+    fn moved(&mut self, file: &Arc<FileOrigin>) -> bool {
+        self.json.path.is_same(file)
+    }
+
     fn pass(&mut self) -> usize {
         self.begin = 0;
         std::mem::take(&mut self.seen)
@@ -242,11 +275,9 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingValues<T> {
 
 impl<T> Clone for JsonValues<T> {
     fn clone(&self) -> Self {
-        *self
+        Self { json: self.json.clone(), in_array: self.in_array }
     }
 }
-
-impl<T> Copy for JsonValues<T> {}
 
 impl<T> fmt::Debug for JsonValues<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

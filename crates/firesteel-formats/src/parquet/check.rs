@@ -8,14 +8,21 @@ use serde::de::DeserializeOwned;
 use super::column::Column;
 use super::error::{CellError, Fault};
 use super::value::{self, Reading};
+use crate::by_path::FromPath;
 use crate::candidates::CANDIDATES;
 use crate::mismatch::{Mismatch, RENAME};
 
 /// Reads rows that are made up. `read` are the columns that are read; `all`, the names of all that there are.
-pub(super) fn check<T: DeserializeOwned>(read: &Fields, all: &Fields, reading: Reading) -> Result<(), Mismatch> {
+pub(super) fn check<T: DeserializeOwned>(
+    read: &Fields,
+    all: &Fields,
+    reading: Reading,
+    path: &FromPath,
+) -> Result<(), Mismatch> {
     twice(read, "")?;
     let mut good = Vec::new();
-    for field in read {
+    // What a path says of a column, no file has to say.
+    for field in read.iter().filter(|field| !path.overrides(field.name())) {
         if let Some(column) = try_column::<T>(field, reading)? {
             good.push((field.name().clone(), column));
         }
@@ -31,11 +38,13 @@ pub(super) fn check<T: DeserializeOwned>(read: &Fields, all: &Fields, reading: R
         }
     }
     let columns = Column { nulls: None, kind: super::column::Kind::Struct(good) };
-    let Err(error) = value::record::<T>(&columns, 0, reading) else { return Ok(()) };
+    let path = path.trusting();
+    let Err(error) = value::record::<T>(&columns, 0, reading, &path) else { return Ok(()) };
     match error.kind() {
         Fault::Column => Err(Mismatch::new(format_args!("has columns that do not fit the type: {error}"))),
         Fault::Missing(name) if all.iter().all(|field| field.name() != name) => {
-            Err(Mismatch::lacks("column", name, all.iter().map(|field| field.name().as_str())))
+            let path = path.names().iter().map(String::as_str);
+            Err(Mismatch::lacks("column", name, all.iter().map(|field| field.name().as_str()).chain(path)))
         }
         _ => Ok(()),
     }
@@ -68,7 +77,7 @@ fn made_up(field: &Field, data_type: &DataType, text: &str) -> Result<Column, Mi
 /// The type's answer to a row of one column.
 fn one<T: DeserializeOwned>(name: &str, column: Column, reading: Reading) -> Result<(), CellError> {
     let columns = Column { nulls: None, kind: super::column::Kind::Struct(vec![(name.to_owned(), column)]) };
-    value::record::<T>(&columns, 0, reading).map(|_| ())
+    value::record::<T>(&columns, 0, reading, &FromPath::default()).map(|_| ())
 }
 
 /// A value of the column that the type takes, if one can be made up.

@@ -5,6 +5,7 @@ mod open;
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use firesteel_connect::Undecodable;
@@ -18,6 +19,7 @@ use super::Settings;
 use super::chunks::{Chunks, guarded};
 use super::column::Column;
 use super::value::{self, Reading};
+use crate::origin::FileOrigin;
 use crate::table::{RefusedRow, Row, Table, TableError};
 use batch::Batch;
 pub(super) use open::count_rows;
@@ -155,6 +157,10 @@ impl<T: DeserializeOwned + Send + 'static> Table<T> for Rows<T> {
         self.bytes_per_row
     }
 
+    fn moved(&mut self, file: &Arc<FileOrigin>) -> bool {
+        self.settings.path.is_same(file)
+    }
+
     #[inline]
     fn row(&mut self, from: u64, to: u64) -> Result<Option<Row<T>>, TableError> {
         if from < self.passed {
@@ -173,7 +179,7 @@ impl<T: DeserializeOwned + Send + 'static> Table<T> for Rows<T> {
                     }
                     self.passed = at + 1;
                     let reading = Reading { local_is_utc: self.settings.local_is_utc };
-                    let item = value::record(&batch.columns, index, reading);
+                    let item = value::record(&batch.columns, index, reading, &self.settings.path);
                     let item = item.map_err(|error| refused(&batch.columns, index, reading, &error));
                     return Ok(Some(Row { at, item }));
                 }

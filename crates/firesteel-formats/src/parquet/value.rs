@@ -12,6 +12,7 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use super::column::{Column, Kind, Unit};
 use super::error::CellError;
 use super::text;
+use crate::by_path::{FromPath, Values};
 use crate::epoch_time;
 use compound::{Elements, Entries, Fields, Octets};
 
@@ -24,10 +25,15 @@ pub(super) struct Reading {
     pub(super) local_is_utc: bool,
 }
 
-/// A record of this row.
+/// A record of this row, and of what stands in the path of its file.
 #[inline]
-pub(super) fn record<T: DeserializeOwned>(columns: &Column, row: usize, reading: Reading) -> Result<T> {
-    T::deserialize(Cell { column: columns, row, reading })
+pub(super) fn record<T: DeserializeOwned>(
+    columns: &Column,
+    row: usize,
+    reading: Reading,
+    path: &FromPath,
+) -> Result<T> {
+    path.record(Cell { column: columns, row, reading }, Values::Typed)
 }
 
 /// What stands in one row of a column.

@@ -2,9 +2,10 @@
 
 use serde::de::DeserializeOwned;
 
-use super::error::Kind;
 use super::{TextError, Texts, record};
 use crate::candidates::CANDIDATES;
+use crate::from_path::FromPath;
+use crate::text_value::Kind;
 
 /// What is known of a type and names.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,11 +34,21 @@ impl<'de> Texts<'de> for MadeUp<'_> {
     }
 }
 
-/// Reads made-up records until one has no fault in the values of its fields.
-pub(crate) fn fit<T: DeserializeOwned>(names: &[String]) -> Fit {
+/// Whether a type takes these values under these names, whatever else it needs.
+pub(crate) fn fit_values<'de, T: DeserializeOwned>(values: impl Texts<'de>, names: &'de [String]) -> Fit {
+    match record::<T>(values, Some(names), &FromPath::default()) {
+        Err(error) if error.kind() == Kind::WantsAny => Fit::WantsAny(error.to_string()),
+        Err(error) if error.kind() == Kind::Unknown || error.field().is_some() => Fit::Refuses(error.to_string()),
+        _ => Fit::Open,
+    }
+}
+
+/// Reads made-up records until one has no fault in the values of its fields. Others come from the path.
+pub(crate) fn fit<T: DeserializeOwned>(names: &[String], path: &FromPath) -> Fit {
+    let path = path.trusting();
     let mut chosen = vec![0; names.len()];
     loop {
-        let error = match record::<T>(MadeUp(&chosen), Some(names)) {
+        let error = match record::<T>(MadeUp(&chosen), Some(names), &path) {
             Ok(_) => return Fit::Open,
             Err(error) => error,
         };

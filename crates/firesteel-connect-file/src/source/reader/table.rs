@@ -75,7 +75,8 @@ impl<P: Reading> FileReader<P> {
                 (self.last, self.position) = (at, at + 1);
                 self.records_left -= 1;
                 self.bytes_left = self.bytes_left.saturating_sub(open.table.bytes_per_row());
-                item.map(Some).map_err(|refused| self.malformed(&refused.undecodable, Payload::of(&refused.payload)))
+                item.map(Some)
+                    .map_err(|refused| self.malformed(&refused.undecodable, Payload::of(&refused.payload), at))
             }
             Ok(None) => {
                 self.position = end;
@@ -103,10 +104,7 @@ impl<P: Reading> FileReader<P> {
         };
         match error {
             TableError::Io(error) => path::failed("read", &self.file.path)(error),
-            TableError::Mismatch(mismatch) => {
-                let place = self.file.path.display().to_string();
-                ConnectError::Mismatch { place, reason: mismatch.into_reason() }
-            }
+            TableError::Mismatch(mismatch) => self.file.mismatch(mismatch),
             TableError::Unfinished(reason) => {
                 unreadable(ErrorKind::UnexpectedEof, reason, "was it complete when it was put here?")
             }

@@ -140,7 +140,8 @@ impl<T: DeserializeOwned> Rows<T> {
             of: PhantomData,
         };
         unpacks(rows.metadata.metadata(), &leaves)?;
-        check::<T>(projected.fields(), schema.fields(), rows.reading()).map_err(TableError::Mismatch)?;
+        check::<T>(projected.fields(), schema.fields(), rows.reading(), &settings.path)
+            .map_err(TableError::Mismatch)?;
         rows.check_filter(&schema)?;
         rows.read_index(&leaves);
         rows.settle(&leaves);

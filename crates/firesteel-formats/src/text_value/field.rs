@@ -9,13 +9,25 @@ use super::TextError;
 
 /// The text of a field; `None` where there is none at all.
 #[derive(Clone, Copy)]
-pub(super) struct Field<'de> {
-    pub(super) text: Option<&'de str>,
+pub(crate) struct Field<'a> {
+    text: Option<&'a str>,
+    /// Whether it is a text to who asks what it is.
+    is_any: bool,
 }
 
-impl<'de> Field<'de> {
+impl<'a> Field<'a> {
     #[inline]
-    fn text(self) -> &'de str {
+    pub(crate) fn of(text: Option<&'a str>) -> Self {
+        Self { text, is_any: false }
+    }
+
+    /// A value that stands in a path, among others that tell what they are.
+    pub(crate) fn of_path(text: Option<&'a str>) -> Self {
+        Self { text, is_any: true }
+    }
+
+    #[inline]
+    fn text(self) -> &'a str {
         self.text.unwrap_or_default()
     }
 
@@ -45,7 +57,7 @@ macro_rules! parsed {
     )*};
 }
 
-impl<'de> Deserializer<'de> for Field<'de> {
+impl<'de> Deserializer<'de> for Field<'_> {
     type Error = TextError;
 
     parsed! {
@@ -65,23 +77,27 @@ impl<'de> Deserializer<'de> for Field<'de> {
         deserialize_char visit_char parse;
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, TextError> {
-        Err(TextError::wants_any())
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
+        match self.text {
+            _ if !self.is_any => Err(TextError::wants_any()),
+            Some(text) => visitor.visit_str(text),
+            None => visitor.visit_none(),
+        }
     }
 
     #[inline]
     fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
-        visitor.visit_borrowed_str(self.text())
+        visitor.visit_str(self.text())
     }
 
     #[inline]
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
-        visitor.visit_borrowed_str(self.text())
+        visitor.visit_str(self.text())
     }
 
     #[inline]
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
-        visitor.visit_borrowed_str(self.text())
+        visitor.visit_str(self.text())
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
@@ -145,10 +161,10 @@ impl<'de> Deserializer<'de> for Field<'de> {
     }
 
     fn deserialize_bytes<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
-        visitor.visit_borrowed_bytes(self.text().as_bytes())
+        visitor.visit_bytes(self.text().as_bytes())
     }
 
     fn deserialize_byte_buf<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, TextError> {
-        visitor.visit_borrowed_bytes(self.text().as_bytes())
+        visitor.visit_bytes(self.text().as_bytes())
     }
 }

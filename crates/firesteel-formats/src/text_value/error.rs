@@ -17,7 +17,7 @@ struct Inner {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Value,
     /// The type has a field for which there is no text.
     Missing(&'static str),
@@ -32,12 +32,12 @@ impl TextError {
         Self(Box::new(Inner { kind, text: text.to_string(), field: None }))
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.0.kind
     }
 
     /// The field that it concerns.
-    pub(super) fn field(&self) -> Option<usize> {
+    pub(crate) fn field(&self) -> Option<usize> {
         self.0.field.as_ref().map(|(index, _)| *index)
     }
 
@@ -48,12 +48,12 @@ impl TextError {
         self
     }
 
-    pub(super) fn wants_any() -> Self {
+    pub(crate) fn wants_any() -> Self {
         let text = "its type asks what a value is (`untagged`, `flatten`), and text does not tell: only JSON does";
         Self::new(Kind::WantsAny, text)
     }
 
-    pub(super) fn one_value() -> Self {
+    pub(crate) fn one_value() -> Self {
         Self::new(Kind::Value, "a field of text holds one value: no list, no struct, no variant with data")
     }
 }

@@ -1,59 +1,100 @@
 //! Avro: object container files.
 
 mod blocks;
-mod joined;
+mod damage;
+mod encode;
 mod message;
+mod nodes;
+mod read;
 mod reading;
+mod schema;
+mod value;
 mod writing;
 
 use std::fmt;
 use std::io::Read;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use apache_avro::{Codec, DeflateSettings};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::by_path::{ByPath, FromPath, OnBoth};
-use crate::format::Format;
+use crate::format::{Format, WriteFormat};
 use crate::mismatch::Mismatch;
 use crate::origin::FileOrigin;
+use crate::shape::Shape;
+use crate::text::struct_name;
 use blocks::Blocks;
 pub use message::{
     AvroMessage, AvroSchema, AvroSchemas, BadAvroSchema, EncodeAvro, FixedSchemas, SchemaKey, SchemasOutage,
 };
 pub use reading::ReadingAvro;
+use writing::EXTENSION;
 pub use writing::{WriteAvro, WritingAvro};
 
-/// Avro object container files, whose records are read straight into a type that derives `Deserialize`.
+/// Avro object container files, whose records are read straight into a type that derives `Deserialize`, and written from one that
+/// derives `Serialize`, too.
 ///
-/// - **The schema is the file's own**, by which its records were written. Fields go by their names: those that the type does not
-///   have are passed over, one that it needs and the schema lacks is told before the first record. Between versions of a schema
-///   `serde` resolves: `rename`, `alias`, `default`. Records within records have to be called as the schema calls them
-///   (`#[serde(rename)]` of the struct).
-/// - **Values** have to fit as they are: a `long` into an `i64`, an `int` into an `i32`, a `double` into an `f64`, a union with
-///   `null` into an `Option`, an enum by the name of its symbol; `u32` and smaller types take what is within their range. A time is read
-///   by [`epoch_time`](crate::epoch_time), a type that wraps another one with `#[serde(transparent)]`.
-/// - **Compression**: none, `deflate`, `snappy`. `zstandard`, `bzip2` and `xz` are refused by name, since they need C.
+/// - **Read** is by the file's own schema, and the type resolves it, as it does that of [`AvroMessage`]: fields go by their names, those that
+///   the type does not have are passed over, one that it needs and the schema lacks is told before the first record. Between versions
+///   of a schema `serde` resolves: `rename`, `alias`, `default`. What records are called does not matter.
 /// - **Positions** count the bytes of the blocks as they are decompressed. A file is read by one task at a time, and after a
 ///   restart from its beginning, up to where the job stood. A file that is not complete, or damaged, is an error after the
-///   whole blocks before.
+///   whole blocks before. A block is held in memory as a whole, so the longest record that is allowed is the longest block.
+/// - **Compression**: none, `deflate`, `snappy`. `zstandard`, `bzip2` and `xz` are refused by name, since they need C.
+/// - **Written** are files by a schema that follows from the type, and never from the records of one file: it has the fields that the
+///   type's `Deserialize` asks for. [`written_as`](Self::written_as) takes another one. Blocks have 64,000 bytes at most, or one record, and are
+///   compressed with deflate. The same records make the same file, byte by byte.
 ///
-/// A block of records is held in memory as a whole, so the longest record that is allowed is the longest block.
+/// | type | in the schema |
+/// |---|---|
+/// | a struct | `record`, called as the struct; one within it as the field, in a namespace of the fields around it |
+/// | `Option<T>` | a union of `null` and `T`, with the default `null` |
+/// | `bool`, `f32`, `f64` | `boolean`, `float`, `double`, bit by bit |
+/// | `i8`, `i16`, `i32`, `u8`, `u16` | `int` |
+/// | `i64`, `u32`, `u64` | `long`; a `u64` beyond it costs its record |
+/// | `String`, `char`, what is read from text | `string` |
+/// | `Vec<u8>`, bytes | `bytes` |
+/// | [`Timestamp`](firesteel_window::Timestamp), [`epoch_time`](crate::epoch_time)`::micros` | `long` as `timestamp-micros` |
+/// | [`epoch_time`](crate::epoch_time)`::millis`, `::seconds` | `long` as `timestamp-millis` |
+/// | lists; maps whose keys are texts | `array`; `map` |
+/// | tuples, arrays | `record` with the fields `_0`, `_1` |
+/// | enums without data | `enum`; `string` if a variant is no name for Avro |
+///
+/// Refused by the name of the field is what has no form: integers of 128 bits, an `Option` in an `Option`, maps with other keys, variants with
+/// data, `flatten` and `untagged`, types without end, fields whose names are none for Avro (letters, digits and `_`).
 ///
 /// ```
-/// use firesteel_formats::{Avro, Format};
+/// use std::io::{Cursor, Read};
 ///
-/// #[derive(serde::Deserialize)]
+/// use firesteel_formats::{Avro, Format, WriteFormat, Writing};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
 /// struct Click {
 ///     user: String,
-///     ad: i64,
+///     ad: Option<u32>,
 /// }
 ///
-/// assert_eq!(Avro::<Click>::new().name(), "Avro");
+/// let clicks = Avro::<Click>::new();
+/// let (mut writing, mut file) = (WriteFormat::<Click>::begin(&clicks), vec![]);
+/// writing.write(&Click { user: "ann".into(), ad: Some(7) }, &mut file).unwrap();
+/// Writing::<Click>::end(&mut writing, &mut file).unwrap();
+///
+/// // Its schema, and its records as they are read.
+/// let mut bytes = String::new();
+/// clicks.unpack(Box::new(Cursor::new(file))).unwrap().read_to_string(&mut bytes)?;
+/// assert!(bytes.contains(r#"{"name":"ad","type":["null","long"],"default":null}"#));
+/// # Ok::<(), std::io::Error>(())
 /// ```
 pub struct Avro<T> {
     /// Which fields come from the path of a file.
     path: FromPath,
+    /// How blocks are compressed that are written.
+    codec: Codec,
+    /// By what schema the type is written, once that is known.
+    schema: Arc<OnceLock<Result<Arc<str>, String>>>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -61,14 +102,27 @@ impl<T> Avro<T> {
     /// Files of records of this type.
     #[must_use]
     pub fn new() -> Self {
-        Self { path: FromPath::default(), of: PhantomData }
+        let codec = Codec::Deflate(DeflateSettings::default());
+        Self { path: FromPath::default(), codec, schema: Arc::default(), of: PhantomData }
     }
 
-    /// Writes files by this schema, in blocks that are compressed with deflate: the names of the type's fields are those of the
-    /// schema's. What does not fit it is not written; a schema that is none fails with the first record.
+    /// Writes blocks that are compressed with snappy instead of deflate: larger, and quicker.
+    #[must_use]
+    pub fn snappy(self) -> Self {
+        Self { codec: Codec::Snappy, ..self }
+    }
+
+    /// Writes blocks that are not compressed.
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self { codec: Codec::Null, ..self }
+    }
+
+    /// Writes files by this schema instead of the type's own: the names of the type's fields are those of the schema's. A field that a
+    /// record lacks has its default, or null. What does not fit is not written; a schema that is none fails with the first record.
     #[must_use]
     pub fn written_as(self, schema: &str) -> WriteAvro<T> {
-        WriteAvro::new(schema)
+        WriteAvro::new(schema, self.codec)
     }
 }
 
@@ -115,7 +169,24 @@ impl<T: DeserializeOwned + Send + 'static> ByPath for Avro<T> {
     }
 
     fn of_path(&self, file: &FileOrigin) -> Result<Self, Mismatch> {
-        Ok(Self { path: self.path.of::<T>(file)?, of: PhantomData })
+        Ok(Self { path: self.path.of::<T>(file)?, ..self.clone() })
+    }
+}
+
+impl<T: Serialize + DeserializeOwned + 'static> WriteFormat<T> for Avro<T> {
+    type Writing = WritingAvro;
+
+    fn extension(&self) -> &'static str {
+        EXTENSION
+    }
+
+    fn name(&self) -> &'static str {
+        "Avro"
+    }
+
+    fn begin(&self) -> WritingAvro {
+        let made = || schema::schema(&Shape::of::<T>(), struct_name::<T>()).map(Arc::from);
+        WritingAvro::new(self.schema.get_or_init(made).as_ref(), self.codec)
     }
 }
 
@@ -127,7 +198,7 @@ impl<T> Default for Avro<T> {
 
 impl<T> Clone for Avro<T> {
     fn clone(&self) -> Self {
-        Self { path: self.path.clone(), of: PhantomData }
+        Self { path: self.path.clone(), codec: self.codec, schema: Arc::clone(&self.schema), of: PhantomData }
     }
 }
 

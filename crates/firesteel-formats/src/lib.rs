@@ -41,6 +41,8 @@ mod mismatch;
 #[cfg(feature = "pattern")]
 mod multiline;
 mod no_stream;
+#[cfg(any(feature = "avro", feature = "parquet"))]
+mod number;
 mod origin;
 #[cfg(feature = "parquet")]
 mod parquet;
@@ -49,6 +51,9 @@ mod pattern;
 #[cfg(feature = "protobuf")]
 mod protobuf;
 mod raw;
+#[cfg(any(feature = "avro", feature = "parquet"))]
+#[cfg_attr(not(feature = "parquet"), allow(dead_code, reason = "what is written needs a part of it"))]
+mod shape;
 mod table;
 #[cfg_attr(not(all(feature = "csv", feature = "pattern")), allow(dead_code, reason = "each format needs a part of it"))]
 mod text;

@@ -9,7 +9,6 @@ mod filter;
 mod project;
 mod reading;
 mod schema;
-mod shape;
 mod text;
 mod value;
 mod writing;
@@ -27,10 +26,10 @@ use crate::format::{Format, WriteFormat};
 use crate::mismatch::Mismatch;
 use crate::no_stream::NoStream;
 use crate::origin::FileOrigin;
+use crate::shape::Shape;
 use crate::table::{CountRows, ReadAt, Table, TableError};
 pub use filter::{ColumnName, Condition, Literal, column};
 use reading::{Rows, count_rows};
-use shape::Shape;
 pub use writing::WritingParquet;
 
 /// Parquet files, whose rows are read into a type that derives `Deserialize`, and written from one that derives `Serialize`, too.

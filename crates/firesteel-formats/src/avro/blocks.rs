@@ -8,8 +8,8 @@ use std::io::{self, BufReader, ErrorKind, Read};
 use apache_avro::Codec;
 
 /// No block is larger, and no schema.
-const LARGEST: u64 = 1 << 30;
-const MAGIC: &[u8] = b"Obj\x01";
+pub(super) const LARGEST: u64 = 1 << 30;
+pub(super) const MAGIC: &[u8] = b"Obj\x01";
 
 /// Reads a container file.
 pub(super) struct Blocks<R> {

@@ -1,10 +1,6 @@
 //! Single records, as messages of a queue hold them.
 
-mod damage;
-mod nodes;
-mod read;
 mod schemas;
-mod value;
 mod write;
 
 use std::fmt;
@@ -14,9 +10,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use firesteel_connect::{Decode, Undecodable};
 use serde::de::DeserializeOwned;
 
-use read::Bytes;
 pub use schemas::{AvroSchema, AvroSchemas, BadAvroSchema, FixedSchemas, SchemaKey, SchemasOutage};
 pub use write::EncodeAvro;
+
+use super::read::Bytes;
+use super::value;
+use crate::from_path::FromPath;
 
 /// What stands before the body of a message, and says by which schema that is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,7 +172,7 @@ impl<T: DeserializeOwned + Send + 'static> Decode for AvroMessage<T> {
         let schema = self.schema(key)?;
         let header = message.len() - body.len();
         let mut bytes = Bytes::of(body);
-        let read = value::record(schema.nodes(), &mut bytes);
+        let read = value::record(schema.nodes(), &mut bytes, &FromPath::default());
         let read = read.and_then(|record| bytes.end().map(|()| record));
         read.map_err(|error| Undecodable::new(format_args!("Avro: {error}")).at(header + bytes.position()))
     }

@@ -2,26 +2,27 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use apache_avro::Schema;
-use apache_avro::reader::datum::GenericDatumReader;
 use firesteel_connect::Undecodable;
 use serde::de::DeserializeOwned;
 
-use super::joined::{self, Joined};
+use super::nodes::Nodes;
+use super::read::Bytes;
+use super::value;
 use crate::by_path::FromPath;
 use crate::format::{Found, Head, Reading};
 use crate::mismatch::Mismatch;
 use crate::origin::FileOrigin;
-use crate::text::{Fit, fit, struct_name};
+use crate::text::{Fit, fit};
 
 /// The bytes before a block: the number of its records, and of its bytes.
 const BEFORE: usize = 16;
 
 /// Reads the records of a container file.
 pub struct ReadingAvro<T> {
-    schema: Option<&'static MetSchema>,
+    schema: Option<&'static Nodes>,
     /// How many records of the block are left.
     left: u64,
     /// How many bytes of it.
@@ -35,52 +36,24 @@ pub struct ReadingAvro<T> {
     path: FromPath,
 }
 
-/// A schema that the process has met. They are kept: programs read files of few schemas.
-pub(super) struct MetSchema {
-    pub(super) schema: Schema,
-    reader: OnceLock<Result<GenericDatumReader<'static>, String>>,
-}
-
-/// The schema of this text, for a type of this name.
-pub(super) fn known(text: &[u8], name: Option<&'static str>) -> Result<&'static MetSchema, String> {
-    type Schemas = HashMap<(Vec<u8>, Option<&'static str>), &'static MetSchema>;
-    static KNOWN: Mutex<Option<Schemas>> = Mutex::new(None);
+/// The schema of this text. Schemas that the process has met are kept: programs read files of few of them.
+pub(super) fn known(text: &[u8]) -> Result<&'static Nodes, String> {
+    static KNOWN: Mutex<Option<HashMap<Vec<u8>, &'static Nodes>>> = Mutex::new(None);
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    let (known, key) = (known.get_or_insert_default(), (text.to_vec(), name));
-    if let Some(schema) = known.get(&key) {
-        return Ok(schema);
+    let known = known.get_or_insert_default();
+    if let Some(nodes) = known.get(text) {
+        return Ok(nodes);
     }
-    let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
-    let renamed = name.and_then(|name| Schema::parse_str(&renamed(text, name)?).ok());
-    let schema = renamed.map_or_else(|| Schema::parse_str(text), Ok).map_err(|error| error.to_string())?;
-    let leaked: &'static MetSchema = Box::leak(Box::new(MetSchema { schema, reader: OnceLock::new() }));
-    known.insert(key, leaked);
-    Ok(leaked)
-}
-
-/// The schema with its record called as the type is: the library wants them to be equal, and what a program calls its types is
-/// its own affair. A record that mentions itself keeps its name.
-fn renamed(text: &str, name: &str) -> Option<String> {
-    let mut schema: serde_json::Value = serde_json::from_str(text).ok()?;
-    let record = schema.as_object_mut().filter(|schema| schema.get("type").is_some_and(|kind| kind == "record"))?;
-    record.insert("name".to_owned(), name.into());
-    Some(schema.to_string())
+    let schema = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+    let schema = Schema::parse_str(schema).map_err(|error| error.to_string())?;
+    let nodes: &'static Nodes = Box::leak(Box::new(Nodes::of(&schema, &[])?));
+    known.insert(text.to_vec(), nodes);
+    Ok(nodes)
 }
 
 /// Where a message of the library says what is wrong, after all of a schema.
 pub(super) fn short(message: &str) -> &str {
     message.rsplit_once("}): ").map_or(message, |(_, what)| what)
-}
-
-impl MetSchema {
-    fn reader(&'static self) -> Result<&'static GenericDatumReader<'static>, String> {
-        let made = self.reader.get_or_init(|| {
-            // Never with a schema of the reader's own: it panics with one.
-            let reader = GenericDatumReader::builder(&self.schema).human_readable(false).build();
-            reader.map_err(|error| error.to_string())
-        });
-        made.as_ref().map_err(Clone::clone)
-    }
 }
 
 impl<T> ReadingAvro<T> {
@@ -92,8 +65,7 @@ impl<T> ReadingAvro<T> {
 impl<T: DeserializeOwned> ReadingAvro<T> {
     /// Whether the schema has what the type needs.
     fn fits(&self) -> Result<(), Mismatch> {
-        let Some(MetSchema { schema: Schema::Record(record), .. }) = self.schema else { return Ok(()) };
-        let names: Vec<String> = record.fields.iter().map(|field| field.name.clone()).collect();
+        let Some(names) = self.schema.and_then(Nodes::names) else { return Ok(()) };
         let Fit::Lacks(name) = fit::<T>(&names, &self.path) else { return Ok(()) };
         Err(Mismatch::lacks("field", name, names.iter().chain(self.path.names()).map(String::as_str)))
     }
@@ -101,31 +73,23 @@ impl<T: DeserializeOwned> ReadingAvro<T> {
     /// The next record of the block, which is all in `bytes` after `begin`.
     fn record(&mut self, bytes: &[u8], begin: usize) -> Found {
         let block = &bytes[begin..begin + self.bytes];
-        let mut rest = block;
-        let Some(reader) = self.schema.and_then(|schema| schema.reader().ok()) else {
+        let Some(nodes) = self.schema else {
             return Found::Broken { after: bytes.len(), reason: "Avro: there is no schema".to_owned() };
         };
-        let item = if self.path.is_asked() {
-            joined::within(&self.path, || reader.read_deser::<Joined<T>>(&mut rest)).map(|Joined(item)| item)
-        } else {
-            reader.read_deser::<T>(&mut rest)
-        };
-        let item = item.map_err(|error| error.to_string());
-        let (item, taken) = match item {
-            Ok(item) => (Ok(item), block.len() - rest.len()),
+        let mut rest = Bytes::of(block);
+        let (item, taken) = match value::record::<T>(nodes, &mut rest, &self.path) {
+            Ok(item) => (Ok(item), rest.position()),
             Err(error) => {
                 // Where the record ends is told by the schema, whatever the type wants.
-                let mut rest = block;
-                if let Err(damage) = reader.read_value(&mut rest) {
+                let mut rest = Bytes::of(block);
+                if let Err(damage) = rest.skip(nodes, 0) {
                     let (after, left) = (begin + block.len(), self.left - 1);
                     (self.left, self.bytes) = (0, 0);
-                    let reason = format!(
-                        "Avro: {}; the {left} records after it in its block cannot be told apart",
-                        short(&damage.to_string())
-                    );
+                    let reason =
+                        format!("Avro: {damage}; the {left} records after it in its block cannot be told apart");
                     return Found::Broken { after, reason };
                 }
-                (Err(Undecodable::new(format_args!("Avro: {}", short(&error)))), block.len() - rest.len())
+                (Err(Undecodable::new(format_args!("Avro: {error}"))), rest.position())
             }
         };
         self.item = Some(item);
@@ -152,7 +116,7 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingAvro<T> {
         };
         let end = 4 + u32::from_le_bytes(*length) as usize;
         let Some(text) = bytes.get(4..end) else { return more() };
-        let schema = known(text, struct_name::<T>()).and_then(|schema| schema.reader().map(|_| schema));
+        let schema = known(text);
         self.schema = Some(
             schema.map_err(|error| Mismatch::new(format_args!("has an Avro schema that cannot be used: {error}")))?,
         );

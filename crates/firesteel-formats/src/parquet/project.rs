@@ -6,7 +6,7 @@ use arrow_schema::{DataType, Field, Fields, Schema, TimeUnit};
 use parquet::basic::Type;
 use parquet::schema::types::SchemaDescriptor;
 
-use super::shape::Shape;
+use crate::shape::Shape;
 
 /// The leaves of the columns that are wanted.
 pub(super) fn leaves(schema: &Schema, shape: &Shape, filtered: &[&str]) -> Vec<usize> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow_schema::{DataType, Field, Fields, TimeUnit};
 
-use super::shape::{Member, Shape};
+use crate::shape::{Member, Shape};
 
 /// The columns of records of this shape.
 ///
@@ -56,7 +56,7 @@ fn data_type(shape: &Shape, path: &str) -> Result<DataType, String> {
         Shape::Int { .. } => return Err(no_form(path, "an integer of 128 bits")),
         Shape::F32 => DataType::Float32,
         Shape::F64 => DataType::Float64,
-        Shape::Char | Shape::Text | Shape::Enum { has_data: false } => DataType::Utf8,
+        Shape::Char | Shape::Text | Shape::Enum { has_data: false, .. } => DataType::Utf8,
         Shape::Bytes => DataType::Binary,
         Shape::Time | Shape::Epoch(1) => instants(TimeUnit::Microsecond),
         Shape::Epoch(_) => instants(TimeUnit::Millisecond),
@@ -81,7 +81,7 @@ fn data_type(shape: &Shape, path: &str) -> Result<DataType, String> {
             DataType::Map(Arc::new(Field::new("key_value", entries, false)), false)
         }
         Shape::Struct(members) => DataType::Struct(fields(members, &format!("{path}."))?),
-        Shape::Enum { has_data: true } => return Err(no_form(path, "an enum with data in its variants")),
+        Shape::Enum { has_data: true, .. } => return Err(no_form(path, "an enum with data in its variants")),
         Shape::Option(_) => return Err(no_form(path, "an Option in an Option")),
         Shape::Unit => return Err(no_form(path, "the empty type")),
         Shape::Any => return Err(no_form(path, "a type that takes what there is (`untagged`, `flatten`)")),

@@ -15,8 +15,8 @@ use serde::Serialize;
 
 use super::columns::Growing;
 use super::schema;
-use super::shape::Shape;
 use crate::format::Writing;
+use crate::shape::Shape;
 
 /// This many rows, or this many bytes, are turned into columns at once.
 const ROWS: usize = 4_096;

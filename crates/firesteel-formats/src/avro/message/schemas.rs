@@ -7,7 +7,7 @@ use std::sync::Arc;
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
 
-use super::nodes::Nodes;
+use crate::avro::nodes::Nodes;
 
 /// By what a message names its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -72,9 +72,8 @@ impl<S: AvroSchemas + ?Sized> AvroSchemas for Arc<S> {
 /// ```
 #[derive(Debug)]
 pub struct AvroSchema {
-    text: Box<str>,
     fingerprint: u64,
-    nodes: Nodes,
+    nodes: Arc<Nodes>,
 }
 
 /// Why a text is no schema.
@@ -113,10 +112,10 @@ impl AvroSchema {
         };
         let bad = |reason: String| BadAvroSchema { reason };
         let (schema, others) = parsed.map_err(|error| bad(error.to_string()))?;
-        let nodes = Nodes::of(&schema, &others).map_err(bad)?;
+        let nodes = Arc::new(Nodes::of(&schema, &others).map_err(bad)?);
         let bytes = schema.fingerprint::<Rabin>().bytes;
         let fingerprint = <[u8; 8]>::try_from(&bytes[..]).map_or(0, u64::from_le_bytes);
-        Ok(Self { text: text.into(), fingerprint, nodes })
+        Ok(Self { fingerprint, nodes })
     }
 
     /// Its fingerprint, CRC-64-AVRO, by which single objects name it.
@@ -125,11 +124,7 @@ impl AvroSchema {
         self.fingerprint
     }
 
-    pub(super) fn text(&self) -> &str {
-        &self.text
-    }
-
-    pub(super) fn nodes(&self) -> &Nodes {
+    pub(super) fn nodes(&self) -> &Arc<Nodes> {
         &self.nodes
     }
 }

@@ -1,7 +1,6 @@
 //! A record goes into its columns.
 
 mod compound;
-mod number;
 
 use std::fmt::Display;
 
@@ -10,9 +9,9 @@ use serde::ser::{self, Serialize, Serializer};
 
 use super::{Growing, Kind, Octets};
 use crate::epoch_time;
+use crate::number::Number;
 use crate::parquet::error::CellError;
 use compound::{Items, Members, Pairs};
-use number::Number;
 
 type Result<T = ()> = std::result::Result<T, CellError>;
 
@@ -194,7 +193,7 @@ impl<'a> Serializer for &'a mut Growing {
         };
         match self.kind {
             Kind::Micros(_) | Kind::Millis(_) => {
-                let number = value.serialize(Number)?;
+                let number = value.serialize(Number::new())?;
                 self.time(number, per_unit)
             }
             _ => value.serialize(self),

@@ -17,8 +17,8 @@ use crate::parquet::check::check;
 use crate::parquet::chunks::{Chunks, guarded};
 use crate::parquet::filter;
 use crate::parquet::project::{leaves, with_old_times};
-use crate::parquet::shape::Shape;
 use crate::parquet::{Settings, column::Column};
+use crate::shape::Shape;
 use crate::table::{ReadAt, TableError};
 
 /// The bytes that the shortest file has: its mark twice, and the length of the footer.

@@ -2,8 +2,8 @@
 
 use serde::ser::{self, Serialize};
 
-use super::number::Number;
 use super::{Result, unfit};
+use crate::number::Number;
 use crate::parquet::columns::{Growing, Kind};
 use crate::parquet::error::CellError;
 
@@ -20,9 +20,9 @@ impl Items<'_> {
         match &mut self.column.kind {
             Kind::List(_, _, child) => value.serialize(&mut **child).map_err(|error| error.within("element")),
             Kind::Bytes(octets) => {
-                octets
-                    .bytes
-                    .push(u8::try_from(value.serialize(Number)?).or_else(|_| unfit("a number that is no octet"))?);
+                octets.bytes.push(
+                    u8::try_from(value.serialize(Number::new())?).or_else(|_| unfit("a number that is no octet"))?,
+                );
                 Ok(())
             }
             Kind::Struct(_, columns, _) => match columns.get_mut(at) {

@@ -41,7 +41,7 @@ pub(super) enum Told {
     Map,
     Tuple(usize),
     Struct(&'static [&'static str]),
-    Enum(usize),
+    Enum(&'static [&'static str]),
     Variant {
         is_unit: bool,
     },
@@ -68,7 +68,7 @@ impl Probe<'_> {
 
 /// The type does not get a value.
 #[derive(Debug)]
-pub(in crate::parquet::shape) enum Refused {
+pub(in crate::shape) enum Refused {
     Value,
     /// It has this field already.
     Twice(&'static str),
@@ -223,7 +223,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     ) -> Result<V::Value> {
         match self.step() {
             Some((Step::Variant(at), within)) => visitor.visit_enum(Variant { name: variants[at], within }),
-            _ => self.note(Told::Enum(variants.len())),
+            _ => self.note(Told::Enum(variants)),
         }
     }
 }

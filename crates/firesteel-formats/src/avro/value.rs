@@ -1,4 +1,4 @@
-//! A value of a message, as `serde` asks for it.
+//! A value of a message or a block, as `serde` asks for it.
 
 use std::fmt::Display;
 
@@ -10,15 +10,17 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 
 use super::damage::Damage;
-use super::nodes::{Node, Nodes};
+use super::nodes::{Field, Node, Nodes};
 use super::read::Bytes;
 use crate::epoch_time;
+use crate::from_path::{FromPath, Values};
 
 type Result<T> = std::result::Result<T, Damage>;
 
-/// The record of a message.
-pub(super) fn record<T: DeserializeOwned>(nodes: &Nodes, bytes: &mut Bytes<'_>) -> Result<T> {
-    T::deserialize(Value { nodes, place: 0, bytes })
+/// The record that stands next, with the columns of a path.
+#[inline]
+pub(super) fn record<T: DeserializeOwned>(nodes: &Nodes, bytes: &mut Bytes<'_>, path: &FromPath) -> Result<T> {
+    path.record(Value { nodes, place: 0, bytes }, Values::Typed)
 }
 
 /// What stands next, and the part of the schema by which it is written.
@@ -152,10 +154,12 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
                 }
             }),
             Node::Map(element) => value.nested(|nodes, bytes| {
-                visitor.visit_map(Blocks { nodes, element: *element, bytes, left: 0, is_over: false })
+                let mut map = Blocks { nodes, element: *element, bytes, left: 0, is_over: false };
+                let entries = visitor.visit_map(&mut map)?;
+                if map.next()? { Err(Damage::new("the type does not take all of the map")) } else { Ok(entries) }
             }),
-            Node::Record(fields) => value.nested(|nodes, bytes| {
-                let mut left = Fields { nodes, fields, next: 0, bytes };
+            Node::Record(record) => value.nested(|nodes, bytes| {
+                let mut left = Fields { nodes, fields: &record.fields, next: 0, bytes };
                 let record = visitor.visit_map(&mut left)?;
                 left.skip_rest()?;
                 Ok(record)
@@ -239,9 +243,28 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
         visitor.visit_unit()
     }
 
+    /// Also from a record, whose fields are the parts in their order.
+    fn deserialize_tuple<V: Visitor<'de>>(self, count: usize, visitor: V) -> Result<V::Value> {
+        let value = self.resolved()?;
+        let Node::Record(record) = value.node() else { return value.deserialize_any(visitor) };
+        if record.fields.len() != count {
+            let has = record.fields.len();
+            return Err(Damage::new(format_args!("the record has {has} fields, and the type takes {count}")));
+        }
+        value.nested(|nodes, bytes| {
+            let mut left = Fields { nodes, fields: &record.fields, next: 0, bytes };
+            let parts = visitor.visit_seq(&mut left)?;
+            left.skip_rest()?;
+            Ok(parts)
+        })
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(self, _: &'static str, count: usize, visitor: V) -> Result<V::Value> {
+        self.deserialize_tuple(count, visitor)
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 char str string unit unit_struct seq tuple tuple_struct map struct
-        identifier
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 char str string unit unit_struct seq map struct identifier
     }
 }
 
@@ -282,7 +305,7 @@ impl<'a> SeqAccess<'a> for &mut Blocks<'_, '_, 'a> {
     }
 }
 
-impl<'a> MapAccess<'a> for Blocks<'_, '_, 'a> {
+impl<'a> MapAccess<'a> for &mut Blocks<'_, '_, 'a> {
     type Error = Damage;
 
     fn next_key_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>> {
@@ -301,7 +324,7 @@ impl<'a> MapAccess<'a> for Blocks<'_, '_, 'a> {
 /// The fields of a record.
 struct Fields<'s, 'b, 'a> {
     nodes: &'s Nodes,
-    fields: &'s [(String, usize)],
+    fields: &'s [Field],
     next: usize,
     bytes: &'b mut Bytes<'a>,
 }
@@ -309,8 +332,8 @@ struct Fields<'s, 'b, 'a> {
 impl Fields<'_, '_, '_> {
     /// Passes over what the type has not asked for.
     fn skip_rest(&mut self) -> Result<()> {
-        for (name, place) in &self.fields[self.next..] {
-            self.bytes.skip(self.nodes, *place).map_err(|error| error.within(name))?;
+        for field in &self.fields[self.next..] {
+            self.bytes.skip(self.nodes, field.place).map_err(|error| error.within(&field.name))?;
         }
         Ok(())
     }
@@ -320,14 +343,22 @@ impl<'a> MapAccess<'a> for &mut Fields<'_, '_, 'a> {
     type Error = Damage;
 
     fn next_key_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>> {
-        let Some((name, _)) = self.fields.get(self.next) else { return Ok(None) };
-        seed.deserialize(StrDeserializer::<Damage>::new(name)).map(Some)
+        let Some(field) = self.fields.get(self.next) else { return Ok(None) };
+        seed.deserialize(StrDeserializer::<Damage>::new(&field.name)).map(Some)
     }
 
     fn next_value_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<S::Value> {
-        let (name, place) = self.fields.get(self.next).ok_or_else(|| Damage::custom("a value without a name"))?;
+        let field = self.fields.get(self.next).ok_or_else(|| Damage::custom("a value without a name"))?;
         self.next += 1;
-        let value = seed.deserialize(Value { nodes: self.nodes, place: *place, bytes: &mut *self.bytes });
-        value.map_err(|error| error.within(name))
+        let value = seed.deserialize(Value { nodes: self.nodes, place: field.place, bytes: &mut *self.bytes });
+        value.map_err(|error| error.within(&field.name))
+    }
+}
+
+impl<'a> SeqAccess<'a> for &mut Fields<'_, '_, 'a> {
+    type Error = Damage;
+
+    fn next_element_seed<S: DeserializeSeed<'a>>(&mut self, seed: S) -> Result<Option<S::Value>> {
+        if self.next == self.fields.len() { Ok(None) } else { self.next_value_seed(seed).map(Some) }
     }
 }

@@ -1,4 +1,4 @@
-//! What a type asks for, learned from its `Deserialize`: the columns that it reads, and those that it is written as.
+//! What a type asks for, learned from its `Deserialize`: the columns and fields that it reads, and those that it is written as.
 //!
 //! The type is asked again and again, each time one step further into it, and never gets a value: so nothing depends on whether
 //! a value that is made up would pass.
@@ -17,7 +17,7 @@ const MOST: usize = 10_000;
 
 /// A type, as a format is asked for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     /// It cannot be learned: too deep, or after something that has to be read first.
     Unknown,
     /// It asks what there is.
@@ -43,27 +43,29 @@ pub(super) enum Shape {
     Map(Box<Shape>, Box<Shape>),
     Struct(Vec<Member>),
     Enum {
+        /// The names of the variants, also their other names.
+        names: &'static [&'static str],
         has_data: bool,
     },
 }
 
 /// A field of a struct.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Member {
-    pub(super) name: &'static str,
-    pub(super) shape: Shape,
+pub(crate) struct Member {
+    pub(crate) name: &'static str,
+    pub(crate) shape: Shape,
     /// Whether it is another name of a field.
-    pub(super) is_alias: bool,
+    pub(crate) is_alias: bool,
 }
 
 impl Shape {
     /// Of a type.
-    pub(super) fn of<T: DeserializeOwned>() -> Self {
+    pub(crate) fn of<T: DeserializeOwned>() -> Self {
         Learner { learn: Probe::told::<T>, parts: 0 }.at(&mut Vec::new())
     }
 
     /// The names of the fields, where they are named.
-    pub(super) fn member(&self, name: &str) -> Option<&Self> {
+    pub(crate) fn member(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Struct(members) => members.iter().find(|member| member.name == name).map(|member| &member.shape),
             _ => None,
@@ -71,7 +73,7 @@ impl Shape {
     }
 
     /// Without what may be missing around it.
-    pub(super) fn inner(&self) -> &Self {
+    pub(crate) fn inner(&self) -> &Self {
         match self {
             Self::Option(inner) => inner.inner(),
             shape => shape,
@@ -111,14 +113,14 @@ impl Learner {
                 };
                 Shape::Struct(names.iter().enumerate().map(member).collect())
             }
-            Told::Enum(count) => {
+            Told::Enum(names) => {
                 let mut has_data = |at| {
                     path.push(Step::Variant(at));
                     let told = (self.learn)(path);
                     path.pop();
                     !matches!(told, Told::Variant { is_unit: true })
                 };
-                Shape::Enum { has_data: (0..count).any(&mut has_data) }
+                Shape::Enum { names, has_data: (0..names.len()).any(&mut has_data) }
             }
         }
     }
@@ -204,7 +206,8 @@ mod tests {
         assert_eq!(of("pair"), &Shape::Tuple(vec![Shape::Text, Shape::Seq(Box::new(Shape::Bool))]));
         let value = Shape::Option(Box::new(int(128, false)));
         assert_eq!(of("map"), &Shape::Map(Box::new(Shape::Text), Box::new(value)));
-        assert_eq!((of("kind"), of("data")), (&Shape::Enum { has_data: false }, &Shape::Enum { has_data: true }));
+        let variants = |has_data| Shape::Enum { names: &["One", "Two"], has_data };
+        assert_eq!((of("kind"), of("data")), (&variants(false), &variants(true)));
         assert_eq!(of("wrapped"), &int(64, false));
         assert!(matches!(of("inner"), Shape::Struct(_)));
     }

@@ -1,8 +1,8 @@
-//! What can be wrong with a message.
+//! What can be wrong with what is read, and with what is to be written.
 
 use std::fmt;
 
-use serde::de;
+use serde::{de, ser};
 
 /// What is wrong, and in which field.
 #[derive(Debug)]
@@ -35,6 +35,13 @@ impl fmt::Display for Damage {
 impl std::error::Error for Damage {}
 
 impl de::Error for Damage {
+    #[cold]
+    fn custom<T: fmt::Display>(message: T) -> Self {
+        Self::new(message)
+    }
+}
+
+impl ser::Error for Damage {
     #[cold]
     fn custom<T: fmt::Display>(message: T) -> Self {
         Self::new(message)

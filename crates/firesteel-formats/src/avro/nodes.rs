@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use apache_avro::Schema;
-use apache_avro::schema::{InnerDecimalSchema, Name, UuidSchema};
+use apache_avro::schema::{InnerDecimalSchema, Name, RecordField, UuidSchema};
 
 /// A schema as a list of its parts, the first of which is the whole: parts name others by their place, so that one may contain itself.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(super) enum Node {
     Array(usize),
     Map(usize),
     Union(Box<[usize]>),
-    Record(Box<[(String, usize)]>),
+    Record(Record),
     /// An instant as a number, of which there are this many in a second.
     Time(i64),
     /// A decimal with this many digits after the point, in as many bytes as there are or in this many.
@@ -34,6 +34,23 @@ pub(super) enum Node {
     Uuid,
     /// Another part.
     Same(usize),
+}
+
+/// The fields of a record, in their order.
+#[derive(Debug)]
+pub(super) struct Record {
+    /// What it is called, without its namespace.
+    pub(super) name: String,
+    pub(super) fields: Box<[Field]>,
+}
+
+/// A field of a record.
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) name: String,
+    /// The part of the schema that it is of.
+    pub(super) place: usize,
+    pub(super) default: Option<serde_json::Value>,
 }
 
 impl Nodes {
@@ -55,6 +72,14 @@ impl Nodes {
             making.nodes[place] = Node::Same(*known);
         }
         Ok(Self(making.nodes))
+    }
+
+    /// The names of the fields, where the whole is a record.
+    pub(super) fn names(&self) -> Option<Vec<String>> {
+        match self.at(0) {
+            Node::Record(record) => Some(record.fields.iter().map(|field| field.name.clone()).collect()),
+            _ => None,
+        }
     }
 
     /// The part at this place.
@@ -116,10 +141,12 @@ impl Making {
             }
             Schema::Record(schema) => {
                 let namespace = schema.name.namespace().or(namespace);
-                let field = |field: &apache_avro::schema::RecordField| {
-                    Ok((field.name.clone(), self.node(&field.schema, namespace)?))
+                let field = |field: &RecordField| {
+                    let place = self.node(&field.schema, namespace)?;
+                    Ok(Field { name: field.name.clone(), place, default: field.default.clone() })
                 };
-                Node::Record(schema.fields.iter().map(field).collect::<Result<_, String>>()?)
+                let fields = schema.fields.iter().map(field).collect::<Result<_, String>>()?;
+                Node::Record(Record { name: schema.name.name().to_owned(), fields })
             }
             Schema::Ref { name } => {
                 self.unknown.push((place, named(name)));

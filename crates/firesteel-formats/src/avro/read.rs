@@ -1,10 +1,10 @@
-//! The bytes of a message.
+//! The bytes of a message, or of a block.
 
 use super::damage::Damage;
 use super::nodes::{Node, Nodes};
 
 /// Records within records, lists within lists: deeper than this none is read.
-const DEEPEST: usize = 128;
+pub(super) const DEEPEST: usize = 128;
 /// A message may have this many elements of lists that take no bytes, or as many as it has bytes.
 const ELEMENTS: u64 = 1 << 16;
 
@@ -151,14 +151,12 @@ impl<'a> Bytes<'a> {
             Node::Uuid => drop(self.take(16)?),
             Node::Union(branches) => {
                 let branch = self.branch(branches)?;
-                self.deeper()?;
                 self.skip(nodes, branch)?;
-                self.depth -= 1;
             }
-            Node::Record(fields) => {
+            Node::Record(record) => {
                 self.deeper()?;
-                for (_, field) in fields {
-                    self.skip(nodes, *field)?;
+                for field in &record.fields {
+                    self.skip(nodes, field.place)?;
                 }
                 self.depth -= 1;
             }

@@ -39,6 +39,7 @@ pub type TextFileSink<E = Displayed, P = Unpartitioned> = FileSink<WriteLines<E>
 /// | [`TextFileSink::new`](FileSink::new) | lines of text: the records' `Display`, or what a function makes of them |
 /// | [`FileSink::json`] | JSON, one value a line |
 /// | `FileSink::csv` | CSV with a header; feature `csv` |
+/// | `FileSink::avro` | Avro object container files; feature `avro` |
 /// | `FileSink::parquet` | Parquet; feature `parquet` |
 /// | [`FileSink::in_format`] | those of a format of your own |
 ///

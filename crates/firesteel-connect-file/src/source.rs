@@ -29,6 +29,8 @@ use std::path::PathBuf;
 use firesteel_connect::{
     ConnectError, Discovery, InvalidUtf8, Place, ReadRange, Replay, Result, Source, SourceContext, SplitId, SplitNote,
 };
+#[cfg(feature = "avro")]
+use firesteel_formats::Avro;
 #[cfg(feature = "csv")]
 use firesteel_formats::Csv;
 #[cfg(feature = "parquet")]
@@ -66,6 +68,7 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 /// | [`TextFiles::new`](Files::new) | lines, as `String`s or what a function makes of them |
 /// | [`Files::json`] | JSON, one value a line |
 /// | `Files::csv` | CSV, by the names of columns; feature `csv` |
+/// | `Files::avro` | Avro object container files, by the names of fields; feature `avro` |
 /// | `Files::parquet` | Parquet, by the names of columns; feature `parquet` |
 /// | `Files::pattern` | text by a regular expression, whose named groups are the fields; feature `pattern` |
 /// | [`Files::combined_log`] | the access log of Apache and nginx |
@@ -190,6 +193,12 @@ impl Files<Lines<Owned>> {
     #[cfg(feature = "csv")]
     pub fn csv<T: DeserializeOwned + Send + 'static>(path: impl Into<PathBuf>) -> Files<Csv<T>> {
         Files::new(path).in_format(Csv::new())
+    }
+
+    /// Avro object container files, by the names of fields: see [`Avro`] for what is read, and what is refused.
+    #[cfg(feature = "avro")]
+    pub fn avro<T: DeserializeOwned + Send + 'static>(path: impl Into<PathBuf>) -> Files<Avro<T>> {
+        Files::new(path).in_format(Avro::new())
     }
 
     /// Parquet, by the names of columns: see [`Parquet`] for what is read, what is refused, and how rows are chosen.

@@ -116,9 +116,13 @@ fn results_are_published_once_and_read_again() {
         let folder = parent.path().join(places.get().to_string());
         FileSink::new(folder).in_format(Avro::<AdClick>::new().written_as(SCHEMA))
     };
-    let visible = |sink: &FileSink<_>| {
-        common::published(sink.folder(), |folder| Files::new(folder).in_format(Avro::<AdClick>::new()))
+    let visible = |sink: &FileSink<_>| common::published(sink.folder(), |folder| Files::avro::<AdClick>(folder));
+    conformance::sink(make, visible, |n| AdClick { ad: n, ..clicks()[n as usize % 300].clone() });
+    let make = || {
+        places.set(places.get() + 1);
+        FileSink::avro(parent.path().join(places.get().to_string()))
     };
+    let visible = |sink: &FileSink<_>| common::published(sink.folder(), |folder| Files::avro::<AdClick>(folder));
     conformance::sink(make, visible, |n| AdClick { ad: n, ..clicks()[n as usize % 300].clone() });
 }
 

@@ -104,6 +104,15 @@ impl ObjectSink<()> {
         Self::in_format(bucket, prefix, firesteel_formats::Csv::new())
     }
 
+    /// Writes Avro object container files: see [`Avro`](firesteel_formats::Avro) for what is written, and what is refused.
+    #[cfg(feature = "avro")]
+    pub fn avro<T: Serialize + serde::de::DeserializeOwned + 'static>(
+        bucket: &Bucket,
+        prefix: &str,
+    ) -> ObjectSink<firesteel_formats::Avro<T>> {
+        Self::in_format(bucket, prefix, firesteel_formats::Avro::new())
+    }
+
     /// Writes Parquet: see [`Parquet`](firesteel_formats::Parquet) for what is written, and what is refused.
     #[cfg(feature = "parquet")]
     pub fn parquet<T: Serialize + serde::de::DeserializeOwned + 'static>(

@@ -161,6 +161,15 @@ impl Objects<Raw> {
         Self::in_format(bucket, path, firesteel_formats::Csv::new())
     }
 
+    /// Avro object container files, by the names of fields: see [`Avro`](firesteel_formats::Avro).
+    #[cfg(feature = "avro")]
+    pub fn avro<T: DeserializeOwned + Send + 'static>(
+        bucket: &Bucket,
+        path: &str,
+    ) -> Objects<firesteel_formats::Avro<T>> {
+        Self::in_format(bucket, path, firesteel_formats::Avro::new())
+    }
+
     /// Parquet, of which only the columns are fetched that the type has, and of a filter only the row groups and pages that may
     /// have wanted rows: see [`Parquet`](firesteel_formats::Parquet).
     #[cfg(feature = "parquet")]

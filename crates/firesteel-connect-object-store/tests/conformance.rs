@@ -106,6 +106,33 @@ fn results_in_small_objects() {
     run(bucket, |bucket, prefix| ObjectSink::json::<u32>(bucket, prefix).full_at(1));
 }
 
+#[cfg(feature = "avro")]
+#[test]
+fn avro_objects_are_written_and_read() {
+    use firesteel_connect::{Epoch, Sink, SinkContext, WriteTask};
+    use serde::{Deserialize, Serialize};
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Reading {
+        sensor: String,
+        value: Option<f64>,
+    }
+    let reading = |n: u64| Reading {
+        sensor: format!("sensor {}", n % 7),
+        value: (!n.is_multiple_of(3)).then_some(n as f64 / 7.0),
+    };
+    let make = |count: u64| {
+        let bucket = common::bucket();
+        let sink = ObjectSink::avro::<Reading>(&bucket, "out");
+        sink.start(&SinkContext::default()).unwrap();
+        let mut pending = vec![sink.write(WriteTask::new(Epoch(1), 0), (0..count).map(reading)).unwrap()];
+        sink.commit(Epoch(1), &mut pending).unwrap();
+        Objects::avro::<Reading>(&bucket, "out")
+    };
+    assert_eq!(all(&make(20_000)), (0..20_000).map(reading).collect::<Vec<_>>());
+    conformance::source(|| make(50), &[(0..50).map(reading).collect()]);
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn parquet_objects_are_written_and_read_from_any_row_on() {

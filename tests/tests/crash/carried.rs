@@ -27,6 +27,8 @@ pub(crate) enum Carrier {
     JsonGzip,
     Csv,
     CsvGzip,
+    #[cfg(feature = "avro")]
+    Avro,
     #[cfg(feature = "parquet")]
     Parquet,
 }
@@ -37,6 +39,8 @@ impl Carrier {
         Self::JsonGzip,
         Self::Csv,
         Self::CsvGzip,
+        #[cfg(feature = "avro")]
+        Self::Avro,
         #[cfg(feature = "parquet")]
         Self::Parquet,
     ];
@@ -63,6 +67,8 @@ pub(crate) fn write(run: &Run) {
         Carrier::JsonGzip => write_with(&job, source, FileSink::json(folder).gzip()),
         Carrier::Csv => write_with(&job, source, FileSink::csv(folder)),
         Carrier::CsvGzip => write_with(&job, source, FileSink::csv(folder).gzip()),
+        #[cfg(feature = "avro")]
+        Carrier::Avro => write_with(&job, source, FileSink::avro(folder)),
         #[cfg(feature = "parquet")]
         Carrier::Parquet => write_with(&job, source, FileSink::parquet(folder)),
     }
@@ -82,6 +88,8 @@ pub(crate) fn add(run: &Run, job: &StreamingContext) {
         Some(Carrier::JsonGzip) => carry(job, Files::json(from), FileSink::json(to).gzip()),
         Some(Carrier::Csv) => carry(job, Files::csv(from), FileSink::csv(to)),
         Some(Carrier::CsvGzip) => carry(job, Files::csv(from), FileSink::csv(to).gzip()),
+        #[cfg(feature = "avro")]
+        Some(Carrier::Avro) => carry(job, Files::avro(from), FileSink::avro(to)),
         #[cfg(feature = "parquet")]
         Some(Carrier::Parquet) => carry(job, Files::parquet(from), FileSink::parquet(to)),
     }
@@ -97,6 +105,8 @@ pub(crate) fn lines(run: &Run) -> Option<Vec<String>> {
     let read = match carrier {
         Carrier::Json | Carrier::JsonGzip => read(Files::json(folder)),
         Carrier::Csv | Carrier::CsvGzip => read(Files::csv(folder)),
+        #[cfg(feature = "avro")]
+        Carrier::Avro => read(Files::avro(folder)),
         #[cfg(feature = "parquet")]
         Carrier::Parquet => read(Files::parquet(folder)),
     };

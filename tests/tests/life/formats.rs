@@ -108,6 +108,37 @@ fn csv_is_copied_once_whatever_is_in_it_and_however_often_the_job_is_given_up() 
     copies(&path, &good, 100, |path| Files::csv::<Order>(path).follow(), |path| FileSink::csv::<Order>(path));
 }
 
+#[cfg(feature = "avro")]
+#[test]
+fn avro_is_copied_once_however_often_the_job_is_given_up() {
+    use firesteel_formats::{Avro, Writing};
+
+    /// Of another program, whose ids may be less than none.
+    #[derive(Serialize, Deserialize)]
+    struct Row {
+        note: String,
+        more: Option<u8>,
+        id: i64,
+        user: String,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    // As far as a long counts.
+    let good: Vec<_> = orders(200).into_iter().map(|order| Order { id: order.id >> 1, ..order }).collect();
+    let (path, format, mut file) = (folder.path().join("orders.avro"), Avro::<Row>::new(), vec![]);
+    let mut writing = WriteFormat::<Row>::begin(&format);
+    for (at, Order { id, user, note }) in good.iter().enumerate() {
+        let row = |id| Row { note: note.clone(), more: None, id, user: user.clone() };
+        writing.write(&row(*id as i64), &mut file).unwrap();
+        if at % 4 == 3 {
+            writing.write(&row(-1), &mut file).unwrap();
+        }
+    }
+    Writing::<Row>::end(&mut writing, &mut file).unwrap();
+    std::fs::write(&path, file).unwrap();
+    copies(&path, &good, 50, |path| Files::avro::<Order>(path), |path| FileSink::avro::<Order>(path));
+    copies(&path, &good, 50, |path| Files::avro::<Order>(path).follow(), |path| FileSink::avro::<Order>(path).gzip());
+}
+
 /// A file of these orders in row groups of some dozens, after every fourth of which stands a row whose id is none.
 #[cfg(feature = "parquet")]
 fn parquet(orders: &[Order]) -> Vec<u8> {

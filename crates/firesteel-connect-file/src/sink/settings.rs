@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use firesteel_disk::OsDisk;
+#[cfg(feature = "avro")]
+use firesteel_formats::Avro;
 #[cfg(feature = "csv")]
 use firesteel_formats::Csv;
 #[cfg(feature = "parquet")]
@@ -13,7 +15,7 @@ use firesteel_formats::{Json, WriteFormat, WriteLines};
 use firesteel_results::{ByColumn, Layout};
 use parking_lot::Mutex;
 use serde::Serialize;
-#[cfg(feature = "parquet")]
+#[cfg(any(feature = "avro", feature = "parquet"))]
 use serde::de::DeserializeOwned;
 
 use super::{Displayed, FileSink, Formatted, TextFileSink};
@@ -62,6 +64,26 @@ impl FileSink<WriteLines<Displayed>> {
     #[cfg(feature = "csv")]
     pub fn csv<T: Serialize + 'static>(folder: impl Into<PathBuf>) -> FileSink<Csv<T>> {
         FileSink::new(folder).in_format(Csv::new())
+    }
+
+    /// Writes Avro object container files into the folder, by a schema that follows from the type: see [`Avro`] for what is written, and what
+    /// is refused. The names of files end with `.avro`. [`in_format`](FileSink::in_format) takes other settings, and a schema that is given.
+    ///
+    /// ```
+    /// use firesteel_connect_file::FileSink;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Total {
+    ///     user: String,
+    ///     clicks: u64,
+    /// }
+    ///
+    /// let totals = FileSink::avro::<Total>("out/totals");
+    /// ```
+    #[cfg(feature = "avro")]
+    pub fn avro<T: Serialize + DeserializeOwned + 'static>(folder: impl Into<PathBuf>) -> FileSink<Avro<T>> {
+        FileSink::new(folder).in_format(Avro::new())
     }
 
     /// Writes Parquet into the folder: see [`Parquet`] for what is written, and what is refused. The names of files end with

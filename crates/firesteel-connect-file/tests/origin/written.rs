@@ -155,6 +155,15 @@ fn whatever_is_in_the_columns_all_comes_back_from_the_path_from_both_and_from_th
         equal(&folder, |path| Files::new(path).in_format(read()).with_path_columns(), "Avro, both");
         equal(&folder, |path| Files::new(path).in_format(read()), "Avro, the file");
     });
+    let folder = at("avro-own");
+    write(&folder, Second(read()), &sales(), whole, || {
+        equal(&folder, |path| Files::avro(path).with_path_columns(), "Avro by the type, both");
+        equal(&folder, |path| Files::avro(path), "Avro by the type, the file");
+    });
+    let folder = at("avro-own-of");
+    write(&folder, Second(Avro::<Pieces>::new()), &sales(), part, || {
+        equal(&folder, |path| Files::avro(path).with_path_columns(), "Avro by the type, the path");
+    });
     let folder = at("avro-of");
     write(&folder, Second(avro_of), &sales(), part, || {
         equal(&folder, |path| Files::new(path).in_format(read()).with_path_columns(), "Avro, the path");

@@ -83,6 +83,7 @@ impl Nodes {
     }
 
     /// The part at this place.
+    #[inline]
     pub(super) fn at(&self, place: usize) -> &Node {
         match &self.0[place] {
             Node::Same(other) => &self.0[*other],

@@ -39,6 +39,7 @@ impl<'a> Bytes<'a> {
         }
     }
 
+    #[inline]
     pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8]> {
         let Some((taken, left)) = self.left.split_at_checked(count) else {
             let left = self.left.len();
@@ -53,19 +54,31 @@ impl<'a> Bytes<'a> {
         Ok(<[u8; N]>::try_from(taken).unwrap_or([0; N]))
     }
 
+    #[inline]
     pub(super) fn long(&mut self) -> Result<i64> {
         let mut value = 0_u64;
-        for at in 0..10 {
-            let [byte] = self.array()?;
-            if at == 9 && byte > 1 {
-                break;
-            }
+        for (at, byte) in self.left.iter().take(10).enumerate() {
             value |= u64::from(byte & 0x7f) << (7 * at);
             if byte & 0x80 == 0 {
+                if at == 9 && *byte > 1 {
+                    break;
+                }
+                self.left = &self.left[at + 1..];
                 return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
             }
         }
-        Err(Damage::new("a number has more than 64 bits"))
+        Err(self.no_long())
+    }
+
+    #[cold]
+    fn no_long(&mut self) -> Damage {
+        let left = self.left.len().min(10);
+        self.left = &self.left[left..];
+        if left < 10 {
+            Damage::new("it ends too soon: a number goes on, and nothing follows")
+        } else {
+            Damage::new("a number has more than 64 bits")
+        }
     }
 
     pub(super) fn int(&mut self) -> Result<i32> {

@@ -36,6 +36,7 @@ fn unfit<T>(what: impl Display, wanted: &str) -> Result<T> {
 
 impl<'s, 'b, 'a> Value<'s, 'b, 'a> {
     /// Itself, or the branch of a union that it has.
+    #[inline]
     fn resolved(mut self) -> Result<Self> {
         while let Node::Union(branches) = self.nodes.at(self.place) {
             self.place = self.bytes.branch(branches)?;
@@ -43,6 +44,7 @@ impl<'s, 'b, 'a> Value<'s, 'b, 'a> {
         Ok(self)
     }
 
+    #[inline]
     fn node(&self) -> &'s Node {
         self.nodes.at(self.place)
     }
@@ -145,6 +147,7 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
             Node::Union(_) => Err(Damage::new("a union stands in a union")),
             Node::Array(element) => value.nested(|nodes, bytes| {
                 let mut list = Blocks { nodes, element: *element, bytes, left: 0, is_over: false };
+                list.next()?;
                 let items = visitor.visit_seq(&mut list)?;
                 // A list is taken whole: into a tuple of fewer elements it does not go.
                 if list.next()? {
@@ -302,6 +305,11 @@ impl<'a> SeqAccess<'a> for &mut Blocks<'_, '_, 'a> {
             return Ok(None);
         }
         self.value(seed).map(Some).map_err(|error| error.within("element"))
+    }
+
+    /// What is left of the block: no more than the bytes have room for.
+    fn size_hint(&self) -> Option<usize> {
+        usize::try_from(self.left).ok()
     }
 }
 

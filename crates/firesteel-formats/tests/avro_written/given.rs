@@ -113,7 +113,7 @@ fn flattened_types_and_types_without_end_are_written_by_a_schema() {
         {"name": "more", "type": {"type": "array", "items": "Outer"}}, {"name": "id", "type": "int"}]}"#;
     let leaf = |id| Outer { id, rest: Rest { more: vec![], text: format!("text {id}") } };
     let tree = Outer { id: 1, rest: Rest { more: vec![leaf(2), leaf(3)], text: String::new() } };
-    let file = try_written(&Avro::<Outer>::new().written_as(schema), &[tree.clone()]).unwrap();
+    let file = try_written(&Avro::<Outer>::new().written_as(schema), std::slice::from_ref(&tree)).unwrap();
     assert_eq!(read::<Outer>(&file), [Ok(tree)]);
     // Deeper than is read, nothing is written.
     let deep =

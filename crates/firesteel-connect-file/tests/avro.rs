@@ -182,3 +182,37 @@ fn a_file_that_was_read_is_not_read_again_at_a_start_nor_when_it_is_compressed_i
         assert_eq!(read_all(&files(), &stands, 4_000).0, 0, "{name}: and started again");
     }
 }
+
+#[test]
+fn a_file_that_was_read_in_part_is_read_on_after_a_restart() {
+    let written = tempfile::tempdir().unwrap();
+    let path = written.path().join("a.avro");
+    std::fs::copy(data("clicks.deflate.avro"), &path).unwrap();
+    for follow in [false, true] {
+        let files = || {
+            let files = Files::avro::<AdClick>(&path);
+            if follow { files.follow() } else { files }
+        };
+        let (mut stands, mut found) = (Vec::<Resumed>::new(), vec![]);
+        for start in 0..40 {
+            let now = Timestamp::from_secs(1_000 + start);
+            let context =
+                SourceContext::new("job", "clicks").with_clock(move || now).resumed_at(stands.iter().cloned());
+            let files = files();
+            files.start(&context).unwrap();
+            let split = files.discover(now).unwrap().splits.remove(0);
+            let known = stands.first().map_or(0, |known| known.position);
+            let known = stands.first().map_or(0, |known| known.position);
+            assert!(split.available.is_none_or(|available| available >= known), "{start}: {split:?}, {known}");
+            let range = firesteel_connect::ReadRange::starting_at(split.id.clone(), known).max_records(30);
+            let mut reader = files.open(&range).unwrap();
+            reader.for_each(|record| found.push(record)).unwrap();
+            let moved = vec![(split.id.clone(), reader.position())];
+            files.committed(&moved).unwrap();
+            let note = files.notes(&moved).unwrap().into_iter().next().map(|(_, note)| note);
+            let note = note.or_else(|| stands.first().and_then(|known| known.note.clone()));
+            stands = vec![Resumed::at(split.id, reader.position()).noted(note)];
+        }
+        assert!(found == clicks(), "{} records", found.len());
+    }
+}

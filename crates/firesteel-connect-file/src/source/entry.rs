@@ -183,6 +183,9 @@ impl FileEntry {
             // Positions count what is unpacked, and not the bytes of the file.
             if self.compression.is_some() {
                 self.end = Arc::new(End { at: self.announced, broken: None }.into());
+            } else if self.borders == Borders::Packed && self.text.at > 0 {
+                // It is known what it is, and not where its records end: not where its bytes do.
+                self.compression = Some(Compression::Plain);
             }
             self.announced = self.text.at;
         }

@@ -4,6 +4,7 @@
 
 mod common;
 
+#[cfg(feature = "csv")]
 use std::collections::BTreeSet;
 
 use common::{all, bucket, discover, gzip, put, read};

@@ -75,7 +75,7 @@ impl<'a> Bytes<'a> {
         let left = self.left.len().min(10);
         self.left = &self.left[left..];
         if left < 10 {
-            Damage::new("it ends too soon: a number goes on, and nothing follows")
+            Damage::new("it ends too soon: a number should continue, and nothing follows")
         } else {
             Damage::new("a number has more than 64 bits")
         }

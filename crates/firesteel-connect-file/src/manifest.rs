@@ -105,7 +105,7 @@ mod tests {
     const CHECKPOINT: CheckpointId = CheckpointId::from_bits(7);
 
     fn entry(name: &str, bytes: u64) -> Entry {
-        Entry { name: name.into(), bytes, records: bytes / 5 }
+        Entry::new(name.into(), bytes, bytes / 5)
     }
 
     #[test]

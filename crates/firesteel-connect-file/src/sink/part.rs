@@ -121,7 +121,7 @@ impl PendingFiles {
                 temporary.disk.rename(&temporary.path, &path).map_err(file_error)?;
                 (temporary.path, temporary.kept) = (path, true);
             }
-            Ok(Entry { name, bytes: size.bytes, records: size.records })
+            Ok(Entry::new(name, size.bytes, size.records))
         };
         self.written.iter_mut().map(publish).collect()
     }

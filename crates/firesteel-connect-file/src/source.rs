@@ -42,6 +42,7 @@ pub use after::AfterReading;
 use catalog::Catalog;
 pub use decode::{Bytes, DecodeText, Owned, Text};
 use entry::FileEntry;
+pub(crate) use identity::Print;
 pub use firesteel_frames::TextEncoding;
 pub use order::FileOrder;
 use policy::{Borders, Policy};

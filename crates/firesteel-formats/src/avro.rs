@@ -11,7 +11,7 @@ use std::marker::PhantomData;
 use serde::de::DeserializeOwned;
 
 use crate::format::Format;
-use blocks::Blocks;
+pub(crate) use blocks::{Blocks, Header};
 pub use reading::ReadingAvro;
 pub use writing::{WriteAvro, WritingAvro};
 

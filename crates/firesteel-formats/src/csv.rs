@@ -140,6 +140,10 @@ impl<T: DeserializeOwned + Send + 'static> Format for Csv<T> {
 impl<T: Serialize + 'static> WriteFormat<T> for Csv<T> {
     type Writing = WritingCsv;
 
+    fn may_be_joined(&self) -> bool {
+        true
+    }
+
     fn extension(&self) -> &'static str {
         "csv"
     }

@@ -16,6 +16,8 @@
 //! | `Parquet` | tables of columns; feature `parquet` |
 //! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
 //!
+//! A [`Joiner`] makes one file of several, whatever the type of their records is.
+//!
 //! It reads no file and no socket: sources hand it the bytes of their own buffers.
 
 mod access_log;
@@ -27,6 +29,7 @@ mod candidates;
 mod csv;
 pub mod epoch_time;
 mod format;
+mod join;
 mod json;
 mod lines;
 mod mismatch;
@@ -51,6 +54,7 @@ pub use avro::{Avro, ReadingAvro, WriteAvro, WritingAvro};
 #[cfg(feature = "csv")]
 pub use csv::{Csv, ReadingCsv, WritingCsv};
 pub use format::{BadFormat, Format, Found, Head, Reading, WriteFormat, Writing};
+pub use join::{Again, Joined, Joiner, NotJoined};
 pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
 pub use mismatch::Mismatch;

@@ -160,6 +160,10 @@ impl<T: Message + Default + 'static> Reading for ReadingProtobuf<T> {
 impl<T: Message + 'static> WriteFormat<T> for DelimitedProtobuf<T> {
     type Writing = WritingProtobuf;
 
+    fn may_be_joined(&self) -> bool {
+        true
+    }
+
     fn extension(&self) -> &'static str {
         "pb"
     }

@@ -140,10 +140,14 @@ pub fn groups<'a>(
 ) -> Grouping {
     let mut found = Grouping::default();
     let mut open: HashMap<Kind, (Vec<usize>, Vec<u64>)> = HashMap::new();
-    let close = |found: &mut Grouping, (places, sizes): (Vec<usize>, Vec<u64>)| match places.len() {
-        0 => {}
-        2.. if is_worth(&sizes) => found.groups.push(places),
-        _ => found.alone.extend(places),
+    let close = |found: &mut Grouping, (mut places, sizes): (Vec<usize>, Vec<u64>)| {
+        // What is too large to be written again for the sake of what follows it is left.
+        let from = (0..places.len()).find(|from| sizes.len() - from > 1 && is_worth(&sizes[*from..]));
+        let group = places.split_off(from.unwrap_or(places.len()));
+        found.alone.append(&mut places);
+        if !group.is_empty() {
+            found.groups.push(group);
+        }
     };
     for (place, entry) in entries.into_iter().enumerate() {
         let Some(name) = PartName::parse(&entry.name) else {
@@ -198,6 +202,9 @@ mod tests {
         let found = groups(&entries, 100, |sizes| sizes.iter().sum::<u64>() > 80);
         assert_eq!(found.groups, [vec![6, 7]]);
         assert_eq!(found.alone, [0, 1, 2, 3, 4, 5, 9]);
+        let grown = [30, 10, 6, 5].map(|bytes| entry("part-0000000001-00000.txt", bytes));
+        let is_worth = |sizes: &[u64]| sizes.iter().sum::<u64>() >= 2 * sizes.iter().max().unwrap_or(&0);
+        assert_eq!(groups(&grown, 100, is_worth).groups, [vec![1, 2, 3]], "the first has more than all that follow it");
     }
 
     #[test]

@@ -14,12 +14,30 @@ use crate::path::{self, file_error};
 
 /// A file that is removed unless it is published.
 #[derive(Debug)]
-struct Temporary {
+pub(crate) struct Temporary {
     disk: Arc<dyn Disk>,
     /// The temporary name, or the published one.
     path: PathBuf,
     /// Whether it is published.
     kept: bool,
+}
+
+impl Temporary {
+    /// A file at this path.
+    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf) -> Self {
+        Self { disk, path, kept: false }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Gives it its name, under which it stays.
+    pub(crate) fn publish(mut self, path: &Path) -> Result<()> {
+        self.disk.rename(&self.path, path).map_err(file_error)?;
+        self.kept = true;
+        Ok(())
+    }
 }
 
 impl Drop for Temporary {
@@ -66,7 +84,7 @@ impl PartStore for TemporaryFiles<'_> {
         let unique = self.unique.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(name.temporary(self.attempt, unique));
         let file = self.disk.create(&path).map_err(file_error)?;
-        Ok(GrowingPart { file, temporary: Temporary { disk: Arc::clone(self.disk), path, kept: false } })
+        Ok(GrowingPart { file, temporary: Temporary::new(Arc::clone(self.disk), path) })
     }
 
     fn finish(&self, part: GrowingPart, name: PartName, size: Size) -> Result<WrittenFile> {
@@ -103,6 +121,11 @@ impl PendingFiles {
 
     pub(super) fn is_empty(&self) -> bool {
         self.written.is_empty()
+    }
+
+    /// How many bytes its files have.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = u64> {
+        self.written.iter().map(|file| file.size.bytes)
     }
 
     /// The folders below that of the results to which its files belong.

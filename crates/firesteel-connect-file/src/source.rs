@@ -11,6 +11,7 @@ mod input;
 mod line_count;
 mod listing;
 mod matching;
+mod merged;
 mod note;
 mod order;
 mod own;
@@ -405,6 +406,8 @@ impl<F: Format> Files<F> {
                 drop(catalog);
                 open(None)
             }
+            // Files of results may have been merged since they were found.
+            Err(ConnectError::Lost { .. }) if self.catalog.lock().find_merged(&range.split) => open(None),
             opened => opened,
         }
     }

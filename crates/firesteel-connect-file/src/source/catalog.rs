@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Discovery, Result, SourceContext, SplitId, SplitNote};
+use firesteel_results::PartName;
 use firesteel_window::{Duration, Timestamp, seconds};
 
 use super::ends;
@@ -19,6 +20,7 @@ use super::family;
 use super::identity::Stamp;
 use super::listing::{Listed, Listing, Look};
 use super::matching::{Found, Matching, is_copy_of};
+use super::merged;
 use super::policy::{OnMissing, Policy};
 use super::telling::Telling;
 use super::watch::Watch;
@@ -32,6 +34,8 @@ const FEW: usize = 16;
 const LINGER: Duration = seconds(10);
 /// How many pieces of a log are remembered that were put aside outside of what is listed.
 const PIECES: usize = 8;
+/// How often a look is repeated while files of results are merged.
+const MERGED_MEANWHILE: usize = 5;
 /// How many files that are gone are remembered, in case they come back under another name.
 const REMEMBERED: usize = 1_024;
 
@@ -203,6 +207,21 @@ impl Catalog {
 
     /// Looks for files. Unless they are followed, the first look is the only one.
     pub(crate) fn look(&mut self, now: Timestamp) -> Result<()> {
+        let mut attempts = 0;
+        loop {
+            match self.look_once(now) {
+                // A file of results may have been merged, and removed, since it was listed.
+                Err(ConnectError::File { source, path, .. })
+                    if source.kind() == ErrorKind::NotFound && attempts < MERGED_MEANWHILE && is_part(&path) =>
+                {
+                    attempts += 1;
+                }
+                looked => return looked,
+            }
+        }
+    }
+
+    fn look_once(&mut self, now: Timestamp) -> Result<()> {
         if self.looked && !self.policy.follow {
             return Ok(());
         }
@@ -216,14 +235,15 @@ impl Catalog {
             let outcome = self.watch.after_look(&mut look);
             self.telling.unwatched(outcome);
         }
-        let Look { files, troubles, awaited, folders: _ } = look;
+        let Look { mut files, troubles, awaited, folders: _ } = look;
+        let is_merged = self.look_through(&mut files);
         self.telling.troubles(&troubles);
         self.telling.awaited(&awaited);
         let mut matching = Matching::new(files);
         // Nothing is known of what is where nothing can be seen.
         let is_hidden = |file: &FileEntry| troubles.iter().any(|(path, _)| file.path.starts_with(path));
         let known: Vec<(Stamp, bool)> = self.files.iter().map(|file| (file.stamp, file.has_evidence())).collect();
-        let lost = self.find_again(&mut matching, &is_hidden, now)?;
+        let lost = self.find_again(&mut matching, &is_hidden, &is_merged, now)?;
         self.find_copies(&mut matching, &lost, now)?;
         self.find_pieces(&mut matching, &known, !awaited.is_empty(), now)?;
         let rest: Vec<Listed> = matching.rest().collect();
@@ -238,16 +258,43 @@ impl Catalog {
         self.conclude(now)
     }
 
+    /// Takes note of which known files stand in others that they were merged into, and leaves the rest of these in the list. Tells which.
+    fn look_through(&mut self, listed: &mut Vec<Listed>) -> Vec<bool> {
+        let claimed = merged::resolve(listed, &self.files);
+        if claimed.is_empty() {
+            return Vec::new();
+        }
+        let mut is_merged = vec![false; self.files.len()];
+        for (index, view) in claimed {
+            is_merged[index] = true;
+            self.has_changed |= self.files[index].look_through(view, &self.policy);
+        }
+        is_merged
+    }
+
+    /// Looks whether a file has been merged into another one since it was found.
+    pub(crate) fn find_merged(&mut self, split: &SplitId) -> bool {
+        let at = |catalog: &Self| {
+            let file = catalog.file(split).filter(|file| is_part(&file.home))?;
+            Some(file.view.as_ref().map(|view| Arc::clone(&view.path)))
+        };
+        let Some(before) = at(self) else { return false };
+        let Ok(mut look) = self.listing.look() else { return false };
+        self.look_through(&mut look.files);
+        at(self).is_some_and(|now| now.is_some() && now != before)
+    }
+
     /// The known files, as far as they are there; returns those that are not as they were, and whether they are cut.
     fn find_again(
         &mut self,
         matching: &mut Matching,
         is_hidden: &dyn Fn(&FileEntry) -> bool,
+        is_merged: &[bool],
         now: Timestamp,
     ) -> Result<Vec<(usize, bool)>> {
         let mut lost = Vec::new();
         for (index, file) in self.files.iter_mut().enumerate() {
-            if is_hidden(file) {
+            if is_hidden(file) || is_merged.get(index).is_some_and(|is_merged| *is_merged) {
                 continue;
             }
             let (path, was) = (Arc::clone(&file.path), file.presence);
@@ -413,4 +460,9 @@ pub(crate) fn vanished(file: &FileEntry, position: u64) -> ConnectError {
         file.split
     );
     file.lost(position, reason)
+}
+
+/// Whether a file has a name that a sink of ours gives.
+fn is_part(path: &Path) -> bool {
+    path.file_name().and_then(|name| PartName::parse(name.to_str()?)).is_some()
 }

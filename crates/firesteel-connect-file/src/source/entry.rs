@@ -17,6 +17,7 @@ use firesteel_window::{Duration, Timestamp};
 use super::family;
 use super::identity::{Print, Stamp};
 use super::input;
+use super::merged::View;
 use super::policy::{Borders, Policy};
 
 /// A file that is read.
@@ -59,6 +60,8 @@ pub(crate) struct FileEntry {
     /// Whether positions may lie within lines.
     pub(crate) was_plain: bool,
     pub(crate) presence: Presence,
+    /// Where it stands in another file that was made of it and others.
+    pub(crate) view: Option<Arc<View>>,
     /// When it was seen to change last.
     pub(crate) changed_at: Option<Timestamp>,
     /// Whether a newer piece of its log has taken its place.
@@ -149,6 +152,7 @@ impl FileEntry {
             is_undisposable: false,
             was_plain: false,
             presence: Presence::Here,
+            view: None,
             changed_at: None,
             is_superseded: false,
             is_closed: false,
@@ -167,6 +171,9 @@ impl FileEntry {
 
     /// The position after what is known to be there.
     pub(crate) fn available(&self) -> Option<u64> {
+        if let Some(view) = &self.view {
+            return Some(view.stretch.end());
+        }
         if self.by_reading { self.end.get().map(|end| end.at) } else { Some(self.announced) }
     }
 
@@ -202,6 +209,20 @@ impl FileEntry {
     /// Why it cannot be read further, if so.
     pub(crate) fn broken(&self) -> Option<&Broken> {
         self.end.get().and_then(|end| end.broken.as_ref())
+    }
+
+    /// That of all of the file, as far as it is known.
+    pub(crate) fn whole_print(&self) -> Print {
+        self.packed.unwrap_or(self.text)
+    }
+
+    /// Takes what all of the file begins and ends with for what this is the print of.
+    pub(crate) fn know_print(&mut self, print: Print, compression: Compression) {
+        self.compression = Some(compression);
+        match compression {
+            Compression::Plain => self.text = print,
+            _ => self.packed = Some(print),
+        }
     }
 
     /// The name for people: that of the split, and where the file is now if that is another place.

@@ -48,6 +48,11 @@ impl Stamp {
         Self { size: metadata.len(), modified, inode: inode(metadata), created }
     }
 
+    /// That of a file of which only the size is known.
+    pub(crate) fn of_size(size: u64) -> Self {
+        Self { size, modified: None, inode: None, created: None }
+    }
+
     /// That of a file of which nothing is known.
     pub(crate) fn unknown() -> Self {
         Self { size: 0, modified: None, inode: None, created: Some(0) }

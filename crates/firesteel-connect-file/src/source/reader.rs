@@ -6,6 +6,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
@@ -17,6 +19,7 @@ use super::entry::{Broken, End, FileEntry};
 use super::identity::Stamp;
 use super::input::{self, FileFrames};
 use super::line_count::LineCount;
+use super::merged::Shift;
 use super::policy::Borders;
 use super::rows::OpenTable;
 use crate::path;
@@ -31,6 +34,8 @@ const SMALL_BUFFER: u64 = 8 << 10;
 /// After a [`ConnectError::Malformed`] it stands after the record at fault, as all readers do.
 pub struct FileReader<P: Reading> {
     file: FileEntry,
+    /// Where it is a part of another file, which `file` and all positions are of then.
+    shift: Option<Shift>,
     /// `None` when there is nothing more to read.
     frames: Option<FileFrames<P>>,
     /// The rows of a file that is a table.
@@ -60,11 +65,23 @@ impl<P: Reading> FileReader<P> {
         format: &F,
         rest: Option<Rest<P>>,
     ) -> Result<Self> {
+        if let Some(available) = file.available() {
+            let beyond = [Some(range.from), range.to].into_iter().flatten().find(|position| *position > available);
+            if let Some(position) = beyond {
+                return Err(file.lost(position, ends_at(available)));
+            }
+        }
+        let through = file.through(range);
+        let (file, range, shift) = match through {
+            Some((merged, there, shift)) => (merged, &there.clone(), Some(shift)),
+            None => (file, range, None),
+        };
         let by_lines = format.ends_at_newlines();
+        let of = shift.as_ref().map(|shift| &*shift.path);
         let mut reader = Self {
             frames: None,
             table: None,
-            rest: rest.filter(|rest| rest.is_of_use(range.from)),
+            rest: rest.filter(|rest| rest.is_of_use(range.from, of)),
             longest,
             inside_line: by_lines && file.was_plain && range.from > 0,
             by_lines,
@@ -75,13 +92,8 @@ impl<P: Reading> FileReader<P> {
             last: range.from,
             counted: None,
             file,
+            shift,
         };
-        if let Some(available) = reader.file.available() {
-            let beyond = [Some(range.from), range.to].into_iter().flatten().find(|position| *position > available);
-            if let Some(position) = beyond {
-                return Err(reader.file.lost(position, ends_at(available)));
-            }
-        }
         if range.from < reader.stop && Some(range.from) != reader.file.available() {
             if reader.file.borders == Borders::Rows {
                 return reader.open_table(format);
@@ -142,7 +154,7 @@ impl<P: Reading> FileReader<P> {
 
     fn compressed<F: Format<Reading = P>>(&mut self, compression: Compression, format: &F) -> Result<FileFrames<P>> {
         let mut frames = match self.rest.take() {
-            Some(Rest::Frames(frames)) => frames,
+            Some(Rest::Frames { frames, .. }) => frames,
             _ => {
                 let file = self.open_file(self.file.stamp.size)?;
                 let mut frames = FileFrames::new(
@@ -252,7 +264,7 @@ impl<P: Reading> FileReader<P> {
         let reason = self.broken(self.position, io::Error::new(error.kind(), error.to_string())).to_string();
         let broken = Some(Broken { is_cut, reason: reason.into() });
         self.file.end.get_or_init(|| End { at: self.position, broken });
-        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
+        self.reach(self.position);
     }
 
     /// The first record of a file without the mark that says how its text is encoded.
@@ -273,6 +285,20 @@ impl<P: Reading> FileReader<P> {
         };
         let (reason, payload) = self.frames.as_ref().map_or_else(|| (String::new(), Payload::of(&[])), told);
         self.malformed(&Undecodable::new(reason), payload)
+    }
+
+    /// Takes note of how far it has come.
+    pub(super) fn reach(&self, position: u64) {
+        self.file.reached.fetch_max(position, Ordering::Relaxed);
+        if let Some(shift) = &self.shift {
+            shift.reach(position);
+        }
+    }
+
+    /// A position as that of the split.
+    #[inline]
+    fn own(&self, position: u64) -> u64 {
+        self.shift.as_ref().map_or(position, |shift| shift.own(position))
     }
 
     #[inline]
@@ -301,7 +327,7 @@ impl<P: Reading> FileReader<P> {
         if frames.position() >= self.stop {
             self.position = self.position.max(self.stop);
         }
-        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
+        self.reach(self.position);
         self.check_end(&mut frames)?;
         self.keep(frames);
         Ok(())
@@ -338,7 +364,7 @@ impl<P: Reading> FileReader<P> {
             return Err(self.file.lost(due.max(asked), ends_at(end)));
         }
         self.position = end;
-        self.file.reached.fetch_max(end, Ordering::Relaxed);
+        self.reach(end);
         Ok(())
     }
 
@@ -358,10 +384,12 @@ impl<P: Reading> FileReader<P> {
     #[cold]
     fn malformed(&mut self, undecodable: &Undecodable, payload: Payload) -> ConnectError {
         let position = self.last;
+        // In a merged file lines would be counted from another beginning.
+        let line = self.shift.is_none().then(|| LineCount::of(&mut self.counted, &self.file, position)).flatten();
         ConnectError::Malformed {
             place: self.file.place(),
-            position,
-            line: LineCount::of(&mut self.counted, &self.file, position),
+            position: self.own(position),
+            line,
             reason: undecodable.reason().to_owned(),
             payload: Some(Box::new(payload)),
         }
@@ -390,7 +418,8 @@ impl<P: Reading> FileReader<P> {
     /// Keeps the decoder of a compressed file for the next reader.
     fn keep(&mut self, frames: FileFrames<P>) {
         if frames.input().is_sequential() {
-            self.rest = Some(Rest::Frames(frames));
+            let of = self.shift.as_ref().map(|shift| Arc::clone(&shift.path));
+            self.rest = Some(Rest::Frames { frames, of });
         }
     }
 
@@ -403,16 +432,20 @@ impl<P: Reading> FileReader<P> {
 /// What a reader leaves for the one of the range after it.
 pub(super) enum Rest<P: Reading> {
     /// The decoder of a compressed file, which can only be read from its start.
-    Frames(FileFrames<P>),
+    Frames {
+        frames: FileFrames<P>,
+        /// The merged file that it reads, where the file is a part of one.
+        of: Option<Arc<Path>>,
+    },
     /// The table, of which it is known what is in it.
     Table(OpenTable<P::Item>),
 }
 
 impl<P: Reading> Rest<P> {
     /// Whether one may read on with it from this position.
-    fn is_of_use(&self, from: u64) -> bool {
+    fn is_of_use(&self, from: u64, merged: Option<&Path>) -> bool {
         match self {
-            Self::Frames(frames) => frames.position() <= from,
+            Self::Frames { frames, of } => frames.position() <= from && of.as_deref() == merged,
             Self::Table(_) => true,
         }
     }
@@ -430,11 +463,11 @@ impl<P: Reading> SourceReader for FileReader<P> {
     }
 
     fn position(&self) -> u64 {
-        self.position
+        self.own(self.position)
     }
 
     fn last_position(&self) -> u64 {
-        self.last
+        self.own(self.last)
     }
 
     fn is_reusable(&self) -> bool {
@@ -442,6 +475,9 @@ impl<P: Reading> SourceReader for FileReader<P> {
     }
 
     fn at_end(&self) -> bool {
+        if let Some(shift) = &self.shift {
+            return shift.is_at_end(self.position);
+        }
         self.file.available().is_some_and(|available| self.position >= available)
     }
 }

@@ -1,0 +1,1 @@
+//! Followers that know files which are merged.

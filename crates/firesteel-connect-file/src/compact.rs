@@ -123,6 +123,9 @@ fn no_results(results: &Path) -> ConnectError {
 
 impl fmt::Debug for Compaction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Compaction").field("results", &self.results).field("wanted", &self.wanted).finish_non_exhaustive()
+        f.debug_struct("Compaction")
+            .field("results", &self.results)
+            .field("wanted", &self.wanted)
+            .finish_non_exhaustive()
     }
 }

@@ -124,11 +124,7 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 const CHUNK: usize = 64 << 10;
 
 /// Copies what is left of a text; tells how long it is, and its last byte.
-fn copy(
-    text: &mut dyn Read,
-    buffer: &mut Vec<u8>,
-    out: &mut dyn Write,
-) -> Result<(u64, Option<u8>), NotJoined> {
+fn copy(text: &mut dyn Read, buffer: &mut Vec<u8>, out: &mut dyn Write) -> Result<(u64, Option<u8>), NotJoined> {
     buffer.resize(CHUNK, 0);
     let (mut length, mut last) = (0, None);
     loop {

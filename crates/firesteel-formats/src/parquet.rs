@@ -25,10 +25,10 @@ use serde::de::DeserializeOwned;
 use crate::format::{Format, WriteFormat};
 use crate::no_stream::NoStream;
 use crate::table::{CountRows, ReadAt, Table, TableError};
+pub(crate) use chunks::guarded;
 pub use filter::{ColumnName, Condition, Literal, column};
 use reading::{Rows, count_rows};
 use shape::Shape;
-pub(crate) use chunks::guarded;
 pub(crate) use writing::Columns;
 pub use writing::WritingParquet;
 

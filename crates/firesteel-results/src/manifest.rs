@@ -297,8 +297,7 @@ mod tests {
         // As compaction leaves them: deeper ones among others.
         let between = [covered(1, 10, 1), covered(11, 20, 2), covered(21, 30, 1), covered(31, 31, 0)];
         assert_eq!(due(&between, 2), None);
-        let mut many: Vec<Covered> =
-            (0..21).map(|n| covered(10 * n + 1, 10 * n + 10, 1 + (n % 2) as u32)).collect();
+        let mut many: Vec<Covered> = (0..21).map(|n| covered(10 * n + 1, 10 * n + 10, 1 + (n % 2) as u32)).collect();
         let (merged, whole) = due(&many, 2).unwrap();
         assert_eq!((merged.len(), whole), (2, covered(1, 20, 3)));
         many.retain(|covered| !whole.takes_the_place_of(*covered));

@@ -232,6 +232,9 @@ mod tests {
         assert_eq!((stretch.merged(0), stretch.merged(3), stretch.end()), (100, 100, 58));
         let inner = Entry { parts: Part::all_of(&entry("a", 5), [1, 2], stretch), ..entry("b", 60) };
         let outer = Part::all_of(&inner, [3, 4], Stretch { at: 1_008, length: 200, begin: 8 });
-        assert_eq!(outer.iter().map(|part| (part.depth, part.stretch.at)).collect::<Vec<_>>(), [(1, 1_008), (2, 1_100)]);
+        assert_eq!(
+            outer.iter().map(|part| (part.depth, part.stretch.at)).collect::<Vec<_>>(),
+            [(1, 1_008), (2, 1_100)]
+        );
     }
 }

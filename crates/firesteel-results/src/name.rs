@@ -119,8 +119,17 @@ impl PartName {
         let scope = parts.next().map_or_else(|| Some(Scope::whole()), |part| Scope::of_part(part).ok())?;
         let partition = usize::try_from(number(partition)?).ok()?;
         let extension = Cow::Owned(extension.to_owned());
-        let name =
-            Self { folder: folder.to_owned(), epoch: Epoch(epoch), until, partition, serial, scope, run, extension, gzip };
+        let name = Self {
+            folder: folder.to_owned(),
+            epoch: Epoch(epoch),
+            until,
+            partition,
+            serial,
+            scope,
+            run,
+            extension,
+            gzip,
+        };
         // What is not padded as ours was written by somebody else.
         (is_extension && name.published() == path).then_some(name)
     }

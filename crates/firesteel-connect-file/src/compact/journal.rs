@@ -48,7 +48,8 @@ pub(super) fn settle(
     }
     let bytes = disk.read(&journal).map_err(file_error)?;
     let (is_marked, names) = parse(&bytes).ok_or_else(|| {
-        let reason = "it is damaged; remove it, and those files named like part-…to… that no manifest in its folder lists";
+        let reason =
+            "it is damaged; remove it, and those files named like part-…to… that no manifest in its folder lists";
         ConnectError::File {
             action: "understand",
             path: journal.clone(),
@@ -79,7 +80,9 @@ pub(super) fn remove_unlisted(
     for name in names.iter().filter(|name| !is_listed(name)) {
         let path = results.join(name);
         disk.remove(&path).map_err(file_error)?;
-        folders.extend(path.parent().filter(|folder| folders.last().is_none_or(|last| last != folder)).map(Path::to_owned));
+        folders.extend(
+            path.parent().filter(|folder| folders.last().is_none_or(|last| last != folder)).map(Path::to_owned),
+        );
     }
     folders.sort();
     folders.dedup();
@@ -104,5 +107,6 @@ fn parse(bytes: &[u8]) -> Option<(bool, Vec<&str>)> {
 
 /// Whether it is the path of a part in the folder of results, or in one for a value of a column.
 pub(super) fn is_within(name: &str) -> bool {
-    PartName::parse(name).is_some_and(|part| part.folder.is_empty() || part.folder.split('/').all(|one| one.contains('=')))
+    PartName::parse(name)
+        .is_some_and(|part| part.folder.is_empty() || part.folder.split('/').all(|one| one.contains('=')))
 }

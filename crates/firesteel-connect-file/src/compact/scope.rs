@@ -77,9 +77,8 @@ impl ScopeOfResults<'_> {
         let mut manifests = self.read(limits.files)?;
         let entries: Vec<Entry> = manifests.iter().flat_map(|(_, manifest)| manifest.entries.iter().cloned()).collect();
         // What is merged at least doubles, so that no byte is written more often than there are doublings.
-        let is_worth = |sizes: &[u64]| {
-            limits.all || sizes.iter().sum::<u64>() >= 2 * sizes.iter().max().copied().unwrap_or(0)
-        };
+        let is_worth =
+            |sizes: &[u64]| limits.all || sizes.iter().sum::<u64>() >= 2 * sizes.iter().max().copied().unwrap_or(0);
         let found = groups(&entries, self.wanted, is_worth);
         let mut left = |why: WhyLeft, places: &[usize]| {
             places.iter().for_each(|place| report.left(why.clone(), &entries[*place].name));

@@ -77,9 +77,8 @@ fn merged(manifests: &Manifests, written: &[Written]) -> (std::ops::Range<usize>
     let old: HashSet<&str> = written.iter().flat_map(|whole| whole.old.iter().map(String::as_str)).collect();
     let first: HashMap<&str, &Entry> =
         written.iter().filter_map(|whole| Some((whole.old.first()?.as_str(), &whole.entry))).collect();
-    let lists = |(_, manifest): &(Covered, Manifest)| {
-        manifest.entries.iter().any(|entry| old.contains(entry.name.as_str()))
-    };
+    let lists =
+        |(_, manifest): &(Covered, Manifest)| manifest.entries.iter().any(|entry| old.contains(entry.name.as_str()));
     let from = manifests.iter().position(lists).unwrap_or(0);
     let to = manifests.iter().rposition(lists).map_or(from, |last| last + 1);
     let within = &manifests[from..to];

@@ -35,7 +35,8 @@ where
     sink.start(&context())?;
     let last = sink.last_committed()?.map_or(0, |mark| mark.epoch.0);
     for epoch in last + 1..=to {
-        let write = |partition| sink.write(WriteTask::new(Epoch(epoch), partition), lines(epoch, partition).into_iter());
+        let write =
+            |partition| sink.write(WriteTask::new(Epoch(epoch), partition), lines(epoch, partition).into_iter());
         let mut pending: Vec<_> = (0..PARTITIONS).map(write).collect::<Result<_>>()?;
         sink.commit(Epoch(epoch), &mut pending)?;
     }

@@ -65,8 +65,11 @@ impl Whole {
         let file = Counted { file: disk.create(&path).map_err(file_error)?, bytes: 0 };
         let file = BufWriter::with_capacity(BUFFER, file);
         let temporary = Temporary::new(Arc::clone(disk), path);
-        let out =
-            if name.gzip { Output::Gzip(GzEncoder::new(file, flate2::Compression::default())) } else { Output::Plain(file) };
+        let out = if name.gzip {
+            Output::Gzip(GzEncoder::new(file, flate2::Compression::default()))
+        } else {
+            Output::Plain(file)
+        };
         let (parts, first) = (Vec::new(), String::new());
         Ok(Self { out, temporary, joiner, name, records: 0, parts, files: 0, bytes_before: 0, first })
     }
@@ -127,7 +130,8 @@ impl Whole {
             Output::Plain(file) => Ok(file),
             Output::Gzip(file) => file.finish(),
         };
-        let mut file = finish().and_then(|file| file.into_inner().map_err(io::IntoInnerError::into_error)).map_err(failed)?;
+        let mut file =
+            finish().and_then(|file| file.into_inner().map_err(io::IntoInnerError::into_error)).map_err(failed)?;
         file.file.sync().map_err(file_error)?;
         let old = parts.iter().filter(|part| part.depth == 1).map(|part| part.name.clone()).collect();
         let entry = Entry { parts, ..Entry::new(name.published(), file.bytes, records) };

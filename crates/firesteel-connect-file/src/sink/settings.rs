@@ -91,7 +91,19 @@ impl<F, P> FileSink<F, P> {
     /// The same folder in another format.
     #[must_use]
     pub fn in_format<G>(self, format: G) -> FileSink<G, P> {
-        let Self { disk, folder, format: _, layout, marks_success, started, scope, written, torn, merge_at, compacting } = self;
+        let Self {
+            disk,
+            folder,
+            format: _,
+            layout,
+            marks_success,
+            started,
+            scope,
+            written,
+            torn,
+            merge_at,
+            compacting,
+        } = self;
         FileSink { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at, compacting }
     }
 
@@ -123,7 +135,8 @@ impl<F, P> FileSink<F, P> {
         G: Fn(&T) -> V + Send + Sync + 'static,
         V: Display,
     {
-        let Self { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at, compacting } = self;
+        let Self { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at, compacting } =
+            self;
         let layout = layout.by_column(column, value);
         FileSink { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at, compacting }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::path::Path;
 
-use firesteel_connect::{Sink, Source};
+use firesteel_connect::Sink;
 use firesteel_connect_file::{Compaction, FileSink, Files, WhyLeft};
 use firesteel_formats::{Avro, Csv, Json};
 use serde::{Deserialize, Serialize};

@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use firesteel_connect::{
-    CheckpointId, Epoch, ReadRange, Resumed, Sink, SinkContext, Source, SourceContext, SourceReader, SplitId, SplitNote,
-    WriteTask,
+    CheckpointId, Epoch, ReadRange, Resumed, Sink, SinkContext, Source, SourceContext, SourceReader, SplitId,
+    SplitNote, WriteTask,
 };
 use firesteel_window::Timestamp;
 
@@ -38,6 +38,7 @@ struct Checkpoint {
 struct Follower<S: Source> {
     source: S,
     kept: Checkpoint,
+    ends: BTreeMap<SplitId, Option<u64>>,
     read: Vec<S::Item>,
     now: i64,
 }
@@ -49,18 +50,27 @@ impl<S: Source> Follower<S> {
         };
         let resumed: Vec<Resumed> = kept.positions.iter().map(note).collect();
         source.start(&SourceContext::default().resumed_at(resumed)).unwrap();
-        Self { source, kept, read: vec![], now: 100 }
+        Self { source, kept, ends: BTreeMap::new(), read: vec![], now: 100 }
     }
 
     /// The splits of which there is more, with where to begin.
     fn due(&mut self) -> Vec<ReadRange> {
         self.now += 1;
         let found = self.source.discover(Timestamp::from_secs(self.now)).unwrap();
+        if found.is_all {
+            self.ends.clear();
+        }
+        found.gone.iter().for_each(|split| _ = self.ends.remove(split));
+        self.ends.extend(found.splits.into_iter().map(|split| (split.id, split.available)));
+        // What is not named any more is forgotten.
+        let Checkpoint { positions, notes } = &mut self.kept;
+        positions.retain(|split, _| self.ends.contains_key(split));
+        notes.retain(|split, _| self.ends.contains_key(split));
         let mut due = vec![];
-        for split in found.splits {
-            let at = *self.kept.positions.entry(split.id.clone()).or_insert(0);
-            if split.available.is_none_or(|end| end > at) {
-                due.push(ReadRange::starting_at(split.id, at));
+        for (split, end) in &self.ends {
+            let at = *positions.entry(split.clone()).or_insert(0);
+            if end.is_none_or(|end| end > at) {
+                due.push(ReadRange::starting_at(split.clone(), at));
             }
         }
         due

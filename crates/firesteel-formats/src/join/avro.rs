@@ -19,7 +19,8 @@ impl Container {
         // Once as readers read it, which finds what is damaged before anything is written.
         let mut unpacked = Blocks::new(open()?);
         let total = count(&mut unpacked).map_err(damaged)?;
-        let (own, found) = (unpacked.header().ok_or_else(|| damaged(ErrorKind::UnexpectedEof.into()))?, unpacked.records());
+        let (own, found) =
+            (unpacked.header().ok_or_else(|| damaged(ErrorKind::UnexpectedEof.into()))?, unpacked.records());
         if found != records {
             let reason = format!("it has {found} records, and {records} are said to be in it");
             return Err(NotJoined::Damaged(reason));
@@ -27,7 +28,9 @@ impl Container {
         let begin = 4 + own.schema.len() as u64;
         let header = match &self.header {
             Some(header) if header.schema == own.schema && header.codec == own.codec => header,
-            Some(_) => return Err(NotJoined::Differs("it has another schema, or is compressed in another way".to_owned())),
+            Some(_) => {
+                return Err(NotJoined::Differs("it has another schema, or is compressed in another way".to_owned()));
+            }
             None => {
                 out.write_all(&own.bytes).map_err(NotJoined::Write)?;
                 self.written = begin;

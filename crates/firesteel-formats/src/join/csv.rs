@@ -93,7 +93,9 @@ impl Rows {
         }
         let rows = ends.rows + u64::from(ends.is_within);
         match (rows.checked_sub(records), first) {
-            _ if ends.is_quoted => Err(NotJoined::Unfit("a quote in it is not closed, as far as can be told".to_owned())),
+            _ if ends.is_quoted => {
+                Err(NotJoined::Unfit("a quote in it is not closed, as far as can be told".to_owned()))
+            }
             (Some(0), _) => Ok(Head { length: mark, mark }),
             (Some(1), Some(length)) if length <= LONGEST => Ok(Head { length, mark }),
             _ => {

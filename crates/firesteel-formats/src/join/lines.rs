@@ -49,7 +49,9 @@ impl Lines {
 
     fn note(&mut self, length: u64, last: Option<u8>) {
         self.written += length;
-        if self.by_lines && let Some(last) = last {
+        if self.by_lines
+            && let Some(last) = last
+        {
             self.is_ended = last == b'\n';
         }
     }

@@ -152,7 +152,8 @@ fn read_new(results: &Path, folder: &Path, current: &[Covered], known: &mut Mani
         if let Entry::Vacant(vacant) = known.entry(*covered) {
             let entries = manifest::read(&OsDisk, folder, *covered)?.entries.into_iter();
             let committed = entries.map(|entry| {
-                let parts: Option<Arc<[Part]>> = Some(entry.parts.into()).filter(|parts: &Arc<[Part]>| !parts.is_empty());
+                let parts: Option<Arc<[Part]>> =
+                    Some(entry.parts.into()).filter(|parts: &Arc<[Part]>| !parts.is_empty());
                 let merged = parts.map(|parts| Merged { results: results.into(), parts });
                 Committed { path: results.join(entry.name), bytes: entry.bytes, merged }
             });

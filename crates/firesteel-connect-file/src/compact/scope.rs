@@ -87,7 +87,7 @@ impl ScopeOfResults<'_> {
         left(WhyLeft::Alone, &found.alone);
         left(WhyLeft::Foreign, &found.foreign);
         let mut number = last_number(&entries);
-        let at_once = self.wanted.clamp(1, AT_ONCE.max(self.wanted));
+        let at_once = limits.bytes.min(self.wanted.max(AT_ONCE));
         let (mut written, mut bytes, mut all) = (Vec::new(), 0, 0_u64);
         for group in found.groups {
             let group: Vec<&Entry> = group.into_iter().map(|place| &entries[place]).collect();

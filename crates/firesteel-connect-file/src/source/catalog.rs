@@ -2,6 +2,7 @@
 
 mod dispose;
 mod intake;
+mod look_through;
 mod new_files;
 mod refresh;
 
@@ -11,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Discovery, Result, SourceContext, SplitId, SplitNote};
-use firesteel_results::PartName;
 use firesteel_window::{Duration, Timestamp, seconds};
 
 use super::ends;
@@ -20,7 +20,6 @@ use super::family;
 use super::identity::Stamp;
 use super::listing::{Listed, Listing, Look};
 use super::matching::{Found, Matching, is_copy_of};
-use super::merged;
 use super::policy::{OnMissing, Policy};
 use super::telling::Telling;
 use super::watch::Watch;
@@ -34,8 +33,6 @@ const FEW: usize = 16;
 const LINGER: Duration = seconds(10);
 /// How many pieces of a log are remembered that were put aside outside of what is listed.
 const PIECES: usize = 8;
-/// How often a look is repeated while files of results are merged.
-const MERGED_MEANWHILE: usize = 5;
 /// How many files that are gone are remembered, in case they come back under another name.
 const REMEMBERED: usize = 1_024;
 
@@ -205,22 +202,7 @@ impl Catalog {
         Ok(notes)
     }
 
-    /// Looks for files. Unless they are followed, the first look is the only one.
-    pub(crate) fn look(&mut self, now: Timestamp) -> Result<()> {
-        let mut attempts = 0;
-        loop {
-            match self.look_once(now) {
-                // A file of results may have been merged, and removed, since it was listed.
-                Err(ConnectError::File { source, path, .. })
-                    if source.kind() == ErrorKind::NotFound && attempts < MERGED_MEANWHILE && is_part(&path) =>
-                {
-                    attempts += 1;
-                }
-                looked => return looked,
-            }
-        }
-    }
-
+    /// Looks for files, once.
     fn look_once(&mut self, now: Timestamp) -> Result<()> {
         if self.looked && !self.policy.follow {
             return Ok(());
@@ -256,32 +238,6 @@ impl Catalog {
             self.supersede_at = None;
         }
         self.conclude(now)
-    }
-
-    /// Takes note of which known files stand in others that they were merged into, and leaves the rest of these in the list. Tells which.
-    fn look_through(&mut self, listed: &mut Vec<Listed>) -> Vec<bool> {
-        let claimed = merged::resolve(listed, &self.files);
-        if claimed.is_empty() {
-            return Vec::new();
-        }
-        let mut is_merged = vec![false; self.files.len()];
-        for (index, view) in claimed {
-            is_merged[index] = true;
-            self.has_changed |= self.files[index].look_through(view, &self.policy);
-        }
-        is_merged
-    }
-
-    /// Looks whether a file has been merged into another one since it was found.
-    pub(crate) fn find_merged(&mut self, split: &SplitId) -> bool {
-        let at = |catalog: &Self| {
-            let file = catalog.file(split).filter(|file| is_part(&file.home))?;
-            Some(file.view.as_ref().map(|view| Arc::clone(&view.path)))
-        };
-        let Some(before) = at(self) else { return false };
-        let Ok(mut look) = self.listing.look() else { return false };
-        self.look_through(&mut look.files);
-        at(self).is_some_and(|now| now.is_some() && now != before)
     }
 
     /// The known files, as far as they are there; returns those that are not as they were, and whether they are cut.
@@ -460,9 +416,4 @@ pub(crate) fn vanished(file: &FileEntry, position: u64) -> ConnectError {
         file.split
     );
     file.lost(position, reason)
-}
-
-/// Whether a file has a name that a sink of ours gives.
-fn is_part(path: &Path) -> bool {
-    path.file_name().and_then(|name| PartName::parse(name.to_str()?)).is_some()
 }

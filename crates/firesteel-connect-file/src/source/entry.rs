@@ -35,7 +35,7 @@ pub(crate) struct FileEntry {
     /// Of its text, as far as it is known.
     pub(crate) text: Print,
     /// Of all bytes of a compressed file.
-    packed: Option<Print>,
+    pub(crate) packed: Option<Print>,
     /// Of a plain file: the position after the last line that may be read, or after all that may be looked at.
     pub(crate) announced: u64,
     pub(crate) borders: Borders,
@@ -209,20 +209,6 @@ impl FileEntry {
     /// Why it cannot be read further, if so.
     pub(crate) fn broken(&self) -> Option<&Broken> {
         self.end.get().and_then(|end| end.broken.as_ref())
-    }
-
-    /// That of all of the file, as far as it is known.
-    pub(crate) fn whole_print(&self) -> Print {
-        self.packed.unwrap_or(self.text)
-    }
-
-    /// Takes what all of the file begins and ends with for what this is the print of.
-    pub(crate) fn know_print(&mut self, print: Print, compression: Compression) {
-        self.compression = Some(compression);
-        match compression {
-            Compression::Plain => self.text = print,
-            _ => self.packed = Some(print),
-        }
     }
 
     /// The name for people: that of the split, and where the file is now if that is another place.

@@ -164,6 +164,20 @@ impl<'a> Known<'a> {
 }
 
 impl FileEntry {
+    /// That of all of the file, as far as it is known.
+    fn whole_print(&self) -> Print {
+        self.packed.unwrap_or(self.text)
+    }
+
+    /// Takes what all of the file begins and ends with for what this is the print of.
+    fn know_print(&mut self, print: Print, compression: Compression) {
+        self.compression = Some(compression);
+        match compression {
+            Compression::Plain => self.text = print,
+            _ => self.packed = Some(print),
+        }
+    }
+
     /// Whether it is the file that was merged: what is known of it is what is told of that one.
     fn was(&self, part: &Part) -> bool {
         let print = self.whole_print();

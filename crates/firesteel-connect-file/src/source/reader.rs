@@ -1,14 +1,12 @@
 //! The reader of a range of one file.
 
+mod rest;
 mod table;
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
-use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
 use firesteel_formats::{Format, Reading};
@@ -23,6 +21,7 @@ use super::merged::Shift;
 use super::policy::Borders;
 use super::rows::OpenTable;
 use crate::path;
+pub(super) use rest::Rest;
 
 /// Read at once, of the text.
 const BUFFER: u64 = 256 << 10;
@@ -287,20 +286,6 @@ impl<P: Reading> FileReader<P> {
         self.malformed(&Undecodable::new(reason), payload)
     }
 
-    /// Takes note of how far it has come.
-    pub(super) fn reach(&self, position: u64) {
-        self.file.reached.fetch_max(position, Ordering::Relaxed);
-        if let Some(shift) = &self.shift {
-            shift.reach(position);
-        }
-    }
-
-    /// A position as that of the split.
-    #[inline]
-    fn own(&self, position: u64) -> u64 {
-        self.shift.as_ref().map_or(position, |shift| shift.own(position))
-    }
-
     #[inline]
     fn count(&mut self, at: u64, after: u64) {
         self.last = at;
@@ -412,43 +397,6 @@ impl<P: Reading> FileReader<P> {
 
 fn ends_at(end: u64) -> String {
     format!("it ends at {end}; was the file replaced? Start without the old positions")
-}
-
-impl<P: Reading> FileReader<P> {
-    /// Keeps the decoder of a compressed file for the next reader.
-    fn keep(&mut self, frames: FileFrames<P>) {
-        if frames.input().is_sequential() {
-            let of = self.shift.as_ref().map(|shift| Arc::clone(&shift.path));
-            self.rest = Some(Rest::Frames { frames, of });
-        }
-    }
-
-    /// What the reader of the next range begins with.
-    pub(super) fn into_rest(self) -> Option<Rest<P>> {
-        self.rest
-    }
-}
-
-/// What a reader leaves for the one of the range after it.
-pub(super) enum Rest<P: Reading> {
-    /// The decoder of a compressed file, which can only be read from its start.
-    Frames {
-        frames: FileFrames<P>,
-        /// The merged file that it reads, where the file is a part of one.
-        of: Option<Arc<Path>>,
-    },
-    /// The table, of which it is known what is in it.
-    Table(OpenTable<P::Item>),
-}
-
-impl<P: Reading> Rest<P> {
-    /// Whether one may read on with it from this position.
-    fn is_of_use(&self, from: u64, merged: Option<&Path>) -> bool {
-        match self {
-            Self::Frames { frames, of } => frames.position() <= from && of.as_deref() == merged,
-            Self::Table(_) => true,
-        }
-    }
 }
 
 impl<P: Reading> SourceReader for FileReader<P> {

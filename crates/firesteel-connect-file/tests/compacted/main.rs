@@ -7,6 +7,7 @@ mod common;
 
 mod follower;
 mod formats;
+mod random;
 
 use std::collections::BTreeMap;
 use std::path::Path;

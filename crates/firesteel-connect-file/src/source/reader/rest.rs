@@ -1,0 +1,62 @@
+//! How far a reader has come, and what it leaves for the next one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use firesteel_formats::Reading;
+
+use super::FileReader;
+use crate::source::input::FileFrames;
+use crate::source::rows::OpenTable;
+
+impl<P: Reading> FileReader<P> {
+    /// Takes note of how far it has come.
+    pub(super) fn reach(&self, position: u64) {
+        self.file.reached.fetch_max(position, Ordering::Relaxed);
+        if let Some(shift) = &self.shift {
+            shift.reach(position);
+        }
+    }
+
+    /// A position as that of the split.
+    #[inline]
+    pub(super) fn own(&self, position: u64) -> u64 {
+        self.shift.as_ref().map_or(position, |shift| shift.own(position))
+    }
+
+    /// Keeps the decoder of a compressed file for the next reader.
+    pub(super) fn keep(&mut self, frames: FileFrames<P>) {
+        if frames.input().is_sequential() {
+            let of = self.shift.as_ref().map(|shift| Arc::clone(&shift.path));
+            self.rest = Some(Rest::Frames { frames, of });
+        }
+    }
+
+    /// What the reader of the next range begins with.
+    pub(in crate::source) fn into_rest(self) -> Option<Rest<P>> {
+        self.rest
+    }
+}
+
+/// What a reader leaves for the one of the range after it.
+pub(in crate::source) enum Rest<P: Reading> {
+    /// The decoder of a compressed file, which can only be read from its start.
+    Frames {
+        frames: FileFrames<P>,
+        /// The merged file that it reads, where the file is a part of one.
+        of: Option<Arc<Path>>,
+    },
+    /// The table, of which it is known what is in it.
+    Table(OpenTable<P::Item>),
+}
+
+impl<P: Reading> Rest<P> {
+    /// Whether one may read on with it from this position.
+    pub(super) fn is_of_use(&self, from: u64, merged: Option<&Path>) -> bool {
+        match self {
+            Self::Frames { frames, of } => frames.position() <= from && of.as_deref() == merged,
+            Self::Table(_) => true,
+        }
+    }
+}

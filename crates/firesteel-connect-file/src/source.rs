@@ -23,8 +23,10 @@ mod telling;
 mod text;
 mod watch;
 
+use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use firesteel_connect::{
     ConnectError, Discovery, InvalidUtf8, Place, ReadRange, Replay, Result, Source, SourceContext, SplitId, SplitNote,
@@ -49,7 +51,7 @@ pub use order::FileOrder;
 use policy::{Borders, Policy};
 pub use policy::{OnMissing, OnUnreadable};
 pub use reader::FileReader;
-use reader::Rest;
+use reader::{Rest, Spares};
 use serde::de::DeserializeOwned;
 
 /// How long the file system is left alone, in terms of how long the last look took: so looks take a twentieth of the time.
@@ -123,6 +125,13 @@ pub struct Files<F> {
     format: F,
     catalog: Mutex<Catalog>,
     looks: Mutex<Looks>,
+    /// Decoders for parts of merged files: the `Spares` of what reads this format.
+    spares: Arc<dyn Any + Send + Sync>,
+}
+
+/// Room for decoders of files in this format.
+fn spares_for<F: Format>(_: &F) -> Arc<dyn Any + Send + Sync> {
+    Arc::new(Spares::<F::Reading>::default())
 }
 
 /// When to look again.
@@ -142,6 +151,7 @@ impl Files<Lines<Owned>> {
     /// Lines of several files, folders or globs, one after the other. What several of them name is read once.
     pub fn all(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
+        let format = Lines::of(Owned::default());
         Self {
             catalog: Mutex::new(Catalog::new(paths.clone(), Policy::new())),
             paths,
@@ -150,7 +160,8 @@ impl Files<Lines<Owned>> {
             looks: Mutex::default(),
             longest: LONGEST,
             invalid_utf8: InvalidUtf8::default(),
-            format: Lines::of(Owned::default()),
+            spares: spares_for(&format),
+            format,
         }
     }
 
@@ -276,11 +287,12 @@ impl<F: Format> Files<F> {
     /// The same files in another format.
     #[must_use]
     pub fn in_format<G: Format>(self, format: G) -> Files<G> {
-        let Self { paths, policy, look_every, longest, invalid_utf8, format: _, catalog: _, looks } = self;
+        let Self { paths, policy, look_every, longest, invalid_utf8, format: _, catalog: _, looks, spares: _ } = self;
         let (borders, rows, picks_rows) = (Borders::of(&format, policy.encoding), format.rows(), format.picks_rows());
         let policy = Policy { borders, rows, picks_rows, ..policy };
         let catalog = Mutex::new(Catalog::new(paths.clone(), policy.clone()));
-        Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks }
+        let spares = spares_for(&format);
+        Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks, spares }
     }
 
     /// Changes what the format is set to.
@@ -397,7 +409,8 @@ impl<F: Format> Source for Files<F> {
 impl<F: Format> Files<F> {
     /// A reader of the range. A file that is not where it was found last has been renamed since, most likely.
     fn opened(&self, range: &ReadRange, rest: Option<Rest<F::Reading>>) -> Result<FileReader<F::Reading>> {
-        let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest);
+        let spares = Arc::clone(&self.spares).downcast().unwrap_or_default();
+        let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest, &spares);
         match open(rest) {
             Err(ConnectError::Lost { .. }) if self.policy.follow => {
                 let mut catalog = self.catalog.lock();

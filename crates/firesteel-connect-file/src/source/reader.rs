@@ -7,6 +7,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
+use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
 use firesteel_formats::{Format, Reading};
@@ -21,7 +22,7 @@ use super::merged::Shift;
 use super::policy::Borders;
 use super::rows::OpenTable;
 use crate::path;
-pub(super) use rest::Rest;
+pub(super) use rest::{Rest, Spares};
 
 /// Read at once, of the text.
 const BUFFER: u64 = 256 << 10;
@@ -41,6 +42,7 @@ pub struct FileReader<P: Reading> {
     table: Option<OpenTable<P::Item>>,
     /// What the reader of what comes next begins with.
     rest: Option<Rest<P>>,
+    spares: Arc<Spares<P>>,
     longest: usize,
     /// Whether the range starts inside a line, or may do so: that line belongs to the range before.
     inside_line: bool,
@@ -63,6 +65,7 @@ impl<P: Reading> FileReader<P> {
         longest: usize,
         format: &F,
         rest: Option<Rest<P>>,
+        spares: &Arc<Spares<P>>,
     ) -> Result<Self> {
         if let Some(available) = file.available() {
             let beyond = [Some(range.from), range.to].into_iter().flatten().find(|position| *position > available);
@@ -81,6 +84,7 @@ impl<P: Reading> FileReader<P> {
             frames: None,
             table: None,
             rest: rest.filter(|rest| rest.is_of_use(range.from, of)),
+            spares: Arc::clone(spares),
             longest,
             inside_line: by_lines && file.was_plain && range.from > 0,
             by_lines,
@@ -152,7 +156,8 @@ impl<P: Reading> FileReader<P> {
     }
 
     fn compressed<F: Format<Reading = P>>(&mut self, compression: Compression, format: &F) -> Result<FileFrames<P>> {
-        let mut frames = match self.rest.take() {
+        let spare = || self.shift.as_ref().and_then(|shift| self.spares.take(&shift.path, self.position));
+        let mut frames = match self.rest.take().or_else(|| Some(Rest::Frames { frames: spare()?, of: None })) {
             Some(Rest::Frames { frames, .. }) => frames,
             _ => {
                 let file = self.open_file(self.file.stamp.size)?;

@@ -103,6 +103,42 @@ fn what_was_listed_or_open_is_read_on_when_it_was_merged_and_removed() {
 }
 
 #[test]
+fn a_decoder_of_an_old_file_is_not_taken_for_one_of_the_merged_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    let many = |epoch: u64| (0..10 * epoch * epoch).map(|n| format!("{epoch}-{n}")).collect::<Vec<_>>();
+    write(&sink(out, true), 1..=3, many);
+    let files = TextFiles::new(out).follow();
+    files.start(&SourceContext::default()).unwrap();
+    let mut read = vec![];
+    let mut open = files.open(&from(&part(out, 3, true), 0).max_records(20)).unwrap();
+    open.for_each(|line| read.push(line)).unwrap();
+    compact(out);
+    discover(&files).unwrap();
+    let next = ReadRange::starting_at(part(out, 3, true), open.position());
+    files.reopen(open, &next).unwrap().for_each(|line| read.push(line)).unwrap();
+    assert_eq!(read, many(3));
+}
+
+#[cfg(unix)]
+#[test]
+fn parts_of_a_packed_file_are_read_one_after_the_other_by_one_decoder() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    write(&sink(out, true), 1..=5, lines);
+    let files = TextFiles::new(out).follow();
+    files.start(&SourceContext::default()).unwrap();
+    compact(out);
+    discover(&files).unwrap();
+    assert_eq!(read(&files, &from(&part(out, 1, true), 0)).unwrap().0, lines(1));
+    // Only who has kept the merged file open can go on now.
+    std::fs::remove_file(out.join("part-0000000001to0000000005-00001.txt.gz")).unwrap();
+    for epoch in [2, 4, 5] {
+        assert_eq!(read(&files, &from(&part(out, epoch, true), 0)).unwrap().0, lines(epoch));
+    }
+}
+
+#[test]
 fn a_range_that_is_repeated_after_a_restart_comes_before_anybody_has_looked() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path();

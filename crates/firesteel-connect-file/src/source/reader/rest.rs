@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_formats::Reading;
+use parking_lot::Mutex;
 
 use super::FileReader;
 use crate::source::input::FileFrames;
@@ -28,6 +29,10 @@ impl<P: Reading> FileReader<P> {
     /// Keeps the decoder of a compressed file for the next reader.
     pub(super) fn keep(&mut self, frames: FileFrames<P>) {
         if frames.input().is_sequential() {
+            // Where one part of a merged file ends, another one begins.
+            if let Some(shift) = self.shift.as_ref().filter(|shift| shift.is_at_end(frames.position())) {
+                return self.spares.put(&shift.path, frames);
+            }
             let of = self.shift.as_ref().map(|shift| Arc::clone(&shift.path));
             self.rest = Some(Rest::Frames { frames, of });
         }
@@ -36,6 +41,38 @@ impl<P: Reading> FileReader<P> {
     /// What the reader of the next range begins with.
     pub(in crate::source) fn into_rest(self) -> Option<Rest<P>> {
         self.rest
+    }
+}
+
+/// Decoders of merged files that have come to the end of one part: another part begins there. Without them, each part would be reached from
+/// the beginning of the file.
+pub(in crate::source) struct Spares<P: Reading>(Mutex<Vec<(Arc<Path>, FileFrames<P>)>>);
+
+impl<P: Reading> Spares<P> {
+    /// How many there are at most.
+    const MOST: usize = 4;
+
+    pub(super) fn put(&self, path: &Arc<Path>, frames: FileFrames<P>) {
+        let mut kept = self.0.lock();
+        if kept.len() >= Self::MOST {
+            kept.remove(0);
+        }
+        kept.push((Arc::clone(path), frames));
+    }
+
+    /// The one of a file that has come nearest to a position, and not beyond it.
+    pub(super) fn take(&self, path: &Path, position: u64) -> Option<FileFrames<P>> {
+        let mut kept = self.0.lock();
+        let is_of_use = |(of, frames): &&(Arc<Path>, FileFrames<P>)| **of == *path && frames.position() <= position;
+        let nearest = kept.iter().filter(is_of_use).map(|(_, frames)| frames.position()).max()?;
+        let at = kept.iter().position(|(of, frames)| **of == *path && frames.position() == nearest)?;
+        Some(kept.remove(at).1)
+    }
+}
+
+impl<P: Reading> Default for Spares<P> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
 }
 

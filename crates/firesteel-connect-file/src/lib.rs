@@ -29,6 +29,7 @@ mod path;
 mod pipe;
 mod sink;
 mod source;
+mod temporary;
 
 pub use compact::{Compaction, CompactionReport, LeftFiles, WhyLeft};
 pub use firesteel_results::{ByColumn, Partitions, Unpartitioned};

@@ -23,12 +23,11 @@ use firesteel_results::{Covered, Layout, Manifest, PartName, Partitions, Unparti
 use parking_lot::Mutex;
 
 use crate::compact::ScopeOfResults;
-use crate::manifest;
+use crate::manifest::{self, SUCCESS};
 use crate::path::file_error;
 use compacting::{Compacting, Loose};
 pub use format::{Displayed, Formatted};
 pub use part::PendingFiles;
-pub(crate) use part::Temporary;
 use part::TemporaryFiles;
 
 /// Writes files of lines of text: see [`FileSink`], and [`format`](FileSink::format) for what becomes of a record.
@@ -48,7 +47,8 @@ pub type TextFileSink<E = Displayed, P = Unpartitioned> = FileSink<WriteLines<E>
 ///
 /// A task writes to a hidden temporary file. The commit of the epoch makes them durable, renames them, and last of
 /// all writes the epoch's manifest, `_committed/0000000007`, which lists them. Partitions without records have no
-/// file, epochs without records no manifest; manifests are merged as they become many.
+/// file, epochs without records no manifest; manifests are merged as they become many, and small files where that
+/// [is asked for](Self::compact_to).
 ///
 /// **What readers see.** The manifest appears by one rename. Who reads only files that a manifest lists
 /// ([`Files`](crate::Files) does) sees all of an epoch or nothing of it, at any moment and after any crash.
@@ -98,9 +98,6 @@ struct Started {
     loose: Loose,
     last: Option<Mark>,
 }
-
-/// The file that says that what is in the folder is committed.
-pub(crate) const SUCCESS: &str = "_SUCCESS";
 
 impl<F, P> FileSink<F, P> {
     /// The folder it writes into.

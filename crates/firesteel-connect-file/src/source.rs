@@ -77,7 +77,8 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 ///
 /// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
 ///   hidden (`.`, `_`) and temporary ones (`~`, `.tmp`, `.temp`, `.part`, `.partial`, `._COPYING_`). Of a folder that
-///   a [`TextFileSink`](crate::TextFileSink) writes, exactly the committed files are read.
+///   a [`TextFileSink`](crate::TextFileSink) writes, exactly the committed files are read. What is [merged](crate::Compaction) while
+///   it is known is read on where it stands then, under the name that it had.
 /// - **Compression.** Plain text, gzip (also of several members), zstd, and with the features of these names bzip2, xz and lz4, told
 ///   apart by their first bytes; what contradicts the name is told. Files packed by others are not read as text, but are files that
 ///   [cannot be read](OnUnreadable). Text in UTF-16, Latin-1 or Windows-1252 is decoded where [that is said](Self::encoding).

@@ -328,5 +328,5 @@ fn results_of_files_that_were_merged_are_read_and_refused_to_who_has_read_a_part
     let error = discover(&reader.source, 1_000).unwrap_err();
     assert_eq!(error.class(), Class::Fatal);
     assert!(error.to_string().contains(&format!("it was merged into out/{merged}")), "{error}");
-    assert_eq!(all(&lines(&bucket, "out")), ["one", "one"], "who begins anew reads it");
+    assert_eq!(all(&lines(&bucket, "out")), ["one", "one"], "who knows nothing reads it");
 }

@@ -15,7 +15,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 
 /// A file that is read from its beginning, twice if need be: unpacked, where something has packed it as a whole.
-pub type Again<'a> = &'a dyn Fn() -> io::Result<Box<dyn Read + Send>>;
+pub type Opener<'a> = &'a dyn Fn() -> io::Result<Box<dyn Read + Send>>;
 
 /// Where a file stands in the one that it was joined to. All are positions as readers count them: bytes of text, or rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Joiner {
     ///
     /// # Errors
     /// [`NotJoined`]: why it was not.
-    pub fn add(&mut self, file: Again<'_>, records: u64, out: &mut dyn Write) -> Result<Joined, NotJoined> {
+    pub fn add(&mut self, file: Opener<'_>, records: u64, out: &mut dyn Write) -> Result<Joined, NotJoined> {
         let _ = records;
         match &mut self.0 {
             Kind::Lines(lines) => lines.add(file, out),

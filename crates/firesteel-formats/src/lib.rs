@@ -54,7 +54,7 @@ pub use avro::{Avro, ReadingAvro, WriteAvro, WritingAvro};
 #[cfg(feature = "csv")]
 pub use csv::{Csv, ReadingCsv, WritingCsv};
 pub use format::{BadFormat, Format, Found, Head, Reading, WriteFormat, Writing};
-pub use join::{Again, Joined, Joiner, NotJoined};
+pub use join::{Joined, Joiner, NotJoined, Opener};
 pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
 pub use mismatch::Mismatch;

@@ -11,14 +11,16 @@
 //!
 //! It does no I/O: what a part is written to is a [`PartStore`] of the sink's.
 
+mod groups;
 mod layout;
 mod manifest;
 mod merged;
 mod name;
 mod partitions;
 
+pub use groups::{Grouping, groups};
 pub use layout::{Layout, PartStore, Size};
 pub use manifest::{Covered, Entry, Manifest, current, merge, singles, split_merged};
-pub use merged::{Grouping, Part, Stretch, apart, groups};
+pub use merged::{Part, Stretch, apart};
 pub use name::PartName;
 pub use partitions::{BadColumn, ByColumn, Partitions, Unpartitioned};

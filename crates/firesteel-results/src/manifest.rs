@@ -36,7 +36,7 @@ use std::fmt;
 
 use firesteel_connect::{CheckpointId, Epoch};
 
-use crate::merged::Part;
+use crate::merged::{Part, Stretch};
 
 const HEADER: &str = "firesteel files ";
 
@@ -58,6 +58,17 @@ impl Entry {
     #[must_use]
     pub fn new(name: String, bytes: u64, records: u64) -> Self {
         Self { name, bytes, records, parts: Vec::new() }
+    }
+
+    /// What the manifest says of it once it stands here in a merged file: of itself, and of its parts.
+    #[must_use]
+    pub fn as_parts(&self, print: [u64; 2], stretch: Stretch) -> Vec<Part> {
+        let own = Part { name: self.name.clone(), depth: 1, bytes: self.bytes, print, stretch };
+        let below = self.parts.iter().map(|part| {
+            let stretch = Stretch { at: stretch.merged(part.stretch.at), ..part.stretch };
+            Part { depth: part.depth + 1, stretch, ..part.clone() }
+        });
+        std::iter::once(own).chain(below).collect()
     }
 }
 
@@ -185,7 +196,7 @@ pub fn singles(current: &[Covered]) -> usize {
     current.iter().filter(|covered| covered.merged == 0).count()
 }
 
-/// With so many times as many manifests as are merged at once, the oldest are, however often they were before.
+/// With this many times the manifests that are merged at once, the oldest are, however often they were before.
 const MANY: usize = 10;
 
 /// Which manifests to merge: neighbors that were merged equally often, where that is `most` of them or more, and what stands for them
@@ -238,7 +249,6 @@ pub fn merge<E>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::merged::Stretch;
 
     #[test]
     fn a_manifest_is_read_as_it_was_written_and_a_torn_one_is_none() {
@@ -302,5 +312,15 @@ mod tests {
         assert_eq!((merged.len(), whole), (2, covered(1, 20, 3)));
         many.retain(|covered| !whole.takes_the_place_of(*covered));
         assert_eq!(many.len(), 19);
+    }
+
+    #[test]
+    fn the_parts_of_a_part_stand_where_it_does() {
+        let stretch = Stretch { at: 100, length: 50, begin: 8 };
+        let entry = |name: &str, bytes| Entry::new(name.into(), bytes, 1);
+        let inner = Entry { parts: entry("a", 5).as_parts([1, 2], stretch), ..entry("b", 60) };
+        let outer = inner.as_parts([3, 4], Stretch { at: 1_008, length: 200, begin: 8 });
+        let stands: Vec<(u32, u64)> = outer.iter().map(|part| (part.depth, part.stretch.at)).collect();
+        assert_eq!(stands, [(1, 1_008), (2, 1_100)]);
     }
 }

@@ -14,7 +14,7 @@ use super::{journal, switch};
 use crate::manifest;
 use crate::path::file_error;
 
-/// So many bytes are merged before the old files are removed, or as many as are wanted of one file.
+/// This many bytes are merged before the old files are removed, or as many as are wanted of one file.
 const AT_ONCE: u64 = 256 << 20;
 
 /// How much is done at most.
@@ -103,7 +103,7 @@ impl ScopeOfResults<'_> {
         switch::switch(self, &mut manifests, written)
     }
 
-    /// The newest manifests with so many files, or somewhat more.
+    /// The newest manifests with this many files, or somewhat more.
     fn read(&self, files: usize) -> Result<Manifests> {
         let (mut read, mut count) = (Vec::new(), 0_usize);
         for covered in manifest::current(&**self.disk, self.manifests)?.into_iter().rev() {

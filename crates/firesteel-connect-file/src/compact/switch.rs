@@ -9,9 +9,8 @@ use firesteel_results::{Covered, Entry, Manifest};
 use super::journal;
 use super::scope::{Manifests, ScopeOfResults};
 use super::whole::Written;
-use crate::manifest;
+use crate::manifest::{self, SUCCESS};
 use crate::path::file_error;
-use crate::sink::SUCCESS;
 
 /// Notes what is to be done, gives the new files their names, puts a manifest in the place of those that list the old ones, and removes
 /// these. Whoever ends in the middle is followed by [`journal::settle`].

@@ -9,7 +9,7 @@ use firesteel_disk::crashing::{CrashingDisk, Loss};
 use firesteel_results::{Entry, PartName, Unpartitioned};
 
 use super::*;
-use crate::sink::{Displayed, TextFileSink};
+use crate::{Displayed, TextFileSink};
 
 const FOLDER: &str = "out";
 const EPOCHS: u64 = 6;

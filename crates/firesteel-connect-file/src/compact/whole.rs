@@ -12,8 +12,8 @@ use firesteel_results::{Entry, Part, PartName, Stretch};
 use flate2::write::GzEncoder;
 
 use crate::path::{self, file_error};
-use crate::sink::Temporary;
 use crate::source::Print;
+use crate::temporary::Temporary;
 
 /// Written at once.
 const BUFFER: usize = 128 << 10;
@@ -66,7 +66,7 @@ impl Whole {
         let file = BufWriter::with_capacity(BUFFER, file);
         let temporary = Temporary::new(Arc::clone(disk), path);
         let out = if name.gzip {
-            Output::Gzip(GzEncoder::new(file, flate2::Compression::default()))
+            Output::Gzip(Box::new(GzEncoder::new(file, flate2::Compression::default())))
         } else {
             Output::Plain(file)
         };
@@ -98,7 +98,7 @@ impl Whole {
             Err(NotJoined::Read(error)) => return Err(path::failed("read", &path)(error)),
             Err(NotJoined::Write(error)) => return Err(self.failed(error)),
         };
-        self.parts.extend(Part::all_of(entry, print, Stretch { at, length, begin }));
+        self.parts.extend(entry.as_parts(print, Stretch { at, length, begin }));
         if self.files == 0 {
             self.first.clone_from(&entry.name);
         }
@@ -169,7 +169,7 @@ fn is_of_data(error: &io::Error) -> bool {
 
 enum Output {
     Plain(BufWriter<Counted>),
-    Gzip(GzEncoder<BufWriter<Counted>>),
+    Gzip(Box<GzEncoder<BufWriter<Counted>>>),
 }
 
 /// A file that counts what goes into it.

@@ -9,7 +9,7 @@ use firesteel_disk::Disk;
 use super::part::PendingFiles;
 use crate::compact::{CompactionReport, Limits, ScopeOfResults};
 
-/// So many small files are merged unless a test says otherwise.
+/// This many small files are merged unless a test says otherwise.
 const COMPACT_AT: usize = 100;
 
 /// Whether small files are merged, and when.
@@ -37,7 +37,7 @@ pub(super) struct Loose {
 }
 
 impl Loose {
-    /// So many files that were there before.
+    /// A number of files that were there before.
     pub(super) fn of(files: usize) -> Self {
         Self { files, ..Self::default() }
     }
@@ -71,7 +71,7 @@ impl Compacting {
             Ok(()) => tracing::debug!(folder = %results.display(), "{report}"),
             Err(error) => {
                 loose.is_unsettled = true;
-                let text = "small files of results could not be merged: it is tried again when more have come";
+                let text = "small files of results could not be merged: that is retried when more have come";
                 tracing::warn!(folder = %results.display(), "{text} ({error})");
             }
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,43 +11,7 @@ use firesteel_disk::{Disk, Growing};
 use firesteel_results::{Entry, PartName, PartStore, Size};
 
 use crate::path::{self, file_error};
-
-/// A file that is removed unless it is published.
-#[derive(Debug)]
-pub(crate) struct Temporary {
-    disk: Arc<dyn Disk>,
-    /// The temporary name, or the published one.
-    path: PathBuf,
-    /// Whether it is published.
-    kept: bool,
-}
-
-impl Temporary {
-    /// A file at this path.
-    pub(crate) fn new(disk: Arc<dyn Disk>, path: PathBuf) -> Self {
-        Self { disk, path, kept: false }
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Gives it its name, under which it stays.
-    pub(crate) fn publish(mut self, path: &Path) -> Result<()> {
-        self.disk.rename(&self.path, path).map_err(file_error)?;
-        self.kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.kept {
-            // A file that stays behind is hidden, and removed at the next start.
-            let _ = self.disk.remove(&self.path);
-        }
-    }
-}
+use crate::temporary::Temporary;
 
 /// Hidden files in the folder of the results, of one attempt.
 pub(super) struct TemporaryFiles<'a> {

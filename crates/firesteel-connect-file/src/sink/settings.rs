@@ -166,9 +166,9 @@ impl<F, P> FileSink<F, P> {
     }
 
     /// Merges small files into larger ones of up to this many bytes, as they are stored: whenever a hundred small ones have come, or as many
-    /// bytes, the commit of an epoch goes on to merge about as many bytes as this, after the epoch is visible and before the commit returns. A
+    /// bytes, the commit of an epoch merges about as many bytes as this, after the epoch is visible and before the commit returns. A
     /// merged file is merged again only with others that have as many bytes, so that none is written often. If it
-    /// fails, that is told, nothing is lost, and it is tried again later. [`Compaction`](crate::Compaction) says what readers see
+    /// fails, that is told, nothing is lost, and it is retried later. [`Compaction`](crate::Compaction) says what readers see
     /// meanwhile, and does the same to results at rest.
     ///
     /// ```

@@ -61,7 +61,7 @@ pub(crate) fn resolve(listed: &mut Vec<Listed>, files: &[FileEntry]) -> Vec<(usi
     if !listed.iter().any(|file| file.merged.is_some()) || files.is_empty() {
         return Vec::new();
     }
-    let mut known = Known::of(files);
+    let mut known = FilesByName::of(files);
     let wholes: Vec<&Listed> = listed.iter().filter(|file| file.merged.is_some()).collect();
     // First those that are where they were, then those of results that have been moved as a whole.
     let mut found: Vec<Vec<Option<usize>>> = Vec::with_capacity(wholes.len());
@@ -111,13 +111,13 @@ pub(crate) fn resolve(listed: &mut Vec<Listed>, files: &[FileEntry]) -> Vec<(usi
 }
 
 /// The known files, by the last parts of the paths at which they were found.
-struct Known<'a> {
+struct FilesByName<'a> {
     files: &'a [FileEntry],
     by_name: HashMap<&'a OsStr, Vec<usize>>,
     is_taken: Vec<bool>,
 }
 
-impl<'a> Known<'a> {
+impl<'a> FilesByName<'a> {
     fn of(files: &'a [FileEntry]) -> Self {
         let mut by_name: HashMap<&OsStr, Vec<usize>> = HashMap::new();
         for (index, file) in files.iter().enumerate() {

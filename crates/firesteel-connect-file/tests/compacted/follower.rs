@@ -131,7 +131,7 @@ fn parts_of_a_packed_file_are_read_one_after_the_other_by_one_decoder() {
     compact(out);
     discover(&files).unwrap();
     assert_eq!(read(&files, &from(&part(out, 1, true), 0)).unwrap().0, lines(1));
-    // Only who has kept the merged file open can go on now.
+    // Only who has kept the merged file open can read it now.
     std::fs::remove_file(out.join("part-0000000001to0000000005-00001.txt.gz")).unwrap();
     for epoch in [2, 4, 5] {
         assert_eq!(read(&files, &from(&part(out, epoch, true), 0)).unwrap().0, lines(epoch));

@@ -39,7 +39,7 @@ fn rows(epoch: u64) -> Vec<Row> {
         epoch,
         number,
         text: format!("{}{number}", texts[((epoch + number) % 7) as usize]),
-        maybe: (number % 2 == 0).then_some(number as u32),
+        maybe: number.is_multiple_of(2).then_some(number as u32),
     };
     (0..1 + epoch % 5).map(row).collect()
 }
@@ -54,7 +54,7 @@ fn avro_rows(epoch: u64) -> Vec<AvroRow> {
     rows(epoch).into_iter().map(row).collect()
 }
 
-/// Compares what readers find before and after, those that begin anew and those that know a part of it, at every batch size.
+/// Compares what readers find before and after, those that know nothing and those that know a part of it, at every batch size.
 fn check<T, S, F>(sink: impl Fn(&Path) -> S, source: impl Fn(&Path) -> Files<F>, records: fn(u64) -> Vec<T>)
 where
     T: Clone + Ord + Debug,

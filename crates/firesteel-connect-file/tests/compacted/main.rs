@@ -85,7 +85,7 @@ impl<S: Source> Follower<S> {
         self.kept.positions.insert(range.split.clone(), reader.position());
     }
 
-    /// One batch: up to so many records of each split.
+    /// One batch: up to this many records of each split.
     fn batch(&mut self, most: u64) -> usize {
         let (due, before) = (self.due(), self.read.len());
         due.into_iter().for_each(|range| self.take(&range.max_records(most)));

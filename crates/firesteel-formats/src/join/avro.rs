@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 
-use super::{Again, CHUNK, Joined, NotJoined};
+use super::{CHUNK, Joined, NotJoined, Opener};
 use crate::avro::{Blocks, Header};
 
 /// Blocks, one after the other.
@@ -14,7 +14,7 @@ pub(super) struct Container {
 }
 
 impl Container {
-    pub(super) fn add(&mut self, file: Again<'_>, records: u64, out: &mut dyn Write) -> Result<Joined, NotJoined> {
+    pub(super) fn add(&mut self, file: Opener<'_>, records: u64, out: &mut dyn Write) -> Result<Joined, NotJoined> {
         let open = || file().map_err(NotJoined::Read);
         // Once as readers read it, which finds what is damaged before anything is written.
         let mut unpacked = Blocks::new(open()?);

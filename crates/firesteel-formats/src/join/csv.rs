@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Again, CHUNK, Joined, MARK, NotJoined, copy, fill};
+use super::{CHUNK, Joined, MARK, NotJoined, Opener, copy, fill};
 
 /// The longest header.
 const LONGEST: usize = 1 << 20;
@@ -43,7 +43,7 @@ impl Ends {
 }
 
 impl Rows {
-    pub(super) fn add(&mut self, file: Again<'_>, records: u64, out: &mut dyn Write) -> Result<Joined, NotJoined> {
+    pub(super) fn add(&mut self, file: Opener<'_>, records: u64, out: &mut dyn Write) -> Result<Joined, NotJoined> {
         let head = self.head(file, records)?;
         let mut text = file().map_err(NotJoined::Read)?;
         let mut begin = vec![0; head.length];
@@ -71,7 +71,7 @@ impl Rows {
     }
 
     /// How long the header is: whether there is one, the number of rows tells.
-    fn head(&mut self, file: Again<'_>, records: u64) -> Result<Head, NotJoined> {
+    fn head(&mut self, file: Opener<'_>, records: u64) -> Result<Head, NotJoined> {
         let mut text = file().map_err(NotJoined::Read)?;
         self.buffer.resize(CHUNK, 0);
         let (mut ends, mut first, mut position) = (Ends::default(), None, 0);

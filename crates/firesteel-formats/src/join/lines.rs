@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use super::{Again, Joined, MARK, NotJoined, copy, fill};
+use super::{Joined, MARK, NotJoined, Opener, copy, fill};
 
 /// Lines, one after the other.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ impl Lines {
         Self { by_lines: false, ..Self::of_lines() }
     }
 
-    pub(super) fn add(&mut self, file: Again<'_>, out: &mut dyn Write) -> Result<Joined, NotJoined> {
+    pub(super) fn add(&mut self, file: Opener<'_>, out: &mut dyn Write) -> Result<Joined, NotJoined> {
         let mut text = file().map_err(NotJoined::Read)?;
         if !self.is_ended {
             out.write_all(b"\n").map_err(NotJoined::Write)?;

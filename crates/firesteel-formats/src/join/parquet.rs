@@ -11,7 +11,7 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::schema::types::Type;
 
-use super::{Again, Joined, NotJoined};
+use super::{Joined, NotJoined, Opener};
 use crate::parquet::{Columns, GROUP, guarded};
 
 /// This many rows are read at once.
@@ -33,7 +33,7 @@ struct File {
 }
 
 impl Table {
-    pub(super) fn add(&mut self, file: Again<'_>, records: u64, out: &mut dyn Write) -> Result<Joined, NotJoined> {
+    pub(super) fn add(&mut self, file: Opener<'_>, records: u64, out: &mut dyn Write) -> Result<Joined, NotJoined> {
         // Its end says where its columns are. It is a small one.
         let mut bytes = Vec::new();
         file().and_then(|mut file| file.read_to_end(&mut bytes)).map_err(NotJoined::Read)?;
@@ -52,6 +52,11 @@ impl Table {
         let compression = packed.next();
         if packed.any(|other| Some(other) != compression) {
             return Err(NotJoined::Unfit("its columns are compressed in several ways".to_owned()));
+        }
+        if let Some(packer) = compression.and_then(missing) {
+            return Err(NotJoined::Unfit(format!(
+                "its columns are compressed by {packer}, which this program is built without"
+            )));
         }
         let is_same = |file: &File| file.schema == schema && file.compression == compression;
         if self.file.as_ref().is_some_and(|file| !is_same(file)) {
@@ -81,6 +86,16 @@ impl Table {
         let Some(file) = &mut self.file else { return Ok(()) };
         file.columns.end().map_err(|error| NotJoined::Unfit(error.to_string()))?;
         file.columns.pass_on(out).map_err(NotJoined::Write)
+    }
+}
+
+/// What columns are compressed by, where that cannot be undone here.
+fn missing(compression: Compression) -> Option<&'static str> {
+    match compression {
+        Compression::ZSTD(_) if cfg!(not(feature = "parquet-zstd")) => Some("zstd (the feature `parquet-zstd`)"),
+        Compression::BROTLI(_) => Some("brotli"),
+        Compression::LZO => Some("LZO"),
+        _ => None,
     }
 }
 

@@ -1,7 +1,7 @@
-//! What merging many small files costs: `compact_many FILES [gzip]`.
+//! What merging many small files costs: `compact_many FILES [gzip] [sink]`.
 //!
 //! Makes results of that many files of ten lines, merges them, and prints how long that takes, and how much memory the process has had at
-//! most.
+//! most. With `sink` the sink merges them by itself, too.
 
 use std::error::Error;
 
@@ -22,7 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tasks = 100;
     let folder = std::env::temp_dir().join(format!("firesteel-compact-{}", std::process::id()));
     let sink = TextFileSink::new(&folder);
-    let sink = if arguments.len() > 1 { sink.gzip() } else { sink };
+    let sink = if arguments.iter().any(|text| text == "gzip") { sink.gzip() } else { sink };
+    let sink = if arguments.iter().any(|text| text == "sink") { sink.compact_to(128 << 20) } else { sink };
     let begun = std::time::Instant::now();
     Sink::<String>::start(&sink, &SinkContext::default())?;
     for epoch in 1..=files / tasks {

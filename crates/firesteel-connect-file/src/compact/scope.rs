@@ -19,8 +19,8 @@ const AT_ONCE: u64 = 256 << 20;
 
 /// How much is done at most.
 pub(crate) struct Limits {
-    /// How many files are looked at, the newest ones.
-    files: usize,
+    /// How many lines of manifests are looked at, the newest ones.
+    lines: usize,
     /// How many bytes are merged.
     bytes: u64,
     /// Whether each file is merged, also those to which little comes.
@@ -29,12 +29,12 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn none() -> Self {
-        Self { files: usize::MAX, bytes: u64::MAX, all: true }
+        Self { lines: usize::MAX, bytes: u64::MAX, all: true }
     }
 
     /// Of what is done after a commit: merges about as much as a file is to have, and no file for the sake of others that are smaller in all.
     pub(crate) fn of_one_step(wanted: u64) -> Self {
-        Self { files: 20_000, bytes: wanted.max(1), all: false }
+        Self { lines: 20_000, bytes: wanted.max(1), all: false }
     }
 }
 
@@ -74,7 +74,7 @@ impl ScopeOfResults<'_> {
 
     /// Merges files, within limits. What was begun before has to be settled.
     pub(crate) fn compact(&self, limits: &Limits, report: &mut CompactionReport) -> Result<()> {
-        let mut manifests = self.read(limits.files)?;
+        let mut manifests = self.read(limits.lines)?;
         let entries: Vec<Entry> = manifests.iter().flat_map(|(_, manifest)| manifest.entries.iter().cloned()).collect();
         // What is merged at least doubles, so that no byte is written more often than there are doublings.
         let is_worth =
@@ -103,14 +103,14 @@ impl ScopeOfResults<'_> {
         switch::switch(self, &mut manifests, written)
     }
 
-    /// The newest manifests with this many files, or somewhat more.
-    fn read(&self, files: usize) -> Result<Manifests> {
+    /// The newest manifests with this many lines, or somewhat more.
+    fn read(&self, lines: usize) -> Result<Manifests> {
         let (mut read, mut count) = (Vec::new(), 0_usize);
         for covered in manifest::current(&**self.disk, self.manifests)?.into_iter().rev() {
             let manifest = manifest::read(&**self.disk, self.manifests, covered)?;
-            count += manifest.entries.len();
+            count += manifest.entries.iter().map(|entry| 1 + entry.parts.len()).sum::<usize>();
             read.push((covered, manifest));
-            if count >= files {
+            if count >= lines {
                 break;
             }
         }

@@ -184,7 +184,7 @@ impl<F, P> FileSink<F, P> {
 
     /// Puts an empty file `_SUCCESS` into the folder, for readers that list the folder and know nothing of manifests. While it is
     /// there, the files in the folder are those of whole epochs. It is taken away before the files of an epoch get their names, and put
-    /// back when all have them.
+    /// back when all have them; also while small files [are merged](Self::compact_to).
     #[must_use]
     pub fn success_marker(mut self) -> Self {
         self.marks_success = true;

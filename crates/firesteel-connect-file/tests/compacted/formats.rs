@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::path::Path;
 
-use firesteel_connect::Sink;
+use firesteel_connect::{Epoch, Scope, Sink, SinkContext, WriteTask};
 use firesteel_connect_file::{Compaction, FileSink, Files, WhyLeft};
 use firesteel_formats::{Avro, Csv, Json};
 use serde::{Deserialize, Serialize};
@@ -179,8 +179,38 @@ fn files_of_other_columns_are_not_merged_together_and_that_is_told() {
     assert_eq!((report.merged, &report.left[0].why, report.left[0].files), (0, &WhyLeft::Format, 3));
     assert!(other > 0);
     let sink = FileSink::new(at("own")).in_format(Own(Json::<Row>::new().write_lines())).compact_to(100);
-    let error = Sink::<Row>::start(&sink, &firesteel_connect::SinkContext::default()).unwrap_err();
+    let error = Sink::<Row>::start(&sink, &SinkContext::default()).unwrap_err();
     assert!(error.to_string().contains("compact_to") && error.to_string().contains("nothing here merges"), "{error}");
+}
+
+#[test]
+fn folders_of_any_values_and_parts_of_a_job_stay_apart() {
+    let values = ["..", "a/b", "x=y", "", "two\nlines", "< 0 1", "marked", "DE", "ü b"];
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    for part in ["a", "b"] {
+        let sink = FileSink::new(&out).partitioned_by("at <x> y", move |n: &usize| values[n % values.len()].to_owned());
+        let scope = Scope::of_part(part).unwrap();
+        sink.start(&SinkContext::default().with_scope(scope)).unwrap();
+        for epoch in 1..=3 {
+            let written = sink.write(WriteTask::new(Epoch(epoch), 0), 0..values.len() * 2).unwrap();
+            sink.commit(Epoch(epoch), &mut vec![written]).unwrap();
+        }
+        Sink::<usize>::stop(&sink).unwrap();
+    }
+    let mut follower = Follower::start(Files::new(&out).follow(), super::Checkpoint::default());
+    follower.batch(1);
+    let report = Compaction::of(&out, 1 << 20).run().unwrap();
+    let both = 2 * values.len() as u64;
+    assert_eq!((report.merged, report.into, report.left.len()), (3 * both, both, 0), "{report}");
+    follower.all();
+    let mut read: Vec<usize> = follower.stop().1.into_iter().map(|line| line.parse().unwrap()).collect();
+    read.sort_unstable();
+    let due: Vec<usize> = (0..values.len() * 2).flat_map(|n| [n; 6]).collect();
+    assert_eq!(read, due);
+    assert_eq!(published(&out, |path| Files::new(path)).len(), due.len());
+    let outside: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(outside.len(), 1, "nothing is beside the folder");
 }
 
 /// A format of somebody else.

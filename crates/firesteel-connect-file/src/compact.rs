@@ -1,7 +1,5 @@
 //! Small files of results that become large ones.
 
-#[cfg(test)]
-mod between;
 mod journal;
 mod report;
 mod scope;

@@ -1,5 +1,7 @@
 //! Merging on a disk that crashes, fails and fills up: whoever reads by the manifests finds every line once, at any moment.
 
+mod between;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;

@@ -10,17 +10,16 @@ use firesteel_connect::{
 use firesteel_disk::{Disk, DiskError, Growing, Lock, OsDisk, Reading};
 use firesteel_window::Timestamp;
 
-use super::Compaction;
-use crate::{TextFileSink, TextFiles};
+use crate::{Compaction, TextFileSink, TextFiles};
 
 /// A disk that does no more from a call on, as if the process had ended there.
 #[derive(Debug)]
-struct Ending {
+struct DiskThatEnds {
     calls: Arc<AtomicU64>,
     last: u64,
 }
 
-impl Ending {
+impl DiskThatEnds {
     fn call(&self, path: &Path) -> firesteel_disk::Result<()> {
         if self.calls.fetch_add(1, Ordering::Relaxed) < self.last {
             return Ok(());
@@ -30,7 +29,7 @@ impl Ending {
     }
 }
 
-impl Disk for Ending {
+impl Disk for DiskThatEnds {
     fn create(&self, path: &Path) -> firesteel_disk::Result<Box<dyn Growing>> {
         self.call(path).and_then(|()| OsDisk.create(path))
     }
@@ -155,7 +154,7 @@ fn between_any_two_steps_every_reader_finds_every_line_once() {
     };
     let compaction = |out: &Path, last: u64| {
         let calls = Arc::new(AtomicU64::new(0));
-        let disk = Arc::new(Ending { calls: Arc::clone(&calls), last });
+        let disk = Arc::new(DiskThatEnds { calls: Arc::clone(&calls), last });
         let ended = Compaction::of(out, 1 << 20).on_disk(disk).run();
         (ended.is_ok(), calls.load(Ordering::Relaxed))
     };

@@ -17,7 +17,7 @@ use crate::by_path::{ByPath, FromPath, OnBoth};
 use crate::format::Format;
 use crate::mismatch::Mismatch;
 use crate::origin::FileOrigin;
-use blocks::Blocks;
+pub(crate) use blocks::{Blocks, Header};
 pub use message::{
     AvroMessage, AvroSchema, AvroSchemas, BadAvroSchema, EncodeAvro, FixedSchemas, SchemaKey, SchemasOutage,
 };

@@ -116,8 +116,6 @@ impl fmt::Display for NotJoined {
     }
 }
 
-impl std::error::Error for NotJoined {}
-
 /// The mark that text in UTF-8 may begin with, which readers pass over there and nowhere else.
 const MARK: &[u8] = "\u{feff}".as_bytes();
 /// Copied at once.

@@ -3,7 +3,7 @@
 //! [`Files`] reads the records of a file, a folder or a glob: plain or packed, complete or still growing; lines of text, JSON,
 //! or any other [`Format`](firesteel_formats::Format). [`FileSink`] writes one file per epoch and partition, and publishes an
 //! epoch at once through a manifest. [`TextFiles`] and [`TextFileSink`] are those of lines of text. [`Stdin`] receives lines of
-//! standard input and of pipes, which come once.
+//! standard input and of pipes, which come once. [`Compaction`] makes large files of the many small ones that a sink has left.
 //!
 //! ```
 //! use firesteel_connect::{ReadRange, Source, SourceContext, SourceReader};
@@ -23,12 +23,15 @@
 //!
 //! It knows no format: those are in `firesteel-formats`.
 
+mod compact;
 mod manifest;
 mod path;
 mod pipe;
 mod sink;
 mod source;
+mod temporary;
 
+pub use compact::{Compaction, CompactionReport, LeftFiles, WhyLeft};
 pub use firesteel_results::{ByColumn, Partitions, Unpartitioned};
 pub use pipe::Stdin;
 pub use sink::{Displayed, FileSink, Formatted, PendingFiles, TextFileSink};

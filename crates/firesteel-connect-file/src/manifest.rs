@@ -8,6 +8,9 @@ use firesteel_results::{Covered, Manifest, singles, split_merged};
 
 use crate::path::file_error;
 
+/// The file that says that what is in the folder is committed.
+pub(crate) const SUCCESS: &str = "_SUCCESS";
+
 /// Where the manifests of a folder of results are, those of the parts of a job in folders of theirs.
 pub(crate) fn folder_of(results: &Path) -> PathBuf {
     results.join("_committed")
@@ -105,7 +108,7 @@ mod tests {
     const CHECKPOINT: CheckpointId = CheckpointId::from_bits(7);
 
     fn entry(name: &str, bytes: u64) -> Entry {
-        Entry { name: name.into(), bytes, records: bytes / 5 }
+        Entry::new(name.into(), bytes, bytes / 5)
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Files as a sink.
 
 mod clean;
+mod compacting;
 mod format;
 mod part;
 mod settings;
@@ -21,8 +22,10 @@ use firesteel_formats::{WriteFormat, WriteLines};
 use firesteel_results::{Covered, Layout, Manifest, PartName, Partitions, Unpartitioned, singles};
 use parking_lot::Mutex;
 
-use crate::manifest;
+use crate::compact::ScopeOfResults;
+use crate::manifest::{self, SUCCESS};
 use crate::path::file_error;
+use compacting::{Compacting, Loose};
 pub use format::{Displayed, Formatted};
 pub use part::PendingFiles;
 use part::TemporaryFiles;
@@ -45,7 +48,8 @@ pub type TextFileSink<E = Displayed, P = Unpartitioned> = FileSink<WriteLines<E>
 ///
 /// A task writes to a hidden temporary file. The commit of the epoch makes them durable, renames them, and last of
 /// all writes the epoch's manifest, `_committed/0000000007`, which lists them. Partitions without records have no
-/// file, epochs without records no manifest; manifests are merged as they become many.
+/// file, epochs without records no manifest; manifests are merged as they become many, and small files where that
+/// [is asked for](Self::compact_to).
 ///
 /// **What readers see.** The manifest appears by one rename. Who reads only files that a manifest lists
 /// ([`Files`](crate::Files) does) sees all of an epoch or nothing of it, at any moment and after any crash.
@@ -79,6 +83,7 @@ pub struct FileSink<F, P = Unpartitioned> {
     torn: AtomicBool,
     /// How many manifests are merged.
     merge_at: usize,
+    compacting: Compacting,
 }
 
 /// What is known from start to stop.
@@ -90,11 +95,10 @@ struct Started {
     checkpoint: CheckpointId,
     /// How many manifests of single epochs the scope has.
     singles: usize,
+    /// What has come since small files were merged last.
+    loose: Loose,
     last: Option<Mark>,
 }
-
-/// The file that says that what is in the folder is committed.
-const SUCCESS: &str = "_SUCCESS";
 
 impl<F, P> FileSink<F, P> {
     /// The folder it writes into.
@@ -104,14 +108,20 @@ impl<F, P> FileSink<F, P> {
     }
 
     #[cfg(test)]
-    fn on_disk(mut self, disk: Arc<dyn Disk>) -> Self {
+    pub(crate) fn on_disk(mut self, disk: Arc<dyn Disk>) -> Self {
         self.disk = disk;
         self
     }
 
     #[cfg(test)]
-    fn merging_at(mut self, manifests: usize) -> Self {
+    pub(crate) fn merging_at(mut self, manifests: usize) -> Self {
         self.merge_at = manifests;
+        self
+    }
+
+    #[cfg(test)]
+    pub(crate) fn compacting_at(mut self, files: usize) -> Self {
+        self.compacting.at = files;
         self
     }
 
@@ -122,6 +132,16 @@ impl<F, P> FileSink<F, P> {
     fn not_started(&self) -> ConnectError {
         let reason = "the sink was not started: call start before commit".to_owned();
         ConnectError::Setting { connector: "FileSink", setting: "folder", reason }
+    }
+
+    /// Refuses to merge files that nothing here can merge.
+    fn check_compacting(&self, format: &str, may_be_joined: bool) -> Result<()> {
+        let reason = match self.compacting.wanted {
+            Some(0) => "it is 0; a file has more".to_owned(),
+            Some(_) if !may_be_joined => format!("nothing here merges files of {format}; leave it away"),
+            _ => return Ok(()),
+        };
+        Err(ConnectError::Setting { connector: "FileSink", setting: "compact_to", reason })
     }
 
     /// Refuses a folder whose files would look like ours and are not.
@@ -208,12 +228,16 @@ impl<F, P> FileSink<F, P> {
 
     /// The epoch is committed: notes that, and merges manifests where there are many.
     fn committed(&self, started: &mut Started, epoch: Epoch) {
-        let Started { folder, checkpoint, singles, last, .. } = started;
+        let Started { folder, checkpoint, singles, loose, last, .. } = started;
         *last = Some(Mark { epoch, checkpoint: *checkpoint });
         *singles += 1;
         if *singles > self.merge_at {
             // If it fails nothing is lost: the next epoch makes up for it, and there are more of them meanwhile.
             *singles = manifest::merge(&*self.disk, folder, self.merge_at).unwrap_or(*singles);
+        }
+        if self.compacting.step(&self.disk, &self.folder, folder, &self.scope.lock().clone(), loose) {
+            let current = manifest::current(&*self.disk, folder);
+            *singles = current.map_or(*singles, |current| firesteel_results::singles(&current));
         }
     }
 }
@@ -243,6 +267,7 @@ where
 
     fn start(&self, context: &SinkContext) -> Result<()> {
         self.layout.check("FileSink", &self.format)?;
+        self.check_compacting(self.format.name(), self.format.may_be_joined())?;
         let (disk, scope) = (&*self.disk, context.scope().clone());
         if self.marks_success && scope != Scope::whole() {
             let reason = "several processes write to the folder, and none knows when all of them are done".to_owned();
@@ -258,6 +283,8 @@ where
         }
         disk.make_folder(&folder).map_err(file_error)?;
         let lock = self.take_lock(&lock)?;
+        let (results, wanted) = (&self.folder, self.compacting.wanted.unwrap_or(0));
+        ScopeOfResults { disk: &self.disk, results, manifests: &folder, scope: &scope, wanted }.settle()?;
         let manifests = clean::leftovers(disk, &self.folder, &scope)?;
         // What a process has committed right before it died may not be durable yet, and will be relied on from here on.
         manifest::sync(disk, &folder)?;
@@ -267,7 +294,9 @@ where
         }
         let (checkpoint, singles) = (context.checkpoint(), singles(&manifests));
         *self.scope.lock() = scope;
-        *self.started.lock() = Some(Started { _lock: lock, folder, checkpoint, singles, last });
+        // Of those that were not merged in the run before.
+        let loose = Loose::of(singles);
+        *self.started.lock() = Some(Started { _lock: lock, folder, checkpoint, singles, loose, last });
         Ok(())
     }
 
@@ -304,6 +333,7 @@ where
                     }
                     published?;
                 }
+                started.loose.add(pending);
                 self.committed(started, epoch);
                 self.mark_success()?;
             }

@@ -11,6 +11,7 @@ mod input;
 mod line_count;
 mod listing;
 mod matching;
+mod merged;
 mod note;
 mod order;
 mod origin;
@@ -23,8 +24,10 @@ mod telling;
 mod text;
 mod watch;
 
+use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use firesteel_connect::{
     ConnectError, Discovery, InvalidUtf8, Place, ReadRange, Replay, Result, Source, SourceContext, SplitId, SplitNote,
@@ -46,11 +49,12 @@ use catalog::Catalog;
 pub use decode::{Bytes, DecodeText, Owned, Text};
 use entry::FileEntry;
 pub use firesteel_frames::TextEncoding;
+pub(crate) use identity::Print;
 pub use order::FileOrder;
 use policy::{Borders, Policy};
 pub use policy::{OnMissing, OnUnreadable};
 pub use reader::FileReader;
-use reader::Rest;
+use reader::{Rest, Spares};
 use serde::de::DeserializeOwned;
 
 /// How long the file system is left alone, in terms of how long the last look took: so looks take a twentieth of the time.
@@ -77,7 +81,8 @@ pub type TextFiles<D = Owned> = Files<Lines<D>>;
 ///
 /// - **Files.** A folder stands for the files in it, in the order of their names, without its subfolders and without
 ///   hidden (`.`, `_`) and temporary ones (`~`, `.tmp`, `.temp`, `.part`, `.partial`, `._COPYING_`). Of a folder that
-///   a [`TextFileSink`](crate::TextFileSink) writes, exactly the committed files are read.
+///   a [`TextFileSink`](crate::TextFileSink) writes, exactly the committed files are read. What is [merged](crate::Compaction) while
+///   it is known is read on where it stands then, under the name that it had.
 /// - **Compression.** Plain text, gzip (also of several members), zstd, and with the features of these names bzip2, xz and lz4, told
 ///   apart by their first bytes; what contradicts the name is told. Files packed by others are not read as text, but are files that
 ///   [cannot be read](OnUnreadable). Text in UTF-16, Latin-1 or Windows-1252 is decoded where [that is said](Self::encoding).
@@ -125,6 +130,13 @@ pub struct Files<F> {
     format: F,
     catalog: Mutex<Catalog>,
     looks: Mutex<Looks>,
+    /// Decoders for parts of merged files: the `Spares` of what reads this format.
+    spares: Arc<dyn Any + Send + Sync>,
+}
+
+/// Room for decoders of files in this format.
+fn spares_for<F: Format>(_: &F) -> Arc<dyn Any + Send + Sync> {
+    Arc::new(Spares::<F::Reading>::default())
 }
 
 /// When to look again.
@@ -144,6 +156,7 @@ impl Files<Lines<Owned>> {
     /// Lines of several files, folders or globs, one after the other. What several of them name is read once.
     pub fn all(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> Self {
         let paths: Vec<PathBuf> = paths.into_iter().map(Into::into).collect();
+        let format = Lines::of(Owned::default());
         Self {
             catalog: Mutex::new(Catalog::new(paths.clone(), Policy::new())),
             paths,
@@ -152,7 +165,8 @@ impl Files<Lines<Owned>> {
             looks: Mutex::default(),
             longest: LONGEST,
             invalid_utf8: InvalidUtf8::default(),
-            format: Lines::of(Owned::default()),
+            spares: spares_for(&format),
+            format,
         }
     }
 
@@ -284,11 +298,12 @@ impl<F: Format> Files<F> {
     /// The same files in another format.
     #[must_use]
     pub fn in_format<G: Format>(self, format: G) -> Files<G> {
-        let Self { paths, policy, look_every, longest, invalid_utf8, format: _, catalog: _, looks } = self;
+        let Self { paths, policy, look_every, longest, invalid_utf8, format: _, catalog: _, looks, spares: _ } = self;
         let (borders, rows, picks_rows) = (Borders::of(&format, policy.encoding), format.rows(), format.picks_rows());
         let policy = Policy { borders, rows, picks_rows, ..policy };
         let catalog = Mutex::new(Catalog::new(paths.clone(), policy.clone()));
-        Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks }
+        let spares = spares_for(&format);
+        Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks, spares }
     }
 
     /// Changes what the format is set to.
@@ -405,7 +420,8 @@ impl<F: Format> Source for Files<F> {
 impl<F: Format> Files<F> {
     /// A reader of the range. A file that is not where it was found last has been renamed since, most likely.
     fn opened(&self, range: &ReadRange, rest: Option<Rest<F::Reading>>) -> Result<FileReader<F::Reading>> {
-        let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest);
+        let spares = Arc::clone(&self.spares).downcast().unwrap_or_default();
+        let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest, &spares);
         match open(rest) {
             Err(ConnectError::Lost { .. }) if self.policy.follow => {
                 let mut catalog = self.catalog.lock();
@@ -414,6 +430,8 @@ impl<F: Format> Files<F> {
                 drop(catalog);
                 open(None)
             }
+            // Files of results may have been merged since they were found.
+            Err(ConnectError::Lost { .. }) if self.catalog.lock().find_merged(&range.split) => open(None),
             opened => opened,
         }
     }

@@ -40,6 +40,8 @@ const MERGE_AT: usize = 100;
 /// that another one has committed the epoch, [ends](ConnectError::Fenced). The sink is exactly-once where the store can put an object on
 /// condition that none is there, which is found out at the start.
 ///
+/// Small objects are not merged: longer epochs and fewer tasks make larger ones.
+///
 /// An epoch costs a call for each object, two for its commit; parts of uploads that a crash has left are removed by a rule of the bucket.
 ///
 /// ```

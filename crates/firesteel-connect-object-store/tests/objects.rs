@@ -305,3 +305,29 @@ fn hundreds_of_epochs_are_a_few_manifests_and_are_read_once() {
     let manifests = bucket.list("out/_committed").unwrap().objects.len();
     assert!(manifests < 120, "{manifests}");
 }
+
+#[test]
+fn results_of_files_that_were_merged_are_read_and_refused_to_who_has_read_a_part_of_them() {
+    let bucket = bucket();
+    let manifest = |body: &str| format!("firesteel files {body}");
+    let names = ["part-0000000001-00000.txt", "part-0000000002-00000.txt"];
+    let checkpoint = "checkpoint 00000000000000000000000000000001";
+    for (epoch, name) in (1..).zip(names) {
+        put(&bucket, &format!("out/{name}"), "one\n");
+        let text = manifest(&format!("1\n{checkpoint}\n{name} 4 1\nend 1\n"));
+        put(&bucket, &format!("out/_committed/{epoch:010}"), text);
+    }
+    let mut reader = Reader::new(lines(&bucket, "out").follow());
+    reader.step();
+    assert_eq!(reader.lines, ["one", "one"]);
+    // The folder is copied once more when its files were merged.
+    let merged = "part-0000000001to0000000002-00001.txt";
+    put(&bucket, &format!("out/{merged}"), "one\none\n");
+    let parts = format!("< 0 4 0 4 0 0 {}\n< 4 4 0 4 0 0 {}\n", names[0], names[1]);
+    let text = manifest(&format!("2\n{checkpoint}\n{merged} 8 2\n{parts}end 1\n"));
+    put(&bucket, "out/_committed/0000000001-0000000002.1", text);
+    let error = discover(&reader.source, 1_000).unwrap_err();
+    assert_eq!(error.class(), Class::Fatal);
+    assert!(error.to_string().contains(&format!("it was merged into out/{merged}")), "{error}");
+    assert_eq!(all(&lines(&bucket, "out")), ["one", "one"], "who knows nothing reads it");
+}

@@ -26,7 +26,7 @@ use crate::mismatch::Mismatch;
 use crate::origin::FileOrigin;
 use crate::shape::Shape;
 use crate::text::struct_name;
-use blocks::Blocks;
+pub(crate) use blocks::{Blocks, Header};
 pub use message::{
     AvroMessage, AvroSchema, AvroSchemas, BadAvroSchema, EncodeAvro, FixedSchemas, SchemaKey, SchemasOutage,
 };
@@ -182,6 +182,10 @@ impl<T: Serialize + DeserializeOwned + 'static> WriteFormat<T> for Avro<T> {
 
     fn name(&self) -> &'static str {
         "Avro"
+    }
+
+    fn may_be_joined(&self) -> bool {
+        true
     }
 
     fn begin(&self) -> WritingAvro {

@@ -180,6 +180,10 @@ impl<T: DeserializeOwned + Send + 'static> ByPath for Csv<T> {
 impl<T: Serialize + 'static> WriteFormat<T> for Csv<T> {
     type Writing = WritingCsv;
 
+    fn may_be_joined(&self) -> bool {
+        true
+    }
+
     fn extension(&self) -> &'static str {
         "csv"
     }

@@ -175,6 +175,11 @@ impl<D: Decode> Reading for ReadingDelimited<D> {
 impl<T, E: Encode<T>> WriteFormat<T> for Delimited<E> {
     type Writing = WritingDelimited<E>;
 
+    fn may_be_joined(&self) -> bool {
+        // Each record stands for itself; by the end of its name a file is known where results are merged.
+        self.extension == "pb"
+    }
+
     fn extension(&self) -> &'static str {
         self.extension
     }

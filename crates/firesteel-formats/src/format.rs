@@ -224,6 +224,11 @@ pub trait WriteFormat<T>: Send + Sync + 'static {
         true
     }
 
+    /// Whether small files may become a large one by a [`Joiner`](crate::Joiner) that knows no more of them than how their names end.
+    fn may_be_joined(&self) -> bool {
+        false
+    }
+
     /// Begins a file.
     fn begin(&self) -> Self::Writing;
 }

@@ -18,6 +18,8 @@
 //! | [`Delimited`] | records of any decoder, each after its length |
 //! | `Protobuf` | messages; files of messages each after its length; feature `protobuf` |
 //!
+//! A [`Joiner`] makes one file of several, whatever the type of their records is.
+//!
 //! It reads no file and no socket: sources hand it the bytes of their own buffers.
 
 mod access_log;
@@ -35,6 +37,7 @@ mod delimited;
 pub mod epoch_time;
 mod format;
 mod from_path;
+mod join;
 mod json;
 mod lines;
 mod mismatch;
@@ -71,6 +74,7 @@ pub use by_path::{ByPath, OnBoth};
 pub use csv::{Csv, ReadingCsv, WritingCsv};
 pub use delimited::{Delimited, Lengths, ReadingDelimited, WritingDelimited};
 pub use format::{BadFormat, Format, Found, Head, Reading, WriteFormat, Writing};
+pub use join::{Joined, Joiner, NotJoined, Opener};
 pub use json::{Json, JsonValues, ReadingValues};
 pub use lines::{Lines, ReadingLines, WriteLines, WritingLines};
 pub use mismatch::Mismatch;

@@ -270,6 +270,10 @@ impl<E> WriteLines<E> {
 impl<T, E: Encode<T>> WriteFormat<T> for WriteLines<E> {
     type Writing = WritingLines<E>;
 
+    fn may_be_joined(&self) -> bool {
+        true
+    }
+
     fn extension(&self) -> &'static str {
         self.extension
     }

@@ -2,7 +2,9 @@
 
 mod columns;
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -31,6 +33,9 @@ pub struct FileOrigin {
     split: Box<str>,
     modified: Option<Timestamp>,
     columns: Box<[PathColumn]>,
+    /// Where it stands in another file, from which it is read.
+    #[serde(skip)]
+    within: Within,
 }
 
 impl FileOrigin {
@@ -47,7 +52,13 @@ impl FileOrigin {
     }
 
     fn shown(path: Box<str>, is_text: bool) -> Self {
-        Self { columns: columns::of(&path, is_text), split: path.clone(), path, modified: None }
+        Self {
+            columns: columns::of(&path, is_text),
+            split: path.clone(),
+            path,
+            modified: None,
+            within: Within::default(),
+        }
     }
 
     /// The same, which is a split of this name.
@@ -60,6 +71,13 @@ impl FileOrigin {
     #[must_use]
     pub fn modified_at(self, modified: Option<Timestamp>) -> Self {
         Self { modified, ..self }
+    }
+
+    /// The same, whose records are read from where they stand in another file: what is position `at` there is `begin` here. Lines and
+    /// numbers of records are not told, which would be those of the other file.
+    #[must_use]
+    pub fn standing_in_another(self, at: u64, begin: u64) -> Self {
+        Self { within: Within(Some((at, begin))), ..self }
     }
 
     /// The path or key under which it was read.
@@ -117,7 +135,7 @@ pub struct Standing {
 /// Where a record comes from: the file or object, and where in it.
 ///
 /// - **The path** is the one under which the file was read: that which it has now, and not the one that it had before it was rotated,
-///   renamed or compressed. What stays is the name of the [split](Self::split): with the [position](Self::position) it
+///   renamed or compressed. A file that has been merged into another since it was listed is told as it was. What stays is the name of the [split](Self::split): with the [position](Self::position) it
 ///   names the record, in every run.
 /// - **A number is right or not there.** The [line](Self::line) is known where the file was read from its beginning: of compressed text
 ///   always, of plain text in the stretch that begins with the file. Of what a job reads after a restart, of what was added to a file
@@ -145,8 +163,51 @@ pub(crate) enum Place {
     Row,
 }
 
+impl Place {
+    fn without_numbers(self) -> Self {
+        match self {
+            Self::Line(_) => Self::Byte,
+            Self::Packed(_) => Self::Packed(None),
+            place => place,
+        }
+    }
+}
+
+/// Where a file stands in another one: a position there, and which of its own that is. It says how a file is read, and nothing of what
+/// the file is: so it makes no difference between two.
+#[derive(Debug, Clone, Copy, Default)]
+struct Within(Option<(u64, u64)>);
+
+impl PartialEq for Within {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Within {}
+
+impl PartialOrd for Within {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Within {
+    fn cmp(&self, _: &Self) -> Ordering {
+        Ordering::Equal
+    }
+}
+
+impl Hash for Within {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
 impl Origin {
     pub(crate) fn at(file: &Arc<FileOrigin>, position: u64, place: Place) -> Self {
+        let (position, place) = match file.within.0 {
+            None => (position, place),
+            Some((at, begin)) => (begin + position.saturating_sub(at), place.without_numbers()),
+        };
         Self { file: Arc::clone(file), position, place }
     }
 

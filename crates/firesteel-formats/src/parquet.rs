@@ -28,8 +28,10 @@ use crate::no_stream::NoStream;
 use crate::origin::FileOrigin;
 use crate::shape::Shape;
 use crate::table::{CountRows, ReadAt, Table, TableError};
+pub(crate) use chunks::guarded;
 pub use filter::{ColumnName, Condition, Literal, column};
 use reading::{Rows, count_rows};
+pub(crate) use writing::Columns;
 pub use writing::WritingParquet;
 
 /// Parquet files, whose rows are read into a type that derives `Deserialize`, and written from one that derives `Serialize`, too.
@@ -106,7 +108,7 @@ struct Settings {
 }
 
 /// How large a row group becomes, about, unless told otherwise.
-const GROUP: usize = 16 << 20;
+pub(crate) const GROUP: usize = 16 << 20;
 
 impl<T> Parquet<T> {
     /// Files of records of this type.
@@ -231,6 +233,10 @@ impl<T: Serialize + DeserializeOwned + 'static> WriteFormat<T> for Parquet<T> {
 
     fn may_be_compressed(&self) -> bool {
         false
+    }
+
+    fn may_be_joined(&self) -> bool {
+        true
     }
 
     fn begin(&self) -> WritingParquet {

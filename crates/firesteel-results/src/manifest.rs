@@ -17,15 +17,30 @@
 //! some from 1 to 250, and the checkpoint of the last of them; what it takes the place of is removed afterwards. The number after the
 //! dot counts how often its lines were merged, so that merging writes a line a few times at most.
 //!
+//! Where small files were merged into larger ones, the manifest begins with `firesteel files 2`, and the lines after that of a merged
+//! file say what it stands for:
+//!
+//! ```text
+//! part-0000000001to0000000002-00001.txt 2100 40
+//! < 0 1000 0 1000 53ad64e0d2a9aee1 9ab2f41c3f2b7f10 part-0000000001-00000.txt
+//! < 1000 1100 0 1100 53ad64e0d2a9aee1 2d06800538d394c2 part-0000000002-00000.txt
+//! ```
+//!
+//! They hold where a file stands in the merged one, how long it is there, and where that begins in the file itself (all of them are
+//! positions as readers count them: bytes of text or rows), its size in bytes, hashes of its beginning and of its end, and its path. A line
+//! with one `<` more belongs to the one before it: a merged file that was merged again.
+//!
 //! The parts of a job that runs in several processes have folders of their own in that one: `_committed/3/0000000007`.
 
 use std::fmt;
 
 use firesteel_connect::{CheckpointId, Epoch};
 
-const HEADER: &str = "firesteel files 1";
+use crate::merged::{Part, Stretch};
 
-/// A file of an epoch.
+const HEADER: &str = "firesteel files ";
+
+/// A file of an epoch, or of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Its path below the folder of the results, with slashes.
@@ -34,6 +49,27 @@ pub struct Entry {
     pub bytes: u64,
     /// How many records it has.
     pub records: u64,
+    /// The files that it stands for, where several were merged into it.
+    pub parts: Vec<Part>,
+}
+
+impl Entry {
+    /// A file as a task has written it.
+    #[must_use]
+    pub fn new(name: String, bytes: u64, records: u64) -> Self {
+        Self { name, bytes, records, parts: Vec::new() }
+    }
+
+    /// What the manifest says of it once it stands here in a merged file: of itself, and of its parts.
+    #[must_use]
+    pub fn as_parts(&self, print: [u64; 2], stretch: Stretch) -> Vec<Part> {
+        let own = Part { name: self.name.clone(), depth: 1, bytes: self.bytes, print, stretch };
+        let below = self.parts.iter().map(|part| {
+            let stretch = Stretch { at: stretch.merged(part.stretch.at), ..part.stretch };
+            Part { depth: part.depth + 1, stretch, ..part.clone() }
+        });
+        std::iter::once(own).chain(below).collect()
+    }
 }
 
 /// The epochs that a manifest tells of.
@@ -103,15 +139,23 @@ impl Manifest {
     /// What these bytes say; `None` where they are not a whole manifest.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
-        let body = std::str::from_utf8(bytes).ok()?.strip_prefix(HEADER)?.strip_prefix("\ncheckpoint ")?;
+        let body = std::str::from_utf8(bytes).ok()?.strip_prefix(HEADER)?;
+        let body = body.strip_prefix(['1', '2'])?.strip_prefix("\ncheckpoint ")?;
         let (checkpoint, body) = body.split_once('\n')?;
         let (body, count) = body.strip_suffix('\n')?.rsplit_once("end ")?;
         let entry = |line: &str| {
             let (rest, records) = line.rsplit_once(' ')?;
             let (name, bytes) = rest.rsplit_once(' ')?;
-            Some(Entry { name: name.to_owned(), bytes: bytes.parse().ok()?, records: records.parse().ok()? })
+            Some(Entry::new(name.to_owned(), bytes.parse().ok()?, records.parse().ok()?))
         };
-        let entries: Vec<Entry> = body.lines().map(entry).collect::<Option<_>>()?;
+        let mut entries: Vec<Entry> = Vec::new();
+        for line in body.lines() {
+            if line.starts_with('<') {
+                entries.last_mut()?.parts.push(Part::parse(line)?);
+            } else {
+                entries.push(entry(line)?);
+            }
+        }
         let is_whole = entries.len() == count.parse::<usize>().ok()?;
         Some(Self { checkpoint: checkpoint.parse().ok()?, entries }).filter(|_| is_whole)
     }
@@ -120,9 +164,11 @@ impl Manifest {
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { checkpoint, entries } = self;
-        writeln!(f, "{HEADER}\ncheckpoint {checkpoint}")?;
-        for Entry { name, bytes, records } in entries {
+        let version = if entries.iter().all(|entry| entry.parts.is_empty()) { 1 } else { 2 };
+        writeln!(f, "{HEADER}{version}\ncheckpoint {checkpoint}")?;
+        for Entry { name, bytes, records, parts } in entries {
             writeln!(f, "{name} {bytes} {records}")?;
+            parts.iter().try_for_each(|part| writeln!(f, "{part}"))?;
         }
         writeln!(f, "end {}", entries.len())
     }
@@ -150,16 +196,25 @@ pub fn singles(current: &[Covered]) -> usize {
     current.iter().filter(|covered| covered.merged == 0).count()
 }
 
-/// Which manifests to merge: the first that were merged equally often, where that is `most` of them or more, and what stands for them
-/// then. The newest stays one of its own: it is the mark that a commit has just made durable.
+/// With this many times the manifests that are merged at once, the oldest are, however often they were before.
+const MANY: usize = 10;
+
+/// Which manifests to merge: neighbors that were merged equally often, where that is `most` of them or more, and what stands for them
+/// then. Where there are many that were not, the oldest. The newest stays one of its own: it is the mark that a commit has just made
+/// durable.
 fn due(current: &[Covered], most: usize) -> Option<(Vec<Covered>, Covered)> {
-    let deepest = current.iter().map(|covered| covered.merged).max()?;
-    (0..=deepest).find_map(|merged| {
-        let equals = current[..current.len() - 1].iter().copied().filter(|covered| covered.merged == merged);
-        let equals: Vec<Covered> = equals.collect();
-        let (first, last) = (equals.first()?.first, equals.last()?.last);
-        (equals.len() >= most).then_some((equals, Covered { first, last, merged: merged + 1 }))
-    })
+    let most = most.max(2);
+    let older = &current[..current.len().saturating_sub(1)];
+    // Of neighbors only: what stands for them takes the place of all that is between them.
+    let of_one_depth = older.chunk_by(|one, other| one.merged == other.merged).filter(|equals| equals.len() >= most);
+    let least = of_one_depth.min_by_key(|equals| equals[0].merged);
+    let merged = least.or_else(|| (older.len() >= MANY * most).then(|| &older[..most]))?;
+    let whole = Covered {
+        first: merged.first()?.first,
+        last: merged.last()?.last,
+        merged: merged.iter().map(|covered| covered.merged).max()? + 1,
+    };
+    Some((merged.to_vec(), whole))
 }
 
 /// Merges what has been merged equally often, wherever that is `most` manifests, of those that count; returns those that count then. What was
@@ -197,8 +252,15 @@ mod tests {
 
     #[test]
     fn a_manifest_is_read_as_it_was_written_and_a_torn_one_is_none() {
-        let entry = |name: &str, bytes| Entry { name: name.into(), bytes, records: bytes / 5 };
-        for entries in [vec![entry("part-a.txt", 10), entry("day=1 2/part-b.txt", 0)], vec![]] {
+        let entry = |name: &str, bytes| Entry::new(name.into(), bytes, bytes / 5);
+        let part = |name: &str, depth| {
+            let stretch = Stretch { at: 7, length: 12, begin: 3 };
+            Part { name: name.into(), depth, bytes: 15, print: [u64::MAX, 5], stretch }
+        };
+        let parts = vec![part("day=1 2/part-0.txt", 1), part("part-1.txt", 2), part("part-2.txt", 1)];
+        let merged = Entry { parts, ..entry("day=1 2/part-c.txt", 5) };
+        let plain = vec![entry("part-a.txt", 10), entry("day=1 2/part-b.txt", 0)];
+        for entries in [plain, vec![], vec![entry("part-a.txt", 10), merged]] {
             let manifest = Manifest { checkpoint: CheckpointId::from_bits(7), entries };
             let text = manifest.to_string();
             assert_eq!(Manifest::parse(text.as_bytes()), Some(manifest));
@@ -237,5 +299,28 @@ mod tests {
             let covered: u64 = manifests.iter().map(|covered| covered.last.0 - covered.first.0 + 1).sum();
             assert_eq!(covered, epoch);
         }
+    }
+
+    #[test]
+    fn what_stands_between_manifests_of_one_depth_is_not_swallowed() {
+        let covered = |first, last, merged| Covered { first: Epoch(first), last: Epoch(last), merged };
+        // As compaction leaves them: deeper ones among others.
+        let between = [covered(1, 10, 1), covered(11, 20, 2), covered(21, 30, 1), covered(31, 31, 0)];
+        assert_eq!(due(&between, 2), None);
+        let mut many: Vec<Covered> = (0..21).map(|n| covered(10 * n + 1, 10 * n + 10, 1 + (n % 2) as u32)).collect();
+        let (merged, whole) = due(&many, 2).unwrap();
+        assert_eq!((merged.len(), whole), (2, covered(1, 20, 3)));
+        many.retain(|covered| !whole.takes_the_place_of(*covered));
+        assert_eq!(many.len(), 19);
+    }
+
+    #[test]
+    fn the_parts_of_a_part_stand_where_it_does() {
+        let stretch = Stretch { at: 100, length: 50, begin: 8 };
+        let entry = |name: &str, bytes| Entry::new(name.into(), bytes, 1);
+        let inner = Entry { parts: entry("a", 5).as_parts([1, 2], stretch), ..entry("b", 60) };
+        let outer = inner.as_parts([3, 4], Stretch { at: 1_008, length: 200, begin: 8 });
+        let stands: Vec<(u32, u64)> = outer.iter().map(|part| (part.depth, part.stretch.at)).collect();
+        assert_eq!(stands, [(1, 1_008), (2, 1_100)]);
     }
 }

@@ -18,8 +18,11 @@ use firesteel_connect::{Epoch, Scope};
 pub struct PartName {
     /// The folder below that of the results, with slashes; empty for that folder itself.
     pub folder: String,
-    /// The epoch.
+    /// The epoch; the first one where the files of several were merged.
     pub epoch: Epoch,
+    /// The last epoch, where it holds what several files held: `part-0000000001to0000000120-00007.txt`. The partition is the number of
+    /// the merging then.
+    pub until: Option<Epoch>,
     /// The partition of the output.
     pub partition: usize,
     /// Which of the files that the partition has, in all folders, counting from 0.
@@ -40,7 +43,7 @@ impl PartName {
     #[must_use]
     pub fn new(epoch: Epoch, partition: usize, scope: Scope, extension: &'static str) -> Self {
         let (folder, extension) = (String::new(), Cow::Borrowed(extension));
-        Self { folder, epoch, partition, serial: 0, scope, run: None, extension, gzip: false }
+        Self { folder, epoch, until: None, partition, serial: 0, scope, run: None, extension, gzip: false }
     }
 
     /// The same in a folder.
@@ -61,6 +64,13 @@ impl PartName {
         Self { run: Some((run, attempt)), ..self }
     }
 
+    /// That of a file which holds what those of the epochs up to this one held; `number` is larger than that of any such file before it,
+    /// so that no name is ever given twice.
+    #[must_use]
+    pub fn merged_until(self, until: Epoch, number: usize) -> Self {
+        Self { until: Some(until), partition: number, serial: 0, run: None, ..self }
+    }
+
     /// The path below the folder of the results when it is published. The numbers are padded, so that the order of names is that
     /// of the data.
     #[must_use]
@@ -74,7 +84,8 @@ impl PartName {
         let serial = if self.serial == 0 { String::new() } else { format!("_{:04}", self.serial) };
         let scope = self.scope.part().map_or_else(String::new, |part| format!("-{part}"));
         let run = self.run.map_or_else(String::new, |(run, attempt)| format!(".r{run}-{attempt}"));
-        format!("part-{:010}-{:05}{serial}{scope}{run}.{extension}{end}", self.epoch.0, self.partition)
+        let until = self.until.map_or_else(String::new, |until| format!("to{:010}", until.0));
+        format!("part-{:010}{until}-{:05}{serial}{scope}{run}.{extension}{end}", self.epoch.0, self.partition)
     }
 
     /// The hidden name before that, which is in the folder of the results itself; `unique` tells apart the attempts of one process.
@@ -98,15 +109,27 @@ impl PartName {
             }
         };
         let mut parts = numbers.splitn(3, '-');
-        let (epoch, place) = (number(parts.next()?)?, parts.next()?);
+        let (epochs, place) = (parts.next()?, parts.next()?);
+        let (epoch, until) = epochs.split_once("to").map_or((epochs, None), |(first, last)| (first, Some(last)));
+        let epoch = number(epoch)?;
+        let until = until.map_or(Some(None), |until| number(until).map(|until| Some(Epoch(until))))?;
         let (partition, serial) = place.split_once('_').map_or((place, None), |(place, serial)| (place, Some(serial)));
         let serial =
             serial.map_or(Some(0), |serial| u32::try_from(number(serial)?).ok().filter(|serial| *serial > 0))?;
         let scope = parts.next().map_or_else(|| Some(Scope::whole()), |part| Scope::of_part(part).ok())?;
         let partition = usize::try_from(number(partition)?).ok()?;
         let extension = Cow::Owned(extension.to_owned());
-        let name =
-            Self { folder: folder.to_owned(), epoch: Epoch(epoch), partition, serial, scope, run, extension, gzip };
+        let name = Self {
+            folder: folder.to_owned(),
+            epoch: Epoch(epoch),
+            until,
+            partition,
+            serial,
+            scope,
+            run,
+            extension,
+            gzip,
+        };
         // What is not padded as ours was written by somebody else.
         (is_extension && name.published() == path).then_some(name)
     }
@@ -143,7 +166,9 @@ mod tests {
         let own = PartName { extension: "xml".into(), ..name.clone() };
         let of_run = second.clone().of_run(12, 3);
         assert_eq!(of_run.published(), "part-0000000007-00003_0001-a-1.r12-3.txt");
-        for ours in [name, zipped, of_part, json, second, own, of_run] {
+        let merged = of_part.clone().merged_until(Epoch(12), 4);
+        assert_eq!(merged.published(), "part-0000000007to0000000012-00004-a-1.txt");
+        for ours in [name, zipped, of_part, json, second, own, of_run, merged] {
             assert_eq!(PartName::parse(&ours.published()), Some(ours.clone()));
             let temporary = ours.temporary(0, 1);
             assert_eq!(
@@ -163,6 +188,8 @@ mod tests {
             "part-1-1.parquet",
             "part-0000000007-00003_0000.txt",
             "part-0000000007-00003.t t",
+            "part-0000000007to12-00003.txt",
+            "part-0000000007to-00003.txt",
         ] {
             assert_eq!(PartName::parse(foreign), None, "{foreign}");
         }

@@ -6,6 +6,7 @@
 
 mod beside;
 mod bounded;
+mod compacted;
 mod contract;
 mod files;
 mod formats;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,25 +11,7 @@ use firesteel_disk::{Disk, Growing};
 use firesteel_results::{Entry, PartName, PartStore, Size};
 
 use crate::path::{self, file_error};
-
-/// A file that is removed unless it is published.
-#[derive(Debug)]
-struct Temporary {
-    disk: Arc<dyn Disk>,
-    /// The temporary name, or the published one.
-    path: PathBuf,
-    /// Whether it is published.
-    kept: bool,
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.kept {
-            // A file that stays behind is hidden, and removed at the next start.
-            let _ = self.disk.remove(&self.path);
-        }
-    }
-}
+use crate::temporary::Temporary;
 
 /// Hidden files in the folder of the results, of one attempt.
 pub(super) struct TemporaryFiles<'a> {
@@ -66,7 +48,7 @@ impl PartStore for TemporaryFiles<'_> {
         let unique = self.unique.fetch_add(1, Ordering::Relaxed);
         let path = self.folder.join(name.temporary(self.attempt, unique));
         let file = self.disk.create(&path).map_err(file_error)?;
-        Ok(GrowingPart { file, temporary: Temporary { disk: Arc::clone(self.disk), path, kept: false } })
+        Ok(GrowingPart { file, temporary: Temporary::new(Arc::clone(self.disk), path) })
     }
 
     fn finish(&self, part: GrowingPart, name: PartName, size: Size) -> Result<WrittenFile> {
@@ -105,6 +87,11 @@ impl PendingFiles {
         self.written.is_empty()
     }
 
+    /// How many bytes its files have.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = u64> {
+        self.written.iter().map(|file| file.size.bytes)
+    }
+
     /// The folders below that of the results to which its files belong.
     pub(super) fn folders(&self) -> BTreeSet<&str> {
         self.written.iter().map(|file| file.name.folder.as_str()).collect()
@@ -121,7 +108,7 @@ impl PendingFiles {
                 temporary.disk.rename(&temporary.path, &path).map_err(file_error)?;
                 (temporary.path, temporary.kept) = (path, true);
             }
-            Ok(Entry { name, bytes: size.bytes, records: size.records })
+            Ok(Entry::new(name, size.bytes, size.records))
         };
         self.written.iter_mut().map(publish).collect()
     }

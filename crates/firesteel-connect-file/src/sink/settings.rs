@@ -18,6 +18,7 @@ use serde::Serialize;
 #[cfg(any(feature = "avro", feature = "parquet"))]
 use serde::de::DeserializeOwned;
 
+use super::compacting::Compacting;
 use super::{Displayed, FileSink, Formatted, TextFileSink};
 
 /// This many manifests are merged unless a test says otherwise.
@@ -37,6 +38,7 @@ impl FileSink<WriteLines<Displayed>> {
             written: AtomicU64::new(0),
             torn: AtomicBool::new(false),
             merge_at: MERGE_AT,
+            compacting: Compacting::default(),
         }
     }
 
@@ -111,8 +113,20 @@ impl<F, P> FileSink<F, P> {
     /// The same folder in another format.
     #[must_use]
     pub fn in_format<G>(self, format: G) -> FileSink<G, P> {
-        let Self { disk, folder, format: _, layout, marks_success, started, scope, written, torn, merge_at } = self;
-        FileSink { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at }
+        let Self {
+            disk,
+            folder,
+            format: _,
+            layout,
+            marks_success,
+            started,
+            scope,
+            written,
+            torn,
+            merge_at,
+            compacting,
+        } = self;
+        FileSink { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at, compacting }
     }
 
     /// Writes the records of each value of a column to a folder of its own, as Hive does and Spark, DuckDB and others read it:
@@ -143,9 +157,10 @@ impl<F, P> FileSink<F, P> {
         G: Fn(&T) -> V + Send + Sync + 'static,
         V: Display,
     {
-        let Self { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at } = self;
+        let Self { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at, compacting } =
+            self;
         let layout = layout.by_column(column, value);
-        FileSink { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at }
+        FileSink { disk, folder, format, layout, marks_success, started, scope, written, torn, merge_at, compacting }
     }
 
     /// Compresses the files, whose names end with `.gz` then.
@@ -172,9 +187,26 @@ impl<F, P> FileSink<F, P> {
         self
     }
 
+    /// Merges small files into larger ones of up to this many bytes, as they are stored: whenever a hundred small ones have come, or as many
+    /// bytes, the commit of an epoch merges about as many bytes as this, after the epoch is visible and before the commit returns. A
+    /// merged file is merged again only with others that have as many bytes, so that none is written often. If it
+    /// fails, that is told, nothing is lost, and it is retried later. [`Compaction`](crate::Compaction) says what readers see
+    /// meanwhile, and does the same to results at rest.
+    ///
+    /// ```
+    /// use firesteel_connect_file::TextFileSink;
+    ///
+    /// let words = TextFileSink::new("out/words").gzip().compact_to(128 << 20);
+    /// ```
+    #[must_use]
+    pub fn compact_to(mut self, bytes: u64) -> Self {
+        self.compacting.wanted = Some(bytes);
+        self
+    }
+
     /// Puts an empty file `_SUCCESS` into the folder, for readers that list the folder and know nothing of manifests. While it is
     /// there, the files in the folder are those of whole epochs. It is taken away before the files of an epoch get their names, and put
-    /// back when all have them.
+    /// back when all have them; also while small files [are merged](Self::compact_to).
     #[must_use]
     pub fn success_marker(mut self) -> Self {
         self.marks_success = true;

@@ -113,7 +113,8 @@ fn files(disk: &CrashingDisk) -> Files {
     let all = disk.paths().into_iter().map(|path| (name(&path), disk.read(&path).unwrap()));
     let is_manifest = |name: &str| name.strip_prefix("_committed/").is_some_and(|name| Covered::parse(name).is_some());
     let others = all.filter(|(name, _)| name != "_committed/.lock" && !is_manifest(name));
-    let lines = listed(disk).into_iter().map(|Entry { name, bytes, records }| format!("{name} {bytes} {records}\n"));
+    let lines =
+        listed(disk).into_iter().map(|Entry { name, bytes, records, .. }| format!("{name} {bytes} {records}\n"));
     others.chain([("manifests".to_owned(), lines.collect::<String>().into_bytes())]).collect()
 }
 

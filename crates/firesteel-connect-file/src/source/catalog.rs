@@ -2,6 +2,7 @@
 
 mod dispose;
 mod intake;
+mod look_through;
 mod new_files;
 mod refresh;
 
@@ -201,8 +202,8 @@ impl Catalog {
         Ok(notes)
     }
 
-    /// Looks for files. Unless they are followed, the first look is the only one.
-    pub(crate) fn look(&mut self, now: Timestamp) -> Result<()> {
+    /// Looks for files, once.
+    fn look_once(&mut self, now: Timestamp) -> Result<()> {
         if self.looked && !self.policy.follow {
             return Ok(());
         }
@@ -216,14 +217,15 @@ impl Catalog {
             let outcome = self.watch.after_look(&mut look);
             self.telling.unwatched(outcome);
         }
-        let Look { files, troubles, awaited, folders: _ } = look;
+        let Look { mut files, troubles, awaited, folders: _ } = look;
+        let is_merged = self.look_through(&mut files);
         self.telling.troubles(&troubles);
         self.telling.awaited(&awaited);
         let mut matching = Matching::new(files);
         // Nothing is known of what is where nothing can be seen.
         let is_hidden = |file: &FileEntry| troubles.iter().any(|(path, _)| file.path.starts_with(path));
         let known: Vec<(Stamp, bool)> = self.files.iter().map(|file| (file.stamp, file.has_evidence())).collect();
-        let lost = self.find_again(&mut matching, &is_hidden, now)?;
+        let lost = self.find_again(&mut matching, &is_hidden, &is_merged, now)?;
         self.find_copies(&mut matching, &lost, now)?;
         self.find_pieces(&mut matching, &known, !awaited.is_empty(), now)?;
         let rest: Vec<Listed> = matching.rest().collect();
@@ -243,11 +245,12 @@ impl Catalog {
         &mut self,
         matching: &mut Matching,
         is_hidden: &dyn Fn(&FileEntry) -> bool,
+        is_merged: &[bool],
         now: Timestamp,
     ) -> Result<Vec<(usize, bool)>> {
         let mut lost = Vec::new();
         for (index, file) in self.files.iter_mut().enumerate() {
-            if is_hidden(file) {
+            if is_hidden(file) || is_merged.get(index).is_some_and(|is_merged| *is_merged) {
                 continue;
             }
             let (path, was) = (Arc::clone(&file.path), file.presence);

@@ -18,6 +18,7 @@ use firesteel_window::{Duration, Timestamp};
 use super::family;
 use super::identity::{Print, Stamp};
 use super::input;
+use super::merged::View;
 use super::policy::{Borders, Policy};
 
 /// A file that is read.
@@ -35,7 +36,7 @@ pub(crate) struct FileEntry {
     /// Of its text, as far as it is known.
     pub(crate) text: Print,
     /// Of all bytes of a compressed file.
-    packed: Option<Print>,
+    pub(crate) packed: Option<Print>,
     /// Of a plain file: the position after the last line that may be read, or after all that may be looked at.
     pub(crate) announced: u64,
     pub(crate) borders: Borders,
@@ -60,6 +61,8 @@ pub(crate) struct FileEntry {
     /// Whether positions may lie within lines.
     pub(crate) was_plain: bool,
     pub(crate) presence: Presence,
+    /// Where it stands in another file that was made of it and others.
+    pub(crate) view: Option<Arc<View>>,
     /// When it was seen to change last.
     pub(crate) changed_at: Option<Timestamp>,
     /// Whether a newer piece of its log has taken its place.
@@ -150,6 +153,7 @@ impl FileEntry {
             is_undisposable: false,
             was_plain: false,
             presence: Presence::Here,
+            view: None,
             changed_at: None,
             is_superseded: false,
             is_closed: false,
@@ -168,6 +172,9 @@ impl FileEntry {
 
     /// The position after what is known to be there.
     pub(crate) fn available(&self) -> Option<u64> {
+        if let Some(view) = &self.view {
+            return Some(view.stretch.end());
+        }
         if self.by_reading { self.end.get().map(|end| end.at) } else { Some(self.announced) }
     }
 

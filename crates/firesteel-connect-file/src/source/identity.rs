@@ -48,6 +48,11 @@ impl Stamp {
         Self { size: metadata.len(), modified, inode: inode(metadata), created }
     }
 
+    /// That of a file of which only the size is known.
+    pub(crate) fn of_size(size: u64) -> Self {
+        Self { size, modified: None, inode: None, created: None }
+    }
+
     /// That of a file of which nothing is known.
     pub(crate) fn unknown() -> Self {
         Self { size: 0, modified: None, inode: None, created: Some(0) }
@@ -84,6 +89,27 @@ impl Print {
 
     fn new(at: u64, head: &[u8], tail: &[u8]) -> Self {
         Self { at, head: XxHash3_64::oneshot(head), tail: XxHash3_64::oneshot(tail) }
+    }
+
+    /// That of all bytes of something of `at` bytes that is read here and there.
+    pub(crate) fn of_all_at<E>(at: u64, mut read: impl FnMut(u64, &mut [u8]) -> Result<(), E>) -> Result<Self, E> {
+        let mut head = vec![0; at.min(STRETCH) as usize];
+        read(0, &mut head)?;
+        let mut tail = head.clone();
+        if at > STRETCH {
+            read(at - STRETCH, &mut tail)?;
+        }
+        Ok(Self::new(at, &head, &tail))
+    }
+
+    /// The hashes of what the first `at` bytes begin and end with.
+    pub(crate) fn hashes(&self) -> [u64; 2] {
+        [self.head, self.tail]
+    }
+
+    /// The one with these hashes.
+    pub(crate) fn of_hashes(at: u64, [head, tail]: [u64; 2]) -> Self {
+        Self { at, head, tail }
     }
 
     /// That of the first `at` bytes of a file.

@@ -13,6 +13,7 @@ use glob::MatchOptions;
 
 use super::family;
 use super::identity::Stamp;
+use super::merged::{Merged, View};
 use crate::manifest;
 use crate::path;
 use results::Results;
@@ -25,6 +26,10 @@ pub(crate) struct Listed {
     stamp: Stamp,
     /// Its size, where a manifest says it.
     pub(crate) bytes: Option<u64>,
+    /// Which files it stands for, where several were merged into it.
+    pub(crate) merged: Option<Merged>,
+    /// Where it stands in another file, which was made of it and others, and whose metadata these are.
+    pub(crate) view: Option<View>,
     /// Where the file is, if the path is a symbolic link.
     real: Option<PathBuf>,
     family: OnceCell<String>,
@@ -33,7 +38,12 @@ pub(crate) struct Listed {
 impl Listed {
     pub(crate) fn new(path: PathBuf, metadata: Metadata) -> Self {
         let stamp = Stamp::of(&metadata);
-        Self { path, metadata, stamp, bytes: None, real: None, family: OnceCell::new() }
+        Self { path, metadata, stamp, bytes: None, merged: None, view: None, real: None, family: OnceCell::new() }
+    }
+
+    /// A file that is a stretch of another one with this metadata.
+    pub(crate) fn viewed(path: PathBuf, metadata: Metadata, view: View) -> Self {
+        Self { view: Some(view), ..Self::new(path, metadata) }
     }
 
     pub(crate) fn stamp(&self) -> Stamp {
@@ -147,6 +157,11 @@ impl Listing {
         let mut is_alias = is_alias.into_iter();
         look.files.retain(|_| !is_alias.next().unwrap_or(false));
         Ok(look)
+    }
+
+    /// The files of results that were merged into others, as of the last look.
+    pub(crate) fn merged(&self) -> HashSet<PathBuf> {
+        self.results.merged()
     }
 
     /// Whether a path was given as it is.

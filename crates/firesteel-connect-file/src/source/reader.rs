@@ -8,10 +8,9 @@ use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
-use firesteel_formats::{Format, Reading};
+use firesteel_formats::{FileOrigin, Format, Reading};
 use firesteel_frames::{Compression, Next};
 
 use super::catalog;
@@ -19,10 +18,11 @@ use super::entry::{Broken, End, FileEntry};
 use super::identity::Stamp;
 use super::input::{self, FileFrames};
 use super::line_count::LineCount;
+use super::merged::Shift;
 use super::policy::Borders;
 use super::rows::OpenTable;
 use crate::path;
-pub(super) use rest::Rest;
+pub(super) use rest::{Rest, Spares};
 
 /// Read at once, of the text.
 const BUFFER: u64 = 256 << 10;
@@ -34,12 +34,15 @@ const SMALL_BUFFER: u64 = 8 << 10;
 /// After a [`ConnectError::Malformed`] it stands after the record at fault, as all readers do.
 pub struct FileReader<P: Reading> {
     file: FileEntry,
+    /// Where it is a part of another file, which `file` and all positions are of then.
+    shift: Option<Shift>,
     /// `None` when there is nothing more to read.
     frames: Option<FileFrames<P>>,
     /// The rows of a file that is a table.
     table: Option<OpenTable<P::Item>>,
     /// What the reader of what comes next begins with.
     rest: Option<Rest<P>>,
+    spares: Arc<Spares<P>>,
     longest: usize,
     /// Whether the range starts inside a line, or may do so: that line belongs to the range before.
     inside_line: bool,
@@ -64,14 +67,30 @@ impl<P: Reading> FileReader<P> {
         longest: usize,
         format: &F,
         rest: Option<Rest<P>>,
+        spares: &Arc<Spares<P>>,
     ) -> Result<Self> {
+        if let Some(available) = file.available() {
+            let beyond = [Some(range.from), range.to].into_iter().flatten().find(|position| *position > available);
+            if let Some(position) = beyond {
+                return Err(file.lost(position, ends_at(available)));
+            }
+        }
+        let through = file.through(range);
+        let origin = format.looks_at_files().then(|| {
+            let origin = file.origin();
+            Arc::new(through.iter().fold(origin, |origin, (_, _, shift)| shift.told_in(origin)))
+        });
+        let (file, range, shift) = match through {
+            Some((merged, there, shift)) => (merged, &there.clone(), Some(shift)),
+            None => (file, range, None),
+        };
         let by_lines = format.ends_at_newlines();
-        let mut rest = rest.filter(|rest| rest.is_of_use(range.from));
+        let of = shift.as_ref().map(|shift| &*shift.path);
+        let mut rest = rest.filter(|rest| rest.is_of_use(range.from, of));
         let of_file;
-        let format = if format.looks_at_files() {
-            let origin = Arc::new(file.origin());
-            rest = rest.and_then(|rest| rest.moved(&origin));
-            of_file = format.of_file(&origin).map_err(|mismatch| file.mismatch(mismatch))?;
+        let format = if let Some(origin) = &origin {
+            rest = rest.and_then(|rest| rest.moved(origin));
+            of_file = format.of_file(origin).map_err(|mismatch| file.mismatch(mismatch))?;
             &of_file
         } else {
             format
@@ -80,6 +99,7 @@ impl<P: Reading> FileReader<P> {
             frames: None,
             table: None,
             rest,
+            spares: Arc::clone(spares),
             longest,
             inside_line: by_lines && file.was_plain && range.from > 0,
             by_lines,
@@ -91,13 +111,8 @@ impl<P: Reading> FileReader<P> {
             last: range.from,
             counted: None,
             file,
+            shift,
         };
-        if let Some(available) = reader.file.available() {
-            let beyond = [Some(range.from), range.to].into_iter().flatten().find(|position| *position > available);
-            if let Some(position) = beyond {
-                return Err(reader.file.lost(position, ends_at(available)));
-            }
-        }
         if range.from < reader.stop && Some(range.from) != reader.file.available() {
             if reader.file.borders == Borders::Rows {
                 return reader.open_table(format);
@@ -106,7 +121,7 @@ impl<P: Reading> FileReader<P> {
             reader.frames = if reader.file.is_plain() {
                 reader.plain(format)?
             } else {
-                Some(reader.compressed(compression, format)?)
+                Some(reader.compressed(compression, format, origin.as_ref())?)
             };
             if reader.frames.is_none() {
                 reader.file.end.get_or_init(|| End { at: range.from, broken: None });
@@ -153,9 +168,22 @@ impl<P: Reading> FileReader<P> {
         }
     }
 
-    fn compressed<F: Format<Reading = P>>(&mut self, compression: Compression, format: &F) -> Result<FileFrames<P>> {
-        let mut frames = match self.rest.take() {
-            Some(Rest::Frames(frames)) => frames,
+    fn compressed<F: Format<Reading = P>>(
+        &mut self,
+        compression: Compression,
+        format: &F,
+        origin: Option<&Arc<FileOrigin>>,
+    ) -> Result<FileFrames<P>> {
+        let spare = || {
+            let frames = self.spares.take(&self.shift.as_ref()?.path, self.position)?;
+            let rest = Rest::Frames { frames, of: None };
+            match origin {
+                Some(origin) => rest.moved(origin),
+                None => Some(rest),
+            }
+        };
+        let mut frames = match self.rest.take().or_else(spare) {
+            Some(Rest::Frames { frames, .. }) => frames,
             _ => {
                 let file = self.open_file(self.file.stamp.size)?;
                 let mut frames = FileFrames::new(
@@ -265,7 +293,7 @@ impl<P: Reading> FileReader<P> {
         let reason = self.broken(self.position, io::Error::new(error.kind(), error.to_string())).to_string();
         let broken = Some(Broken { is_cut, reason: reason.into() });
         self.file.end.get_or_init(|| End { at: self.position, broken });
-        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
+        self.reach(self.position);
     }
 
     /// The first record of a file without the mark that says how its text is encoded.
@@ -314,7 +342,7 @@ impl<P: Reading> FileReader<P> {
         if frames.position() >= self.stop {
             self.position = self.position.max(self.stop);
         }
-        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
+        self.reach(self.position);
         self.check_end(&mut frames)?;
         self.keep(frames);
         Ok(())
@@ -351,7 +379,7 @@ impl<P: Reading> FileReader<P> {
             return Err(self.file.lost(due.max(asked), ends_at(end)));
         }
         self.position = end;
-        self.file.reached.fetch_max(end, Ordering::Relaxed);
+        self.reach(end);
         Ok(())
     }
 
@@ -373,12 +401,15 @@ impl<P: Reading> FileReader<P> {
     /// The error of the last record, whose own bytes begin at this position.
     #[cold]
     fn malformed(&mut self, undecodable: &Undecodable, payload: Payload, begin: u64) -> ConnectError {
-        let known = self.frames.as_ref().and_then(FileFrames::line).filter(|_| self.is_text);
-        let count = || self.is_text.then(|| LineCount::of(&mut self.counted, &self.file, begin)).flatten();
+        // In a merged file lines would be counted from another beginning.
+        let has_lines = self.is_text && self.shift.is_none();
+        let known = self.frames.as_ref().and_then(FileFrames::line).filter(|_| has_lines);
+        let count = || has_lines.then(|| LineCount::of(&mut self.counted, &self.file, begin)).flatten();
+        let line = known.or_else(count);
         ConnectError::Malformed {
             place: self.file.place(),
-            position: self.last,
-            line: known.or_else(count),
+            position: self.own(self.last),
+            line,
             reason: undecodable.reason().to_owned(),
             payload: Some(Box::new(payload)),
         }
@@ -403,20 +434,6 @@ fn ends_at(end: u64) -> String {
     format!("it ends at {end}; was the file replaced? Start without the old positions")
 }
 
-impl<P: Reading> FileReader<P> {
-    /// Keeps the decoder of a compressed file for the next reader.
-    fn keep(&mut self, frames: FileFrames<P>) {
-        if frames.input().is_sequential() {
-            self.rest = Some(Rest::Frames(frames));
-        }
-    }
-
-    /// What the reader of the next range begins with.
-    pub(super) fn into_rest(self) -> Option<Rest<P>> {
-        self.rest
-    }
-}
-
 impl<P: Reading> SourceReader for FileReader<P> {
     type Item = P::Item;
 
@@ -429,11 +446,11 @@ impl<P: Reading> SourceReader for FileReader<P> {
     }
 
     fn position(&self) -> u64 {
-        self.position
+        self.own(self.position)
     }
 
     fn last_position(&self) -> u64 {
-        self.last
+        self.own(self.last)
     }
 
     fn is_reusable(&self) -> bool {
@@ -441,6 +458,9 @@ impl<P: Reading> SourceReader for FileReader<P> {
     }
 
     fn at_end(&self) -> bool {
+        if let Some(shift) = &self.shift {
+            return shift.is_at_end(self.position);
+        }
         self.file.available().is_some_and(|available| self.position >= available)
     }
 }

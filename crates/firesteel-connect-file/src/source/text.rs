@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use firesteel_connect::{Decode, InvalidUtf8};
 
-use super::{Bytes, DecodeText, Files, Text, TextFiles};
+use super::{Bytes, DecodeText, Files, Text, TextFiles, spares_for};
 
 impl<D: Decode> TextFiles<D> {
     /// As [`longest_record`](Self::longest_record), where records are lines.
@@ -16,9 +16,10 @@ impl<D: Decode> TextFiles<D> {
     /// Makes records of lines with a decoder.
     #[must_use]
     pub fn decode_with<E: Decode>(self, decode: E) -> TextFiles<E> {
-        let Self { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks } = self;
+        let Self { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks, spares: _ } = self;
         let format = format.with(|_| decode);
-        Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks }
+        let spares = spares_for(&format);
+        Files { paths, policy, look_every, longest, invalid_utf8, format, catalog, looks, spares }
     }
 }
 

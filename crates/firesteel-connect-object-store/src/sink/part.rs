@@ -40,7 +40,7 @@ impl PartStore for Uploads<'_> {
             part.finish()
         };
         let uploaded = finished.map_err(failed(self.bucket, || format!("storing {name}")))?;
-        Ok(WrittenObject { uploaded, entry: Entry { name, bytes: size.bytes, records: size.records } })
+        Ok(WrittenObject { uploaded, entry: Entry::new(name, size.bytes, size.records) })
     }
 
     fn failed(&self, name: &PartName, error: io::Error) -> ConnectError {

@@ -123,6 +123,7 @@ impl Catalog {
             return Ok(());
         }
         let visible = self.visible()?;
+        self.refuse_merged()?;
         // An empty object has no records; most are markers of folders.
         let is_read = |object: &ObjectMeta| object.size > 0 && self.pattern.has(object.location.as_ref());
         let mut found: Vec<ObjectMeta> = visible.into_iter().filter(is_read).collect();
@@ -161,6 +162,17 @@ impl Catalog {
         let (context, source) =
             (format!("reading the manifests of {prefix} ({bucket})"), "they change all the time".into());
         Err(ConnectError::Other { context, class: Class::Retryable, source })
+    }
+
+    /// Refuses results that were merged where they come from, if a part of them was read before: what was read of them would be read again.
+    fn refuse_merged(&self) -> Result<()> {
+        let is_known = |key: &str| self.by_key.get(key).is_some_and(|splits| !splits.is_empty());
+        let Some((merged, part)) = self.results.merged_of_known(is_known) else { return Ok(()) };
+        let reason = format!(
+            "it was merged into {merged}, of which its records cannot be told apart in a store; put the objects back as they were, or start \
+             without the old positions"
+        );
+        Err(ConnectError::Lost { place: part, position: 0, reason })
     }
 
     fn is_known(&self, object: &ObjectMeta) -> bool {

@@ -63,6 +63,18 @@ impl Results {
     }
 }
 
+impl Results {
+    /// A merged object, and one of those that it stands for, which is known.
+    pub(super) fn merged_of_known(&self, is_known: impl Fn(&str) -> bool) -> Option<(String, String)> {
+        self.known.iter().find_map(|(prefix, manifests)| {
+            manifests.values().flatten().find_map(|entry| {
+                let parts = entry.parts.iter().map(|part| joined(prefix, &part.name));
+                parts.into_iter().find(|key| is_known(key)).map(|part| (joined(prefix, &entry.name), part))
+            })
+        })
+    }
+}
+
 /// The prefix of the results to which an object belongs that has the name of a part of such.
 fn results_of(key: &str) -> Option<&str> {
     let (mut folder, name) = key.rsplit_once('/').unwrap_or(("", key));

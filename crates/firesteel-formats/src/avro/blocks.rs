@@ -11,11 +11,27 @@ use apache_avro::Codec;
 pub(super) const LARGEST: u64 = 1 << 30;
 pub(super) const MAGIC: &[u8] = b"Obj\x01";
 
+/// What a container file begins with.
+#[derive(Debug, Clone)]
+pub(crate) struct Header {
+    /// All of it.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) schema: Vec<u8>,
+    /// How blocks are compressed.
+    pub(crate) codec: Vec<u8>,
+    /// What stands after each of them.
+    pub(crate) mark: [u8; 16],
+}
+
 /// Reads a container file.
-pub(super) struct Blocks<R> {
+pub(crate) struct Blocks<R> {
     file: BufReader<R>,
-    /// How blocks are compressed, and what stands after each of them; `None` before the header is read.
-    header: Option<(Codec, [u8; 16])>,
+    /// `None` before it is read.
+    header: Option<(Codec, Header)>,
+    /// The bytes of it that have been read.
+    head: Vec<u8>,
+    /// How many records the blocks had that were read.
+    records: u64,
     /// What is ready, and how much of it has been handed out.
     ready: Vec<u8>,
     handed_out: usize,
@@ -24,8 +40,33 @@ pub(super) struct Blocks<R> {
 }
 
 impl<R: Read> Blocks<R> {
-    pub(super) fn new(file: R) -> Self {
-        Self { file: BufReader::new(file), header: None, ready: Vec::new(), handed_out: 0, position: 0 }
+    pub(crate) fn new(file: R) -> Self {
+        let (file, head) = (BufReader::new(file), Vec::new());
+        Self { file, header: None, head, records: 0, ready: Vec::new(), handed_out: 0, position: 0 }
+    }
+
+    /// What the file begins with, once that has been read.
+    pub(crate) fn header(&self) -> Option<&Header> {
+        self.header.as_ref().map(|(_, header)| header)
+    }
+
+    /// How many records the blocks had that were read.
+    pub(crate) fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// The next block as it stands in the file, but for the mark after it.
+    pub(crate) fn raw_block(&mut self) -> io::Result<Option<Vec<u8>>> {
+        if self.header.is_none() {
+            self.read_header()?;
+        }
+        let Some((_, Header { mark, .. })) = &self.header else { return Ok(None) };
+        let mark = *mark;
+        let Some((records, block)) = self.block(mark)? else { return Ok(None) };
+        let mut raw = Vec::with_capacity(block.len() + 20);
+        [records, block.len() as u64].into_iter().for_each(|number| write_long(number, &mut raw));
+        raw.extend_from_slice(&block);
+        Ok(Some(raw))
     }
 
     fn exactly(&mut self, bytes: u64) -> io::Result<Vec<u8>> {
@@ -35,6 +76,9 @@ impl<R: Read> Blocks<R> {
         let mut read = Vec::new();
         let count = self.file.by_ref().take(bytes).read_to_end(&mut read)? as u64;
         self.position += count;
+        if self.header.is_none() {
+            self.head.extend_from_slice(&read);
+        }
         if count < bytes { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(read) }
     }
 
@@ -47,6 +91,9 @@ impl<R: Read> Blocks<R> {
                 return if at == 0 { Ok(None) } else { Err(ErrorKind::UnexpectedEof.into()) };
             }
             self.position += 1;
+            if self.header.is_none() {
+                self.head.push(byte[0]);
+            }
             value |= u64::from(byte[0] & 0x7f) << (7 * at);
             if byte[0] & 0x80 == 0 {
                 return Ok(Some((value >> 1) as i64 ^ -((value & 1) as i64)));
@@ -70,7 +117,7 @@ impl<R: Read> Blocks<R> {
         if self.exactly(4)? != MAGIC {
             return Err(self.damaged("it is no Avro container file"));
         }
-        let (mut schema, mut codec) = (None, Codec::Null);
+        let (mut schema, mut codec, mut codec_name) = (None, Codec::Null, b"null".to_vec());
         loop {
             let entries = self.long()?.ok_or(ErrorKind::UnexpectedEof)?;
             if entries == 0 {
@@ -87,7 +134,10 @@ impl<R: Read> Blocks<R> {
                 let value = self.exactly(length)?;
                 match &name[..] {
                     b"avro.schema" => schema = Some(value),
-                    b"avro.codec" => codec = self.codec(&String::from_utf8_lossy(&value))?,
+                    b"avro.codec" => {
+                        codec = self.codec(&String::from_utf8_lossy(&value))?;
+                        codec_name = value;
+                    }
                     _ => {}
                 }
             }
@@ -95,8 +145,9 @@ impl<R: Read> Blocks<R> {
         let schema = schema.ok_or_else(|| self.damaged("the header has no schema"))?;
         let mut mark = [0; 16];
         mark.copy_from_slice(&self.exactly(16)?);
-        self.header = Some((codec, mark));
         self.ready = [&(schema.len() as u32).to_le_bytes()[..], &schema].concat();
+        let bytes = std::mem::take(&mut self.head);
+        self.header = Some((codec, Header { bytes, schema, codec: codec_name, mark }));
         Ok(())
     }
 
@@ -108,15 +159,22 @@ impl<R: Read> Blocks<R> {
         name.parse().map_err(unknown)
     }
 
-    /// Makes the next block ready. Tells whether there is one.
-    fn read_block(&mut self, codec: Codec, mark: [u8; 16]) -> io::Result<bool> {
-        let Some(records) = self.long()? else { return Ok(false) };
+    /// The next block: how many records it has, and its bytes as they stand in the file.
+    fn block(&mut self, mark: [u8; 16]) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let Some(records) = self.long()? else { return Ok(None) };
         let records = u64::try_from(records).map_err(|_| self.damaged(format_args!("a block of {records} records")))?;
         let size = self.count()?;
-        let mut block = self.exactly(size)?;
+        let block = self.exactly(size)?;
         if self.exactly(16)? != mark {
             return Err(self.damaged("a block does not end with the mark of the file"));
         }
+        self.records = self.records.saturating_add(records);
+        Ok(Some((records, block)))
+    }
+
+    /// Makes the next block ready. Tells whether there is one.
+    fn read_block(&mut self, codec: Codec, mark: [u8; 16]) -> io::Result<bool> {
+        let Some((records, mut block)) = self.block(mark)? else { return Ok(false) };
         codec.decompress(&mut block).map_err(|error| self.damaged(error))?;
         self.ready.clear();
         self.ready.extend_from_slice(&records.to_le_bytes());
@@ -131,9 +189,9 @@ impl<R: Read> Read for Blocks<R> {
         if self.handed_out == self.ready.len() {
             self.handed_out = 0;
             self.ready.clear();
-            let is_more = match self.header {
+            let is_more = match &self.header {
                 None => self.read_header().map(|()| true)?,
-                Some((codec, mark)) => self.read_block(codec, mark)?,
+                Some((codec, Header { mark, .. })) => self.read_block(*codec, *mark)?,
             };
             if !is_more {
                 return Ok(0);
@@ -145,4 +203,15 @@ impl<R: Read> Read for Blocks<R> {
         self.handed_out += count;
         Ok(count)
     }
+}
+
+/// A number of variable length.
+fn write_long(value: u64, out: &mut Vec<u8>) {
+    // No count is below zero.
+    let mut value = value << 1;
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
 }

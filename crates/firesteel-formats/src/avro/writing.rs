@@ -34,6 +34,10 @@ impl<T> WriteAvro<T> {
 impl<T: Serialize + 'static> WriteFormat<T> for WriteAvro<T> {
     type Writing = WritingAvro;
 
+    fn may_be_joined(&self) -> bool {
+        true
+    }
+
     fn extension(&self) -> &'static str {
         EXTENSION
     }

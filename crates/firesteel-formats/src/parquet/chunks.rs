@@ -67,7 +67,7 @@ impl Read for Stretch {
 }
 
 /// Calls the library. What it makes of a file that makes no sense may be a panic, which is an error like others.
-pub(super) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, TableError> {
+pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, TableError> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(told),
         Err(panic) => {

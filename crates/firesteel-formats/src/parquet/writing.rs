@@ -5,11 +5,12 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Schema};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use firesteel_connect::Unencodable;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::Compression;
+use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
 use serde::Serialize;
 
@@ -27,9 +28,44 @@ pub struct WritingParquet {
     file: Result<File, String>,
 }
 
-struct File {
+/// Columns that are written, batch after batch.
+pub(crate) struct Columns {
     writer: ArrowWriter<Written>,
     written: Written,
+}
+
+impl Columns {
+    pub(crate) fn new(schema: SchemaRef, compression: Compression) -> Result<Self, ParquetError> {
+        let properties = WriterProperties::builder().set_compression(compression).build();
+        // Parquet says of each column what it is; what else could be noted beside only other programs of this kind read.
+        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
+        let written = Written::default();
+        Ok(Self { writer: ArrowWriter::try_new_with_options(written.clone(), schema, options)?, written })
+    }
+
+    /// Appends rows, and ends the row group if it has this many bytes, about.
+    pub(crate) fn write(&mut self, batch: &RecordBatch, group: usize) -> Result<(), ParquetError> {
+        self.writer.write(batch)?;
+        if self.writer.in_progress_size() >= group {
+            self.writer.flush()?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn end(&mut self) -> Result<(), ParquetError> {
+        self.writer.finish().map(|_| ())
+    }
+
+    /// Hands on what the library has written.
+    pub(crate) fn pass_on(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut written = Vec::new();
+        self.written.append_to(&mut written);
+        out.write_all(&written)
+    }
+}
+
+struct File {
+    columns: Columns,
     rows: Growing,
     /// How many bytes a row group may have, about, as they are written.
     group: usize,
@@ -67,12 +103,8 @@ impl File {
     fn begin(shape: &Shape, compression: Compression, group: usize) -> Result<Self, String> {
         let fields = schema::columns(shape)?;
         let rows = Growing::new(&DataType::Struct(fields.clone()), false).ok_or("a column has no form")?;
-        let properties = WriterProperties::builder().set_compression(compression).build();
-        // Parquet says of each column what it is; what else could be noted beside only other programs of this kind read.
-        let options = ArrowWriterOptions::new().with_properties(properties).with_skip_arrow_metadata(true);
-        let written = Written::default();
-        let writer = ArrowWriter::try_new_with_options(written.clone(), Arc::new(Schema::new(fields)), options);
-        Ok(Self { writer: writer.map_err(|error| error.to_string())?, written, rows, group })
+        let columns = Columns::new(Arc::new(Schema::new(fields)), compression);
+        Ok(Self { columns: columns.map_err(|error| error.to_string())?, rows, group })
     }
 
     fn write(&mut self, record: &impl Serialize) -> Result<(), String> {
@@ -89,21 +121,17 @@ impl File {
     }
 
     /// Hands the rows to the library.
-    fn pass_on(&mut self) -> Result<(), parquet::errors::ParquetError> {
+    fn pass_on(&mut self) -> Result<(), ParquetError> {
         if self.rows.len() == 0 {
             return Ok(());
         }
         let batch = RecordBatch::from(self.rows.finish_struct()?);
-        self.writer.write(&batch)?;
-        if self.writer.in_progress_size() >= self.group {
-            self.writer.flush()?;
-        }
-        Ok(())
+        self.columns.write(&batch, self.group)
     }
 
-    fn end(&mut self) -> Result<(), parquet::errors::ParquetError> {
+    fn end(&mut self) -> Result<(), ParquetError> {
         self.pass_on()?;
-        self.writer.finish().map(|_| ())
+        self.columns.end()
     }
 }
 
@@ -115,14 +143,14 @@ impl<T: Serialize> Writing<T> for WritingParquet {
     fn write(&mut self, record: &T, out: &mut Vec<u8>) -> Result<(), Unencodable> {
         let file = self.file.as_mut().map_err(refused)?;
         file.write(record).map_err(refused)?;
-        file.written.append_to(out);
+        file.columns.written.append_to(out);
         Ok(())
     }
 
     fn end(&mut self, out: &mut Vec<u8>) -> Result<(), Unencodable> {
         let file = self.file.as_mut().map_err(refused)?;
         file.end().map_err(refused)?;
-        file.written.append_to(out);
+        file.columns.written.append_to(out);
         Ok(())
     }
 }

@@ -162,7 +162,12 @@ impl Catalog {
             };
             !left.contains(inode) && !self.files.iter().any(|file| file.stamp.inode == *inode) && !is_packed()
         };
-        for (_, path) in before.iter().filter(|(inode, path)| gone(inode, path)) {
+        let mut vanished = before.iter().filter(|(inode, path)| gone(inode, path)).peekable();
+        if vanished.peek().is_none() {
+            return;
+        }
+        let merged = self.listing.merged();
+        for (_, path) in vanished.filter(|(_, path)| !merged.contains(*path)) {
             self.telling.vanished_waiting(path);
         }
     }

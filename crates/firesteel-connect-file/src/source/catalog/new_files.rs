@@ -36,9 +36,15 @@ impl Catalog {
     }
 
     /// A file that is none of those that are known.
-    fn take_in(&mut self, listed: Listed, known: &Families, now: Timestamp) -> Result<()> {
+    fn take_in(&mut self, mut listed: Listed, known: &Families, now: Timestamp) -> Result<()> {
+        if let Some(view) = listed.view.take() {
+            let entry = FileEntry::of_view(self.name(&listed.path)?, &listed.path, view, &self.policy);
+            self.know(entry, now);
+            return Ok(());
+        }
         let (bytes, path) = (listed.bytes, listed.real());
-        if self.policy.follow && self.is_held(&listed, known, now) {
+        // What a manifest lists is no copy, whatever is in it.
+        if self.policy.follow && bytes.is_none() && self.is_held(&listed, known, now) {
             return Ok(());
         }
         let stamp = listed.stamp();
@@ -76,13 +82,17 @@ impl Catalog {
             let size = entry.stamp.size;
             return Err(entry.lost(size, format!("the manifest says {bytes} bytes, the file has {size}; restore it")));
         }
+        self.know(entry, now);
+        Ok(())
+    }
+
+    fn know(&mut self, mut entry: FileEntry, now: Timestamp) {
         entry.is_patient = self.policy.bears_damage();
         entry.source = self.context.name().into();
         entry.date(now);
         self.has_changed = true;
         self.index.insert(entry.split.clone(), self.files.len());
         self.files.push(entry);
-        Ok(())
     }
 
     /// Whether a new file holds what another one does that is there: a program may be about to put that one aside.

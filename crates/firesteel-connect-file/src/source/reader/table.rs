@@ -2,7 +2,6 @@
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use firesteel_connect::{ConnectError, Payload, Result};
 use firesteel_formats::{Format, Reading, Row, TableError};
@@ -91,7 +90,7 @@ impl<P: Reading> FileReader<P> {
 
     /// Ends, and leaves the table for what comes next.
     fn leave_table(&mut self) -> Option<P::Item> {
-        self.file.reached.fetch_max(self.position, Ordering::Relaxed);
+        self.reach(self.position);
         self.rest = self.table.take().map(Rest::Table);
         None
     }

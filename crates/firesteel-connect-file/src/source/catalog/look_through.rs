@@ -1,0 +1,64 @@
+//! Files of results that are merged while they are known.
+
+use std::io::ErrorKind;
+use std::path::Path;
+use std::sync::Arc;
+
+use firesteel_connect::{ConnectError, Result, SplitId};
+use firesteel_results::PartName;
+use firesteel_window::Timestamp;
+
+use super::{Catalog, Listed};
+use crate::source::merged;
+
+/// How often a look is repeated while files of results are merged.
+const MERGED_MEANWHILE: usize = 5;
+
+impl Catalog {
+    /// Looks for files. Unless they are followed, the first look is the only one.
+    pub(crate) fn look(&mut self, now: Timestamp) -> Result<()> {
+        let mut attempts = 0;
+        loop {
+            match self.look_once(now) {
+                // A file of results may have been merged, and removed, since it was listed.
+                Err(ConnectError::File { source, path, .. })
+                    if source.kind() == ErrorKind::NotFound && attempts < MERGED_MEANWHILE && is_part(&path) =>
+                {
+                    attempts += 1;
+                }
+                looked => return looked,
+            }
+        }
+    }
+
+    /// Takes note of which known files stand in others that they were merged into, and leaves the rest of these in the list. Tells which.
+    pub(super) fn look_through(&mut self, listed: &mut Vec<Listed>) -> Vec<bool> {
+        let claimed = merged::resolve(listed, &self.files);
+        if claimed.is_empty() {
+            return Vec::new();
+        }
+        let mut is_merged = vec![false; self.files.len()];
+        for (index, view) in claimed {
+            is_merged[index] = true;
+            self.has_changed |= self.files[index].look_through(view, &self.policy);
+        }
+        is_merged
+    }
+
+    /// Looks whether a file has been merged into another one since it was found.
+    pub(crate) fn find_merged(&mut self, split: &SplitId) -> bool {
+        let at = |catalog: &Self| {
+            let file = catalog.file(split).filter(|file| is_part(&file.home))?;
+            Some(file.view.as_ref().map(|view| Arc::clone(&view.path)))
+        };
+        let Some(before) = at(self) else { return false };
+        let Ok(mut look) = self.listing.look() else { return false };
+        self.look_through(&mut look.files);
+        at(self).is_some_and(|now| now.is_some() && now != before)
+    }
+}
+
+/// Whether a file has a name that a sink of ours gives.
+fn is_part(path: &Path) -> bool {
+    path.file_name().and_then(|name| PartName::parse(name.to_str()?)).is_some()
+}

@@ -59,6 +59,6 @@ impl Catalog {
 }
 
 /// Whether a file has a name that a sink of ours gives.
-fn is_part(path: &Path) -> bool {
+pub(super) fn is_part(path: &Path) -> bool {
     path.file_name().and_then(|name| PartName::parse(name.to_str()?)).is_some()
 }

@@ -78,7 +78,8 @@ fn files_of_results_are_not_removed_by_who_reads_them_however_they_were_found() 
         };
         std::fs::create_dir_all(&base).unwrap();
         for path in [base.join("*"), base.join("*/part-*.txt"), base.join("**/*.txt"), out.clone()] {
-            let files = TextFiles::new(&path).follow().after_reading(after()).finish_after(firesteel_window::seconds(0));
+            let files =
+                TextFiles::new(&path).follow().after_reading(after()).finish_after(firesteel_window::seconds(0));
             _ = std::fs::remove_dir_all(&out);
             let mut follower = Follower::start(files, Checkpoint::default());
             write(&TextFileSink::new(&out), 1..=2, lines);
@@ -105,7 +106,10 @@ fn who_reads_each_night_what_is_merged_each_night_reads_each_line_once() {
             let mut follower = Follower::start(TextFiles::new(out), kept);
             follower.all();
             let (after, mut read) = follower.stop();
-            (kept, seen) = (after, { seen.append(&mut read); seen });
+            (kept, seen) = (after, {
+                seen.append(&mut read);
+                seen
+            });
             if night % 2 == 1 {
                 Compaction::of(out, 40 << (night % 7)).run().unwrap();
             }
@@ -132,7 +136,8 @@ fn whatever_checkpoint_and_whatever_name_of_the_folder_is_gone_back_to() {
         let [gzip, by_folder, follow, moves, limited, by_link] = [0; 6].map(|_| chance.below(2) == 0);
         let compacts = (chance.below(3) == 0).then_some(90);
         let format = chance.below(4);
-        let context = format!("seed {seed} {gzip} {by_folder} {follow} {moves} {limited} {by_link} {compacts:?} {format}");
+        let context =
+            format!("seed {seed} {gzip} {by_folder} {follow} {moves} {limited} {by_link} {compacts:?} {format}");
         macro_rules! run {
             ($sink:expr, $source:expr) => {{
                 let mut wrote = 0;
@@ -216,7 +221,10 @@ fn whatever_checkpoint_and_whatever_name_of_the_folder_is_gone_back_to() {
         }
         type Row = (u64, u64, String);
         match format {
-            0 => run!(|out: &Path| TextFileSink::new(out).in_format(firesteel_formats::Csv::<Row>::new().no_header()), |path: &Path| Files::csv::<Row>(path).change_format(|csv| csv.no_header())),
+            0 => run!(
+                |out: &Path| TextFileSink::new(out).in_format(firesteel_formats::Csv::<Row>::new().no_header()),
+                |path: &Path| Files::csv::<Row>(path).change_format(|csv| csv.no_header())
+            ),
             _ => run!(|out: &Path| FileSink::json::<Row>(out), |path: &Path| Files::json::<Row>(path)),
         }
     }

@@ -57,6 +57,7 @@ impl Catalog {
             Err(error) => return Err(error),
         };
         let mut entry = FileEntry::new(name, &listed.path, path, stamp);
+        entry.link = listed.link().map(Into::into);
         entry.read_by(&self.policy);
         let announced = File::open(path).and_then(|mut file| {
             let stamp = Stamp::of(&file.metadata()?);

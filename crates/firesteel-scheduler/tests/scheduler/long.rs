@@ -84,7 +84,12 @@ fn long_lineages_meet() {
     assert_eq!(long(1_900).cartesian(long(1_900)).collect().unwrap(), [(1_900, 1_900)]);
     let keyed = |rounds| long(rounds).map(|n| (n, n));
     assert_eq!(keyed(1_900).cogroup(keyed(1_900)).count().unwrap(), 1);
-    assert!(long(5_000).zip(long(1)).and_then(|zipped| zipped.count()).is_err_and(|error| error.to_string().contains("checkpoint")));
+    assert!(
+        long(5_000)
+            .zip(long(1))
+            .and_then(|zipped| zipped.count())
+            .is_err_and(|error| error.to_string().contains("checkpoint"))
+    );
 }
 
 /// The loop of an iterative program, which writes what it has now and then.

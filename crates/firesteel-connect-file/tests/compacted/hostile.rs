@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use firesteel_connect::Source;
 use firesteel_connect_file::{AfterReading, Compaction, FileSink, Files, TextFileSink, TextFiles};
 
 use super::random::Chance;
@@ -228,4 +229,92 @@ fn whatever_checkpoint_and_whatever_name_of_the_folder_is_gone_back_to() {
             _ => run!(|out: &Path| FileSink::json::<Row>(out), |path: &Path| Files::json::<Row>(path)),
         }
     }
+}
+
+/// Files whose turn has not come, of who reads what was there at the start.
+#[test]
+fn files_that_wait_are_read_where_they_are_by_then_also_by_who_does_not_follow() {
+    for (gzip, again) in [(false, false), (false, true), (true, false), (true, true)] {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path();
+        let sink = || if gzip { TextFileSink::new(out).gzip() } else { TextFileSink::new(out) };
+        write(&sink(), 1..=9, lines);
+        let mut follower = Follower::start(TextFiles::new(out).max_files(2), Checkpoint::default());
+        follower.batch(u64::MAX);
+        compact(out);
+        if again {
+            follower.batch(u64::MAX);
+            write(&sink(), 10..=10, lines);
+            compact(out);
+        }
+        follower.all();
+        let (kept, mut seen) = follower.stop();
+        assert_eq!(sorted(seen.clone()), due(1..=9), "{gzip} {again}");
+        let mut follower = Follower::start(TextFiles::new(out).max_files(2), kept);
+        follower.all();
+        seen.extend(follower.stop().1);
+        assert_eq!(sorted(seen), due(1..=if again { 10 } else { 9 }), "{gzip} {again}");
+    }
+}
+
+/// A run that reads all that is there at its start does not take a part for all of it.
+#[test]
+fn there_is_more_as_long_as_anything_waits_that_was_there_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    write(&TextFileSink::new(out), 1..=9, lines);
+    let mut follower = Follower::start(TextFiles::new(out).follow().max_files(2), Checkpoint::default());
+    let mut seen = 0;
+    for round in 0.. {
+        follower.now += 1;
+        let found = follower.source.discover(firesteel_window::Timestamp::from_secs(follower.now)).unwrap();
+        let has_more = found.more;
+        let read = follower.batch(u64::MAX);
+        seen += read;
+        if round == 1 || round == 2 {
+            compact(out);
+            write(&TextFileSink::new(out), 10 + round..=10 + round, lines);
+        }
+        if !has_more && read == 0 {
+            break;
+        }
+        assert!(has_more || seen >= 4 * 7, "{seen} lines");
+    }
+    assert_eq!(
+        sorted(follower.stop().1),
+        due(1..=12).into_iter().filter(|line| !line.starts_with("10-")).collect::<Vec<_>>()
+    );
+}
+
+/// A file that is merged between being listed and being opened is no file that cannot be read.
+#[test]
+fn who_reads_once_while_files_are_merged_leaves_none_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    let wrote = std::sync::atomic::AtomicU64::new(0);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0..40_u64 {
+                let sink = TextFileSink::new(out).full_at(1);
+                write(&sink, 10 * round + 1..=10 * round + 10, lines);
+                wrote.store(10 * round + 10, std::sync::atomic::Ordering::SeqCst);
+                compact(out);
+            }
+            done.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        while !done.load(std::sync::atomic::Ordering::SeqCst) {
+            let least = wrote.load(std::sync::atomic::Ordering::SeqCst);
+            if least == 0 {
+                continue;
+            }
+            let mut follower = Follower::start(TextFiles::new(out), Checkpoint::default());
+            follower.all();
+            let read = sorted(follower.stop().1);
+            assert!(read.len() as u64 >= 4 * least, "{} lines of {least} epochs", read.len());
+            let mut once = read.clone();
+            once.dedup();
+            assert_eq!(once, read);
+        }
+    });
 }

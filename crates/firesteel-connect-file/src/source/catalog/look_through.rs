@@ -12,7 +12,7 @@ use super::{Catalog, Listed};
 use crate::source::merged;
 
 /// How often a look is repeated while files of results are merged.
-const MERGED_MEANWHILE: usize = 5;
+pub(super) const MERGED_MEANWHILE: usize = 5;
 
 impl Catalog {
     /// Looks for files. Unless they are followed, the first look is the only one.

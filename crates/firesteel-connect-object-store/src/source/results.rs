@@ -1,6 +1,6 @@
 //! Objects that a sink has committed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
 
 use firesteel_connect::{ConnectError, Result};
 use firesteel_object_store::Bucket;
@@ -169,13 +169,13 @@ fn manifests(bucket: &Bucket, pattern: &Pattern, prefix: &str, listed: &[ObjectM
 fn read(bucket: &Bucket, known: &mut Manifests, keys: Listed) -> Result<bool> {
     known.retain(|key, (version, _)| keys.get(key) == Some(&*version));
     for (key, version) in keys {
-        if !known.contains_key(&key) {
-            let text = match bucket.get(&key) {
+        if let btree_map::Entry::Vacant(vacant) = known.entry(key) {
+            let text = match bucket.get(vacant.key()) {
                 Err(error) if error.is_missing() => return Ok(false),
-                text => text.map_err(failed(bucket, || format!("reading the manifest {key}")))?,
+                text => text.map_err(failed(bucket, || format!("reading the manifest {}", vacant.key())))?,
             };
-            let entries = Manifest::parse(&text).ok_or_else(|| damaged(&key))?.entries;
-            known.insert(key, (version, entries));
+            let entries = Manifest::parse(&text).ok_or_else(|| damaged(vacant.key()))?.entries;
+            vacant.insert((version, entries));
         }
     }
     Ok(true)

@@ -36,7 +36,7 @@ pub(crate) use scope::{Limits, ScopeOfResults};
 ///   manifests.
 /// - **One at a time.** It takes the lock of the sink: while that runs, or another compaction, it is refused.
 /// - **Formats** are told by how names end: lines (`txt`, `ndjson`), `csv`, `avro`, `parquet`, `pb`. Files of a format of your own with one of
-///   these endings must be what the ending says. CSV has its header once; files of other columns, or Avro and Parquet of another schema,
+///   these endings must be what the ending says. CSV has its header once, and `"` as its quote; files of other columns, or Avro and Parquet of another schema,
 ///   are not merged together; what is left is told with the reason.
 /// - **An old file that is missing, damaged, or not as long** as its manifest says is an error, and nothing changes.
 ///

@@ -22,6 +22,18 @@ pub(crate) fn folder_of_scope(results: &Path, scope: &Scope) -> PathBuf {
     scope.part().map_or_else(|| all.clone(), |part| all.join(part))
 }
 
+/// The folder of the results that a file belongs to which has the name of a part: the next one above it where manifests are, with none but
+/// those of values of columns between them. Where there is none, the next one that is not named like a value.
+pub(crate) fn results_of(file: &Path) -> &Path {
+    for folder in file.ancestors().skip(1) {
+        let is_value = folder.file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'='));
+        if !is_value || folder_of(folder).is_dir() {
+            return folder;
+        }
+    }
+    Path::new("")
+}
+
 /// The manifests in the folder that count, in the order of their epochs: without those that were merged into another one.
 /// None where there is no such folder.
 pub(crate) fn current(disk: &dyn Disk, folder: &Path) -> Result<Vec<Covered>> {

@@ -331,3 +331,31 @@ fn results_of_files_that_were_merged_are_read_and_refused_to_who_has_read_a_part
     assert!(error.to_string().contains(&format!("it was merged into out/{merged}")), "{error}");
     assert_eq!(all(&lines(&bucket, "out")), ["one", "one"], "who knows nothing reads it");
 }
+
+/// Folders of files that were copied: other results in the place of those that were read, and one that is called like a value.
+#[test]
+fn results_are_known_by_what_their_manifests_say_now_and_wherever_they_are() {
+    let bucket = bucket();
+    let checkpoint = "checkpoint 00000000000000000000000000000001";
+    let commit = |out: &str, names: &[&str]| {
+        let entries: String = names.iter().map(|name| format!("{name} 4 1\n")).collect();
+        let text = format!("firesteel files 1\n{checkpoint}\n{entries}end {}\n", names.len());
+        put(&bucket, &format!("{out}/_committed/0000000001"), text);
+    };
+    let (one, two) = ("part-0000000001-00000.txt", "part-0000000001-00001.txt");
+    for (out, pattern) in
+        [("out", "out"), ("glob", "glob/*.txt"), ("x/env=prod", "x/env=prod/*.txt"), ("y/env=1", "y/*/part-*")]
+    {
+        put(&bucket, &format!("{out}/{one}"), "one\n");
+        commit(out, &[one]);
+        // Not committed.
+        put(&bucket, &format!("{out}/{two}"), "two\n");
+        let mut reader = Reader::new(lines(&bucket, pattern).follow());
+        reader.step();
+        assert_eq!(reader.lines, ["one"], "{pattern}");
+        // Another job has begun there from the beginning.
+        commit(out, &[one, two]);
+        reader.step();
+        assert_eq!(reader.lines, ["one", "two"], "{pattern}");
+    }
+}

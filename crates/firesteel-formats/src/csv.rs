@@ -181,7 +181,8 @@ impl<T: Serialize + 'static> WriteFormat<T> for Csv<T> {
     type Writing = WritingCsv;
 
     fn may_be_joined(&self) -> bool {
-        true
+        // Who joins files knows no other quote.
+        self.dialect.quote == b'"'
     }
 
     fn extension(&self) -> &'static str {

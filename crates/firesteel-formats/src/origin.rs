@@ -135,7 +135,7 @@ pub struct Standing {
 /// Where a record comes from: the file or object, and where in it.
 ///
 /// - **The path** is the one under which the file was read: that which it has now, and not the one that it had before it was rotated,
-///   renamed or compressed. A file that has been merged into another since it was listed is told as it was. What stays is the name of the [split](Self::split): with the [position](Self::position) it
+///   renamed or compressed. Of a symbolic link it is that of the link. A file that has been merged into another since it was listed is told as it was. What stays is the name of the [split](Self::split): with the [position](Self::position) it
 ///   names the record, in every run.
 /// - **A number is right or not there.** The [line](Self::line) is known where the file was read from its beginning: of compressed text
 ///   always, of plain text in the stretch that begins with the file. Of what a job reads after a restart, of what was added to a file

@@ -73,6 +73,33 @@ struct Row {
     text: String,
 }
 
+/// With another quote, `"` is a letter as others are: rows cannot be counted, and a header is not known from a row.
+#[test]
+fn csv_with_another_quote_is_refused_where_that_is_seen() {
+    type Pair = (u32, String);
+    let quoted = Csv::<Pair>::new().quote(b'\'');
+    assert!(!WriteFormat::<Pair>::may_be_joined(&quoted) && WriteFormat::<Pair>::may_be_joined(&Csv::<Pair>::new()));
+    let texts = ["5\" pipe", "6\" pipe", "plain"];
+    // The first two rows would be one, and the header a row.
+    let file = format!("number,text\n{}", (0..3).map(|n| format!("{n},{}\n", texts[n])).collect::<String>());
+    let mut joiner = Joiner::of_extension("csv").unwrap();
+    let mut out = vec![];
+    let refused = add(&mut joiner, file.as_bytes(), 3, &mut out);
+    assert!(matches!(&refused, Err(NotJoined::Unfit(reason)) if reason.contains("another quote")), "{refused:?}");
+    assert_eq!(out, b"");
+    // Ours are known as what they are, whatever is in them.
+    let odd = ["\"", "\"\"", "", " \"x\" ", "a\nb", ",", ";\";", "\u{feff}\"", "'\"'\r\n\""];
+    for delimiter in [b',', b';', b'\t'] {
+        let csv = Csv::<Pair>::new().delimiter(delimiter).no_header();
+        let file = written(&csv, odd.iter().enumerate().map(|(n, text)| (n as u32, (*text).to_owned())));
+        for mark in ["", "\u{feff}"] {
+            let file = [mark.as_bytes(), &file].concat();
+            let joined = add(&mut Joiner::of_extension("csv").unwrap(), &file, odd.len() as u64, &mut out).unwrap();
+            assert_eq!(joined.begin, mark.len() as u64);
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Other {
     number: i64,

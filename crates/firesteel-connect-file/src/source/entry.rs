@@ -28,6 +28,8 @@ pub(crate) struct FileEntry {
     /// Where it was found first, and where it is now.
     pub(crate) home: Arc<Path>,
     pub(crate) path: Arc<Path>,
+    /// The symbolic link under which it was found, if it was.
+    pub(crate) link: Option<Arc<Path>>,
     /// What it has in common with the other pieces of its log.
     pub(crate) family: Arc<str>,
     pub(crate) stamp: Stamp,
@@ -135,6 +137,7 @@ impl FileEntry {
             split,
             home: if home.as_os_str() == at.as_os_str() { Arc::clone(&path) } else { home.into() },
             path,
+            link: None,
             family: family::key(at).into(),
             stamp,
             compression: None,

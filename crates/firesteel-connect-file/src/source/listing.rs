@@ -30,15 +30,18 @@ pub(crate) struct Listed {
     pub(crate) merged: Option<Merged>,
     /// Where it stands in another file, which was made of it and others, and whose metadata these are.
     pub(crate) view: Option<View>,
-    /// Where the file is, if the path is a symbolic link.
+    /// Where the file is, if the path is a symbolic link, or that of a log of which this is a piece.
     real: Option<PathBuf>,
+    /// Whether the path is a symbolic link.
+    is_link: bool,
     family: OnceCell<String>,
 }
 
 impl Listed {
     pub(crate) fn new(path: PathBuf, metadata: Metadata) -> Self {
         let stamp = Stamp::of(&metadata);
-        Self { path, metadata, stamp, bytes: None, merged: None, view: None, real: None, family: OnceCell::new() }
+        let (real, is_link) = (None, false);
+        Self { path, metadata, stamp, bytes: None, merged: None, view: None, real, is_link, family: OnceCell::new() }
     }
 
     /// A file that is a stretch of another one with this metadata.
@@ -53,12 +56,18 @@ impl Listed {
     /// The same, under a path that is a symbolic link if `is_link`.
     fn linked(self, is_link: bool) -> Self {
         let real = if is_link { std::fs::canonicalize(&self.path).ok() } else { None };
-        Self { real, ..self }
+        Self { is_link: real.is_some(), real, ..self }
+    }
+
+    /// The path, where it is a symbolic link.
+    pub(crate) fn link(&self) -> Option<&Path> {
+        self.is_link.then_some(&*self.path)
     }
 
     /// The same file, as a piece that was put aside of a log at this path.
     pub(crate) fn put_aside_of(&mut self, log: &Path) {
         self.real = Some(std::mem::replace(&mut self.path, log.to_owned()));
+        self.is_link = false;
     }
 
     /// Where the file is.

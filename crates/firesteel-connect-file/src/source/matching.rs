@@ -97,6 +97,9 @@ impl Matching {
         if let Some(index) = listed {
             let looked = entry.look_again(self.files[index].real(), &self.files[index].metadata, follow)?;
             (self.taken[index], self.next) = (looked != Looked::Other, index + 1);
+            if entry.link.as_deref() != self.files[index].link() {
+                entry.link = self.files[index].link().map(Into::into);
+            }
             entry.is_aside = false;
             return Ok(Some(looked));
         }
@@ -121,7 +124,7 @@ impl Matching {
 
     fn take_aside(&mut self, entry: &mut FileEntry, path: &Path, looked: Looked) {
         if looked != Looked::Other {
-            entry.is_aside = true;
+            (entry.is_aside, entry.link) = (true, None);
             self.taken_beside.insert(path.to_owned());
         }
     }
@@ -143,6 +146,7 @@ impl Matching {
         for index in listed {
             if let Some(found) = try_file(entry, &self.files[index], is_cut, was_gone, follow)? {
                 (self.taken[index], entry.is_aside) = (true, false);
+                entry.link = self.files[index].link().map(Into::into);
                 return Ok(Some(found));
             }
         }
@@ -156,7 +160,7 @@ impl Matching {
                 && *family::key(&file.path) == *entry.family
                 && let Some(found) = try_file(entry, file, is_cut, was_gone, follow)?
             {
-                entry.is_aside = true;
+                (entry.is_aside, entry.link) = (true, None);
                 self.taken_beside.insert(file.path.clone());
                 return Ok(Some(found));
             }

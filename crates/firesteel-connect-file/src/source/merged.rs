@@ -111,6 +111,22 @@ pub(crate) fn resolve(listed: &mut Vec<Listed>, files: &[FileEntry]) -> Vec<(usi
     claimed
 }
 
+/// Tells where those of some files stand by now that were merged since they were listed: as stretches of what is listed.
+pub(crate) fn find_again(waiting: &mut [Listed], listed: &[Listed]) {
+    let is_gone = |file: &Listed| !file.view.as_ref().map_or(file.real(), |view| &view.path).exists();
+    let gone = waiting.iter_mut().filter(|file| is_gone(file));
+    let mut gone: HashMap<PathBuf, &mut Listed> = gone.map(|file| (file.path.clone(), file)).collect();
+    for whole in listed {
+        let Some(merged) = &whole.merged else { continue };
+        let path: Arc<Path> = whole.real().into();
+        for (part, at) in merged.parts.iter().zip(merged.paths()) {
+            if let Some(file) = gone.get_mut(&at) {
+                **file = Listed::viewed(at, whole.metadata.clone(), View::of(&path, whole.stamp(), part));
+            }
+        }
+    }
+}
+
 /// The known files, by the last parts of the paths at which they were found.
 struct FilesByName<'a> {
     files: &'a [FileEntry],

@@ -100,7 +100,7 @@ impl<F: Format> Files<F> {
     /// kept, deleted, or moved to an archive. That is done to the file as it was read; one that has changed since is read on
     /// first. Let nobody write to a file that is silent for as long as [`finish_after`](Self::finish_after): what is written to a file that
     /// is removed then is lost. Files that are damaged or were not read to their ends, pieces of a log beside a path that was
-    /// given, and targets of links are left alone.
+    /// given, targets of links, and files of results, which a manifest lists, are left alone; of the last two that is told.
     #[must_use]
     pub fn after_reading(self, after: AfterReading) -> Self {
         let policy = Policy { after_reading: after, ..self.policy.clone() };

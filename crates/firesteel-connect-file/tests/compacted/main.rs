@@ -7,6 +7,7 @@ mod common;
 
 mod follower;
 mod formats;
+mod hostile;
 mod origins;
 mod random;
 

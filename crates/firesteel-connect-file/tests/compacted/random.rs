@@ -5,10 +5,10 @@ use firesteel_connect_file::{Compaction, FileSink, Files};
 use super::{Checkpoint, Follower, write};
 
 /// A sequence of numbers that is the same each time.
-struct Chance(u64);
+pub(super) struct Chance(pub(super) u64);
 
 impl Chance {
-    fn below(&mut self, most: u64) -> u64 {
+    pub(super) fn below(&mut self, most: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % most
     }

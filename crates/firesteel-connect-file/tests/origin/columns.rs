@@ -390,3 +390,46 @@ fn to_a_type_that_takes_what_there_is_a_value_of_a_path_is_a_text() {
             .with_path_columns());
     assert_eq!(map.unwrap(), [Ok(serde_json::json!({"amount": 7.5, "day": "01", "hour": null}))]);
 }
+
+/// As stores that keep files by their contents make folders of links.
+#[cfg(unix)]
+#[test]
+fn a_link_stands_where_it_is_and_not_where_it_leads() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    for name in ["store/day=2001-01-01", "sales/day=2026-11-30", "sales/day=2026-12-01"] {
+        std::fs::create_dir_all(at(name)).unwrap();
+    }
+    let blob = at("store/day=2001-01-01/5f2a");
+    std::fs::write(&blob, "{\"amount\": 7.5}\n{\"amount\": 8.5}\n").unwrap();
+    let link = at("sales/day=2026-11-30/part-0.ndjson");
+    std::os::unix::fs::symlink(&blob, &link).unwrap();
+    let sales = || Files::json::<Sale>(at("sales/**/*.ndjson")).with_path_columns().with_origin().follow();
+    let files = sales();
+    files.start(&SourceContext::default()).unwrap();
+    let split = discover(&files).unwrap().splits.remove(0).id;
+    let told = |files: &Files<_>, position: u64| {
+        let mut reader = files.open(&from(&split, position)).unwrap();
+        let sold: firesteel_formats::Sourced<Sale> = reader.next_record().unwrap().unwrap();
+        (sold.record.day, sold.origin.path().to_owned(), sold.origin.file_name().to_owned())
+    };
+    let due = |link: &Path| {
+        (
+            link.to_str().unwrap().split("day=").last().unwrap()[..10].to_owned(),
+            link.to_str().unwrap().to_owned(),
+            "part-0.ndjson".to_owned(),
+        )
+    };
+    assert_eq!(told(&files, 0), due(&link));
+    // The same after a restart, and under another name.
+    let notes = files.notes(&[(split.clone(), 16)]).unwrap();
+    let note = notes.into_iter().next().map(|(_, note)| note);
+    let resumed = firesteel_connect::Resumed::at(split.clone(), 16).noted(note);
+    let files = sales();
+    files.start(&SourceContext::default().resumed_at([resumed])).unwrap();
+    assert_eq!(told(&files, 16), due(&link));
+    let moved = at("sales/day=2026-12-01/part-0.ndjson");
+    std::fs::rename(&link, &moved).unwrap();
+    discover(&files).unwrap();
+    assert_eq!(told(&files, 16), due(&moved));
+}

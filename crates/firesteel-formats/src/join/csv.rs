@@ -19,16 +19,30 @@ pub(super) struct Rows {
 
 /// Finds where rows end. A quote stands at both ends of a field and is doubled within one, so that line ends within fields are found without
 /// knowing what separates fields.
+///
+/// Quotes have to stand where our writer sets them: around whole fields. Others are of a file with another quote, of which neither rows nor
+/// a header can be told.
 #[derive(Debug, Default)]
 struct Ends {
     rows: u64,
     is_quoted: bool,
     is_within: bool,
+    /// The byte before, where there is one.
+    last: Option<u8>,
+    /// What stands between fields, as far as quotes have told.
+    delimiter: Option<u8>,
+    has_odd_quotes: bool,
 }
 
 impl Ends {
     /// Takes in a byte; tells whether a row ends with it.
     fn ends(&mut self, byte: u8) -> bool {
+        let last = self.last.replace(byte);
+        if !self.is_quoted && byte == b'"' {
+            self.check_beside_quote(last);
+        } else if !self.is_quoted && last == Some(b'"') {
+            self.check_beside_quote(Some(byte));
+        }
         match byte {
             b'"' => (self.is_quoted, self.is_within) = (!self.is_quoted, true),
             b'\n' if !self.is_quoted => {
@@ -39,6 +53,13 @@ impl Ends {
             _ => self.is_within = true,
         }
         false
+    }
+
+    /// Outside of a field, a line end or a delimiter stands beside a quote, or the other half of one that is doubled.
+    fn check_beside_quote(&mut self, beside: Option<u8>) {
+        if let Some(byte) = beside.filter(|byte| !matches!(byte, b'\n' | b'\r' | b'"')) {
+            self.has_odd_quotes |= *self.delimiter.get_or_insert(byte) != byte;
+        }
     }
 }
 
@@ -81,7 +102,8 @@ impl Rows {
             if position == 0 && self.buffer[..count].starts_with(MARK) {
                 mark = MARK.len();
             }
-            for (place, byte) in self.buffer[..count].iter().enumerate() {
+            let passed = if position == 0 { mark } else { 0 };
+            for (place, byte) in self.buffer[..count].iter().enumerate().skip(passed) {
                 if ends.ends(*byte) && first.is_none() {
                     first = Some(position + place + 1);
                 }
@@ -93,6 +115,9 @@ impl Rows {
         }
         let rows = ends.rows + u64::from(ends.is_within);
         match (rows.checked_sub(records), first) {
+            _ if ends.has_odd_quotes => {
+                Err(NotJoined::Unfit("quotes in it stand within fields: it seems to have another quote".to_owned()))
+            }
             _ if ends.is_quoted => {
                 Err(NotJoined::Unfit("a quote in it is not closed, as far as can be told".to_owned()))
             }

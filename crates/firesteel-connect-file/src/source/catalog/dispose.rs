@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use firesteel_connect::{ConnectError, Result};
 use firesteel_window::{Duration, Timestamp, seconds};
 
+use super::look_through::is_part;
 use super::{Catalog, FileEntry, Presence, Stamp};
 use crate::manifest;
 use crate::path;
@@ -14,6 +15,8 @@ use crate::source::after::{self, What};
 use crate::source::own::resolved;
 use crate::source::watch::base;
 
+/// Why files of results stay where they are.
+const LISTED: &str = "a manifest lists the files of results, which would be missed: let their sink remove them";
 /// When to try again what has failed.
 const RETRY: Duration = seconds(60);
 
@@ -27,8 +30,7 @@ impl Catalog {
         }
         for read in &self.paths {
             if manifest::folder_of(read).is_dir() {
-                let reason = "a manifest lists the files of results, which would be missed: let their sink remove them";
-                return Err(unusable(format!("{} holds results of a sink; {reason}", read.display())));
+                return Err(unusable(format!("{} holds results of a sink; {LISTED}", read.display())));
             }
             let (read, Some(folder)) = (base(read), after.folder()) else { continue };
             let is_within = resolved(&read).starts_with(resolved(folder));
@@ -89,6 +91,9 @@ fn is_over(file: &FileEntry, follow: bool) -> bool {
 
 /// Does it, to the file as it was read and to no other; tells where it is now.
 fn dispose_of(file: &FileEntry, what: &What, read: &[PathBuf]) -> io::Result<Option<PathBuf>> {
+    if is_part(&file.path) && manifest::folder_of(manifest::results_of(&file.path)).is_dir() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, LISTED));
+    }
     let metadata = fs::symlink_metadata(&file.path)?;
     if Stamp::of(&metadata) != file.stamp {
         return Err(ErrorKind::ResourceBusy.into());

@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering;
 use firesteel_connect::{Result, SplitId};
 use firesteel_window::Timestamp;
 
+use super::look_through::{MERGED_MEANWHILE, is_part};
 use super::{Catalog, Listed, Presence, family};
 use crate::source::identity::Inode;
+use crate::source::merged;
 
 /// What waits, and what is passed over.
 #[derive(Debug, Default)]
@@ -64,6 +66,8 @@ impl Catalog {
             return self.take_in_all(files, now);
         }
         let before = std::mem::take(&mut self.intake.waiting);
+        let first = before.iter().filter(|(inode, _)| self.intake.first.contains(*inode));
+        let first: HashSet<PathBuf> = first.map(|(_, path)| path.clone()).collect();
         let files = self.without_old(files, &before, now);
         let (files, mut rest) = self.in_turn(files);
         let left: HashSet<Inode> = rest.iter().chain(&files).map(|file| file.stamp().inode).collect();
@@ -77,6 +81,12 @@ impl Catalog {
         if !self.looked {
             self.intake.first = self.intake.waiting.keys().copied().collect();
         }
+        // What was made of files that waited from the beginning on waits in their place.
+        let is_first = |file: &&Listed| match &file.merged {
+            Some(merged) => merged.paths().any(|path| first.contains(&path)),
+            None => file.view.is_some() && first.contains(&file.path),
+        };
+        self.intake.first.extend(rest.iter().filter(is_first).map(|file| file.stamp().inode));
         let waiting = &self.intake.waiting;
         self.intake.first.retain(|inode| waiting.contains_key(inode));
         if !self.policy.follow {
@@ -88,13 +98,27 @@ impl Catalog {
     /// Takes in what waits and is not looked for again.
     pub(super) fn admit_listed(&mut self, now: Timestamp) -> Result<()> {
         let room = self.room().min(self.intake.listed.len());
+        let mut attempts = 0;
+        // Files of results may have been merged since they were listed.
+        while is_any_gone(&self.intake.listed[..room]) && attempts < MERGED_MEANWHILE {
+            let look = self.listing.look()?;
+            merged::find_again(&mut self.intake.listed, &look.files);
+            attempts += 1;
+        }
         let rest = self.intake.listed.split_off(room);
         let files = std::mem::replace(&mut self.intake.listed, rest);
         for file in &files {
             self.intake.waiting.remove(&file.stamp().inode);
             self.intake.first.remove(&file.stamp().inode);
         }
-        self.take_in_counted(files, now)
+        let taken = self.take_in_counted(files.clone(), now);
+        if taken.is_err() {
+            // Nobody lists them again.
+            let known: HashSet<&Path> = self.files.iter().map(|file| &*file.home).collect();
+            let left = files.into_iter().filter(|file| !known.contains(&*file.path));
+            self.intake.listed.splice(0..0, left);
+        }
+        taken
     }
 
     fn take_in_counted(&mut self, files: Vec<Listed>, now: Timestamp) -> Result<()> {
@@ -171,4 +195,10 @@ impl Catalog {
             self.telling.vanished_waiting(path);
         }
     }
+}
+
+/// Whether a file of results is not where it was when it was listed.
+fn is_any_gone(files: &[Listed]) -> bool {
+    let at = |file: &Listed| file.view.as_ref().map_or_else(|| file.real().to_owned(), |view| view.path.to_path_buf());
+    files.iter().any(|file| is_part(&file.path) && !at(file).exists())
 }

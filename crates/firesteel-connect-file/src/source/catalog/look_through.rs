@@ -12,7 +12,7 @@ use super::{Catalog, Listed};
 use crate::source::merged;
 
 /// How often a look is repeated while files of results are merged.
-const MERGED_MEANWHILE: usize = 5;
+pub(super) const MERGED_MEANWHILE: usize = 5;
 
 impl Catalog {
     /// Looks for files. Unless they are followed, the first look is the only one.
@@ -59,6 +59,6 @@ impl Catalog {
 }
 
 /// Whether a file has a name that a sink of ours gives.
-fn is_part(path: &Path) -> bool {
+pub(super) fn is_part(path: &Path) -> bool {
     path.file_name().and_then(|name| PartName::parse(name.to_str()?)).is_some()
 }

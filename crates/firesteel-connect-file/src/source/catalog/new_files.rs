@@ -57,6 +57,7 @@ impl Catalog {
             Err(error) => return Err(error),
         };
         let mut entry = FileEntry::new(name, &listed.path, path, stamp);
+        entry.link = listed.link().map(Into::into);
         entry.read_by(&self.policy);
         let announced = File::open(path).and_then(|mut file| {
             let stamp = Stamp::of(&file.metadata()?);
@@ -70,8 +71,10 @@ impl Catalog {
             // It came and went between two looks, and was never one of ours.
             Err(error) if error.kind() == ErrorKind::NotFound && self.policy.follow && bytes.is_none() => return Ok(()),
             Err(error) => {
+                // One that a manifest lists may have been merged since: whoever looks does so again.
+                let is_listed = bytes.is_some() && error.kind() == ErrorKind::NotFound;
                 let error = path::failed("read", path)(error);
-                if !self.policy.is_patient() || (self.listing.is_named(path) && !self.policy.follow) {
+                if is_listed || !self.policy.is_patient() || (self.listing.is_named(path) && !self.policy.follow) {
                     return Err(error);
                 }
                 self.telling.troubles(&[(path.to_owned(), error)]);

@@ -15,7 +15,8 @@ impl FileEntry {
     /// What records can have of it.
     pub(crate) fn origin(&self) -> FileOrigin {
         let micros = self.stamp.modified.and_then(|nanos| i64::try_from(nanos / 1_000).ok());
-        let origin = FileOrigin::of_path(&self.path);
+        // A link says where it stands for who reads it, also where what it leads to is called by a number.
+        let origin = FileOrigin::of_path(self.link.as_ref().unwrap_or(&self.path));
         origin.split_named(self.split.as_str()).modified_at(micros.map(Timestamp::from_micros))
     }
 }

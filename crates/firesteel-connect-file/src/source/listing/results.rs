@@ -1,6 +1,5 @@
 //! Files that a sink has committed.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use firesteel_connect::{ConnectError, Result};
 use firesteel_disk::OsDisk;
 use firesteel_results::{Covered, Part, PartName};
 
-use super::{Listed, Look};
+use super::{Listed, Look, Stamp};
 use crate::manifest;
 use crate::path;
 use crate::source::merged::Merged;
@@ -27,10 +26,11 @@ struct Committed {
     merged: Option<Merged>,
 }
 
-/// The files of each manifest.
-type Manifests = BTreeMap<Covered, Vec<Committed>>;
+/// The files of each manifest, and what the file system said of it when it was read.
+type Manifests = BTreeMap<Covered, (Stamp, Vec<Committed>)>;
 
-/// What the manifests of folders of results say that were read so far; they never change.
+/// What the manifests of folders of results say that were read so far. A manifest never changes, but other results may take the place of
+/// a folder, with manifests of the same names.
 #[derive(Debug, Default)]
 pub(super) struct Results {
     known: HashMap<PathBuf, Manifests>,
@@ -63,7 +63,7 @@ impl Results {
 
     /// The files that were merged into others, by the manifests that were read last.
     pub(super) fn merged(&self) -> HashSet<PathBuf> {
-        let committed = self.known.values().flat_map(BTreeMap::values).flatten();
+        let committed = self.known.values().flat_map(BTreeMap::values).flat_map(|(_, files)| files);
         let parts = committed.filter_map(|file| file.merged.as_ref()).flat_map(Merged::paths);
         parts.collect()
     }
@@ -72,19 +72,24 @@ impl Results {
     /// stays.
     pub(super) fn leave_out_uncommitted(&mut self, named: &[PathBuf], look: &mut Look) -> Result<()> {
         let mut found: HashMap<PathBuf, Option<HashMap<PathBuf, Committed>>> = HashMap::new();
+        let mut folders: HashMap<PathBuf, PathBuf> = HashMap::new();
         let mut kept = Vec::with_capacity(look.files.len());
         for mut file in std::mem::take(&mut look.files) {
-            let results =
-                file.path.file_name().and_then(|name| PartName::parse(name.to_str()?)).map(|_| folder_of(&file.path));
-            let Some(results) = results.filter(|_| file.bytes.is_none() && !named.contains(&file.path)) else {
+            let is_part = file.path.file_name().is_some_and(|name| name.to_str().and_then(PartName::parse).is_some());
+            if !is_part || file.bytes.is_some() || named.contains(&file.path) {
                 kept.push(file);
                 continue;
-            };
+            }
+            let parent = file.path.parent().unwrap_or(Path::new(""));
+            if !folders.contains_key(parent) {
+                folders.insert(parent.to_owned(), manifest::results_of(&file.path).to_owned());
+            }
+            let Some(results) = folders.get(parent) else { continue };
             if !found.contains_key(results) {
                 let is_ours = manifest::folder_of(results).is_dir();
                 let committed = if is_ours { self.committed(results, look)? } else { vec![] };
                 let by_path = committed.into_iter().map(|file| (file.path.clone(), file)).collect();
-                found.insert(results.to_owned(), is_ours.then_some(by_path));
+                found.insert(results.clone(), is_ours.then_some(by_path));
             }
             match found.get(results).and_then(Option::as_ref) {
                 None => kept.push(file),
@@ -116,16 +121,10 @@ impl Results {
         for folder in folders {
             let known = self.known.entry(folder.clone()).or_default();
             update(results, &folder, known)?;
-            files.extend(known.values().flatten().cloned());
+            files.extend(known.values().flat_map(|(_, files)| files).cloned());
         }
         Ok(files)
     }
-}
-
-/// The folder of the results that a file belongs to which has the name of a part: above those of values of columns.
-fn folder_of(file: &Path) -> &Path {
-    let is_value = |folder: &&Path| folder.file_name().is_some_and(|name| name.as_encoded_bytes().contains(&b'='));
-    file.ancestors().skip(1).find(|folder| !is_value(folder)).unwrap_or(Path::new(""))
 }
 
 /// What the manifests of a folder say now. One that is merged into another one between the two looks is not missed: it is looked
@@ -146,19 +145,22 @@ fn update(results: &Path, folder: &Path, known: &mut Manifests) -> Result<()> {
     }
 }
 
-/// Reads the manifests that are not known.
+/// Reads the manifests that are not known as they are.
 fn read_new(results: &Path, folder: &Path, current: &[Covered], known: &mut Manifests) -> Result<()> {
     for covered in current {
-        if let Entry::Vacant(vacant) = known.entry(*covered) {
-            let entries = manifest::read(&OsDisk, folder, *covered)?.entries.into_iter();
-            let committed = entries.map(|entry| {
-                let parts: Option<Arc<[Part]>> =
-                    Some(entry.parts.into()).filter(|parts: &Arc<[Part]>| !parts.is_empty());
-                let merged = parts.map(|parts| Merged { results: results.into(), parts });
-                Committed { path: results.join(entry.name), bytes: entry.bytes, merged }
-            });
-            vacant.insert(committed.collect());
+        let path = folder.join(covered.file_name());
+        // Before it is read: what takes its place meanwhile is found by the next look.
+        let stamp = Stamp::of(&std::fs::metadata(&path).map_err(path::failed("find", &path))?);
+        if known.get(covered).is_some_and(|(known, _)| *known == stamp) {
+            continue;
         }
+        let entries = manifest::read(&OsDisk, folder, *covered)?.entries.into_iter();
+        let committed = entries.map(|entry| {
+            let parts: Option<Arc<[Part]>> = Some(entry.parts.into()).filter(|parts: &Arc<[Part]>| !parts.is_empty());
+            let merged = parts.map(|parts| Merged { results: results.into(), parts });
+            Committed { path: results.join(entry.name), bytes: entry.bytes, merged }
+        });
+        known.insert(*covered, (stamp, committed.collect()));
     }
     Ok(())
 }

@@ -166,7 +166,7 @@ impl<K: StateKey> GroupState<K> {
         }
     }
 
-    /// Puts the timers that were [deferred](KeyContext::defer_timers) among the others of event time. To be called in a
+    /// Puts the timers that were [deferred](crate::KeyContext::defer_timers) among the others of event time. To be called in a
     /// batch, of which it is a change like any other.
     ///
     /// # Errors

@@ -34,12 +34,12 @@ struct Program {
 }
 
 impl Program {
-    fn open(backend: &Arc<dyn StateBackend>, catalog: &mut Catalog, ttl: Option<Ttl>, at: &Times) -> Self {
+    fn open(backend: &Arc<dyn StateBackend>, catalog: &mut Catalog, ttl: Option<Ttl>, after: (u64, &Times)) -> Self {
         let options = || ttl.map_or_else(StateOptions::default, |ttl| StateOptions::default().ttl(ttl));
         let mut states = Declaration::<u64>::new("limited");
         let (value, map) = (states.value_with("value", options()), states.map_with("map", options()));
         let sorted = states.sorted_map_with("sorted", options());
-        *catalog = CHANGES.ok(catalog.with_at(&[states.schema()], false, at), || format!("declaring {ttl:?}"));
+        *catalog = CHANGES.ok(catalog.with_at(&[states.schema()], false, after), || format!("declaring {ttl:?}"));
         let setup = StoreSetup { catalog, backend: Some(backend.clone()), budget: MemoryBudget::unlimited() };
         let store = CHANGES.ok(KeyedStore::open(states, &setup, |key| *key), || "opening the state".into());
         Self { store, value, map, sorted, ttl }
@@ -87,9 +87,9 @@ impl Program {
     }
 }
 
-/// What a change of the TTL makes of the model.
-fn change(model: &mut Model, from: Option<Ttl>, to: Option<Ttl>, times: &Times) {
-    model.retain(|_, (_, touched)| from.is_none_or(|ttl| !ttl.expired(*touched, times)));
+/// What a change of the TTL makes of the model. `took_back`: nothing was done under the TTL before.
+fn change(model: &mut Model, from: Option<Ttl>, to: Option<Ttl>, times: &Times, took_back: bool) {
+    model.retain(|_, (_, touched)| took_back || from.is_none_or(|ttl| !ttl.expired(*touched, times)));
     let clock = |ttl: Option<Ttl>| ttl.map(|ttl| ttl.domain());
     for (_, touched) in model.values_mut().filter(|_| clock(from) != clock(to)) {
         *touched = match clock(to) {
@@ -105,7 +105,7 @@ pub(super) fn random(make: impl Fn() -> Arc<dyn StateBackend>, seed: u64) {
     let groups = CHANGES.ok(KeyGroups::new(1), || "one key group".into());
     let (mut catalog, mut model, mut epoch) = (Catalog::new(groups), Model::new(), 0);
     let mut times = Times::processing(Timestamp::from_secs(1_000));
-    let mut ttl = None;
+    let (mut ttl, mut is_first, mut began) = (None, true, None);
     for _ in 0..12 {
         let long = |ttl: u64| seconds(if ttl == 0 { 5 } else { 40 });
         let next = match random.below(5) {
@@ -113,9 +113,12 @@ pub(super) fn random(make: impl Fn() -> Arc<dyn StateBackend>, seed: u64) {
             1 | 2 => Some(Ttl::after(long(random.below(2)))),
             _ => Some(Ttl::after(long(random.below(2))).in_event_time()),
         };
-        change(&mut model, ttl, next, &times);
+        if !std::mem::take(&mut is_first) && !Ttl::holds_on(ttl, next) {
+            change(&mut model, ttl, next, &times, began == Some(epoch));
+            began = Some(epoch);
+        }
         ttl = next;
-        let program = Program::open(&backend, &mut catalog, ttl, &times);
+        let program = Program::open(&backend, &mut catalog, ttl, (epoch, &times));
         program.check(&model, times);
         for _ in 0..random.below(4) {
             program.store.begin(epoch + 1);

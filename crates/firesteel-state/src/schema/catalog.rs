@@ -123,15 +123,15 @@ impl Catalog {
     /// [`StateError::Mismatch`] when types differ, or when state would be dropped without `allow_loss`;
     /// [`StateError::Declaration`] when a name is used twice or there is too much of anything.
     pub fn with(&self, declared: &[StoreSchema], allow_loss: bool) -> Result<Self> {
-        self.with_at(declared, allow_loss, &Times::processing(Timestamp::EPOCH))
+        self.with_at(declared, allow_loss, (0, &Times::processing(Timestamp::EPOCH)))
     }
 
-    /// As [`with`](Self::with), for a program that begins at these times: from them on, what is stored has another TTL
-    /// where one is declared.
+    /// As [`with`](Self::with), for a program that begins after an epoch and at these times: from them on, what is stored has
+    /// another TTL where one is declared.
     ///
     /// # Errors
     /// As [`with`](Self::with).
-    pub fn with_at(&self, declared: &[StoreSchema], allow_loss: bool, at: &Times) -> Result<Self> {
+    pub fn with_at(&self, declared: &[StoreSchema], allow_loss: bool, after: (u64, &Times)) -> Result<Self> {
         check(declared)?;
         let mut comparison = self.compare(declared);
         if allow_loss && comparison.fits() {
@@ -139,7 +139,7 @@ impl Catalog {
             comparison = comparison.clone().permitting(&all.collect::<Vec<_>>(), self);
         }
         let (inputs, watermarks) = (self.inputs.clone(), self.watermarks.clone());
-        let next = self.numbered(declared, &comparison, (0, at))?;
+        let next = self.numbered(declared, &comparison, after)?;
         Ok(Self { inputs, watermarks, outputs: self.outputs.clone(), ..next })
     }
 
@@ -196,11 +196,13 @@ impl Catalog {
                     // Values of another type get another number, so that it tells of what type they are, and so do
                     // those of another TTL that would show expired values again or does not know their times.
                     known => {
+                        let began = earlier.iter().rev().find_map(|earlier| Some(earlier.changed?.epoch));
+                        let change = TtlChange { took_back: began == Some(epoch), ..TtlChange::at(times, epoch) };
                         earlier.extend(known.map(|known| Earlier {
                             id: known.id,
                             value: known.value.clone(),
                             ttl: known.ttl,
-                            changed: (!holds_on(known)).then(|| TtlChange::at(times)),
+                            changed: (!holds_on(known)).then_some(change),
                         }));
                         TableId(number(&mut next_table, TableId::RESERVED.0, &store.operator)?)
                     }

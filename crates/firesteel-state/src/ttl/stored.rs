@@ -12,13 +12,20 @@ pub struct TtlChange {
     pub watermark: Timestamp,
     /// The processing time.
     pub processing: Timestamp,
+    /// After which epoch.
+    #[serde(default)]
+    pub epoch: u64,
+    /// Whether the TTL that ended then had come after the same epoch: nothing was done under it, as where a job was started with a
+    /// mistaken one, failed, and was started with another. Nothing expires by such a one.
+    #[serde(default)]
+    pub took_back: bool,
 }
 
 impl TtlChange {
-    /// A change at these times.
+    /// A change at these times after an epoch.
     #[must_use]
-    pub const fn at(times: &Times) -> Self {
-        Self { watermark: times.watermark, processing: times.processing }
+    pub const fn at(times: &Times, epoch: u64) -> Self {
+        Self { watermark: times.watermark, processing: times.processing, epoch, took_back: false }
     }
 
     fn now(self, domain: TimeDomain) -> Timestamp {
@@ -77,7 +84,7 @@ impl StoredTtl {
     pub fn carried(&self, mut touched: Timestamp) -> Option<Timestamp> {
         let next = self.before.iter().skip(1).map(|(ttl, _)| *ttl).chain([self.now]);
         for ((ttl, change), next) in self.before.iter().zip(next) {
-            if ttl.is_some_and(|ttl| ttl.is_over(touched, change.now(ttl.domain()))) {
+            if !change.took_back && ttl.is_some_and(|ttl| ttl.is_over(touched, change.now(ttl.domain()))) {
                 return None;
             }
             touched = match next {
@@ -113,7 +120,7 @@ mod tests {
     }
 
     fn change(watermark: i64, processing: i64) -> TtlChange {
-        TtlChange { watermark: at(watermark), processing: at(processing) }
+        TtlChange { watermark: at(watermark), processing: at(processing), epoch: 0, took_back: false }
     }
 
     #[test]
@@ -140,6 +147,18 @@ mod tests {
         }
         let stored = StoredTtl::new(vec![(Some(short), change(50, 100))], Some(long));
         assert_eq!(stored.carried(at(91)), Some(at(91)), "the time of the same clock stays");
+    }
+
+    #[test]
+    fn nothing_expires_by_a_ttl_under_which_nothing_was_done() {
+        let (hour, second) = (Ttl::after(seconds(3_600)), Ttl::after(seconds(1)));
+        for (first, after) in [(None, None), (Some(hour), Some(hour))] {
+            let took_back = TtlChange { took_back: true, ..change(0, 160) };
+            let stored = StoredTtl::new(vec![(first, change(0, 100)), (Some(second), took_back)], after);
+            assert!(stored.carried(at(90)).is_some(), "{first:?}");
+            let stored = StoredTtl::new(vec![(Some(second), took_back)], after);
+            assert!(stored.carried(at(100)).is_some(), "{first:?}: what a snapshot has of it");
+        }
     }
 
     #[test]

@@ -86,6 +86,17 @@ fn what_is_stored_counts_as_touched_when_it_gets_a_ttl() {
 }
 
 #[test]
+fn a_mistaken_ttl_that_is_taken_back_before_anything_was_done_costs_nothing() {
+    each(|runs| {
+        assert_eq!(runs.run(None, "a b"), ["a=1", "b=1"]);
+        // Started with another TTL, it finds nothing to read, and ends.
+        assert!(runs.run(Some(Ttl::after(seconds(1))), "").is_empty());
+        runs.clock.advance(hours(1));
+        assert_eq!(runs.run(None, "a b"), ["a=2", "b=2"]);
+    });
+}
+
+#[test]
 fn what_has_expired_stays_so_without_a_ttl_and_with_a_longer_one() {
     for then in [None, Some(Ttl::after(hours(1)))] {
         each(|runs| {

@@ -27,9 +27,7 @@ use crate::origin::FileOrigin;
 use crate::shape::Shape;
 use crate::text::struct_name;
 pub(crate) use blocks::{Blocks, Header};
-pub use message::{
-    AvroMessage, AvroSchema, AvroSchemas, BadAvroSchema, EncodeAvro, FixedSchemas, SchemaKey, SchemasOutage,
-};
+pub use message::{AvroMessage, AvroSchema, AvroSchemas, EncodeAvro, FixedSchemas, SchemaKey, SchemasOutage};
 pub use reading::ReadingAvro;
 use writing::EXTENSION;
 pub use writing::{WriteAvro, WritingAvro};

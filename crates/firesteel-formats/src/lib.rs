@@ -66,8 +66,8 @@ mod with_origin;
 pub use access_log::{Access, CombinedLog};
 #[cfg(feature = "avro")]
 pub use avro::{
-    Avro, AvroMessage, AvroSchema, AvroSchemas, BadAvroSchema, EncodeAvro, FixedSchemas, ReadingAvro, SchemaKey,
-    SchemasOutage, WriteAvro, WritingAvro,
+    Avro, AvroMessage, AvroSchema, AvroSchemas, EncodeAvro, FixedSchemas, ReadingAvro, SchemaKey, SchemasOutage,
+    WriteAvro, WritingAvro,
 };
 pub use by_path::{ByPath, OnBoth};
 #[cfg(feature = "csv")]

@@ -379,5 +379,5 @@ fn schemas_may_name_types_of_others_and_those_of_further_ones() {
     }
     let error = AvroSchema::parse_with(order, &[customer]).unwrap_err();
     assert!(error.to_string().contains("Address"), "{error}");
-    assert!(AvroSchema::parse("{").unwrap_err().to_string().starts_with("it is no Avro schema"));
+    assert!(AvroSchema::parse("{").unwrap_err().to_string().contains("it is no Avro schema"));
 }

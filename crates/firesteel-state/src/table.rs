@@ -121,16 +121,20 @@ impl Setup {
         key: &[u8],
         bytes: &[u8],
     ) -> Result<Option<(Timestamp, V)>> {
-        let cut_off = || self.undecodable(postcard::Error::DeserializeUnexpectedEnd);
-        let (touched, bytes) = match self.older_ttls.iter().find(|(number, _)| *number == table) {
-            Some((_, ttl)) => {
-                let (touched, bytes) = ttl.split(bytes).ok_or_else(cut_off)?;
-                let Some(touched) = ttl.carried(touched) else { return Ok(None) };
-                (touched, bytes)
-            }
-            None => (Timestamp::EPOCH, bytes),
+        match self.carried(table, bytes)? {
+            Some((touched, bytes)) => Ok(Some((touched, codec.decode_older(table, key, bytes)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// The time of the last touch of a value under an earlier number, as it counts now, and the value's own bytes.
+    fn carried<'b>(&self, table: TableId, bytes: &'b [u8]) -> Result<Option<(Timestamp, &'b [u8])>> {
+        let Some((_, ttl)) = self.older_ttls.iter().find(|(number, _)| *number == table) else {
+            return Ok(Some((Timestamp::EPOCH, bytes)));
         };
-        Ok(Some((touched, codec.decode_older(table, key, bytes)?)))
+        let cut_off = || self.undecodable(postcard::Error::DeserializeUnexpectedEnd);
+        let (touched, bytes) = ttl.split(bytes).ok_or_else(cut_off)?;
+        Ok(ttl.carried(touched).map(|touched| (touched, bytes)))
     }
 
     /// Finds out under which of these numbers the backend holds something.

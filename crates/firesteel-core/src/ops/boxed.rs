@@ -7,7 +7,9 @@ use crate::block::{Blocks, Driven, Open, Step, StepContext, Upstream};
 use crate::ids::PartitionerId;
 use crate::operator::Operator;
 use crate::ops::macros::lineage_of_inner;
-use crate::rdd::{Beyond, Context, Dependency, LONGEST, Lineage, Link, Location, Node, Rdd, ShuffleDependency};
+use crate::rdd::{
+    Beyond, Context, Dependency, LONGEST, Lineage, Link, Location, NoRecords, Node, Rdd, ShuffleDependency,
+};
 use crate::task::{RowCounter, Rows, TaskContext};
 
 /// An RDD of `T`s whose operators the type does not tell: for a field, a return type, a list of RDDs.
@@ -56,7 +58,8 @@ impl<T: Send + 'static> BoxRdd<T> {
     #[inline(never)]
     fn beyond(rdd: &dyn Lineage) -> Self {
         let node = rdd.node();
-        Self::of(Arc::new(Beyond::new(node.context(), node.operator().clone(), rdd.num_partitions())))
+        let inner = Beyond::new(node.context(), node.operator().clone(), rdd.num_partitions());
+        Self { node: None, inner: Link::new(Arc::new(inner)), records: Records::uncounted(Arc::new(NoRecords)) }
     }
 
     fn of<R: Rdd<Item = T>>(rdd: Arc<R>) -> Self {

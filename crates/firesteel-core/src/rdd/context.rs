@@ -9,7 +9,7 @@ use firesteel_budget::{Memory, Part};
 
 use crate::error::{Error, Result};
 use crate::ids::{RddId, ShuffleId};
-use crate::rdd::{Job, JobOptions, JobRunner, Rdd, long};
+use crate::rdd::{Job, JobOptions, JobOutput, JobRunner, Rdd, long};
 use crate::storage::{Blocks, SpillMemory};
 use crate::task::{DeadLetter, TaskContext, TaskOutput};
 
@@ -125,7 +125,6 @@ impl Context {
         rdd: &R,
         work: impl Fn(&R, usize, &TaskContext) -> U + Send + Sync + 'static,
     ) -> Result<Vec<U>> {
-        long::check(rdd)?;
         Ok(self.run_some(rdd, 0..rdd.num_partitions(), work)?.0)
     }
 
@@ -139,26 +138,23 @@ impl Context {
         splits: std::ops::Range<usize>,
         work: impl Fn(&R, usize, &TaskContext) -> U + Send + Sync + 'static,
     ) -> Result<(Vec<U>, Vec<DeadLetter>)> {
-        long::check(rdd)?;
-        long::with_stack(rdd, || self.run_in_place(rdd, splits, work))
-    }
-
-    fn run_in_place<R: Rdd, U: Send + 'static>(
-        &self,
-        rdd: &R,
-        splits: std::ops::Range<usize>,
-        work: impl Fn(&R, usize, &TaskContext) -> U + Send + Sync + 'static,
-    ) -> Result<(Vec<U>, Vec<DeadLetter>)> {
         let owned = rdd.clone();
         let work =
             Arc::new(move |split: usize, task: &TaskContext| -> TaskOutput { Box::new(work(&owned, split, task)) });
         let job = Job { target: rdd, splits, work, options: &self.options };
-        let done = self.shared.runner.run(job)?;
+        let done = self.run_job(job)?;
         let results = done.outputs.into_iter().map(|output| match output.downcast() {
             Ok(result) => Ok(*result),
             Err(_) => Err(Error::Misuse { what: "the job runner returned an output of another job".to_owned() }),
         });
         Ok((results.collect::<Result<_>>()?, done.dead_letters))
+    }
+
+    /// Has the runner do a job. Compiled once.
+    #[inline(never)]
+    fn run_job(&self, job: Job<'_>) -> Result<JobOutput> {
+        long::check(job.target)?;
+        long::with_stack(job.target, || self.shared.runner.run(job))
     }
 }
 

@@ -65,6 +65,18 @@ impl Node {
         self.operator = operator;
     }
 
+    fn length(&self) -> Option<u32> {
+        let length = self.length.load(Ordering::Relaxed);
+        (length > 0).then_some(length)
+    }
+
+    /// Remembers how long the lineage is before it.
+    fn comes_after(&self, longest: u32) -> u32 {
+        let length = longest.saturating_add(1);
+        self.length.store(length, Ordering::Relaxed);
+        length
+    }
+
     /// That of an RDD that no lineage can be made from.
     pub(super) fn beyond(context: &Context, operator: Operator) -> Self {
         Self { length: AtomicU32::new(u32::MAX), ..Self::new(context, operator) }
@@ -103,20 +115,12 @@ pub trait Lineage: Send + Sync + 'static {
     /// How many RDDs are made one from another up to this one. The answer is remembered: who asks now and then while a
     /// lineage grows never goes back far.
     fn length(&self) -> u32 {
-        let known = self.node().length.load(Ordering::Relaxed);
-        if known > 0 {
+        if let Some(known) = self.node().length() {
             return known;
         }
         let mut longest = 0;
-        self.dependencies(&mut |dependency| {
-            longest = longest.max(match dependency {
-                Dependency::Narrow(parent) => parent.length(),
-                Dependency::Shuffle(shuffle) => shuffle.parent().length(),
-            });
-        });
-        let length = longest.saturating_add(1);
-        self.node().length.store(length, Ordering::Relaxed);
-        length
+        self.dependencies(&mut longest_of(&mut longest));
+        self.node().comes_after(longest)
     }
 
     /// How keys are placed, if the RDD promises that equal keys share a partition.
@@ -170,6 +174,16 @@ pub trait Lineage: Send + Sync + 'static {
             }
         });
         wants
+    }
+}
+
+/// Takes note of the longest lineage. Apart from [`Lineage::length`], which is compiled for each kind of RDD.
+fn longest_of(longest: &mut u32) -> impl FnMut(Dependency<'_>) {
+    |dependency| {
+        *longest = (*longest).max(match dependency {
+            Dependency::Narrow(parent) => parent.length(),
+            Dependency::Shuffle(shuffle) => shuffle.parent().length(),
+        });
     }
 }
 

@@ -4,15 +4,15 @@
 //! makes them, nothing else bounds how many that are, and the end of the stack is the end of the process.
 
 use std::cell::{Cell, RefCell};
-use std::marker::PhantomData;
 use std::ops::Deref;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::block::{Blocks, Open};
 use crate::error::{Error, Result};
 use crate::operator::Operator;
-use crate::rdd::{Context, Dependency, Lineage, Node, Rdd};
+use crate::rdd::{Context, Dependency, Lineage, Node};
 use crate::task::{TaskContext, in_task};
 
 /// How many RDDs are made one from another at most. Without optimization each takes several times as much of the stack.
@@ -25,7 +25,7 @@ const LONG: u32 = 1_000;
 pub const STACK_SIZE: usize = 32 << 20;
 
 /// Refuses a lineage that is too long to be run.
-pub(crate) fn check(rdd: &(impl Lineage + ?Sized)) -> Result<()> {
+pub(crate) fn check(rdd: &dyn Lineage) -> Result<()> {
     if rdd.length() <= LONGEST {
         return Ok(());
     }
@@ -39,7 +39,7 @@ pub(crate) fn check(rdd: &(impl Lineage + ?Sized)) -> Result<()> {
 }
 
 /// Does what walks along the lineage of `rdd`, on a thread with enough stack.
-pub(crate) fn with_stack<T: Send>(rdd: &impl Lineage, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn with_stack<T: Send>(rdd: &dyn Lineage, work: impl FnOnce() -> T + Send) -> T {
     // A task has its place on its own thread.
     if rdd.length() <= LONG || in_task() {
         return work();
@@ -56,25 +56,18 @@ pub(crate) fn with_stack<T: Send>(rdd: &impl Lineage, work: impl FnOnce() -> T +
 }
 
 /// Stands for an RDD whose lineage is too long. No job over it is run.
-pub(crate) struct Beyond<T> {
+pub(crate) struct Beyond {
     node: Node,
     partitions: usize,
-    records: PhantomData<fn() -> T>,
 }
 
-impl<T> Beyond<T> {
+impl Beyond {
     pub(crate) fn new(context: &Context, operator: Operator, partitions: usize) -> Self {
-        Self { node: Node::beyond(context, operator), partitions, records: PhantomData }
+        Self { node: Node::beyond(context, operator), partitions }
     }
 }
 
-impl<T> Clone for Beyond<T> {
-    fn clone(&self) -> Self {
-        Self { node: self.node.clone(), partitions: self.partitions, records: PhantomData }
-    }
-}
-
-impl<T: 'static> Lineage for Beyond<T> {
+impl Lineage for Beyond {
     crate::own_node!();
     fn num_partitions(&self) -> usize {
         self.partitions
@@ -82,14 +75,13 @@ impl<T: 'static> Lineage for Beyond<T> {
     fn dependencies(&self, _: &mut dyn FnMut(Dependency<'_>)) {}
 }
 
-impl<T: Send + 'static> Rdd for Beyond<T> {
-    type Item = T;
+/// The records of that.
+pub(crate) struct NoRecords;
 
-    fn compute<'a>(&'a self, _: usize, task: &'a TaskContext) -> impl Iterator<Item = T> + 'a {
-        if let Err(error) = check(self) {
-            task.fail_with(error, false);
-        }
-        std::iter::empty()
+impl<T: 'static> Open<T> for NoRecords {
+    fn open<'a>(&'a self, _: usize, task: &'a TaskContext) -> Box<dyn Blocks<T> + 'a> {
+        let what = "records of a lineage that is too long: a job over it is refused before".to_owned();
+        task.fail_with(Error::Misuse { what }, false)
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use firesteel_connect::{Decode, Undecodable};
 use serde::de::DeserializeOwned;
 
-pub use schemas::{AvroSchema, AvroSchemas, BadAvroSchema, FixedSchemas, SchemaKey, SchemasOutage};
+pub use schemas::{AvroSchema, AvroSchemas, FixedSchemas, SchemaKey, SchemasOutage};
 pub use write::EncodeAvro;
 
 use super::read::Bytes;
@@ -76,7 +76,7 @@ const CONFLUENT: u8 = 0;
 /// assert_eq!(clicks.decode(&message), Ok(Click { ad: 3, page: None }));
 /// message[4] = 8;
 /// assert!(clicks.decode(&message).unwrap_err().reason().contains("schema 8"));
-/// # Ok::<(), firesteel_formats::BadAvroSchema>(())
+/// # Ok::<(), firesteel_connect::ConnectError>(())
 /// ```
 ///
 /// Files of such messages are read and written by [`Delimited`](crate::Delimited).

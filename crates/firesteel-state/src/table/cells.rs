@@ -151,8 +151,10 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
                 break;
             }
         }
-        let stored = found.transpose()?.flatten();
-        let (touched, value) = stored.map_or((Timestamp::MIN, None), |(touched, value)| (touched, Some(value)));
+        let (touched, value) = match found.transpose()? {
+            Some(Some((touched, value))) => (touched, Some(value)),
+            _ => (Timestamp::MIN, None),
+        };
         let loaded = Field { value, stamp: stamps.applied, touched };
         self.slots.at_mut(at).value.put(field.clone(), loaded);
         self.fields += 1;
@@ -173,8 +175,9 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
             backend.scan(self.setup.shard, *number, &prefix, &mut |key, value| {
                 let field: F =
                     (self.bytes.decode)(&key[prefix.len()..]).map_err(|source| self.setup.undecodable(source))?;
-                let stored = self.setup.decode_value(&self.codec, *number, key, value)?;
-                found.extend(stored.map(|stored| (field, stored)));
+                if let Some(stored) = self.setup.decode_value(&self.codec, *number, key, value)? {
+                    found.push((field, stored));
+                }
                 Ok(())
             })?;
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use apache_avro::Schema;
 use apache_avro::rabin::Rabin;
+use firesteel_connect::ConnectError;
 
 use crate::avro::nodes::Nodes;
 
@@ -68,7 +69,7 @@ impl<S: AvroSchemas + ?Sized> AvroSchemas for Arc<S> {
 /// assert!(AvroSchema::parse(r#"{"type": "array", "items": "long"}"#).is_ok());
 /// assert!(AvroSchema::parse(r#"{"type": "array", "items": "Other"}"#).is_err());
 /// assert_eq!(AvroSchema::parse(r#""int""#)?.fingerprint(), 0x7275_d51a_3f39_5c8f);
-/// # Ok::<(), firesteel_formats::BadAvroSchema>(())
+/// # Ok::<(), firesteel_connect::ConnectError>(())
 /// ```
 #[derive(Debug)]
 pub struct AvroSchema {
@@ -76,41 +77,30 @@ pub struct AvroSchema {
     nodes: Arc<Nodes>,
 }
 
-/// Why a text is no schema.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadAvroSchema {
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl fmt::Display for BadAvroSchema {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "it is no Avro schema: {}", self.reason)
-    }
-}
-
-impl std::error::Error for BadAvroSchema {}
-
 impl AvroSchema {
     /// The schema of this text, as JSON.
     ///
     /// # Errors
-    /// What is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, BadAvroSchema> {
+    /// A [`ConnectError::Setting`] with what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, ConnectError> {
         Self::parse_with(text, &[])
     }
 
     /// The same, which names types of other schemas: those to which it refers, and to which they refer.
     ///
     /// # Errors
-    /// What is wrong with one of them.
-    pub fn parse_with(text: &str, others: &[&str]) -> Result<Self, BadAvroSchema> {
+    /// A [`ConnectError::Setting`] with what is wrong with one of them.
+    pub fn parse_with(text: &str, others: &[&str]) -> Result<Self, ConnectError> {
         let parsed = if others.is_empty() {
             Schema::parse_str(text).map(|schema| (schema, Vec::new()))
         } else {
             Schema::parse_str_with_list(text, others)
         };
-        let bad = |reason: String| BadAvroSchema { reason };
+        let bad = |reason: String| ConnectError::Setting {
+            connector: "Avro",
+            setting: "schema",
+            reason: format!("it is no Avro schema: {reason}"),
+        };
         let (schema, others) = parsed.map_err(|error| bad(error.to_string()))?;
         let nodes = Arc::new(Nodes::of(&schema, &others).map_err(bad)?);
         let bytes = schema.fingerprint::<Rabin>().bytes;

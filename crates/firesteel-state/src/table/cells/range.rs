@@ -104,10 +104,9 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
         let range = KeyRange { from: from.as_deref().unwrap_or(&prefix), to: to.as_deref(), descends: last };
         backend.range(self.setup.shard, self.setup.table, range, &mut |key, bytes| {
             let field = (self.bytes.decode)(&key[prefix.len()..]).map_err(|source| self.setup.undecodable(source))?;
-            let stored = self.setup.decode_value(&self.codec, self.setup.table, key, bytes)?;
-            found.extend(
-                stored.map(|(touched, value)| (field, Field { value: Some(value), stamp: stamps.applied, touched })),
-            );
+            if let Some((touched, value)) = self.setup.decode_value(&self.codec, self.setup.table, key, bytes)? {
+                found.push((field, Field { value: Some(value), stamp: stamps.applied, touched }));
+            }
             Ok(if found.len() < count { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
         })?;
         let known = match found.last() {

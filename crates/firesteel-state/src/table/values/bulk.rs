@@ -174,8 +174,13 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         })?;
         for at in firsts {
             let (hash, key) = missing[at];
-            let stored = found[at].take().transpose()?.flatten();
-            let (touched, value) = stored.map_or((Timestamp::MIN, None), |(touched, value)| (touched, Some(value)));
+            let (touched, value) = match found[at].take() {
+                Some(read) => match read? {
+                    Some((touched, value)) => (touched, Some(value)),
+                    None => (Timestamp::MIN, None),
+                },
+                None => (Timestamp::MIN, None),
+            };
             self.push(hash, key.clone(), value, stamps.applied, touched);
         }
         Ok(())

@@ -35,7 +35,10 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             }
             None => None,
         };
-        let (touched, value) = stored.map_or((Timestamp::MIN, None), |(touched, value)| (touched, Some(value)));
+        let (touched, value) = match stored {
+            Some((touched, value)) => (touched, Some(value)),
+            None => (Timestamp::MIN, None),
+        };
         Ok(Loaded { hash: (self.hasher)(&key), key, value, touched })
     }
 

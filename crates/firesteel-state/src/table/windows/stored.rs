@@ -54,8 +54,10 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     pub(super) fn decode_value(&self, number: TableId, key: &[u8], value: &[u8]) -> Result<A> {
         let stored = self.setup.decode_value(&self.codec, number, key, value)?;
         // What a window gathers has no TTL, and never had.
-        let expired = || self.setup.undecodable(postcard::Error::DeserializeBadOption);
-        stored.map(|(_, value)| value).ok_or_else(expired)
+        match stored {
+            Some((_, value)) => Ok(value),
+            None => Err(self.setup.undecodable(postcard::Error::DeserializeBadOption)),
+        }
     }
 
     /// Whether the window has fired, and the backend may still hold what it had.

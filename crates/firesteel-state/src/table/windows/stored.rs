@@ -52,12 +52,8 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     }
 
     pub(super) fn decode_value(&self, number: TableId, key: &[u8], value: &[u8]) -> Result<A> {
-        let stored = self.setup.decode_value(&self.codec, number, key, value)?;
         // What a window gathers has no TTL, and never had.
-        match stored {
-            Some((_, value)) => Ok(value),
-            None => Err(self.setup.undecodable(postcard::Error::DeserializeBadOption)),
-        }
+        self.codec.decode(number, key, value)
     }
 
     /// Whether the window has fired, and the backend may still hold what it had.

@@ -87,9 +87,9 @@ impl Program {
     }
 }
 
-/// What a change of the TTL makes of the model. `took_back`: nothing was done under the TTL before.
-fn change(model: &mut Model, from: Option<Ttl>, to: Option<Ttl>, times: &Times, took_back: bool) {
-    model.retain(|_, (_, touched)| took_back || from.is_none_or(|ttl| !ttl.expired(*touched, times)));
+/// What a change of the TTL makes of the model. `undone`: nothing was done under the TTL before.
+fn change(model: &mut Model, from: Option<Ttl>, to: Option<Ttl>, times: &Times, undone: bool) {
+    model.retain(|_, (_, touched)| undone || from.is_none_or(|ttl| !ttl.expired(*touched, times)));
     let clock = |ttl: Option<Ttl>| ttl.map(|ttl| ttl.domain());
     for (_, touched) in model.values_mut().filter(|_| clock(from) != clock(to)) {
         *touched = match clock(to) {

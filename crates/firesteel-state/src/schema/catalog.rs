@@ -197,7 +197,7 @@ impl Catalog {
                     // those of another TTL that would show expired values again or does not know their times.
                     known => {
                         let began = earlier.iter().rev().find_map(|earlier| Some(earlier.changed?.epoch));
-                        let change = TtlChange { took_back: began == Some(epoch), ..TtlChange::at(times, epoch) };
+                        let change = TtlChange { undone: began == Some(epoch), ..TtlChange::at(times, epoch) };
                         earlier.extend(known.map(|known| Earlier {
                             id: known.id,
                             value: known.value.clone(),

@@ -18,14 +18,14 @@ pub struct TtlChange {
     /// Whether the TTL that ended then had come after the same epoch: nothing was done under it, as where a job was started with a
     /// mistaken one, failed, and was started with another. Nothing expires by such a one.
     #[serde(default)]
-    pub took_back: bool,
+    pub undone: bool,
 }
 
 impl TtlChange {
     /// A change at these times after an epoch.
     #[must_use]
     pub const fn at(times: &Times, epoch: u64) -> Self {
-        Self { watermark: times.watermark, processing: times.processing, epoch, took_back: false }
+        Self { watermark: times.watermark, processing: times.processing, epoch, undone: false }
     }
 
     fn now(self, domain: TimeDomain) -> Timestamp {
@@ -84,7 +84,7 @@ impl StoredTtl {
     pub fn carried(&self, mut touched: Timestamp) -> Option<Timestamp> {
         let next = self.before.iter().skip(1).map(|(ttl, _)| *ttl).chain([self.now]);
         for ((ttl, change), next) in self.before.iter().zip(next) {
-            if !change.took_back && ttl.is_some_and(|ttl| ttl.is_over(touched, change.now(ttl.domain()))) {
+            if !change.undone && ttl.is_some_and(|ttl| ttl.is_over(touched, change.now(ttl.domain()))) {
                 return None;
             }
             touched = match next {
@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn change(watermark: i64, processing: i64) -> TtlChange {
-        TtlChange { watermark: at(watermark), processing: at(processing), epoch: 0, took_back: false }
+        TtlChange { watermark: at(watermark), processing: at(processing), epoch: 0, undone: false }
     }
 
     #[test]
@@ -153,10 +153,10 @@ mod tests {
     fn nothing_expires_by_a_ttl_under_which_nothing_was_done() {
         let (hour, second) = (Ttl::after(seconds(3_600)), Ttl::after(seconds(1)));
         for (first, after) in [(None, None), (Some(hour), Some(hour))] {
-            let took_back = TtlChange { took_back: true, ..change(0, 160) };
-            let stored = StoredTtl::new(vec![(first, change(0, 100)), (Some(second), took_back)], after);
+            let undone = TtlChange { undone: true, ..change(0, 160) };
+            let stored = StoredTtl::new(vec![(first, change(0, 100)), (Some(second), undone)], after);
             assert!(stored.carried(at(90)).is_some(), "{first:?}");
-            let stored = StoredTtl::new(vec![(Some(second), took_back)], after);
+            let stored = StoredTtl::new(vec![(Some(second), undone)], after);
             assert!(stored.carried(at(100)).is_some(), "{first:?}: what a snapshot has of it");
         }
     }

@@ -86,7 +86,7 @@ fn what_is_stored_counts_as_touched_when_it_gets_a_ttl() {
 }
 
 #[test]
-fn a_mistaken_ttl_that_is_taken_back_before_anything_was_done_costs_nothing() {
+fn a_mistaken_ttl_that_is_undone_before_anything_was_done_costs_nothing() {
     each(|runs| {
         assert_eq!(runs.run(None, "a b"), ["a=1", "b=1"]);
         // Started with another TTL, it finds nothing to read, and ends.

@@ -12,7 +12,7 @@ pub use context::{Context, Settings};
 pub use job::{Job, JobOptions, JobOutput, JobRunner, Work};
 pub use lineage::{Dependency, Lineage, Location, Node, ShuffleDependency, to_debug_string};
 pub use long::STACK_SIZE;
-pub(crate) use long::{Beyond, LONGEST, Link, NoRecords};
+pub(crate) use long::{Beyond, LONGEST, NoRecords};
 
 /// A resilient distributed dataset.
 ///

@@ -1,6 +1,5 @@
 //! Streams: rules that make an RDD of each micro-batch.
 
-mod dropped;
 mod event_time;
 mod joins;
 mod late;
@@ -19,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::{Operator, Rdd, RddOps, Step};
+use firesteel_core::{Link, Operator, Rdd, RddOps, Step};
 
 use crate::error::Result;
 use crate::plan::{Batch, NodeId, Plan, Width};
@@ -65,17 +64,17 @@ pub struct Stream<T: Send + 'static, S: Shape = Plain> {
     pub(crate) rule: Rule<S::Record<T>>,
 }
 
-/// How a stream makes the RDD of a batch.
+/// How a stream makes the RDD of a batch. A rule holds that of the stream before it.
 pub(crate) struct Rule<R: 'static> {
     node: NodeId,
-    make: Arc<Make<R>>,
+    make: Link<Make<R>>,
 }
 
 type Make<R> = dyn Fn(&Batch) -> Result<BoxRdd<R>> + Send + Sync;
 
 impl<R: Send + 'static> Rule<R> {
     pub(crate) fn new(node: NodeId, make: impl Fn(&Batch) -> Result<BoxRdd<R>> + Send + Sync + 'static) -> Self {
-        Self { node, make: Arc::new(make) }
+        Self { node, make: Link::new(Arc::new(make)) }
     }
 
     /// The RDD of the batch: once for all consumers, where there are several.
@@ -97,17 +96,7 @@ impl<R: Send + 'static> Rule<R> {
 
 impl<R: 'static> Clone for Rule<R> {
     fn clone(&self) -> Self {
-        Self { node: self.node, make: Arc::clone(&self.make) }
-    }
-}
-
-/// A rule holds that of the stream before it. A chain of any length is given back one by one.
-impl<R: 'static> Drop for Rule<R> {
-    fn drop(&mut self) {
-        if Arc::strong_count(&self.make) == 1 {
-            let nothing: Arc<Make<R>> = Arc::new(|_: &Batch| unreachable!("the rule is dropped"));
-            dropped::give_back(std::mem::replace(&mut self.make, nothing));
-        }
+        Self { node: self.node, make: self.make.clone() }
     }
 }
 

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use crate::block::{Blocks, Driven, Open, Step, StepContext, Upstream};
 use crate::ids::PartitionerId;
+use crate::link::Link;
 use crate::operator::Operator;
 use crate::ops::macros::lineage_of_inner;
-use crate::rdd::{
-    Beyond, Context, Dependency, LONGEST, Lineage, Link, Location, NoRecords, Node, Rdd, ShuffleDependency,
-};
+use crate::rdd::{Beyond, Context, Dependency, LONGEST, Lineage, Location, NoRecords, Node, Rdd, ShuffleDependency};
 use crate::task::{RowCounter, Rows, TaskContext};
 
 /// An RDD of `T`s whose operators the type does not tell: for a field, a return type, a list of RDDs.
@@ -21,7 +20,7 @@ pub struct BoxRdd<T> {
     node: Option<Box<Node>>,
     records: Records<T>,
     /// Dropped after the records, so that what both of them hold goes with this.
-    inner: Link,
+    inner: Link<dyn Lineage>,
 }
 
 /// How the records of an RDD are had, and where they are counted.
@@ -59,11 +58,11 @@ impl<T: Send + 'static> BoxRdd<T> {
     fn beyond(rdd: &dyn Lineage) -> Self {
         let node = rdd.node();
         let inner = Beyond::new(node.context(), node.operator().clone(), rdd.num_partitions());
-        Self { node: None, inner: Link::new(Arc::new(inner)), records: Records::uncounted(Arc::new(NoRecords)) }
+        Self { node: None, inner: Link::to(Arc::new(inner)), records: Records::uncounted(Arc::new(NoRecords)) }
     }
 
     fn of<R: Rdd<Item = T>>(rdd: Arc<R>) -> Self {
-        Self { node: None, inner: Link::new(Arc::clone(&rdd) as Arc<dyn Lineage>), records: Records::uncounted(rdd) }
+        Self { node: None, inner: Link::to(Arc::clone(&rdd) as Arc<dyn Lineage>), records: Records::uncounted(rdd) }
     }
 
     /// What a step makes of the records of `parent`, partition by partition. `keeps_keys`: keys stay as and where they
@@ -79,10 +78,8 @@ impl<T: Send + 'static> BoxRdd<T> {
         let node = Node::new(parent.node().context(), operator.clone());
         let wants_positions = step.wants_positions();
         let inner = Narrow { node, parent: parent.inner.share(), keeps_keys, wants_positions };
-        // Asked for now, it is remembered, and nobody has to go all the way back for it.
-        inner.length();
         let records = Stepped { parent: parent.records, operator: operator.clone(), step: Arc::clone(step) };
-        Self { node: None, inner: Link::new(Arc::new(inner)), records: Records::uncounted(Arc::new(records)) }
+        Self { node: None, inner: Link::to(Arc::new(inner)), records: Records::uncounted(Arc::new(records)) }
     }
 
     /// What `records` makes of the output of a shuffle, where computing a partition changes something outside of it.
@@ -95,8 +92,7 @@ impl<T: Send + 'static> BoxRdd<T> {
     ) -> Self {
         let node = Node::new(context, operator.clone());
         let inner = Stateful { node, dependency };
-        inner.length();
-        Self { node: None, inner: Link::new(Arc::new(inner)), records: Records::uncounted(records) }
+        Self { node: None, inner: Link::to(Arc::new(inner)), records: Records::uncounted(records) }
     }
 
     /// The same RDD, whose records are counted as those of the operator of this number, each time they are computed.

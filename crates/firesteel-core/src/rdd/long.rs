@@ -3,14 +3,13 @@
 //! RDDs that are made one from another are computed, asked and dropped one from within another. Where the loop of a program
 //! makes them, nothing else bounds how many that are, and the end of the stack is the end of the process.
 
-use std::cell::{Cell, RefCell};
-use std::ops::Deref;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::block::{Blocks, Open};
 use crate::error::{Error, Result};
+use crate::link::Link;
 use crate::operator::Operator;
 use crate::rdd::{Context, Dependency, Lineage, Node};
 use crate::task::{TaskContext, in_task};
@@ -85,71 +84,11 @@ impl<T: 'static> Open<T> for NoRecords {
     }
 }
 
-thread_local! {
-    static NESTED: Cell<usize> = const { Cell::new(0) };
-    static LATER: RefCell<Vec<Arc<dyn Lineage>>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The lineage of an RDD, which owns that of the one before: dropped deep within others, it waits for its turn.
-#[derive(Clone)]
-pub(crate) struct Link(Option<Arc<dyn Lineage>>);
-
-impl Link {
-    /// This many are dropped one from within another.
-    const DEEP: usize = 64;
-
-    pub(crate) fn new(of: Arc<dyn Lineage>) -> Self {
-        Self(Some(of))
-    }
-
-    pub(crate) fn share(&self) -> Arc<dyn Lineage> {
-        Arc::clone(self.held())
-    }
-
-    fn held(&self) -> &Arc<dyn Lineage> {
-        self.0.as_ref().expect("only dropping takes it out")
-    }
-}
-
-impl Deref for Link {
-    type Target = dyn Lineage;
-
-    fn deref(&self) -> &dyn Lineage {
-        &**self.held()
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        let Some(of) = self.0.take() else { return };
-        let nested = NESTED.get();
-        if nested >= Self::DEEP {
-            // Where the thread ends there is no list any more, and `of` goes at once.
-            _ = LATER.try_with(|later| later.borrow_mut().push(of));
-            return;
-        }
-        let _entered = Entered::new(nested);
-        drop(of);
-        if nested == 0 {
-            while let Ok(Some(later)) = LATER.try_with(|later| later.borrow_mut().pop()) {
-                drop(later);
-            }
-        }
-    }
-}
-
-/// One level deeper, until it is dropped.
-struct Entered(usize);
-
-impl Entered {
-    fn new(nested: usize) -> Self {
-        NESTED.set(nested + 1);
-        Self(nested)
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        NESTED.set(self.0);
+impl Link<dyn Lineage> {
+    /// The lineage of an RDD, which owns that of the one before. Its length is asked for now, so that it is remembered, and
+    /// nobody has to go all the way back for it.
+    pub(crate) fn to(lineage: Arc<dyn Lineage>) -> Self {
+        lineage.length();
+        Self::new(lineage)
     }
 }

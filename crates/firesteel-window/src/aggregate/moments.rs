@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sum::exact_sum;
+
 /// How many numbers there are, their mean and their variance.
 ///
 /// Kept are the sums of the numbers and of their squares, each in three times the precision of an `f64`: so that neither
@@ -108,8 +110,8 @@ struct Total {
 impl Total {
     #[inline]
     fn add(&mut self, number: f64) {
-        let (first, error) = sum(self.first, number);
-        let (second, error) = sum(self.second, error);
+        let (first, error) = exact_sum(self.first, number);
+        let (second, error) = exact_sum(self.second, error);
         *self = Self { first, second, third: self.third + error };
     }
 
@@ -123,7 +125,7 @@ impl Total {
     /// Adds what was cut off elsewhere. It is not a number where the sum is infinite, and must not reach that.
     #[inline]
     fn add_error(&mut self, error: f64) {
-        let (second, error) = sum(self.second, error);
+        let (second, error) = exact_sum(self.second, error);
         (self.second, self.third) = (second, self.third + error);
     }
 
@@ -144,18 +146,10 @@ impl Total {
             // The errors of an infinite sum are not numbers.
             return self.first;
         }
-        let (second, third) = sum(self.second, self.third);
-        let (first, rest) = sum(self.first, second);
+        let (second, third) = exact_sum(self.second, self.third);
+        let (first, rest) = exact_sum(self.first, second);
         first + (rest + third)
     }
-}
-
-/// A sum and what rounding has cut off from it.
-#[inline]
-fn sum(a: f64, b: f64) -> (f64, f64) {
-    let sum = a + b;
-    let added = sum - a;
-    (sum, (a - (sum - added)) + (b - added))
 }
 
 /// A product and what rounding has cut off from it (Dekker, 1971).

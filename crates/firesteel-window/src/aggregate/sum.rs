@@ -154,6 +154,14 @@ numbers_of_64_bits! {
     usize: u128 => u64;
 }
 
+/// A sum and what rounding has cut off from it (Knuth's TwoSum).
+#[inline]
+pub(super) fn exact_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let added = sum - a;
+    (sum, (a - (sum - added)) + (b - added))
+}
+
 /// A sum of floating-point numbers that remembers what rounding has cut off.
 ///
 /// Each addition's error is computed exactly (Knuth's TwoSum) and added up beside the sum, as Neumaier proposed (1974).
@@ -170,10 +178,9 @@ impl Compensated {
     /// Adds one number.
     #[inline]
     pub fn add(&mut self, value: f64) {
-        let sum = self.sum + value;
-        let added = sum - self.sum;
-        self.error += (self.sum - (sum - added)) + (value - added);
+        let (sum, error) = exact_sum(self.sum, value);
         self.sum = sum;
+        self.error += error;
     }
 
     /// Adds another sum.

@@ -20,7 +20,6 @@ use crate::group::GroupState;
 use crate::key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 use crate::key_space::KeySpace;
 use crate::schema::{Catalog, Evolution, Fate, OlderValues, StoreSchema, TableSchema};
-use crate::table::OlderTtls;
 use crate::table::values::Hasher;
 use crate::ttl::{TimeDomain, Times};
 
@@ -114,7 +113,6 @@ impl<K: StateKey> KeyedStore<K> {
             tables: makers.into_iter().zip(declared.tables).collect(),
             ids: numbers(&tables),
             older: older_numbers(&tables),
-            older_ttls: older_ttls(&tables),
             timers: make_timers,
             hasher: hasher.clone(),
             backend: setup.backend.clone(),
@@ -217,12 +215,6 @@ fn numbers(tables: &[Option<TableSchema>]) -> Arc<[TableId]> {
 fn older_numbers(tables: &[Option<TableSchema>]) -> Arc<[Vec<TableId>]> {
     let older = |table: &TableSchema| table.numbers().skip(1).collect();
     tables.iter().map(|table| table.as_ref().map_or_else(Vec::new, older)).collect()
-}
-
-/// The TTLs of what is stored under those.
-fn older_ttls(tables: &[Option<TableSchema>]) -> Vec<OlderTtls> {
-    let of = |table: &TableSchema| table.numbers().skip(1).map(|number| (number, table.stored_ttl(number))).collect();
-    tables.iter().map(|table| table.as_ref().map_or_else(Arc::default, of)).collect()
 }
 
 impl<K> fmt::Debug for KeyedStore<K> {

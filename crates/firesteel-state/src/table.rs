@@ -34,7 +34,7 @@ use crate::codec::{self, StateValue};
 use crate::error::{Result, StateError};
 use crate::evolved::TableCodec;
 use crate::frame::{Change, FrameWriter, Sections, Shard, TableId};
-use crate::ttl::{StoredTtl, Times, Ttl};
+use crate::ttl::{Times, Ttl};
 
 /// The numbers that divide stamps; see the [module](self).
 #[derive(Debug, Clone, Copy)]
@@ -46,9 +46,6 @@ pub(crate) struct Stamps {
     /// The last attempt whose changes are held elsewhere.
     pub(crate) applied: u64,
 }
-
-/// The TTLs of what is stored under each of some numbers.
-pub(crate) type OlderTtls = Arc<[(TableId, StoredTtl)]>;
 
 /// What a table knows of its place.
 #[derive(Clone)]
@@ -62,8 +59,6 @@ pub(crate) struct Setup {
     pub(crate) backend: Option<Arc<dyn StateBackend>>,
     /// The numbers of earlier types under which the backend holds something in this key group, the newest first.
     pub(crate) older: Vec<TableId>,
-    /// The TTLs of what is stored under the numbers of earlier types.
-    pub(crate) older_ttls: OlderTtls,
 }
 
 impl Setup {
@@ -102,7 +97,7 @@ impl Setup {
         bytes: &[u8],
     ) -> Result<Option<(Timestamp, V)>> {
         if table != self.table {
-            return self.decode_older(codec, table, key, bytes);
+            return codec.decode_older(table, key, bytes);
         }
         let (touched, bytes) = match (&self.ttl, bytes.split_first_chunk()) {
             (None, _) => (Timestamp::EPOCH, bytes),
@@ -110,31 +105,6 @@ impl Setup {
             (Some(_), None) => return Err(self.undecodable(postcard::Error::DeserializeUnexpectedEnd)),
         };
         Ok(Some((touched, codec::decode(bytes).map_err(|source| self.undecodable(source))?)))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn decode_older<V: StateValue>(
-        &self,
-        codec: &TableCodec<V>,
-        table: TableId,
-        key: &[u8],
-        bytes: &[u8],
-    ) -> Result<Option<(Timestamp, V)>> {
-        match self.carried(table, bytes)? {
-            Some((touched, bytes)) => Ok(Some((touched, codec.decode_older(table, key, bytes)?))),
-            None => Ok(None),
-        }
-    }
-
-    /// The time of the last touch of a value under an earlier number, as it counts now, and the value's own bytes.
-    fn carried<'b>(&self, table: TableId, bytes: &'b [u8]) -> Result<Option<(Timestamp, &'b [u8])>> {
-        let Some((_, ttl)) = self.older_ttls.iter().find(|(number, _)| *number == table) else {
-            return Ok(Some((Timestamp::EPOCH, bytes)));
-        };
-        let cut_off = || self.undecodable(postcard::Error::DeserializeUnexpectedEnd);
-        let (touched, bytes) = ttl.split(bytes).ok_or_else(cut_off)?;
-        Ok(ttl.carried(touched).map(|touched| (touched, bytes)))
     }
 
     /// Finds out under which of these numbers the backend holds something.

@@ -3,6 +3,7 @@
 use std::any::{Any, type_name};
 use std::fmt;
 
+use firesteel_window::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -16,6 +17,7 @@ use crate::schema::evolution::read::{ReadError, read};
 use crate::schema::evolution::rule::Plan;
 use crate::schema::evolution::skip::{choices, sample, show, skips};
 use crate::schema::{Earlier, Shape, TableSchema, TypeTag};
+use crate::ttl::StoredTtl;
 
 type Read<V> = Box<dyn Fn(&[u8]) -> Result<V, ReadError> + Send + Sync>;
 
@@ -52,6 +54,7 @@ pub struct TableCodec<V> {
 struct Older<V> {
     id: TableId,
     tag: TypeTag,
+    ttl: StoredTtl,
     read: Read<V>,
 }
 
@@ -73,7 +76,7 @@ impl<V: Serialize + DeserializeOwned + 'static> TableCodec<V> {
             let read = reader::<V>(&tag, &stored.value, migrations).map_err(|reason| StateError::Mismatch {
                 report: format!("  differs: {state}: {}, but values of {tag} are stored: {reason}\n", stored.value),
             })?;
-            Ok(Older { id, tag, read })
+            Ok(Older { id, tag, ttl: stored.stored_ttl(id), read })
         });
         let older = older.collect::<Result<_>>()?;
         Ok(Self { state, id: stored.id, key: key.shape.parse().unwrap_or(Shape::Unknown), older })
@@ -98,17 +101,33 @@ impl<V: Serialize + DeserializeOwned + 'static> TableCodec<V> {
         if table == self.id {
             return decode(bytes).map_err(|source| StateError::Decode { state: self.state.clone(), source });
         }
-        self.decode_older(table, key, bytes)
+        self.read_older(self.under(table)?, key, bytes)
     }
 
-    /// As [`decode`](Self::decode), under another number than the newest.
+    /// The value that is stored under an earlier number, and the time of its last touch as it counts now. `None` if it had
+    /// expired when the state got another TTL.
     #[cold]
     #[inline(never)]
-    pub(crate) fn decode_older(&self, table: TableId, key: &[u8], bytes: &[u8]) -> Result<V> {
-        let Some(older) = self.older.iter().find(|older| older.id == table) else {
-            let reason = format!("{} has no values under number {}", self.state, table.0);
-            return Err(StateError::InvalidState { what: "reading a value".into(), reason });
+    pub(crate) fn decode_older(&self, table: TableId, key: &[u8], bytes: &[u8]) -> Result<Option<(Timestamp, V)>> {
+        let older = self.under(table)?;
+        let Some((touched, bytes)) = older.ttl.split(bytes) else {
+            let source = postcard::Error::DeserializeUnexpectedEnd;
+            return Err(StateError::Decode { state: self.state.clone(), source });
         };
+        let Some(touched) = older.ttl.carried(touched) else { return Ok(None) };
+        Ok(Some((touched, self.read_older(older, key, bytes)?)))
+    }
+
+    fn under(&self, table: TableId) -> Result<&Older<V>> {
+        self.older.iter().find(|older| older.id == table).ok_or_else(|| {
+            let reason = format!("{} has no values under number {}", self.state, table.0);
+            StateError::InvalidState { what: "reading a value".into(), reason }
+        })
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn read_older(&self, older: &Older<V>, key: &[u8], bytes: &[u8]) -> Result<V> {
         (older.read)(bytes).map_err(|ReadError(reason)| StateError::Evolve {
             state: self.state.clone(),
             key: show(&self.key, key),

@@ -12,8 +12,8 @@ use crate::frame::{Shard, StoreId, TableId};
 use crate::group::GroupState;
 use crate::key_group::KeyGroup;
 use crate::schema::TableSchema;
+use crate::table::Setup;
 use crate::table::values::Hasher;
-use crate::table::{OlderTtls, Setup};
 use crate::ttl::Ttl;
 
 /// What a key group is made of.
@@ -24,8 +24,6 @@ pub(super) struct GroupMaker<K> {
     pub(super) tables: Vec<(Option<MakeTable<K>>, TableSchema)>,
     pub(super) ids: Arc<[TableId]>,
     pub(super) older: Arc<[Vec<TableId>]>,
-    /// For each table, the TTLs of what is stored under its earlier numbers.
-    pub(super) older_ttls: Vec<OlderTtls>,
     pub(super) timers: Option<MakeTimers<K>>,
     pub(super) hasher: Hasher<K>,
     pub(super) backend: Option<Arc<dyn StateBackend>>,
@@ -36,12 +34,10 @@ impl<K: StateKey> GroupMaker<K> {
     /// The group, with nothing in memory, and nothing known of what a backend has.
     pub(super) fn make(&self, group: KeyGroup) -> GroupState<K> {
         let place = |name: &str, table, ttl| self.place(group, name, table, ttl);
-        let made = self.tables.iter().zip(self.ids.iter()).zip(&self.older_ttls);
-        let tables = made.map(|(((make, table), id), older_ttls)| {
-            let place = Setup { older_ttls: older_ttls.clone(), ..place(&table.name, *id, table.ttl) };
-            Some(make.as_ref()?(place, self.hasher.clone()))
-        });
-        let tables = tables.collect();
+        let make = |((make, table), id): (&(Option<MakeTable<K>>, TableSchema), &TableId)| {
+            Some(make.as_ref()?(place(&table.name, *id, table.ttl), self.hasher.clone()))
+        };
+        let tables = self.tables.iter().zip(self.ids.iter()).map(make).collect();
         let make_timers = |id| Some(self.timers.as_ref()?(place("timers", id, None), self.hasher.clone()));
         let timers = TableId::TIMERS.map(make_timers);
         let whole = place("*", TableId::RESERVED, None);
@@ -67,7 +63,6 @@ impl<K: StateKey> GroupMaker<K> {
             ttl,
             backend: self.backend.clone(),
             older: vec![],
-            older_ttls: Arc::default(),
         }
     }
 }

@@ -151,11 +151,8 @@ impl<K: StateKey, F: StateField, V: StateValue> Cells<K, F, V> {
                 break;
             }
         }
-        let (touched, value) = match found.transpose()? {
-            Some(Some((touched, value))) => (touched, Some(value)),
-            _ => (Timestamp::MIN, None),
-        };
-        let loaded = Field { value, stamp: stamps.applied, touched };
+        let (touched, value) = found.transpose()?.flatten().unzip();
+        let loaded = Field { value, stamp: stamps.applied, touched: touched.unwrap_or(Timestamp::MIN) };
         self.slots.at_mut(at).value.put(field.clone(), loaded);
         self.fields += 1;
         Ok(())

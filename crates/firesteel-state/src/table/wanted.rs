@@ -93,15 +93,7 @@ mod tests {
         let backend = MemoryBackend::default();
         backend.apply(1, &[out.finish(shard)]).unwrap();
         let (backend, older) = (Some(Arc::new(backend) as _), vec![TableId(1)]);
-        let setup = Setup {
-            state: "s".into(),
-            shard,
-            table: TableId(2),
-            ttl: None,
-            backend,
-            older,
-            older_ttls: Arc::default(),
-        };
+        let setup = Setup { state: "s".into(), shard, table: TableId(2), ttl: None, backend, older };
         let mut wanted = Wanted::default();
         for key in ["old", "none", "changed", "none", "old"] {
             let encoded: Result<()> = wanted.add(|bytes| {

@@ -174,14 +174,8 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
         })?;
         for at in firsts {
             let (hash, key) = missing[at];
-            let (touched, value) = match found[at].take() {
-                Some(read) => match read? {
-                    Some((touched, value)) => (touched, Some(value)),
-                    None => (Timestamp::MIN, None),
-                },
-                None => (Timestamp::MIN, None),
-            };
-            self.push(hash, key.clone(), value, stamps.applied, touched);
+            let (touched, value) = found[at].take().transpose()?.flatten().unzip();
+            self.push(hash, key.clone(), value, stamps.applied, touched.unwrap_or(Timestamp::MIN));
         }
         Ok(())
     }

@@ -35,11 +35,8 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             }
             None => None,
         };
-        let (touched, value) = match stored {
-            Some((touched, value)) => (touched, Some(value)),
-            None => (Timestamp::MIN, None),
-        };
-        Ok(Loaded { hash: (self.hasher)(&key), key, value, touched })
+        let (touched, value) = stored.unzip();
+        Ok(Loaded { hash: (self.hasher)(&key), key, value, touched: touched.unwrap_or(Timestamp::MIN) })
     }
 
     #[inline]

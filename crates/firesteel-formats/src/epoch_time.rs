@@ -64,9 +64,21 @@ units! {
 
 /// The names under which a format for people is told that a number is a time: one that has times of its own gives them in this
 /// unit, whatever its own is. To all others they are numbers.
-pub(crate) const SECONDS: &str = "firesteel::epoch_time::seconds";
-pub(crate) const MILLIS: &str = "firesteel::epoch_time::millis";
-pub(crate) const MICROS: &str = "firesteel::epoch_time::micros";
+const SECONDS: &str = "firesteel::epoch_time::seconds";
+const MILLIS: &str = "firesteel::epoch_time::millis";
+const MICROS: &str = "firesteel::epoch_time::micros";
+
+/// How many microseconds the unit has that a newtype's name stands for; `None` where it is none of these times.
+#[cfg(any(feature = "avro", feature = "parquet"))]
+#[inline]
+pub(crate) fn micros_per_unit(name: &str) -> Option<i64> {
+    match name {
+        SECONDS => Some(1_000_000),
+        MILLIS => Some(1_000),
+        MICROS => Some(1),
+        _ => None,
+    }
+}
 
 struct Number;
 

@@ -81,7 +81,7 @@ pub use mismatch::Mismatch;
 #[cfg(feature = "pattern")]
 pub use multiline::{Multiline, ReadingMultiline};
 pub use no_stream::NoStream;
-pub use origin::{FileOrigin, Origin, Sourced, Standing};
+pub use origin::{FileOrigin, NO_VALUE, Origin, Sourced, Standing};
 #[cfg(feature = "parquet")]
 pub use parquet::{ColumnName, Condition, Literal, Parquet, WritingParquet, column};
 #[cfg(feature = "pattern")]

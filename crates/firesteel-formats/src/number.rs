@@ -2,7 +2,36 @@
 
 use std::marker::PhantomData;
 
+use serde::de::{self, Deserializer, Visitor};
+use serde::forward_to_deserialize_any;
 use serde::ser::{Error, Impossible, Serialize, Serializer};
+
+/// A number that is stored for a time, as it is read.
+pub(crate) struct Stored<E>(i64, PhantomData<E>);
+
+impl<E> Stored<E> {
+    pub(crate) fn new(number: i64) -> Self {
+        Self(number, PhantomData)
+    }
+}
+
+impl<'de, E: de::Error> Deserializer<'de> for Stored<E> {
+    type Error = E;
+
+    #[inline]
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
+        visitor.visit_i64(self.0)
+    }
+
+    fn is_human_readable(&self) -> bool {
+        false
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}
 
 /// Takes the number that something is written as.
 pub(crate) struct Number<E>(PhantomData<E>);

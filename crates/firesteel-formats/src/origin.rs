@@ -11,6 +11,7 @@ use std::sync::Arc;
 use firesteel_window::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use columns::NO_VALUE;
 use columns::PathColumn;
 
 /// What is known of a file or object as a whole, and what its path says.

@@ -3,11 +3,10 @@
 use std::fmt::{self, Display, Write};
 use std::sync::Arc;
 
+use firesteel_formats::NO_VALUE;
+
 /// How many bytes the name of a folder may have, on nearly all file systems.
 const LONGEST: usize = 255;
-
-/// What stands in a path for no value, as Hive and all that read its paths have it.
-const NOTHING: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// Says to which folder a record belongs: [`Unpartitioned`], or [`ByColumn`] after another one.
 pub trait Partitions<T>: Send + Sync + 'static {
@@ -98,8 +97,8 @@ where
             let before = escaped.0.len();
             write!(escaped, "{}", (self.value)(record))?;
             if escaped.0.len() == before {
-                escaped.0.push_str(NOTHING);
-            } else if escaped.0[before..] == *NOTHING {
+                escaped.0.push_str(NO_VALUE);
+            } else if escaped.0[before..] == *NO_VALUE {
                 // A text of that name is one.
                 escaped.0.replace_range(before..=before, "%5F");
             }
@@ -174,7 +173,7 @@ mod tests {
             ((7, "DE"), "day=7/place=DE"),
             ((7, "../../etc"), "day=7/place=..%2F..%2Fetc"),
             ((0, ""), "day=0/place=__HIVE_DEFAULT_PARTITION__"),
-            ((0, NOTHING), "day=0/place=%5F_HIVE_DEFAULT_PARTITION__"),
+            ((0, NO_VALUE), "day=0/place=%5F_HIVE_DEFAULT_PARTITION__"),
             ((0, "a=b\n"), "day=0/place=a%3Db%0A"),
             ((0, "50 % Überhang"), "day=0/place=50 %25 Überhang"),
         ] {

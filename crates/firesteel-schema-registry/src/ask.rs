@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use firesteel_connect::Secret;
 use firesteel_formats::{AvroSchema, SchemasOutage};
 use firesteel_window::Duration;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use ureq::Agent;
 
 use crate::answer::{Fault, Reference, Stored};
@@ -168,13 +169,12 @@ impl Registry {
     }
 }
 
+/// What stands for itself in a part of a path (RFC 3986, "unreserved"); all else is encoded.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
 /// The name of a subject as a part of a path.
 fn segment(name: &str) -> String {
-    let encoded = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    name.bytes().map(encoded).collect()
+    utf8_percent_encode(name, RESERVED).to_string()
 }
 
 impl fmt::Debug for Registry {

@@ -7,6 +7,8 @@ use std::io::{self, BufReader, ErrorKind, Read};
 
 use apache_avro::Codec;
 
+use super::encode::long;
+
 /// No block is larger, and no schema.
 pub(super) const LARGEST: u64 = 1 << 30;
 pub(super) const MAGIC: &[u8] = b"Obj\x01";
@@ -64,7 +66,7 @@ impl<R: Read> Blocks<R> {
         let mark = *mark;
         let Some((records, block)) = self.block(mark)? else { return Ok(None) };
         let mut raw = Vec::with_capacity(block.len() + 20);
-        [records, block.len() as u64].into_iter().for_each(|number| write_long(number, &mut raw));
+        [records, block.len() as u64].into_iter().for_each(|number| long(number as i64, &mut raw));
         raw.extend_from_slice(&block);
         Ok(Some(raw))
     }
@@ -203,15 +205,4 @@ impl<R: Read> Read for Blocks<R> {
         self.handed_out += count;
         Ok(count)
     }
-}
-
-/// A number of variable length.
-fn write_long(value: u64, out: &mut Vec<u8>) {
-    // No count is below zero.
-    let mut value = value << 1;
-    while value >= 0x80 {
-        out.push((value & 0x7f) as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

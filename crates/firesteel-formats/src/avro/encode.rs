@@ -323,12 +323,12 @@ impl<'s, 'o> Serializer for Encoder<'s, 'o> {
     }
 
     fn serialize_newtype_struct<T: ?Sized + Serialize>(self, name: &'static str, value: &T) -> Result {
-        match name {
-            Timestamp::SERDE_NAME => self.time(1_000_000, false, value),
-            epoch_time::MICROS => self.time(1_000_000, true, value),
-            epoch_time::MILLIS => self.time(1_000, true, value),
-            epoch_time::SECONDS => self.time(1, true, value),
-            _ => value.serialize(self),
+        if name == Timestamp::SERDE_NAME {
+            return self.time(1_000_000, false, value);
+        }
+        match epoch_time::micros_per_unit(name) {
+            Some(micros) => self.time(1_000_000 / micros, true, value),
+            None => value.serialize(self),
         }
     }
 

@@ -14,6 +14,7 @@ use super::nodes::{Field, Node, Nodes};
 use super::read::Bytes;
 use crate::epoch_time;
 use crate::from_path::{FromPath, Values};
+use crate::number::Stored;
 
 type Result<T> = std::result::Result<T, Damage>;
 
@@ -72,27 +73,7 @@ impl<'s, 'b, 'a> Value<'s, 'b, 'a> {
         } else {
             return Err(Damage::new("the time has a fraction of the unit that is asked for: take a smaller one"));
         };
-        visitor.visit_newtype_struct(Number(number))
-    }
-}
-
-/// A number that stands for a time.
-struct Number(i64);
-
-impl<'de> Deserializer<'de> for Number {
-    type Error = Damage;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_i64(self.0)
-    }
-
-    fn is_human_readable(&self) -> bool {
-        false
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
+        visitor.visit_newtype_struct(Stored::new(number))
     }
 }
 
@@ -195,22 +176,19 @@ impl<'de> Deserializer<'de> for Value<'_, '_, 'de> {
         }
     }
 
-    fn deserialize_option<V: Visitor<'de>>(mut self, visitor: V) -> Result<V::Value> {
-        if let Node::Union(branches) = self.nodes.at(self.place) {
-            self.place = self.bytes.branch(branches)?;
-        }
-        match self.node() {
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
+        let value = self.resolved()?;
+        match value.node() {
             Node::Null => visitor.visit_none(),
-            _ => visitor.visit_some(self),
+            _ => visitor.visit_some(value),
         }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
-        match name {
-            Timestamp::SERDE_NAME | epoch_time::MICROS => self.time(1_000_000, visitor),
-            epoch_time::MILLIS => self.time(1_000, visitor),
-            epoch_time::SECONDS => self.time(1, visitor),
-            _ => visitor.visit_newtype_struct(self),
+        let micros = if name == Timestamp::SERDE_NAME { Some(1) } else { epoch_time::micros_per_unit(name) };
+        match micros {
+            Some(micros) => self.time(1_000_000 / micros, visitor),
+            None => visitor.visit_newtype_struct(self),
         }
     }
 

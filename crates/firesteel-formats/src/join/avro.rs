@@ -1,8 +1,8 @@
 //! Avro container files: the blocks of all of them after the header of the first.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Write};
 
-use super::{CHUNK, Joined, NotJoined, Opener};
+use super::{Joined, NotJoined, Opener};
 use crate::avro::{Blocks, Header};
 
 /// Blocks, one after the other.
@@ -18,7 +18,7 @@ impl Container {
         let open = || file().map_err(NotJoined::Read);
         // Once as readers read it, which finds what is damaged before anything is written.
         let mut unpacked = Blocks::new(open()?);
-        let total = count(&mut unpacked).map_err(damaged)?;
+        let total = io::copy(&mut unpacked, &mut io::sink()).map_err(damaged)?;
         let (own, found) =
             (unpacked.header().ok_or_else(|| damaged(ErrorKind::UnexpectedEof.into()))?, unpacked.records());
         if found != records {
@@ -44,16 +44,6 @@ impl Container {
         let (at, length) = (self.written, total - begin);
         self.written += length;
         Ok(Joined { at, length, begin })
-    }
-}
-
-fn count(text: &mut dyn Read) -> io::Result<u64> {
-    let (mut buffer, mut total) = (vec![0; CHUNK], 0);
-    loop {
-        match text.read(&mut buffer)? {
-            0 => return Ok(total),
-            count => total += count as u64,
-        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
 
-/// What stands in a path for no value.
-const NOTHING: &str = "__HIVE_DEFAULT_PARTITION__";
+/// What stands in a path for no value, as Hive and all that read its paths have it.
+pub const NO_VALUE: &str = "__HIVE_DEFAULT_PARTITION__";
 
 /// A column whose value stands in the path of a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ fn column(folder: &str, is_text: bool) -> Option<PathColumn> {
     match (decoded(name), decoded(value)) {
         (Some(name), Some(decoded)) if is_text => {
             // A text that is called so has a letter of it encoded.
-            let value = (value != NOTHING).then(|| decoded.into());
+            let value = (value != NO_VALUE).then(|| decoded.into());
             Some(PathColumn { name: name.into(), value, is_raw: false })
         }
         _ => Some(PathColumn { name: name.into(), value: Some(value.into()), is_raw: true }),
@@ -53,21 +54,7 @@ fn column(folder: &str, is_text: bool) -> Option<PathColumn> {
 
 /// The text, in which `%` and two digits are a byte; any other `%` is itself. `None` where that gives no UTF-8.
 fn decoded(text: &str) -> Option<Cow<'_, str>> {
-    let Some(first) = text.find('%') else { return Some(Cow::Borrowed(text)) };
-    let bytes = text.as_bytes();
-    let mut out = bytes[..first].to_vec();
-    let mut at = first;
-    while let Some(byte) = bytes.get(at) {
-        let encoded = bytes.get(at + 1..at + 3).filter(|_| *byte == b'%').and_then(octet);
-        out.push(encoded.unwrap_or(*byte));
-        at += if encoded.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8(out).ok().map(Cow::Owned)
-}
-
-fn octet(digits: &[u8]) -> Option<u8> {
-    let digit = |at: usize| char::from(digits[at]).to_digit(16);
-    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+    percent_decode_str(text).decode_utf8().ok()
 }
 
 #[cfg(test)]

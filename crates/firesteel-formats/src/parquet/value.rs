@@ -14,6 +14,7 @@ use super::error::CellError;
 use super::text;
 use crate::by_path::{FromPath, Values};
 use crate::epoch_time;
+use crate::number::Stored;
 use compound::{Elements, Entries, Fields, Octets};
 
 type Result<T> = std::result::Result<T, CellError>;
@@ -189,7 +190,7 @@ fn whole<'a, V: Visitor<'a>>(parts: i64, per_unit: i64, visitor: V) -> Result<V:
     if parts.rem_euclid(per_unit) != 0 {
         return Err(CellError::value("the time has a fraction of the unit that is asked for: take a smaller one"));
     }
-    visitor.visit_newtype_struct(Number(parts.div_euclid(per_unit)))
+    visitor.visit_newtype_struct(Stored::new(parts.div_euclid(per_unit)))
 }
 
 #[cold]
@@ -200,26 +201,6 @@ fn null() -> CellError {
 #[cold]
 fn not_utf8(error: std::str::Utf8Error) -> CellError {
     CellError::value(format_args!("byte {} of the text is not UTF-8", error.valid_up_to()))
-}
-
-/// A number that stands for a time.
-struct Number(i64);
-
-impl<'de> Deserializer<'de> for Number {
-    type Error = CellError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
-        visitor.visit_i64(self.0)
-    }
-
-    fn is_human_readable(&self) -> bool {
-        false
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct enum identifier ignored_any
-    }
 }
 
 /// Declares methods for integers.
@@ -362,15 +343,15 @@ impl<'a> Deserializer<'a> for Cell<'a> {
 
     #[inline]
     fn deserialize_newtype_struct<V: Visitor<'a>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
-        match name {
-            Timestamp::SERDE_NAME => match self.micros("a Timestamp")? {
-                Some(micros) => visitor.visit_newtype_struct(Number(micros)),
+        if name == Timestamp::SERDE_NAME {
+            return match self.micros("a Timestamp")? {
+                Some(micros) => visitor.visit_newtype_struct(Stored::new(micros)),
                 None => visitor.visit_newtype_struct(self),
-            },
-            epoch_time::SECONDS => self.epoch(1_000_000, visitor),
-            epoch_time::MILLIS => self.epoch(1_000, visitor),
-            epoch_time::MICROS => self.epoch(1, visitor),
-            _ => visitor.visit_newtype_struct(self),
+            };
+        }
+        match epoch_time::micros_per_unit(name) {
+            Some(micros) => self.epoch(micros, visitor),
+            None => visitor.visit_newtype_struct(self),
         }
     }
 

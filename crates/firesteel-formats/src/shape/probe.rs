@@ -167,12 +167,12 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, name: &'static str, visitor: V) -> Result<V::Value> {
-        match name {
-            Timestamp::SERDE_NAME => self.plain(Shape::Time),
-            epoch_time::SECONDS => self.plain(Shape::Epoch(1_000_000)),
-            epoch_time::MILLIS => self.plain(Shape::Epoch(1_000)),
-            epoch_time::MICROS => self.plain(Shape::Epoch(1)),
-            _ => visitor.visit_newtype_struct(self),
+        if name == Timestamp::SERDE_NAME {
+            return self.plain(Shape::Time);
+        }
+        match epoch_time::micros_per_unit(name) {
+            Some(micros) => self.plain(Shape::Epoch(micros)),
+            None => visitor.visit_newtype_struct(self),
         }
     }
 

@@ -216,8 +216,7 @@ impl<'s, 'o> Entries<'s, 'o> {
 
     /// Writes what a field has that the record lacks.
     fn lacking(&mut self, field: &Field) -> Result {
-        let mut into =
-            Encoder { nodes: self.nodes, place: field.place, out: self.out, depth: self.depth, is_some: false };
+        let into = Encoder { nodes: self.nodes, place: field.place, out: self.out, depth: self.depth, is_some: false };
         let node = into.node();
         if let Node::Union(branches) = node
             && let Some(null) = branches.iter().position(|branch| matches!(self.nodes.at(*branch), Node::Null))
@@ -227,7 +226,6 @@ impl<'s, 'o> Entries<'s, 'o> {
         }
         let lacking = || Damage::new("the record has no such field, and the schema no default for it");
         let default = field.default.as_ref().ok_or_else(|| lacking().within(&field.name))?;
-        into.depth = self.depth;
         let written = match (node, default.as_f64()) {
             (Node::Double, Some(number)) => number.serialize(into),
             (Node::Float, Some(number)) => (number as f32).serialize(into),

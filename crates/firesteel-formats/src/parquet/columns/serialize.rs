@@ -185,16 +185,11 @@ impl<'a> Serializer for &'a mut Growing {
     }
 
     fn serialize_newtype_struct<T: ?Sized + Serialize>(self, name: &'static str, value: &T) -> Result {
-        let per_unit = match name {
-            Timestamp::SERDE_NAME | epoch_time::MICROS => 1,
-            epoch_time::MILLIS => 1_000,
-            epoch_time::SECONDS => 1_000_000,
-            _ => return value.serialize(self),
-        };
-        match self.kind {
-            Kind::Micros(_) | Kind::Millis(_) => {
+        let micros = if name == Timestamp::SERDE_NAME { Some(1) } else { epoch_time::micros_per_unit(name) };
+        match (micros, &self.kind) {
+            (Some(micros), Kind::Micros(_) | Kind::Millis(_)) => {
                 let number = value.serialize(Number::new())?;
-                self.time(number, per_unit)
+                self.time(number, micros)
             }
             _ => value.serialize(self),
         }

@@ -78,6 +78,11 @@ impl<T> Pieces<T> {
         self.len += 1;
     }
 
+    /// Makes room for this many items in the first piece, as far as it has room.
+    pub(crate) fn make_room_for(&mut self, items: usize) {
+        self.first.reserve_exact(items.min(Self::LENGTH).saturating_sub(self.first.len()));
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.first.iter().chain(self.others.iter().flatten())
     }

@@ -86,6 +86,18 @@ impl<K, T> Slots<K, T> {
         at
     }
 
+    /// Makes room for so many slots that these keys are all that are there, or that those that are there are among them.
+    pub(crate) fn make_room_for(&mut self, keys: usize) {
+        if keys <= FEW || keys <= self.slots.len() || keys >= Index::MAX {
+            return;
+        }
+        if !self.index.has_room(keys) {
+            self.index.grow(&self.tags, keys);
+        }
+        self.slots.make_room_for(keys);
+        self.tags.make_room_for(keys);
+    }
+
     /// Makes room in the index of an empty table for this many slots.
     pub(crate) fn reserve(&mut self, count: usize) {
         if count > 0 && count < Index::MAX {

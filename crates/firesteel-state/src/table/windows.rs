@@ -55,8 +55,10 @@ pub(crate) struct WindowTable<K, A> {
     away: Option<Window>,
     /// What kept a window from being opened.
     failed: Option<Box<StateError>>,
-    /// The buffers of a window that is done, for the next one.
-    spare: Option<Box<Pane<K, A>>>,
+    /// The buffers of windows that are done, for the next ones: as many as were opened between two firings.
+    spares: Vec<Box<Pane<K, A>>>,
+    /// How many windows have been opened since some fired, and how many before.
+    opened: (usize, usize),
     size: MeanSize,
     setup: Setup,
     codec: Arc<TableCodec<A>>,
@@ -81,7 +83,8 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
             gone: Vec::new(),
             closed: Vec::new(),
             away,
-            spare: None,
+            spares: Vec::new(),
+            opened: (0, 0),
             size: MeanSize::default(),
             bytes: 0,
             told: 0,
@@ -158,7 +161,8 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
                 self.failed.get_or_insert_with(|| Box::new(error));
                 true
             });
-            let mut pane = self.spare.take().unwrap_or_else(|| Box::new(Pane::new(window, complete)));
+            self.opened.0 += 1;
+            let mut pane = self.spares.pop().unwrap_or_else(|| Box::new(Pane::new(window, complete)));
             // The bytes of a spare one are counted.
             pane.reuse_for(window, complete);
             self.open.insert(at, pane);
@@ -198,6 +202,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
         let away = self.away_until(watermark)?;
         let count = self.open.partition_point(|pane| pane.window.is_closed_by(watermark));
         self.fired.extend(self.open.drain(..count));
+        self.opened = (0, self.opened.0);
         if !away.is_empty() {
             self.fired.extend(away.into_iter().map(|window| Box::new(Pane::new(window, false))));
             self.fired[first..].sort_by_key(|pane| pane.window);
@@ -232,14 +237,20 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     /// Lets go of a pane, and keeps its buffers for the next one if they are worth it.
     fn drop_pane(&mut self, mut pane: Box<Pane<K, A>>) {
         self.bytes -= pane.bytes();
-        if self.spare.as_ref().is_none_or(|spare| pane.slots.room() > spare.slots.room()) && pane.recycle() {
-            self.drop_spare();
-            self.bytes += pane.account(&self.size, false);
-            self.spare = Some(pane);
+        if !pane.recycle() {
+            return;
+        }
+        self.bytes += pane.account(&self.size, false);
+        self.spares.push(pane);
+        let most = self.opened.0.max(self.opened.1).max(1);
+        while self.spares.len() > most {
+            // The smallest is the one to lose.
+            let smallest = (0..self.spares.len()).min_by_key(|at| self.spares[*at].slots.room()).unwrap_or_default();
+            self.bytes -= self.spares.swap_remove(smallest).bytes();
         }
     }
 
-    fn drop_spare(&mut self) {
-        self.bytes -= self.spare.take().map_or(0, |spare| spare.bytes());
+    fn drop_spares(&mut self) {
+        self.bytes -= self.spares.drain(..).map(|spare| spare.bytes()).sum::<u64>();
     }
 }

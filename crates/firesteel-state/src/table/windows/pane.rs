@@ -143,6 +143,7 @@ impl<K: StateKey, A: StateValue> Pane<K, A> {
         stamps: Stamps,
         mut combine: impl FnMut(&mut A, A),
     ) {
+        self.slots.make_room_for(entries.len());
         let warm = self.slots.warm_up(entries.len());
         let mut entries = entries.drain(..);
         while !entries.as_slice().is_empty() {

@@ -245,7 +245,7 @@ impl<K: StateKey, A: StateValue> Table for WindowTable<K, A> {
         if self.setup.backend.is_none() {
             return;
         }
-        self.drop_spare();
+        self.drop_spares();
         for pane in self.open.iter_mut().filter(|pane| pane.attempt != self.attempt) {
             pane.keep();
         }

@@ -37,6 +37,7 @@ mod gzip;
 mod lz4;
 mod members;
 mod range;
+mod source_errors;
 mod unpacked;
 #[cfg(feature = "xz")]
 mod xz;

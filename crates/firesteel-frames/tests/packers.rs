@@ -87,7 +87,7 @@ impl Read for Failing<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let left = self.from.min(self.bytes.len());
         if left == 0 {
-            // Who goes on reading finds other bytes than those that come next.
+            // Who continues to read finds other bytes than those that come next.
             self.from = usize::MAX;
             return Err(std::io::Error::other("the store is away"));
         }

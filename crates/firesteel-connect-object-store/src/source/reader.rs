@@ -7,13 +7,13 @@ use std::sync::atomic::Ordering;
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Result, SourceReader};
 use firesteel_formats::{FileOrigin, Format, Reading, Table, TableError};
-use firesteel_frames::{Compression, Fault, Frames, RangeFrames, Unpacked};
+use firesteel_frames::{Compression, Fault, Frames, RangeFrames, RangeRows, Unpacked};
 use firesteel_object_store::{Bucket, Pin, Stretch, is_missing};
 
 use super::catalog::vanished;
 use super::entry::Object;
 use super::merged::Shift;
-use super::rows::{ObjectBytes, RangeRows};
+use super::rows::ObjectBytes;
 use crate::error::io_failed;
 
 /// Read at once, of the text.
@@ -321,7 +321,7 @@ impl<P: Reading> ObjectReader<P> {
     fn fault(&mut self, fault: Fault) -> Result<()> {
         let (position, key) = (self.position(), self.object.pin.key.to_string());
         let damaged = match fault {
-            Fault::Record { reason, payload } => {
+            Fault::Record { reason, payload, .. } => {
                 let (position, payload) = (self.last_position(), Some(Box::new(payload)));
                 // In a merged object lines would be counted from another beginning.
                 let line = self.frames.line().filter(|_| self.is_text && self.shift.is_none());
@@ -386,7 +386,7 @@ impl<P: Reading> ObjectReader<P> {
     /// What the reader of the next range begins with.
     pub(super) fn into_rest(self) -> Option<Rest<P>> {
         let kind = match self.rows {
-            Some(rows) => Kind::Table(rows.into_table()),
+            Some(mut rows) => Kind::Table(rows.take_table()?),
             None => Kind::Frames(Box::new(self.frames.into_frames()?)),
         };
         Some(Rest { of: self.object.pin, kind })

@@ -1,12 +1,10 @@
 //! Small files of results that become large ones.
 
 mod journal;
-mod report;
 mod scope;
 mod switch;
 #[cfg(test)]
 mod tests;
-mod whole;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -14,11 +12,11 @@ use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Result, Scope};
 use firesteel_disk::{Disk, OsDisk};
+use firesteel_results::{CompactionReport, Limits};
 
 use crate::manifest;
 use crate::path::file_error;
-pub use report::{CompactionReport, LeftFiles, WhyLeft};
-pub(crate) use scope::{Limits, ScopeOfResults};
+pub(crate) use scope::ScopeOfResults;
 
 /// Merges the small files of results at rest: those that a [`FileSink`](crate::FileSink) has committed to a folder, where no job writes at
 /// the moment. A sink does it by itself where it is told to: [`FileSink::compact_to`](crate::FileSink::compact_to).

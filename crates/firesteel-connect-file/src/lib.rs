@@ -29,10 +29,11 @@ mod path;
 mod pipe;
 mod sink;
 mod source;
+mod success;
 mod temporary;
 
-pub use compact::{Compaction, CompactionReport, LeftFiles, WhyLeft};
-pub use firesteel_results::{ByColumn, Partitions, Unpartitioned};
+pub use compact::Compaction;
+pub use firesteel_results::{ByColumn, CompactionReport, LeftFiles, Partitions, Unpartitioned, WhyLeft};
 pub use pipe::Stdin;
 pub use sink::{Displayed, FileSink, Formatted, PendingFiles, TextFileSink};
 pub use source::{

@@ -4,12 +4,9 @@ use std::path::{Path, PathBuf};
 
 use firesteel_connect::{ConnectError, Mark, Result, Scope};
 use firesteel_disk::Disk;
-use firesteel_results::{Covered, Manifest, singles, split_merged};
+use firesteel_results::{Covered, Manifest, PartName, singles, split_merged};
 
 use crate::path::file_error;
-
-/// The file that says that what is in the folder is committed.
-pub(crate) const SUCCESS: &str = "_SUCCESS";
 
 /// Where the manifests of a folder of results are, those of the parts of a job in folders of theirs.
 pub(crate) fn folder_of(results: &Path) -> PathBuf {
@@ -32,6 +29,11 @@ pub(crate) fn results_of(file: &Path) -> &Path {
         }
     }
     Path::new("")
+}
+
+/// Whether a file has a name that a sink of ours gives.
+pub(crate) fn is_part(path: &Path) -> bool {
+    path.file_name().and_then(|name| PartName::parse(name.to_str()?)).is_some()
 }
 
 /// The manifests in the folder that count, in the order of their epochs: without those that were merged into another one.

@@ -19,13 +19,13 @@ use firesteel_connect::{
 };
 use firesteel_disk::{Disk, Lock};
 use firesteel_formats::{WriteFormat, WriteLines};
-use firesteel_results::{Covered, Layout, Manifest, PartName, Partitions, Unpartitioned, singles};
+use firesteel_results::{Compacting, Covered, Layout, Loose, Manifest, PartName, Partitions, Unpartitioned, singles};
 use parking_lot::Mutex;
 
 use crate::compact::ScopeOfResults;
-use crate::manifest::{self, SUCCESS};
+use crate::manifest;
 use crate::path::file_error;
-use compacting::{Compacting, Loose};
+use crate::success::SuccessMark;
 pub use format::{Displayed, Formatted};
 pub use part::PendingFiles;
 use part::TemporaryFiles;
@@ -97,6 +97,8 @@ struct Started {
     singles: usize,
     /// What has come since small files were merged last.
     loose: Loose,
+    /// Whether a merging has failed, and may have been left in the middle.
+    is_unsettled: bool,
     last: Option<Mark>,
 }
 
@@ -134,16 +136,6 @@ impl<F, P> FileSink<F, P> {
         ConnectError::Setting { connector: "FileSink", setting: "folder", reason }
     }
 
-    /// Refuses to merge files that nothing here can merge.
-    fn check_compacting(&self, format: &str, may_be_joined: bool) -> Result<()> {
-        let reason = match self.compacting.wanted {
-            Some(0) => "it is 0; a file has more".to_owned(),
-            Some(_) if !may_be_joined => format!("nothing here merges files of {format}; leave it away"),
-            _ => return Ok(()),
-        };
-        Err(ConnectError::Setting { connector: "FileSink", setting: "compact_to", reason })
-    }
-
     /// Refuses a folder whose files would look like ours and are not.
     fn refuse_foreign(&self) -> Result<()> {
         for below in clean::folders(&*self.disk, &self.folder)? {
@@ -171,7 +163,7 @@ impl<F, P> FileSink<F, P> {
 
     /// Gives the files their names and lists them. A repeated call resumes where the one before it failed.
     fn publish(&self, started: &Started, epoch: Epoch, pending: &mut [PendingFiles]) -> Result<()> {
-        self.unmark_success()?;
+        self.success_mark().take_away()?;
         let folders: BTreeSet<PathBuf> =
             pending.iter().flat_map(PendingFiles::folders).map(|below| self.folder.join(below)).collect();
         for folder in &folders {
@@ -203,39 +195,28 @@ impl<F, P> FileSink<F, P> {
         all.into_iter().rev().try_for_each(|folder| self.disk.sync_folder(folder).map_err(file_error))
     }
 
-    /// Says that what is in the folder is committed.
-    fn mark_success(&self) -> Result<()> {
-        let path = self.folder.join(SUCCESS);
-        if !self.marks_success {
-            return Ok(());
-        }
-        if !self.disk.exists(&path).map_err(file_error)? {
-            self.disk.create(&path).and_then(|mut file| file.sync()).map_err(file_error)?;
-        }
-        // One that is there may be left of a call that failed after making it.
-        self.disk.sync_folder(&self.folder).map_err(file_error)
+    fn success_mark(&self) -> SuccessMark<'_> {
+        SuccessMark::of(&*self.disk, &self.folder)
     }
 
-    /// Says no more that what is in the folder is committed. That holds also after a crash, before any file has its name.
-    fn unmark_success(&self) -> Result<()> {
-        let path = self.folder.join(SUCCESS);
-        if self.disk.exists(&path).map_err(file_error)? {
-            self.disk.remove(&path).map_err(file_error)?;
-            self.disk.sync_folder(&self.folder).map_err(file_error)?;
-        }
-        Ok(())
+    /// Says that what is in the folder is committed, where that is asked for.
+    fn mark_success(&self) -> Result<()> {
+        if self.marks_success { self.success_mark().put() } else { Ok(()) }
     }
 
     /// The epoch is committed: notes that, and merges manifests where there are many.
     fn committed(&self, started: &mut Started, epoch: Epoch) {
-        let Started { folder, checkpoint, singles, loose, last, .. } = started;
+        let Started { folder, checkpoint, singles, loose, is_unsettled, last, .. } = started;
         *last = Some(Mark { epoch, checkpoint: *checkpoint });
         *singles += 1;
         if *singles > self.merge_at {
             // If it fails nothing is lost: the next epoch makes up for it, and there are more of them meanwhile.
             *singles = manifest::merge(&*self.disk, folder, self.merge_at).unwrap_or(*singles);
         }
-        if self.compacting.step(&self.disk, &self.folder, folder, &self.scope.lock().clone(), loose) {
+        if let Some(wanted) = self.compacting.due(loose) {
+            let (disk, results, scope) = (&self.disk, &self.folder, &self.scope.lock().clone());
+            let scope = ScopeOfResults { disk, results, manifests: folder, scope, wanted };
+            *is_unsettled = compacting::step(&scope, *is_unsettled);
             let current = manifest::current(&*self.disk, folder);
             *singles = current.map_or(*singles, |current| firesteel_results::singles(&current));
         }
@@ -267,7 +248,7 @@ where
 
     fn start(&self, context: &SinkContext) -> Result<()> {
         self.layout.check("FileSink", &self.format)?;
-        self.check_compacting(self.format.name(), self.format.may_be_joined())?;
+        self.compacting.check("FileSink", self.format.name(), self.format.may_be_joined())?;
         let (disk, scope) = (&*self.disk, context.scope().clone());
         if self.marks_success && scope != Scope::whole() {
             let reason = "several processes write to the folder, and none knows when all of them are done".to_owned();
@@ -296,7 +277,8 @@ where
         *self.scope.lock() = scope;
         // Of those that were not merged in the run before.
         let loose = Loose::of(singles);
-        *self.started.lock() = Some(Started { _lock: lock, folder, checkpoint, singles, loose, last });
+        *self.started.lock() =
+            Some(Started { _lock: lock, folder, checkpoint, singles, loose, is_unsettled: false, last });
         Ok(())
     }
 
@@ -333,7 +315,7 @@ where
                     }
                     published?;
                 }
-                started.loose.add(pending);
+                started.loose.add(pending.iter().flat_map(PendingFiles::sizes));
                 self.committed(started, epoch);
                 self.mark_success()?;
             }

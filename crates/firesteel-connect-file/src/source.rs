@@ -13,6 +13,7 @@ mod listing;
 mod matching;
 mod merged;
 mod note;
+mod opening;
 mod order;
 mod origin;
 mod own;
@@ -47,14 +48,13 @@ use parking_lot::Mutex;
 pub use after::AfterReading;
 use catalog::Catalog;
 pub use decode::{Bytes, DecodeText, Owned, Text};
-use entry::FileEntry;
 pub use firesteel_frames::TextEncoding;
 pub(crate) use identity::Print;
 pub use order::FileOrder;
 use policy::{Borders, Policy};
 pub use policy::{OnMissing, OnUnreadable};
 pub use reader::FileReader;
-use reader::{Rest, Spares};
+use reader::Spares;
 use serde::de::DeserializeOwned;
 
 /// How long the file system is left alone, in terms of how long the last look took: so looks take a twentieth of the time.
@@ -414,36 +414,6 @@ impl<F: Format> Source for Files<F> {
         catalog.committed(positions);
         let now = self.looks.lock().last.map_or(Timestamp::EPOCH, |(last, _)| last);
         catalog.dispose(now)
-    }
-}
-
-impl<F: Format> Files<F> {
-    /// A reader of the range. A file that is not where it was found last has been renamed since, most likely.
-    fn opened(&self, range: &ReadRange, rest: Option<Rest<F::Reading>>) -> Result<FileReader<F::Reading>> {
-        let spares = Arc::clone(&self.spares).downcast().unwrap_or_default();
-        let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest, &spares);
-        match open(rest) {
-            Err(ConnectError::Lost { .. }) if self.policy.follow => {
-                let mut catalog = self.catalog.lock();
-                let now = self.looks.lock().last.map_or(Timestamp::EPOCH, |(last, _)| last);
-                catalog.look(now)?;
-                drop(catalog);
-                open(None)
-            }
-            // Files of results may have been merged since they were found.
-            Err(ConnectError::Lost { .. }) if self.catalog.lock().find_merged(&range.split) => open(None),
-            opened => opened,
-        }
-    }
-
-    /// The file as it was found last.
-    fn file(&self, split: &SplitId) -> Result<FileEntry> {
-        let mut catalog = self.catalog.lock();
-        if !catalog.has_looked() {
-            self.look(&mut catalog, Timestamp::EPOCH)?;
-        }
-        let file = catalog.file(split).cloned();
-        file.ok_or_else(|| ConnectError::unknown_split(&self.describe(), split))
     }
 }
 

@@ -26,12 +26,14 @@
 
 #![forbid(unsafe_code)]
 
+mod compaction;
 mod error;
 mod pattern;
 mod sink;
 mod source;
 
+pub use compaction::Compaction;
 pub use firesteel_object_store::{Bucket, object_store};
-pub use firesteel_results::{ByColumn, Partitions, Unpartitioned};
+pub use firesteel_results::{ByColumn, CompactionReport, LeftFiles, Partitions, Unpartitioned, WhyLeft};
 pub use sink::{ObjectSink, PendingObjects};
-pub use source::{ObjectReader, Objects, OnMissing, OnUnreadable, Order};
+pub use source::{AfterReading, ObjectReader, Objects, OnMissing, OnUnreadable, Order};

@@ -1,7 +1,9 @@
 //! Objects as a sink.
 
+pub(crate) mod merging;
 mod part;
-mod place;
+pub(crate) mod place;
+mod step;
 
 use std::cell::Cell;
 use std::fmt::{self, Display};
@@ -12,12 +14,16 @@ use firesteel_connect::{
 };
 use firesteel_formats::{Json, WriteFormat, WriteLines};
 use firesteel_object_store::{Bucket, Uploaded};
-use firesteel_results::{ByColumn, Covered, Entry, Layout, Manifest, PartName, Partitions, Unpartitioned, singles};
+use firesteel_results::{
+    ByColumn, Compacting, CompactionReport, Covered, Entry, Layout, Limits, Loose, Manifest, PartName, Partitions,
+    Unpartitioned, singles,
+};
 use parking_lot::Mutex;
 use serde::Serialize;
 
 use crate::error::failed;
 use crate::source::results::joined;
+use merging::Mergeable;
 pub use part::PendingObjects;
 use part::Uploads;
 use place::Claimed;
@@ -30,7 +36,8 @@ const MERGE_AT: usize = 100;
 ///
 /// A task uploads its objects, which are invisible while they are not complete. They are completed when the micro-batch is done, and
 /// last of all the commit of the epoch puts its manifest, `_committed/0000000007`, which lists them, **where none is**: that one call makes
-/// the epoch visible, and of two processes that try it one succeeds. Manifests are merged as they become many.
+/// the epoch visible, and of two processes that try it one succeeds. Manifests are merged as they become many: a merging takes the number after that of
+/// the claim, or of the merging before it, so that a process that was shut out merges nothing.
 ///
 /// **What readers see.** Who reads only objects that a manifest lists ([`Objects`](crate::Objects) does) sees all of an epoch or nothing
 /// of it. Who lists the prefix itself sees objects of an epoch shortly before it is committed, and those that a crash has left until
@@ -40,7 +47,7 @@ const MERGE_AT: usize = 100;
 /// that another one has committed the epoch, [ends](ConnectError::Fenced). The sink is exactly-once where the store can put an object on
 /// condition that none is there, which is found out at the start.
 ///
-/// Small objects are not merged: longer epochs and fewer tasks make larger ones.
+/// Small objects become large ones where that [is asked for](Self::compact_to). Longer epochs and fewer tasks make larger ones to begin with.
 ///
 /// An epoch costs a call for each object, two for its commit; parts of uploads that a crash has left are removed by a rule of the bucket.
 ///
@@ -63,6 +70,7 @@ pub struct ObjectSink<F, P = Unpartitioned> {
     prefix: String,
     format: F,
     layout: Layout<P>,
+    compacting: Compacting,
     started: Mutex<Option<Started>>,
     /// The part of the job and the number of its start: tasks that write ask for them while a commit has the rest.
     writer: Mutex<(Scope, u64)>,
@@ -76,6 +84,8 @@ struct Started {
     checkpoint: CheckpointId,
     /// How many manifests of single epochs the scope has.
     singles: usize,
+    /// What has come since small objects were merged last.
+    loose: Loose,
     last: Option<Mark>,
     /// A manifest that was put without an answer.
     unsure: Option<(Epoch, Manifest)>,
@@ -89,6 +99,7 @@ impl ObjectSink<()> {
             prefix: prefix.trim_matches('/').to_owned(),
             format,
             layout: Layout::default(),
+            compacting: Compacting::default(),
             started: Mutex::default(),
             writer: Mutex::default(),
             written: AtomicU64::new(0),
@@ -138,9 +149,9 @@ impl<F, P> ObjectSink<F, P> {
         G: Fn(&T) -> V + Send + Sync + 'static,
         V: Display,
     {
-        let Self { bucket, prefix, format, layout, started, writer, written } = self;
+        let Self { bucket, prefix, format, layout, compacting, started, writer, written } = self;
         let layout = layout.by_column(column, value);
-        ObjectSink { bucket, prefix, format, layout, started, writer, written }
+        ObjectSink { bucket, prefix, format, layout, compacting, started, writer, written }
     }
 
     /// Compresses the objects, whose keys end with `.gz` then.
@@ -166,6 +177,27 @@ impl<F, P> ObjectSink<F, P> {
         self
     }
 
+    /// Merges small objects into larger ones of up to this many bytes, as they are stored: whenever a hundred small ones have come, or as
+    /// many bytes, the commit of an epoch merges about as many bytes as this, after the epoch is visible and before the commit returns. A
+    /// merged object is merged again only with others that have as many bytes, so that none is written often. If it fails, that is told,
+    /// nothing is lost, and it is retried later. [`Compaction`](crate::Compaction) says what readers see meanwhile, and does the same to
+    /// results at rest.
+    ///
+    /// Merging a hundred objects costs a call for each, four, and those that store and delete.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use firesteel_connect_object_store::{Bucket, ObjectSink, object_store::memory::InMemory};
+    /// # let lake = Bucket::new(Arc::new(InMemory::new()))?;
+    /// let totals = ObjectSink::json::<u64>(&lake, "results/totals").gzip().compact_to(128 << 20);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn compact_to(mut self, bytes: u64) -> Self {
+        self.compacting.wanted = Some(bytes);
+        self
+    }
+
     fn not_started(&self) -> ConnectError {
         let reason = "the sink was not started: call start before commit".to_owned();
         ConnectError::Setting { connector: "ObjectSink", setting: "prefix", reason }
@@ -185,11 +217,11 @@ impl<F, P> ObjectSink<F, P> {
     }
 
     fn publish(&self, started: &mut Started, epoch: Epoch, pending: &mut [PendingObjects]) -> Result<()> {
-        started.claimed.check(&self.bucket)?;
+        started.claimed.check()?;
         self.complete(epoch, pending)?;
         let entries: Vec<Entry> = pending.iter().flat_map(PendingObjects::entries).collect();
         let manifest = Manifest { checkpoint: started.checkpoint, entries };
-        let put = started.claimed.put(&self.bucket, Covered::one(epoch), &manifest);
+        let put = started.claimed.put(Covered::one(epoch), &manifest);
         if let Err(error) = &put
             && error.class() == Class::Retryable
         {
@@ -198,6 +230,7 @@ impl<F, P> ObjectSink<F, P> {
             return Err(ConnectError::OutcomeUnknown { place, epoch, source });
         }
         put?;
+        started.loose.add(pending.iter().flat_map(PendingObjects::sizes));
         self.committed(started, epoch);
         Ok(())
     }
@@ -206,11 +239,29 @@ impl<F, P> ObjectSink<F, P> {
     fn committed(&self, started: &mut Started, epoch: Epoch) {
         started.last = Some(Mark { epoch, checkpoint: started.checkpoint });
         (started.unsure, started.singles) = (None, started.singles + 1);
-        started.claimed.remove_leftovers(&self.bucket, epoch);
+        started.claimed.remove_leftovers(epoch);
         if started.singles > MERGE_AT {
             // If it fails nothing is lost: the next epoch makes up for it, and there are more of them meanwhile.
-            started.singles = started.claimed.merge(&self.bucket, MERGE_AT).unwrap_or(started.singles);
+            started.singles = started.claimed.merge(MERGE_AT).unwrap_or(started.singles);
         }
+        if let Some(wanted) = self.compacting.due(&mut started.loose) {
+            self.compact(started, wanted);
+        }
+    }
+
+    /// Merges small objects, and manifests with them.
+    fn compact(&self, started: &mut Started, wanted: u64) {
+        let mut report = CompactionReport::default();
+        let objects = Mergeable::of(&self.bucket, &self.prefix, &started.claimed, &self.written);
+        match objects.compact(wanted, &Limits::of_one_step(wanted), &mut report) {
+            Ok(()) => tracing::debug!(place = self.place(), "{report}"),
+            Err(error) => {
+                let text = "small objects of results could not be merged: that is retried when more have come";
+                tracing::warn!(place = self.place(), "{text} ({error})");
+            }
+        }
+        let current = started.claimed.current_settled();
+        started.singles = current.map_or(started.singles, |current| singles(&current));
     }
 
     fn place(&self) -> String {
@@ -240,12 +291,16 @@ where
 
     fn start(&self, context: &SinkContext) -> Result<()> {
         self.layout.check("ObjectSink", &self.format)?;
+        self.compacting.check("ObjectSink", self.format.name(), self.format.may_be_joined())?;
         let scope = context.scope().clone();
-        let (claimed, manifests) = Claimed::claim(&self.bucket, &self.prefix, &scope, context.run())?;
-        let last = claimed.last(&self.bucket, &manifests)?;
+        let by = format!("run {}", context.run());
+        let (claimed, manifests) = Claimed::claim(&self.bucket, &self.prefix, &scope, &by)?;
+        let last = claimed.last(&manifests)?;
         *self.writer.lock() = (scope, claimed.run());
         let (checkpoint, singles) = (context.checkpoint(), singles(&manifests));
-        *self.started.lock() = Some(Started { claimed, checkpoint, singles, last, unsure: None });
+        // Of those that were not merged in the run before.
+        let loose = Loose::of(singles);
+        *self.started.lock() = Some(Started { claimed, checkpoint, singles, loose, last, unsure: None });
         Ok(())
     }
 
@@ -291,7 +346,7 @@ where
         let mut started = self.started.lock();
         let started = started.as_mut().ok_or_else(|| self.not_started())?;
         if let Some((_, manifest)) = started.unsure.as_ref().filter(|(unsure, _)| *unsure == epoch) {
-            started.claimed.put(&self.bucket, Covered::one(epoch), manifest)?;
+            started.claimed.put(Covered::one(epoch), manifest)?;
             self.committed(started, epoch);
         }
         Ok(started.last.is_some_and(|last| last.epoch >= epoch))

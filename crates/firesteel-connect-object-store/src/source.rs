@@ -1,7 +1,10 @@
 //! Objects as a source.
 
+mod after;
 mod catalog;
+mod dispose;
 mod entry;
+mod merged;
 mod note;
 mod origin;
 mod reader;
@@ -21,12 +24,16 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 
 use crate::pattern::Pattern;
+pub use after::AfterReading;
 use catalog::Catalog;
 pub use reader::ObjectReader;
 use reader::{Rest, Settings};
 
 /// How long a record may be unless told otherwise: 16 MiB.
 const LONGEST: usize = 16 << 20;
+
+/// How often it is looked where an object is that is gone since it was merged.
+const MERGED_MEANWHILE: usize = 5;
 
 /// What becomes of an object that is gone, or was replaced, before all of it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,13 +68,14 @@ pub enum Order {
 }
 
 /// How objects are read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Policy {
     follow: bool,
     order: Order,
     most_at_once: Option<usize>,
     on_missing: OnMissing,
     on_unreadable: Option<OnUnreadable>,
+    after_reading: AfterReading,
     by_lines: bool,
     /// Counts the rows of an object, where objects are tables; and whether not all of them are read.
     rows: Option<CountRows>,
@@ -132,12 +140,13 @@ impl Objects<Raw> {
             most_at_once: None,
             on_missing: OnMissing::Fail,
             on_unreadable: None,
+            after_reading: AfterReading::keep(),
             by_lines: format.ends_at_newlines() && !format.is_packed() && format.rows().is_none(),
             rows: format.rows(),
             picks_rows: format.picks_rows(),
         };
         let pattern = Pattern::new(path);
-        let catalog = Mutex::new(Catalog::new(bucket.clone(), pattern.clone(), policy));
+        let catalog = Mutex::new(Catalog::new(bucket.clone(), pattern.clone(), policy.clone()));
         let (look_every, looks) = (seconds(10), Mutex::default());
         Objects { bucket: bucket.clone(), pattern, policy, look_every, longest: LONGEST, format, catalog, looks }
     }
@@ -183,36 +192,36 @@ impl Objects<Raw> {
 
 impl<F: Format> Objects<F> {
     fn with_policy(mut self, policy: Policy) -> Self {
+        self.catalog = Mutex::new(Catalog::new(self.bucket.clone(), self.pattern.clone(), policy.clone()));
         self.policy = policy;
-        self.catalog = Mutex::new(Catalog::new(self.bucket.clone(), self.pattern.clone(), policy));
         self
     }
 
     /// Reads objects that are stored later as well, without end.
     #[must_use]
     pub fn follow(self) -> Self {
-        let policy = Policy { follow: true, ..self.policy };
+        let policy = Policy { follow: true, ..self.policy.clone() };
         self.with_policy(policy)
     }
 
     /// In which order objects are read that are found at the same time; by their keys unless set.
     #[must_use]
     pub fn order(self, order: Order) -> Self {
-        let policy = Policy { order, ..self.policy };
+        let policy = Policy { order, ..self.policy.clone() };
         self.with_policy(policy)
     }
 
     /// How many objects that were found are taken in for a batch at most; all of them unless set. The others wait their turn.
     #[must_use]
     pub fn most_at_once(self, objects: usize) -> Self {
-        let policy = Policy { most_at_once: Some(objects.max(1)), ..self.policy };
+        let policy = Policy { most_at_once: Some(objects.max(1)), ..self.policy.clone() };
         self.with_policy(policy)
     }
 
     /// What becomes of an object that is gone, or was replaced, before all of it was read. The default is [`OnMissing::Fail`].
     #[must_use]
     pub fn on_missing(self, policy: OnMissing) -> Self {
-        let policy = Policy { on_missing: policy, ..self.policy };
+        let policy = Policy { on_missing: policy, ..self.policy.clone() };
         self.with_policy(policy)
     }
 
@@ -220,7 +229,28 @@ impl<F: Format> Objects<F> {
     /// the rest of it is passed over, told and counted.
     #[must_use]
     pub fn on_unreadable(self, policy: OnUnreadable) -> Self {
-        let policy = Policy { on_unreadable: Some(policy), ..self.policy };
+        let policy = Policy { on_unreadable: Some(policy), ..self.policy.clone() };
+        self.with_policy(policy)
+    }
+
+    /// What becomes of an object when all of it was read and that is committed: it is kept, deleted, or copied to an archive and deleted.
+    /// That is done to the object in the version that was read; one that was stored under its key since is read. Between the last look
+    /// and the deletion is the time of a call, since stores cannot delete on a condition: let writers use new keys. Empty objects, objects that
+    /// are damaged or were not read to their ends, and those of results, which a manifest lists, are left alone; of the last that is told.
+    ///
+    /// Deleting costs two calls for each object, archiving five. Larger ones than 8 MiB are copied by the store, which S3 does up to 5 GB; while it
+    /// does, a line of text holds the place.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use firesteel_connect_object_store::{AfterReading, Bucket, Objects, object_store::memory::InMemory};
+    /// # let lake = Bucket::new(Arc::new(InMemory::new()))?;
+    /// let numbers = Objects::json::<u64>(&lake, "in").follow().after_reading(AfterReading::archive("done"));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn after_reading(self, after: AfterReading) -> Self {
+        let policy = Policy { after_reading: after, ..self.policy.clone() };
         self.with_policy(policy)
     }
 
@@ -253,12 +283,24 @@ impl<F: Format> Objects<F> {
             }
             catalog.object(&range.split).cloned()
         };
-        let object = object.ok_or_else(|| ConnectError::unknown_split(&self.describe(), &range.split))?;
+        let mut object = object.ok_or_else(|| ConnectError::unknown_split(&self.describe(), &range.split))?;
         let (bucket, format, longest, bears_damage) = (&self.bucket, &self.format, self.longest, self.bears_damage());
         let source = self.looks.lock().source.clone();
         let bears_loss = self.policy.on_missing == OnMissing::Skip;
         let settings = Settings { bucket, source: &source, format, longest, bears_damage, bears_loss };
-        ObjectReader::open(object, range, &settings, rest)
+        let mut rest = rest;
+        for _ in 0..MERGED_MEANWHILE {
+            if !object.is_missed() {
+                match ObjectReader::open(object.clone(), range, &settings, rest.take()) {
+                    Err(_) if object.is_missed() => {}
+                    opened => return opened,
+                }
+            }
+            let mut catalog = self.catalog.lock();
+            catalog.find_again(&range.split)?;
+            object = catalog.object(&range.split).cloned().unwrap_or(object);
+        }
+        ObjectReader::open(object, range, &settings, None)
     }
 }
 
@@ -272,6 +314,10 @@ impl<F: Format> Source for Objects<F> {
 
     fn replay(&self) -> Replay {
         Replay::Always
+    }
+
+    fn forgets(&self) -> bool {
+        !self.policy.after_reading.keeps()
     }
 
     fn would_read(&self, place: &Place) -> bool {
@@ -295,7 +341,7 @@ impl<F: Format> Source for Objects<F> {
             return Err(ConnectError::Setting { connector: self.format.name(), setting, reason });
         }
         let mut catalog = self.catalog.lock();
-        *catalog = Catalog::new(self.bucket.clone(), self.pattern.clone(), self.policy);
+        *catalog = Catalog::new(self.bucket.clone(), self.pattern.clone(), self.policy.clone());
         catalog.start(context)?;
         *self.looks.lock() = Looks { last: Some(context.now()), source: context.name().to_owned() };
         Ok(())
@@ -309,6 +355,7 @@ impl<F: Format> Source for Objects<F> {
             catalog.look()?;
             self.looks.lock().last = Some(now);
         }
+        catalog.dispose(now)?;
         catalog.answer()
     }
 
@@ -325,8 +372,10 @@ impl<F: Format> Source for Objects<F> {
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {
-        self.catalog.lock().committed(positions);
-        Ok(())
+        let now = self.looks.lock().last.unwrap_or(Timestamp::EPOCH);
+        let mut catalog = self.catalog.lock();
+        catalog.committed(positions);
+        catalog.dispose(now)
     }
 }
 

@@ -95,10 +95,21 @@ fn results_in_memory() {
 }
 
 #[test]
+fn results_that_are_merged() {
+    run(bucket, |bucket, prefix| ObjectSink::json::<u32>(bucket, prefix).compact_to(8));
+    run(bucket, |bucket, prefix| ObjectSink::json::<u32>(bucket, prefix).compact_to(1 << 20));
+}
+
+#[test]
 fn results_in_a_folder() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = || Bucket::new(Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap())).unwrap();
-    run(store, ObjectSink::json::<u32>);
+    for wanted in [None, Some(8)] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = || Bucket::new(Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap())).unwrap();
+        run(store, |bucket, prefix| {
+            let sink = ObjectSink::json::<u32>(bucket, prefix);
+            if let Some(wanted) = wanted { sink.compact_to(wanted) } else { sink }
+        });
+    }
 }
 
 #[test]

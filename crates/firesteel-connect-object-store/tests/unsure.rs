@@ -101,12 +101,17 @@ fn a_manifest_whose_fate_is_unknown_is_put_again() {
             assert!(put.unwrap_err().is_taken(), "it was put meanwhile");
         }
     };
-    conformance::unsure_sink(
-        place,
-        |place| ObjectSink::json::<u32>(&place.bucket, "out"),
-        lose,
-        land,
-        |place| all(&Objects::json::<u32>(&place.bucket, "out")),
-        |n| n,
-    );
+    for wanted in [None, Some(4), Some(1 << 20)] {
+        conformance::unsure_sink(
+            place,
+            |place| {
+                let sink = ObjectSink::json::<u32>(&place.bucket, "out");
+                if let Some(wanted) = wanted { sink.compact_to(wanted) } else { sink }
+            },
+            lose,
+            land,
+            |place| all(&Objects::json::<u32>(&place.bucket, "out")),
+            |n| n,
+        );
+    }
 }

@@ -37,6 +37,8 @@ mod gzip;
 mod lz4;
 mod members;
 mod range;
+mod rows;
+mod source_errors;
 mod unpacked;
 #[cfg(feature = "xz")]
 mod xz;
@@ -45,4 +47,5 @@ mod zstd;
 pub use compression::{Compression, TextEncoding};
 pub use frames::{Frames, Next};
 pub use range::{Fault, RangeFrames};
+pub use rows::RangeRows;
 pub use unpacked::Unpacked;

@@ -39,6 +39,8 @@ pub enum Fault {
         reason: String,
         /// Its bytes.
         payload: Payload,
+        /// Where its own bytes begin, after what was passed over before it.
+        begin: u64,
     },
     /// It is no fault of the record: what its decoder needs does not answer.
     Outage(ConnectError),
@@ -91,8 +93,8 @@ impl<P: Reading, R: Read> RangeFrames<P, R> {
                 if let Some(outage) = undecodable.outage() {
                     return Err(Fault::Outage(outage));
                 }
-                let payload = Payload::of(frames.bytes(record));
-                Err(Fault::Record { reason: undecodable.reason().to_owned(), payload })
+                let (payload, begin) = (Payload::of(frames.bytes(record.clone())), frames.begins_at(&record));
+                Err(Fault::Record { reason: undecodable.reason().to_owned(), payload, begin })
             }
         }
     }
@@ -149,8 +151,7 @@ impl<P: Reading, R: Read> RangeFrames<P, R> {
         let Some(frames) = &mut self.frames else { return Ok(()) };
         let end = frames.position();
         frames.check_end().map_err(Fault::CutOff)?;
-        self.frames = None;
-        (self.position, self.end) = (end.max(self.position), Some(end));
+        self.end_at(end);
         Ok(())
     }
 
@@ -168,7 +169,7 @@ impl<P: Reading, R: Read> RangeFrames<P, R> {
             Next::Broken(record, reason) => (reason, Payload::beginning(frames.bytes(record), bytes)),
             _ => (frames.reading().too_long(self.longest), Payload::beginning(frames.too_long(), bytes)),
         };
-        Fault::Record { reason, payload }
+        Fault::Record { reason, payload, begin: self.last }
     }
 
     /// The line on which the last record begins, if it was counted.
@@ -199,6 +200,17 @@ impl<P: Reading, R: Read> RangeFrames<P, R> {
     #[must_use]
     pub fn into_frames(self) -> Option<Frames<P, R>> {
         self.frames
+    }
+
+    /// Takes away what it reads from: there is nothing more to read then.
+    pub fn take_frames(&mut self) -> Option<Frames<P, R>> {
+        self.frames.take()
+    }
+
+    /// Ends here, also where the data should not have ended.
+    pub fn end_at(&mut self, end: u64) {
+        self.frames = None;
+        (self.position, self.end) = (end.max(self.position), Some(end));
     }
 
     /// Whether there may be more after the range.

@@ -76,3 +76,50 @@ fn what_is_cut_ends_in_the_middle_and_what_is_damaged_is_found() {
         assert_eq!(unfound, 0, "{name}");
     }
 }
+
+/// A file that cannot be read any more from a place on, as one on a disk or in a store that is away.
+struct Failing<'a> {
+    bytes: &'a [u8],
+    from: usize,
+}
+
+impl Read for Failing<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.from.min(self.bytes.len());
+        if left == 0 {
+            // Who continues to read finds other bytes than those that come next.
+            self.from = usize::MAX;
+            return Err(std::io::Error::other("the store is away"));
+        }
+        let count = buffer.len().min(left).min(10);
+        buffer[..count].copy_from_slice(&self.bytes[..count]);
+        (self.bytes, self.from) = (&self.bytes[count..], self.from - count);
+        Ok(count)
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_not_taken_for_damaged() {
+    let gzip = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let zstd = |text: &[u8]| ruzstd::encoding::compress_to_vec(text, ruzstd::encoding::CompressionLevel::Fastest);
+    let text: String = (0..2_000).map(|n| format!("{n}\n")).collect();
+    let text = text.as_bytes();
+    for whole in [gzip(text), zstd(text), bzip2(text), xz(text), lz4(text)] {
+        let compression = Compression::of(&whole).unwrap();
+        for from in [0, 5, 20, whole.len() / 2, whole.len() - 1] {
+            let mut found = Vec::new();
+            let error = Unpacked::of(Failing { bytes: &whole, from }, compression).read_to_end(&mut found).unwrap_err();
+            let name = compression.name();
+            assert_eq!(
+                (error.kind(), &*error.to_string()),
+                (ErrorKind::Other, "the store is away"),
+                "{name} at {from}"
+            );
+            assert!(text.starts_with(&found), "{name} at {from}");
+        }
+    }
+}

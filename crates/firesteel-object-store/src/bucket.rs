@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_util::StreamExt;
 use object_store::list::PaginatedListStore;
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload};
@@ -82,20 +83,17 @@ impl Bucket {
     /// Begins to read the bytes `[from, to)` of an object, in the version that is pinned.
     pub fn begin_part(&self, object: &Pin, from: u64, to: u64) -> Pending<Bytes> {
         let object = object.clone();
+        self.begin(|store| async move { read_part(&*store, &object, from, to).await })
+    }
+
+    /// Begins to read the first bytes of an object, as many as it has of these, in whatever version it is, and tells which.
+    pub fn begin_first(&self, key: &str, length: u64) -> Pending<(ObjectMeta, Bytes)> {
+        let key = Path::parse(key);
         self.begin(|store| async move {
-            let options = GetOptions { range: Some(GetRange::Bounded(from..to)), ..object.options() };
-            let found = store.get_opts(&object.key, options).await?;
-            // Not every store heeds conditions.
-            if !object.is(&found.meta) {
-                let path = object.key.to_string();
-                return Err(object_store::Error::Precondition { path, source: "it is another version now".into() });
-            }
-            let bytes = found.bytes().await?;
-            if bytes.len() as u64 == to - from {
-                return Ok(bytes);
-            }
-            let reason = format!("of bytes {from} to {to} of {} came {}", object.key, bytes.len());
-            Err(object_store::Error::Generic { store: "bucket", source: reason.into() })
+            let key = key?;
+            let options = GetOptions { range: Some(GetRange::Bounded(0..length.max(1))), ..GetOptions::default() };
+            let found = store.get_opts(&key, options).await?;
+            Ok((found.meta.clone(), found.bytes().await?))
         })
     }
 
@@ -116,22 +114,7 @@ impl Bucket {
     pub fn put_new(&self, key: &str, bytes: Vec<u8>) -> Result<bool> {
         let key = Path::parse(key).map_err(object_store::Error::from)?;
         let payload = PutPayload::from(bytes);
-        self.call(|store| async move {
-            for _ in 0..ATTEMPTS {
-                match store.put_opts(&key, payload.clone(), PutMode::Create.into()).await {
-                    Ok(_) => return Ok(true),
-                    Err(object_store::Error::AlreadyExists { .. }) => {}
-                    Err(error) => return Err(error),
-                }
-                // S3 says the same where calls have hindered each other and none has succeeded.
-                match store.head(&key).await {
-                    Err(object_store::Error::NotFound { .. }) => {}
-                    found => return found.map(|_| false),
-                }
-            }
-            let reason = format!("{key} is said to be there, and is not");
-            Err(object_store::Error::Generic { store: "bucket", source: reason.into() })
-        })
+        self.call(|store| async move { put_where_none(&*store, &key, payload).await })
     }
 
     /// The object of this key, if there is one.
@@ -163,6 +146,31 @@ impl Bucket {
     }
 }
 
+impl Bucket {
+    /// Deletes these objects, as far as they are there, in as few calls as the store needs.
+    ///
+    /// # Errors
+    /// When one cannot be deleted; the others are all the same, if they can be.
+    pub fn delete_all(&self, keys: Vec<String>) -> Result<()> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let keys = keys.into_iter().map(|key| Path::parse(key).map_err(object_store::Error::from));
+        let keys = futures_util::stream::iter(keys.collect::<Vec<_>>()).boxed();
+        self.call(|store| async move {
+            let mut deleted = store.delete_stream(keys);
+            let mut outcome = Ok(());
+            while let Some(one) = deleted.next().await {
+                match one {
+                    Ok(_) | Err(object_store::Error::NotFound { .. }) => {}
+                    Err(error) => outcome = outcome.and(Err(error)),
+                }
+            }
+            outcome
+        })
+    }
+}
+
 impl fmt::Display for Bucket {
     /// As the store shows itself.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,6 +182,47 @@ impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Bucket({})", self.store)
     }
+}
+
+/// The bytes `[from, to)` of an object, in the version that is pinned: within a call of a [`Bucket`].
+///
+/// # Errors
+/// When it is not there in this version, or cannot be read.
+pub async fn read_part(store: &dyn ObjectStore, object: &Pin, from: u64, to: u64) -> object_store::Result<Bytes> {
+    let options = GetOptions { range: Some(GetRange::Bounded(from..to)), ..object.options() };
+    let found = store.get_opts(&object.key, options).await?;
+    // Not every store heeds conditions.
+    if !object.is(&found.meta) {
+        let path = object.key.to_string();
+        return Err(object_store::Error::Precondition { path, source: "it is another version now".into() });
+    }
+    let bytes = found.bytes().await?;
+    if bytes.len() as u64 == to - from {
+        return Ok(bytes);
+    }
+    let reason = format!("of bytes {from} to {to} of {} came {}", object.key, bytes.len());
+    Err(object_store::Error::Generic { store: "bucket", source: reason.into() })
+}
+
+/// Puts an object where none is, within a call of a [`Bucket`]; `false`, and what is there stays, if there is one.
+///
+/// # Errors
+/// When that is not certain.
+pub async fn put_where_none(store: &dyn ObjectStore, key: &Path, payload: PutPayload) -> object_store::Result<bool> {
+    for _ in 0..ATTEMPTS {
+        match store.put_opts(key, payload.clone(), PutMode::Create.into()).await {
+            Ok(_) => return Ok(true),
+            Err(object_store::Error::AlreadyExists { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        // S3 says the same where calls have hindered each other and none has succeeded.
+        match store.head(key).await {
+            Err(object_store::Error::NotFound { .. }) => {}
+            found => return found.map(|_| false),
+        }
+    }
+    let reason = format!("{key} is said to be there, and is not");
+    Err(object_store::Error::Generic { store: "bucket", source: reason.into() })
 }
 
 /// A call that is under way.
@@ -221,7 +270,8 @@ impl Pin {
     }
 
     /// Whether what was found is this version. Times are compared by the second: answers to reads have no more.
-    fn is(&self, found: &ObjectMeta) -> bool {
+    #[must_use]
+    pub fn is(&self, found: &ObjectMeta) -> bool {
         let is_same_time = self.modified.div_euclid(1_000_000) == found.last_modified.timestamp();
         found.e_tag == self.e_tag && found.size == self.size && (self.e_tag.is_some() || is_same_time)
     }

@@ -36,7 +36,7 @@ mod stretch;
 mod upload;
 mod worker;
 
-pub use bucket::{Bucket, Pending, Pin};
+pub use bucket::{Bucket, Pending, Pin, put_where_none, read_part};
 pub use error::{StoreError, is_missing, is_passing};
 pub use list::Listed;
 pub use object_store;

@@ -1,17 +1,13 @@
 //! How the records of a task become files.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use firesteel_connect::{Class, ConnectError, Result};
 use firesteel_formats::{WriteFormat, Writing};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use crate::name::PartName;
+use crate::packed::Packed;
 use crate::partitions::{BadColumn, ByColumn, Partitions, Unpartitioned};
-
-/// Bytes that are written at once.
-const BUFFER: usize = 128 << 10;
 
 /// How many files a task has open unless told otherwise.
 const MOST_OPEN: usize = 100;
@@ -166,7 +162,7 @@ struct Open<W, O: Write> {
     name: PartName,
     writing: W,
     /// `None` before the first record is known to have a form.
-    output: Option<Output<O>>,
+    output: Option<Packed<O>>,
     records: u64,
     used: u64,
 }
@@ -191,7 +187,7 @@ impl<P, F, W, S: PartStore> Parts<'_, P, F, W, S> {
         let open = &mut self.open[at];
         let output = match &mut open.output {
             Some(output) => output,
-            empty => empty.insert(Output::new(store.create(&open.name)?, gzip)),
+            empty => empty.insert(Packed::new(store.create(&open.name)?, gzip)),
         };
         output.write_all(bytes).map_err(|error| store.failed(&open.name, error))?;
         open.records += 1;
@@ -269,62 +265,6 @@ impl<P, F, W, S: PartStore> Parts<'_, P, F, W, S> {
             class: Class::Record,
             source: reason.into(),
         }
-    }
-}
-
-/// The bytes of a part, compressed if need be.
-enum Output<O: Write> {
-    Plain(BufWriter<Counted<O>>),
-    Gzip(Box<GzEncoder<BufWriter<Counted<O>>>>),
-}
-
-impl<O: Write> Output<O> {
-    fn new(part: O, gzip: bool) -> Self {
-        let part = BufWriter::with_capacity(BUFFER, Counted { part, bytes: 0 });
-        if gzip { Self::Gzip(Box::new(GzEncoder::new(part, Compression::default()))) } else { Self::Plain(part) }
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Self::Plain(part) => part.write_all(bytes),
-            Self::Gzip(encoder) => encoder.write_all(bytes),
-        }
-    }
-
-    /// How many bytes it has so far; those that the compressor holds are not known yet.
-    fn bytes(&self) -> u64 {
-        let part = match self {
-            Self::Plain(part) => part,
-            Self::Gzip(encoder) => encoder.get_ref(),
-        };
-        part.get_ref().bytes + part.buffer().len() as u64
-    }
-
-    fn finish(self) -> io::Result<(O, u64)> {
-        let buffered = match self {
-            Self::Plain(part) => part,
-            Self::Gzip(encoder) => encoder.finish()?,
-        };
-        let Counted { part, bytes } = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
-        Ok((part, bytes))
-    }
-}
-
-/// A part that counts what goes into it.
-struct Counted<O> {
-    part: O,
-    bytes: u64,
-}
-
-impl<O: Write> Write for Counted<O> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.part.write(bytes)?;
-        self.bytes += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.part.flush()
     }
 }
 

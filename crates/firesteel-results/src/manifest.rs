@@ -27,8 +27,9 @@
 //! ```
 //!
 //! They hold where a file stands in the merged one, how long it is there, and where that begins in the file itself (all of them are
-//! positions as readers count them: bytes of text or rows), its size in bytes, hashes of its beginning and of its end, and its path. A line
-//! with one `<` more belongs to the one before it: a merged file that was merged again.
+//! positions as readers count them: bytes of text or rows), its size in bytes, hashes of its beginning and of its end, and its path. Of an
+//! object in a store the hash of its tag comes after that of its end, `9ab2f41c3f2b7f10:0f1e2d3c4b5a6978`, and the manifest begins with
+//! `firesteel files 3`. A line with one `<` more belongs to the one before it: a merged file that was merged again.
 //!
 //! The parts of a job that runs in several processes have folders of their own in that one: `_committed/3/0000000007`.
 
@@ -62,8 +63,8 @@ impl Entry {
 
     /// What the manifest says of it once it stands here in a merged file: of itself, and of its parts.
     #[must_use]
-    pub fn as_parts(&self, print: [u64; 2], stretch: Stretch) -> Vec<Part> {
-        let own = Part { name: self.name.clone(), depth: 1, bytes: self.bytes, print, stretch };
+    pub fn as_parts(&self, print: [u64; 2], tag: Option<u64>, stretch: Stretch) -> Vec<Part> {
+        let own = Part { name: self.name.clone(), depth: 1, bytes: self.bytes, print, tag, stretch };
         let below = self.parts.iter().map(|part| {
             let stretch = Stretch { at: stretch.merged(part.stretch.at), ..part.stretch };
             Part { depth: part.depth + 1, stretch, ..part.clone() }
@@ -140,7 +141,7 @@ impl Manifest {
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let body = std::str::from_utf8(bytes).ok()?.strip_prefix(HEADER)?;
-        let body = body.strip_prefix(['1', '2'])?.strip_prefix("\ncheckpoint ")?;
+        let body = body.strip_prefix(['1', '2', '3'])?.strip_prefix("\ncheckpoint ")?;
         let (checkpoint, body) = body.split_once('\n')?;
         let (body, count) = body.strip_suffix('\n')?.rsplit_once("end ")?;
         let entry = |line: &str| {
@@ -164,7 +165,8 @@ impl Manifest {
 impl fmt::Display for Manifest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { checkpoint, entries } = self;
-        let version = if entries.iter().all(|entry| entry.parts.is_empty()) { 1 } else { 2 };
+        let mut parts = entries.iter().flat_map(|entry| &entry.parts).peekable();
+        let version = if parts.peek().is_none() { 1 } else { 2 + u32::from(parts.any(|part| part.tag.is_some())) };
         writeln!(f, "{HEADER}{version}\ncheckpoint {checkpoint}")?;
         for Entry { name, bytes, records, parts } in entries {
             writeln!(f, "{name} {bytes} {records}")?;
@@ -255,14 +257,19 @@ mod tests {
         let entry = |name: &str, bytes| Entry::new(name.into(), bytes, bytes / 5);
         let part = |name: &str, depth| {
             let stretch = Stretch { at: 7, length: 12, begin: 3 };
-            Part { name: name.into(), depth, bytes: 15, print: [u64::MAX, 5], stretch }
+            Part { name: name.into(), depth, bytes: 15, print: [u64::MAX, 5], tag: None, stretch }
         };
         let parts = vec![part("day=1 2/part-0.txt", 1), part("part-1.txt", 2), part("part-2.txt", 1)];
         let merged = Entry { parts, ..entry("day=1 2/part-c.txt", 5) };
         let plain = vec![entry("part-a.txt", 10), entry("day=1 2/part-b.txt", 0)];
-        for entries in [plain, vec![], vec![entry("part-a.txt", 10), merged]] {
+        let object = Part { tag: Some(9), ..part("part-3.txt", 1) };
+        let objects = Entry { parts: vec![object, part("part-4.txt", 1)], ..entry("part-d.txt", 5) };
+        for (version, entries) in
+            [(1, plain), (1, vec![]), (2, vec![entry("part-a.txt", 10), merged]), (3, vec![objects])]
+        {
             let manifest = Manifest { checkpoint: CheckpointId::from_bits(7), entries };
             let text = manifest.to_string();
+            assert!(text.starts_with(&format!("firesteel files {version}\n")), "{text}");
             assert_eq!(Manifest::parse(text.as_bytes()), Some(manifest));
             for length in 0..text.len() {
                 assert_eq!(Manifest::parse(&text.as_bytes()[..length]), None, "{length}");
@@ -318,8 +325,8 @@ mod tests {
     fn the_parts_of_a_part_stand_where_it_does() {
         let stretch = Stretch { at: 100, length: 50, begin: 8 };
         let entry = |name: &str, bytes| Entry::new(name.into(), bytes, 1);
-        let inner = Entry { parts: entry("a", 5).as_parts([1, 2], stretch), ..entry("b", 60) };
-        let outer = inner.as_parts([3, 4], Stretch { at: 1_008, length: 200, begin: 8 });
+        let inner = Entry { parts: entry("a", 5).as_parts([1, 2], None, stretch), ..entry("b", 60) };
+        let outer = inner.as_parts([3, 4], Some(7), Stretch { at: 1_008, length: 200, begin: 8 });
         let stands: Vec<(u32, u64)> = outer.iter().map(|part| (part.depth, part.stretch.at)).collect();
         assert_eq!(stands, [(1, 1_008), (2, 1_100)]);
     }

@@ -2,6 +2,17 @@
 
 use std::fmt;
 
+use twox_hash::XxHash3_64;
+
+/// How many bytes at the beginning and at the end a part is known by.
+pub const PRINTED: u64 = 4 << 10;
+
+/// The hash that a part is known by, of such bytes or of a tag.
+#[must_use]
+pub fn hash(bytes: &[u8]) -> u64 {
+    XxHash3_64::oneshot(bytes)
+}
+
 /// Where a file stands in the one that it was merged into. All are positions as readers count them: bytes of text, or rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stretch {
@@ -45,6 +56,8 @@ pub struct Part {
     pub bytes: u64,
     /// Hashes of what it began and ended with.
     pub print: [u64; 2],
+    /// A hash of what the store called its content, where it was an object.
+    pub tag: Option<u64>,
     /// Where it stands.
     pub stretch: Stretch,
 }
@@ -54,20 +67,26 @@ impl Part {
         let rest = line.trim_start_matches('<');
         let depth = u32::try_from(line.len() - rest.len()).ok()?;
         let mut fields = rest.strip_prefix(' ')?.splitn(7, ' ');
-        let mut number = |radix| u64::from_str_radix(fields.next()?, radix).ok();
-        let stretch = Stretch { at: number(10)?, length: number(10)?, begin: number(10)? };
-        let (bytes, print) = (number(10)?, [number(16)?, number(16)?]);
-        Some(Self { name: fields.next()?.to_owned(), depth, bytes, print, stretch })
+        let mut number = || fields.next()?.parse().ok();
+        let stretch = Stretch { at: number()?, length: number()?, begin: number()? };
+        let bytes = number()?;
+        let hash = |text| u64::from_str_radix(text, 16).ok();
+        let (head, tail) = (hash(fields.next()?)?, fields.next()?);
+        let (tail, tag) = tail.split_once(':').map_or((tail, None), |(tail, tag)| (tail, Some(tag)));
+        let tag = tag.map_or(Some(None), |tag| hash(tag).map(Some))?;
+        Some(Self { name: fields.next()?.to_owned(), depth, bytes, print: [head, hash(tail)?], tag, stretch })
     }
 }
 
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, depth, bytes, print: [head, tail], stretch: Stretch { at, length, begin } } = self;
+        let Self { name, depth, bytes, print: [head, tail], tag, stretch: Stretch { at, length, begin } } = self;
         for _ in 0..*depth {
             f.write_str("<")?;
         }
-        write!(f, " {at} {length} {begin} {bytes} {head:016x} {tail:016x} {name}")
+        write!(f, " {at} {length} {begin} {bytes} {head:016x} {tail:016x}")?;
+        tag.iter().try_for_each(|tag| write!(f, ":{tag:016x}"))?;
+        write!(f, " {name}")
     }
 }
 
@@ -102,7 +121,7 @@ mod tests {
     #[test]
     fn a_merged_file_is_read_by_the_parts_that_are_known_and_as_few_others_as_possible() {
         let stretch = Stretch { at: 0, length: 1, begin: 0 };
-        let part = |depth| Part { name: String::new(), depth, bytes: 1, print: [0; 2], stretch };
+        let part = |depth| Part { name: String::new(), depth, bytes: 1, print: [0; 2], tag: None, stretch };
         let parts: Vec<Part> = [1, 2, 2, 3, 3, 1, 1].map(part).into();
         let read = |known: &[usize]| {
             let is_known: Vec<bool> = (0..parts.len()).map(|place| known.contains(&place)).collect();

@@ -134,6 +134,13 @@ impl PartName {
         (is_extension && name.published() == path).then_some(name)
     }
 
+    /// Whether it is the path of a part in the folder of results, or in one for a value of a column: it leads nowhere else.
+    #[must_use]
+    pub fn is_below_results(path: &str) -> bool {
+        let is_value = |folder: &str| folder.contains('=');
+        Self::parse(path).is_some_and(|part| part.folder.is_empty() || part.folder.split('/').all(is_value))
+    }
+
     /// What a temporary file of a sink is to become, but for its folder.
     #[must_use]
     pub fn parse_temporary(name: &str) -> Option<Self> {

@@ -101,12 +101,7 @@ fn parse(bytes: &[u8]) -> Option<(bool, Vec<&str>)> {
     let (is_marked, body) = body.strip_prefix(MARKED).map_or((false, body), |body| (true, body));
     let (body, count) = body.strip_suffix('\n')?.rsplit_once("end ")?;
     let names: Vec<&str> = body.lines().collect();
-    let is_whole = names.len() == count.parse::<usize>().ok()? && names.iter().all(|name| is_within(name));
+    let is_whole =
+        names.len() == count.parse::<usize>().ok()? && names.iter().all(|name| PartName::is_below_results(name));
     is_whole.then_some((is_marked, names))
-}
-
-/// Whether it is the path of a part in the folder of results, or in one for a value of a column.
-pub(super) fn is_within(name: &str) -> bool {
-    PartName::parse(name)
-        .is_some_and(|part| part.folder.is_empty() || part.folder.split('/').all(|one| one.contains('=')))
 }

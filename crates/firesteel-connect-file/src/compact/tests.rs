@@ -8,7 +8,7 @@ use std::path::Path;
 
 use firesteel_connect::{CheckpointId, Class, Epoch, Sink, SinkContext, WriteTask};
 use firesteel_disk::crashing::{CrashingDisk, Loss};
-use firesteel_results::{Entry, PartName, Unpartitioned};
+use firesteel_results::{Entry, PartName, Unpartitioned, WhyLeft};
 
 use super::*;
 use crate::{Displayed, TextFileSink};

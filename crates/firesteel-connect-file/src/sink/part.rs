@@ -1,17 +1,17 @@
 //! The files of a task: written, then published or thrown away.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_connect::{ConnectError, Result};
-use firesteel_disk::{Disk, Growing};
+use firesteel_disk::Disk;
 use firesteel_results::{Entry, PartName, PartStore, Size};
 
-use crate::path::{self, file_error};
-use crate::temporary::Temporary;
+use crate::path;
+use crate::temporary::{GrowingPart, Temporary};
 
 /// Hidden files in the folder of the results, of one attempt.
 pub(super) struct TemporaryFiles<'a> {
@@ -22,40 +22,17 @@ pub(super) struct TemporaryFiles<'a> {
     pub(super) unique: &'a AtomicU64,
 }
 
-/// A file that is being written.
-pub(super) struct GrowingPart {
-    // Dropped, and thereby closed, before the file is removed.
-    file: Box<dyn Growing>,
-    temporary: Temporary,
-}
-
-impl Write for GrowingPart {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.append(bytes).map_err(|error| error.source)?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 impl PartStore for TemporaryFiles<'_> {
     type Part = GrowingPart;
     type Whole = WrittenFile;
 
     fn create(&self, name: &PartName) -> Result<GrowingPart> {
         let unique = self.unique.fetch_add(1, Ordering::Relaxed);
-        let path = self.folder.join(name.temporary(self.attempt, unique));
-        let file = self.disk.create(&path).map_err(file_error)?;
-        Ok(GrowingPart { file, temporary: Temporary::new(Arc::clone(self.disk), path) })
+        GrowingPart::create(self.disk, self.folder.join(name.temporary(self.attempt, unique)))
     }
 
     fn finish(&self, part: GrowingPart, name: PartName, size: Size) -> Result<WrittenFile> {
-        let GrowingPart { mut file, temporary } = part;
-        let synced = file.sync().map_err(|error| error.source);
-        synced.map_err(path::failed("write", &temporary.path))?;
-        Ok(WrittenFile { temporary, name, size })
+        part.finish().map(|temporary| WrittenFile { temporary, name, size })
     }
 
     fn failed(&self, name: &PartName, error: io::Error) -> ConnectError {
@@ -103,11 +80,7 @@ impl PendingFiles {
         let publish = |file: &mut WrittenFile| {
             let WrittenFile { temporary, name, size } = file;
             let name = name.published();
-            if !temporary.kept {
-                let path = folder.join(&name);
-                temporary.disk.rename(&temporary.path, &path).map_err(file_error)?;
-                (temporary.path, temporary.kept) = (path, true);
-            }
+            temporary.publish(&folder.join(&name))?;
             Ok(Entry::new(name, size.bytes, size.records))
         };
         self.written.iter_mut().map(publish).collect()
@@ -115,11 +88,7 @@ impl PendingFiles {
 
     /// Removes the files, also those that have their names already. All are removed, whatever becomes of the first.
     pub(super) fn remove(self) -> Result<()> {
-        let remove = |mut file: WrittenFile| {
-            file.temporary.kept = true;
-            file.temporary.disk.remove(&file.temporary.path).map_err(file_error)
-        };
-        let removed: Vec<Result<()>> = self.written.into_iter().map(remove).collect();
+        let removed: Vec<Result<()>> = self.written.into_iter().map(|file| file.temporary.remove()).collect();
         removed.into_iter().collect()
     }
 }

@@ -12,13 +12,12 @@ use firesteel_formats::Csv;
 #[cfg(feature = "parquet")]
 use firesteel_formats::Parquet;
 use firesteel_formats::{Json, WriteFormat, WriteLines};
-use firesteel_results::{ByColumn, Layout};
+use firesteel_results::{ByColumn, Compacting, Layout};
 use parking_lot::Mutex;
 use serde::Serialize;
 #[cfg(any(feature = "avro", feature = "parquet"))]
 use serde::de::DeserializeOwned;
 
-use super::compacting::Compacting;
 use super::{Displayed, FileSink, Formatted, TextFileSink};
 
 /// This many manifests are merged unless a test says otherwise.

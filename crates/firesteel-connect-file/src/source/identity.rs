@@ -4,12 +4,12 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use firesteel_results::{PRINTED, hash};
 use serde::{Deserialize, Serialize};
-use twox_hash::XxHash3_64;
 
 /// How many bytes at the beginning and before a position tell a content apart from others. Logs that begin with the same lines
 /// differ in what comes last.
-pub(crate) const STRETCH: u64 = 4 << 10;
+pub(crate) const STRETCH: u64 = PRINTED;
 
 /// Device and number, where the file system has them.
 pub(crate) type Inode = Option<(u64, u64)>;
@@ -88,7 +88,7 @@ impl Print {
     }
 
     fn new(at: u64, head: &[u8], tail: &[u8]) -> Self {
-        Self { at, head: XxHash3_64::oneshot(head), tail: XxHash3_64::oneshot(tail) }
+        Self { at, head: hash(head), tail: hash(tail) }
     }
 
     /// That of all bytes of something of `at` bytes that is read here and there.

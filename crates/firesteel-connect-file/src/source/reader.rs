@@ -6,21 +6,19 @@ mod table;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
-use std::ops::Range;
 use std::sync::Arc;
 
-use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader, Undecodable};
+use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader};
 use firesteel_formats::{FileOrigin, Format, Reading};
-use firesteel_frames::{Compression, Next};
+use firesteel_frames::{Compression, Fault, Next, RangeFrames, RangeRows};
 
 use super::catalog;
 use super::entry::{Broken, End, FileEntry};
 use super::identity::Stamp;
-use super::input::{self, FileFrames};
+use super::input::{self, FileFrames, Input};
 use super::line_count::LineCount;
 use super::merged::Shift;
 use super::policy::Borders;
-use super::rows::OpenTable;
 use crate::path;
 pub(super) use rest::{Rest, Spares};
 
@@ -36,26 +34,19 @@ pub struct FileReader<P: Reading> {
     file: FileEntry,
     /// Where it is a part of another file, which `file` and all positions are of then.
     shift: Option<Shift>,
-    /// `None` when there is nothing more to read.
-    frames: Option<FileFrames<P>>,
+    range: RangeFrames<P, Input>,
     /// The rows of a file that is a table.
-    table: Option<OpenTable<P::Item>>,
+    rows: Option<RangeRows<P::Item>>,
     /// What the reader of what comes next begins with.
     rest: Option<Rest<P>>,
     spares: Arc<Spares<P>>,
     longest: usize,
-    /// Whether the range starts inside a line, or may do so: that line belongs to the range before.
-    inside_line: bool,
     /// Whether a record ends at every newline.
     by_lines: bool,
     /// Whether the file is text, so that lines in it have numbers.
     is_text: bool,
     /// The position to stop before.
     stop: u64,
-    records_left: u64,
-    bytes_left: u64,
-    position: u64,
-    last: u64,
     /// What is known of the lines of the file, for messages.
     counted: Option<Box<LineCount>>,
 }
@@ -96,61 +87,72 @@ impl<P: Reading> FileReader<P> {
             format
         };
         let mut reader = Self {
-            frames: None,
-            table: None,
+            range: RangeFrames::nothing(range),
+            rows: None,
             rest,
             spares: Arc::clone(spares),
             longest,
-            inside_line: by_lines && file.was_plain && range.from > 0,
             by_lines,
             is_text: format.is_text(),
             stop: range.to.unwrap_or(u64::MAX),
-            records_left: range.max_records.unwrap_or(u64::MAX),
-            bytes_left: range.max_bytes.unwrap_or(u64::MAX).max(1),
-            position: range.from,
-            last: range.from,
             counted: None,
             file,
             shift,
         };
-        if range.from < reader.stop && Some(range.from) != reader.file.available() {
-            if reader.file.borders == Borders::Rows {
-                return reader.open_table(format);
+        if range.from >= reader.stop || Some(range.from) == reader.file.available() {
+            return Ok(reader);
+        }
+        if reader.file.borders == Borders::Rows {
+            return reader.open_table(format, range);
+        }
+        let compression = reader.file.compression.unwrap_or(Compression::Plain);
+        let opened = if reader.file.is_plain() {
+            reader.plain(format, range)?
+        } else {
+            Some(reader.compressed(compression, format, range.from, origin.as_ref())?)
+        };
+        match opened {
+            Some((frames, inside_line)) => {
+                let frames = RangeFrames::new(frames, range, longest, inside_line);
+                let is_unpacked = reader.file.borders == Borders::Packed;
+                reader.range = if is_unpacked { frames.of_unpacked() } else { frames };
             }
-            let compression = reader.file.compression.unwrap_or(Compression::Plain);
-            reader.frames = if reader.file.is_plain() {
-                reader.plain(format)?
-            } else {
-                Some(reader.compressed(compression, format, origin.as_ref())?)
-            };
-            if reader.frames.is_none() {
-                reader.file.end.get_or_init(|| End { at: range.from, broken: None });
-            }
+            None => _ = reader.file.end.get_or_init(|| End { at: range.from, broken: None }),
         }
         Ok(reader)
     }
 
-    /// Of a plain file. `None` while it has only a part of what the format wants to see first.
-    fn plain<F: Format<Reading = P>>(&mut self, format: &F) -> Result<Option<FileFrames<P>>> {
-        let end = self.file.announced;
+    /// Whether a range that begins here begins inside a line, or may do so: that line belongs to the range before.
+    fn may_begin_inside_line(&self, from: u64) -> bool {
+        self.by_lines && self.file.was_plain && from > 0
+    }
+
+    /// Of a plain file, with whether it stands inside a line. `None` while it has only a part of what the format wants to see first.
+    fn plain<F: Format<Reading = P>>(
+        &mut self,
+        format: &F,
+        range: &ReadRange,
+    ) -> Result<Option<(FileFrames<P>, bool)>> {
+        let (end, from) = (self.file.announced, range.from);
+        let mut inside_line = self.may_begin_inside_line(from);
         // One byte before tells whether a line begins here.
-        let mut begin = self.position.saturating_sub(u64::from(self.by_lines));
+        let mut begin = from.saturating_sub(u64::from(self.by_lines));
         let mut reading = format.begin();
-        if format.has_head() && self.position > 0 {
+        if format.has_head() && from > 0 {
             let mut head = self.stretch(reading, 0, end, SMALL_BUFFER)?;
             if !self.head(&mut head)? {
                 return Ok(None);
             }
             if head.position() > begin {
-                (begin, self.inside_line) = (head.position().min(end), false);
+                (begin, inside_line) = (head.position().min(end), false);
             }
             reading = head.into_reading();
         }
         let wanted = self.stop.min(end).saturating_sub(begin);
-        let capacity = wanted.min(self.bytes_left).clamp(SMALL_BUFFER, BUFFER);
+        let capacity = wanted.min(range.max_bytes.unwrap_or(BUFFER)).clamp(SMALL_BUFFER, BUFFER);
         let mut frames = self.stretch(reading, begin, end, capacity)?;
-        let is_whole = !format.has_head() || self.position > 0 || self.head(&mut frames)?;
-        Ok(is_whole.then_some(frames))
+        let is_whole = !format.has_head() || from > 0 || self.head(&mut frames)?;
+        Ok(is_whole.then_some((frames, inside_line)))
     }
 
     /// What stands in `[begin, end)` of a plain file.
@@ -168,14 +170,17 @@ impl<P: Reading> FileReader<P> {
         }
     }
 
+    /// Of a compressed file, with whether it stands inside a line.
     fn compressed<F: Format<Reading = P>>(
         &mut self,
         compression: Compression,
         format: &F,
+        from: u64,
         origin: Option<&Arc<FileOrigin>>,
-    ) -> Result<FileFrames<P>> {
+    ) -> Result<(FileFrames<P>, bool)> {
+        let mut inside_line = self.may_begin_inside_line(from);
         let spare = || {
-            let frames = self.spares.take(&self.shift.as_ref()?.path, self.position)?;
+            let frames = self.spares.take(&self.shift.as_ref()?.path, from)?;
             let rest = Rest::Frames { frames, of: None };
             match origin {
                 Some(origin) => rest.moved(origin),
@@ -202,30 +207,30 @@ impl<P: Reading> FileReader<P> {
             }
         };
         if format.is_packed() {
-            while frames.position() < self.position {
+            while frames.position() < from {
                 if frames.next(self.longest).map_err(|error| self.broken(frames.position(), error))? == Next::End {
-                    return Err(self.file.lost(self.position, ends_at(frames.position())));
+                    return Err(self.file.lost(from, ends_at(frames.position())));
                 }
             }
         }
         // What was a plain file may have been cut into ranges anywhere.
-        let target = self.position - u64::from(self.inside_line);
-        self.inside_line &= frames.position() < self.position;
+        let target = from - u64::from(inside_line);
+        inside_line &= frames.position() < from;
         if frames.position() < target {
-            let was_plain = self.inside_line;
+            let was_plain = inside_line;
             let mut skip = || Ok((frames.skip_to(target)?, was_plain || frames.is_dry()?));
             match skip().map_err(|error| self.broken(frames.position(), error))? {
-                (None, _) => return Err(self.file.lost(self.position, ends_at(frames.position()))),
+                (None, _) => return Err(self.file.lost(from, ends_at(frames.position()))),
                 (Some(b'\n'), _) | (_, true) => {}
                 (Some(_), false) if !self.by_lines => {}
                 (Some(_), false) => {
                     let reason =
                         "no line begins there: it is another file than before; start without the old positions";
-                    return Err(self.file.lost(self.position, reason));
+                    return Err(self.file.lost(from, reason));
                 }
             }
         }
-        Ok(frames)
+        Ok((frames, inside_line))
     }
 
     /// Opens the file and makes sure that it is the one that was found, with this many bytes at least.
@@ -233,116 +238,30 @@ impl<P: Reading> FileReader<P> {
         let file = match File::open(&self.file.path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(catalog::vanished(&self.file, self.position));
+                return Err(catalog::vanished(&self.file, self.there()));
             }
             Err(error) => return Err(path::failed("open", &self.file.path)(error)),
         };
         let metadata = file.metadata().map_err(path::failed("read", &self.file.path))?;
         if !Stamp::of(&metadata).is_same_file(&self.file.stamp) {
             let reason = "another file has taken its name; put the old one back, or start without the old positions";
-            return Err(self.file.lost(self.position, reason));
+            return Err(self.file.lost(self.there(), reason));
         }
         if metadata.len() < bytes {
             let reason = format!("the file was cut to {} bytes; start without the old positions", metadata.len());
-            return Err(self.file.lost(self.position, reason));
+            return Err(self.file.lost(self.there(), reason));
         }
         Ok(file)
     }
 
-    /// The next record, as a stretch of the buffer.
-    #[inline]
-    fn advance(&mut self) -> Result<Option<Range<usize>>> {
-        if self.inside_line {
-            self.leave_line()?;
-        }
-        loop {
-            let Some(frames) = &mut self.frames else { return Ok(None) };
-            let at = frames.position();
-            if at >= self.stop || self.records_left == 0 || self.bytes_left == 0 {
-                return self.finish().map(|()| None);
-            }
-            let found = frames.next(self.longest);
-            let after = frames.position();
-            match found {
-                Ok(Next::Record(record)) => {
-                    self.count(at, after);
-                    return Ok(Some(if at == 0 { self.without_mark(record) } else { record }));
-                }
-                Ok(Next::Skipped) => self.position = after,
-                Ok(Next::End) => return self.end().map(|()| None),
-                Ok(other) => {
-                    self.count(at, after);
-                    return Err(self.unreadable(other, after - at));
-                }
-                Err(error) => {
-                    self.frames = None;
-                    if !self.file.is_plain() && self.file.is_patient && self.stop == u64::MAX {
-                        self.break_off(&error);
-                        return Ok(None);
-                    }
-                    return Err(self.broken(after, error));
-                }
-            }
-        }
-    }
-
-    /// Ends where a compressed file cannot be read further, after the last record that could be.
+    /// There is no more in the range, or within its limits.
     #[cold]
-    fn break_off(&mut self, error: &io::Error) {
-        let is_cut = error.kind() == ErrorKind::UnexpectedEof;
-        let reason = self.broken(self.position, io::Error::new(error.kind(), error.to_string())).to_string();
-        let broken = Some(Broken { is_cut, reason: reason.into() });
-        self.file.end.get_or_init(|| End { at: self.position, broken });
-        self.reach(self.position);
-    }
-
-    /// The first record of a file without the mark that says how its text is encoded.
-    #[cold]
-    fn without_mark(&self, record: Range<usize>) -> Range<usize> {
-        let bytes = self.frames.as_ref().map_or(&[][..], |frames| frames.bytes(record.clone()));
-        let is_marked = self.file.borders != Borders::Packed && bytes.starts_with("\u{feff}".as_bytes());
-        if is_marked { record.start + 3..record.end } else { record }
-    }
-
-    /// The error of a record of this many bytes that cannot be held, or cannot be found.
-    #[cold]
-    fn unreadable(&mut self, next: Next, bytes: u64) -> ConnectError {
-        let longest = self.longest;
-        let told = |frames: &FileFrames<P>| match next {
-            Next::Broken(record, reason) => (reason, Payload::beginning(frames.bytes(record), bytes)),
-            _ => (frames.reading().too_long(longest), Payload::beginning(frames.too_long(), bytes)),
-        };
-        let (reason, payload) = self.frames.as_ref().map_or_else(|| (String::new(), Payload::of(&[])), told);
-        self.malformed(&Undecodable::new(reason), payload, self.last)
-    }
-
-    #[inline]
-    fn count(&mut self, at: u64, after: u64) {
-        self.last = at;
-        self.position = after;
-        self.records_left -= 1;
-        self.bytes_left = self.bytes_left.saturating_sub(after - at);
-    }
-
-    /// Skips the rest of the line that the range starts in.
-    #[cold]
-    fn leave_line(&mut self) -> Result<()> {
-        self.inside_line = false;
-        if let Some(frames) = &mut self.frames {
-            let skipped = frames.skip_past_newline(self.stop);
-            let position = frames.position();
-            skipped.map_err(|error| self.broken(position, error))?;
+    fn finished(&mut self) -> Result<()> {
+        if let Some(end) = self.range.end() {
+            return self.ended(end, None);
         }
-        Ok(())
-    }
-
-    /// Ends at the range's end or at a limit.
-    fn finish(&mut self) -> Result<()> {
-        let Some(mut frames) = self.frames.take() else { return Ok(()) };
-        if frames.position() >= self.stop {
-            self.position = self.position.max(self.stop);
-        }
-        self.reach(self.position);
+        let Some(mut frames) = self.range.take_frames() else { return Ok(()) };
+        self.reach(self.there());
         self.check_end(&mut frames)?;
         self.keep(frames);
         Ok(())
@@ -358,61 +277,70 @@ impl<P: Reading> FileReader<P> {
         frames.check_end().map_err(|reason| ConnectError::Damaged { path: path(), position, reason })
     }
 
-    /// Ends at the end of the data.
+    /// Ends at the end of the data; `cut_off` is why it should not have ended there.
     #[cold]
-    fn end(&mut self) -> Result<()> {
-        let Some(mut frames) = self.frames.take() else { return Ok(()) };
-        let (end, due) = (frames.position(), if self.file.by_reading { 0 } else { self.file.announced });
+    fn ended(&mut self, end: u64, cut_off: Option<String>) -> Result<()> {
+        let due = if self.file.by_reading { 0 } else { self.file.announced };
         if self.file.by_reading {
             // Whoever finds the end first notes it; the others find the same.
             self.file.end.get_or_init(|| End { at: end, broken: None });
         }
         // Of a file in which only the end of the range was reached, the end is not known.
         if end >= self.file.available().unwrap_or(u64::MAX)
-            && let Err(reason) = frames.check_end()
+            && let Some(reason) = cut_off
         {
             return Err(ConnectError::Damaged { path: self.file.path.to_path_buf(), position: end, reason });
         }
-        self.check_end(&mut frames)?;
         let asked = if self.stop == u64::MAX { 0 } else { self.stop };
         if end < due.max(asked) {
             return Err(self.file.lost(due.max(asked), ends_at(end)));
         }
-        self.position = end;
         self.reach(end);
         Ok(())
     }
 
-    #[inline]
-    fn record(&mut self, record: Range<usize>) -> Result<Option<P::Item>> {
-        let Some(frames) = &mut self.frames else { return Ok(None) };
-        match frames.decode(record.clone()) {
-            Ok(item) => Ok(Some(item)),
-            Err(undecodable) => {
-                if let Some(outage) = undecodable.outage() {
-                    return Err(outage);
+    #[cold]
+    fn fault(&mut self, fault: Fault) -> Result<()> {
+        match fault {
+            Fault::Record { reason, payload, begin } => Err(self.malformed(reason, payload, begin)),
+            Fault::Outage(outage) => Err(outage),
+            Fault::Input(error) => {
+                let after = self.range.take_frames().map_or(self.there(), |frames| frames.position());
+                if !self.file.is_plain() && self.file.is_patient && self.stop == u64::MAX {
+                    self.break_off(&error);
+                    return Ok(());
                 }
-                let (payload, begin) = (Payload::of(frames.bytes(record.clone())), frames.begins_at(&record));
-                Err(self.malformed(&undecodable, payload, begin))
+                Err(self.broken(after, error))
+            }
+            Fault::CutOff(reason) => {
+                let end = self.range.take_frames().map_or(self.there(), |frames| frames.position());
+                self.range.end_at(end);
+                self.ended(end, Some(reason))
             }
         }
     }
 
+    /// Ends where a compressed file cannot be read further, after the last record that could be.
+    #[cold]
+    fn break_off(&mut self, error: &io::Error) {
+        let position = self.there();
+        let is_cut = error.kind() == ErrorKind::UnexpectedEof;
+        let reason = self.broken(position, io::Error::new(error.kind(), error.to_string())).to_string();
+        let broken = Some(Broken { is_cut, reason: reason.into() });
+        self.file.end.get_or_init(|| End { at: position, broken });
+        self.reach(position);
+    }
+
     /// The error of the last record, whose own bytes begin at this position.
     #[cold]
-    fn malformed(&mut self, undecodable: &Undecodable, payload: Payload, begin: u64) -> ConnectError {
+    fn malformed(&mut self, reason: String, payload: Payload, begin: u64) -> ConnectError {
         // In a merged file lines would be counted from another beginning.
         let has_lines = self.is_text && self.shift.is_none();
-        let known = self.frames.as_ref().and_then(FileFrames::line).filter(|_| has_lines);
+        let known = self.range.line().filter(|_| has_lines);
         let count = || has_lines.then(|| LineCount::of(&mut self.counted, &self.file, begin)).flatten();
         let line = known.or_else(count);
-        ConnectError::Malformed {
-            place: self.file.place(),
-            position: self.own(self.last),
-            line,
-            reason: undecodable.reason().to_owned(),
-            payload: Some(Box::new(payload)),
-        }
+        let (place, position) = (self.file.place(), self.last_position());
+        ConnectError::Malformed { place, position, line, reason, payload: Some(Box::new(payload)) }
     }
 
     /// The error of a file that cannot be read or decompressed further.
@@ -439,18 +367,22 @@ impl<P: Reading> SourceReader for FileReader<P> {
 
     #[inline]
     fn next_record(&mut self) -> Result<Option<P::Item>> {
-        match self.advance()? {
-            Some(record) => self.record(record),
-            None => self.next_row(),
+        if self.rows.is_some() {
+            return self.next_row();
+        }
+        match self.range.next_record() {
+            Ok(Some(record)) => Ok(Some(record)),
+            Ok(None) => self.finished().map(|()| None),
+            Err(fault) => self.fault(fault).map(|()| None),
         }
     }
 
     fn position(&self) -> u64 {
-        self.own(self.position)
+        self.own(self.there())
     }
 
     fn last_position(&self) -> u64 {
-        self.own(self.last)
+        self.own(self.rows.as_ref().map_or_else(|| self.range.last_position(), RangeRows::last_position))
     }
 
     fn is_reusable(&self) -> bool {
@@ -459,9 +391,9 @@ impl<P: Reading> SourceReader for FileReader<P> {
 
     fn at_end(&self) -> bool {
         if let Some(shift) = &self.shift {
-            return shift.is_at_end(self.position);
+            return shift.is_at_end(self.there());
         }
-        self.file.available().is_some_and(|available| self.position >= available)
+        self.file.available().is_some_and(|available| self.there() >= available)
     }
 }
 
@@ -469,7 +401,7 @@ impl<P: Reading> fmt::Debug for FileReader<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FileReader")
             .field("file", &self.file.path)
-            .field("position", &self.position)
+            .field("position", &self.there())
             .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,6 @@ use super::identity::Stamp;
 pub(crate) struct OpenTable<T> {
     pub(crate) table: Box<dyn Table<T>>,
     pub(crate) stamp: Stamp,
-    pub(crate) rows: u64,
 }
 
 /// A file, read at any place.

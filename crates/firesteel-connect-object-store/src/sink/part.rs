@@ -50,9 +50,20 @@ impl PartStore for Uploads<'_> {
 
 /// An object that is whole.
 #[derive(Debug)]
-pub(super) struct WrittenObject {
+pub(crate) struct WrittenObject {
     uploaded: Uploaded,
     entry: Entry,
+}
+
+impl WrittenObject {
+    pub(super) fn uploaded(&mut self) -> &mut Uploaded {
+        &mut self.uploaded
+    }
+
+    /// Throws it away, also when it is complete.
+    pub(super) fn remove(self) -> std::result::Result<(), StoreError> {
+        self.uploaded.remove()
+    }
 }
 
 /// What a task leaves for the commit: objects that no manifest lists yet, or nothing. Those that are not complete are thrown away
@@ -72,7 +83,12 @@ impl PendingObjects {
     }
 
     pub(super) fn uploads(&mut self) -> impl Iterator<Item = &mut Uploaded> {
-        self.written.iter_mut().map(|object| &mut object.uploaded)
+        self.written.iter_mut().map(WrittenObject::uploaded)
+    }
+
+    /// How many bytes its objects have.
+    pub(super) fn sizes(&self) -> impl Iterator<Item = u64> {
+        self.written.iter().map(|object| object.entry.bytes)
     }
 
     pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
@@ -81,7 +97,7 @@ impl PendingObjects {
 
     /// Throws the objects away, also those that are complete. All are, whatever becomes of the first.
     pub(super) fn remove(self) -> std::result::Result<(), StoreError> {
-        let removed: Vec<_> = self.written.into_iter().map(|object| object.uploaded.remove()).collect();
+        let removed: Vec<_> = self.written.into_iter().map(WrittenObject::remove).collect();
         removed.into_iter().collect()
     }
 }

@@ -2,13 +2,16 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use firesteel_connect::{Class, ConnectError, Discovery, PositionUnit, Result, SourceContext, SplitId, SplitNote};
 use firesteel_frames::Compression;
 use firesteel_object_store::object_store::ObjectMeta;
 use firesteel_object_store::{Bucket, Pin};
+use firesteel_window::Timestamp;
 
 use super::entry::Object;
+use super::merged::{KnownObjects, Listed, View, resolve};
 use super::results::Results;
 use super::rows::ObjectBytes;
 use super::telling::Telling;
@@ -24,22 +27,25 @@ const AT_ONCE: usize = 32;
 /// The objects of a source.
 #[derive(Debug)]
 pub(super) struct Catalog {
-    bucket: Bucket,
-    pattern: Pattern,
-    policy: Policy,
+    pub(super) bucket: Bucket,
+    pub(super) pattern: Pattern,
+    pub(super) policy: Policy,
     context: SourceContext,
-    objects: HashMap<SplitId, Object>,
+    pub(super) objects: HashMap<SplitId, Object>,
     /// Which splits have the objects of a key.
     by_key: HashMap<String, Vec<SplitId>>,
     /// Found, and not taken in yet.
-    waiting: VecDeque<ObjectMeta>,
-    results: Results,
+    waiting: VecDeque<Listed>,
+    pub(super) results: Results,
     /// Splits that the engine has to be told of.
     untold: Vec<SplitId>,
     gone: Vec<SplitId>,
     /// Splits whose end only reading can tell, and of whose end the engine has not been told.
     unended: Vec<SplitId>,
-    telling: Telling,
+    pub(super) telling: Telling,
+    /// Whether there may be something to be deleted or archived, and when that is tried again which has failed.
+    pub(super) may_dispose: bool,
+    pub(super) dispose_again: Option<Timestamp>,
     pub(super) has_looked: bool,
     has_answered: bool,
 }
@@ -59,6 +65,8 @@ impl Catalog {
             gone: Vec::new(),
             unended: Vec::new(),
             telling: Telling::default(),
+            may_dispose: true,
+            dispose_again: None,
             has_looked: false,
             has_answered: false,
         }
@@ -87,7 +95,8 @@ impl Catalog {
                 }
             }
         }
-        self.look()
+        self.look()?;
+        self.check_disposal()
     }
 
     pub(super) fn object(&self, split: &SplitId) -> Option<&Object> {
@@ -103,9 +112,10 @@ impl Catalog {
     pub(super) fn committed(&mut self, positions: &[(SplitId, u64)]) {
         for (split, position) in positions {
             if let Some(object) = self.objects.get_mut(split) {
-                object.committed = *position;
+                (object.committed, object.forgotten) = (*position, *position);
             }
         }
+        self.may_dispose = true;
     }
 
     pub(super) fn notes(&mut self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
@@ -125,8 +135,11 @@ impl Catalog {
         let visible = self.visible()?;
         self.refuse_merged()?;
         // An empty object has no records; most are markers of folders.
-        let is_read = |object: &ObjectMeta| object.size > 0 && self.pattern.has(object.location.as_ref());
-        let mut found: Vec<ObjectMeta> = visible.into_iter().filter(is_read).collect();
+        let is_read = |listed: &Listed| {
+            let key = listed.object.location.as_ref();
+            listed.object.size > 0 && self.pattern.has(key) && !self.is_archived(key)
+        };
+        let found: Vec<Listed> = visible.into_iter().filter(is_read).collect();
         if found.is_empty() && self.objects.is_empty() {
             if !self.policy.follow && !self.has_looked && self.context.resumed().is_empty() {
                 let reason = format!("no object is under {} in {}, or matches it", self.pattern, self.bucket);
@@ -134,28 +147,34 @@ impl Catalog {
             }
             self.telling.awaited(&self.pattern.to_string());
         }
+        let there: HashMap<String, (ObjectMeta, bool)> = found
+            .iter()
+            .map(|listed| (listed.object.location.to_string(), (listed.object.clone(), listed.is_result)))
+            .collect();
+        let mut found = self.look_through(found);
+        self.compare(&there)?;
         if self.policy.order == Order::Time {
-            found.sort_by(|one, other| (one.last_modified, &one.location).cmp(&(other.last_modified, &other.location)));
+            let time = |listed: &Listed| listed.object.last_modified;
+            found.sort_by(|one, other| (time(one), one.key()).cmp(&(time(other), other.key())));
         }
-        self.compare(&found)?;
-        self.waiting = found.into_iter().filter(|object| !self.is_known(object)).collect();
+        self.waiting = found.into_iter().filter(|listed| !self.is_known(listed)).collect();
         self.has_looked = true;
         Ok(())
     }
 
     /// What is in the store, as far as a reader may see it.
-    fn visible(&mut self) -> Result<Vec<ObjectMeta>> {
+    pub(super) fn visible(&mut self) -> Result<Vec<Listed>> {
         const ATTEMPTS: usize = 10;
         let (bucket, prefix) = (self.bucket.clone(), self.pattern.prefix.clone());
-        for _ in 0..ATTEMPTS {
+        for attempt in 1..=ATTEMPTS {
             let listed = bucket.list(&prefix).map_err(failed(&bucket, || format!("listing {prefix}")))?;
             listed.odd.iter().for_each(|key| self.telling.odd(key));
             if self.pattern.is_prefix() && listed.objects.is_empty() && !prefix.is_empty() {
                 // It may be the key of an object.
                 let object = bucket.head(&prefix).map_err(failed(&bucket, || format!("looking for {prefix}")))?;
-                return Ok(object.into_iter().collect());
+                return Ok(object.into_iter().map(Listed::alone).collect());
             }
-            if let Some(visible) = self.results.visible(&bucket, &self.pattern, listed.objects)? {
+            if let Some(visible) = self.results.visible(&bucket, &self.pattern, listed.objects, attempt == ATTEMPTS)? {
                 return Ok(visible);
             }
         }
@@ -175,18 +194,44 @@ impl Catalog {
         Err(ConnectError::Lost { place: part, position: 0, reason })
     }
 
-    fn is_known(&self, object: &ObjectMeta) -> bool {
-        let splits = self.by_key.get(object.location.as_ref());
-        splits.is_some_and(|splits| splits.iter().any(|split| self.objects[split].is_same(object)))
+    fn is_known(&self, listed: &Listed) -> bool {
+        let splits = self.by_key.get(listed.object.location.as_ref()).filter(|_| listed.part.is_none());
+        splits.is_some_and(|splits| splits.iter().any(|split| self.objects[split].is_same(&listed.object)))
+    }
+
+    /// Takes note of which known objects stand in others that they were merged into, and leaves the rest of these in the list.
+    fn look_through(&mut self, listed: Vec<Listed>) -> Vec<Listed> {
+        let (kept, claimed) = resolve(listed, &KnownObjects { objects: &self.objects, by_key: &self.by_key });
+        for (split, view) in claimed {
+            if let Some(object) = self.objects.get_mut(&split) {
+                object.look_through(view);
+            }
+        }
+        kept
+    }
+
+    /// Looks where an object is that a reader has found gone: it may have been merged. One that was not is no result any more.
+    pub(super) fn find_again(&mut self, split: &SplitId) -> Result<()> {
+        let visible = self.visible()?;
+        self.look_through(visible);
+        if let Some(object) = self.objects.get_mut(split).filter(|object| object.is_missed.load(Ordering::Relaxed)) {
+            object.is_result = false;
+        }
+        Ok(())
     }
 
     /// Finds which of the known objects are not there any more, or not in their version.
-    fn compare(&mut self, found: &[ObjectMeta]) -> Result<()> {
-        let there: HashMap<&str, &ObjectMeta> = found.iter().map(|object| (object.location.as_ref(), object)).collect();
+    fn compare(&mut self, there: &HashMap<String, (ObjectMeta, bool)>) -> Result<()> {
         let (mut dropped, mut lost) = (Vec::new(), None);
         for (split, object) in &mut self.objects {
             let now = there.get(object.pin.key.as_ref());
-            if now.is_some_and(|now| object.is_same(now)) {
+            if let Some((_, is_result)) = now.filter(|(now, _)| object.is_same(now)) {
+                // One that was merged may have been put back.
+                (object.view, object.is_result) = (None, *is_result);
+                continue;
+            }
+            let merged = object.view.as_ref().and_then(|view| Some((view, &there.get(view.pin.key.as_ref())?.0)));
+            if merged.is_some_and(|(view, merged)| view.is_of(merged)) {
                 continue;
             }
             if object.is_done() {
@@ -219,11 +264,11 @@ impl Catalog {
     pub(super) fn take_in(&mut self) -> Result<()> {
         let most = self.policy.most_at_once.unwrap_or(usize::MAX);
         let count = most.min(self.waiting.len());
-        let new: Vec<ObjectMeta> = self.waiting.drain(..count).collect();
+        let new: Vec<Listed> = self.waiting.drain(..count).collect();
         let taken: HashSet<SplitId> = self.gone.iter().cloned().collect();
         let mut objects = Vec::with_capacity(new.len());
-        for object in new {
-            let key = object.location.to_string();
+        for listed in new {
+            let key = listed.key().to_owned();
             let is_free = |split: &SplitId| !self.objects.contains_key(split) && !taken.contains(split);
             let numbered = (2..).map(|number| SplitId::new(format!("{key}#{number}")));
             let Some(split) = std::iter::once(SplitId::new(key.as_str())).chain(numbered).find(is_free) else {
@@ -232,7 +277,19 @@ impl Catalog {
             if split.as_str() != key {
                 self.telling.replaced(&key, split.as_str());
             }
-            objects.push(Object::new(split, Pin::of(&object), self.unit()));
+            let object = match &listed.part {
+                None => Some(Object::new(split, Pin::of(&listed.object), self.unit())),
+                Some((_, part)) => Object::of_part(split, &key, part, self.unit()),
+            };
+            let mut object = object.ok_or_else(|| unreadable(&key, listed.object.location.as_ref()))?;
+            object.is_result = listed.is_result;
+            if listed.is_result {
+                self.tell_kept(&key);
+            }
+            if let Some((_, part)) = &listed.part {
+                object.look_through(View::of(&listed.object, part));
+            }
+            objects.push(object);
         }
         self.look_into(&mut objects)?;
         objects.into_iter().for_each(|object| self.add(object));
@@ -250,7 +307,8 @@ impl Catalog {
 
     /// Finds out of large objects whether they can be read in parallel.
     fn look_into(&self, objects: &mut [Object]) -> Result<()> {
-        let mut large: Vec<&mut Object> = objects.iter_mut().filter(|object| object.pin.size >= LARGE).collect();
+        let mut large: Vec<&mut Object> =
+            objects.iter_mut().filter(|object| object.pin.size >= LARGE && object.view.is_none()).collect();
         if let Some(count) = self.policy.rows {
             for object in large {
                 // One that cannot be counted is told of when it is read.
@@ -268,7 +326,11 @@ impl Catalog {
                 some.iter().map(|object| self.bucket.begin_part(&object.pin, 0, Compression::MAGIC)).collect();
             for (object, head) in some.iter_mut().zip(heads) {
                 let key = &object.pin.key;
-                let head = head.wait().map_err(failed(&self.bucket, || format!("reading {key}")))?;
+                let head = match head.wait() {
+                    // What has become of it is told when it is read.
+                    Err(error) if error.is_missing() => continue,
+                    head => head.map_err(failed(&self.bucket, || format!("reading {key}")))?,
+                };
                 if Compression::refused(&head).is_some() {
                     // It is told of when it is read.
                     continue;
@@ -309,6 +371,12 @@ impl Catalog {
         };
         Ok(found.complete(is_complete))
     }
+}
+
+/// The error of a part of a merged object that cannot be told from others.
+fn unreadable(part: &str, merged: &str) -> ConnectError {
+    let reason = format!("{merged}, into which it was merged, does not say which object it was; restore its manifest");
+    ConnectError::Lost { place: part.to_owned(), position: 0, reason }
 }
 
 /// The error of an object that is gone, or another one under its key.

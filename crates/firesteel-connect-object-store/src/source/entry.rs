@@ -1,6 +1,6 @@
 //! One object that is read.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Result, Split, SplitId, SplitNote};
@@ -8,9 +8,13 @@ use firesteel_formats::{FileOrigin, Format, Mismatch};
 use firesteel_frames::Compression;
 use firesteel_object_store::Pin;
 use firesteel_object_store::object_store::ObjectMeta;
+use firesteel_object_store::object_store::path::Path;
+use firesteel_results::Part;
 use firesteel_window::Timestamp;
 
+use super::merged::{Shift, View};
 use super::note::Note;
+use super::results::tag_of;
 
 /// An object that is read.
 #[derive(Debug, Clone)]
@@ -28,6 +32,19 @@ pub(super) struct Object {
     /// Why what follows the end is passed over.
     pub(super) damage: Arc<OnceLock<String>>,
     pub(super) committed: u64,
+    /// Up to where nothing is asked for again.
+    pub(super) forgotten: u64,
+    /// Whether it was deleted or archived, and whether that has failed.
+    pub(super) is_disposed: bool,
+    pub(super) is_undisposable: bool,
+    /// Whether a manifest lists it, so that it may be merged into another one at any time.
+    pub(super) is_result: bool,
+    /// Where it stands, if it was.
+    pub(super) view: Option<Arc<View>>,
+    /// A reader has found it gone.
+    pub(super) is_missed: Arc<AtomicBool>,
+    /// A hash of what the store called its content, where it was merged before anybody knew it.
+    tag: Option<u64>,
     /// What the checkpoint knows of it.
     noted: Option<SplitNote>,
     unit: PositionUnit,
@@ -36,8 +53,56 @@ pub(super) struct Object {
 impl Object {
     /// One that nobody has seen before.
     pub(super) fn new(split: SplitId, pin: Pin, unit: PositionUnit) -> Self {
-        let (compression, end, reached, damage) = Default::default();
-        Self { split, pin, compression, is_divisible: false, end, reached, damage, committed: 0, noted: None, unit }
+        let (compression, end, reached, damage, is_missed) = Default::default();
+        Self {
+            split,
+            pin,
+            compression,
+            is_divisible: false,
+            end,
+            reached,
+            damage,
+            committed: 0,
+            forgotten: 0,
+            is_disposed: false,
+            is_undisposable: false,
+            is_result: false,
+            view: None,
+            is_missed,
+            tag: None,
+            noted: None,
+            unit,
+        }
+    }
+
+    /// One that was merged before anybody knew it, of this key.
+    pub(super) fn of_part(split: SplitId, key: &str, part: &Part, unit: PositionUnit) -> Option<Self> {
+        let pin = Pin { key: Path::parse(key).ok()?, e_tag: None, version: None, size: part.bytes, modified: 0 };
+        Some(Self { tag: Some(part.tag?), ..Self::new(split, pin, unit) })
+    }
+
+    /// What tells it from others that had its key.
+    fn tag(&self) -> u64 {
+        self.tag.unwrap_or_else(|| tag_of(&self.pin))
+    }
+
+    /// Whether it is the object that was merged.
+    pub(super) fn was(&self, part: &Part) -> bool {
+        self.pin.size == part.bytes && part.tag == Some(self.tag())
+    }
+
+    /// Whether a reader has found it gone, which may be since it was merged.
+    pub(super) fn is_missed(&self) -> bool {
+        self.is_result && self.is_missed.load(Ordering::Relaxed)
+    }
+
+    /// From now on it is read where it stands in a merged object.
+    pub(super) fn look_through(&mut self, view: View) {
+        self.is_result = true;
+        if self.view.as_deref() != Some(&view) {
+            self.end.get_or_init(|| view.stretch.end());
+            (self.view, self.is_missed) = (Some(Arc::new(view)), Arc::default());
+        }
     }
 
     /// One that was read before a restart.
@@ -48,18 +113,18 @@ impl Object {
             object.end = Arc::new(end.into());
         }
         object.reached.store(position, Ordering::Relaxed);
-        (object.committed, object.noted) = (position, Some(note.clone()));
+        (object.committed, object.noted, object.tag) = (position, Some(note.clone()), known.tag);
         Some(object)
     }
 
     /// The format as it reads this object, and what records can have of it, where records depend on that.
-    pub(super) fn format<F: Format>(&self, format: &F) -> Result<Option<(Arc<FileOrigin>, F)>> {
+    pub(super) fn format<F: Format>(&self, format: &F, shift: Option<&Shift>) -> Result<Option<(Arc<FileOrigin>, F)>> {
         if !format.looks_at_files() {
             return Ok(None);
         }
         let modified = Some(Timestamp::from_micros(self.pin.modified));
         let origin = FileOrigin::new(self.pin.key.as_ref()).split_named(self.split.as_str()).modified_at(modified);
-        let origin = Arc::new(origin);
+        let origin = Arc::new(shift.into_iter().fold(origin, |origin, shift| shift.told_in(origin)));
         let format = format.of_file(&origin).map_err(|mismatch| self.mismatch(mismatch))?;
         Ok(Some((origin, format)))
     }
@@ -81,6 +146,13 @@ impl Object {
         self.end.get().is_some_and(|end| self.committed >= *end)
     }
 
+    /// Whether all of it was read, nothing of it will be asked for again, and nobody else counts on it.
+    pub(super) fn is_over(&self) -> bool {
+        let is_forgotten = self.end.get().is_some_and(|end| self.forgotten >= *end);
+        let is_ours = !self.is_result && self.view.is_none() && !self.is_disposed;
+        is_ours && is_forgotten && self.is_done() && self.damage.get().is_none()
+    }
+
     /// Whether readers have come to its end.
     pub(super) fn is_read(&self) -> bool {
         self.end.get().is_some_and(|end| self.reached.load(Ordering::Relaxed) >= *end)
@@ -88,6 +160,10 @@ impl Object {
 
     /// Whether what was listed is this object in the same version.
     pub(super) fn is_same(&self, listed: &ObjectMeta) -> bool {
+        if self.tag.is_some() {
+            let now = Pin::of(listed);
+            return self.pin.key == now.key && self.pin.size == now.size && self.tag() == tag_of(&now);
+        }
         let (Pin { key, e_tag, version, size, modified }, ObjectMeta { location, .. }) = (&self.pin, listed);
         // Without a tag the time has to tell.
         let is_same_time = *modified == listed.last_modified.timestamp_micros();
@@ -97,7 +173,7 @@ impl Object {
 
     /// What the checkpoint is to know of it, where it does not.
     pub(super) fn note(&mut self) -> Result<Option<SplitNote>> {
-        let note = Note::of(&self.pin, self.end.get().copied()).encode()?;
+        let note = Note::of(&self.pin, self.end.get().copied(), self.tag).encode()?;
         let is_new = self.noted.as_ref() != Some(&note);
         self.noted = Some(note.clone());
         Ok(is_new.then_some(note))

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// The first byte: which release can read the rest.
 const VERSION: u8 = 1;
+/// The same of an object that was merged before it was read.
+const OF_PART: u8 = 2;
 
 /// What an object is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,12 +21,15 @@ pub(super) struct Note {
     modified: i64,
     /// Where it ends, in the unit of positions, once that is known.
     pub(super) end: Option<u64>,
+    /// A hash of what the store called its content, where nothing else of that is known.
+    #[serde(skip)]
+    pub(super) tag: Option<u64>,
 }
 
 impl Note {
-    pub(super) fn of(pin: &Pin, end: Option<u64>) -> Self {
+    pub(super) fn of(pin: &Pin, end: Option<u64>, tag: Option<u64>) -> Self {
         let Pin { key, e_tag, version, size, modified } = pin.clone();
-        Self { key: key.to_string(), e_tag, version, size, modified, end }
+        Self { key: key.to_string(), e_tag, version, size, modified, end, tag }
     }
 
     pub(super) fn pin(&self) -> Option<Pin> {
@@ -34,13 +39,21 @@ impl Note {
 
     /// As bytes: one for the version, and the postcard of the rest.
     pub(super) fn encode(&self) -> Result<SplitNote> {
-        SplitNote::new(postcard::to_extend(self, vec![VERSION]).unwrap_or_default())
+        let encoded = match self.tag {
+            None => postcard::to_extend(self, vec![VERSION]),
+            Some(tag) => postcard::to_extend(&(self, tag), vec![OF_PART]),
+        };
+        SplitNote::new(encoded.unwrap_or_default())
     }
 
     /// From bytes; nothing of what makes no sense.
     pub(super) fn decode(note: &SplitNote) -> Option<Self> {
         match note.as_bytes().split_first() {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).ok(),
+            Some((&OF_PART, rest)) => {
+                let (note, tag): (Self, u64) = postcard::from_bytes(rest).ok()?;
+                Some(Self { tag: Some(tag), ..note })
+            }
             _ => None,
         }
     }

@@ -5,14 +5,15 @@ use std::io::{self, Chain, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use firesteel_connect::{ConnectError, ReadRange, Result, SourceReader};
+use firesteel_connect::{Class, ConnectError, ReadRange, Result, SourceReader};
 use firesteel_formats::{FileOrigin, Format, Reading, Table, TableError};
-use firesteel_frames::{Compression, Fault, Frames, RangeFrames, Unpacked};
-use firesteel_object_store::{Bucket, Stretch, is_missing};
+use firesteel_frames::{Compression, Fault, Frames, RangeFrames, RangeRows, Unpacked};
+use firesteel_object_store::{Bucket, Pin, Stretch, is_missing};
 
 use super::catalog::vanished;
 use super::entry::Object;
-use super::rows::{ObjectBytes, RangeRows};
+use super::merged::Shift;
+use super::rows::ObjectBytes;
 use crate::error::io_failed;
 
 /// Read at once, of the text.
@@ -32,6 +33,8 @@ pub struct ObjectReader<P: Reading> {
     bucket: Bucket,
     source: String,
     object: Object,
+    /// Where it is a part of another object, which `object` and the positions of what is below are of then.
+    shift: Option<Shift>,
     frames: RangeFrames<P, Input>,
     /// The rows of an object that is a table.
     rows: Option<RangeRows<P::Item>>,
@@ -46,7 +49,13 @@ pub struct ObjectReader<P: Reading> {
 }
 
 /// What a reader leaves for the one of the range after it.
-pub(super) enum Rest<P: Reading> {
+pub(super) struct Rest<P: Reading> {
+    /// The object that was read, which may have been merged into another one since.
+    of: Pin,
+    kind: Kind<P>,
+}
+
+enum Kind<P: Reading> {
     Frames(Box<ObjectFrames<P>>),
     Table(Box<dyn Table<P::Item>>),
 }
@@ -54,9 +63,9 @@ pub(super) enum Rest<P: Reading> {
 impl<P: Reading> Rest<P> {
     /// The same for an object of which this is known now, if it may be used for that.
     fn moved(mut self, object: &Arc<FileOrigin>) -> Option<Self> {
-        let may_be_used = match &mut self {
-            Self::Frames(frames) => frames.moved(object),
-            Self::Table(table) => table.moved(object),
+        let may_be_used = match &mut self.kind {
+            Kind::Frames(frames) => frames.moved(object),
+            Kind::Table(table) => table.moved(object),
         };
         may_be_used.then_some(self)
     }
@@ -91,7 +100,20 @@ impl<P: Reading> ObjectReader<P> {
         rest: Option<Rest<P>>,
     ) -> Result<Self> {
         let Settings { bucket, source, bears_damage, bears_loss, longest, .. } = *settings;
-        let (of_object, mut rest) = (object.format(settings.format)?, rest);
+        let end = object.end.get().copied();
+        let (through, has_stop) = (object.through(range), range.to.is_some());
+        let origin_of = object.clone();
+        let is_ended = end == Some(range.from);
+        let beyond = end.and_then(|end| {
+            let positions = [Some(range.from), range.to].into_iter().flatten();
+            positions.filter(|position| *position > end).map(|position| (position, end)).next()
+        });
+        let (object, range, shift) = match through {
+            Some((merged, there, shift)) => (merged, &there.clone(), Some(shift)),
+            None => (object, range, None),
+        };
+        let of_object = origin_of.format(settings.format, shift.as_ref())?;
+        let mut rest = rest.filter(|rest| rest.of == object.pin);
         if let Some((origin, _)) = &of_object {
             rest = rest.and_then(|rest| rest.moved(origin));
         }
@@ -103,27 +125,25 @@ impl<P: Reading> ObjectReader<P> {
             frames: RangeFrames::nothing(range),
             rows: None,
             object,
-            bears_damage,
+            // Where one ends that is a part is known.
+            bears_damage: bears_damage && shift.is_none(),
+            shift,
             bears_loss,
-            has_stop: range.to.is_some(),
+            has_stop,
             is_text: settings.format.is_text(),
         };
-        let end = reader.object.end.get().copied();
-        if let Some(end) = end {
-            let beyond = [Some(range.from), range.to].into_iter().flatten().find(|position| *position > end);
-            if let Some(position) = beyond {
-                return Err(reader.lost(position, end));
-            }
+        if let Some((position, end)) = beyond {
+            return Err(reader.lost(position, end));
         }
-        if range.to.is_some_and(|to| to <= range.from) || end == Some(range.from) {
+        if range.to.is_some_and(|to| to <= range.from) || is_ended {
             return Ok(reader);
         }
-        let opened = match rest {
-            Some(Rest::Table(table)) => {
+        let opened = match rest.map(|rest| rest.kind) {
+            Some(Kind::Table(table)) => {
                 reader.rows = Some(RangeRows::new(table, range));
                 Ok(())
             }
-            Some(Rest::Frames(mut rest)) if rest.position() == range.from => {
+            Some(Kind::Frames(mut rest)) if rest.position() == range.from => {
                 if !rest.input().is_sequential() {
                     // Who opens the object for this range knows no numbers.
                     rest.forget_numbers();
@@ -165,9 +185,15 @@ impl<P: Reading> ObjectReader<P> {
             reading = frames.into_reading();
         }
         // The head of an object that is read from its beginning need not be read twice.
-        let head = if begin == 0 { head } else { vec![] };
-        let capacity = wanted.saturating_sub(begin).min(range.max_bytes.unwrap_or(BUFFER)).clamp(SMALL_BUFFER, BUFFER);
+        let mut head = if begin == 0 { head } else { vec![] };
         let expected = if is_plain { wanted } else { size };
+        if head.is_empty() && begin < size && self.object.is_result {
+            // Whether it has been merged meanwhile comes to light now.
+            let to = expected.clamp(begin + 1, begin + BUFFER).min(size);
+            let part = self.bucket.begin_part(&self.object.pin, begin, to);
+            head = part.wait().map_err(|error| self.failed(error.into(), range.from))?.to_vec();
+        }
+        let capacity = wanted.saturating_sub(begin).min(range.max_bytes.unwrap_or(BUFFER)).clamp(SMALL_BUFFER, BUFFER);
         let stretch = self.stretch(begin + head.len() as u64, expected);
         let input = Unpacked::of(Cursor::new(head).chain(stretch), compression).unpacked_by(format);
         let mut frames = Frames::new(input, reading, begin, capacity as usize);
@@ -273,6 +299,12 @@ impl<P: Reading> ObjectReader<P> {
     /// The error of an object that cannot be read or decompressed further.
     fn failed(&self, error: io::Error, position: u64) -> ConnectError {
         let key = &self.object.pin.key;
+        if is_missing(&error) && self.object.is_result {
+            self.object.is_missed.store(true, Ordering::Relaxed);
+            // Who opens it next looks where it is now.
+            let (context, class) = (format!("reading {key} ({})", self.bucket), Class::Retryable);
+            return ConnectError::Other { context, class, source: "it may have been merged meanwhile".into() };
+        }
         if is_missing(&error) {
             return vanished(&self.source, &self.object, true);
         }
@@ -289,9 +321,10 @@ impl<P: Reading> ObjectReader<P> {
     fn fault(&mut self, fault: Fault) -> Result<()> {
         let (position, key) = (self.position(), self.object.pin.key.to_string());
         let damaged = match fault {
-            Fault::Record { reason, payload } => {
+            Fault::Record { reason, payload, .. } => {
                 let (position, payload) = (self.last_position(), Some(Box::new(payload)));
-                let line = self.frames.line().filter(|_| self.is_text);
+                // In a merged object lines would be counted from another beginning.
+                let line = self.frames.line().filter(|_| self.is_text && self.shift.is_none());
                 return Err(ConnectError::Malformed { place: key, position, line, reason, payload });
             }
             Fault::Outage(outage) => return Err(outage),
@@ -334,16 +367,29 @@ impl<P: Reading> ObjectReader<P> {
                 return Err(self.lost(known, end));
             }
         }
-        self.object.reached.fetch_max(self.position(), Ordering::Relaxed);
+        match &self.shift {
+            Some(shift) => shift.reach(self.there()),
+            None => _ = self.object.reached.fetch_max(self.there(), Ordering::Relaxed),
+        }
         Ok(())
+    }
+
+    /// The position in the object that is read.
+    fn there(&self) -> u64 {
+        self.rows.as_ref().map_or_else(|| self.frames.position(), RangeRows::position)
+    }
+
+    fn own(&self, position: u64) -> u64 {
+        self.shift.as_ref().map_or(position, |shift| shift.own(position))
     }
 
     /// What the reader of the next range begins with.
     pub(super) fn into_rest(self) -> Option<Rest<P>> {
-        match self.rows {
-            Some(rows) => Some(Rest::Table(rows.into_table())),
-            None => self.frames.into_frames().map(|frames| Rest::Frames(Box::new(frames))),
-        }
+        let kind = match self.rows {
+            Some(mut rows) => Kind::Table(rows.take_table()?),
+            None => Kind::Frames(Box::new(self.frames.into_frames()?)),
+        };
+        Some(Rest { of: self.object.pin, kind })
     }
 }
 
@@ -372,14 +418,17 @@ impl<P: Reading> SourceReader for ObjectReader<P> {
     }
 
     fn position(&self) -> u64 {
-        self.rows.as_ref().map_or_else(|| self.frames.position(), RangeRows::position)
+        self.own(self.there())
     }
 
     fn last_position(&self) -> u64 {
-        self.rows.as_ref().map_or_else(|| self.frames.last_position(), RangeRows::last_position)
+        self.own(self.rows.as_ref().map_or_else(|| self.frames.last_position(), RangeRows::last_position))
     }
 
     fn at_end(&self) -> bool {
+        if let Some(shift) = &self.shift {
+            return shift.is_at_end(self.there());
+        }
         self.object.end.get().is_some_and(|end| self.position() >= *end)
     }
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map};
 
 use firesteel_connect::{ConnectError, Result};
-use firesteel_object_store::Bucket;
 use firesteel_object_store::object_store::ObjectMeta;
-use firesteel_results::{Covered, Entry, Manifest, PartName, current};
+use firesteel_object_store::{Bucket, Pin};
+use firesteel_results::{Covered, Entry, Manifest, PartName, current, hash};
 
+use super::merged::{Listed, Merged};
 use crate::error::failed;
 use crate::pattern::{Pattern, below};
 
@@ -18,7 +19,15 @@ pub(super) struct Results {
 }
 
 /// What manifests say, by their keys, with what the store said of each when it was read.
-type Manifests = BTreeMap<String, (Version, Vec<Entry>)>;
+type Manifests = BTreeMap<String, (Version, Vec<Committed>)>;
+
+/// An object that is committed.
+#[derive(Debug)]
+struct Committed {
+    key: String,
+    bytes: u64,
+    merged: Option<Merged>,
+}
 
 /// Tells an object from another one that is stored under its key later.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,17 +45,18 @@ impl Version {
 
 impl Results {
     /// Of what was listed for a pattern, what a reader may see: all of it, but where a sink writes, what is committed. `None` if
-    /// manifests were merged meanwhile: then it has to be listed again.
+    /// manifests or objects were merged meanwhile: then it has to be listed again, unless this is the last attempt.
     pub(super) fn visible(
         &mut self,
         bucket: &Bucket,
         pattern: &Pattern,
         listed: Vec<ObjectMeta>,
-    ) -> Result<Option<Vec<ObjectMeta>>> {
+        is_last: bool,
+    ) -> Result<Option<Vec<Listed>>> {
         let whole = pattern.is_prefix().then_some(pattern.prefix.as_str());
         let folders: BTreeSet<&str> =
             listed.iter().filter_map(|object| folder_of_part(object.location.as_ref())).collect();
-        let mut found: BTreeMap<String, Option<Listed>> = BTreeMap::new();
+        let mut found: BTreeMap<String, Option<Keys>> = BTreeMap::new();
         let mut results: HashMap<String, String> = HashMap::new();
         if let Some(prefix) = whole {
             found.insert(prefix.to_owned(), manifests(bucket, pattern, prefix, &listed)?);
@@ -67,44 +77,55 @@ impl Results {
         for (prefix, keys) in found {
             let Some(keys) = keys else { continue };
             let known = self.known.entry(prefix.clone()).or_default();
-            if !read(bucket, known, keys)? {
+            let is_news = known.len() != keys.len() || !keys.keys().all(|key| known.contains_key(key));
+            if is_news && !is_whole(bucket, &prefix, &keys)? || !read(bucket, &prefix, known, keys)? {
                 return Ok(None);
             }
             committed.push(prefix);
         }
         if committed.is_empty() {
-            return Ok(Some(listed));
+            return Ok(Some(listed.into_iter().map(Listed::alone).collect()));
         }
         let mut there: HashMap<String, ObjectMeta> =
             listed.into_iter().map(|object| (object.location.to_string(), object)).collect();
         let mut visible = Vec::new();
         for prefix in &committed {
-            for entry in self.known.get(prefix).into_iter().flat_map(BTreeMap::values).flat_map(|(_, entries)| entries)
-            {
-                let key = joined(prefix, &entry.name);
-                if pattern.has(&key) {
-                    visible.push(take(bucket, &mut there, key, entry)?);
+            let committed =
+                self.known.get(prefix).into_iter().flat_map(BTreeMap::values).flat_map(|(_, objects)| objects);
+            for object in committed.filter(|object| pattern.has(&object.key)) {
+                match take(bucket, &mut there, object) {
+                    // It may have been merged, and deleted, since the manifests were listed.
+                    Err(ConnectError::Lost { .. }) if !is_last => return Ok(None),
+                    taken => {
+                        let (object, merged) = (taken?, object.merged.clone());
+                        visible.push(Listed { object, is_result: true, merged, part: None });
+                    }
                 }
             }
         }
         // What others have stored beside results is theirs, but under the prefix itself it is nobody's.
         if !whole.is_some_and(|whole| committed.iter().any(|prefix| prefix == whole)) {
             let is_ours = |key: &str| folder_of_part(key).is_some_and(|folder| results.contains_key(folder));
-            visible.extend(there.into_iter().filter(|(key, _)| !is_ours(key)).map(|(_, object)| object));
-            visible.sort_by(|one, other| one.location.cmp(&other.location));
+            visible.extend(there.into_iter().filter(|(key, _)| !is_ours(key)).map(|(_, object)| Listed::alone(object)));
+            visible.sort_by(|one, other| one.object.location.cmp(&other.object.location));
         }
         Ok(Some(visible))
     }
 }
 
 impl Results {
-    /// A merged object, and one of those that it stands for, which is known.
-    pub(super) fn merged_of_known(&self, is_known: impl Fn(&str) -> bool) -> Option<(String, String)> {
-        self.known.iter().find_map(|(prefix, manifests)| {
-            manifests.values().flat_map(|(_, entries)| entries).find_map(|entry| {
-                let parts = entry.parts.iter().map(|part| joined(prefix, &part.name));
-                parts.into_iter().find(|key| is_known(key)).map(|part| (joined(prefix, &entry.name), part))
-            })
+    /// Whether results are under the prefix itself.
+    pub(super) fn is_under(&self, prefix: &str) -> bool {
+        self.known.contains_key(prefix)
+    }
+
+    /// A merged object, and one of those that it stands for, which is known and of which is not told what it was in a store.
+    pub(super) fn merged_of_known(&self, is_known: impl Fn(&str) -> bool) -> Option<(&str, String)> {
+        let objects = self.known.values().flat_map(BTreeMap::values).flat_map(|(_, objects)| objects);
+        objects.filter_map(|object| Some((object, object.merged.as_ref()?))).find_map(|(object, merged)| {
+            let parts = merged.parts.iter().filter(|part| part.tag.is_none());
+            let mut keys = parts.map(|part| joined(&merged.prefix, &part.name));
+            keys.find(|key| is_known(key)).map(|part| (object.key.as_str(), part))
         })
     }
 }
@@ -128,36 +149,28 @@ fn candidates(folder: &str) -> Vec<&str> {
 }
 
 /// The keys of manifests in ascending order.
-type Listed = BTreeMap<String, Version>;
+type Keys = BTreeMap<String, Version>;
 
 /// The keys of the manifests that count of the results under a prefix; `None` where no sink writes.
-fn manifests(bucket: &Bucket, pattern: &Pattern, prefix: &str, listed: &[ObjectMeta]) -> Result<Option<Listed>> {
+fn manifests(bucket: &Bucket, pattern: &Pattern, prefix: &str, listed: &[ObjectMeta]) -> Result<Option<Keys>> {
     let folder = folder(prefix);
     let elsewhere = match below(&pattern.prefix, &folder) {
         Some(_) => vec![],
         None => bucket.list(&folder).map_err(failed(bucket, || format!("listing {folder}")))?.objects,
     };
-    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let mut versions: HashMap<&str, Version> = HashMap::new();
-    for object in listed.iter().chain(&elsewhere) {
-        // Those of the parts of a job are in folders of theirs.
-        if let Some(below) = below(&folder, object.location.as_ref()) {
-            let (part, name) = below.rsplit_once('/').unwrap_or(("", below));
-            names.entry(part).or_default().push(name);
-            versions.insert(object.location.as_ref(), Version::of(object));
-        }
-    }
+    let names = by_part(&folder, listed.iter().chain(&elsewhere));
     if names.is_empty() {
         return Ok(None);
     }
+    let is_here = |object: &&ObjectMeta| below(&folder, object.location.as_ref()).is_some();
+    let here = listed.iter().chain(&elsewhere).filter(is_here);
+    let mut versions: HashMap<&str, Version> =
+        here.map(|object| (object.location.as_ref(), Version::of(object))).collect();
     // Names of parts of a job do not sort as their folders do.
-    let mut keys = Listed::new();
+    let mut keys = Keys::new();
     for (part, names) in names {
-        let key = |covered: &Covered| match part {
-            "" => format!("{folder}/{}", covered.file_name()),
-            part => format!("{folder}/{part}/{}", covered.file_name()),
-        };
-        keys.extend(current(&names).iter().map(key).filter_map(|key| {
+        keys.extend(current(&names).into_iter().filter_map(|covered| {
+            let key = manifest_key(&folder, part, covered);
             let version = versions.remove(key.as_str())?;
             Some((key, version))
         }));
@@ -165,8 +178,36 @@ fn manifests(bucket: &Bucket, pattern: &Pattern, prefix: &str, listed: &[ObjectM
     Ok(Some(keys))
 }
 
+/// The names in the folder of manifests: those of the parts of a job are in folders of theirs.
+fn by_part<'a>(folder: &str, listed: impl Iterator<Item = &'a ObjectMeta>) -> BTreeMap<&'a str, Vec<&'a str>> {
+    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for below in listed.filter_map(|object| below(folder, object.location.as_ref())) {
+        let (part, name) = below.rsplit_once('/').unwrap_or(("", below));
+        names.entry(part).or_default().push(name);
+    }
+    names
+}
+
+fn manifest_key(folder: &str, part: &str, covered: Covered) -> String {
+    let name = covered.file_name();
+    if part.is_empty() { joined(folder, &name) } else { format!("{folder}/{part}/{name}") }
+}
+
+/// Whether nothing was merged while these manifests were listed, which takes several calls: some may be missing then that were put before.
+/// Epochs that are committed meanwhile are for the next look.
+fn is_whole(bucket: &Bucket, prefix: &str, keys: &Keys) -> Result<bool> {
+    let folder = folder(prefix);
+    let now = bucket.list(&folder).map_err(failed(bucket, || format!("listing {folder}")))?.objects;
+    let now = by_part(&folder, now.iter());
+    let mut merged = now.iter().flat_map(|(part, names)| {
+        let merged = current(names).into_iter().filter(|covered| covered.merged > 0);
+        merged.map(|covered| manifest_key(&folder, part, covered))
+    });
+    Ok(merged.all(|key| keys.contains_key(&key)))
+}
+
 /// Reads the manifests that are not known as they are; `false` if one is gone.
-fn read(bucket: &Bucket, known: &mut Manifests, keys: Listed) -> Result<bool> {
+fn read(bucket: &Bucket, prefix: &str, known: &mut Manifests, keys: Keys) -> Result<bool> {
     known.retain(|key, (version, _)| keys.get(key) == Some(&*version));
     for (key, version) in keys {
         if let btree_map::Entry::Vacant(vacant) = known.entry(key) {
@@ -174,20 +215,27 @@ fn read(bucket: &Bucket, known: &mut Manifests, keys: Listed) -> Result<bool> {
                 Err(error) if error.is_missing() => return Ok(false),
                 text => text.map_err(failed(bucket, || format!("reading the manifest {}", vacant.key())))?,
             };
-            let entries = Manifest::parse(&text).ok_or_else(|| damaged(vacant.key()))?.entries;
-            vacant.insert((version, entries));
+            let entries = Manifest::parse(&text).ok_or_else(|| damaged(vacant.key()))?.entries.into_iter();
+            let committed = entries.map(|Entry { name, bytes, parts, .. }| {
+                let merged = Merged { prefix: prefix.into(), parts: parts.into() };
+                let merged = Some(merged).filter(|merged| !merged.parts.is_empty());
+                Committed { key: joined(prefix, &name), bytes, merged }
+            });
+            let committed = committed.collect();
+            vacant.insert((version, committed));
         }
     }
     Ok(true)
 }
 
 /// The object of an entry, which has to be there as the manifest says.
-fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, key: String, entry: &Entry) -> Result<ObjectMeta> {
+fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, committed: &Committed) -> Result<ObjectMeta> {
+    let Committed { key, bytes, .. } = committed;
     let lost = |reason: String| ConnectError::Lost { place: key.clone(), position: 0, reason };
-    let object = match there.remove(&key) {
+    let object = match there.remove(key) {
         None => {
             // A listing takes several calls: this one may have been stored after its page, and before that of its manifest.
-            bucket.head(&key).map_err(failed(bucket, || format!("looking for {key}")))?
+            bucket.head(key).map_err(failed(bucket, || format!("looking for {key}")))?
         }
         object => object,
     };
@@ -196,10 +244,10 @@ fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, key: String, e
             "the manifest names it, and it is gone; restore it, or remove the epoch's manifest".to_owned(),
         ));
     };
-    if object.size == entry.bytes {
+    if object.size == *bytes {
         Ok(object)
     } else {
-        Err(lost(format!("the manifest says {} bytes, the object has {}; restore it", entry.bytes, object.size)))
+        Err(lost(format!("the manifest says {bytes} bytes, the object has {}; restore it", object.size)))
     }
 }
 
@@ -216,4 +264,12 @@ pub(crate) fn folder(prefix: &str) -> String {
 /// The key of a path below a prefix.
 pub(crate) fn joined(prefix: &str, path: &str) -> String {
     if prefix.is_empty() { path.to_owned() } else { format!("{prefix}/{path}") }
+}
+
+/// What tells an object from others that had its key: a hash of its tag, or of the second at which it was stored where it has none.
+pub(crate) fn tag_of(pin: &Pin) -> u64 {
+    match &pin.e_tag {
+        Some(tag) => hash(tag.as_bytes()),
+        None => hash(&pin.modified.div_euclid(1_000_000).to_le_bytes()),
+    }
 }

@@ -1,13 +1,10 @@
-//! Rows of an object that is a table.
+//! The bytes of an object that is a table.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use firesteel_connect::{Payload, ReadRange};
-use firesteel_formats::{ReadAt, Row, Table, TableError};
-use firesteel_frames::Fault;
+use firesteel_formats::ReadAt;
 use firesteel_object_store::{Bucket, Pin};
 use parking_lot::Mutex;
 
@@ -71,75 +68,5 @@ impl ReadAt for ObjectBytes {
         let mut bytes = block[start..].to_vec();
         bytes.extend_from_slice(&self.block(last)?[..length - bytes.len()]);
         Ok(bytes.into())
-    }
-}
-
-/// Reads the rows of a range, within its limits.
-pub(super) struct RangeRows<T> {
-    table: Box<dyn Table<T>>,
-    rows: u64,
-    stop: u64,
-    records_left: u64,
-    bytes_left: u64,
-    position: u64,
-    last: u64,
-}
-
-impl<T> RangeRows<T> {
-    pub(super) fn new(table: Box<dyn Table<T>>, range: &ReadRange) -> Self {
-        let rows = table.rows();
-        Self {
-            table,
-            rows,
-            stop: range.to.unwrap_or(u64::MAX).min(rows),
-            records_left: range.max_records.unwrap_or(u64::MAX),
-            bytes_left: range.max_bytes.unwrap_or(u64::MAX).max(1),
-            position: range.from,
-            last: range.from,
-        }
-    }
-
-    /// The next row.
-    ///
-    /// # Errors
-    /// Why there is none; within, what concerns the object and not one row.
-    pub(super) fn next_record(&mut self) -> Result<Result<Option<T>, Fault>, TableError> {
-        if self.records_left == 0 || self.bytes_left == 0 || self.position >= self.stop {
-            return Ok(Ok(None));
-        }
-        let Some(Row { at, item }) = self.table.row(self.position, self.stop)? else {
-            self.position = self.stop;
-            return Ok(Ok(None));
-        };
-        (self.last, self.position) = (at, at + 1);
-        self.records_left -= 1;
-        self.bytes_left = self.bytes_left.saturating_sub(self.table.bytes_per_row());
-        Ok(item.map(Some).map_err(|refused| Fault::Record {
-            reason: refused.undecodable.reason().to_owned(),
-            payload: Payload::of(&refused.payload),
-        }))
-    }
-
-    pub(super) fn rows(&self) -> u64 {
-        self.rows
-    }
-
-    pub(super) fn position(&self) -> u64 {
-        self.position
-    }
-
-    pub(super) fn last_position(&self) -> u64 {
-        self.last
-    }
-
-    /// The table, to read the next range from.
-    pub(super) fn into_table(self) -> Box<dyn Table<T>> {
-        self.table
-    }
-}
-
-impl<T> fmt::Debug for RangeRows<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RangeRows").field("position", &self.position).field("stop", &self.stop).finish_non_exhaustive()
     }
 }

@@ -1,8 +1,9 @@
 //! What people are told of objects: warnings, each once, and counters.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use firesteel_connect::{Counter, SourceContext};
+use firesteel_object_store::StoreError;
 
 /// Tells, in the name of one source.
 #[derive(Debug, Default)]
@@ -13,6 +14,10 @@ pub(super) struct Telling {
     odd: Counter,
     lost: Counter,
     damaged: Counter,
+    removed: Counter,
+    archived: Counter,
+    /// Objects that could not be deleted or archived, and why.
+    undisposed: HashMap<String, String>,
 }
 
 impl Telling {
@@ -25,6 +30,9 @@ impl Telling {
             odd: counters.counter("keys left out"),
             lost: counters.counter("objects lost"),
             damaged: counters.counter("damaged objects"),
+            removed: counters.counter("objects deleted"),
+            archived: counters.counter("objects archived"),
+            undisposed: HashMap::new(),
         }
     }
 
@@ -69,6 +77,35 @@ impl Telling {
     pub(super) fn awaited(&mut self, pattern: &str) {
         if self.told.insert((pattern.to_owned(), "nothing")) {
             self.warn(pattern, "no object is there yet: it is waited for");
+        }
+    }
+
+    /// An object that was deleted, or archived under this key.
+    pub(super) fn disposed(&mut self, key: &str, to: Option<&str>) {
+        self.undisposed.remove(key);
+        let (counter, what) = match to {
+            Some(to) => (&self.archived, format!("it was read, and is archived as {to}")),
+            None => (&self.removed, "it was read, and is deleted".to_owned()),
+        };
+        counter.add(1);
+        tracing::info!(job = self.job, source = self.source, object = key, "{what}");
+    }
+
+    /// An object that could not be deleted or archived; told once, as long as the same is wrong.
+    pub(super) fn undisposed(&mut self, key: &str, error: &StoreError) {
+        let text = error.to_string();
+        if self.undisposed.get(key) != Some(&text) {
+            let what = format!("it was read, and cannot be deleted or archived: {text}; it is retried each minute");
+            self.warn(key, &what);
+            self.undisposed.insert(key.to_owned(), text);
+        }
+    }
+
+    /// An object of results, which stays: told of the first of a folder.
+    pub(super) fn kept(&mut self, key: &str, why: &str) {
+        let folder = key.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if self.told.insert((folder.to_owned(), "kept")) {
+            self.warn(key, &format!("it is read, and neither deleted nor archived: {why}"));
         }
     }
 }

@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use firesteel_connect::{ConnectError, Result};
 use firesteel_window::{Duration, Timestamp, seconds};
 
-use super::look_through::is_part;
 use super::{Catalog, FileEntry, Presence, Stamp};
 use crate::manifest;
 use crate::path;
@@ -91,7 +90,7 @@ fn is_over(file: &FileEntry, follow: bool) -> bool {
 
 /// Does it, to the file as it was read and to no other; tells where it is now.
 fn dispose_of(file: &FileEntry, what: &What, read: &[PathBuf]) -> io::Result<Option<PathBuf>> {
-    if is_part(&file.path) && manifest::folder_of(manifest::results_of(&file.path)).is_dir() {
+    if manifest::is_part(&file.path) && manifest::folder_of(manifest::results_of(&file.path)).is_dir() {
         return Err(io::Error::new(ErrorKind::InvalidInput, LISTED));
     }
     let metadata = fs::symlink_metadata(&file.path)?;

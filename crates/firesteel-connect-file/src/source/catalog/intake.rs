@@ -7,8 +7,9 @@ use std::sync::atomic::Ordering;
 use firesteel_connect::{Result, SplitId};
 use firesteel_window::Timestamp;
 
-use super::look_through::{MERGED_MEANWHILE, is_part};
+use super::look_through::MERGED_MEANWHILE;
 use super::{Catalog, Listed, Presence, family};
+use crate::manifest::is_part;
 use crate::source::identity::Inode;
 use crate::source::merged;
 

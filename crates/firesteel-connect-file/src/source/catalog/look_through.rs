@@ -1,14 +1,13 @@
 //! Files of results that are merged while they are known.
 
 use std::io::ErrorKind;
-use std::path::Path;
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Result, SplitId};
-use firesteel_results::PartName;
 use firesteel_window::Timestamp;
 
 use super::{Catalog, Listed};
+use crate::manifest::is_part;
 use crate::source::merged;
 
 /// How often a look is repeated while files of results are merged.
@@ -56,9 +55,4 @@ impl Catalog {
         self.look_through(&mut look.files);
         at(self).is_some_and(|now| now.is_some() && now != before)
     }
-}
-
-/// Whether a file has a name that a sink of ours gives.
-pub(super) fn is_part(path: &Path) -> bool {
-    path.file_name().and_then(|name| PartName::parse(name.to_str()?)).is_some()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Result};
 use firesteel_disk::OsDisk;
-use firesteel_results::{Covered, Part, PartName};
+use firesteel_results::{Covered, Part};
 
 use super::{Listed, Look, Stamp};
 use crate::manifest;
@@ -75,8 +75,7 @@ impl Results {
         let mut folders: HashMap<PathBuf, PathBuf> = HashMap::new();
         let mut kept = Vec::with_capacity(look.files.len());
         for mut file in std::mem::take(&mut look.files) {
-            let is_part = file.path.file_name().is_some_and(|name| name.to_str().and_then(PartName::parse).is_some());
-            if !is_part || file.bytes.is_some() || named.contains(&file.path) {
+            if !manifest::is_part(&file.path) || file.bytes.is_some() || named.contains(&file.path) {
                 kept.push(file);
                 continue;
             }

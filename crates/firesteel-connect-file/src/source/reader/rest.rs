@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_formats::{FileOrigin, Reading};
+use firesteel_frames::RangeRows;
 use parking_lot::Mutex;
 
 use super::FileReader;
@@ -18,6 +19,12 @@ impl<P: Reading> FileReader<P> {
         if let Some(shift) = &self.shift {
             shift.reach(position);
         }
+    }
+
+    /// The position in the file that is read.
+    #[inline]
+    pub(super) fn there(&self) -> u64 {
+        self.rows.as_ref().map_or_else(|| self.range.position(), RangeRows::position)
     }
 
     /// A position as that of the split.

@@ -3,8 +3,9 @@
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
-use firesteel_connect::{ConnectError, Payload, Result};
-use firesteel_formats::{Format, Reading, Row, TableError};
+use firesteel_connect::{ConnectError, ReadRange, Result};
+use firesteel_formats::{Format, Reading, TableError};
+use firesteel_frames::RangeRows;
 
 use super::{Broken, End, FileReader, Rest, ends_at};
 use crate::path;
@@ -13,11 +14,15 @@ use crate::source::rows::{OpenTable, Stretches};
 
 impl<P: Reading> FileReader<P> {
     /// Opens the table, or keeps the one that the range before was read from.
-    pub(super) fn open_table<F: Format<Reading = P, Item = P::Item>>(mut self, format: &F) -> Result<Self> {
+    pub(super) fn open_table<F: Format<Reading = P, Item = P::Item>>(
+        mut self,
+        format: &F,
+        range: &ReadRange,
+    ) -> Result<Self> {
         if let Some(Rest::Table(open)) = self.rest.take()
             && open.stamp == self.file.stamp
         {
-            self.table = Some(open);
+            self.rows = Some(RangeRows::new(open.table, range));
             return Ok(self);
         }
         let stretches = self.stretches()?;
@@ -27,15 +32,15 @@ impl<P: Reading> FileReader<P> {
                 let rows = table.rows();
                 let end = self.file.end.get_or_init(|| End { at: rows, broken: None }).at;
                 if end != rows {
-                    return Err(self.file.lost(self.position, ends_at(rows)));
+                    return Err(self.file.lost(self.there(), ends_at(rows)));
                 }
-                self.table = Some(OpenTable { table, stamp: self.file.stamp, rows });
+                self.rows = Some(RangeRows::new(table, range));
                 Ok(self)
             }
             Err(error) if self.may_break_off(&error) => {
                 let is_cut = matches!(error, TableError::Unfinished(_));
                 let broken = Some(Broken { is_cut, reason: self.table_error(error).to_string().into() });
-                self.file.end.get_or_init(|| End { at: self.position, broken });
+                self.file.end.get_or_init(|| End { at: range.from, broken });
                 Ok(self)
             }
             Err(error) => Err(self.table_error(error)),
@@ -57,48 +62,36 @@ impl<P: Reading> FileReader<P> {
             && (stamp.size != self.file.stamp.size || !self.file.text.is_of(&mut file).map_err(failed)?)
         {
             let reason = "the file has been written anew; start without the old positions";
-            return Err(self.file.lost(self.position, reason));
+            return Err(self.file.lost(self.there(), reason));
         }
         Ok(Stretches::of(file, self.file.stamp.size))
     }
 
     /// The next row of the range.
     pub(super) fn next_row(&mut self) -> Result<Option<P::Item>> {
-        let Some(open) = &mut self.table else { return Ok(None) };
-        let end = self.stop.min(open.rows);
-        if self.records_left == 0 || self.bytes_left == 0 || self.position >= end {
-            return Ok(self.leave_table());
-        }
-        match open.table.row(self.position, end) {
-            Ok(Some(Row { at, item })) => {
-                (self.last, self.position) = (at, at + 1);
-                self.records_left -= 1;
-                self.bytes_left = self.bytes_left.saturating_sub(open.table.bytes_per_row());
-                item.map(Some)
-                    .map_err(|refused| self.malformed(&refused.undecodable, Payload::of(&refused.payload), at))
+        let Some(rows) = &mut self.rows else { return Ok(None) };
+        match rows.next_record() {
+            Ok(Ok(Some(row))) => Ok(Some(row)),
+            Ok(Ok(None)) => {
+                // What comes next begins with the table.
+                let table = rows.take_table();
+                self.reach(self.there());
+                let stamp = self.file.stamp;
+                self.rest = table.map(|table| Rest::Table(OpenTable { table, stamp })).or_else(|| self.rest.take());
+                Ok(None)
             }
-            Ok(None) => {
-                self.position = end;
-                Ok(self.leave_table())
-            }
+            Ok(Err(fault)) => self.fault(fault).map(|()| None),
             Err(error) => {
-                self.table = None;
+                rows.take_table();
                 Err(self.table_error(error))
             }
         }
     }
 
-    /// Ends, and leaves the table for what comes next.
-    fn leave_table(&mut self) -> Option<P::Item> {
-        self.reach(self.position);
-        self.rest = self.table.take().map(Rest::Table);
-        None
-    }
-
     #[cold]
     fn table_error(&self, error: TableError) -> ConnectError {
         let unreadable = |kind, reason: String, advice| {
-            let text = if self.position == 0 { String::new() } else { format!(", after row {}", self.position - 1) };
+            let text = self.there().checked_sub(1).map_or_else(String::new, |row| format!(", after row {row}"));
             path::failed("read", &self.file.path)(io::Error::new(kind, format!("{reason}{text}; {advice}")))
         };
         match error {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What came of merging small files. Its `Display` is a text of a few lines.
+/// What came of merging small files, or objects where they are in a store. Its `Display` is a text of a few lines.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompactionReport {

@@ -1,0 +1,41 @@
+//! Files as they are opened: where they are by then.
+
+use std::sync::Arc;
+
+use firesteel_connect::{ConnectError, ReadRange, Result, Source, SplitId};
+use firesteel_formats::Format;
+use firesteel_window::Timestamp;
+
+use super::entry::FileEntry;
+use super::reader::Rest;
+use super::{FileReader, Files};
+
+impl<F: Format> Files<F> {
+    /// A reader of the range. A file that is not where it was found last has been renamed since, most likely.
+    pub(super) fn opened(&self, range: &ReadRange, rest: Option<Rest<F::Reading>>) -> Result<FileReader<F::Reading>> {
+        let spares = Arc::clone(&self.spares).downcast().unwrap_or_default();
+        let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest, &spares);
+        match open(rest) {
+            Err(ConnectError::Lost { .. }) if self.policy.follow => {
+                let mut catalog = self.catalog.lock();
+                let now = self.looks.lock().last.map_or(Timestamp::EPOCH, |(last, _)| last);
+                catalog.look(now)?;
+                drop(catalog);
+                open(None)
+            }
+            // Files of results may have been merged since they were found.
+            Err(ConnectError::Lost { .. }) if self.catalog.lock().find_merged(&range.split) => open(None),
+            opened => opened,
+        }
+    }
+
+    /// The file as it was found last.
+    fn file(&self, split: &SplitId) -> Result<FileEntry> {
+        let mut catalog = self.catalog.lock();
+        if !catalog.has_looked() {
+            self.look(&mut catalog, Timestamp::EPOCH)?;
+        }
+        let file = catalog.file(split).cloned();
+        file.ok_or_else(|| ConnectError::unknown_split(&self.describe(), split))
+    }
+}

@@ -1,14 +1,16 @@
 //! A sink that keeps the results.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use firesteel_connect::{CheckpointId, Epoch, Guarantee, Mark, Result, Retention, Sink, SinkContext, WriteTask};
+use firesteel_connect::{CheckpointId, Epoch, Guarantee, Mark, Result, Retention, Scope, Sink, SinkContext, WriteTask};
 use parking_lot::Mutex;
 
 /// Keeps what is committed, epoch by epoch. A clone shows the same results, so keep one and give the other away.
 ///
-/// Exactly-once as long as the process lives: an epoch that is there already is not taken again.
+/// Exactly-once as long as the process lives: an epoch that is there already is not taken again. Several parts of a job may write
+/// to one collector, each through a clone of its own.
 ///
 /// ```
 /// use firesteel_connect::{Epoch, Sink, WriteTask};
@@ -24,26 +26,25 @@ use parking_lot::Mutex;
 /// ```
 pub struct Collector<T> {
     results: Arc<Mutex<Results<T>>>,
+    /// For which part of a job this clone works, and under which checkpoint it commits.
+    started: Mutex<(Scope, CheckpointId)>,
 }
 
 struct Results<T> {
     batches: Vec<(Epoch, Vec<T>)>,
-    last: Option<Mark>,
-    /// Under which checkpoint epochs are committed.
-    checkpoint: CheckpointId,
+    /// The newest epoch of each part.
+    last: BTreeMap<Scope, Mark>,
 }
 
 impl<T> Collector<T> {
     /// A collector of nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            results: Arc::new(Mutex::new(Results {
-                batches: Vec::new(),
-                last: None,
-                checkpoint: CheckpointId::from_bits(0),
-            })),
-        }
+        Self::of(Arc::new(Mutex::new(Results { batches: Vec::new(), last: BTreeMap::new() })))
+    }
+
+    fn of(results: Arc<Mutex<Results<T>>>) -> Self {
+        Self { results, started: Mutex::new((Scope::whole(), CheckpointId::from_bits(0))) }
     }
 
     /// All records, in the order of epochs, partitions and records.
@@ -88,7 +89,7 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {
-        self.results.lock().checkpoint = context.checkpoint();
+        *self.started.lock() = (context.scope().clone(), context.checkpoint());
         Ok(())
     }
 
@@ -97,10 +98,11 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Vec<T>>) -> Result<()> {
+        let (scope, checkpoint) = self.started.lock().clone();
         let mut results = self.results.lock();
-        let checkpoint = results.checkpoint;
-        if results.last.is_none_or(|last| last.checkpoint != checkpoint || last.epoch < epoch) {
-            results.last = Some(Mark { epoch, checkpoint });
+        let last = results.last.get(&scope);
+        if last.is_none_or(|last| last.checkpoint != checkpoint || last.epoch < epoch) {
+            results.last.insert(scope, Mark { epoch, checkpoint });
             let records = pending.drain(..).flatten().collect();
             results.batches.push((epoch, records));
         }
@@ -110,7 +112,8 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
     }
 
     fn last_committed(&self) -> Result<Option<Mark>> {
-        Ok(self.results.lock().last)
+        let (scope, _) = &*self.started.lock();
+        Ok(self.results.lock().last.get(scope).copied())
     }
 }
 
@@ -122,7 +125,7 @@ impl<T> Default for Collector<T> {
 
 impl<T> Clone for Collector<T> {
     fn clone(&self) -> Self {
-        Self { results: Arc::clone(&self.results) }
+        Self::of(Arc::clone(&self.results))
     }
 }
 

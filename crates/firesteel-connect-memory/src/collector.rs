@@ -1,6 +1,5 @@
 //! A sink that keeps the results.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -26,25 +25,58 @@ use parking_lot::Mutex;
 /// ```
 pub struct Collector<T> {
     results: Arc<Mutex<Results<T>>>,
-    /// For which part of a job this clone works, and under which checkpoint it commits.
-    started: Mutex<(Scope, CheckpointId)>,
+    started: Started,
+}
+
+/// For which part of a job a clone works, and under which checkpoint it commits.
+struct Started(Mutex<(Scope, CheckpointId)>);
+
+impl Started {
+    fn not() -> Self {
+        Self(Mutex::new((Scope::whole(), CheckpointId::from_bits(0))))
+    }
+
+    fn with(&self, context: &SinkContext) {
+        *self.0.lock() = (context.scope().clone(), context.checkpoint());
+    }
+}
+
+/// The newest epoch of each part. What is not generic is compiled once.
+struct Marks(Vec<(Scope, Mark)>);
+
+impl Marks {
+    fn of(&self, started: &Started) -> Option<Mark> {
+        let (scope, _) = &*started.0.lock();
+        self.0.iter().find(|(part, _)| part == scope).map(|(_, mark)| *mark)
+    }
+
+    /// Takes note of an epoch, and tells whether it was not there yet.
+    fn take(&mut self, started: &Started, epoch: Epoch) -> bool {
+        let last = self.of(started);
+        let (scope, checkpoint) = &*started.0.lock();
+        if last.is_some_and(|last| last.checkpoint == *checkpoint && last.epoch >= epoch) {
+            return false;
+        }
+        self.0.retain(|(part, _)| part != scope);
+        self.0.push((scope.clone(), Mark { epoch, checkpoint: *checkpoint }));
+        true
+    }
 }
 
 struct Results<T> {
     batches: Vec<(Epoch, Vec<T>)>,
-    /// The newest epoch of each part.
-    last: BTreeMap<Scope, Mark>,
+    last: Marks,
 }
 
 impl<T> Collector<T> {
     /// A collector of nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self::of(Arc::new(Mutex::new(Results { batches: Vec::new(), last: BTreeMap::new() })))
+        Self::of(Arc::new(Mutex::new(Results { batches: Vec::new(), last: Marks(Vec::new()) })))
     }
 
     fn of(results: Arc<Mutex<Results<T>>>) -> Self {
-        Self { results, started: Mutex::new((Scope::whole(), CheckpointId::from_bits(0))) }
+        Self { results, started: Started::not() }
     }
 
     /// All records, in the order of epochs, partitions and records.
@@ -89,7 +121,7 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {
-        *self.started.lock() = (context.scope().clone(), context.checkpoint());
+        self.started.with(context);
         Ok(())
     }
 
@@ -98,11 +130,8 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Vec<T>>) -> Result<()> {
-        let (scope, checkpoint) = self.started.lock().clone();
         let mut results = self.results.lock();
-        let last = results.last.get(&scope);
-        if last.is_none_or(|last| last.checkpoint != checkpoint || last.epoch < epoch) {
-            results.last.insert(scope, Mark { epoch, checkpoint });
+        if results.last.take(&self.started, epoch) {
             let records = pending.drain(..).flatten().collect();
             results.batches.push((epoch, records));
         }
@@ -112,8 +141,7 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
     }
 
     fn last_committed(&self) -> Result<Option<Mark>> {
-        let (scope, _) = &*self.started.lock();
-        Ok(self.results.lock().last.get(scope).copied())
+        Ok(self.results.lock().last.of(&self.started))
     }
 }
 
@@ -134,7 +162,7 @@ impl<T> fmt::Debug for Collector<T> {
         let results = self.results.lock();
         f.debug_struct("Collector")
             .field("epochs", &results.batches.len())
-            .field("last_committed", &results.last)
+            .field("last_committed", &results.last.of(&self.started))
             .finish_non_exhaustive()
     }
 }

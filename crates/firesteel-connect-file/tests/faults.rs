@@ -393,3 +393,25 @@ fn a_record_without_a_text_fails_its_task() {
     assert_eq!(error.class(), Class::Record);
     assert!(error.to_string().contains("epoch 3"), "{error}");
 }
+
+#[test]
+fn a_staged_file_that_is_gone_at_the_commit_is_an_error_and_no_hole() {
+    let folder = tempfile::tempdir().unwrap();
+    let sink = TextFileSink::new(folder.path());
+    let start = || Sink::<u32>::start(&sink, &SinkContext::default()).unwrap();
+    start();
+    let write = |partition| sink.write(WriteTask::new(Epoch(1), partition), 0..3_u32).unwrap();
+    let mut pending = vec![write(0), write(1)];
+    let staged = |entry: &std::fs::DirEntry| entry.path().is_file() && !entry.path().ends_with(".lock");
+    let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).filter(staged).collect();
+    std::fs::remove_file(files[1].path()).unwrap();
+    let error = sink.commit(Epoch(1), &mut pending).unwrap_err();
+    assert!(error.to_string().contains(&*files[1].file_name().to_string_lossy()), "{error}");
+    assert_eq!(Sink::<u32>::last_committed(&sink).unwrap(), None, "nothing of the epoch is listed");
+    // The next start removes what is left of it.
+    drop(pending);
+    Sink::<u32>::stop(&sink).unwrap();
+    start();
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).filter(staged).collect();
+    assert!(left.is_empty(), "{left:?}");
+}

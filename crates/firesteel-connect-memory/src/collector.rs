@@ -3,12 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use firesteel_connect::{CheckpointId, Epoch, Guarantee, Mark, Result, Retention, Sink, SinkContext, WriteTask};
+use firesteel_connect::{CheckpointId, Epoch, Guarantee, Mark, Result, Retention, Scope, Sink, SinkContext, WriteTask};
 use parking_lot::Mutex;
 
 /// Keeps what is committed, epoch by epoch. A clone shows the same results, so keep one and give the other away.
 ///
-/// Exactly-once as long as the process lives: an epoch that is there already is not taken again.
+/// Exactly-once as long as the process lives: an epoch that is there already is not taken again. Several parts of a job may write
+/// to one collector, each through a clone of its own.
 ///
 /// ```
 /// use firesteel_connect::{Epoch, Sink, WriteTask};
@@ -24,26 +25,58 @@ use parking_lot::Mutex;
 /// ```
 pub struct Collector<T> {
     results: Arc<Mutex<Results<T>>>,
+    started: Started,
+}
+
+/// For which part of a job a clone works, and under which checkpoint it commits.
+struct Started(Mutex<(Scope, CheckpointId)>);
+
+impl Started {
+    fn not() -> Self {
+        Self(Mutex::new((Scope::whole(), CheckpointId::from_bits(0))))
+    }
+
+    fn with(&self, context: &SinkContext) {
+        *self.0.lock() = (context.scope().clone(), context.checkpoint());
+    }
+}
+
+/// The newest epoch of each part. What is not generic is compiled once.
+struct Marks(Vec<(Scope, Mark)>);
+
+impl Marks {
+    fn of(&self, started: &Started) -> Option<Mark> {
+        let (scope, _) = &*started.0.lock();
+        self.0.iter().find(|(part, _)| part == scope).map(|(_, mark)| *mark)
+    }
+
+    /// Takes note of an epoch, and tells whether it was not there yet.
+    fn take(&mut self, started: &Started, epoch: Epoch) -> bool {
+        let last = self.of(started);
+        let (scope, checkpoint) = &*started.0.lock();
+        if last.is_some_and(|last| last.checkpoint == *checkpoint && last.epoch >= epoch) {
+            return false;
+        }
+        self.0.retain(|(part, _)| part != scope);
+        self.0.push((scope.clone(), Mark { epoch, checkpoint: *checkpoint }));
+        true
+    }
 }
 
 struct Results<T> {
     batches: Vec<(Epoch, Vec<T>)>,
-    last: Option<Mark>,
-    /// Under which checkpoint epochs are committed.
-    checkpoint: CheckpointId,
+    last: Marks,
 }
 
 impl<T> Collector<T> {
     /// A collector of nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            results: Arc::new(Mutex::new(Results {
-                batches: Vec::new(),
-                last: None,
-                checkpoint: CheckpointId::from_bits(0),
-            })),
-        }
+        Self::of(Arc::new(Mutex::new(Results { batches: Vec::new(), last: Marks(Vec::new()) })))
+    }
+
+    fn of(results: Arc<Mutex<Results<T>>>) -> Self {
+        Self { results, started: Started::not() }
     }
 
     /// All records, in the order of epochs, partitions and records.
@@ -88,7 +121,7 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
     }
 
     fn start(&self, context: &SinkContext) -> Result<()> {
-        self.results.lock().checkpoint = context.checkpoint();
+        self.started.with(context);
         Ok(())
     }
 
@@ -98,9 +131,7 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Vec<T>>) -> Result<()> {
         let mut results = self.results.lock();
-        let checkpoint = results.checkpoint;
-        if results.last.is_none_or(|last| last.checkpoint != checkpoint || last.epoch < epoch) {
-            results.last = Some(Mark { epoch, checkpoint });
+        if results.last.take(&self.started, epoch) {
             let records = pending.drain(..).flatten().collect();
             results.batches.push((epoch, records));
         }
@@ -110,7 +141,7 @@ impl<T: Send + 'static> Sink<T> for Collector<T> {
     }
 
     fn last_committed(&self) -> Result<Option<Mark>> {
-        Ok(self.results.lock().last)
+        Ok(self.results.lock().last.of(&self.started))
     }
 }
 
@@ -122,7 +153,7 @@ impl<T> Default for Collector<T> {
 
 impl<T> Clone for Collector<T> {
     fn clone(&self) -> Self {
-        Self { results: Arc::clone(&self.results) }
+        Self::of(Arc::clone(&self.results))
     }
 }
 
@@ -131,7 +162,7 @@ impl<T> fmt::Debug for Collector<T> {
         let results = self.results.lock();
         f.debug_struct("Collector")
             .field("epochs", &results.batches.len())
-            .field("last_committed", &results.last)
+            .field("last_committed", &results.last.of(&self.started))
             .finish_non_exhaustive()
     }
 }

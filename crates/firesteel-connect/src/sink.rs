@@ -71,6 +71,14 @@ pub struct Mark {
 /// | [`OutcomeUnknown`](crate::ConnectError::OutcomeUnknown) | nobody knows whether it happened: [`outcome`](Self::outcome) is asked until it tells. Nothing newer is committed meanwhile, what is staged is kept, sources are told nothing |
 /// | [`Fenced`](crate::ConnectError::Fenced) | a later process has taken over: this one ends with an exit code of its own, calls nothing again and cleans up nothing; so it does where `write` or `stage` says it |
 /// | another error | the job fails. What is visible of the epoch nobody knows: after a restart its [mark](Self::last_committed) tells |
+/// | none within the limit | the call is abandoned: see below |
+///
+/// # Calls that do not return
+///
+/// No call can be broken off. One that takes ten seconds is told; one that takes longer than the limits of the job (a minute after a
+/// graceful stop, ten seconds after one at once, none while it runs unless set) is abandoned: the job ends without it, and calls
+/// neither this sink nor another one any more, not even to `abort` or `stop`. What the call does after that counts as what was done right before a
+/// crash: the next start asks for the [mark](Self::last_committed). So give each request a time limit of its own.
 ///
 /// # Several processes
 ///

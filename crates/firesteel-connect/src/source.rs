@@ -72,6 +72,9 @@ impl Discovery {
 /// The engine calls [`discover`](Self::discover) on the job's thread before each batch, cuts what is there into
 /// ranges, and [`open`](Self::open)s each range in a task, possibly several times and on several threads at once.
 /// Reading the same exact range again yields the same records in the same order.
+///
+/// No call can be broken off. One that does not return is told after ten seconds, and abandoned when it has taken longer than the
+/// limits of the job: the job then ends without it and calls no source or sink any more. So give each request a time limit of its own.
 pub trait Source: Send + Sync + 'static {
     /// A record.
     type Item: Send + 'static;

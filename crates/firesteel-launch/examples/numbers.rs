@@ -15,7 +15,9 @@ use firesteel_connect_file::{TextFileSink, TextFiles};
 use firesteel_connect_socket::SocketText;
 use firesteel_core::OnPanic;
 use firesteel_launch::{Exit, LaunchOptions};
+use firesteel_streaming::CallLimits;
 use firesteel_terminal::Console;
+use firesteel_window::Duration;
 use serde::Serialize;
 
 /// Squares of numbers, one per line.
@@ -41,6 +43,9 @@ struct Options {
     /// At this number, say so on standard error, and wait for a line on standard input
     #[arg(long, value_name = "NUMBER")]
     wait_on: Option<i64>,
+    /// How long a call may keep the job from stopping at once
+    #[arg(long, value_name = "TIME")]
+    give_up_after: Option<Duration>,
     /// Build a job without an output
     #[arg(long)]
     forget_output: bool,
@@ -58,7 +63,9 @@ struct Square {
 fn main() -> Exit {
     let options = Options::parse();
     let on_panic = if options.dead_letters { OnPanic::DeadLetter } else { OnPanic::Fail };
-    options.launch.with(|job| job.on_panic(on_panic)).run("numbers", |job| {
+    let limits = CallLimits::default();
+    let limits = options.give_up_after.map_or(limits, |limit| limits.at_once(limit));
+    options.launch.with(|job| job.on_panic(on_panic).call_limits(limits)).run("numbers", |job| {
         let (panic_on, wait_on) = (options.panic_on, options.wait_on);
         let square = move |number: i64| {
             assert!(Some(number) != panic_on, "{number} was not expected");

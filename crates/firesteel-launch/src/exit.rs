@@ -12,6 +12,7 @@ use firesteel_streaming::{Class, Error, Summary};
 /// | 1 | the job failed, or could not start: standard error says why |
 /// | 2 | the command line makes no sense |
 /// | 3 | another process has taken over what this one wrote to: started again, this one would fence the other |
+/// | 4 | a source or sink did not return in time, and the job has ended without it: standard error says which call; what it has done the next start finds out |
 /// | 130 | a second signal, a Ctrl-C, stopped the job at once: nothing of the running batch is visible |
 /// | 143 | the same, and the second signal was a `SIGTERM` |
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl Exit {
     pub(crate) fn new(outcome: Result<Summary, Error>, forced: Option<u8>) -> Self {
         let code = match &outcome {
             Err(error) if error.class() == Class::Fenced => 3,
+            Err(Error::Abandoned { .. }) => 4,
             Err(_) => 1,
             Ok(_) => forced.unwrap_or(0),
         };

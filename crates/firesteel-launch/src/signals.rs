@@ -75,7 +75,10 @@ fn on_signal(code: u8) {
                 job.forced.store(code, Ordering::SeqCst);
                 job.stop(Stop::AtOnce, "stopping at once; a third signal ends the process");
             }
-            _ => std::process::exit(i32::from(code)),
+            _ => {
+                job.say_in_time("ending the process");
+                std::process::exit(i32::from(code));
+            }
         }
     }
 }
@@ -83,15 +86,25 @@ fn on_signal(code: u8) {
 impl Listening {
     /// Tells people that the job stops, and stops it; where nobody reads what is told, it stops all the same.
     fn stop(self: &Arc<Self>, stop: Stop, message: &'static str) {
+        self.say_in_time(message);
+        self.stopper.stop(stop);
+    }
+
+    /// Tells people, and which calls to sources and sinks the job waits for; waits a moment until that is done.
+    fn say_in_time(self: &Arc<Self>, message: &'static str) {
         let (job, (told, is_told)) = (Arc::clone(self), mpsc::channel());
         let tell = move || {
-            job.tell(message);
+            let waits_for = job.stopper.waits_for();
+            if waits_for.is_empty() {
+                job.tell(message);
+            } else {
+                job.tell(&format!("{message}; the job waits for {}", waits_for.join(" and for ")));
+            }
             _ = told.send(());
         };
         // Where no thread can be had, the sender is gone and nobody waits.
         _ = std::thread::Builder::new().name("firesteel-tells".to_owned()).spawn(tell);
         _ = is_told.recv_timeout(PATIENCE);
-        self.stopper.stop(stop);
     }
 
     fn tell(&self, message: &str) {

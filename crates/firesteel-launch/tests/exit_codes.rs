@@ -149,6 +149,24 @@ fn a_third_signal_ends_a_program_that_is_stuck() {
     assert_eq!(ended.out, "");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_call_that_hangs_ends_the_process_with_4_and_is_named() {
+    let (folder, path) = file(&["7"]);
+    let checkpoint = folder.path().join("checkpoint");
+    let arguments = [&path, "--checkpoint", checkpoint.to_str().unwrap()];
+    let mut running = Running::start(&[&arguments[..], &["--wait-on", "7", "--give-up-after", "0s"]].concat());
+    running.err("waiting at 7");
+    running.signal("INT");
+    running.err("stopping after the running batch");
+    running.signal("INT");
+    let ended = running.end().with(4);
+    let expected = "numbers: FS-S015: a task that computes and writes records for sink JSON lines on standard output has not returned for ";
+    assert_eq!((ended.times(expected), ended.out.as_str()), (1, ""), "{}", ended.err);
+    let ended = run(&arguments).with(0);
+    assert_eq!(ended.out.lines().count(), 1, "the next start does what is left: {}", ended.out);
+}
+
 /// `job | tee log`: Ctrl-C reaches all programs of a pipe, and the reader ends first.
 #[cfg(unix)]
 #[test]

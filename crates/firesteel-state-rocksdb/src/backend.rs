@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_state::backend::{BackendMetrics, Each, EachUntil, KeyRange, StateBackend};
-use firesteel_state::{CheckpointLock, Frame, Reservation, Result, Shard, StoreSchema, TableId, Times};
+use firesteel_state::{CheckpointLock, Frame, Marker, Reservation, Result, Shard, StoreSchema, TableId, Times};
 use parking_lot::{Mutex, RwLock};
 
 use crate::checkpoint::{self, Files};
@@ -183,10 +183,10 @@ impl StateBackend for RocksDbBackend {
         ranged
     }
 
-    fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
+    fn apply_at(&self, at: Marker, frames: &[Frame]) -> Result<()> {
         let database = self.database.read();
         let options = &self.tuning.chosen;
-        let (changes, bytes) = database.apply(epoch, frames, options.page, options.ingest_from)?;
+        let (changes, bytes) = database.apply(at, frames, options.page, options.ingest_from)?;
         Counters::add(&self.counters.changes_applied, changes);
         Counters::add(&self.counters.bytes_applied, bytes);
         if self.counters.bytes_applied.load(Ordering::Relaxed) >= COMPACT_FROM {
@@ -196,13 +196,13 @@ impl StateBackend for RocksDbBackend {
         Ok(())
     }
 
-    fn marker(&self, shard: Shard) -> Result<Option<u64>> {
+    fn marker_of(&self, shard: Shard) -> Result<Option<Marker>> {
         let database = self.database.read();
         let tables = database.store(shard.store).and_then(|store| store.shard(shard.group));
         Ok(tables.and_then(|tables| tables.read().marker))
     }
 
-    fn shards(&self) -> Result<Vec<(Shard, u64)>> {
+    fn markers(&self) -> Result<Vec<(Shard, Marker)>> {
         let stores = self.database.read().stores();
         Ok(stores.iter().flat_map(|(id, store)| store.markers(*id)).collect())
     }

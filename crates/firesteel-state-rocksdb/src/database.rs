@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use firesteel_state::{KeyGroup, Result, Shard, StateError, StoreId, StoreSchema, TableId, Times};
+use firesteel_state::{KeyGroup, Marker, Result, Shard, StateError, StoreId, StoreSchema, TableId, Times};
 use parking_lot::{RwLock, RwLockReadGuard};
 use rocksdb::{
     BottommostLevelCompaction, BoundColumnFamily, ColumnFamilyDescriptor, CompactOptions, DBPinnableSlice,
@@ -49,7 +49,7 @@ pub(crate) struct Store {
 /// What is known of a shard.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
-    pub(crate) marker: Option<u64>,
+    pub(crate) marker: Option<Marker>,
     /// Whether nothing of it may be in the database that is not known here.
     is_new: bool,
     /// The directories of tables, once they have been read; those with one page are not stored.
@@ -132,6 +132,11 @@ impl Database {
         let found = found.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)));
         match found {
             Some(layout::FORMAT) => Ok(()),
+            // From here on, earlier releases would not know the markers.
+            Some(layout::EPOCHS_ALONE) => {
+                let format = layout::FORMAT.to_le_bytes();
+                self.db.put(layout::FORMAT_KEY, format).map_err(self.failed("write the format"))
+            }
             Some(found) => Err(StateError::Version { path: self.folder.clone(), found, supported: layout::FORMAT }),
             None => Err(malformed(&self.folder, "the number of the format")),
         }
@@ -167,7 +172,7 @@ impl Database {
         iterator.seek_to_first();
         while let Some(key) = iterator.key() {
             let group = layout::parse_marker(key).ok_or_else(|| malformed(&self.folder, "a key without a marker"))?;
-            let marker = iterator.value().and_then(|value| Some(u64::from_le_bytes(value.try_into().ok()?)));
+            let marker = iterator.value().and_then(Marker::decode);
             let marker = marker.ok_or_else(|| malformed(&self.folder, "a marker"))?;
             let tables = Tables { marker: Some(marker), is_new: false, directories: None };
             shards.insert(group, Arc::new(RwLock::new(tables)));
@@ -378,7 +383,7 @@ impl Store {
     }
 
     /// All shards that have a marker.
-    pub(crate) fn markers(&self, id: StoreId) -> Vec<(Shard, u64)> {
+    pub(crate) fn markers(&self, id: StoreId) -> Vec<(Shard, Marker)> {
         let shards = self.shards.read();
         let marker = |(group, tables): (&KeyGroup, &Arc<RwLock<Tables>>)| {
             Some((Shard { store: id, group: *group }, tables.read().marker?))

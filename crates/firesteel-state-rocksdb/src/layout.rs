@@ -2,7 +2,7 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | group, `0` | the marker: the last epoch applied, `u64` |
+//! | group, `0` | the marker: the last epoch applied, and the term and number by which its commit is known, `u64` each |
 //! | group, `1`, table | the [directory](crate::directory) of the table's pages, if it has more than one |
 //! | group, `2`, table, first key | a [page](crate::page) |
 //!
@@ -12,7 +12,9 @@
 use firesteel_state::{KeyGroup, StoreId, TableId};
 
 /// The format of what is stored; see `docs/formats.md`.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
+/// The format in which markers were epochs alone: it is read, too.
+pub(crate) const EPOCHS_ALONE: u32 = 1;
 /// Where the format stands, in the column family `default`.
 pub(crate) const FORMAT_KEY: &[u8] = b"format";
 

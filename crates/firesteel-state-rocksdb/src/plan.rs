@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use firesteel_state::{Frame, KeyGroup, Result, TableId};
+use firesteel_state::{Frame, KeyGroup, Marker, Result, TableId};
 
 use crate::database::{Database, Store, Tables};
 use crate::directory::{Directory, Page};
@@ -60,9 +60,9 @@ pub(crate) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// What the frames, all of this shard, become in `epoch`.
-    pub(crate) fn plan(&self, epoch: u64, frames: &[&Frame], tables: &Tables) -> Result<Plan> {
-        let mut ops = vec![(layout::marker(self.group), Op::Put(epoch.to_le_bytes().to_vec()))];
+    /// What the frames, all of this shard, become with this marker.
+    pub(crate) fn plan(&self, at: Marker, frames: &[&Frame], tables: &Tables) -> Result<Plan> {
+        let mut ops = vec![(layout::marker(self.group), Op::Put(at.encode().to_vec()))];
         let mut directories = vec![];
         let changes = sorted(frames);
         for changes in changes.chunk_by(|a, b| a.table == b.table) {

@@ -2,6 +2,7 @@
 //!
 //! What was measured for them is in `docs/adr`.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -97,25 +98,16 @@ impl Tuning {
             merged.ok()
         };
         // RocksDB takes the lack of a result here for "not yet", and at the bottom for damage.
-        let partial = |_: &[u8], _: Option<&[u8]>, changes: &MergeOperands| combine(changes).ok();
+        let partial = |_: &[u8], _: Option<&[u8]>, changes: &MergeOperands| {
+            page::combine(changes.iter()).ok().map(Cow::into_owned)
+        };
         options.set_merge_operator("firesteel-pages", full, partial);
         options.set_compaction_filter_factory(PageFilters(expiry.clone()));
         options
     }
 }
 
-/// All changes as one operand.
-fn combine(changes: &MergeOperands) -> Result<Vec<u8>, Malformed> {
-    let mut changes = changes.iter();
-    let first = changes.next().unwrap_or_default().to_vec();
-    changes.try_fold(first, |below, above| page::merge(&below, above, true))
-}
-
 /// A page with all changes made to it.
 fn apply(below: &[u8], changes: &MergeOperands) -> Result<Vec<u8>, Malformed> {
-    let mut operands = changes.iter();
-    match (operands.next(), operands.next()) {
-        (Some(only), None) => page::merge(below, only, false),
-        _ => page::merge(below, &combine(changes)?, false),
-    }
+    page::merge(below, &page::combine(changes.iter())?, false)
 }

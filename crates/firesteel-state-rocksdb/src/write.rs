@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use firesteel_state::{Frame, Result, Shard, StoreId};
+use firesteel_state::{Frame, Marker, Result, Shard, StoreId};
 use parking_lot::RwLock;
 use rocksdb::{IngestExternalFileOptions, SstFileWriter, WriteBatch};
 
@@ -26,8 +26,8 @@ struct Target<'a> {
 }
 
 impl Database {
-    /// Applies frames to the shards whose markers are before `epoch`. Returns how many changes and bytes that was.
-    pub(crate) fn apply(&self, epoch: u64, frames: &[Frame], target: usize, file_from: usize) -> Result<(u64, u64)> {
+    /// Applies frames to the shards whose markers are before its epoch. Returns how many changes and bytes that was.
+    pub(crate) fn apply(&self, at: Marker, frames: &[Frame], target: usize, file_from: usize) -> Result<(u64, u64)> {
         let mut stores: BTreeMap<StoreId, BTreeMap<Shard, Vec<&Frame>>> = BTreeMap::new();
         for frame in frames {
             stores.entry(frame.shard().store).or_default().entry(frame.shard()).or_default().push(frame);
@@ -39,7 +39,7 @@ impl Database {
             let mut targets = vec![];
             for (shard, frames) in shards {
                 let tables = store.make_shard(shard.group);
-                if tables.read().marker.is_none_or(|marker| marker < epoch) {
+                if tables.read().marker.is_none_or(|marker| marker.epoch < at.epoch) {
                     changes += frames.iter().map(|frame| frame.len()).sum::<u64>();
                     bytes += frames.iter().map(|frame| frame.bytes().len() as u64).sum::<u64>();
                     targets.push(Target { shard, tables, frames });
@@ -47,28 +47,28 @@ impl Database {
             }
             let size: usize = targets.iter().flat_map(|target| &target.frames).map(|frame| frame.bytes().len()).sum();
             if size >= file_from && !targets.is_empty() {
-                self.apply_as_file(epoch, &store, &targets, target)?;
+                self.apply_as_file(at, &store, &targets, target)?;
             } else {
                 small.push((store, targets));
             }
         }
-        self.apply_as_batch(epoch, &small, target)?;
+        self.apply_as_batch(at, &small, target)?;
         Ok((changes, bytes))
     }
 
-    fn plan(&self, epoch: u64, store: &Store, of: &Target<'_>, target: usize) -> Result<Plan> {
+    fn plan(&self, at: Marker, store: &Store, of: &Target<'_>, target: usize) -> Result<Plan> {
         let tables = self.load(store, of.shard.group, &of.tables)?;
         let planner = Planner { database: self, store, group: of.shard.group, target };
-        planner.plan(epoch, &of.frames, &tables)
+        planner.plan(at, &of.frames, &tables)
     }
 
-    fn apply_as_batch(&self, epoch: u64, stores: &[(Arc<Store>, Vec<Target<'_>>)], target: usize) -> Result<()> {
+    fn apply_as_batch(&self, at: Marker, stores: &[(Arc<Store>, Vec<Target<'_>>)], target: usize) -> Result<()> {
         let mut batch = WriteBatch::default();
         let mut planned = vec![];
         for (store, targets) in stores {
             let family = self.family(store)?;
             for of in targets {
-                let Plan { ops, directories } = self.plan(epoch, store, of, target)?;
+                let Plan { ops, directories } = self.plan(at, store, of, target)?;
                 for (key, op) in ops {
                     match op {
                         Op::Put(value) => batch.put_cf(&family, key, value),
@@ -82,17 +82,17 @@ impl Database {
         if batch.is_empty() {
             return Ok(());
         }
-        self.commit(epoch, planned, || {
+        self.commit(at, planned, || {
             self.write(batch)?;
             stores.iter().for_each(|(store, _)| store.unflushed.store(true, Ordering::Release));
             Ok(())
         })
     }
 
-    fn apply_as_file(&self, epoch: u64, store: &Store, targets: &[Target<'_>], target: usize) -> Result<()> {
+    fn apply_as_file(&self, at: Marker, store: &Store, targets: &[Target<'_>], target: usize) -> Result<()> {
         let path = self.next_file();
-        let done = self.write_file(&path, epoch, store, targets, target).and_then(|planned| {
-            self.commit(epoch, planned, || {
+        let done = self.write_file(&path, at, store, targets, target).and_then(|planned| {
+            self.commit(at, planned, || {
                 let mut options = IngestExternalFileOptions::default();
                 options.set_move_files(true);
                 // Nobody reads through a snapshot of the database.
@@ -113,7 +113,7 @@ impl Database {
     fn write_file<'t>(
         &self,
         path: &Path,
-        epoch: u64,
+        at: Marker,
         store: &Store,
         targets: &'t [Target<'t>],
         target: usize,
@@ -122,7 +122,7 @@ impl Database {
         let mut file = SstFileWriter::create(&store.file_options);
         file.open(path).map_err(self.failed("write a file"))?;
         for of in targets {
-            let Plan { ops, directories } = self.plan(epoch, store, of, target)?;
+            let Plan { ops, directories } = self.plan(at, store, of, target)?;
             for (key, op) in ops {
                 let written = match op {
                     Op::Put(value) => file.put(key, value),
@@ -138,7 +138,7 @@ impl Database {
     }
 
     /// Writes, and notes what is then known of the shards. Nobody reads a shard while its pages move.
-    fn commit(&self, epoch: u64, planned: Vec<Planned<'_>>, write: impl FnOnce() -> Result<()>) -> Result<()> {
+    fn commit(&self, at: Marker, planned: Vec<Planned<'_>>, write: impl FnOnce() -> Result<()>) -> Result<()> {
         let moving = planned.iter().filter(|(_, directories)| !directories.is_empty());
         let mut moving: Vec<_> = moving.map(|(of, directories)| (of.tables.write(), directories)).collect();
         write()?;
@@ -146,12 +146,12 @@ impl Database {
             for (table, directory) in *directories {
                 tables.put_directory(*table, directory.clone());
             }
-            tables.marker = Some(epoch);
+            tables.marker = Some(at);
         }
         drop(moving);
         for (of, directories) in &planned {
             if directories.is_empty() {
-                of.tables.write().marker = Some(epoch);
+                of.tables.write().marker = Some(at);
             }
         }
         Ok(())

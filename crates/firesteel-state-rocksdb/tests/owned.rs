@@ -6,6 +6,8 @@
 mod moves;
 #[path = "../../firesteel-streaming/tests/owned/program.rs"]
 mod program;
+#[path = "../../firesteel-streaming/tests/owned/timelines.rs"]
+mod timelines;
 
 use firesteel_state_rocksdb::RocksDbOptions;
 
@@ -22,4 +24,9 @@ fn two_jobs_between_which_ranges_move_are_one() {
 #[test]
 fn what_cannot_move_stays_where_it_is() {
     moves::refused(|checkpoint, _| checkpoint.backend(options()));
+}
+
+#[test]
+fn a_backend_that_was_not_put_back_with_its_checkpoint_is_not_believed() {
+    timelines::told_apart(|checkpoint| checkpoint.backend(options()));
 }

@@ -1,7 +1,7 @@
 //! What holds state below the overlay: bytes, by key group.
 //!
 //! A backend maps `(shard, table, key)` to a value, keeps keys in the order of their bytes, and remembers for each
-//! [shard](Shard) the epoch up to which it holds its changes: the **marker**. It knows no types, no attempts and no
+//! [shard](Shard) the epoch up to which it holds its changes, and which commit of that epoch it was: the **marker**. It knows no types, no attempts and no
 //! time. It need not be durable by itself either, since the changelog is the truth: after a restart, the changelog's
 //! tail is applied from each shard's marker on.
 //!
@@ -40,6 +40,7 @@ pub(crate) use self::memory::decode as decode_memory_snapshot;
 use crate::error::Result;
 use crate::frame::{Frame, Shard, TableId};
 use crate::key_group::KeyGroupRange;
+use crate::marker::Marker;
 use crate::schema::StoreSchema;
 use crate::timers_by_key::with_timers_by_key;
 use crate::ttl::Times;
@@ -131,17 +132,17 @@ pub(crate) fn scan_some(
     Ok(has_more)
 }
 
-/// Gives a shard the contents of an image, as at the end of `epoch`, in place of whatever it has: what was there before may be of
+/// Gives a shard the contents of an image, as of this commit, in place of whatever it has: what was there before may be of
 /// another time, and is not believed.
 ///
 /// # Errors
 /// Those of the backend. The shard may be empty then.
-pub fn replace(backend: &dyn StateBackend, epoch: u64, image: &Frame) -> Result<()> {
+pub fn replace(backend: &dyn StateBackend, at: Marker, image: &Frame) -> Result<()> {
     backend.clear(image.shard())?;
     fail_point!("restore.cleared");
     match with_timers_by_key(image) {
-        Some(both) => backend.apply(epoch, &[both]),
-        None => backend.apply(epoch, std::slice::from_ref(image)),
+        Some(both) => backend.apply_at(at, &[both]),
+        None => backend.apply_at(at, std::slice::from_ref(image)),
     }
 }
 
@@ -201,25 +202,49 @@ pub trait StateBackend: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Applies the changes of `epoch` and sets the marker of each frame's shard to it: per shard all of it or nothing,
-    /// also when the process dies. A shard whose marker is `epoch` or later already has the changes and is left alone.
+    /// Applies the changes of an epoch and sets the marker of each frame's shard to it: per shard all of it or nothing,
+    /// also when the process dies. A shard whose marker is of this epoch or a later one already has the changes and is left alone.
     /// An empty frame moves the marker only. A frame may change a key twice: the later change holds.
     ///
     /// # Errors
     /// When the changes cannot be stored. Shards are as before or hold all of the changes.
-    fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()>;
+    fn apply_at(&self, at: Marker, frames: &[Frame]) -> Result<()>;
 
-    /// The last epoch whose changes the shard holds; `None` if it never got any.
+    /// The same, where it is not known which commit it is.
+    ///
+    /// # Errors
+    /// As [`apply_at`](Self::apply_at).
+    fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
+        self.apply_at(epoch.into(), frames)
+    }
+
+    /// The marker of a shard; `None` if it never got any changes.
     ///
     /// # Errors
     /// When it cannot be read.
-    fn marker(&self, shard: Shard) -> Result<Option<u64>>;
+    fn marker_of(&self, shard: Shard) -> Result<Option<Marker>>;
 
     /// Every shard that has a marker, in ascending order, with its marker.
     ///
     /// # Errors
     /// When they cannot be read.
-    fn shards(&self) -> Result<Vec<(Shard, u64)>>;
+    fn markers(&self) -> Result<Vec<(Shard, Marker)>>;
+
+    /// The last epoch whose changes the shard holds; `None` if it never got any.
+    ///
+    /// # Errors
+    /// As [`marker_of`](Self::marker_of).
+    fn marker(&self, shard: Shard) -> Result<Option<u64>> {
+        Ok(self.marker_of(shard)?.map(|marker| marker.epoch))
+    }
+
+    /// Every shard that has a marker, in ascending order, with the last epoch whose changes it holds.
+    ///
+    /// # Errors
+    /// As [`markers`](Self::markers).
+    fn shards(&self) -> Result<Vec<(Shard, u64)>> {
+        Ok(self.markers()?.into_iter().map(|(shard, marker)| (shard, marker.epoch)).collect())
+    }
 
     /// Removes all values and the marker of a shard, as when its key group moves away.
     ///

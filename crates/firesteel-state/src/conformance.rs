@@ -85,6 +85,7 @@ pub fn backend<B: StateBackend>(make: impl Fn() -> B, folder: &Path) {
     rules::numbers(&make());
     rules::ranges(&make());
     rules::snapshots(&make, folder);
+    rules::names(&make, folder);
     for seed in 1..=8 {
         model::random(&make, folder, seed);
     }
@@ -106,6 +107,7 @@ pub fn backend<B: StateBackend>(make: impl Fn() -> B, folder: &Path) {
 /// With the number of the rule that does not hold.
 pub fn backend_survives<B: StateBackend>(make: impl Fn() -> B, reopen: impl Fn(B) -> B) {
     rules::survives(make(), &reopen);
+    rules::names_survive(make(), &reopen);
     for seed in 1..=4 {
         model::survives(make(), &reopen, seed);
     }

@@ -28,10 +28,13 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Result, StateError};
 use crate::key_group::{KeyGroupRange, KeyGroups};
 use crate::key_space::KeySpace;
+use crate::marker::CommitName;
 use crate::ttl::Times;
 
 /// The first byte of what is written: which release can read it.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// The version before names of commits were written.
+const WITHOUT_NAMES: u8 = 2;
 
 /// How far a job has come.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -65,6 +68,12 @@ pub struct Cursor {
     pub plans: Vec<Plan>,
     /// The splits that the plans name, by the numbers that they have there and nowhere else.
     pub planned: BTreeMap<u32, SplitName>,
+    /// Which commit of the epoch it is: a log and a backend that have it know of the same one.
+    #[serde(skip)]
+    pub commit: CommitName,
+    /// Which commit of the epoch before it followed.
+    #[serde(skip)]
+    pub follows: CommitName,
 }
 
 /// Which checkpoint it is, among all there ever were.
@@ -242,6 +251,7 @@ impl Cursor {
         self.counted = later.counted;
         self.left = later.left;
         self.owned = later.owned;
+        (self.commit, self.follows) = (later.commit, later.follows);
     }
 
     /// As bytes: a byte for the version, and the postcard of the rest.
@@ -250,6 +260,7 @@ impl Cursor {
     /// [`StateError::Encode`], which does not happen: every field can be encoded.
     pub fn encode(&self) -> Result<Vec<u8>> {
         postcard::to_extend(self, vec![VERSION])
+            .and_then(|bytes| postcard::to_extend(&(self.commit, self.follows), bytes))
             .map_err(|source| StateError::Encode { state: "the job's positions".to_owned(), source })
     }
 
@@ -260,8 +271,15 @@ impl Cursor {
     pub fn decode(bytes: &[u8], epoch: u64) -> Result<Self> {
         let place = || format!("the job's positions in epoch {epoch}");
         match bytes.split_first() {
-            Some((&VERSION, rest)) => {
-                postcard::from_bytes(rest).map_err(|source| StateError::Decode { state: place(), source })
+            Some((&version @ (WITHOUT_NAMES | VERSION), rest)) => {
+                let decoded = postcard::take_from_bytes::<Self>(rest).and_then(|(cursor, rest)| {
+                    let (commit, follows) = match version {
+                        VERSION => postcard::from_bytes(rest)?,
+                        _ => Default::default(),
+                    };
+                    Ok(Self { commit, follows, ..cursor })
+                });
+                decoded.map_err(|source| StateError::Decode { state: place(), source })
             }
             Some((&found, _)) => {
                 Err(StateError::Version { path: place().into(), found: found.into(), supported: VERSION.into() })
@@ -312,6 +330,16 @@ mod tests {
         let expected = input(&[("a", split(20)), ("c", split(5))], &[]);
         assert_eq!((cursor.batch, &cursor.inputs["in"]), (2, &expected));
         assert_eq!(Cursor::decode(&cursor.encode().unwrap(), 2).unwrap(), cursor);
+    }
+
+    #[test]
+    fn what_was_written_without_names_of_commits_is_read() {
+        let commit = CommitName { term: 3, id: 17 };
+        let named = Cursor { epoch: 7, commit, follows: CommitName { term: 2, id: 16 }, ..Cursor::default() };
+        assert_eq!(Cursor::decode(&named.encode().unwrap(), 7).unwrap(), named);
+        let before = postcard::to_extend(&named, vec![WITHOUT_NAMES]).unwrap();
+        let unknown = CommitName::default();
+        assert_eq!(Cursor::decode(&before, 7).unwrap(), Cursor { commit: unknown, follows: unknown, ..named });
     }
 
     #[test]

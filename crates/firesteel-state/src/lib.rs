@@ -32,9 +32,11 @@ mod frame;
 pub mod fuzzing;
 mod group;
 pub mod handle;
+mod handover;
 mod key_group;
 mod key_space;
 mod lock;
+mod marker;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -63,9 +65,11 @@ pub use firesteel_error::Class;
 pub use frame::{Change, Frame, FrameWriter, Shard, StoreId, TableId};
 pub use group::GroupState;
 pub use handle::{Fired, FiredRows, List, Map, OpenWindows, SortedMap, Timers, Value, Windows};
+pub use handover::{Handovers, ReleasedRange, ReleasedState};
 pub use key_group::{KeyGroup, KeyGroupRange, KeyGroups};
 pub use key_space::KeySpace;
 pub use lock::CheckpointLock;
+pub use marker::{CommitName, Marker};
 pub use schema::{
     Catalog, Comparison, Dropped, Evolution, Fate, Finding, InputSchema, JobDescription, OlderValues, OnChange,
     OutputSchema, Setting, StoreSchema, TableKind, TableSchema, TypeTag, Verdict, WatermarkSchema,

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use firesteel_state::backend::{BackendMetrics, Each, EachUntil, KeyRange, MemoryBackend, StateBackend};
-use firesteel_state::{Frame, FrameWriter, KeyGroup, Result, Shard, TableId, conformance};
+use firesteel_state::{Frame, FrameWriter, KeyGroup, Marker, Result, Shard, TableId, conformance};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -45,6 +45,8 @@ enum Fault {
     RangeHasItsEnd,
     RangeOnlyAscends,
     RangeNeverStops,
+    ForgetsTheCommit,
+    ForgetsTheCommitOnReopen,
 }
 
 #[derive(Clone)]
@@ -161,7 +163,8 @@ impl StateBackend for Broken {
         })
     }
 
-    fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
+    fn apply_at(&self, at: Marker, frames: &[Frame]) -> Result<()> {
+        let epoch = at.epoch;
         let frames: Vec<Frame> = frames.iter().map(|frame| self.rewritten(frame)).collect();
         for frame in &frames {
             let marker = self.inner.marker(frame.shard())?;
@@ -184,15 +187,18 @@ impl StateBackend for Broken {
         }
         let wanted: Vec<Frame> =
             frames.into_iter().filter(|frame| !(self.is(Fault::EmptyFrameMovesNoMarker) && frame.is_empty())).collect();
-        self.inner.apply(epoch, &wanted)
+        if self.is(Fault::ForgetsTheCommit) {
+            return self.inner.apply(epoch, &wanted);
+        }
+        self.inner.apply_at(at, &wanted)
     }
 
-    fn marker(&self, shard: Shard) -> Result<Option<u64>> {
-        self.inner.marker(self.place(shard, TableId(0)).0)
+    fn marker_of(&self, shard: Shard) -> Result<Option<Marker>> {
+        self.inner.marker_of(self.place(shard, TableId(0)).0)
     }
 
-    fn shards(&self) -> Result<Vec<(Shard, u64)>> {
-        self.inner.shards()
+    fn markers(&self) -> Result<Vec<(Shard, Marker)>> {
+        self.inner.markers()
     }
 
     fn clear(&self, shard: Shard) -> Result<()> {
@@ -270,16 +276,17 @@ fn verdict(fault: Fault) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let reopen = |backend: Broken| match backend.fault {
         Fault::LosesOnReopen => Broken::new(backend.fault),
-        Fault::LosesMarkersOnReopen => {
+        Fault::LosesMarkersOnReopen | Fault::ForgetsTheCommitOnReopen => {
             let next = Broken::new(backend.fault);
-            for (shard, _) in backend.inner.shards().unwrap() {
+            for (shard, epoch) in backend.inner.shards().unwrap() {
                 let mut all = FrameWriter::new();
                 let scanned = backend.inner.scan(shard, TableId(0), b"", &mut |key, value| {
                     all.put(key, value);
                     Ok(())
                 });
                 scanned.unwrap();
-                next.inner.apply(0, &[all.finish(shard)]).unwrap();
+                let epoch = if backend.fault == Fault::LosesMarkersOnReopen { 0 } else { epoch };
+                next.inner.apply(epoch, &[all.finish(shard)]).unwrap();
             }
             next
         }
@@ -332,6 +339,8 @@ fn every_broken_backend_is_told_which_rule_it_breaks() {
         (Fault::RangeHasItsEnd, "B17"),
         (Fault::RangeOnlyAscends, "B17"),
         (Fault::RangeNeverStops, "B17"),
+        (Fault::ForgetsTheCommit, "B18"),
+        (Fault::ForgetsTheCommitOnReopen, "B18"),
     ];
     // Panics are expected here: their messages would only hide those of a real failure.
     let hook = std::panic::take_hook();

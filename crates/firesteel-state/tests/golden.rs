@@ -1,4 +1,4 @@
-//! Files of format 1 that were checked in: they are read, and written again equal in every byte.
+//! Files that were checked in: those of format 1 are read, those of format 2 as well, and written again equal in every byte.
 //!
 //! After a deliberate change of the format: `FIRESTEEL_GOLDEN=write cargo test -p firesteel-state --test golden`, with
 //! a folder for the new format; the old one stays and stays readable.
@@ -59,6 +59,9 @@ fn with(store: &KeyedStore<String>, key: &str, times: Times, run: impl FnOnce(&m
     run(&mut store.lock(store.group_of(hash)).key(hash, &key, times));
 }
 
+/// Of the texts in each epoch: the last record is compressed.
+const LENGTHS: [usize; 5] = [0, 10, 20, 30, 400];
+
 /// Writes a checkpoint of four epochs, with snapshots after the second and the third.
 fn write(folder: &Path) {
     let (states, handles) = declare();
@@ -74,7 +77,7 @@ fn write(folder: &Path) {
             with(&store, user, at(second), |user| {
                 handles.total.update(user, |total| *total.get_or_insert(0.0) += epoch as f64 / 2.0).unwrap();
                 handles.seen.set(user, format!("epoch {epoch}")).unwrap();
-                handles.recent.push(user, (epoch as u32, "x".repeat(10 * epoch as usize))).unwrap();
+                handles.recent.push(user, (epoch as u32, "x".repeat(LENGTHS[epoch as usize]))).unwrap();
                 handles.pages.put(user, format!("/page/{}", epoch % 2), epoch * 1_000).unwrap();
                 handles.alarm.register(user, Timestamp::from_secs(second + 60)).unwrap();
                 handles.close.register(user, Timestamp::from_secs(-1)).unwrap();
@@ -101,7 +104,6 @@ fn write(folder: &Path) {
                 split: "0".into(),
                 watermark: Timestamp::from_secs(second - 5),
             }],
-            // The last one is compressed.
             extra: if epoch == 4 { b"again ".repeat(200) } else { vec![epoch as u8] },
             frames: store.end_epoch(epoch).unwrap(),
         };
@@ -123,8 +125,8 @@ fn write(folder: &Path) {
     backend.snapshot(&folder.join("backend")).unwrap();
 }
 
-fn golden() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/format-1")
+fn golden(format: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/format-{format}"))
 }
 
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -143,16 +145,16 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn format_1_is_written_as_it_was() {
+fn format_2_is_written_as_it_was() {
     if std::env::var_os("FIRESTEEL_GOLDEN").is_some_and(|value| value == "write") {
-        if golden().exists() {
-            fs::remove_dir_all(golden()).unwrap();
+        if golden(2).exists() {
+            fs::remove_dir_all(golden(2)).unwrap();
         }
-        write(&golden());
+        write(&golden(2));
     }
     let folder = tempfile::tempdir().unwrap();
     write(folder.path());
-    let (now, then) = (files(folder.path()), files(&golden()));
+    let (now, then) = (files(folder.path()), files(&golden(2)));
     assert_eq!(now.keys().collect::<Vec<_>>(), then.keys().collect::<Vec<_>>());
     for (path, bytes) in &now {
         assert!(*bytes == then[path], "{} is written differently: is that a new format?", path.display());
@@ -161,10 +163,14 @@ fn format_1_is_written_as_it_was() {
 }
 
 #[test]
-fn format_1_is_read() {
+fn both_formats_are_read() {
+    [1, 2].into_iter().for_each(is_read);
+}
+
+fn is_read(format: u32) {
     // A copy: opening a changelog may cut it.
     let folder = tempfile::tempdir().unwrap();
-    for (path, bytes) in files(&golden()) {
+    for (path, bytes) in files(&golden(format)) {
         let path = folder.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, bytes).unwrap();

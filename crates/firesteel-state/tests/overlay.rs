@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use firesteel_state::backend::{BackendMetrics, Each};
 use firesteel_state::{
-    Catalog, Declaration, Frame, GroupState, KeyGroup, KeyGroups, KeyedStore, List, MemoryBackend, MemoryBudget,
-    Result, Shard, StateBackend, StateError, StateOptions, StateStore, StoreSetup, TableId, TimeDomain, Times, Ttl,
-    Value,
+    Catalog, Declaration, Frame, GroupState, KeyGroup, KeyGroups, KeyedStore, List, Marker, MemoryBackend,
+    MemoryBudget, Result, Shard, StateBackend, StateError, StateOptions, StateStore, StoreSetup, TableId, TimeDomain,
+    Times, Ttl, Value,
 };
 use firesteel_window::{Timestamp, seconds};
 use parking_lot::Mutex;
@@ -116,14 +116,14 @@ impl StateBackend for Watched {
     fn scan(&self, shard: Shard, table: TableId, prefix: &[u8], each: &mut Each<'_>) -> Result<()> {
         self.inner.scan(shard, table, prefix, each)
     }
-    fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
-        self.inner.apply(epoch, frames)
+    fn apply_at(&self, at: Marker, frames: &[Frame]) -> Result<()> {
+        self.inner.apply_at(at, frames)
     }
-    fn marker(&self, shard: Shard) -> Result<Option<u64>> {
-        self.inner.marker(shard)
+    fn marker_of(&self, shard: Shard) -> Result<Option<Marker>> {
+        self.inner.marker_of(shard)
     }
-    fn shards(&self) -> Result<Vec<(Shard, u64)>> {
-        self.inner.shards()
+    fn markers(&self) -> Result<Vec<(Shard, Marker)>> {
+        self.inner.markers()
     }
     fn clear(&self, shard: Shard) -> Result<()> {
         self.inner.clear(shard)

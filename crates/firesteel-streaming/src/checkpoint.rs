@@ -18,13 +18,14 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use firesteel_connect::Scope;
 use firesteel_state::{KeyGroupRange, KeyGroups, KeySpace, OpenBackend, SnapshotStore};
 use firesteel_window::{Duration, seconds};
 
 use crate::error::Result;
 
 pub(crate) use deciding::{SinkAt, Unfinished};
-pub(crate) use durable::{Durable, EpochEnd};
+pub(crate) use durable::{Durable, EpochEnd, HANDOVERS};
 pub(crate) use firesteel_state::cursor::{Cursor, InputCursor, Plan, SplitCursor};
 pub(crate) use frames::gather;
 pub(crate) use looking::Looked;
@@ -69,6 +70,7 @@ pub struct Checkpoint {
     pub(crate) start_from: Option<PathBuf>,
     pub(crate) key_groups: Option<u16>,
     pub(crate) owning: Option<KeyGroupRange>,
+    pub(crate) part: Option<String>,
 }
 
 impl Checkpoint {
@@ -87,6 +89,7 @@ impl Checkpoint {
             start_from: None,
             key_groups: None,
             owning: None,
+            part: None,
         }
     }
 
@@ -188,6 +191,21 @@ impl Checkpoint {
     /// been begun knows what it owns.
     pub fn owning(self, groups: KeyGroupRange) -> Self {
         Self { owning: Some(groups), ..self }
+    }
+
+    /// The name of the job among those that share the key groups: letters, digits, `-` and `_`, 64 at most. Sources and sinks are
+    /// told it as their [scope](firesteel_connect::Scope), so that all parts may write to one place: each sink has its mark,
+    /// its lock and its leftovers for itself, and touches nothing of another part.
+    ///
+    /// Give each part a name of its own and let it keep that: results that were written under another one are missed at the next
+    /// start, which is refused. Without a name, a job has its places for itself.
+    pub fn part(self, name: impl Into<String>) -> Self {
+        Self { part: Some(name.into()), ..self }
+    }
+
+    /// What sources and sinks are told of which part of the job they work for.
+    pub(crate) fn scope(&self) -> Result<Scope> {
+        Ok(self.part.as_deref().map_or(Ok(Scope::whole()), Scope::of_part)?)
     }
 
     /// The key groups of a new checkpoint.

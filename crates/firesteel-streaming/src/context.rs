@@ -17,7 +17,7 @@ use crate::input::{OnUndecodable, Reading, SourceInput, SourceRdd};
 use crate::plan::{Explain, Plan, PlanNode, Role, Settled, Width};
 use crate::progress::Summary;
 use crate::refused::Rejected;
-use crate::run::{Config, Control, JobRun, RunningJob, Stop, Stopper, Tasks, Trigger};
+use crate::run::{Config, Control, JobRun, RunningJob, Stop, Stopper, Tasks, Trigger, run_on_a_thread, spawn};
 use crate::stream::{SideOutput, Stream};
 
 struct Inner {
@@ -229,7 +229,7 @@ impl StreamingContext {
         )
     }
 
-    /// Runs the job on this thread until it ends.
+    /// Runs the job until it ends, on a thread of its own.
     ///
     /// # Errors
     /// Why the job could not start, or what ended it.
@@ -238,14 +238,15 @@ impl StreamingContext {
         self.run_to_summary(trigger).map(drop)
     }
 
-    /// Runs the job on this thread until it ends, and returns the run in numbers.
+    /// Runs the job until it ends, and returns the run in numbers. The job has a thread of its own, so that this returns also
+    /// where a source or sink does not: see [`CallLimits`](crate::CallLimits).
     ///
     /// # Errors
     /// Why the job could not start, or what ended it.
     #[track_caller]
     pub fn run_to_summary(&self, trigger: Trigger) -> Result<Summary> {
-        let schedule = trigger.schedule()?;
-        self.begin()?.drive(schedule)
+        let (job, schedule) = (self.clone(), trigger.schedule()?);
+        run_on_a_thread(&self.inner.name, self.stopper(), move || job.begin()?.drive(schedule))
     }
 
     /// Runs the job on a thread of its own.
@@ -256,11 +257,7 @@ impl StreamingContext {
     pub fn start(&self, trigger: Trigger) -> Result<RunningJob> {
         let schedule = trigger.schedule()?;
         let run = self.begin()?;
-        let thread = std::thread::Builder::new()
-            .name(format!("firesteel-job-{}", self.inner.name))
-            .spawn(move || run.drive(schedule))
-            .map_err(|error| Error::Thread { what: format!("the job's thread could not be started: {error}") })?;
-        Ok(RunningJob { stopper: self.stopper(), thread })
+        spawn(&self.inner.name, self.stopper(), move || run.drive(schedule))
     }
 
     /// Something to stop the job with from elsewhere.

@@ -5,7 +5,7 @@ use std::fmt;
 use firesteel_connect::ConnectError;
 use firesteel_error::{Class, codes};
 use firesteel_state::Comparison;
-use firesteel_window::WindowError;
+use firesteel_window::{Duration, Timestamp, WindowError};
 
 use crate::refused::RejectedLimit;
 
@@ -148,6 +148,19 @@ pub enum Error {
         /// One of them.
         sample: String,
     },
+    /// A source or sink did not return in time, and the job has ended without it.
+    #[error(
+        "FS-S015: {call} has not returned for {waited} (since {since}), and the job has ended without it: what the call has \
+         done is unknown, and nothing was done after it. A job with a checkpoint finds out when it is started again"
+    )]
+    Abandoned {
+        /// Which call of whom.
+        call: String,
+        /// How long it was waited for.
+        waited: Duration,
+        /// When it began.
+        since: Timestamp,
+    },
     /// The job's thread could not be started, or it died.
     #[error("FS-S008: {what}")]
     Thread {
@@ -171,6 +184,7 @@ codes!(Error {
     Checkpoint = "FS-S012",
     Unfinished = "FS-S013",
     TooManyRejected = "FS-S014",
+    Abandoned = "FS-S015",
 } and those of { Rdd, Connector });
 
 impl Error {
@@ -191,6 +205,7 @@ impl Error {
             Self::Batch { source, .. } if is_fenced(source) => Class::Fenced,
             Self::Batch { source, .. } | Self::Rdd(source) => source.class(),
             Self::State { source } | Self::Checkpoint { source, .. } => source.class(),
+            Self::Abandoned { .. } => Class::Unknown,
             Self::Transform { .. }
             | Self::Thread { .. }
             | Self::Epochs { .. }

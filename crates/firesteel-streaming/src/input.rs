@@ -10,8 +10,8 @@ mod splits;
 mod undecodable;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, Discovery, Place, Pool, ReadRange, Replay, Source, SourceContext, SplitId};
 use firesteel_core::Rdd;
@@ -19,6 +19,7 @@ use firesteel_state::changelog::InputRange;
 use firesteel_window::{Duration, Timestamp};
 use parking_lot::Mutex;
 
+use crate::calls::Calls;
 use crate::checkpoint::InputCursor;
 use crate::error::{Error, Result};
 use crate::plan::{Admission, Admitted, Batch, Bound, Input, NodeId};
@@ -42,12 +43,14 @@ pub(crate) struct Reading<S: Source> {
     pub(crate) parked: Parked,
     /// How long the tasks of the current batch took that read it, all together, in microseconds.
     took: AtomicU64,
+    /// Who takes note of the calls that tasks make, in a job.
+    calls: OnceLock<Arc<Calls>>,
 }
 
 impl<S: Source> Reading<S> {
     pub(crate) fn new(source: S, undecodable: OnUndecodable) -> Arc<Self> {
         let (name, parked) = (Mutex::new(None), Parked::default());
-        Arc::new(Self { undecodable, name, source, parked, took: AtomicU64::new(0) })
+        Arc::new(Self { undecodable, name, source, parked, took: AtomicU64::new(0), calls: OnceLock::new() })
     }
 
     /// The name under which positions are stored; what the source calls itself while there is none.
@@ -134,6 +137,10 @@ impl<S: Source> Input for SourceInput<S> {
     }
     fn call(&mut self, name: &Arc<str>) {
         *self.reading.name.lock() = Some(Arc::clone(name));
+    }
+    fn watched_by(&self, calls: &Arc<Calls>) {
+        // An input has one job.
+        _ = self.reading.calls.set(Arc::clone(calls));
     }
     fn describe(&self) -> String {
         self.reading.source.describe()

@@ -43,7 +43,8 @@
 //!   All of them, and those of anybody else, stand on one trait: [`operator`].
 //! - [`Checkpoint`]: where a job's state survives its process, found again by names.
 //! - [`SideOutput`]: a second stream out of an operator, for what is malformed, late or set aside.
-//! - [`Trigger`] and [`BatchLimits`]: when a batch runs, and how large it may become.
+//! - [`Trigger`] and [`BatchLimits`]: when a batch runs, and how large it may become; [`CallLimits`]: how long a connector may
+//!   keep a job waiting.
 //! - [`BatchProgress`], [`Summary`] and [`StreamingListener`]: what a job reports. The same is logged by `tracing`.
 //! - [`JobRun`]: a job driven by hand, batch by batch, as the testkit does.
 //!
@@ -54,6 +55,7 @@
 //! starts ([`JobInfo`]). A job has 128 key groups unless [`Checkpoint::key_groups`] says
 //! otherwise, and so at most as many tasks that work on one operator's state.
 
+mod calls;
 mod checkpoint;
 mod context;
 mod error;
@@ -72,6 +74,7 @@ mod stream;
 mod time;
 mod windows;
 
+pub use calls::CallLimits;
 pub use checkpoint::Checkpoint;
 pub use context::{Builder, StreamingContext};
 pub use error::{Error, Result};

@@ -8,6 +8,7 @@ use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Mark, Place, Rete
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::{Lineage, Operator, Rdd, TaskContext};
 
+use crate::calls::{Calls, Of, WatchedTask};
 use crate::error::{Error, Result};
 use crate::plan::{Batch, NodeId, Output, Plan, PlanNode, Role, Staged, Width};
 use crate::stream::{Rule, Shape, Stream, caught};
@@ -22,6 +23,8 @@ struct SinkOutput<T: Send + 'static, S: Sink<T>> {
 /// What tasks have left for a sink.
 struct Pending<T, S: Sink<T>> {
     name: Arc<str>,
+    /// Who takes note of calls to the sink.
+    calls: Option<Arc<Calls>>,
     sink: Arc<S>,
     pending: Vec<S::Pending>,
     /// Partitions written in the epoch, and records.
@@ -46,6 +49,7 @@ impl<T: Send + 'static, S: Sink<T>> Staged for Pending<T, S> {
 
     fn abort(&mut self, epoch: Epoch) {
         (self.written, self.rows) = (0, 0);
+        let _watched = self.calls.as_ref().map(|calls| calls.watch(Of::Sink, &self.name, "abort"));
         if let Err(error) = self.sink.abort(epoch, take(&mut self.pending)) {
             tracing::warn!(sink = %self.name, %error, "a failed batch could not be cleaned up completely");
         }
@@ -58,6 +62,9 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
     }
     fn call(&mut self, name: &Arc<str>) {
         self.staged.name = Arc::clone(name);
+    }
+    fn watched_by(&mut self, calls: &Arc<Calls>) {
+        self.staged.calls = Some(Arc::clone(calls));
     }
     fn describe(&self) -> String {
         self.staged.sink.describe()
@@ -90,19 +97,21 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
         let before = staged.written;
         staged.written += rdd.num_partitions();
         let (sink, operator) = (Arc::clone(&staged.sink), batch.operator(self.node).clone());
+        let (calls, of) = (staged.calls.clone(), Arc::clone(&staged.name));
         let work = move |rdd: &BoxRdd<T>, split: usize, task: &TaskContext| {
             let at = WriteTask::new(epoch, before + split).attempt(task.identity().attempt);
-            let mut rows = 0u64;
+            let watched = WatchedTask::begin(calls.as_ref(), Of::Sink, &of, "write", true);
             let records = rdd.compute(split, task);
+            let pass = |_: &T| watched.moves();
             let written = task.blame_on(&operator, || {
                 if task.is_stepwise() {
-                    sink.write(at, task.guard(records).inspect(|_| rows += 1))
+                    sink.write(at, task.guard(records).inspect(pass))
                 } else {
-                    sink.write(at, records.inspect(|_| rows += 1))
+                    sink.write(at, records.inspect(pass))
                 }
             });
             match written {
-                Ok(pending) => (pending, rows),
+                Ok(pending) => (pending, watched.end()),
                 Err(error) => {
                     let retryable = error.class() == Class::Retryable;
                     task.fail_with(error, retryable)
@@ -114,7 +123,9 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
         let parts = parts.map_err(|source| Error::Batch { batch: batch.id(), output: name(), source })?;
         let rows = parts.iter().map(|(_, rows)| rows).sum();
         let written = parts.into_iter().map(|(pending, _)| pending).collect();
+        let watched = staged.calls.as_ref().map(|calls| calls.watch(Of::Sink, &staged.name, "stage"));
         let pending = staged.sink.stage(epoch, written);
+        drop(watched);
         staged.pending.extend(pending.map_err(|source| Error::Sink { name: name(), batch: batch.id(), source })?);
         staged.rows += rows;
         Ok(rows)
@@ -129,10 +140,10 @@ impl<T: Send + 'static, S: Sink<T>> Output for SinkOutput<T, S> {
     }
 
     fn hand_over(&mut self) -> Box<dyn Staged> {
-        let Pending { name, sink, pending, written, rows, skip, kind } = &mut self.staged;
-        let (name, sink) = (Arc::clone(name), Arc::clone(sink));
+        let Pending { name, calls, sink, pending, written, rows, skip, kind } = &mut self.staged;
+        let (name, calls, sink) = (Arc::clone(name), calls.clone(), Arc::clone(sink));
         let (pending, written, rows) = (take(pending), take(written), take(rows));
-        Box::new(Pending { name, sink, pending, written, rows, skip: *skip, kind: *kind })
+        Box::new(Pending { name, calls, sink, pending, written, rows, skip: *skip, kind: *kind })
     }
 
     fn skip(&mut self, skip: bool) {
@@ -181,6 +192,8 @@ where
         self.node
     }
     fn call(&mut self, _: &Arc<str>) {}
+    // What the function does, only the program knows.
+    fn watched_by(&mut self, _: &Arc<Calls>) {}
     fn describe(&self) -> String {
         self.place.clone()
     }
@@ -252,7 +265,8 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     pub fn write<W: Sink<T>>(self, sink: W) -> OutputHandle {
         self.output(Operator::here("write"), |node, rule, _| {
             let (pending, sink, kind) = (Vec::new(), Arc::new(sink), PhantomData);
-            let staged = Pending { name: "".into(), sink, pending, written: 0, rows: 0, skip: false, kind };
+            let (name, calls) = ("".into(), None);
+            let staged = Pending { name, calls, sink, pending, written: 0, rows: 0, skip: false, kind };
             Box::new(SinkOutput { node, rule, staged, started: false })
         })
     }

@@ -2,7 +2,6 @@
 
 mod again;
 mod batch_loop;
-mod calls;
 mod commit;
 mod config;
 mod control;
@@ -13,16 +12,18 @@ mod owned;
 mod report;
 mod resume;
 mod tasks;
+mod thread;
 mod trigger;
 mod write;
 
+pub use crate::calls::Stop;
 pub use batch_loop::JobRun;
-pub(crate) use calls::Calls;
 pub(crate) use config::Config;
 pub(crate) use control::Control;
-pub use control::{Stop, Stopper};
+pub use control::Stopper;
 pub use handle::RunningJob;
 pub use owned::Handover;
 pub(crate) use tasks::{STOPPED, Tasks};
+pub(crate) use thread::{run as run_on_a_thread, spawn};
 pub(crate) use trigger::Schedule;
 pub use trigger::Trigger;

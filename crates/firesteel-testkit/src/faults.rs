@@ -15,6 +15,8 @@
 //! assert_eq!(faults.opens(), 2);
 //! # Ok::<(), firesteel_streaming::Error>(())
 //! ```
+//!
+//! Instead of failing, a call may [hang](SinkFaults::hang) until a test opens a [`Gate`].
 
 mod sink;
 mod source;
@@ -23,6 +25,8 @@ use std::sync::Arc;
 
 use firesteel_connect::{Class, ConnectError, Result};
 use parking_lot::Mutex;
+
+use crate::Gate;
 
 pub use sink::{FaultySink, SinkAt, SinkCall, SinkFaults};
 pub use source::{At, FaultyReader, FaultySource, SourceFaults};
@@ -36,7 +40,14 @@ struct Fault<P> {
     at: P,
     skip: u32,
     times: u32,
-    class: Class,
+    then: Then,
+}
+
+/// What happens to a call.
+#[derive(Clone)]
+enum Then {
+    Fails(Class),
+    Hangs(Gate),
 }
 
 impl<P> Clone for Planned<P> {
@@ -51,7 +62,11 @@ impl<P: PartialEq + std::fmt::Debug> Planned<P> {
     }
 
     fn add(&self, at: P, skip: u32, times: u32, class: Class) {
-        self.faults.lock().push(Fault { at, skip, times, class });
+        self.faults.lock().push(Fault { at, skip, times, then: Then::Fails(class) });
+    }
+
+    fn hang(&self, at: P, skip: u32, gate: &Gate) {
+        self.faults.lock().push(Fault { at, skip, times: 1, then: Then::Hangs(gate.clone()) });
     }
 
     /// Whether anything is planned for this place: cheap enough to be asked for each record.
@@ -63,7 +78,15 @@ impl<P: PartialEq + std::fmt::Debug> Planned<P> {
             return Ok(());
         }
         fault.times -= 1;
-        let class = fault.class;
+        let then = fault.then.clone();
+        drop(faults);
+        let class = match then {
+            Then::Fails(class) => class,
+            Then::Hangs(gate) => {
+                gate.pass();
+                return Ok(());
+            }
+        };
         Err(ConnectError::Other { context: format!("{at:?}"), class, source: "the test wants it to fail".into() })
     }
 }

@@ -131,8 +131,8 @@ pub use firesteel_state_rocksdb as rocksdb;
 pub use firesteel_streaming::operator;
 // A job: how it is built, how it is run and stopped, what it tells.
 pub use firesteel_streaming::{
-    Batch, BatchLimits, BatchProgress, Builder, Checkpoint, Class, Error, Handover, JobRun, OutputHandle, ReadRdd,
-    Result, RunningJob, Stop, Stopper, StreamingContext, StreamingListener, Summary, Trigger,
+    Batch, BatchLimits, BatchProgress, Builder, CallLimits, Checkpoint, Class, Error, Handover, JobRun, OutputHandle,
+    ReadRdd, Result, RunningJob, Stop, Stopper, StreamingContext, StreamingListener, Summary, Trigger,
 };
 // The memory of a job and its parts.
 pub use firesteel_budget::{Memory, Part, gib, mib};

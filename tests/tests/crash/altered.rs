@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firesteel_disk::{Disk, Growing, Lock, Reading, Result};
 use firesteel_faults::alter;
 use firesteel_state::changelog::{EpochRecord, InputRange};
-use firesteel_state::{Shard, StateBackend as _, TableId};
+use firesteel_state::{KeySpace, Shard, StateBackend as _, TableId};
 
 use crate::kept;
 
@@ -61,6 +61,13 @@ pub(crate) fn install(fault: &str) {
         }
         "other-boundaries-stored" => alter("epoch.record", move |record: &mut EpochRecord| {
             record.batches.iter_mut().flat_map(|batch| &mut batch.inputs).for_each(cut);
+        }),
+        "disowned-before-kept" => alter("release.steps", |steps: &mut Vec<usize>| steps.reverse()),
+        "owned-before-brought" => alter("adopt.steps", |steps: &mut Vec<usize>| steps.reverse()),
+        "handover-not-kept" => alter("release.steps", |steps: &mut Vec<usize>| *steps = vec![1]),
+        "released-is-own" => alter("released.is_own", |is_own: &mut bool| *is_own = true),
+        "no-term" => alter("adopt.space", |space: &mut KeySpace| {
+            *space = KeySpace::part_of(space.groups(), space.owned(), space.term() - 1).expect("they are there");
         }),
         "no-skip" => alter("again.has", |has: &mut bool| *has = false),
         "no-lock" => alter("lock.file", |file: &mut PathBuf| *file = file.with_file_name("ANOTHER")),

@@ -76,7 +76,7 @@ fn lead_up(run: &Run, before: Option<Before>) {
 }
 
 /// The first, second and last of this many times.
-fn hits(count: u64) -> BTreeSet<u64> {
+pub(crate) fn hits(count: u64) -> BTreeSet<u64> {
     [1, 2, count].into_iter().filter(|hit| (1..=count).contains(hit)).collect()
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use firesteel_state::backend::BackendMetrics;
 use firesteel_state::{
-    Frame, MemoryBackend, MemoryBudget, OpenBackend, Result, Shard, StateBackend, StateError, TableId,
+    Frame, Marker, MemoryBackend, MemoryBudget, OpenBackend, Result, Shard, StateBackend, StateError, TableId,
 };
 use parking_lot::Mutex;
 
@@ -97,17 +97,17 @@ impl StateBackend for KeptBackend {
     ) -> Result<()> {
         self.memory.scan(shard, table, prefix, each)
     }
-    fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
-        self.memory.apply(epoch, frames)?;
+    fn apply_at(&self, at: Marker, frames: &[Frame]) -> Result<()> {
+        self.memory.apply_at(at, frames)?;
         // While it is restored, it is given one group after the other.
         let is_due = frames.len() != 1 || self.applied.fetch_add(1, Ordering::SeqCst).is_multiple_of(20);
         if self.eager && is_due { self.keep() } else { Ok(()) }
     }
-    fn marker(&self, shard: Shard) -> Result<Option<u64>> {
-        self.memory.marker(shard)
+    fn marker_of(&self, shard: Shard) -> Result<Option<Marker>> {
+        self.memory.marker_of(shard)
     }
-    fn shards(&self) -> Result<Vec<(Shard, u64)>> {
-        self.memory.shards()
+    fn markers(&self) -> Result<Vec<(Shard, Marker)>> {
+        self.memory.markers()
     }
     fn clear(&self, shard: Shard) -> Result<()> {
         self.memory.clear(shard)

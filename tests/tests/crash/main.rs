@@ -20,6 +20,7 @@ mod kills;
 mod ledger;
 mod matrix;
 mod mutants;
+mod owners;
 mod points;
 mod process;
 mod program;

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::archives;
 use crate::carried::Carrier;
 use crate::cases::{Before, HALFWAY, TORN, counts, everywhere};
-use crate::points;
 use crate::program::{Backend, Run};
+use crate::{archives, owners, points};
 
 fn memory() -> Run {
     Run::new("")
@@ -109,6 +108,7 @@ fn every_point_is_documented_and_there_is_a_case_that_gets_to_it() {
         passed.extend(counts(&lazy, Some(Before { lose_backend: true, ..before })).into_keys());
     }
     passed.extend(archives::points());
+    passed.extend(owners::points());
     // To where copies are made, there is no other file system on every machine.
     let is_copied = |point: &str| ["archive.copied", "archive.named"].contains(&point);
     let elsewhere = |point: &String| point.starts_with("savepoint") || point == "open.savepoint" || is_copied(point);

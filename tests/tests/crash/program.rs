@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::carried::{self, Carrier};
 use crate::input::{self, FILES};
 use crate::ledger::Ledger;
-use crate::{backends, points};
+use crate::{backends, owners, points};
 
 /// The variable that holds the settings of a run.
 pub(crate) const SETTINGS: &str = "FIRESTEEL_CRASH_RUN";
@@ -57,6 +57,8 @@ pub(crate) struct Run {
     pub(crate) crash: Option<(String, u64)>,
     /// Whether to write down how often each point was passed.
     pub(crate) count: bool,
+    /// Whether two jobs share the key groups, and ranges move between them: another program.
+    pub(crate) owners: bool,
     /// Takes a savepoint after this many batches, and ends.
     pub(crate) savepoint: Option<usize>,
     /// Begins with this savepoint, where there is no checkpoint.
@@ -105,6 +107,7 @@ impl Run {
             mute_output: false,
             crash: None,
             count: false,
+            owners: false,
             savepoint: None,
             start_from: None,
         }
@@ -279,6 +282,9 @@ pub(crate) fn main(run: &Run) -> ! {
     let counts = Arc::new(Mutex::new(BTreeMap::<String, u64>::new()));
     points::watch(run, &counts);
     let done = (|| {
+        if run.owners {
+            return owners::run(run);
+        }
         let job = build(run)?;
         match run.savepoint {
             None => job.run(Trigger::AvailableNow),

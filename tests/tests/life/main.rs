@@ -8,6 +8,7 @@ mod beside;
 mod bounded;
 mod compacted;
 mod contract;
+mod deadlines;
 mod files;
 mod formats;
 mod jobs;

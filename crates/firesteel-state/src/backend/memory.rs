@@ -13,12 +13,13 @@ use crate::error::{Result, StateError};
 use crate::files::{self, Folder, Header};
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
 use crate::key_group::KeyGroup;
+use crate::marker::{CommitName, Marker};
 use crate::wire::{Bytes, checksum};
 
 /// The file of a snapshot.
 const FILE: &str = "state.mem";
 const MAGIC: [u8; 8] = *b"FSTMEMRY";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// What a key costs beyond its bytes: two vectors and its share of a tree node.
 const PER_KEY: u64 = 64;
 
@@ -39,11 +40,16 @@ pub struct MemoryBackend {
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     marker: u64,
+    commit: CommitName,
     bytes: u64,
     entries: BTreeMap<(TableId, Vec<u8>), Vec<u8>>,
 }
 
 impl Contents {
+    fn marker(&self) -> Marker {
+        Marker { epoch: self.marker, commit: self.commit }
+    }
+
     fn change(&mut self, frame: &Frame) {
         for change in frame.changes() {
             let key = (change.table, change.key.to_vec());
@@ -130,7 +136,7 @@ impl StateBackend for MemoryBackend {
         Ok(())
     }
 
-    fn apply(&self, epoch: u64, frames: &[Frame]) -> Result<()> {
+    fn apply_at(&self, Marker { epoch, commit }: Marker, frames: &[Frame]) -> Result<()> {
         let mut shards = self.shards.write();
         // Several frames of one shard are one change: the marker moves after the last of them.
         let before: BTreeMap<Shard, Option<u64>> =
@@ -141,19 +147,19 @@ impl StateBackend for MemoryBackend {
             }
             let contents = shards.entry(frame.shard()).or_default();
             contents.change(frame);
-            contents.marker = epoch;
+            (contents.marker, contents.commit) = (epoch, commit);
             self.changes_applied.fetch_add(frame.len(), Ordering::Relaxed);
             self.bytes_applied.fetch_add(frame.bytes().len() as u64, Ordering::Relaxed);
         }
         Ok(())
     }
 
-    fn marker(&self, shard: Shard) -> Result<Option<u64>> {
-        Ok(self.shards.read().get(&shard).map(|contents| contents.marker))
+    fn marker_of(&self, shard: Shard) -> Result<Option<Marker>> {
+        Ok(self.shards.read().get(&shard).map(Contents::marker))
     }
 
-    fn shards(&self) -> Result<Vec<(Shard, u64)>> {
-        Ok(self.shards.read().iter().map(|(&shard, contents)| (shard, contents.marker)).collect())
+    fn markers(&self) -> Result<Vec<(Shard, Marker)>> {
+        Ok(self.shards.read().iter().map(|(&shard, contents)| (shard, contents.marker())).collect())
     }
 
     fn clear(&self, shard: Shard) -> Result<()> {
@@ -181,7 +187,7 @@ impl StateBackend for MemoryBackend {
             let start = bytes.len();
             bytes.extend_from_slice(&shard.store.0.to_le_bytes());
             bytes.extend_from_slice(&shard.group.0.to_le_bytes());
-            bytes.extend_from_slice(&contents.marker.to_le_bytes());
+            bytes.extend_from_slice(&contents.marker().encode());
             bytes.extend_from_slice(&(image.bytes().len() as u64).to_le_bytes());
             bytes.extend_from_slice(image.bytes());
             let sum = checksum(&bytes[start..]);
@@ -221,6 +227,8 @@ pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Shard, Conten
     let damaged = |position: usize, reason: &str| StateError::damaged(path, position as u64, reason);
     let whole = bytes.len();
     let mut rest = Header::check(path, bytes, MAGIC, VERSION)?;
+    // The version stands after the eight bytes that say what kind of file it is.
+    let names_commits = bytes.get(8).is_some_and(|version| *version >= 2);
     let body = rest.take(rest.remaining().saturating_sub(8)).unwrap_or_default();
     if rest.u64() != Some(checksum(&bytes[..whole.saturating_sub(8)])) {
         return Err(damaged(whole, "the checksum of the whole file does not match: take another snapshot"));
@@ -229,23 +237,24 @@ pub(crate) fn decode(path: &Path, bytes: &[u8]) -> Result<BTreeMap<Shard, Conten
     let mut shards = BTreeMap::new();
     while !body.is_empty() {
         let at = whole - 8 - body.remaining();
-        let (shard, contents) = decode_shard(&mut body).ok_or_else(|| damaged(at, "a key group cannot be read"))?;
+        let (shard, contents) =
+            decode_shard(&mut body, names_commits).ok_or_else(|| damaged(at, "a key group cannot be read"))?;
         shards.insert(shard, contents);
     }
     Ok(shards)
 }
 
-fn decode_shard(body: &mut Bytes<'_>) -> Option<(Shard, Contents)> {
+fn decode_shard(body: &mut Bytes<'_>, names_commits: bool) -> Option<(Shard, Contents)> {
     let start = body.clone();
     let shard = Shard { store: StoreId(body.u16()?), group: KeyGroup(body.u16()?) };
-    let marker = body.u64()?;
+    let Marker { epoch: marker, commit } = Marker::decode(body.take(if names_commits { 24 } else { 8 })?)?;
     let length = usize::try_from(body.u64()?).ok()?;
     let image = body.take(length)?;
     let summed = start.clone().take(start.remaining() - body.remaining())?;
     if body.u64()? != checksum(summed) {
         return None;
     }
-    let mut contents = Contents { marker, ..Contents::default() };
+    let mut contents = Contents { marker, commit, ..Contents::default() };
     contents.change(&Frame::from_bytes(shard, image.to_vec())?);
     Some((shard, contents))
 }

@@ -112,7 +112,13 @@ impl EpochRecord {
     pub(super) fn decode(epoch: u64, payload: &[u8]) -> Option<Self> {
         let mut bytes = Bytes::new(payload);
         let length = usize::try_from(bytes.u64()?).ok()?;
-        let mut record = Self::decode_head(epoch, bytes.take(length)?)?;
+        let head = bytes.take(length)?;
+        Self::decode_parts(epoch, head, bytes)
+    }
+
+    /// The record of the bytes of its head and those of its frames.
+    pub(super) fn decode_parts(epoch: u64, head: &[u8], mut bytes: Bytes<'_>) -> Option<Self> {
+        let mut record = Self::decode_head(epoch, head)?;
         while !bytes.is_empty() {
             let shard = Shard { store: StoreId(bytes.u16()?), group: KeyGroup(bytes.u16()?) };
             let length = usize::try_from(bytes.u64()?).ok()?;

@@ -11,7 +11,8 @@ use crate::files::Header;
 use crate::wire::{Bytes, Checksum, checksum};
 
 const MAGIC: [u8; 8] = *b"FSTCHLOG";
-const VERSION: u32 = 1;
+/// The newest version; in the first one, a record was compressed with its head.
+const VERSION: u32 = 2;
 
 /// Every record begins with these bytes and ends with those. None of them is zero: a sector that was not written
 /// shows.
@@ -22,6 +23,8 @@ const SECTOR: usize = 512;
 
 const COMPRESSED: u8 = 1;
 const MARK: u8 = 2;
+/// Of a compressed record: its head stands before the compressed bytes, and can be read without them.
+const APART: u8 = 4;
 
 /// As much of a record is compressed to see whether it pays.
 const SAMPLE: usize = 64 << 10;
@@ -103,14 +106,17 @@ pub(super) struct Record<'a> {
 }
 
 enum Payload<'a> {
-    Packed(Vec<u8>),
+    Packed { head: Vec<u8>, frames: Vec<u8> },
     Pieces { head: Vec<u8>, record: &'a EpochRecord },
 }
 
 impl Payload<'_> {
     fn each(&self, mut each: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         match self {
-            Self::Packed(packed) => each(packed),
+            Self::Packed { head, frames } => {
+                each(head)?;
+                each(frames)
+            }
             Self::Pieces { head, record } => {
                 each(head)?;
                 record.frames(each)
@@ -129,12 +135,12 @@ impl<'a> Record<'a> {
             state: format!("the boundaries of epoch {}", record.epoch),
             source,
         })?;
-        let unpacked = head.len() + record.frames_length();
-        let whole = Payload::Pieces { head, record };
-        let packed = (compress && pays(&sample(&whole, unpacked)?)).then(|| pack(&whole, unpacked)).transpose()?;
-        let (flags, payload) = match packed {
-            Some(packed) if packed.len() < unpacked => (COMPRESSED, Payload::Packed(packed)),
-            _ => (0, whole),
+        let frames = record.frames_length();
+        let unpacked = head.len() + frames;
+        let packed = (compress && pays(&sample(record, frames)?)).then(|| pack(record, frames)).transpose()?;
+        let (flags, payload) = match packed.filter(|packed| packed.len() < frames) {
+            Some(frames) => (COMPRESSED | APART, Payload::Packed { head, frames }),
+            None => (0, Payload::Pieces { head, record }),
         };
         let (mut sum, mut stored) = (Checksum::default(), 0);
         payload.each(|piece| {
@@ -179,26 +185,26 @@ pub(super) fn encode_mark(epoch: u64, committed: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&END);
 }
 
-/// The middle of a payload of this many bytes.
-fn sample(payload: &Payload<'_>, length: usize) -> Result<Vec<u8>> {
+/// The middle of the frames of a record, which are this many bytes.
+fn sample(record: &EpochRecord, length: usize) -> Result<Vec<u8>> {
     let from = length.saturating_sub(SAMPLE) / 2;
     let to = length.min(from + SAMPLE);
     let (mut at, mut sample) = (0, Vec::with_capacity(to - from));
-    payload.each(|piece| {
+    record.frames(|piece| {
         let within = |position: usize| position.clamp(at, at + piece.len()) - at;
         sample.extend_from_slice(&piece[within(from)..within(to)]);
         at += piece.len();
-        Ok(())
+        Ok::<_, StateError>(())
     })?;
     Ok(sample)
 }
 
-/// A payload of this many bytes, compressed.
-fn pack(payload: &Payload<'_>, length: usize) -> Result<Vec<u8>> {
+/// The frames of a record, which are this many bytes, compressed.
+fn pack(record: &EpochRecord, length: usize) -> Result<Vec<u8>> {
     let mut whole = Vec::with_capacity(length);
-    payload.each(|piece| {
+    record.frames(|piece| {
         whole.extend_from_slice(piece);
-        Ok(())
+        Ok::<_, StateError>(())
     })?;
     Ok(lz4_flex::block::compress(&whole))
 }
@@ -219,7 +225,7 @@ pub(super) fn decode(path: &Path, bytes: &[u8], at: u64) -> Result<EpochRecord> 
 }
 
 /// Reads what the record that begins at `at` says of its epoch, without what changed in it: a small part of the record,
-/// unless that is compressed. Its checksum was looked at when the changelog was opened.
+/// unless that is compressed with it, as earlier releases did. Its checksum was looked at when the changelog was opened.
 pub(super) fn decode_head(path: &Path, file: &mut dyn Reading, at: u64) -> Result<EpochRecord> {
     let mut part = |from: u64, length: usize| -> Result<Vec<u8>> {
         let mut bytes = vec![0; length];
@@ -230,7 +236,7 @@ pub(super) fn decode_head(path: &Path, file: &mut dyn Reading, at: u64) -> Resul
     let changed = || StateError::damaged(path, at, "the record has changed since the changelog was opened");
     let header = RecordHeader::decode(&part(at, RECORD_HEADER)?).ok_or_else(changed)?;
     let length = header.length().ok_or_else(changed)?;
-    if header.flags & COMPRESSED != 0 {
+    if header.flags & (COMPRESSED | APART) == COMPRESSED {
         let record = decode(path, &part(at, length)?, 0)?;
         return Ok(EpochRecord { frames: vec![], ..record });
     }
@@ -251,18 +257,25 @@ pub(super) fn decode_payload(
     payload: &[u8],
 ) -> Result<EpochRecord> {
     let damaged = |reason: &str| StateError::damaged(path, at, reason);
-    let unpacked;
-    let payload = if flags & COMPRESSED != 0 {
+    let invalid = || damaged("its contents are invalid");
+    let unpack = |packed: &[u8], size: Option<u64>| {
         // lz4 makes 255 bytes out of one at most: a larger claim is false, and memory is not to be wasted on it.
-        let size = usize::try_from(size).ok().filter(|size| size / 256 <= payload.len());
+        let size = size.and_then(|size| usize::try_from(size).ok()).filter(|size| size / 256 <= packed.len());
         let size = size.ok_or_else(|| damaged("it claims to be impossibly large"))?;
-        unpacked = lz4_flex::block::decompress(payload, size)
-            .map_err(|error| damaged(&format!("it cannot be unpacked: {error}")))?;
-        &unpacked
-    } else {
-        payload
+        let unpacked = lz4_flex::block::decompress(packed, size);
+        unpacked.map_err(|error| damaged(&format!("it cannot be unpacked: {error}")))
     };
-    EpochRecord::decode(epoch, payload).ok_or_else(|| damaged("its contents are invalid"))
+    if flags & COMPRESSED == 0 {
+        return EpochRecord::decode(epoch, payload).ok_or_else(invalid);
+    }
+    if flags & APART == 0 {
+        return EpochRecord::decode(epoch, &unpack(payload, Some(size))?).ok_or_else(invalid);
+    }
+    let mut bytes = Bytes::new(payload);
+    let head = bytes.u64().and_then(|length| bytes.take(usize::try_from(length).ok()?)).ok_or_else(invalid)?;
+    let packed = bytes.take(bytes.remaining()).unwrap_or_default();
+    let frames = unpack(packed, size.checked_sub(head.len() as u64 + 8))?;
+    EpochRecord::decode_parts(epoch, head, Bytes::new(&frames)).ok_or_else(invalid)
 }
 
 /// A record with nothing wrong.

@@ -390,7 +390,7 @@ fn a_missing_or_stale_segment_is_a_gap() {
 fn a_newer_format_is_told() {
     let disk = written(1);
     let path = disk.paths().remove(0);
-    let header = crate::files::Header { magic: *b"FSTCHLOG", version: 2 }.encode();
+    let header = crate::files::Header { magic: *b"FSTCHLOG", version: 3 }.encode();
     disk.damage(&path, |bytes| bytes[..header.len()].copy_from_slice(&header));
     assert_eq!(open(&disk).unwrap_err().code(), "FS-T003");
 }

@@ -9,6 +9,7 @@ use crate::backend::{KeyRange, StateBackend};
 use crate::error::StateError;
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
 use crate::key_group::{KeyGroup, KeyGroupRange};
+use crate::marker::{CommitName, Marker};
 
 const EMPTY: Rule = Rule("B1", "a fresh backend holds nothing and names itself");
 pub(super) const READS: Rule = Rule("B2", "read hands out exactly the keys that have a value, in ascending order");
@@ -30,6 +31,8 @@ pub(super) const SURVIVES: Rule = Rule("B16", "what was flushed is there after r
 
 pub(super) const RANGES: Rule =
     Rule("B17", "range hands out the keys between its ends, in either order, until it is told to stop");
+
+const NAMES: Rule = Rule("B18", "the marker names the commit, also in snapshots and after reopening");
 
 const T: TableId = TableId(0);
 
@@ -234,6 +237,45 @@ pub(super) fn markers(backend: &dyn StateBackend) {
     MARKERS.check(shards == [(shard(0, 300), 5), (shard(1, 1), 9)], || format!("{shards:?}"));
     let found = scan(MARKERS, backend, shard(1, 1), T, b"");
     MARKERS.check(found == pairs(&[(b"a", b"1")]), || format!("an empty frame changed values to {found:?}"));
+}
+
+/// The end of an epoch, of a commit with a name.
+fn named(epoch: u64) -> Marker {
+    Marker { epoch, commit: CommitName { term: epoch * 10, id: epoch * 100 } }
+}
+
+fn names_of(backend: &dyn StateBackend, due: &[(Shard, Marker)]) {
+    let found = NAMES.ok(backend.markers(), || "listing markers".into());
+    NAMES.check(found == due, || format!("{found:?} instead of {due:?}"));
+    for (shard, marker) in due {
+        let found = NAMES.ok(backend.marker_of(*shard), || "asking for a marker".into());
+        NAMES.check(found == Some(*marker), || format!("{shard}: {found:?} instead of {marker:?}"));
+    }
+}
+
+pub(super) fn names<B: StateBackend>(make: &impl Fn() -> B, folder: &Path) {
+    let backend = make();
+    let some = [frame(shard(0, 0), T, &[(b"a", Some(b"1"))]), frame(shard(0, 1), T, &[])];
+    NAMES.ok(backend.apply_at(named(5), &some), || "applying epoch 5".into());
+    names_of(&backend, &[(shard(0, 0), named(5)), (shard(0, 1), named(5))]);
+    NAMES.ok(backend.apply_at(named(6), &some[1..]), || "applying epoch 6".into());
+    // An epoch that is there is left alone, whatever its name.
+    let other = Marker { commit: CommitName { term: 1, id: 1 }, ..named(6) };
+    NAMES.ok(backend.apply_at(other, &some[1..]), || "applying another epoch 6".into());
+    let due = [(shard(0, 0), named(5)), (shard(0, 1), named(6))];
+    names_of(&backend, &due);
+    let place = folder.join("names");
+    NAMES.ok(backend.snapshot(&place), || "taking a snapshot".into());
+    let second = make();
+    NAMES.ok(second.restore(&place), || "restoring".into());
+    names_of(&second, &due);
+}
+
+pub(super) fn names_survive<B: StateBackend>(backend: B, reopen: &impl Fn(B) -> B) {
+    let some = [frame(shard(0, 0), T, &[(b"a", Some(b"1"))]), frame(shard(0, 1), T, &[])];
+    NAMES.ok(backend.apply_at(named(3), &some), || "applying epoch 3".into());
+    NAMES.ok(backend.flush(), || "flushing".into());
+    names_of(&reopen(backend), &[(shard(0, 0), named(3)), (shard(0, 1), named(3))]);
 }
 
 pub(super) fn atomic(backend: &dyn StateBackend) {

@@ -7,8 +7,10 @@ use firesteel_faults::fail_point;
 
 use crate::backend::{StateBackend, holds, replace};
 use crate::changelog::{EpochLog, EpochRecord};
+use crate::cursor::Cursor;
 use crate::error::{Result, StateError};
 use crate::frame::{Frame, FrameWriter, Shard, StoreId, TableId};
+use crate::marker::{CommitName, Marker};
 use crate::parallel;
 use crate::store::StateStore;
 use crate::timers_by_key::with_timers_by_key;
@@ -33,7 +35,7 @@ pub struct Recovery<'a> {
 /// Finds what to resume from, and the records that lead from there to the last epoch that was prepared.
 ///
 /// A `backend` that has kept its values is resumed from if the changelog has every record after each of its markers,
-/// and no snapshot holds a shard that it lacks; that reads no image. Otherwise it is the newest sound snapshot that the changelog continues: a damaged one is
+/// each commit that these name is one of the log's, and no snapshot holds a shard that it lacks; that reads no image. Otherwise it is the newest sound snapshot that the changelog continues: a damaged one is
 /// passed over in favor of an older one, down to an empty state if the changelog goes back to the first epoch, which
 /// is 1. The epoch that was prepared last is part of what is restored: who knows that no sink committed it
 /// [drops](crate::Changelog::drop_last) it before.
@@ -54,7 +56,7 @@ pub fn recover<'a>(
         let manifests: Vec<Option<Manifest>> = ids.iter().map(|id| snapshots.manifest(*id).ok()).collect();
         let newest = manifests.last().cloned().flatten();
         let manifests: Vec<Manifest> = manifests.into_iter().flatten().collect();
-        if is_continued(log, backend, &manifests)? {
+        if is_continued(log, backend, &manifests)? && is_of_log(log, backend, &manifests)? {
             reaches(snapshots, log, manifests.iter().map(|manifest| manifest.epoch).max())?;
             let first = first_needed(backend, newest.as_ref())?;
             return Ok(Recovery { snapshots, log, base: None, skipped, first, last, continues: true });
@@ -108,6 +110,36 @@ fn is_continued(log: &dyn EpochLog, backend: &dyn StateBackend, manifests: &[Man
     let mut images = manifests.iter().flat_map(|manifest| &manifest.images);
     let lacking = |image: &ImageRef| image.length > 0 && !shards.contains_key(&image.shard);
     Ok(first == 1 || first <= oldest + 1 && !images.any(lacking))
+}
+
+/// Whether each commit that a backend's markers name is one of the log's: an epoch of the same number, in a log that was put back from a copy
+/// or in another term, is another epoch. Where the log has let go of a record, the one after it or a snapshot of its epoch tells.
+fn is_of_log(log: &dyn EpochLog, backend: &dyn StateBackend, manifests: &[Manifest]) -> Result<bool> {
+    let named: BTreeSet<(u64, CommitName)> =
+        backend.markers()?.into_iter().map(|(_, marker)| (marker.epoch, marker.commit)).collect();
+    for (epoch, commit) in named.into_iter().filter(|(_, commit)| commit.is_known()) {
+        if name_of(log, manifests, epoch)? != Some(commit) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Which commit of an epoch the log or a snapshot knows.
+fn name_of(log: &dyn EpochLog, manifests: &[Manifest], epoch: u64) -> Result<Option<CommitName>> {
+    let first = log.first_epoch().unwrap_or(u64::MAX);
+    let record = if first <= epoch + 1 { log.heads_from(epoch.max(first)).next().transpose()? } else { None };
+    let of_log = match record {
+        Some(record) if record.epoch == epoch => Some(Cursor::decode(&record.extra, record.epoch)?.commit),
+        Some(record) if record.epoch == epoch + 1 => Some(Cursor::decode(&record.extra, record.epoch)?.follows),
+        _ => None,
+    };
+    if let Some(known) = of_log.filter(|name| name.is_known()) {
+        return Ok(Some(known));
+    }
+    let manifest = manifests.iter().rev().find(|manifest| manifest.epoch == epoch);
+    let of_snapshot = manifest.map(|manifest| Cursor::decode(&manifest.extra, epoch)).transpose()?;
+    Ok(of_snapshot.map(|cursor| cursor.commit))
 }
 
 /// The first record that a backend lacks, which is resumed from. Records before it are not even read.
@@ -287,7 +319,7 @@ impl Recovery<'_> {
     fn replay_at_once(
         &self,
         image: impl Fn(u64, Frame) -> Result<()> + Sync,
-        change: impl Fn(u64, &[Frame]) -> Result<()> + Sync,
+        change: impl Fn(u64, CommitName, &[Frame]) -> Result<()> + Sync,
         parts: usize,
     ) -> Result<()> {
         if let Some(base) = &self.base {
@@ -296,11 +328,13 @@ impl Recovery<'_> {
         }
         fail_point!("restore.changes");
         let apply = |record: Result<EpochRecord>| {
-            let EpochRecord { epoch, mut frames, .. } = record?;
+            let EpochRecord { epoch, mut frames, extra, .. } = record?;
             fail_point!("restore.change");
+            // What is not the engine's has no name.
+            let commit = Cursor::decode(&extra, epoch).map_or_else(|_| CommitName::default(), |cursor| cursor.commit);
             frames.retain(|frame| epoch > self.through(frame.shard()));
             let chunks: Vec<&[Frame]> = frames.chunks(frames.len().div_ceil(parts.max(1)).max(1)).collect();
-            parallel::each(self.snapshots.threads, &chunks, |frames| change(epoch, frames))
+            parallel::each(self.snapshots.threads, &chunks, |frames| change(epoch, commit, frames))
         };
         if self.snapshots.threads < 2 {
             return self.tail().try_for_each(apply);
@@ -317,7 +351,7 @@ impl Recovery<'_> {
             let store = stores.iter().find(|store| store.schema().id == frame.shard().store);
             store.map_or(Ok(()), |store| store.restore(epoch, frame))
         };
-        let each = |epoch: u64, frames: &[Frame]| frames.iter().try_for_each(|frame| restore(epoch, frame));
+        let each = |epoch: u64, _, frames: &[Frame]| frames.iter().try_for_each(|frame| restore(epoch, frame));
         self.replay_at_once(|epoch, frame| restore(epoch, &frame), each, usize::MAX)
     }
 
@@ -328,30 +362,40 @@ impl Recovery<'_> {
     /// When something cannot be read, and those of the backend; [`StateError::Gap`] when the backend is ahead of the
     /// changelog, which must have lost records then.
     pub fn restore_backend(&self, backend: &dyn StateBackend) -> Result<()> {
+        let manifests: Vec<Manifest> = self.base.iter().cloned().collect();
+        let is_foreign = !self.continues && !is_of_log(self.log, backend, &manifests)?;
         for (shard, marker) in backend.shards()? {
             ahead(self.log, backend, shard, marker)?;
-            // What is after the snapshot, and not in it, has gaps: start over.
-            if marker < self.through(shard) {
+            // What is after the snapshot, and not in it, has gaps: start over. So does what is of another log.
+            if is_foreign || marker < self.through(shard) {
                 backend.clear(shard)?;
             }
         }
+        // Of images of earlier epochs than the last one in the snapshot it is not known which commit they are of.
+        let last = self
+            .base
+            .as_ref()
+            .and_then(|base| Some((base.epoch, Cursor::decode(&base.extra, base.epoch).ok()?.commit)));
         let image = |through: u64, frame: Frame| {
             let held = backend.marker(frame.shard())?;
             if held.is_none_or(|marker| marker < through) {
-                replace(backend, through, &frame)?;
+                let commit =
+                    last.filter(|(epoch, _)| *epoch == through).map_or_else(CommitName::default, |(_, name)| name);
+                replace(backend, Marker { epoch: through, commit }, &frame)?;
             }
             Ok(())
         };
         let older = Older { numbers: self.older_numbers()?, held: OnceLock::new() };
-        let change = |epoch: u64, frames: &[Frame]| {
+        let change = |epoch: u64, commit: CommitName, frames: &[Frame]| {
+            let at = Marker { epoch, commit };
             let newest = older.without(backend, frames)?;
             let frames = newest.as_deref().unwrap_or(frames);
             let both: Vec<Option<Frame>> = frames.iter().map(with_timers_by_key).collect();
             if both.iter().all(Option::is_none) {
-                return backend.apply(epoch, frames);
+                return backend.apply_at(at, frames);
             }
             let both = both.into_iter().zip(frames).map(|(both, frame)| both.unwrap_or_else(|| frame.clone()));
-            backend.apply(epoch, &both.collect::<Vec<_>>())
+            backend.apply_at(at, &both.collect::<Vec<_>>())
         };
         // Much in one call costs a backend less than a little in each of many.
         self.replay_at_once(image, change, self.snapshots.threads)

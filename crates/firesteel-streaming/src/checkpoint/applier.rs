@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use firesteel_faults::fail_point;
 use firesteel_state::{
-    Frame, FrameWriter, MemoryBudget, Reservation, Shard, StateBackend, StateError, StateStore, Times,
+    Frame, FrameWriter, Marker, MemoryBudget, Reservation, Shard, StateBackend, StateError, StateStore, Times,
 };
 
 use crate::checkpoint::frames::shards_of;
@@ -30,7 +30,7 @@ pub(crate) struct Applier {
 
 /// A committed epoch.
 struct Order {
-    epoch: u64,
+    at: Marker,
     frames: Vec<Frame>,
     /// The shards that did not change: their markers move alone.
     unchanged: Vec<Shard>,
@@ -40,10 +40,10 @@ struct Order {
 
 impl Order {
     fn carry_out(&self, backend: &dyn StateBackend) -> std::result::Result<(), StateError> {
-        backend.apply(self.epoch, &self.frames)?;
+        backend.apply_at(self.at, &self.frames)?;
         fail_point!("backend.changes");
         let unchanged: Vec<Frame> = self.unchanged.iter().map(|shard| FrameWriter::new().finish(*shard)).collect();
-        backend.apply(self.epoch, &unchanged)?;
+        backend.apply_at(self.at, &unchanged)?;
         fail_point!("backend.markers");
         backend.expire(&self.times);
         if self.flush {
@@ -62,7 +62,7 @@ impl Applier {
         let writes_to = Arc::clone(&backend);
         let write = move || {
             for order in ordered {
-                if report.send((order.epoch, order.carry_out(&*writes_to))).is_err() {
+                if report.send((order.at.epoch, order.carry_out(&*writes_to))).is_err() {
                     return;
                 }
             }
@@ -82,7 +82,7 @@ impl Applier {
     /// Has the backend take the changes of a committed epoch, and tells the stores of those that it has taken.
     pub(crate) fn apply(
         &mut self,
-        epoch: u64,
+        at: Marker,
         frames: Vec<Frame>,
         times: Times,
         flush: bool,
@@ -92,7 +92,7 @@ impl Applier {
         let unchanged = shards_of(stores).filter(|shard| !changed.contains(shard)).collect();
         self.wait(UNDER_WAY - 1, stores)?;
         let bytes = frames.iter().map(|frame| frame.bytes().len() as u64).sum();
-        let order = Order { epoch, frames, unchanged, times, flush };
+        let order = Order { at, frames, unchanged, times, flush };
         if self.orders.as_ref().is_none_or(|orders| orders.send(order).is_err()) {
             return Err(gone());
         }

@@ -7,7 +7,7 @@ use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{BatchBoundary, Changelog, ChangelogOptions, EpochRecord, OperatorWatermark};
 use firesteel_state::cursor::{OwnedRange, SplitName};
 use firesteel_state::{
-    Catalog, CheckpointLock, CommitLog, Frame, KeySpace, MemoryBudget, RunId, Snapshots, StateStore,
+    Catalog, CheckpointLock, CommitLog, Frame, KeySpace, Marker, MemoryBudget, RunId, Snapshots, StateStore,
 };
 use firesteel_window::{Duration, PartitionWatermarks, Timestamp};
 
@@ -125,7 +125,8 @@ impl Durable {
             stores.iter().for_each(|store| store.applied(epoch));
             return Ok(());
         };
-        backend.apply(epoch, frames, self.cursor.times(time), flush, stores)?;
+        let at = Marker { epoch, commit: self.cursor.commit };
+        backend.apply(at, frames, self.cursor.times(time), flush, stores)?;
         // What is too much can leave memory only when the backend has it.
         if self.budget.is_exceeded() { backend.wait(0, stores) } else { Ok(()) }
     }
@@ -190,6 +191,8 @@ impl Durable {
 pub(crate) const CHANGELOG: &str = "changelog";
 /// The folder of the snapshots in that of a checkpoint.
 pub(crate) const SNAPSHOTS: &str = "snapshots";
+/// The folder of key groups that are released in that of a checkpoint.
+pub(crate) const HANDOVERS: &str = "handovers";
 /// The folder of the backend in that of a checkpoint.
 pub(crate) const BACKEND: &str = "state";
 

@@ -9,12 +9,13 @@ use firesteel_core::{Clock, JobOptions, OnPanic, Settings, SystemClock};
 use firesteel_scheduler::Scheduler;
 
 use super::{Inner, StreamingContext};
+use crate::calls::CallLimits;
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::plan::{BatchLimits, Plan};
 use crate::progress::StreamingListener;
 use crate::refused::{RejectedLimit, Undecodable};
-use crate::run::{Config, Tasks};
+use crate::run::{Config, Control, Tasks};
 use crate::stream::SideOutput;
 
 /// How many jobs were built in this process.
@@ -50,6 +51,7 @@ impl Builder {
                 timers_per_batch: 100_000,
                 undecodable: Undecodable::default(),
                 rejected_limit: None,
+                call_limits: CallLimits::default(),
             },
             on_panic: OnPanic::default(),
             pool: None,
@@ -154,6 +156,12 @@ impl Builder {
         self
     }
 
+    /// How long a source or sink may keep the job waiting with one call before it ends without it.
+    pub fn call_limits(mut self, limits: CallLimits) -> Self {
+        self.config.call_limits = limits;
+        self
+    }
+
     /// The pool of the scheduler whose share the job gets.
     pub fn pool(mut self, pool: &str) -> Self {
         self.pool = Some(pool.into());
@@ -186,7 +194,7 @@ impl Builder {
         let name: Arc<str> = self.name.as_str().into();
         let plan = Plan::new();
         let rejected = SideOutput::last(&plan, "rejected", plan.rejects().records());
-        let control = Arc::default();
+        let control = Arc::new(Control::new(Arc::clone(&self.config.clock), self.config.call_limits));
         // Its number in this process tells it from others of the same name.
         let group: Arc<str> = format!("{name}@{}", JOBS.fetch_add(1, Ordering::Relaxed)).into();
         let tasks = Tasks::new(&scheduler, &control, Arc::clone(&group));

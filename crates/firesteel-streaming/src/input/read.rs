@@ -9,6 +9,7 @@ use firesteel_core::{
 };
 use firesteel_window::{Aggregator, Duration};
 
+use crate::calls::{Of, WatchedTask};
 use crate::input::Reading;
 use crate::input::undecodable::Undecoded;
 use crate::plan::{Batch, NodeId};
@@ -186,10 +187,13 @@ impl<S: Source> Rdd for SourceRdd<S> {
         let could_set_aside = self.reading.undecodable.could_set_aside();
         let place = Place { name: self.reading.name(), operator: self.node.operator(), could_set_aside };
         let parked = self.reading.parked.take(&range).and_then(|parked| parked.downcast().ok());
+        let watched = WatchedTask::begin(self.reading.calls.get(), Of::Source, &place.name, "read", false);
+        watched.pass();
         let reader = match parked {
             Some(parked) => self.reading.source.reopen(*parked, &range),
             None => self.reading.source.open(&range),
         };
+        watched.pass();
         let reader = reader.unwrap_or_else(|error| place.fail(error, task));
         Box::new(Reads {
             last: reader.position(),
@@ -204,6 +208,7 @@ impl<S: Source> Rdd for SourceRdd<S> {
             begun: task.now(),
             undecoded: None,
             refused_at: range.from,
+            watched,
         })
     }
 }
@@ -259,6 +264,8 @@ struct Reads<'a, S: Source> {
     undecoded: Option<Arc<dyn Undecoded>>,
     /// Where the reader stood after the last record that could not be decoded.
     refused_at: u64,
+    /// Tells from outside whether the reader returns. Those that choose have records in memory, and are not watched.
+    watched: WatchedTask<'a>,
 }
 
 impl<S: Source> Reads<'_, S> {
@@ -293,7 +300,10 @@ impl<S: Source> Reads<'_, S> {
     fn read(&mut self, mut read: impl FnMut(&mut S::Reader) -> Result<bool, ConnectError>) -> bool {
         loop {
             let Some(reader) = &mut self.reader else { return false };
-            match read(reader) {
+            self.watched.pass();
+            let done = read(reader);
+            self.watched.pass();
+            match done {
                 Ok(more) => return more,
                 Err(error) => self.set_aside(error),
             }

@@ -8,6 +8,7 @@ use firesteel_state::cursor::InputCursor;
 use firesteel_window::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::calls::Calls;
 use crate::error::Result;
 use crate::plan::Batch;
 use crate::progress::InputProgress;
@@ -18,6 +19,8 @@ pub(crate) trait Input: Send {
     fn name(&self) -> Arc<str>;
     /// Says under which name its positions are stored.
     fn call(&mut self, name: &Arc<str>);
+    /// Says who takes note of the calls that tasks make.
+    fn watched_by(&self, calls: &Arc<Calls>);
     fn describe(&self) -> String;
     fn replay(&self) -> Replay;
     /// Whether it would read what an output writes there.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Epoch, Guarantee, Mark, Place, Retention, SinkContext};
 
+use crate::calls::Calls;
 use crate::error::Result;
 use crate::plan::{Batch, NodeId};
 
@@ -23,6 +24,8 @@ pub(crate) trait Output: Send {
     fn node(&self) -> NodeId;
     /// Says what it is called.
     fn call(&mut self, name: &Arc<str>);
+    /// Says who takes note of calls to its sink.
+    fn watched_by(&mut self, calls: &Arc<Calls>);
     fn describe(&self) -> String;
     /// Where it will write.
     fn places(&self) -> Vec<Place>;

@@ -10,6 +10,7 @@ use firesteel_state::changelog::InputRange;
 use firesteel_state::cursor::{Counted, TimersLeft};
 use firesteel_window::{Duration, Timestamp};
 
+use crate::calls::Of;
 use crate::checkpoint::Durable;
 use crate::error::{Error, Result};
 use crate::plan::{Admission, Admitted, Batch, Bound, Frozen, Input, Parts, Settled, What};
@@ -18,7 +19,7 @@ use crate::run::again::ask;
 use crate::run::commit::Committer;
 use crate::run::epoch::{Beside, OpenEpoch};
 use crate::run::report::{Processed, state_progress};
-use crate::run::{Calls, Config, Control, Stop, Tasks};
+use crate::run::{Config, Control, Stop, Tasks};
 use crate::time::Tracker;
 
 /// A job that has been started and is advanced batch by batch.
@@ -164,7 +165,11 @@ impl JobRun {
             is_fenced: false,
         };
         run.refuse_own_results()?;
-        Calls::tell(&run.control.calls, &run.job);
+        for output in &mut run.parts.outputs {
+            output.watched_by(&run.control.calls);
+        }
+        run.parts.inputs.iter().for_each(|input| input.watched_by(&run.control.calls));
+        run.watch();
         let again = run.open_states()?;
         run.parts.states.iter().for_each(|(cell, _)| cell.set_timers(cell.store().timers()));
         run.announce();
@@ -228,10 +233,11 @@ impl JobRun {
             let give_up = if draining { Stop::AtOnce } else { Stop::Gracefully };
             let name = input.name();
             let admitted = ask(control, give_up, || {
-                let _watched = control.calls.watch(&name, "discover");
+                let _watched = control.calls.watch(Of::Source, &name, "discover");
                 input.admit(admission)
             });
             *interrupted |= admitted.is_err() && control.stopping() >= Some(give_up);
+            control.calls.check()?;
             admitted
         };
         self.parts.inputs.iter_mut().map(&mut admit).collect()

@@ -8,6 +8,7 @@ use firesteel_core::Clock;
 use firesteel_faults::fail_point;
 use firesteel_window::Duration;
 
+use crate::calls::Of;
 use crate::error::{Error, Result};
 use crate::plan::Staged;
 use crate::refused::message;
@@ -36,7 +37,13 @@ impl Committer {
     ) -> Result<()> {
         let mut staged = self.names.iter().zip(staged);
         while let Some((name, one)) = staged.next() {
-            if let Err(source) = self.commit_one(name, one, epoch) {
+            // From its first attempt to the answer it is one call, however often it is repeated.
+            let watched = self.control.calls.watch(Of::Sink, name, "commit");
+            let committed = self.commit_one(name, one, epoch);
+            drop(watched);
+            // What others have for this epoch stays: the next start has to find out what has become of it.
+            self.control.calls.check()?;
+            if let Err(source) = committed {
                 // Who is fenced touches nothing any more: it may be another's by now.
                 if source.class() != Class::Fenced {
                     staged.for_each(|(_, other)| other.abort(epoch));
@@ -55,11 +62,10 @@ impl Committer {
         epoch: Epoch,
     ) -> std::result::Result<(), ConnectError> {
         let mut attempt = 0;
-        let commit = |staged: &mut dyn Staged| {
-            let _watched = self.control.calls.watch(name, "commit");
-            staged.commit(epoch)
-        };
-        while let Err(error) = commit(staged) {
+        while let Err(error) = staged.commit(epoch) {
+            if self.control.calls.is_abandoned() {
+                return Err(error);
+            }
             if error.class() == Class::Closed {
                 tracing::info!(job = %self.job, sink = %name, "the job ends: {error}");
                 self.control.stop(Stop::Gracefully);
@@ -95,7 +101,7 @@ impl Committer {
         let mut attempt = 0;
         tracing::warn!(job = %self.job, sink = %name, error = %unknown, "the job waits for a sink");
         loop {
-            let watched = self.control.calls.watch(name, "outcome");
+            let watched = self.control.calls.watch(Of::Sink, name, "outcome");
             let outcome = staged.outcome(epoch);
             drop(watched);
             match outcome {
@@ -105,6 +111,7 @@ impl Committer {
                 }
                 Err(error) if !is_retryable(&error) && error.class() != Class::Unknown => return Err(error),
                 Err(error) if self.control.stopping() == Some(Stop::AtOnce) => return Err(error),
+                Err(error) if self.control.calls.is_abandoned() => return Err(error),
                 Err(error) => {
                     attempt += 1;
                     tracing::warn!(sink = %name, %error, attempt, "the sink cannot tell what it has, and is asked again");

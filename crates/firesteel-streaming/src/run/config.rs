@@ -5,6 +5,7 @@ use std::sync::Arc;
 use firesteel_budget::Memory;
 use firesteel_core::Clock;
 
+use crate::calls::CallLimits;
 use crate::checkpoint::Checkpoint;
 use crate::plan::BatchLimits;
 use crate::progress::StreamingListener;
@@ -21,4 +22,5 @@ pub(crate) struct Config {
     pub(crate) timers_per_batch: u64,
     pub(crate) undecodable: Undecodable,
     pub(crate) rejected_limit: Option<RejectedLimit>,
+    pub(crate) call_limits: CallLimits,
 }

@@ -8,17 +8,10 @@ use firesteel_core::Clock;
 use firesteel_window::Duration;
 use parking_lot::{Condvar, Mutex};
 
+use crate::calls::{CallLimits, Calls, Stop};
 use crate::error::{Error, Result};
-use crate::run::{Calls, Tasks};
-
-/// How a job is to end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stop {
-    /// The running batch is finished. Receivers stop receiving, and what they have stored is processed.
-    Gracefully,
-    /// The running batch is cancelled; nothing of it becomes visible.
-    AtOnce,
-}
+use crate::progress::Summary;
+use crate::run::Tasks;
 
 #[derive(Default)]
 struct State {
@@ -42,19 +35,27 @@ pub(crate) struct Asked {
 }
 
 /// What a job's thread waits on.
-#[derive(Default)]
 pub(crate) struct Control {
     state: Mutex<State>,
     changed: Condvar,
     /// Which sources and sinks it waits for.
     pub(crate) calls: Arc<Calls>,
+    /// The run in numbers as of its last batch, for who has to tell them when its thread cannot.
+    pub(crate) summary: Mutex<Summary>,
 }
 
 impl Control {
+    pub(crate) fn new(clock: Arc<dyn Clock>, limits: CallLimits) -> Self {
+        let calls = Arc::new(Calls::new(clock, limits));
+        Self { state: Mutex::default(), changed: Condvar::new(), calls, summary: Mutex::default() }
+    }
+
     pub(crate) fn stop(&self, stop: Stop) {
         let mut state = self.state.lock();
         state.stop = state.stop.max(Some(stop));
         self.changed.notify_all();
+        drop(state);
+        self.calls.stopping(stop);
     }
 
     pub(crate) fn stopping(&self) -> Option<Stop> {
@@ -84,13 +85,11 @@ impl Control {
         std::mem::take(&mut self.state.lock().savepoints.asked)
     }
 
-    /// The job has ended: nobody answers any more.
+    /// The job ends: nobody answers any more.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         state.savepoints.over = true;
         state.savepoints.asked.clear();
-        drop(state);
-        self.calls.end();
     }
 
     /// Waits for a wake-up call, a stop, or the time to pass.
@@ -162,7 +161,13 @@ impl Stopper {
         })
     }
 
-    /// Tells the job to end, and returns at once.
+    /// Which calls to sources and sinks the job waits for at the moment, each in words, where that is longer than a second.
+    #[must_use]
+    pub fn waits_for(&self) -> Vec<String> {
+        self.control.calls.under_way()
+    }
+
+    /// Tells the job to end, and returns at once. How long it waits for sources and sinks then, [`CallLimits`] says.
     pub fn stop(&self, how: Stop) {
         self.control.stop(how);
         if how == Stop::AtOnce {

@@ -7,6 +7,7 @@ use firesteel_connect::Replay;
 use firesteel_faults::fail_point;
 use firesteel_window::Duration;
 
+use crate::calls::Of;
 use crate::error::{Error, Result};
 use crate::plan::Bound;
 use crate::progress::{Summary, tell};
@@ -33,6 +34,8 @@ impl JobRun {
         let ended = if is_whole { ended.and_then(|()| self.end_epoch()) } else { ended };
         let ended = self.close(ended);
         let summary = self.summary();
+        // Where a call was abandoned, that has been told.
+        self.control.calls.check()?;
         if let Err(error) = &ended {
             tracing::error!(target: "firesteel::job", job = %self.job, %error, "the job has failed");
         }
@@ -60,6 +63,7 @@ impl JobRun {
                 Some(Stop::Gracefully) => return self.drain_receivers(),
                 None => {}
             }
+            self.control.calls.check()?;
             self.look_at_commit()?;
             // What is left of a batch does not wait for the next.
             if let Some(interval) = interval.filter(|_| self.left.is_none()) {
@@ -122,29 +126,41 @@ impl JobRun {
         Ok(())
     }
 
+    /// The last calls, in this order: the sinks commit what is under way; what is open is thrown away; sources are stopped;
+    /// the checkpoint is closed; sinks are stopped. Each is made whatever has become of those before it, and the first that fails
+    /// is why the job has failed; but after a call that was abandoned there is none, and of who is fenced none to a sink.
     pub(super) fn close(&mut self, ended: Result<()>) -> Result<()> {
         self.closed = true;
         self.control.end();
+        let ended = self.last_calls(ended);
+        self.control.calls.rest();
+        ended
+    }
+
+    fn last_calls(&mut self, ended: Result<()>) -> Result<()> {
         // What has begun to become visible becomes visible as a whole, whatever has become of the epoch after it.
         let finished = self.finish_commit();
-        let ended = ended.and(finished);
+        let mut ended = ended.and(finished);
         self.abandon_epoch();
         for input in &mut self.parts.inputs {
-            let _watched = self.control.calls.watch(&input.name(), "stop");
+            self.control.calls.check()?;
+            let _watched = self.control.calls.watch(Of::Source, &input.name(), "stop");
             input.stop();
         }
-        let mut ended = ended;
+        self.control.calls.check()?;
         if let Some(durable) = &mut self.durable {
             ended = ended.and_then(|()| durable.close(&self.parts.stores()));
             fail_point!("job.closed");
         }
         for (output, name) in self.parts.outputs.iter_mut().zip(self.names.iter()).filter(|_| !self.is_fenced) {
-            let _watched = self.control.calls.watch(name, "stop");
+            self.control.calls.check()?;
+            let _watched = self.control.calls.watch(Of::Sink, name, "stop");
             if let Err(source) = output.stop() {
                 let failed = Error::Sink { name: name.to_string(), batch: self.batch, source };
                 ended = ended.and(Err(failed));
             }
         }
+        self.control.calls.check()?;
         ended
     }
 }

@@ -9,13 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use firesteel_connect::{Class, Epoch};
+use firesteel_connect::{Class, Epoch, RunId};
 use firesteel_faults::{alterable, fail_point, in_order};
-use firesteel_state::StateStore;
 use firesteel_state::changelog::{BatchBoundary, InputRange};
 use firesteel_state::cursor::{Counted, SinkCursor, TimersLeft};
+use firesteel_state::{CommitName, StateStore};
 use firesteel_window::{Duration, Timestamp};
 
+use crate::calls::Of;
 use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
 use crate::error::{Error, Result};
 use crate::plan::{Admitted, Batch, Output, Parts};
@@ -40,6 +41,8 @@ struct At<'a> {
     batch: u64,
     left: Option<TimersLeft>,
     counted: Counted,
+    /// Which start of the program computes it.
+    run: RunId,
     sink_names: &'a [String],
 }
 
@@ -140,6 +143,7 @@ impl JobRun {
 
     /// As [`end_epoch`](Self::end_epoch). An epoch that was prepared before a restart need not be prepared again.
     pub(super) fn end_epoch_as(&mut self, mut again: Option<Unfinished>) -> Result<()> {
+        self.control.calls.check()?;
         if self.epoch.is_none() {
             return Ok(());
         }
@@ -153,6 +157,7 @@ impl JobRun {
         let beside = alterable("epoch.beside", self.commit_took >= BESIDE) && again.is_none();
         let mut steps = in_order("epoch.steps", Step::ALL);
         while let Some(step) = steps.next() {
+            self.control.calls.check()?;
             match step {
                 Step::Prepare => {
                     let prepared = self.prepare_epoch(&mut open, again.take());
@@ -189,7 +194,7 @@ impl JobRun {
     fn end_inputs(&mut self) -> Result<()> {
         let keeps = self.durable.is_some();
         self.parts.inputs.iter_mut().try_for_each(|input| {
-            let _watched = self.control.calls.watch(&input.name(), "notes");
+            let _watched = self.control.calls.watch(Of::Source, &input.name(), "notes");
             input.end_epoch(keeps)
         })
     }
@@ -241,10 +246,11 @@ impl JobRun {
     }
 
     fn abort(&mut self, epoch: Epoch) {
-        if self.is_fenced {
-            return;
-        }
         for output in &mut self.parts.outputs {
+            // Whoever has been left without an answer, or is another's by now, touches nothing any more.
+            if self.is_fenced || self.control.calls.is_abandoned() {
+                return;
+            }
             output.staged().abort(epoch);
         }
     }
@@ -253,7 +259,7 @@ impl JobRun {
     fn tell_sources(&mut self) {
         let is_final = self.mark_for_sources();
         for input in self.parts.inputs.iter_mut().filter(|input| is_final || !input.forgets()) {
-            let _watched = self.control.calls.watch(&input.name(), "committed");
+            let _watched = self.control.calls.watch(Of::Source, &input.name(), "committed");
             input.committed();
         }
     }
@@ -281,7 +287,7 @@ impl JobRun {
         };
         let (epoch, boundaries, plans) = (open.epoch, take(&mut open.boundaries), take(&mut open.plans));
         let (batch, left, counted) = (self.batch, self.left, self.counted);
-        let at = At { epoch, batch, left, counted, sink_names: &self.sink_names };
+        let at = At { epoch, batch, left, counted, run: self.run, sink_names: &self.sink_names };
         let changed = self.parts.changes(&durable.cursor, at, plans);
         let states: Vec<_> = self.parts.states.iter().map(|(cell, _)| cell).collect();
         let frames = gather(&states, epoch.0, durable.changed_bytes, &self.context)?;
@@ -352,7 +358,7 @@ impl Parts {
 
     /// What an epoch changed of how far the job has come.
     fn changes(&mut self, before: &Cursor, at: At<'_>, plans: Vec<Plan>) -> Cursor {
-        let At { epoch, batch, left, counted, sink_names } = at;
+        let At { epoch, batch, left, counted, run, sink_names } = at;
         let (epoch, checkpoint) = (epoch.0, before.checkpoint);
         let with_rows = sink_names.iter().zip(&self.outputs).filter(|(_, output)| output.has_rows());
         let mark = |output: &dyn Output| SinkCursor { epoch, checkpoint, place: output.describe() };
@@ -383,6 +389,15 @@ impl Parts {
             owned: before.owned,
             plans,
             planned,
+            commit: name_of(epoch, run, before),
+            follows: before.commit,
         }
     }
+}
+
+/// A name for the commit of an epoch that this start of the program computes, which no other one has.
+fn name_of(epoch: u64, run: RunId, before: &Cursor) -> CommitName {
+    let bits = run.to_bits();
+    let id = (bits as u64 ^ (bits >> 64) as u64).wrapping_add(epoch.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    CommitName { term: before.owned.map_or(0, |owned| owned.term), id: id.max(1) }
 }

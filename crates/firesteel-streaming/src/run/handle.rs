@@ -37,14 +37,16 @@ impl RunningJob {
     /// Whether the job has ended.
     #[must_use]
     pub fn has_ended(&self) -> bool {
-        self.thread.is_finished()
+        self.thread.is_finished() || self.stopper.control.calls.is_abandoned()
     }
 
     /// Waits until the job has ended.
     ///
     /// # Errors
-    /// What ended the job, if it was not meant to end.
+    /// What ended the job, if it was not meant to end. With [`Error::Abandoned`], its thread still waits for the call that did
+    /// not return, and has the checkpoint's lock.
     pub fn await_termination(self) -> Result<Summary> {
+        self.stopper.control.calls.wait_for_end()?;
         self.thread
             .join()
             .unwrap_or_else(|_| Err(Error::Thread { what: "the job's thread panicked outside of any task".to_owned() }))

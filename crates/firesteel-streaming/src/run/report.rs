@@ -104,6 +104,7 @@ impl JobRun {
             dead_letters: dead_letters.iter().map(ToString::to_string).collect(),
         };
         self.note(&progress);
+        *self.control.summary.lock() = self.summary();
         if self.beside.is_some() {
             self.untold.push(progress.clone());
         } else {

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use firesteel_budget::Part;
-use firesteel_connect::{CheckpointId, Epoch, Mark, Resumed, SinkContext, SourceContext, SplitId, SplitNote, Wake};
+use firesteel_connect::{
+    CheckpointId, Epoch, Mark, Resumed, Scope, SinkContext, SourceContext, SplitId, SplitNote, Wake,
+};
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::cursor::SplitName;
 use firesteel_state::{Catalog, JobDescription, StoreSetup};
 
-use crate::checkpoint::{Cursor, InputCursor, Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open};
+use crate::calls::Of;
+use crate::checkpoint::{
+    Checkpoint, Cursor, InputCursor, Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open,
+};
 use crate::error::{Error, Result};
 use crate::plan::{Admission, Admitted, Bound, Output};
 use crate::progress::micros;
@@ -121,6 +126,7 @@ impl JobRun {
 
     /// Starts the sources; `before` is where the job stood when it ended.
     fn start_inputs(&mut self, before: Option<&Cursor>) -> Result<()> {
+        let scope = self.scope()?;
         // Before the first starts to fill its buffer, so that it leaves the others their share.
         for input in &self.parts.inputs {
             input.buffer_within(self.config.memory.buffer_pool());
@@ -137,12 +143,16 @@ impl JobRun {
             let losable = self.config.checkpoint.iter().flat_map(|checkpoint| checkpoint.losable_splits(&name));
             let context = SourceContext::new(&self.job, &name)
                 .with_run(self.run)
+                .with_scope(scope.clone())
                 .with_clock(move || clock.wall())
                 .with_wake(Wake::new(move || control.wake()))
                 .resumed_at(resumed)
                 .giving_up(losable);
-            let _watched = self.control.calls.watch(&name, "start");
-            input.start(&context)?;
+            let watched = self.control.calls.watch(Of::Source, &name, "start");
+            let started = input.start(&context);
+            drop(watched);
+            self.control.calls.check()?;
+            started?;
         }
         Ok(())
     }
@@ -150,14 +160,23 @@ impl JobRun {
     /// Starts the sinks, which have these names in the checkpoint; returns the mark of each.
     fn start_outputs(&mut self, names: &[String], checkpoint: CheckpointId) -> Result<Vec<Option<Mark>>> {
         let (job, run, clock) = (Arc::clone(&self.job), self.run, Arc::clone(&self.config.clock));
-        let control = Arc::clone(&self.control);
+        let (control, scope) = (Arc::clone(&self.control), self.scope()?);
         let start = |(output, name): (&mut Box<dyn Output>, &String)| {
             let clock = Arc::clone(&clock);
-            let context = SinkContext::new(&job, name).with_run(run).with_clock(move || clock.wall());
-            let _watched = control.calls.watch(&name.as_str().into(), "start");
-            output.start(&context.with_checkpoint(checkpoint))
+            let context = SinkContext::new(&job, name).with_run(run).with_scope(scope.clone());
+            let context = context.with_clock(move || clock.wall());
+            let watched = control.calls.watch(Of::Sink, &name.as_str().into(), "start");
+            let started = output.start(&context.with_checkpoint(checkpoint));
+            drop(watched);
+            control.calls.check()?;
+            started
         };
         self.parts.outputs.iter_mut().zip(names).map(start).collect()
+    }
+
+    /// Which part of the job this is.
+    fn scope(&self) -> Result<Scope> {
+        self.config.checkpoint.as_ref().map_or_else(|| Ok(Scope::whole()), Checkpoint::scope)
     }
 
     fn open_in_memory(&self) -> Result<()> {
@@ -182,7 +201,11 @@ impl JobRun {
         let admission = self.admission(Bound::Open);
         for input in &mut self.parts.inputs {
             // Sources look around before they are read.
-            input.look(admission.now)?;
+            let watched = self.control.calls.watch(Of::Source, &input.name(), "discover");
+            let looked = input.look(admission.now);
+            drop(watched);
+            self.control.calls.check()?;
+            looked?;
         }
         for (boundary, plan) in again.record.batches.iter().zip(&again.cursor.plans) {
             let mut admitted = Vec::new();

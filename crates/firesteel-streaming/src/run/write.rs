@@ -16,6 +16,7 @@ impl JobRun {
         let mut written = Vec::with_capacity(self.parts.outputs.len());
         let done = self.write_outputs(batch, epoch, &mut written, letters);
         let done = self.note_fenced(done);
+        self.control.calls.check()?;
         if done.is_err() {
             self.abandon_epoch();
         }

@@ -6,6 +6,7 @@ use firesteel_connect::{Class, Epoch, Guarantee, Mark, Place, Result, Retention,
 use parking_lot::Mutex;
 
 use super::Planned;
+use crate::Gate;
 
 /// Where a sink fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,11 @@ impl SinkFaults {
     /// Lets this many calls there pass, then fails this many times.
     pub fn fail_later(&self, at: SinkAt, after: u32, times: u32, class: Class) {
         self.planned.add(at, after, times, class);
+    }
+
+    /// Lets this many calls there pass; the next one does not return before the gate is open, and then does what it was to.
+    pub fn hang(&self, at: SinkAt, after: u32, gate: &Gate) {
+        self.planned.hang(at, after, gate);
     }
 
     /// What was asked of the sink, in order. Tasks that write in parallel come in any order.

@@ -10,7 +10,7 @@ use firesteel_window::Timestamp;
 use parking_lot::{Condvar, Mutex};
 
 use super::Planned;
-use crate::PATIENCE;
+use crate::{Gate, PATIENCE};
 
 /// Where a source fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +24,12 @@ pub enum At {
     Open,
     /// Before the record of this index within a range is handed out.
     Record(u64),
+    /// When it is asked what the checkpoint is to keep.
+    Notes,
     /// When it is told of a commit.
     Committed,
+    /// When it is stopped. It cannot fail there, but [hang](SourceFaults::hang).
+    Stop,
 }
 
 /// A source that passes everything on to another one, unless it is to fail.
@@ -70,6 +74,11 @@ impl SourceFaults {
     /// Lets this many calls there pass, then fails this many times.
     pub fn fail_later(&self, at: At, after: u32, times: u32, class: Class) {
         self.planned.add(at, after, times, class);
+    }
+
+    /// Lets this many calls there pass; the next one does not return before the gate is open, and then does what it was to.
+    pub fn hang(&self, at: At, after: u32, gate: &Gate) {
+        self.planned.hang(at, after, gate);
     }
 
     /// How often the source was started.
@@ -188,6 +197,7 @@ impl<S: Source> Source for FaultySource<S> {
     }
 
     fn notes(&self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
+        self.faults.planned.strike(&At::Notes)?;
         self.source.notes(moved)
     }
 
@@ -199,6 +209,8 @@ impl<S: Source> Source for FaultySource<S> {
 
     fn stop(&self) {
         self.faults.count(|counts| &mut counts.stops);
+        // Nobody would hear of an error.
+        _ = self.faults.planned.strike(&At::Stop);
         self.source.stop();
     }
 }

@@ -1,0 +1,216 @@
+//! Key groups on their way from one job to another, as files of the checkpoint that gives them away.
+//!
+//! A range that is released is in no snapshot any more, and in none yet of the job that will own it. So before a checkpoint
+//! lets go of it, the range is [kept](Handovers::keep) beside it, in a file of its own, until somebody has it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use firesteel_window::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::codec;
+use crate::error::{Result, StateError};
+use crate::files::{Folder, Header, failed, read};
+use crate::frame::{Frame, Shard};
+use crate::key_group::KeyGroupRange;
+use crate::schema::{StoreSchema, TableSchema, TypeTag};
+use crate::wire::checksum;
+
+const MAGIC: [u8; 8] = *b"FSTHANDO";
+const VERSION: u32 = 1;
+const EXTENSION: &str = "handover";
+
+/// A range of key groups that a job has released: its state, and how far the job had come.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedRange {
+    /// The key groups.
+    pub range: KeyGroupRange,
+    /// The term in which they were owned.
+    pub term: u64,
+    /// The next position in each split of each input, by name.
+    pub positions: BTreeMap<String, BTreeMap<String, u64>>,
+    /// How far event time had come, by the operator that follows it.
+    pub watermarks: BTreeMap<String, Timestamp>,
+    /// The state, operator by operator.
+    pub states: Vec<ReleasedState>,
+}
+
+/// The state of one operator in a range that was released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedState {
+    /// The operator's name.
+    pub operator: String,
+    /// The type of its keys.
+    pub key: TypeTag,
+    /// Its states.
+    pub tables: Vec<TableSchema>,
+    /// About how many keys there are.
+    pub keys: u64,
+    images: Vec<(Shard, Vec<u8>)>,
+}
+
+impl ReleasedState {
+    /// The state of the operator with this schema: the images of its shards.
+    #[must_use]
+    pub fn of(schema: &StoreSchema, images: &[Frame], keys: u64) -> Self {
+        let StoreSchema { operator, key, tables, .. } = schema.clone();
+        let images = images.iter().map(|image| (image.shard(), image.bytes().to_vec())).collect();
+        Self { operator, key, tables, keys, images }
+    }
+
+    /// Whether its bytes mean in an operator of this schema what they meant where they were released.
+    #[must_use]
+    pub fn fits(&self, schema: &StoreSchema) -> bool {
+        (&self.operator, &self.key, &self.tables) == (&schema.operator, &schema.key, &schema.tables)
+    }
+
+    /// The images, as those of the operator with this schema: `None` if one cannot be read.
+    #[must_use]
+    pub fn images(&self, schema: &StoreSchema) -> Option<Vec<Frame>> {
+        let own =
+            |(shard, bytes): &(Shard, Vec<u8>)| Frame::from_bytes(Shard { store: schema.id, ..*shard }, bytes.clone());
+        self.images.iter().map(own).collect()
+    }
+}
+
+impl ReleasedRange {
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    /// [`StateError::Encode`] when something in it has no form.
+    pub fn encode(&self) -> Result<Vec<u8>> {
+        let mut bytes = Header { magic: MAGIC, version: VERSION }.encode().to_vec();
+        codec::encode(self, &mut bytes).map_err(|source| StateError::Encode {
+            state: format!("key groups {} that are released", self.range),
+            source,
+        })?;
+        let sum = checksum(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        Ok(bytes)
+    }
+
+    /// What [`encode`](Self::encode) has written; `path` is where it was, for errors.
+    ///
+    /// # Errors
+    /// [`StateError::Damaged`] and [`StateError::Version`].
+    pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let mut rest = Header::check(path, bytes, MAGIC, VERSION)?;
+        let body = rest.take(rest.remaining().saturating_sub(8)).unwrap_or_default();
+        let damaged = |reason: &str| StateError::damaged(path, Header::LENGTH as u64, reason);
+        if rest.u64() != Some(checksum(&bytes[..bytes.len().saturating_sub(8)])) {
+            return Err(damaged("it does not match its checksum: the state of key groups that were released is in it"));
+        }
+        codec::decode(body).map_err(|error| damaged(&format!("it is invalid: {error}")))
+    }
+}
+
+/// The ranges that a checkpoint has released and of which it does not know that somebody has them.
+#[derive(Debug, Clone)]
+pub struct Handovers {
+    folder: PathBuf,
+}
+
+impl Handovers {
+    /// Those in a folder, which is made when the first is kept.
+    #[must_use]
+    pub fn in_folder(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
+    }
+
+    /// Where the range of this term is.
+    fn name(range: KeyGroupRange, term: u64) -> String {
+        format!("{term:020}-{:05}-{:05}.{EXTENSION}", range.start(), range.end())
+    }
+
+    /// Keeps a range: on return, it survives a crash.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&self, released: &ReleasedRange) -> Result<()> {
+        let bytes = released.encode()?;
+        Folder::open(&self.folder)?.write_durably(&Self::name(released.range, released.term), &bytes)
+    }
+
+    /// All that are kept, those of earlier terms first.
+    ///
+    /// # Errors
+    /// When one cannot be read, or is damaged.
+    pub fn all(&self) -> Result<Vec<ReleasedRange>> {
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(failed("list", &self.folder))?,
+        };
+        let mut paths = Vec::new();
+        for entry in entries {
+            let path = entry.map_err(failed("list", &self.folder))?.path();
+            if path.extension().is_some_and(|extension| extension == EXTENSION) {
+                paths.push(path);
+            }
+        }
+        paths.sort();
+        paths.iter().map(|path| ReleasedRange::decode(path, &read(path)?)).collect()
+    }
+
+    /// Somebody has the range, or it was never given away. One that is not kept is no error.
+    ///
+    /// # Errors
+    /// When it cannot be removed.
+    pub fn remove(&self, range: KeyGroupRange, term: u64) -> Result<()> {
+        let path = self.folder.join(Self::name(range, term));
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(failed("remove", &path)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Declaration, FrameWriter, KeyGroup, StoreId, TableId};
+
+    fn released(term: u64) -> ReleasedRange {
+        let mut states = Declaration::<u64>::new("totals");
+        states.value::<u64>("total");
+        let mut image = FrameWriter::new();
+        image.begin_table(TableId(0));
+        image.put(b"ann", b"3");
+        let image = image.finish(Shard { store: StoreId(0), group: KeyGroup(5) });
+        ReleasedRange {
+            range: KeyGroupRange::new(4, 6),
+            term,
+            positions: [("clicks".to_owned(), [("0".to_owned(), 17)].into())].into(),
+            watermarks: [("by time".to_owned(), Timestamp::from_secs(3))].into(),
+            states: vec![ReleasedState::of(&states.schema(), &[image], 1)],
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_there_until_it_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let handovers = Handovers::in_folder(&folder.path().join("handovers"));
+        assert_eq!(handovers.all().unwrap(), []);
+        for term in [10, 9] {
+            handovers.keep(&released(term)).unwrap();
+        }
+        handovers.keep(&released(9)).unwrap();
+        assert_eq!(handovers.all().unwrap(), [released(9), released(10)]);
+        handovers.remove(KeyGroupRange::new(4, 6), 9).unwrap();
+        handovers.remove(KeyGroupRange::new(4, 6), 9).unwrap();
+        assert_eq!(handovers.all().unwrap(), [released(10)]);
+    }
+
+    #[test]
+    fn no_byte_of_it_may_be_another() {
+        let (bytes, path) = (released(1).encode().unwrap(), Path::new("handover"));
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x40;
+            assert!(ReleasedRange::decode(path, &damaged).is_err(), "byte {at}");
+            assert!(ReleasedRange::decode(path, &bytes[..at]).is_err(), "cut at {at}");
+        }
+        assert_eq!(ReleasedRange::decode(path, &bytes).unwrap(), released(1));
+    }
+}

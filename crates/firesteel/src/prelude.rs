@@ -12,6 +12,6 @@ pub use firesteel_streaming::{
 #[cfg(feature = "terminal")]
 pub use firesteel_terminal::{Console, TerminalProgress};
 pub use firesteel_window::{
-    Aggregator, Combine, Count, Duration, Fold, List, Max, Mean, Min, Reduce, Sum, Timestamp, Tumbling, Watermark,
-    Window, days, hours, millis, minutes, seconds,
+    Aggregator, Combine, Count, Duration, Fold, List, Max, Mean, Min, Reduce, Session, Sliding, Sum, Timestamp, Tumbling,
+    Watermark, Window, days, hours, millis, minutes, seconds,
 };

@@ -52,6 +52,8 @@ impl Held {
 
 struct State {
     marks: PartitionWatermarks<u32>,
+    /// As far as the batch before had come.
+    before: Timestamp,
     at_start: Timestamp,
     now: Timestamp,
     /// The batch is the last: after it no event can come.
@@ -99,7 +101,8 @@ impl Aggregator<(u32, Timestamp)> for Largest {
 impl Tracker {
     pub(crate) fn new(strategy: Box<dyn WatermarkStrategy + Send + Sync>, inputs: Vec<usize>) -> Self {
         let marks = PartitionWatermarks::new();
-        let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
+        let state =
+            State { marks, before: Timestamp::MIN, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
         let name = Mutex::new("".into());
         Self {
             name,
@@ -156,6 +159,7 @@ impl Tracker {
         ending: bool,
     ) {
         let mut state = self.state.lock();
+        state.before = state.marks.current();
         for split in finished {
             state.marks.finish(&split);
         }
@@ -224,6 +228,12 @@ impl Tracker {
         self.state.lock().at_start
     }
 
+    /// The watermark that the batch before had reached: what it closes has fired. Splits that have ended or fallen silent
+    /// since then may have moved the one [at the start](Self::at_start) further.
+    pub(crate) fn before(&self) -> Timestamp {
+        if self.held.is_some() { self.at_start() } else { self.state.lock().before }
+    }
+
     /// The watermark that follows from all records up to those of this batch.
     pub(crate) fn reached(&self) -> Timestamp {
         if let Some(held) = &self.held {
@@ -259,7 +269,7 @@ impl Tracker {
     pub(crate) fn resume(&self, mut marks: PartitionWatermarks<u32>, now: Timestamp) {
         marks.resume(now);
         let mut state = self.state.lock();
-        (state.at_start, state.marks) = (marks.current(), marks);
+        (state.before, state.at_start, state.marks) = (marks.current(), marks.current(), marks);
     }
 
     fn advance(&self, marks: &mut PartitionWatermarks<u32>, state: &State) -> Timestamp {

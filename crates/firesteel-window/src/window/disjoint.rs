@@ -22,6 +22,9 @@ pub enum Standing {
 /// This is a promise by the author of the assigner. It is what lets a [`WindowCursor`](super::WindowCursor) reuse its last
 /// answer, and two events of one window be combined before anything else is known of them.
 pub trait DisjointWindows: WindowAssigner {
+    /// Whether windows are parts of others, so that they may be [partly late](Standing::PartlyLate).
+    const HAS_PARTS: bool = false;
+
     /// How the records of one of these windows stand to a watermark: late when it has closed the window, unless the assigner
     /// says otherwise.
     fn standing(&self, window: Window, watermark: Timestamp) -> Standing {
@@ -69,6 +72,8 @@ impl<W: WindowAssigner> WindowAssigner for Disjoint<W> {
 }
 
 impl<W: DisjointWindows> DisjointWindows for Disjoint<W> {
+    const HAS_PARTS: bool = W::HAS_PARTS;
+
     fn standing(&self, window: Window, watermark: Timestamp) -> Standing {
         self.0.standing(window, watermark)
     }

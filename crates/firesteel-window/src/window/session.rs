@@ -120,6 +120,27 @@ impl<A> Sessions<A> {
         self.insert(session, acc, &mut merge);
     }
 
+    /// The same for a value: `start` makes it what a session has gathered, and where a session is there already that it
+    /// belongs to, `add` takes it in.
+    #[inline]
+    pub fn add_value<V>(
+        &mut self,
+        session: Window,
+        value: V,
+        start: impl FnOnce(V) -> A,
+        add: impl FnOnce(&mut A, V),
+        merge: impl FnMut(&mut A, A),
+    ) {
+        if let Some((last, gathered)) = self.0.last_mut()
+            && last.start <= session.start
+            && session.start <= last.end
+        {
+            last.end = last.end.max(session.end);
+            return add(gathered, value);
+        }
+        self.add(session, start(value), merge);
+    }
+
     #[cold]
     fn insert(&mut self, session: Window, acc: A, merge: &mut dyn FnMut(&mut A, A)) {
         let from = self.0.partition_point(|(other, _)| other.end < session.start);

@@ -246,6 +246,8 @@ impl WindowAssigner for Slices {
 }
 
 impl DisjointWindows for Slices {
+    const HAS_PARTS: bool = true;
+
     /// A slice is late when all windows are closed that it is in, and partly so when the first of them is.
     fn standing(&self, slice: Window, watermark: Timestamp) -> Standing {
         let Some((first, last)) = self.0.windows_at(slice.start) else { return Standing::Outside };

@@ -29,6 +29,11 @@ pub enum WindowError {
         /// The gap that was asked for.
         gap: Duration,
     },
+    /// There is no such time zone.
+    Zone {
+        /// The zone that was asked for.
+        zone: String,
+    },
     /// A watermark cannot run ahead of the events.
     Delay {
         /// The delay that was asked for.
@@ -46,7 +51,7 @@ pub enum WindowError {
     },
 }
 
-codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006" });
+codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007" });
 
 impl WindowError {
     /// What may be done about it: nothing but to change the program.
@@ -68,6 +73,9 @@ impl fmt::Display for WindowError {
             }
             Self::Gap { gap } => {
                 write!(f, "a session cannot end after a gap of {gap}; give zero or more, such as `minutes(30)`")
+            }
+            Self::Zone { zone } => {
+                write!(f, "there is no time zone `{zone}`; give one of the IANA database, such as `Europe/Berlin`")
             }
             Self::Delay { delay } => write!(
                 f,

@@ -91,6 +91,8 @@ pub use overlap::Overlap;
 pub use panes::Panes;
 pub use time::{Duration, TimeError, Timestamp, days, hours, millis, minutes, seconds};
 pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Watermark, WatermarkStrategy};
+#[cfg(feature = "calendar")]
+pub use window::Calendar;
 pub use window::{
     Disjoint, DisjointWindows, Session, Sessions, Slices, Sliding, SlidingSize, Standing, Tumbling, Window,
     WindowAssigner, WindowCursor, WindowNumber,

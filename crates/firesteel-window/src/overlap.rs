@@ -42,8 +42,8 @@ use crate::window::{Sliding, Window, WindowNumber};
 /// What sliding windows make of slices, window by window: see the [module](self).
 pub struct Overlap<K, A> {
     windows: Sliding,
-    /// The window that has been entered last, and the divide within it.
-    at: Option<(WindowNumber, Timestamp)>,
+    /// The divide within the window that has been entered last.
+    divide: Option<Timestamp>,
     /// When it begins.
     start: Timestamp,
     /// Slices that begin before are read.
@@ -78,7 +78,7 @@ impl<K, A> Overlap<K, A> {
     pub const fn new(windows: Sliding) -> Self {
         Self {
             windows,
-            at: None,
+            divide: None,
             start: Timestamp::MIN,
             until: Timestamp::MIN,
             told: 0,
@@ -90,7 +90,7 @@ impl<K, A> Overlap<K, A> {
 
     /// Forgets what it has read: the next window is made from its slices.
     pub fn forget(&mut self) {
-        self.at = None;
+        self.divide = None;
         self.until = Timestamp::MIN;
         self.clear();
     }
@@ -113,16 +113,19 @@ impl<K, A> Overlap<K, A> {
         start < self.until
     }
 
-    /// Whether some key may have something in the windows that follow, apart from slices that are not read yet.
+    /// From when on slices are needed to enter a window; those before are read, or before the window.
+    #[must_use]
+    pub fn needs_from(&self, window: WindowNumber) -> Timestamp {
+        match self.divide {
+            Some(divide) if divide == self.windows.divide(window) => self.until,
+            _ => self.windows.window(window).start(),
+        }
+    }
+
+    /// Whether no key has something in the windows that follow, apart from slices that are not read yet.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
-    }
-
-    /// The window that has been entered last.
-    #[must_use]
-    pub fn entered(&self) -> Option<WindowNumber> {
-        self.at.map(|at| at.0)
     }
 
     /// About how many bytes of memory it takes, without what keys and accumulators own.
@@ -136,8 +139,8 @@ impl<K, A> Overlap<K, A> {
 }
 
 impl<K: Clone + Eq, A: Clone> Overlap<K, A> {
-    /// Goes to a window, which lies after all that were entered before. `slices` are all slices that hold something from its
-    /// start on, or from before it, in the order of time; `read` hands out what one of them holds, with the hash of each key, which
+    /// Goes to a window, which lies after all that were entered before. `slices` are all slices that hold something from
+    /// [`needs_from`](Self::needs_from) on, or from before that, in the order of time; `read` hands out what one of them holds, with the hash of each key, which
     /// is the same for equal keys and well spread.
     ///
     /// Every slice of the window has to be complete: if one of them changes later, [`forget`](Self::forget) is to be called.
@@ -166,7 +169,7 @@ impl<K: Clone + Eq, A: Clone> Overlap<K, A> {
         merge: &mut impl FnMut(&mut A, A),
     ) -> Result<(), E> {
         let (window, divide) = (self.windows.window(number), self.windows.divide(number));
-        if self.at.is_none_or(|at| at.1 != divide) {
+        if self.divide != Some(divide) {
             self.clear();
             let first = slices.partition_point(|slice| slice.start() < window.start());
             let last = slices.partition_point(|slice| slice.start() < divide);
@@ -181,7 +184,7 @@ impl<K: Clone + Eq, A: Clone> Overlap<K, A> {
             read(*slice, &mut |hash, key, acc| self.put_after(hash, key, acc, merge))?;
         }
         self.until = self.until.max(window.end());
-        (self.at, self.start, self.told) = (Some((number, divide)), window.start(), 0);
+        (self.divide, self.start, self.told) = (Some(divide), window.start(), 0);
         Ok(())
     }
 

@@ -16,6 +16,8 @@
 //! Nothing is stored here and no event is judged late by its assigner: that is the business of
 //! [panes](crate::panes) and [watermarks](crate::watermark).
 
+#[cfg(feature = "calendar")]
+mod calendar;
 mod cursor;
 mod disjoint;
 mod session;
@@ -30,6 +32,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::WindowError;
 use crate::time::{Duration, Timestamp};
 
+#[cfg(feature = "calendar")]
+pub use calendar::Calendar;
 pub use cursor::WindowCursor;
 pub use disjoint::{Disjoint, DisjointWindows, Standing};
 pub use session::{Session, Sessions};

@@ -28,10 +28,13 @@ impl sealed::Sealed for Tumbling {}
 impl sealed::Sealed for Sliding {}
 impl sealed::Sealed for Session {}
 impl<W> sealed::Sealed for Disjoint<W> {}
+#[cfg(feature = "calendar")]
+impl sealed::Sealed for firesteel_window::Calendar {}
 
 /// Windows that [`Stream::window`] takes, for keys of type `K`:
 /// [`Tumbling`](firesteel_window::Tumbling), [`Sliding`](firesteel_window::Sliding),
-/// [`Session`](firesteel_window::Session), and those of your own in [`Disjoint`](firesteel_window::Disjoint).
+/// [`Session`](firesteel_window::Session), with the feature `calendar` days, weeks and months of a time zone, and those of your
+/// own in [`Disjoint`](firesteel_window::Disjoint).
 ///
 /// Sealed: what a kind does in the engine is part of it.
 #[diagnostic::on_unimplemented(
@@ -56,6 +59,22 @@ pub trait WindowKind<K: Key>: sealed::Sealed + Clone + Send + Sync + 'static {
 }
 
 impl<K: Key> WindowKind<K> for Tumbling {
+    fn aggregated<V, A, T>(
+        of: WindowedStream<K, V, Self>,
+        aggregator: A,
+        present: fn(A::Out) -> Option<T>,
+    ) -> Stream<WindowResult<K, T>, Timed>
+    where
+        V: Send + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        aggregated(of, aggregator, present)
+    }
+}
+
+#[cfg(feature = "calendar")]
+impl<K: Key> WindowKind<K> for firesteel_window::Calendar {
     fn aggregated<V, A, T>(
         of: WindowedStream<K, V, Self>,
         aggregator: A,

@@ -151,10 +151,41 @@ struct Left {
     next: WindowNumber,
     /// Whether it has been entered, and how many of its rows there were before.
     entered: bool,
-    /// The slices that hold something, in their order.
+    /// The slices that hold something from some time on, in their order, and that time.
     slices: Vec<Window>,
+    from: Timestamp,
     /// Slices that are needed by no window any more.
     gone: FiredRows,
+}
+
+impl Left {
+    fn new(group: KeyGroup, place: usize, next: WindowNumber, gone: FiredRows) -> Self {
+        Self { group, place, next, entered: false, slices: Vec::new(), from: Timestamp::MAX, gone }
+    }
+
+    /// Finds out which slices there are, as far as that is not known.
+    fn look<K: Key, A: Exchange>(
+        &mut self,
+        opened: &OpenWindows<'_, K, A>,
+        from: Timestamp,
+        reached: Timestamp,
+    ) -> firesteel_state::Result<()> {
+        if from < self.from {
+            (self.slices, self.from) = (opened.within(from, reached)?, from);
+        }
+        Ok(())
+    }
+
+    /// The next window that fires; `is_empty`: nothing that was read reaches into it.
+    fn due(&self, windows: Sliding, is_empty: bool, reached: Timestamp) -> Option<WindowNumber> {
+        let mut next = self.next;
+        if is_empty {
+            let start = windows.window(next).start();
+            let slice = self.slices.get(self.slices.partition_point(|slice| slice.start() < start))?;
+            next = next.max(windows.windows_at(slice.start())?.0);
+        }
+        windows.window(next).is_closed_by(reached).then_some(next)
+    }
 }
 
 impl<K, V, A, T> Open<(Timestamp, WindowResult<K, T>)> for Slid<K, V, A, T>
@@ -192,12 +223,11 @@ where
             let changed = incoming.merge(group, &mut opened, combine);
             or_fail(opened.settle(combine), operator, task);
             self.overlaps[place].lock().begin(self.batch, changed);
-            let slices = or_fail(self.slices(&opened, first, reached), operator, task);
             let gone = or_fail(opened.fire(needed), operator, task);
             changes += opened.changes();
-            if let Some(next) = first.filter(|_| !slices.is_empty() || opened.fired(&gone).next().is_some()) {
-                left.push_back(Left { group, place, next, entered: false, slices, gone });
-            }
+            // At the end of time, nothing is left that has not fired.
+            let next = first.filter(|first| self.windows.window(*first).is_closed_by(reached));
+            left.extend(next.map(|next| Left::new(group, place, next, gone)));
             due.note(place, self.next_end(opened.next_end(), reached));
             if opened.has_other_size() {
                 state.account();
@@ -217,17 +247,6 @@ where
     V: Send + 'static,
     A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
 {
-    /// The slices of the windows that fire, the first of which is known.
-    fn slices(
-        &self,
-        opened: &OpenWindows<'_, K, A::Acc>,
-        first: Option<WindowNumber>,
-        reached: Timestamp,
-    ) -> firesteel_state::Result<Vec<Window>> {
-        let first = first.map(|first| self.windows.window(first)).filter(|first| first.is_closed_by(reached));
-        first.map_or(Ok(Vec::new()), |first| opened.within(first.start(), reached))
-    }
-
     /// When the next window is due, where no slice that holds something ends before `slice`: no later than that.
     fn next_end(&self, slice: Option<Timestamp>, reached: Timestamp) -> Option<Timestamp> {
         let (slice, open) = (slice?, self.windows.first_open(reached)?);
@@ -282,8 +301,10 @@ impl<K: Key, V: Send + 'static, A: Aggregator<V, Acc: Exchange> + Send + Sync + 
             }
             let mut state = cell.get().lock(left.group);
             let opened = stored.of(&mut state)?;
-            match due(windows, left, of_group.overlap.is_empty(), reached) {
+            left.look(&opened, of_group.overlap.needs_from(left.next), reached)?;
+            match left.due(windows, of_group.overlap.is_empty(), reached) {
                 Some(next) => {
+                    left.look(&opened, of_group.overlap.needs_from(next), reached)?;
                     let mut read = |slice, each: &mut dyn FnMut(u64, &K, &A::Acc)| opened.look_into(slice, each);
                     of_group.overlap.enter(next, &left.slices, &mut read, merge)?;
                     (left.entered, left.next) = (true, next);
@@ -300,17 +321,6 @@ impl<K: Key, V: Send + 'static, A: Aggregator<V, Acc: Exchange> + Send + Sync + 
             }
         }
     }
-}
-
-/// The next window that fires; `is_empty`: nothing that was read reaches into it.
-fn due(windows: Sliding, left: &Left, is_empty: bool, reached: Timestamp) -> Option<WindowNumber> {
-    let mut next = left.next;
-    if is_empty {
-        let start = windows.window(next).start();
-        let slice = left.slices.get(left.slices.partition_point(|slice| slice.start() < start))?;
-        next = next.max(windows.windows_at(slice.start())?.0);
-    }
-    windows.window(next).is_closed_by(reached).then_some(next)
 }
 
 /// Takes note of what an overlap takes, or lets go of it where memory is short.

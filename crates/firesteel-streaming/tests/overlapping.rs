@@ -47,7 +47,7 @@ fn row(window: Window, user: u32, mut all: Vec<u32>) -> Row {
     (window.start().as_secs(), window.end().as_secs(), user, all)
 }
 
-/// Lists the clicks of each user in each window; the job is ended after so many batches, and started again, until all is read.
+/// Lists the clicks of each user in each window; the job is ended after some batches, and started again, until all is read.
 fn in_pieces<W: WindowKind<u32>>(
     clicks: &[Click],
     windows: &W,
@@ -159,7 +159,7 @@ impl Hash for Counted {
     }
 }
 
-/// A key of the open windows is cloned when something is made of it. 20,000 users click once, and have gone; then one goes on,
+/// A key of the open windows is cloned when something is made of it. 20,000 users click once, and have gone; then one clicks
 /// every second.
 fn clones_of_those_that_have_gone<W: WindowKind<Counted>>(windows: W) {
     let test = TestJob::new();

@@ -17,7 +17,7 @@ use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results};
 use crate::stream::{LateOutput, Stream, Timed};
 use crate::time::{Fired, FiredCount};
 use crate::windows::kind::WindowKind;
-use crate::windows::session_side::{Behind, IntoSessions, Piece};
+use crate::windows::session_side::{IntoSessions, Passed, Piece};
 use crate::windows::{WindowResult, WindowedStream};
 
 impl<K: Key + Ord> WindowKind<K> for Session {
@@ -176,10 +176,10 @@ where
         group.prefetch()?;
         let (times, merge) = (group.times(), |acc: &mut A::Acc, more| self.aggregator.merge(acc, more));
         let (records, state) = group.records();
-        let mut behind = Vec::new();
+        let mut passed = Vec::new();
         for (hash, key, piece) in records {
-            if piece.behind.is_some() {
-                behind.push((hash, key, piece));
+            if piece.passed.is_some() {
+                passed.push((hash, key, piece));
                 continue;
             }
             let (window, mut context) = (piece.window, state.key(hash, &key, times.now()));
@@ -188,8 +188,8 @@ where
             }
         }
         // Whatever is in time is here. The latest first: so each finds the session that it belongs to, if that is open.
-        behind.sort_by_key(|(_, _, piece)| Reverse(piece.window.start()));
-        for (hash, key, Piece { window, acc, behind }) in behind {
+        passed.sort_by_key(|(_, _, piece)| Reverse(piece.window.start()));
+        for (hash, key, Piece { window, acc, passed }) in passed {
             let mut context = state.key(hash, &key, times.now());
             let Some(acc) = open.join(&mut context, window, acc, merge)? else { continue };
             if !Session::is_closed(window, times.watermark()) {
@@ -197,7 +197,7 @@ where
             }
             // One that begins a session is told, too: a session before it may have closed without it.
             self.late.add(1);
-            if let Some(Behind(Some(told))) = behind {
+            if let Some(Passed(Some(told))) = passed {
                 told();
             }
         }

@@ -16,12 +16,12 @@ use crate::time::{Tracker, least};
 pub(super) struct Piece<A> {
     pub(super) window: Window,
     pub(super) acc: A,
-    pub(super) behind: Option<Behind>,
+    pub(super) passed: Option<Passed>,
 }
 
 /// A record that happened before the watermark: late, unless the session that it belongs to is open. Only the state knows.
 #[derive(Clone)]
-pub(super) struct Behind(pub(super) Option<Told>);
+pub(super) struct Passed(pub(super) Option<Told>);
 
 /// How records get to their sessions: those of a key that are in time are put together before they travel.
 pub(super) struct IntoSessions<K, V, A> {
@@ -109,15 +109,15 @@ where
         let (mut seen, mut passes) = (0_usize, !self.trials.begins());
         task.drain(records, |(at, (key, value))| {
             let (hash, window) = (hash_key(&key), windows.window_of(at));
-            let is_behind = at < watermark;
-            if is_behind && !groups.owns(hash) {
+            let is_passed = at < watermark;
+            if is_passed && !groups.owns(hash) {
                 return;
             }
-            seen += usize::from(!is_behind);
-            if is_behind || passes {
-                let told = self.late_output.as_ref().filter(|_| is_behind).map(|output| output(at, &key, &value));
+            seen += usize::from(!is_passed);
+            if is_passed || passes {
+                let told = self.late_output.as_ref().filter(|_| is_passed).map(|output| output(at, &key, &value));
                 let acc = task.blame_on(operator, || aggregator.start(value));
-                groups.put((hash, key, Piece { window, acc, behind: is_behind.then_some(Behind(told)) }));
+                groups.put((hash, key, Piece { window, acc, passed: is_passed.then_some(Passed(told)) }));
                 return;
             }
             let new = task.blame_on(operator, || table.upsert(hash, key, (window, value), one, add));
@@ -137,8 +137,8 @@ fn put<K: Key, A>(groups: &mut ByGroup<'_, K, Piece<A>>, (hash, key, sessions): 
     let mut sessions = sessions.into_iter();
     let Some(first) = sessions.next() else { return };
     for (window, acc) in sessions {
-        groups.put((hash, key.clone(), Piece { window, acc, behind: None }));
+        groups.put((hash, key.clone(), Piece { window, acc, passed: None }));
     }
     // The order is that of time but for the first: they do not touch each other.
-    groups.put((hash, key, Piece { window: first.0, acc: first.1, behind: None }));
+    groups.put((hash, key, Piece { window: first.0, acc: first.1, passed: None }));
 }

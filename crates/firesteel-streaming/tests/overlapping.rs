@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_budget::Memory;
-use firesteel_connect_memory::{Collector, MemorySource};
+use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
 use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
 use firesteel_streaming::{BatchLimits, Checkpoint, StreamingContext, Trigger, WindowKind, WindowResult};
 use firesteel_testkit::TestJob;
@@ -278,4 +278,37 @@ fn windows_follow_windows_and_attempts_that_fail_change_nothing() {
     }
     check(&Sliding::of(seconds(7)).every(seconds(2)));
     check(&Session::gap(seconds(2)));
+}
+
+/// Clicks from two sources, of which one is slow and ends. What closes with that was open until then.
+fn after_an_input_that_ends<W: WindowKind<u32>>(windows: W) -> (u64, Vec<(i64, u64)>) {
+    let test = TestJob::new();
+    let [slow, fast] = [QueueSource::new(1), QueueSource::new(1)];
+    let clicks = test.context().read(slow.clone()).union(test.context().read(fast.clone()));
+    let rows = test.record(
+        clicks
+            .event_time(|click: &Click| Timestamp::from_secs(click.1), Watermark::bounded(seconds(0)))
+            .key_by(|click| click.0)
+            .window(windows)
+            .count()
+            .key_by(|row| row.key)
+            .window(Tumbling::of(seconds(10)))
+            .aggregate(Count)
+            .map(|row| (row.window.start().as_secs(), row.value)),
+    );
+    slow.handle().push(vec![(1, 2)]).unwrap();
+    fast.handle().push(vec![(1, 4), (1, 100)]).unwrap();
+    let mut late = test.batch().unwrap().late;
+    slow.handle().close();
+    fast.handle().push(vec![(1, 101)]).unwrap();
+    late += test.batch().unwrap().late;
+    late += test.finish().unwrap().late;
+    (late, rows.batches().concat())
+}
+
+#[test]
+fn what_closes_because_an_input_has_ended_is_in_time_for_the_next_windows() {
+    assert_eq!(after_an_input_that_ends(Tumbling::of(seconds(10))), (0, vec![(0, 1), (100, 1)]));
+    assert_eq!(after_an_input_that_ends(Sliding::of(seconds(10)).every(seconds(5))), (0, vec![(0, 2), (100, 2)]));
+    assert_eq!(after_an_input_that_ends(Session::gap(seconds(5))), (0, vec![(0, 1), (100, 1)]));
 }

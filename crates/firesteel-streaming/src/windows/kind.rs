@@ -130,13 +130,14 @@ impl<K: Key, V, Acc: Exchange> Held<K, V, Acc> {
         let held = states.windows::<Acc>("windows");
         let cell = StoreCell::new(states);
         let stored = (Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone());
-        let node = add(plan, parent, operator, windows.settings(), windows.validate().err(), fold, stored);
+        let trackers = plan.trackers(parent);
+        let kept = (stored, Arc::new(Tracker::holding(&trackers)));
+        let node = add(plan, parent, operator, windows.settings(), windows.validate().err(), fold, kept);
         plan.count(node, What::Late, late_count.clone());
         let late_output = late.map(|(output, side)| {
             plan.feed(side, node);
             output
         });
-        let trackers = plan.trackers(parent);
         Self { node, cell, windows: held, trackers, changes, late: late_count, late_output }
     }
 }
@@ -148,7 +149,7 @@ fn add(
     settings: Vec<(&'static str, String)>,
     refused: Option<WindowError>,
     fold: String,
-    stored: (Arc<dyn StateCell>, StateChanges),
+    (stored, held): ((Arc<dyn StateCell>, StateChanges), Arc<Tracker>),
 ) -> NodeId {
     plan.change(|parts| {
         parts.states.push(stored);
@@ -156,7 +157,7 @@ fn add(
         // What is stored is windows: others would lie beside them.
         let settings = settings.into_iter().map(|(name, value)| Setting::refused(name, value)).collect();
         let node = PlanNode::operator(operator, &[parent], Width::Wide).with_role(role).with_settings(settings);
-        let node = parts.add(node.with_fold(fold));
+        let node = parts.add(PlanNode { fold: Some(fold), held: Some(held), ..node });
         parts.faults.extend(refused.map(|source| (node, Fault::Window(source))));
         node
     })

@@ -156,6 +156,12 @@ impl<K: StateKey> KeyedStore<K> {
         self.share.reserve()
     }
 
+    /// Whether more memory is taken than there is for state. What can be made again is let go of then.
+    #[must_use]
+    pub fn is_short_of_memory(&self) -> bool {
+        self.budget.is_exceeded()
+    }
+
     /// The state in a key group, until the guard is dropped; waits while another thread has it.
     ///
     /// # Panics

@@ -108,6 +108,44 @@ fn windows_fire_by_their_end_and_keys_in_the_order_in_which_they_came() {
 }
 
 #[test]
+fn windows_are_looked_at_wherever_they_are_and_stay_as_they_are() {
+    let mut job = Job::over(&Arc::new(MemoryBackend::new()));
+    job.begin(1);
+    for (start, key) in [(0, 1), (0, 2), (10, 1), (20, 3), (40, 4)] {
+        job.add(start, key, 1);
+    }
+    job.end_epoch();
+    let look = |job: &Job, from: i64, to: i64| {
+        let mut group = job.store.lock(GROUP);
+        let windows = job.windows.of(&mut group).unwrap();
+        let mut found = vec![];
+        for window in windows.within(Timestamp::from_secs(from), Timestamp::from_secs(to)).unwrap() {
+            let start = window.start().as_secs();
+            let mut row = |of_key: u64, key: &u64, n: &u64| {
+                assert_eq!(of_key, hash(key));
+                found.push((start, *key, *n));
+            };
+            windows.look_into(window, &mut row).unwrap();
+        }
+        found.sort_unstable();
+        found
+    };
+    for evicted in [0.0, 0.5, 1.0] {
+        job.begin(2);
+        assert_eq!(look(&job, 0, 50), [(0, 1, 1), (0, 2, 1), (10, 1, 1), (20, 3, 1), (40, 4, 1)]);
+        job.evict(evicted);
+        assert_eq!(look(&job, 5, 49), [(10, 1, 1), (20, 3, 1)]);
+        job.add(20, 3, 5); // one that may have left memory
+        job.add(20, 9, 5);
+        assert_eq!(job.fire(15), [(0, 1, 1), (0, 2, 1)]);
+        let expected = [(0, 1, 1), (0, 2, 1), (10, 1, 1), (20, 3, 6), (20, 9, 5)];
+        assert_eq!(look(&job, 0, 30), expected, "what has fired in this attempt is there, too; evicted: {evicted}");
+    }
+    job.begin(3);
+    assert_eq!(look(&job, 0, 30), [(10, 1, 1), (20, 3, 6), (20, 9, 5)]);
+}
+
+#[test]
 fn a_second_attempt_finds_what_the_first_one_found() {
     for backend in [None, Some(Arc::new(MemoryBackend::new()))] {
         let mut job = Job::new(backend, MemoryBudget::unlimited());

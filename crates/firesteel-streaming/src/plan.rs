@@ -14,18 +14,17 @@ mod output;
 mod state;
 
 use std::any::Any;
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Operator, RowCounts, Rows};
 use firesteel_state::{KeyGroups, KeySpace};
-use firesteel_window::{Window, WindowError};
+use firesteel_window::WindowError;
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::refused::{Rejects, Samples};
 use crate::split_numbers::SplitNumbers;
-use crate::time::{FiredWindows, Tracker};
+use crate::time::{FiredCount, Tracker};
 
 pub use batch::Batch;
 pub use explain::{Explain, ExplainOperator, ExplainRole, ExplainStage};
@@ -56,7 +55,7 @@ pub(crate) struct Parts {
     pub(crate) samples: Vec<Arc<Samples>>,
     /// All of them, where somebody reads them.
     pub(crate) rejects: Rejects,
-    pub(crate) fired: Vec<Accumulator<BTreeSet<Window>, FiredWindows>>,
+    pub(crate) fired: Vec<FiredCount>,
     /// The operators' states, with what takes note of their changes.
     pub(crate) states: Vec<(Arc<dyn StateCell>, StateChanges)>,
     /// What must hold before the job starts and does not, found while the program was built.
@@ -83,6 +82,7 @@ pub(crate) struct Counted {
 pub(crate) enum What {
     Malformed,
     Late,
+    Outside,
 }
 
 impl Plan {
@@ -150,8 +150,8 @@ impl Plan {
     }
 
     /// What notes the windows that one operator fires.
-    pub(crate) fn fired(&self) -> Accumulator<BTreeSet<Window>, FiredWindows> {
-        let fired = Accumulator::default();
+    pub(crate) fn fired(&self) -> FiredCount {
+        let fired = FiredCount::default();
         self.change(|parts| parts.fired.push(fired.clone()));
         fired
     }

@@ -49,6 +49,8 @@ pub struct BatchProgress {
     pub windows: u64,
     /// Records that came too late for their window, or for an operator with state that refuses late ones.
     pub late: u64,
+    /// Records that are in no window, since there are gaps between windows.
+    pub outside: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
     /// The first of those, three at most. Their positions are known where somebody follows them: an error output, or
@@ -116,8 +118,10 @@ pub struct OperatorProgress {
     pub rows_in: u64,
     /// Records that it handed on; of an output, that were written.
     pub rows_out: u64,
-    /// Records that came too late for it.
+    /// Records that came too late for it, or for one of the windows that it would have put them in.
     pub late: u64,
+    /// Records that are in no window of it.
+    pub outside: u64,
     /// Records that it refused, as `try_map` does.
     pub malformed: u64,
     /// Records set aside because its function panicked on them. Of operators that have one name, or none, and were made by
@@ -213,6 +217,8 @@ pub struct Summary {
     pub windows: u64,
     /// Records that came too late for their window.
     pub late: u64,
+    /// Records that are in no window, since there are gaps between windows.
+    pub outside: u64,
     /// Records set aside because user code panicked on them.
     pub dead_letters: u64,
     /// How long the job ran, in microseconds.

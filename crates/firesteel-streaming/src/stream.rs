@@ -24,7 +24,7 @@ use crate::error::Result;
 use crate::plan::{Batch, NodeId, Plan, Width};
 use crate::refused::message;
 
-pub(crate) use late::{LateOutput, late_output};
+pub(crate) use late::{LateOutput, Told, late_output};
 pub use shape::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, Timed};
 pub use side::SideOutput;
 

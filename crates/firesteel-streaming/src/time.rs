@@ -3,5 +3,5 @@
 mod fired;
 mod tracker;
 
-pub(crate) use fired::{FiredWindows, distinct};
+pub(crate) use fired::{Fired, FiredCount, distinct};
 pub(crate) use tracker::{Tracker, least};

@@ -2,11 +2,16 @@
 
 mod due;
 mod incoming;
+mod kind;
 mod rdd;
 mod recycle;
 mod results;
+mod session;
+mod session_side;
 mod side;
+mod sliding;
 mod windowed;
 
+pub use kind::WindowKind;
 pub use results::WindowResult;
 pub use windowed::WindowedStream;

@@ -147,7 +147,7 @@ impl State {
         let text = if count.is_first() {
             let plural = if count.untold == 1 { "record was" } else { "records were" };
             format!(
-                "batch {}: {} {plural} too late and left out: the watermark had passed. A watermark that waits longer takes \
+                "batch {}: {} {plural} too late for a window, and left out there: the watermark had passed. A watermark that waits longer takes \
                  them",
                 progress.batch,
                 grouped(count.untold)

@@ -34,6 +34,7 @@ pub(crate) fn end(job: &str, summary: &Summary, failed: bool) -> String {
         ("records read", grouped(summary.rows_in)),
         ("malformed", grouped(summary.malformed)),
         ("late", grouped(summary.late)),
+        ("in no window", grouped(summary.outside)),
         ("windows", grouped(summary.windows)),
         ("rows written", grouped(summary.rows_out)),
         ("uncommitted", grouped(summary.uncommitted)),
@@ -44,6 +45,8 @@ pub(crate) fn end(job: &str, summary: &Summary, failed: bool) -> String {
     ];
     // Only a job that failed or was stopped at once has some.
     lines.retain(|(name, _)| *name != "uncommitted" || summary.uncommitted > 0);
+    // Only windows with gaps between them leave some out.
+    lines.retain(|(name, _)| *name != "in no window" || summary.outside > 0);
     let width = lines.iter().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
     let mut text = format!("{job}: {}\n", if failed { "failed" } else { "done" });
     for (name, value) in lines {

@@ -110,7 +110,7 @@ fn late_records_and_those_that_panic_are_told() {
     let mut job = Job::new();
     assert_eq!(job.batch(0, &["25"]), "");
     let late = job.batch(0, &["1", "2"]);
-    assert!(late.starts_with("job: batch 2: 2 records were too late and left out"), "{late}");
+    assert!(late.starts_with("job: batch 2: 2 records were too late for a window, and left out there"), "{late}");
     assert_eq!(late.lines().count(), 1, "{late}");
     let panicked = job.batch(0, &["13", "30"]);
     let lines: Vec<_> = panicked.lines().collect();

@@ -19,6 +19,21 @@ pub enum WindowError {
         /// The size that was asked for.
         size: Duration,
     },
+    /// Windows that begin this often would all begin at once.
+    Slide {
+        /// The slide that was asked for.
+        slide: Duration,
+    },
+    /// Sessions with such a gap have no end.
+    Gap {
+        /// The gap that was asked for.
+        gap: Duration,
+    },
+    /// There is no such time zone.
+    Zone {
+        /// The zone that was asked for.
+        zone: String,
+    },
     /// A watermark cannot run ahead of the events.
     Delay {
         /// The delay that was asked for.
@@ -36,7 +51,7 @@ pub enum WindowError {
     },
 }
 
-codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004" });
+codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007" });
 
 impl WindowError {
     /// What may be done about it: nothing but to change the program.
@@ -52,6 +67,15 @@ impl fmt::Display for WindowError {
         match self {
             Self::Size { size } => {
                 write!(f, "a window of {size} holds no instant; give a size above zero, such as `minutes(5)`")
+            }
+            Self::Slide { slide } => {
+                write!(f, "a window cannot begin every {slide}; give a time above zero, such as `.every(minutes(1))`")
+            }
+            Self::Gap { gap } => {
+                write!(f, "a session cannot end after a gap of {gap}; give zero or more, such as `minutes(30)`")
+            }
+            Self::Zone { zone } => {
+                write!(f, "there is no time zone `{zone}`; give one of the IANA database, such as `Europe/Berlin`")
             }
             Self::Delay { delay } => write!(
                 f,

@@ -8,7 +8,8 @@
 //! busy the machine was.
 //!
 //! A **[window]** is a span of event time whose events are taken together: `[13:00, 14:00)`. An
-//! [assigner](WindowAssigner) says which window an event belongs to.
+//! [assigner](WindowAssigner) says which windows an event belongs to: [`Tumbling`] ones, side by side, or [`Sliding`] ones,
+//! which [overlap]. [`Session`]s follow from the events themselves.
 //!
 //! When is a window complete? Nobody knows for certain, so the program makes a statement: a **[watermark]** of 14:00
 //! says that events before 14:00 are not expected any more. It rises with the events that are seen, at a chosen distance
@@ -78,6 +79,7 @@
 
 pub mod aggregate;
 mod error;
+pub mod overlap;
 pub mod panes;
 pub mod time;
 pub mod watermark;
@@ -85,7 +87,13 @@ pub mod window;
 
 pub use aggregate::{Aggregator, Combine, Count, Fold, List, Max, Mean, Min, Reduce, Sum, Summand, Wide};
 pub use error::WindowError;
+pub use overlap::Overlap;
 pub use panes::Panes;
 pub use time::{Duration, TimeError, Timestamp, days, hours, millis, minutes, seconds};
 pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Watermark, WatermarkStrategy};
-pub use window::{DisjointWindows, Tumbling, Window, WindowAssigner, WindowCursor};
+#[cfg(feature = "calendar")]
+pub use window::Calendar;
+pub use window::{
+    Disjoint, DisjointWindows, Session, Sessions, Slices, Sliding, SlidingSize, Standing, Tumbling, Window,
+    WindowAssigner, WindowCursor, WindowNumber,
+};

@@ -1,7 +1,8 @@
 //! Which window an event belongs to.
 //!
 //! A [`Window`] is a half-open span of event time: it holds its start, and the next one holds its end. A
-//! [`WindowAssigner`] says which windows an instant falls into; [`Tumbling`] cuts time into windows of one size.
+//! [`WindowAssigner`] says which windows an instant falls into; [`Tumbling`] cuts time into windows of one size,
+//! [`Sliding`] lets windows of one size overlap. A [`Session`] is no such rule: its windows follow from the events.
 //!
 //! ```
 //! use firesteel_window::{Timestamp, Tumbling, WindowAssigner, hours};
@@ -15,7 +16,12 @@
 //! Nothing is stored here and no event is judged late by its assigner: that is the business of
 //! [panes](crate::panes) and [watermarks](crate::watermark).
 
+#[cfg(feature = "calendar")]
+mod calendar;
 mod cursor;
+mod disjoint;
+mod session;
+mod sliding;
 mod tumbling;
 
 use std::cmp::Ordering;
@@ -26,7 +32,12 @@ use serde::{Deserialize, Serialize};
 use crate::error::WindowError;
 use crate::time::{Duration, Timestamp};
 
+#[cfg(feature = "calendar")]
+pub use calendar::Calendar;
 pub use cursor::WindowCursor;
+pub use disjoint::{Disjoint, DisjointWindows, Standing};
+pub use session::{Session, Sessions};
+pub use sliding::{Slices, Sliding, SlidingSize, WindowNumber};
 pub use tumbling::Tumbling;
 
 /// A span of event time from `start` up to, and without, `end`.
@@ -121,7 +132,7 @@ impl fmt::Debug for Window {
 /// restart. Assigners that give exactly one window implement [`window_of`](Self::window_of) alone; those that give
 /// several (sliding windows) override [`assign`](Self::assign) too.
 pub trait WindowAssigner {
-    /// The window of `at`; where there are several, the one that starts last.
+    /// The window of `at`; where there are several, the one that starts last; where there is none, an empty one.
     fn window_of(&self, at: Timestamp) -> Window;
 
     /// Hands each window of `at` to `each`, in the order of their ends.
@@ -148,12 +159,6 @@ pub trait WindowAssigner {
         Ok(())
     }
 }
-
-/// An assigner whose windows never overlap: every instant inside of a window has that window, and no other.
-///
-/// This is a promise by the author of the assigner. It is what lets a [`WindowCursor`] reuse its last answer, and two
-/// events of one window be combined before anything else is known of them.
-pub trait DisjointWindows: WindowAssigner {}
 
 #[cfg(test)]
 mod tests {

@@ -96,7 +96,7 @@
 //! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
 //!
-//! All features are on by default but for `avro`, `schema-registry` and `protobuf`, which are formats and what belongs to them, and `object-store`, which few need, and `rocksdb`: building
+//! All features are on by default but for `avro`, `schema-registry` and `protobuf`, which are formats and what belongs to them, `calendar`, which brings the database of time zones, and `object-store`, which few need, and `rocksdb`: building
 //! that takes a C++ compiler, libclang and some minutes.
 
 pub mod explain;
@@ -137,7 +137,9 @@ pub use firesteel_streaming::{
 // The memory of a job and its parts.
 pub use firesteel_budget::{Memory, Part, gib, mib};
 // Streams, and what says which.
-pub use firesteel_streaming::{EventTime, Pair, Plain, Shape, SideOutput, Stream, Timed, WindowResult, WindowedStream};
+pub use firesteel_streaming::{
+    EventTime, Pair, Plain, Shape, SideOutput, Stream, Timed, WindowKind, WindowResult, WindowedStream,
+};
 // Records that do not get through.
 pub use firesteel_streaming::{Rejected, RejectedBy, RejectedLimit, Undecodable};
 // Operators with state.

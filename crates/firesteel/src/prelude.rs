@@ -11,7 +11,9 @@ pub use firesteel_streaming::{
 };
 #[cfg(feature = "terminal")]
 pub use firesteel_terminal::{Console, TerminalProgress};
+#[cfg(feature = "calendar")]
+pub use firesteel_window::Calendar;
 pub use firesteel_window::{
-    Aggregator, Combine, Count, Duration, Fold, List, Max, Mean, Min, Reduce, Sum, Timestamp, Tumbling, Watermark,
-    Window, days, hours, millis, minutes, seconds,
+    Aggregator, Combine, Count, Duration, Fold, List, Max, Mean, Min, Reduce, Session, Sliding, Sum, Timestamp,
+    Tumbling, Watermark, Window, days, hours, millis, minutes, seconds,
 };

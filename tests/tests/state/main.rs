@@ -9,6 +9,7 @@ mod recovery;
 mod refusals;
 mod timers;
 mod ttl;
+#[allow(dead_code, reason = "other test programs need the rest")]
 mod ways;
 
 every_case::every_case!(ways::all());

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use firesteel_budget::Memory;
 use firesteel_connect_memory::{Collector, QueueSource};
 use firesteel_core::Data;
 use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
@@ -23,6 +24,8 @@ pub(crate) struct Way {
     threads: Option<usize>,
     /// Partitions of the input.
     pub(crate) inputs: usize,
+    /// Bytes of memory for state, where they are few.
+    memory: Option<u64>,
     durability: Durability,
 }
 
@@ -50,6 +53,7 @@ pub(crate) fn all() -> Vec<Way> {
             seed,
             threads,
             inputs,
+            memory: None,
             durability: Durability::InMemory,
         });
     }
@@ -66,6 +70,7 @@ pub(crate) fn durable(name: &str, backend: Option<MakeBackend>) -> Vec<Way> {
         seed,
         threads,
         inputs,
+        memory: None,
         durability: Durability::Checkpoint { restarts, backend },
     };
     vec![
@@ -80,6 +85,16 @@ impl Way {
     /// The same with an input of one partition: watermarks are kept by partition.
     pub(crate) fn with_one_input(&self) -> Self {
         Self { inputs: 1, ..self.clone() }
+    }
+
+    /// The same with this many bytes of memory for state.
+    pub(crate) fn with_memory(&self, bytes: u64) -> Self {
+        Self { name: format!("{}, {bytes} bytes for state", self.name), memory: Some(bytes), ..self.clone() }
+    }
+
+    /// Whether state that is not needed may leave memory.
+    pub(crate) fn has_backend(&self) -> bool {
+        matches!(self.durability, Durability::Checkpoint { backend: Some(_), .. })
     }
 
     /// Whether the job has a checkpoint, and so may be started again.
@@ -202,7 +217,8 @@ impl<'a> Lives<'a> {
             if let Some(backend) = &self.backend {
                 checkpoint = checkpoint.backend(Shared(Arc::clone(backend)));
             }
-            test = test.configure(|job| job.checkpoint(checkpoint));
+            let memory = self.way.memory.map_or_else(Memory::default, |bytes| Memory::default().state(bytes));
+            test = test.configure(|job| job.memory(memory).checkpoint(checkpoint));
         }
         let test = test.build();
         test.advance(seconds(now));

@@ -128,6 +128,23 @@ impl<K: StateKey, A: StateValue> OpenWindows<'_, K, A> {
         self.table.read_fired(rows, limit, &mut each)
     }
 
+    /// The windows that hold something and lie within a span, in the order of their ends; those that have fired in this batch
+    /// are among them. For windows that are made of others, such as sliding ones of [slices](firesteel_window::Slices).
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    pub fn within(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Window>> {
+        self.table.within(from, to)
+    }
+
+    /// Hands what one of those windows holds to `each`: the hash of a key, the key, and what it has gathered. It stays as it is.
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    pub fn look_into(&self, window: Window, each: &mut dyn FnMut(u64, &K, &A)) -> Result<()> {
+        self.table.look_into(window, each)
+    }
+
     /// Whether the windows take another amount of memory than when this was asked last: then the key group is to be
     /// [accounted](GroupState::account).
     pub fn has_other_size(&mut self) -> bool {

@@ -8,6 +8,7 @@
 //! all here, one call reads what the backend has of those keys, and what was gathered meanwhile is merged into it: so
 //! records never wait, and whatever is in memory is handled as if everything were.
 
+mod looked_at;
 mod pane;
 mod rows;
 mod stored;

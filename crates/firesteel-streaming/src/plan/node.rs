@@ -106,11 +106,6 @@ impl PlanNode {
         Self { settings, ..self }
     }
 
-    /// The same with this kind of aggregation.
-    pub(crate) fn with_fold(self, fold: String) -> Self {
-        Self { fold: Some(fold), ..self }
-    }
-
     /// What kind of operator it is, and of aggregation.
     pub(crate) fn kind(&self) -> String {
         match &self.fold {

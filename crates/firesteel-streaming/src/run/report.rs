@@ -72,6 +72,7 @@ impl JobRun {
             outputs.map(|(rows, name)| OutputProgress { name: Arc::clone(name), rows: *rows }).collect();
         let operators = self.operators(&inputs, &written, &dead_letters);
         let late = operators.iter().map(|operator| operator.late).sum();
+        let outside = operators.iter().map(|operator| operator.outside).sum();
         let malformed = operators.iter().map(|operator| operator.malformed).sum();
         let rows_in = inputs.iter().map(|input| input.rows).sum();
         let rows_out = outputs.iter().map(|output| output.rows).sum();
@@ -99,6 +100,7 @@ impl JobRun {
             timers_left: self.left.is_some(),
             windows: self.parts.fired.iter().map(|fired| fired.take()).sum(),
             late,
+            outside,
             malformed,
             malformed_sample: self.parts.samples.iter().flat_map(|samples| samples.take()).take(KEPT).collect(),
             dead_letters: dead_letters.iter().map(ToString::to_string).collect(),
@@ -129,7 +131,7 @@ impl JobRun {
                 _ => node.parents.iter().map(|parent| rows(parent.index())).sum(),
             };
             let (operator, rows_out) = (Arc::clone(name), rows(id));
-            OperatorProgress { id, operator, rows_in, rows_out, late: 0, malformed: 0, dead_letters: 0 }
+            OperatorProgress { id, operator, rows_in, rows_out, late: 0, outside: 0, malformed: 0, dead_letters: 0 }
         }));
         for (output, rows) in self.parts.outputs.iter().zip(written) {
             operators[output.node().index()].rows_out = *rows;
@@ -138,6 +140,7 @@ impl JobRun {
             let operator = &mut operators[counter.node.index()];
             match counter.what {
                 What::Late => operator.late += counter.count.take(),
+                What::Outside => operator.outside += counter.count.take(),
                 What::Malformed => operator.malformed += counter.count.take(),
             }
         }
@@ -163,6 +166,7 @@ impl JobRun {
         }
         self.summary.windows += progress.windows;
         self.summary.late += progress.late;
+        self.summary.outside += progress.outside;
         self.summary.malformed += progress.malformed;
         self.summary.dead_letters += progress.dead_letters.len() as u64;
     }

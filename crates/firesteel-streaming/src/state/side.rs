@@ -24,6 +24,11 @@ pub struct ByGroup<'a, K, T> {
 }
 
 impl<K, T> ByGroup<'_, K, T> {
+    /// Whether the key with this hash is one of the job's own.
+    pub(crate) fn owns(&self, hash: u64) -> bool {
+        self.space.owns(hash)
+    }
+
     #[inline(always)]
     pub(crate) fn put(&mut self, entry: Entry<K, T>) {
         if let Some(list) = self.lists.get_mut(self.space.index_of(entry.0)) {
@@ -166,7 +171,7 @@ where
                 }
                 self.count.add(1);
                 if let Some(output) = &self.output {
-                    output(at, key, value);
+                    output(at, &key, &value)();
                 }
                 return None;
             }

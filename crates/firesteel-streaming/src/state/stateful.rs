@@ -38,18 +38,27 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         V: Send + 'static,
         O: KeyedOperator<K, V, S>,
     {
+        let here = Operator::here(operator.info().kind);
+        T::pairs(self).apply_at(here, operator)
+    }
+}
+
+impl<K: Key, V: Send + 'static, S: Shape> Stream<(K, V), S> {
+    /// [`apply`](Stream::apply), where the program's place is known.
+    pub(crate) fn apply_at<O>(self, here: Operator, operator: O) -> Stream<O::Out, O::OutShape>
+    where
+        O: KeyedOperator<K, V, S>,
+    {
         let mut info = operator.info();
-        let here = Operator::here(info.kind);
         let mut states = Declaration::new(info.kind);
         let state = operator.declare(&mut states);
         info.needs_time = if S::HAS_TIME { None } else { info.needs_time.or_else(|| needs_time(&states.schema())) };
-        let parent = T::pairs(self);
-        let trackers = parent.plan.trackers_for(parent.node, S::HAS_TIME);
+        let trackers = self.plan.trackers_for(self.node, S::HAS_TIME);
         let route = operator.route();
         let work = Arc::new(Applied::<K, V, S, O> { operator, state, kind: PhantomData });
         let cell = StoreCell::new(states);
-        let held = <O::OutShape as Shape>::HAS_TIME.then(|| Arc::new(Tracker::holding()));
-        Stateful { operator: here, cell, work, trackers, held }.after(parent, route, info)
+        let held = <O::OutShape as Shape>::HAS_TIME.then(|| Arc::new(Tracker::holding(&trackers)));
+        Stateful { operator: here, cell, work, trackers, held }.after(self, route, info)
     }
 }
 

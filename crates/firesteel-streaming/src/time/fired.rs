@@ -2,11 +2,24 @@
 
 use std::collections::BTreeSet;
 
+use firesteel_core::Accumulator;
 use firesteel_window::{Aggregator, Window};
 
 /// How many windows fired, each counted once.
 #[derive(Debug, Default)]
 pub(crate) struct FiredWindows;
+
+/// What takes note of the windows that one operator fires.
+pub(crate) type FiredCount = Accumulator<Fired, FiredWindows>;
+
+/// Windows that fired.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Fired {
+    /// Those that keys share.
+    pub(crate) windows: BTreeSet<Window>,
+    /// How many there were that belong to one key each.
+    pub(crate) sessions: u64,
+}
 
 /// The distinct windows of results that mostly stand beside others of their window.
 pub(crate) fn distinct(windows: impl Iterator<Item = Window>) -> BTreeSet<Window> {
@@ -20,20 +33,21 @@ pub(crate) fn distinct(windows: impl Iterator<Item = Window>) -> BTreeSet<Window
     distinct
 }
 
-impl Aggregator<BTreeSet<Window>> for FiredWindows {
-    type Acc = BTreeSet<Window>;
+impl Aggregator<Fired> for FiredWindows {
+    type Acc = Fired;
     type Out = u64;
 
-    fn create(&self) -> BTreeSet<Window> {
-        BTreeSet::new()
+    fn create(&self) -> Fired {
+        Fired::default()
     }
-    fn add(&self, fired: &mut BTreeSet<Window>, mut windows: BTreeSet<Window>) {
-        fired.append(&mut windows);
+    fn add(&self, fired: &mut Fired, mut more: Fired) {
+        fired.windows.append(&mut more.windows);
+        fired.sessions += more.sessions;
     }
-    fn merge(&self, fired: &mut BTreeSet<Window>, other: BTreeSet<Window>) {
+    fn merge(&self, fired: &mut Fired, other: Fired) {
         self.add(fired, other);
     }
-    fn finish(&self, fired: &BTreeSet<Window>) -> u64 {
-        fired.len() as u64
+    fn finish(&self, fired: &Fired) -> u64 {
+        fired.windows.len() as u64 + fired.sessions
     }
 }

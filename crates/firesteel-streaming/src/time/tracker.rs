@@ -35,9 +35,12 @@ const FAR: Duration = days(1);
 /// Clocks that show an earlier time are not set, or those of tests: nothing can be said by them. It is 2001.
 const CLOCKS: Timestamp = Timestamp::from_secs(1_000_000_000);
 
-/// How far the watermark is held back by an operator whose due timers have not all fired: to just before the first of
-/// them, so that nothing which comes of it is late for the operators after it.
+/// How far the watermark is held back by an operator whose results have event time, so that none of them is late for the
+/// operators after it. Where due timers have not all fired: to just before the first of them. And at the start of a batch to where
+/// the batch before had come: what ends between there and the start, because a split has ended or fallen silent, fires in this batch.
 struct Held {
+    /// The watermarks that the operator goes by.
+    of: Arc<[Arc<Tracker>]>,
     at_start: AtomicI64,
     /// By the place of the key group among those that the job owns; nothing before there is state.
     groups: OnceLock<Box<[AtomicI64]>>,
@@ -52,6 +55,8 @@ impl Held {
 
 struct State {
     marks: PartitionWatermarks<u32>,
+    /// As far as the batch before had come.
+    before: Timestamp,
     at_start: Timestamp,
     now: Timestamp,
     /// The batch is the last: after it no event can come.
@@ -99,7 +104,8 @@ impl Aggregator<(u32, Timestamp)> for Largest {
 impl Tracker {
     pub(crate) fn new(strategy: Box<dyn WatermarkStrategy + Send + Sync>, inputs: Vec<usize>) -> Self {
         let marks = PartitionWatermarks::new();
-        let state = State { marks, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
+        let state =
+            State { marks, before: Timestamp::MIN, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
         let name = Mutex::new("".into());
         Self {
             name,
@@ -112,9 +118,9 @@ impl Tracker {
         }
     }
 
-    /// What an operator whose results have event time holds back, for those that read them.
-    pub(crate) fn holding() -> Self {
-        let held = Some(Held { at_start: AtomicI64::new(i64::MAX), groups: OnceLock::new() });
+    /// What an operator whose results have event time holds back, for those that read them; it goes by these watermarks.
+    pub(crate) fn holding(of: &Arc<[Arc<Self>]>) -> Self {
+        let held = Some(Held { of: Arc::clone(of), at_start: AtomicI64::new(i64::MAX), groups: OnceLock::new() });
         Self { held, ..Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new()) }
     }
 
@@ -156,6 +162,7 @@ impl Tracker {
         ending: bool,
     ) {
         let mut state = self.state.lock();
+        state.before = state.marks.current();
         for split in finished {
             state.marks.finish(&split);
         }
@@ -219,9 +226,16 @@ impl Tracker {
     /// The watermark at the start of the batch.
     pub(crate) fn at_start(&self) -> Timestamp {
         if let Some(held) = &self.held {
-            return Timestamp::from_micros(held.at_start.load(Ordering::Relaxed));
+            let at_start = Timestamp::from_micros(held.at_start.load(Ordering::Relaxed));
+            return at_start.min(least(&held.of, Self::before));
         }
         self.state.lock().at_start
+    }
+
+    /// The watermark that the batch before had reached: what it closes has fired. Splits that have ended or fallen silent
+    /// since then may have moved the one [at the start](Self::at_start) further.
+    pub(crate) fn before(&self) -> Timestamp {
+        if self.held.is_some() { self.at_start() } else { self.state.lock().before }
     }
 
     /// The watermark that follows from all records up to those of this batch.
@@ -259,7 +273,7 @@ impl Tracker {
     pub(crate) fn resume(&self, mut marks: PartitionWatermarks<u32>, now: Timestamp) {
         marks.resume(now);
         let mut state = self.state.lock();
-        (state.at_start, state.marks) = (marks.current(), marks);
+        (state.before, state.at_start, state.marks) = (marks.current(), marks.current(), marks);
     }
 
     fn advance(&self, marks: &mut PartitionWatermarks<u32>, state: &State) -> Timestamp {

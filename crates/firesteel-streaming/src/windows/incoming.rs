@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use firesteel_core::{Exchange, Key};
 use firesteel_state::{KeyGroup, KeyGroupRange, KeySpace, OpenWindows};
+use firesteel_window::Window;
 
 use crate::windows::side::{Entry, Gathered};
 
@@ -49,14 +50,14 @@ impl<K: Key, A: Exchange> Incoming<K, A> {
             || self.mixed.iter().any(|list| is_next(&self.lists[*list].entries, group, self.space))
     }
 
-    /// Takes what there is for a group into its windows.
+    /// Takes what there is for a group into its windows; returns the first of these.
     pub(crate) fn merge(
         &mut self,
         group: KeyGroup,
         opened: &mut OpenWindows<'_, K, A>,
         combine: impl Fn(&mut A, A) + Copy,
-    ) {
-        let space = self.space;
+    ) -> Option<Window> {
+        let (space, mut first) = (self.space, None);
         let mut mixed = self.mixed.iter().copied().peekable();
         loop {
             let sorted = self.sorted.front().filter(|first| first.0 == group).map(|first| first.1);
@@ -65,9 +66,10 @@ impl<K: Key, A: Exchange> Incoming<K, A> {
                 (Some(sorted), Some(mixed)) if sorted < *mixed => sorted,
                 (Some(sorted), None) => sorted,
                 (_, Some(mixed)) => *mixed,
-                (None, None) => return,
+                (None, None) => return first,
             };
             let Gathered { window, entries, .. } = &mut self.lists[list];
+            first = Some(first.map_or(*window, |first: Window| first.min(*window)));
             if sorted == Some(list) {
                 self.sorted.pop_front();
                 opened.merge_all(*window, entries, combine);

@@ -6,19 +6,19 @@ use std::vec;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle};
-use firesteel_core::{Accumulator, Blocks, Exchange, Iterated, Key, Open, Operator, TaskContext, block_len};
+use firesteel_core::{Blocks, Exchange, Iterated, Key, Open, Operator, TaskContext, block_len};
 use firesteel_state::{Changes, FiredRows, KeyGroup, Windows};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::plan::{Batch, Changed, Computed, NodeId, StateChanges};
 use crate::state::{StoreCell, or_fail};
-use crate::time::{FiredWindows, Tracker, distinct, least};
+use crate::time::{Fired as FiredOnes, FiredCount, Tracker, distinct, least};
 use crate::windows::WindowResult;
 use crate::windows::due::DueGroups;
 use crate::windows::incoming::Incoming;
 use crate::windows::side::{Gathered, WindowBucket, WindowSide};
 
-type WindowShuffle<K, V, W, A> =
+pub(super) type WindowShuffle<K, V, W, A> =
     Shuffle<BoxRdd<(Timestamp, (K, V))>, WindowSide<K, V, W, A>, WindowBucket<K, <A as Aggregator<V>>::Acc>>;
 
 /// What fires in one batch.
@@ -42,7 +42,7 @@ pub(crate) struct Firing<K: Key, Acc> {
     pub(crate) windows: Windows<Acc>,
     pub(crate) trackers: Arc<[Arc<Tracker>]>,
     pub(crate) due: Arc<DueGroups>,
-    pub(crate) fired: Accumulator<BTreeSet<Window>, FiredWindows>,
+    pub(crate) fired: FiredCount,
     pub(crate) changes: StateChanges,
 }
 
@@ -85,7 +85,7 @@ where
         let (aggregator, operator) = (&*self.shuffle.side().aggregator, &self.operator);
         let combine = |acc: &mut A::Acc, other| task.blame_on(operator, || aggregator.merge(acc, other));
         let watermark = least(trackers, Tracker::reached);
-        let mut incoming = self.fetch(split, task);
+        let mut incoming = fetch(&self.shuffle, split, task);
         let (mut left, mut changes, mut fired) = (VecDeque::new(), Changes::default(), BTreeSet::new());
         let WindowSide { space, partitions, .. } = self.shuffle.side();
         for group in space.part(split, *partitions).iter() {
@@ -113,7 +113,7 @@ where
         }
         incoming.lists.into_iter().for_each(|gathered| self.shuffle.side().recycled.keep_list(gathered.entries));
         if !fired.is_empty() {
-            self.firing.fired.add(fired);
+            self.firing.fired.add(FiredOnes { windows: fired, sessions: 0 });
         }
         self.computed.note(split);
         let rows = Rows { of: self, split, task, left, changes, ahead: Vec::new().into_iter() };
@@ -121,35 +121,37 @@ where
     }
 }
 
-impl<K, V, W, A, T> Fired<K, V, W, A, T>
+/// What the map tasks left for the partition.
+pub(super) fn fetch<K, V, W, A>(
+    shuffle: &WindowShuffle<K, V, W, A>,
+    split: usize,
+    task: &TaskContext,
+) -> Incoming<K, A::Acc>
 where
     K: Key,
     V: Send + 'static,
     W: DisjointWindows + Clone + Send + Sync + 'static,
-    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+    A: Aggregator<V, Acc: Exchange> + Send + Sync + 'static,
 {
-    /// What the map tasks left for the partition.
-    fn fetch(&self, split: usize, task: &TaskContext) -> Incoming<K, A::Acc> {
-        let outputs = self.shuffle.outputs();
-        let WindowSide { space, partitions, .. } = self.shuffle.side();
-        let mut incoming = Incoming::new(*space, space.part(split, *partitions));
-        for map in 0..outputs.num_maps() {
-            match outputs.fetch(map, split, task) {
-                Fetched::Owned(bucket) => {
-                    let count = bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum();
-                    task.count_shuffle_read(count);
-                    bucket.0.into_iter().for_each(|gathered| incoming.add(gathered));
-                }
-                Fetched::Shared(bucket) => {
-                    for Gathered { window, group, entries } in &bucket.0 {
-                        incoming.add(Gathered { window: *window, group: *group, entries: entries.clone() });
-                    }
+    let outputs = shuffle.outputs();
+    let WindowSide { space, partitions, .. } = shuffle.side();
+    let mut incoming = Incoming::new(*space, space.part(split, *partitions));
+    for map in 0..outputs.num_maps() {
+        match outputs.fetch(map, split, task) {
+            Fetched::Owned(bucket) => {
+                let count = bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum();
+                task.count_shuffle_read(count);
+                bucket.0.into_iter().for_each(|gathered| incoming.add(gathered));
+            }
+            Fetched::Shared(bucket) => {
+                for Gathered { window, group, entries } in &bucket.0 {
+                    incoming.add(Gathered { window: *window, group: *group, entries: entries.clone() });
                 }
             }
         }
-        incoming.settle();
-        incoming
     }
+    incoming.settle();
+    incoming
 }
 
 /// The results of a partition, read from its state slice by slice.

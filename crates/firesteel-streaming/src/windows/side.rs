@@ -7,7 +7,7 @@ use firesteel_core::hash::hash_key;
 use firesteel_core::shuffle::{KeyedTable, MapSide};
 use firesteel_core::{Accumulator, Driven, Key, Operator, Rdd, TaskContext};
 use firesteel_state::{KeyGroup, KeySpace};
-use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
+use firesteel_window::{Aggregator, DisjointWindows, Standing, Timestamp, Window};
 
 use crate::stream::LateOutput;
 use crate::windows::recycle::Recycled;
@@ -34,6 +34,8 @@ pub(crate) struct WindowSide<K, V, W, A: Aggregator<V>> {
     /// Records of windows that this watermark closes are late.
     pub(crate) closed_by: Timestamp,
     pub(crate) late: Accumulator<u64>,
+    /// Records that are in no window.
+    pub(crate) outside: Accumulator<u64>,
     pub(crate) late_output: Option<LateOutput<K, V>>,
     /// Entries of key groups that are not the job's own stay behind.
     pub(crate) space: KeySpace,
@@ -85,7 +87,8 @@ where
 impl<K, V, W, A: Aggregator<V>> WindowSide<K, V, W, A> {
     fn writer<'a>(&'a self, task: &'a TaskContext) -> Writer<'a, K, V, W, A> {
         let window = Window::new(Timestamp::EPOCH, Timestamp::EPOCH);
-        Writer { side: self, task, window, current: usize::MAX, panes: Vec::new(), late: 0 }
+        let standing = Standing::InTime;
+        Writer { side: self, task, window, standing, current: usize::MAX, panes: Vec::new(), late: 0, outside: 0 }
     }
 }
 
@@ -95,10 +98,13 @@ struct Writer<'a, K, V, W, A: Aggregator<V>> {
     task: &'a TaskContext,
     /// The window of the last record: neighbors mostly share one.
     window: Window,
-    /// Its place in `panes`; beyond them if the window is closed.
+    /// How its records stand to the watermark.
+    standing: Standing,
+    /// Its place in `panes`; beyond them if its records are left out.
     current: usize,
     panes: Vec<Pane<K, A::Acc>>,
     late: u64,
+    outside: u64,
 }
 
 /// What one window has gathered.
@@ -129,6 +135,9 @@ where
             }
             let window = self.window;
             let run = records.as_slice().iter().take_while(|record| window.contains(record.0)).count();
+            if W::HAS_PARTS && self.standing == Standing::PartlyLate {
+                records.as_slice()[..run].iter().for_each(|(at, (key, value))| self.tell(*at, key, value));
+            }
             self.push_run(records.by_ref().take(run.max(1)));
         }
     }
@@ -172,7 +181,8 @@ where
     #[inline(never)]
     fn enter(&mut self, at: Timestamp) {
         self.window = self.side.windows.window_of(at);
-        if self.window.is_closed_by(self.side.closed_by) {
+        self.standing = self.side.windows.standing(self.window, self.side.closed_by);
+        if matches!(self.standing, Standing::Late | Standing::Outside) {
             self.current = usize::MAX;
             return;
         }
@@ -187,18 +197,32 @@ where
     #[cold]
     #[inline(never)]
     fn refuse(&mut self, at: Timestamp, key: K, value: V) {
-        if !self.side.space.owns(hash_key(&key)) {
+        if self.standing == Standing::Outside {
+            self.outside += u64::from(self.side.space.owns(hash_key(&key)));
+        } else {
+            self.tell(at, &key, &value);
+        }
+    }
+
+    /// Tells of a late record, be it left out or not.
+    #[cold]
+    #[inline(never)]
+    fn tell(&mut self, at: Timestamp, key: &K, value: &V) {
+        if !self.side.space.owns(hash_key(key)) {
             return;
         }
         self.late += 1;
         if let Some(output) = &self.side.late_output {
-            output(at, key, value);
+            output(at, key, value)();
         }
     }
 
     fn finish(self) -> Vec<WindowBucket<K, A::Acc>> {
         if self.late > 0 {
             self.side.late.add(self.late);
+        }
+        if self.outside > 0 {
+            self.side.outside.add(self.outside);
         }
         let WindowSide { partitions, space, recycled, .. } = self.side;
         let (partitions, space) = (*partitions, *space);

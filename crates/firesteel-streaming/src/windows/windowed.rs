@@ -1,25 +1,48 @@
 //! Aggregations of windows.
 
-use std::marker::PhantomData;
-use std::sync::Arc;
+use firesteel_core::{Data, Exchange, Key, Operator};
+use firesteel_window::{Aggregator, Count, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
 
-use firesteel_core::{Accumulator, Data, Exchange, Key, Lineage, Operator};
-use firesteel_state::{Declaration, Setting};
-use firesteel_window::{Aggregator, Count, DisjointWindows, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
-
-use crate::plan::{Fault, NodeId, PlanNode, Role, StateCell, What, Width};
-use crate::state::StoreCell;
+use crate::plan::NodeId;
 use crate::stream::{EventTime, LateOutput, Pair, Shape, SideOutput, Stream, Timed, late_output};
-use crate::time::{Tracker, least};
 use crate::windows::WindowResult;
-use crate::windows::due::Due;
-use crate::windows::rdd::{Firing, fire};
-use crate::windows::recycle::Recycled;
-use crate::windows::side::WindowSide;
+use crate::windows::kind::WindowKind;
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Gathers each key's values in windows of event time. An aggregation follows, such as
     /// [`count`](WindowedStream::count).
+    ///
+    /// Windows lie side by side ([`Tumbling`](firesteel_window::Tumbling)), overlap or leave gaps
+    /// ([`Sliding`](firesteel_window::Sliding)), or end with a pause ([`Session`](firesteel_window::Session)); an assigner of your own
+    /// goes into [`Disjoint`](firesteel_window::Disjoint). When windows close and what is late is in `docs/time.md` of the
+    /// repository.
+    ///
+    /// ```
+    /// use firesteel_testkit::TestJob;
+    /// use firesteel_window::{Max, Session, Sliding, Timestamp, Watermark, seconds};
+    ///
+    /// let test = TestJob::new();
+    /// let clicks = test
+    ///     .script([vec![("ann", 3), ("bob", 4), ("ann", 11)], vec![("ann", 40)]])
+    ///     .event_time(|click| Timestamp::from_secs(click.1), Watermark::bounded(seconds(0)))
+    ///     .map(|(user, at)| (user.to_owned(), at));
+    ///
+    /// // How often in ten seconds, told every five.
+    /// let often = clicks.clone().window(Sliding::of(seconds(10)).every(seconds(5))).count();
+    /// let often = test.record(often.map(|row| format!("{} by {}: {}", row.key, row.window.end().as_secs(), row.value)));
+    ///
+    /// // Visits: a visit ends with a pause of more than eight seconds.
+    /// let visits = clicks.window(Session::gap(seconds(8))).aggregate(Max);
+    /// let visits = test.record(visits.map(|row| format!("{} from {}", row.key, row.window.start().as_secs())));
+    ///
+    /// test.run()?;
+    /// assert_eq!(often.sorted(), [
+    ///     vec!["ann by 10: 1", "ann by 5: 1", "bob by 10: 1", "bob by 5: 1"],
+    ///     vec!["ann by 15: 1", "ann by 20: 1"],
+    /// ]);
+    /// assert_eq!(visits.sorted(), [vec![], vec!["ann from 3", "bob from 4"]]);
+    /// # Ok::<(), firesteel_streaming::Error>(())
+    /// ```
     #[track_caller]
     pub fn window<K, V, W>(self, windows: W) -> WindowedStream<K, V, W>
     where
@@ -27,7 +50,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         K: Key,
         V: Send + 'static,
         S: EventTime,
-        W: DisjointWindows + Clone + Send + Sync + 'static,
+        W: WindowKind<K>,
     {
         let operator = Operator::here("window");
         WindowedStream { stream: S::timed(T::pairs(self)), windows, operator, late: None }
@@ -37,27 +60,28 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
 /// A keyed stream gathered in windows, waiting for an aggregation.
 ///
 /// Results are appended: a window's result comes out once, in the batch whose records move the watermark past the
-/// window's end. Records of a window that was closed before their batch began are late: they are counted, left out,
-/// and go to the side output that [`late_to`](Self::late_to) names.
+/// window's end. Records are late for a window that was closed before their batch began: they are counted, left out of it,
+/// and go to the side output that [`late_to`](Self::late_to) names. Where windows overlap, a record may be late for one and count in
+/// the next.
 ///
-/// Results know when they happened: at the last instant of their window. So windows follow windows, without another
-/// `event_time`.
+/// Results know when they happened: at the last instant of their window, those of a session at its end. So windows follow
+/// windows, without another `event_time`.
 #[must_use = "a window without an aggregation yields nothing"]
 pub struct WindowedStream<K: Send + 'static, V: Send + 'static, W> {
-    stream: Stream<(K, V), Timed>,
-    windows: W,
-    operator: Operator,
+    pub(super) stream: Stream<(K, V), Timed>,
+    pub(super) windows: W,
+    pub(super) operator: Operator,
     /// What is done with late records, and the side output that gets them.
-    late: Option<(LateOutput<K, V>, NodeId)>,
+    pub(super) late: Option<(LateOutput<K, V>, NodeId)>,
 }
 
 impl<K, V, W> WindowedStream<K, V, W>
 where
     K: Key,
     V: Send + 'static,
-    W: DisjointWindows + Clone + Send + Sync + 'static,
+    W: WindowKind<K>,
 {
-    /// Sends late records to a side output.
+    /// Sends late records to a side output: each once, however many windows it is late for.
     pub fn late_to(mut self, late: &SideOutput<(Timestamp, (K, V))>) -> Self
     where
         V: Data,
@@ -139,52 +163,6 @@ where
         A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
         T: Send + 'static,
     {
-        let Self { stream: Stream { plan, node: parent, rule }, windows, operator, late } = self;
-        let trackers = plan.trackers(parent);
-        let (late_count, changes, fired) = (Accumulator::default(), Accumulator::default(), plan.fired());
-        let mut states = Declaration::<K>::new(operator.kind());
-        let held = states.windows::<A::Acc>("windows");
-        let cell = StoreCell::new(states);
-        let node = plan.change(|parts| {
-            parts.states.push((Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone()));
-            let role = Role::State(parts.states.len() - 1);
-            let refused = windows.validate().err();
-            // What is stored is windows: others would lie beside them.
-            let settings = windows.settings().into_iter().map(|(name, value)| Setting::refused(name, value)).collect();
-            let node = PlanNode::operator(operator, &[parent], Width::Wide).with_role(role).with_settings(settings);
-            let node = parts.add(node.with_fold(aggregator.kind().into_owned()));
-            parts.faults.extend(refused.map(|source| (node, Fault::Window(source))));
-            node
-        });
-        plan.count(node, What::Late, late_count.clone());
-        let late_output = late.map(|(output, side)| {
-            plan.feed(side, node);
-            output
-        });
-        let (aggregator, recycled, due) = (Arc::new(aggregator), Arc::new(Recycled::new()), Arc::new(Due::default()));
-        Stream::new(plan, node, move |batch| {
-            let (parent, space) = (rule.rdd(batch)?, batch.key_space());
-            let side = WindowSide {
-                windows: windows.clone(),
-                aggregator: Arc::clone(&aggregator),
-                operator: batch.operator(node).clone(),
-                closed_by: least(&trackers, Tracker::at_start),
-                late: late_count.clone(),
-                late_output: late_output.clone(),
-                partitions: space.parts(parent.node().context().parallelism()),
-                space,
-                recycled: Arc::clone(&recycled),
-                kind: PhantomData,
-            };
-            let firing = Firing {
-                cell: Arc::clone(&cell),
-                windows: held,
-                trackers: Arc::clone(&trackers),
-                due: due.within(space),
-                fired: fired.clone(),
-                changes: changes.clone(),
-            };
-            Ok(fire(batch, node, parent, side, firing, present))
-        })
+        W::aggregated(self, aggregator, present)
     }
 }

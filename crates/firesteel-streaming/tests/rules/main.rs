@@ -9,6 +9,7 @@ mod refused;
 mod sink;
 mod ttl;
 mod unfinished;
+mod windows;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Windows side by side. Sliding and session windows are other assigners.
+//! Windows side by side.
 
 use std::fmt;
 

@@ -2,6 +2,8 @@
 
 mod aggregates;
 mod panes;
+mod sessions;
+mod sliding;
 mod times;
 mod watermarks;
 mod windows;

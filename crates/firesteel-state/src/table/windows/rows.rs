@@ -34,6 +34,11 @@ impl FiredRows {
         self.window
     }
 
+    /// Whether the backend has had the key in memory at this place, too.
+    pub(super) fn has_seen(&self, place: usize) -> bool {
+        self.seen.get(place).is_some_and(|seen| *seen)
+    }
+
     /// How many rows have been read that could not be counted when their windows fired.
     #[must_use]
     pub fn counted(&self) -> u64 {
@@ -58,7 +63,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
             }
             let slots = pane.slots.len();
             while limit > 0 && rows.place < slots {
-                if !rows.seen.get(rows.place).is_some_and(|seen| *seen) {
+                if !rows.has_seen(rows.place) {
                     let slot = pane.slots.at(rows.place);
                     each(pane.window, &slot.key, &slot.value);
                     limit -= 1;
@@ -75,7 +80,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     }
 
     /// Reads up to `limit` rows of what the backend holds of a window; how many they were.
-    fn read_stored(
+    pub(super) fn read_stored(
         &self,
         pane: &Pane<K, A>,
         rows: &mut FiredRows,

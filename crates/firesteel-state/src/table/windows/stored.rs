@@ -34,7 +34,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<(Window, &[u8])> {
 }
 
 /// Whatever is stored after all keys of a window begins here; `None` after the last window of all.
-fn after(window: Window) -> Option<[u8; PREFIX]> {
+pub(super) fn after(window: Window) -> Option<[u8; PREFIX]> {
     u128::from_be_bytes(prefix(window)).checked_add(1).map(u128::to_be_bytes)
 }
 
@@ -77,7 +77,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     }
 
     /// The first window that the backend holds from some bytes on, whether it is in memory or has fired.
-    fn first_stored(&self, from: &[u8]) -> Result<Option<Window>> {
+    pub(super) fn first_stored(&self, from: &[u8]) -> Result<Option<Window>> {
         let Some(backend) = &self.setup.backend else { return Ok(None) };
         let mut first: Option<Window> = None;
         for number in numbers(&self.setup) {

@@ -1,0 +1,221 @@
+//! Sessions: each key's records that follow one another without a long pause.
+//!
+//! The state has the open sessions of each key in the order of time, and a timer for the key no later than its first session
+//! closes. A session that grows leaves the timer where it is: when that fires, it is set again for what is left, so that
+//! records cost no timers.
+
+use std::cmp::Reverse;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use firesteel_core::{Accumulator, Exchange, Key};
+use firesteel_state::{Declaration, KeyContext, Result, Setting, SortedMap, Timers};
+use firesteel_window::{Aggregator, Duration, Session, Timestamp, Window};
+
+use crate::plan::{Fault, NodeId};
+use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results};
+use crate::stream::{LateOutput, Stream, Timed};
+use crate::time::{Fired, FiredCount};
+use crate::windows::kind::WindowKind;
+use crate::windows::session_side::{IntoSessions, Passed, Piece};
+use crate::windows::{WindowResult, WindowedStream};
+
+impl<K: Key + Ord> WindowKind<K> for Session {
+    fn aggregated<V, A, T>(
+        of: WindowedStream<K, V, Self>,
+        aggregator: A,
+        present: fn(A::Out) -> Option<T>,
+    ) -> Stream<WindowResult<K, T>, Timed>
+    where
+        V: Send + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let WindowedStream { stream, windows, operator, late: late_output } = of;
+        let (aggregator, late, fired) = (Arc::new(aggregator), Accumulator::default(), stream.plan.fired());
+        let kind = PhantomData;
+        let sessions = Gathering { windows, aggregator, present, late, late_output, fired, kind };
+        let results = stream.apply_at(operator, sessions);
+        if let Err(refused) = windows.validate() {
+            results.plan.change(|parts| parts.faults.push((results.node, Fault::Window(refused))));
+        }
+        results
+    }
+}
+
+/// The operator of sessions.
+struct Gathering<K, V, A: Aggregator<V>, T> {
+    windows: Session,
+    aggregator: Arc<A>,
+    /// The result, as far as there is one: a session holds a value.
+    present: fn(A::Out) -> Option<T>,
+    late: Accumulator<u64>,
+    late_output: Option<(LateOutput<K, V>, NodeId)>,
+    fired: FiredCount,
+    kind: PhantomData<fn(V)>,
+}
+
+/// Its state.
+struct Open<A> {
+    /// By its beginning, the end of a session, and what it has gathered.
+    sessions: SortedMap<Timestamp, (Timestamp, A)>,
+    closes: Timers,
+}
+
+/// When a session closes: a watermark that is at its end leaves it open.
+fn closes_at(end: Timestamp) -> Timestamp {
+    end.saturating_add(Duration::micros(1))
+}
+
+impl<A: Exchange> Open<A> {
+    /// Takes what a session has gathered into the open ones that it touches; gives it back if there is none.
+    fn join<K: Key>(
+        &self,
+        key: &mut KeyContext<'_, K>,
+        window: Window,
+        acc: A,
+        merge: impl Fn(&mut A, A),
+    ) -> Result<Option<A>> {
+        let Some((start, _)) = self.last_touched(key, window)? else { return Ok(Some(acc)) };
+        if start <= window.start() {
+            // Those before it do not touch it, and so do not touch this one.
+            self.sessions.update(key, start, |session| {
+                if let Some((end, gathered)) = session {
+                    *end = window.end().max(*end);
+                    merge(gathered, acc);
+                }
+            })?;
+            return Ok(None);
+        }
+        let (mut touched, mut end) = (Vec::new(), window.end());
+        while let Some((start, _)) = self.last_touched(key, window)? {
+            let Some(session) = self.sessions.update(key, start, Option::take)? else { break };
+            end = end.max(session.0);
+            touched.push((start, session.1));
+        }
+        let mut touched = touched.into_iter().rev();
+        let Some((start, mut gathered)) = touched.next() else { return Ok(Some(acc)) };
+        touched.for_each(|(_, more)| merge(&mut gathered, more));
+        merge(&mut gathered, acc);
+        self.sessions.put(key, start.min(window.start()), (end, gathered))?;
+        Ok(None)
+    }
+
+    /// The last open session that another one touches: its beginning and its end.
+    fn last_touched<K: Key>(
+        &self,
+        key: &mut KeyContext<'_, K>,
+        window: Window,
+    ) -> Result<Option<(Timestamp, Timestamp)>> {
+        let mut last = self.sessions.last_of(key, ..=window.end(), 1)?;
+        Ok(last.next().map(|(start, (end, _))| (*start, *end)).filter(|(_, end)| *end >= window.start()))
+    }
+
+    /// Opens a session that touches no other.
+    fn open<K: Key>(&self, key: &mut KeyContext<'_, K>, window: Window, acc: A) -> Result<()> {
+        self.sessions.put(key, window.start(), (window.end(), acc))?;
+        if self.sessions.first(key)?.is_some_and(|(first, _)| *first == window.start()) {
+            self.closes.register(key, closes_at(window.end()))?;
+        }
+        Ok(())
+    }
+
+    /// Takes the key's first session if the watermark has closed it, or has a timer set for it.
+    fn close<K: Key>(&self, key: &mut KeyContext<'_, K>, watermark: Timestamp) -> Result<Option<(Window, A)>> {
+        let Some((start, (end, _))) = self.sessions.first(key)? else { return Ok(None) };
+        let window = Window::new(*start, *end);
+        if Session::is_closed(window, watermark) {
+            let session = self.sessions.update(key, window.start(), Option::take)?;
+            return Ok(session.map(|(_, acc)| (window, acc)));
+        }
+        self.closes.register(key, closes_at(window.end()))?;
+        Ok(None)
+    }
+}
+
+impl<K, V, A, T> KeyedOperator<K, V, Timed> for Gathering<K, V, A, T>
+where
+    K: Key + Ord,
+    V: Send + 'static,
+    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+    T: Send + 'static,
+{
+    type Route = IntoSessions<K, V, A>;
+    type State = Open<A::Acc>;
+    type Out = WindowResult<K, T>;
+    type OutShape = Timed;
+
+    fn info(&self) -> OperatorInfo {
+        let info = OperatorInfo::new("window").folds_by(self.aggregator.kind());
+        // What is stored was cut by the gap.
+        self.windows
+            .settings()
+            .into_iter()
+            .fold(info, |info, (name, value)| info.setting(Setting::refused(name, value)))
+    }
+
+    fn route(&self) -> IntoSessions<K, V, A> {
+        IntoSessions {
+            windows: self.windows,
+            aggregator: Arc::clone(&self.aggregator),
+            late: self.late.clone(),
+            late_output: self.late_output.clone(),
+        }
+    }
+
+    fn declare(&self, states: &mut Declaration<K>) -> Open<A::Acc> {
+        Open { sessions: states.sorted_map("sessions"), closes: states.event_timers("closes") }
+    }
+
+    fn run(
+        &self,
+        open: &Open<A::Acc>,
+        group: &mut GroupBatch<'_, K, Piece<A::Acc>>,
+        results: &mut Results<'_, WindowResult<K, T>, Timed>,
+    ) -> Result<()> {
+        group.prefetch()?;
+        let (times, merge) = (group.times(), |acc: &mut A::Acc, more| self.aggregator.merge(acc, more));
+        let (records, state) = group.records();
+        let mut passed = Vec::new();
+        for (hash, key, piece) in records {
+            if piece.passed.is_some() {
+                passed.push((hash, key, piece));
+                continue;
+            }
+            let (window, mut context) = (piece.window, state.key(hash, &key, times.now()));
+            if let Some(acc) = open.join(&mut context, window, piece.acc, merge)? {
+                open.open(&mut context, window, acc)?;
+            }
+        }
+        // Whatever is in time is here. The latest first: so each finds the session that it belongs to, if that is open.
+        passed.sort_by_key(|(_, _, piece)| Reverse(piece.window.start()));
+        for (hash, key, Piece { window, acc, passed }) in passed {
+            let mut context = state.key(hash, &key, times.now());
+            let Some(acc) = open.join(&mut context, window, acc, merge)? else { continue };
+            if !Session::is_closed(window, times.watermark()) {
+                open.open(&mut context, window, acc)?;
+            }
+            // One that begins a session is told, too: a session before it may have closed without it.
+            self.late.add(1);
+            if let Some(Passed(Some(told))) = passed {
+                told();
+            }
+        }
+        let mut fired = 0;
+        group.fire_event_timers(|_, mut key| {
+            // They are set for later times only, and for what is there.
+            key.defer_timers(false);
+            while let Some((window, acc)) = open.close(&mut key, times.reached())? {
+                fired += 1;
+                if let Some(value) = (self.present)(self.aggregator.finish_owned(acc)) {
+                    results.emit(window.end(), WindowResult { window, key: key.key().clone(), value });
+                }
+            }
+            Ok(())
+        })?;
+        if fired > 0 {
+            self.fired.add(Fired { sessions: fired, ..Fired::default() });
+        }
+        Ok(())
+    }
+}

@@ -19,6 +19,7 @@ mod kept;
 mod kills;
 mod ledger;
 mod matrix;
+mod moves;
 mod mutants;
 mod owners;
 mod points;

@@ -18,6 +18,8 @@ mod input;
 mod invariants;
 #[path = "../../../../tests/tests/crash/ledger.rs"]
 mod ledger;
+#[path = "../../../../tests/tests/crash/owners.rs"]
+mod owners;
 #[path = "../../../../tests/tests/crash/points.rs"]
 mod points;
 #[path = "../../../../tests/tests/crash/process.rs"]
@@ -66,6 +68,11 @@ fn a_process_that_runs_an_epoch_again_may_end_at_any_point() {
     for before in HALFWAY {
         everywhere(&Run { batches: 2, threads: 2, ..database() }, Some(before), concerns_backends);
     }
+}
+
+#[test]
+fn a_process_between_whose_jobs_ranges_move_may_end_at_any_point_of_that() {
+    owners::everywhere(Backend::Database, owners::of_owners);
 }
 
 #[test]

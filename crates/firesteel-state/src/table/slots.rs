@@ -86,7 +86,7 @@ impl<K, T> Slots<K, T> {
         at
     }
 
-    /// Makes room for so many slots that these keys are all that are there, or that those that are there are among them.
+    /// Makes room for this many keys in all. They may be new, or those that are there may be among them.
     pub(crate) fn make_room_for(&mut self, keys: usize) {
         if keys <= FEW || keys <= self.slots.len() || keys >= Index::MAX {
             return;

@@ -405,7 +405,7 @@ fn a_staged_file_that_is_gone_at_the_commit_is_an_error_and_no_hole() {
     let staged = |entry: &std::fs::DirEntry| entry.path().is_file() && !entry.path().ends_with(".lock");
     let files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(Result::unwrap).filter(staged).collect();
     std::fs::remove_file(files[1].path()).unwrap();
-    let error = sink.commit(Epoch(1), &mut pending).unwrap_err();
+    let error = Sink::<u32>::commit(&sink, Epoch(1), &mut pending).unwrap_err();
     assert!(error.to_string().contains(&*files[1].file_name().to_string_lossy()), "{error}");
     assert_eq!(Sink::<u32>::last_committed(&sink).unwrap(), None, "nothing of the epoch is listed");
     // The next start removes what is left of it.

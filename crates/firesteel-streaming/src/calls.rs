@@ -431,6 +431,6 @@ mod tests {
         calls.check().unwrap();
         told(&clock, &calls, 1);
         let error = calls.check().unwrap_err().to_string();
-        assert!(error.starts_with("FS-S015: outcome of sink files has not returned for 2h 47m 13s"), "{error}");
+        assert!(error.starts_with("FS-S015: outcome of sink files has not returned for 2h 47m 14s"), "{error}");
     }
 }

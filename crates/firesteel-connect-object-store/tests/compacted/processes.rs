@@ -1,4 +1,4 @@
-//! Merging that ends at any call, or goes on when others have taken over.
+//! Merging that ends at any call, or continues when others have taken over.
 
 use std::sync::{Arc, Mutex};
 
@@ -90,7 +90,7 @@ fn between_any_two_calls_every_reader_finds_every_record_once() {
     panic!("it has more calls");
 }
 
-/// One process goes on when another one has taken the place, merged and removed what the first one knew, whatever it was at.
+/// One process continues when another one has taken the place, merged and removed what the first one knew, whatever it was at.
 #[test]
 fn a_process_that_was_thought_dead_undoes_and_doubles_nothing() {
     for by_sink in [false, true] {

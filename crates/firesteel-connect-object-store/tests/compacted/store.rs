@@ -8,7 +8,7 @@ use firesteel_connect_object_store::Bucket;
 use firesteel_connect_object_store::object_store::memory::InMemory;
 use firesteel_connect_object_store::object_store::path::Path;
 use firesteel_connect_object_store::object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use futures_util::stream::BoxStream;
@@ -33,6 +33,8 @@ struct State {
     fails: Option<(u64, bool, bool)>,
     before: Option<(u64, Run)>,
     in_listing: Option<Run>,
+    /// Tags are those of contents, as S3 has them.
+    tags_contents: bool,
     /// What is put under a key with this in it arrives late.
     delays: Option<&'static str>,
     late: Option<(Path, PutPayload, PutOptions)>,
@@ -82,6 +84,19 @@ impl Faulty {
         self.inner.put_opts(&key, payload, options).now_or_never().unwrap().is_ok()
     }
 
+    /// Objects of equal contents have equal tags, as in S3.
+    pub(super) fn tag_contents(&self) {
+        self.state.lock().unwrap().tags_contents = true;
+    }
+
+    fn tagged(&self, mut object: ObjectMeta) -> ObjectMeta {
+        if self.state.lock().unwrap().tags_contents {
+            let bytes = self.inner.get(&object.location).now_or_never().unwrap().unwrap().bytes();
+            object.e_tag = Some(format!("{:?}", bytes.now_or_never().unwrap().unwrap()));
+        }
+        object
+    }
+
     pub(super) fn calls(&self) -> u64 {
         self.state.lock().unwrap().calls
     }
@@ -111,7 +126,7 @@ impl Faulty {
 
     fn objects(&self, prefix: Option<&Path>) -> Vec<ObjectMeta> {
         let listed: Vec<Result<ObjectMeta>> = self.inner.list(prefix).collect().now_or_never().unwrap();
-        let mut objects: Vec<ObjectMeta> = listed.into_iter().map(Result::unwrap).collect();
+        let mut objects: Vec<ObjectMeta> = listed.into_iter().map(|object| self.tagged(object.unwrap())).collect();
         objects.sort_by(|one, other| one.location.cmp(&other.location));
         objects
     }
@@ -159,7 +174,15 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if self.call() == Call::Works { self.inner.get_opts(location, options).await } else { lost() }
+        if self.call() != Call::Works {
+            return lost();
+        }
+        let tags_contents = self.state.lock().unwrap().tags_contents;
+        // Who asks compares the tag that comes.
+        let if_match = options.if_match.clone().filter(|_| !tags_contents);
+        let mut found = self.inner.get_opts(location, GetOptions { if_match, ..options }).await?;
+        found.meta = self.tagged(found.meta);
+        Ok(found)
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {

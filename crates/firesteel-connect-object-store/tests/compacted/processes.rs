@@ -189,6 +189,34 @@ fn a_request_that_lands_late_is_taken_for_what_it_is() {
     }
 }
 
+/// The other process merges manifests, which list the objects that this one is about to delete.
+#[test]
+fn a_process_that_was_thought_dead_deletes_nothing_that_others_list() {
+    for at in 1..400 {
+        let (inner, bucket, kept, found) = results();
+        let (store, sleeping) = Faulty::over(&inner);
+        let other = bucket.clone();
+        store.before(at, move || write(&sink(&other), EPOCHS + 105).unwrap());
+        let woken = compact(&sleeping);
+        if store.calls() < at {
+            assert!(at > 30 && woken.is_ok(), "call {at}: {woken:?}");
+            return;
+        }
+        check(&bucket, &(kept, found), EPOCHS + 105, &format!("call {at}"));
+    }
+}
+
+#[test]
+fn manifests_that_are_merged_while_they_are_listed_are_all_found() {
+    let (inner, bucket) = memory();
+    write(&sink(&bucket), 99).unwrap();
+    let (store, listing) = Faulty::over(&inner);
+    // The first page has some manifests of single epochs, and the others are one when the second page is asked for.
+    store.in_listing_after(10, move || write(&sink(&bucket), 104).unwrap());
+    let found = sorted(all(&reading(&listing)));
+    assert!(found == due(1..=104) || found == due(1..=99), "{} records", found.len());
+}
+
 #[test]
 fn results_that_are_merged_while_they_are_listed_are_all_found() {
     let (inner, bucket, kept, found) = results();

@@ -32,7 +32,7 @@ struct State {
     /// From which call on, whether that one has its effect, and whether it is the only one.
     fails: Option<(u64, bool, bool)>,
     before: Option<(u64, Run)>,
-    in_listing: Option<Run>,
+    in_listing: Option<(Option<usize>, Run)>,
     /// Tags are those of contents, as S3 has them.
     tags_contents: bool,
     /// What is put under a key with this in it arrives late.
@@ -70,7 +70,12 @@ impl Faulty {
 
     /// Runs it in the middle of the next listing, which takes two calls.
     pub(super) fn in_listing(&self, run: impl FnOnce() + Send + 'static) {
-        self.state.lock().unwrap().in_listing = Some(Box::new(run));
+        self.state.lock().unwrap().in_listing = Some((None, Box::new(run)));
+    }
+
+    /// The same, after this many objects.
+    pub(super) fn in_listing_after(&self, objects: usize, run: impl FnOnce() + Send + 'static) {
+        self.state.lock().unwrap().in_listing = Some((Some(objects), Box::new(run)));
     }
 
     /// The next object whose key has this in it arrives late, and has no answer.
@@ -207,8 +212,8 @@ impl ObjectStore for Faulty {
         }
         let mut objects = self.objects(prefix);
         let run = self.state.lock().unwrap().in_listing.take();
-        if let Some(run) = run {
-            objects.truncate(objects.len() / 2);
+        if let Some((after, run)) = run {
+            objects.truncate(after.unwrap_or(objects.len() / 2));
             run();
             let last = objects.last().map(|object| object.location.clone());
             let rest = self.objects(prefix).into_iter().filter(|object| Some(&object.location) > last.as_ref());

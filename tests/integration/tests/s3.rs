@@ -78,8 +78,8 @@ fn the_suites_of_the_contract() {
         _ => all(&Objects::json::<u32>(&bucket, prefix).follow()),
     };
     let open = |place: &String| ObjectSink::json::<u32>(&bucket, place);
-    conformance::sinks_of_one_place(&place, open, |place| visible(place), |n| n);
-    conformance::sinks_of_one_place(&place, |place| open(place).compact_to(10), |place| visible(place), |n| n);
+    conformance::sinks_of_one_place(place, open, |place| visible(place), |n| n);
+    conformance::sinks_of_one_place(place, |place| open(place).compact_to(10), |place| visible(place), |n| n);
 }
 
 #[test]

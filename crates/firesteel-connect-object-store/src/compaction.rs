@@ -30,6 +30,7 @@ use crate::source::results::folder;
 /// - **Formats** are told by how names end: lines (`txt`, `ndjson`), `csv`, `avro`, `parquet`, `pb`. Objects of a format of your own with
 ///   one of these endings must be what the ending says. What has another header or schema is not merged together; what is left is told with
 ///   the reason.
+/// - **Memory**: up to 64 MiB of objects that are fetched ahead, and as much of those that wait to be stored; of Parquet one small object.
 /// - **An old object that is missing, damaged, or not as long** as its manifest says is an error, and nothing changes.
 ///
 /// ```

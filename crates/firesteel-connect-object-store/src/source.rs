@@ -234,7 +234,8 @@ impl<F: Format> Objects<F> {
     }
 
     /// What becomes of an object when all of it was read and that is committed: it is kept, deleted, or copied to an archive and deleted.
-    /// That is done to the object in the version that was read; one that was stored under its key since is read. Between the last look
+    /// That is done to the object in the version that was read; one that was stored under its key since is read, also if it has the same
+    /// content; after a restart that is told by the time, which most stores tell to the second. Between the last look
     /// and the deletion is the time of a call, since stores cannot delete on a condition: let writers use new keys. Empty objects, objects that
     /// are damaged or were not read to their ends, and those of results, which a manifest lists, are left alone; of the last that is told.
     ///

@@ -217,6 +217,66 @@ fn an_object_that_is_replaced_meanwhile_is_read_and_not_deleted_for_the_one_befo
 }
 
 #[test]
+fn nothing_is_deleted_of_which_a_start_does_not_know_that_it_was_read_to_its_end() {
+    for is_told in [false, true] {
+        let (_, bucket) = memory();
+        put(&bucket, "in/a", "1\n2\n");
+        let source = || lines(&bucket, "in").follow().after_reading(AfterReading::delete());
+        let mut follower = Follower::start(source(), Checkpoint::default());
+        // All of it, and not that it is all.
+        follower.batch(2);
+        assert_eq!(keys(&bucket, "in"), ["in/a"]);
+        for range in follower.due() {
+            follower.take(&range);
+        }
+        follower.due();
+        // Nothing has got further, and another commit tells what has changed.
+        if is_told {
+            follower.kept.notes.extend(follower.source.notes(&[]).unwrap());
+        }
+        follower.source.committed(&[]).unwrap();
+        assert_eq!(keys(&bucket, "in").is_empty(), is_told);
+        let (kept, read) = follower.stop();
+        let mut follower = Follower::start(source(), kept);
+        drain(&mut follower);
+        assert_eq!((read.len(), follower.read.len(), keys(&bucket, "in").len()), (2, 0, 0));
+    }
+}
+
+/// As of a file that is delivered each day, and is the same on most of them.
+#[test]
+fn an_object_with_the_same_content_that_is_stored_later_is_another_one() {
+    for is_stopped in [false, true] {
+        let (store, bucket) = Faulty::over(&Arc::default());
+        store.tag_contents();
+        let source = || lines(&bucket, "in").follow().after_reading(AfterReading::archive("done"));
+        let mut follower = Follower::start(source(), Checkpoint::default());
+        let mut read = vec![];
+        for day in 1..=3 {
+            put(&bucket, "in/a", "same\n");
+            follower.batch(u64::MAX);
+            assert_eq!((keys(&bucket, "in").len(), keys(&bucket, "done").len()), (0, day), "{is_stopped}");
+            if is_stopped {
+                // The checkpoint knows the object that is gone.
+                let (kept, mut more) = follower.stop();
+                read.append(&mut more);
+                follower = Follower::start(source(), kept);
+            } else if day == 2 {
+                // Delivered again before anybody has looked.
+                put(&bucket, "in/b", "x\n");
+                follower.batch(u64::MAX);
+                put(&bucket, "in/b", "x\n");
+                follower.batch(u64::MAX);
+                assert_eq!(follower.read.iter().filter(|line| *line == "x").count(), 2);
+                ["done/b", "done/b.2"].iter().for_each(|key| bucket.delete(key).unwrap());
+            }
+        }
+        let found = [read, follower.stop().1].concat();
+        assert_eq!(found.iter().filter(|line| *line == "same").count(), 3, "{is_stopped}");
+    }
+}
+
+#[test]
 fn what_fails_is_told_retried_and_fatal_only_if_that_is_wanted() {
     for is_needed in [false, true] {
         let (store, bucket) = Faulty::over(&Arc::default());

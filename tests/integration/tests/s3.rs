@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use firesteel::prelude::*;
 use firesteel_connect::{Decoding, ReadRange, Sink, SinkContext, Source, SourceContext, SourceReader, conformance};
-use firesteel_connect_object_store::{Bucket, ObjectSink, Objects};
+use firesteel_connect_object_store::{AfterReading, Bucket, Compaction, ObjectSink, Objects};
 use firesteel_integration::S3;
 use firesteel_object_store::{Pin, Stretch, Upload};
 use firesteel_state::SnapshotStore;
@@ -77,12 +77,9 @@ fn the_suites_of_the_contract() {
         0 => vec![],
         _ => all(&Objects::json::<u32>(&bucket, prefix).follow()),
     };
-    conformance::sinks_of_one_place(
-        place,
-        |place| ObjectSink::json::<u32>(&bucket, place),
-        |place| visible(place),
-        |n| n,
-    );
+    let open = |place: &String| ObjectSink::json::<u32>(&bucket, place);
+    conformance::sinks_of_one_place(place, open, |place| visible(place), |n| n);
+    conformance::sinks_of_one_place(place, |place| open(place).compact_to(10), |place| visible(place), |n| n);
 }
 
 #[test]
@@ -173,6 +170,96 @@ fn a_job_copies_objects_exactly_once_however_often_it_is_started() {
         let mut found = all(&Objects::json::<Visit>(&bucket, "out"));
         found.sort_by_key(|visit| visit.number);
         assert_eq!(found, visits[..(run + 1) * 1_000]);
+    }
+}
+
+#[test]
+fn objects_are_merged_and_a_follower_reads_each_record_once() {
+    let (_server, bucket) = started();
+    let folder = tempfile::tempdir().unwrap();
+    let follow = || {
+        let checkpoint = Checkpoint::in_folder(folder.path().join("checkpoint"));
+        let job = StreamingContext::builder("follow").checkpoint(checkpoint).build().unwrap();
+        job.read(Objects::json::<u64>(&bucket, "out").follow())
+            .named("numbers")
+            .write(ObjectSink::json::<u64>(&bucket, "copy"));
+        job.run(Trigger::AvailableNow).unwrap();
+    };
+    let mut numbers = 0..;
+    for round in 0..4 {
+        // The sink merges its own objects in some rounds, and the first of two processes is thought dead in one.
+        let sink = || {
+            let sink = ObjectSink::json::<u64>(&bucket, "out").gzip();
+            let sink = if round % 2 == 0 { sink.compact_to(400) } else { sink };
+            Sink::<u64>::start(&sink, &SinkContext::default()).unwrap();
+            sink
+        };
+        let (old, new) = (sink(), sink());
+        let mut epoch = Sink::<u64>::last_committed(&new).unwrap().map_or(0, |mark| mark.epoch.0);
+        for _ in 0..12 {
+            epoch += 1;
+            let epoch = firesteel_connect::Epoch(epoch);
+            let records: Vec<u64> = numbers.by_ref().take(5).collect();
+            let task = firesteel_connect::WriteTask::new(epoch, 0);
+            let mut written = vec![new.write(task, records.into_iter()).unwrap()];
+            Sink::<u64>::commit(&new, epoch, &mut written).unwrap();
+        }
+        let late = firesteel_connect::Epoch(epoch + 1);
+        let mut written = vec![old.write(firesteel_connect::WriteTask::new(late, 0), [0].into_iter()).unwrap()];
+        let error = Sink::<u64>::commit(&old, late, &mut written).unwrap_err();
+        assert_eq!(error.class(), firesteel_connect::Class::Fenced, "{error}");
+        if round > 0 {
+            follow();
+        }
+        Compaction::of(&bucket, "out", 1 << 20).run().unwrap();
+        let due: Vec<u64> = (0..numbers.start).collect();
+        assert_eq!(all(&Objects::json::<u64>(&bucket, "out")), due);
+        follow();
+        let mut copied = all(&Objects::json::<u64>(&bucket, "copy"));
+        copied.sort_unstable();
+        assert_eq!(copied, due, "round {round}");
+    }
+    let parts = bucket.list("out").unwrap().objects.into_iter().map(|object| object.location.to_string());
+    assert_eq!(parts.filter(|key| key.contains("/part-")).count(), 1);
+}
+
+#[test]
+fn what_was_read_is_archived_and_never_read_again() {
+    let (_server, bucket) = started();
+    let folder = tempfile::tempdir().unwrap();
+    let large: String = (0..600_000).map(|number| format!("{number} and more\n")).collect();
+    assert!(large.len() > 8 << 20);
+    let mut due = 0;
+    // The store tells times to the second, and objects of the same content are told apart by nothing else.
+    let second = || {
+        put(&bucket, "clock", "");
+        bucket.head("clock").unwrap().unwrap().last_modified
+    };
+    for round in 1..=3 {
+        let before = second();
+        while second() == before {}
+        put(&bucket, "in/small", format!("{round}\n"));
+        put(&bucket, "in/sub/large", large.as_bytes());
+        due += 600_001;
+        for _ in 0..2 {
+            let checkpoint = Checkpoint::in_folder(folder.path().join("checkpoint"));
+            let job = StreamingContext::builder("archive").checkpoint(checkpoint).build().unwrap();
+            let read = Objects::lines(&bucket, "in", Decoding::new(text)).follow();
+            let read = read.after_reading(AfterReading::archive("in/done"));
+            job.read(read)
+                .named("lines")
+                .map(|line| line.len() as u64)
+                .named("lengths")
+                .write(ObjectSink::json::<u64>(&bucket, "out"));
+            job.run(Trigger::AvailableNow).unwrap();
+        }
+        assert_eq!(all(&Objects::json::<u64>(&bucket, "out")).len(), due, "round {round}");
+        let keys: BTreeSet<String> =
+            bucket.list("in").unwrap().objects.into_iter().map(|object| object.location.to_string()).collect();
+        assert!(keys.iter().all(|key| key.starts_with("in/done/")) && keys.len() == 2 * round, "{keys:?}");
+        let end = if round == 1 { String::new() } else { format!(".{round}") };
+        assert_eq!(bucket.get(&format!("in/done/small{end}")).unwrap(), format!("{round}\n").as_bytes());
+        assert!(bucket.get(&format!("in/done/sub/large{end}")).unwrap() == large.as_bytes());
     }
 }
 

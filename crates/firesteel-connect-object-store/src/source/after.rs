@@ -139,9 +139,11 @@ async fn head(store: &dyn ObjectStore, key: &Path) -> Result<Option<ObjectMeta>>
     }
 }
 
-/// Whether the object is there in the version that was read.
+/// Whether the object is there that was read. One that was stored later is another one, also with the same content; answers of stores tell
+/// the second.
 async fn is_there(store: &dyn ObjectStore, pin: &Pin) -> Result<bool> {
-    Ok(head(store, &pin.key).await?.is_some_and(|now| pin.is(&now)))
+    let is_it = |now: ObjectMeta| pin.is(&now) && now.last_modified.timestamp() == pin.modified.div_euclid(1_000_000);
+    Ok(head(store, &pin.key).await?.is_some_and(is_it))
 }
 
 /// Whether the object of this key has these bytes.
@@ -155,7 +157,8 @@ async fn is(store: &dyn ObjectStore, key: &Path, bytes: &Bytes) -> Result<bool> 
 /// Whether the object of this key is a copy: stored after the original, and equal to it.
 async fn is_copy(store: &dyn ObjectStore, pin: &Pin, small: Option<&Bytes>, key: &Path) -> Result<bool> {
     let Some(found) = head(store, key).await? else { return Ok(false) };
-    let is_older = found.last_modified.timestamp() < pin.modified.div_euclid(1_000_000);
+    // Where answers tell the second only, one that was copied within the second is copied once more.
+    let is_older = found.last_modified.timestamp_micros() < pin.modified;
     if found.size != pin.size || is_older {
         return Ok(false);
     }

@@ -42,8 +42,10 @@ pub(super) struct Catalog {
     gone: Vec<SplitId>,
     /// Splits whose end only reading can tell, and of whose end the engine has not been told.
     unended: Vec<SplitId>,
+    /// Splits whose end was found when the checkpoint knew their positions.
+    unnoted: Vec<SplitId>,
     pub(super) telling: Telling,
-    /// Whether there may be something to be deleted or archived, and when that is tried again which has failed.
+    /// Whether there may be something to be deleted or archived, and when what has failed is retried.
     pub(super) may_dispose: bool,
     pub(super) dispose_again: Option<Timestamp>,
     pub(super) has_looked: bool,
@@ -64,6 +66,7 @@ impl Catalog {
             untold: Vec::new(),
             gone: Vec::new(),
             unended: Vec::new(),
+            unnoted: Vec::new(),
             telling: Telling::default(),
             may_dispose: true,
             dispose_again: None,
@@ -103,7 +106,8 @@ impl Catalog {
         self.objects.get(split)
     }
 
-    fn add(&mut self, object: Object) {
+    fn add(&mut self, mut object: Object) {
+        object.is_consumed = !self.policy.after_reading.keeps();
         self.by_key.entry(object.pin.key.to_string()).or_default().push(object.split.clone());
         self.untold.push(object.split.clone());
         self.objects.insert(object.split.clone(), object);
@@ -120,7 +124,8 @@ impl Catalog {
 
     pub(super) fn notes(&mut self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
         let mut notes = Vec::new();
-        for (split, _) in moved {
+        let ended = std::mem::take(&mut self.unnoted);
+        for split in moved.iter().map(|(split, _)| split).chain(&ended) {
             let Some(object) = self.objects.get_mut(split) else { continue };
             notes.extend(object.note()?.map(|note| (split.clone(), note)));
         }
@@ -360,6 +365,7 @@ impl Catalog {
                 self.telling.damaged(object.pin.key.as_ref(), reason);
             }
         }
+        self.unnoted.extend(ended.iter().cloned());
         told.extend(ended);
         let splits: Vec<_> = told.iter().filter_map(|split| self.objects.get(split)).map(Object::as_split).collect();
         let gone = std::mem::take(&mut self.gone);

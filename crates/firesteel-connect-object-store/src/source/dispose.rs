@@ -68,7 +68,7 @@ impl Catalog {
                 let key = object.pin.key.as_ref();
                 match disposed {
                     // What has become of one that is not as it was read, a look tells.
-                    Ok(Disposed::Changed) => {}
+                    Ok(Disposed::Changed) => continue,
                     Ok(Disposed::Deleted) => self.telling.disposed(key, None),
                     Ok(Disposed::Archived(to)) => self.telling.disposed(key, Some(&to)),
                     Err(error) => {

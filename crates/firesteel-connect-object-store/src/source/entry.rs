@@ -34,7 +34,9 @@ pub(super) struct Object {
     pub(super) committed: u64,
     /// Up to where nothing is asked for again.
     pub(super) forgotten: u64,
-    /// Whether it was deleted or archived, and whether that has failed.
+    /// Whether it is deleted or archived when it is read. What is stored under its key after that is another one, whatever is in it.
+    pub(super) is_consumed: bool,
+    /// Whether that was done, and whether it has failed.
     pub(super) is_disposed: bool,
     pub(super) is_undisposable: bool,
     /// Whether a manifest lists it, so that it may be merged into another one at any time.
@@ -45,6 +47,8 @@ pub(super) struct Object {
     pub(super) is_missed: Arc<AtomicBool>,
     /// A hash of what the store called its content, where it was merged before anybody knew it.
     tag: Option<u64>,
+    /// Whether the checkpoint knows where it ends.
+    is_end_noted: bool,
     /// What the checkpoint knows of it.
     noted: Option<SplitNote>,
     unit: PositionUnit,
@@ -64,12 +68,14 @@ impl Object {
             damage,
             committed: 0,
             forgotten: 0,
+            is_consumed: false,
             is_disposed: false,
             is_undisposable: false,
             is_result: false,
             view: None,
             is_missed,
             tag: None,
+            is_end_noted: false,
             noted: None,
             unit,
         }
@@ -110,7 +116,7 @@ impl Object {
         let known = Note::decode(note)?;
         let mut object = Self::new(split, known.pin()?, unit);
         if let Some(end) = known.end {
-            object.end = Arc::new(end.into());
+            (object.end, object.is_end_noted) = (Arc::new(end.into()), true);
         }
         object.reached.store(position, Ordering::Relaxed);
         (object.committed, object.noted, object.tag) = (position, Some(note.clone()), known.tag);
@@ -150,7 +156,8 @@ impl Object {
     pub(super) fn is_over(&self) -> bool {
         let is_forgotten = self.end.get().is_some_and(|end| self.forgotten >= *end);
         let is_ours = !self.is_result && self.view.is_none() && !self.is_disposed;
-        is_ours && is_forgotten && self.is_done() && self.damage.get().is_none()
+        // A start that does not know the end would miss it.
+        is_ours && is_forgotten && self.is_end_noted && self.is_done() && self.damage.get().is_none()
     }
 
     /// Whether readers have come to its end.
@@ -165,6 +172,10 @@ impl Object {
             return self.pin.key == now.key && self.pin.size == now.size && self.tag() == tag_of(&now);
         }
         let (Pin { key, e_tag, version, size, modified }, ObjectMeta { location, .. }) = (&self.pin, listed);
+        let is_over = self.is_consumed && !self.is_result && self.is_done();
+        if self.is_disposed || is_over && *modified != listed.last_modified.timestamp_micros() {
+            return false;
+        }
         // Without a tag the time has to tell.
         let is_same_time = *modified == listed.last_modified.timestamp_micros();
         let is_same_content = *e_tag == listed.e_tag && (e_tag.is_some() || is_same_time);
@@ -175,6 +186,7 @@ impl Object {
     pub(super) fn note(&mut self) -> Result<Option<SplitNote>> {
         let note = Note::of(&self.pin, self.end.get().copied(), self.tag).encode()?;
         let is_new = self.noted.as_ref() != Some(&note);
+        self.is_end_noted = self.end.get().is_some();
         self.noted = Some(note.clone());
         Ok(is_new.then_some(note))
     }

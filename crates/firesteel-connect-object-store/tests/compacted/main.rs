@@ -9,6 +9,7 @@ mod follower;
 mod formats;
 mod processes;
 mod random;
+#[allow(dead_code, reason = "not all of it is used here")]
 mod store;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Merging that ends at any call, or goes on when others have taken over.
+//! Merging that ends at any call, or continues when others have taken over.
 
 use std::sync::{Arc, Mutex};
 
@@ -90,7 +90,7 @@ fn between_any_two_calls_every_reader_finds_every_record_once() {
     panic!("it has more calls");
 }
 
-/// One process goes on when another one has taken the place, merged and removed what the first one knew, whatever it was at.
+/// One process continues when another one has taken the place, merged and removed what the first one knew, whatever it was at.
 #[test]
 fn a_process_that_was_thought_dead_undoes_and_doubles_nothing() {
     for by_sink in [false, true] {
@@ -187,6 +187,38 @@ fn a_request_that_lands_late_is_taken_for_what_it_is() {
         assert!(parts(&bucket).iter().any(|part| part.contains("to")), "{when}: {:?}", parts(&bucket));
         assert_eq!(commit(&old, committed + 2).unwrap_err().class(), Class::Fenced);
     }
+}
+
+/// The other process merges manifests, which list the objects that this one is about to delete.
+#[test]
+fn a_process_that_was_thought_dead_deletes_nothing_that_others_list() {
+    for at in 1..400 {
+        let (inner, bucket, kept, found) = results();
+        let (store, sleeping) = Faulty::over(&inner);
+        let other = bucket.clone();
+        store.before(at, move || write(&sink(&other), EPOCHS + 105).unwrap());
+        let woken = compact(&sleeping);
+        if store.calls() < at {
+            assert!(at > 30 && woken.is_ok(), "call {at}: {woken:?}");
+            return;
+        }
+        check(&bucket, &(kept, found), EPOCHS + 105, &format!("call {at}"));
+    }
+}
+
+#[test]
+fn manifests_that_are_merged_while_they_are_listed_are_all_found() {
+    let (inner, bucket) = memory();
+    write(&sink(&bucket), 99).unwrap();
+    let (store, listing) = Faulty::over(&inner);
+    // It knows what all manifests say.
+    let mut follower = Follower::start(reading(&listing).follow(), Checkpoint::default());
+    follower.all();
+    // The first page has some manifests of single epochs, and the others are one when the second page is asked for.
+    store.in_listing_after(10, move || write(&sink(&bucket), 104).unwrap());
+    follower.all();
+    follower.all();
+    assert_eq!(sorted(follower.stop().1), due(1..=104));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use firesteel_connect_object_store::Bucket;
 use firesteel_connect_object_store::object_store::memory::InMemory;
 use firesteel_connect_object_store::object_store::path::Path;
 use firesteel_connect_object_store::object_store::{
-    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt,
     PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
 };
 use futures_util::stream::BoxStream;
@@ -32,7 +32,9 @@ struct State {
     /// From which call on, whether that one has its effect, and whether it is the only one.
     fails: Option<(u64, bool, bool)>,
     before: Option<(u64, Run)>,
-    in_listing: Option<Run>,
+    in_listing: Option<(Option<usize>, Run)>,
+    /// Tags are those of contents, as S3 has them.
+    tags_contents: bool,
     /// What is put under a key with this in it arrives late.
     delays: Option<&'static str>,
     late: Option<(Path, PutPayload, PutOptions)>,
@@ -68,7 +70,12 @@ impl Faulty {
 
     /// Runs it in the middle of the next listing, which takes two calls.
     pub(super) fn in_listing(&self, run: impl FnOnce() + Send + 'static) {
-        self.state.lock().unwrap().in_listing = Some(Box::new(run));
+        self.state.lock().unwrap().in_listing = Some((None, Box::new(run)));
+    }
+
+    /// The same, after this many objects.
+    pub(super) fn in_listing_after(&self, objects: usize, run: impl FnOnce() + Send + 'static) {
+        self.state.lock().unwrap().in_listing = Some((Some(objects), Box::new(run)));
     }
 
     /// The next object whose key has this in it arrives late, and has no answer.
@@ -80,6 +87,19 @@ impl Faulty {
     pub(super) fn land(&self) -> bool {
         let (key, payload, options) = self.state.lock().unwrap().late.take().unwrap();
         self.inner.put_opts(&key, payload, options).now_or_never().unwrap().is_ok()
+    }
+
+    /// Objects of equal contents have equal tags, as in S3.
+    pub(super) fn tag_contents(&self) {
+        self.state.lock().unwrap().tags_contents = true;
+    }
+
+    fn tagged(&self, mut object: ObjectMeta) -> ObjectMeta {
+        if self.state.lock().unwrap().tags_contents {
+            let bytes = self.inner.get(&object.location).now_or_never().unwrap().unwrap().bytes();
+            object.e_tag = Some(format!("{:?}", bytes.now_or_never().unwrap().unwrap()));
+        }
+        object
     }
 
     pub(super) fn calls(&self) -> u64 {
@@ -111,7 +131,7 @@ impl Faulty {
 
     fn objects(&self, prefix: Option<&Path>) -> Vec<ObjectMeta> {
         let listed: Vec<Result<ObjectMeta>> = self.inner.list(prefix).collect().now_or_never().unwrap();
-        let mut objects: Vec<ObjectMeta> = listed.into_iter().map(Result::unwrap).collect();
+        let mut objects: Vec<ObjectMeta> = listed.into_iter().map(|object| self.tagged(object.unwrap())).collect();
         objects.sort_by(|one, other| one.location.cmp(&other.location));
         objects
     }
@@ -159,7 +179,15 @@ impl ObjectStore for Faulty {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        if self.call() == Call::Works { self.inner.get_opts(location, options).await } else { lost() }
+        if self.call() != Call::Works {
+            return lost();
+        }
+        let tags_contents = self.state.lock().unwrap().tags_contents;
+        // Who asks compares the tag that comes.
+        let if_match = options.if_match.clone().filter(|_| !tags_contents);
+        let mut found = self.inner.get_opts(location, GetOptions { if_match, ..options }).await?;
+        found.meta = self.tagged(found.meta);
+        Ok(found)
     }
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
@@ -184,8 +212,8 @@ impl ObjectStore for Faulty {
         }
         let mut objects = self.objects(prefix);
         let run = self.state.lock().unwrap().in_listing.take();
-        if let Some(run) = run {
-            objects.truncate(objects.len() / 2);
+        if let Some((after, run)) = run {
+            objects.truncate(after.unwrap_or(objects.len() / 2));
             run();
             let last = objects.last().map(|object| object.location.clone());
             let rest = self.objects(prefix).into_iter().filter(|object| Some(&object.location) > last.as_ref());

@@ -14,7 +14,11 @@ mod run;
 #[path = "../../../tests/tests/state/ways.rs"]
 mod ways;
 
+/// Bytes that the database takes, the fewest that it can do with.
+const TAKEN: u64 = 4 << 20;
+
 every_file::every_file!(
     concat!(env!("CARGO_MANIFEST_DIR"), "/../.."),
-    ways::durable("RocksDB", Some(|| Arc::new(firesteel_state_rocksdb::RocksDbOptions::default())))
+    ways::durable("RocksDB", Some(|| Arc::new(firesteel_state_rocksdb::RocksDbOptions::default().memory(TAKEN)))),
+    TAKEN + 4_096
 );

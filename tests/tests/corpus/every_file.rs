@@ -1,13 +1,13 @@
 //! Makes a test of each file of the corpus, in the ways of the test program that asks for it.
 
 macro_rules! every_file {
-    ($repository:expr, $ways:expr) => {
-        $crate::every_file::every_file!($repository, $ways, [tumbling, sliding, sessions]);
+    ($repository:expr, $ways:expr, $little:expr) => {
+        $crate::every_file::every_file!($repository, $ways, $little, [tumbling, sliding, sessions]);
     };
-    ($repository:expr, $ways:expr, [$($file:ident),+]) => {
+    ($repository:expr, $ways:expr, $little:expr, [$($file:ident),+]) => {
         $(#[test]
         fn $file() {
-            $crate::run::check_file($repository, concat!(stringify!($file), ".toml"), &$ways);
+            $crate::run::check_file($repository, concat!(stringify!($file), ".toml"), &$ways, $little);
         })+
 
         #[test]

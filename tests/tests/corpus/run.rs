@@ -11,18 +11,15 @@ use firesteel_window::{Timestamp, Watermark};
 use crate::case::{Aggregate, Case, Event, Row, Step, Windows, parse};
 use crate::ways::{Lives, Way};
 
-/// Bytes of memory for state in the ways that have little of it: the least that is possible. All that can leave memory does.
-const LITTLE: u64 = 0;
-
 /// Where the corpus is, in the repository.
 pub(crate) const CORPUS: &str = "tests/corpus";
 
-/// Checks the cases of a file of the corpus, with a backend also with little memory for state.
-pub(crate) fn check_file(repository: &str, file: &str, ways: &[Way]) {
+/// Checks the cases of a file of the corpus, with a backend also with little memory for state: this many bytes.
+pub(crate) fn check_file(repository: &str, file: &str, ways: &[Way], little: u64) {
     let path = Path::new(repository).join(CORPUS).join(file);
     let cases = parse(&fs::read_to_string(&path).unwrap()).unwrap_or_else(|error| panic!("{file}: {error}"));
     let mut ways: Vec<Way> = ways.iter().map(Way::with_one_input).collect();
-    let little: Vec<Way> = ways.iter().filter(|way| way.has_backend()).map(|way| way.with_memory(LITTLE)).collect();
+    let little: Vec<Way> = ways.iter().filter(|way| way.has_backend()).map(|way| way.with_memory(little)).collect();
     ways.extend(little);
     let faults: Vec<String> = cases.iter().filter_map(|case| check(file, case, &ways).err()).collect();
     assert!(faults.is_empty(), "{}", faults.join("\n"));

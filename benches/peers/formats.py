@@ -1,6 +1,6 @@
-"""Reads a log as DuckDB, Polars or Spark reads it, keeps a part of the rows and counts.
+"""Reads a log as DuckDB, Polars, DataFusion or Spark reads it, keeps a part of the rows and counts.
 
-    formats.py duckdb|polars|pyspark json|csv|parquet FILE THREADS
+    formats.py duckdb|polars|datafusion|pyspark json|csv|parquet FILE THREADS
 
 Writes the seconds without the start of Python or Java, the rows, those that were kept, and the letters in them. Letters are
 bytes; all of the log is ASCII. The columns that are looked at have the same types on every side: texts. Spark reads the log
@@ -29,6 +29,26 @@ if peer == "duckdb":
     letters = "strlen(ts) + strlen(\"id.orig_h\") + coalesce(strlen(query), 0)"
     query = f"SELECT count(*), count(*) FILTER ({kept}), sum({letters}) FILTER ({kept}) FROM {source}"
     found = connection.execute(query).fetchone()
+elif peer == "datafusion":
+    import pyarrow
+    from datafusion import SessionConfig, SessionContext
+
+    context = SessionContext(SessionConfig().with_target_partitions(int(threads)))
+    texts = pyarrow.schema([(name, pyarrow.string()) for name in columns])
+    began = time.perf_counter()
+    if kind == "json":
+        context.register_json("log", path, schema=texts, file_extension="." + path.rsplit(".", 1)[1])
+    elif kind == "csv":
+        with open(path) as log:
+            header = log.readline().rstrip("\r\n").split(",")
+        every = pyarrow.schema([(name, pyarrow.string()) for name in header])
+        context.register_csv("log", path, schema=every, has_header=True)
+    else:
+        context.register_parquet("log", path)
+    kept = "rcode_name = 'NOERROR'"
+    letters = "octet_length(ts) + octet_length(\"id.orig_h\") + coalesce(octet_length(query), 0)"
+    query = f"SELECT count(*), count(*) FILTER (WHERE {kept}), sum({letters}) FILTER (WHERE {kept}) FROM log"
+    found = [column[0].as_py() for column in context.sql(query).collect()[0].columns]
 elif peer == "pyspark":
     from pyspark.sql import SparkSession, functions
     from pyspark.sql.types import StringType, StructField, StructType

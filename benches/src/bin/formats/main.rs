@@ -1,5 +1,5 @@
 //! Decoding files: a job that reads JSON, CSV or Parquet, beside a loop written by hand over the same library, and beside DuckDB,
-//! Polars and Spark where they are there.
+//! Polars, DataFusion and Spark where they are there.
 //!
 //! All read the same file, with four of its columns, keep a part of the records and count. What they count is compared.
 
@@ -36,10 +36,10 @@ struct Options {
     /// How many times each side runs; the median counts.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// How many threads the job, DuckDB, Polars and Spark have. The loop has one.
+    /// How many threads the job and the other engines have. The loop has one.
     #[arg(long, default_value_t = 1)]
     threads: usize,
-    /// A Python that has the packages `duckdb`, `polars` and `pyspark`; the last needs Java.
+    /// A Python that has the packages `duckdb`, `polars`, `datafusion` and `pyspark`; the last needs Java.
     #[arg(long, default_value = "python3")]
     python: PathBuf,
 }

@@ -1,4 +1,4 @@
-//! DuckDB, Polars and Spark, by way of Python, where a Python has them.
+//! DuckDB, Polars, DataFusion and Spark, by way of Python, where a Python has them.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::{Error, Found, Kind};
 
 /// What they are called, and their packages.
-pub(super) const NAMES: [&str; 3] = ["duckdb", "polars", "pyspark"];
+pub(super) const NAMES: [&str; 4] = ["duckdb", "polars", "datafusion", "pyspark"];
 
 /// The program that runs one of them.
 const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peers/formats.py");

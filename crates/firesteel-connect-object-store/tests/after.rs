@@ -9,7 +9,7 @@ mod store;
 
 use std::sync::Arc;
 
-use common::{Checkpoint, Follower, gzip, put};
+use common::{Checkpoint, Follower, gzip, job, put};
 use firesteel_connect::{Decoding, Epoch, Sink, SinkContext, Source, SourceContext, WriteTask};
 use firesteel_connect_object_store::object_store::memory::InMemory;
 use firesteel_connect_object_store::{AfterReading, Bucket, ObjectSink, Objects};
@@ -52,7 +52,7 @@ fn what_was_read_is_archived_under_its_key_and_not_read_again() {
                 let (_, bucket) = memory();
                 let source = || lines(&bucket, pattern).follow().after_reading(AfterReading::archive(archive));
                 let case = format!("{end}, {pattern}, {archive}, stopped: {is_stopped}");
-                let mut follower = Follower::start(source(), Checkpoint::default());
+                let mut follower = job(source(), Checkpoint::default());
                 let (mut read, mut expected) = (vec![], vec![]);
                 for round in 1..=3 {
                     put(&bucket, &format!("in/a.{end}"), pack(format!("{round}a\n").as_bytes()));
@@ -61,7 +61,7 @@ fn what_was_read_is_archived_under_its_key_and_not_read_again() {
                     if is_stopped {
                         let (kept, mut more) = follower.stop();
                         read.append(&mut more);
-                        follower = Follower::start(source(), kept);
+                        follower = job(source(), kept);
                         drain(&mut follower);
                     }
                     let number = if round == 1 { String::new() } else { format!(".{round}") };
@@ -89,7 +89,7 @@ fn what_is_not_committed_or_not_whole_stays() {
     put(&bucket, "in/cut.gz", &whole[..whole.len() / 2]);
     put(&bucket, "in/empty", "");
     let source = lines(&bucket, "in").follow().after_reading(AfterReading::delete());
-    let mut follower = Follower::start(source, Checkpoint::default());
+    let mut follower = job(source, Checkpoint::default());
     follower.batch(2);
     // Read and not committed.
     follower.due().iter().filter(|range| range.split.as_str() == "in/a").for_each(|range| follower.take(range));
@@ -115,14 +115,14 @@ fn an_end_at_any_call_leaves_nothing_undone_reads_nothing_twice_and_copies_nothi
     for after in [AfterReading::delete(), AfterReading::archive("done")] {
         let source = |bucket: &Bucket| lines(bucket, "in").follow().after_reading(after.clone());
         let run = |bucket: &Bucket, kept: Checkpoint| {
-            let mut follower = Follower::start(source(bucket), kept);
+            let mut follower = job(source(bucket), kept);
             drain(&mut follower);
             follower.stop()
         };
         let calls = {
             let (store, bucket) = Faulty::over(&Arc::default());
             fill(&bucket);
-            let mut follower = Follower::start(source(&bucket), Checkpoint::default());
+            let mut follower = job(source(&bucket), Checkpoint::default());
             follower.batch(u64::MAX);
             store.calls()
         };
@@ -135,7 +135,7 @@ fn an_end_at_any_call_leaves_nothing_undone_reads_nothing_twice_and_copies_nothi
                 fill(&ending);
                 let bucket = Bucket::new(Arc::clone(&store.inner) as Arc<_>).unwrap();
                 // It ends when all is read and committed, or later.
-                let mut follower = Follower::start(source(&ending), Checkpoint::default());
+                let mut follower = job(source(&ending), Checkpoint::default());
                 for range in follower.due() {
                     follower.take(&range);
                 }
@@ -182,7 +182,7 @@ fn an_object_that_is_replaced_meanwhile_is_read_and_not_deleted_for_the_one_befo
             put(&bucket, "in/a", first);
             let other = Bucket::new(Arc::clone(&store.inner) as Arc<_>).unwrap();
             let source = lines(&bucket, "in").follow().after_reading(after.clone());
-            let mut follower = Follower::start(source, Checkpoint::default());
+            let mut follower = job(source, Checkpoint::default());
             for range in follower.due() {
                 follower.take(&range);
             }
@@ -222,7 +222,7 @@ fn nothing_is_deleted_of_which_a_start_does_not_know_that_it_was_read_to_its_end
         let (_, bucket) = memory();
         put(&bucket, "in/a", "1\n2\n");
         let source = || lines(&bucket, "in").follow().after_reading(AfterReading::delete());
-        let mut follower = Follower::start(source(), Checkpoint::default());
+        let mut follower = job(source(), Checkpoint::default());
         // All of it, and not that it is all.
         follower.batch(2);
         assert_eq!(keys(&bucket, "in"), ["in/a"]);
@@ -237,7 +237,7 @@ fn nothing_is_deleted_of_which_a_start_does_not_know_that_it_was_read_to_its_end
         follower.source.committed(&[]).unwrap();
         assert_eq!(keys(&bucket, "in").is_empty(), is_told);
         let (kept, read) = follower.stop();
-        let mut follower = Follower::start(source(), kept);
+        let mut follower = job(source(), kept);
         drain(&mut follower);
         assert_eq!((read.len(), follower.read.len(), keys(&bucket, "in").len()), (2, 0, 0));
     }
@@ -250,7 +250,7 @@ fn an_object_with_the_same_content_that_is_stored_later_is_another_one() {
         let (store, bucket) = Faulty::over(&Arc::default());
         store.tag_contents();
         let source = || lines(&bucket, "in").follow().after_reading(AfterReading::archive("done"));
-        let mut follower = Follower::start(source(), Checkpoint::default());
+        let mut follower = job(source(), Checkpoint::default());
         let mut read = vec![];
         for day in 1..=3 {
             put(&bucket, "in/a", "same\n");
@@ -260,7 +260,7 @@ fn an_object_with_the_same_content_that_is_stored_later_is_another_one() {
                 // The checkpoint knows the object that is gone.
                 let (kept, mut more) = follower.stop();
                 read.append(&mut more);
-                follower = Follower::start(source(), kept);
+                follower = job(source(), kept);
             } else if day == 2 {
                 // Delivered again before anybody has looked.
                 put(&bucket, "in/b", "x\n");
@@ -283,7 +283,7 @@ fn what_fails_is_told_retried_and_fatal_only_if_that_is_wanted() {
         put(&bucket, "in/a", "1\n");
         let after = AfterReading::archive("done");
         let after = if is_needed { after.or_fail() } else { after };
-        let mut follower = Follower::start(lines(&bucket, "in").follow().after_reading(after), Checkpoint::default());
+        let mut follower = job(lines(&bucket, "in").follow().after_reading(after), Checkpoint::default());
         for range in follower.due() {
             follower.take(&range);
         }
@@ -320,7 +320,7 @@ fn an_archive_that_is_read_and_results_of_a_sink_are_refused() {
     // Among others they stay.
     put(&bucket, "lake/x.txt", "1\n");
     let source = lines(&bucket, "lake").follow().after_reading(AfterReading::delete());
-    let mut follower = Follower::start(source, Checkpoint::default());
+    let mut follower = job(source, Checkpoint::default());
     drain(&mut follower);
     let left = keys(&bucket, "lake");
     assert_eq!((follower.read.len(), left.iter().filter(|key| key.contains("/part-")).count()), (2, 1), "{left:?}");

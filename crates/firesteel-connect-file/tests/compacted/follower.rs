@@ -255,13 +255,8 @@ fn files_that_wait_for_their_turn_are_read_where_they_are_then_and_not_told_as_l
     let counters = Counters::default();
     let files = TextFiles::new(out).follow().max_files(2);
     files.start(&SourceContext::default().with_counters(counters.clone())).unwrap();
-    let mut follower = Follower {
-        source: files,
-        kept: Checkpoint::default(),
-        ends: std::collections::BTreeMap::new(),
-        read: vec![],
-        now: 0,
-    };
+    let mut follower = Follower::of(files, Checkpoint::default());
+    follower.now = 0;
     follower.batch(u64::MAX);
     compact(out);
     follower.all();

@@ -5,7 +5,7 @@ use std::path::Path;
 use firesteel_connect::Source;
 use firesteel_connect_file::{AfterReading, Compaction, FileSink, Files, TextFileSink, TextFiles};
 
-use super::random::Chance;
+use super::followers::Chance;
 use super::{Checkpoint, Follower, parts, write};
 
 fn lines(epoch: u64) -> Vec<String> {

@@ -2,17 +2,8 @@
 
 use firesteel_connect_file::{Compaction, FileSink, Files};
 
-use super::{Checkpoint, Follower, write};
-
-/// A sequence of numbers that is the same each time.
-pub(super) struct Chance(pub(super) u64);
-
-impl Chance {
-    pub(super) fn below(&mut self, most: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
-    }
-}
+use super::followers::{Chance, Follower, by_chance};
+use super::write;
 
 fn records(epoch: u64) -> Vec<(u64, u64)> {
     (0..1 + epoch * 7 % 5).map(|n| (epoch, n)).collect()
@@ -46,49 +37,12 @@ fn every_record_is_read_once_whatever_chance_merges_and_whenever_it_stops() {
             let files = Files::json::<(u64, u64)>(out);
             if follow { files.follow() } else { files }
         };
-        let (mut kept, mut read, mut written) = (Checkpoint::default(), vec![], write_some(2));
-        let mut follower = Follower::start(source(), kept);
-        for _ in 0..25 {
-            match chance.below(6) {
-                0 => written = write_some(1 + chance.below(4)),
-                1 => _ = Compaction::of(out, 1 << (3 + chance.below(8))).run().unwrap(),
-                2 | 3 => _ = follower.batch(1 + chance.below(4)),
-                4 => {
-                    // What was read and not committed is read again, in the same ranges.
-                    let due = follower.due();
-                    let before = (follower.kept.clone(), follower.read.len());
-                    due.iter().for_each(|range| follower.take(&range.clone().max_records(2)));
-                    let first = follower.read.split_off(before.1);
-                    let ranges: Vec<_> = follower.kept.positions.clone().into_iter().collect();
-                    if chance.below(2) == 0 {
-                        Compaction::of(out, 1 << 12).run().unwrap();
-                    }
-                    for range in &due {
-                        let to = ranges.iter().find(|(split, _)| *split == range.split).unwrap().1;
-                        let exact = firesteel_connect::ReadRange::exact(range.split.clone(), range.from, to);
-                        follower.take(&exact);
-                    }
-                    assert_eq!(follower.read[before.1..], first, "seed {seed}");
-                    follower.commit();
-                }
-                _ => {
-                    (kept, read) = {
-                        let (kept, mut more) = follower.stop();
-                        read.append(&mut more);
-                        (kept, read)
-                    };
-                    follower = Follower::start(source(), kept);
-                }
-            }
-        }
-        let (kept, mut more) = follower.stop();
-        read.append(&mut more);
-        // One that does not follow reads what came after its start in its next run.
-        let mut follower = Follower::start(source(), kept);
-        follower.all();
-        read.append(&mut follower.stop().1);
+        let history = format!("seed {seed}, gzip {gzip}, by folder {by_folder}, follow {follow}, {compacts:?}");
+        let compact = |bytes| _ = Compaction::of(out, bytes).run().unwrap();
+        let start = |kept| Follower::start(source(), kept);
+        let (mut read, written) = by_chance(&mut chance, &history, start, &mut write_some, compact);
         read.sort_unstable();
         let due: Vec<(u64, u64)> = (1..=written).flat_map(records).collect();
-        assert_eq!(read, due, "seed {seed}, gzip {gzip}, by folder {by_folder}, follow {follow}, {compacts:?}");
+        assert_eq!(read, due, "{history}");
     }
 }

@@ -3,19 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 #![allow(dead_code, reason = "not all tests use all of it")]
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::Arc;
 
-use firesteel_connect::{
-    Class, Discovery, ReadRange, Result, Resumed, Source, SourceContext, SourceReader, SplitId, SplitNote,
-};
+use firesteel_connect::{Discovery, ReadRange, Result, Source, SourceContext, SourceReader, SplitId};
 use firesteel_connect_object_store::Bucket;
 use firesteel_connect_object_store::object_store::memory::InMemory;
 use firesteel_connect_object_store::object_store::{ObjectStoreExt, PutPayload};
 use firesteel_window::Timestamp;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+
+pub(crate) use self::followers::{Checkpoint, Follower};
+
+#[path = "../../../firesteel-connect-file/tests/common/follower.rs"]
+pub(crate) mod followers;
 
 pub(crate) fn bucket() -> Bucket {
     Bucket::new(Arc::new(InMemory::new())).unwrap()
@@ -55,96 +57,7 @@ pub(crate) fn all<S: Source>(source: &S) -> Vec<S::Item> {
     splits.into_iter().flat_map(|split| read(source, &split.id, 0).unwrap().0).collect()
 }
 
-/// What a job keeps of a source from run to run.
-#[derive(Debug, Default, Clone)]
-pub(crate) struct Checkpoint {
-    pub(crate) positions: BTreeMap<SplitId, u64>,
-    pub(crate) notes: BTreeMap<SplitId, SplitNote>,
-}
-
-/// A job that reads, up to some records of each split at a time, and commits.
-pub(crate) struct Follower<S: Source> {
-    pub(crate) source: S,
-    pub(crate) kept: Checkpoint,
-    ends: BTreeMap<SplitId, Option<u64>>,
-    pub(crate) read: Vec<S::Item>,
-    pub(crate) now: i64,
-}
-
-impl<S: Source> Follower<S> {
-    pub(crate) fn start(source: S, kept: Checkpoint) -> Self {
-        let note = |(split, position): (&SplitId, &u64)| {
-            Resumed::at(split.clone(), *position).noted(kept.notes.get(split).cloned())
-        };
-        let resumed: Vec<Resumed> = kept.positions.iter().map(note).collect();
-        source.start(&SourceContext::default().resumed_at(resumed)).unwrap();
-        Self { source, kept, ends: BTreeMap::new(), read: vec![], now: 100 }
-    }
-
-    /// The splits of which there is more, with where to begin.
-    pub(crate) fn due(&mut self) -> Vec<ReadRange> {
-        self.now += 60;
-        let found = self.source.discover(at(self.now)).unwrap();
-        if found.is_all {
-            self.ends.clear();
-        }
-        found.gone.iter().for_each(|split| _ = self.ends.remove(split));
-        self.ends.extend(found.splits.into_iter().map(|split| (split.id, split.available)));
-        // What is not named any more is forgotten.
-        let Checkpoint { positions, notes } = &mut self.kept;
-        positions.retain(|split, _| self.ends.contains_key(split));
-        notes.retain(|split, _| self.ends.contains_key(split));
-        let mut due = vec![];
-        for (split, end) in &self.ends {
-            let at = *positions.entry(split.clone()).or_insert(0);
-            if end.is_none_or(|end| end > at) {
-                due.push(ReadRange::starting_at(split.clone(), at));
-            }
-        }
-        due
-    }
-
-    pub(crate) fn take(&mut self, range: &ReadRange) {
-        // As a task that fails is repeated.
-        for attempt in 1.. {
-            let mut read = vec![];
-            let taken = self.source.open(range).and_then(|mut reader| {
-                reader.for_each(|record| read.push(record))?;
-                Ok(reader.position())
-            });
-            match taken {
-                Ok(position) => {
-                    self.read.append(&mut read);
-                    self.kept.positions.insert(range.split.clone(), position);
-                    return;
-                }
-                Err(error) => {
-                    assert!(attempt < 4 && error.class() == Class::Retryable, "{error}");
-                }
-            }
-        }
-    }
-
-    /// One batch: up to this many records of each split.
-    pub(crate) fn batch(&mut self, most: u64) -> usize {
-        let (due, before) = (self.due(), self.read.len());
-        due.into_iter().for_each(|range| self.take(&range.max_records(most)));
-        self.commit();
-        self.read.len() - before
-    }
-
-    pub(crate) fn commit(&mut self) {
-        let moved: Vec<(SplitId, u64)> = self.kept.positions.iter().map(|(split, at)| (split.clone(), *at)).collect();
-        self.kept.notes.extend(self.source.notes(&moved).unwrap());
-        self.source.committed(&moved).unwrap();
-    }
-
-    pub(crate) fn all(&mut self) {
-        while self.batch(u64::MAX) > 0 {}
-    }
-
-    pub(crate) fn stop(self) -> (Checkpoint, Vec<S::Item>) {
-        self.source.stop();
-        (self.kept, self.read)
-    }
+/// A job that reads a source, looks each minute, and repeats what fails.
+pub(crate) fn job<S: Source>(source: S, kept: Checkpoint) -> Follower<S> {
+    Follower::start(source, kept).every(60).attempts(4)
 }

@@ -3,7 +3,7 @@
 use firesteel_connect::{ConnectError, ReadRange, Sink, Source, SourceReader, SplitId};
 
 use super::common::{all, discover, read};
-use super::{Checkpoint, Follower, commit, compact, due, memory, parts, reading, records, sink, sorted, write};
+use super::{Checkpoint, commit, compact, due, job, memory, parts, reading, records, sink, sorted, write};
 
 #[test]
 fn splits_keep_their_names_and_a_reader_that_knows_nothing_reads_the_merged_object() {
@@ -11,7 +11,7 @@ fn splits_keep_their_names_and_a_reader_that_knows_nothing_reads_the_merged_obje
         let (_, bucket) = memory();
         let sink = || if gzip { sink(&bucket).gzip() } else { sink(&bucket) };
         write(&sink(), 3).unwrap();
-        let mut old = Follower::start(reading(&bucket).follow(), Checkpoint::default());
+        let mut old = job(reading(&bucket).follow(), Checkpoint::default());
         let known: Vec<SplitId> = old.due().into_iter().map(|range| range.split).collect();
         assert_eq!(known.len(), 6);
         let report = compact(&bucket).unwrap();
@@ -24,7 +24,7 @@ fn splits_keep_their_names_and_a_reader_that_knows_nothing_reads_the_merged_obje
         );
         assert_eq!(merged.len(), 1);
         assert_eq!(old.due().into_iter().map(|range| range.split).collect::<Vec<_>>(), known);
-        let mut new = Follower::start(reading(&bucket).follow(), Checkpoint::default());
+        let mut new = job(reading(&bucket).follow(), Checkpoint::default());
         assert_eq!(new.due().len(), 1);
         // What comes later is merged with it: the one knows the merged object, the other one its parts, and both the rest.
         write(&sink(), 5).unwrap();
@@ -46,7 +46,7 @@ fn what_was_listed_or_open_is_read_on_when_it_was_merged_and_deleted() {
         let sink = || if gzip { sink(&bucket).gzip() } else { sink(&bucket) };
         write(&sink(), 3).unwrap();
         let source = if follow { reading(&bucket).follow() } else { reading(&bucket) };
-        let mut follower = Follower::start(source, Checkpoint::default());
+        let mut follower = job(source, Checkpoint::default());
         let ranges = follower.due();
         let source = &follower.source;
         let mut open = source.open(&ranges[0].clone().max_records(1)).unwrap();
@@ -85,12 +85,12 @@ fn what_was_read_before_a_stop_stays_read_and_the_rest_is_read_once() {
     for most in [1, 2] {
         let (_, bucket) = memory();
         write(&sink(&bucket), 3).unwrap();
-        let mut first = Follower::start(reading(&bucket).follow(), Checkpoint::default());
+        let mut first = job(reading(&bucket).follow(), Checkpoint::default());
         first.batch(most);
         let (kept, mut found) = first.stop();
         write(&sink(&bucket), 6).unwrap();
         compact(&bucket).unwrap();
-        let mut second = Follower::start(reading(&bucket).follow(), kept);
+        let mut second = job(reading(&bucket).follow(), kept);
         second.batch(1);
         // Some of what it has begun was merged before it knew it.
         let (kept, mut more) = second.stop();
@@ -98,7 +98,7 @@ fn what_was_read_before_a_stop_stays_read_and_the_rest_is_read_once() {
         write(&sink(&bucket), 8).unwrap();
         compact(&bucket).unwrap();
         assert_eq!(parts(&bucket).len(), 1);
-        let mut third = Follower::start(reading(&bucket).follow(), kept);
+        let mut third = job(reading(&bucket).follow(), kept);
         third.all();
         found.append(&mut third.stop().1);
         assert_eq!(sorted(found), due(1..=8));
@@ -109,7 +109,7 @@ fn what_was_read_before_a_stop_stays_read_and_the_rest_is_read_once() {
 fn results_that_were_written_anew_are_others() {
     let (_, bucket) = memory();
     write(&sink(&bucket), 2).unwrap();
-    let mut follower = Follower::start(reading(&bucket).follow(), Checkpoint::default());
+    let mut follower = job(reading(&bucket).follow(), Checkpoint::default());
     follower.all();
     let (kept, found) = follower.stop();
     for object in bucket.list("out").unwrap().objects {
@@ -118,7 +118,7 @@ fn results_that_were_written_anew_are_others() {
     // The same names, sizes and positions.
     write(&sink(&bucket), 2).unwrap();
     compact(&bucket).unwrap();
-    let mut follower = Follower::start(reading(&bucket).follow(), kept);
+    let mut follower = job(reading(&bucket).follow(), kept);
     follower.all();
     assert_eq!([found.len(), follower.stop().1.len()], [8, 8]);
 }
@@ -127,7 +127,7 @@ fn results_that_were_written_anew_are_others() {
 fn an_object_that_is_gone_and_was_not_merged_is_told() {
     let (_, bucket) = memory();
     write(&sink(&bucket), 2).unwrap();
-    let follower = Follower::start(reading(&bucket), Checkpoint::default());
+    let follower = job(reading(&bucket), Checkpoint::default());
     let key = format!("out/{}", parts(&bucket)[0]);
     bucket.delete(&key).unwrap();
     let error = read(&follower.source, &SplitId::new(key.clone()), 0).unwrap_err();
@@ -142,7 +142,7 @@ fn a_sink_merges_its_own_objects_after_commits() {
     let (_, bucket) = memory();
     let sink = sink(&bucket).compact_to(200);
     sink.start(&super::context()).unwrap();
-    let mut follower = Follower::start(reading(&bucket).follow(), Checkpoint::default());
+    let mut follower = job(reading(&bucket).follow(), Checkpoint::default());
     for epoch in 1..=60 {
         commit(&sink, epoch).unwrap();
         if epoch % 3 == 0 {

@@ -5,7 +5,7 @@ use firesteel_connect_object_store::{Bucket, Compaction};
 use serde::{Deserialize, Serialize};
 
 use super::common::all;
-use super::{Checkpoint, Follower, memory};
+use super::{Checkpoint, job, memory};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct Reading {
@@ -43,14 +43,14 @@ fn check<S: Sink<Reading>, R: Source<Item = Reading>>(make: impl Fn(&Bucket) -> 
         }
     };
     write(1, 4);
-    let mut follower = Follower::start(read(&bucket), Checkpoint::default());
+    let mut follower = job(read(&bucket), Checkpoint::default());
     follower.batch(7);
     let (kept, mut found) = follower.stop();
     let report = Compaction::of(&bucket, "out", 1 << 20).run().unwrap();
     assert_eq!((report.merged, report.into, report.left.len()), (4, 1, 0), "{report}");
     assert_eq!(all(&read(&bucket)), due(4), "in their order");
     write(5, 6);
-    let mut follower = Follower::start(read(&bucket), kept);
+    let mut follower = job(read(&bucket), kept);
     follower.batch(5);
     Compaction::of(&bucket, "out", 1 << 20).run().unwrap();
     follower.all();

@@ -14,7 +14,7 @@ mod store;
 
 use std::sync::Arc;
 
-use common::{Checkpoint, Follower};
+use common::{Checkpoint, job};
 use firesteel_connect::{CheckpointId, Epoch, Result, Sink, SinkContext, WriteTask};
 use firesteel_connect_object_store::object_store::memory::InMemory;
 use firesteel_connect_object_store::{Bucket, Compaction, ObjectSink, Objects};

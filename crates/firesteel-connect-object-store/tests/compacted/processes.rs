@@ -8,7 +8,7 @@ use firesteel_connect_object_store::object_store::memory::InMemory;
 
 use super::common::all;
 use super::store::Faulty;
-use super::{Checkpoint, Follower, commit, compact, due, memory, parts, reading, sink, sorted, write};
+use super::{Checkpoint, commit, compact, due, job, memory, parts, reading, sink, sorted, write};
 
 const EPOCHS: u64 = 5;
 /// As much as an epoch has, so that each commit merges.
@@ -18,7 +18,7 @@ const MERGED: u64 = 24;
 fn results() -> (Arc<InMemory>, Bucket, Checkpoint, Vec<super::Record>) {
     let (store, bucket) = memory();
     write(&sink(&bucket), EPOCHS).unwrap();
-    let mut follower = Follower::start(reading(&bucket).follow(), Checkpoint::default());
+    let mut follower = job(reading(&bucket).follow(), Checkpoint::default());
     follower.batch(1);
     let (kept, found) = follower.stop();
     (store, bucket, kept, found)
@@ -27,14 +27,14 @@ fn results() -> (Arc<InMemory>, Bucket, Checkpoint, Vec<super::Record>) {
 /// Everybody finds each record once: who knows nothing, and who has read a part.
 fn check(bucket: &Bucket, known: &(Checkpoint, Vec<super::Record>), epochs: u64, when: &str) {
     assert_eq!(sorted(all(&reading(bucket))), due(1..=epochs), "{when}");
-    let mut follower = Follower::start(reading(bucket).follow(), known.0.clone());
+    let mut follower = job(reading(bucket).follow(), known.0.clone());
     follower.all();
     let found = [known.1.clone(), follower.stop().1].concat();
     assert_eq!(sorted(found), due(1..=epochs), "{when}: who has read a part");
 }
 
 fn listed(bucket: &Bucket) -> usize {
-    let mut follower = Follower::start(reading(bucket).follow(), Checkpoint::default());
+    let mut follower = job(reading(bucket).follow(), Checkpoint::default());
     follower.due().len()
 }
 
@@ -212,7 +212,7 @@ fn manifests_that_are_merged_while_they_are_listed_are_all_found() {
     write(&sink(&bucket), 99).unwrap();
     let (store, listing) = Faulty::over(&inner);
     // It knows what all manifests say.
-    let mut follower = Follower::start(reading(&listing).follow(), Checkpoint::default());
+    let mut follower = job(reading(&listing).follow(), Checkpoint::default());
     follower.all();
     // The first page has some manifests of single epochs, and the others are one when the second page is asked for.
     store.in_listing_after(10, move || write(&sink(&bucket), 104).unwrap());
@@ -233,7 +233,7 @@ fn results_that_are_merged_while_they_are_listed_are_all_found() {
             compact(&other).unwrap();
         });
         let source = if follow { reading(&listing).follow() } else { reading(&listing) };
-        let mut follower = Follower::start(source, known.0.clone());
+        let mut follower = job(source, known.0.clone());
         follower.all();
         let found = sorted([known.1.clone(), follower.stop().1].concat());
         let most = EPOCHS + if follow { 4 } else { 2 };

@@ -2,71 +2,134 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::vec;
 
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle};
-use firesteel_core::{Blocks, Exchange, Iterated, Key, Open, Operator, TaskContext, block_len};
-use firesteel_state::{Changes, FiredRows, KeyGroup, Windows};
+use firesteel_core::{Blocks, Exchange, Key, Open, Operator, TaskContext};
+use firesteel_state::{Changes, FiredRows, KeyGroup, OpenWindows, Windows};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
-use crate::plan::{Batch, Changed, Computed, NodeId, StateChanges};
+use crate::plan::{Changed, Computed, StateChanges};
 use crate::state::{StoreCell, or_fail};
 use crate::time::{Fired as FiredOnes, FiredCount, Tracker, distinct, least};
 use crate::windows::WindowResult;
-use crate::windows::due::DueGroups;
+use crate::windows::due::Due;
 use crate::windows::incoming::Incoming;
+use crate::windows::rows::{Rows, Unread};
 use crate::windows::side::{Gathered, WindowBucket, WindowSide};
 
-pub(super) type WindowShuffle<K, V, W, A> =
+type WindowShuffle<K, V, W, A> =
     Shuffle<BoxRdd<(Timestamp, (K, V))>, WindowSide<K, V, W, A>, WindowBucket<K, <A as Aggregator<V>>::Acc>>;
 
-/// What fires in one batch.
+/// A windowed aggregation in one batch.
 ///
 /// Computing a partition changes the state of its key groups. It begins by rolling back what an earlier attempt at the
 /// same batch did, so that any number of attempts has the effect of one.
-struct Fired<K: Key, V, W, A: Aggregator<V>, T> {
-    shuffle: Arc<WindowShuffle<K, V, W, A>>,
-    operator: Operator,
-    firing: Firing<K, A::Acc>,
+pub(super) struct InBatch<K: Key, V, W, A: Aggregator<V>, T> {
+    pub(super) shuffle: Arc<WindowShuffle<K, V, W, A>>,
+    pub(super) operator: Operator,
+    pub(super) firing: Firing<K, A::Acc>,
     /// The result, as far as there is one: a fired window holds a value.
-    present: fn(A::Out) -> Option<T>,
-    batch: u64,
+    pub(super) present: fn(A::Out) -> Option<T>,
+    pub(super) batch: u64,
     /// The partitions that some task has computed.
-    computed: Computed,
+    pub(super) computed: Computed,
 }
 
 /// What decides which windows fire, and what takes note of them.
-pub(crate) struct Firing<K: Key, Acc> {
-    pub(crate) cell: Arc<StoreCell<K>>,
-    pub(crate) windows: Windows<Acc>,
-    pub(crate) trackers: Arc<[Arc<Tracker>]>,
-    pub(crate) due: Arc<DueGroups>,
-    pub(crate) fired: FiredCount,
-    pub(crate) changes: StateChanges,
+pub(super) struct Firing<K: Key, Acc> {
+    pub(super) cell: Arc<StoreCell<K>>,
+    pub(super) windows: Windows<Acc>,
+    pub(super) trackers: Arc<[Arc<Tracker>]>,
+    pub(super) due: Arc<[Due]>,
+    pub(super) fired: FiredCount,
+    pub(super) changes: StateChanges,
 }
 
-/// The RDD of what fires in the batch at this node.
-pub(crate) fn fire<K, V, W, A, T>(
-    batch: &Batch,
-    node: NodeId,
-    parent: BoxRdd<(Timestamp, (K, V))>,
-    side: WindowSide<K, V, W, A>,
-    firing: Firing<K, A::Acc>,
-    present: fn(A::Out) -> Option<T>,
-) -> BoxRdd<(Timestamp, WindowResult<K, T>)>
+impl<K: Key, Acc> Firing<K, Acc> {
+    /// How far the watermark has come with this batch.
+    pub(super) fn reached(&self) -> Timestamp {
+        least(&self.trackers, Tracker::reached)
+    }
+}
+
+impl<K, V, W, A, T> InBatch<K, V, W, A, T>
 where
     K: Key,
     V: Send + 'static,
     W: DisjointWindows + Clone + Send + Sync + 'static,
     A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
-    T: Send + 'static,
 {
-    let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
-    let (dependency, operator) = (Arc::clone(&shuffle), batch.operator(node).clone());
-    let batch_id = batch.id();
-    batch.stateful(node, dependency, |computed| Fired { shuffle, operator, firing, present, batch: batch_id, computed })
+    pub(super) fn aggregator(&self) -> &A {
+        &self.shuffle.side().aggregator
+    }
+
+    /// Takes what has come for a partition into its key groups, and has each of them `fire` in which there is something to do: the
+    /// group with its place among the job's own, its windows, and the first one that has changed. What that returns is when the
+    /// next one is due.
+    pub(super) fn visit<F>(&self, split: usize, task: &TaskContext, mut fire: F) -> Changes
+    where
+        F: FnMut(
+            (KeyGroup, usize),
+            &mut OpenWindows<'_, K, A::Acc>,
+            Option<Window>,
+        ) -> firesteel_state::Result<Option<Timestamp>>,
+    {
+        let (Firing { cell, windows, due, .. }, operator) = (&self.firing, &self.operator);
+        let combine = |acc: &mut A::Acc, other| task.blame_on(operator, || self.aggregator().merge(acc, other));
+        let (reached, mut changes) = (self.firing.reached(), Changes::default());
+        let mut incoming = self.fetch(split, task);
+        let WindowSide { space, partitions, .. } = self.shuffle.side();
+        for group in space.part(split, *partitions).iter() {
+            let place = space.owned().place_of(group);
+            if !incoming.has(group) && !due[place].has_work(self.batch, reached) {
+                continue;
+            }
+            task.check_cancelled();
+            due[place].begin(self.batch);
+            let mut state = cell.get().lock(group);
+            state.begin(self.batch);
+            let mut opened = or_fail(windows.of(&mut state), operator, task);
+            let changed = incoming.merge(group, &mut opened, combine);
+            let settled = opened.settle(combine);
+            let next = settled.and_then(|()| fire((group, place), &mut opened, changed));
+            changes += opened.changes();
+            due[place].note(or_fail(next, operator, task));
+            if opened.has_other_size() {
+                state.account();
+            }
+        }
+        incoming.lists.into_iter().for_each(|gathered| self.shuffle.side().recycled.keep_list(gathered.entries));
+        self.computed.note(split);
+        changes
+    }
+
+    /// What the map tasks left for the partition.
+    fn fetch(&self, split: usize, task: &TaskContext) -> Incoming<K, A::Acc> {
+        let outputs = self.shuffle.outputs();
+        let WindowSide { space, partitions, .. } = self.shuffle.side();
+        let mut incoming = Incoming::new(*space, space.part(split, *partitions));
+        for map in 0..outputs.num_maps() {
+            match outputs.fetch(map, split, task) {
+                Fetched::Owned(bucket) => {
+                    let count = bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum();
+                    task.count_shuffle_read(count);
+                    bucket.0.into_iter().for_each(|gathered| incoming.add(gathered));
+                }
+                Fetched::Shared(bucket) => {
+                    for Gathered { window, group, entries } in &bucket.0 {
+                        incoming.add(Gathered { window: *window, group: *group, entries: entries.clone() });
+                    }
+                }
+            }
+        }
+        incoming.settle();
+        incoming
+    }
 }
+
+/// What fires of windows side by side.
+pub(super) struct Fired<K: Key, V, W, A: Aggregator<V>, T>(pub(super) InBatch<K, V, W, A, T>);
 
 impl<K, V, W, A, T> Open<(Timestamp, WindowResult<K, T>)> for Fired<K, V, W, A, T>
 where
@@ -81,156 +144,53 @@ where
         split: usize,
         task: &'a TaskContext,
     ) -> Box<dyn Blocks<(Timestamp, WindowResult<K, T>)> + 'a> {
-        let Firing { cell, windows, trackers, due, .. } = &self.firing;
-        let (aggregator, operator) = (&*self.shuffle.side().aggregator, &self.operator);
-        let combine = |acc: &mut A::Acc, other| task.blame_on(operator, || aggregator.merge(acc, other));
-        let watermark = least(trackers, Tracker::reached);
-        let mut incoming = fetch(&self.shuffle, split, task);
-        let (mut left, mut changes, mut fired) = (VecDeque::new(), Changes::default(), BTreeSet::new());
-        let WindowSide { space, partitions, .. } = self.shuffle.side();
-        for group in space.part(split, *partitions).iter() {
-            let place = space.owned().place_of(group);
-            if !incoming.has(group) && !due.has_work(place, self.batch, watermark) {
-                continue;
-            }
-            task.check_cancelled();
-            due.begin(place, self.batch);
-            let mut state = cell.get().lock(group);
-            state.begin(self.batch);
-            let mut opened = or_fail(windows.of(&mut state), operator, task);
-            incoming.merge(group, &mut opened, combine);
-            let settled = opened.settle(combine);
-            let rows = or_fail(settled.and_then(|()| opened.fire(watermark)), operator, task);
-            changes += opened.changes();
+        let (Self(of), firing) = (self, &self.0.firing);
+        let (reached, mut groups, mut fired) = (firing.reached(), VecDeque::new(), BTreeSet::new());
+        let changes = of.visit(split, task, |(group, _), opened, _| {
+            let rows = opened.fire(reached)?;
             if opened.fired(&rows).next().is_some() {
                 fired.append(&mut distinct(opened.fired(&rows)));
-                left.push_back((group, rows));
+                groups.push_back((group, rows));
             }
-            due.note(place, opened.next_end());
-            if opened.has_other_size() {
-                state.account();
-            }
-        }
-        incoming.lists.into_iter().for_each(|gathered| self.shuffle.side().recycled.keep_list(gathered.entries));
+            Ok(opened.next_end())
+        });
         if !fired.is_empty() {
-            self.firing.fired.add(FiredOnes { windows: fired, sessions: 0 });
+            firing.fired.add(FiredOnes { windows: fired, sessions: 0 });
         }
-        self.computed.note(split);
-        let rows = Rows { of: self, split, task, left, changes, ahead: Vec::new().into_iter() };
-        Box::new(Iterated::new(rows, task))
+        Rows::blocks(of, task, Left { firing, split, groups, changes })
     }
 }
 
-/// What the map tasks left for the partition.
-pub(super) fn fetch<K, V, W, A>(
-    shuffle: &WindowShuffle<K, V, W, A>,
+/// What has fired in a partition and is left to be read from its state, slice by slice.
+struct Left<'a, K: Key, Acc> {
+    firing: &'a Firing<K, Acc>,
     split: usize,
-    task: &TaskContext,
-) -> Incoming<K, A::Acc>
-where
-    K: Key,
-    V: Send + 'static,
-    W: DisjointWindows + Clone + Send + Sync + 'static,
-    A: Aggregator<V, Acc: Exchange> + Send + Sync + 'static,
-{
-    let outputs = shuffle.outputs();
-    let WindowSide { space, partitions, .. } = shuffle.side();
-    let mut incoming = Incoming::new(*space, space.part(split, *partitions));
-    for map in 0..outputs.num_maps() {
-        match outputs.fetch(map, split, task) {
-            Fetched::Owned(bucket) => {
-                let count = bucket.0.iter().map(|gathered| gathered.entries.len() as u64).sum();
-                task.count_shuffle_read(count);
-                bucket.0.into_iter().for_each(|gathered| incoming.add(gathered));
-            }
-            Fetched::Shared(bucket) => {
-                for Gathered { window, group, entries } in &bucket.0 {
-                    incoming.add(Gathered { window: *window, group: *group, entries: entries.clone() });
-                }
-            }
-        }
-    }
-    incoming.settle();
-    incoming
-}
-
-/// The results of a partition, read from its state slice by slice.
-struct Rows<'a, K: Key, V: Send + 'static, W, A: Aggregator<V, Acc: Exchange>, T> {
-    of: &'a Fired<K, V, W, A, T>,
-    split: usize,
-    task: &'a TaskContext,
     /// The key groups in which something has fired, and how far it has been read.
-    left: VecDeque<(KeyGroup, FiredRows)>,
+    groups: VecDeque<(KeyGroup, FiredRows)>,
     /// What the batch has changed here.
     changes: Changes,
-    /// Rows that have been read.
-    ahead: vec::IntoIter<(Timestamp, WindowResult<K, T>)>,
 }
 
-impl<K, V, W, A, T> Rows<'_, K, V, W, A, T>
-where
-    K: Key,
-    V: Send + 'static,
-    A: Aggregator<V, Acc: Exchange>,
-{
-    /// Reads some of the rows that are left in the first key group.
-    fn read(&mut self, limit: usize, each: impl FnMut(Window, &K, &A::Acc)) -> firesteel_state::Result<()> {
-        let Some((group, rows)) = self.left.front_mut() else { return Ok(()) };
-        let firing = &self.of.firing;
-        let more = firing.windows.of(&mut firing.cell.get().lock(*group))?.read(rows, limit, each)?;
+impl<K: Key, Acc: Exchange> Unread<K, Acc> for Left<'_, K, Acc> {
+    fn is_over(&self) -> bool {
+        self.groups.is_empty()
+    }
+
+    fn read(&mut self, limit: usize, each: impl FnMut(Window, &K, &Acc)) -> firesteel_state::Result<()> {
+        let Some((group, rows)) = self.groups.front_mut() else { return Ok(()) };
+        let more = self.firing.windows.of(&mut self.firing.cell.get().lock(*group))?.read(rows, limit, each)?;
         if !more {
             self.changes.removed += rows.counted();
-            self.left.pop_front();
+            self.groups.pop_front();
         }
         Ok(())
     }
-}
 
-impl<K, V, W, A, T> Iterator for Rows<'_, K, V, W, A, T>
-where
-    K: Key,
-    V: Send + 'static,
-    W: DisjointWindows + Clone + Send + Sync + 'static,
-    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
-    T: Send + 'static,
-{
-    type Item = (Timestamp, WindowResult<K, T>);
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let row = self.ahead.next();
-            if row.is_some() || self.left.is_empty() {
-                return row;
-            }
-            let (of, task) = (self.of, self.task);
-            task.check_cancelled();
-            let (mut rows, room) = (Vec::new(), block_len::<Self::Item>());
-            while rows.len() < room && !self.left.is_empty() {
-                let read = self.read(room - rows.len(), |window, key, acc| {
-                    let out = task.blame_on(&of.operator, || of.shuffle.side().aggregator.finish(acc));
-                    let row = |value| (window.last_instant(), WindowResult { window, key: key.clone(), value });
-                    rows.extend((of.present)(out).map(row));
-                });
-                or_fail(read, &of.operator, task);
-            }
-            self.ahead = rows.into_iter();
-        }
+    fn skip(&mut self) {
+        self.groups.pop_front();
     }
-}
 
-impl<K: Key, V: Send + 'static, W, A: Aggregator<V, Acc: Exchange>, T> Drop for Rows<'_, K, V, W, A, T> {
-    /// Takes note of what has changed. Rows that nobody wanted have fired, too.
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            return;
-        }
-        while !self.left.is_empty() {
-            // What cannot be read now is not read when the epoch ends either, which fails the job.
-            if self.read(usize::MAX, |_, _, _| {}).is_err() {
-                self.left.pop_front();
-            }
-        }
-        self.of.firing.changes.add((self.split, Changed { changes: self.changes, ..Changed::default() }));
+    fn end(&mut self) {
+        self.firing.changes.add((self.split, Changed { changes: self.changes, ..Changed::default() }));
     }
 }

@@ -6,10 +6,11 @@ use firesteel_core::hash::hash_key;
 use firesteel_core::{Accumulator, Exchange, Key, Operator, TaskContext};
 use firesteel_window::{Aggregator, Session, Sessions, Timestamp, Window};
 
-use crate::plan::{NodeId, What};
+use crate::plan::NodeId;
 use crate::state::{ByGroup, Place, Prepare, Prepared, Route, Tables, Trials};
 use crate::stream::{LateOutput, Timed, Told};
 use crate::time::{Tracker, least};
+use crate::windows::held::tells;
 
 /// What a session has gathered, on its way to the others of its key.
 #[derive(Clone)]
@@ -50,11 +51,7 @@ where
     type Prepare = SessionSide<K, V, A>;
 
     fn prepare(self, place: &Place<'_>) -> Self::Prepare {
-        place.plan.count(place.node, What::Late, self.late);
-        let late_output = self.late_output.map(|(output, side)| {
-            place.plan.feed(side, place.node);
-            output
-        });
+        let late_output = tells(place.plan, place.node, &self.late, self.late_output);
         SessionSide {
             windows: self.windows,
             aggregator: self.aggregator,

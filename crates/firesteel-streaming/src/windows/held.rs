@@ -1,0 +1,167 @@
+//! What a windowed aggregation holds from batch to batch, and what it makes of one.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use firesteel_core::ops::BoxRdd;
+use firesteel_core::shuffle::Shuffle;
+use firesteel_core::{Accumulator, Exchange, Key, Lineage, Open, Operator};
+use firesteel_state::{Declaration, Setting, Windows};
+use firesteel_window::{Aggregator, DisjointWindows, Timestamp, WindowAssigner, WindowError};
+
+use crate::plan::{Batch, Fault, NodeId, Plan, PlanNode, Role, StateCell, StateChanges, What, Width};
+use crate::state::StoreCell;
+use crate::stream::LateOutput;
+use crate::time::{FiredCount, Tracker, least};
+use crate::windows::WindowResult;
+use crate::windows::due::Due;
+use crate::windows::of_groups::OfGroups;
+use crate::windows::rdd::{Firing, InBatch};
+use crate::windows::recycle::Recycled;
+use crate::windows::side::WindowSide;
+
+/// A windowed aggregation in a program.
+pub(super) struct Held<K: Key, V, A: Aggregator<V>> {
+    node: NodeId,
+    cell: Arc<StoreCell<K>>,
+    windows: Windows<A::Acc>,
+    trackers: Arc<[Arc<Tracker>]>,
+    changes: StateChanges,
+    late: Accumulator<u64>,
+    late_output: Option<LateOutput<K, V>>,
+    outside: Accumulator<u64>,
+    fired: FiredCount,
+    due: OfGroups<Due>,
+    aggregator: Arc<A>,
+    recycled: Arc<Recycled<K, A::Acc>>,
+}
+
+impl<K, V, A> Held<K, V, A>
+where
+    K: Key,
+    V: Send + 'static,
+    A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+{
+    /// Adds the aggregation to the program.
+    pub(super) fn new(
+        plan: &Plan,
+        parent: NodeId,
+        operator: Operator,
+        windows: &impl WindowAssigner,
+        aggregator: A,
+        late: Option<(LateOutput<K, V>, NodeId)>,
+    ) -> Self {
+        let changes = StateChanges::default();
+        let mut states = Declaration::<K>::new(operator.kind());
+        let held = states.windows::<A::Acc>("windows");
+        let cell = StoreCell::new(states);
+        let stored = (Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone());
+        let trackers = plan.trackers(parent);
+        let kept = (stored, Arc::new(Tracker::holding(&trackers)));
+        let fold = aggregator.kind().into_owned();
+        let node = add(plan, parent, operator, windows.settings(), windows.validate().err(), fold, kept);
+        let late_count = Accumulator::default();
+        let late_output = tells(plan, node, &late_count, late);
+        Self {
+            node,
+            cell,
+            windows: held,
+            trackers,
+            changes,
+            late: late_count,
+            late_output,
+            outside: Accumulator::default(),
+            fired: plan.fired(),
+            due: OfGroups::new(),
+            aggregator: Arc::new(aggregator),
+            recycled: Arc::new(Recycled::new()),
+        }
+    }
+
+    pub(super) fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Has records that are in no window counted.
+    pub(super) fn count_outside(&self, plan: &Plan) {
+        plan.count(self.node, What::Outside, self.outside.clone());
+    }
+
+    /// The RDD of what fires in the batch, as `open` says: records travel by `windows` that do not overlap.
+    pub(super) fn fire<W, T, O>(
+        &self,
+        batch: &Batch,
+        parent: BoxRdd<(Timestamp, (K, V))>,
+        windows: W,
+        present: fn(A::Out) -> Option<T>,
+        open: impl FnOnce(InBatch<K, V, W, A, T>) -> O,
+    ) -> BoxRdd<(Timestamp, WindowResult<K, T>)>
+    where
+        W: DisjointWindows + Clone + Send + Sync + 'static,
+        T: Send + 'static,
+        O: Open<(Timestamp, WindowResult<K, T>)>,
+    {
+        let (operator, space) = (batch.operator(self.node), batch.key_space());
+        let side = WindowSide {
+            windows,
+            aggregator: Arc::clone(&self.aggregator),
+            operator: operator.clone(),
+            closed_by: least(&self.trackers, Tracker::at_start),
+            late: self.late.clone(),
+            outside: self.outside.clone(),
+            late_output: self.late_output.clone(),
+            partitions: space.parts(parent.node().context().parallelism()),
+            space,
+            recycled: Arc::clone(&self.recycled),
+            kind: PhantomData,
+        };
+        let firing = Firing {
+            cell: Arc::clone(&self.cell),
+            windows: self.windows,
+            trackers: Arc::clone(&self.trackers),
+            due: self.due.due(space),
+            fired: self.fired.clone(),
+            changes: self.changes.clone(),
+        };
+        let shuffle = Arc::new(Shuffle::new(batch.context(), parent, side));
+        let dependency = Arc::clone(&shuffle);
+        batch.stateful(self.node, dependency, |computed| {
+            open(InBatch { shuffle, operator: operator.clone(), firing, present, batch: batch.id(), computed })
+        })
+    }
+}
+
+/// Has late records counted at a node, and told where that is asked for.
+pub(super) fn tells<K, V>(
+    plan: &Plan,
+    node: NodeId,
+    count: &Accumulator<u64>,
+    late: Option<(LateOutput<K, V>, NodeId)>,
+) -> Option<LateOutput<K, V>> {
+    plan.count(node, What::Late, count.clone());
+    late.map(|(output, side)| {
+        plan.feed(side, node);
+        output
+    })
+}
+
+fn add(
+    plan: &Plan,
+    parent: NodeId,
+    operator: Operator,
+    settings: Vec<(&'static str, String)>,
+    refused: Option<WindowError>,
+    fold: String,
+    (stored, held): ((Arc<dyn StateCell>, StateChanges), Arc<Tracker>),
+) -> NodeId {
+    plan.change(|parts| {
+        parts.states.push(stored);
+        let role = Role::State(parts.states.len() - 1);
+        // What is stored is windows: others would lie beside them.
+        let settings = settings.into_iter().map(|(name, value)| Setting::refused(name, value)).collect();
+        let node = PlanNode::operator(operator, &[parent], Width::Wide).with_role(role).with_settings(settings);
+        let node = parts.add(PlanNode { fold: Some(fold), held: Some(held), ..node });
+        parts.faults.extend(refused.map(|source| (node, Fault::Window(source))));
+        node
+    })
+}

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`PartName`] | which part of which epoch a file holds |
 //! | [`Manifest`], [`Covered`] | which files the committed epochs consist of |
-//! | [`Part`], [`apart`] | which files a merged one stands for, and where they stand in it |
+//! | [`Part`], [`apart`], [`Shift`] | which files a merged one stands for, where they stand in it, and how they are read there |
 //! | [`compact`], [`Compacting`] | which small files are merged, when, and what they become |
 //! | [`Partitions`] | to which folder a record belongs: `day=2026-11-28` |
 //! | [`Layout`] | how the records of a task become files: folders, compression, when a file is full |
@@ -18,6 +18,7 @@ mod merged;
 mod name;
 mod packed;
 mod partitions;
+mod shift;
 
 pub use compact::{
     Compacting, CompactionReport, Grouping, LeftFiles, Limits, Loose, MergingStore, Seen, Switch, WhyLeft, Written,
@@ -28,3 +29,4 @@ pub use manifest::{Covered, Entry, Manifest, current, merge, singles, split_merg
 pub use merged::{PRINTED, Part, Stretch, apart, hash};
 pub use name::PartName;
 pub use partitions::{BadColumn, ByColumn, Partitions, Unpartitioned};
+pub use shift::Shift;

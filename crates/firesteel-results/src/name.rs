@@ -141,6 +141,12 @@ impl PartName {
         Self::parse(path).is_some_and(|part| part.folder.is_empty() || part.folder.split('/').all(is_value))
     }
 
+    /// Whether a published file of a sink is packed as a whole, by its path below the folder of the results.
+    #[must_use]
+    pub fn is_gzip(path: &str) -> bool {
+        Self::parse(path).is_some_and(|name| name.gzip)
+    }
+
     /// What a temporary file of a sink is to become, but for its folder.
     #[must_use]
     pub fn parse_temporary(name: &str) -> Option<Self> {

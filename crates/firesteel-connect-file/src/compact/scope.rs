@@ -88,7 +88,7 @@ impl MergingStore for ScopeOfResults<'_> {
     fn look(&self, entry: &Entry) -> Result<Seen> {
         let path = self.results.join(&entry.name);
         let print = print_of(&**self.disk, &path, entry)?;
-        let is_gzip = PartName::parse(&entry.name).is_some_and(|name| name.gzip);
+        let is_gzip = PartName::is_gzip(&entry.name);
         let packed = if is_gzip { Compression::Gzip } else { Compression::Plain };
         let disk = Arc::clone(self.disk);
         let open = Box::new(move || -> io::Result<Box<dyn Read + Send>> {

@@ -7,12 +7,10 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_connect::{ReadRange, SplitId};
-use firesteel_formats::FileOrigin;
 use firesteel_frames::Compression;
-use firesteel_results::{Part, PartName, Stretch, apart};
+use firesteel_results::{Part, PartName, Shift, Stretch, apart};
 
 use super::entry::{FileEntry, Presence};
 use super::identity::{Print, Stamp};
@@ -49,8 +47,7 @@ pub(crate) struct View {
 
 impl View {
     fn of(path: &Arc<Path>, stamp: Stamp, part: &Part) -> Self {
-        let is_gzip = PartName::parse(&part.name).is_some_and(|name| name.gzip);
-        let compression = if is_gzip { Compression::Gzip } else { Compression::Plain };
+        let compression = if PartName::is_gzip(&part.name) { Compression::Gzip } else { Compression::Plain };
         let print = Print::of_hashes(part.bytes, part.print);
         Self { path: Arc::clone(path), stamp, stretch: part.stretch, bytes: part.bytes, print, compression }
     }
@@ -230,7 +227,7 @@ impl FileEntry {
 
     /// The merged file and the stretch of it that a range of this one is, with what turns positions back. Errors are told of the
     /// merged one.
-    pub(super) fn through(&self, range: &ReadRange) -> Option<(Self, ReadRange, Shift)> {
+    pub(super) fn through(&self, range: &ReadRange) -> Option<(Self, ReadRange, Shift<Arc<Path>>)> {
         let view = Arc::clone(self.view.as_ref()?);
         let stretch = view.stretch;
         let mut file = self.clone();
@@ -238,42 +235,7 @@ impl FileEntry {
         file.announced = stretch.at + stretch.length;
         // It ends in the middle of the other one: that is no news of where that ends.
         (file.end, file.reached, file.is_patient) = (Arc::default(), Arc::default(), false);
-        let mut there = range.clone();
-        there.from = stretch.merged(range.from);
-        let end = stretch.at + stretch.length;
-        there.to = Some(range.to.map_or(end, |to| stretch.merged(to).min(end)));
-        let reached = Arc::clone(&self.reached);
-        Some((file, there, Shift { stretch, asked: range.from, path: Arc::clone(&view.path), reached }))
-    }
-}
-
-/// Turns positions in a merged file into those of the file that it holds.
-#[derive(Debug)]
-pub(super) struct Shift {
-    stretch: Stretch,
-    /// Where the range begins in the file itself.
-    asked: u64,
-    /// The merged file.
-    pub(super) path: Arc<Path>,
-    reached: Arc<AtomicU64>,
-}
-
-impl Shift {
-    pub(super) fn own(&self, position: u64) -> u64 {
-        // Before the first record nothing has been passed over.
-        if position == self.stretch.merged(self.asked) { self.asked } else { self.stretch.own(position) }
-    }
-
-    /// The same for the origins of records: a file that was merged is told as it was.
-    pub(super) fn told_in(&self, origin: FileOrigin) -> FileOrigin {
-        origin.modified_at(None).standing_in_another(self.stretch.at, self.stretch.begin)
-    }
-
-    pub(super) fn is_at_end(&self, position: u64) -> bool {
-        position >= self.stretch.at + self.stretch.length
-    }
-
-    pub(super) fn reach(&self, position: u64) {
-        self.reached.fetch_max(self.own(position), Ordering::Relaxed);
+        let (there, shift) = Shift::through(Arc::clone(&view.path), stretch, range, &self.reached);
+        Some((file, there, shift))
     }
 }

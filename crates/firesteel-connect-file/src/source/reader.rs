@@ -6,18 +6,19 @@ mod table;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Payload, ReadRange, Result, SourceReader};
 use firesteel_formats::{FileOrigin, Format, Reading};
 use firesteel_frames::{Compression, Fault, Next, RangeFrames, RangeRows};
+use firesteel_results::Shift;
 
 use super::catalog;
 use super::entry::{Broken, End, FileEntry};
 use super::identity::Stamp;
 use super::input::{self, FileFrames, Input};
 use super::line_count::LineCount;
-use super::merged::Shift;
 use super::policy::Borders;
 use crate::path;
 pub(super) use rest::{Rest, Spares};
@@ -33,7 +34,7 @@ const SMALL_BUFFER: u64 = 8 << 10;
 pub struct FileReader<P: Reading> {
     file: FileEntry,
     /// Where it is a part of another file, which `file` and all positions are of then.
-    shift: Option<Shift>,
+    shift: Option<Shift<Arc<Path>>>,
     range: RangeFrames<P, Input>,
     /// The rows of a file that is a table.
     rows: Option<RangeRows<P::Item>>,
@@ -76,7 +77,7 @@ impl<P: Reading> FileReader<P> {
             None => (file, range, None),
         };
         let by_lines = format.ends_at_newlines();
-        let of = shift.as_ref().map(|shift| &*shift.path);
+        let of = shift.as_ref().map(|shift| &*shift.merged);
         let mut rest = rest.filter(|rest| rest.is_of_use(range.from, of));
         let of_file;
         let format = if let Some(origin) = &origin {
@@ -180,7 +181,7 @@ impl<P: Reading> FileReader<P> {
     ) -> Result<(FileFrames<P>, bool)> {
         let mut inside_line = self.may_begin_inside_line(from);
         let spare = || {
-            let frames = self.spares.take(&self.shift.as_ref()?.path, from)?;
+            let frames = self.spares.take(&self.shift.as_ref()?.merged, from)?;
             let rest = Rest::Frames { frames, of: None };
             match origin {
                 Some(origin) => rest.moved(origin),

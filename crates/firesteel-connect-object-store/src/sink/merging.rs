@@ -129,7 +129,7 @@ impl MergingStore for Mergeable<'_> {
             part.wait().map_err(failed(self.bucket, || format!("reading {key}")))?
         };
         let print = [hash(&first[..printed as usize]), hash(&tail)];
-        let is_gzip = PartName::parse(&entry.name).is_some_and(|name| name.gzip);
+        let is_gzip = PartName::is_gzip(&entry.name);
         let packed = if is_gzip { Compression::Gzip } else { Compression::Plain };
         let (bucket, tag) = (self.bucket.clone(), Some(tag_of(&pin)));
         let open = Box::new(move || -> io::Result<Box<dyn Read + Send>> {

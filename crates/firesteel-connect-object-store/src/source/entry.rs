@@ -9,10 +9,10 @@ use firesteel_frames::Compression;
 use firesteel_object_store::Pin;
 use firesteel_object_store::object_store::ObjectMeta;
 use firesteel_object_store::object_store::path::Path;
-use firesteel_results::Part;
+use firesteel_results::{Part, Shift};
 use firesteel_window::Timestamp;
 
-use super::merged::{Shift, View};
+use super::merged::View;
 use super::note::Note;
 use super::results::tag_of;
 
@@ -124,7 +124,11 @@ impl Object {
     }
 
     /// The format as it reads this object, and what records can have of it, where records depend on that.
-    pub(super) fn format<F: Format>(&self, format: &F, shift: Option<&Shift>) -> Result<Option<(Arc<FileOrigin>, F)>> {
+    pub(super) fn format<F: Format>(
+        &self,
+        format: &F,
+        shift: Option<&Shift<()>>,
+    ) -> Result<Option<(Arc<FileOrigin>, F)>> {
         if !format.looks_at_files() {
             return Ok(None);
         }

@@ -5,14 +5,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use firesteel_connect::{ReadRange, SplitId};
-use firesteel_formats::FileOrigin;
 use firesteel_frames::Compression;
 use firesteel_object_store::Pin;
 use firesteel_object_store::object_store::ObjectMeta;
-use firesteel_results::{Part, PartName, Stretch, apart};
+use firesteel_results::{Part, PartName, Shift, Stretch, apart};
 
 use super::entry::Object;
 use super::results::joined;
@@ -60,8 +58,7 @@ pub(super) struct View {
 
 impl View {
     pub(super) fn of(merged: &ObjectMeta, part: &Part) -> Self {
-        let is_gzip = PartName::parse(&part.name).is_some_and(|name| name.gzip);
-        let compression = if is_gzip { Compression::Gzip } else { Compression::Plain };
+        let compression = if PartName::is_gzip(&part.name) { Compression::Gzip } else { Compression::Plain };
         Self { pin: Pin::of(merged), stretch: part.stretch, compression }
     }
 
@@ -126,50 +123,17 @@ pub(super) fn resolve(listed: Vec<Listed>, known: &KnownObjects<'_>) -> (Vec<Lis
     (kept, claimed)
 }
 
-/// Turns positions in a merged object into those of the object that it holds.
-#[derive(Debug)]
-pub(super) struct Shift {
-    stretch: Stretch,
-    /// Where the range begins in the object itself.
-    asked: u64,
-    reached: Arc<AtomicU64>,
-}
-
-impl Shift {
-    pub(super) fn own(&self, position: u64) -> u64 {
-        // Before the first record nothing has been passed over.
-        if position == self.stretch.merged(self.asked) { self.asked } else { self.stretch.own(position) }
-    }
-
-    pub(super) fn is_at_end(&self, position: u64) -> bool {
-        position >= self.stretch.at + self.stretch.length
-    }
-
-    pub(super) fn reach(&self, position: u64) {
-        self.reached.fetch_max(self.own(position), Ordering::Relaxed);
-    }
-
-    /// The same for the origins of records: an object that was merged is told as it was.
-    pub(super) fn told_in(&self, origin: FileOrigin) -> FileOrigin {
-        origin.modified_at(None).standing_in_another(self.stretch.at, self.stretch.begin)
-    }
-}
-
 impl Object {
     /// The merged object and the stretch of it that a range of this one is, with what turns positions back. Errors are told of the
     /// merged one.
-    pub(super) fn through(&self, range: &ReadRange) -> Option<(Self, ReadRange, Shift)> {
+    pub(super) fn through(&self, range: &ReadRange) -> Option<(Self, ReadRange, Shift<()>)> {
         let View { pin, stretch, compression } = self.view.as_deref()?;
         let mut object = self.clone();
         (object.pin, object.view, object.is_divisible) = (pin.clone(), None, false);
         object.compression = Arc::new((*compression).into());
         // It ends in the middle of the other one: that is no news of where that ends.
         (object.end, object.reached) = (Arc::default(), Arc::default());
-        let mut there = range.clone();
-        there.from = stretch.merged(range.from);
-        let end = stretch.at + stretch.length;
-        there.to = Some(range.to.map_or(end, |to| stretch.merged(to).min(end)));
-        let shift = Shift { stretch: *stretch, asked: range.from, reached: Arc::clone(&self.reached) };
+        let (there, shift) = Shift::through((), *stretch, range, &self.reached);
         Some((object, there, shift))
     }
 }

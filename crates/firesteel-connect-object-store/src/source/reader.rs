@@ -9,10 +9,10 @@ use firesteel_connect::{Class, ConnectError, ReadRange, Result, SourceReader};
 use firesteel_formats::{FileOrigin, Format, Reading, Table, TableError};
 use firesteel_frames::{Compression, Fault, Frames, RangeFrames, RangeRows, Unpacked};
 use firesteel_object_store::{Bucket, Pin, Stretch, is_missing};
+use firesteel_results::Shift;
 
 use super::catalog::vanished;
 use super::entry::Object;
-use super::merged::Shift;
 use super::rows::ObjectBytes;
 use crate::error::io_failed;
 
@@ -34,7 +34,7 @@ pub struct ObjectReader<P: Reading> {
     source: String,
     object: Object,
     /// Where it is a part of another object, which `object` and the positions of what is below are of then.
-    shift: Option<Shift>,
+    shift: Option<Shift<()>>,
     frames: RangeFrames<P, Input>,
     /// The rows of an object that is a table.
     rows: Option<RangeRows<P::Item>>,

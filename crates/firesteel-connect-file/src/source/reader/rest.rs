@@ -38,9 +38,9 @@ impl<P: Reading> FileReader<P> {
         if frames.input().is_sequential() {
             // Where one part of a merged file ends, another one begins.
             if let Some(shift) = self.shift.as_ref().filter(|shift| shift.is_at_end(frames.position())) {
-                return self.spares.put(&shift.path, frames);
+                return self.spares.put(&shift.merged, frames);
             }
-            let of = self.shift.as_ref().map(|shift| Arc::clone(&shift.path));
+            let of = self.shift.as_ref().map(|shift| Arc::clone(&shift.merged));
             self.rest = Some(Rest::Frames { frames, of });
         }
     }

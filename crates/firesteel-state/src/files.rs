@@ -5,7 +5,10 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use firesteel_disk::sync_folder;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
+use crate::codec;
 use crate::error::{Result, StateError};
 use crate::wire::{Bytes, checksum};
 
@@ -58,6 +61,9 @@ impl Folder {
     }
 }
 
+/// Bytes of a checksum.
+const SUM: usize = 8;
+
 /// The first twenty bytes of every file: which kind it is, of which format, and a checksum over both.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Header {
@@ -75,6 +81,26 @@ impl Header {
         let sum = checksum(&bytes[..12]);
         bytes[12..].copy_from_slice(&sum.to_le_bytes());
         bytes
+    }
+
+    /// The bytes of a file that holds one value: header, value, and a checksum over both. `state` says what cannot be encoded.
+    pub(crate) fn seal(self, value: &impl Serialize, state: impl FnOnce() -> String) -> Result<Vec<u8>> {
+        let mut bytes = self.encode().to_vec();
+        codec::encode(value, &mut bytes).map_err(|source| StateError::Encode { state: state(), source })?;
+        let sum = checksum(&bytes);
+        bytes.extend_from_slice(&sum.to_le_bytes());
+        Ok(bytes)
+    }
+
+    /// What [`seal`](Self::seal) has written, of this format or an older one. `it` is what errors call it, and `lost` what they say is in it.
+    pub(crate) fn unseal<T: DeserializeOwned>(self, path: &Path, bytes: &[u8], it: &str, lost: &str) -> Result<T> {
+        let mut rest = Self::check(path, bytes, self.magic, self.version)?;
+        let body = rest.take(rest.remaining().saturating_sub(SUM)).unwrap_or_default();
+        let damaged = |reason: String| StateError::damaged(path, Self::LENGTH as u64, reason);
+        if rest.u64() != Some(checksum(&bytes[..bytes.len().saturating_sub(SUM)])) {
+            return Err(damaged(format!("{it} does not match its checksum{lost}")));
+        }
+        codec::decode(body).map_err(|error| damaged(format!("{it} is invalid: {error}")))
     }
 
     /// Checks the header of a file and yields what follows it.

@@ -10,16 +10,13 @@ use std::path::{Path, PathBuf};
 use firesteel_window::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::codec;
-use crate::error::{Result, StateError};
+use crate::error::Result;
 use crate::files::{Folder, Header, failed, read};
 use crate::frame::{Frame, Shard};
 use crate::key_group::KeyGroupRange;
 use crate::schema::{StoreSchema, TableSchema, TypeTag};
-use crate::wire::checksum;
 
-const MAGIC: [u8; 8] = *b"FSTHANDO";
-const VERSION: u32 = 1;
+const HEADER: Header = Header { magic: *b"FSTHANDO", version: 1 };
 const EXTENSION: &str = "handover";
 
 /// A range of key groups that a job has released: its state, and how far the job had come.
@@ -81,14 +78,7 @@ impl ReleasedRange {
     /// # Errors
     /// [`StateError::Encode`] when something in it has no form.
     pub fn encode(&self) -> Result<Vec<u8>> {
-        let mut bytes = Header { magic: MAGIC, version: VERSION }.encode().to_vec();
-        codec::encode(self, &mut bytes).map_err(|source| StateError::Encode {
-            state: format!("key groups {} that are released", self.range),
-            source,
-        })?;
-        let sum = checksum(&bytes);
-        bytes.extend_from_slice(&sum.to_le_bytes());
-        Ok(bytes)
+        HEADER.seal(self, || format!("key groups {} that are released", self.range))
     }
 
     /// What [`encode`](Self::encode) has written; `path` is where it was, for errors.
@@ -96,13 +86,7 @@ impl ReleasedRange {
     /// # Errors
     /// [`StateError::Damaged`] and [`StateError::Version`].
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let mut rest = Header::check(path, bytes, MAGIC, VERSION)?;
-        let body = rest.take(rest.remaining().saturating_sub(8)).unwrap_or_default();
-        let damaged = |reason: &str| StateError::damaged(path, Header::LENGTH as u64, reason);
-        if rest.u64() != Some(checksum(&bytes[..bytes.len().saturating_sub(8)])) {
-            return Err(damaged("it does not match its checksum: the state of key groups that were released is in it"));
-        }
-        codec::decode(body).map_err(|error| damaged(&format!("it is invalid: {error}")))
+        HEADER.unseal(path, bytes, "it", ": the state of key groups that were released is in it")
     }
 }
 

@@ -5,15 +5,12 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::name::SnapshotId;
-use crate::codec;
-use crate::error::{Result, StateError};
+use crate::error::Result;
 use crate::files::Header;
 use crate::frame::Shard;
 use crate::schema::Catalog;
-use crate::wire::checksum;
 
-const MAGIC: [u8; 8] = *b"FSTMANIF";
-const VERSION: u32 = 1;
+const HEADER: Header = Header { magic: *b"FSTMANIF", version: 1 };
 
 /// What a snapshot consists of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,21 +59,10 @@ impl Manifest {
     }
 
     pub(super) fn encode(&self) -> Result<Vec<u8>> {
-        let mut bytes = Header { magic: MAGIC, version: VERSION }.encode().to_vec();
-        codec::encode(self, &mut bytes)
-            .map_err(|source| StateError::Encode { state: format!("the manifest of snapshot {}", self.id), source })?;
-        let sum = checksum(&bytes);
-        bytes.extend_from_slice(&sum.to_le_bytes());
-        Ok(bytes)
+        HEADER.seal(self, || format!("the manifest of snapshot {}", self.id))
     }
 
     pub(super) fn decode(path: &Path, bytes: &[u8]) -> Result<Self> {
-        let mut rest = Header::check(path, bytes, MAGIC, VERSION)?;
-        let body = rest.take(rest.remaining().saturating_sub(8)).unwrap_or_default();
-        let damaged = |reason: &str| StateError::damaged(path, Header::LENGTH as u64, reason);
-        if rest.u64() != Some(checksum(&bytes[..bytes.len().saturating_sub(8)])) {
-            return Err(damaged("the manifest does not match its checksum"));
-        }
-        codec::decode(body).map_err(|error| damaged(&format!("the manifest is invalid: {error}")))
+        HEADER.unseal(path, bytes, "the manifest", "")
     }
 }

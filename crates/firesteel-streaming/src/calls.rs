@@ -68,7 +68,6 @@ struct Call {
     whom: Arc<str>,
     what: &'static str,
     begun: Duration,
-    since: Timestamp,
     /// After how long it is told next.
     told_after: Duration,
     /// Of a task, by which one sees whether it moves.
@@ -179,12 +178,12 @@ impl Calls {
     }
 
     fn note(&self, of: Of, whom: &Arc<str>, what: &'static str, pulse: Option<Arc<Pulse>>) -> Watched<'_> {
-        let (begun, since, whom) = (self.clock.monotonic(), self.clock.wall(), Arc::clone(whom));
+        let (begun, whom) = (self.clock.monotonic(), Arc::clone(whom));
         let mut state = self.state.lock();
         let number = state.next;
         state.next += 1;
         let seen = u64::from(pulse.is_some());
-        state.calls.push(Call { number, of, whom, what, begun, since, told_after: PATIENCE, pulse, seen });
+        state.calls.push(Call { number, of, whom, what, begun, told_after: PATIENCE, pulse, seen });
         Watched { calls: self, number }
     }
 
@@ -297,11 +296,12 @@ impl Call {
         if let Some(pulse) = &self.pulse {
             let seen = pulse.0.load(Ordering::Relaxed);
             if seen != self.seen || seen.is_multiple_of(2) {
-                (self.seen, self.begun, self.since, self.told_after) = (seen, now, wall, PATIENCE);
+                (self.seen, self.begun, self.told_after) = (seen, now, PATIENCE);
             }
         }
         let taken = now.saturating_sub(self.begun);
-        Slow { of: self.of, whom: Arc::clone(&self.whom), what: self.what, taken, since: self.since }
+        let since = wall.saturating_add(Duration::micros(-taken.as_micros()));
+        Slow { of: self.of, whom: Arc::clone(&self.whom), what: self.what, taken, since }
     }
 }
 

@@ -76,7 +76,7 @@ impl ReleasedRange {
     /// The bytes of a file.
     ///
     /// # Errors
-    /// [`StateError::Encode`] when something in it has no form.
+    /// [`StateError::Encode`](crate::StateError::Encode) when something in it has no form.
     pub fn encode(&self) -> Result<Vec<u8>> {
         HEADER.seal(self, || format!("key groups {} that are released", self.range))
     }
@@ -84,7 +84,7 @@ impl ReleasedRange {
     /// What [`encode`](Self::encode) has written; `path` is where it was, for errors.
     ///
     /// # Errors
-    /// [`StateError::Damaged`] and [`StateError::Version`].
+    /// [`StateError::Damaged`](crate::StateError::Damaged) and [`Version`](crate::StateError::Version).
     pub fn decode(path: &Path, bytes: &[u8]) -> Result<Self> {
         HEADER.unseal(path, bytes, "it", ": the state of key groups that were released is in it")
     }

@@ -8,6 +8,10 @@ use std::sync::Arc;
 mod case;
 #[path = "../../../tests/tests/corpus/every_file.rs"]
 mod every_file;
+#[path = "../../../tests/tests/corpus/program.rs"]
+mod program;
+#[path = "../../../tests/tests/corpus/read.rs"]
+mod read;
 #[path = "../../../tests/tests/corpus/run.rs"]
 mod run;
 #[allow(dead_code, reason = "other test programs need the rest")]

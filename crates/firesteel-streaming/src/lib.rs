@@ -58,9 +58,11 @@
 mod calls;
 mod checkpoint;
 mod context;
+mod dedup;
 mod error;
 mod guarantee;
 mod input;
+mod join;
 mod memory;
 pub mod operator;
 mod output;
@@ -77,9 +79,11 @@ mod windows;
 pub use calls::CallLimits;
 pub use checkpoint::Checkpoint;
 pub use context::{Builder, StreamingContext};
+pub use dedup::Deduplication;
 pub use error::{Error, Result};
 pub use firesteel_error::Class;
 pub use input::{ReadRdd, SourceRdd};
+pub use join::IntervalJoin;
 pub use output::OutputHandle;
 pub use plan::{Batch, BatchLimits, Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{

@@ -1,9 +1,11 @@
 //! How a case is written down.
 
-use std::str::FromStr;
+use std::ops::RangeInclusive;
 
 use firesteel_window::{Duration, Session, Sliding, Timestamp, Tumbling};
 use serde::Deserialize;
+
+use crate::read::{duration, read_dedup, read_events, read_join, read_joined, read_row, read_windows};
 
 /// A case, as it is written.
 #[derive(Debug, Deserialize)]
@@ -14,23 +16,28 @@ struct Written {
     #[serde(default, rename = "note")]
     _note: String,
     watermark: String,
-    window: String,
-    aggregate: Aggregate,
+    idle: Option<String>,
+    window: Option<String>,
+    aggregate: Option<Aggregate>,
+    dedup: Option<String>,
+    join: Option<String>,
     steps: Vec<WrittenStep>,
     end: Option<String>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct WrittenStep {
     #[serde(rename = "in")]
-    events: String,
-    #[serde(default)]
+    events: Option<String>,
+    left: Option<String>,
+    right: Option<String>,
     out: String,
-    #[serde(default)]
     late: String,
-    #[serde(default)]
+    late_left: String,
+    late_right: String,
     outside: u64,
+    ends: Option<Side>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -49,31 +56,53 @@ pub(crate) enum Aggregate {
     Times,
 }
 
+/// One of two inputs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
 /// A case.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: String,
+    /// How late events may be.
     pub(crate) delay: Duration,
-    pub(crate) window: Windows,
-    pub(crate) aggregate: Aggregate,
+    /// How long a silent input is waited for, if not for ever.
+    pub(crate) idle: Option<Duration>,
+    pub(crate) does: Does,
     pub(crate) steps: Vec<Step>,
     /// What comes when event time ends, if it does.
     pub(crate) end: Option<Vec<Row>>,
 }
 
-/// One batch, and what comes of it.
+/// What the program does with the events.
 #[derive(Debug)]
+pub(crate) enum Does {
+    Window(Windows, Aggregate),
+    Dedup(Dedup),
+    Join(Join),
+}
+
+/// One batch, and what comes of it.
+#[derive(Debug, Default)]
 pub(crate) struct Step {
-    pub(crate) events: Vec<Event>,
+    /// Of the only input, or of the left and the right one.
+    pub(crate) events: [Vec<Event>; 2],
     pub(crate) out: Vec<Row>,
-    pub(crate) late: Vec<Event>,
+    /// As the events.
+    pub(crate) late: [Vec<Event>; 2],
     pub(crate) outside: u64,
+    /// The input that ends with the batch.
+    pub(crate) ends: Option<Side>,
 }
 
 /// A key, and when something happened to it.
 pub(crate) type Event = (String, Timestamp);
 
-/// What a window has of a key: start, end, key, and the result.
+/// What comes out. Of a window: its start and end, the key, and the result. Of others: twice when it happened, and what.
 pub(crate) type Row = (Timestamp, Timestamp, String, Vec<i64>);
 
 #[derive(Debug, Clone, Copy)]
@@ -83,92 +112,97 @@ pub(crate) enum Windows {
     Session(Session),
 }
 
+/// How long ids are remembered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Dedup {
+    ForEver,
+    ForgetAfter(Duration),
+    Within(Duration),
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Join {
+    pub(crate) kind: JoinKind,
+    pub(crate) interval: RangeInclusive<Duration>,
+    pub(crate) at_left_time: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum JoinKind {
+    Inner,
+    LeftOuter,
+    RightOuter,
+    FullOuter,
+    LeftSemi,
+    LeftAnti,
+}
+
+/// The id of an event: its key without the label behind a `#`, by which events of one key and time can be told apart.
+pub(crate) fn id_of(event: &Event) -> String {
+    event.0.split('#').next().unwrap_or_default().to_owned()
+}
+
+/// The row of two partners, or of one without a partner, that happened then.
+pub(crate) fn joined_row(at: Timestamp, id: &str, times: [Option<Timestamp>; 2]) -> Row {
+    let [left, right] = times.map(|at| at.map_or_else(|| "-".to_owned(), |at| at.as_micros().to_string()));
+    (at, at, format!("{id}({left},{right})"), vec![])
+}
+
 /// The cases of a file.
 pub(crate) fn parse(text: &str) -> Result<Vec<Case>, String> {
     let file: File = toml::from_str(text).map_err(|error| error.to_string())?;
-    file.case.into_iter().map(Case::read).collect()
+    file.case.into_iter().map(|case| Case::read(&case)).collect()
 }
 
 impl Case {
-    fn read(written: Written) -> Result<Self, String> {
-        let Written { name, watermark, window, aggregate, steps, end, .. } = written;
-        let named = |error: String| format!("{name}: {error}");
-        let rows = |text: &str| text.split_whitespace().map(|row| read_row(row, aggregate)).collect::<Result<_, _>>();
-        let step = |step: WrittenStep| {
-            let WrittenStep { events, out, late, outside } = step;
-            Ok(Step { events: read_events(&events)?, out: rows(&out)?, late: read_events(&late)?, outside })
+    fn read(written: &Written) -> Result<Self, String> {
+        let named = |error: String| format!("{}: {error}", written.name);
+        let does = Does::read(written).map_err(named)?;
+        let rows = |text: &str| does.rows(text);
+        let step = |step: &WrittenStep| {
+            let events = |text: &Option<String>| read_events(text.as_deref().unwrap_or_default());
+            let only = match (&does, &step.events, &step.left, &step.right) {
+                (Does::Join(_), None, left, right) => [events(left)?, events(right)?],
+                (Does::Window(..) | Does::Dedup(_), Some(_), None, None) => [events(&step.events)?, vec![]],
+                _ => return Err("a step has `left` and `right` where there is a join, and `in` elsewhere".to_owned()),
+            };
+            let late = [format!("{} {}", step.late, step.late_left), step.late_right.clone()];
+            let [late, late_right] = late.map(|late| read_events(&late));
+            let (out, late) = (rows(&step.out)?, [late?, late_right?]);
+            Ok(Step { events: only, out, late, outside: step.outside, ends: step.ends })
         };
         Ok(Self {
-            delay: duration(&watermark).map_err(named)?,
-            window: read_windows(&window).map_err(named)?,
-            aggregate,
-            steps: steps.into_iter().map(step).collect::<Result<_, String>>().map_err(named)?,
-            end: end.as_deref().map(rows).transpose().map_err(named)?,
-            name: name.clone(),
+            delay: duration(&written.watermark).map_err(named)?,
+            idle: written.idle.as_deref().map(duration).transpose().map_err(named)?,
+            steps: written.steps.iter().map(step).collect::<Result<_, String>>().map_err(named)?,
+            end: written.end.as_deref().map(rows).transpose().map_err(named)?,
+            name: written.name.clone(),
+            does,
         })
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    text.parse().map_err(|error| format!("{text:?} is no duration: {error}"))
-}
-
-fn read_windows(text: &str) -> Result<Windows, String> {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    let (words, offset) = match words[..] {
-        [ref words @ .., "offset", offset] => (words, duration(offset)?),
-        ref words => (words, Duration::ZERO),
-    };
-    match *words {
-        ["tumbling", size] => Ok(Windows::Tumbling(Tumbling::of(duration(size)?).offset(offset))),
-        ["sliding", size, "every", slide] => {
-            Ok(Windows::Sliding(Sliding::of(duration(size)?).every(duration(slide)?).offset(offset)))
-        }
-        ["session", gap] => Ok(Windows::Session(Session::gap(duration(gap)?))),
-        _ => Err(format!("{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s")),
-    }
-}
-
-fn read_events(text: &str) -> Result<Vec<Event>, String> {
-    let mut events = vec![];
-    for word in text.split_whitespace() {
-        let (key, at) = word.split_once('@').ok_or_else(|| format!("an event is written key@time, not {word:?}"))?;
-        let (at, times) = at.split_once('*').unwrap_or((at, "1"));
-        let times: usize = times.parse().map_err(|_| format!("{times:?} in {word:?} is no number"))?;
-        events.extend(std::iter::repeat_n((key.to_owned(), read_time(at)?), times));
-    }
-    Ok(events)
-}
-
-/// Seconds, with a fraction or not; `min` and `max`, with microseconds added or taken away; or a date and time.
-fn read_time(text: &str) -> Result<Timestamp, String> {
-    let bad = || format!("{text:?} is no time");
-    for (name, edge) in [("min", Timestamp::MIN), ("max", Timestamp::MAX)] {
-        if let Some(rest) = text.strip_prefix(name) {
-            let moved: i64 =
-                if rest.is_empty() { 0 } else { rest.trim_start_matches('+').parse().map_err(|_| bad())? };
-            return Ok(edge + Duration::micros(moved));
+impl Does {
+    fn read(written: &Written) -> Result<Self, String> {
+        let Written { window, aggregate, dedup, join, .. } = written;
+        match (window, aggregate, dedup, join) {
+            (Some(window), Some(aggregate), None, None) => Ok(Self::Window(read_windows(window)?, *aggregate)),
+            (None, None, Some(dedup), None) => Ok(Self::Dedup(read_dedup(dedup)?)),
+            (None, None, None, Some(join)) => Ok(Self::Join(read_join(join)?)),
+            _ => Err("a case has a `window` and an `aggregate`, or a `dedup`, or a `join`".to_owned()),
         }
     }
-    if text.contains('T') {
-        return Timestamp::from_str(text).map_err(|_| bad());
-    }
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let seconds: i64 = whole.parse().map_err(|_| bad())?;
-    let micros: i64 = format!("{fraction:0<6}").parse().map_err(|_| bad())?;
-    Ok(Timestamp::from_secs(seconds) + Duration::micros(if whole.starts_with('-') { -micros } else { micros }))
-}
 
-/// `key[start,end)=result`.
-fn read_row(text: &str, aggregate: Aggregate) -> Result<Row, String> {
-    let bad = || format!("a row is written key[start,end)=result, not {text:?}");
-    let (key, rest) = text.split_once('[').ok_or_else(bad)?;
-    let (window, result) = rest.split_once(")=").ok_or_else(bad)?;
-    let (start, end) = window.split_once(',').ok_or_else(bad)?;
-    let number = |word: &str| match aggregate {
-        Aggregate::Count => word.parse().map_err(|_| bad()),
-        Aggregate::Times => Ok(read_time(word)?.as_micros()),
-    };
-    let result = result.split(',').map(number).collect::<Result<_, String>>()?;
-    Ok((read_time(start)?, read_time(end)?, key.to_owned(), result))
+    fn rows(&self, text: &str) -> Result<Vec<Row>, String> {
+        match self {
+            Self::Window(_, aggregate) => text.split_whitespace().map(|row| read_row(row, *aggregate)).collect(),
+            Self::Dedup(_) => Ok(read_events(text)?.into_iter().map(|(key, at)| (at, at, key, vec![])).collect()),
+            Self::Join(_) => text.split_whitespace().map(read_joined).collect(),
+        }
+    }
+
+    /// Whether nothing is remembered of what is over, once time has ended.
+    pub(crate) fn forgets(&self) -> bool {
+        !matches!(self, Self::Dedup(Dedup::ForEver | Dedup::ForgetAfter(_)))
+    }
 }

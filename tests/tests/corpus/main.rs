@@ -4,6 +4,8 @@
 
 mod case;
 mod every_file;
+mod program;
+mod read;
 mod run;
 #[allow(dead_code, reason = "other test programs need the rest")]
 #[path = "../state/ways.rs"]

@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use firesteel_connect_memory::{Collector, QueueSource};
-use firesteel_streaming::{BatchProgress, SideOutput, Stream, Timed, WindowKind, WindowedStream};
-use firesteel_testkit::TestJob;
-use firesteel_window::{Timestamp, Watermark};
+use firesteel_connect_memory::QueueSource;
+use firesteel_streaming::{BatchProgress, StateProgress};
 
-use crate::case::{Aggregate, Case, Event, Row, Step, Windows, parse};
+use crate::case::{Case, Row, Side, Step, parse};
+use crate::program::{Outputs, program};
 use crate::ways::{Lives, Way};
 
 /// Where the corpus is, in the repository.
@@ -32,25 +31,25 @@ pub(crate) fn check(file: &str, case: &Case, ways: &[Way]) -> Result<(), String>
         .try_for_each(|way| run(case, way).map_err(|fault| format!("{file}, {:?}, {}: {fault}", case.name, way.name)))
 }
 
-/// What the program has written.
-#[derive(Clone, Default)]
-struct Outputs {
-    rows: Collector<Row>,
-    late: Collector<Event>,
-}
-
 /// Runs a case batch by batch, with the restarts of the way.
 fn run(case: &Case, way: &Way) -> Result<(), String> {
-    let (queue, outputs, mut lives) = (QueueSource::new(1).keep_committed(), Outputs::default(), Lives::of(way));
-    let mut begin = |second| lives.begin(second, 1, |test| program(case, test, &queue, &outputs));
+    let queues = [(); 2].map(|()| QueueSource::new(1).keep_committed());
+    let (outputs, mut lives) = (Outputs::default(), Lives::of(way));
+    let mut begin = |second| lives.begin(second, 1, |test| program(case, test, &queues, &outputs));
     let (mut test, mut second) = (begin(0), 0);
-    let nothing = Step { events: vec![], out: vec![], late: vec![], outside: 0 };
     for (number, step) in (1..).zip(&case.steps) {
         if number > 1 && way.restarts() {
             drop(test);
             test = begin(second);
         }
-        queue.handle().push(step.events.clone()).unwrap();
+        for (queue, events) in queues.iter().zip(&step.events) {
+            if !events.is_empty() {
+                queue.handle().push(events.clone()).unwrap();
+            }
+        }
+        if let Some(side) = step.ends {
+            queues[usize::from(side == Side::Right)].handle().close();
+        }
         second += 1;
         let progress = test.batch().map_err(|error| format!("step {number} fails: {error}"))?;
         compare(&format!("step {number}"), &progress, step, &outputs)?;
@@ -61,8 +60,9 @@ fn run(case: &Case, way: &Way) -> Result<(), String> {
             test = begin(second);
         }
         let progress = test.finish().map_err(|error| format!("the end fails: {error}"))?;
-        compare("the end", &progress, &Step { out: end.clone(), ..nothing }, &outputs)?;
-        if progress.states[0].keys != 0 || progress.states[0].timers != 0 {
+        compare("the end", &progress, &Step { out: end.clone(), ..Step::default() }, &outputs)?;
+        let StateProgress { keys, timers, .. } = progress.states[0];
+        if case.does.forgets() && (keys, timers) != (0, 0) {
             return Err(format!("in the end something is left: {:?}", progress.states[0]));
         }
     }
@@ -79,55 +79,16 @@ fn compare(what: &str, progress: &BatchProgress, step: &Step, outputs: &Outputs)
     if rows != expected {
         return Err(format!("{what} gives {rows:?} and not {expected:?}"));
     }
-    let mut late = [outputs.late.take(), step.late.clone()];
-    late.iter_mut().for_each(|late| late.sort());
-    if late[0] != late[1] {
-        return Err(format!("{what} tells of {:?} as late, and not of {:?}", late[0], late[1]));
+    for (output, late) in outputs.late.iter().zip(&step.late) {
+        let mut late = [output.take(), late.clone()];
+        late.iter_mut().for_each(|late| late.sort());
+        if late[0] != late[1] {
+            return Err(format!("{what} tells of {:?} as late, and not of {:?}", late[0], late[1]));
+        }
     }
     let counts = (progress.late, progress.outside);
-    if counts != (step.late.len() as u64, step.outside) {
+    if counts != (step.late.iter().map(Vec::len).sum::<usize>() as u64, step.outside) {
         return Err(format!("{what} counts {counts:?} late and outside"));
     }
     Ok(())
-}
-
-fn program(case: &Case, test: &TestJob, queue: &QueueSource<Event>, outputs: &Outputs) {
-    let late = test.context().side_output("late");
-    let events = test
-        .context()
-        .read(queue.clone())
-        .named("events")
-        .event_time(|event: &Event| event.1, Watermark::bounded(case.delay))
-        .map(|(key, at)| (key, at.as_micros()));
-    let rows = match case.window {
-        Windows::Tumbling(windows) => rows(events.window(windows), &late, case.aggregate),
-        Windows::Sliding(windows) => rows(events.window(windows), &late, case.aggregate),
-        Windows::Session(windows) => rows(events.window(windows), &late, case.aggregate),
-    };
-    rows.write(outputs.rows.clone());
-    late.stream().map(|(at, (key, _))| (key, at)).write(outputs.late.clone());
-}
-
-type Late = SideOutput<(Timestamp, (String, i64))>;
-
-fn rows<W: WindowKind<String>>(
-    events: WindowedStream<String, i64, W>,
-    late: &Late,
-    aggregate: Aggregate,
-) -> Stream<Row, Timed> {
-    let events = events.late_to(late);
-    match aggregate {
-        Aggregate::Count => events.count().named("windows").map(|row| {
-            let count = i64::try_from(row.value).unwrap();
-            (row.window.start(), row.window.end(), row.key, vec![count])
-        }),
-        Aggregate::Times => {
-            let times =
-                events.fold(Vec::new(), |times, at| times.push(at), |times: &mut Vec<i64>, more| times.extend(more));
-            times.named("windows").map(|mut row| {
-                row.value.sort_unstable();
-                (row.window.start(), row.window.end(), row.key, row.value)
-            })
-        }
-    }
 }

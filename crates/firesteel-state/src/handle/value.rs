@@ -68,6 +68,33 @@ impl<V: StateValue> Value<V> {
         Ok(())
     }
 
+    /// Gives the key a value if it has none; tells whether it had none. A value that is there stays as it is, with its TTL,
+    /// and is not written again: cheaper than a [`get`](Self::get) and a [`set`](Self::set), and than an
+    /// [`update`](Self::update) that mostly changes nothing.
+    ///
+    /// ```
+    /// # use firesteel_state::*;
+    /// # use firesteel_window::Timestamp;
+    /// # let mut states = Declaration::<String>::new("seen");
+    /// let first = states.value::<u64>("first");
+    /// # let store = KeyedStore::in_memory(states, KeyGroups::default(), |key| key.len() as u64)?;
+    /// # let mut group = store.lock(KeyGroup(0));
+    /// # let ann = String::from("ann");
+    /// # let mut context = group.key(3, &ann, Times::processing(Timestamp::EPOCH));
+    /// # let ann = &mut context;
+    /// assert!(first.insert(ann, 3)?);
+    /// assert!(!first.insert(ann, 4)?);
+    /// assert_eq!(first.get(ann)?, Some(&3));
+    /// # Ok::<(), StateError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When the value cannot be read from the backend, or the handle belongs to another operator.
+    pub fn insert<K: StateKey>(&self, context: &mut KeyContext<'_, K>, value: V) -> Result<bool> {
+        let place = context.values::<V>(self.at)?;
+        place.table.insert(place.hash, place.key, value, &place.times, place.stamps)
+    }
+
     /// Takes the key's value away.
     ///
     /// # Errors

@@ -13,6 +13,9 @@ pub(crate) const TTL: i64 = 5;
 #[derive(Clone, Debug)]
 pub(crate) enum Op {
     Set(u8, u16),
+    /// If there is none.
+    Insert(u8, u16),
+    InsertMortal(u8, u16),
     Clear(u8),
     Add(u8, u16),
     AddMortal(u8, u16),
@@ -71,6 +74,12 @@ impl Contents {
     pub(crate) fn apply(&mut self, op: &Op, now: i64) {
         match op.clone() {
             Op::Set(key, value) => _ = self.values.insert(key, value),
+            Op::Insert(key, value) => _ = self.values.entry(key).or_insert(value),
+            Op::InsertMortal(key, value) => {
+                if self.mortal.get(&key).is_none_or(|(at, _)| at + TTL <= now) {
+                    self.mortal.insert(key, (now, value));
+                }
+            }
             Op::Clear(key) => _ = self.values.remove(&key),
             Op::Add(key, more) => *self.values.entry(key).or_default() ^= more,
             Op::AddMany(keys) => keys.iter().for_each(|key| *self.values.entry(*key).or_default() ^= 7),
@@ -150,6 +159,8 @@ pub(crate) fn op() -> impl Strategy<Value = Op> {
     let place = || (-20..20i16).prop_map(|place| place * 40);
     prop_oneof![
         1 => (key(), any::<u16>()).prop_map(|(key, value)| Op::Set(key, value)),
+        1 => (key(), any::<u16>()).prop_map(|(key, value)| Op::Insert(key, value)),
+        1 => (key(), any::<u16>()).prop_map(|(key, value)| Op::InsertMortal(key, value)),
         1 => key().prop_map(Op::Clear),
         1 => (key(), any::<u16>()).prop_map(|(key, more)| Op::Add(key, more)),
         1 => vec(key(), 0..40).prop_map(Op::AddMany),

@@ -224,6 +224,11 @@ impl System {
         };
         match op.clone() {
             Op::Set(key, value) => with(key, &mut |key| h.value.set(key, value).unwrap()),
+            Op::Insert(key, value) => with(key, &mut |key| {
+                let had = h.value.get(key).unwrap().is_some();
+                assert_eq!(h.value.insert(key, value).unwrap(), !had);
+            }),
+            Op::InsertMortal(key, value) => with(key, &mut |key| _ = h.mortal.insert(key, value).unwrap()),
             Op::Clear(key) => with(key, &mut |key| h.value.clear(key).unwrap()),
             Op::Add(key, more) => with(key, &mut |key| {
                 h.value.update(key, |value| *value.get_or_insert(0) ^= more).unwrap();

@@ -148,12 +148,35 @@ impl<K: StateKey, V: StateValue> Values<K, V> {
             let first = self.mark(at, stamps);
             self.changes.note(first, true, true);
             self.touch(at, times);
-        } else if !self.complete {
-            // A clean slot's stamp tells when it was last of use.
+        } else {
+            self.note_use(at, stamps);
+        }
+        Ok(self.slots.at(at).value.as_ref())
+    }
+
+    /// Gives the key a value if it has none; tells whether it had none.
+    pub(crate) fn insert(&mut self, hash: u64, key: &K, value: V, times: &Times, stamps: Stamps) -> Result<bool> {
+        let Some(at) = self.locate(hash, key, stamps)? else {
+            self.insert_new(hash, key, value, times, stamps);
+            return Ok(true);
+        };
+        let has_one = self.slots.at(at).value.is_some() && !self.expired(at, times);
+        if has_one {
+            self.note_use(at, stamps);
+        } else {
+            self.put(at, Some(value), stamps);
+            self.touch(at, times);
+        }
+        Ok(!has_one)
+    }
+
+    /// A clean slot's stamp tells when it was last of use.
+    #[inline]
+    fn note_use(&mut self, at: usize, stamps: Stamps) {
+        if !self.complete {
             let slot = self.slots.at_mut(at);
             slot.stamp = slot.stamp.max(stamps.applied);
         }
-        Ok(self.slots.at(at).value.as_ref())
     }
 
     /// Sets or removes the value without looking at the old one.

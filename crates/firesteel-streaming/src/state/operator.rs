@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use firesteel_core::{Data, Key};
 use firesteel_state::{Changes, Declaration, GroupState, KeyContext, KeyedStore, Result, Setting, StateStore, Times};
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 
 use crate::plan::NodeId;
 use crate::state::group_batch::{GroupBatch, Results};
@@ -158,13 +158,22 @@ pub struct OperatorInfo {
     pub(crate) refused: Option<String>,
     pub(crate) needs_time: Option<String>,
     pub(crate) fills: Vec<NodeId>,
+    pub(crate) holds_back: Duration,
 }
 
 impl OperatorInfo {
     /// An operator of this kind, as its method or type is called: `rate_limit`. Together with the names of the inputs it
     /// is what an operator without a name is stored under. State of another kind is refused.
     pub const fn new(kind: &'static str) -> Self {
-        Self { kind, fold: None, settings: Vec::new(), refused: None, needs_time: None, fills: Vec::new() }
+        Self {
+            kind,
+            fold: None,
+            settings: Vec::new(),
+            refused: None,
+            needs_time: None,
+            fills: Vec::new(),
+            holds_back: Duration::ZERO,
+        }
     }
 
     /// What it aggregates by, as a part of its kind: `running_aggregate/sum`.
@@ -193,9 +202,21 @@ impl OperatorInfo {
         Self { needs_time: Some(why.into()), ..self }
     }
 
+    /// Its results may have happened this much before the watermark at the start of the batch, or before the timer that yields
+    /// them: the watermark that holds for them is held back by as much, so that they are not late for what comes after. None,
+    /// unless it is said. For operators whose results have event time.
+    pub fn holds_back(self, span: Duration) -> Self {
+        Self { holds_back: span, ..self }
+    }
+
     /// It puts records into this side output.
-    pub fn fills<T: Data>(mut self, side: &SideOutput<T>) -> Self {
-        self.fills.push(side.node());
+    pub fn fills<T: Data>(self, side: &SideOutput<T>) -> Self {
+        self.fills_node(side.node())
+    }
+
+    /// The same, where the types of its records are of no interest.
+    pub(crate) fn fills_node(mut self, side: NodeId) -> Self {
+        self.fills.push(side);
         self
     }
 }

@@ -65,7 +65,9 @@ pub struct WithoutTimes;
 /// as late and left out. Where there is no event time, no record is late.
 pub struct InTime<K, V> {
     count: Accumulator<u64>,
-    late: Option<(LateOutput<K, V>, NodeId)>,
+    late: Option<LateOutput<K, V>>,
+    /// The side output that it fills.
+    fills: Option<NodeId>,
 }
 
 /// The values of each key are aggregated before they travel, as far as that makes the data smaller: what comes to the
@@ -77,7 +79,7 @@ impl<K, V> InTime<K, V> {
     /// Late records are counted and left out.
     #[must_use]
     pub fn new() -> Self {
-        Self { count: Accumulator::default(), late: None }
+        Self { count: Accumulator::default(), late: None, fills: None }
     }
 
     /// Late records go to this side output, too.
@@ -87,7 +89,12 @@ impl<K, V> InTime<K, V> {
         K: Data,
         V: Data,
     {
-        Self { late: Some((late_output(late), late.node())), ..self }
+        Self { late: Some(late_output(late)), fills: Some(late.node()), ..self }
+    }
+
+    /// Late records are told so, too. The operator says which side outputs that fills.
+    pub(crate) fn telling(late: LateOutput<K, V>) -> Self {
+        Self { late: Some(late), ..Self::new() }
     }
 }
 
@@ -99,7 +106,7 @@ impl<K, V> Default for InTime<K, V> {
 
 impl<K, V> Clone for InTime<K, V> {
     fn clone(&self) -> Self {
-        Self { count: self.count.clone(), late: self.late.clone() }
+        Self { count: self.count.clone(), late: self.late.clone(), fills: self.fills }
     }
 }
 
@@ -171,11 +178,10 @@ where
 
     fn prepare(self, place: &Place<'_>) -> Self::Prepare {
         place.plan.count(place.node, What::Late, self.count.clone());
-        let output = self.late.map(|(output, side)| {
+        if let Some(side) = self.fills {
             place.plan.feed(side, place.node);
-            output
-        });
-        side::InTime { trackers: Arc::clone(place.trackers), count: self.count, output, shape: PhantomData }
+        }
+        side::InTime { trackers: Arc::clone(place.trackers), count: self.count, output: self.late, shape: PhantomData }
     }
 }
 

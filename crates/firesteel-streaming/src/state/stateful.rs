@@ -57,7 +57,7 @@ impl<K: Key, V: Send + 'static, S: Shape> Stream<(K, V), S> {
         let route = operator.route();
         let work = Arc::new(Applied::<K, V, S, O> { operator, state, kind: PhantomData });
         let cell = StoreCell::new(states);
-        let held = <O::OutShape as Shape>::HAS_TIME.then(|| Arc::new(Tracker::holding(&trackers)));
+        let held = <O::OutShape as Shape>::HAS_TIME.then(|| Arc::new(Tracker::holding(&trackers, info.holds_back)));
         Stateful { operator: here, cell, work, trackers, held }.after(self, route, info)
     }
 }
@@ -183,7 +183,7 @@ fn add(
     stored: (Arc<dyn StateCell>, StateChanges),
     held: Option<Arc<Tracker>>,
 ) -> NodeId {
-    let OperatorInfo { kind: _, fold, settings, refused, needs_time, fills } = info;
+    let OperatorInfo { kind: _, fold, settings, refused, needs_time, fills, holds_back: _ } = info;
     let node = plan.change(|parts| {
         parts.states.push(stored);
         let role = Role::State(parts.states.len() - 1);

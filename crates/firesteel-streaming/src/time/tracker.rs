@@ -42,14 +42,34 @@ struct Held {
     /// The watermarks that the operator goes by.
     of: Arc<[Arc<Tracker>]>,
     at_start: AtomicI64,
+    /// How much earlier than the watermark its results may have happened.
+    behind: Duration,
     /// By the place of the key group among those that the job owns; nothing before there is state.
     groups: OnceLock<Box<[AtomicI64]>>,
 }
 
 impl Held {
-    fn reached(&self) -> Timestamp {
+    /// Just before the first of the timers that are left; the end of time if none are.
+    fn left(&self) -> Timestamp {
         let first = self.groups.get().into_iter().flatten().map(|group| group.load(Ordering::Relaxed)).min();
         Timestamp::from_micros(first.unwrap_or(i64::MAX))
+    }
+
+    fn reached(&self) -> Timestamp {
+        if self.behind.is_zero() {
+            return self.left();
+        }
+        self.before(self.left().min(least(&self.of, Tracker::reached)))
+    }
+
+    fn at_start(&self) -> Timestamp {
+        let left = Timestamp::from_micros(self.at_start.load(Ordering::Relaxed));
+        self.before(left.min(least(&self.of, Tracker::before)))
+    }
+
+    /// As much before a watermark as results may be. Where time has ended, they all are there.
+    fn before(&self, watermark: Timestamp) -> Timestamp {
+        if watermark == Timestamp::MAX { watermark } else { watermark.saturating_sub(self.behind) }
     }
 }
 
@@ -119,8 +139,10 @@ impl Tracker {
     }
 
     /// What an operator whose results have event time holds back, for those that read them; it goes by these watermarks.
-    pub(crate) fn holding(of: &Arc<[Arc<Self>]>) -> Self {
-        let held = Some(Held { of: Arc::clone(of), at_start: AtomicI64::new(i64::MAX), groups: OnceLock::new() });
+    /// Results may be so much earlier than the watermark.
+    pub(crate) fn holding(of: &Arc<[Arc<Self>]>, behind: Duration) -> Self {
+        let (at_start, groups) = (AtomicI64::new(i64::MAX), OnceLock::new());
+        let held = Some(Held { of: Arc::clone(of), at_start, behind, groups });
         Self { held, ..Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new()) }
     }
 
@@ -138,7 +160,7 @@ impl Tracker {
     /// A batch begins: what was held back at the end of the one before it judges lateness.
     pub(crate) fn begin_held(&self) {
         if let Some(held) = &self.held {
-            held.at_start.store(held.reached().as_micros(), Ordering::Relaxed);
+            held.at_start.store(held.left().as_micros(), Ordering::Relaxed);
         }
     }
 
@@ -226,8 +248,7 @@ impl Tracker {
     /// The watermark at the start of the batch.
     pub(crate) fn at_start(&self) -> Timestamp {
         if let Some(held) = &self.held {
-            let at_start = Timestamp::from_micros(held.at_start.load(Ordering::Relaxed));
-            return at_start.min(least(&held.of, Self::before));
+            return held.at_start();
         }
         self.state.lock().at_start
     }

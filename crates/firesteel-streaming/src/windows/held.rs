@@ -7,7 +7,7 @@ use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::Shuffle;
 use firesteel_core::{Accumulator, Exchange, Key, Lineage, Open, Operator};
 use firesteel_state::{Declaration, Setting, Windows};
-use firesteel_window::{Aggregator, DisjointWindows, Timestamp, WindowAssigner, WindowError};
+use firesteel_window::{Aggregator, DisjointWindows, Duration, Timestamp, WindowAssigner, WindowError};
 
 use crate::plan::{Batch, Fault, NodeId, Plan, PlanNode, Role, StateCell, StateChanges, What, Width};
 use crate::state::StoreCell;
@@ -57,7 +57,7 @@ where
         let cell = StoreCell::new(states);
         let stored = (Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone());
         let trackers = plan.trackers(parent);
-        let kept = (stored, Arc::new(Tracker::holding(&trackers)));
+        let kept = (stored, Arc::new(Tracker::holding(&trackers, Duration::ZERO)));
         let fold = aggregator.kind().into_owned();
         let node = add(plan, parent, operator, windows.settings(), windows.validate().err(), fold, kept);
         let late_count = Accumulator::default();

@@ -1,0 +1,61 @@
+//! Two streams as one, in which each record says from which side it comes.
+
+use std::sync::Arc;
+
+use firesteel_core::ops::{BoxRdd, Union};
+use firesteel_core::{Key, MapStep, Operator, RddOps, Step};
+use firesteel_window::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Width;
+use crate::stream::{LateOutput, Stream, Timed, Told};
+
+/// A record of one side.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) enum Side<L, R> {
+    /// Of the left one.
+    Left(L),
+    /// Of the right one.
+    Right(R),
+}
+
+/// The records of two sides: in each batch those of the left one, then those of the right one.
+pub(super) fn both<K, L, R>(
+    left: Stream<(K, L), Timed>,
+    right: Stream<(K, R), Timed>,
+    operator: Operator,
+) -> Stream<(K, Side<L, R>), Timed>
+where
+    K: Key,
+    L: Send + 'static,
+    R: Send + 'static,
+{
+    type Record<K, T> = (Timestamp, (K, T));
+    type Sided<K, T, L, R> = Arc<dyn Step<Record<K, T>, Record<K, Side<L, R>>>>;
+    let of_left: Sided<K, L, L, R> = Arc::new(MapStep::new(|(at, (key, left))| (at, (key, Side::Left(left)))));
+    let of_right: Sided<K, R, L, R> = Arc::new(MapStep::new(|(at, (key, right))| (at, (key, Side::Right(right)))));
+    left.then_with(right, operator, Width::Narrow, move |left, right, operator, _| {
+        let left = BoxRdd::step(left, operator, false, &of_left);
+        let right = BoxRdd::step(right, operator, false, &of_right);
+        Ok(Union::new(left, operator.clone(), right).boxed())
+    })
+}
+
+/// What is done with late records of two sides.
+pub(super) struct Late<K, L, R> {
+    pub(super) left: Option<LateOutput<K, L>>,
+    pub(super) right: Option<LateOutput<K, R>>,
+}
+
+impl<K: 'static, L: 'static, R: 'static> Late<K, L, R> {
+    pub(super) fn of_both(self) -> LateOutput<K, Side<L, R>> {
+        let nothing: Told = Arc::new(|| ());
+        Arc::new(move |at, key, side| {
+            let told = match side {
+                Side::Left(left) => self.left.as_ref().map(|output| output(at, key, left)),
+                Side::Right(right) => self.right.as_ref().map(|output| output(at, key, right)),
+            };
+            told.unwrap_or_else(|| Arc::clone(&nothing))
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! Reads the words of the notation.
+
+use std::str::FromStr;
+
+use firesteel_window::{Duration, Session, Sliding, Timestamp, Tumbling};
+
+use crate::case::{Aggregate, Dedup, Event, Join, JoinKind, Row, Windows, joined_row};
+
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    text.parse().map_err(|error| format!("{text:?} is no duration: {error}"))
+}
+
+pub(crate) fn read_windows(text: &str) -> Result<Windows, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (words, offset) = match words[..] {
+        [ref words @ .., "offset", offset] => (words, duration(offset)?),
+        ref words => (words, Duration::ZERO),
+    };
+    match *words {
+        ["tumbling", size] => Ok(Windows::Tumbling(Tumbling::of(duration(size)?).offset(offset))),
+        ["sliding", size, "every", slide] => {
+            Ok(Windows::Sliding(Sliding::of(duration(size)?).every(duration(slide)?).offset(offset)))
+        }
+        ["session", gap] => Ok(Windows::Session(Session::gap(duration(gap)?))),
+        _ => Err(format!("{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s")),
+    }
+}
+
+pub(crate) fn read_events(text: &str) -> Result<Vec<Event>, String> {
+    let mut events = vec![];
+    for word in text.split_whitespace() {
+        let (key, at) = word.split_once('@').ok_or_else(|| format!("an event is written key@time, not {word:?}"))?;
+        let (at, times) = at.split_once('*').unwrap_or((at, "1"));
+        let times: usize = times.parse().map_err(|_| format!("{times:?} in {word:?} is no number"))?;
+        events.extend(std::iter::repeat_n((key.to_owned(), read_time(at)?), times));
+    }
+    Ok(events)
+}
+
+pub(crate) fn read_dedup(text: &str) -> Result<Dedup, String> {
+    match text.split_whitespace().collect::<Vec<_>>()[..] {
+        ["for", "ever"] => Ok(Dedup::ForEver),
+        ["forget", "after", span] => Ok(Dedup::ForgetAfter(duration(span)?)),
+        ["within", span] => Ok(Dedup::Within(duration(span)?)),
+        _ => Err(format!("{text:?} is no time to remember ids: for ever, forget after 3s, within 60s")),
+    }
+}
+
+/// `left outer -5s to 15s`, and `at left time` behind it.
+pub(crate) fn read_join(text: &str) -> Result<Join, String> {
+    let bad =
+        || format!("{text:?} is no join: inner -5s to 15s, left outer, right outer, full outer, left semi, left anti");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (words, at_left_time) = match words[..] {
+        [ref words @ .., "at", "left", "time"] => (words, true),
+        ref words => (words, false),
+    };
+    let [kind @ .., least, "to", most] = words else { return Err(bad()) };
+    let kind = match kind {
+        ["inner"] => JoinKind::Inner,
+        ["left", "outer"] => JoinKind::LeftOuter,
+        ["right", "outer"] => JoinKind::RightOuter,
+        ["full", "outer"] => JoinKind::FullOuter,
+        ["left", "semi"] => JoinKind::LeftSemi,
+        ["left", "anti"] => JoinKind::LeftAnti,
+        _ => return Err(bad()),
+    };
+    Ok(Join { kind, interval: duration(least)?..=duration(most)?, at_left_time })
+}
+
+/// `key(left,right)@time`, with `-` in place of a partner that there is not.
+pub(crate) fn read_joined(text: &str) -> Result<Row, String> {
+    let bad = || format!("a row is written key(left,right)@time, not {text:?}");
+    let (id, rest) = text.split_once('(').ok_or_else(bad)?;
+    let (times, at) = rest.split_once(")@").ok_or_else(bad)?;
+    let (left, right) = times.split_once(',').ok_or_else(bad)?;
+    let time = |text: &str| if text == "-" { Ok(None) } else { read_time(text).map(Some) };
+    Ok(joined_row(read_time(at)?, id, [time(left)?, time(right)?]))
+}
+
+/// Seconds, with a fraction or not; `min` and `max`, with microseconds added or taken away; or a date and time.
+fn read_time(text: &str) -> Result<Timestamp, String> {
+    let bad = || format!("{text:?} is no time");
+    for (name, edge) in [("min", Timestamp::MIN), ("max", Timestamp::MAX)] {
+        if let Some(rest) = text.strip_prefix(name) {
+            let moved: i64 =
+                if rest.is_empty() { 0 } else { rest.trim_start_matches('+').parse().map_err(|_| bad())? };
+            return Ok(edge + Duration::micros(moved));
+        }
+    }
+    if text.contains('T') {
+        return Timestamp::from_str(text).map_err(|_| bad());
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let seconds: i64 = whole.parse().map_err(|_| bad())?;
+    let micros: i64 = format!("{fraction:0<6}").parse().map_err(|_| bad())?;
+    Ok(Timestamp::from_secs(seconds) + Duration::micros(if whole.starts_with('-') { -micros } else { micros }))
+}
+
+/// `key[start,end)=result`.
+pub(crate) fn read_row(text: &str, aggregate: Aggregate) -> Result<Row, String> {
+    let bad = || format!("a row is written key[start,end)=result, not {text:?}");
+    let (key, rest) = text.split_once('[').ok_or_else(bad)?;
+    let (window, result) = rest.split_once(")=").ok_or_else(bad)?;
+    let (start, end) = window.split_once(',').ok_or_else(bad)?;
+    let number = |word: &str| match aggregate {
+        Aggregate::Count => word.parse().map_err(|_| bad()),
+        Aggregate::Times => Ok(read_time(word)?.as_micros()),
+    };
+    let result = result.split(',').map(number).collect::<Result<_, String>>()?;
+    Ok((read_time(start)?, read_time(end)?, key.to_owned(), result))
+}

@@ -31,6 +31,10 @@ use crate::key_space::KeySpace;
 use crate::marker::CommitName;
 use crate::ttl::Times;
 
+/// What the names of [watermarks](Cursor::watermarks) begin with that bring those of several streams together. They belong to no
+/// operator and are not compared: a program that brings others together begins with what these stand at.
+pub const MERGED: &str = "merged: ";
+
 /// The first byte of what is written: which release can read it.
 const VERSION: u8 = 3;
 /// The version before names of commits were written.
@@ -52,6 +56,7 @@ pub struct Cursor {
     /// The inputs, by name.
     pub inputs: BTreeMap<String, InputCursor>,
     /// The watermarks, by the name of the operator that follows them; in each, how far event time has come in which split.
+    /// Those whose name begins with [`MERGED`] bring others together.
     pub watermarks: BTreeMap<String, PartitionWatermarks<SplitName>>,
     /// How many keys each operator with state has.
     pub keys: BTreeMap<String, u64>,

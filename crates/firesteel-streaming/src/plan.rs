@@ -50,6 +50,8 @@ pub(crate) struct Parts {
     pub(crate) split_numbers: SplitNumbers,
     pub(crate) outputs: Vec<Box<dyn Output>>,
     pub(crate) trackers: Vec<Arc<Tracker>>,
+    /// What brings several of them together, those before those that bring them together again.
+    pub(crate) merged: Vec<Arc<Tracker>>,
     pub(crate) counters: Vec<Counted>,
     /// Some of the records that operators refuse.
     pub(crate) samples: Vec<Arc<Samples>>,
@@ -154,6 +156,23 @@ impl Plan {
         let fired = FiredCount::default();
         self.change(|parts| parts.fired.push(fired.clone()));
         fired
+    }
+
+    /// Brings together the watermarks of a node's parents, if they have several.
+    pub(crate) fn merge_watermarks(&self, node: NodeId) {
+        self.change(|parts| {
+            let of = parts.trackers_of(node);
+            if of.iter().filter(|part| part.is_own()).count() < 2 {
+                return;
+            }
+            let known = parts.merged.iter().find(|merged| merged.merges(&of)).cloned();
+            let merged = known.unwrap_or_else(|| {
+                let merged = Arc::new(Tracker::merging(of));
+                parts.merged.push(Arc::clone(&merged));
+                merged
+            });
+            parts.nodes[node.index()].merged = Some(merged);
+        });
     }
 
     /// The watermarks that hold for the records of a node: those of the nearest operators that say when records

@@ -1,6 +1,7 @@
 //! Event time: how far each stream has come, and the key groups that all that is kept by key is divided into.
 
 mod fired;
+mod marks;
 mod tracker;
 
 pub(crate) use fired::{Fired, FiredCount, distinct};

@@ -197,7 +197,10 @@ impl Does {
         match self {
             Self::Window(_, aggregate) => text.split_whitespace().map(|row| read_row(row, *aggregate)).collect(),
             Self::Dedup(_) => Ok(read_events(text)?.into_iter().map(|(key, at)| (at, at, key, vec![])).collect()),
-            Self::Join(_) => text.split_whitespace().map(read_joined).collect(),
+            Self::Join(_) => {
+                let rows: Result<Vec<Vec<Row>>, String> = text.split_whitespace().map(read_joined).collect();
+                Ok(rows?.concat())
+            }
         }
     }
 

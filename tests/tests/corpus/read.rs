@@ -69,13 +69,17 @@ pub(crate) fn read_join(text: &str) -> Result<Join, String> {
 }
 
 /// `key(left,right)@time`, with `-` in place of a partner that there is not.
-pub(crate) fn read_joined(text: &str) -> Result<Row, String> {
+///
+/// `*2` behind it: twice.
+pub(crate) fn read_joined(text: &str) -> Result<Vec<Row>, String> {
     let bad = || format!("a row is written key(left,right)@time, not {text:?}");
     let (id, rest) = text.split_once('(').ok_or_else(bad)?;
     let (times, at) = rest.split_once(")@").ok_or_else(bad)?;
     let (left, right) = times.split_once(',').ok_or_else(bad)?;
     let time = |text: &str| if text == "-" { Ok(None) } else { read_time(text).map(Some) };
-    Ok(joined_row(read_time(at)?, id, [time(left)?, time(right)?]))
+    let (at, times_it_comes) = at.split_once('*').unwrap_or((at, "1"));
+    let row = joined_row(read_time(at)?, id, [time(left)?, time(right)?]);
+    Ok(vec![row; times_it_comes.parse().map_err(|_| bad())?])
 }
 
 /// Seconds, with a fraction or not; `min` and `max`, with microseconds added or taken away; or a date and time.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use firesteel_core::Clock;
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::changelog::{Changelog, ChangelogOptions, EpochRecord};
+use firesteel_state::cursor::MERGED;
 use firesteel_state::cursor::{CheckpointId, OwnedRange};
 use firesteel_state::snapshot::{Recovery, recover};
 use firesteel_state::{
@@ -213,7 +214,8 @@ fn forget(cursor: &mut Cursor, looked: &Looked, catalog: &Catalog, sinks: &[Sink
     let dropped = |member: String| looked.comparison.dropped().any(|finding| finding.member == member);
     let is_input = |name: &str| catalog.inputs().iter().any(|input| input.name == name);
     cursor.inputs.retain(|name, _| is_input(name) && !dropped(format!("input:{name}")));
-    let is_watermark = |name: &str| catalog.watermarks().iter().any(|mark| mark.name == name);
+    let is_watermark =
+        |name: &str| name.starts_with(MERGED) || catalog.watermarks().iter().any(|mark| mark.name == name);
     cursor.watermarks.retain(|name, _| is_watermark(name) && !dropped(format!("watermark:{name}")));
     cursor.keys.retain(|operator, _| is_kept(&looked.known, catalog, operator));
     // What is lost of results is lost once.

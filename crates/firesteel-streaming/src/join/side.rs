@@ -34,11 +34,14 @@ where
     type Sided<K, T, L, R> = Arc<dyn Step<Record<K, T>, Record<K, Side<L, R>>>>;
     let of_left: Sided<K, L, L, R> = Arc::new(MapStep::new(|(at, (key, left))| (at, (key, Side::Left(left)))));
     let of_right: Sided<K, R, L, R> = Arc::new(MapStep::new(|(at, (key, right))| (at, (key, Side::Right(right)))));
-    left.then_with(right, operator, Width::Narrow, move |left, right, operator, _| {
-        let left = BoxRdd::step(left, operator, false, &of_left);
-        let right = BoxRdd::step(right, operator, false, &of_right);
-        Ok(Union::new(left, operator.clone(), right).boxed())
-    })
+    let both: Stream<(K, Side<L, R>), Timed> =
+        left.then_with(right, operator, Width::Narrow, move |left, right, operator, _| {
+            let left = BoxRdd::step(left, operator, false, &of_left);
+            let right = BoxRdd::step(right, operator, false, &of_right);
+            Ok(Union::new(left, operator.clone(), right).boxed())
+        });
+    both.plan.merge_watermarks(both.node);
+    both
 }
 
 /// What is done with late records of two sides.

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use firesteel_core::hash::hash_key;
+use firesteel_state::cursor::MERGED;
 
 use crate::error::{Error, Result};
 use crate::plan::{Called, Parts, Role};
@@ -85,6 +86,7 @@ impl Parts {
             }
         }
         self.pass_names_on();
+        self.name_merged();
         Ok(())
     }
 
@@ -104,6 +106,17 @@ impl Parts {
                 }),
                 Role::Operator | Role::SideOutput { .. } | Role::Output => {}
             }
+        }
+    }
+
+    /// Names what brings watermarks together by what it does.
+    fn name_merged(&self) {
+        let mut taken = BTreeSet::new();
+        for merged in &self.merged {
+            let name = format!("{MERGED}{}", merged.parts().collect::<Vec<_>>().join(" + "));
+            let numbered = (2..).map(|number| format!("{name}-{number}"));
+            let free = [name.clone()].into_iter().chain(numbered).find(|name| taken.insert(name.clone()));
+            merged.call(&free.unwrap_or(name).into());
         }
     }
 

@@ -72,6 +72,8 @@ pub(crate) struct PlanNode {
     pub(crate) version: u32,
     /// What it holds back of the watermark, for those that read its results.
     pub(crate) held: Option<Arc<Tracker>>,
+    /// What brings the watermarks of its parents together, where they have several.
+    pub(crate) merged: Option<Arc<Tracker>>,
     /// What keeps its records, where it has several consumers.
     pub(crate) keeper: Option<Arc<dyn Any + Send + Sync>>,
     /// The name under which what it holds is stored, once the program is complete.
@@ -91,6 +93,7 @@ impl PlanNode {
             fold: None,
             version: 0,
             held: None,
+            merged: None,
             keeper: None,
             stored_as: None,
         }

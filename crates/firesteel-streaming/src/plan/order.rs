@@ -21,6 +21,10 @@ impl Parts {
         let mut found = Vec::new();
         self.visit(node, &mut |node, role| {
             found.extend(self.nodes[node.index()].held.clone());
+            if let Some(merged) = &self.nodes[node.index()].merged {
+                found.push(Arc::clone(merged));
+                return false;
+            }
             if let Role::EventTime(tracker) = role {
                 found.push(Arc::clone(&self.trackers[tracker]));
             }

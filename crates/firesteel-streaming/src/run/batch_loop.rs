@@ -308,6 +308,10 @@ impl JobRun {
                 tracker.inputs.iter().filter_map(|input| admitted.get(*input)).flat_map(numbers).copied()
             };
             tracker.begin(admission.now, of(|input| &input.waiting), of(|input| &input.finished), ending);
+            let mut inputs = tracker.inputs.iter().filter_map(|input| admitted.get(*input)).peekable();
+            if inputs.peek().is_some() && inputs.all(|input| input.complete) {
+                tracker.over();
+            }
         }
         self.parts.held().for_each(Tracker::begin_held);
         let records = admitted.iter().map(|input| if input.ranges == 0 { Some(0) } else { input.records }).sum();
@@ -365,6 +369,7 @@ impl JobRun {
     /// The batch is computed: positions and watermarks move on.
     fn settle(&mut self, batch: &Batch, admitted: &[Admitted], cut: Cut) -> (Vec<InputProgress>, Option<Timestamp>) {
         let reached: Vec<_> = self.parts.trackers.iter().map(|tracker| tracker.end()).collect();
+        self.parts.merged.iter().for_each(|merged| _ = merged.end());
         let watermark = reached.into_iter().min().filter(|watermark| *watermark != Timestamp::MIN);
         let mut ranges = Vec::new();
         let survives = self.durable.is_some();

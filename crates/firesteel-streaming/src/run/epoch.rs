@@ -280,6 +280,7 @@ impl JobRun {
 
     /// Writes down what the epoch read and changed.
     fn prepare_epoch(&mut self, open: &mut OpenEpoch, again: Option<Unfinished>) -> Result<()> {
+        self.parts.trackers.iter().for_each(|tracker| tracker.settle_over());
         let Some(durable) = &self.durable else {
             self.parts.stores().iter().for_each(|store| store.pass_epoch(open.epoch.0));
             self.parts.inputs.iter_mut().for_each(|input| input.drop_changes());
@@ -351,6 +352,11 @@ impl Parts {
         self.nodes.iter().filter_map(|node| node.held.as_deref())
     }
 
+    /// All watermarks that outlive a batch.
+    fn watermarks(&self) -> impl Iterator<Item = &Tracker> {
+        self.trackers.iter().chain(&self.merged).map(|tracker| &**tracker)
+    }
+
     /// The stores of all operators with state.
     pub(super) fn stores(&self) -> Vec<&dyn StateStore> {
         self.states.iter().map(|(cell, _)| cell.store()).collect()
@@ -370,8 +376,7 @@ impl Parts {
             .flat_map(|(_, waiting, finished)| waiting.iter().chain(finished));
         let mentioned: BTreeSet<u32> = mentioned.copied().collect();
         let planned = mentioned.into_iter().filter_map(|number| Some((number, numbers.name(number)?))).collect();
-        let watermarks =
-            self.trackers.iter().map(|tracker| (tracker.name().to_string(), tracker.save(numbers))).collect();
+        let watermarks = self.watermarks().map(|tracker| (tracker.name().to_string(), tracker.save(numbers))).collect();
         // Last, since splits that are gone lose their numbers.
         let inputs = self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect();
         Cursor {

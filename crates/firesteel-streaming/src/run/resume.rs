@@ -94,6 +94,11 @@ impl JobRun {
                 tracker.resume(marks.renamed(number), now);
             }
         }
+        for merged in &self.parts.merged {
+            if let Some(marks) = cursor.watermarks.get(&*merged.name()) {
+                merged.resume(marks.renamed(|_| None), now);
+            }
+        }
         for (cell, _) in &self.parts.states {
             if let Some(keys) = cursor.keys.get(&cell.declared().operator) {
                 cell.set_keys(*keys);

@@ -21,12 +21,17 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     }
 
     /// The records of both streams: in each batch those of this one, then those of the other. With event time, the
-    /// watermark is the smaller one of the two.
+    /// watermark is the smaller one of the two; one whose input has ended, or is silent and
+    /// [idle](firesteel_window::BoundedOutOfOrderness::idle_after), is not waited for.
     #[track_caller]
     pub fn union(self, other: Self) -> Self {
-        self.then_with(other, Operator::here("union"), Width::Narrow, |first, second, operator, _| {
+        let united = self.then_with(other, Operator::here("union"), Width::Narrow, |first, second, operator, _| {
             Ok(Union::new(first, operator.clone(), second).boxed())
-        })
+        });
+        if S::HAS_TIME {
+            united.plan.merge_watermarks(united.node);
+        }
+        united
     }
 
     /// How many records each batch has: one number for each batch, also for an empty one.

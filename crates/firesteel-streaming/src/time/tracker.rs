@@ -11,6 +11,7 @@ use firesteel_window::{Aggregator, Duration, PartitionWatermarks, Timestamp, Wat
 use parking_lot::Mutex;
 
 use crate::split_numbers::SplitNumbers;
+use crate::time::marks::Marks;
 
 /// Follows the event times of one stream, per split of its sources.
 ///
@@ -26,6 +27,12 @@ pub(crate) struct Tracker {
     seen: Accumulator<(u32, Timestamp), Largest>,
     /// What an operator holds back that has due timers left: it takes the place of all else.
     held: Option<Held>,
+    /// The watermarks that it brings together, where it does.
+    merged: Option<Arc<[Arc<Tracker>]>>,
+    /// Whether another one brings it together with others.
+    is_merged: AtomicBool,
+    /// Whether its inputs have ended, as far as it has been told.
+    is_over: AtomicBool,
     /// Whether it has been told that event time is ahead of the clock.
     is_ahead_told: AtomicBool,
 }
@@ -134,6 +141,9 @@ impl Tracker {
             state: Mutex::new(state),
             seen: Accumulator::default(),
             held: None,
+            merged: None,
+            is_merged: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
             is_ahead_told: AtomicBool::new(false),
         }
     }
@@ -144,6 +154,31 @@ impl Tracker {
         let (at_start, groups) = (AtomicI64::new(i64::MAX), OnceLock::new());
         let held = Some(Held { of: Arc::clone(of), at_start, behind, groups });
         Self { held, ..Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new()) }
+    }
+
+    /// What brings these together for a stream of several: the smallest of those that are not silent, and it never falls. Who is
+    /// silent when all are idle, or have ended, holds nothing back; who has not begun does.
+    pub(crate) fn merging(of: Vec<Arc<Self>>) -> Self {
+        of.iter().for_each(|part| part.is_merged.store(true, Ordering::Relaxed));
+        Self { merged: Some(of.into()), ..Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new()) }
+    }
+
+    /// Whether it brings just these together.
+    pub(crate) fn merges(&self, of: &[Arc<Self>]) -> bool {
+        let is_same = |parts: &Arc<[Arc<Self>]>| {
+            parts.len() == of.len() && parts.iter().zip(of).all(|(part, other)| Arc::ptr_eq(part, other))
+        };
+        self.merged.as_ref().is_some_and(is_same)
+    }
+
+    /// Whether it follows records, and not what others have come to.
+    pub(crate) fn is_own(&self) -> bool {
+        self.held.is_none()
+    }
+
+    /// What it brings together by name.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Arc<str>> {
+        self.merged.iter().flat_map(|parts| parts.iter()).map(|part| part.name()).filter(|name| !name.is_empty())
     }
 
     /// The first of the timers that are left of those which were due in the key group at this place, if any is. There are
@@ -185,6 +220,9 @@ impl Tracker {
     ) {
         let mut state = self.state.lock();
         state.before = state.marks.current();
+        if self.is_merged.load(Ordering::Relaxed) && self.strategy.idle_timeout().is_some() {
+            state.marks.wait_for_first(now);
+        }
         for split in finished {
             state.marks.finish(&split);
         }
@@ -204,9 +242,24 @@ impl Tracker {
             return false;
         }
         let mut marks = self.state.lock().marks.clone();
-        let before = marks.current();
+        let (before, was_silent) = (marks.current(), is_silent(&marks));
         finished.for_each(|split| marks.finish(&split));
-        marks.advance(&self.strategy, now) > before
+        let moves = marks.advance(&self.strategy, now) > before;
+        // Others need not wait for it then.
+        moves || (self.is_merged.load(Ordering::Relaxed) && !was_silent && is_silent(&marks))
+    }
+
+    /// Its inputs have ended.
+    pub(crate) fn over(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+
+    /// An epoch ends. One that has ended before its first record is not waited for from the next epoch on: not before, since
+    /// batches that are run again see what the last epoch has left.
+    pub(crate) fn settle_over(&self) {
+        if self.is_over.load(Ordering::Relaxed) {
+            self.state.lock().marks.end_empty();
+        }
     }
 
     /// Takes note of the largest event time that a task has seen in a split.
@@ -250,6 +303,9 @@ impl Tracker {
         if let Some(held) = &self.held {
             return held.at_start();
         }
+        if let Some(parts) = &self.merged {
+            return self.merge(parts, |part| (part.at_start(), part.is_silent_at_start()));
+        }
         self.state.lock().at_start
     }
 
@@ -261,12 +317,37 @@ impl Tracker {
 
     /// The watermark that follows from all records up to those of this batch.
     pub(crate) fn reached(&self) -> Timestamp {
+        self.reached_and_silent().0
+    }
+
+    /// The same, and whether others need not wait for it.
+    fn reached_and_silent(&self) -> (Timestamp, bool) {
         if let Some(held) = &self.held {
-            return held.reached();
+            return (held.reached(), held.left() == Timestamp::MAX && are_silent(&held.of, Self::reached_and_silent));
+        }
+        if let Some(parts) = &self.merged {
+            return (self.merge(parts, Self::reached_and_silent), are_silent(parts, Self::reached_and_silent));
         }
         let state = self.state.lock();
         let mut marks = state.marks.clone();
-        self.advance(&mut marks, &state)
+        let reached = self.advance(&mut marks, &state);
+        (reached, is_silent(&marks))
+    }
+
+    /// Whether others need not wait for it when the batch begins.
+    fn is_silent_at_start(&self) -> bool {
+        let at_start = |part: &Self| (part.at_start(), part.is_silent_at_start());
+        match (&self.held, &self.merged) {
+            (Some(held), _) => held.left() == Timestamp::MAX && are_silent(&held.of, at_start),
+            (_, Some(parts)) => are_silent(parts, at_start),
+            _ => is_silent(&self.state.lock().marks),
+        }
+    }
+
+    /// What parts have come to together.
+    fn merge(&self, parts: &[Arc<Self>], of: impl Fn(&Self) -> (Timestamp, bool)) -> Timestamp {
+        let current = self.state.lock().marks.current();
+        Watermark::merge(current, parts.iter().map(|part| of(part)))
     }
 
     /// Whether no event can come any more, as far as this one knows: what is held back is no event that is to come.
@@ -276,6 +357,11 @@ impl Tracker {
 
     /// The batch is committed.
     pub(crate) fn end(&self) -> Timestamp {
+        if self.merged.is_some() {
+            let reached = self.reached();
+            self.state.lock().marks.raise(reached);
+            return reached;
+        }
         let mut state = self.state.lock();
         let mut marks = std::mem::take(&mut state.marks);
         let reached = self.advance(&mut marks, &state);
@@ -308,6 +394,16 @@ impl Tracker {
         });
         marks.advance(&self.strategy, state.now)
     }
+}
+
+/// Whether nobody waits for a split: all are idle or have ended, and there has been one. Where time has ended, it says so itself.
+fn is_silent(marks: &PartitionWatermarks<u32>) -> bool {
+    let has_begun = marks.current() > Timestamp::MIN || marks.iter().next().is_some();
+    marks.is_idle() && has_begun && marks.current() < Timestamp::MAX
+}
+
+fn are_silent(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> (Timestamp, bool)) -> bool {
+    trackers.iter().all(|tracker| of(tracker).1)
 }
 
 /// The smallest of some watermarks; the end of time if there are none.

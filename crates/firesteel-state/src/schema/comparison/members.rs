@@ -1,7 +1,7 @@
 //! Inputs, watermarks and outputs.
 
 use super::{Comparison, Fate, Finding};
-use crate::cursor::Cursor;
+use crate::cursor::{Cursor, MERGED};
 use crate::schema::{Catalog, InputSchema, JobDescription, OnChange, OutputSchema, Setting, WatermarkSchema};
 
 /// What became of the settings and the version of a member.
@@ -162,7 +162,7 @@ pub(super) fn watermarks(comparison: &mut Comparison, program: &JobDescription, 
     }
     let gone = |name: &&String| !program.watermarks.iter().any(|mark| mark.name == **name);
     let mut names: Vec<&String> = catalog.watermarks().iter().map(|mark| &mark.name).collect();
-    names.extend(cursor.watermarks.keys());
+    names.extend(cursor.watermarks.keys().filter(|name| !name.starts_with(MERGED)));
     names.sort();
     names.dedup();
     for name in names.into_iter().filter(gone) {

@@ -1,0 +1,82 @@
+//! However two inputs fall into batches, lives and partitions: a join is what a nested loop makes of the whole input, and
+//! nothing is late for the windows after it.
+
+use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_streaming::Stream;
+use firesteel_testkit::TestJob;
+use firesteel_window::{Tumbling, Watermark, seconds};
+use proptest::prelude::*;
+
+use crate::kinds::{Event, Join, Row, at, joins, windows_of};
+use crate::lives::{Lives, Way, ways};
+
+/// The two inputs of a batch.
+type Batch = [Vec<Event>; 2];
+
+/// The rows of a join, and how many of them windows have that follow it.
+type Outcome = (Vec<Row>, Vec<(i64, u8, u64)>);
+
+/// How late events may be, in seconds.
+const DELAY: i64 = 6;
+
+/// Events of two sides of which none is late, in batches. One side may lag behind the other.
+fn batches() -> impl Strategy<Value = Vec<Batch>> {
+    let event = (any::<bool>(), 0..3_u8, -20..60_i64, 0..=DELAY, prop::bool::weighted(0.2));
+    (prop::collection::vec(event, 0..60), [0..30_i64, 0..30]).prop_map(|(events, lag)| {
+        let mut events: Vec<_> = (0..).zip(events).collect();
+        events.sort_by_key(|(_, (is_right, _, at, jitter, _))| at + jitter + lag[usize::from(*is_right)]);
+        let mut batches = vec![Batch::default()];
+        for (number, (is_right, key, at, _, is_cut)) in events {
+            if is_cut {
+                batches.push(Batch::default());
+            }
+            batches.last_mut().unwrap()[usize::from(is_right)].push((key, at, number));
+        }
+        batches
+    })
+}
+
+fn run(batches: &[Batch], join: Join, way: &Way) -> (Outcome, u64, u64) {
+    let queues = [(); 2].map(|()| QueueSource::new(1).keep_committed());
+    let (rows, windows, mut lives) = (Collector::new(), Collector::new(), Lives::new(way));
+    let program = |test: &TestJob| {
+        let side = |name: &str, queue: &QueueSource<Event>| -> Stream<_, _> {
+            let events = test.context().read(queue.clone()).named(name);
+            events.event_time(at, Watermark::bounded(seconds(DELAY))).key_by(|event| event.0)
+        };
+        let joined = side("left", &queues[0]).interval_join(side("right", &queues[1]), join.interval());
+        let joined = join.apply(joined);
+        let timed = joined.clone().with_time().map(|(at, (key, [left, right]))| (at.as_secs(), key, left, right));
+        timed.write(rows.clone());
+        let counts = joined.window(Tumbling::of(seconds(10))).count().named("counts");
+        counts.map(|row| (row.window.start().as_secs(), row.key, row.value)).write(windows.clone());
+    };
+    let mut test = lives.begin(program);
+    for batch in batches {
+        for (queue, events) in queues.iter().zip(batch) {
+            queue.handle().push(events.clone()).unwrap();
+        }
+        if lives.batch(&test) {
+            drop(test);
+            test = lives.begin(program);
+        }
+    }
+    let left = lives.finish(&test);
+    let (mut rows, mut windows) = (rows.records(), windows.records());
+    rows.sort_unstable();
+    windows.sort_unstable();
+    ((rows, windows), lives.late, left)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn a_join_is_that_of_a_nested_loop(batches in batches(), join in joins(), way in ways()) {
+        let of_side = |side: usize| batches.iter().flat_map(|batch| batch[side].clone()).collect::<Vec<_>>();
+        let expected = join.expected(&of_side(0), &of_side(1));
+        let (outcome, late, left) = run(&batches, join, &way);
+        let windows = windows_of(&expected);
+        prop_assert_eq!(outcome, (expected, windows));
+        prop_assert_eq!((late, left), (0, 0), "late, and left in the state");
+    }
+}

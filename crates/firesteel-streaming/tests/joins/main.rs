@@ -1,0 +1,10 @@
+//! Joins of two streams over event time, and deduplication: laws over any input, what comes after them, and what is refused.
+
+#![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
+
+mod dedup;
+mod kinds;
+mod law;
+mod lives;
+mod merged;
+mod refused;

@@ -4,6 +4,7 @@ mod interval;
 mod kind;
 mod operator;
 mod side;
+mod windowed;
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -17,6 +18,9 @@ use crate::join::operator::{Joining, RowTimes};
 use crate::join::side::{Late, both};
 use crate::plan::NodeId;
 use crate::stream::{EventTime, LateOutput, Pair, Shape, SideOutput, Stream, Timed, late_output};
+
+pub use side::JoinSide;
+pub use windowed::WindowJoin;
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Joins this stream, the left one, with another over event time: partners are records of the same key of which the right one

@@ -36,6 +36,9 @@
 //!   stream for another consumer.
 //! - [`Explain`]: the program as data, its stages, operators, names and state, before it runs.
 //! - [`WindowedStream`]: windows of event time. A window needs a key and an event time, and the compiler says so.
+//! - Joins of two streams over event time, of all kinds: [`interval_join`](Stream::interval_join),
+//!   [`window_join`](Stream::window_join). Deduplication:
+//!   [`dedup_by`](Stream::dedup_by).
 //! - Operators with state: [`update_state_by_key`](Stream::update_state_by_key), [`map_with_state`](Stream::map_with_state)
 //!   and [`flat_map_with_state`](Stream::flat_map_with_state) with their [`KeyState`], [running
 //!   aggregates](Stream::running_aggregate), and [`KeyedProcess`] with declared state and timers. What they can be set to
@@ -83,7 +86,7 @@ pub use dedup::Deduplication;
 pub use error::{Error, Result};
 pub use firesteel_error::Class;
 pub use input::{ReadRdd, SourceRdd};
-pub use join::IntervalJoin;
+pub use join::{IntervalJoin, JoinSide, WindowJoin};
 pub use output::OutputHandle;
 pub use plan::{Batch, BatchLimits, Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{

@@ -144,6 +144,12 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         })
     }
 
+    /// The same operator, of whose rows `step` makes others.
+    pub(crate) fn refined<U: Send + 'static>(self, step: Arc<dyn Step<S::Record<T>, S::Record<U>>>) -> Stream<U, S> {
+        let Self { plan, node, rule: Rule { make, .. } } = self;
+        Stream::new(plan, node, move |batch| Ok(BoxRdd::step(make(batch)?, batch.operator(node), false, &step)))
+    }
+
     /// An operator after this one. `make` derives its RDD from this stream's.
     pub(crate) fn then<U, Z, M>(self, operator: Operator, width: Width, make: M) -> Stream<U, Z>
     where

@@ -123,8 +123,15 @@ pub(crate) enum Dedup {
 #[derive(Debug, Clone)]
 pub(crate) struct Join {
     pub(crate) kind: JoinKind,
-    pub(crate) interval: RangeInclusive<Duration>,
+    pub(crate) over: Over,
     pub(crate) at_left_time: bool,
+}
+
+/// What makes two records partners, besides their key.
+#[derive(Debug, Clone)]
+pub(crate) enum Over {
+    Interval(RangeInclusive<Duration>),
+    Window(Windows),
 }
 
 #[derive(Debug, Clone, Copy)]

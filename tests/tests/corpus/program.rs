@@ -1,11 +1,13 @@
 //! The programs that cases are run by.
 
 use firesteel_connect_memory::{Collector, QueueSource};
-use firesteel_streaming::{IntervalJoin, Stream, StreamingContext, Timed, WindowKind, WindowedStream};
+use firesteel_streaming::{
+    IntervalJoin, JoinSide, Stream, StreamingContext, Timed, WindowJoin, WindowKind, WindowedStream,
+};
 use firesteel_testkit::TestJob;
-use firesteel_window::Watermark;
+use firesteel_window::{Timestamp, Watermark};
 
-use crate::case::{Aggregate, Case, Dedup, Does, Event, Join, JoinKind, Row, Windows, id_of, joined_row};
+use crate::case::{Aggregate, Case, Dedup, Does, Event, Join, JoinKind, Over, Row, Windows, id_of, joined_row};
 
 /// What the program has written.
 #[derive(Clone, Default)]
@@ -88,27 +90,72 @@ fn joined(
     join: &Join,
     outputs: &Outputs,
 ) -> Stream<Row> {
-    let late = [job.side_output("late left"), job.side_output("late right")];
-    for (late, output) in late.iter().zip(&outputs.late) {
-        late.stream().map(|(_, (_, event))| event).write(output.clone());
-    }
-    let [late_left, late_right] = late;
-    let joined: IntervalJoin<String, Event, Event> =
-        left.key_by(id_of).interval_join(right.key_by(id_of), join.interval.clone());
-    let joined = joined.late_left_to(&late_left).late_right_to(&late_right);
-    let joined = if join.at_left_time { joined.at_left_time() } else { joined };
-    let time = |event: Option<&Event>| event.map(|event| event.1);
-    let rows = match join.kind {
-        JoinKind::Inner => joined.inner(move |left, right| [time(Some(left)), time(Some(right))]),
-        JoinKind::LeftOuter => joined.left_outer(move |left, right| [time(Some(left)), time(right)]),
-        JoinKind::RightOuter => joined.right_outer(move |left, right| [time(left), time(Some(right))]),
-        JoinKind::FullOuter => joined.full_outer(move |left, right| [time(left), time(right)]),
-        JoinKind::LeftSemi => joined.left_semi().named("join").map(move |(id, left)| (id, [time(Some(&left)), None])),
-        JoinKind::LeftAnti => joined.left_anti().named("join").map(move |(id, left)| (id, [time(Some(&left)), None])),
-    };
-    let rows = match join.kind {
-        JoinKind::LeftSemi | JoinKind::LeftAnti => rows,
-        _ => rows.named("join"),
+    let (left, right) = (left.key_by(id_of), right.key_by(id_of));
+    let rows = match &join.over {
+        Over::Interval(interval) => {
+            let late = [job.side_output("late left"), job.side_output("late right")];
+            for (late, output) in late.iter().zip(&outputs.late) {
+                late.stream().map(|(_, (_, event))| event).write(output.clone());
+            }
+            let joined = left.interval_join(right, interval.clone());
+            let joined = joined.late_left_to(&late[0]).late_right_to(&late[1]);
+            by_interval(if join.at_left_time { joined.at_left_time() } else { joined }, join.kind)
+        }
+        Over::Window(Windows::Tumbling(windows)) => in_windows(job, left.window_join(right, *windows), join, outputs),
+        Over::Window(Windows::Sliding(windows)) => in_windows(job, left.window_join(right, *windows), join, outputs),
+        Over::Window(Windows::Session(windows)) => in_windows(job, left.window_join(right, *windows), join, outputs),
     };
     rows.with_time().map(|(at, (id, times))| joined_row(at, &id, times))
+}
+
+/// The key, and when the left and the right record happened.
+type Joined = Stream<(String, [Option<Timestamp>; 2]), Timed>;
+
+fn time(event: Option<&Event>) -> Option<Timestamp> {
+    event.map(|event| event.1)
+}
+
+fn by_interval(joined: IntervalJoin<String, Event, Event>, kind: JoinKind) -> Joined {
+    match kind {
+        JoinKind::Inner => joined.inner(|left, right| [time(Some(left)), time(Some(right))]),
+        JoinKind::LeftOuter => joined.left_outer(|left, right| [time(Some(left)), time(right)]),
+        JoinKind::RightOuter => joined.right_outer(|left, right| [time(left), time(Some(right))]),
+        JoinKind::FullOuter => joined.full_outer(|left, right| [time(left), time(right)]),
+        JoinKind::LeftSemi => {
+            return joined.left_semi().named("join").map(|(id, left)| (id, [time(Some(&left)), None]));
+        }
+        JoinKind::LeftAnti => {
+            return joined.left_anti().named("join").map(|(id, left)| (id, [time(Some(&left)), None]));
+        }
+    }
+    .named("join")
+}
+
+fn in_windows<W: WindowKind<String>>(
+    job: &StreamingContext,
+    joined: WindowJoin<String, Event, Event, W>,
+    join: &Join,
+    outputs: &Outputs,
+) -> Joined {
+    let late = job.side_output("late");
+    let late_events = late.stream().map(|(_, (_, side))| side);
+    let of_left =
+        late_events.clone().flat_map(|side| if let JoinSide::Left(event) = side { Some(event) } else { None });
+    of_left.write(outputs.late[0].clone());
+    let of_right = late_events.flat_map(|side| if let JoinSide::Right(event) = side { Some(event) } else { None });
+    of_right.write(outputs.late[1].clone());
+    let joined = joined.late_to(&late);
+    let rows = match join.kind {
+        JoinKind::Inner => joined.inner(|left, right| [time(Some(left)), time(Some(right))]),
+        JoinKind::LeftOuter => joined.left_outer(|left, right| [time(Some(left)), time(right)]),
+        JoinKind::RightOuter => joined.right_outer(|left, right| [time(left), time(Some(right))]),
+        JoinKind::FullOuter => joined.full_outer(|left, right| [time(left), time(right)]),
+        JoinKind::LeftSemi => {
+            return joined.left_semi().named("join").map(|row| (row.key, [time(Some(&row.value)), None]));
+        }
+        JoinKind::LeftAnti => {
+            return joined.left_anti().named("join").map(|row| (row.key, [time(Some(&row.value)), None]));
+        }
+    };
+    rows.named("join").map(|row| (row.key, row.value))
 }

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use firesteel_window::{Duration, Session, Sliding, Timestamp, Tumbling};
 
-use crate::case::{Aggregate, Dedup, Event, Join, JoinKind, Row, Windows, joined_row};
+use crate::case::{Aggregate, Dedup, Event, Join, JoinKind, Over, Row, Windows, joined_row};
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     text.parse().map_err(|error| format!("{text:?} is no duration: {error}"))
@@ -46,7 +46,7 @@ pub(crate) fn read_dedup(text: &str) -> Result<Dedup, String> {
     }
 }
 
-/// `left outer -5s to 15s`, and `at left time` behind it.
+/// `left outer -5s to 15s`, and `at left time` behind it; or `left outer in tumbling 10s`.
 pub(crate) fn read_join(text: &str) -> Result<Join, String> {
     let bad =
         || format!("{text:?} is no join: inner -5s to 15s, left outer, right outer, full outer, left semi, left anti");
@@ -55,7 +55,13 @@ pub(crate) fn read_join(text: &str) -> Result<Join, String> {
         [ref words @ .., "at", "left", "time"] => (words, true),
         ref words => (words, false),
     };
-    let [kind @ .., least, "to", most] = words else { return Err(bad()) };
+    let (kind, over) = match words {
+        [kind @ .., least, "to", most] => (kind, Over::Interval(duration(least)?..=duration(most)?)),
+        _ => {
+            let place = words.iter().position(|word| *word == "in").ok_or_else(bad)?;
+            (&words[..place], Over::Window(read_windows(&words[place + 1..].join(" "))?))
+        }
+    };
     let kind = match kind {
         ["inner"] => JoinKind::Inner,
         ["left", "outer"] => JoinKind::LeftOuter,
@@ -65,7 +71,7 @@ pub(crate) fn read_join(text: &str) -> Result<Join, String> {
         ["left", "anti"] => JoinKind::LeftAnti,
         _ => return Err(bad()),
     };
-    Ok(Join { kind, interval: duration(least)?..=duration(most)?, at_left_time })
+    Ok(Join { kind, over, at_left_time })
 }
 
 /// `key(left,right)@time`, with `-` in place of a partner that there is not.

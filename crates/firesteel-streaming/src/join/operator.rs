@@ -12,7 +12,7 @@ use firesteel_window::{Duration, Timestamp};
 
 use crate::join::interval::Interval;
 use crate::join::kind::Kind;
-use crate::join::side::Side;
+use crate::join::side::JoinSide;
 use crate::plan::NodeId;
 use crate::state::{GroupBatch, InTime, KeyedOperator, OperatorInfo, Results};
 use crate::stream::{LateOutput, Timed};
@@ -22,7 +22,7 @@ pub(super) struct Joining<K, L, R, J> {
     pub(super) interval: Interval,
     pub(super) kind: J,
     pub(super) times: RowTimes,
-    pub(super) late: LateOutput<K, Side<L, R>>,
+    pub(super) late: LateOutput<K, JoinSide<L, R>>,
     /// The side outputs that late records go to.
     pub(super) fills: Vec<NodeId>,
 }
@@ -219,14 +219,14 @@ where
     }
 }
 
-impl<K, L, R, J> KeyedOperator<K, Side<L, R>, Timed> for Joining<K, L, R, J>
+impl<K, L, R, J> KeyedOperator<K, JoinSide<L, R>, Timed> for Joining<K, L, R, J>
 where
     K: Key + Ord,
     L: Exchange,
     R: Exchange,
     J: Kind<L, R>,
 {
-    type Route = InTime<K, Side<L, R>>;
+    type Route = InTime<K, JoinSide<L, R>>;
     type State = Waiting<L, R>;
     type Out = (K, J::Out);
     type OutShape = Timed;
@@ -260,7 +260,7 @@ where
     fn run(
         &self,
         waiting: &Waiting<L, R>,
-        group: &mut GroupBatch<'_, K, (Timestamp, Side<L, R>)>,
+        group: &mut GroupBatch<'_, K, (Timestamp, JoinSide<L, R>)>,
         results: &mut Results<'_, (K, J::Out), Timed>,
     ) -> Result<()> {
         group.prefetch()?;
@@ -269,8 +269,8 @@ where
         for (hash, key, (at, side)) in records {
             let mut key = state.key(hash, &key, batch.now());
             match side {
-                Side::Left(left) => self.left(waiting, &mut key, (at, left), &mut found, results)?,
-                Side::Right(right) => self.right(waiting, &mut key, (at, right), &mut found, results)?,
+                JoinSide::Left(left) => self.left(waiting, &mut key, (at, left), &mut found, results)?,
+                JoinSide::Right(right) => self.right(waiting, &mut key, (at, right), &mut found, results)?,
             }
         }
         group.fire_event_timers(|_, mut key| {

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::plan::Width;
 use crate::stream::{LateOutput, Stream, Timed, Told};
 
-/// A record of one side.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) enum Side<L, R> {
+/// A record of one of two streams that are joined.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum JoinSide<L, R> {
     /// Of the left one.
     Left(L),
     /// Of the right one.
@@ -24,17 +24,17 @@ pub(super) fn both<K, L, R>(
     left: Stream<(K, L), Timed>,
     right: Stream<(K, R), Timed>,
     operator: Operator,
-) -> Stream<(K, Side<L, R>), Timed>
+) -> Stream<(K, JoinSide<L, R>), Timed>
 where
     K: Key,
     L: Send + 'static,
     R: Send + 'static,
 {
     type Record<K, T> = (Timestamp, (K, T));
-    type Sided<K, T, L, R> = Arc<dyn Step<Record<K, T>, Record<K, Side<L, R>>>>;
-    let of_left: Sided<K, L, L, R> = Arc::new(MapStep::new(|(at, (key, left))| (at, (key, Side::Left(left)))));
-    let of_right: Sided<K, R, L, R> = Arc::new(MapStep::new(|(at, (key, right))| (at, (key, Side::Right(right)))));
-    let both: Stream<(K, Side<L, R>), Timed> =
+    type Sided<K, T, L, R> = Arc<dyn Step<Record<K, T>, Record<K, JoinSide<L, R>>>>;
+    let of_left: Sided<K, L, L, R> = Arc::new(MapStep::new(|(at, (key, left))| (at, (key, JoinSide::Left(left)))));
+    let of_right: Sided<K, R, L, R> = Arc::new(MapStep::new(|(at, (key, right))| (at, (key, JoinSide::Right(right)))));
+    let both: Stream<(K, JoinSide<L, R>), Timed> =
         left.then_with(right, operator, Width::Narrow, move |left, right, operator, _| {
             let left = BoxRdd::step(left, operator, false, &of_left);
             let right = BoxRdd::step(right, operator, false, &of_right);
@@ -51,12 +51,12 @@ pub(super) struct Late<K, L, R> {
 }
 
 impl<K: 'static, L: 'static, R: 'static> Late<K, L, R> {
-    pub(super) fn of_both(self) -> LateOutput<K, Side<L, R>> {
+    pub(super) fn of_both(self) -> LateOutput<K, JoinSide<L, R>> {
         let nothing: Told = Arc::new(|| ());
         Arc::new(move |at, key, side| {
             let told = match side {
-                Side::Left(left) => self.left.as_ref().map(|output| output(at, key, left)),
-                Side::Right(right) => self.right.as_ref().map(|output| output(at, key, right)),
+                JoinSide::Left(left) => self.left.as_ref().map(|output| output(at, key, left)),
+                JoinSide::Right(right) => self.right.as_ref().map(|output| output(at, key, right)),
             };
             told.unwrap_or_else(|| Arc::clone(&nothing))
         })

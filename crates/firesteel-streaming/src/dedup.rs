@@ -1,6 +1,6 @@
-//! Deduplication: of records with the same id, the first one to arrive goes on.
+//! Deduplication: of records with the same id, the first one to arrive passes.
 //!
-//! An id is remembered for ever, for a span of processing time, or as long as a record that is in time can equal one that was
+//! An id is remembered forever, for a span of processing time, or as long as a record that is in time can equal one that was
 //! kept. It is exact: what is remembered are the ids themselves.
 
 mod seen;
@@ -18,7 +18,7 @@ use crate::stream::{EventTime, Shape, SideOutput, Stream, Timed};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Leaves out records whose id, which `id` finds in them, has been seen. What follows says for how long:
-    /// [`for_ever`](Deduplication::for_ever), [`within`](Deduplication::within) a span of event time, or until it is
+    /// [`forever`](Deduplication::forever), [`within`](Deduplication::within) a span of event time, or until it is
     /// [forgotten](Deduplication::forget_after).
     ///
     /// Of equal records the first to arrive is kept; of those that arrive in one batch, the first one in the order of the splits
@@ -29,7 +29,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     ///
     /// let test = TestJob::new();
     /// let payments = test.script([vec![(7, 120), (8, 35)], vec![(7, 120), (9, 60)]]); // id and amount
-    /// let payments = payments.dedup_by(|payment| payment.0).for_ever();
+    /// let payments = payments.dedup_by(|payment| payment.0).forever();
     /// let payments = test.record(payments.map(|(id, amount)| format!("{id}: {amount}")));
     /// test.run()?;
     /// assert_eq!(payments.sorted(), [vec!["7: 120", "8: 35"], vec!["9: 60"]]);
@@ -48,7 +48,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
 }
 
 /// A stream to be deduplicated, waiting to be told how long ids are remembered.
-#[must_use = "it has to be said for how long: end it with for_ever, within or forget_after"]
+#[must_use = "it has to be said for how long: end it with forever, within or forget_after"]
 pub struct Deduplication<K: Send + 'static, T: Data, S: Shape> {
     stream: Stream<(K, T), S>,
     operator: Operator,
@@ -56,19 +56,19 @@ pub struct Deduplication<K: Send + 'static, T: Data, S: Shape> {
 }
 
 impl<K: Key, T: Exchange, S: Shape> Deduplication<K, T, S> {
-    /// Every id is remembered for ever: a record goes on if none with its id ever has.
+    /// Every id is remembered forever: a record passes if none with its id ever has.
     ///
-    /// State grows with the number of ids. With event time, a record goes on whatever its time; if it is late for what comes
+    /// State grows with the number of ids. With event time, a record passes whatever its time; if it is late for what comes
     /// after, it is late there.
-    pub fn for_ever(self) -> Stream<T, S>
+    pub fn forever(self) -> Stream<T, S>
     where
         S::Record<T>: Data,
     {
         self.seen(None)
     }
 
-    /// An id is forgotten when its record is so old, in processing time: so long after the batch in which a record went on,
-    /// the next one with its id goes on again. Records that are left out do not count.
+    /// An id is forgotten when its record is so old, in processing time: so long after the batch in which a record passed,
+    /// the next one with its id passes again. Records that are left out do not count.
     ///
     /// What is forgotten leaves memory within some 128 batches, and a backend when it rewrites its files. A span of zero or below is
     /// refused.
@@ -112,7 +112,7 @@ impl<K: Key, T: Exchange, S: EventTime> Deduplication<K, T, S> {
     /// time: an id is forgotten once no record that is in time can be so near.
     ///
     /// The span counts from records that were kept, not from those that were left out: with `within(minutes(1))`, of records at
-    /// 0:00, 0:40 and 1:20 the first and the last go on. At exactly `span` a record is left out. With `within(Duration::ZERO)` records
+    /// 0:00, 0:40 and 1:20 the first and the last pass. At exactly `span` a record is left out. With `within(Duration::ZERO)` records
     /// are equal that have the same id and the same time, which is the least state for events that are sent again as they were; the
     /// delay of the watermark as span forgets nothing that records in time can still equal within it.
     ///

@@ -143,7 +143,7 @@ where
         U: Send + 'static,
         F: Fn(&L, &R) -> U + Send + Sync + 'static,
     {
-        self.joined(Inner(f), RowTimes::Known)
+        self.joined(Inner(f), RowTimes::Decision)
     }
 
     /// A row for each pair of partners, and one for each left record that has none.
@@ -152,7 +152,7 @@ where
         U: Send + 'static,
         F: Fn(&L, Option<&R>) -> U + Send + Sync + 'static,
     {
-        self.joined(LeftOuter(f), RowTimes::Known)
+        self.joined(LeftOuter(f), RowTimes::Decision)
     }
 
     /// A row for each pair of partners, and one for each right record that has none.
@@ -161,7 +161,7 @@ where
         U: Send + 'static,
         F: Fn(Option<&L>, &R) -> U + Send + Sync + 'static,
     {
-        self.joined(RightOuter(f), RowTimes::Known)
+        self.joined(RightOuter(f), RowTimes::Decision)
     }
 
     /// A row for each pair of partners, and one for each record of either side that has none. `f` has at least one of
@@ -171,7 +171,7 @@ where
         U: Send + 'static,
         F: Fn(Option<&L>, Option<&R>) -> U + Send + Sync + 'static,
     {
-        self.joined(FullOuter(f), RowTimes::Known)
+        self.joined(FullOuter(f), RowTimes::Decision)
     }
 
     /// The left records that have a partner, each once, when the first partner comes. They keep their times; the watermark that

@@ -70,7 +70,7 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// How late events may be.
     pub(crate) delay: Duration,
-    /// How long a silent input is waited for, if not for ever.
+    /// How long a silent input is waited for, if not forever.
     pub(crate) idle: Option<Duration>,
     pub(crate) does: Does,
     pub(crate) steps: Vec<Step>,
@@ -115,7 +115,7 @@ pub(crate) enum Windows {
 /// How long ids are remembered.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Dedup {
-    ForEver,
+    Forever,
     ForgetAfter(Duration),
     Within(Duration),
 }
@@ -144,7 +144,7 @@ pub(crate) enum JoinKind {
     LeftAnti,
 }
 
-/// The id of an event: its key without the label behind a `#`, by which events of one key and time can be told apart.
+/// The id of an event: its key without the label after a `#`, by which events of one key and time can be told apart.
 pub(crate) fn id_of(event: &Event) -> String {
     event.0.split('#').next().unwrap_or_default().to_owned()
 }
@@ -213,6 +213,6 @@ impl Does {
 
     /// Whether nothing is remembered of what is over, once time has ended.
     pub(crate) fn forgets(&self) -> bool {
-        !matches!(self, Self::Dedup(Dedup::ForEver | Dedup::ForgetAfter(_)))
+        !matches!(self, Self::Dedup(Dedup::Forever | Dedup::ForgetAfter(_)))
     }
 }

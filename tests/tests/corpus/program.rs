@@ -72,7 +72,7 @@ fn deduplicated(job: &StreamingContext, events: Stream<Event, Timed>, dedup: Ded
     late.stream().map(|(_, event)| event).write(outputs.late[0].clone());
     let events = events.dedup_by(id_of);
     let events = match dedup {
-        Dedup::ForEver => events.for_ever(),
+        Dedup::Forever => events.forever(),
         Dedup::ForgetAfter(span) => events.forget_after(span),
         Dedup::Within(span) => events.late_to(&late).within(span),
     };

@@ -39,14 +39,14 @@ pub(crate) fn read_events(text: &str) -> Result<Vec<Event>, String> {
 
 pub(crate) fn read_dedup(text: &str) -> Result<Dedup, String> {
     match text.split_whitespace().collect::<Vec<_>>()[..] {
-        ["for", "ever"] => Ok(Dedup::ForEver),
+        ["forever"] => Ok(Dedup::Forever),
         ["forget", "after", span] => Ok(Dedup::ForgetAfter(duration(span)?)),
         ["within", span] => Ok(Dedup::Within(duration(span)?)),
-        _ => Err(format!("{text:?} is no time to remember ids: for ever, forget after 3s, within 60s")),
+        _ => Err(format!("{text:?} is no time to remember ids: forever, forget after 3s, within 60s")),
     }
 }
 
-/// `left outer -5s to 15s`, and `at left time` behind it; or `left outer in tumbling 10s`.
+/// `left outer -5s to 15s`, and `at left time` after it; or `left outer in tumbling 10s`.
 pub(crate) fn read_join(text: &str) -> Result<Join, String> {
     let bad =
         || format!("{text:?} is no join: inner -5s to 15s, left outer, right outer, full outer, left semi, left anti");
@@ -76,7 +76,7 @@ pub(crate) fn read_join(text: &str) -> Result<Join, String> {
 
 /// `key(left,right)@time`, with `-` in place of a partner that there is not.
 ///
-/// `*2` behind it: twice.
+/// `*2` after it: twice.
 pub(crate) fn read_joined(text: &str) -> Result<Vec<Row>, String> {
     let bad = || format!("a row is written key(left,right)@time, not {text:?}");
     let (id, rest) = text.split_once('(').ok_or_else(bad)?;

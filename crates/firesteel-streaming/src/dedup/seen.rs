@@ -1,4 +1,4 @@
-//! Ids that are remembered for ever, or for a span of processing time.
+//! Ids that are remembered forever, or for a span of processing time.
 
 use firesteel_core::{Data, Exchange, Key};
 use firesteel_state::{Declaration, GroupState, Result, Setting, StateOptions, Ttl, Value};

@@ -122,7 +122,7 @@ impl<K: Key + Ord, T: Exchange> KeyedOperator<K, T, Timed> for Within<T> {
             // They are set for later times only, and for what is there.
             id.defer_timers(false);
             let next = kept.update(&mut id, |known| {
-                let Some(before) = known.take() else { return None };
+                let before = known.take()?;
                 let mut left = times(&before).filter(|kept| self.forgets_at(*kept) > batch.reached());
                 *known = left.next().map(|first| (first, left.collect()));
                 known.as_ref().and_then(|known| times(known).min())

@@ -69,7 +69,7 @@ impl Interval {
     }
 }
 
-/// So many microseconds, as far as there is such a span.
+/// This many microseconds, as far as there is such a span.
 fn span(micros: i128) -> Duration {
     Duration::micros(micros.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
 }

@@ -30,9 +30,9 @@ pub(super) struct Joining<K, L, R, J> {
 /// When rows happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum RowTimes {
-    /// When it is known that they come: a pair at the later of its times, a record without a partner at the last instant at
+    /// When it was decided that they come: a pair at the later of its times, a record without a partner at the last instant at
     /// which it could have found one.
-    Known,
+    Decision,
     /// When their left record did.
     Left,
 }
@@ -124,7 +124,7 @@ where
     /// When the row of two partners happened.
     fn of_pair(&self, left: Timestamp, right: Timestamp) -> Timestamp {
         match self.times {
-            RowTimes::Known => left.max(right),
+            RowTimes::Decision => left.max(right),
             RowTimes::Left => left,
         }
     }
@@ -132,7 +132,7 @@ where
     /// When the row of a left record without a partner happened.
     fn of_left(&self, at: Timestamp) -> Timestamp {
         match self.times {
-            RowTimes::Known => self.interval.known_alone(at),
+            RowTimes::Decision => self.interval.known_alone(at),
             RowTimes::Left => at,
         }
     }
@@ -238,7 +238,7 @@ where
             return info.refused(reason);
         }
         let info = match self.times {
-            RowTimes::Known => info,
+            RowTimes::Decision => info,
             RowTimes::Left => info.holds_back(self.interval.waits_for()),
         };
         // What is stored waits by it.

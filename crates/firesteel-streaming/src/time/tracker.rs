@@ -50,7 +50,7 @@ struct Held {
     of: Arc<[Arc<Tracker>]>,
     at_start: AtomicI64,
     /// How much earlier than the watermark its results may have happened.
-    behind: Duration,
+    slack: Duration,
     /// By the place of the key group among those that the job owns; nothing before there is state.
     groups: OnceLock<Box<[AtomicI64]>>,
 }
@@ -63,7 +63,7 @@ impl Held {
     }
 
     fn reached(&self) -> Timestamp {
-        if self.behind.is_zero() {
+        if self.slack.is_zero() {
             return self.left();
         }
         self.before(self.left().min(least(&self.of, Tracker::reached)))
@@ -76,7 +76,7 @@ impl Held {
 
     /// As much before a watermark as results may be. Where time has ended, they all are there.
     fn before(&self, watermark: Timestamp) -> Timestamp {
-        if watermark == Timestamp::MAX { watermark } else { watermark.saturating_sub(self.behind) }
+        if watermark == Timestamp::MAX { watermark } else { watermark.saturating_sub(self.slack) }
     }
 }
 
@@ -150,9 +150,9 @@ impl Tracker {
 
     /// What an operator whose results have event time holds back, for those that read them; it goes by these watermarks.
     /// Results may be so much earlier than the watermark.
-    pub(crate) fn holding(of: &Arc<[Arc<Self>]>, behind: Duration) -> Self {
+    pub(crate) fn holding(of: &Arc<[Arc<Self>]>, slack: Duration) -> Self {
         let (at_start, groups) = (AtomicI64::new(i64::MAX), OnceLock::new());
-        let held = Some(Held { of: Arc::clone(of), at_start, behind, groups });
+        let held = Some(Held { of: Arc::clone(of), at_start, slack, groups });
         Self { held, ..Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new()) }
     }
 

@@ -30,7 +30,7 @@ fn batches() -> impl Strategy<Value = Vec<Vec<Event>>> {
     })
 }
 
-/// The numbers of the events that go on, and of those that are late.
+/// The numbers of the events that pass, and of those that are late.
 type Outcome = (Vec<u32>, Vec<u32>);
 
 /// What is said of it, over all that ever was. What has been kept so long ago that it has left is not near to what is in time; what
@@ -84,7 +84,7 @@ fn run(batches: &[Vec<Event>], span: i64, way: &Way) -> (Outcome, u64, u64) {
     let (mut passed, mut told) = (passed.records(), told.records());
     passed.sort_unstable();
     told.sort_unstable();
-    // All that goes on is in time for what follows.
+    // All that passes is in time for what follows.
     assert_eq!(counts.records().iter().sum::<u64>(), passed.len() as u64);
     ((passed, told), lives.late, left)
 }
@@ -92,7 +92,7 @@ fn run(batches: &[Vec<Event>], span: i64, way: &Way) -> (Outcome, u64, u64) {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     #[test]
-    fn what_goes_on_is_what_is_near_to_nothing_that_was_kept(
+    fn what_passes_is_what_is_near_to_nothing_that_was_kept(
         batches in batches(), span in 0..20_i64, way in ways()
     ) {
         let expected = expected(&batches, span);
@@ -117,7 +117,7 @@ fn records_that_are_left_out_change_nothing_and_cost_no_timer() {
 #[test]
 fn ids_that_are_known_are_not_written_again() {
     let test = TestJob::new();
-    let passed = test.script([vec![1, 2, 1], vec![2, 1], vec![3]]).dedup_by(|id| *id).for_ever();
+    let passed = test.script([vec![1, 2, 1], vec![2, 1], vec![3]]).dedup_by(|id| *id).forever();
     let passed = test.record(passed);
     let updated: Vec<_> = test.run().unwrap().iter().map(|batch| batch.states[0].updated).collect();
     assert_eq!((passed.sorted(), updated), (vec![vec![1, 2], vec![], vec![3]], vec![2, 0, 1]));

@@ -105,6 +105,6 @@ impl<'a> Lives<'a> {
 
     fn count(&mut self, batch: &BatchProgress) {
         self.late += batch.late;
-        self.now = self.now + seconds(1);
+        self.now += seconds(1);
     }
 }

@@ -65,7 +65,7 @@ fn an_input_that_is_idle_is_not_waited_for_and_what_it_has_then_is_late() {
 }
 
 #[test]
-fn without_records_an_input_that_falls_idle_lets_the_others_go_on() {
+fn without_records_an_input_that_falls_idle_lets_the_others_move_on() {
     let test = TestJob::new();
     let [first, second] = [QueueSource::new(1), QueueSource::new(1)];
     let idle = Some(seconds(3));

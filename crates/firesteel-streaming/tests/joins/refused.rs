@@ -42,7 +42,7 @@ fn spans_of_deduplication_that_are_none() {
     assert!(forgets(seconds(0)).contains("above zero"));
     let late = refusal(|test| {
         let late = test.context().side_output("late");
-        test.record(events(test).dedup_by(|event| event.0).late_to(&late).for_ever());
+        test.record(events(test).dedup_by(|event| event.0).late_to(&late).forever());
         test.record(late.stream());
     });
     assert!(late.contains("leave out `late_to`"), "{late}");

@@ -1,5 +1,5 @@
 //! A span of event time needs a stream that has one.
-//! expect: `Plain: EventTime`
+//! expect: this stream has no event time
 //! expect: .event_time(
 
 use firesteel::memory::{Collector, MemorySource};

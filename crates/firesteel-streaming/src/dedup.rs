@@ -105,9 +105,7 @@ impl<K: Key, T: Exchange, S: Shape> Deduplication<K, T, S> {
         }
         deduplicated
     }
-}
 
-impl<K: Key, T: Exchange, S: EventTime> Deduplication<K, T, S> {
     /// A record is left out if one with its id was kept that happened at most `span` before or after it. State is bounded by
     /// time: an id is forgotten once no record that is in time can be so near.
     ///
@@ -138,6 +136,7 @@ impl<K: Key, T: Exchange, S: EventTime> Deduplication<K, T, S> {
     pub fn within(self, span: Duration) -> Stream<T, Timed>
     where
         K: Ord,
+        S: EventTime,
     {
         let Self { stream, operator, late } = self;
         let within = Within::new(span, late);

@@ -85,7 +85,10 @@ pub mod time;
 pub mod watermark;
 pub mod window;
 
-pub use aggregate::{Aggregator, Combine, Count, Fold, List, Max, Mean, Min, Reduce, Sum, Summand, Wide};
+pub use aggregate::{
+    Aggregator, ApproxDistinct, ApproxQuantiles, BottomN, Combine, Count, Distinct, DistinctSet, First, Fold, Last,
+    List, Max, MaxBy, Mean, Min, MinBy, Numeric, Quantiles, Reduce, Stats, StdDev, Sum, Summand, TopN, Variance, Wide,
+};
 pub use error::WindowError;
 pub use overlap::Overlap;
 pub use panes::Panes;

@@ -97,6 +97,6 @@ pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Watermark, Water
 #[cfg(feature = "calendar")]
 pub use window::Calendar;
 pub use window::{
-    Disjoint, DisjointWindows, Session, Sessions, Slices, Sliding, SlidingSize, Standing, Tumbling, Window,
-    WindowAssigner, WindowCursor, WindowNumber,
+    CountWindow, Counted, Disjoint, DisjointWindows, Session, Sessions, Slices, Sliding, SlidingSize, Standing,
+    Tumbling, Window, WindowAssigner, WindowCursor, WindowNumber,
 };

@@ -138,7 +138,7 @@ pub use firesteel_streaming::{
 pub use firesteel_budget::{Memory, Part, gib, mib};
 // Streams, and what says which.
 pub use firesteel_streaming::{
-    EventTime, Pair, Plain, Shape, SideOutput, Stream, Timed, WindowKind, WindowResult, WindowedStream,
+    CountedStream, EventTime, Pair, Plain, Shape, SideOutput, Stream, Timed, WindowKind, WindowResult, WindowedStream,
 };
 // Records that do not get through.
 pub use firesteel_streaming::{Rejected, RejectedBy, RejectedLimit, Undecodable};

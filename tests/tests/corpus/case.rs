@@ -2,8 +2,10 @@
 
 use std::str::FromStr;
 
-use firesteel_window::{Duration, Session, Sliding, Timestamp, Tumbling};
+use firesteel_window::{CountWindow, Duration, Session, Sliding, Timestamp, Tumbling};
 use serde::Deserialize;
+
+use crate::aggregate::Aggregate;
 
 /// A case, as it is written.
 #[derive(Debug, Deserialize)]
@@ -15,7 +17,7 @@ struct Written {
     _note: String,
     watermark: String,
     window: String,
-    aggregate: Aggregate,
+    aggregate: String,
     steps: Vec<WrittenStep>,
     end: Option<String>,
 }
@@ -37,16 +39,6 @@ struct WrittenStep {
 #[serde(deny_unknown_fields)]
 struct File {
     case: Vec<Written>,
-}
-
-/// What is made of the events of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Aggregate {
-    /// How many they are.
-    Count,
-    /// When they happened, in ascending order.
-    Times,
 }
 
 /// A case.
@@ -81,6 +73,7 @@ pub(crate) enum Windows {
     Tumbling(Tumbling),
     Sliding(Sliding),
     Session(Session),
+    Count(CountWindow),
 }
 
 /// The cases of a file.
@@ -93,6 +86,7 @@ impl Case {
     fn read(written: Written) -> Result<Self, String> {
         let Written { name, watermark, window, aggregate, steps, end, .. } = written;
         let named = |error: String| format!("{name}: {error}");
+        let aggregate: Aggregate = aggregate.parse().map_err(named)?;
         let rows = |text: &str| text.split_whitespace().map(|row| read_row(row, aggregate)).collect::<Result<_, _>>();
         let step = |step: WrittenStep| {
             let WrittenStep { events, out, late, outside } = step;
@@ -125,8 +119,16 @@ fn read_windows(text: &str) -> Result<Windows, String> {
             Ok(Windows::Sliding(Sliding::of(duration(size)?).every(duration(slide)?).offset(offset)))
         }
         ["session", gap] => Ok(Windows::Session(Session::gap(duration(gap)?))),
-        _ => Err(format!("{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s")),
+        ["count", size] => Ok(Windows::Count(CountWindow::of(number(size)?))),
+        ["count", size, "every", slide] => Ok(Windows::Count(CountWindow::of(number(size)?).every(number(slide)?))),
+        _ => Err(format!(
+            "{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s; count 3, count 3 every 2"
+        )),
     }
+}
+
+pub(crate) fn number<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("{text:?} is no number"))
 }
 
 fn read_events(text: &str) -> Result<Vec<Event>, String> {
@@ -134,7 +136,7 @@ fn read_events(text: &str) -> Result<Vec<Event>, String> {
     for word in text.split_whitespace() {
         let (key, at) = word.split_once('@').ok_or_else(|| format!("an event is written key@time, not {word:?}"))?;
         let (at, times) = at.split_once('*').unwrap_or((at, "1"));
-        let times: usize = times.parse().map_err(|_| format!("{times:?} in {word:?} is no number"))?;
+        let times: usize = number(times)?;
         events.extend(std::iter::repeat_n((key.to_owned(), read_time(at)?), times));
     }
     Ok(events)
@@ -159,16 +161,23 @@ fn read_time(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp::from_secs(seconds) + Duration::micros(if whole.starts_with('-') { -micros } else { micros }))
 }
 
-/// `key[start,end)=result`.
+/// `key[start,end)=result`, and `key@time=result` where windows have no ends.
 fn read_row(text: &str, aggregate: Aggregate) -> Result<Row, String> {
-    let bad = || format!("a row is written key[start,end)=result, not {text:?}");
-    let (key, rest) = text.split_once('[').ok_or_else(bad)?;
-    let (window, result) = rest.split_once(")=").ok_or_else(bad)?;
-    let (start, end) = window.split_once(',').ok_or_else(bad)?;
-    let number = |word: &str| match aggregate {
-        Aggregate::Count => word.parse().map_err(|_| bad()),
-        Aggregate::Times => Ok(read_time(word)?.as_micros()),
+    let bad = || format!("a row is written key[start,end)=result, or key@time=result of count windows, not {text:?}");
+    let (key, window, result) = match text.split_once('@') {
+        Some((key, rest)) => {
+            let (at, result) = rest.split_once('=').ok_or_else(bad)?;
+            (key, (at, at), result)
+        }
+        None => {
+            let (key, rest) = text.split_once('[').ok_or_else(bad)?;
+            let (window, result) = rest.split_once(")=").ok_or_else(bad)?;
+            (key, window.split_once(',').ok_or_else(bad)?, result)
+        }
     };
-    let result = result.split(',').map(number).collect::<Result<_, String>>()?;
-    Ok((read_time(start)?, read_time(end)?, key.to_owned(), result))
+    let part = |word: &str| {
+        if aggregate.gives_numbers() { number(word) } else { Ok(read_time(word)?.as_micros()) }
+    };
+    let result = result.split(',').map(part).collect::<Result<_, String>>()?;
+    Ok((read_time(window.0)?, read_time(window.1)?, key.to_owned(), result))
 }

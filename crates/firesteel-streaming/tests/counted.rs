@@ -210,6 +210,28 @@ fn the_largest_keys_of_a_window_are_the_same_at_any_parallelism() {
 }
 
 #[test]
+fn a_sum_beyond_its_range_stops_the_job_and_names_the_operator() {
+    let test = TestJob::new();
+    let sums = test
+        .script([vec![(1_u8, i64::MAX), (1, 1), (2, 5)]])
+        .event_time(|_| Timestamp::EPOCH, Watermark::bounded(seconds(0)))
+        .window(Tumbling::of(seconds(5)))
+        .sum()
+        .named("totals");
+    let sums = test.record(sums.map(|row| row.value));
+    test.run().unwrap();
+    let error = test.finish().unwrap_err();
+    let mut told = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        told = format!("{told}: {error}");
+        source = error.source();
+    }
+    assert!(told.contains("totals") && told.contains("a sum is beyond the range of `i64`"), "{told}");
+    assert!(sums.batches().concat().is_empty());
+}
+
+#[test]
 fn the_largest_values_of_a_key_come_with_their_window() {
     let test = TestJob::new();
     let bids = test

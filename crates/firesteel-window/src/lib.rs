@@ -77,6 +77,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The examples of the README, so that they are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 pub mod aggregate;
 mod error;
 pub mod overlap;

@@ -54,7 +54,7 @@ where
     /// use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
     ///
     /// let test = TestJob::new();
-    /// let tags = [("rust", 1), ("spark", 2), ("rust", 4), ("flink", 7), ("spark", 12), ("flink", 13), ("flink", 15)];
+    /// let tags = vec![("rust", 1), ("spark", 2), ("rust", 4), ("flink", 7), ("spark", 12), ("flink", 13), ("flink", 15)];
     /// let most = test
     ///     .script([tags])
     ///     .event_time(|tag| Timestamp::from_secs(tag.1), Watermark::bounded(seconds(0)))

@@ -170,6 +170,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_number_takes_no_place_inside_of_a_tuple_either() {
+        let pairs = [(f64::NAN, 9), (1.0, 0), (2.0, 7)];
+        assert_eq!(run(&TopN::new(2), pairs), [(2.0, 7), (1.0, 0)]);
+        assert_eq!(run(&TopN::by(1, |pair: &(f64, i32)| (pair.0, pair.1)), pairs), [(2.0, 7)]);
+        assert_eq!(run(&BottomN::by(1, |pair: &(f64, i32)| Some(pair.0)), pairs), [(1.0, 0)]);
+    }
+
+    #[test]
     fn parts_are_never_cut_before_they_are_complete() {
         let top = TopN::new(3);
         let mut acc = top.start(5);

@@ -102,6 +102,6 @@ pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Watermark, Water
 #[cfg(feature = "calendar")]
 pub use window::Calendar;
 pub use window::{
-    CountWindow, Counted, Disjoint, DisjointWindows, Session, Sessions, Slices, Sliding, SlidingSize, Standing,
+    CountWindow, Counted, Disjoint, DisjointWindows, Global, Session, Sessions, Slices, Sliding, SlidingSize, Standing,
     Tumbling, Window, WindowAssigner, WindowCursor, WindowNumber,
 };

@@ -73,6 +73,7 @@ pub(crate) enum Windows {
     Tumbling(Tumbling),
     Sliding(Sliding),
     Session(Session),
+    Global,
     Count(CountWindow),
 }
 
@@ -119,10 +120,11 @@ fn read_windows(text: &str) -> Result<Windows, String> {
             Ok(Windows::Sliding(Sliding::of(duration(size)?).every(duration(slide)?).offset(offset)))
         }
         ["session", gap] => Ok(Windows::Session(Session::gap(duration(gap)?))),
+        ["global"] => Ok(Windows::Global),
         ["count", size] => Ok(Windows::Count(CountWindow::of(number(size)?))),
         ["count", size, "every", slide] => Ok(Windows::Count(CountWindow::of(number(size)?).every(number(slide)?))),
         _ => Err(format!(
-            "{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s; count 3, count 3 every 2"
+            "{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s; global; count 3, count 3 every 2"
         )),
     }
 }

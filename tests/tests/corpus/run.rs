@@ -6,7 +6,7 @@ use std::path::Path;
 use firesteel_connect_memory::{Collector, QueueSource};
 use firesteel_streaming::{BatchProgress, SideOutput, Stream, Timed, WindowKind, WindowedStream};
 use firesteel_testkit::TestJob;
-use firesteel_window::{Max, Timestamp, Watermark};
+use firesteel_window::{Global, Max, Timestamp, Watermark};
 
 use crate::aggregate::Aggregate;
 use crate::case::{Case, Event, Row, Step, Windows, parse};
@@ -115,6 +115,7 @@ fn program(case: &Case, test: &TestJob, queue: &QueueSource<Event>, outputs: &Ou
         Windows::Tumbling(windows) => rows(events.window(windows), &late, case.aggregate),
         Windows::Sliding(windows) => rows(events.window(windows), &late, case.aggregate),
         Windows::Session(windows) => rows(events.window(windows), &late, case.aggregate),
+        Windows::Global => rows(events.window(Global), &late, case.aggregate),
         Windows::Count(_) => unreachable!("they know no time"),
     };
     rows.write(outputs.rows.clone());

@@ -1,7 +1,7 @@
 //! The largest few: of a key's values in a window, and of the keys of a window.
 
-use firesteel_core::{Exchange, Key, Operator};
-use firesteel_window::{Distinct, Duration, TopN, Tumbling, Window};
+use firesteel_core::{Exchange, Key};
+use firesteel_window::{Aggregator, Distinct, Duration, TopN, Tumbling, Window};
 
 use crate::stream::{Stream, Timed};
 use crate::windows::{WindowKind, WindowResult, WindowedStream};
@@ -70,7 +70,7 @@ where
     /// ```
     #[track_caller]
     pub fn top(self, count: usize) -> Stream<(Window, Vec<(K, T)>), Timed> {
-        self.top_at(Operator::here("top"), TopN::by(count, |row: &(K, T)| row.1.clone()))
+        self.top_of(TopN::by(count, |row: &(K, T)| row.1.clone()))
     }
 
     /// As [`top`](Self::top), compared by something taken from each result; ties go to the smaller key, then to the smaller
@@ -81,17 +81,16 @@ where
         R: PartialOrd + 'static,
         F: Fn(&T) -> R + Send + Sync + 'static,
     {
-        self.top_at(Operator::here("top_by"), TopN::by(count, move |row: &(K, T)| rank(&row.1)))
+        self.top_of(TopN::by(count, move |row: &(K, T)| rank(&row.1)))
     }
 
-    fn top_at<A>(self, operator: Operator, aggregator: A) -> Stream<(Window, Vec<(K, T)>), Timed>
+    #[track_caller]
+    fn top_of<A>(self, aggregator: A) -> Stream<(Window, Vec<(K, T)>), Timed>
     where
-        A: firesteel_window::Aggregator<(K, T), Acc: Exchange, Out = Vec<(K, T)>> + Send + Sync + 'static,
+        A: Aggregator<(K, T), Acc: Exchange, Out = Vec<(K, T)>> + Send + Sync + 'static,
     {
         let rows = self.map(|row| (row.window, (row.key, row.value)));
         // All results of a window happened at its last instant, and this window ends where that one does.
-        let windows = Tumbling::of(Duration::micros(1));
-        let gathered = WindowedStream { stream: rows, windows, operator, late: None };
-        gathered.aggregate(aggregator).map(|row| (row.key, row.value))
+        rows.window(Tumbling::of(Duration::micros(1))).aggregate(aggregator).map(|row| (row.key, row.value))
     }
 }

@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 /// use firesteel_window::{Global, Timestamp, WindowAssigner};
 ///
 /// let window = Global.window_of(Timestamp::EPOCH);
-/// assert!(!window.is_closed_by("9999-12-31T00:00:00Z".parse()?));
+/// assert!(!window.is_closed_by("9999-01-01T00:00:00Z".parse()?));
 /// assert!(window.is_closed_by(Timestamp::MAX));
 /// # Ok::<(), firesteel_window::TimeError>(())
 /// ```

@@ -1,4 +1,4 @@
-//! Windows: what has the records of a key gathered, until a window of event time ends, or there are so many of them.
+//! Windows: what has the records of a key gathered, until a window of event time ends, or has its number of records.
 
 mod counted;
 mod due;

@@ -1,4 +1,4 @@
-//! Windows of so many records, and the largest keys of windows: over restarts and failed attempts, and before other windows.
+//! Windows by count, and the largest keys of windows: over restarts and failed attempts, and before other windows.
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 

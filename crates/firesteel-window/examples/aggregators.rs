@@ -12,8 +12,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use firesteel_window::{
-    Aggregator, ApproxDistinct, ApproxQuantiles, CountWindow, Counted, Distinct, Max, MaxBy, Mean, Quantiles, Stats, Sum,
-    TopN,
+    Aggregator, ApproxDistinct, ApproxQuantiles, CountWindow, Counted, Distinct, Max, MaxBy, Mean, Quantiles, Stats,
+    Sum, TopN,
 };
 
 const VALUES: u32 = 100_000;

@@ -29,7 +29,7 @@ pub enum WindowError {
         /// The gap that was asked for.
         gap: Duration,
     },
-    /// Windows of so many values would have none, or leave some out.
+    /// Windows by count would have no values, or leave some out.
     Count {
         /// How many values a window has.
         size: u64,

@@ -63,7 +63,7 @@ fn run(case: &Case, way: &Way) -> Result<(), String> {
         }
         let progress = test.finish().map_err(|error| format!("the end fails: {error}"))?;
         compare("the end", &progress, &Step { out: end.clone(), ..nothing }, &outputs)?;
-        // A count window that is not complete is there for ever.
+        // A count window that is not complete stays.
         let is_kept = matches!(case.window, Windows::Count(_));
         if !is_kept && (progress.states[0].keys != 0 || progress.states[0].timers != 0) {
             return Err(format!("in the end something is left: {:?}", progress.states[0]));

@@ -1,4 +1,4 @@
-//! Windows of so many records of a key, whenever they happened.
+//! Windows by count: a number of records of a key, whenever they happened.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -13,7 +13,7 @@ use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results, WithTimes};
 use crate::stream::{Pair, Shape, Stream};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
-    /// Gathers each key's values in windows of so many of them. An aggregation follows, such as
+    /// Gathers each key's values in windows that hold a number of them. An aggregation follows, such as
     /// [`aggregate`](CountedStream::aggregate).
     ///
     /// A window's result comes out in the batch that has its last record. The records of a key are counted in the order in which
@@ -21,7 +21,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// splits there is no order that holds for all runs: which of their records share a window depends on how fast they are read.
     ///
     /// A window that is not complete has no result, at the end of the input neither: it is state, counted among the keys in
-    /// progress, survives a stop as all state does, and goes on with what comes after it. A key that never comes again keeps its
+    /// progress, survives a stop as all state does, and continues with what comes after it. A key that never comes again keeps its
     /// incomplete window.
     ///
     /// Where records have event time, a result has that of the latest record of its window. If that record is late, the result is
@@ -57,7 +57,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     }
 }
 
-/// A keyed stream gathered in windows of so many records, waiting for an aggregation. The results are pairs of the key and what
+/// A keyed stream gathered in windows by count, waiting for an aggregation. The results are pairs of the key and what
 /// the aggregation makes of the window.
 #[must_use = "a window without an aggregation yields nothing"]
 pub struct CountedStream<K: Send + 'static, V: Send + 'static, S: Shape> {

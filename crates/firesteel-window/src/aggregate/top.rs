@@ -60,7 +60,7 @@ pub struct BottomN<O = Itself> {
 macro_rules! few {
     ($name:ident, $first:ident, $kind:literal) => {
         impl $name {
-            /// So many of them.
+            /// This many of them.
             #[must_use]
             pub const fn new(count: usize) -> Self {
                 Self { count, order: Itself }
@@ -68,7 +68,7 @@ macro_rules! few {
         }
 
         impl<F> $name<By<F>> {
-            /// So many of them, compared by something taken from each.
+            /// This many of them, compared by something taken from each.
             pub const fn by<In, K>(count: usize, key: F) -> Self
             where
                 K: PartialOrd,

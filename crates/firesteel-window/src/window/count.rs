@@ -1,4 +1,4 @@
-//! Windows that hold so many values, whenever they happened.
+//! Windows by count: a number of values, whenever they happened.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::aggregate::Aggregator;
 use crate::error::WindowError;
 
-/// Windows of so many values of a key: the first hundred, the next hundred, and so on. They know no time.
+/// Windows that hold a number of a key's values: the first hundred, the next hundred, and so on. They know no time.
 ///
 /// With [`every`](Self::every) they overlap: `CountWindow::of(100).every(10)` has a result with each tenth value, of the last
 /// hundred, or of all where there are fewer.
@@ -38,7 +38,7 @@ impl CountWindow {
         Self { size, slide: size }
     }
 
-    /// A result with each so many values: as many as the windows hold, or fewer.
+    /// A result every this many values, which are as many as the windows hold, or fewer.
     #[must_use]
     pub const fn every(self, slide: u64) -> Self {
         Self { slide, ..self }
@@ -244,7 +244,7 @@ mod tests {
         for (size, slide) in [(0, 0), (3, 0), (3, 4)] {
             let windows = CountWindow::of(size).every(slide);
             assert_eq!(windows.validate(), Err(WindowError::Count { size, slide }));
-            // And does not stand still, divide by zero or grow for ever.
+            // And does not stand still, divide by zero or grow forever.
             let mut counted = Counted::new();
             (0..10).for_each(|n| drop(counted.add(windows, &List, n)));
         }

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+#[path = "../../../tests/tests/corpus/aggregate.rs"]
+mod aggregate;
 #[path = "../../../tests/tests/corpus/case.rs"]
 mod case;
 #[path = "../../../tests/tests/corpus/every_file.rs"]

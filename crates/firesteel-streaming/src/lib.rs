@@ -100,4 +100,4 @@ pub use state::{
     UpdateSpec,
 };
 pub use stream::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, SideOutput, Stream, Timed};
-pub use windows::{WindowKind, WindowResult, WindowedStream};
+pub use windows::{CountedStream, WindowKind, WindowResult, WindowedStream};

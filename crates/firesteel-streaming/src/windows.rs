@@ -1,5 +1,6 @@
-//! Windows of event time: what has the records of a key gathered, until a window ends.
+//! Windows: what has the records of a key gathered, until a window of event time ends, or has its number of records.
 
+mod counted;
 mod due;
 mod held;
 mod incoming;
@@ -13,8 +14,10 @@ mod session;
 mod session_side;
 mod side;
 mod sliding;
+mod top;
 mod windowed;
 
+pub use counted::CountedStream;
 pub use kind::WindowKind;
 pub use results::WindowResult;
 pub use windowed::WindowedStream;

@@ -5,8 +5,16 @@
 //! is that of Algebird's and Beam's aggregators, and of Spark's typed `Aggregator`.
 //!
 //! There is one family of them for all: what aggregates an RDD or its keys, the records of a window, all that a stream
-//! has yielded so far, or what tasks add to an accumulator, takes any of these. Ready are [`Count`], [`Sum`], [`Mean`],
-//! [`Min`], [`Max`] and [`List`]; of functions are made [`Reduce`], [`Fold`] and [`Combine`]; tuples take several at once.
+//! has yielded so far, or what tasks add to an accumulator, takes any of these; tuples take several at once.
+//!
+//! | what | aggregators |
+//! |---|---|
+//! | how many, how much | [`Count`], [`Sum`], [`Mean`] |
+//! | how they spread | [`Variance`], [`StdDev`], [`Stats`] for all of it; [`Quantiles`], [`ApproxQuantiles`] |
+//! | the ends | [`Min`], [`Max`], [`MinBy`], [`MaxBy`], [`TopN`], [`BottomN`], [`First`], [`Last`] |
+//! | what differs | [`Distinct`], [`DistinctSet`], [`ApproxDistinct`] |
+//! | all of them | [`List`] |
+//! | of functions | [`Reduce`], [`Fold`], [`Combine`] |
 //!
 //! ```
 //! use firesteel_window::{Aggregator, Count, Max, Mean};
@@ -22,23 +30,41 @@
 //! What an aggregator does not do: see keys, windows or time, or forget values again. An aggregation that can be
 //! undone value by value (for sliding windows) is another thing.
 
+mod approx_distinct;
+mod approx_quantiles;
 mod closure;
+mod distinct;
+mod ends;
 mod extreme;
 mod list;
 mod mean;
 mod moments;
+mod numeric;
+mod order;
+mod quantiles;
+mod spread;
 mod sum;
+mod top;
 mod tuple;
 mod wide;
 
 use std::borrow::Cow;
 
+pub use approx_distinct::{ApproxDistinct, Hashes};
+pub use approx_quantiles::{ApproxQuantiles, Sizes};
 pub use closure::{Combine, Fold, Of, Reduce};
-pub use extreme::{Max, Min};
+pub use distinct::{Distinct, DistinctSet};
+pub use ends::{First, Last};
+pub use extreme::{Max, MaxBy, Min, MinBy};
 pub use list::List;
 pub use mean::{Mean, MeanParts};
 pub use moments::Moments;
+pub use numeric::Numeric;
+pub use order::{By, Itself};
+pub use quantiles::Quantiles;
+pub use spread::{Stats, StdDev, Variance};
 pub use sum::{Compensated, Sum, Summand};
+pub use top::{BottomN, TopN};
 pub use wide::Wide;
 
 /// An aggregation of values of type `In`.
@@ -53,7 +79,7 @@ pub use wide::Wide;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not aggregate values of type `{In}`",
     label = "no aggregator of `{In}`",
-    note = "`Count` and `List` take any values, `Sum` and `Mean` numbers and durations, `Min` and `Max` what is `Ord`",
+    note = "`Count` and `List` take any values, `Sum` and `Mean` numbers and durations, `Min` and `Max` what is `PartialOrd`",
     note = "functions are made an aggregator by `Reduce::new`, `Fold::new` or `Combine::new`; \
             `of` aggregates something taken from each value: `Sum.of(|click: Click| click.bytes)`"
 )]

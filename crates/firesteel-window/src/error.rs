@@ -29,6 +29,13 @@ pub enum WindowError {
         /// The gap that was asked for.
         gap: Duration,
     },
+    /// Windows by count would have no values, or leave some out.
+    Count {
+        /// How many values a window has.
+        size: u64,
+        /// With how many values there is a result.
+        slide: u64,
+    },
     /// There is no such time zone.
     Zone {
         /// The zone that was asked for.
@@ -51,7 +58,7 @@ pub enum WindowError {
     },
 }
 
-codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007" });
+codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007", Count = "FS-W009" });
 
 impl WindowError {
     /// What may be done about it: nothing but to change the program.
@@ -74,6 +81,11 @@ impl fmt::Display for WindowError {
             Self::Gap { gap } => {
                 write!(f, "a session cannot end after a gap of {gap}; give zero or more, such as `minutes(30)`")
             }
+            Self::Count { size, slide } => write!(
+                f,
+                "a window of {size} values cannot come every {slide}; give a number of values, such as 100, and at most as \
+                 many for `every`"
+            ),
             Self::Zone { zone } => {
                 write!(f, "there is no time zone `{zone}`; give one of the IANA database, such as `Europe/Berlin`")
             }

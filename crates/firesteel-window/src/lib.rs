@@ -77,6 +77,11 @@
 
 #![forbid(unsafe_code)]
 
+/// The examples of the README, so that they are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 pub mod aggregate;
 mod error;
 pub mod overlap;
@@ -85,7 +90,10 @@ pub mod time;
 pub mod watermark;
 pub mod window;
 
-pub use aggregate::{Aggregator, Combine, Count, Fold, List, Max, Mean, Min, Reduce, Sum, Summand, Wide};
+pub use aggregate::{
+    Aggregator, ApproxDistinct, ApproxQuantiles, BottomN, Combine, Count, Distinct, DistinctSet, First, Fold, Last,
+    List, Max, MaxBy, Mean, Min, MinBy, Numeric, Quantiles, Reduce, Stats, StdDev, Sum, Summand, TopN, Variance, Wide,
+};
 pub use error::WindowError;
 pub use overlap::Overlap;
 pub use panes::Panes;
@@ -94,6 +102,6 @@ pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Watermark, Water
 #[cfg(feature = "calendar")]
 pub use window::Calendar;
 pub use window::{
-    Disjoint, DisjointWindows, Session, Sessions, Slices, Sliding, SlidingSize, Standing, Tumbling, Window,
-    WindowAssigner, WindowCursor, WindowNumber,
+    CountWindow, Counted, Disjoint, DisjointWindows, Global, Session, Sessions, Slices, Sliding, SlidingSize, Standing,
+    Tumbling, Window, WindowAssigner, WindowCursor, WindowNumber,
 };

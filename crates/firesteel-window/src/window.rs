@@ -2,7 +2,8 @@
 //!
 //! A [`Window`] is a half-open span of event time: it holds its start, and the next one holds its end. A
 //! [`WindowAssigner`] says which windows an instant falls into; [`Tumbling`] cuts time into windows of one size,
-//! [`Sliding`] lets windows of one size overlap. A [`Session`] is no such rule: its windows follow from the events.
+//! [`Sliding`] lets windows of one size overlap. A [`Session`] is no such rule: its windows follow from the events. Nor
+//! is a [`CountWindow`], which knows no time.
 //!
 //! ```
 //! use firesteel_window::{Timestamp, Tumbling, WindowAssigner, hours};
@@ -18,8 +19,10 @@
 
 #[cfg(feature = "calendar")]
 mod calendar;
+mod count;
 mod cursor;
 mod disjoint;
+mod global;
 mod session;
 mod sliding;
 mod tumbling;
@@ -34,8 +37,10 @@ use crate::time::{Duration, Timestamp};
 
 #[cfg(feature = "calendar")]
 pub use calendar::Calendar;
+pub use count::{CountWindow, Counted};
 pub use cursor::WindowCursor;
 pub use disjoint::{Disjoint, DisjointWindows, Standing};
+pub use global::Global;
 pub use session::{Session, Sessions};
 pub use sliding::{Slices, Sliding, SlidingSize, WindowNumber};
 pub use tumbling::Tumbling;

@@ -14,6 +14,7 @@ pub use firesteel_terminal::{Console, TerminalProgress};
 #[cfg(feature = "calendar")]
 pub use firesteel_window::Calendar;
 pub use firesteel_window::{
-    Aggregator, Combine, Count, Duration, Fold, List, Max, Mean, Min, Reduce, Session, Sliding, Sum, Timestamp,
-    Tumbling, Watermark, Window, days, hours, millis, minutes, seconds,
+    Aggregator, ApproxDistinct, ApproxQuantiles, BottomN, Combine, Count, CountWindow, Distinct, DistinctSet, Duration,
+    First, Fold, Last, List, Max, MaxBy, Mean, Min, MinBy, Quantiles, Reduce, Session, Sliding, Stats, StdDev, Sum,
+    Timestamp, TopN, Tumbling, Variance, Watermark, Window, days, hours, millis, minutes, seconds,
 };

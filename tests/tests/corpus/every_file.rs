@@ -2,7 +2,9 @@
 
 macro_rules! every_file {
     ($repository:expr, $ways:expr, $little:expr) => {
-        $crate::every_file::every_file!($repository, $ways, $little, [tumbling, sliding, sessions, dedup, joins]);
+        $crate::every_file::every_file!($repository, $ways, $little, [
+            tumbling, sliding, sessions, aggregates, counts, dedup, joins
+        ]);
     };
     ($repository:expr, $ways:expr, $little:expr, [$($file:ident),+]) => {
         $(#[test]

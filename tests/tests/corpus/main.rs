@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod aggregate;
 mod case;
 mod every_file;
 mod program;

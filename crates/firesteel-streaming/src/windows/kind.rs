@@ -1,7 +1,7 @@
 //! The kinds of windows: what each makes of a keyed stream.
 
 use firesteel_core::{Exchange, Key};
-use firesteel_window::{Aggregator, Disjoint, DisjointWindows, Session, Sliding, Tumbling};
+use firesteel_window::{Aggregator, Disjoint, DisjointWindows, Global, Session, Sliding, Tumbling};
 
 use crate::stream::{Stream, Timed};
 use crate::windows::held::Held;
@@ -14,6 +14,7 @@ pub(crate) mod sealed {
 }
 
 impl sealed::Sealed for Tumbling {}
+impl sealed::Sealed for Global {}
 impl sealed::Sealed for Sliding {}
 impl sealed::Sealed for Session {}
 impl<W> sealed::Sealed for Disjoint<W> {}
@@ -22,7 +23,7 @@ impl sealed::Sealed for firesteel_window::Calendar {}
 
 /// Windows that [`Stream::window`] takes, for keys of type `K`:
 /// [`Tumbling`](firesteel_window::Tumbling), [`Sliding`](firesteel_window::Sliding),
-/// [`Session`](firesteel_window::Session), with the feature `calendar` days, weeks and months of a time zone, and those of your
+/// [`Session`](firesteel_window::Session), [`Global`](firesteel_window::Global), with the feature `calendar` days, weeks and months of a time zone, and those of your
 /// own in [`Disjoint`](firesteel_window::Disjoint).
 ///
 /// Sealed: what a kind does in the engine is part of it.
@@ -74,6 +75,7 @@ macro_rules! side_by_side {
 
 side_by_side! {
     [] Tumbling;
+    [] Global;
     #[cfg(feature = "calendar")]
     [] firesteel_window::Calendar;
     [W: DisjointWindows + Clone + Send + Sync + 'static] Disjoint<W>;

@@ -112,18 +112,18 @@ where
         self.aggregate(Sum)
     }
 
-    /// The smallest of each key's values in each window.
+    /// The smallest of each key's values in each window; see [`Min`].
     pub fn min(self) -> Stream<WindowResult<K, V>, Timed>
     where
-        V: Ord + Exchange,
+        V: PartialOrd + Exchange,
     {
         self.aggregated(Min, |smallest| smallest)
     }
 
-    /// The largest of each key's values in each window.
+    /// The largest of each key's values in each window; see [`Max`].
     pub fn max(self) -> Stream<WindowResult<K, V>, Timed>
     where
-        V: Ord + Exchange,
+        V: PartialOrd + Exchange,
     {
         self.aggregated(Max, |largest| largest)
     }

@@ -73,6 +73,18 @@ impl Moments {
         (self.count > 1).then(|| self.distances() / (self.count - 1) as f64)
     }
 
+    /// Their standard deviation as a whole population; `None` if there are none.
+    #[must_use]
+    pub fn std_dev(&self) -> Option<f64> {
+        self.variance().map(f64::sqrt)
+    }
+
+    /// The standard deviation of what they are a sample of; `None` if there are fewer than two.
+    #[must_use]
+    pub fn sample_std_dev(&self) -> Option<f64> {
+        self.sample_variance().map(f64::sqrt)
+    }
+
     /// The sum of the squares of the distances from the mean.
     fn distances(&self) -> f64 {
         if !self.sum().is_finite() {

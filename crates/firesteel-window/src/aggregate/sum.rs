@@ -19,10 +19,10 @@ use crate::time::Duration;
 /// | `f32`, `f64` | [`Compensated`] | `f64` |
 /// | [`Duration`] | [`Wide`] of `i128` | [`Duration`] |
 ///
-/// A sum that is larger than its result type gives the largest (or smallest) value of that type. What is kept while
-/// adding is wide enough for four billion extreme values (18 quintillion for 64 bits), so that a sum that leaves the
-/// range and returns is still exact; only 128-bit values and floating-point numbers have nothing wider: the former stop
-/// at their limit, the latter stay infinite.
+/// A sum that its result type cannot hold is an error: see below. What is kept while adding is wide enough for four billion
+/// extreme values (18 quintillion for 64 bits), so that a sum that leaves the range and returns is still exact; only 128-bit
+/// values and floating-point numbers have nothing wider: the former are an error as soon as they leave it, the latter stay
+/// infinite.
 ///
 /// ```
 /// use firesteel_window::{Aggregator, Sum};
@@ -33,6 +33,11 @@ use crate::time::Duration;
 /// }
 /// assert_eq!(Aggregator::<i64>::finish(&Sum, &acc), i64::MAX - 7);
 /// ```
+///
+/// # Panics
+///
+/// When a result is beyond the range of its type. In a job that is an error that names the operator. Numbers of 128 bits, or
+/// floating-point ones, have more room: `Sum.of(|bytes: u64| u128::from(bytes))`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Sum;
 
@@ -66,6 +71,15 @@ pub trait Summand {
     fn average(sum: &Self::Partial, count: u64) -> Self::Average;
 }
 
+/// Ends the task, or whoever else adds up: any number would be a wrong sum.
+#[cold]
+#[inline(never)]
+fn beyond(range: &str) -> ! {
+    panic!(
+        "a sum is beyond the range of `{range}`: add up a wider type, such as by `Sum.of(|n| i128::from(n))` or `as f64`"
+    )
+}
+
 macro_rules! whole_numbers {
     ($($number:ty: $partial:ty => $total:ty;)*) => {$(
         impl Summand for $number {
@@ -80,17 +94,17 @@ macro_rules! whole_numbers {
 
             #[inline]
             fn add_to(self, sum: &mut $partial) {
-                *sum = sum.saturating_add(self as $partial);
+                *sum = sum.checked_add(self as $partial).unwrap_or_else(|| beyond(stringify!($partial)));
             }
 
             #[inline]
             fn merge(sum: &mut $partial, other: $partial) {
-                *sum = sum.saturating_add(other);
+                *sum = sum.checked_add(other).unwrap_or_else(|| beyond(stringify!($partial)));
             }
 
             #[inline]
             fn total(sum: &$partial) -> $total {
-                (*sum).clamp(<$total>::MIN as $partial, <$total>::MAX as $partial) as $total
+                *sum
             }
 
             #[inline]
@@ -136,7 +150,7 @@ macro_rules! numbers_of_64_bits {
 
             #[inline]
             fn total(sum: &Wide<$wide>) -> $total {
-                sum.get().clamp(<$total>::MIN as $wide, <$total>::MAX as $wide) as $total
+                <$total>::try_from(sum.get()).unwrap_or_else(|_| beyond(stringify!($total)))
             }
 
             #[inline]
@@ -262,12 +276,13 @@ impl Summand for Duration {
 
     #[inline]
     fn total(sum: &Wide<i128>) -> Duration {
-        Duration::micros(i64::total(sum))
+        Duration::micros(i64::try_from(sum.get()).unwrap_or_else(|_| beyond("Duration")))
     }
 
     /// Rounded towards zero.
     #[inline]
     fn average(sum: &Wide<i128>, count: u64) -> Duration {
+        // A mean is within the range of its values.
         Duration::micros(i64::total(&Wide::from(sum.get() / i128::from(count))))
     }
 }
@@ -315,14 +330,29 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_stops_at_the_limit_of_its_type_and_can_return() {
-        assert_eq!(run(&Sum, [i64::MAX, 1]), i64::MAX);
-        assert_eq!(run(&Sum, [i64::MIN, -1]), i64::MIN);
+    fn a_sum_may_leave_the_range_of_its_type_and_return() {
         assert_eq!(run(&Sum, [i64::MIN, i64::MIN, i64::MAX, i64::MAX]), -2);
         assert_eq!(run(&Sum, [isize::MAX, isize::MAX, isize::MIN]), isize::MAX as i64 - 1);
-        assert_eq!(run(&Sum, [u64::MAX, 1]), u64::MAX);
-        assert_eq!(run(&Sum, [usize::MAX, 1]), (usize::MAX as u64).saturating_add(1));
-        assert_eq!(run(&Sum, [i128::MAX, 1]), i128::MAX);
+        assert_eq!(run(&Sum, [Duration::MAX, days(1), days(-1)]), Duration::MAX);
+        assert_eq!(run(&Sum, [i64::MAX, 0]), i64::MAX);
+        assert_eq!(run(&Sum, [u64::MAX, 0]), u64::MAX);
+    }
+
+    #[test]
+    fn a_sum_beyond_the_range_of_its_type_is_an_error_that_says_the_way_out() {
+        fn told<T>(sum: impl FnOnce() -> T + std::panic::UnwindSafe) -> String {
+            let told = std::panic::catch_unwind(sum).err().unwrap();
+            told.downcast_ref::<String>().unwrap().clone()
+        }
+        let message = told(|| run(&Sum, [i64::MAX, 1]));
+        assert!(message.starts_with("a sum is beyond the range of `i64`: add up a wider type"), "{message}");
+        assert!(told(|| run(&Sum, [i64::MIN, -1])).contains("`i64`"));
+        assert!(told(|| run(&Sum, [u64::MAX, 1])).contains("`u64`"));
+        assert!(told(|| run(&Sum, [usize::MAX, 1])).contains("`u64`"));
+        assert!(told(|| run(&Sum, [i128::MAX, 1])).contains("`i128`"));
+        assert!(told(|| run(&Sum, [Duration::MAX, days(1)])).contains("`Duration`"));
+        let mut acc = i64::MAX - 1;
+        assert!(told(move || Aggregator::<i32>::merge(&Sum, &mut acc, 2)).contains("`i64`"));
     }
 
     #[test]
@@ -343,6 +373,5 @@ mod tests {
     #[test]
     fn durations_add_up() {
         assert_eq!(run(&Sum, [seconds(3), seconds(4)]), seconds(7));
-        assert_eq!(run(&Sum, [Duration::MAX, days(1)]), Duration::MAX);
     }
 }

@@ -105,7 +105,8 @@ impl<A> Sessions<A> {
     }
 
     /// Takes in what a session has gathered. Those that it touches become one with it: what they have is merged in the order of
-    /// time, and then what is new. Where the aggregation does not depend on the order of values, the result does not depend on the
+    /// time, and then what is new. A session is that of an event, [`Session::window_of`], or, where each event has a gap of its own, any
+    /// span that begins with it. Where the aggregation does not depend on the order of values, the result does not depend on the
     /// order of these calls.
     #[inline]
     pub fn add(&mut self, session: Window, acc: A, mut merge: impl FnMut(&mut A, A)) {

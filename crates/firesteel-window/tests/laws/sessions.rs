@@ -1,6 +1,6 @@
 //! Sessions do not depend on the order in which their events come.
 
-use firesteel_window::{Duration, Session, Sessions, Timestamp};
+use firesteel_window::{Duration, Session, Sessions, Timestamp, Window};
 use proptest::prelude::*;
 
 use crate::times::any_micros;
@@ -59,5 +59,33 @@ proptest! {
         let merged: Vec<_> =
             merged.iter().map(|(window, count)| (window.start().as_micros(), window.end().as_micros(), *count)).collect();
         prop_assert_eq!(merged, sorted(gap, &parts.concat()));
+    }
+}
+
+/// Spans that overlap or touch, put together: what sessions are whose gap differs from event to event.
+fn joined(events: &[(i64, i64)]) -> Vec<(i64, i64, u64)> {
+    let mut events = events.to_vec();
+    events.sort_unstable();
+    let mut found: Vec<(i64, i64, u64)> = vec![];
+    for (at, gap) in events {
+        match found.last_mut() {
+            Some(last) if at <= last.1 => (last.1, last.2) = (last.1.max(at + gap), last.2 + 1),
+            _ => found.push((at, at + gap, 1)),
+        }
+    }
+    found
+}
+
+proptest! {
+    #[test]
+    fn each_event_may_have_a_gap_of_its_own(events in prop::collection::vec((-50..50_i64, 0..20_i64), 0..40)) {
+        let mut sessions = Sessions::new();
+        for (at, gap) in &events {
+            let span = Window::new(Timestamp::from_micros(*at), Timestamp::from_micros(at + gap));
+            sessions.add(span, 1_u64, |count, more| *count += more);
+        }
+        let found: Vec<_> =
+            sessions.iter().map(|(window, count)| (window.start().as_micros(), window.end().as_micros(), *count)).collect();
+        prop_assert_eq!(found, joined(&events));
     }
 }

@@ -1,6 +1,8 @@
 //! Assigners cut time without gap or overlap.
 
-use firesteel_window::{Duration, Timestamp, Tumbling, Window, WindowAssigner, WindowCursor};
+use firesteel_window::{
+    CountWindow, Counted, Duration, List, Timestamp, Tumbling, Window, WindowAssigner, WindowCursor,
+};
 use proptest::prelude::*;
 
 use crate::times::any_micros;
@@ -77,5 +79,27 @@ proptest! {
         if window.is_closed_by(watermark) {
             prop_assert!(!window.contains(watermark + Duration::micros(ahead)));
         }
+    }
+}
+
+/// The windows of a run of values, found by cutting it.
+fn cut(size: usize, slide: usize, values: &[u32]) -> Vec<Vec<u32>> {
+    let ends = (1..=values.len() / slide).map(|number| number * slide);
+    ends.map(|end| values[end.saturating_sub(size)..end].to_vec()).collect()
+}
+
+proptest! {
+    /// Wherever what is held is stored in between.
+    #[test]
+    fn count_windows_equal_brute_force(size in 1..40_u64, slide in 1..40_u64, values in prop::collection::vec(any::<u32>(), 0..200)) {
+        let slide = slide.min(size);
+        let (windows, mut counted) = (CountWindow::of(size).every(slide), Counted::new());
+        let mut found = Vec::new();
+        for value in &values {
+            found.extend(counted.add(windows, &List, *value));
+            let stored = postcard::to_stdvec(&counted).unwrap();
+            prop_assert_eq!(&postcard::from_bytes::<Counted<Vec<u32>>>(&stored).unwrap(), &counted);
+        }
+        prop_assert_eq!(found, cut(size as usize, slide as usize, &values));
     }
 }

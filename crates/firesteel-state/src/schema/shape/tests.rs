@@ -55,6 +55,19 @@ fn a_shape_names_what_is_read() {
 }
 
 #[test]
+fn what_aggregators_keep_is_described_whole() {
+    use firesteel_window::aggregate::{Hashes, MeanParts, Moments, Sizes};
+    use firesteel_window::{Counted, Wide};
+
+    assert_eq!(of::<MeanParts<Wide<i128>>>(), "{sum: i128, count: u64}");
+    assert_eq!(of::<Hashes>(), "<Few: [u64]|Registers: [u8]>");
+    assert_eq!(of::<Sizes>(), "{counts: [(i32, u64)], least: i64, most: i64}");
+    assert_eq!(of::<Counted<u64>>(), "{seen: u64, open=: ?u64, older: [u64], newer: [u64], of_newer=: ?u64}");
+    let total = "{first: f64, second: f64, third: f64}";
+    assert_eq!(of::<Moments>(), format!("{{count: u64, sum: {total}, squares: {total}}}"));
+}
+
+#[test]
 fn an_enum_shows_the_contents_of_all_variants() {
     #[derive(Serialize, Deserialize)]
     enum Event {

@@ -97,8 +97,9 @@ impl Results {
                     // It may have been merged, and deleted, since the manifests were listed.
                     Err(ConnectError::Lost { .. }) if !is_last => return Ok(None),
                     taken => {
-                        let (object, merged) = (taken?, object.merged.clone());
-                        visible.push(Listed { object, is_result: true, merged, part: None });
+                        let (bytes, object, merged) = (object.bytes, taken?, object.merged.clone());
+                        let wanted = Some(bytes).filter(|bytes| object.size != *bytes);
+                        visible.push(Listed { object, is_result: true, wanted, merged, part: None });
                     }
                 }
             }
@@ -228,9 +229,9 @@ fn read(bucket: &Bucket, prefix: &str, known: &mut Manifests, keys: Keys) -> Res
     Ok(true)
 }
 
-/// The object of an entry, which has to be there as the manifest says.
+/// The object of an entry, which has to be there.
 fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, committed: &Committed) -> Result<ObjectMeta> {
-    let Committed { key, bytes, .. } = committed;
+    let Committed { key, .. } = committed;
     let lost = |reason: String| ConnectError::Lost { place: key.clone(), position: 0, reason };
     let object = match there.remove(key) {
         None => {
@@ -239,16 +240,9 @@ fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, committed: &Co
         }
         object => object,
     };
-    let Some(object) = object else {
-        return Err(lost(
-            "the manifest names it, and it is gone; restore it, or remove the epoch's manifest".to_owned(),
-        ));
-    };
-    if object.size == *bytes {
-        Ok(object)
-    } else {
-        Err(lost(format!("the manifest says {bytes} bytes, the object has {}; restore it", object.size)))
-    }
+    object.ok_or_else(|| {
+        lost("the manifest names it, and it is gone; restore it, or remove the epoch's manifest".to_owned())
+    })
 }
 
 fn damaged(key: &str) -> ConnectError {

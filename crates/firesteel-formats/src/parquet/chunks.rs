@@ -66,6 +66,9 @@ impl Read for Stretch {
     }
 }
 
+/// What the message of a panic of the library begins with.
+pub(super) const GIVES_UP: &str = "the library gives up";
+
 /// Calls the library. What it makes of a file that makes no sense may be a panic, which is an error like others.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, TableError> {
     match catch_unwind(AssertUnwindSafe(call)) {
@@ -73,7 +76,7 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Resu
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panics");
-            Err(TableError::Damaged(format!("the library gives up: {text}")))
+            Err(TableError::Damaged(format!("{GIVES_UP}: {text}")))
         }
     }
 }

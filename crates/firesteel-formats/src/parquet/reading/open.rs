@@ -1,6 +1,7 @@
 //! What is done once for a file: its footer, what of it is wanted, whether the type fits.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parquet::arrow::ProjectionMask;
@@ -11,7 +12,7 @@ use parquet::file::metadata::{ColumnChunkMask, PageIndexPolicy, ParquetMetaData,
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use serde::de::DeserializeOwned;
 
-use super::{BYTES, ROWS, Rows};
+use super::{BYTES, ROWS, Rows, Unreadable};
 use crate::mismatch::Mismatch;
 use crate::parquet::check::check;
 use crate::parquet::chunks::{Chunks, guarded};
@@ -133,6 +134,8 @@ impl<T: DeserializeOwned> Rows<T> {
             metadata,
             settings: settings.clone(),
             chunks,
+            has_lists: leaves.iter().any(|leaf| parquet.column(*leaf).max_rep_level() > 0),
+            unreadable: Unreadable::default(),
             is_raw: false,
             opened: None,
             batch: None,
@@ -203,13 +206,19 @@ impl<T: DeserializeOwned> Rows<T> {
             let (schema, local_is_utc) = (self.metadata.schema(), self.settings.local_is_utc);
             // What is noted of pages may make no sense: then all rows are looked at.
             if let Ok(wanted) = guarded(|| Ok(filter::wanted(condition, file, schema, local_is_utc))) {
-                self.wanted = wanted;
+                self.wanted = if self.has_lists { self.whole_groups(&wanted) } else { wanted };
             }
         }
     }
 }
 
 impl<T> Rows<T> {
+    /// The row groups in which any of these rows are.
+    fn whole_groups(&self, rows: &[Range<u64>]) -> Vec<Range<u64>> {
+        let groups = self.borders.windows(2).map(|group| group[0]..group[1]);
+        groups.filter(|group| rows.iter().any(|rows| rows.start < group.end && rows.end > group.start)).collect()
+    }
+
     /// Reads texts as bytes from here on, so that one which is not UTF-8 costs its own row.
     pub(super) fn read_raw(&mut self) -> Result<(), TableError> {
         (self.opened, self.is_raw) = (None, true);

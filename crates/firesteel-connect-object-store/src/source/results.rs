@@ -216,7 +216,7 @@ fn read(bucket: &Bucket, prefix: &str, known: &mut Manifests, keys: Keys) -> Res
                 Err(error) if error.is_missing() => return Ok(false),
                 text => text.map_err(failed(bucket, || format!("reading the manifest {}", vacant.key())))?,
             };
-            let entries = Manifest::parse(&text).ok_or_else(|| damaged(vacant.key()))?.entries.into_iter();
+            let entries = Manifest::parse(&text).ok_or_else(|| damaged_manifest(vacant.key()))?.entries.into_iter();
             let committed = entries.map(|Entry { name, bytes, parts, .. }| {
                 let merged = Merged { prefix: prefix.into(), parts: parts.into() };
                 let merged = Some(merged).filter(|merged| !merged.parts.is_empty());
@@ -245,9 +245,10 @@ fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, committed: &Co
     })
 }
 
-fn damaged(key: &str) -> ConnectError {
+/// The error of a manifest that makes no sense: for who reads results, and for who writes there.
+pub(crate) fn damaged_manifest(key: &str) -> ConnectError {
     let reason = "the manifest is damaged; restore it, or remove it together with the epoch's objects".to_owned();
-    ConnectError::Lost { place: key.to_owned(), position: 0, reason }
+    ConnectError::Damaged { path: key.into(), position: 0, reason }
 }
 
 /// Where the manifests of results are.

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 use firesteel_connect::{ConnectError, PositionUnit, Split, SplitId, SplitNote};
 use firesteel_formats::CountRows;
 use firesteel_frames::{Compression, Gaps, TextEncoding};
-use firesteel_window::{Duration, Timestamp};
+use firesteel_window::Timestamp;
 
 use super::family;
 use super::identity::{Print, Stamp};
@@ -279,17 +279,6 @@ impl FileEntry {
         };
         let is_divisible = is_table || (self.is_plain() && self.borders == Borders::Lines);
         Split::new(self.split.clone(), unit).available(available).divisible(is_divisible).finished(finished)
-    }
-
-    /// Whether it has not changed for this long.
-    pub(crate) fn is_silent(&self, now: Timestamp, span: Duration) -> bool {
-        self.changed_at.is_some_and(|changed| now.since(changed) >= span)
-    }
-
-    /// Takes the time at which it was changed last for that of its last change, or now, where other clocks are ahead.
-    pub(crate) fn date(&mut self, now: Timestamp) {
-        let micros = self.stamp.modified.and_then(|nanos| i64::try_from(nanos / 1_000).ok());
-        self.changed_at = Some(micros.map_or(now, Timestamp::from_micros).min(now));
     }
 
     /// Whether it ends with a line without a newline that has not been read.

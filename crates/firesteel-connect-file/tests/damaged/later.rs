@@ -140,7 +140,8 @@ fn a_file_that_is_left_alone_is_tried_again_at_growing_intervals() {
     let path = folder.path().join("a.log");
     fs::write(&path, lines(0, 50)).unwrap();
     let files = TextFiles::new(folder.path()).follow().look_every(firesteel_window::seconds(1_000_000));
-    files.start(&SourceContext::default()).unwrap();
+    let counters = firesteel_connect::Counters::default();
+    files.start(&SourceContext::default().with_counters(counters.clone())).unwrap();
     discover(&files).unwrap();
     in_the_way(&path, true);
     let mut tried = vec![];
@@ -151,6 +152,7 @@ fn a_file_that_is_left_alone_is_tried_again_at_growing_intervals() {
             tried.push(second);
         }
     }
+    assert_eq!(count(&counters, "unreadable files"), 1, "it is told once");
     let between: Vec<i64> = tried.windows(2).map(|two| two[1] - two[0]).collect();
     assert!(between.is_sorted() && tried.len() < 12 && between.last().is_some_and(|last| *last >= 32), "{tried:?}");
 }

@@ -171,13 +171,10 @@ impl<T> Rows<T> {
     /// Finds out what is damaged of the rows that were to be read, or hands on what is no damage.
     #[cold]
     fn damaged(&mut self, coming: &VecDeque<Range<u64>>, error: TableError) -> Result<(), TableError> {
-        match error {
+        match self.chunks.honest(error) {
             // One text costs its own row.
             TableError::Damaged(reason) if !self.is_raw && reason.to_lowercase().contains("utf") => self.read_raw(),
-            TableError::Damaged(reason) if !coming.is_empty() => {
-                self.look_into(coming, &reason);
-                Ok(())
-            }
+            TableError::Damaged(reason) if !coming.is_empty() => self.look_into(coming, &reason),
             error => Err(error),
         }
     }

@@ -257,3 +257,71 @@ fn what_is_damaged_and_has_a_checksum_is_never_read_as_another_value() {
         assert!((2_500..6_000).contains(&rows), "{rows} rows of 6,000: some pages of a row group are damaged");
     }
 }
+
+/// A file that cannot be read at some call.
+struct Failing {
+    file: Bytes,
+    calls: std::sync::atomic::AtomicU64,
+    fails: u64,
+}
+
+impl firesteel_formats::ReadAt for Failing {
+    fn len(&self) -> u64 {
+        self.file.len() as u64
+    }
+
+    fn read_at(&self, from: u64, length: usize) -> std::io::Result<Bytes> {
+        let call = self.calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        if call == self.fails {
+            return Err(std::io::Error::other("the network is down"));
+        }
+        self.file.read_at(from, length)
+    }
+}
+
+#[test]
+fn that_a_file_cannot_be_read_for_a_moment_is_never_taken_for_damage() {
+    for file in [damaged(2_500, "shop", true).0, damaged(7_000, "number", false).0] {
+        let format = Parquet::<Sale>::new();
+        let expected = salvaged(&mut *open(&format, file.clone()).unwrap(), 0, 20_000);
+        let mut is_over = false;
+        for fails in (0..).step_by(7) {
+            let failing = std::sync::Arc::new(Failing { file: file.clone(), calls: Default::default(), fails });
+            let mut table = match format.table(std::sync::Arc::clone(&failing) as _).unwrap() {
+                Ok(table) => table,
+                Err(error) => {
+                    assert!(matches!(error, TableError::Io(_)), "{error}");
+                    continue;
+                }
+            };
+            let (mut at, mut read, mut lost) = (0, vec![], vec![]);
+            loop {
+                match table.row(at, 20_000) {
+                    Ok(Some(row)) => {
+                        at = row.at + 1;
+                        read.push(row.item.unwrap());
+                    }
+                    Ok(None) => break,
+                    Err(TableError::Rows { rows, .. }) => {
+                        at = rows.end;
+                        lost.push(rows);
+                    }
+                    // Whoever asks again opens it anew.
+                    Err(TableError::Io(_)) => table = open(&format, file.clone()).unwrap(),
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            assert_eq!(
+                (read.len(), lost.iter().map(|rows| rows.end - rows.start).sum::<u64>()),
+                (expected.0.len(), expected.1.iter().map(|rows| rows.end - rows.start).sum::<u64>()),
+                "call {fails}"
+            );
+            assert!(read == expected.0, "call {fails}");
+            is_over = failing.calls.load(std::sync::atomic::Ordering::Relaxed) <= fails;
+            if is_over {
+                break;
+            }
+        }
+        assert!(is_over);
+    }
+}

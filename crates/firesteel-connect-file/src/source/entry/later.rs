@@ -1,4 +1,4 @@
-//! Files that are there and cannot be read for now: they are left alone for some time, and tried again.
+//! What time does to files: those that cannot be read for now are left alone for some time, and tried again; others fall silent.
 
 use std::fmt;
 use std::sync::Arc;
@@ -72,5 +72,16 @@ impl FileEntry {
         let before = self.withheld.filter(|before| before.at == at);
         let wait = before.map_or(SHORTEST, |before| LONGEST.min(before.wait * 2));
         self.withheld = Some(Withheld { until: now.saturating_add(wait), wait, at, is_over: false });
+    }
+
+    /// Whether it has not changed for this long.
+    pub(crate) fn is_silent(&self, now: Timestamp, span: Duration) -> bool {
+        self.changed_at.is_some_and(|changed| now.since(changed) >= span)
+    }
+
+    /// Takes the time at which it was changed last for that of its last change, or now, where other clocks are ahead.
+    pub(crate) fn date(&mut self, now: Timestamp) {
+        let micros = self.stamp.modified.and_then(|nanos| i64::try_from(nanos / 1_000).ok());
+        self.changed_at = Some(micros.map_or(now, Timestamp::from_micros).min(now));
     }
 }

@@ -89,13 +89,13 @@ impl<T> Rows<T> {
     }
 
     /// Finds out which of the rows that are coming cannot be read, as many as are decoded at once. What was open is closed.
-    pub(super) fn look_into(&mut self, coming: &VecDeque<Range<u64>>, reason: &str) {
+    pub(super) fn look_into(&mut self, coming: &VecDeque<Range<u64>>, reason: &str) -> Result<(), TableError> {
         self.opened = None;
-        let Some(first) = coming.front().map(|rows| rows.start) else { return };
+        let Some(first) = coming.front().map(|rows| rows.start) else { return Ok(()) };
         if self.has_lists {
             let end = self.borders[self.group_of(first) + 1];
             self.unreadable.add(first..end, reason);
-            return;
+            return Ok(());
         }
         let (mut left, mut end) = (self.rows_at_once as u64, first);
         for rows in coming {
@@ -112,13 +112,13 @@ impl<T> Rows<T> {
             let stretch = at..group_end.min(at + STRETCH);
             at = stretch.end;
             let (mut found, mut why) = (Vec::new(), None);
-            self.search(&stretch, &mut found, &mut why);
+            self.search(&stretch, &mut found, &mut why)?;
             for rows in found {
                 is_any |= self.unreadable.add(rows, why.as_deref().unwrap_or(reason));
             }
         }
         if is_any {
-            return;
+            return Ok(());
         }
         // Each can be read for itself. Fewer at once may do, as where texts are too large together.
         if self.rows_at_once > STRETCH as usize {
@@ -126,26 +126,37 @@ impl<T> Rows<T> {
         } else {
             self.unreadable.add(first..end.max(first + 1), reason);
         }
+        Ok(())
     }
 
     /// The rows among these that cannot be read. Where the first, the middle and the last cannot, none is taken to be readable; nor where
     /// the library gives up, which is not asked again and again.
-    fn search(&self, rows: &Range<u64>, found: &mut Vec<Range<u64>>, why: &mut Option<String>) {
-        let Err(reason) = self.try_rows(rows) else { return };
+    fn search(
+        &self,
+        rows: &Range<u64>,
+        found: &mut Vec<Range<u64>>,
+        why: &mut Option<String>,
+    ) -> Result<(), TableError> {
+        let Some(reason) = self.damage(rows)? else { return Ok(()) };
         let gives_up = reason.starts_with(GIVES_UP);
         why.get_or_insert(reason);
         let middle = rows.start + (rows.end - rows.start) / 2;
-        let is_readable = |row: u64| self.try_rows(&(row..row + 1)).is_ok();
-        if gives_up || rows.end - rows.start == 1 || ![rows.start, middle, rows.end - 1].into_iter().any(is_readable) {
-            found.push(rows.clone());
-            return;
+        let mut is_readable = false;
+        if !gives_up && rows.end - rows.start > 1 {
+            for row in [rows.start, middle, rows.end - 1] {
+                is_readable = is_readable || self.damage(&(row..row + 1))?.is_none();
+            }
         }
-        self.search(&(rows.start..middle), found, why);
-        self.search(&(middle..rows.end), found, why);
+        if !is_readable {
+            found.push(rows.clone());
+            return Ok(());
+        }
+        self.search(&(rows.start..middle), found, why)?;
+        self.search(&(middle..rows.end), found, why)
     }
 
-    /// Reads rows of one row group, for the sake of it.
-    fn try_rows(&self, rows: &Range<u64>) -> Result<(), String> {
+    /// Reads rows of one row group, for the sake of it: tells what is wrong with them. That the file cannot be read says nothing of them.
+    fn damage(&self, rows: &Range<u64>) -> Result<Option<String>, TableError> {
         let coming = VecDeque::from([rows.clone()]);
         let read = self.reader(self.group_of(rows.start), &coming).and_then(|mut reader| {
             let mut count = 0;
@@ -157,12 +168,11 @@ impl<T> Rows<T> {
             })?;
             Ok(count)
         });
-        match read {
-            Ok(count) if count == rows.end - rows.start => Ok(()),
-            Ok(_) => Err("a row group ends before its last row".to_owned()),
-            // Whether they are there is told when they are read.
-            Err(TableError::Io(_)) => Ok(()),
-            Err(error) => Err(error.to_string()),
+        match read.map_err(|error| self.chunks.honest(error)) {
+            Ok(count) if count == rows.end - rows.start => Ok(None),
+            Ok(_) => Ok(Some("a row group ends before its last row".to_owned())),
+            Err(TableError::Io(error)) => Err(TableError::Io(error)),
+            Err(error) => Ok(Some(error.to_string())),
         }
     }
 }

@@ -163,6 +163,7 @@ fn cut(bytes: &mut Vec<u8>) {
     bytes.truncate(bytes.len() / 2);
 }
 
+#[allow(clippy::ptr_arg, reason = "as the other one, which cuts")]
 fn spoil(bytes: &mut Vec<u8>) {
     let middle = bytes.len() / 2;
     bytes[middle..middle + 200].fill(0xff);

@@ -54,7 +54,7 @@ pub enum OnUnreadable {
     /// The job ends.
     Fail,
     /// It is told and counted, and the job continues without what is damaged. Where objects are followed, one that cannot be read for now, as one
-    /// that is forbidden, is told, counted, and tried again.
+    /// that is forbidden, is told, counted, and retried.
     Skip,
 }
 
@@ -241,7 +241,7 @@ impl<F: Format> Objects<F> {
 
     /// What becomes of an object that is damaged, ends in the middle, or cannot be read for now. Unless set, it ends the job, but where objects
     /// are followed it does not: of what is damaged the rest is passed over, told and counted, or, of a table, the rows of the pages that are
-    /// damaged; what cannot be read for now is told, counted, and tried again.
+    /// damaged; what cannot be read for now is told, counted, and retried.
     #[must_use]
     pub fn on_unreadable(self, policy: OnUnreadable) -> Self {
         let policy = Policy { on_unreadable: Some(policy), ..self.policy.clone() };

@@ -23,10 +23,10 @@ pub struct Gap {
 
 /// Stretches that tasks could not read, until somebody tells of them: each once, also where tasks are repeated.
 #[derive(Default)]
-pub struct Gaps(Mutex<Known>);
+pub struct Gaps(Mutex<Stretches>);
 
 #[derive(Default)]
-struct Known {
+struct Stretches {
     /// All of them, in order, put together where they touch.
     of_splits: HashMap<SplitId, Vec<(u64, u64)>>,
     untold: Vec<Gap>,
@@ -36,7 +36,7 @@ impl Gaps {
     /// Takes note of a stretch.
     pub fn note(&self, split: &SplitId, from: u64, to: u64, reason: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Known { of_splits, untold } = &mut *known;
+        let Stretches { of_splits, untold } = &mut *known;
         let is_first = !of_splits.contains_key(split);
         let stretches = of_splits.entry(split.clone()).or_default();
         let (first, last) =

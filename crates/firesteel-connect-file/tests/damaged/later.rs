@@ -118,7 +118,7 @@ fn what_the_system_says_when_a_file_is_opened_is_told_and_it_is_tried_later() {
         assert_eq!((now(1).available, now(1).finished), (Some(0), false), "{how}: it is not asked for");
         in_the_way(&path, false);
         let offered = now(3);
-        assert!(offered.available != Some(0), "{how}: it is tried again");
+        assert!(offered.available != Some(0), "{how}: it is retried");
         assert_eq!(read(&files, &ReadRange::starting_at(split(&path), 0)).unwrap().0.len(), 50);
         // By policy it is fatal, and where nobody comes back.
         for strict in
@@ -135,7 +135,7 @@ fn what_the_system_says_when_a_file_is_opened_is_told_and_it_is_tried_later() {
 }
 
 #[test]
-fn a_file_that_is_left_alone_is_tried_again_at_growing_intervals() {
+fn a_file_that_is_left_alone_is_retried_at_growing_intervals() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.log");
     fs::write(&path, lines(0, 50)).unwrap();

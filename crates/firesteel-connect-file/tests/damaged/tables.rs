@@ -52,7 +52,7 @@ fn the_rows_of_a_damaged_page_are_passed_over_and_all_others_are_read_however_th
     let (mut again, counters) = job(files(folder.path()), kept);
     assert_eq!((again.batch(u64::MAX), count(&counters, "rows passed over")), (0, 0));
 
-    // A few rows at a time, with a restart after each so many of them, and with each range repeated.
+    // A few rows at a time, with a restart after one batch or some, and with each range repeated.
     for (most, stops) in [(97, 3), (1_000, 1), (4_999, 2)] {
         let (mut read, mut kept, mut told) = (vec![], Checkpoint::default(), 0);
         loop {

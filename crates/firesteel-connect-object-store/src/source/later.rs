@@ -1,4 +1,4 @@
-//! Objects that are there and cannot be read for now, as those that are forbidden: they are left alone for some time, and tried again.
+//! Objects that are there and cannot be read for now, as those that are forbidden: they are left alone for some time, and retried.
 
 use std::fmt;
 use std::sync::Arc;

@@ -81,7 +81,7 @@ impl Telling {
     /// An object that cannot be read for now.
     pub(super) fn unreadable(&self, key: &str, reason: &str) {
         self.unreadable.add(1);
-        self.warn(key, &format!("{reason}; it is left out, and tried again"));
+        self.warn(key, &format!("{reason}; it is left out, and retried"));
     }
 
     /// A stretch of an object that is damaged.

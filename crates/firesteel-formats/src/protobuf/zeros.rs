@@ -39,7 +39,7 @@ impl fmt::Write for Search {
                 continue;
             }
             if self.matched == ZERO.len() {
-                // It is one, unless it goes on.
+                // It is one, unless it continues.
                 self.is_found |= !byte.is_ascii_digit() && byte != b'e';
                 self.matched = 0;
             }

@@ -1,4 +1,4 @@
-//! What time does to files: those that cannot be read for now are left alone for some time, and tried again; others fall silent.
+//! What time does to files: those that cannot be read for now are left alone for some time, and retried; others fall silent.
 
 use std::fmt;
 use std::sync::Arc;

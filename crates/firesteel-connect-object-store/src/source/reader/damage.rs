@@ -32,7 +32,7 @@ impl<P: Reading> ObjectReader<P> {
         Err(damaged)
     }
 
-    /// Leaves the object for later, if that is wanted, where the store says that it cannot be read. What passes in a moment is tried again by who
+    /// Leaves the object for later, if that is wanted, where the store says that it cannot be read. What passes in a moment is retried by who
     /// reads.
     #[cold]
     pub(super) fn for_now(&self, error: ConnectError, position: u64) -> ConnectError {

@@ -4,6 +4,7 @@ mod after;
 mod catalog;
 mod dispose;
 mod entry;
+mod later;
 mod merged;
 mod note;
 mod origin;
@@ -46,13 +47,14 @@ pub enum OnMissing {
     Skip,
 }
 
-/// What becomes of an object that is damaged, or ends in the middle.
+/// What becomes of an object that is damaged, ends in the middle, or cannot be read for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnUnreadable {
     /// The job ends.
     Fail,
-    /// It is told and counted, and the job continues without the rest of it.
+    /// It is told and counted, and the job continues without what is damaged. Where objects are followed, one that cannot be read for now, as one
+    /// that is forbidden, is told, counted, and retried.
     Skip,
 }
 
@@ -80,6 +82,18 @@ struct Policy {
     /// Counts the rows of an object, where objects are tables; and whether not all of them are read.
     rows: Option<CountRows>,
     picks_rows: bool,
+}
+
+impl Policy {
+    /// Whether an object that is damaged is told and passed over.
+    fn bears_damage(&self) -> bool {
+        self.on_unreadable.map_or(self.follow, |policy| policy == OnUnreadable::Skip)
+    }
+
+    /// Whether an object that cannot be read for now is told and left for later: where somebody comes back to it.
+    fn leaves_for_later(&self) -> bool {
+        self.follow && self.bears_damage()
+    }
 }
 
 /// Reads the records of the objects under a prefix, or of those that match a glob, in any [`Format`].
@@ -225,8 +239,9 @@ impl<F: Format> Objects<F> {
         self.with_policy(policy)
     }
 
-    /// What becomes of an object that is damaged, or ends in the middle. Unless set, it ends the job, but where objects are followed
-    /// the rest of it is passed over, told and counted.
+    /// What becomes of an object that is damaged, ends in the middle, or cannot be read for now. Unless set, it ends the job, but where objects
+    /// are followed it does not: of what is damaged the rest is passed over, told and counted, or, of a table, the rows of the pages that are
+    /// damaged; what cannot be read for now is told, counted, and retried.
     #[must_use]
     pub fn on_unreadable(self, policy: OnUnreadable) -> Self {
         let policy = Policy { on_unreadable: Some(policy), ..self.policy.clone() };
@@ -269,10 +284,6 @@ impl<F: Format> Objects<F> {
         self
     }
 
-    fn bears_damage(&self) -> bool {
-        self.policy.on_unreadable.map_or(self.policy.follow, |policy| policy == OnUnreadable::Skip)
-    }
-
     fn opened(&self, range: &ReadRange, rest: Option<Rest<F::Reading>>) -> Result<ObjectReader<F::Reading>> {
         let object = {
             let mut catalog = self.catalog.lock();
@@ -285,7 +296,8 @@ impl<F: Format> Objects<F> {
             catalog.object(&range.split).cloned()
         };
         let mut object = object.ok_or_else(|| ConnectError::unknown_split(&self.describe(), &range.split))?;
-        let (bucket, format, longest, bears_damage) = (&self.bucket, &self.format, self.longest, self.bears_damage());
+        let (bucket, format, longest, bears_damage) =
+            (&self.bucket, &self.format, self.longest, self.policy.bears_damage());
         let source = self.looks.lock().source.clone();
         let bears_loss = self.policy.on_missing == OnMissing::Skip;
         let settings = Settings { bucket, source: &source, format, longest, bears_damage, bears_loss };
@@ -357,6 +369,7 @@ impl<F: Format> Source for Objects<F> {
             self.looks.lock().last = Some(now);
         }
         catalog.dispose(now)?;
+        catalog.withhold(now);
         catalog.answer()
     }
 
@@ -370,6 +383,10 @@ impl<F: Format> Source for Objects<F> {
 
     fn notes(&self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
         self.catalog.lock().notes(moved)
+    }
+
+    fn stop(&self) {
+        self.catalog.lock().tell_gaps();
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {

@@ -9,10 +9,10 @@ mod store;
 
 use std::sync::Arc;
 
-use common::{discover, gzip, put, read};
+use common::{Checkpoint, discover, gzip, job, put, read};
 use firesteel_connect::{Class, Decoding, Source, SourceContext};
 use firesteel_connect_object_store::object_store::memory::InMemory;
-use firesteel_connect_object_store::{Bucket, Objects};
+use firesteel_connect_object_store::{Bucket, Objects, OnUnreadable};
 use store::Faulty;
 
 #[test]
@@ -52,5 +52,39 @@ fn an_object_that_cannot_be_read_for_a_moment_is_not_taken_for_damaged_and_nothi
         let all = calls(None);
         assert!(all >= 2, "{key}: {all}");
         (1..=all).for_each(|at| _ = calls(Some(at)));
+    }
+}
+
+#[test]
+fn an_object_that_is_forbidden_for_a_while_is_left_for_later_and_the_others_are_read() {
+    for (packed, key) in [(false, "logs/a"), (true, "logs/a.gz")] {
+        let inner = Arc::new(InMemory::new());
+        let (store, bucket) = Faulty::over(&inner);
+        let lines = |from: u32, to: u32| (from..to).map(|n| format!("{n}\n")).collect::<String>().into_bytes();
+        let (a, b) = (lines(0, 100), lines(100, 200));
+        put(&bucket, key, if packed { gzip(&a) } else { a });
+        put(&bucket, "logs/b", b);
+        let source = || Objects::json::<u32>(&bucket, "logs").follow();
+        let mut reader = job(source(), Checkpoint::default());
+        reader.batch(10);
+        store.forbid(Some(key));
+        let (kept, mut read) = reader.stop();
+        let mut reader = job(source(), kept);
+        (0..20).for_each(|_| _ = reader.batch(20));
+        assert_eq!(reader.read.len(), 90, "{key}: all of the other one");
+        let found = reader.source.discover(firesteel_window::Timestamp::from_secs(reader.now)).unwrap();
+        assert!(!found.complete);
+        // By policy it is fatal, and where nobody comes back.
+        for strict in [source().on_unreadable(OnUnreadable::Fail), Objects::json::<u32>(&bucket, "logs")] {
+            strict.start(&SourceContext::default()).unwrap();
+            discover(&strict, 0).unwrap();
+            let error = common::read(&strict, &firesteel_connect::SplitId::new(key), 0).unwrap_err();
+            assert!(error.class() == Class::Fatal && error.to_string().contains("Access Denied"), "{error}");
+        }
+        store.forbid(None);
+        (0..30).for_each(|_| _ = reader.batch(20));
+        read.append(&mut reader.stop().1);
+        read.sort_unstable();
+        assert_eq!(read, (0..200).collect::<Vec<_>>(), "{key}");
     }
 }

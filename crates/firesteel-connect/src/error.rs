@@ -87,6 +87,17 @@ pub enum ConnectError {
         /// What is there instead, and what can be done.
         reason: String,
     },
+    /// Something is there and cannot be read from a position on, for now: a file that is forbidden, a disk or a network that fails. What comes
+    /// before the position, where the reader stands, was read; the rest of the range is read when the source names it again.
+    #[error("FS-N021: {} cannot be read from position {position} on, for now: {}", redact(.place), redact(.reason))]
+    Later {
+        /// The split.
+        place: String,
+        /// The position.
+        position: u64,
+        /// What is in the way, and what can be done.
+        reason: String,
+    },
     /// Anything else a connector has to report.
     #[error("FS-N006: {}: {}", redact(.context), redact(&.source.to_string()))]
     Other {
@@ -161,6 +172,7 @@ codes!(ConnectError {
     OutcomeUnknown = "FS-N016",
     Fenced = "FS-N017",
     Mismatch = "FS-N020",
+    Later = "FS-N021",
 });
 
 impl ConnectError {
@@ -192,7 +204,7 @@ impl ConnectError {
         match self {
             Self::File { source, .. } | Self::Secret { source, .. } => Class::of_io(source),
             Self::Malformed { .. } => Class::Record,
-            Self::Unreachable { .. } => Class::Retryable,
+            Self::Unreachable { .. } | Self::Later { .. } => Class::Retryable,
             Self::Setting { .. } | Self::Mismatch { .. } => Class::Program,
             Self::Lost { .. } | Self::Damaged { .. } => Class::Fatal,
             Self::Closed { .. } => Class::Closed,

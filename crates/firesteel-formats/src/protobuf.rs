@@ -1,5 +1,7 @@
 //! Protobuf: messages, and files of messages each after its length.
 
+mod zeros;
+
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -13,6 +15,11 @@ use crate::delimited::{Delimited, Lengths, ReadingDelimited, WritingDelimited};
 /// What a message is, is Protobuf's own affair: a field that is missing has its default, one that the type does not name is
 /// ignored, and an integer that was written with more bits than the field has loses the upper ones. A message that is cut off or
 /// damaged is refused, as far as that can be told: the format has no checksums.
+///
+/// What is written comes back bit for bit, NaN included, or is refused: of a field of floats that is neither `optional` nor `repeated`,
+/// and of the values of a map, `prost` leaves out zeros, and -0.0 with them, which would come back as 0.0. Such a record is refused by the
+/// name of the field, which is found in what `Debug` shows of the record. That is looked at for each record: see
+/// [`zeros_have_no_sign`](Self::zeros_have_no_sign).
 ///
 /// ```
 /// use firesteel_connect::{Decode, Encode};
@@ -31,13 +38,24 @@ use crate::delimited::{Delimited, Lengths, ReadingDelimited, WritingDelimited};
 /// assert_eq!(clicks.decode(&bytes).unwrap().ad, 7);
 /// assert!(clicks.decode(&bytes[..3]).is_err());
 /// ```
-pub struct Protobuf<T>(PhantomData<fn() -> T>);
+pub struct Protobuf<T> {
+    /// Whether the sign of a zero may get lost when a record is written.
+    signless: bool,
+    of: PhantomData<fn() -> T>,
+}
 
 impl<T> Protobuf<T> {
     /// Messages of this type.
     #[must_use]
     pub fn new() -> Self {
-        Self(PhantomData)
+        Self { signless: false, of: PhantomData }
+    }
+
+    /// Writes -0.0 as 0.0 where a field has no other form, and looks for none: for types in which the sign of a zero says nothing, or that
+    /// have no floats. Writing is several times as fast then.
+    #[must_use]
+    pub fn zeros_have_no_sign(self) -> Self {
+        Self { signless: true, ..self }
     }
 
     /// Files in which the length of each message stands before it, as a varint: what `writeDelimitedTo` of the Java library
@@ -57,8 +75,11 @@ impl<T: Message + Default + 'static> Decode for Protobuf<T> {
     }
 }
 
-impl<T: Message + 'static> Encode<T> for Protobuf<T> {
+impl<T: Message + Default + fmt::Debug + 'static> Encode<T> for Protobuf<T> {
     fn encode(&self, record: &T, out: &mut Vec<u8>) -> Result<(), Unencodable> {
+        if !self.signless && zeros::shows_one(record) {
+            zeros::check(record)?;
+        }
         record.encode(out).map_err(|error| Unencodable::new(format_args!("Protobuf: {error}")))
     }
 }

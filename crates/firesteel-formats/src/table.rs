@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -59,7 +60,7 @@ pub trait Table<T>: Send {
     /// follows the row before, and seeks where it does not.
     ///
     /// # Errors
-    /// What concerns the file, and not one row. After it, the table may be asked again.
+    /// What concerns the file, and not one row. After [`TableError::Rows`], the table may be asked for what comes after these.
     fn row(&mut self, from: u64, to: u64) -> Result<Option<Row<T>>, TableError>;
 
     /// Told, before it is used for another stretch of its file, what is known of that now. Tells whether it may be used so; if not,
@@ -98,6 +99,14 @@ pub enum TableError {
     Unfinished(String),
     /// What is in it makes no sense.
     Damaged(String),
+    /// Some of its rows cannot be read, the first of which was asked for; those after them may be. Which rows these are does not depend
+    /// on which are asked for.
+    Rows {
+        /// Their numbers.
+        rows: Range<u64>,
+        /// What is wrong.
+        reason: String,
+    },
     /// It is not what the program expects.
     Mismatch(Mismatch),
 }
@@ -107,6 +116,7 @@ impl fmt::Display for TableError {
         match self {
             Self::Io(error) => write!(f, "{error}"),
             Self::Unfinished(reason) | Self::Damaged(reason) => f.write_str(reason),
+            Self::Rows { rows, reason } => write!(f, "rows {} to {} are damaged: {reason}", rows.start, rows.end - 1),
             Self::Mismatch(mismatch) => write!(f, "it {}", mismatch.clone().into_reason()),
         }
     }

@@ -34,6 +34,8 @@ fn written(records: &[All]) -> Vec<u8> {
 
 prop_compose! {
     fn all()(text in ".*", large in any::<u64>(), signed in any::<i64>(), double in any::<f64>(), bytes in any::<Option<Vec<u8>>>()) -> All {
+        // What has no form is below.
+        let double = double + 0.0;
         All { text, large, signed, double, bytes }
     }
 }
@@ -81,4 +83,112 @@ fn a_file_that_is_cut_off_or_no_longer_tells_lengths_is_told() {
     // Another message in its place: a text where a number should be.
     let other = [3, 0x12, 1, b'x'];
     assert!(told(&other).starts_with("Protobuf: failed to decode Protobuf message: "), "{}", told(&other));
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Inner {
+    #[prost(float, tag = "1")]
+    single: f32,
+    #[prost(double, optional, tag = "2")]
+    maybe: Option<f64>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum Choice {
+    #[prost(double, tag = "8")]
+    Ratio(f64),
+    #[prost(message, tag = "9")]
+    Inner(Inner),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Floats {
+    #[prost(double, tag = "1")]
+    double: f64,
+    #[prost(float, optional, tag = "2")]
+    single: Option<f32>,
+    #[prost(double, repeated, tag = "3")]
+    many: Vec<f64>,
+    #[prost(message, optional, tag = "4")]
+    inner: Option<Inner>,
+    #[prost(message, repeated, tag = "5")]
+    inners: Vec<Inner>,
+    #[prost(map = "string, double", tag = "6")]
+    map: std::collections::HashMap<String, f64>,
+    #[prost(string, tag = "7")]
+    text: String,
+    #[prost(oneof = "Choice", tags = "8, 9")]
+    choice: Option<Choice>,
+}
+
+/// All floats of a record, as their bits.
+fn bits(of: &Floats) -> Vec<u64> {
+    let inner = |inner: &Inner| [u64::from(inner.single.to_bits()), inner.maybe.map_or(1, f64::to_bits)];
+    let mut bits = vec![of.double.to_bits(), of.single.map_or(1, |single| u64::from(single.to_bits()))];
+    bits.extend(of.many.iter().map(|many| many.to_bits()));
+    bits.extend(of.inner.iter().chain(&of.inners).flat_map(inner));
+    let mut map: Vec<_> = of.map.iter().collect();
+    map.sort_by_key(|(key, _)| *key);
+    bits.extend(map.into_iter().map(|(_, value)| value.to_bits()));
+    match &of.choice {
+        Some(Choice::Ratio(ratio)) => bits.push(ratio.to_bits()),
+        Some(Choice::Inner(choice)) => bits.extend(inner(choice)),
+        None => {}
+    }
+    bits
+}
+
+fn comes_back(record: &Floats) -> Result<bool, String> {
+    use firesteel_connect::{Decode, Encode};
+    let (format, mut out) = (Protobuf::<Floats>::new(), vec![]);
+    format.encode(record, &mut out).map_err(|error| error.to_string())?;
+    Ok(bits(&format.decode(&out).unwrap()) == bits(record))
+}
+
+#[test]
+fn a_zero_with_a_sign_comes_back_or_is_refused_by_the_name_of_its_field() {
+    let inner = |single, maybe| Inner { single, maybe };
+    let map = |value: f64| [("a: b".to_owned(), value)].into();
+    let kept = [
+        Floats { single: Some(-0.0), many: vec![-0.0, 0.0, 1.0], text: "-0.0".into(), ..Floats::default() },
+        Floats { inner: Some(inner(0.0, Some(-0.0))), inners: vec![inner(1.0, Some(-0.0))], ..Floats::default() },
+        Floats { choice: Some(Choice::Ratio(-0.0)), double: -0.05, text: "\\\"".into(), ..Floats::default() },
+        Floats { double: -1e-300, text: "a \"-0.0\" b".into(), map: map(0.0), ..Floats::default() },
+        Floats::default(),
+    ];
+    for record in kept {
+        assert_eq!(comes_back(&record), Ok(true), "{record:?}");
+    }
+    let refused = [
+        (Floats { double: -0.0, ..Floats::default() }, "double"),
+        (Floats { inner: Some(inner(-0.0, None)), text: "x\n{".into(), ..Floats::default() }, "inner.single"),
+        (Floats { inners: vec![inner(1.0, None), inner(-0.0, None)], ..Floats::default() }, "inners.single"),
+        (Floats { map: map(-0.0), ..Floats::default() }, "map"),
+        (Floats { choice: Some(Choice::Inner(inner(-0.0, None))), single: Some(-0.0), ..Floats::default() }, "choice"),
+    ];
+    for (record, field) in refused {
+        let told = comes_back(&record).unwrap_err();
+        assert!(told.contains(&format!("field {field}")) && told.contains("-0.0"), "{told}");
+        // Who says that it may get lost writes it.
+        use firesteel_connect::Encode;
+        Protobuf::<Floats>::new().zeros_have_no_sign().encode(&record, &mut vec![]).unwrap();
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_float_comes_back_bit_for_bit_or_is_refused(
+        double in any::<u64>(), single in any::<u32>(), maybe in any::<Option<u64>>(), many in vec(any::<u64>(), 0..4),
+        text in ".*", zeros in any::<[bool; 3]>(),
+    ) {
+        let double = if zeros[0] { -0.0 } else { f64::from_bits(double) };
+        let single = if zeros[1] { -0.0 } else { f32::from_bits(single) };
+        let many = many.into_iter().map(f64::from_bits).chain(zeros[2].then_some(-0.0)).collect();
+        let inner = Inner { single, maybe: maybe.map(f64::from_bits) };
+        let record = Floats { double, many, inner: Some(inner), text, ..Floats::default() };
+        match comes_back(&record) {
+            Ok(is_same) => prop_assert!(is_same && !zeros[0] && !zeros[1]),
+            Err(_) => prop_assert!(zeros[0] || zeros[1]),
+        }
+    }
 }

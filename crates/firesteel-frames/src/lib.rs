@@ -32,6 +32,7 @@ mod compression;
 #[cfg(feature = "encodings")]
 mod encoded;
 mod frames;
+mod gaps;
 mod gzip;
 #[cfg(feature = "lz4")]
 mod lz4;
@@ -46,6 +47,7 @@ mod zstd;
 
 pub use compression::{Compression, TextEncoding};
 pub use frames::{Frames, Next};
+pub use gaps::{Gap, Gaps};
 pub use range::{Fault, RangeFrames};
 pub use rows::RangeRows;
 pub use unpacked::Unpacked;

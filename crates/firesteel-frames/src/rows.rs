@@ -76,6 +76,11 @@ impl<T> RangeRows<T> {
         self.last
     }
 
+    /// Passes over rows that cannot be read: to this one, or the end of the range.
+    pub fn pass(&mut self, to: u64) {
+        self.position = self.position.max(to.min(self.stop));
+    }
+
     /// Takes away the table, to read the next range from.
     pub fn take_table(&mut self) -> Option<Box<dyn Table<T>>> {
         self.table.take()

@@ -44,11 +44,6 @@ impl Folder {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Opens the folder, which is made if need be.
-    pub(crate) fn open(path: &Path) -> Result<Self> {
-        if path.is_dir() { Ok(Self { path: path.to_owned() }) } else { Self::create_new(path) }
-    }
-
     /// Writes a file under another name, syncs it, gives it its name, and syncs the folder.
     pub(crate) fn write_durably(&self, name: &str, bytes: &[u8]) -> Result<()> {
         let path = self.path.join(name);

@@ -4,14 +4,15 @@
 //! lets go of it, the range is [kept](Handovers::keep) beside it, in a file of its own, until somebody has it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use firesteel_disk::{Disk, OsDisk, write_whole};
 use firesteel_window::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
-use crate::files::{Folder, Header, failed, read};
+use crate::files::Header;
 use crate::frame::{Frame, Shard};
 use crate::key_group::KeyGroupRange;
 use crate::schema::{StoreSchema, TableSchema, TypeTag};
@@ -93,6 +94,7 @@ impl ReleasedRange {
 /// The ranges that a checkpoint has released and of which it does not know that somebody has them.
 #[derive(Debug, Clone)]
 pub struct Handovers {
+    disk: Arc<dyn Disk>,
     folder: PathBuf,
 }
 
@@ -100,7 +102,13 @@ impl Handovers {
     /// Those in a folder, which is made when the first is kept.
     #[must_use]
     pub fn in_folder(folder: &Path) -> Self {
-        Self { folder: folder.to_owned() }
+        Self::on(OsDisk::shared(), folder)
+    }
+
+    /// The same on a disk of the caller's choice, such as one that crashes.
+    #[must_use]
+    pub fn on(disk: Arc<dyn Disk>, folder: &Path) -> Self {
+        Self { disk, folder: folder.to_owned() }
     }
 
     /// Where the range of this term is.
@@ -114,7 +122,8 @@ impl Handovers {
     /// When it cannot be written.
     pub fn keep(&self, released: &ReleasedRange) -> Result<()> {
         let bytes = released.encode()?;
-        Folder::open(&self.folder)?.write_durably(&Self::name(released.range, released.term), &bytes)
+        self.disk.make_folder(&self.folder)?;
+        Ok(write_whole(&*self.disk, &self.folder.join(Self::name(released.range, released.term)), &bytes)?)
     }
 
     /// All that are kept, those of earlier terms first.
@@ -122,19 +131,10 @@ impl Handovers {
     /// # Errors
     /// When one cannot be read, or is damaged.
     pub fn all(&self) -> Result<Vec<ReleasedRange>> {
-        let entries = match fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(failed("list", &self.folder))?,
-        };
-        let mut paths = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(failed("list", &self.folder))?.path();
-            if path.extension().is_some_and(|extension| extension == EXTENSION) {
-                paths.push(path);
-            }
-        }
-        paths.sort();
-        paths.iter().map(|path| ReleasedRange::decode(path, &read(path)?)).collect()
+        let names = self.disk.list(&self.folder)?;
+        let paths = names.into_iter().map(|name| self.folder.join(name));
+        let paths = paths.filter(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
+        paths.map(|path| ReleasedRange::decode(&path, &self.disk.read(&path)?)).collect()
     }
 
     /// Somebody has the range, or it was never given away. One that is not kept is no error.
@@ -142,16 +142,14 @@ impl Handovers {
     /// # Errors
     /// When it cannot be removed.
     pub fn remove(&self, range: KeyGroupRange, term: u64) -> Result<()> {
-        let path = self.folder.join(Self::name(range, term));
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            removed => removed.map_err(failed("remove", &path)),
-        }
+        Ok(self.disk.remove(&self.folder.join(Self::name(range, term)))?)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use firesteel_disk::crashing::{CrashingDisk, Loss};
+
     use super::*;
     use crate::{Declaration, FrameWriter, KeyGroup, StoreId, TableId};
 
@@ -184,6 +182,39 @@ mod tests {
         handovers.remove(KeyGroupRange::new(4, 6), 9).unwrap();
         handovers.remove(KeyGroupRange::new(4, 6), 9).unwrap();
         assert_eq!(handovers.all().unwrap(), [released(10)]);
+    }
+
+    #[test]
+    fn what_was_said_to_be_kept_is_there_whenever_the_power_fails_and_whole() {
+        let (folder, term) = (Path::new("/checkpoint/handovers"), |at: u64| released(at));
+        let calls = {
+            let disk = CrashingDisk::default();
+            disk.fail_at(u64::MAX);
+            let handovers = Handovers::on(disk.shared(), folder);
+            for at in [1, 2] {
+                handovers.keep(&term(at)).unwrap();
+            }
+            handovers.remove(term(1).range, 1).unwrap();
+            disk.calls()
+        };
+        assert!(calls > 6, "{calls} calls");
+        for at in 0..=calls {
+            for loss in [Loss::All, Loss::Nothing, Loss::Some(1), Loss::Some(2), Loss::Some(3)] {
+                let disk = CrashingDisk::default();
+                let handovers = Handovers::on(disk.shared(), folder);
+                disk.fail_at(at);
+                let kept: Vec<u64> = [1, 2].into_iter().filter(|at| handovers.keep(&term(*at)).is_ok()).collect();
+                let removed = kept == [1, 2] && handovers.remove(term(1).range, 1).is_ok();
+                let left = Handovers::on(disk.after_crash(loss).shared(), folder).all().unwrap();
+                // One of which nobody was told that it is kept, or that was removed, may be there or not; but what is there is whole.
+                let is_left = |at: u64| left.contains(&term(at));
+                assert!(
+                    left.iter().all(|left| [1, 2].contains(&left.term) && *left == term(left.term)),
+                    "{at}, {loss:?}"
+                );
+                assert!(kept.iter().all(|at| is_left(*at) || (removed && *at == 1)), "{at}, {loss:?}: {kept:?} kept");
+            }
+        }
     }
 
     #[test]

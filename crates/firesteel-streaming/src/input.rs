@@ -183,7 +183,7 @@ impl<S: Source> Input for SourceInput<S> {
             .into_iter()
             .map(|(range, hint)| {
                 let state = &self.splits[&range.split];
-                Planned { range, origin: Arc::clone(&state.name), number: state.number, hint }
+                Planned { range, origin: Arc::clone(&state.name), number: state.number, hint, is_again: false }
             })
             .collect();
         admitted.ranges = planned.len();
@@ -208,6 +208,15 @@ impl<S: Source> Input for SourceInput<S> {
         Ok(())
     }
 
+    fn check_read(&self) -> Result<()> {
+        let Some(planned) = self.ranges.torn() else { return Ok(()) };
+        let reason =
+            "what comes after it was read in the same batch, so that it cannot be left for later; start the job again";
+        let position = planned.range.from;
+        let later = ConnectError::Later { place: planned.origin.to_string(), position, reason: reason.into() };
+        Err(self.failed(later))
+    }
+
     fn put_undecodable(&self) {
         self.reading.undecodable.pass_on(&self.ranges);
     }
@@ -226,7 +235,8 @@ impl<S: Source> Input for SourceInput<S> {
             let id = SplitId::new(range.split.as_str());
             let state = self.splits.known(&id, range.from, &name, &self.numbers);
             let (origin, number) = (Arc::clone(&state.name), state.number);
-            planned.push(Planned { range: ReadRange::exact(id, range.from, range.to), origin, number, hint: None });
+            let range = ReadRange::exact(id, range.from, range.to);
+            planned.push(Planned { range, origin, number, hint: None, is_again: true });
         }
         let admitted = Admitted { ranges: planned.len(), ..Admitted::default() };
         self.ranges = Ranges::new(planned);
@@ -242,27 +252,34 @@ impl<S: Source> Input for SourceInput<S> {
         let (waits, counts) = self.counts.since();
         let mut progress = InputProgress { name, rows: 0, splits: Vec::new(), left, ends: self.ends, waits, counts };
         let mut moved = 0;
+        // What comes after a range that could not be read to its end was not read either: it is asked for again.
+        let mut waits_for: Option<&SplitId> = None;
         for (index, planned) in ranges.planned.iter().enumerate() {
             let Planned { range, origin, .. } = planned;
+            if waits_for == Some(&range.split) {
+                continue;
+            }
             let Some(state) = self.splits.get_mut(&range.split) else { continue };
             let from = state.next;
-            let mut read = 0;
+            let (mut read, mut is_short) = (0, false);
             if let Some(end) = read::Ends::find(&ends, index) {
-                read = end.seen();
+                (read, is_short) = (end.seen(), end.is_short);
                 state.at_end = end.at_end;
                 if end.whole {
                     state.next = state.next.max(end.position);
                 }
             }
             // Where no output read the range to its end, none needs to: the batch is done with it.
-            if planned.is_exact() {
+            let is_exact = planned.is_exact() && !is_short;
+            if is_exact {
                 state.next = state.next.max(range.to.unwrap_or(from));
             }
             let to = state.next;
-            state.empty_up_to = if read == 0 && to == from { range.to } else { None };
+            state.empty_up_to = if read == 0 && to == from && !is_short { range.to } else { None };
+            waits_for = is_short.then_some(&range.split);
             self.splits.settle(&range.split, from);
             moved += to - from;
-            each(origin, range.from, range.to.filter(|_| planned.is_exact()).unwrap_or(to));
+            each(origin, range.from, range.to.filter(|_| is_exact).unwrap_or(to));
             progress.rows += read;
             progress.left = progress.left.map(|left| left.saturating_sub(to - from));
             match progress.splits.last_mut() {

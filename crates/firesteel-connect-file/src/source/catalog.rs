@@ -2,6 +2,7 @@
 
 mod dispose;
 mod intake;
+mod later;
 mod look_through;
 mod new_files;
 mod refresh;
@@ -12,10 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Discovery, Result, SourceContext, SplitId, SplitNote};
+use firesteel_frames::Gaps;
 use firesteel_window::{Duration, Timestamp, seconds};
 
 use super::ends;
-use super::entry::{FileEntry, Looked, Presence};
+use super::entry::{FileEntry, Looked, Met, Presence};
 use super::family;
 use super::identity::Stamp;
 use super::listing::{Listed, Listing, Look};
@@ -57,6 +59,11 @@ pub(crate) struct Catalog {
     dispose_again: Option<Timestamp>,
     context: SourceContext,
     pub(crate) telling: Telling,
+    /// What of files was passed over, and has not been told.
+    gaps: Arc<Gaps>,
+    /// What readers cannot read for now, and the splits that are left alone or were since they were read on.
+    met: Met,
+    withheld: Vec<SplitId>,
     /// Splits that are forgotten, and of which the engine has not been told so.
     pub(crate) dropped: HashSet<SplitId>,
     /// Compressed files of which the engine has not been told where they end.
@@ -100,6 +107,9 @@ impl Catalog {
             dispose_again: None,
             context: SourceContext::default(),
             telling: Telling::default(),
+            gaps: Arc::default(),
+            met: Met::default(),
+            withheld: Vec::new(),
             dropped: HashSet::new(),
             unended: Vec::new(),
             touched: Vec::new(),
@@ -119,6 +129,8 @@ impl Catalog {
         for file in &mut self.files {
             file.date(context.now());
             (file.is_patient, file.source) = (self.policy.bears_damage(), context.name().into());
+            file.gaps = Arc::clone(&self.gaps);
+            file.met = self.policy.leaves_for_later().then(|| self.met.clone());
             file.read_by(&self.policy);
         }
         self.index = self.files.iter().enumerate().map(|(index, file)| (file.split.clone(), index)).collect();
@@ -146,6 +158,7 @@ impl Catalog {
     /// What the engine is told of the files: all of them where anything has changed.
     pub(crate) fn answer(&mut self, now: Timestamp) -> Discovery {
         self.tell_breaks();
+        self.withhold(now);
         let has_ended = self.unended.iter().any(|split| self.file(split).is_none_or(|file| file.available().is_some()));
         self.may_dispose |= has_ended;
         if !(self.has_changed || has_ended || self.files.len() <= FEW) {
@@ -177,10 +190,16 @@ impl Catalog {
                 telling.broken(file, &reason);
             }
         }
+        for gap in self.gaps.take_untold() {
+            if let Some(file) = self.file(&gap.split) {
+                self.telling.gap(file, &gap);
+            }
+        }
     }
 
     /// The job ends.
     pub(crate) fn stop(&mut self) {
+        self.tell_breaks();
         let half_lines: Vec<&FileEntry> = self.files.iter().filter(|file| file.has_half_line()).collect();
         self.telling.half_lines(&half_lines);
     }

@@ -1,5 +1,6 @@
 //! One file that is read.
 
+mod later;
 mod noted;
 mod origin;
 mod packing;
@@ -8,19 +9,20 @@ mod rows;
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Split, SplitId, SplitNote};
 use firesteel_formats::CountRows;
-use firesteel_frames::{Compression, TextEncoding};
-use firesteel_window::{Duration, Timestamp};
+use firesteel_frames::{Compression, Gaps, TextEncoding};
+use firesteel_window::Timestamp;
 
 use super::family;
 use super::identity::{Print, Stamp};
 use super::input;
 use super::merged::View;
 use super::policy::{Borders, Policy};
+pub(crate) use later::{Met, Withheld};
 
 /// A file that is read.
 #[derive(Debug, Clone)]
@@ -74,6 +76,13 @@ pub(crate) struct FileEntry {
     pub(crate) is_closed: bool,
     /// Whether what cannot be decompressed is left for later.
     pub(crate) is_patient: bool,
+    /// What of this and other files was passed over.
+    pub(crate) gaps: Arc<Gaps>,
+    /// Whether something of it was, before a restart.
+    was_damaged: bool,
+    /// What readers of this and other files cannot read for now, if that is left for later; and whether it is left alone.
+    pub(crate) met: Option<Met>,
+    pub(crate) withheld: Option<Withheld>,
     /// Whether the break where reading it ended has been told.
     pub(crate) is_break_told: bool,
     /// Where it has grown after its last line was read without a newline, in the middle of that line.
@@ -162,6 +171,10 @@ impl FileEntry {
             is_superseded: false,
             is_closed: false,
             is_patient: false,
+            gaps: Arc::default(),
+            was_damaged: false,
+            met: None,
+            withheld: None,
             is_break_told: false,
             continued_at: None,
             is_unnoted: true,
@@ -232,7 +245,7 @@ impl FileEntry {
 
     /// Whether readers have come to the end of what is known.
     pub(crate) fn is_read(&self) -> bool {
-        self.end_of_all().is_some_and(|end| self.reached.load(Ordering::Relaxed).max(self.committed) >= end)
+        self.end_of_all().is_some_and(|end| self.reached() >= end)
     }
 
     /// Whether its text is in another encoding, and nothing has packed it.
@@ -249,7 +262,8 @@ impl FileEntry {
     pub(crate) fn split(&self, policy: &Policy, now: Timestamp) -> Split {
         let available = match self.presence {
             // What cannot be read must not be asked for.
-            Presence::Missing(_) => Some(self.reached.load(Ordering::Relaxed).max(self.committed)),
+            Presence::Missing(_) => Some(self.reached()),
+            _ if self.is_withheld() => Some(self.reached()),
             _ => self.available(),
         };
         let is_cut = self.broken().is_some_and(|broken| broken.is_cut) && !self.is_silent(now, policy.finish_after);
@@ -257,6 +271,7 @@ impl FileEntry {
         let is_closable = self.is_plain() || self.is_decoded() || (is_table && self.compression.is_none());
         let is_whole = if is_closable { self.is_closed } else { !is_cut };
         let finished = !policy.follow || self.presence == Presence::Gone || is_whole;
+        let finished = finished && !self.is_withheld();
         let unit = match (is_table, policy.picks_rows) {
             (false, _) => PositionUnit::Bytes,
             (true, false) => PositionUnit::Records,
@@ -264,17 +279,6 @@ impl FileEntry {
         };
         let is_divisible = is_table || (self.is_plain() && self.borders == Borders::Lines);
         Split::new(self.split.clone(), unit).available(available).divisible(is_divisible).finished(finished)
-    }
-
-    /// Whether it has not changed for this long.
-    pub(crate) fn is_silent(&self, now: Timestamp, span: Duration) -> bool {
-        self.changed_at.is_some_and(|changed| now.since(changed) >= span)
-    }
-
-    /// Takes the time at which it was changed last for that of its last change, or now, where other clocks are ahead.
-    pub(crate) fn date(&mut self, now: Timestamp) {
-        let micros = self.stamp.modified.and_then(|nanos| i64::try_from(nanos / 1_000).ok());
-        self.changed_at = Some(micros.map_or(now, Timestamp::from_micros).min(now));
     }
 
     /// Whether it ends with a line without a newline that has not been read.

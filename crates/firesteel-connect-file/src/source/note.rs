@@ -8,6 +8,8 @@ use super::identity::{Print, Stamp};
 
 /// The first byte: which release can read the rest.
 const VERSION: u8 = 1;
+/// The same of a file of which something was passed over since it is damaged.
+const OF_DAMAGED: u8 = 2;
 
 /// What a file is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +32,9 @@ pub(crate) struct Note {
     pub(crate) is_closed: bool,
     /// Whether it was gone, and all of it read.
     pub(crate) is_gone: bool,
+    /// Whether something of it was passed over.
+    #[serde(skip)]
+    pub(crate) is_damaged: bool,
 }
 
 /// What a packed file may be packed by, at the number that stands for it.
@@ -39,7 +44,8 @@ pub(crate) const PACKERS: [Compression; 5] =
 impl Note {
     /// As bytes: one for the version, and the postcard of the rest.
     pub(crate) fn encode(&self) -> Result<SplitNote> {
-        let bytes = postcard::to_extend(self, vec![VERSION]).unwrap_or_default();
+        let version = if self.is_damaged { OF_DAMAGED } else { VERSION };
+        let bytes = postcard::to_extend(self, vec![version]).unwrap_or_default();
         SplitNote::new(bytes)
     }
 
@@ -47,6 +53,10 @@ impl Note {
     pub(crate) fn decode(note: &SplitNote) -> Option<Self> {
         match note.as_bytes().split_first() {
             Some((&VERSION, rest)) => postcard::from_bytes(rest).ok(),
+            Some((&OF_DAMAGED, rest)) => {
+                let note: Self = postcard::from_bytes(rest).ok()?;
+                Some(Self { is_damaged: true, ..note })
+            }
             _ => None,
         }
     }
@@ -70,10 +80,13 @@ mod tests {
             was_plain: true,
             is_closed: false,
             is_gone: false,
+            is_damaged: false,
         };
         let bytes = note.encode().unwrap();
         assert!(bytes.as_bytes().len() < 200, "{}", bytes.as_bytes().len());
-        assert_eq!(Note::decode(&bytes), Some(note));
+        assert_eq!(Note::decode(&bytes).as_ref(), Some(&note));
+        let damaged = Note { is_damaged: true, ..note };
+        assert_eq!(Note::decode(&damaged.encode().unwrap()), Some(damaged));
         assert_eq!(Note::decode(&SplitNote::new(*b"\x63abc").unwrap()), None);
     }
 }

@@ -20,11 +20,21 @@ impl<F: Format> Files<F> {
                 let mut catalog = self.catalog.lock();
                 let now = self.looks.lock().last.map_or(Timestamp::EPOCH, |(last, _)| last);
                 catalog.look(now)?;
+                let is_missing = catalog.file(&range.split).is_some_and(FileEntry::is_missing);
                 drop(catalog);
-                open(None)
+                match open(None) {
+                    // It may come back: for how long it is waited for, looks know.
+                    Err(ConnectError::Lost { place, position, reason }) if is_missing => {
+                        Err(ConnectError::Later { place, position, reason })
+                    }
+                    opened => opened,
+                }
             }
             // Files of results may have been merged since they were found.
             Err(ConnectError::Lost { .. }) if self.catalog.lock().find_merged(&range.split) => open(None),
+            Err(error @ ConnectError::File { .. }) => {
+                Err(FileReader::<F::Reading>::later(&self.file(&range.split)?, range.from, error))
+            }
             opened => opened,
         }
     }

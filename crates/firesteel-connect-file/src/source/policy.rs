@@ -23,7 +23,8 @@ pub enum OnMissing {
 pub enum OnUnreadable {
     /// The job ends.
     Fail,
-    /// It is told, counted, and retried: what can be read of it is read when it can.
+    /// It is told, counted, and retried: what can be read of it is read when it can. What is damaged is passed over where it is known what comes
+    /// after it: rows of a table, and files that were merged into one.
     Retry,
 }
 
@@ -108,5 +109,10 @@ impl Policy {
     /// Whether a file that is damaged or ends in the middle is told and left for later: by default where files are followed. Where they are read once, nobody would come back to what is missing.
     pub(crate) fn bears_damage(&self) -> bool {
         self.on_unreadable.map_or(self.follow, |policy| policy == OnUnreadable::Retry)
+    }
+
+    /// Whether a known file that cannot be read for now is told and left for later: where somebody comes back to it.
+    pub(crate) fn leaves_for_later(&self) -> bool {
+        self.follow && self.bears_damage()
     }
 }

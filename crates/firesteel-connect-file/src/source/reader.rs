@@ -1,5 +1,6 @@
 //! The reader of a range of one file.
 
+mod damage;
 mod rest;
 mod table;
 
@@ -48,6 +49,8 @@ pub struct FileReader<P: Reading> {
     is_text: bool,
     /// The position to stop before.
     stop: u64,
+    /// Whether what is damaged is passed over, where it is known what comes after it.
+    bears_damage: bool,
     /// What is known of the lines of the file, for messages.
     counted: Option<Box<LineCount>>,
 }
@@ -67,6 +70,7 @@ impl<P: Reading> FileReader<P> {
                 return Err(file.lost(position, ends_at(available)));
             }
         }
+        let bears_damage = file.is_patient;
         let through = file.through(range);
         let origin = format.looks_at_files().then(|| {
             let origin = file.origin();
@@ -97,6 +101,7 @@ impl<P: Reading> FileReader<P> {
             is_text: format.is_text(),
             stop: range.to.unwrap_or(u64::MAX),
             counted: None,
+            bears_damage,
             file,
             shift,
         };
@@ -108,9 +113,13 @@ impl<P: Reading> FileReader<P> {
         }
         let compression = reader.file.compression.unwrap_or(Compression::Plain);
         let opened = if reader.file.is_plain() {
-            reader.plain(format, range)?
+            reader.plain(format, range)
         } else {
-            Some(reader.compressed(compression, format, range.from, origin.as_ref())?)
+            reader.compressed(compression, format, range.from, origin.as_ref()).map(Some)
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => return reader.bear(error).map(|()| reader),
         };
         match opened {
             Some((frames, inside_line)) => {
@@ -248,6 +257,10 @@ impl<P: Reading> FileReader<P> {
             let reason = "another file has taken its name; put the old one back, or start without the old positions";
             return Err(self.file.lost(self.there(), reason));
         }
+        if metadata.len() < bytes && self.shift.is_some() {
+            let (path, reason) = (self.file.path.to_path_buf(), "it ends there; restore it from its origin".into());
+            return Err(ConnectError::Damaged { path, position: metadata.len(), reason });
+        }
         if metadata.len() < bytes {
             let reason = format!("the file was cut to {} bytes; start without the old positions", metadata.len());
             return Err(self.file.lost(self.there(), reason));
@@ -305,13 +318,18 @@ impl<P: Reading> FileReader<P> {
         match fault {
             Fault::Record { reason, payload, begin } => Err(self.malformed(reason, payload, begin)),
             Fault::Outage(outage) => Err(outage),
+            Fault::Input(error) if is_in_the_way(&error) && self.file.met.is_some() => {
+                let error = path::failed("read", &self.file.path)(error);
+                Err(self.stuck(error))
+            }
             Fault::Input(error) => {
                 let after = self.range.take_frames().map_or(self.there(), |frames| frames.position());
                 if !self.file.is_plain() && self.file.is_patient && self.stop == u64::MAX {
                     self.break_off(&error);
                     return Ok(());
                 }
-                Err(self.broken(after, error))
+                let error = self.broken(after, error);
+                self.bear(error)
             }
             Fault::CutOff(reason) => {
                 let end = self.range.take_frames().map_or(self.there(), |frames| frames.position());
@@ -319,17 +337,6 @@ impl<P: Reading> FileReader<P> {
                 self.ended(end, Some(reason))
             }
         }
-    }
-
-    /// Ends where a compressed file cannot be read further, after the last record that could be.
-    #[cold]
-    fn break_off(&mut self, error: &io::Error) {
-        let position = self.there();
-        let is_cut = error.kind() == ErrorKind::UnexpectedEof;
-        let reason = self.broken(position, io::Error::new(error.kind(), error.to_string())).to_string();
-        let broken = Some(Broken { is_cut, reason: reason.into() });
-        self.file.end.get_or_init(|| End { at: position, broken });
-        self.reach(position);
     }
 
     /// The error of the last record, whose own bytes begin at this position.
@@ -343,20 +350,11 @@ impl<P: Reading> FileReader<P> {
         let (place, position) = (self.file.place(), self.last_position());
         ConnectError::Malformed { place, position, line, reason, payload: Some(Box::new(payload)) }
     }
+}
 
-    /// The error of a file that cannot be read or decompressed further.
-    fn broken(&self, position: u64, error: io::Error) -> ConnectError {
-        if self.file.is_plain() {
-            return path::failed("read", &self.file.path)(error);
-        }
-        let advice = if error.kind() == ErrorKind::UnexpectedEof {
-            "it ends in the middle: was it complete when it was put here?"
-        } else {
-            "restore it from its origin"
-        };
-        let text = format!("{error}, after {position} bytes of text; {advice}");
-        path::failed("decompress", &self.file.path)(io::Error::new(error.kind(), text))
-    }
+/// Whether an error says nothing of what is in the file.
+fn is_in_the_way(error: &io::Error) -> bool {
+    !matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
 }
 
 fn ends_at(end: u64) -> String {

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Counter, Counters, SourceContext, SplitId};
-use firesteel_frames::Compression;
+use firesteel_frames::{Compression, Gap};
 
 use super::entry::{FileEntry, Presence};
+use super::policy::Borders;
 
 /// Tells, in the name of one source.
 #[derive(Default)]
@@ -23,6 +24,7 @@ pub(crate) struct Telling {
     unreadable: Counter,
     lost: Counter,
     passed_over: Counter,
+    rows: Counter,
     removed: Counter,
     archived: Counter,
     /// Files that could not be removed or archived, and why.
@@ -38,6 +40,7 @@ impl Telling {
             unreadable: counters.counter("unreadable files"),
             lost: counters.counter("files lost"),
             passed_over: counters.counter("files passed over"),
+            rows: counters.counter("rows passed over"),
             removed: counters.counter("files removed"),
             archived: counters.counter("files archived"),
             ..Self::default()
@@ -217,6 +220,23 @@ impl Telling {
     pub(crate) fn broken(&self, file: &FileEntry, reason: &str) {
         self.unreadable.add(1);
         self.warn(&file.place(), &format!("{reason}; it is read on when it has changed"));
+    }
+
+    /// A stretch of a file that is damaged.
+    pub(crate) fn gap(&self, file: &FileEntry, gap: &Gap) {
+        self.unreadable.add(u64::from(gap.is_first));
+        let reason = &gap.reason;
+        if file.borders == Borders::Rows {
+            self.rows.add(gap.to - gap.from);
+            let (first, last) = (gap.from, gap.to - 1);
+            self.warn(
+                &file.place(),
+                &format!("its rows {first} to {last} are passed over, since they are damaged: {reason}"),
+            );
+        } else {
+            let (from, to) = (gap.from, gap.to);
+            self.warn(&file.place(), &format!("what it holds from position {from} to {to} is passed over: {reason}"));
+        }
     }
 
     /// A file that holds what another one does.

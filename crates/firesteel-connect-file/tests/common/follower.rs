@@ -5,7 +5,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use firesteel_connect::{Class, ReadRange, Resumed, Source, SourceContext, SourceReader, SplitId, SplitNote};
+use firesteel_connect::{
+    Class, ConnectError, Counters, ReadRange, Resumed, Source, SourceContext, SourceReader, SplitId, SplitNote,
+};
 use firesteel_window::Timestamp;
 
 /// What a job keeps of a source from run to run.
@@ -30,11 +32,17 @@ pub(crate) struct Follower<S: Source> {
 
 impl<S: Source> Follower<S> {
     pub(crate) fn start(source: S, kept: Checkpoint) -> Self {
+        Self::counting(source, kept, &Counters::default())
+    }
+
+    /// One whose source counts here.
+    pub(crate) fn counting(source: S, kept: Checkpoint, counters: &Counters) -> Self {
         let note = |(split, position): (&SplitId, &u64)| {
             Resumed::at(split.clone(), *position).noted(kept.notes.get(split).cloned())
         };
         let resumed: Vec<Resumed> = kept.positions.iter().map(note).collect();
-        source.start(&SourceContext::default().resumed_at(resumed)).unwrap();
+        let context = SourceContext::default().with_counters(counters.clone());
+        source.start(&context.resumed_at(resumed)).unwrap();
         Self::of(source, kept)
     }
 
@@ -79,10 +87,16 @@ impl<S: Source> Follower<S> {
     pub(crate) fn take(&mut self, range: &ReadRange) {
         for attempt in 1.. {
             let mut read = vec![];
-            let taken = self.source.open(range).and_then(|mut reader| {
-                reader.for_each(|record| read.push(record))?;
-                Ok(reader.position())
-            });
+            let taken =
+                self.source.open(range).and_then(|mut reader| match reader.for_each(|record| read.push(record)) {
+                    // What was read until then counts.
+                    Ok(()) | Err(ConnectError::Later { .. }) => Ok(reader.position()),
+                    Err(error) => Err(error),
+                });
+            let taken = match taken {
+                Err(ConnectError::Later { .. }) => Ok(range.from),
+                taken => taken,
+            };
             match taken {
                 Ok(position) => {
                     self.read.append(&mut read);

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use firesteel_connect::{ConnectError, Counters, ReadRange, Source, SourceContext, SourceReader, SplitId};
-use firesteel_connect_file::{Compaction, Files, OnMissing, TextFileSink, TextFiles};
+use firesteel_connect_file::{Compaction, Files, OnMissing, OnUnreadable, TextFileSink, TextFiles};
 
 use super::common::{discover, from, published, read, split};
 use super::{Checkpoint, Follower, parts, write};
@@ -231,14 +231,16 @@ fn a_merged_file_that_is_gone_or_cut_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path();
         write(&sink(out, false), 1..=3, lines);
-        let mut follower = Follower::start(TextFiles::new(out).follow(), Checkpoint::default());
+        let strict = TextFiles::new(out).follow().on_unreadable(OnUnreadable::Fail);
+        let mut follower = Follower::start(strict, Checkpoint::default());
         follower.batch(1);
         compact(out);
         assert_eq!(names(&follower.source).len(), 3);
         let merged = out.join("part-0000000001to0000000003-00001.txt");
         if cut {
             std::fs::OpenOptions::new().write(true).open(&merged).unwrap().set_len(20).unwrap();
-            assert!(matches!(read(&follower.source, &from(&part(out, 3, false), 4)), Err(ConnectError::Lost { .. })));
+            let read = read(&follower.source, &from(&part(out, 3, false), 4));
+            assert!(matches!(read, Err(ConnectError::Damaged { .. })));
         } else {
             std::fs::remove_file(&merged).unwrap();
             let error = discover(&follower.source).unwrap_err();

@@ -10,7 +10,7 @@ use firesteel_results::{Covered, Manifest, PartName, singles, split_merged};
 use super::step::{Merging, Step};
 use crate::error::failed;
 use crate::pattern::below;
-use crate::source::results::{folder, joined};
+use crate::source::results::{damaged_manifest, folder, joined};
 
 /// A place that a start of a job has claimed.
 #[derive(Debug)]
@@ -171,8 +171,7 @@ impl Claimed {
     pub(super) fn read(&self, covered: Covered) -> Result<Manifest> {
         let key = self.manifest_key(covered);
         let bytes = self.get(&key, "the manifest")?;
-        let reason = "the manifest is damaged; restore it, or remove it together with the epoch's objects";
-        Manifest::parse(&bytes).ok_or_else(|| damaged(&key, reason))
+        Manifest::parse(&bytes).ok_or_else(|| damaged_manifest(&key))
     }
 
     fn get(&self, key: &str, what: &str) -> Result<bytes::Bytes> {

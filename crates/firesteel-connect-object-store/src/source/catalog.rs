@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{Class, ConnectError, Discovery, PositionUnit, Result, SourceContext, SplitId, SplitNote};
-use firesteel_frames::Compression;
+use firesteel_frames::{Compression, Gaps};
 use firesteel_object_store::object_store::ObjectMeta;
 use firesteel_object_store::{Bucket, Pin};
 use firesteel_window::Timestamp;
 
 use super::entry::Object;
+use super::later::Met;
 use super::merged::{KnownObjects, Listed, View, resolve};
 use super::results::Results;
 use super::rows::ObjectBytes;
@@ -38,13 +39,18 @@ pub(super) struct Catalog {
     waiting: VecDeque<Listed>,
     pub(super) results: Results,
     /// Splits that the engine has to be told of.
-    untold: Vec<SplitId>,
+    pub(super) untold: Vec<SplitId>,
     gone: Vec<SplitId>,
     /// Splits whose end only reading can tell, and of whose end the engine has not been told.
     unended: Vec<SplitId>,
     /// Splits whose end was found when the checkpoint knew their positions.
     unnoted: Vec<SplitId>,
     pub(super) telling: Telling,
+    /// What of objects was passed over, and has not been told.
+    gaps: Arc<Gaps>,
+    /// What readers cannot read for now, and the splits that are left alone or were since they were read on.
+    pub(super) met: Met,
+    pub(super) withheld: Vec<SplitId>,
     /// Whether there may be something to be deleted or archived, and when what has failed is retried.
     pub(super) may_dispose: bool,
     pub(super) dispose_again: Option<Timestamp>,
@@ -68,6 +74,9 @@ impl Catalog {
             unended: Vec::new(),
             unnoted: Vec::new(),
             telling: Telling::default(),
+            gaps: Arc::default(),
+            met: Met::default(),
+            withheld: Vec::new(),
             may_dispose: true,
             dispose_again: None,
             has_looked: false,
@@ -107,7 +116,8 @@ impl Catalog {
     }
 
     fn add(&mut self, mut object: Object) {
-        object.is_consumed = !self.policy.after_reading.keeps();
+        (object.is_consumed, object.gaps) = (!self.policy.after_reading.keeps(), Arc::clone(&self.gaps));
+        object.met = self.policy.leaves_for_later().then(|| self.met.clone());
         self.by_key.entry(object.pin.key.to_string()).or_default().push(object.split.clone());
         self.untold.push(object.split.clone());
         self.objects.insert(object.split.clone(), object);
@@ -157,6 +167,7 @@ impl Catalog {
             .map(|listed| (listed.object.location.to_string(), (listed.object.clone(), listed.is_result)))
             .collect();
         let mut found = self.look_through(found);
+        self.leave_out_cut(&mut found)?;
         self.compare(&there)?;
         if self.policy.order == Order::Time {
             let time = |listed: &Listed| listed.object.last_modified;
@@ -223,6 +234,24 @@ impl Catalog {
             object.is_result = false;
         }
         Ok(())
+    }
+
+    /// Leaves out objects of results that are not as large as their manifest says, which is told, or ends the job.
+    fn leave_out_cut(&mut self, found: &mut Vec<Listed>) -> Result<()> {
+        let mut lost = None;
+        found.retain(|listed| {
+            // Of parts of one it is found out when they are read.
+            let Some(bytes) = listed.wanted.filter(|_| listed.part.is_none()) else { return true };
+            let (key, size) = (listed.object.location.to_string(), listed.object.size);
+            let reason = format!("the manifest says {bytes} bytes, the object has {size}; restore it");
+            if self.policy.bears_damage() {
+                self.telling.damaged(&key, &reason);
+            } else {
+                lost = Some(ConnectError::Lost { place: key, position: 0, reason });
+            }
+            false
+        });
+        lost.map_or(Ok(()), Err)
     }
 
     /// Finds which of the known objects are not there any more, or not in their version.
@@ -351,9 +380,20 @@ impl Catalog {
         Ok(())
     }
 
+    /// Tells of what was passed over.
+    pub(super) fn tell_gaps(&mut self) {
+        let is_table = self.policy.rows.is_some();
+        for gap in self.gaps.take_untold() {
+            if let Some(object) = self.objects.get(&gap.split) {
+                self.telling.gap(object.pin.key.as_ref(), &gap, is_table);
+            }
+        }
+    }
+
     /// What the engine is told.
     pub(super) fn answer(&mut self) -> Result<Discovery> {
         self.take_in()?;
+        self.tell_gaps();
         let Self { objects, unended, untold, .. } = self;
         let has_ended = |split: &SplitId| objects.get(split).is_none_or(|object| object.end.get().is_some());
         let (ended, rest): (Vec<SplitId>, Vec<SplitId>) = unended.drain(..).partition(has_ended);

@@ -5,13 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Result, Split, SplitId, SplitNote};
 use firesteel_formats::{FileOrigin, Format, Mismatch};
-use firesteel_frames::Compression;
+use firesteel_frames::{Compression, Gaps};
 use firesteel_object_store::Pin;
 use firesteel_object_store::object_store::ObjectMeta;
 use firesteel_object_store::object_store::path::Path;
 use firesteel_results::{Part, Shift};
 use firesteel_window::Timestamp;
 
+use super::later::{Met, Withheld};
 use super::merged::View;
 use super::note::Note;
 use super::results::tag_of;
@@ -31,6 +32,12 @@ pub(super) struct Object {
     pub(super) reached: Arc<AtomicU64>,
     /// Why what follows the end is passed over.
     pub(super) damage: Arc<OnceLock<String>>,
+    /// What of this and other objects was passed over; and whether something of it was, before a restart.
+    pub(super) gaps: Arc<Gaps>,
+    was_damaged: bool,
+    /// What readers of this and other objects cannot read for now, if that is left for later; and whether it is left alone.
+    pub(super) met: Option<Met>,
+    pub(super) withheld: Option<Withheld>,
     pub(super) committed: u64,
     /// Up to where nothing is asked for again.
     pub(super) forgotten: u64,
@@ -66,6 +73,10 @@ impl Object {
             end,
             reached,
             damage,
+            gaps: Arc::default(),
+            was_damaged: false,
+            met: None,
+            withheld: None,
             committed: 0,
             forgotten: 0,
             is_consumed: false,
@@ -120,6 +131,7 @@ impl Object {
         }
         object.reached.store(position, Ordering::Relaxed);
         (object.committed, object.noted, object.tag) = (position, Some(note.clone()), known.tag);
+        object.was_damaged = known.is_damaged;
         Some(object)
     }
 
@@ -146,9 +158,10 @@ impl Object {
 
     /// What the engine is told of it.
     pub(super) fn as_split(&self) -> Split {
-        let end = self.end.get().copied();
+        let is_withheld = self.is_withheld();
+        let end = if is_withheld { Some(self.got_to()) } else { self.end.get().copied() };
         let split = Split::new(self.split.clone(), self.unit).available(end);
-        split.divisible(self.is_divisible).finished(true)
+        split.divisible(self.is_divisible).finished(!is_withheld)
     }
 
     /// Whether all of it has been read and committed.
@@ -161,7 +174,12 @@ impl Object {
         let is_forgotten = self.end.get().is_some_and(|end| self.forgotten >= *end);
         let is_ours = !self.is_result && self.view.is_none() && !self.is_disposed;
         // A start that does not know the end would miss it.
-        is_ours && is_forgotten && self.is_end_noted && self.is_done() && self.damage.get().is_none()
+        is_ours && is_forgotten && self.is_end_noted && self.is_done() && !self.is_damaged()
+    }
+
+    /// Whether something of it was passed over, so that it has to stay for whoever wants to mend it.
+    fn is_damaged(&self) -> bool {
+        self.was_damaged || self.damage.get().is_some() || self.gaps.has(&self.split)
     }
 
     /// Whether readers have come to its end.
@@ -188,7 +206,7 @@ impl Object {
 
     /// What the checkpoint is to know of it, where it does not.
     pub(super) fn note(&mut self) -> Result<Option<SplitNote>> {
-        let note = Note::of(&self.pin, self.end.get().copied(), self.tag).encode()?;
+        let note = Note::of(&self.pin, self.end.get().copied(), self.tag, self.is_damaged()).encode()?;
         let is_new = self.noted.as_ref() != Some(&note);
         self.is_end_noted = self.end.get().is_some();
         self.noted = Some(note.clone());

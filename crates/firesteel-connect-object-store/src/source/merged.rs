@@ -21,6 +21,8 @@ pub(super) struct Listed {
     pub(super) object: ObjectMeta,
     /// Whether a manifest lists it.
     pub(super) is_result: bool,
+    /// How many bytes the manifest says, where it has another number.
+    pub(super) wanted: Option<u64>,
     /// Which objects it stands for.
     pub(super) merged: Option<Merged>,
     /// The one of them that is meant, and not the object itself.
@@ -30,7 +32,7 @@ pub(super) struct Listed {
 impl Listed {
     /// One that no manifest lists.
     pub(super) fn alone(object: ObjectMeta) -> Self {
-        Self { object, is_result: false, merged: None, part: None }
+        Self { object, is_result: false, wanted: None, merged: None, part: None }
     }
 
     /// The key of what is meant.

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 const VERSION: u8 = 1;
 /// The same of an object that was merged before it was read.
 const OF_PART: u8 = 2;
+/// The same of one of which something was passed over since it is damaged.
+const OF_DAMAGED: u8 = 3;
 
 /// What an object is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,12 +26,15 @@ pub(super) struct Note {
     /// A hash of what the store called its content, where nothing else of that is known.
     #[serde(skip)]
     pub(super) tag: Option<u64>,
+    /// Whether something of it was passed over.
+    #[serde(skip)]
+    pub(super) is_damaged: bool,
 }
 
 impl Note {
-    pub(super) fn of(pin: &Pin, end: Option<u64>, tag: Option<u64>) -> Self {
+    pub(super) fn of(pin: &Pin, end: Option<u64>, tag: Option<u64>, is_damaged: bool) -> Self {
         let Pin { key, e_tag, version, size, modified } = pin.clone();
-        Self { key: key.to_string(), e_tag, version, size, modified, end, tag }
+        Self { key: key.to_string(), e_tag, version, size, modified, end, tag, is_damaged }
     }
 
     pub(super) fn pin(&self) -> Option<Pin> {
@@ -40,6 +45,7 @@ impl Note {
     /// As bytes: one for the version, and the postcard of the rest.
     pub(super) fn encode(&self) -> Result<SplitNote> {
         let encoded = match self.tag {
+            tag if self.is_damaged => postcard::to_extend(&(self, tag), vec![OF_DAMAGED]),
             None => postcard::to_extend(self, vec![VERSION]),
             Some(tag) => postcard::to_extend(&(self, tag), vec![OF_PART]),
         };
@@ -53,6 +59,10 @@ impl Note {
             Some((&OF_PART, rest)) => {
                 let (note, tag): (Self, u64) = postcard::from_bytes(rest).ok()?;
                 Some(Self { tag: Some(tag), ..note })
+            }
+            Some((&OF_DAMAGED, rest)) => {
+                let (note, tag): (Self, Option<u64>) = postcard::from_bytes(rest).ok()?;
+                Some(Self { tag, is_damaged: true, ..note })
             }
             _ => None,
         }

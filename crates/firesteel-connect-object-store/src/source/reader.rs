@@ -1,19 +1,21 @@
 //! The reader of a range of one object.
 
+mod damage;
+mod table;
+
 use std::fmt;
 use std::io::{self, Chain, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Result, SourceReader};
-use firesteel_formats::{FileOrigin, Format, Reading, Table, TableError};
+use firesteel_formats::{FileOrigin, Format, Reading, Table};
 use firesteel_frames::{Compression, Fault, Frames, RangeFrames, RangeRows, Unpacked};
 use firesteel_object_store::{Bucket, Pin, Stretch, is_missing};
 use firesteel_results::Shift;
 
 use super::catalog::vanished;
 use super::entry::Object;
-use super::rows::ObjectBytes;
 use crate::error::io_failed;
 
 /// Read at once, of the text.
@@ -42,10 +44,12 @@ pub struct ObjectReader<P: Reading> {
     bears_damage: bool,
     /// Whether that it is gone does.
     bears_loss: bool,
-    /// The range was cut where the caller said: what is there after it is another's.
-    has_stop: bool,
+    /// Where the range was cut by the caller: what is there after it is another's.
+    stop: Option<u64>,
     /// Whether the object is text, so that lines in it have numbers.
     is_text: bool,
+    /// Whether it is a table, so that positions are numbers of rows.
+    is_table: bool,
 }
 
 /// What a reader leaves for the one of the range after it.
@@ -101,7 +105,7 @@ impl<P: Reading> ObjectReader<P> {
     ) -> Result<Self> {
         let Settings { bucket, source, bears_damage, bears_loss, longest, .. } = *settings;
         let end = object.end.get().copied();
-        let (through, has_stop) = (object.through(range), range.to.is_some());
+        let through = object.through(range);
         let origin_of = object.clone();
         let is_ended = end == Some(range.from);
         let beyond = end.and_then(|end| {
@@ -125,12 +129,12 @@ impl<P: Reading> ObjectReader<P> {
             frames: RangeFrames::nothing(range),
             rows: None,
             object,
-            // Where one ends that is a part is known.
-            bears_damage: bears_damage && shift.is_none(),
+            bears_damage,
             shift,
             bears_loss,
-            has_stop,
+            stop: range.to,
             is_text: settings.format.is_text(),
+            is_table: settings.format.rows().is_some(),
         };
         if let Some((position, end)) = beyond {
             return Err(reader.lost(position, end));
@@ -170,6 +174,11 @@ impl<P: Reading> ObjectReader<P> {
         let (compression, head) = self.compression(range.from)?;
         let by_lines = format.ends_at_newlines();
         let is_plain = compression == Compression::Plain && !format.is_packed();
+        if is_plain && self.shift.is_some() && range.to.is_some_and(|to| to > size) {
+            let (path, reason) =
+                (self.object.pin.key.as_ref().into(), "it ends there; restore it from its origin".into());
+            return Err(ConnectError::Damaged { path, position: size, reason });
+        }
         let wanted = range.to.unwrap_or(size).min(size);
         let mut reading = format.begin();
         // One byte before tells whether a line begins here.
@@ -204,35 +213,6 @@ impl<P: Reading> ObjectReader<P> {
             self.skip(&mut frames, range.from, settings)?;
         }
         Ok(ranged(frames, range, settings, inside_line))
-    }
-
-    fn open_table<F: Format<Reading = P, Item = P::Item>>(
-        &mut self,
-        range: &ReadRange,
-        settings: &Settings<'_, F>,
-    ) -> Result<()> {
-        let bytes = ObjectBytes::of(&self.bucket, &self.object.pin);
-        let Some(opened) = settings.format.table(bytes) else { return Ok(()) };
-        let rows = RangeRows::new(opened.map_err(|error| self.table_failed(error, range.from))?, range);
-        let known = *self.object.end.get_or_init(|| rows.rows());
-        if known != rows.rows() {
-            return Err(self.lost(range.from, rows.rows()));
-        }
-        self.rows = Some(rows);
-        Ok(())
-    }
-
-    /// The error of an object that cannot be read as a table.
-    fn table_failed(&self, error: TableError, position: u64) -> ConnectError {
-        let key = self.object.pin.key.to_string();
-        match error {
-            TableError::Io(error) => self.failed(error, position),
-            TableError::Mismatch(mismatch) => self.object.mismatch(mismatch),
-            other => {
-                let reason = format!("{other}; restore it from its origin");
-                ConnectError::Damaged { path: key.into(), position, reason }
-            }
-        }
     }
 
     /// The bytes from here to the end of the object, of which those up to `expected` are fetched ahead.
@@ -313,7 +293,7 @@ impl<P: Reading> ObjectReader<P> {
                 let reason = format!("{error}; restore it from its origin");
                 ConnectError::Damaged { path: key.as_ref().into(), position, reason }
             }
-            _ => io_failed(&self.bucket, || format!("reading {key}"), error),
+            _ => self.for_now(io_failed(&self.bucket, || format!("reading {key}"), error), position),
         }
     }
 
@@ -334,31 +314,6 @@ impl<P: Reading> ObjectReader<P> {
         self.damaged(damaged, position)
     }
 
-    /// Ends the object, or the job.
-    #[cold]
-    fn damaged(&mut self, damaged: ConnectError, position: u64) -> Result<()> {
-        let is_borne = match damaged {
-            ConnectError::Damaged { .. } => self.bears_damage,
-            ConnectError::Lost { .. } => self.bears_loss,
-            _ => false,
-        };
-        if is_borne && !self.has_stop {
-            // What could be read of it is all that there is.
-            self.give_up(&damaged, position);
-            return Ok(());
-        }
-        Err(damaged)
-    }
-
-    /// Passes over what is left of the object.
-    fn give_up(&mut self, damage: &ConnectError, position: u64) {
-        self.object.damage.get_or_init(|| damage.to_string());
-        self.object.end.get_or_init(|| position);
-        self.object.reached.fetch_max(position, Ordering::Relaxed);
-        self.frames = RangeFrames::nothing(&ReadRange::starting_at(self.object.split.clone(), position));
-        self.rows = None;
-    }
-
     #[cold]
     fn ended(&mut self) -> Result<()> {
         if let Some(end) = self.frames.end() {
@@ -367,11 +322,16 @@ impl<P: Reading> ObjectReader<P> {
                 return Err(self.lost(known, end));
             }
         }
+        self.reach();
+        Ok(())
+    }
+
+    /// Takes note of how far it has come.
+    fn reach(&self) {
         match &self.shift {
             Some(shift) => shift.reach(self.there()),
             None => _ = self.object.reached.fetch_max(self.there(), Ordering::Relaxed),
         }
-        Ok(())
     }
 
     /// The position in the object that is read.
@@ -398,17 +358,8 @@ impl<P: Reading> SourceReader for ObjectReader<P> {
 
     #[inline]
     fn next_record(&mut self) -> Result<Option<P::Item>> {
-        if let Some(rows) = &mut self.rows {
-            return match rows.next_record() {
-                Ok(Ok(Some(row))) => Ok(Some(row)),
-                Ok(Ok(None)) => self.ended().map(|()| None),
-                Ok(Err(fault)) => self.fault(fault).map(|()| None),
-                Err(error) => {
-                    let position = self.position();
-                    let error = self.table_failed(error, position);
-                    self.damaged(error, position).map(|()| None)
-                }
-            };
+        if self.rows.is_some() {
+            return self.next_row();
         }
         match self.frames.next_record() {
             Ok(Some(record)) => Ok(Some(record)),

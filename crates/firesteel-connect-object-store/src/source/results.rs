@@ -97,8 +97,9 @@ impl Results {
                     // It may have been merged, and deleted, since the manifests were listed.
                     Err(ConnectError::Lost { .. }) if !is_last => return Ok(None),
                     taken => {
-                        let (object, merged) = (taken?, object.merged.clone());
-                        visible.push(Listed { object, is_result: true, merged, part: None });
+                        let (bytes, object, merged) = (object.bytes, taken?, object.merged.clone());
+                        let wanted = Some(bytes).filter(|bytes| object.size != *bytes);
+                        visible.push(Listed { object, is_result: true, wanted, merged, part: None });
                     }
                 }
             }
@@ -215,7 +216,7 @@ fn read(bucket: &Bucket, prefix: &str, known: &mut Manifests, keys: Keys) -> Res
                 Err(error) if error.is_missing() => return Ok(false),
                 text => text.map_err(failed(bucket, || format!("reading the manifest {}", vacant.key())))?,
             };
-            let entries = Manifest::parse(&text).ok_or_else(|| damaged(vacant.key()))?.entries.into_iter();
+            let entries = Manifest::parse(&text).ok_or_else(|| damaged_manifest(vacant.key()))?.entries.into_iter();
             let committed = entries.map(|Entry { name, bytes, parts, .. }| {
                 let merged = Merged { prefix: prefix.into(), parts: parts.into() };
                 let merged = Some(merged).filter(|merged| !merged.parts.is_empty());
@@ -228,9 +229,9 @@ fn read(bucket: &Bucket, prefix: &str, known: &mut Manifests, keys: Keys) -> Res
     Ok(true)
 }
 
-/// The object of an entry, which has to be there as the manifest says.
+/// The object of an entry, which has to be there.
 fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, committed: &Committed) -> Result<ObjectMeta> {
-    let Committed { key, bytes, .. } = committed;
+    let Committed { key, .. } = committed;
     let lost = |reason: String| ConnectError::Lost { place: key.clone(), position: 0, reason };
     let object = match there.remove(key) {
         None => {
@@ -239,21 +240,15 @@ fn take(bucket: &Bucket, there: &mut HashMap<String, ObjectMeta>, committed: &Co
         }
         object => object,
     };
-    let Some(object) = object else {
-        return Err(lost(
-            "the manifest names it, and it is gone; restore it, or remove the epoch's manifest".to_owned(),
-        ));
-    };
-    if object.size == *bytes {
-        Ok(object)
-    } else {
-        Err(lost(format!("the manifest says {bytes} bytes, the object has {}; restore it", object.size)))
-    }
+    object.ok_or_else(|| {
+        lost("the manifest names it, and it is gone; restore it, or remove the epoch's manifest".to_owned())
+    })
 }
 
-fn damaged(key: &str) -> ConnectError {
+/// The error of a manifest that makes no sense: for who reads results, and for who writes there.
+pub(crate) fn damaged_manifest(key: &str) -> ConnectError {
     let reason = "the manifest is damaged; restore it, or remove it together with the epoch's objects".to_owned();
-    ConnectError::Lost { place: key.to_owned(), position: 0, reason }
+    ConnectError::Damaged { path: key.into(), position: 0, reason }
 }
 
 /// Where the manifests of results are.

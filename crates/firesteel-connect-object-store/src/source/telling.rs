@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use firesteel_connect::{Counter, SourceContext};
+use firesteel_frames::Gap;
 use firesteel_object_store::StoreError;
 
 /// Tells, in the name of one source.
@@ -14,6 +15,8 @@ pub(super) struct Telling {
     odd: Counter,
     lost: Counter,
     damaged: Counter,
+    unreadable: Counter,
+    rows: Counter,
     removed: Counter,
     archived: Counter,
     /// Objects that could not be deleted or archived, and why.
@@ -30,6 +33,8 @@ impl Telling {
             odd: counters.counter("keys left out"),
             lost: counters.counter("objects lost"),
             damaged: counters.counter("damaged objects"),
+            unreadable: counters.counter("unreadable objects"),
+            rows: counters.counter("rows passed over"),
             removed: counters.counter("objects deleted"),
             archived: counters.counter("objects archived"),
             undisposed: HashMap::new(),
@@ -70,6 +75,24 @@ impl Telling {
         if self.told.insert((key.to_owned(), "damaged")) {
             self.damaged.add(1);
             self.warn(key, &format!("{reason}; the rest of it is passed over"));
+        }
+    }
+
+    /// An object that cannot be read for now.
+    pub(super) fn unreadable(&self, key: &str, reason: &str) {
+        self.unreadable.add(1);
+        self.warn(key, &format!("{reason}; it is left out, and retried"));
+    }
+
+    /// A stretch of an object that is damaged.
+    pub(super) fn gap(&mut self, key: &str, gap: &Gap, is_table: bool) {
+        self.damaged.add(u64::from(gap.is_first));
+        let (from, to, reason) = (gap.from, gap.to, &gap.reason);
+        if is_table {
+            self.rows.add(to - from);
+            self.warn(key, &format!("its rows {from} to {} are passed over, since they are damaged: {reason}", to - 1));
+        } else {
+            self.warn(key, &format!("what it holds from position {from} to {to} is passed over: {reason}"));
         }
     }
 

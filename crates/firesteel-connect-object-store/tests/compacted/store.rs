@@ -38,6 +38,8 @@ struct State {
     /// What is put under a key with this in it arrives late.
     delays: Option<&'static str>,
     late: Option<(Path, PutPayload, PutOptions)>,
+    /// The key of an object that may not be read.
+    forbidden: Option<&'static str>,
 }
 
 #[derive(Default)]
@@ -100,6 +102,15 @@ impl Faulty {
             object.e_tag = Some(format!("{:?}", bytes.now_or_never().unwrap().unwrap()));
         }
         object
+    }
+
+    /// The object of this key may not be read, or no object is forbidden any more.
+    pub(super) fn forbid(&self, key: Option<&'static str>) {
+        self.state.lock().unwrap().forbidden = key;
+    }
+
+    fn is_forbidden(&self, key: &Path) -> bool {
+        self.state.lock().unwrap().forbidden.is_some_and(|forbidden| key.as_ref() == forbidden)
     }
 
     pub(super) fn calls(&self) -> u64 {
@@ -181,6 +192,10 @@ impl ObjectStore for Faulty {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         if self.call() != Call::Works {
             return lost();
+        }
+        if self.is_forbidden(location) {
+            let source = "Access Denied".into();
+            return Err(Error::PermissionDenied { path: location.to_string(), source });
         }
         let tags_contents = self.state.lock().unwrap().tags_contents;
         // Who asks compares the tag that comes.

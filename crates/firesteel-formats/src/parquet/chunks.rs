@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, Bytes};
 use parquet::errors::ParquetError;
@@ -14,20 +14,48 @@ use crate::table::{ReadAt, TableError};
 const STRETCH: u64 = 8 << 10;
 
 #[derive(Clone)]
-pub(super) struct Chunks(pub(super) Arc<dyn ReadAt>);
+pub(super) struct Chunks {
+    pub(super) file: Arc<dyn ReadAt>,
+    /// What kept it from being read last: the library may make an error of its own of it.
+    failure: Arc<Mutex<Option<io::Error>>>,
+}
 
 impl Length for Chunks {
     fn len(&self) -> u64 {
-        self.0.len()
+        self.file.len()
     }
 }
 
 impl Chunks {
+    pub(super) fn of(file: Arc<dyn ReadAt>) -> Self {
+        Self { file, failure: Arc::default() }
+    }
+
+    /// An error of reading, where the library says that something is damaged and it only could not be read.
+    pub(super) fn honest(&self, error: TableError) -> TableError {
+        let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+        failure.map_or(error, TableError::Io)
+    }
+
+    /// Whatever kept it from being read does not matter.
+    pub(super) fn forget(&self) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn note(&self, error: io::Error) -> io::Error {
+        let same = io::Error::new(error.kind(), error.to_string());
+        if error.kind() != io::ErrorKind::UnexpectedEof {
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        }
+        same
+    }
+
     /// What is there of a stretch must be within the file: so no length that a file invents is ever reserved.
     fn bytes(&self, from: u64, length: u64) -> io::Result<Bytes> {
         match from.checked_add(length) {
-            Some(end) if end <= self.0.len() => {
-                self.0.read_at(from, usize::try_from(length).map_err(io::Error::other)?)
+            Some(end) if end <= self.file.len() => {
+                let length = usize::try_from(length).map_err(io::Error::other)?;
+                self.file.read_at(from, length).map_err(|error| self.note(error))
             }
             _ => Err(io::ErrorKind::UnexpectedEof.into()),
         }
@@ -56,7 +84,7 @@ pub(super) struct Stretch {
 impl Read for Stretch {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.ready.is_empty() {
-            let left = self.chunks.0.len().saturating_sub(self.at);
+            let left = self.chunks.file.len().saturating_sub(self.at);
             self.ready = self.chunks.bytes(self.at, left.min(STRETCH))?;
             self.at += self.ready.len() as u64;
         }
@@ -66,6 +94,9 @@ impl Read for Stretch {
     }
 }
 
+/// What the message of a panic of the library begins with.
+pub(super) const GIVES_UP: &str = "the library gives up";
+
 /// Calls the library. What it makes of a file that makes no sense may be a panic, which is an error like others.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, TableError> {
     match catch_unwind(AssertUnwindSafe(call)) {
@@ -73,7 +104,7 @@ pub(crate) fn guarded<T>(call: impl FnOnce() -> Result<T, ParquetError>) -> Resu
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it panics");
-            Err(TableError::Damaged(format!("the library gives up: {text}")))
+            Err(TableError::Damaged(format!("{GIVES_UP}: {text}")))
         }
     }
 }

@@ -123,3 +123,10 @@ pq.write_table(bad.set_column(0, "text", bad["text"].combine_chunks().view(pa.st
 
 for name in ["zstd", "brotli"]:
     pq.write_table(pa.table({"n": pa.array(ROWS)}), f"{name}.parquet", compression=name)
+
+# Pages that are not compressed, with checksums: what is damaged in them looks like other values.
+summed = pa.table({"number": pa.array(range(6_000), pa.int64()), "ratio": pa.array([n / 7 for n in range(6_000)], pa.float64())})
+pq.write_table(
+    summed, "checksums.parquet", compression="none", use_dictionary=False, write_page_checksum=True,
+    row_group_size=3_000, data_page_size=4_000, write_batch_size=500,
+)

@@ -21,6 +21,8 @@ pub(crate) struct Planned {
     pub(crate) origin: Arc<str>,
     pub(crate) number: u32,
     pub(crate) hint: Option<u64>,
+    /// Whether what is in it is fixed already: a batch before a restart has read it.
+    pub(crate) is_again: bool,
 }
 
 impl Planned {
@@ -54,9 +56,27 @@ impl Ranges {
         (0..self.planned.len()).filter(unfinished).collect()
     }
 
-    /// Where a range ends that was read as far as it goes.
-    fn end_of(&self, range: usize) -> Option<u64> {
-        self.ends.read(|ends| Ends::find(ends, range).filter(|end| end.whole).map(|end| end.position))
+    /// Where a range ends that was read as far as it goes, and whether that is before its end.
+    fn end_of(&self, range: usize) -> Option<(u64, bool)> {
+        self.ends.read(|ends| Ends::find(ends, range).filter(|end| end.whole).map(|end| (end.position, end.is_short)))
+    }
+
+    /// The split of which a range could not be read to its end, while something that comes after that was: neither can be left for later.
+    pub(crate) fn torn(&self) -> Option<&Planned> {
+        self.ends.read(|ends| {
+            let mut short: Option<&Planned> = None;
+            for (range, planned) in self.planned.iter().enumerate() {
+                let Some(end) = Ends::find(ends, range) else { continue };
+                let is_after = short.is_some_and(|short| short.range.split == planned.range.split);
+                if is_after && (end.seen() > 0 || end.position > planned.range.from) {
+                    return short;
+                }
+                if end.is_short && !is_after {
+                    short = Some(planned);
+                }
+            }
+            None
+        })
     }
 
     /// What could not be decoded, range by range.
@@ -71,6 +91,11 @@ impl Ranges {
 }
 
 impl End {
+    /// Nothing of a range could be read.
+    fn short(position: u64) -> Self {
+        Self { position, records: 0, at_end: false, whole: true, is_short: true, undecodable: None }
+    }
+
     /// Records that were met, those that could not be decoded included.
     pub(crate) fn seen(&self) -> u64 {
         self.records + self.undecodable.as_ref().map_or(0, |undecoded| undecoded.get().count)
@@ -85,6 +110,8 @@ pub(crate) struct End {
     pub(crate) at_end: bool,
     /// Whether the range was read as far as it goes.
     pub(crate) whole: bool,
+    /// Whether what comes next in it cannot be read for now.
+    pub(crate) is_short: bool,
     /// What could not be decoded, if anything.
     pub(crate) undecodable: Option<Arc<dyn Undecoded>>,
 }
@@ -177,12 +204,12 @@ impl<S: Source> Rdd for SourceRdd<S> {
         let planned = &self.ranges.planned[split];
         let Planned { range, origin, number, .. } = planned;
         let mut range = range.clone();
+        let first = self.ranges.end_of(split);
         // A repetition reads exactly what was read the first time.
-        if !planned.is_exact()
-            && let Some(end) = self.ranges.end_of(split)
-        {
+        if let Some((end, _)) = first.filter(|(_, is_short)| *is_short || !planned.is_exact()) {
             range = ReadRange::exact(range.split, range.from, end);
         }
+        let may_be_short = first.is_none() && !planned.is_again;
         task.set_origin(Arc::clone(origin), *number);
         let could_set_aside = self.reading.undecodable.could_set_aside();
         let place = Place { name: self.reading.name(), operator: self.node.operator(), could_set_aside };
@@ -194,10 +221,19 @@ impl<S: Source> Rdd for SourceRdd<S> {
             None => self.reading.source.open(&range),
         };
         watched.pass();
-        let reader = reader.unwrap_or_else(|error| place.fail(error, task));
+        let reader = match reader {
+            Ok(reader) => Some(reader),
+            Err(ConnectError::Later { .. }) if may_be_short => {
+                self.ranges.note(split, End::short(range.from));
+                None
+            }
+            Err(error) => place.fail(error, task),
+        };
         Box::new(Reads {
-            last: reader.position(),
-            reader: Some(reader),
+            last: reader.as_ref().map_or(range.from, S::Reader::position),
+            reader,
+            may_be_short,
+            is_short: false,
             place,
             split,
             ranges: &self.ranges,
@@ -259,6 +295,9 @@ struct Reads<'a, S: Source> {
     task: &'a TaskContext,
     from: u64,
     records: u64,
+    /// Whether it may end before its end where the rest cannot be read for now, and whether it does.
+    may_be_short: bool,
+    is_short: bool,
     reading: &'a Reading<S>,
     begun: Option<Duration>,
     undecoded: Option<Arc<dyn Undecoded>>,
@@ -275,16 +314,23 @@ impl<S: Source> Reads<'_, S> {
         let (position, at_end) = (reader.position(), reader.at_end());
         self.last = if position > self.from { reader.last_position() } else { position };
         let undecodable = self.undecoded.take();
-        self.ranges.note(self.split, End { position, records: self.records, at_end, whole, undecodable });
-        if whole && reader.is_reusable() {
+        let is_short = self.is_short;
+        let at_end = at_end && !is_short;
+        self.ranges.note(self.split, End { position, records: self.records, at_end, whole, is_short, undecodable });
+        if whole && !is_short && reader.is_reusable() {
             self.reading.parked.put(&self.ranges.planned[self.split].range.split, position, Box::new(reader));
         }
     }
 
-    /// Sets a record aside that cannot be decoded. Fails the task if that is not wanted, or if it is something else.
+    /// Sets a record aside that cannot be decoded. Fails the task if that is not wanted, or if it is something else. Tells whether there may
+    /// be more.
     #[cold]
-    fn set_aside(&mut self, error: ConnectError) {
-        let Some(reader) = &self.reader else { return };
+    fn set_aside(&mut self, error: ConnectError) -> bool {
+        if self.may_be_short && matches!(error, ConnectError::Later { .. }) {
+            self.is_short = true;
+            return false;
+        }
+        let Some(reader) = &self.reader else { return false };
         let (position, last) = (reader.position(), reader.last_position());
         // A reader that has not moved would give the same record again, forever.
         let moved = position > std::mem::replace(&mut self.refused_at, position);
@@ -294,6 +340,7 @@ impl<S: Source> Reads<'_, S> {
         }
         self.task.check_cancelled();
         undecodable.set_aside(&mut self.undecoded, error, last, &self.place.name, self.task);
+        true
     }
 
     /// Reads until something is there, or nothing more.
@@ -305,7 +352,11 @@ impl<S: Source> Reads<'_, S> {
             self.watched.pass();
             match done {
                 Ok(more) => return more,
-                Err(error) => self.set_aside(error),
+                Err(error) => {
+                    if !self.set_aside(error) {
+                        return false;
+                    }
+                }
             }
         }
     }
@@ -360,7 +411,7 @@ impl<S: Source> Blocks<S::Item> for Reads<'_, S> {
             let Some(reader) = &mut self.reader else { return Some(false) };
             match reader.read_chosen(room - block.len(), &mut counted, block) {
                 Ok(read) => more = read?,
-                Err(error) => self.set_aside(error),
+                Err(error) => more = self.set_aside(error),
             }
             if !more || block.len() > room / 2 {
                 break;

@@ -34,6 +34,8 @@ pub(crate) trait Input: Send {
     fn begin(&self, batch: &Batch);
     /// Finds the end of ranges that are known only by reading, where no output has read so far.
     fn read_rest(&self, batch: &Batch) -> Result<()>;
+    /// Makes certain that what could not be read for now can be left for later, once all has been read that will be.
+    fn check_read(&self) -> Result<()>;
     /// Passes on what could not be decoded of the batch's ranges, once all have been read that will be.
     fn put_undecodable(&self);
     /// Lets the source find what there is, without a batch.

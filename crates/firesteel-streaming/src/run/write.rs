@@ -46,6 +46,7 @@ impl JobRun {
         if first_last == self.levels.len() {
             self.read_rest(batch)?;
         }
+        self.parts.inputs.iter().try_for_each(|input| input.check_read())?;
         self.check_stop(self.names.len() - 1)
     }
 

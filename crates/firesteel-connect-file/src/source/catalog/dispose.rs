@@ -85,7 +85,12 @@ impl Catalog {
 fn is_over(file: &FileEntry, follow: bool) -> bool {
     let is_forgotten = file.end_of_all().is_some_and(|end| end == 0 || file.forgotten >= end);
     let is_here = file.presence == Presence::Here && !file.is_aside && !file.is_given_up;
-    is_here && is_forgotten && file.is_done() && file.broken().is_none() && (!follow || file.is_closed)
+    is_here
+        && is_forgotten
+        && file.is_done()
+        && file.broken().is_none()
+        && !file.is_damaged()
+        && (!follow || file.is_closed)
 }
 
 /// Does it, to the file as it was read and to no other; tells where it is now.

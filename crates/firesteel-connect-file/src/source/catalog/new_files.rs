@@ -83,14 +83,20 @@ impl Catalog {
         }
         if let Some(bytes) = bytes.filter(|bytes| *bytes != entry.stamp.size) {
             let size = entry.stamp.size;
-            return Err(entry.lost(size, format!("the manifest says {bytes} bytes, the file has {size}; restore it")));
+            let error = entry.lost(size, format!("the manifest says {bytes} bytes, the file has {size}; restore it"));
+            if !self.policy.bears_damage() {
+                return Err(error);
+            }
+            self.telling.troubles(&[(path.to_owned(), error)]);
+            return Ok(());
         }
         self.know(entry, now);
         Ok(())
     }
 
     fn know(&mut self, mut entry: FileEntry, now: Timestamp) {
-        entry.is_patient = self.policy.bears_damage();
+        (entry.is_patient, entry.gaps) = (self.policy.bears_damage(), Arc::clone(&self.gaps));
+        entry.met = self.policy.leaves_for_later().then(|| self.met.clone());
         entry.source = self.context.name().into();
         entry.date(now);
         self.has_changed = true;

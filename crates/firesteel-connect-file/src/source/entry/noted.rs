@@ -24,7 +24,7 @@ impl FileEntry {
         }
         entry.text = note.text;
         entry.packed = note.packed;
-        entry.was_plain = note.was_plain;
+        (entry.was_plain, entry.was_damaged) = (note.was_plain, note.is_damaged);
         entry.is_closed = note.is_closed;
         if note.packed.is_some() {
             entry.compression = PACKERS.get(usize::from(note.packer)).copied().or(Some(Compression::Gzip));
@@ -65,8 +65,14 @@ impl FileEntry {
             was_plain: self.was_plain,
             is_closed: self.is_closed,
             is_gone: self.presence == Presence::Gone,
+            is_damaged: self.is_damaged(),
         }
         .encode()
+    }
+
+    /// Whether something of it was passed over, so that it has to stay for whoever wants to mend it.
+    pub(crate) fn is_damaged(&self) -> bool {
+        self.was_damaged || self.gaps.has(&self.split)
     }
 
     /// Up to where it is known, once it is known what it is.

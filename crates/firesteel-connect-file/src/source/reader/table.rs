@@ -43,6 +43,13 @@ impl<P: Reading> FileReader<P> {
                 self.file.end.get_or_init(|| End { at: range.from, broken });
                 Ok(self)
             }
+            Err(error @ (TableError::Unfinished(_) | TableError::Damaged(_))) if self.bears_damage => {
+                // How many rows it has was known.
+                self.stop = self.stop.min(self.file.available().unwrap_or(self.stop));
+                let reason = self.table_error(error).to_string();
+                self.pass_rest(&reason);
+                Ok(self)
+            }
             Err(error) => Err(self.table_error(error)),
         }
     }
@@ -69,22 +76,29 @@ impl<P: Reading> FileReader<P> {
 
     /// The next row of the range.
     pub(super) fn next_row(&mut self) -> Result<Option<P::Item>> {
-        let Some(rows) = &mut self.rows else { return Ok(None) };
-        match rows.next_record() {
-            Ok(Ok(Some(row))) => Ok(Some(row)),
-            Ok(Ok(None)) => {
-                // What comes next begins with the table.
-                let table = rows.take_table();
-                self.reach(self.there());
-                let stamp = self.file.stamp;
-                self.rest = table.map(|table| Rest::Table(OpenTable { table, stamp })).or_else(|| self.rest.take());
-                Ok(None)
-            }
-            Ok(Err(fault)) => self.fault(fault).map(|()| None),
-            Err(error) => {
-                rows.take_table();
-                Err(self.table_error(error))
-            }
+        loop {
+            let Some(rows) = &mut self.rows else { return Ok(None) };
+            return match rows.next_record() {
+                Ok(Ok(Some(row))) => Ok(Some(row)),
+                Err(TableError::Rows { rows: damaged, reason }) if self.bears_damage => {
+                    rows.pass(damaged.end);
+                    self.pass(damaged.start, damaged.end, &reason);
+                    continue;
+                }
+                Ok(Ok(None)) => {
+                    // What comes next begins with the table.
+                    let table = rows.take_table();
+                    self.reach(self.there());
+                    let stamp = self.file.stamp;
+                    self.rest = table.map(|table| Rest::Table(OpenTable { table, stamp })).or_else(|| self.rest.take());
+                    Ok(None)
+                }
+                Ok(Err(fault)) => self.fault(fault).map(|()| None),
+                Err(error) => {
+                    let (error, _) = (self.table_error(error), self.rest.take());
+                    Err(self.stuck(error))
+                }
+            };
         }
     }
 

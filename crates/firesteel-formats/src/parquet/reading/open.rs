@@ -1,6 +1,7 @@
 //! What is done once for a file: its footer, what of it is wanted, whether the type fits.
 
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parquet::arrow::ProjectionMask;
@@ -11,7 +12,7 @@ use parquet::file::metadata::{ColumnChunkMask, PageIndexPolicy, ParquetMetaData,
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 use serde::de::DeserializeOwned;
 
-use super::{BYTES, ROWS, Rows};
+use super::{BYTES, ROWS, Rows, Unreadable};
 use crate::mismatch::Mismatch;
 use crate::parquet::check::check;
 use crate::parquet::chunks::{Chunks, guarded};
@@ -28,15 +29,15 @@ const MARKS: [&[u8]; 2] = [b"PAR1", b"PARE"];
 
 /// The footer. Whether there is one tells whether the file is whole.
 fn footer(chunks: &Chunks, schema: Option<Arc<SchemaDescriptor>>) -> Result<ParquetMetaData, TableError> {
-    let length = chunks.0.len();
+    let length = chunks.file.len();
     if length < SHORTEST {
         return Err(TableError::Unfinished(format!(
             "it has {length} bytes, and the shortest Parquet file has {SHORTEST}"
         )));
     }
-    let end = chunks.0.read_at(length - 4, 4).map_err(TableError::Io)?;
+    let end = chunks.file.read_at(length - 4, 4).map_err(TableError::Io)?;
     if !MARKS.contains(&&end[..]) {
-        let begin = chunks.0.read_at(0, 4).map_err(TableError::Io)?;
+        let begin = chunks.file.read_at(0, 4).map_err(TableError::Io)?;
         let what = if MARKS.contains(&&begin[..]) {
             "it begins as a Parquet file does, and does not end as one: it is cut off, or still being written"
         } else {
@@ -100,7 +101,8 @@ fn unpacks(file: &ParquetMetaData, leaves: &[usize]) -> Result<(), TableError> {
 
 /// How many rows there are, by the footer.
 pub(in crate::parquet) fn count_rows(file: Arc<dyn ReadAt>) -> Result<u64, TableError> {
-    let borders = borders(&footer(&Chunks(file), None)?)?;
+    let chunks = Chunks::of(file);
+    let borders = footer(&chunks, None).and_then(|file| borders(&file)).map_err(|error| chunks.honest(error))?;
     Ok(borders.last().copied().unwrap_or(0))
 }
 
@@ -110,7 +112,11 @@ impl<T: DeserializeOwned> Rows<T> {
         settings: &Settings,
         shape: &Shape,
     ) -> Result<Self, TableError> {
-        let chunks = Chunks(file);
+        let chunks = Chunks::of(file);
+        Self::open_chunks(chunks.clone(), settings, shape).map_err(|error| chunks.honest(error))
+    }
+
+    fn open_chunks(chunks: Chunks, settings: &Settings, shape: &Shape) -> Result<Self, TableError> {
         let file = footer(&chunks, None)?;
         let borders = borders(&file)?;
         let metadata = described(file)?;
@@ -127,12 +133,14 @@ impl<T: DeserializeOwned> Rows<T> {
         let mut rows = Self {
             mask,
             rows_at_once: 1,
-            bytes_per_row: (chunks.0.len() / borders.last().copied().unwrap_or(0).max(1)).max(1),
+            bytes_per_row: (chunks.file.len() / borders.last().copied().unwrap_or(0).max(1)).max(1),
             wanted: std::iter::once(0..borders.last().copied().unwrap_or(0)).collect(),
             borders,
             metadata,
             settings: settings.clone(),
             chunks,
+            has_lists: leaves.iter().any(|leaf| parquet.column(*leaf).max_rep_level() > 0),
+            unreadable: Unreadable::default(),
             is_raw: false,
             opened: None,
             batch: None,
@@ -187,6 +195,8 @@ impl<T: DeserializeOwned> Rows<T> {
         if let Ok(metadata) = indexed.and_then(described) {
             self.metadata = metadata;
         }
+        // Without it the file is read, too.
+        self.chunks.forget();
     }
 
     /// Finds out which rows may be wanted, and how many are decoded at once.
@@ -203,13 +213,19 @@ impl<T: DeserializeOwned> Rows<T> {
             let (schema, local_is_utc) = (self.metadata.schema(), self.settings.local_is_utc);
             // What is noted of pages may make no sense: then all rows are looked at.
             if let Ok(wanted) = guarded(|| Ok(filter::wanted(condition, file, schema, local_is_utc))) {
-                self.wanted = wanted;
+                self.wanted = if self.has_lists { self.whole_groups(&wanted) } else { wanted };
             }
         }
     }
 }
 
 impl<T> Rows<T> {
+    /// The row groups in which any of these rows are.
+    fn whole_groups(&self, rows: &[Range<u64>]) -> Vec<Range<u64>> {
+        let groups = self.borders.windows(2).map(|group| group[0]..group[1]);
+        groups.filter(|group| rows.iter().any(|rows| rows.start < group.end && rows.end > group.start)).collect()
+    }
+
     /// Reads texts as bytes from here on, so that one which is not UTF-8 costs its own row.
     pub(super) fn read_raw(&mut self) -> Result<(), TableError> {
         (self.opened, self.is_raw) = (None, true);

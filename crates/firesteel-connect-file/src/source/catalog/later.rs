@@ -1,0 +1,41 @@
+//! Files that cannot be read for now.
+
+use firesteel_window::Timestamp;
+
+use super::Catalog;
+
+impl Catalog {
+    /// Tells of files that readers could not read and leaves them alone, and offers those again that were left alone for long enough.
+    pub(super) fn withhold(&mut self, now: Timestamp) {
+        for (split, error) in self.met.take() {
+            let Some(file) = self.index.get(&split).map(|index| &mut self.files[*index]) else { continue };
+            if file.is_withheld() {
+                continue;
+            }
+            file.withhold(now);
+            self.telling.troubles(&[(file.path.to_path_buf(), error)]);
+            self.has_changed = true;
+            if !self.withheld.contains(&split) {
+                self.withheld.push(split);
+            }
+        }
+        let Self { withheld, index, files, telling, has_changed, .. } = self;
+        withheld.retain(|split| {
+            let Some(file) = index.get(split).map(|index| &mut files[*index]) else { return false };
+            let reached = file.reached();
+            let Some(until) = &mut file.withheld else { return false };
+            if reached > until.at {
+                // Whatever was in the way, it is not any more.
+                file.withheld = None;
+                telling.readable(&file.path);
+                *has_changed = true;
+                return false;
+            }
+            // A clock that was set back is no reason to wait longer.
+            if !until.is_over && (now >= until.until || now < until.since()) {
+                (until.is_over, *has_changed) = (true, true);
+            }
+            true
+        });
+    }
+}

@@ -35,7 +35,8 @@
 //!   type says what a record is, and whether it knows when it happened: [`Plain`] or [`Timed`]. A clone is the same
 //!   stream for another consumer.
 //! - [`Explain`]: the program as data, its stages, operators, names and state, before it runs.
-//! - [`WindowedStream`]: windows of event time. A window needs a key and an event time, and the compiler says so.
+//! - [`WindowedStream`]: windows of event time. A window needs a key and an event time, and the compiler says so. Those that
+//!   fire early, or again for what comes late, are [`ChangingWindows`], and what they yield are [`Changes`].
 //! - Operators with state: [`update_state_by_key`](Stream::update_state_by_key), [`map_with_state`](Stream::map_with_state)
 //!   and [`flat_map_with_state`](Stream::flat_map_with_state) with their [`KeyState`], [running
 //!   aggregates](Stream::running_aggregate), and [`KeyedProcess`] with declared state and timers. What they can be set to
@@ -93,4 +94,4 @@ pub use state::{
     UpdateSpec,
 };
 pub use stream::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, SideOutput, Stream, Timed};
-pub use windows::{WindowKind, WindowResult, WindowedStream};
+pub use windows::{Changes, ChangingWindows, WindowKind, WindowResult, WindowedStream};

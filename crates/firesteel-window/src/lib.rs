@@ -78,6 +78,8 @@
 #![forbid(unsafe_code)]
 
 pub mod aggregate;
+pub mod change;
+mod early;
 mod error;
 pub mod overlap;
 pub mod panes;
@@ -86,6 +88,8 @@ pub mod watermark;
 pub mod window;
 
 pub use aggregate::{Aggregator, Combine, Count, Fold, List, Max, Mean, Min, Reduce, Sum, Summand, Wide};
+pub use change::{Change, Firing, Latest};
+pub use early::Early;
 pub use error::WindowError;
 pub use overlap::Overlap;
 pub use panes::Panes;

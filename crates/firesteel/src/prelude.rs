@@ -14,6 +14,6 @@ pub use firesteel_terminal::{Console, TerminalProgress};
 #[cfg(feature = "calendar")]
 pub use firesteel_window::Calendar;
 pub use firesteel_window::{
-    Aggregator, Combine, Count, Duration, Fold, List, Max, Mean, Min, Reduce, Session, Sliding, Sum, Timestamp,
+    Aggregator, Combine, Count, Duration, Early, Fold, List, Max, Mean, Min, Reduce, Session, Sliding, Sum, Timestamp,
     Tumbling, Watermark, Window, days, hours, millis, minutes, seconds,
 };

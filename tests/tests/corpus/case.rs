@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use firesteel_window::{Duration, Session, Sliding, Timestamp, Tumbling};
+use firesteel_window::{Duration, Early, Firing, Session, Sliding, Timestamp, Tumbling};
 use serde::Deserialize;
 
 /// A case, as it is written.
@@ -15,6 +15,8 @@ struct Written {
     _note: String,
     watermark: String,
     window: String,
+    late_by: Option<String>,
+    trigger: Option<String>,
     aggregate: Aggregate,
     steps: Vec<WrittenStep>,
     end: Option<String>,
@@ -55,6 +57,8 @@ pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) delay: Duration,
     pub(crate) window: Windows,
+    /// How long windows stay after they have fired, and what makes them fire before; nothing where they fire once.
+    pub(crate) firings: Option<(Duration, Option<Early>)>,
     pub(crate) aggregate: Aggregate,
     pub(crate) steps: Vec<Step>,
     /// What comes when event time ends, if it does.
@@ -73,8 +77,8 @@ pub(crate) struct Step {
 /// A key, and when something happened to it.
 pub(crate) type Event = (String, Timestamp);
 
-/// What a window has of a key: start, end, key, and the result.
-pub(crate) type Row = (Timestamp, Timestamp, String, Vec<i64>);
+/// What a firing says of a key in a window: start, end, key, why it fires, and the result; nothing where it is withdrawn.
+pub(crate) type Row = (Timestamp, Timestamp, String, Firing, Option<Vec<i64>>);
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Windows {
@@ -91,14 +95,18 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Case>, String> {
 
 impl Case {
     fn read(written: Written) -> Result<Self, String> {
-        let Written { name, watermark, window, aggregate, steps, end, .. } = written;
+        let Written { name, watermark, window, late_by, trigger, aggregate, steps, end, .. } = written;
         let named = |error: String| format!("{name}: {error}");
         let rows = |text: &str| text.split_whitespace().map(|row| read_row(row, aggregate)).collect::<Result<_, _>>();
         let step = |step: WrittenStep| {
             let WrittenStep { events, out, late, outside } = step;
             Ok(Step { events: read_events(&events)?, out: rows(&out)?, late: read_events(&late)?, outside })
         };
+        let early = trigger.as_deref().map(read_trigger).transpose().map_err(named)?;
+        let late = late_by.as_deref().map(duration).transpose().map_err(named)?;
+        let changes = late.is_some() || early.is_some();
         Ok(Self {
+            firings: changes.then_some((late.unwrap_or(Duration::ZERO), early)),
             delay: duration(&watermark).map_err(named)?,
             window: read_windows(&window).map_err(named)?,
             aggregate,
@@ -111,6 +119,15 @@ impl Case {
 
 fn duration(text: &str) -> Result<Duration, String> {
     text.parse().map_err(|error| format!("{text:?} is no duration: {error}"))
+}
+
+fn read_trigger(text: &str) -> Result<Early, String> {
+    let bad = || format!("{text:?} is no trigger: every 10s, every 10 records");
+    match text.split_whitespace().collect::<Vec<_>>()[..] {
+        ["every", interval] => Ok(Early::every(duration(interval)?)),
+        ["every", n, "records"] => Ok(Early::every_records(n.parse().map_err(|_| bad())?)),
+        _ => Err(bad()),
+    }
 }
 
 fn read_windows(text: &str) -> Result<Windows, String> {
@@ -159,16 +176,26 @@ fn read_time(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp::from_secs(seconds) + Duration::micros(if whole.starts_with('-') { -micros } else { micros }))
 }
 
-/// `key[start,end)=result`.
+/// `key[start,end)=result`, perhaps after `early:` or `late:`; without a result where it is withdrawn.
 fn read_row(text: &str, aggregate: Aggregate) -> Result<Row, String> {
     let bad = || format!("a row is written key[start,end)=result, not {text:?}");
+    let (firing, text) = match text.split_once(':').filter(|(mark, _)| !mark.contains('[')) {
+        Some(("early", row)) => (Firing::Early, row),
+        Some(("late", row)) => (Firing::Late, row),
+        Some(_) => return Err(bad()),
+        None => (Firing::OnTime, text),
+    };
     let (key, rest) = text.split_once('[').ok_or_else(bad)?;
-    let (window, result) = rest.split_once(")=").ok_or_else(bad)?;
+    let (window, result) = rest.split_once(')').ok_or_else(bad)?;
     let (start, end) = window.split_once(',').ok_or_else(bad)?;
     let number = |word: &str| match aggregate {
         Aggregate::Count => word.parse().map_err(|_| bad()),
         Aggregate::Times => Ok(read_time(word)?.as_micros()),
     };
-    let result = result.split(',').map(number).collect::<Result<_, String>>()?;
-    Ok((read_time(start)?, read_time(end)?, key.to_owned(), result))
+    let result = match result.strip_prefix('=') {
+        Some(result) => Some(result.split(',').map(number).collect::<Result<_, String>>()?),
+        None if result.is_empty() => None,
+        None => return Err(bad()),
+    };
+    Ok((read_time(start)?, read_time(end)?, key.to_owned(), firing, result))
 }

@@ -2,7 +2,7 @@
 
 macro_rules! every_file {
     ($repository:expr, $ways:expr, $little:expr) => {
-        $crate::every_file::every_file!($repository, $ways, $little, [tumbling, sliding, sessions]);
+        $crate::every_file::every_file!($repository, $ways, $little, [tumbling, sliding, sessions, lateness, triggers]);
     };
     ($repository:expr, $ways:expr, $little:expr, [$($file:ident),+]) => {
         $(#[test]

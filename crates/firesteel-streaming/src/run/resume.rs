@@ -99,6 +99,11 @@ impl JobRun {
                 cell.set_keys(*keys);
             }
         }
+        for (name, allowance) in self.parts.allowances() {
+            if let Some(gone) = cursor.gone.get(name) {
+                allowance.resume(*gone);
+            }
+        }
         self.counted = cursor.counted;
         self.left = cursor.left;
         if self.left.is_some() {

@@ -286,7 +286,8 @@ where
         if let Some(next) = next {
             stays.closes.register(key, next)?;
         }
-        if !is_left && self.firings.early.is_some() {
+        // A trigger of an earlier start may have left one, too.
+        if !is_left {
             stays.ticks.clear(key)?;
         }
         Ok(fired)

@@ -1,5 +1,5 @@
 //! Rows that may be corrected are counted twice by what takes all of them: windows follow those on time.
-//! expect: no method named `window` found for struct `Changes
+//! expect: no method named `window` found for struct `firesteel::Changes
 
 use firesteel::memory::{Collector, MemorySource};
 use firesteel::prelude::*;

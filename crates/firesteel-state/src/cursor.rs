@@ -73,7 +73,7 @@ pub struct Cursor {
     /// Up to when the windows are gone of an operator that keeps them after they have fired, by its name: what was kept for a
     /// shorter time does not come back where it is to be kept for a longer one.
     #[serde(skip)]
-    pub gone: BTreeMap<String, Timestamp>,
+    pub gone: Vec<(String, Timestamp)>,
     /// Which commit of the epoch it is: a log and a backend that have it know of the same one.
     #[serde(skip)]
     pub commit: CommitName,
@@ -267,7 +267,8 @@ impl Cursor {
     /// [`StateError::Encode`], which does not happen: every field can be encoded.
     pub fn encode(&self) -> Result<Vec<u8>> {
         postcard::to_extend(self, vec![VERSION])
-            .and_then(|bytes| postcard::to_extend(&(self.commit, self.follows, &self.gone), bytes))
+            .and_then(|bytes| postcard::to_extend(&(self.commit, self.follows), bytes))
+            .and_then(|bytes| postcard::to_extend(&self.gone, bytes))
             .map_err(|source| StateError::Encode { state: "the job's positions".to_owned(), source })
     }
 
@@ -280,14 +281,11 @@ impl Cursor {
         match bytes.split_first() {
             Some((&version @ (WITHOUT_NAMES | WITHOUT_GONE | VERSION), rest)) => {
                 let decoded = postcard::take_from_bytes::<Self>(rest).and_then(|(cursor, rest)| {
-                    let (commit, follows, gone) = match version {
-                        VERSION => postcard::from_bytes(rest)?,
-                        WITHOUT_GONE => {
-                            let (commit, follows) = postcard::from_bytes(rest)?;
-                            (commit, follows, BTreeMap::new())
-                        }
-                        _ => Default::default(),
+                    let ((commit, follows), rest) = match version {
+                        WITHOUT_NAMES => Default::default(),
+                        _ => postcard::take_from_bytes(rest)?,
                     };
+                    let gone = if version == VERSION { postcard::from_bytes(rest)? } else { Vec::new() };
                     Ok(Self { commit, follows, gone, ..cursor })
                 });
                 decoded.map_err(|source| StateError::Decode { state: place(), source })
@@ -355,12 +353,12 @@ mod tests {
 
     #[test]
     fn what_was_written_before_windows_stayed_is_read() {
-        let gone = [("visits".to_owned(), Timestamp::from_secs(7))].into();
+        let gone = vec![("visits".to_owned(), Timestamp::from_secs(7))];
         let cursor = Cursor { epoch: 7, commit: CommitName { term: 3, id: 17 }, gone, ..Cursor::default() };
         assert_eq!(Cursor::decode(&cursor.encode().unwrap(), 7).unwrap(), cursor);
         let before = postcard::to_extend(&cursor, vec![WITHOUT_GONE]).unwrap();
         let before = postcard::to_extend(&(cursor.commit, cursor.follows), before).unwrap();
-        assert_eq!(Cursor::decode(&before, 7).unwrap(), Cursor { gone: BTreeMap::new(), ..cursor });
+        assert_eq!(Cursor::decode(&before, 7).unwrap(), Cursor { gone: vec![], ..cursor });
     }
 
     #[test]

@@ -100,7 +100,7 @@ impl JobRun {
             }
         }
         for (name, allowance) in self.parts.allowances() {
-            if let Some(gone) = cursor.gone.get(name) {
+            if let Some((_, gone)) = cursor.gone.iter().find(|(operator, _)| operator == name) {
                 allowance.resume(*gone);
             }
         }

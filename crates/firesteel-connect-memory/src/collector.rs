@@ -29,29 +29,29 @@ pub struct Collector<T> {
 }
 
 /// For which part of a job a clone works, and under which checkpoint it commits.
-struct Started(Mutex<(Scope, CheckpointId)>);
+pub(crate) struct Started(Mutex<(Scope, CheckpointId)>);
 
 impl Started {
-    fn not() -> Self {
+    pub(crate) fn not() -> Self {
         Self(Mutex::new((Scope::whole(), CheckpointId::from_bits(0))))
     }
 
-    fn with(&self, context: &SinkContext) {
+    pub(crate) fn with(&self, context: &SinkContext) {
         *self.0.lock() = (context.scope().clone(), context.checkpoint());
     }
 }
 
 /// The newest epoch of each part. What is not generic is compiled once.
-struct Marks(Vec<(Scope, Mark)>);
+pub(crate) struct Marks(pub(crate) Vec<(Scope, Mark)>);
 
 impl Marks {
-    fn of(&self, started: &Started) -> Option<Mark> {
+    pub(crate) fn of(&self, started: &Started) -> Option<Mark> {
         let (scope, _) = &*started.0.lock();
         self.0.iter().find(|(part, _)| part == scope).map(|(_, mark)| *mark)
     }
 
     /// Takes note of an epoch, and tells whether it was not there yet.
-    fn take(&mut self, started: &Started, epoch: Epoch) -> bool {
+    pub(crate) fn take(&mut self, started: &Started, epoch: Epoch) -> bool {
         let last = self.of(started);
         let (scope, checkpoint) = &*started.0.lock();
         if last.is_some_and(|last| last.checkpoint == *checkpoint && last.epoch >= epoch) {

@@ -17,11 +17,13 @@
 //! Nothing here outlives the process: for that there are files and brokers.
 
 mod collector;
+mod latest;
 mod memory;
 mod queue;
 mod rate;
 
 pub use collector::Collector;
+pub use latest::LatestRows;
 pub use memory::MemorySource;
 pub use queue::{QueueHandle, QueueSource};
 pub use rate::{RateReader, RateRecord, RateSource};

@@ -55,7 +55,7 @@ pub use place::Place;
 pub use receiver::{Receiver, Stopped, Store, StoreBuffer};
 pub use redact::redact;
 pub use secret::Secret;
-pub use sink::{Mark, Sink, WriteTask};
+pub use sink::{AppliesChanges, Mark, Sink, WriteTask};
 pub use source::{Choose, Discovery, Source, SourceReader};
 pub use split::{PositionUnit, ReadRange, Split, SplitId};
 pub use supervise::ReceiverThread;

@@ -4,6 +4,21 @@ use crate::context::{CheckpointId, SinkContext};
 use crate::epoch::Epoch;
 use crate::{Guarantee, Place, Result, Retention};
 
+/// Says of a sink of [`Change`](firesteel_window::Change)s that it applies them: a row is that of one key in one window, each change
+/// puts it in place of the one that was there, or takes it away, and what is visible is the newest of each.
+///
+/// A sink that appends what it gets does not say so: it would have the rows that were corrected beside the corrected ones.
+///
+/// Changes of one key come in their order within a partition, and all those of a key in one epoch come in partitions of
+/// one order: who applies what is pending in the order in which `commit` gets it is right.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say that it applies changes: it may only append",
+    label = "would keep each row that was corrected beside the corrected one",
+    note = "write `.on_time()` of them, one row for each key and window, or `.changelog()`, every change as a row of its own",
+    note = "a sink that keeps the newest row of each key and window says so by `impl AppliesChanges`"
+)]
+pub trait AppliesChanges {}
+
 /// Which part of which epoch a task writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]

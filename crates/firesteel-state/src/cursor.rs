@@ -36,7 +36,9 @@ use crate::ttl::Times;
 pub const MERGED: &str = "merged: ";
 
 /// The first byte of what is written: which release can read it.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// The version before it was written up to when windows are gone.
+const WITHOUT_GONE: u8 = 3;
 /// The version before names of commits were written.
 const WITHOUT_NAMES: u8 = 2;
 
@@ -73,6 +75,10 @@ pub struct Cursor {
     pub plans: Vec<Plan>,
     /// The splits that the plans name, by the numbers that they have there and nowhere else.
     pub planned: BTreeMap<u32, SplitName>,
+    /// Up to when the windows are gone of an operator that keeps them after they have fired, by its name: what was kept for a
+    /// shorter time does not come back where it is to be kept for a longer one.
+    #[serde(skip)]
+    pub gone: Vec<(String, Timestamp)>,
     /// Which commit of the epoch it is: a log and a backend that have it know of the same one.
     #[serde(skip)]
     pub commit: CommitName,
@@ -252,6 +258,7 @@ impl Cursor {
         }
         self.watermarks = later.watermarks;
         self.keys = later.keys;
+        self.gone = later.gone;
         self.sinks.extend(later.sinks);
         self.counted = later.counted;
         self.left = later.left;
@@ -266,6 +273,7 @@ impl Cursor {
     pub fn encode(&self) -> Result<Vec<u8>> {
         postcard::to_extend(self, vec![VERSION])
             .and_then(|bytes| postcard::to_extend(&(self.commit, self.follows), bytes))
+            .and_then(|bytes| postcard::to_extend(&self.gone, bytes))
             .map_err(|source| StateError::Encode { state: "the job's positions".to_owned(), source })
     }
 
@@ -276,13 +284,14 @@ impl Cursor {
     pub fn decode(bytes: &[u8], epoch: u64) -> Result<Self> {
         let place = || format!("the job's positions in epoch {epoch}");
         match bytes.split_first() {
-            Some((&version @ (WITHOUT_NAMES | VERSION), rest)) => {
+            Some((&version @ (WITHOUT_NAMES | WITHOUT_GONE | VERSION), rest)) => {
                 let decoded = postcard::take_from_bytes::<Self>(rest).and_then(|(cursor, rest)| {
-                    let (commit, follows) = match version {
-                        VERSION => postcard::from_bytes(rest)?,
-                        _ => Default::default(),
+                    let ((commit, follows), rest) = match version {
+                        WITHOUT_NAMES => Default::default(),
+                        _ => postcard::take_from_bytes(rest)?,
                     };
-                    Ok(Self { commit, follows, ..cursor })
+                    let gone = if version == VERSION { postcard::from_bytes(rest)? } else { Vec::new() };
+                    Ok(Self { commit, follows, gone, ..cursor })
                 });
                 decoded.map_err(|source| StateError::Decode { state: place(), source })
             }
@@ -345,6 +354,16 @@ mod tests {
         let before = postcard::to_extend(&named, vec![WITHOUT_NAMES]).unwrap();
         let unknown = CommitName::default();
         assert_eq!(Cursor::decode(&before, 7).unwrap(), Cursor { commit: unknown, follows: unknown, ..named });
+    }
+
+    #[test]
+    fn what_was_written_before_windows_stayed_is_read() {
+        let gone = vec![("visits".to_owned(), Timestamp::from_secs(7))];
+        let cursor = Cursor { epoch: 7, commit: CommitName { term: 3, id: 17 }, gone, ..Cursor::default() };
+        assert_eq!(Cursor::decode(&cursor.encode().unwrap(), 7).unwrap(), cursor);
+        let before = postcard::to_extend(&cursor, vec![WITHOUT_GONE]).unwrap();
+        let before = postcard::to_extend(&(cursor.commit, cursor.follows), before).unwrap();
+        assert_eq!(Cursor::decode(&before, 7).unwrap(), Cursor { gone: vec![], ..cursor });
     }
 
     #[test]

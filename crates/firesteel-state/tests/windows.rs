@@ -146,6 +146,45 @@ fn windows_are_looked_at_wherever_they_are_and_stay_as_they_are() {
 }
 
 #[test]
+fn windows_that_stay_after_their_end_are_found_by_it_and_their_keys_one_by_one() {
+    let at = Timestamp::from_secs;
+    for evicted in [0.0, 0.5, 1.0] {
+        let mut job = Job::over(&Arc::new(MemoryBackend::new()));
+        job.begin(1);
+        for (start, key) in [(0, 1), (0, 2), (5, 1), (10, 1), (20, 3), (40, 4)] {
+            job.add(start, key, key);
+        }
+        job.end_epoch();
+        job.evict(evicted);
+        job.begin(2);
+        job.add(10, 7, 7);
+        assert_eq!(job.fire(10).len(), 2, "evicted: {evicted}");
+        let mut group = job.store.lock(GROUP);
+        let windows = job.windows.of(&mut group).unwrap();
+        let ended = |after, until| {
+            let ended = windows.ended(at(after), at(until)).unwrap();
+            ended.iter().map(|window| window.start().as_secs()).collect::<Vec<_>>()
+        };
+        assert_eq!(ended(0, 100), [5, 10, 20, 40], "what has fired is not there; evicted: {evicted}");
+        assert_eq!((ended(15, 30), ended(14, 29), ended(30, 30)), (vec![10, 20], vec![5, 10], vec![]));
+        let next = |after: Timestamp| windows.next_end_after(after).unwrap();
+        assert!(next(at(0)).is_some_and(|next| next <= at(15)));
+        assert_eq!(
+            [at(15), at(20), at(30), at(50), Timestamp::MAX].map(next),
+            [20, 30, 50, 0, 0].map(|end| { Some(at(end)).filter(|end| *end > at(0)) })
+        );
+        let look = |start, key: u64| {
+            let mut found = None;
+            let is_there = windows.look_up(window(start), hash(&key), &key, &mut |n| found = Some(*n)).unwrap();
+            assert_eq!(is_there, found.is_some());
+            found
+        };
+        assert_eq!([look(10, 1), look(10, 7), look(40, 4), look(5, 1)], [Some(1), Some(7), Some(4), Some(1)]);
+        assert_eq!([look(10, 2), look(0, 1), look(60, 4)], [None; 3], "evicted: {evicted}");
+    }
+}
+
+#[test]
 fn a_second_attempt_finds_what_the_first_one_found() {
     for backend in [None, Some(Arc::new(MemoryBackend::new()))] {
         let mut job = Job::new(backend, MemoryBudget::unlimited());

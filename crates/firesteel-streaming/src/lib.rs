@@ -35,7 +35,8 @@
 //!   type says what a record is, and whether it knows when it happened: [`Plain`] or [`Timed`]. A clone is the same
 //!   stream for another consumer.
 //! - [`Explain`]: the program as data, its stages, operators, names and state, before it runs.
-//! - [`WindowedStream`]: windows of event time. A window needs a key and an event time, and the compiler says so.
+//! - [`WindowedStream`]: windows of event time. A window needs a key and an event time, and the compiler says so. Those that
+//!   fire early, or again for what comes late, are [`ChangingWindows`], and what they yield are [`Changes`].
 //! - Joins of two streams over event time, of all kinds: [`interval_join`](Stream::interval_join),
 //!   [`window_join`](Stream::window_join). Deduplication:
 //!   [`dedup_by`](Stream::dedup_by).
@@ -100,4 +101,4 @@ pub use state::{
     UpdateSpec,
 };
 pub use stream::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, SideOutput, Stream, Timed};
-pub use windows::{CountedStream, WindowKind, WindowResult, WindowedStream};
+pub use windows::{Changes, ChangingWindows, CountedStream, WindowKind, WindowResult, WindowedStream};

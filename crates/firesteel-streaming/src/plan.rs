@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::refused::{Rejects, Samples};
 use crate::split_numbers::SplitNumbers;
-use crate::time::{FiredCount, Tracker};
+use crate::time::{Allowance, FiredCount, Tracker};
 
 pub use batch::Batch;
 pub use explain::{Explain, ExplainOperator, ExplainRole, ExplainStage};
@@ -58,6 +58,8 @@ pub(crate) struct Parts {
     /// All of them, where somebody reads them.
     pub(crate) rejects: Rejects,
     pub(crate) fired: Vec<FiredCount>,
+    /// How long windows stay, of the operators that keep them after they have fired.
+    pub(crate) allowances: Vec<(NodeId, Arc<Allowance>)>,
     /// The operators' states, with what takes note of their changes.
     pub(crate) states: Vec<(Arc<dyn StateCell>, StateChanges)>,
     /// What must hold before the job starts and does not, found while the program was built.
@@ -85,6 +87,8 @@ pub(crate) enum What {
     Malformed,
     Late,
     Outside,
+    FiredEarly,
+    FiredLate,
 }
 
 impl Plan {
@@ -139,6 +143,11 @@ impl Plan {
         self.change(|parts| parts.counters.push(Counted { node, what, count }));
     }
 
+    /// Notes how long the windows of a node stay.
+    pub(crate) fn allow(&self, node: NodeId, allowance: &Arc<Allowance>) {
+        self.change(|parts| parts.allowances.push((node, Arc::clone(allowance))));
+    }
+
     /// What keeps some of the records that one operator refuses.
     pub(crate) fn samples(&self) -> Arc<Samples> {
         let samples = Arc::<Samples>::default();
@@ -188,6 +197,12 @@ impl Plan {
 }
 
 impl Parts {
+    /// How long windows stay, each with the name of its operator.
+    pub(crate) fn allowances(&self) -> impl Iterator<Item = (&str, &Allowance)> {
+        let name = |node: &NodeId| self.nodes[node.index()].stored_as.as_deref();
+        self.allowances.iter().filter_map(move |(node, allowance)| Some((name(node)?, &**allowance)))
+    }
+
     pub(crate) fn add(&mut self, node: PlanNode) -> NodeId {
         self.nodes.push(node);
         NodeId::of(self.nodes.len() - 1)

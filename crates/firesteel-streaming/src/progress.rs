@@ -45,8 +45,12 @@ pub struct BatchProgress {
     /// Whether timers that were due have not fired, since there are more than fire in
     /// [one batch](crate::Builder::timers_per_batch): the next batch follows at once, reads nothing and fires them.
     pub timers_left: bool,
-    /// Windows of event time that fired, each counted once per operator, whatever the number of its keys.
+    /// Windows of event time that fired on time, each counted once per operator, whatever the number of its keys.
     pub windows: u64,
+    /// Rows of windows that a trigger made fire early.
+    pub fired_early: u64,
+    /// Rows of windows that fired again for what came late.
+    pub fired_late: u64,
     /// Records that came too late for their window, or for an operator with state that refuses late ones.
     pub late: u64,
     /// Records that are in no window, since there are gaps between windows.
@@ -122,6 +126,10 @@ pub struct OperatorProgress {
     pub late: u64,
     /// Records that are in no window of it.
     pub outside: u64,
+    /// Rows of its windows that a trigger made fire early.
+    pub fired_early: u64,
+    /// Rows of its windows that fired again for what came late.
+    pub fired_late: u64,
     /// Records that it refused, as `try_map` does.
     pub malformed: u64,
     /// Records set aside because its function panicked on them. Of operators that have one name, or none, and were made by
@@ -213,8 +221,12 @@ pub struct Summary {
     pub uncommitted: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
-    /// Windows of event time that fired, each counted once per operator, whatever the number of its keys.
+    /// Windows of event time that fired on time, each counted once per operator, whatever the number of its keys.
     pub windows: u64,
+    /// Rows of windows that a trigger made fire early.
+    pub fired_early: u64,
+    /// Rows of windows that fired again for what came late.
+    pub fired_late: u64,
     /// Records that came too late for their window.
     pub late: u64,
     /// Records that are in no window, since there are gaps between windows.

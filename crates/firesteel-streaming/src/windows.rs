@@ -1,5 +1,8 @@
 //! Windows: what has the records of a key gathered, until a window of event time ends, or has its number of records.
 
+mod again;
+mod changes;
+mod changing;
 mod counted;
 mod due;
 mod held;
@@ -11,12 +14,16 @@ mod recycle;
 mod results;
 mod rows;
 mod session;
+mod session_again;
 mod session_side;
 mod side;
+mod slid;
 mod sliding;
 mod top;
 mod windowed;
 
+pub use changes::Changes;
+pub use changing::ChangingWindows;
 pub use counted::CountedStream;
 pub use kind::WindowKind;
 pub use results::WindowResult;

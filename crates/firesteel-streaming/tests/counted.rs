@@ -152,7 +152,7 @@ fn count_windows_that_cannot_work_and_others_than_what_is_stored_are_refused() {
         let job = StreamingContext::builder("bad").threads(1).build().unwrap();
         program(&job, &QueueSource::new(1), CountWindow::of(size).every(slide));
         let told = job.explain().map(|_| ()).unwrap_err().to_string();
-        assert!(told.contains("FS-W009") && told.contains("count_window"), "{told}");
+        assert!(told.contains("FS-W013") && told.contains("count_window"), "{told}");
     }
     let changed = |others| {
         let (folder, numbers) = (tempfile::tempdir().unwrap(), QueueSource::new(1).keep_committed());

@@ -1,5 +1,7 @@
 //! The console sink: results on standard output.
 
+mod latest;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
@@ -7,6 +9,8 @@ use std::io::{self, Write};
 use firesteel_connect::{Class, ConnectError, Epoch, Guarantee, Result, Sink, WriteTask};
 use parking_lot::Mutex;
 use serde::Serialize;
+
+pub use latest::LatestTable;
 
 use crate::screen::{self, Target};
 use crate::table::{self, Look};
@@ -111,6 +115,12 @@ impl Console {
         self
     }
 
+    /// Keeps the newest row of each key and window, and shows all of them whenever one has changed: for
+    /// [`Changes`](firesteel_streaming::Changes), which put rows anew and withdraw them.
+    pub fn latest<K: Ord, T>(self) -> LatestTable<K, T> {
+        LatestTable::new(self)
+    }
+
     /// Prints rows at once, outside of any sink: for `for_each_rdd` and for batch work. A table has its title alone, no
     /// epoch, above it, and no rows print nothing.
     ///
@@ -199,16 +209,23 @@ impl<T: Serialize> Sink<T> for Console {
     }
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Printed>) -> Result<()> {
+        let parts = std::mem::take(pending);
+        self.commit_text(epoch, |title, look| Ok(self.render(title, parts, look)))
+    }
+}
+
+impl Console {
+    /// Prints what `text` makes of an epoch, once.
+    fn commit_text(&self, epoch: Epoch, text: impl FnOnce(&str, Look) -> Result<Vec<u8>>) -> Result<()> {
         let mut state = self.state.lock();
         let state = &mut *state;
-        let parts = pending.drain(..);
         if state.last < Some(epoch) {
-            state.last = Some(epoch);
             let title = match &self.title {
                 Some(title) => format!("{title}, epoch {epoch}"),
                 None => format!("epoch {epoch}"),
             };
-            state.text = self.render(&title, parts, self.look(&state.target));
+            state.text = text(&title, self.look(&state.target))?;
+            state.last = Some(epoch);
             state.done = 0;
         }
         let written = state.target.write_from(&state.text, &mut state.done);

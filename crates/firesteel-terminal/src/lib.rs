@@ -39,7 +39,7 @@ mod table;
 mod text;
 mod value;
 
-pub use console::{Console, Printed};
+pub use console::{Console, LatestTable, Printed};
 pub use notices::Notices;
 pub use pauses::Pauses;
 pub use progress::TerminalProgress;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use firesteel_error::{Class, codes};
 
+use crate::early::Early;
 use crate::time::Duration;
 
 /// A window or watermark that cannot work as declared.
@@ -41,6 +42,16 @@ pub enum WindowError {
         /// The zone that was asked for.
         zone: String,
     },
+    /// Windows that are gone before they are closed could not fire.
+    Lateness {
+        /// The lateness that was to be allowed.
+        lateness: Duration,
+    },
+    /// Windows would fire all the time.
+    Trigger {
+        /// The trigger that was asked for.
+        early: Early,
+    },
     /// A watermark cannot run ahead of the events.
     Delay {
         /// The delay that was asked for.
@@ -58,7 +69,7 @@ pub enum WindowError {
     },
 }
 
-codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007", Count = "FS-W009" });
+codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007", Lateness = "FS-W008", Trigger = "FS-W009", Count = "FS-W013" });
 
 impl WindowError {
     /// What may be done about it: nothing but to change the program.
@@ -88,6 +99,15 @@ impl fmt::Display for WindowError {
             ),
             Self::Zone { zone } => {
                 write!(f, "there is no time zone `{zone}`; give one of the IANA database, such as `Europe/Berlin`")
+            }
+            Self::Lateness { lateness } => {
+                write!(f, "a window cannot stay for {lateness} after its end; give zero or more, such as `minutes(10)`")
+            }
+            Self::Trigger { early } => {
+                write!(
+                    f,
+                    "a window cannot fire {early}; give a time above zero, such as `seconds(10)`, or a number above zero"
+                )
             }
             Self::Delay { delay } => write!(
                 f,

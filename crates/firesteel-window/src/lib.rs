@@ -83,6 +83,8 @@
 pub struct Readme;
 
 pub mod aggregate;
+pub mod change;
+mod early;
 mod error;
 pub mod overlap;
 pub mod panes;
@@ -94,6 +96,8 @@ pub use aggregate::{
     Aggregator, ApproxDistinct, ApproxQuantiles, BottomN, Combine, Count, Distinct, DistinctSet, First, Fold, Last,
     List, Max, MaxBy, Mean, Min, MinBy, Numeric, Quantiles, Reduce, Stats, StdDev, Sum, Summand, TopN, Variance, Wide,
 };
+pub use change::{Change, Firing, Latest};
+pub use early::Early;
 pub use error::WindowError;
 pub use overlap::Overlap;
 pub use panes::Panes;

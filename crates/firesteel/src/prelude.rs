@@ -15,6 +15,6 @@ pub use firesteel_terminal::{Console, TerminalProgress};
 pub use firesteel_window::Calendar;
 pub use firesteel_window::{
     Aggregator, ApproxDistinct, ApproxQuantiles, BottomN, Combine, Count, CountWindow, Distinct, DistinctSet, Duration,
-    First, Fold, Last, List, Max, MaxBy, Mean, Min, MinBy, Quantiles, Reduce, Session, Sliding, Stats, StdDev, Sum,
-    Timestamp, TopN, Tumbling, Variance, Watermark, Window, days, hours, millis, minutes, seconds,
+    Early, First, Fold, Last, List, Max, MaxBy, Mean, Min, MinBy, Quantiles, Reduce, Session, Sliding, Stats, StdDev,
+    Sum, Timestamp, TopN, Tumbling, Variance, Watermark, Window, days, hours, millis, minutes, seconds,
 };

@@ -11,7 +11,7 @@ use firesteel_window::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::case::number;
+use crate::read::number;
 
 /// What is made of the times of the events of a window, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,10 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use firesteel_window::{Duration, Session, Sliding, Timestamp, Tumbling};
+use firesteel_window::{CountWindow, Duration, Early, Firing, Session, Sliding, Timestamp, Tumbling};
 use serde::Deserialize;
 
-use crate::read::{duration, read_dedup, read_events, read_join, read_joined, read_row, read_windows};
+use crate::aggregate::Aggregate;
+use crate::read::{duration, read_dedup, read_events, read_join, read_joined, read_row, read_trigger, read_windows};
 
 /// A case, as it is written.
 #[derive(Debug, Deserialize)]
@@ -18,7 +19,9 @@ struct Written {
     watermark: String,
     idle: Option<String>,
     window: Option<String>,
-    aggregate: Option<Aggregate>,
+    late_by: Option<String>,
+    trigger: Option<String>,
+    aggregate: Option<String>,
     dedup: Option<String>,
     join: Option<String>,
     steps: Vec<WrittenStep>,
@@ -46,16 +49,6 @@ struct File {
     case: Vec<Written>,
 }
 
-/// What is made of the events of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Aggregate {
-    /// How many they are.
-    Count,
-    /// When they happened, in ascending order.
-    Times,
-}
-
 /// One of two inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -81,7 +74,7 @@ pub(crate) struct Case {
 /// What the program does with the events.
 #[derive(Debug)]
 pub(crate) enum Does {
-    Window(Windows, Aggregate),
+    Window(Windows, Aggregate, Option<Firings>),
     Dedup(Dedup),
     Join(Join),
 }
@@ -102,14 +95,25 @@ pub(crate) struct Step {
 /// A key, and when something happened to it.
 pub(crate) type Event = (String, Timestamp);
 
-/// What comes out. Of a window: its start and end, the key, and the result. Of others: twice when it happened, and what.
-pub(crate) type Row = (Timestamp, Timestamp, String, Vec<i64>);
+/// How long windows stay after they have fired, and what makes them fire before.
+pub(crate) type Firings = (Duration, Option<Early>);
+
+/// What comes out. Of a window: its start and end, the key, why it fires, and the result; nothing where it is withdrawn. Of
+/// others: twice when it happened, and what.
+pub(crate) type Row = (Timestamp, Timestamp, String, Firing, Option<Vec<i64>>);
+
+/// The row of what has no window, and happened then.
+pub(crate) fn row_at(at: Timestamp, what: String) -> Row {
+    (at, at, what, Firing::OnTime, Some(vec![]))
+}
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Windows {
     Tumbling(Tumbling),
     Sliding(Sliding),
     Session(Session),
+    Global,
+    Count(CountWindow),
 }
 
 /// How long ids are remembered.
@@ -152,7 +156,7 @@ pub(crate) fn id_of(event: &Event) -> String {
 /// The row of two partners, or of one without a partner, that happened then.
 pub(crate) fn joined_row(at: Timestamp, id: &str, times: [Option<Timestamp>; 2]) -> Row {
     let [left, right] = times.map(|at| at.map_or_else(|| "-".to_owned(), |at| at.as_micros().to_string()));
-    (at, at, format!("{id}({left},{right})"), vec![])
+    row_at(at, format!("{id}({left},{right})"))
 }
 
 /// The cases of a file.
@@ -191,19 +195,24 @@ impl Case {
 
 impl Does {
     fn read(written: &Written) -> Result<Self, String> {
-        let Written { window, aggregate, dedup, join, .. } = written;
+        let Written { window, aggregate, dedup, join, late_by, trigger, .. } = written;
+        let late = late_by.as_deref().map(duration).transpose()?;
+        let early = trigger.as_deref().map(read_trigger).transpose()?;
+        let firings = (late.is_some() || early.is_some()).then_some((late.unwrap_or(Duration::ZERO), early));
         match (window, aggregate, dedup, join) {
-            (Some(window), Some(aggregate), None, None) => Ok(Self::Window(read_windows(window)?, *aggregate)),
-            (None, None, Some(dedup), None) => Ok(Self::Dedup(read_dedup(dedup)?)),
-            (None, None, None, Some(join)) => Ok(Self::Join(read_join(join)?)),
+            (Some(window), Some(aggregate), None, None) => {
+                Ok(Self::Window(read_windows(window)?, aggregate.parse()?, firings))
+            }
+            (None, None, Some(dedup), None) if firings.is_none() => Ok(Self::Dedup(read_dedup(dedup)?)),
+            (None, None, None, Some(join)) if firings.is_none() => Ok(Self::Join(read_join(join)?)),
             _ => Err("a case has a `window` and an `aggregate`, or a `dedup`, or a `join`".to_owned()),
         }
     }
 
     fn rows(&self, text: &str) -> Result<Vec<Row>, String> {
         match self {
-            Self::Window(_, aggregate) => text.split_whitespace().map(|row| read_row(row, *aggregate)).collect(),
-            Self::Dedup(_) => Ok(read_events(text)?.into_iter().map(|(key, at)| (at, at, key, vec![])).collect()),
+            Self::Window(_, aggregate, _) => text.split_whitespace().map(|row| read_row(row, *aggregate)).collect(),
+            Self::Dedup(_) => Ok(read_events(text)?.into_iter().map(|(key, at)| row_at(at, key)).collect()),
             Self::Join(_) => {
                 let rows: Result<Vec<Vec<Row>>, String> = text.split_whitespace().map(read_joined).collect();
                 Ok(rows?.concat())
@@ -211,8 +220,8 @@ impl Does {
         }
     }
 
-    /// Whether nothing is remembered of what is over, once time has ended.
+    /// Whether nothing is remembered of what is over, once time has ended. A count window that is not complete stays.
     pub(crate) fn forgets(&self) -> bool {
-        !matches!(self, Self::Dedup(Dedup::Forever | Dedup::ForgetAfter(_)))
+        !matches!(self, Self::Dedup(Dedup::Forever | Dedup::ForgetAfter(_)) | Self::Window(Windows::Count(_), ..))
     }
 }

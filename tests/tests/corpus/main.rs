@@ -6,6 +6,7 @@ mod aggregate;
 mod case;
 mod every_file;
 mod program;
+mod random;
 mod read;
 mod run;
 #[allow(dead_code, reason = "other test programs need the rest")]
@@ -14,6 +15,22 @@ mod ways;
 
 // The least memory that is possible: all that can leave memory does.
 every_file::every_file!(concat!(env!("CARGO_MANIFEST_DIR"), "/.."), ways::all(), 0);
+
+#[test]
+fn windows_that_fire_again_do_what_a_plain_model_does() {
+    let mut ways: Vec<_> = ways::all().iter().map(ways::Way::with_one_input).collect();
+    let little: Vec<_> = ways.iter().filter(|way| way.has_backend()).map(|way| way.with_memory(0)).collect();
+    ways.extend(little);
+    let mut fired = [0; 3];
+    for seed in 0..300 {
+        let case = random::case(seed);
+        case.steps.iter().flat_map(|step| &step.out).for_each(|row| fired[row.3 as usize] += 1);
+        // Every case in one way, and each way with many.
+        let way = &ways[seed as usize % ways.len()..][..1];
+        run::check("random", &case, way).unwrap_or_else(|fault| panic!("{fault}\n{:#?}", case.steps));
+    }
+    assert!(fired.iter().all(|rows| *rows > 100), "{fired:?}");
+}
 
 #[test]
 fn a_case_that_does_not_hold_is_told() {

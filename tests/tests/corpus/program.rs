@@ -1,13 +1,15 @@
 //! The programs that cases are run by.
 
-use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_connect_memory::{Collector, LatestRows, QueueSource};
 use firesteel_streaming::{
-    IntervalJoin, JoinSide, Stream, StreamingContext, Timed, WindowJoin, WindowKind, WindowedStream,
+    Changes, IntervalJoin, JoinSide, Stream, StreamingContext, Timed, WindowJoin, WindowKind, WindowResult,
+    WindowedStream,
 };
 use firesteel_testkit::TestJob;
-use firesteel_window::{Timestamp, Watermark};
+use firesteel_window::{Change, CountWindow, Firing, Global, Max, Timestamp, Watermark};
 
-use crate::case::{Aggregate, Case, Dedup, Does, Event, Join, JoinKind, Over, Row, Windows, id_of, joined_row};
+use crate::aggregate::Aggregate;
+use crate::case::{Case, Dedup, Does, Event, Firings, Join, JoinKind, Over, Row, Windows, id_of, joined_row, row_at};
 
 /// What the program has written.
 #[derive(Clone, Default)]
@@ -15,20 +17,27 @@ pub(crate) struct Outputs {
     pub(crate) rows: Collector<Row>,
     /// Of the only input, or of the left and the right one.
     pub(crate) late: [Collector<Event>; 2],
+    /// Of windows that may fire more than once: those on time, and the newest of each.
+    pub(crate) on_time: Collector<Row>,
+    pub(crate) newest: LatestRows<String, Vec<i64>>,
 }
 
 /// The program of a case. Those with one input leave the other alone.
 pub(crate) fn program(case: &Case, test: &TestJob, queues: &[QueueSource<Event>; 2], outputs: &Outputs) {
     let job = test.context();
     let events = events(case, job, &queues[0], "events");
-    let rows = match &case.does {
-        Does::Window(Windows::Tumbling(windows), of) => windowed(job, keyed(events).window(*windows), *of, outputs),
-        Does::Window(Windows::Sliding(windows), of) => windowed(job, keyed(events).window(*windows), *of, outputs),
-        Does::Window(Windows::Session(windows), of) => windowed(job, keyed(events).window(*windows), *of, outputs),
-        Does::Dedup(dedup) => deduplicated(job, events, *dedup, outputs),
-        Does::Join(join) => joined(job, events, self::events(case, job, &queues[1], "more events"), join, outputs),
-    };
-    rows.write(outputs.rows.clone());
+    match &case.does {
+        Does::Window(windows, aggregate, firings) => {
+            windowed(job, keyed(events), *windows, (*aggregate, *firings), outputs)
+        }
+        Does::Dedup(dedup) => {
+            deduplicated(job, events, *dedup, outputs).write(outputs.rows.clone());
+        }
+        Does::Join(join) => {
+            let more = self::events(case, job, &queues[1], "more events");
+            joined(job, events, more, join, outputs).write(outputs.rows.clone());
+        }
+    }
 }
 
 fn events(case: &Case, job: &StreamingContext, queue: &QueueSource<Event>, name: &str) -> Stream<Event, Timed> {
@@ -41,30 +50,58 @@ fn keyed(events: Stream<Event, Timed>) -> Stream<(String, i64), Timed> {
     events.map(|(key, at)| (key, at.as_micros()))
 }
 
-fn windowed<W: WindowKind<String>>(
+fn windowed(
+    job: &StreamingContext,
+    events: Stream<(String, i64), Timed>,
+    windows: Windows,
+    of: (Aggregate, Option<Firings>),
+    outputs: &Outputs,
+) {
+    match windows {
+        Windows::Tumbling(windows) => rows(job, events.window(windows), of, outputs),
+        Windows::Sliding(windows) => rows(job, events.window(windows), of, outputs),
+        Windows::Session(windows) => rows(job, events.window(windows), of, outputs),
+        Windows::Global => rows(job, events.window(Global), of, outputs),
+        Windows::Count(windows) => counted(events, windows, of.0, outputs),
+    }
+}
+
+fn rows<W: WindowKind<String>>(
     job: &StreamingContext,
     events: WindowedStream<String, i64, W>,
-    aggregate: Aggregate,
+    (aggregate, firings): (Aggregate, Option<Firings>),
     outputs: &Outputs,
-) -> Stream<Row> {
+) {
     let late = job.side_output("late");
     late.stream().map(|(at, (key, _))| (key, at)).write(outputs.late[0].clone());
-    let events = events.late_to(&late);
-    let rows = match aggregate {
-        Aggregate::Count => events.count().named("windows").map(|row| {
-            let count = i64::try_from(row.value).unwrap();
-            (row.window.start(), row.window.end(), row.key, vec![count])
-        }),
-        Aggregate::Times => {
-            let times =
-                events.fold(Vec::new(), |times, at| times.push(at), |times: &mut Vec<i64>, more| times.extend(more));
-            times.named("windows").map(|mut row| {
-                row.value.sort_unstable();
-                (row.window.start(), row.window.end(), row.key, row.value)
-            })
-        }
+    let Some((allowed, early)) = firings else {
+        let rows = events.late_to(&late).aggregate(aggregate).named("windows").map(on_time);
+        rows.write(outputs.rows.clone());
+        return;
     };
-    rows.without_time()
+    let events = events.allow_late(allowed).late_to(&late);
+    let events = if let Some(early) = early { events.trigger(early) } else { events };
+    let rows: Changes<String, Vec<i64>> = events.aggregate(aggregate).named("windows");
+    let row = |change: Change<String, Vec<i64>>| {
+        let Change { window, key, firing, value } = change;
+        (window.start(), window.end(), key, firing, value)
+    };
+    rows.clone().changelog().map(row).write(outputs.rows.clone());
+    rows.clone().on_time().map(on_time).write(outputs.on_time.clone());
+    rows.write(outputs.newest.clone());
+}
+
+fn on_time(row: WindowResult<String, Vec<i64>>) -> Row {
+    (row.window.start(), row.window.end(), row.key, Firing::OnTime, Some(row.value))
+}
+
+fn counted(events: Stream<(String, i64), Timed>, windows: CountWindow, aggregate: Aggregate, outputs: &Outputs) {
+    let rows = events.count_window(windows).aggregate((aggregate, Max)).named("windows");
+    let rows = rows.map(|(key, (result, latest))| {
+        let latest = Timestamp::from_micros(latest.unwrap());
+        (latest, latest, key, Firing::OnTime, Some(result))
+    });
+    rows.write(outputs.rows.clone());
 }
 
 fn deduplicated(job: &StreamingContext, events: Stream<Event, Timed>, dedup: Dedup, outputs: &Outputs) -> Stream<Row> {
@@ -79,7 +116,7 @@ fn deduplicated(job: &StreamingContext, events: Stream<Event, Timed>, dedup: Ded
     let rows = events.named("ids").with_time();
     rows.map(|(at, (key, happened))| {
         assert_eq!(at, happened, "it keeps its time");
-        (at, at, key, vec![])
+        row_at(at, key)
     })
 }
 
@@ -104,6 +141,8 @@ fn joined(
         Over::Window(Windows::Tumbling(windows)) => in_windows(job, left.window_join(right, *windows), join, outputs),
         Over::Window(Windows::Sliding(windows)) => in_windows(job, left.window_join(right, *windows), join, outputs),
         Over::Window(Windows::Session(windows)) => in_windows(job, left.window_join(right, *windows), join, outputs),
+        Over::Window(Windows::Global) => in_windows(job, left.window_join(right, Global), join, outputs),
+        Over::Window(Windows::Count(_)) => panic!("windows by count join nothing"),
     };
     rows.with_time().map(|(at, (id, times))| joined_row(at, &id, times))
 }

@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
-use firesteel_window::{Duration, Session, Sliding, Timestamp, Tumbling};
+use firesteel_window::{CountWindow, Duration, Early, Firing, Session, Sliding, Timestamp, Tumbling};
 
-use crate::case::{Aggregate, Dedup, Event, Join, JoinKind, Over, Row, Windows, joined_row};
+use crate::aggregate::Aggregate;
+use crate::case::{Dedup, Event, Join, JoinKind, Over, Row, Windows, joined_row};
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     text.parse().map_err(|error| format!("{text:?} is no duration: {error}"))
@@ -22,8 +23,25 @@ pub(crate) fn read_windows(text: &str) -> Result<Windows, String> {
             Ok(Windows::Sliding(Sliding::of(duration(size)?).every(duration(slide)?).offset(offset)))
         }
         ["session", gap] => Ok(Windows::Session(Session::gap(duration(gap)?))),
-        _ => Err(format!("{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s")),
+        ["global"] => Ok(Windows::Global),
+        ["count", size] => Ok(Windows::Count(CountWindow::of(number(size)?))),
+        ["count", size, "every", slide] => Ok(Windows::Count(CountWindow::of(number(size)?).every(number(slide)?))),
+        _ => Err(format!(
+            "{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s; global; count 3, count 3 every 2"
+        )),
     }
+}
+
+pub(crate) fn read_trigger(text: &str) -> Result<Early, String> {
+    match text.split_whitespace().collect::<Vec<_>>()[..] {
+        ["every", interval] => Ok(Early::every(duration(interval)?)),
+        ["every", count, "records"] => Ok(Early::every_records(number(count)?)),
+        _ => Err(format!("{text:?} is no trigger: every 10s, every 10 records")),
+    }
+}
+
+pub(crate) fn number<N: FromStr>(text: &str) -> Result<N, String> {
+    text.parse().map_err(|_| format!("{text:?} is no number"))
 }
 
 pub(crate) fn read_events(text: &str) -> Result<Vec<Event>, String> {
@@ -31,7 +49,7 @@ pub(crate) fn read_events(text: &str) -> Result<Vec<Event>, String> {
     for word in text.split_whitespace() {
         let (key, at) = word.split_once('@').ok_or_else(|| format!("an event is written key@time, not {word:?}"))?;
         let (at, times) = at.split_once('*').unwrap_or((at, "1"));
-        let times: usize = times.parse().map_err(|_| format!("{times:?} in {word:?} is no number"))?;
+        let times: usize = number(times)?;
         events.extend(std::iter::repeat_n((key.to_owned(), read_time(at)?), times));
     }
     Ok(events)
@@ -107,16 +125,30 @@ fn read_time(text: &str) -> Result<Timestamp, String> {
     Ok(Timestamp::from_secs(seconds) + Duration::micros(if whole.starts_with('-') { -micros } else { micros }))
 }
 
-/// `key[start,end)=result`.
+/// `key[start,end)=result`, perhaps after `early:` or `late:`; without a result where it is withdrawn; and `key@time=result`
+/// where windows have no ends.
 pub(crate) fn read_row(text: &str, aggregate: Aggregate) -> Result<Row, String> {
-    let bad = || format!("a row is written key[start,end)=result, not {text:?}");
-    let (key, rest) = text.split_once('[').ok_or_else(bad)?;
-    let (window, result) = rest.split_once(")=").ok_or_else(bad)?;
-    let (start, end) = window.split_once(',').ok_or_else(bad)?;
-    let number = |word: &str| match aggregate {
-        Aggregate::Count => word.parse().map_err(|_| bad()),
-        Aggregate::Times => Ok(read_time(word)?.as_micros()),
+    let bad = || format!("a row is written key[start,end)=result, or key@time=result of count windows, not {text:?}");
+    let (firing, text) = match text.split_once(':').filter(|(mark, _)| !mark.contains(['[', '@'])) {
+        Some(("early", row)) => (Firing::Early, row),
+        Some(("late", row)) => (Firing::Late, row),
+        Some(_) => return Err(bad()),
+        None => (Firing::OnTime, text),
     };
-    let result = result.split(',').map(number).collect::<Result<_, String>>()?;
-    Ok((read_time(start)?, read_time(end)?, key.to_owned(), result))
+    let (key, window, result) = match text.split_once('@') {
+        Some((key, rest)) => {
+            let (at, result) = rest.split_once('=').ok_or_else(bad)?;
+            (key, (at, at), Some(result))
+        }
+        None => {
+            let (key, rest) = text.split_once('[').ok_or_else(bad)?;
+            let (window, result) = rest.split_once(')').ok_or_else(bad)?;
+            (key, window.split_once(',').ok_or_else(bad)?, result.strip_prefix('='))
+        }
+    };
+    let part = |word: &str| {
+        if aggregate.gives_numbers() { number(word) } else { Ok(read_time(word)?.as_micros()) }
+    };
+    let result = result.map(|result| result.split(',').map(part).collect::<Result<_, String>>()).transpose()?;
+    Ok((read_time(window.0)?, read_time(window.1)?, key.to_owned(), firing, result))
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use firesteel_connect_memory::QueueSource;
 use firesteel_streaming::{BatchProgress, StateProgress};
+use firesteel_window::{Change, Firing, Latest, Window};
 
-use crate::case::{Case, Row, Side, Step, parse};
+use crate::case::{Case, Does, Row, Side, Step, parse};
 use crate::program::{Outputs, program};
 use crate::ways::{Lives, Way};
 
@@ -38,7 +39,7 @@ fn run(case: &Case, way: &Way) -> Result<(), String> {
     let queues = [(); 2].map(|()| QueueSource::new(1).keep_committed());
     let (outputs, mut lives) = (Outputs::default(), Lives::of(way));
     let mut begin = |second| lives.begin(second, 1, |test| program(case, test, &queues, &outputs));
-    let (mut test, mut second) = (begin(0), 0);
+    let (mut test, mut second, mut newest) = (begin(0), 0, Latest::new());
     for (number, step) in (1..).zip(&case.steps) {
         if number > 1 && way.restarts() {
             drop(test);
@@ -54,7 +55,7 @@ fn run(case: &Case, way: &Way) -> Result<(), String> {
         }
         second += 1;
         let progress = test.batch().map_err(|error| format!("step {number} fails: {error}"))?;
-        compare(&format!("step {number}"), &progress, step, &outputs)?;
+        compare(&format!("step {number}"), &progress, step, (&outputs, &mut newest), case)?;
     }
     if let Some(end) = &case.end {
         if way.restarts() {
@@ -62,7 +63,8 @@ fn run(case: &Case, way: &Way) -> Result<(), String> {
             test = begin(second);
         }
         let progress = test.finish().map_err(|error| format!("the end fails: {error}"))?;
-        compare("the end", &progress, &Step { out: end.clone(), ..Step::default() }, &outputs)?;
+        let step = Step { out: end.clone(), ..Step::default() };
+        compare("the end", &progress, &step, (&outputs, &mut newest), case)?;
         let StateProgress { keys, timers, .. } = progress.states[0];
         if case.does.forgets() && (keys, timers) != (0, 0) {
             return Err(format!("in the end something is left: {:?}", progress.states[0]));
@@ -71,7 +73,13 @@ fn run(case: &Case, way: &Way) -> Result<(), String> {
     Ok(())
 }
 
-fn compare(what: &str, progress: &BatchProgress, step: &Step, outputs: &Outputs) -> Result<(), String> {
+fn compare(
+    what: &str,
+    progress: &BatchProgress,
+    step: &Step,
+    (outputs, newest): (&Outputs, &mut Latest<String, Vec<i64>>),
+    case: &Case,
+) -> Result<(), String> {
     let sorted = |rows: &[Row]| {
         let mut rows = rows.to_vec();
         rows.sort();
@@ -80,6 +88,26 @@ fn compare(what: &str, progress: &BatchProgress, step: &Step, outputs: &Outputs)
     let (rows, expected) = (sorted(&outputs.rows.take()), sorted(&step.out));
     if rows != expected {
         return Err(format!("{what} gives {rows:?} and not {expected:?}"));
+    }
+    let rows_of = |kind| expected.iter().filter(|row| row.3 == kind && row.4.is_some()).count() as u64;
+    let told = [rows_of(Firing::Early), rows_of(Firing::Late)];
+    if told != [progress.fired_early, progress.fired_late] {
+        return Err(format!("{what} counts {} early and {} late rows", progress.fired_early, progress.fired_late));
+    }
+    if matches!(case.does, Does::Window(_, _, Some(_))) {
+        let on_time: Vec<Row> =
+            expected.iter().filter(|row| row.3 == Firing::OnTime && row.4.is_some()).cloned().collect();
+        let told = sorted(&outputs.on_time.take());
+        if told != on_time {
+            return Err(format!("{what} gives {told:?} on time and not {on_time:?}"));
+        }
+        for (start, end, key, firing, value) in expected {
+            newest.apply(Change { window: Window::new(start, end), key, firing, value });
+        }
+        let (stands, expected) = (outputs.newest.rows(), newest.iter());
+        if !stands.iter().map(|(window, key, value)| (*window, key, value)).eq(expected) {
+            return Err(format!("after {what} there stands {stands:?} and not {newest:?}"));
+        }
     }
     for (output, late) in outputs.late.iter().zip(&step.late) {
         let mut late = [output.take(), late.clone()];

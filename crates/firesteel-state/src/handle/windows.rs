@@ -145,6 +145,32 @@ impl<K: StateKey, A: StateValue> OpenWindows<'_, K, A> {
         self.table.look_into(window, each)
     }
 
+    /// The windows that hold something and end after one instant and no later than another, in the order of their ends;
+    /// those that have fired in this batch are not among them. For windows that stay after they have ended.
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    pub fn ended(&self, after: Timestamp, until: Timestamp) -> Result<Vec<Window>> {
+        self.table.ended(after, until)
+    }
+
+    /// As [`next_end`](Self::next_end), for windows that end after an instant. What has fired does not count.
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    pub fn next_end_after(&self, after: Timestamp) -> Result<Option<Timestamp>> {
+        self.table.next_end_after(after)
+    }
+
+    /// Hands what a key has gathered in a window that has not fired in this batch to `each`; `false` if it has nothing there.
+    /// A key that the batch has brought costs no read of the backend.
+    ///
+    /// # Errors
+    /// When the backend cannot be read.
+    pub fn look_up(&self, window: Window, hash: u64, key: &K, each: &mut dyn FnMut(&A)) -> Result<bool> {
+        self.table.look_up(window, hash, key, each)
+    }
+
     /// Whether the windows take another amount of memory than when this was asked last: then the key group is to be
     /// [accounted](GroupState::account).
     pub fn has_other_size(&mut self) -> bool {

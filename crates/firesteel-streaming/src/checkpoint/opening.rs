@@ -218,6 +218,7 @@ fn forget(cursor: &mut Cursor, looked: &Looked, catalog: &Catalog, sinks: &[Sink
         |name: &str| name.starts_with(MERGED) || catalog.watermarks().iter().any(|mark| mark.name == name);
     cursor.watermarks.retain(|name, _| is_watermark(name) && !dropped(format!("watermark:{name}")));
     cursor.keys.retain(|operator, _| is_kept(&looked.known, catalog, operator));
+    cursor.gone.retain(|(operator, _)| is_kept(&looked.known, catalog, operator));
     // What is lost of results is lost once.
     for sink in sinks.iter().filter(|sink| dropped(format!("output:{}", sink.name))) {
         match sink.trace() {

@@ -68,6 +68,11 @@ pub(crate) trait StateCell: Send + Sync {
     /// Says how many timers are set.
     fn set_timers(&self, _timers: u64) {}
 
+    /// When a batch has to run by the clock though nothing has come, besides timers.
+    fn next_wake(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Counts what a batch has changed.
     fn count(&self, changes: Changes) {
         self.set_keys((self.keys() + changes.inserted).saturating_sub(changes.removed));

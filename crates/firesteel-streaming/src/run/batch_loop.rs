@@ -281,10 +281,11 @@ impl JobRun {
         })
     }
 
-    /// Whether a batch without records would fire timers of processing time.
+    /// Whether a batch without records would fire something by the clock.
     fn timers_are_due(&self, admission: &Admission) -> Result<bool> {
         for (cell, _) in &self.parts.states {
-            if cell.next_timer(TimeDomain::Processing)?.is_some_and(|timer| timer <= admission.now) {
+            let next = cell.next_timer(TimeDomain::Processing)?.into_iter().chain(cell.next_wake()).min();
+            if next.is_some_and(|next| next <= admission.now) {
                 return Ok(true);
             }
         }

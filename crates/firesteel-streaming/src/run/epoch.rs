@@ -387,6 +387,7 @@ impl Parts {
             batch,
             inputs,
             watermarks,
+            gone: self.allowances().map(|(name, allowance)| (name.to_owned(), allowance.save())).collect(),
             keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
             sinks,
             counted,

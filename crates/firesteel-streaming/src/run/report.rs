@@ -73,6 +73,8 @@ impl JobRun {
         let operators = self.operators(&inputs, &written, &dead_letters);
         let late = operators.iter().map(|operator| operator.late).sum();
         let outside = operators.iter().map(|operator| operator.outside).sum();
+        let fired_early = operators.iter().map(|operator| operator.fired_early).sum();
+        let fired_late = operators.iter().map(|operator| operator.fired_late).sum();
         let malformed = operators.iter().map(|operator| operator.malformed).sum();
         let rows_in = inputs.iter().map(|input| input.rows).sum();
         let rows_out = outputs.iter().map(|output| output.rows).sum();
@@ -99,6 +101,8 @@ impl JobRun {
             states,
             timers_left: self.left.is_some(),
             windows: self.parts.fired.iter().map(|fired| fired.take()).sum(),
+            fired_early,
+            fired_late,
             late,
             outside,
             malformed,
@@ -131,7 +135,20 @@ impl JobRun {
                 _ => node.parents.iter().map(|parent| rows(parent.index())).sum(),
             };
             let (operator, rows_out) = (Arc::clone(name), rows(id));
-            OperatorProgress { id, operator, rows_in, rows_out, late: 0, outside: 0, malformed: 0, dead_letters: 0 }
+            let (fired_early, fired_late, malformed, dead_letters) = (0, 0, 0, 0);
+            let (late, outside) = (0, 0);
+            OperatorProgress {
+                id,
+                operator,
+                rows_in,
+                rows_out,
+                late,
+                outside,
+                fired_early,
+                fired_late,
+                malformed,
+                dead_letters,
+            }
         }));
         for (output, rows) in self.parts.outputs.iter().zip(written) {
             operators[output.node().index()].rows_out = *rows;
@@ -141,6 +158,8 @@ impl JobRun {
             match counter.what {
                 What::Late => operator.late += counter.count.take(),
                 What::Outside => operator.outside += counter.count.take(),
+                What::FiredEarly => operator.fired_early += counter.count.take(),
+                What::FiredLate => operator.fired_late += counter.count.take(),
                 What::Malformed => operator.malformed += counter.count.take(),
             }
         }
@@ -165,6 +184,8 @@ impl JobRun {
             }
         }
         self.summary.windows += progress.windows;
+        self.summary.fired_early += progress.fired_early;
+        self.summary.fired_late += progress.fired_late;
         self.summary.late += progress.late;
         self.summary.outside += progress.outside;
         self.summary.malformed += progress.malformed;

@@ -104,6 +104,11 @@ impl JobRun {
                 cell.set_keys(*keys);
             }
         }
+        for (name, allowance) in self.parts.allowances() {
+            if let Some((_, gone)) = cursor.gone.iter().find(|(operator, _)| operator == name) {
+                allowance.resume(*gone);
+            }
+        }
         self.counted = cursor.counted;
         self.left = cursor.left;
         if self.left.is_some() {

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use firesteel_core::Key;
 use firesteel_core::hash::hash_key;
 use firesteel_state::{Declaration, KeyedStore, StateStore, StoreSchema, StoreSetup};
+use firesteel_window::Timestamp;
 use parking_lot::Mutex;
 
 use crate::error::Result;
@@ -20,7 +21,12 @@ pub(crate) struct StoreCell<K: Key> {
     store: OnceLock<KeyedStore<K>>,
     keys: AtomicU64,
     timers: AtomicU64,
+    /// When a batch has to run by the clock, besides timers.
+    wake: OnceLock<Wake>,
 }
+
+/// When a batch has to run by the clock.
+type Wake = Box<dyn Fn() -> Option<Timestamp> + Send + Sync>;
 
 struct Declared<K> {
     /// Taken when the store is opened.
@@ -41,12 +47,19 @@ impl<K: Key> StoreCell<K> {
             store: OnceLock::new(),
             keys: AtomicU64::new(0),
             timers: AtomicU64::new(0),
+            wake: OnceLock::new(),
         })
     }
 
     /// Says what a new store begins with.
     pub(crate) fn begin_with(&self, fill: impl FnOnce(&KeyedStore<K>) -> Result<u64> + Send + 'static) {
         self.declared.lock().initial = Some(Box::new(fill));
+    }
+
+    /// Says when a batch has to run by the clock, though nothing has come.
+    pub(crate) fn wake(&self, at: impl Fn() -> Option<Timestamp> + Send + Sync + 'static) {
+        // An operator says it once.
+        _ = self.wake.set(Box::new(at));
     }
 
     /// The open store.
@@ -113,5 +126,9 @@ impl<K: Key> StateCell for StoreCell<K> {
 
     fn set_timers(&self, timers: u64) {
         self.timers.store(timers, Ordering::Relaxed);
+    }
+
+    fn next_wake(&self) -> Option<Timestamp> {
+        self.wake.get().and_then(|at| at())
     }
 }

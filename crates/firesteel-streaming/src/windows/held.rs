@@ -13,7 +13,6 @@ use crate::plan::{Batch, Fault, NodeId, Plan, PlanNode, Role, StateCell, StateCh
 use crate::state::StoreCell;
 use crate::stream::LateOutput;
 use crate::time::{FiredCount, Tracker, least};
-use crate::windows::WindowResult;
 use crate::windows::due::Due;
 use crate::windows::of_groups::OfGroups;
 use crate::windows::rdd::{Firing, InBatch};
@@ -51,15 +50,26 @@ where
         aggregator: A,
         late: Option<(LateOutput<K, V>, NodeId)>,
     ) -> Self {
+        let (states, about) = (Declaration::new(operator.kind()), About::of(windows, aggregator.kind().into_owned()));
+        Self::declared(plan, parent, operator, (states, about), aggregator, late)
+    }
+
+    /// The same, with what is declared beside the windows, and what is said of them.
+    pub(super) fn declared(
+        plan: &Plan,
+        parent: NodeId,
+        operator: Operator,
+        (mut states, about): (Declaration<K>, About),
+        aggregator: A,
+        late: Option<(LateOutput<K, V>, NodeId)>,
+    ) -> Self {
         let changes = StateChanges::default();
-        let mut states = Declaration::<K>::new(operator.kind());
         let held = states.windows::<A::Acc>("windows");
         let cell = StoreCell::new(states);
         let stored = (Arc::clone(&cell) as Arc<dyn StateCell>, changes.clone());
         let trackers = plan.trackers(parent);
         let kept = (stored, Arc::new(Tracker::holding(&trackers, Duration::ZERO)));
-        let fold = aggregator.kind().into_owned();
-        let node = add(plan, parent, operator, windows.settings(), windows.validate().err(), fold, kept);
+        let node = add(plan, parent, operator, about, kept);
         let late_count = Accumulator::default();
         let late_output = tells(plan, node, &late_count, late);
         Self {
@@ -82,31 +92,43 @@ where
         self.node
     }
 
+    /// The state.
+    pub(super) fn cell(&self) -> &Arc<StoreCell<K>> {
+        &self.cell
+    }
+
+    /// Records of windows that this watermark closes are late.
+    pub(super) fn closed_by(&self) -> Timestamp {
+        least(&self.trackers, Tracker::at_start)
+    }
+
     /// Has records that are in no window counted.
     pub(super) fn count_outside(&self, plan: &Plan) {
         plan.count(self.node, What::Outside, self.outside.clone());
     }
 
-    /// The RDD of what fires in the batch, as `open` says: records travel by `windows` that do not overlap.
-    pub(super) fn fire<W, T, O>(
+    /// The RDD of what fires in the batch, as `open` says: records travel by `windows` that do not overlap, and are late for
+    /// those that `closed_by` closes.
+    pub(super) fn fire<W, T, R, O>(
         &self,
         batch: &Batch,
         parent: BoxRdd<(Timestamp, (K, V))>,
-        windows: W,
+        (windows, closed_by): (W, Timestamp),
         present: fn(A::Out) -> Option<T>,
         open: impl FnOnce(InBatch<K, V, W, A, T>) -> O,
-    ) -> BoxRdd<(Timestamp, WindowResult<K, T>)>
+    ) -> BoxRdd<R>
     where
         W: DisjointWindows + Clone + Send + Sync + 'static,
         T: Send + 'static,
-        O: Open<(Timestamp, WindowResult<K, T>)>,
+        R: Send + 'static,
+        O: Open<R>,
     {
         let (operator, space) = (batch.operator(self.node), batch.key_space());
         let side = WindowSide {
             windows,
             aggregator: Arc::clone(&self.aggregator),
             operator: operator.clone(),
-            closed_by: least(&self.trackers, Tracker::at_start),
+            closed_by,
             late: self.late.clone(),
             outside: self.outside.clone(),
             late_output: self.late_output.clone(),
@@ -131,6 +153,22 @@ where
     }
 }
 
+/// What is said of windows, to people and to a checkpoint.
+pub(super) struct About {
+    pub(super) settings: Vec<Setting>,
+    /// Why they cannot work.
+    pub(super) refused: Option<WindowError>,
+    pub(super) fold: String,
+}
+
+impl About {
+    pub(super) fn of(windows: &impl WindowAssigner, fold: String) -> Self {
+        // What is stored is windows: others would lie beside them.
+        let settings = windows.settings().into_iter().map(|(name, value)| Setting::refused(name, value)).collect();
+        Self { settings, refused: windows.validate().err(), fold }
+    }
+}
+
 /// Has late records counted at a node, and told where that is asked for.
 pub(super) fn tells<K, V>(
     plan: &Plan,
@@ -149,16 +187,12 @@ fn add(
     plan: &Plan,
     parent: NodeId,
     operator: Operator,
-    settings: Vec<(&'static str, String)>,
-    refused: Option<WindowError>,
-    fold: String,
+    About { settings, refused, fold }: About,
     (stored, held): ((Arc<dyn StateCell>, StateChanges), Arc<Tracker>),
 ) -> NodeId {
     plan.change(|parts| {
         parts.states.push(stored);
         let role = Role::State(parts.states.len() - 1);
-        // What is stored is windows: others would lie beside them.
-        let settings = settings.into_iter().map(|(name, value)| Setting::refused(name, value)).collect();
         let node = PlanNode::operator(operator, &[parent], Width::Wide).with_role(role).with_settings(settings);
         let node = parts.add(PlanNode { fold: Some(fold), held: Some(held), ..node });
         parts.faults.extend(refused.map(|source| (node, Fault::Window(source))));

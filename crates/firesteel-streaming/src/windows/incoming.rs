@@ -50,6 +50,20 @@ impl<K: Key, A: Exchange> Incoming<K, A> {
             || self.mixed.iter().any(|list| is_next(&self.lists[*list].entries, group, self.space))
     }
 
+    /// Hands what there is for a group to `each`, in any order. Groups before it have been taken.
+    pub(crate) fn look_at(&self, group: KeyGroup, each: &mut dyn FnMut(Window, &Entry<K, A>)) {
+        let sorted = self.sorted.iter().take_while(|first| first.0 == group);
+        for (_, list) in sorted {
+            let Gathered { window, entries, .. } = &self.lists[*list];
+            entries.iter().for_each(|entry| each(*window, entry));
+        }
+        for list in &self.mixed {
+            let Gathered { window, entries, .. } = &self.lists[*list];
+            let of_group = entries.iter().rev().take_while(|entry| self.space.group_of(entry.0) == group);
+            of_group.for_each(|entry| each(*window, entry));
+        }
+    }
+
     /// Takes what there is for a group into its windows; returns the first of these.
     pub(crate) fn merge(
         &mut self,

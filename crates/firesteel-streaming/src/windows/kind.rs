@@ -1,9 +1,10 @@
 //! The kinds of windows: what each makes of a keyed stream.
 
 use firesteel_core::{Exchange, Key};
-use firesteel_window::{Aggregator, Disjoint, DisjointWindows, Global, Session, Sliding, Tumbling};
+use firesteel_window::{Aggregator, Change, Disjoint, DisjointWindows, Global, Session, Sliding, Tumbling};
 
 use crate::stream::{Stream, Timed};
+use crate::windows::again::{FiredAgain, Firings, HeldAgain};
 use crate::windows::held::Held;
 use crate::windows::rdd::Fired;
 use crate::windows::{WindowResult, WindowedStream};
@@ -46,6 +47,19 @@ pub trait WindowKind<K: Key>: sealed::Sealed + Clone + Send + Sync + 'static {
         V: Send + 'static,
         A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
         T: Send + 'static;
+
+    /// The same, of windows that may fire more than once.
+    #[doc(hidden)]
+    fn changing<V, A, T>(
+        of: WindowedStream<K, V, Self>,
+        firings: Firings,
+        aggregator: A,
+        present: fn(A::Out) -> Option<T>,
+    ) -> Stream<Change<K, T>, Timed>
+    where
+        V: Send + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+        T: Send + 'static;
 }
 
 /// Declares kinds of windows that do not overlap.
@@ -66,7 +80,27 @@ macro_rules! side_by_side {
                 let WindowedStream { stream: Stream { plan, node: parent, rule }, windows, operator, late } = of;
                 let held = Held::new(&plan, parent, operator, &windows, aggregator, late);
                 Stream::new(plan, held.node(), move |batch| {
-                    Ok(held.fire(batch, rule.rdd(batch)?, windows.clone(), present, Fired))
+                    Ok(held.fire(batch, rule.rdd(batch)?, (windows.clone(), held.closed_by()), present, Fired))
+                })
+            }
+
+            fn changing<V, A, T>(
+                of: WindowedStream<K, V, Self>,
+                firings: Firings,
+                aggregator: A,
+                present: fn(A::Out) -> Option<T>,
+            ) -> Stream<Change<K, T>, Timed>
+            where
+                V: Send + 'static,
+                A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+                T: Send + 'static,
+            {
+                let WindowedStream { stream: Stream { plan, node: parent, rule }, windows, operator, late } = of;
+                let again = HeldAgain::new(&plan, (parent, operator), &windows, (aggregator, firings), late);
+                Stream::new(plan, again.held.node(), move |batch| {
+                    let fired = |of| FiredAgain { of, again: again.in_batch(batch) };
+                    let windows = (windows.clone(), again.closed_by());
+                    Ok(again.held.fire(batch, rule.rdd(batch)?, windows, present, fired))
                 })
             }
         }

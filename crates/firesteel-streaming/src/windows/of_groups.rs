@@ -13,6 +13,11 @@ impl<T> OfGroups<T> {
         Self(Mutex::new(None))
     }
 
+    /// What there is, if anything has been asked for.
+    pub(crate) fn known(&self) -> Option<Arc<[T]>> {
+        self.0.lock().as_ref().map(|(_, groups)| Arc::clone(groups))
+    }
+
     /// What there is where these key groups are the job's own. If others were before, it is made anew.
     pub(crate) fn within(&self, space: KeySpace, new: impl Fn() -> T) -> Arc<[T]> {
         let mut known = self.0.lock();

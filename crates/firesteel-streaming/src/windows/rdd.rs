@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::{Fetched, Shuffle};
 use firesteel_core::{Blocks, Exchange, Key, Open, Operator, TaskContext};
-use firesteel_state::{Changes, FiredRows, KeyGroup, OpenWindows, Windows};
+use firesteel_state::{Changes, FiredRows, GroupState, KeyGroup, OpenWindows, Windows};
 use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::plan::{Changed, Computed, StateChanges};
@@ -67,7 +67,7 @@ where
     /// Takes what has come for a partition into its key groups, and has each of them `fire` in which there is something to do: the
     /// group with its place among the job's own, its windows, and the first one that has changed. What that returns is when the
     /// next one is due.
-    pub(super) fn visit<F>(&self, split: usize, task: &TaskContext, mut fire: F) -> Changes
+    pub(super) fn visit<F>(&self, split: usize, task: &TaskContext, fire: F) -> Changes
     where
         F: FnMut(
             (KeyGroup, usize),
@@ -75,6 +75,11 @@ where
             Option<Window>,
         ) -> firesteel_state::Result<Option<Timestamp>>,
     {
+        self.visit_with(split, task, &mut Only(fire))
+    }
+
+    /// The same, with what is to be done before and after that.
+    pub(super) fn visit_with<G: Guest<K, A::Acc>>(&self, split: usize, task: &TaskContext, guest: &mut G) -> Changes {
         let (Firing { cell, windows, due, .. }, operator) = (&self.firing, &self.operator);
         let combine = |acc: &mut A::Acc, other| task.blame_on(operator, || self.aggregator().merge(acc, other));
         let (reached, mut changes) = (self.firing.reached(), Changes::default());
@@ -82,22 +87,24 @@ where
         let WindowSide { space, partitions, .. } = self.shuffle.side();
         for group in space.part(split, *partitions).iter() {
             let place = space.owned().place_of(group);
-            if !incoming.has(group) && !due[place].has_work(self.batch, reached) {
+            if !incoming.has(group) && !due[place].has_work(self.batch, reached) && !guest.has_work(place) {
                 continue;
             }
             task.check_cancelled();
             due[place].begin(self.batch);
             let mut state = cell.get().lock(group);
             state.begin(self.batch);
+            or_fail(guest.before((group, place), &mut state, &incoming), operator, task);
             let mut opened = or_fail(windows.of(&mut state), operator, task);
             let changed = incoming.merge(group, &mut opened, combine);
             let settled = opened.settle(combine);
-            let next = settled.and_then(|()| fire((group, place), &mut opened, changed));
+            let next = settled.and_then(|()| guest.fire((group, place), &mut opened, changed));
             changes += opened.changes();
             due[place].note(or_fail(next, operator, task));
             if opened.has_other_size() {
                 state.account();
             }
+            changes += or_fail(guest.after((group, place), &mut state), operator, task);
         }
         incoming.lists.into_iter().for_each(|gathered| self.shuffle.side().recycled.keep_list(gathered.entries));
         self.computed.note(split);
@@ -125,6 +132,61 @@ where
         }
         incoming.settle();
         incoming
+    }
+}
+
+/// What is done in each key group in which there is something to do.
+pub(super) trait Guest<K: Key, Acc> {
+    /// Whether a group has something to do, besides taking records and firing what the watermark closes.
+    fn has_work(&self, place: usize) -> bool {
+        let _ = place;
+        false
+    }
+
+    /// Looks at what will be taken into the windows of a group, and at its other state.
+    fn before(
+        &mut self,
+        at: (KeyGroup, usize),
+        state: &mut GroupState<K>,
+        incoming: &Incoming<K, Acc>,
+    ) -> firesteel_state::Result<()> {
+        let _ = (at, state, incoming);
+        Ok(())
+    }
+
+    /// Fires, once the records have been taken in; returns when something is due next.
+    fn fire(
+        &mut self,
+        at: (KeyGroup, usize),
+        opened: &mut OpenWindows<'_, K, Acc>,
+        changed: Option<Window>,
+    ) -> firesteel_state::Result<Option<Timestamp>>;
+
+    /// Changes other state of the group; returns what it has changed.
+    fn after(&mut self, at: (KeyGroup, usize), state: &mut GroupState<K>) -> firesteel_state::Result<Changes> {
+        let _ = (at, state);
+        Ok(Changes::default())
+    }
+}
+
+/// Who only fires.
+struct Only<F>(F);
+
+impl<K: Key, Acc, F> Guest<K, Acc> for Only<F>
+where
+    F: FnMut(
+        (KeyGroup, usize),
+        &mut OpenWindows<'_, K, Acc>,
+        Option<Window>,
+    ) -> firesteel_state::Result<Option<Timestamp>>,
+{
+    fn fire(
+        &mut self,
+        at: (KeyGroup, usize),
+        opened: &mut OpenWindows<'_, K, Acc>,
+        changed: Option<Window>,
+    ) -> firesteel_state::Result<Option<Timestamp>> {
+        (self.0)(at, opened, changed)
     }
 }
 

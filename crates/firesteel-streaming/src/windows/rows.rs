@@ -52,9 +52,16 @@ where
     where
         W: DisjointWindows + Clone + Send + Sync + 'static,
     {
+        Box::new(Iterated::new(Self::new(of, task, unread), task))
+    }
+
+    /// The results, one by one.
+    pub(super) fn new<W>(of: &'a InBatch<K, V, W, A, T>, task: &'a TaskContext, unread: U) -> Self
+    where
+        W: DisjointWindows + Clone + Send + Sync + 'static,
+    {
         let (aggregator, operator, present) = (of.aggregator(), &of.operator, of.present);
-        let rows = Self { aggregator, operator, present, task, unread, ahead: Vec::new().into_iter() };
-        Box::new(Iterated::new(rows, task))
+        Self { aggregator, operator, present, task, unread, ahead: Vec::new().into_iter() }
     }
 }
 

@@ -10,14 +10,16 @@ use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Exchange, Key};
 use firesteel_state::{Declaration, KeyContext, Result, Setting, SortedMap, Timers};
-use firesteel_window::{Aggregator, Duration, Session, Timestamp, Window};
+use firesteel_window::{Aggregator, Change, Session, Timestamp, Window};
 
 use crate::plan::{Fault, NodeId};
 use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results};
 use crate::stream::{LateOutput, Stream, Timed};
-use crate::time::{Fired, FiredCount};
+use crate::time::{Allowance, Fired, FiredCount};
+use crate::windows::again::{Counted, Firings, Told};
 use crate::windows::kind::WindowKind;
-use crate::windows::session_side::{IntoSessions, Passed, Piece};
+use crate::windows::session_again::Staying;
+use crate::windows::session_side::{IntoSessions, Passed, Piece, closes_at};
 use crate::windows::{WindowResult, WindowedStream};
 
 impl<K: Key + Ord> WindowKind<K> for Session {
@@ -41,6 +43,35 @@ impl<K: Key + Ord> WindowKind<K> for Session {
         }
         results
     }
+
+    fn changing<V, A, T>(
+        of: WindowedStream<K, V, Self>,
+        firings: Firings,
+        aggregator: A,
+        present: fn(A::Out) -> Option<T>,
+    ) -> Stream<Change<K, T>, Timed>
+    where
+        V: Send + 'static,
+        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
+        T: Send + 'static,
+    {
+        let WindowedStream { stream, windows, operator, late: late_to } = of;
+        let aggregator = Arc::new(Counted(Arc::new(aggregator)));
+        let (late, fired, kind) = (Accumulator::default(), stream.plan.fired(), PhantomData);
+        let allowance = Allowance::new(firings.late, stream.plan.trackers(stream.node));
+        let allowed = Arc::clone(&allowance);
+        let told = Told::default();
+        let told_of = told.clone();
+        let sessions =
+            Staying { windows, firings, aggregator, present, allowance, late, late_output: late_to, fired, told, kind };
+        let results = stream.apply_at(operator, sessions);
+        told_of.count_at(&results.plan, results.node);
+        results.plan.allow(results.node, &allowed);
+        if let Some(refused) = windows.validate().err().or_else(|| firings.refused()) {
+            results.plan.change(|parts| parts.faults.push((results.node, Fault::Window(refused))));
+        }
+        results
+    }
 }
 
 /// The operator of sessions.
@@ -60,11 +91,6 @@ struct Open<A> {
     /// By its beginning, the end of a session, and what it has gathered.
     sessions: SortedMap<Timestamp, (Timestamp, A)>,
     closes: Timers,
-}
-
-/// When a session closes: a watermark that is at its end leaves it open.
-fn closes_at(end: Timestamp) -> Timestamp {
-    end.saturating_add(Duration::micros(1))
 }
 
 impl<A: Exchange> Open<A> {
@@ -158,6 +184,7 @@ where
         IntoSessions {
             windows: self.windows,
             aggregator: Arc::clone(&self.aggregator),
+            allowance: None,
             late: self.late.clone(),
             late_output: self.late_output.clone(),
         }

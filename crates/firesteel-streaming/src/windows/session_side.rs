@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use firesteel_core::hash::hash_key;
 use firesteel_core::{Accumulator, Exchange, Key, Operator, TaskContext};
-use firesteel_window::{Aggregator, Session, Sessions, Timestamp, Window};
+use firesteel_window::{Aggregator, Duration, Session, Sessions, Timestamp, Window};
 
 use crate::plan::NodeId;
 use crate::state::{ByGroup, Place, Prepare, Prepared, Route, Tables, Trials};
 use crate::stream::{LateOutput, Timed, Told};
-use crate::time::{Tracker, least};
+use crate::time::{Allowance, Tracker, least};
 use crate::windows::held::tells;
 
 /// What a session has gathered, on its way to the others of its key.
@@ -20,7 +20,12 @@ pub(super) struct Piece<A> {
     pub(super) passed: Option<Passed>,
 }
 
-/// A record that happened before the watermark: late, unless the session that it belongs to is open. Only the state knows.
+/// When a session closes: a watermark that is at its end leaves it open.
+pub(super) fn closes_at(end: Timestamp) -> Timestamp {
+    end.saturating_add(Duration::micros(1))
+}
+
+/// A record that happened before the watermark, or before that less an allowance: late, unless the session that it belongs to is open. Only the state knows.
 #[derive(Clone)]
 pub(super) struct Passed(pub(super) Option<Told>);
 
@@ -28,6 +33,8 @@ pub(super) struct Passed(pub(super) Option<Told>);
 pub(super) struct IntoSessions<K, V, A> {
     pub(super) windows: Session,
     pub(super) aggregator: Arc<A>,
+    /// How long sessions stay after they have fired.
+    pub(super) allowance: Option<Arc<Allowance>>,
     pub(super) late: Accumulator<u64>,
     pub(super) late_output: Option<(LateOutput<K, V>, NodeId)>,
 }
@@ -55,6 +62,7 @@ where
         SessionSide {
             windows: self.windows,
             aggregator: self.aggregator,
+            allowance: self.allowance,
             trackers: Arc::clone(place.trackers),
             late_output,
             tables: Tables::new(),
@@ -67,6 +75,7 @@ where
 pub(super) struct SessionSide<K, V, A: Aggregator<V>> {
     windows: Session,
     aggregator: Arc<A>,
+    allowance: Option<Arc<Allowance>>,
     trackers: Arc<[Arc<Tracker>]>,
     late_output: Option<LateOutput<K, V>>,
     tables: Tables<K, Sessions<A::Acc>>,
@@ -87,7 +96,8 @@ where
         task: &TaskContext,
     ) {
         let (aggregator, windows) = (&*self.aggregator, self.windows);
-        let watermark = least(&self.trackers, Tracker::at_start);
+        let at_start = || least(&self.trackers, Tracker::at_start);
+        let watermark = self.allowance.as_ref().map_or_else(at_start, |allowance| allowance.gone_at_start());
         let one = |(window, value)| {
             let mut sessions = Sessions::new();
             sessions.add(window, aggregator.start(value), |acc, more| aggregator.merge(acc, more));

@@ -252,7 +252,7 @@ mod tests {
         let error = WindowError::Count { size: 3, slide: 4 }.to_string();
         assert_eq!(
             error,
-            "FS-W009: a window of 3 values cannot come every 4; give a number of values, such as 100, and at most as many \
+            "FS-W013: a window of 3 values cannot come every 4; give a number of values, such as 100, and at most as many \
              for `every`"
         );
     }

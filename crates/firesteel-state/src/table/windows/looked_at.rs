@@ -1,13 +1,14 @@
 //! Windows that are looked at without being fired: those that share what they hold with others.
 
-use firesteel_window::{Timestamp, Window};
+use firesteel_window::{Duration, Timestamp, Window};
 
 use super::WindowTable;
 use super::pane::Pane;
 use super::rows::FiredRows;
-use super::stored::{after, prefix};
-use crate::codec::{StateKey, StateValue};
+use super::stored::{PREFIX, after as after_window, prefix};
+use crate::codec::{self, StateKey, StateValue};
 use crate::error::Result;
+use crate::table::wanted::Wanted;
 
 impl<K: StateKey, A: StateValue> WindowTable<K, A> {
     /// The windows that hold something, or did until they fired in this attempt, and lie within a span, in their order.
@@ -23,7 +24,7 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
                 if lies_within(&window) && self.position(window).is_err() && !self.has_fired(window) {
                     found.push(window);
                 }
-                next = match after(window) {
+                next = match after_window(window) {
                     Some(from) => self.first_stored(&from)?,
                     None => None,
                 };
@@ -32,6 +33,78 @@ impl<K: StateKey, A: StateValue> WindowTable<K, A> {
         found.sort();
         found.dedup();
         Ok(found)
+    }
+
+    /// The windows that hold something and end after one instant and no later than another, in their order; those that have
+    /// fired in this attempt are not among them.
+    pub(crate) fn ended(&self, after: Timestamp, until: Timestamp) -> Result<Vec<Window>> {
+        let open = self.open.partition_point(|pane| pane.window.end() <= after);
+        let open = self.open.range(open..).take_while(|pane| pane.window.end() <= until);
+        let mut found: Vec<Window> = open.map(|pane| pane.window).collect();
+        let in_memory = found.len();
+        if self.away.is_some_and(|first| first.end() <= until) {
+            let mut next = self.stored_after(after)?;
+            while let Some(window) = next.filter(|window| window.end() <= until) {
+                if self.position(window).is_err() && !self.has_fired(window) {
+                    found.push(window);
+                }
+                next = match after_window(window) {
+                    Some(from) => self.first_stored(&from)?,
+                    None => None,
+                };
+            }
+        }
+        if found.len() > in_memory {
+            found.sort();
+        }
+        Ok(found)
+    }
+
+    /// No window that holds something ends between this instant and the one that is returned.
+    pub(crate) fn next_end_after(&self, after: Timestamp) -> Result<Option<Timestamp>> {
+        let open = self.open.partition_point(|pane| pane.window.end() <= after);
+        let open = self.open.get(open).map(|pane| pane.window.end());
+        let away = match self.away {
+            Some(first) if first.end() <= after => self.stored_after(after)?,
+            away => away,
+        };
+        Ok(open.into_iter().chain(away.map(|window| window.end())).min())
+    }
+
+    /// The first window that the backend holds and that ends after an instant.
+    fn stored_after(&self, after: Timestamp) -> Result<Option<Window>> {
+        let Some(next) = after.checked_add(Duration::micros(1)) else { return Ok(None) };
+        let first = Window::new(Timestamp::MIN, next);
+        self.first_stored(&prefix(self.away.map_or(first, |away| first.max(away))))
+    }
+
+    /// Hands what a key has gathered in a window that has not fired to `each`; `false` if it has nothing there.
+    pub(crate) fn look_up(&self, window: Window, hash: u64, key: &K, each: &mut dyn FnMut(&A)) -> Result<bool> {
+        let pane = self.position(window).ok().map(|at| &self.open[at]);
+        if let Some(pane) = pane
+            && let Some(at) = pane.slots.find(hash, key)
+        {
+            each(&pane.slots.at(at).value);
+            return Ok(true);
+        }
+        if pane.map_or_else(|| self.has_fired(window), |pane| pane.complete) {
+            return Ok(false);
+        }
+        let mut wanted = Wanted::default();
+        let encoded = wanted.add(|bytes| {
+            bytes.extend_from_slice(&prefix(window));
+            codec::encode(key, bytes)
+        });
+        encoded.map_err(|source| self.setup.unencodable(source))?;
+        let mut found = None;
+        _ = wanted.read(&self.setup, &mut |_, table, key, value| {
+            found = Some(self.decode_value(table, &key[PREFIX..], value));
+        })?;
+        match found {
+            Some(value) => each(&value?),
+            None => return Ok(false),
+        }
+        Ok(true)
     }
 
     /// Hands out what a window holds, or held until it fired in this attempt: hash, key and accumulator.

@@ -14,7 +14,7 @@ use crate::table::{Setup, Stamps};
 pub(super) const FIRST: Window = Window::new(Timestamp::MIN, Timestamp::MIN);
 
 /// Bytes of a window at the front of a key.
-const PREFIX: usize = 16;
+pub(super) const PREFIX: usize = 16;
 
 /// Sixteen bytes in the order of windows: end, then start.
 pub(super) fn prefix(window: Window) -> [u8; PREFIX] {

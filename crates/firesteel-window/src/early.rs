@@ -68,11 +68,11 @@ impl Early {
     /// # Errors
     /// A [`WindowError`] where it would fire all the time.
     pub fn validate(&self) -> Result<(), WindowError> {
-        match self.0 {
-            Every::Interval(interval) if interval <= Duration::ZERO => Err(WindowError::Trigger { early: *self }),
-            Every::Records(0) => Err(WindowError::Trigger { early: *self }),
-            _ => Ok(()),
-        }
+        let fires = match self.0 {
+            Every::Interval(interval) => interval > Duration::ZERO,
+            Every::Records(n) => n > 0,
+        };
+        if fires { Ok(()) } else { Err(WindowError::Trigger { trigger: self.to_string() }) }
     }
 }
 

@@ -5,7 +5,6 @@ use std::fmt;
 
 use firesteel_error::{Class, codes};
 
-use crate::early::Early;
 use crate::time::Duration;
 
 /// A window or watermark that cannot work as declared.
@@ -49,8 +48,8 @@ pub enum WindowError {
     },
     /// Windows would fire all the time.
     Trigger {
-        /// The trigger that was asked for.
-        early: Early,
+        /// The trigger that was asked for, in words.
+        trigger: String,
     },
     /// A watermark cannot run ahead of the events.
     Delay {
@@ -103,10 +102,10 @@ impl fmt::Display for WindowError {
             Self::Lateness { lateness } => {
                 write!(f, "a window cannot stay for {lateness} after its end; give zero or more, such as `minutes(10)`")
             }
-            Self::Trigger { early } => {
+            Self::Trigger { trigger } => {
                 write!(
                     f,
-                    "a window cannot fire {early}; give a time above zero, such as `seconds(10)`, or a number above zero"
+                    "a window cannot fire {trigger}; give a time above zero, such as `seconds(10)`, or a number above zero"
                 )
             }
             Self::Delay { delay } => write!(

@@ -187,7 +187,8 @@ mod tests {
         assert!(unreadable.add(10..20, "b") && unreadable.add(0..5, "a") && unreadable.add(30..40, "c"));
         assert!(!unreadable.add(12..20, "again"));
         assert_eq!(unreadable.without(0..50).collect::<Vec<_>>(), [5..10, 20..30, 40..50]);
-        assert_eq!(unreadable.without(12..35).collect::<Vec<_>>(), [20..30]);
+        assert_eq!(unreadable.without(12..35).next(), Some(20..30));
+        assert_eq!(unreadable.without(12..35).count(), 1);
         assert_eq!(unreadable.without(12..15).count(), 0);
         assert!(unreadable.add(5..10, "d"));
         assert_eq!(unreadable.at(7), Some((&(0..20), "a")));

@@ -117,10 +117,10 @@ pub(super) fn inputs(comparison: &mut Comparison, program: &JobDescription, cata
     }
     let declared = |name: &str| program.inputs.iter().any(|input| input.name == name);
     let stored = catalog.inputs().iter().map(|input| &input.name);
-    let mut gone: Vec<&String> = stored.chain(cursor.inputs.keys()).filter(|name| !declared(name)).collect();
+    let mut gone: Vec<String> = stored.chain(cursor.inputs.keys()).filter(|name| !declared(name)).cloned().collect();
     gone.sort();
     gone.dedup();
-    for name in gone {
+    for name in &gone {
         let member = format!("input:{name}");
         if cursor.inputs.get(name).is_some_and(|input| !input.splits.is_empty()) {
             comparison.add_lost(catalog, &member, positions(name));
@@ -161,11 +161,11 @@ pub(super) fn watermarks(comparison: &mut Comparison, program: &JobDescription, 
         comparison.cannot_compare(&member, &mark.not_compared);
     }
     let gone = |name: &&String| !program.watermarks.iter().any(|mark| mark.name == **name);
-    let mut names: Vec<&String> = catalog.watermarks().iter().map(|mark| &mark.name).collect();
-    names.extend(cursor.watermarks.keys().filter(|name| !name.starts_with(MERGED)));
+    let mut names: Vec<String> = catalog.watermarks().iter().map(|mark| mark.name.clone()).collect();
+    names.extend(cursor.watermarks.keys().filter(|name| !name.starts_with(MERGED)).cloned());
     names.sort();
     names.dedup();
-    for name in names.into_iter().filter(gone) {
+    for name in names.iter().filter(gone) {
         let member = format!("watermark:{name}");
         match cursor.watermarks.get(name).map(|marks| marks.current()) {
             Some(at) if at != firesteel_window::Timestamp::MIN => {

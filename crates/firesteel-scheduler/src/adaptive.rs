@@ -24,7 +24,7 @@ pub struct Adaptive {
 
 impl Default for Adaptive {
     fn default() -> Self {
-        Self { inline_below: Duration::micros(32), coalesce_to: Duration::micros(100), patience: Duration::millis(1) }
+        Self { inline_below: Duration::micros(24), coalesce_to: Duration::micros(100), patience: Duration::millis(1) }
     }
 }
 
@@ -35,8 +35,9 @@ impl Adaptive {
         Self { inline_below: Duration::ZERO, coalesce_to: Duration::ZERO, patience: Duration::ZERO }
     }
 
-    /// A wave that is expected to take less, all tasks together, runs on the calling thread. 32 µs by default: below
-    /// that, what two threads need to get going is about what they save.
+    /// A wave that is expected to take less, all tasks together, runs on the calling thread. 24 µs by default: below
+    /// that, what two threads need to get going is about what they save. A wave of one task stays there also if it takes up to
+    /// the [patience](Self::patience).
     #[must_use]
     pub fn inline_below(self, time: Duration) -> Self {
         Self { inline_below: time, ..self }
@@ -64,6 +65,8 @@ impl Adaptive {
         let total: Option<u64> = times().try_fold(0u64, |total, time| Some(total.saturating_add(time?)));
         let is_short = match total {
             _ if self.inline_below <= Duration::ZERO => false,
+            // Nobody can take a part of the wave: it stays where what it reads has just been written.
+            Some(total) if expected.len() == 1 => total < nanos(self.inline_below.max(self.patience)),
             Some(total) => total < nanos(self.inline_below),
             // Others wait for the only executor, if that is what they need.
             None => executors == 1 && expected.iter().map(|task| task.weight).sum::<u64>() < FEW,
@@ -155,8 +158,10 @@ mod tests {
     #[test]
     fn a_short_wave_stays_with_the_caller() {
         let adaptive = Adaptive::default();
-        assert_eq!(adaptive.arrange(&known(&[10, 20]), 2), Arrangement::Inline);
+        assert_eq!(adaptive.arrange(&known(&[10, 12]), 2), Arrangement::Inline);
         assert_ne!(adaptive.arrange(&known(&[10, 50]), 2), Arrangement::Inline);
+        assert_eq!(adaptive.arrange(&known(&[900]), 2), Arrangement::Inline, "nobody could help");
+        assert_ne!(adaptive.arrange(&known(&[1_100]), 2), Arrangement::Inline);
         assert_ne!(Adaptive::off().arrange(&known(&[1]), 2), Arrangement::Inline);
     }
 

@@ -119,6 +119,7 @@ impl<S: Source> SourceInput<S> {
         let first = self.turn.take().and_then(|turn| unread.iter().position(|(split, ..)| split.id == turn));
         let first = first.unwrap_or(0);
         unread.rotate_left(first);
+        self.cost.begin();
         let (mut cuts, served) = cut::cut(&unread, admission, self.cost);
         self.turn = unread.get(served).map(|(split, ..)| split.id.clone());
         if first > 0 {
@@ -243,7 +244,7 @@ impl<S: Source> Input for SourceInput<S> {
         Ok(admitted)
     }
 
-    fn settle(&mut self, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress {
+    fn settle(&mut self, took: Duration, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress {
         self.splits.settle_ends();
         // A batch that does not ask this input reads nothing of it.
         let ranges = std::mem::take(&mut self.ranges);
@@ -287,6 +288,7 @@ impl<S: Source> Input for SourceInput<S> {
                 _ => progress.splits.push(SplitProgress { split: Arc::clone(origin), from, to }),
             }
         }
+        self.cost.ended(moved, took, ranges.planned.len() > progress.splits.len());
         self.cost.learn(moved, Duration::micros(self.reading.took.swap(0, Ordering::Relaxed).cast_signed()));
         progress
     }

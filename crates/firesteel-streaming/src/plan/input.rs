@@ -5,7 +5,7 @@ use std::sync::Arc;
 use firesteel_connect::{Place, Pool, Replay, SourceContext};
 use firesteel_state::changelog::InputRange;
 use firesteel_state::cursor::InputCursor;
-use firesteel_window::Timestamp;
+use firesteel_window::{Duration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::Calls;
@@ -42,8 +42,9 @@ pub(crate) trait Input: Send {
     fn look(&mut self, now: Timestamp) -> Result<()>;
     /// Plans to read exactly what a batch before a restart has read.
     fn plan(&mut self, ranges: &[InputRange]) -> Result<Admitted>;
-    /// Takes note that the batch is done: positions move on. `each` is told every range as it was read.
-    fn settle(&mut self, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress;
+    /// Takes note that the batch is done, which took so long to compute: positions move on. `each` is told every range as it
+    /// was read.
+    fn settle(&mut self, took: Duration, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress;
     /// What has changed since the last call. Splits that are gone lose their numbers.
     fn changes(&mut self) -> InputCursor;
     /// The same where nobody wants to know.

@@ -327,7 +327,7 @@ impl JobRun {
         let written = self.write(&batch, epoch, &mut letters)?;
         fail_point!("batch.written");
         let written_at = self.config.clock.monotonic();
-        let (inputs, watermark) = self.settle(&batch, admitted, cut);
+        let (inputs, watermark) = self.settle(&batch, admitted, cut, written_at.saturating_sub(admitted_at));
         // What is committed says how many keys there are.
         let mut left = false;
         let states = self.parts.states.iter();
@@ -368,7 +368,13 @@ impl JobRun {
     }
 
     /// The batch is computed: positions and watermarks move on.
-    fn settle(&mut self, batch: &Batch, admitted: &[Admitted], cut: Cut) -> (Vec<InputProgress>, Option<Timestamp>) {
+    fn settle(
+        &mut self,
+        batch: &Batch,
+        admitted: &[Admitted],
+        cut: Cut,
+        took: Duration,
+    ) -> (Vec<InputProgress>, Option<Timestamp>) {
         let reached: Vec<_> = self.parts.trackers.iter().map(|tracker| tracker.end()).collect();
         self.parts.merged.iter().for_each(|merged| _ = merged.end());
         let watermark = reached.into_iter().min().filter(|watermark| *watermark != Timestamp::MIN);
@@ -376,7 +382,7 @@ impl JobRun {
         let survives = self.durable.is_some();
         let settle = |input: &mut Box<dyn Input>| {
             let name = input.name();
-            input.settle(&mut |split, from, to| {
+            input.settle(took, &mut |split, from, to| {
                 if survives {
                     ranges.push(InputRange { input: name.to_string(), split: split.to_owned(), from, to });
                 }

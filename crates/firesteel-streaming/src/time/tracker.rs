@@ -69,6 +69,16 @@ impl Held {
         self.before(self.left().min(least(&self.of, Tracker::reached)))
     }
 
+    /// The same, and whether others need not wait for it. What the operator goes by is asked once.
+    fn reached_and_silent(&self) -> (Timestamp, bool) {
+        let left = self.left();
+        let (mut reached, mut is_silent) = (left, left == Timestamp::MAX);
+        for (of_part, is_part_silent) in self.of.iter().map(|part| part.reached_and_silent()) {
+            (reached, is_silent) = (reached.min(of_part), is_silent && is_part_silent);
+        }
+        (if self.slack.is_zero() { left } else { self.before(reached) }, is_silent)
+    }
+
     fn at_start(&self) -> Timestamp {
         let left = Timestamp::from_micros(self.at_start.load(Ordering::Relaxed));
         self.before(left.min(least(&self.of, Tracker::before)))
@@ -304,7 +314,7 @@ impl Tracker {
             return held.at_start();
         }
         if let Some(parts) = &self.merged {
-            return self.merge(parts, |part| (part.at_start(), part.is_silent_at_start()));
+            return self.merge(parts.iter().map(|part| (part.at_start(), part.is_silent_at_start())));
         }
         self.state.lock().at_start
     }
@@ -317,16 +327,22 @@ impl Tracker {
 
     /// The watermark that follows from all records up to those of this batch.
     pub(crate) fn reached(&self) -> Timestamp {
-        self.reached_and_silent().0
+        match &self.held {
+            Some(held) => held.reached(),
+            None => self.reached_and_silent().0,
+        }
     }
 
     /// The same, and whether others need not wait for it.
     fn reached_and_silent(&self) -> (Timestamp, bool) {
         if let Some(held) = &self.held {
-            return (held.reached(), held.left() == Timestamp::MAX && are_silent(&held.of, Self::reached_and_silent));
+            return held.reached_and_silent();
         }
         if let Some(parts) = &self.merged {
-            return (self.merge(parts, Self::reached_and_silent), are_silent(parts, Self::reached_and_silent));
+            // Each part is asked once: they may bring others together, and these again.
+            let mut are_silent = true;
+            let parts = parts.iter().map(|part| part.reached_and_silent());
+            return (self.merge(parts.inspect(|(_, is_silent)| are_silent &= is_silent)), are_silent);
         }
         let state = self.state.lock();
         let mut marks = state.marks.clone();
@@ -336,18 +352,17 @@ impl Tracker {
 
     /// Whether others need not wait for it when the batch begins.
     fn is_silent_at_start(&self) -> bool {
-        let at_start = |part: &Self| (part.at_start(), part.is_silent_at_start());
         match (&self.held, &self.merged) {
-            (Some(held), _) => held.left() == Timestamp::MAX && are_silent(&held.of, at_start),
-            (_, Some(parts)) => are_silent(parts, at_start),
+            (Some(held), _) => held.left() == Timestamp::MAX && held.of.iter().all(|part| part.is_silent_at_start()),
+            (_, Some(parts)) => parts.iter().all(|part| part.is_silent_at_start()),
             _ => is_silent(&self.state.lock().marks),
         }
     }
 
     /// What parts have come to together.
-    fn merge(&self, parts: &[Arc<Self>], of: impl Fn(&Self) -> (Timestamp, bool)) -> Timestamp {
+    fn merge(&self, parts: impl Iterator<Item = (Timestamp, bool)>) -> Timestamp {
         let current = self.state.lock().marks.current();
-        Watermark::merge(current, parts.iter().map(|part| of(part)))
+        Watermark::merge(current, parts)
     }
 
     /// Whether no event can come any more, as far as this one knows: what is held back is no event that is to come.
@@ -402,11 +417,10 @@ fn is_silent(marks: &PartitionWatermarks<u32>) -> bool {
     marks.is_idle() && has_begun && marks.current() < Timestamp::MAX
 }
 
-fn are_silent(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> (Timestamp, bool)) -> bool {
-    trackers.iter().all(|tracker| of(tracker).1)
-}
-
 /// The smallest of some watermarks; the end of time if there are none.
 pub(crate) fn least(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> Timestamp) -> Timestamp {
     trackers.iter().map(|tracker| of(tracker)).min().unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -55,7 +55,7 @@ const LAYERS: &[(&str, Uses)] = &[
     // Of the budget what receivers share, and how records are measured.
     ("firesteel-connect", Uses::Only(&["firesteel-budget", "firesteel-error", "firesteel-window"])),
     ("firesteel-formats", CONTRACT),
-    ("firesteel-frames", Uses::Only(&["firesteel-connect", "firesteel-formats"])),
+    ("firesteel-frames", Uses::Only(&["firesteel-connect", "firesteel-formats", "firesteel-window"])),
     ("firesteel-results", Uses::Only(&["firesteel-connect", "firesteel-formats"])),
     ("firesteel-schema-registry", Uses::Only(&["firesteel-connect", "firesteel-formats", "firesteel-window"])),
     (

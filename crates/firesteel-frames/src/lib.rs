@@ -7,6 +7,8 @@
 //! | [`TextEncoding`] | how text is encoded that is not UTF-8 |
 //! | [`Frames`] | the records of a stream, in place, in any [`Format`](firesteel_formats::Format) |
 //! | [`RangeFrames`] | those of a range, within limits |
+//! | [`Gaps`] | what was damaged, and passed over |
+//! | [`Withheld`] | what cannot be read for now |
 //!
 //! It opens no file: whoever reads hands it an [`io::Read`](std::io::Read). No type of the crates that decompress is shown.
 //!
@@ -41,6 +43,7 @@ mod range;
 mod rows;
 mod source_errors;
 mod unpacked;
+mod withheld;
 #[cfg(feature = "xz")]
 mod xz;
 mod zstd;
@@ -51,3 +54,4 @@ pub use gaps::{Gap, Gaps};
 pub use range::{Fault, RangeFrames};
 pub use rows::RangeRows;
 pub use unpacked::Unpacked;
+pub use withheld::{Met, Wait, Withheld};

@@ -13,11 +13,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Discovery, Result, SourceContext, SplitId, SplitNote};
-use firesteel_frames::Gaps;
+use firesteel_frames::{Gaps, Met};
 use firesteel_window::{Duration, Timestamp, seconds};
 
 use super::ends;
-use super::entry::{FileEntry, Looked, Met, Presence};
+use super::entry::{FileEntry, Looked, Presence};
 use super::family;
 use super::identity::Stamp;
 use super::listing::{Listed, Listing, Look};
@@ -62,7 +62,7 @@ pub(crate) struct Catalog {
     /// What of files was passed over, and has not been told.
     gaps: Arc<Gaps>,
     /// What readers cannot read for now, and the splits that are left alone or were since they were read on.
-    met: Met,
+    met: Met<ConnectError>,
     withheld: Vec<SplitId>,
     /// Splits that are forgotten, and of which the engine has not been told so.
     pub(crate) dropped: HashSet<SplitId>,

@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Split, SplitId, SplitNote};
 use firesteel_formats::CountRows;
-use firesteel_frames::{Compression, Gaps, TextEncoding};
+use firesteel_frames::{Compression, Gaps, Met, TextEncoding, Withheld};
 use firesteel_window::Timestamp;
 
 use super::family;
@@ -22,7 +22,6 @@ use super::identity::{Print, Stamp};
 use super::input;
 use super::merged::View;
 use super::policy::{Borders, Policy};
-pub(crate) use later::{Met, Withheld};
 
 /// A file that is read.
 #[derive(Debug, Clone)]
@@ -81,7 +80,7 @@ pub(crate) struct FileEntry {
     /// Whether something of it was, before a restart.
     was_damaged: bool,
     /// What readers of this and other files cannot read for now, if that is left for later; and whether it is left alone.
-    pub(crate) met: Option<Met>,
+    pub(crate) met: Option<Met<ConnectError>>,
     pub(crate) withheld: Option<Withheld>,
     /// Whether the break where reading it ended has been told.
     pub(crate) is_break_told: bool,

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{Class, ConnectError, Discovery, PositionUnit, Result, SourceContext, SplitId, SplitNote};
-use firesteel_frames::{Compression, Gaps};
+use firesteel_frames::{Compression, Gaps, Met};
 use firesteel_object_store::object_store::ObjectMeta;
 use firesteel_object_store::{Bucket, Pin};
 use firesteel_window::Timestamp;
 
 use super::entry::Object;
-use super::later::Met;
 use super::merged::{KnownObjects, Listed, View, resolve};
 use super::results::Results;
 use super::rows::ObjectBytes;
@@ -49,7 +48,7 @@ pub(super) struct Catalog {
     /// What of objects was passed over, and has not been told.
     gaps: Arc<Gaps>,
     /// What readers cannot read for now, and the splits that are left alone or were since they were read on.
-    pub(super) met: Met,
+    pub(super) met: Met<String>,
     pub(super) withheld: Vec<SplitId>,
     /// Whether there may be something to be deleted or archived, and when what has failed is retried.
     pub(super) may_dispose: bool,

@@ -5,14 +5,13 @@ use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Result, Split, SplitId, SplitNote};
 use firesteel_formats::{FileOrigin, Format, Mismatch};
-use firesteel_frames::{Compression, Gaps};
+use firesteel_frames::{Compression, Gaps, Met, Withheld};
 use firesteel_object_store::Pin;
 use firesteel_object_store::object_store::ObjectMeta;
 use firesteel_object_store::object_store::path::Path;
 use firesteel_results::{Part, Shift};
 use firesteel_window::Timestamp;
 
-use super::later::{Met, Withheld};
 use super::merged::View;
 use super::note::Note;
 use super::results::tag_of;
@@ -36,7 +35,7 @@ pub(super) struct Object {
     pub(super) gaps: Arc<Gaps>,
     was_damaged: bool,
     /// What readers of this and other objects cannot read for now, if that is left for later; and whether it is left alone.
-    pub(super) met: Option<Met>,
+    pub(super) met: Option<Met<String>>,
     pub(super) withheld: Option<Withheld>,
     pub(super) committed: u64,
     /// Up to where nothing is asked for again.

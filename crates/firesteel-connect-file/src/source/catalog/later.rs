@@ -1,5 +1,6 @@
 //! Files that cannot be read for now.
 
+use firesteel_frames::Wait;
 use firesteel_window::Timestamp;
 
 use super::Catalog;
@@ -12,10 +13,10 @@ impl Catalog {
             if file.is_withheld() {
                 continue;
             }
-            file.withhold(now);
+            let is_new = file.withhold(now);
             self.telling.troubles(&[(file.path.to_path_buf(), error)]);
             self.has_changed = true;
-            if !self.withheld.contains(&split) {
+            if is_new {
                 self.withheld.push(split);
             }
         }
@@ -24,18 +25,16 @@ impl Catalog {
             let Some(file) = index.get(split).map(|index| &mut files[*index]) else { return false };
             let reached = file.reached();
             let Some(until) = &mut file.withheld else { return false };
-            if reached > until.at {
-                // Whatever was in the way, it is not any more.
-                file.withheld = None;
-                telling.readable(&file.path);
-                *has_changed = true;
-                return false;
+            match until.look(reached, now) {
+                Wait::Unchanged => return true,
+                Wait::Over => {}
+                Wait::Vanished => {
+                    file.withheld = None;
+                    telling.readable(&file.path);
+                }
             }
-            // A clock that was set back is no reason to wait longer.
-            if !until.is_over && (now >= until.until || now < until.since()) {
-                (until.is_over, *has_changed) = (true, true);
-            }
-            true
+            *has_changed = true;
+            file.withheld.is_some()
         });
     }
 }

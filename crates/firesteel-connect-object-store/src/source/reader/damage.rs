@@ -38,7 +38,9 @@ impl<P: Reading> ObjectReader<P> {
     pub(super) fn for_now(&self, error: ConnectError, position: u64) -> ConnectError {
         let Some(met) = self.object.met.as_ref().filter(|_| error.class() == Class::Fatal) else { return error };
         self.object.reached.fetch_max(position, Ordering::Relaxed);
-        met.note(&self.object.split, position, &error)
+        let (split, reason) = (&self.object.split, error.to_string());
+        met.note(split, reason.clone());
+        ConnectError::Later { place: split.to_string(), position, reason }
     }
 
     /// Passes over what is left of the object.

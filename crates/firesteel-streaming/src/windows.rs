@@ -20,6 +20,7 @@ mod side;
 mod slid;
 mod sliding;
 mod top;
+mod touching;
 mod windowed;
 
 pub use changes::Changes;

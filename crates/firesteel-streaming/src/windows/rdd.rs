@@ -51,6 +51,14 @@ impl<K: Key, Acc> Firing<K, Acc> {
     pub(super) fn reached(&self) -> Timestamp {
         least(&self.trackers, Tracker::reached)
     }
+
+    /// Takes note of the windows that have fired in a partition, and of what the batch has changed there.
+    pub(super) fn ended(&self, split: usize, windows: BTreeSet<Window>, changes: Changes) {
+        if !windows.is_empty() {
+            self.fired.add(FiredOnes { windows, sessions: 0 });
+        }
+        self.changes.add((split, Changed { changes, ..Changed::default() }));
+    }
 }
 
 impl<K, V, W, A, T> InBatch<K, V, W, A, T>
@@ -216,10 +224,7 @@ where
             }
             Ok(opened.next_end())
         });
-        if !fired.is_empty() {
-            firing.fired.add(FiredOnes { windows: fired, sessions: 0 });
-        }
-        Rows::blocks(of, task, Left { firing, split, groups, changes })
+        Rows::blocks(of, task, Left { firing, split, groups, changes, fired })
     }
 }
 
@@ -231,6 +236,7 @@ struct Left<'a, K: Key, Acc> {
     groups: VecDeque<(KeyGroup, FiredRows)>,
     /// What the batch has changed here.
     changes: Changes,
+    fired: BTreeSet<Window>,
 }
 
 impl<K: Key, Acc: Exchange> Unread<K, Acc> for Left<'_, K, Acc> {
@@ -253,6 +259,6 @@ impl<K: Key, Acc: Exchange> Unread<K, Acc> for Left<'_, K, Acc> {
     }
 
     fn end(&mut self) {
-        self.firing.changes.add((self.split, Changed { changes: self.changes, ..Changed::default() }));
+        self.firing.ended(self.split, std::mem::take(&mut self.fired), self.changes);
     }
 }

@@ -4,7 +4,6 @@
 //! closes. A session that grows leaves the timer where it is: when that fires, it is set again for what is left, so that
 //! records cost no timers.
 
-use std::cmp::Reverse;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -19,7 +18,8 @@ use crate::time::{Allowance, Fired, FiredCount};
 use crate::windows::again::{Counted, Firings, Told};
 use crate::windows::kind::WindowKind;
 use crate::windows::session_again::Staying;
-use crate::windows::session_side::{IntoSessions, Passed, Piece, closes_at};
+use crate::windows::session_side::{IntoSessions, Piece, closes_at};
+use crate::windows::touching::{self, Kept};
 use crate::windows::{WindowResult, WindowedStream};
 
 impl<K: Key + Ord> WindowKind<K> for Session {
@@ -93,50 +93,24 @@ struct Open<A> {
     closes: Timers,
 }
 
+impl<A: Exchange> Kept for (Timestamp, A) {
+    type Acc = A;
+
+    fn end(&self) -> Timestamp {
+        self.0
+    }
+
+    fn gather(&mut self, end: Timestamp, acc: A, merge: &impl Fn(&mut A, A)) {
+        self.0 = end.max(self.0);
+        merge(&mut self.1, acc);
+    }
+
+    fn take_in(&mut self, (end, gathered): Self, merge: &impl Fn(&mut A, A)) {
+        self.gather(end, gathered, merge);
+    }
+}
+
 impl<A: Exchange> Open<A> {
-    /// Takes what a session has gathered into the open ones that it touches; gives it back if there is none.
-    fn join<K: Key>(
-        &self,
-        key: &mut KeyContext<'_, K>,
-        window: Window,
-        acc: A,
-        merge: impl Fn(&mut A, A),
-    ) -> Result<Option<A>> {
-        let Some((start, _)) = self.last_touched(key, window)? else { return Ok(Some(acc)) };
-        if start <= window.start() {
-            // Those before it do not touch it, and so do not touch this one.
-            self.sessions.update(key, start, |session| {
-                if let Some((end, gathered)) = session {
-                    *end = window.end().max(*end);
-                    merge(gathered, acc);
-                }
-            })?;
-            return Ok(None);
-        }
-        let (mut touched, mut end) = (Vec::new(), window.end());
-        while let Some((start, _)) = self.last_touched(key, window)? {
-            let Some(session) = self.sessions.update(key, start, Option::take)? else { break };
-            end = end.max(session.0);
-            touched.push((start, session.1));
-        }
-        let mut touched = touched.into_iter().rev();
-        let Some((start, mut gathered)) = touched.next() else { return Ok(Some(acc)) };
-        touched.for_each(|(_, more)| merge(&mut gathered, more));
-        merge(&mut gathered, acc);
-        self.sessions.put(key, start.min(window.start()), (end, gathered))?;
-        Ok(None)
-    }
-
-    /// The last open session that another one touches: its beginning and its end.
-    fn last_touched<K: Key>(
-        &self,
-        key: &mut KeyContext<'_, K>,
-        window: Window,
-    ) -> Result<Option<(Timestamp, Timestamp)>> {
-        let mut last = self.sessions.last_of(key, ..=window.end(), 1)?;
-        Ok(last.next().map(|(start, (end, _))| (*start, *end)).filter(|(_, end)| *end >= window.start()))
-    }
-
     /// Opens a session that touches no other.
     fn open<K: Key>(&self, key: &mut KeyContext<'_, K>, window: Window, acc: A) -> Result<()> {
         self.sessions.put(key, window.start(), (window.end(), acc))?;
@@ -201,33 +175,10 @@ where
         results: &mut Results<'_, WindowResult<K, T>, Timed>,
     ) -> Result<()> {
         group.prefetch()?;
-        let (times, merge) = (group.times(), |acc: &mut A::Acc, more| self.aggregator.merge(acc, more));
-        let (records, state) = group.records();
-        let mut passed = Vec::new();
-        for (hash, key, piece) in records {
-            if piece.passed.is_some() {
-                passed.push((hash, key, piece));
-                continue;
-            }
-            let (window, mut context) = (piece.window, state.key(hash, &key, times.now()));
-            if let Some(acc) = open.join(&mut context, window, piece.acc, merge)? {
-                open.open(&mut context, window, acc)?;
-            }
-        }
-        // Whatever is in time is here. The latest first: so each finds the session that it belongs to, if that is open.
-        passed.sort_by_key(|(_, _, piece)| Reverse(piece.window.start()));
-        for (hash, key, Piece { window, acc, passed }) in passed {
-            let mut context = state.key(hash, &key, times.now());
-            let Some(acc) = open.join(&mut context, window, acc, merge)? else { continue };
-            if !Session::is_closed(window, times.watermark()) {
-                open.open(&mut context, window, acc)?;
-            }
-            // One that begins a session is told, too: a session before it may have closed without it.
-            self.late.add(1);
-            if let Some(Passed(Some(told))) = passed {
-                told();
-            }
-        }
+        let times = group.times();
+        let merge = |acc: &mut A::Acc, more| self.aggregator.merge(acc, more);
+        let begin = |key: &mut KeyContext<'_, K>, window, acc| open.open(key, window, acc);
+        touching::take(&open.sessions, group, (times.watermark(), &self.late), merge, begin, |_, _, _| {})?;
         let mut fired = 0;
         group.fire_event_timers(|_, mut key| {
             // They are set for later times only, and for what is there.

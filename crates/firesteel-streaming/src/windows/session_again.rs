@@ -3,7 +3,6 @@
 //! The state has the sessions of each key in the order of time, until they are gone, and timers no later than they close and go.
 //! A session knows under which bounds it has been told of: when it fires under others, the rows of those are withdrawn.
 
-use std::cmp::Reverse;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -17,7 +16,8 @@ use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results};
 use crate::stream::{LateOutput, Timed};
 use crate::time::{Allowance, Fired, FiredCount};
 use crate::windows::again::{Counted, Firings, Told};
-use crate::windows::session_side::{IntoSessions, Passed, Piece, closes_at};
+use crate::windows::session_side::{IntoSessions, Piece, closes_at};
+use crate::windows::touching::{self, Kept, last_touched};
 
 /// The operator.
 pub(super) struct Staying<K, V, A: Aggregator<V>, T> {
@@ -56,16 +56,27 @@ impl<A> Stay<A> {
     fn window(&self, start: Timestamp) -> Window {
         Window::new(start, self.end)
     }
+}
 
-    /// Takes in a session after it.
-    fn take_in(&mut self, other: Self, merge: impl Fn(&mut (A, u64), (A, u64))) {
-        self.end = self.end.max(other.end);
-        merge(&mut self.gathered, other.gathered);
-        self.told.extend(other.told);
-        self.has_fired |= other.has_fired;
+impl<A: Exchange> Kept for Stay<A> {
+    type Acc = (A, u64);
+
+    fn end(&self) -> Timestamp {
+        self.end
+    }
+
+    fn gather(&mut self, end: Timestamp, acc: (A, u64), merge: &impl Fn(&mut (A, u64), (A, u64))) {
+        self.end = end.max(self.end);
         self.has_changed = true;
-        self.seen = self.seen.max(other.seen);
-        self.tick = self.tick.into_iter().chain(other.tick).min();
+        merge(&mut self.gathered, acc);
+    }
+
+    fn take_in(&mut self, later: Self, merge: &impl Fn(&mut (A, u64), (A, u64))) {
+        self.gather(later.end, later.gathered, merge);
+        self.told.extend(later.told);
+        self.has_fired |= later.has_fired;
+        self.seen = self.seen.max(later.seen);
+        self.tick = self.tick.into_iter().chain(later.tick).min();
     }
 }
 
@@ -84,51 +95,6 @@ pub(super) struct Stays<A> {
 }
 
 impl<A: Exchange> Stays<A> {
-    /// Takes what a session has gathered into those that it touches; gives it back if there is none.
-    fn join<K: Key>(
-        &self,
-        key: &mut KeyContext<'_, K>,
-        window: Window,
-        gathered: (A, u64),
-        merge: impl Fn(&mut (A, u64), (A, u64)),
-    ) -> Result<Option<(A, u64)>> {
-        let Some((start, _)) = self.last_touched(key, window)? else { return Ok(Some(gathered)) };
-        if start <= window.start() {
-            // Those before it do not touch it, and so do not touch this one.
-            self.sessions.update(key, start, |session| {
-                if let Some(session) = session {
-                    session.end = window.end().max(session.end);
-                    session.has_changed = true;
-                    merge(&mut session.gathered, gathered);
-                }
-            })?;
-            return Ok(None);
-        }
-        let (mut touched, mut first) = (Vec::new(), window.start());
-        while let Some((start, _)) = self.last_touched(key, window)? {
-            let Some(session) = self.sessions.update(key, start, Option::take)? else { break };
-            first = first.min(start);
-            touched.push(session);
-        }
-        let mut touched = touched.into_iter().rev();
-        let Some(mut session) = touched.next() else { return Ok(Some(gathered)) };
-        touched.for_each(|more| session.take_in(more, &merge));
-        merge(&mut session.gathered, gathered);
-        (session.end, session.has_changed) = (session.end.max(window.end()), true);
-        self.sessions.put(key, first, session)?;
-        Ok(None)
-    }
-
-    /// The last session that another one touches: its beginning and its end.
-    fn last_touched<K: Key>(
-        &self,
-        key: &mut KeyContext<'_, K>,
-        window: Window,
-    ) -> Result<Option<(Timestamp, Timestamp)>> {
-        let mut last = self.sessions.last_of(key, ..=window.end(), 1)?;
-        Ok(last.next().map(|(start, session)| (*start, session.end)).filter(|(_, end)| *end >= window.start()))
-    }
-
     /// Opens a session that touches no other.
     fn open<K: Key>(&self, key: &mut KeyContext<'_, K>, window: Window, gathered: (A, u64)) -> Result<()> {
         let end = window.end();
@@ -178,7 +144,7 @@ where
         reached: Timestamp,
         rows: &mut Rows<'_, '_, K, T>,
     ) -> Result<()> {
-        let Some((start, _)) = stays.last_touched(key, piece)? else { return Ok(()) };
+        let Some(start) = last_touched(&stays.sessions, key, piece)? else { return Ok(()) };
         let (name, early, watermark) = (key.key(), self.firings.early, key.watermark());
         stays.sessions.update(key, start, |session| {
             let Some(session) = session.as_mut().filter(|session| session.has_changed) else { return };
@@ -204,7 +170,7 @@ where
         reached: Timestamp,
         tick: Window,
     ) -> Result<()> {
-        let Some((start, _)) = stays.last_touched(key, piece)? else { return Ok(()) };
+        let Some(start) = last_touched(&stays.sessions, key, piece)? else { return Ok(()) };
         let is_open = |session: &Stay<_>| !session.has_fired && !Session::is_closed(session.window(start), reached);
         let session = stays.sessions.get(key, &start)?;
         if session.is_some_and(|session| session.has_changed && session.tick.is_none() && is_open(session)) {
@@ -338,37 +304,12 @@ where
         results: &mut Results<'_, Change<K, T>, Timed>,
     ) -> Result<()> {
         group.prefetch()?;
-        let (times, gone) = (group.times(), self.allowance.gone_at_start());
+        let (times, gone, mut brought) = (group.times(), self.allowance.gone_at_start(), Vec::new());
         let merge = |acc: &mut _, more| Aggregator::<V>::merge(&*self.aggregator, acc, more);
-        let (records, state) = group.records();
-        let (mut passed, mut brought) = (Vec::new(), Vec::new());
-        for (hash, key, piece) in records {
-            if piece.passed.is_some() {
-                passed.push((hash, key, piece));
-                continue;
-            }
-            let (window, mut context) = (piece.window, state.key(hash, &key, times.now()));
-            if let Some(acc) = stays.join(&mut context, window, piece.acc, merge)? {
-                stays.open(&mut context, window, acc)?;
-            }
-            brought.push((hash, key, window));
-        }
-        // Whatever is in time is here. The latest first: so each finds the session that it belongs to, if that is not gone.
-        passed.sort_by_key(|(_, _, piece)| Reverse(piece.window.start()));
-        for (hash, key, Piece { window, acc, passed }) in passed {
-            let mut context = state.key(hash, &key, times.now());
-            if let Some(acc) = stays.join(&mut context, window, acc, merge)? {
-                if !Session::is_closed(window, gone) {
-                    stays.open(&mut context, window, acc)?;
-                }
-                // One that begins a session is told, too: a session before it may be gone without it.
-                self.late.add(1);
-                if let Some(Passed(Some(told))) = passed {
-                    told();
-                }
-            }
-            brought.push((hash, key, window));
-        }
+        let begin = |key: &mut KeyContext<'_, K>, window, acc| stays.open(key, window, acc);
+        let taken = |hash, key, window| brought.push((hash, key, window));
+        touching::take(&stays.sessions, group, (gone, &self.late), merge, begin, taken)?;
+        let (_, state) = group.records();
         let rows = &mut Rows { results, early: 0, late: 0 };
         for (hash, key, piece) in &brought {
             self.brought(stays, &mut state.key(*hash, key, times.now()), *piece, times.reached(), rows)?;

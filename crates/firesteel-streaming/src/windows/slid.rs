@@ -12,8 +12,7 @@ use firesteel_state::{Changes, FiredRows, KeyGroup, OpenWindows, Reservation};
 use firesteel_window::{Aggregator, Duration, Overlap, Slices, Sliding, Timestamp, Window, WindowNumber};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::plan::Changed;
-use crate::time::{Fired as FiredOnes, Tracker, least};
+use crate::time::{Tracker, least};
 use crate::windows::WindowResult;
 use crate::windows::rdd::{Firing, InBatch};
 use crate::windows::rows::{Rows, Unread};
@@ -246,11 +245,7 @@ where
     }
 
     fn end(&mut self) {
-        let (firing, windows) = (&self.slid.of.firing, std::mem::take(&mut self.fired));
-        if !windows.is_empty() {
-            firing.fired.add(FiredOnes { windows, sessions: 0 });
-        }
-        firing.changes.add((self.split, Changed { changes: self.changes, ..Changed::default() }));
+        self.slid.of.firing.ended(self.split, std::mem::take(&mut self.fired), self.changes);
     }
 }
 

@@ -91,10 +91,8 @@ where
             let is_wanted = match last {
                 Some((of, is_wanted)) if of == part => is_wanted,
                 _ => {
-                    let mut is_wanted = false;
-                    parts.windows_of(part, &mut |window| {
-                        is_wanted |= passed.has_fired(window) || (is_early && passed.is_open(window));
-                    });
+                    let fires = |window| passed.has_fired(window) || (is_early && passed.is_open(window));
+                    let is_wanted = parts.any(part, fires);
                     last = Some((part, is_wanted));
                     is_wanted
                 }
@@ -112,12 +110,7 @@ where
         while unfired.read(&mut rows, usize::MAX, |_, key, spans| {
             *ticked = true;
             // What has fired on time since then is not to be told.
-            let is_open = |span: &(Timestamp, Timestamp)| {
-                let mut is_open = false;
-                parts.windows_of(Window::new(span.0, span.1), &mut |window| is_open |= passed.is_open(window));
-                is_open
-            };
-            if spans.iter().any(is_open) {
+            if spans.iter().any(|(start, end)| parts.any(Window::new(*start, *end), |window| passed.is_open(window))) {
                 due.entry(hash_key(key)).or_default().push((key.clone(), spans.clone()));
             }
         })? {}
@@ -161,9 +154,7 @@ where
         let mut unfired = again.unfired.of(state)?;
         if let Some(tick) = again.early.and_then(|early| early.tick(again.now)) {
             for Brought { part, hash, key, .. } in std::mem::take(&mut self.brought) {
-                let mut is_open = false;
-                parts.windows_of(part, &mut |window| is_open |= passed.is_open(window));
-                if is_open && !self.is_due(hash, &key) {
+                if parts.any(part, |window| passed.is_open(window)) && !self.is_due(hash, &key) {
                     unfired.merge(tick, hash, key, vec![(part.start(), part.end())], join);
                 }
             }

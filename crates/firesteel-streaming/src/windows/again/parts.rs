@@ -9,6 +9,13 @@ pub(crate) trait OfParts: Copy + Send + Sync + 'static {
     /// The windows that a stored one is a part of, in the order of their ends.
     fn windows_of(self, part: Window, each: &mut dyn FnMut(Window));
 
+    /// Whether it holds for any of these windows.
+    fn any(self, part: Window, holds: impl Fn(Window) -> bool) -> bool {
+        let mut found = false;
+        self.windows_of(part, &mut |window| found = found || holds(window));
+        found
+    }
+
     /// The parts of a window that hold something, in the order of time.
     fn parts_of<K: Key, A: Exchange>(self, window: Window, opened: &OpenWindows<'_, K, A>) -> Result<Vec<Window>>;
 }

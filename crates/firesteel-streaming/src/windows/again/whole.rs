@@ -6,8 +6,7 @@ use firesteel_core::{Blocks, Exchange, Iterated, Key, Open, TaskContext};
 use firesteel_state::{Changes, FiredRows, KeyGroup, OpenWindows, Result};
 use firesteel_window::{Aggregator, Change, DisjointWindows, Firing as Why, Timestamp, Window};
 
-use crate::plan::Changed;
-use crate::time::{Allowance, Fired as FiredOnes};
+use crate::time::Allowance;
 use crate::windows::WindowResult;
 use crate::windows::again::AgainInBatch;
 use crate::windows::again::counted::Counted;
@@ -116,10 +115,6 @@ impl<K: Key, Acc: Exchange> Unread<K, Acc> for Left<'_, K, Acc> {
     }
 
     fn end(&mut self) {
-        let windows = std::mem::take(&mut self.fired);
-        if !windows.is_empty() {
-            self.firing.fired.add(FiredOnes { windows, sessions: 0 });
-        }
-        self.firing.changes.add((self.split, Changed { changes: self.changes, ..Changed::default() }));
+        self.firing.ended(self.split, std::mem::take(&mut self.fired), self.changes);
     }
 }

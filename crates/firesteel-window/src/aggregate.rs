@@ -30,6 +30,29 @@
 //! What an aggregator does not do: see keys, windows or time, or forget values again. An aggregation that can be
 //! undone value by value (for sliding windows) is another thing.
 
+/// What aggregators have in common whose accumulator is their result.
+macro_rules! accumulates_its_result {
+    ($result:ty) => {
+        type Acc = $result;
+        type Out = $result;
+
+        #[inline]
+        fn create(&self) -> $result {
+            <$result>::default()
+        }
+
+        #[inline]
+        fn finish(&self, acc: &$result) -> $result {
+            acc.clone()
+        }
+
+        #[inline]
+        fn finish_owned(&self, acc: $result) -> $result {
+            acc
+        }
+    };
+}
+
 mod approx_distinct;
 mod approx_quantiles;
 mod closure;

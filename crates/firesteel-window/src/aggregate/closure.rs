@@ -112,13 +112,7 @@ where
     In: Clone,
     F: Fn(In, In) -> In,
 {
-    type Acc = Option<In>;
-    type Out = Option<In>;
-
-    #[inline]
-    fn create(&self) -> Option<In> {
-        None
-    }
+    accumulates_its_result!(Option<In>);
 
     #[inline]
     fn add(&self, acc: &mut Option<In>, value: In) {
@@ -133,16 +127,6 @@ where
         if let Some(value) = other {
             self.add(acc, value);
         }
-    }
-
-    #[inline]
-    fn finish(&self, acc: &Option<In>) -> Option<In> {
-        acc.clone()
-    }
-
-    #[inline]
-    fn finish_owned(&self, acc: Option<In>) -> Option<In> {
-        acc
     }
 
     fn kind(&self) -> Cow<'static, str> {
@@ -192,13 +176,7 @@ where
     F: Fn(Acc, In) -> Acc,
     M: Fn(Acc, Acc) -> Acc,
 {
-    type Acc = Option<Acc>;
-    type Out = Option<Acc>;
-
-    #[inline]
-    fn create(&self) -> Option<Acc> {
-        None
-    }
+    accumulates_its_result!(Option<Acc>);
 
     #[inline]
     fn add(&self, acc: &mut Option<Acc>, value: In) {
@@ -214,16 +192,6 @@ where
             (Some(earlier), Some(later)) => Some((self.merge)(earlier, later)),
             (one, other) => one.or(other),
         };
-    }
-
-    #[inline]
-    fn finish(&self, acc: &Option<Acc>) -> Option<Acc> {
-        acc.clone()
-    }
-
-    #[inline]
-    fn finish_owned(&self, acc: Option<Acc>) -> Option<Acc> {
-        acc
     }
 
     fn kind(&self) -> Cow<'static, str> {

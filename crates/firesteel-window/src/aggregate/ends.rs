@@ -57,13 +57,7 @@ impl Last {
 macro_rules! end {
     ($name:ident, $kind:literal, |$earlier:ident, $later:ident| $kept:expr) => {
         impl<In: Clone> Aggregator<In> for $name {
-            type Acc = Option<In>;
-            type Out = Option<In>;
-
-            #[inline]
-            fn create(&self) -> Option<In> {
-                None
-            }
+            accumulates_its_result!(Option<In>);
 
             #[inline]
             fn add(&self, acc: &mut Option<In>, value: In) {
@@ -74,16 +68,6 @@ macro_rules! end {
             fn merge(&self, acc: &mut Option<In>, $later: Option<In>) {
                 let $earlier = acc.take();
                 *acc = $kept;
-            }
-
-            #[inline]
-            fn finish(&self, acc: &Option<In>) -> Option<In> {
-                acc.clone()
-            }
-
-            #[inline]
-            fn finish_owned(&self, acc: Option<In>) -> Option<In> {
-                acc
             }
 
             fn kind(&self) -> Cow<'static, str> {

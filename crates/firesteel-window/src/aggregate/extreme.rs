@@ -57,13 +57,7 @@ pub struct MaxBy<F>(By<F>);
 macro_rules! extreme {
     ($name:ident, $by:ident, $better:tt, $first:ident, $kind:literal) => {
         impl<In: PartialOrd + Clone> Aggregator<In> for $name {
-            type Acc = Option<In>;
-            type Out = Option<In>;
-
-            #[inline]
-            fn create(&self) -> Option<In> {
-                None
-            }
+            accumulates_its_result!(Option<In>);
 
             #[inline]
             fn add(&self, acc: &mut Option<In>, value: In) {
@@ -81,16 +75,6 @@ macro_rules! extreme {
                 if let Some(value) = other {
                     self.add(acc, value);
                 }
-            }
-
-            #[inline]
-            fn finish(&self, acc: &Option<In>) -> Option<In> {
-                acc.clone()
-            }
-
-            #[inline]
-            fn finish_owned(&self, acc: Option<In>) -> Option<In> {
-                acc
             }
 
             fn kind(&self) -> Cow<'static, str> {
@@ -114,13 +98,7 @@ macro_rules! extreme {
             In: Clone,
             By<F>: Compare<In>,
         {
-            type Acc = Option<In>;
-            type Out = Option<In>;
-
-            #[inline]
-            fn create(&self) -> Option<In> {
-                None
-            }
+            accumulates_its_result!(Option<In>);
 
             #[inline]
             fn add(&self, acc: &mut Option<In>, value: In) {
@@ -134,16 +112,6 @@ macro_rules! extreme {
                 if let Some(value) = other {
                     self.add(acc, value);
                 }
-            }
-
-            #[inline]
-            fn finish(&self, acc: &Option<In>) -> Option<In> {
-                acc.clone()
-            }
-
-            #[inline]
-            fn finish_owned(&self, acc: Option<In>) -> Option<In> {
-                acc
             }
 
             fn kind(&self) -> Cow<'static, str> {

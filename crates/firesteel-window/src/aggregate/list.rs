@@ -11,13 +11,7 @@ use super::Aggregator;
 pub struct List;
 
 impl<In: Clone> Aggregator<In> for List {
-    type Acc = Vec<In>;
-    type Out = Vec<In>;
-
-    #[inline]
-    fn create(&self) -> Vec<In> {
-        Vec::new()
-    }
+    accumulates_its_result!(Vec<In>);
 
     #[inline]
     fn add(&self, acc: &mut Vec<In>, value: In) {
@@ -31,16 +25,6 @@ impl<In: Clone> Aggregator<In> for List {
         } else {
             acc.append(&mut other);
         }
-    }
-
-    #[inline]
-    fn finish(&self, acc: &Vec<In>) -> Vec<In> {
-        acc.clone()
-    }
-
-    #[inline]
-    fn finish_owned(&self, acc: Vec<In>) -> Vec<In> {
-        acc
     }
 
     fn kind(&self) -> Cow<'static, str> {

@@ -83,13 +83,7 @@ macro_rules! few {
             In: Clone,
             O: Compare<In>,
         {
-            type Acc = Vec<In>;
-            type Out = Vec<In>;
-
-            #[inline]
-            fn create(&self) -> Vec<In> {
-                Vec::new()
-            }
+            accumulates_its_result!(Vec<In>);
 
             #[inline]
             fn add(&self, acc: &mut Vec<In>, value: In) {
@@ -113,16 +107,6 @@ macro_rules! few {
                     acc.sort_by(|a, b| self.order.$first(a, b));
                     acc.truncate(self.count);
                 }
-            }
-
-            #[inline]
-            fn finish(&self, acc: &Vec<In>) -> Vec<In> {
-                acc.clone()
-            }
-
-            #[inline]
-            fn finish_owned(&self, acc: Vec<In>) -> Vec<In> {
-                acc
             }
 
             fn kind(&self) -> Cow<'static, str> {

@@ -4,46 +4,19 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 mod common;
+#[path = "../../firesteel-connect-file/tests/common/damaged.rs"]
+mod damage;
 
-use common::followers::{Chance, Follower};
-use common::{Checkpoint, bucket, discover, put, read};
-use firesteel_connect::{
-    CheckpointId, Counters, Epoch, ReadRange, Sink, SinkContext, Source, SourceContext, SplitId, WriteTask,
-};
+use common::{Checkpoint, Follower, bucket, discover, followers, put, read};
+use damage::{Place, Row, SCHEMA, count, cut, follow, numbers, spoil, table, write};
+use firesteel_connect::{Counters, ReadRange, Sink, Source, SourceContext, SplitId};
 use firesteel_connect_object_store::object_store::ObjectStoreExt;
 use firesteel_connect_object_store::{AfterReading, Bucket, Compaction, ObjectSink, Objects, OnUnreadable};
-use firesteel_formats::{Avro, Format, Parquet, WriteFormat, Writing};
-
-const ROWS: i64 = 500;
-const SCHEMA: &str = r#"{"type": "record", "name": "Row", "fields": [
-    {"name": "number", "type": "long"}, {"name": "text", "type": "string"}]}"#;
-
-/// A record that does not compress, so that damage hits some.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(rename = "Row")]
-struct Row {
-    number: i64,
-    text: String,
-}
-
-fn row(number: i64) -> Row {
-    let mut chance = Chance(number as u64 + 1);
-    let text = (0..20).map(|_| char::from(b'a' + chance.below(26) as u8)).collect();
-    Row { number, text }
-}
-
-fn numbers(mut rows: Vec<Row>) -> Vec<i64> {
-    rows.sort_by_key(|row| row.number);
-    rows.into_iter().inspect(|read| assert_eq!(*read, row(read.number))).map(|row| row.number).collect()
-}
+use firesteel_formats::{Avro, Format};
 
 fn job<S: Source>(source: S, kept: Checkpoint) -> (Follower<S>, Counters) {
     let counters = Counters::default();
     (Follower::counting(source, kept, &counters).every(60).attempts(4), counters)
-}
-
-fn count(counters: &Counters, name: &str) -> u64 {
-    counters.values().into_iter().find(|(known, _)| *known == name).map_or(0, |(_, value)| value)
 }
 
 fn failure(source: &impl Source) -> String {
@@ -53,19 +26,6 @@ fn failure(source: &impl Source) -> String {
     let splits = discover(source, 0).unwrap().splits;
     let failed = splits.iter().find_map(|split| read(source, &split.id, 0).err());
     failed.map(|error| error.to_string()).unwrap_or_default()
-}
-
-/// Rows in row groups of some 300, of which the middle is damaged or not.
-fn table(from: i64, to: i64, is_damaged: bool) -> Vec<u8> {
-    let (format, mut file) = (Parquet::<Row>::new().row_group_bytes(10_000), vec![]);
-    let mut writing = WriteFormat::<Row>::begin(&format);
-    (from..to).for_each(|number| writing.write(&row(number), &mut file).unwrap());
-    Writing::<Row>::end(&mut writing, &mut file).unwrap();
-    if is_damaged {
-        let middle = file.len() / 2;
-        file[middle..middle + 200].fill(0xff);
-    }
-    file
 }
 
 #[test]
@@ -137,36 +97,27 @@ fn a_damaged_object_is_not_deleted_also_not_after_a_restart() {
     }
 }
 
-/// Writes epochs of one object each.
-fn write(sink: &impl Sink<Row>, epochs: std::ops::RangeInclusive<u64>) {
-    sink.start(&SinkContext::default().with_checkpoint(CheckpointId::from_bits(3))).unwrap();
-    for epoch in epochs {
-        let rows = epoch as i64 * ROWS..(epoch as i64 + 1) * ROWS;
-        let pending = sink.write(WriteTask::new(Epoch(epoch), 0), rows.map(row)).unwrap();
-        sink.commit(Epoch(epoch), &mut vec![pending]).unwrap();
+impl Place for Bucket {
+    const COUNTER: &'static str = "damaged objects";
+
+    fn new() -> Self {
+        bucket()
     }
-    sink.stop().unwrap();
-}
 
-/// Damages the merged object.
-fn damage(bucket: &Bucket, change: fn(&mut Vec<u8>)) {
-    let keys = bucket.list("out").unwrap().objects.into_iter().map(|object| object.location.to_string());
-    let key = keys.into_iter().find(|key| key.contains("part-") && key.contains("to0000")).unwrap();
-    let path = key.as_str().into();
-    let read = bucket.call(|store| async move { store.get(&path).await?.bytes().await });
-    let mut bytes = read.unwrap().to_vec();
-    change(&mut bytes);
-    put(bucket, &key, bytes);
-}
+    fn damage(&self, change: fn(&mut Vec<u8>)) {
+        Compaction::of(self, "out", 1 << 20).run().unwrap();
+        let keys = self.list("out").unwrap().objects.into_iter().map(|object| object.location.to_string());
+        let key = keys.into_iter().find(|key| key.contains("part-") && key.contains("to0000")).unwrap();
+        let path = key.as_str().into();
+        let read = self.call(|store| async move { store.get(&path).await?.bytes().await });
+        let mut bytes = read.unwrap().to_vec();
+        change(&mut bytes);
+        put(self, &key, bytes);
+    }
 
-fn cut(bytes: &mut Vec<u8>) {
-    bytes.truncate(bytes.len() / 2);
-}
-
-#[allow(clippy::ptr_arg, reason = "as the other one, which cuts")]
-fn spoil(bytes: &mut Vec<u8>) {
-    let middle = bytes.len() / 2;
-    bytes[middle..middle + 200].fill(0xff);
+    fn job<S: Source>(source: S, kept: Checkpoint) -> (Follower<S>, Counters) {
+        job(source, kept)
+    }
 }
 
 fn check<S: Sink<Row>, F: Format<Item = Row>>(
@@ -175,46 +126,12 @@ fn check<S: Sink<Row>, F: Format<Item = Row>>(
     change: fn(&mut Vec<u8>),
     begins: bool,
 ) {
-    for (known, most) in [(0, 1), (1, 100), (4, 1), (4, 100), (3, u64::MAX)] {
-        let bucket = bucket();
-        write(&sink(&bucket), 1..=known.max(1));
-        let (kept, mut found) = if known > 0 {
-            let (mut reader, _) = job(source(&bucket).follow(), Checkpoint::default());
-            reader.batch(most);
-            reader.stop()
-        } else {
-            (Checkpoint::default(), vec![])
-        };
-        write(&sink(&bucket), known.max(1) + 1..=4);
-        Compaction::of(&bucket, "out", 1 << 20).run().unwrap();
-        damage(&bucket, change);
-        write(&sink(&bucket), 5..=6);
-        let history = format!("{known} known, {most} read of each");
-        let (mut reader, counters) = job(source(&bucket).follow(), kept.clone());
-        reader.all();
-        reader.batch(1);
-        let (kept_then, more) = reader.stop();
-        let first = more.clone();
-        found.extend(more);
-        let numbers = numbers(found);
-        let has_all =
-            |epoch: i64| (epoch * ROWS..(epoch + 1) * ROWS).all(|number| numbers.binary_search(&number).is_ok());
-        assert!(numbers.is_sorted_by(|one, other| one < other), "{history}: none is read twice");
-        assert!((has_all(1) || !begins || known == 0) && has_all(5) && has_all(6), "{history}: {} rows", numbers.len());
-        assert!(numbers.len() < 6 * ROWS as usize, "{history}: some are damaged");
-        assert!(count(&counters, "damaged objects") > 0, "{history}: it is told");
-        let (mut again, _) = job(source(&bucket).follow(), kept);
-        again.all();
-        assert_eq!(again.stop().1, first, "{history}: the same verdict");
-        let (mut later, _) = job(source(&bucket).follow(), kept_then);
-        later.all();
-        assert_eq!(later.stop().1, [], "{history}: nothing is read twice");
-    }
+    let source = |bucket: &Bucket| source(bucket).follow();
+    follow(&sink, source, change, begins);
     let bucket = bucket();
     write(&sink(&bucket), 1..=4);
-    Compaction::of(&bucket, "out", 1 << 20).run().unwrap();
-    damage(&bucket, cut);
-    assert!(!failure(&source(&bucket).follow().on_unreadable(OnUnreadable::Fail)).is_empty());
+    bucket.damage(cut);
+    assert!(!failure(&source(&bucket).on_unreadable(OnUnreadable::Fail)).is_empty());
 }
 
 #[test]

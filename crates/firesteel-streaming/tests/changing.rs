@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
-use std::collections::BTreeSet;
+mod common;
+
 use std::sync::Arc;
 
+use common::Clumsy;
 use firesteel_connect_memory::{Collector, LatestRows, MemorySource};
 use firesteel_streaming::{BatchLimits, StreamingContext, Trigger, WindowKind};
 use firesteel_window::{Duration, Early, Firing, Session, Sliding, Timestamp, Tumbling, Watermark, Window, seconds};
@@ -21,19 +23,6 @@ fn clicks() -> Vec<Click> {
 fn context(threads: usize) -> StreamingContext {
     let limits = BatchLimits::default().records(40);
     StreamingContext::builder("changing").threads(threads).partitions(3).limits(limits).build().unwrap()
-}
-
-/// Panics at the first attempt of some things it is asked about.
-#[derive(Clone, Default)]
-struct Clumsy(Option<Arc<Mutex<BTreeSet<String>>>>);
-
-impl Clumsy {
-    fn handle(&self, what: String) {
-        if let Some(dropped) = &self.0 {
-            let first = dropped.lock().insert(what.clone());
-            assert!(!first, "dropped {what}");
-        }
-    }
 }
 
 /// The rows of windows that fire once, where nothing is late.

@@ -2,29 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod common;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use common::Kept;
 use firesteel_budget::Memory;
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
-use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
 use firesteel_streaming::{BatchLimits, Checkpoint, StreamingContext, Trigger};
 use firesteel_testkit::TestJob;
 use firesteel_window::{
     CountWindow, Counted, Fold, List, Mean, Session, Sliding, Timestamp, Tumbling, Watermark, seconds,
 };
-
-/// A backend in memory that outlives the job, and takes nothing of its budget.
-#[derive(Clone, Default)]
-struct Kept(Arc<MemoryBackend>);
-
-impl OpenBackend for Kept {
-    fn open(&self, _: &Path, _: &MemoryBudget) -> firesteel_state::Result<Arc<dyn StateBackend>> {
-        Ok(self.0.clone())
-    }
-}
 
 /// A user and a number.
 type Click = (u32, u32);

@@ -3,15 +3,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod common;
+
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use common::{Clumsy, Kept};
 use firesteel_budget::Memory;
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
-use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
+use firesteel_state::StateBackend;
 use firesteel_streaming::{BatchLimits, Checkpoint, StreamingContext, Trigger, WindowKind, WindowResult};
 use firesteel_testkit::TestJob;
 use firesteel_window::{
@@ -19,16 +21,6 @@ use firesteel_window::{
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-
-/// A backend in memory that outlives the job, and takes nothing of its budget.
-#[derive(Clone, Default)]
-struct Kept(Arc<MemoryBackend>);
-
-impl OpenBackend for Kept {
-    fn open(&self, _: &Path, _: &MemoryBudget) -> firesteel_state::Result<Arc<dyn StateBackend>> {
-        Ok(self.0.clone())
-    }
-}
 
 /// A user's click at a second.
 type Click = (u32, i64);
@@ -215,19 +207,6 @@ fn an_hour_by_the_second_merges_a_few_times_for_each_window() {
     assert_eq!(rows.iter().map(|row| row.value).max(), Some(3_600));
     let merges = merges.load(Ordering::Relaxed);
     assert!(merges < 4 * 9_599, "{merges} merges for 9,599 windows of 3,600 slices");
-}
-
-/// Panics at the first attempt of each thing it is asked about.
-#[derive(Clone, Default)]
-struct Clumsy(Option<Arc<Mutex<BTreeSet<String>>>>);
-
-impl Clumsy {
-    fn handle(&self, what: String) {
-        if let Some(dropped) = &self.0 {
-            let first = dropped.lock().insert(what.clone());
-            assert!(!first, "dropped {what}");
-        }
-    }
 }
 
 /// Counts, before another window that counts these rows.

@@ -2,28 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod common;
+
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 
+use common::Kept;
 use firesteel_budget::{Memory, Part, mib};
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
-use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
+use firesteel_state::StateBackend;
 use firesteel_streaming::{
     BatchLimits, BatchProgress, Checkpoint, StateProgress, StreamingContext, StreamingListener, Trigger, WindowResult,
 };
 use firesteel_window::{Timestamp, Tumbling, Watermark, hours, seconds};
 use parking_lot::Mutex;
-
-/// A backend in memory that outlives the job, and takes nothing of its budget.
-#[derive(Clone, Default)]
-struct Kept(Arc<MemoryBackend>);
-
-impl OpenBackend for Kept {
-    fn open(&self, _: &Path, _: &MemoryBudget) -> firesteel_state::Result<Arc<dyn StateBackend>> {
-        Ok(self.0.clone())
-    }
-}
 
 /// Keeps the progress of all batches.
 #[derive(Clone, Default)]

@@ -11,7 +11,8 @@ use firesteel_connect_file::{OnUnreadable, TextFiles};
 use firesteel_window::Timestamp;
 
 use super::common::{discover, gzip, read, split, zstd};
-use super::{Checkpoint, count, job};
+use super::damage::count;
+use super::{Checkpoint, job};
 
 /// Runs a test as somebody to whom permissions say something, if whoever tests is root. Tells whether it did.
 fn as_nobody(test: &str) -> bool {

@@ -5,32 +5,20 @@ use std::path::Path;
 
 use firesteel_connect::{ReadRange, Source, SourceContext, SplitId};
 use firesteel_connect_file::{AfterReading, Files, OnUnreadable};
-use firesteel_formats::{Parquet, WriteFormat, Writing};
+use firesteel_formats::Parquet;
 use firesteel_window::{Duration, seconds};
 
 use super::common::{discover, read};
-use super::{Checkpoint, Row, count, failure, job, row};
+use super::damage::{Row, count, numbers, table};
+use super::{Checkpoint, failure, job};
 
-/// Rows `[from, to)` in row groups of a few hundred, of which the middle is damaged or not.
+/// Puts down rows `[from, to)`, damaged in the middle or not.
 fn file(path: &Path, from: i64, to: i64, is_damaged: bool) {
-    let (format, mut file) = (Parquet::<Row>::new().row_group_bytes(10_000), vec![]);
-    let mut writing = WriteFormat::<Row>::begin(&format);
-    (from..to).for_each(|number| writing.write(&row(number), &mut file).unwrap());
-    Writing::<Row>::end(&mut writing, &mut file).unwrap();
-    if is_damaged {
-        let middle = file.len() / 2;
-        file[middle..middle + 200].fill(0xff);
-    }
-    std::fs::write(path, file).unwrap();
+    std::fs::write(path, table(from, to, is_damaged)).unwrap();
 }
 
 fn files(path: &Path) -> Files<Parquet<Row>> {
     Files::parquet::<Row>(path).follow().finish_after(Duration::ZERO)
-}
-
-fn numbers(mut rows: Vec<Row>) -> Vec<i64> {
-    rows.sort_by_key(|row| row.number);
-    rows.into_iter().inspect(|read| assert_eq!(*read, row(read.number))).map(|row| row.number).collect()
 }
 
 #[test]

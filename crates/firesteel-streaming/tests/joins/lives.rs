@@ -1,25 +1,12 @@
 //! A job in several lives, over what is left of the one before.
 
-use std::path::Path;
-use std::sync::Arc;
-
+use crate::common::Kept;
 use firesteel_budget::Memory;
-use firesteel_state::{MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
 use firesteel_streaming::{BatchProgress, Checkpoint};
 use firesteel_testkit::TestJob;
 use firesteel_window::{Duration, seconds};
 use proptest::prelude::*;
 use tempfile::TempDir;
-
-/// A backend in memory that outlives the job, and takes nothing of its budget.
-#[derive(Clone, Default)]
-struct Kept(Arc<MemoryBackend>);
-
-impl OpenBackend for Kept {
-    fn open(&self, _: &Path, _: &MemoryBudget) -> firesteel_state::Result<Arc<dyn StateBackend>> {
-        Ok(self.0.clone())
-    }
-}
 
 /// How a job runs.
 #[derive(Debug, Clone)]

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod dedup;
 mod kinds;
 mod law;

@@ -2,28 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+#[path = "../common/mod.rs"]
+mod common;
 mod moves;
 mod numbers;
 mod program;
 mod timelines;
 
 use std::collections::HashMap;
-use std::path::Path;
-use std::sync::Arc;
 
+use common::Kept;
 use firesteel_connect_memory::QueueSource;
-use firesteel_state::{KeyGroupRange, MemoryBackend, MemoryBudget, OpenBackend, StateBackend};
+use firesteel_state::KeyGroupRange;
 use firesteel_streaming::{Checkpoint, StreamingContext};
-
-/// A backend in memory that outlives the job.
-#[derive(Clone, Default)]
-struct Kept(Arc<MemoryBackend>);
-
-impl OpenBackend for Kept {
-    fn open(&self, _: &Path, _: &MemoryBudget) -> firesteel_state::Result<Arc<dyn StateBackend>> {
-        Ok(self.0.clone())
-    }
-}
 
 #[test]
 fn two_jobs_between_which_ranges_move_are_one() {

@@ -21,13 +21,7 @@ done and the last one before the events end. Between those two looks the pipelin
 out.
 """
 
-import glob
-import json
 import os
-import socket
-import threading
-import time
-import urllib.request
 
 from pyflink.common import Configuration, Encoder, Types, WatermarkStrategy
 from pyflink.datastream import StreamExecutionEnvironment
@@ -37,8 +31,7 @@ from pyflink.table import StreamTableEnvironment
 from pyflink.version import __version__
 
 import workload
-
-SOURCE = "numbers"
+from looks import SOURCE, Looks, free_port, rows_of
 
 SETTINGS = {
     "state.backend.type": "rocksdb",
@@ -67,11 +60,11 @@ def main():
     run = workload.Run("flink", __version__)
     folder = workload.subfolder(options, "totals")
     job = start(options, port, folder)
-    looks = Looks(port, str(job.get_job_id()), run, options)
+    looks = Looks(port, str(job.get_job_id()), options.events, Told(run, options))
     looks.start()
     job.get_job_execution_result().result()
     looks.stop()
-    events, seconds = looks.steady()
+    events, seconds = looks.steady(options.warm_up, options.events - options.keys)
     run.end(
         events=events,
         seconds=seconds,
@@ -122,79 +115,25 @@ def query(options):
 def final_totals(folder):
     """The last total of each key, from rows such as `+U[7, 12, 594]`; counts only grow. A text counts as its number."""
     totals = {}
-    for path in glob.glob(os.path.join(folder, "**", "*"), recursive=True):
-        if not os.path.isfile(path):
-            continue
-        with open(path, encoding="utf-8") as rows:
-            for row in rows:
-                if row[0] == "+":
-                    row = row[row.index("[") + 1 : row.rindex("]")].removeprefix(workload.PREFIX)
-                    key, count, total = map(int, row.split(","))
-                    if count >= totals.get(key, (0, 0))[0]:
-                        totals[key] = (count, total)
+    for row in rows_of(folder):
+        key, count, total = (int(column.removeprefix(workload.PREFIX)) for column in row)
+        if count >= totals.get(key, (0, 0))[0]:
+            totals[key] = (count, total)
     return totals
 
 
-class Looks(threading.Thread):
-    """Looks at the source's counter five times a second."""
+class Told:
+    """Tells how far the run is, from the counter of its source."""
 
-    def __init__(self, port, job, run, options):
-        super().__init__(daemon=True)
-        self.root = f"http://127.0.0.1:{port}/jobs/{job}"
-        self.reporter, self.options = run, options
-        self.seen, self.checkpoints, self.over = [], 0, False
-        self.ended = threading.Event()
+    def __init__(self, run, options):
+        self.reporter, self.options, self.over = run, options, False
 
-    def run(self):
-        while not self.ended.wait(0.2):
-            try:
-                self.look()
-            except (OSError, ValueError, StopIteration):
-                # The job is not there yet, or not any more.
-                continue
-
-    def look(self):
-        vertices = self.get("")["vertices"]
-        source = next(vertex for vertex in vertices if SOURCE in vertex["name"])
-        metrics = f"/vertices/{source['id']}/subtasks/metrics"
-        names = [metric["id"] for metric in self.get(metrics)]
-        name = next(name for name in names if SOURCE in name and name.endswith(".numRecordsOut"))
-        count = int(self.get(f"{metrics}?get={name}&agg=sum")[0]["sum"])
-        self.checkpoints = self.get("/checkpoints")["counts"]["completed"]
-        self.seen.append((time.monotonic(), count))
+    def __call__(self, count):
         self.reporter.reached(min(count, self.options.events), count >= self.options.warm_up)
         if count >= self.options.events - self.options.keys and not self.over:
             # The readers of the two halves are not exactly abreast, and in the last one are those without a value.
             self.over = True
             self.reporter.measured()
-
-    def get(self, path):
-        with urllib.request.urlopen(self.root + path, timeout=5) as answer:
-            return json.load(answer)
-
-    def stop(self):
-        self.ended.set()
-        self.join()
-
-    def whole(self):
-        """Seconds between the first and the last look."""
-        return self.seen[-1][0] - self.seen[0][0]
-
-    def steady(self):
-        """Events and seconds between the looks that count."""
-        over = self.options.events - self.options.keys
-        inner = [look for look in self.seen if self.options.warm_up <= look[1] < over]
-        if len(inner) < 2:
-            raise SystemExit("the run was too short to be measured: give it more events")
-        (began, before), (ended, after) = inner[0], inner[-1]
-        return after - before, ended - began
-
-
-def free_port():
-    """A port that nobody listens at."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 main()

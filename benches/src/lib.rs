@@ -19,8 +19,8 @@
 //! ```
 //!
 //! Durable state is measured by a program of its own, because its sides run in
-//! processes of their own: [`keyed_totals`]. Latency and connectors are not
-//! measured here.
+//! processes of their own: [`keyed_totals`]. Questions that other systems answer in
+//! SQL are those of [`queries`]; latency has a program of its own, too.
 
 pub mod ad_events;
 pub mod firesteel_side;
@@ -31,9 +31,11 @@ pub mod hasher;
 pub mod keyed_totals;
 pub mod keys;
 pub mod measured;
+pub mod numbers;
 pub mod open_windows;
 pub mod options;
 pub mod process_tree;
+pub mod queries;
 pub mod random;
 pub mod reference;
 pub mod renoir_side;

@@ -17,7 +17,7 @@ use serde_json::Value;
 /// Bytes of a symbol, at most.
 const LONGEST_SYMBOL: usize = 8_000;
 /// Bytes of a program without symbols and debug information, at most.
-const LARGEST_PROGRAM: u64 = 10_250_000;
+const LARGEST_PROGRAM: u64 = 10_000_000;
 
 /// What the compiler made of a program.
 #[derive(Debug)]

@@ -19,12 +19,14 @@ Tasks:
   lint        Check the formatting, clippy, the documentation, every crate on its own,
               and the rules of the house (`xtask/src/house.rs`). Warnings are errors.
   doc         Build the documentation of the workspace and print where it lies.
-  bench [throughput | small | durable | slow | lines | formats] [-- ARGS...]
+  bench [throughput | small | durable | slow | lines | formats | nexmark | over-time | latency] [-- ARGS...]
               Run the benchmarks: the throughput workloads beside other engines, which also
               write target/bench/results.jsonl, and the small ones under criterion; both
               without a choice. `durable` is the workload with durable state, `slow` that with
               records that take long, `lines` a log beside wc and zcat, `formats` a log of JSON, named
-              by ARGS, beside a loop written by hand. ARGS go to the benchmark program: keys are texts
+              by ARGS, beside a loop written by hand, `nexmark` and `over-time` questions to streams
+              beside Flink and DuckDB where ARGS name a Python that has them, `latency` how long lines
+              from a socket take. ARGS go to the benchmark program: keys are texts
               with `throughput -- --workload W1c` and `durable -- --key text`. To see those of
               the workloads:
               cargo xtask bench throughput -- --help
@@ -116,6 +118,12 @@ pub(crate) enum Kind {
     Lines,
     /// Records of files that have to be decoded.
     Formats,
+    /// Questions to the events of an auction house.
+    Nexmark,
+    /// Windows that overlap, sessions, joins, deduplication.
+    OverTime,
+    /// From a line on a socket to its result.
+    Latency,
 }
 
 /// Reads the arguments after the program's name.
@@ -208,6 +216,9 @@ fn benchmarks(before: impl Iterator<Item = String>, arguments: Vec<String>) -> R
             "slow" => Kind::Slow,
             "lines" => Kind::Lines,
             "formats" => Kind::Formats,
+            "nexmark" => Kind::Nexmark,
+            "over-time" => Kind::OverTime,
+            "latency" => Kind::Latency,
             other => return Err(format!("bench takes no {other:?}; what is for the benchmarks goes after --")),
         };
         if benchmarks.only.replace(kind).is_some() {

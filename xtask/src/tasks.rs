@@ -132,6 +132,9 @@ pub(crate) fn bench(steps: &mut Steps, benchmarks: &Benchmarks) {
         Some(Kind::Formats) => {
             Some(("JSON, CSV and Parquet decoded beside loops written by hand", "firesteel-formats-bench"))
         }
+        Some(Kind::Nexmark) => Some(("questions to the events of an auction house", "firesteel-nexmark")),
+        Some(Kind::OverTime) => Some(("windows, sessions, joins and deduplication", "firesteel-over-time")),
+        Some(Kind::Latency) => Some(("from a line on a socket to its result", "firesteel-latency")),
         _ => None,
     };
     if let Some((title, binary)) = program {

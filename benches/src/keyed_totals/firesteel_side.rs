@@ -7,19 +7,17 @@ use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use firesteel_budget::Memory;
-use firesteel_connect::{
-    ConnectError, Discovery, Epoch, Guarantee, PositionUnit, ReadRange, Replay, Result, Sink, Source, SourceReader,
-    Split, SplitId, WriteTask,
-};
+use firesteel_connect::{Epoch, Guarantee, Result, Sink, WriteTask};
 use firesteel_streaming::{
     BatchLimits, BatchProgress, Checkpoint, StreamingContext, StreamingListener, Summary, Trigger,
 };
-use firesteel_window::{Count, Duration, Sum, Timestamp};
+use firesteel_window::{Count, Duration, Sum};
 
 use super::assignment::{Assignment, Phases, Run};
 use super::events::KeyedEvents;
 use super::reference::{Total, Totals};
 use crate::keys::OwnedKey;
+use crate::numbers::Numbers;
 use crate::stopwatch::Stopwatch;
 
 /// Runs W3 with state in memory.
@@ -178,55 +176,5 @@ impl<K: OwnedKey> Sink<(K, Total)> for FinalTotals {
     fn commit(&self, _: Epoch, pending: &mut Vec<Totals>) -> Result<()> {
         pending.drain(..).for_each(|totals| self.lock().merge(&totals));
         Ok(())
-    }
-}
-
-/// The numbers below a bound as a source.
-pub(super) struct Numbers(pub(super) u64);
-
-impl Source for Numbers {
-    type Item = u64;
-    type Reader = NumberReader;
-
-    fn describe(&self) -> String {
-        "numbers".to_owned()
-    }
-    fn replay(&self) -> Replay {
-        Replay::Always
-    }
-    fn discover(&self, _: Timestamp) -> Result<Discovery> {
-        let (id, available) = (SplitId::new("numbers"), Some(self.0));
-        let split = Split::new(id, PositionUnit::Records).available(available).divisible(true).finished(true);
-        Ok(Discovery::all([split]).complete(true))
-    }
-    fn open(&self, range: &ReadRange) -> Result<NumberReader> {
-        let end = range.to.ok_or_else(|| ConnectError::Setting {
-            connector: "numbers",
-            setting: "range",
-            reason: "its end must be known".to_owned(),
-        })?;
-        Ok(NumberReader { next: range.from, end })
-    }
-}
-
-pub(super) struct NumberReader {
-    next: u64,
-    end: u64,
-}
-
-impl SourceReader for NumberReader {
-    type Item = u64;
-
-    #[inline]
-    fn next_record(&mut self) -> Result<Option<u64>> {
-        let number = self.next;
-        self.next += u64::from(number < self.end);
-        Ok((number < self.end).then_some(number))
-    }
-    fn position(&self) -> u64 {
-        self.next
-    }
-    fn at_end(&self) -> bool {
-        self.next == self.end
     }
 }

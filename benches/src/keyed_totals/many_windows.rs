@@ -15,7 +15,7 @@ use firesteel_streaming::{
 use firesteel_window::{Timestamp, Tumbling, Watermark, hours, seconds};
 
 pub use self::command::Options;
-use super::firesteel_side::Numbers;
+use crate::numbers::Numbers;
 use crate::process_tree::usage;
 use crate::stopwatch::Stopwatch;
 

@@ -13,7 +13,8 @@ use firesteel_streaming::{
 };
 use firesteel_window::{Count, Sum};
 
-use super::firesteel_side::{Numbers, Rows};
+use super::firesteel_side::Rows;
+use crate::numbers::Numbers;
 use crate::stopwatch::Stopwatch;
 
 /// Bytes of a key with its count and sum.

@@ -13,7 +13,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use common::{Clumsy, Kept};
 use firesteel_budget::Memory;
 use firesteel_connect_memory::{Collector, MemorySource, QueueSource};
-use firesteel_state::StateBackend;
 use firesteel_streaming::{BatchLimits, Checkpoint, StreamingContext, Trigger, WindowKind, WindowResult};
 use firesteel_testkit::TestJob;
 use firesteel_window::{

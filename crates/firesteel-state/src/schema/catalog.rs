@@ -209,9 +209,9 @@ impl Catalog {
                 };
                 tables.push(TableSchema { id, earlier, migrations: vec![], ..table.clone() });
             }
-            next.stores.push(StoreSchema { id, tables, next_table, not_compared: Vec::new(), ..store.clone() });
+            let at = next.stores.partition_point(|before| before.id <= id);
+            next.stores.insert(at, StoreSchema { id, tables, next_table, not_compared: Vec::new(), ..store.clone() });
         }
-        next.stores.sort_by_key(|store| store.id);
         next.dropped = self.dropped.clone();
         for finding in comparison.dropped() {
             let used = finding.used_permission().unwrap_or(&finding.member);

@@ -101,7 +101,7 @@ pub fn recover<'a>(
 /// Whether the changelog has every record after what the backend holds. A shard that the backend never got needs all
 /// records there ever were: if they are not there any more, a snapshot has it.
 fn is_continued(log: &dyn EpochLog, backend: &dyn StateBackend, manifests: &[Manifest]) -> Result<bool> {
-    let shards: BTreeMap<Shard, u64> = backend.shards()?.into_iter().collect();
+    let shards = markers(backend)?;
     for (shard, marker) in &shards {
         ahead(log, backend, *shard, *marker)?;
     }
@@ -148,12 +148,19 @@ fn name_of(log: &dyn EpochLog, manifests: &[Manifest], epoch: u64) -> Result<Opt
 /// every start of a job with new state takes a snapshot: without that, all records are needed.
 fn first_needed(backend: &dyn StateBackend, newest: Option<&Manifest>) -> Result<u64> {
     let Some(Manifest { catalog, .. }) = newest else { return Ok(1) };
-    let markers: BTreeMap<Shard, u64> = backend.shards()?.into_iter().collect();
+    let markers = markers(backend)?;
     let groups = catalog.groups().all();
     let shards =
         catalog.stores().iter().flat_map(|store| groups.iter().map(move |group| Shard { store: store.id, group }));
     let oldest = shards.map(|shard| markers.get(&shard).copied().unwrap_or(0)).min();
     Ok(oldest.unwrap_or(0) + 1)
+}
+
+/// How far the backend holds each shard.
+fn markers(backend: &dyn StateBackend) -> Result<BTreeMap<Shard, u64>> {
+    let mut markers = BTreeMap::new();
+    markers.extend(backend.shards()?);
+    Ok(markers)
 }
 
 /// A backend gets what is in the changelog: if it has more, the changelog has lost records.

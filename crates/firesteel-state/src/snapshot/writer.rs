@@ -48,8 +48,9 @@ impl SnapshotWriter {
         base: Option<&Manifest>,
     ) -> Self {
         let known = |image: &&ImageRef| catalog.stores().iter().any(|store| store.id == image.shard.store);
-        let images = base.into_iter().flat_map(|base| &base.images).filter(known);
-        let images = images.map(|image| (image.shard, image.clone())).collect();
+        let known = base.into_iter().flat_map(|base| &base.images).filter(known);
+        let mut images = BTreeMap::new();
+        images.extend(known.map(|image| (image.shard, image.clone())));
         let manifest = Manifest { id, epoch, catalog, extra: vec![], images: vec![] };
         Self { store, manifest, images, part: 0, buffer: Vec::new(), open: Vec::new() }
     }

@@ -265,7 +265,8 @@ impl Stored {
                 let base = looked.savepoint.as_ref().map(|savepoint| savepoint.cursor.clone());
                 let base = base.unwrap_or_else(|| Cursor { begun: epoch, ..Cursor::default() });
                 let marks = sinks.iter().filter_map(|sink| Some((sink.name.to_string(), sink.trace()?)));
-                let sinks = base.sinks.clone().into_iter().chain(marks).collect();
+                let mut sinks = base.sinks.clone();
+                sinks.extend(marks);
                 Cursor { checkpoint: looked.id, sinks, ..base }
             }
         };

@@ -64,24 +64,24 @@ impl Parts {
                 if node.operator.is_named() { node.operator.name().into() } else { Arc::clone(&paths[index]) };
             nodes_of.entry((space, name)).or_default().push(index);
         }
-        let taken: BTreeSet<(Space, Arc<str>)> = nodes_of.keys().cloned().collect();
-        for ((space, name), nodes) in nodes_of {
+        for ((space, name), nodes) in &nodes_of {
+            let space = *space;
             if let [node] = nodes[..] {
-                self.nodes[node].stored_as = Some(name);
+                self.nodes[node].stored_as = Some(Arc::clone(name));
                 continue;
             }
             let given = nodes.iter().filter(|node| self.nodes[**node].operator.is_named()).count();
             // A state that was given another's name is a mistake whatever becomes of it; sources may be alike.
             if durable || (space == Space::States && given > 1) {
-                return Err(self.ambiguous(space, &name, &nodes));
+                return Err(self.ambiguous(space, name, nodes));
             }
             let numbered = (2..).map(|number| Arc::from(format!("{name}-{number}")));
-            let mut free = numbered.filter(|name: &Arc<str>| !taken.contains(&(space, Arc::clone(name))));
-            let mut first = Some(Arc::clone(&name));
+            let mut free = numbered.filter(|name: &Arc<str>| !nodes_of.contains_key(&(space, Arc::clone(name))));
+            let mut first = Some(Arc::clone(name));
             // Who has been given the name comes first.
-            let mut nodes = nodes;
-            nodes.sort_by_key(|node| !self.nodes[*node].operator.is_named());
-            for node in nodes {
+            let (named, others): (Vec<usize>, Vec<usize>) =
+                nodes.iter().copied().partition(|node| self.nodes[*node].operator.is_named());
+            for node in named.into_iter().chain(others) {
                 self.nodes[node].stored_as = first.take().or_else(|| free.next());
             }
         }

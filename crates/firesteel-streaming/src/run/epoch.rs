@@ -366,38 +366,37 @@ impl Parts {
     fn changes(&mut self, before: &Cursor, at: At<'_>, plans: Vec<Plan>) -> Cursor {
         let At { epoch, batch, left, counted, run, sink_names } = at;
         let (epoch, checkpoint) = (epoch.0, before.checkpoint);
+        let mut cursor = Cursor {
+            checkpoint: before.checkpoint,
+            program: before.program,
+            epoch,
+            begun: before.begun,
+            batch,
+            counted,
+            left,
+            owned: before.owned,
+            commit: name_of(epoch, run, before),
+            follows: before.commit,
+            ..Cursor::default()
+        };
+        // Maps that are collected are sorted first, by code that each type of entry has anew; these are small.
         let with_rows = sink_names.iter().zip(&self.outputs).filter(|(_, output)| output.has_rows());
         let mark = |output: &dyn Output| SinkCursor { epoch, checkpoint, place: output.describe() };
-        let sinks = with_rows.map(|(name, output)| (name.clone(), mark(&**output))).collect();
+        cursor.sinks.extend(with_rows.map(|(name, output)| (name.clone(), mark(&**output))));
         let numbers = &self.split_numbers;
         let mentioned = plans
             .iter()
             .flat_map(|plan| &plan.inputs)
             .flat_map(|(_, waiting, finished)| waiting.iter().chain(finished));
         let mentioned: BTreeSet<u32> = mentioned.copied().collect();
-        let planned = mentioned.into_iter().filter_map(|number| Some((number, numbers.name(number)?))).collect();
-        let watermarks = self.watermarks().map(|tracker| (tracker.name().to_string(), tracker.save(numbers))).collect();
+        cursor.planned.extend(mentioned.into_iter().filter_map(|number| Some((number, numbers.name(number)?))));
+        cursor.plans = plans;
+        cursor.watermarks.extend(self.watermarks().map(|tracker| (tracker.name().to_string(), tracker.save(numbers))));
+        cursor.gone.extend(self.allowances().map(|(name, allowance)| (name.to_owned(), allowance.save())));
+        cursor.keys.extend(self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())));
         // Last, since splits that are gone lose their numbers.
-        let inputs = self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())).collect();
-        Cursor {
-            checkpoint: before.checkpoint,
-            program: before.program,
-            epoch,
-            begun: before.begun,
-            batch,
-            inputs,
-            watermarks,
-            gone: self.allowances().map(|(name, allowance)| (name.to_owned(), allowance.save())).collect(),
-            keys: self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())).collect(),
-            sinks,
-            counted,
-            left,
-            owned: before.owned,
-            plans,
-            planned,
-            commit: name_of(epoch, run, before),
-            follows: before.commit,
-        }
+        cursor.inputs.extend(self.inputs.iter_mut().map(|input| (input.name().to_string(), input.changes())));
+        cursor
     }
 }
 

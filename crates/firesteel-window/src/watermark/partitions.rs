@@ -171,7 +171,8 @@ impl<Id: Ord> PartitionWatermarks<Id> {
     /// The same under other ids. A partition that has none any more is [finished](Self::finish).
     #[must_use]
     pub fn renamed<Other: Ord>(&self, mut name: impl FnMut(&Id) -> Option<Other>) -> PartitionWatermarks<Other> {
-        let partitions = self.partitions.iter().filter_map(|(id, partition)| Some((name(id)?, *partition))).collect();
+        let mut partitions = BTreeMap::new();
+        partitions.extend(self.partitions.iter().filter_map(|(id, partition)| Some((name(id)?, *partition))));
         PartitionWatermarks { partitions, current: self.current }
     }
 

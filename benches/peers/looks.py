@@ -55,7 +55,7 @@ class Looks(threading.Thread):
     def steady(self, warm_up, over):
         """Records and seconds between the first look that shows the warm-up done and the last one before so many are read."""
         inner = [look for look in self.seen if warm_up <= look[1] < over]
-        if len(inner) < 2:
+        if len(inner) < 2 or inner[0][1] == inner[-1][1]:
             raise SystemExit("the run was too short to be measured: give it more events")
         (began, before), (ended, after) = inner[0], inner[-1]
         return after - before, ended - began

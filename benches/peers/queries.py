@@ -88,7 +88,7 @@ def nexmark_views(sql):
 def sessions(table, key, gap, sql):
     """Sessions of a table with columns KEY and t, in milliseconds."""
     if sql.flink:
-        source = f"TABLE(SESSION(TABLE {table} PARTITION BY {key}, DESCRIPTOR(ts), INTERVAL '{gap // 1000}' SECOND))"
+        source = f"TABLE(SESSION(TABLE {table} PARTITION BY {key}, DESCRIPTOR(ts), INTERVAL '{gap // 1000}' SECOND(4)))"
         return f"""
             SELECT {key}, MIN(t) AS began, MAX(t) + {gap} AS ended, COUNT(*) AS c
             FROM {source} GROUP BY {key}, window_start, window_end

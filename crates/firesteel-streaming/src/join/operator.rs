@@ -107,7 +107,9 @@ impl<L: Exchange, R: Exchange> Waiting<L, R> {
     /// Has a timer set for a record that is about to wait until then.
     fn expect<K: Key>(&self, key: &mut KeyContext<'_, K>, leaves: Option<Timestamp>) -> Result<()> {
         let Some(leaves) = leaves else { return Ok(()) };
-        if self.leaves_at(key)?.is_none_or(|first| leaves < first) {
+        let is_set = |first: Option<Timestamp>| first.is_some_and(|first| first <= leaves);
+        // Most often the first side that is asked tells.
+        if !is_set(self.left.leaves_at(key)?) && !is_set(self.right.leaves_at(key)?) {
             self.leaves.register(key, leaves)?;
         }
         Ok(())

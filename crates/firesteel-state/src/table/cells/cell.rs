@@ -1,7 +1,5 @@
 //! The fields of one key: those that have a value, and those known to have none.
 
-use std::collections::BTreeMap;
-
 use firesteel_window::Timestamp;
 
 use crate::table::cut::{Coverage, Span};
@@ -20,20 +18,20 @@ pub(super) struct Cell<F, V> {
 pub(super) struct Aside<F, V> {
     /// The fields known to have no value. They stand apart: a list that is taken from at its front has many of them, until
     /// they are applied, and nobody who looks for its first element should have to pass them by.
-    pub(super) gone: BTreeMap<F, Field<V>>,
+    pub(super) gone: Fields<F, Field<V>>,
     /// The stretches of which every field that exists is here.
     pub(super) known: Coverage<F>,
 }
 
 impl<F: Ord + Clone, V> Aside<F, V> {
     fn is_empty(&self) -> bool {
-        self.gone.is_empty() && self.known.is_empty()
+        self.gone.len() == 0 && self.known.is_empty()
     }
 }
 
 impl<F: Ord + Clone, V> Default for Aside<F, V> {
     fn default() -> Self {
-        Self { gone: BTreeMap::new(), known: Coverage::new() }
+        Self { gone: Fields::new(), known: Coverage::new() }
     }
 }
 

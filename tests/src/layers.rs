@@ -81,6 +81,7 @@ const LAYERS: &[(&str, Uses)] = &[
             "firesteel-window",
         ]),
     ),
+    ("firesteel-connect-kafka", Uses::Only(&["firesteel-connect", "firesteel-formats", "firesteel-window"])),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
@@ -137,6 +138,8 @@ const PROGRAMS: &[(&str, Uses)] = &[
     ("json-to-sqlite", Uses::Only(&["firesteel", "firesteel-connect", "firesteel-window"])),
     ("firesteel-tests", Uses::AllBelow),
     ("firesteel-integration", Uses::AllBelow),
+    // Brokers for tests, which know no connector.
+    ("firesteel-integration-kafka", Uses::Only(&[])),
     ("xtask", Uses::Only(&[])),
 ];
 

@@ -134,6 +134,7 @@ const PROGRAMS: &[(&str, Uses)] = &[
     // It looks at what jobs leave behind, and runs none.
     ("firesteel-cli", Uses::Only(&["firesteel-error", "firesteel-state", "firesteel-window"])),
     ("firesteel-examples", Uses::AllBelow),
+    ("clicks-kafka", Uses::Only(&["firesteel"])),
     // Connectors of somebody else's have the contract, and the program in their package has the façade.
     ("json-to-sqlite", Uses::Only(&["firesteel", "firesteel-connect", "firesteel-window"])),
     ("firesteel-tests", Uses::AllBelow),

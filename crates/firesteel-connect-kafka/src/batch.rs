@@ -6,7 +6,7 @@ pub(crate) mod record;
 
 use std::collections::HashSet;
 
-use crate::client::wire::Wire;
+use crate::wire::Wire;
 
 /// The bytes before the checksum's own field, and those before what it covers.
 const CRC_AT: usize = 17;
@@ -129,7 +129,7 @@ impl Batch {
 /// Which transactions of what was fetched were aborted.
 #[derive(Debug, Default)]
 pub(crate) struct Aborted {
-    /// Producer and first offset, by the latter, from behind.
+    /// Producer and first offset, by the latter, the first of them last.
     coming: Vec<(i64, i64)>,
     open: HashSet<i64>,
 }

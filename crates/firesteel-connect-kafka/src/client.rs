@@ -7,7 +7,6 @@ pub(crate) mod fetch;
 pub(crate) mod marks;
 pub(crate) mod offsets;
 pub(crate) mod producer;
-pub(crate) mod wire;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +19,7 @@ use kafka_protocol::messages::{MetadataRequest, MetadataResponse, TopicName};
 use kafka_protocol::protocol::StrBytes;
 use uuid::Uuid;
 
-use crate::config::Settings;
+use crate::settings::Settings;
 use crate::time::{Backoff, Deadline, Stop};
 
 const METADATA: i16 = 12;

@@ -1,12 +1,9 @@
 //! A cluster, and what of it is read or written.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use firesteel_connect::{ConnectError, Result};
-
 use crate::message::{Message, Messages};
+use crate::settings::Settings;
 use crate::sink::{KafkaSink, MessagesOut};
 use crate::source::KafkaSource;
 
@@ -25,17 +22,6 @@ use crate::source::KafkaSource;
 #[derive(Debug, Clone)]
 pub struct Kafka {
     pub(crate) settings: Settings,
-}
-
-/// How the cluster is talked to.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    /// Each `host:port`, at which the brokers are asked for.
-    pub(crate) bootstrap: Arc<[String]>,
-    pub(crate) client_id: Arc<str>,
-    pub(crate) request_limit: Duration,
-    pub(crate) patience: Duration,
-    pub(crate) metadata_every: Duration,
 }
 
 impl Kafka {
@@ -100,23 +86,6 @@ impl Kafka {
     #[must_use]
     pub fn topic(&self, topic: &str) -> KafkaSink<Message, MessagesOut> {
         KafkaSink::new(self.settings.clone(), topic)
-    }
-}
-
-impl Settings {
-    /// That there is an address at all.
-    pub(crate) fn check(&self) -> Result<()> {
-        if self.bootstrap.is_empty() {
-            let reason = "it is empty; name at least one broker as `host:port`".to_owned();
-            return Err(ConnectError::Setting { connector: "Kafka", setting: "at", reason });
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Display for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.bootstrap.join(","))
     }
 }
 

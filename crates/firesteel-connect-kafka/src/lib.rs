@@ -23,9 +23,11 @@ mod client;
 mod config;
 mod message;
 mod murmur2;
+mod settings;
 mod sink;
 mod source;
 mod time;
+mod wire;
 
 pub use batch::compress::Compression;
 pub use config::Kafka;

@@ -16,9 +16,9 @@ use firesteel_formats::Json;
 use crate::batch::build::{Builder, Built};
 use crate::batch::compress::Compression;
 use crate::client::Client;
-use crate::config::Settings;
 use crate::message::Message;
 use crate::murmur2;
+use crate::settings::Settings;
 pub use outgoing::{ByEncoding, ByFilling, KeyedBy, MessagesOut, Outgoing, Put};
 use transaction::State;
 

@@ -17,8 +17,8 @@ use serde::de::DeserializeOwned;
 
 use crate::client::Client;
 use crate::client::offsets::Partition;
-use crate::config::Settings;
 use crate::message::{ByFunction, Messages, RawRecord, Records, Take, Values, ValuesOrTombstones};
+use crate::settings::Settings;
 use look::Look;
 pub use reader::KafkaReader;
 

@@ -2,7 +2,7 @@
 
 use super::compress::Compression;
 use super::{HEADER, patch_length};
-use crate::client::wire::{put_signed, put_unsigned, signed_len};
+use crate::wire::{put_signed, put_unsigned, signed_len};
 
 /// A batch for one partition, whole but for who produces it.
 #[derive(Debug, Clone, PartialEq, Eq)]

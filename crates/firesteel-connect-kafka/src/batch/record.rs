@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{BadBatch, Batch};
-use crate::client::wire::Wire;
+use crate::wire::Wire;
 
 /// A record as it stands in a buffer of the connector's: everything is borrowed, and nothing is copied before somebody asks.
 #[derive(Clone, Copy)]

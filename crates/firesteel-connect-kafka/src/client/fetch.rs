@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::connection::Connection;
 use super::fault::{Code, Fault, Outcome};
-use super::wire::Wire;
+use crate::wire::Wire;
 
 /// The first version in which topics have ids: one that was created again fails instead of answering.
 const FETCH: i16 = 13;

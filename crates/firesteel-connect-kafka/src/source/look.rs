@@ -24,7 +24,7 @@ type Offsets = HashMap<Partition, std::result::Result<i64, Fault>>;
 /// What a source has told of its partitions.
 #[derive(Default)]
 pub(super) struct Look {
-    known: BTreeMap<Partition, Known>,
+    known: BTreeMap<Partition, Followed>,
     /// Where the job stood before a restart, in partitions that have not been found yet.
     resumed: HashMap<Partition, Standing>,
     /// Partitions that were there at a first start, whose beginning is to be looked up as the program says.
@@ -38,7 +38,7 @@ pub(super) struct Look {
     doubtful: HashMap<Partition, Timestamp>,
 }
 
-struct Known {
+struct Followed {
     id: Uuid,
     first: u64,
     available: u64,
@@ -162,6 +162,10 @@ impl Look {
     /// Whether a topic is the one whose positions are known.
     fn compare(&mut self, shared: &Shared, topic: &str, now: Timestamp, gone: &mut Vec<SplitId>) -> Result<()> {
         let found = shared.client.topic(topic);
+        if let Some(found) = &found {
+            let of_topic = self.known.iter_mut().filter(|((name, _), _)| name == topic);
+            of_topic.filter(|(_, known)| known.id.is_nil()).for_each(|(_, known)| known.id = found.id);
+        }
         let known = self.known.iter().map(|(at, known)| (at, Some(known.id), known.available));
         let resumed = self.resumed.iter().map(|(at, standing)| (at, standing.id, standing.position));
         let of_topic = known.chain(resumed).filter(|((name, _), ..)| name == topic);
@@ -199,16 +203,15 @@ impl Look {
     /// Takes up partitions that have not been told of, where their beginning is known.
     fn begin_new(&mut self, shared: &Shared, wanted: &[Partition], ends: &Offsets) -> Result<()> {
         let renewed = std::mem::take(&mut self.renewed);
-        let is_new = |partition: &&Partition| !self.known.contains_key(*partition) && !renewed.contains(*partition);
-        let new: Vec<&Partition> = wanted.iter().filter(is_new).collect();
         let id_of = |partition: &Partition| shared.client.topic(&partition.0).map_or(Uuid::nil(), |topic| topic.id);
         let mut asked = vec![];
-        for partition in new {
-            if let Some(standing) = self.resumed.remove(partition) {
-                let known = Known::resumed(id_of(partition), &standing);
-                self.known.insert(partition.clone(), known);
-                continue;
-            }
+        // All of them, also those that no broker tells of for now: what the engine does not hear of, it forgets.
+        for (partition, standing) in self.resumed.drain() {
+            let id = standing.id.unwrap_or_else(|| id_of(&partition));
+            self.known.insert(partition, Followed::resumed(id, &standing));
+        }
+        let is_new = |partition: &&Partition| !self.known.contains_key(*partition) && !renewed.contains(*partition);
+        for partition in wanted.iter().filter(is_new).collect::<Vec<_>>() {
             let time = match &shared.options.start {
                 _ if !self.first.contains(partition) => EARLIEST,
                 Start::Earliest => EARLIEST,
@@ -218,7 +221,7 @@ impl Look {
                     let is_named =
                         |(topic, number, _): &&(String, i32, u64)| (topic, number) == (&partition.0, &partition.1);
                     if let Some((_, _, offset)) = offsets.iter().find(is_named) {
-                        self.known.insert(partition.clone(), Known::at(id_of(partition), *offset));
+                        self.known.insert(partition.clone(), Followed::at(id_of(partition), *offset));
                         continue;
                     }
                     EARLIEST
@@ -240,7 +243,7 @@ impl Look {
                 }
                 Err(fault) => return Err(fault.into()),
             };
-            let known = Known::at(id_of(&partition), begin.max(0).cast_unsigned());
+            let known = Followed::at(id_of(&partition), begin.max(0).cast_unsigned());
             self.known.insert(partition, known);
         }
         Ok(())
@@ -303,7 +306,7 @@ impl Look {
     /// What is to be known again of partitions that were not noted yet.
     pub(super) fn notes(&mut self) -> Result<Vec<(SplitId, SplitNote)>> {
         let mut notes = vec![];
-        for (partition, known) in self.known.iter_mut().filter(|(_, known)| !known.is_noted) {
+        for (partition, known) in self.known.iter_mut().filter(|(_, known)| !known.is_noted && !known.id.is_nil()) {
             known.is_noted = true;
             let mut bytes = vec![NOTE];
             bytes.extend_from_slice(known.id.as_bytes());
@@ -319,7 +322,7 @@ impl Look {
     }
 }
 
-impl Known {
+impl Followed {
     fn at(id: Uuid, first: u64) -> Self {
         Self { id, first, available: first, told: None, is_noted: false }
     }

@@ -169,7 +169,7 @@ impl<D: Take> KafkaReader<D> {
         Ok(None)
     }
 
-    /// Goes to a position behind which nothing of what comes before was left out.
+    /// Moves to a position before which nothing was left out.
     fn pass_to(&mut self, position: u64) {
         let position = self.range.to.map_or(position, |to| position.min(to));
         self.position = self.position.max(position);
@@ -305,7 +305,7 @@ impl<D: Take> KafkaReader<D> {
         }
     }
 
-    /// Asks for what comes after what has come, where the range goes on.
+    /// Asks for what comes after what has come, where the range is longer.
     fn look_ahead(&mut self, fetched: &Fetched, fetch: Fetch, (leader, mut connection): (i32, Connection)) {
         let (mut at, mut next) = (fetched.from, None);
         while let Ok(Some(batch)) = Batch::read(&fetched.frame[..fetched.to], at) {

@@ -81,6 +81,7 @@ const LAYERS: &[(&str, Uses)] = &[
             "firesteel-window",
         ]),
     ),
+    ("firesteel-connect-kafka", Uses::Only(&["firesteel-connect", "firesteel-formats", "firesteel-window"])),
     ("firesteel-connect-memory", CONTRACT),
     ("firesteel-connect-socket", CONTRACT),
     ("firesteel-connect-wal", Uses::Only(&["firesteel-connect", "firesteel-disk", "firesteel-window"])),
@@ -133,10 +134,13 @@ const PROGRAMS: &[(&str, Uses)] = &[
     // It looks at what jobs leave behind, and runs none.
     ("firesteel-cli", Uses::Only(&["firesteel-error", "firesteel-state", "firesteel-window"])),
     ("firesteel-examples", Uses::AllBelow),
+    ("clicks-kafka", Uses::Only(&["firesteel"])),
     // Connectors of somebody else's have the contract, and the program in their package has the façade.
     ("json-to-sqlite", Uses::Only(&["firesteel", "firesteel-connect", "firesteel-window"])),
     ("firesteel-tests", Uses::AllBelow),
     ("firesteel-integration", Uses::AllBelow),
+    // Brokers for tests, which know no connector.
+    ("firesteel-integration-kafka", Uses::Only(&[])),
     ("xtask", Uses::Only(&[])),
 ];
 

@@ -42,8 +42,9 @@ Tasks:
               Feed the decoders of changelogs and snapshots with what a fuzzer makes of good
               files, each for this many seconds (60 without a choice). Needs a nightly toolchain
               and cargo-fuzz
-  integration Run connectors against real servers, which are installed from PyPI into a folder of the
-              user's cache. Needs Python
+  integration Run connectors against real servers, which are installed from PyPI and Maven's registry into
+              folders of the user's cache. Needs Python, and Java and Maven, which are installed where
+              apt can do that. FIRESTEEL_KAFKA=HOST:PORT has a broker of Kafka tested that runs already
   ci          Lint, test, also against real servers, and run every throughput workload once on little data, for its
               result and not for its speed: what has to pass before a change is merged.
 

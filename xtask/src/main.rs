@@ -17,6 +17,7 @@ mod cargo;
 mod command_line;
 mod fuzz;
 mod house;
+mod kafka;
 mod peers;
 mod python;
 mod steps;

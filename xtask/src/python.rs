@@ -66,14 +66,18 @@ fn version_of(python: &Path) -> Option<(u32, u32)> {
     Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
-/// The folder of the environments.
-fn cache() -> Result<PathBuf, String> {
+/// The folder of the environments, and of other things that are installed.
+pub(crate) fn cache() -> Result<PathBuf, String> {
     let set = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let base = set("XDG_CACHE_HOME").or_else(|| Some(set("HOME")?.join(".cache")));
     Ok(base.ok_or("neither XDG_CACHE_HOME nor HOME is set: there is no place for a cache")?.join("firesteel/peers"))
 }
 
-fn call(command: &mut Command) -> Result<(), String> {
+/// Shows a command, and runs it.
+///
+/// # Errors
+/// When it fails, in words.
+pub(crate) fn call(command: &mut Command) -> Result<(), String> {
     let words = std::iter::once(command.get_program()).chain(command.get_args()).map(OsStr::to_string_lossy);
     let line = words.collect::<Vec<_>>().join(" ");
     eprintln!("    {line}");

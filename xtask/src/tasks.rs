@@ -3,6 +3,7 @@
 use crate::cargo::Cargo;
 use crate::command_line::{Benchmarks, Crash, Kind, Selection};
 use crate::house;
+use crate::kafka;
 use crate::peers;
 use crate::python;
 use crate::steps::{Outcome, Steps};
@@ -22,9 +23,11 @@ const WITH_LOG_TOOLS: &str = "firesteel-connect-file";
 
 /// The package of tests against real servers and tools, which are installed first.
 const INTEGRATION: &str = "firesteel-integration";
+const INTEGRATION_KAFKA: &str = "firesteel-integration-kafka";
 
-/// All members but those two, as Cargo wants to be told.
-const MEMBERS: [&str; 5] = ["--workspace", "--exclude", BENCHES, "--exclude", INTEGRATION];
+/// All members but those three, as Cargo wants to be told.
+const MEMBERS: [&str; 7] =
+    ["--workspace", "--exclude", BENCHES, "--exclude", INTEGRATION, "--exclude", INTEGRATION_KAFKA];
 
 /// Sees to it that the package with C++ inside can be built.
 fn can_build_native(steps: &mut Steps) -> bool {
@@ -219,13 +222,35 @@ pub(crate) fn integration(steps: &mut Steps) {
         }
         Err(why) => Outcome::Failed(why),
     });
+    let mut jars = None;
+    // A broker that runs already needs neither Java nor Maven.
+    if std::env::var_os("FIRESTEEL_KAFKA").is_none() {
+        if steps.run("Java and Maven", toolchain::ensure_broker_tools) {
+            steps.run("broker of Kafka", || match kafka::jars() {
+                Ok(folder) => {
+                    jars = Some(folder.clone());
+                    Outcome::Passed(folder.display().to_string())
+                }
+                Err(why) => Outcome::Failed(why),
+            });
+        }
+        if jars.is_none() {
+            steps.skip(TESTS, "the broker is not there");
+            return;
+        }
+    }
     let Some(s3) = s3 else {
-        steps.skip(TESTS, "the server is not there");
+        steps.skip(TESTS, "the server for objects is not there");
         return;
     };
     steps.run(TESTS, || {
-        let cargo = Cargo::new(["test", "--package", INTEGRATION, "--no-fail-fast"]);
-        cargo.with("FIRESTEEL_S3_PYTHON", s3.display()).run_counting_tests()
+        let packages = ["--package", INTEGRATION, "--package", INTEGRATION_KAFKA];
+        let mut cargo = Cargo::new([&["test", "--no-fail-fast"][..], &packages].concat());
+        cargo = cargo.with("FIRESTEEL_S3_PYTHON", s3.display());
+        if let Some(jars) = &jars {
+            cargo = cargo.with("FIRESTEEL_KAFKA_JARS", jars.display());
+        }
+        cargo.run_counting_tests()
     });
 }
 

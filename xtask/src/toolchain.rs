@@ -32,6 +32,15 @@ pub(crate) fn ensure_log_tools() -> Outcome {
     ensure_all(|| LOG_TOOLS.into_iter().filter(|tool| !is_program(tool.name)).collect())
 }
 
+/// What a broker of Kafka for tests is fetched and run by, and Debian's packages with it.
+const BROKER_TOOLS: [Need; 2] =
+    [Need { name: "java", package: "openjdk-17-jre-headless" }, Need { name: "mvn", package: "maven" }];
+
+/// Finds Java and Maven, or installs them and says so.
+pub(crate) fn ensure_broker_tools() -> Outcome {
+    ensure_all(|| BROKER_TOOLS.into_iter().filter(|tool| !is_program(tool.name)).collect())
+}
+
 /// Whether a program is in one of the folders where programs are, also those for superusers.
 fn is_program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();

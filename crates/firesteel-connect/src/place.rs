@@ -20,6 +20,13 @@ pub enum Place {
         /// Its key.
         key: String,
     },
+    /// A topic of a message broker.
+    Topic {
+        /// Addresses of brokers, `host:port` with commas between them, as the program names them.
+        brokers: String,
+        /// Its name.
+        topic: String,
+    },
 }
 
 impl Place {
@@ -34,6 +41,7 @@ impl std::fmt::Display for Place {
         match self {
             Self::File(path) => Path::display(path).fmt(f),
             Self::Object { store, key } => write!(f, "{store}/{key}"),
+            Self::Topic { brokers, topic } => write!(f, "topic {topic} at {brokers}"),
         }
     }
 }

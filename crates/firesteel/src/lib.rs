@@ -92,11 +92,12 @@
 //! | `launch`, `LaunchOptions` | `firesteel-launch` | options, signals, exit code; feature `launch` |
 //! | `terminal` | `firesteel-terminal` | result tables and progress; feature `terminal` |
 //! | `schema_registry` | `firesteel-schema-registry` | schemas of Avro messages out of a registry; feature `schema-registry` |
+//! | `kafka` | `firesteel-connect-kafka` | topics of Apache Kafka as a source and as a sink; feature `kafka` |
 //! | `objects` | `firesteel-connect-object-store` | objects as a source and as a sink; feature `object-store` |
 //! | `object_store` | `firesteel-state-object-store` | snapshots of keyed state in an object store; feature `object-store` |
 //! | `rocksdb` | `firesteel-state-rocksdb` | keyed state that need not fit into memory; feature `rocksdb` |
 //!
-//! All features are on by default but for `avro`, `schema-registry` and `protobuf`, which are formats and what belongs to them, `calendar`, which brings the database of time zones, and `object-store`, which few need, and `rocksdb`: building
+//! All features are on by default but for `avro`, `schema-registry` and `protobuf`, which are formats and what belongs to them, `calendar`, which brings the database of time zones, `object-store` and `kafka`, which not everybody needs, and `rocksdb`: building
 //! that takes a C++ compiler, libclang and some minutes.
 
 pub mod explain;
@@ -108,6 +109,8 @@ pub use firesteel_budget as budget;
 pub use firesteel_connect as connect;
 #[cfg(feature = "file")]
 pub use firesteel_connect_file as file;
+#[cfg(feature = "kafka")]
+pub use firesteel_connect_kafka as kafka;
 #[cfg(feature = "memory")]
 pub use firesteel_connect_memory as memory;
 #[cfg(feature = "object-store")]
@@ -116,7 +119,7 @@ pub use firesteel_connect_object_store as objects;
 pub use firesteel_connect_socket as socket;
 #[cfg(feature = "wal")]
 pub use firesteel_connect_wal as wal;
-#[cfg(any(feature = "file", feature = "object-store"))]
+#[cfg(any(feature = "file", feature = "kafka", feature = "object-store"))]
 pub use firesteel_formats as formats;
 #[cfg(feature = "launch")]
 pub use firesteel_launch::{Exit, ExplainFormat, Launch, LaunchOptions, ProgressMode, launch, show_warnings};

@@ -42,6 +42,8 @@ pub struct BatchProgress {
     pub operators: Vec<OperatorProgress>,
     /// How the operators with state changed theirs.
     pub states: Vec<StateProgress>,
+    /// The tables that are loaded, as they are after the batch.
+    pub tables: Vec<TableProgress>,
     /// Whether timers that were due have not fired, since there are more than fire in
     /// [one batch](crate::Builder::timers_per_batch): the next batch follows at once, reads nothing and fires them.
     pub timers_left: bool,
@@ -105,6 +107,22 @@ pub struct OutputProgress {
     pub name: Arc<str>,
     /// Records written.
     pub rows: u64,
+}
+
+/// How it stands with a table that is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TableProgress {
+    /// The table's name.
+    pub name: Arc<str>,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How often it has been loaded since the job was started.
+    pub loads: u64,
+    /// When it was loaded last, in processing time.
+    pub loaded: Timestamp,
+    /// Why it could not be loaded again since then, if that was tried.
+    pub failed: Option<String>,
 }
 
 /// What went through one operator in a batch. Attempts that failed do not count.

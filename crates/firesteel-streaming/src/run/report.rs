@@ -99,6 +99,7 @@ impl JobRun {
             watermark,
             operators,
             states,
+            tables: self.parts.tables.iter().map(|table| table.progress()).collect(),
             timers_left: self.left.is_some(),
             windows: self.parts.fired.iter().map(|fired| fired.take()).sum(),
             fired_early,

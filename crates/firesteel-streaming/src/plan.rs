@@ -91,6 +91,7 @@ pub(crate) enum What {
     Malformed,
     Late,
     Outside,
+    Unmatched,
     FiredEarly,
     FiredLate,
 }

@@ -57,6 +57,8 @@ pub struct BatchProgress {
     pub late: u64,
     /// Records that are in no window, since there are gaps between windows.
     pub outside: u64,
+    /// Records that inner joins with tables left out, since their keys had no row there.
+    pub unmatched: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
     /// The first of those, three at most. Their positions are known where somebody follows them: an error output, or
@@ -144,6 +146,8 @@ pub struct OperatorProgress {
     pub late: u64,
     /// Records that are in no window of it.
     pub outside: u64,
+    /// Records that it left out, as an inner join with a table whose rows their keys are not among.
+    pub unmatched: u64,
     /// Rows of its windows that a trigger made fire early.
     pub fired_early: u64,
     /// Rows of its windows that fired again for what came late.
@@ -249,6 +253,8 @@ pub struct Summary {
     pub late: u64,
     /// Records that are in no window, since there are gaps between windows.
     pub outside: u64,
+    /// Records that inner joins with tables left out, since their keys had no row there.
+    pub unmatched: u64,
     /// Records set aside because user code panicked on them.
     pub dead_letters: u64,
     /// How long the job ran, in microseconds.

@@ -155,6 +155,15 @@ impl<K: Key, V: Exchange> Table<K, V> {
         Self::load(&name, load).when_changed(path)
     }
 
+    /// Gives the table another name: see [`load`](Self::load). One of [lines](Self::lines) is called as its file.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        if let Kind::Loaded(loaded) = &mut self.kind {
+            loaded.name = name.into();
+        }
+        self
+    }
+
     /// Loads the table again when it is so old, by the clock of the batches: between two of them, in the first that comes after that time. A
     /// span of zero or below is refused when the job is built.
     #[must_use]

@@ -4,12 +4,13 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use firesteel_core::{Data, Exchange, Key, MapStep, Operator};
+use firesteel_core::{Accumulator, Data, Exchange, Key, MapStep, Operator};
 use firesteel_state::{Declaration, Result, Setting, StateOptions, Ttl, Value};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::join::as_table::StreamTable;
 use crate::join::side::{JoinSide, both};
+use crate::plan::What;
 use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results, WithTimes};
 use crate::stream::{Pair, Shape, Stream};
 
@@ -46,7 +47,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         let operators = [Operator::here("union"), Operator::here("join_latest")];
         let step = MapStep::new(|change: Y::Record<(K, Option<V>)>| S::at(Timestamp::MIN, Y::split(change).1));
         let changes: Stream<(K, Option<V>), S> =
-            table.changes.step(Operator::here("in order of arrival"), true, Arc::new(step));
+            table.changes.step(Operator::here("without_time"), true, Arc::new(step));
         // Its time is of no interest: it holds back nothing.
         changes.plan.end_time(changes.node);
         LatestJoin { records: T::pairs(self), changes, operators, forgets: None }
@@ -101,7 +102,11 @@ where
         F: Fn(L, Option<&V>) -> Option<U> + Send + Sync + 'static,
     {
         let Self { records, changes, operators: [union, operator], forgets } = self;
-        both(records, changes, union).apply_at(operator, Latest { f, rows, forgets, kind: PhantomData })
+        let unmatched = Accumulator::default();
+        let latest = Latest { f, rows, forgets, unmatched: unmatched.clone(), kind: PhantomData };
+        let joined = both(records, changes, union).apply_at(operator, latest);
+        joined.plan.count(joined.node, What::Unmatched, unmatched);
+        joined
     }
 }
 
@@ -117,6 +122,8 @@ struct Latest<U, F> {
     /// Which rows come out.
     rows: &'static str,
     forgets: Option<Duration>,
+    /// Counts records that are left out, since their key has no value.
+    unmatched: Accumulator<u64>,
     kind: PhantomData<fn() -> U>,
 }
 
@@ -164,7 +171,7 @@ where
         results: &mut Results<'_, (K, U), S>,
     ) -> Result<()> {
         group.prefetch()?;
-        let (times, mut waiting) = (group.times().now(), Vec::new());
+        let (times, mut waiting, mut unmatched) = (group.times().now(), Vec::new(), 0);
         let (records, state) = group.records();
         for (hash, key, record) in records {
             match S::split(record) {
@@ -175,9 +182,13 @@ where
         }
         for (hash, key, at, record) in waiting {
             let row = (self.f)(record, table.get(&mut state.key(hash, &key, times))?);
-            if let Some(row) = row {
-                results.emit(at, (key, row));
+            match row {
+                Some(row) => results.emit(at, (key, row)),
+                None => unmatched += 1,
             }
+        }
+        if unmatched > 0 {
+            self.unmatched.add(unmatched);
         }
         Ok(())
     }

@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::ops::BoxRdd;
-use firesteel_core::{Blocks, Operator, Pace, Spare, Step, StepContext, Upstream};
+use firesteel_core::{Accumulator, Blocks, Operator, Pace, Spare, Step, StepContext, Upstream};
 use firesteel_state::Setting;
 
-use crate::plan::{NodeId, Plan, PlanNode, TableCell, Width};
+use crate::plan::{NodeId, Plan, PlanNode, TableCell, What, Width};
 use crate::stream::{Pair, Shape, Stream};
 use crate::table::live::{Live, Loaded};
 use crate::table::rows::Rows;
@@ -113,7 +113,7 @@ where
         U: Send + 'static,
         F: Fn(T, &V) -> U + Send + Sync + 'static,
     {
-        self.joined(move |record, value| value.map(|value| f(record, value)))
+        self.joined(true, move |record, value| value.map(|value| f(record, value)))
     }
 
     /// A row for each record, with what the table has of its key, if it has something.
@@ -122,20 +122,21 @@ where
         U: Send + 'static,
         F: Fn(T, Option<&V>) -> U + Send + Sync + 'static,
     {
-        self.joined(move |record, value| Some(f(record, value)))
+        self.joined(false, move |record, value| Some(f(record, value)))
     }
 
     /// The records whose key is in the table.
     pub fn left_semi(self) -> Stream<T, S> {
-        self.joined(|record, value| value.map(|_| record))
+        self.joined(false, |record, value| value.map(|_| record))
     }
 
     /// The records whose key is not in the table.
     pub fn left_anti(self) -> Stream<T, S> {
-        self.joined(|record, value| if value.is_some() { None } else { Some(record) })
+        self.joined(false, |record, value| if value.is_some() { None } else { Some(record) })
     }
 
-    fn joined<U, F>(self, f: F) -> Stream<U, S>
+    /// What it leaves out is counted where that is a row that is missing, and not what it is for.
+    fn joined<U, F>(self, counts: bool, f: F) -> Stream<U, S>
     where
         U: Send + 'static,
         F: Fn(T, Option<&V>) -> Option<U> + Send + Sync + 'static,
@@ -149,7 +150,9 @@ where
         let node = PlanNode::operator(operator, &[parent], Width::Narrow).with_settings(settings);
         let node = plan.change(|parts| parts.add(node));
         let table = Joined::of(kind, &plan, node);
-        let join = Arc::new(Lookup { find, f, pace: Pace::default() });
+        let left_out = counts.then(Accumulator::default);
+        left_out.iter().for_each(|count: &Accumulator<u64>| plan.count(node, What::Unmatched, count.clone()));
+        let join = Arc::new(Lookup { find, f, left_out, pace: Pace::default() });
         Stream::new(plan, node, move |batch| {
             // What is made of the batch meets this version, whenever it is computed.
             let rows = match &table {
@@ -224,6 +227,8 @@ where
 struct Lookup<Q, F> {
     find: Q,
     f: F,
+    /// Counts what is left out.
+    left_out: Option<Accumulator<u64>>,
     pace: Pace,
 }
 
@@ -267,7 +272,8 @@ where
         parent: Upstream<'a, S::Record<T>>,
         context: StepContext<'a, S::Record<T>, S::Record<U>>,
     ) -> Box<dyn Blocks<S::Record<U>> + 'a> {
-        Box::new(LookedUp { step: self, parent, context, input: Spare::new() })
+        let count = Left { out: 0, count: self.join.left_out.as_ref() };
+        Box::new(LookedUp { step: self, parent, context, input: Spare::new(), count })
     }
 }
 
@@ -277,6 +283,21 @@ struct LookedUp<'a, R: 'static, M, P> {
     parent: Upstream<'a, R>,
     context: StepContext<'a, R, M>,
     input: Spare<R>,
+    count: Left<'a>,
+}
+
+/// How many records were left out, which is told in the end.
+struct Left<'a> {
+    out: usize,
+    count: Option<&'a Accumulator<u64>>,
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = self.count.filter(|_| self.out > 0 && !std::thread::panicking()) {
+            count.add(self.out as u64);
+        }
+    }
 }
 
 impl<S, T, U, K, V, Q, F> Blocks<S::Record<U>>
@@ -297,16 +318,18 @@ where
             if made.is_some() {
                 return made;
             }
+            self.count.out += 1;
         }
     }
 
     fn fill(&mut self, block: &mut Vec<S::Record<U>>) -> bool {
-        let Self { step, parent, context, input } = self;
+        let Self { step, parent, context, input, count } = self;
         let more = parent.fill(input);
-        let (records, pace) = (input.len(), &step.join.pace);
+        let (before, records, pace) = (block.len(), input.len(), &step.join.pace);
         if let Some(watch) = pace.in_one_go(context.task, records) {
             context.blame(|| block.extend(input.drain(..).filter_map(|record| step.each(record))));
             pace.learn(watch, context.task, records);
+            count.out += records - (block.len() - before);
         } else {
             context.in_pieces(pace, input, block);
         }

@@ -115,7 +115,7 @@ struct State<K, V> {
 /// After what time a table that could not be loaded is tried again, if it is not loaded more often than that.
 const RETRY: Duration = minutes(1);
 
-/// How often a file that changes while it is read is read when the job starts.
+/// How often a file that changes while it is read is read at once.
 const READS: usize = 5;
 
 impl<K, V> State<K, V> {
@@ -186,6 +186,10 @@ impl<K: Eq + Hash + Send + Sync + 'static, V: Send + Sync + 'static> Live<K, V> 
             return by_clock;
         }
         if found == state.from {
+            if every.is_none() {
+                // What was tried meanwhile is gone, or it was away.
+                state.failed = None;
+            }
             return by_clock;
         }
         by_clock || found != state.tried || is_due(state.tries_again, RETRY, now)
@@ -201,12 +205,14 @@ impl<K: Eq + Hash + Send + Sync + 'static, V: Send + Sync + 'static> Live<K, V> 
     /// Loads it: the rows, and the file that they are of.
     fn load(&self) -> std::result::Result<(Rows<K, V>, Option<Identity>), Cause> {
         let look = || self.loaded.refresh.file.as_deref().and_then(Identity::of);
-        let before = look();
-        let rows = caught(|| (self.loaded.load)())?;
-        if look() != before {
-            return Err("its file has changed while it was read".into());
+        for _ in 0..READS {
+            let before = look();
+            let rows = caught(|| (self.loaded.load)())?;
+            if look() == before {
+                return Ok((rows, before));
+            }
         }
-        Ok((rows, before))
+        Err("its file has changed each time while it was read".into())
     }
 
     /// Takes in what was loaded.
@@ -239,13 +245,7 @@ impl<K: Eq + Hash + Send + Sync + 'static, V: Send + Sync + 'static> TableCell f
             state.kept = copies.versions(&self.loaded.name)?.into_iter().collect();
         }
         state.copies = copies;
-        let mut loaded = self.load();
-        for _ in 1..READS {
-            if loaded.is_err() {
-                loaded = self.load();
-            }
-        }
-        let loaded = loaded.map_err(|error| self.failed(error))?;
+        let loaded = self.load().map_err(|error| self.failed(error))?;
         self.take_in(&mut state, loaded, now);
         Ok(())
     }

@@ -135,7 +135,8 @@ fn all_joins_of_a_batch_meet_one_version_and_it_is_loaded_once() {
     let ones = test.script(vec![vec![1_u8; 10]; 20]);
     let number = |_: u8, number: &u32| *number;
     let first = ones.clone().join_table(&table, |one| *one).inner(number);
-    let second = ones.map(|one| (one, ())).join_table_by_key(&table.clone()).inner(|(one, ()), n: &u32| number(one, n));
+    let second =
+        ones.map(|one| (one, ())).join_table_by_key(&table.clone()).inner(move |(one, ()), n: &u32| number(one, n));
     let both = test.record(first.union(second));
     for version in 2..20 {
         test.batch().unwrap();
@@ -211,14 +212,15 @@ fn a_link_that_points_elsewhere_is_a_change() {
 #[test]
 fn a_table_of_an_rdd_and_the_kinds_of_joins() {
     let test = TestJob::new();
-    let pairs = test.context().context().parallelize((0..10_u32).map(|n| (n, n * 2)).collect::<Vec<_>>());
+    let pairs = test.context().rdds().parallelize((0..10_u32).map(|n| (n, n * 2)).collect::<Vec<_>>());
     let doubled = Table::load_rdd("doubled", pairs);
     let numbers = test.script([(5..15_u32).collect::<Vec<_>>()]);
     let join = || numbers.clone().join_table(&doubled, |n| *n);
     let inner = test.record(join().inner(|n, double| n + double));
     let outer = test.record(join().left_outer(|n, double| double.map_or(n, |double| n + double)));
     let (semi, anti) = (test.record(join().left_semi()), test.record(join().left_anti()));
-    test.run().unwrap();
+    let told = test.run().unwrap();
+    assert_eq!(told[0].unmatched, 5, "what an inner join leaves out, and no other");
     let expected: Vec<u32> = (5..10).map(|n| n * 3).collect();
     assert_eq!(inner.batches(), [expected.clone()]);
     assert_eq!(outer.batches(), [[expected, (10..15).collect()].concat()]);

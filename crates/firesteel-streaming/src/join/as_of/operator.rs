@@ -22,6 +22,7 @@ pub(super) struct AsOf<K: Data, L: Data, V: Data, U, F> {
     rows: &'static str,
     forgets: Option<Duration>,
     late: Accumulator<u64>,
+    unmatched: Accumulator<u64>,
     outputs: LateOutputs<K, L, V>,
     kind: PhantomData<fn() -> U>,
 }
@@ -74,7 +75,15 @@ where
     F: Fn(L, Option<&V>) -> Option<U> + Send + Sync + 'static,
 {
     pub(super) fn new(f: F, rows: &'static str, forgets: Option<Duration>, outputs: LateOutputs<K, L, V>) -> Self {
-        Self { f, rows, forgets, late: Accumulator::default(), outputs, kind: PhantomData }
+        Self {
+            f,
+            rows,
+            forgets,
+            late: Accumulator::default(),
+            unmatched: Accumulator::default(),
+            outputs,
+            kind: PhantomData,
+        }
     }
 
     /// What counts late records and versions.
@@ -82,18 +91,26 @@ where
         self.late.clone()
     }
 
+    /// What counts records that are left out, since their key has no value.
+    pub(super) fn unmatched_count(&self) -> Accumulator<u64> {
+        self.unmatched.clone()
+    }
+
+    /// Joins a record; returns whether it has a row.
     fn join(
         &self,
         waiting: &Waiting<L, V>,
         key: &mut KeyContext<'_, K>,
         (at, record): (Timestamp, L),
         results: &mut Results<'_, (K, U), Timed>,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let name = key.key();
-        if let Some(row) = (self.f)(record, waiting.versions.valid_at(key, at)?) {
+        let row = (self.f)(record, waiting.versions.valid_at(key, at)?);
+        let has_row = row.is_some();
+        if let Some(row) = row {
             results.emit(at, (name.clone(), row));
         }
-        Ok(())
+        Ok(has_row)
     }
 
     /// Takes in a version, if it is in time, or holds for what has not been joined yet.
@@ -117,7 +134,8 @@ where
             }
         }
         match waiting.versions.put(key, at, value)? {
-            Some(look) => waiting.looks.register(key, look).map(drop),
+            // Not before the watermark, which would be held back for what comes after.
+            Some(look) => waiting.looks.register(key, look.max(passed(watermark))).map(drop),
             None => Ok(()),
         }
     }
@@ -170,7 +188,7 @@ where
         results: &mut Results<'_, (K, U), Timed>,
     ) -> Result<()> {
         group.prefetch()?;
-        let (batch, mut probes) = (group.times(), Vec::new());
+        let (batch, mut probes, mut unmatched) = (group.times(), Vec::new(), 0);
         let (records, state) = group.records();
         for (hash, key, (at, side)) in records {
             match side {
@@ -190,16 +208,16 @@ where
             }
             let mut key = state.key(hash, &key, batch.now());
             if is_passed(at, batch.reached()) {
-                self.join(waiting, &mut key, (at, record), results)?;
+                unmatched += u64::from(!self.join(waiting, &mut key, (at, record), results)?);
             } else {
                 waiting.wait(&mut key, at, record)?;
             }
         }
-        group.fire_event_timers(|_, mut key| {
+        let fired = group.fire_event_timers(|_, mut key| {
             // They are set for later times only, and for what is there.
             key.defer_timers(false);
             while let Some(record) = waiting.next(&mut key, batch.reached())? {
-                self.join(waiting, &mut key, record, results)?;
+                unmatched += u64::from(!self.join(waiting, &mut key, record, results)?);
             }
             let settles = waiting.versions.settle(&mut key, batch.reached())?;
             let joins = waiting.records.first(&mut key)?.map(|((at, _), _)| passed(*at));
@@ -207,7 +225,11 @@ where
                 Some(next) => waiting.looks.register(&mut key, next).map(drop),
                 None => Ok(()),
             }
-        })
+        });
+        if unmatched > 0 {
+            self.unmatched.add(unmatched);
+        }
+        fired
     }
 
     fn expected_results(&self, records: usize) -> usize {

@@ -190,7 +190,7 @@ impl<K: Key, V: Exchange> Table<K, V> {
         self.with(|loaded| loaded.refresh.may_become_empty = true)
     }
 
-    /// Stops the job when the table cannot be loaded again, instead of going on with the version that it has.
+    /// Stops the job when the table cannot be loaded again, instead of continuing with the version that it has.
     #[must_use]
     pub fn stop_on_failure(self) -> Self {
         self.with(|loaded| loaded.refresh.stops = true)

@@ -99,7 +99,7 @@ struct State<K, V> {
     from: Option<Identity>,
     seen: Option<Identity>,
     tried: Option<Identity>,
-    /// When the file is looked at next, the table is loaded again by the clock, and what failed is tried again.
+    /// When the file is looked at next, the table is loaded again by the clock, and what failed is retried.
     looks: Timestamp,
     loads_again: Timestamp,
     tries_again: Timestamp,
@@ -112,7 +112,7 @@ struct State<K, V> {
     ended: BTreeSet<u64>,
 }
 
-/// After what time a table that could not be loaded is tried again, if it is not loaded more often than that.
+/// After what time a table that could not be loaded is retried, if it is not loaded more often than that.
 const RETRY: Duration = minutes(1);
 
 /// How often a file that changes while it is read is read at once.

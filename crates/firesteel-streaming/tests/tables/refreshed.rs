@@ -46,7 +46,7 @@ fn a_table_is_loaded_again_when_it_is_so_old_and_one_that_is_loaded_once_is_not(
 }
 
 #[test]
-fn what_cannot_be_loaded_again_leaves_the_table_as_it_is_and_is_told_and_tried_again() {
+fn what_cannot_be_loaded_again_leaves_the_table_as_it_is_and_is_told_and_retried() {
     let rows = Rows::new(&[(1, 1), (2, 1)]);
     let (test, numbers) = joined(&rows.table().every(minutes(5)));
     batches(&test, 1);

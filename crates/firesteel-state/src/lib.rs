@@ -47,6 +47,7 @@ pub mod snapshot;
 mod sorted;
 mod store;
 mod table;
+mod table_copies;
 mod timers_by_key;
 mod ttl;
 mod wire;
@@ -77,4 +78,5 @@ pub use schema::{
 pub use snapshot::{FolderStore, Manifest, RunId, SnapshotId, SnapshotStore, Snapshots};
 pub use sorted::SortedField;
 pub use store::{KeyedStore, StateStore, StoreSetup};
+pub use table_copies::TableCopies;
 pub use ttl::{StoredTtl, TimeDomain, Times, Ttl, TtlChange};

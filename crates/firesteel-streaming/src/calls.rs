@@ -60,6 +60,7 @@ struct State {
 pub(crate) enum Of {
     Source,
     Sink,
+    Table,
 }
 
 struct Call {
@@ -108,6 +109,7 @@ impl fmt::Display for Slow {
             (Of::Sink, "write") => write!(f, "a task that computes and writes records for sink {whom}"),
             (Of::Sink, _) => write!(f, "{what} of sink {whom}"),
             (Of::Source, _) => write!(f, "{what} of source {whom}"),
+            (Of::Table, _) => write!(f, "{what} of table {whom}"),
         }
     }
 }

@@ -148,6 +148,14 @@ pub enum Error {
         /// One of them.
         sample: String,
     },
+    /// A table could not be loaded.
+    #[error("FS-S016: table {name} could not be loaded")]
+    Table {
+        /// The table's name.
+        name: String,
+        /// What the function that loads it returned, or what is wrong with its rows.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A source or sink did not return in time, and the job has ended without it.
     #[error(
         "FS-S015: {call} has not returned for {waited} (since {since}), and the job has ended without it: what the call has \
@@ -185,6 +193,7 @@ codes!(Error {
     Unfinished = "FS-S013",
     TooManyRejected = "FS-S014",
     Abandoned = "FS-S015",
+    Table = "FS-S016",
 } and those of { Rdd, Connector });
 
 impl Error {
@@ -210,6 +219,7 @@ impl Error {
             | Self::Thread { .. }
             | Self::Epochs { .. }
             | Self::Unfinished { .. }
+            | Self::Table { .. }
             | Self::TooManyRejected { .. } => Class::Fatal,
         }
     }

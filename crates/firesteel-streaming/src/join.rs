@@ -1,7 +1,11 @@
-//! Joins of two streams over event time: records of one key that happened near to one another.
+//! Joins of two streams: over event time, records of one key that happened near to one another; and joins with a stream as a table, as
+//! of event time or as it is.
 
+mod as_of;
+mod as_table;
 mod interval;
 mod kind;
+mod latest;
 mod operator;
 mod side;
 mod windowed;
@@ -19,6 +23,9 @@ use crate::join::side::{Late, both};
 use crate::plan::NodeId;
 use crate::stream::{EventTime, LateOutput, Pair, Shape, SideOutput, Stream, Timed, late_output};
 
+pub use as_of::AsOfJoin;
+pub use as_table::StreamTable;
+pub use latest::LatestJoin;
 pub use side::JoinSide;
 pub use windowed::WindowJoin;
 

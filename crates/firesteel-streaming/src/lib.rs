@@ -40,6 +40,8 @@
 //! - Joins of two streams over event time, of all kinds: [`interval_join`](Stream::interval_join),
 //!   [`window_join`](Stream::window_join). Deduplication:
 //!   [`dedup_by`](Stream::dedup_by).
+//! - Joins with tables: one that is fixed or loaded again as the job runs, a [`Table`], by [`join_table`](Stream::join_table); a stream as
+//!   a [`StreamTable`], as of event time by [`as_of`](Stream::as_of), or as it is by [`join_latest`](Stream::join_latest).
 //! - Operators with state: [`update_state_by_key`](Stream::update_state_by_key), [`map_with_state`](Stream::map_with_state)
 //!   and [`flat_map_with_state`](Stream::flat_map_with_state) with their [`KeyState`], [running
 //!   aggregates](Stream::running_aggregate), and [`KeyedProcess`] with declared state and timers. What they can be set to
@@ -77,6 +79,7 @@ mod run;
 mod split_numbers;
 mod state;
 mod stream;
+mod table;
 mod time;
 mod windows;
 
@@ -87,12 +90,12 @@ pub use dedup::Deduplication;
 pub use error::{Error, Result};
 pub use firesteel_error::Class;
 pub use input::{ReadRdd, SourceRdd};
-pub use join::{IntervalJoin, JoinSide, WindowJoin};
+pub use join::{AsOfJoin, IntervalJoin, JoinSide, LatestJoin, StreamTable, WindowJoin};
 pub use output::OutputHandle;
 pub use plan::{Batch, BatchLimits, Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, SplitProgress, StartDurations,
-    StateProgress, StreamingListener, Summary,
+    StateProgress, StreamingListener, Summary, TableProgress,
 };
 pub use refused::{Rejected, RejectedBy, RejectedLimit, Undecodable};
 pub use run::{Handover, JobRun, RunningJob, Stop, Stopper, Trigger};
@@ -101,4 +104,5 @@ pub use state::{
     UpdateSpec,
 };
 pub use stream::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, SideOutput, Stream, Timed};
+pub use table::{Table, TableJoin};
 pub use windows::{Changes, ChangingWindows, CountedStream, WindowKind, WindowResult, WindowedStream};

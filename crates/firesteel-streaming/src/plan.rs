@@ -12,6 +12,7 @@ mod node;
 mod order;
 mod output;
 mod state;
+mod table;
 
 use std::any::Any;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub(crate) use node::{NodeId, PlanNode, Role, Width};
 pub(crate) use order::LAST;
 pub(crate) use output::{Output, Staged};
 pub(crate) use state::{Called, Changed, StateCell, StateChanges};
+pub(crate) use table::{TableCell, range_name};
 
 /// A program under construction: what a context's streams share.
 #[derive(Default)]
@@ -62,6 +64,8 @@ pub(crate) struct Parts {
     pub(crate) allowances: Vec<(NodeId, Arc<Allowance>)>,
     /// The operators' states, with what takes note of their changes.
     pub(crate) states: Vec<(Arc<dyn StateCell>, StateChanges)>,
+    /// The tables that are loaded.
+    pub(crate) tables: Vec<Arc<dyn TableCell>>,
     /// What must hold before the job starts and does not, found while the program was built.
     pub(crate) faults: Vec<(NodeId, Fault)>,
 }
@@ -87,6 +91,7 @@ pub(crate) enum What {
     Malformed,
     Late,
     Outside,
+    Unmatched,
     FiredEarly,
     FiredLate,
 }
@@ -116,6 +121,11 @@ impl Plan {
     /// Has the records of a node kept for several consumers, by what knows their type.
     pub(crate) fn keep(&self, node: NodeId, keeper: Arc<dyn Any + Send + Sync>) {
         self.change(|parts| parts.nodes[node.index()].keeper = Some(keeper));
+    }
+
+    /// Notes that the watermarks upstream of a node say nothing of what comes after it.
+    pub(crate) fn end_time(&self, node: NodeId) {
+        self.change(|parts| parts.nodes[node.index()].ends_time = true);
     }
 
     /// Notes that an operator fills a side output.

@@ -42,6 +42,8 @@ pub struct BatchProgress {
     pub operators: Vec<OperatorProgress>,
     /// How the operators with state changed theirs.
     pub states: Vec<StateProgress>,
+    /// The tables that are loaded, as they are after the batch.
+    pub tables: Vec<TableProgress>,
     /// Whether timers that were due have not fired, since there are more than fire in
     /// [one batch](crate::Builder::timers_per_batch): the next batch follows at once, reads nothing and fires them.
     pub timers_left: bool,
@@ -55,6 +57,8 @@ pub struct BatchProgress {
     pub late: u64,
     /// Records that are in no window, since there are gaps between windows.
     pub outside: u64,
+    /// Records that inner joins with tables left out, since their keys had no row there.
+    pub unmatched: u64,
     /// Records that `try_map` refused.
     pub malformed: u64,
     /// The first of those, three at most. Their positions are known where somebody follows them: an error output, or
@@ -107,6 +111,22 @@ pub struct OutputProgress {
     pub rows: u64,
 }
 
+/// How it stands with a table that is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TableProgress {
+    /// The table's name.
+    pub name: Arc<str>,
+    /// How many rows it has.
+    pub rows: u64,
+    /// How often it has been loaded since the job was started.
+    pub loads: u64,
+    /// When it was loaded last, in processing time.
+    pub loaded: Timestamp,
+    /// Why it could not be loaded again since then, if that was tried.
+    pub failed: Option<String>,
+}
+
 /// What went through one operator in a batch. Attempts that failed do not count.
 ///
 /// An operator hands on what those after it take: where an output takes only some records, the others count nowhere. What
@@ -126,6 +146,8 @@ pub struct OperatorProgress {
     pub late: u64,
     /// Records that are in no window of it.
     pub outside: u64,
+    /// Records that it left out, as an inner join with a table whose rows their keys are not among.
+    pub unmatched: u64,
     /// Rows of its windows that a trigger made fire early.
     pub fired_early: u64,
     /// Rows of its windows that fired again for what came late.
@@ -231,6 +253,8 @@ pub struct Summary {
     pub late: u64,
     /// Records that are in no window, since there are gaps between windows.
     pub outside: u64,
+    /// Records that inner joins with tables left out, since their keys had no row there.
+    pub unmatched: u64,
     /// Records set aside because user code panicked on them.
     pub dead_letters: u64,
     /// How long the job ran, in microseconds.

@@ -35,6 +35,7 @@ pub(crate) fn end(job: &str, summary: &Summary, failed: bool) -> String {
         ("malformed", grouped(summary.malformed)),
         ("late", grouped(summary.late)),
         ("in no window", grouped(summary.outside)),
+        ("in no table", grouped(summary.unmatched)),
         ("windows", grouped(summary.windows)),
         ("rows written", grouped(summary.rows_out)),
         ("uncommitted", grouped(summary.uncommitted)),
@@ -47,6 +48,8 @@ pub(crate) fn end(job: &str, summary: &Summary, failed: bool) -> String {
     lines.retain(|(name, _)| *name != "uncommitted" || summary.uncommitted > 0);
     // Only windows with gaps between them leave some out.
     lines.retain(|(name, _)| *name != "in no window" || summary.outside > 0);
+    // Only inner joins with tables do so.
+    lines.retain(|(name, _)| *name != "in no table" || summary.unmatched > 0);
     let width = lines.iter().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
     let mut text = format!("{job}: {}\n", if failed { "failed" } else { "done" });
     for (name, value) in lines {

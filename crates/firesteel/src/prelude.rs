@@ -7,7 +7,7 @@ pub use firesteel_budget::{Memory, gib, mib};
 pub use firesteel_core::{Accumulator, Actions, Broadcast, Context, OnPanic, PairActions, PairOps, Rdd, RddOps};
 pub use firesteel_streaming::{
     Batch, BatchLimits, Checkpoint, KeyState, KeyedProcess, MapSpec, OutputMode, ProcessContext, ReadRdd, Stop, Stream,
-    StreamingContext, Timed, Trigger, WindowResult,
+    StreamingContext, Table, Timed, Trigger, WindowResult,
 };
 #[cfg(feature = "terminal")]
 pub use firesteel_terminal::{Console, TerminalProgress};

@@ -2,5 +2,5 @@
 
 pub use firesteel_streaming::{
     BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, SplitProgress, StartDurations,
-    StateProgress, StreamingListener, Summary,
+    StateProgress, StreamingListener, Summary, TableProgress,
 };

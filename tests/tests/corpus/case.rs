@@ -6,7 +6,9 @@ use firesteel_window::{CountWindow, Duration, Early, Firing, Session, Sliding, T
 use serde::Deserialize;
 
 use crate::aggregate::Aggregate;
-use crate::read::{duration, read_dedup, read_events, read_join, read_joined, read_row, read_trigger, read_windows};
+use crate::read::{
+    duration, read_dedup, read_events, read_join, read_joined, read_row, read_table, read_trigger, read_windows,
+};
 
 /// A case, as it is written.
 #[derive(Debug, Deserialize)]
@@ -24,6 +26,9 @@ struct Written {
     aggregate: Option<String>,
     dedup: Option<String>,
     join: Option<String>,
+    table: Option<String>,
+    #[serde(default)]
+    stays: u64,
     steps: Vec<WrittenStep>,
     end: Option<String>,
 }
@@ -69,6 +74,8 @@ pub(crate) struct Case {
     pub(crate) steps: Vec<Step>,
     /// What comes when event time ends, if it does.
     pub(crate) end: Option<Vec<Row>>,
+    /// How many rows are left in the state then.
+    pub(crate) stays: u64,
 }
 
 /// What the program does with the events.
@@ -77,6 +84,7 @@ pub(crate) enum Does {
     Window(Windows, Aggregate, Option<Firings>),
     Dedup(Dedup),
     Join(Join),
+    Table(Table),
 }
 
 /// One batch, and what comes of it.
@@ -122,6 +130,15 @@ pub(crate) enum Dedup {
     Forever,
     ForgetAfter(Duration),
     Within(Duration),
+}
+
+/// A join with a table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table {
+    /// Whether it is that of the record's own time, and not the newest.
+    pub(crate) as_of: bool,
+    pub(crate) is_outer: bool,
+    pub(crate) forgets: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -173,9 +190,13 @@ impl Case {
         let step = |step: &WrittenStep| {
             let events = |text: &Option<String>| read_events(text.as_deref().unwrap_or_default());
             let only = match (&does, &step.events, &step.left, &step.right) {
-                (Does::Join(_), None, left, right) => [events(left)?, events(right)?],
+                (Does::Join(_) | Does::Table(_), None, left, right) => [events(left)?, events(right)?],
                 (Does::Window(..) | Does::Dedup(_), Some(_), None, None) => [events(&step.events)?, vec![]],
-                _ => return Err("a step has `left` and `right` where there is a join, and `in` elsewhere".to_owned()),
+                _ => {
+                    return Err(
+                        "a step has `left` and `right` where there is a join or a table, and `in` elsewhere".to_owned()
+                    );
+                }
             };
             let late = [format!("{} {}", step.late, step.late_left), step.late_right.clone()];
             let [late, late_right] = late.map(|late| read_events(&late));
@@ -188,6 +209,7 @@ impl Case {
             steps: written.steps.iter().map(step).collect::<Result<_, String>>().map_err(named)?,
             end: written.end.as_deref().map(rows).transpose().map_err(named)?,
             name: written.name.clone(),
+            stays: written.stays,
             does,
         })
     }
@@ -195,17 +217,19 @@ impl Case {
 
 impl Does {
     fn read(written: &Written) -> Result<Self, String> {
-        let Written { window, aggregate, dedup, join, late_by, trigger, .. } = written;
+        let Written { window, aggregate, dedup, join, table, late_by, trigger, .. } = written;
         let late = late_by.as_deref().map(duration).transpose()?;
         let early = trigger.as_deref().map(read_trigger).transpose()?;
         let firings = (late.is_some() || early.is_some()).then_some((late.unwrap_or(Duration::ZERO), early));
-        match (window, aggregate, dedup, join) {
+        match (window, aggregate, dedup, join.as_ref().or(table.as_ref())) {
             (Some(window), Some(aggregate), None, None) => {
                 Ok(Self::Window(read_windows(window)?, aggregate.parse()?, firings))
             }
             (None, None, Some(dedup), None) if firings.is_none() => Ok(Self::Dedup(read_dedup(dedup)?)),
-            (None, None, None, Some(join)) if firings.is_none() => Ok(Self::Join(read_join(join)?)),
-            _ => Err("a case has a `window` and an `aggregate`, or a `dedup`, or a `join`".to_owned()),
+            (None, None, None, Some(with)) if firings.is_none() && join.is_some() != table.is_some() => {
+                Ok(if table.is_some() { Self::Table(read_table(with)?) } else { Self::Join(read_join(with)?) })
+            }
+            _ => Err("a case has a `window` and an `aggregate`, or a `dedup`, or a `join`, or a `table`".to_owned()),
         }
     }
 
@@ -213,7 +237,7 @@ impl Does {
         match self {
             Self::Window(_, aggregate, _) => text.split_whitespace().map(|row| read_row(row, *aggregate)).collect(),
             Self::Dedup(_) => Ok(read_events(text)?.into_iter().map(|(key, at)| row_at(at, key)).collect()),
-            Self::Join(_) => {
+            Self::Join(_) | Self::Table(_) => {
                 let rows: Result<Vec<Vec<Row>>, String> = text.split_whitespace().map(read_joined).collect();
                 Ok(rows?.concat())
             }
@@ -222,6 +246,11 @@ impl Does {
 
     /// Whether nothing is remembered of what is over, once time has ended. A count window that is not complete stays.
     pub(crate) fn forgets(&self) -> bool {
-        !matches!(self, Self::Dedup(Dedup::Forever | Dedup::ForgetAfter(_)) | Self::Window(Windows::Count(_), ..))
+        match self {
+            Self::Dedup(dedup) => matches!(dedup, Dedup::Within(_)),
+            Self::Window(windows, ..) => !matches!(windows, Windows::Count(_)),
+            Self::Table(table) => table.as_of || table.forgets.is_none(),
+            Self::Join(_) => true,
+        }
     }
 }

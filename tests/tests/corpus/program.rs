@@ -9,7 +9,9 @@ use firesteel_testkit::TestJob;
 use firesteel_window::{Change, CountWindow, Firing, Global, Max, Timestamp, Watermark};
 
 use crate::aggregate::Aggregate;
-use crate::case::{Case, Dedup, Does, Event, Firings, Join, JoinKind, Over, Row, Windows, id_of, joined_row, row_at};
+use crate::case::{
+    Case, Dedup, Does, Event, Firings, Join, JoinKind, Over, Row, Table, Windows, id_of, joined_row, row_at,
+};
 
 /// What the program has written.
 #[derive(Clone, Default)]
@@ -36,6 +38,10 @@ pub(crate) fn program(case: &Case, test: &TestJob, queues: &[QueueSource<Event>;
         Does::Join(join) => {
             let more = self::events(case, job, &queues[1], "more events");
             joined(job, events, more, join, outputs).write(outputs.rows.clone());
+        }
+        Does::Table(table) => {
+            let changes = self::events(case, job, &queues[1], "table");
+            with_table(job, events, changes, *table, outputs).write(outputs.rows.clone());
         }
     }
 }
@@ -145,6 +151,38 @@ fn joined(
         Over::Window(Windows::Count(_)) => panic!("windows by count join nothing"),
     };
     rows.with_time().map(|(at, (id, times))| joined_row(at, &id, times))
+}
+
+fn with_table(
+    job: &StreamingContext,
+    events: Stream<Event, Timed>,
+    changes: Stream<Event, Timed>,
+    table: Table,
+    outputs: &Outputs,
+) -> Stream<Row> {
+    let (late, late_versions) = (job.side_output("late"), job.side_output("late versions"));
+    late.stream().map(|(_, (_, event))| event).write(outputs.late[0].clone());
+    let version = |(at, (key, version)): (Timestamp, (String, Option<Event>))| {
+        version.unwrap_or_else(|| (format!("{key}#-"), at))
+    };
+    late_versions.stream().map(version).write(outputs.late[1].clone());
+    let (events, changes) = (events.key_by(id_of), changes.key_by(id_of));
+    let changes = changes.as_table_by(|event| (!event.0.ends_with("#-")).then_some(event));
+    let row = |event: Event, version: Option<&Event>| [Some(event.1), version.map(|version| version.1)];
+    let inner = move |event, version: &Event| row(event, Some(version));
+    let rows: Joined = match table {
+        Table { as_of: true, is_outer, forgets } => {
+            let joined = events.as_of(changes).late_to(&late).late_versions_to(&late_versions);
+            let joined = if let Some(span) = forgets { joined.forget_after(span) } else { joined };
+            if is_outer { joined.left_outer(row) } else { joined.inner(inner) }
+        }
+        Table { as_of: false, is_outer, forgets } => {
+            let joined = events.join_latest(changes);
+            let joined = if let Some(span) = forgets { joined.forget_after(span) } else { joined };
+            if is_outer { joined.left_outer(row) } else { joined.inner(inner) }
+        }
+    };
+    rows.named("join").with_time().map(|(at, (id, times))| joined_row(at, &id, times))
 }
 
 /// The key, and when the left and the right record happened.

@@ -236,5 +236,5 @@ pub(crate) fn case(seed: u64) -> Case {
     let firings = Some((allowed, early));
     let name = format!("seed {seed}: {windows:?}, late {allowed}, {early:?}, watermark {delay}");
     let does = Does::Window(windows, Aggregate::Times, firings);
-    Case { name, delay, idle: None, does, steps, end }
+    Case { name, delay, idle: None, does, steps, end, stays: 0 }
 }

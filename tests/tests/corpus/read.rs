@@ -5,7 +5,7 @@ use std::str::FromStr;
 use firesteel_window::{CountWindow, Duration, Early, Firing, Session, Sliding, Timestamp, Tumbling};
 
 use crate::aggregate::Aggregate;
-use crate::case::{Dedup, Event, Join, JoinKind, Over, Row, Windows, joined_row};
+use crate::case::{Dedup, Event, Join, JoinKind, Over, Row, Table, Windows, joined_row};
 
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     text.parse().map_err(|error| format!("{text:?} is no duration: {error}"))
@@ -90,6 +90,25 @@ pub(crate) fn read_join(text: &str) -> Result<Join, String> {
         _ => return Err(bad()),
     };
     Ok(Join { kind, over, at_left_time })
+}
+
+/// `as of left outer`, `latest inner`, and `forget after 3s` after it.
+pub(crate) fn read_table(text: &str) -> Result<Table, String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let (words, forgets) = match words[..] {
+        [ref words @ .., "forget", "after", span] => (words, Some(duration(span)?)),
+        ref words => (words, None),
+    };
+    let (as_of, is_outer) = match words {
+        ["as", "of", "inner"] => (true, false),
+        ["as", "of", "left", "outer"] => (true, true),
+        ["latest", "inner"] => (false, false),
+        ["latest", "left", "outer"] => (false, true),
+        _ => {
+            return Err(format!("{text:?} is no table: as of inner, as of left outer, latest inner, latest left outer"));
+        }
+    };
+    Ok(Table { as_of, is_outer, forgets })
 }
 
 /// `key(left,right)@time`, with `-` in place of a partner that there is not.

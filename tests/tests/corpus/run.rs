@@ -66,8 +66,11 @@ fn run(case: &Case, way: &Way) -> Result<(), String> {
         let step = Step { out: end.clone(), ..Step::default() };
         compare("the end", &progress, &step, (&outputs, &mut newest), case)?;
         let StateProgress { keys, timers, .. } = progress.states[0];
-        if case.does.forgets() && (keys, timers) != (0, 0) {
-            return Err(format!("in the end something is left: {:?}", progress.states[0]));
+        if case.does.forgets() && (keys, timers) != (case.stays, 0) {
+            return Err(format!(
+                "in the end something else than {} rows is left: {:?}",
+                case.stays, progress.states[0]
+            ));
         }
     }
     Ok(())

@@ -193,6 +193,8 @@ pub(crate) const CHANGELOG: &str = "changelog";
 pub(crate) const SNAPSHOTS: &str = "snapshots";
 /// The folder of key groups that are released in that of a checkpoint.
 pub(crate) const HANDOVERS: &str = "handovers";
+/// The folder of the tables that epochs have met in that of a checkpoint.
+pub(crate) const TABLES: &str = "tables";
 /// The folder of the backend in that of a checkpoint.
 pub(crate) const BACKEND: &str = "state";
 

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use firesteel_core::ops::{BoxRdd, Union};
-use firesteel_core::{Key, MapStep, Operator, RddOps, Step};
-use firesteel_window::Timestamp;
+use firesteel_core::{MapStep, Operator, RddOps, Step};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Width;
-use crate::stream::{LateOutput, Stream, Timed, Told};
+use crate::stream::{LateOutput, Shape, Stream, Told};
 
 /// A record of one of two streams that are joined.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -20,21 +19,23 @@ pub enum JoinSide<L, R> {
 }
 
 /// The records of two sides: in each batch those of the left one, then those of the right one.
-pub(super) fn both<K, L, R>(
-    left: Stream<(K, L), Timed>,
-    right: Stream<(K, R), Timed>,
+pub(super) fn both<K, L, R, S>(
+    left: Stream<(K, L), S>,
+    right: Stream<(K, R), S>,
     operator: Operator,
-) -> Stream<(K, JoinSide<L, R>), Timed>
+) -> Stream<(K, JoinSide<L, R>), S>
 where
-    K: Key,
+    K: Send + 'static,
     L: Send + 'static,
     R: Send + 'static,
+    S: Shape,
 {
-    type Record<K, T> = (Timestamp, (K, T));
-    type Sided<K, T, L, R> = Arc<dyn Step<Record<K, T>, Record<K, JoinSide<L, R>>>>;
-    let of_left: Sided<K, L, L, R> = Arc::new(MapStep::new(|(at, (key, left))| (at, (key, JoinSide::Left(left)))));
-    let of_right: Sided<K, R, L, R> = Arc::new(MapStep::new(|(at, (key, right))| (at, (key, JoinSide::Right(right)))));
-    let both: Stream<(K, JoinSide<L, R>), Timed> =
+    type Sided<K, T, L, R, S> = Arc<dyn Step<<S as Shape>::Record<(K, T)>, <S as Shape>::Record<(K, JoinSide<L, R>)>>>;
+    let of_left: Sided<K, L, L, R, S> =
+        Arc::new(MapStep::new(|record| S::map(record, |(key, left)| (key, JoinSide::Left(left)))));
+    let of_right: Sided<K, R, L, R, S> =
+        Arc::new(MapStep::new(|record| S::map(record, |(key, right)| (key, JoinSide::Right(right)))));
+    let both: Stream<(K, JoinSide<L, R>), S> =
         left.then_with(right, operator, Width::Narrow, move |left, right, operator, _| {
             let left = BoxRdd::step(left, operator, false, &of_left);
             let right = BoxRdd::step(right, operator, false, &of_right);

@@ -74,6 +74,8 @@ pub(crate) struct PlanNode {
     pub(crate) held: Option<Arc<Tracker>>,
     /// What brings the watermarks of its parents together, where they have several.
     pub(crate) merged: Option<Arc<Tracker>>,
+    /// Whether event time ends here: the watermarks upstream say nothing of what comes after.
+    pub(crate) ends_time: bool,
     /// What keeps its records, where it has several consumers.
     pub(crate) keeper: Option<Arc<dyn Any + Send + Sync>>,
     /// The name under which what it holds is stored, once the program is complete.
@@ -94,6 +96,7 @@ impl PlanNode {
             version: 0,
             held: None,
             merged: None,
+            ends_time: false,
             keeper: None,
             stored_as: None,
         }

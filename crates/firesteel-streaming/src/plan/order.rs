@@ -20,6 +20,9 @@ impl Parts {
     pub(super) fn trackers_of(&self, node: NodeId) -> Vec<Arc<Tracker>> {
         let mut found = Vec::new();
         self.visit(node, &mut |node, role| {
+            if self.nodes[node.index()].ends_time {
+                return false;
+            }
             found.extend(self.nodes[node.index()].held.clone());
             if let Some(merged) = &self.nodes[node.index()].merged {
                 found.push(Arc::clone(merged));

@@ -13,7 +13,7 @@ use firesteel_window::{Duration, Timestamp};
 use crate::calls::Of;
 use crate::checkpoint::Durable;
 use crate::error::{Error, Result};
-use crate::plan::{Admission, Admitted, Batch, Bound, Frozen, Input, Parts, Settled, What};
+use crate::plan::{Admission, Admitted, Batch, Bound, Frozen, Input, Parts, Settled, What, range_name};
 use crate::progress::{BatchProgress, InputProgress, StartDurations, Summary};
 use crate::run::again::ask;
 use crate::run::commit::Committer;
@@ -240,7 +240,13 @@ impl JobRun {
             control.calls.check()?;
             admitted
         };
-        self.parts.inputs.iter_mut().map(&mut admit).collect()
+        let admitted = self.parts.inputs.iter_mut().map(&mut admit).collect::<Result<_>>()?;
+        for table in &self.parts.tables {
+            let _watched = self.control.calls.watch(Of::Table, &table.name(), "load");
+            table.refresh(admission.now)?;
+        }
+        self.control.calls.check()?;
+        Ok(admitted)
     }
 
     /// Fires a further slice of the timers that were due in the last batch: at its time, and with nothing to read, so
@@ -389,6 +395,13 @@ impl JobRun {
             })
         };
         let inputs = self.parts.inputs.iter_mut().map(settle).collect();
+        for table in &self.parts.tables {
+            let version = table.note_use();
+            if survives {
+                let split = format!("version {version:016x}");
+                ranges.push(InputRange { input: range_name(&table.name()), split, from: version, to: version });
+            }
+        }
         self.note_batch(batch, admitted, cut, ranges);
         (inputs, watermark)
     }

@@ -196,7 +196,8 @@ impl JobRun {
         self.parts.inputs.iter_mut().try_for_each(|input| {
             let _watched = self.control.calls.watch(Of::Source, &input.name(), "notes");
             input.end_epoch(keeps)
-        })
+        })?;
+        self.parts.tables.iter().try_for_each(|table| table.end_epoch(keeps))
     }
 
     /// Takes a step that needs nothing of the epoch but what is prepared.
@@ -257,6 +258,7 @@ impl JobRun {
 
     /// Tells the sources what they may forget.
     fn tell_sources(&mut self) {
+        self.parts.tables.iter().for_each(|table| table.committed());
         let is_final = self.mark_for_sources();
         for input in self.parts.inputs.iter_mut().filter(|input| is_final || !input.forgets()) {
             let _watched = self.control.calls.watch(Of::Source, &input.name(), "committed");

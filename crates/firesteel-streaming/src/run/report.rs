@@ -73,6 +73,7 @@ impl JobRun {
         let operators = self.operators(&inputs, &written, &dead_letters);
         let late = operators.iter().map(|operator| operator.late).sum();
         let outside = operators.iter().map(|operator| operator.outside).sum();
+        let unmatched = operators.iter().map(|operator| operator.unmatched).sum();
         let fired_early = operators.iter().map(|operator| operator.fired_early).sum();
         let fired_late = operators.iter().map(|operator| operator.fired_late).sum();
         let malformed = operators.iter().map(|operator| operator.malformed).sum();
@@ -99,12 +100,14 @@ impl JobRun {
             watermark,
             operators,
             states,
+            tables: self.parts.tables.iter().map(|table| table.progress()).collect(),
             timers_left: self.left.is_some(),
             windows: self.parts.fired.iter().map(|fired| fired.take()).sum(),
             fired_early,
             fired_late,
             late,
             outside,
+            unmatched,
             malformed,
             malformed_sample: self.parts.samples.iter().flat_map(|samples| samples.take()).take(KEPT).collect(),
             dead_letters: dead_letters.iter().map(ToString::to_string).collect(),
@@ -136,7 +139,7 @@ impl JobRun {
             };
             let (operator, rows_out) = (Arc::clone(name), rows(id));
             let (fired_early, fired_late, malformed, dead_letters) = (0, 0, 0, 0);
-            let (late, outside) = (0, 0);
+            let (late, outside, unmatched) = (0, 0, 0);
             OperatorProgress {
                 id,
                 operator,
@@ -144,6 +147,7 @@ impl JobRun {
                 rows_out,
                 late,
                 outside,
+                unmatched,
                 fired_early,
                 fired_late,
                 malformed,
@@ -158,6 +162,7 @@ impl JobRun {
             match counter.what {
                 What::Late => operator.late += counter.count.take(),
                 What::Outside => operator.outside += counter.count.take(),
+                What::Unmatched => operator.unmatched += counter.count.take(),
                 What::FiredEarly => operator.fired_early += counter.count.take(),
                 What::FiredLate => operator.fired_late += counter.count.take(),
                 What::Malformed => operator.malformed += counter.count.take(),
@@ -188,6 +193,7 @@ impl JobRun {
         self.summary.fired_late += progress.fired_late;
         self.summary.late += progress.late;
         self.summary.outside += progress.outside;
+        self.summary.unmatched += progress.unmatched;
         self.summary.malformed += progress.malformed;
         self.summary.dead_letters += progress.dead_letters.len() as u64;
     }

@@ -8,14 +8,14 @@ use firesteel_connect::{
 };
 use firesteel_faults::{alterable, fail_point};
 use firesteel_state::cursor::SplitName;
-use firesteel_state::{Catalog, JobDescription, StoreSetup};
+use firesteel_state::{Catalog, JobDescription, StoreSetup, TableCopies};
 
 use crate::calls::Of;
 use crate::checkpoint::{
-    Checkpoint, Cursor, InputCursor, Looked, Opened, Plan, Program, SinkAt, Unfinished, check, open,
+    Checkpoint, Cursor, InputCursor, Looked, Opened, Plan, Program, SinkAt, TABLES, Unfinished, check, open,
 };
 use crate::error::{Error, Result};
-use crate::plan::{Admission, Admitted, Bound, Output};
+use crate::plan::{Admission, Admitted, Bound, Output, range_name};
 use crate::progress::micros;
 use crate::run::batch_loop::{Cut, JobRun};
 
@@ -136,6 +136,7 @@ impl JobRun {
 
     /// Starts the sources; `before` is where the job stood when it ended.
     fn start_inputs(&mut self, before: Option<&Cursor>) -> Result<()> {
+        self.start_tables()?;
         let scope = self.scope()?;
         // Before the first starts to fill its buffer, so that it leaves the others their share.
         for input in &self.parts.inputs {
@@ -182,6 +183,17 @@ impl JobRun {
             started
         };
         self.parts.outputs.iter_mut().zip(names).map(start).collect()
+    }
+
+    /// Loads the tables for the first time.
+    fn start_tables(&self) -> Result<()> {
+        let now = self.config.clock.wall();
+        for table in &self.parts.tables {
+            let folder = self.config.checkpoint.as_ref().map(|checkpoint| checkpoint.folder.join(TABLES));
+            let _watched = self.control.calls.watch(Of::Table, &table.name(), "load");
+            table.start(now, self.run, folder.as_deref().map(TableCopies::in_folder))?;
+        }
+        self.control.calls.check()
     }
 
     /// Which part of the job this is.
@@ -234,6 +246,10 @@ impl JobRun {
                 let planned = input.plan(&alterable("again.ranges", boundary.inputs.clone()))?;
                 admitted.push(Admitted { waiting, finished, ..planned });
             }
+            for range in &boundary.inputs {
+                let table = self.parts.tables.iter().find(|table| range_name(&table.name()) == range.input);
+                table.map_or(Ok(()), |table| table.bring_back(range.from))?;
+            }
             self.batch = boundary.batch - 1;
             let admission = Admission { now: boundary.time, ..admission };
             let Plan { parallelism, ending, continues, .. } = *plan;
@@ -244,6 +260,7 @@ impl JobRun {
         // An epoch without a batch still has to be committed everywhere.
         self.open_epoch();
         self.is_again = false;
+        self.parts.tables.iter().for_each(|table| table.end_again());
         let ended = self.end_epoch_as(Some(again));
         fail_point!("again.ended");
         for output in &mut self.parts.outputs {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
+mod as_of;
 #[path = "../common/mod.rs"]
 mod common;
 mod dedup;

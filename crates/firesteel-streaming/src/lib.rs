@@ -39,7 +39,8 @@
 //!   fire early, or again for what comes late, are [`ChangingWindows`], and what they yield are [`Changes`].
 //! - Joins of two streams over event time, of all kinds: [`interval_join`](Stream::interval_join),
 //!   [`window_join`](Stream::window_join). Deduplication:
-//!   [`dedup_by`](Stream::dedup_by).
+//!   [`dedup_by`](Stream::dedup_by). Records that follow one another in a certain way:
+//!   [`match_pattern`](Stream::match_pattern).
 //! - Operators with state: [`update_state_by_key`](Stream::update_state_by_key), [`map_with_state`](Stream::map_with_state)
 //!   and [`flat_map_with_state`](Stream::flat_map_with_state) with their [`KeyState`], [running
 //!   aggregates](Stream::running_aggregate), and [`KeyedProcess`] with declared state and timers. What they can be set to
@@ -70,6 +71,7 @@ mod join;
 mod memory;
 pub mod operator;
 mod output;
+mod pattern;
 mod plan;
 mod progress;
 mod refused;
@@ -89,6 +91,7 @@ pub use firesteel_error::Class;
 pub use input::{ReadRdd, SourceRdd};
 pub use join::{IntervalJoin, JoinSide, WindowJoin};
 pub use output::OutputHandle;
+pub use pattern::PatternMatching;
 pub use plan::{Batch, BatchLimits, Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, SplitProgress, StartDurations,

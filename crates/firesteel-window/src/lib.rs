@@ -88,6 +88,7 @@ mod early;
 mod error;
 pub mod overlap;
 pub mod panes;
+pub mod pattern;
 pub mod time;
 pub mod watermark;
 pub mod window;
@@ -101,6 +102,7 @@ pub use early::Early;
 pub use error::WindowError;
 pub use overlap::Overlap;
 pub use panes::Panes;
+pub use pattern::{AfterMatch, Matched, Outcome, Partials, Pattern, Taken};
 pub use time::{Duration, TimeError, Timestamp, days, hours, millis, minutes, seconds};
 pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Watermark, WatermarkStrategy};
 #[cfg(feature = "calendar")]

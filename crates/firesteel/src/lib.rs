@@ -138,7 +138,7 @@ pub use firesteel_streaming::{
 pub use firesteel_budget::{Memory, Part, gib, mib};
 // Streams, and what says which.
 pub use firesteel_streaming::{
-    Changes, ChangingWindows, CountedStream, Deduplication, EventTime, IntervalJoin, JoinSide, Pair, Plain, Shape,
+    Changes, ChangingWindows, CountedStream, Deduplication, EventTime, IntervalJoin, JoinSide, Pair, PatternMatching, Plain, Shape,
     SideOutput, Stream, Timed, WindowJoin, WindowKind, WindowResult, WindowedStream,
 };
 // Records that do not get through.

@@ -6,6 +6,7 @@ use firesteel_window::{CountWindow, Duration, Early, Firing, Session, Sliding, T
 use serde::Deserialize;
 
 use crate::aggregate::Aggregate;
+use crate::pattern::{Sequence, read_found, read_pattern};
 use crate::read::{duration, read_dedup, read_events, read_join, read_joined, read_row, read_trigger, read_windows};
 
 /// A case, as it is written.
@@ -24,6 +25,7 @@ struct Written {
     aggregate: Option<String>,
     dedup: Option<String>,
     join: Option<String>,
+    pattern: Option<String>,
     steps: Vec<WrittenStep>,
     end: Option<String>,
 }
@@ -77,6 +79,7 @@ pub(crate) enum Does {
     Window(Windows, Aggregate, Option<Firings>),
     Dedup(Dedup),
     Join(Join),
+    Pattern(Sequence),
 }
 
 /// One batch, and what comes of it.
@@ -174,7 +177,9 @@ impl Case {
             let events = |text: &Option<String>| read_events(text.as_deref().unwrap_or_default());
             let only = match (&does, &step.events, &step.left, &step.right) {
                 (Does::Join(_), None, left, right) => [events(left)?, events(right)?],
-                (Does::Window(..) | Does::Dedup(_), Some(_), None, None) => [events(&step.events)?, vec![]],
+                (Does::Window(..) | Does::Dedup(_) | Does::Pattern(_), Some(_), None, None) => {
+                    [events(&step.events)?, vec![]]
+                }
                 _ => return Err("a step has `left` and `right` where there is a join, and `in` elsewhere".to_owned()),
             };
             let late = [format!("{} {}", step.late, step.late_left), step.late_right.clone()];
@@ -195,17 +200,18 @@ impl Case {
 
 impl Does {
     fn read(written: &Written) -> Result<Self, String> {
-        let Written { window, aggregate, dedup, join, late_by, trigger, .. } = written;
+        let Written { window, aggregate, dedup, join, pattern, late_by, trigger, .. } = written;
         let late = late_by.as_deref().map(duration).transpose()?;
         let early = trigger.as_deref().map(read_trigger).transpose()?;
         let firings = (late.is_some() || early.is_some()).then_some((late.unwrap_or(Duration::ZERO), early));
-        match (window, aggregate, dedup, join) {
-            (Some(window), Some(aggregate), None, None) => {
+        match (window, aggregate, dedup, join, pattern) {
+            (Some(window), Some(aggregate), None, None, None) => {
                 Ok(Self::Window(read_windows(window)?, aggregate.parse()?, firings))
             }
-            (None, None, Some(dedup), None) if firings.is_none() => Ok(Self::Dedup(read_dedup(dedup)?)),
-            (None, None, None, Some(join)) if firings.is_none() => Ok(Self::Join(read_join(join)?)),
-            _ => Err("a case has a `window` and an `aggregate`, or a `dedup`, or a `join`".to_owned()),
+            (None, None, Some(dedup), None, None) if firings.is_none() => Ok(Self::Dedup(read_dedup(dedup)?)),
+            (None, None, None, Some(join), None) if firings.is_none() => Ok(Self::Join(read_join(join)?)),
+            (None, None, None, None, Some(pattern)) if firings.is_none() => Ok(Self::Pattern(read_pattern(pattern)?)),
+            _ => Err("a case has a `window` and an `aggregate`, or a `dedup`, a `join` or a `pattern`".to_owned()),
         }
     }
 
@@ -217,6 +223,7 @@ impl Does {
                 let rows: Result<Vec<Vec<Row>>, String> = text.split_whitespace().map(read_joined).collect();
                 Ok(rows?.concat())
             }
+            Self::Pattern(_) => text.split_whitespace().map(read_found).collect(),
         }
     }
 

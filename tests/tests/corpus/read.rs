@@ -107,7 +107,7 @@ pub(crate) fn read_joined(text: &str) -> Result<Vec<Row>, String> {
 }
 
 /// Seconds, with a fraction or not; `min` and `max`, with microseconds added or taken away; or a date and time.
-fn read_time(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn read_time(text: &str) -> Result<Timestamp, String> {
     let bad = || format!("{text:?} is no time");
     for (name, edge) in [("min", Timestamp::MIN), ("max", Timestamp::MAX)] {
         if let Some(rest) = text.strip_prefix(name) {

@@ -10,6 +10,8 @@ mod aggregate;
 mod case;
 #[path = "../../../tests/tests/corpus/every_file.rs"]
 mod every_file;
+#[path = "../../../tests/tests/corpus/pattern.rs"]
+mod pattern;
 #[path = "../../../tests/tests/corpus/program.rs"]
 mod program;
 #[path = "../../../tests/tests/corpus/read.rs"]

@@ -39,7 +39,8 @@
 //!   fire early, or again for what comes late, are [`ChangingWindows`], and what they yield are [`Changes`].
 //! - Joins of two streams over event time, of all kinds: [`interval_join`](Stream::interval_join),
 //!   [`window_join`](Stream::window_join). Deduplication:
-//!   [`dedup_by`](Stream::dedup_by).
+//!   [`dedup_by`](Stream::dedup_by). Records that follow one another in a certain way:
+//!   [`match_pattern`](Stream::match_pattern).
 //! - Joins with tables: one that is fixed or loaded again as the job runs, a [`Table`], by [`join_table`](Stream::join_table); a stream as
 //!   a [`StreamTable`], as of event time by [`as_of`](Stream::as_of), or as it is by [`join_latest`](Stream::join_latest).
 //! - Operators with state: [`update_state_by_key`](Stream::update_state_by_key), [`map_with_state`](Stream::map_with_state)
@@ -72,6 +73,7 @@ mod join;
 mod memory;
 pub mod operator;
 mod output;
+mod pattern;
 mod plan;
 mod progress;
 mod refused;
@@ -92,6 +94,7 @@ pub use firesteel_error::Class;
 pub use input::{ReadRdd, SourceRdd};
 pub use join::{AsOfJoin, IntervalJoin, JoinSide, LatestJoin, StreamTable, WindowJoin};
 pub use output::OutputHandle;
+pub use pattern::PatternMatching;
 pub use plan::{Batch, BatchLimits, Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{
     BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, SplitProgress, StartDurations,

@@ -51,6 +51,11 @@ pub enum WindowError {
         /// The trigger that was asked for, in words.
         trigger: String,
     },
+    /// Nothing could match, or it is not said when a match is complete, or what waits for it would never leave.
+    Pattern {
+        /// What cannot be, and the way out.
+        reason: String,
+    },
     /// A watermark cannot run ahead of the events.
     Delay {
         /// The delay that was asked for.
@@ -68,7 +73,7 @@ pub enum WindowError {
     },
 }
 
-codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007", Lateness = "FS-W008", Trigger = "FS-W009", Count = "FS-W013" });
+codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007", Lateness = "FS-W008", Trigger = "FS-W009", Count = "FS-W013", Pattern = "FS-W014" });
 
 impl WindowError {
     /// What may be done about it: nothing but to change the program.
@@ -108,6 +113,7 @@ impl fmt::Display for WindowError {
                     "a window cannot fire {trigger}; give a time above zero, such as `seconds(10)`, or a number above zero"
                 )
             }
+            Self::Pattern { reason } => write!(f, "a pattern cannot work as it is: {reason}"),
             Self::Delay { delay } => write!(
                 f,
                 "a watermark cannot be delayed by {delay}; give zero for events in order, or how late events may be"

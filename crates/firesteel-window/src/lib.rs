@@ -19,6 +19,9 @@
 //! Until then the window's events have to be kept, or rather what an **[aggregator](aggregate)** makes of them: a count
 //! instead of a million clicks. What one window has gathered, key by key, is its **[pane](panes)**.
 //!
+//! Where it matters how events follow one another, and which do not come, a **[pattern]** says so: steps that events of one key take within a
+//! time.
+//!
 //! # All of it at work
 //!
 //! Clicks per user in ten seconds, from batches of `(second, user)`; events may be five seconds out of order.
@@ -88,6 +91,7 @@ mod early;
 mod error;
 pub mod overlap;
 pub mod panes;
+pub mod pattern;
 pub mod time;
 pub mod watermark;
 pub mod window;
@@ -101,6 +105,7 @@ pub use early::Early;
 pub use error::WindowError;
 pub use overlap::Overlap;
 pub use panes::Panes;
+pub use pattern::{AfterMatch, Matched, Outcome, Partials, Pattern, Taken};
 pub use time::{Duration, TimeError, Timestamp, days, hours, millis, minutes, seconds};
 pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Watermark, WatermarkStrategy};
 #[cfg(feature = "calendar")]

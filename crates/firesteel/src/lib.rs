@@ -142,8 +142,8 @@ pub use firesteel_budget::{Memory, Part, gib, mib};
 // Streams, and what says which.
 pub use firesteel_streaming::{
     AsOfJoin, Changes, ChangingWindows, CountedStream, Deduplication, EventTime, IntervalJoin, JoinSide, LatestJoin,
-    Pair, Plain, Shape, SideOutput, Stream, StreamTable, Table, TableJoin, Timed, WindowJoin, WindowKind, WindowResult,
-    WindowedStream,
+    Pair, PatternMatching, Plain, Shape, SideOutput, Stream, StreamTable, Table, TableJoin, Timed, WindowJoin,
+    WindowKind, WindowResult, WindowedStream,
 };
 // Records that do not get through.
 pub use firesteel_streaming::{Rejected, RejectedBy, RejectedLimit, Undecodable};

@@ -14,7 +14,8 @@ pub use firesteel_terminal::{Console, TerminalProgress};
 #[cfg(feature = "calendar")]
 pub use firesteel_window::Calendar;
 pub use firesteel_window::{
-    Aggregator, ApproxDistinct, ApproxQuantiles, BottomN, Combine, Count, CountWindow, Distinct, DistinctSet, Duration,
-    Early, First, Fold, Last, List, Max, MaxBy, Mean, Min, MinBy, Quantiles, Reduce, Session, Sliding, Stats, StdDev,
-    Sum, Timestamp, TopN, Tumbling, Variance, Watermark, Window, days, hours, millis, minutes, seconds,
+    AfterMatch, Aggregator, ApproxDistinct, ApproxQuantiles, BottomN, Combine, Count, CountWindow, Distinct,
+    DistinctSet, Duration, Early, First, Fold, Last, List, Max, MaxBy, Mean, Min, MinBy, Pattern, Quantiles, Reduce,
+    Session, Sliding, Stats, StdDev, Sum, Timestamp, TopN, Tumbling, Variance, Watermark, Window, days, hours, millis,
+    minutes, seconds,
 };

@@ -6,6 +6,7 @@ use firesteel_window::{CountWindow, Duration, Early, Firing, Session, Sliding, T
 use serde::Deserialize;
 
 use crate::aggregate::Aggregate;
+use crate::pattern::{Sequence, read_found, read_pattern};
 use crate::read::{
     duration, read_dedup, read_events, read_join, read_joined, read_row, read_table, read_trigger, read_windows,
 };
@@ -29,6 +30,7 @@ struct Written {
     table: Option<String>,
     #[serde(default)]
     stays: u64,
+    pattern: Option<String>,
     steps: Vec<WrittenStep>,
     end: Option<String>,
 }
@@ -85,6 +87,7 @@ pub(crate) enum Does {
     Dedup(Dedup),
     Join(Join),
     Table(Table),
+    Pattern(Sequence),
 }
 
 /// One batch, and what comes of it.
@@ -191,7 +194,9 @@ impl Case {
             let events = |text: &Option<String>| read_events(text.as_deref().unwrap_or_default());
             let only = match (&does, &step.events, &step.left, &step.right) {
                 (Does::Join(_) | Does::Table(_), None, left, right) => [events(left)?, events(right)?],
-                (Does::Window(..) | Does::Dedup(_), Some(_), None, None) => [events(&step.events)?, vec![]],
+                (Does::Window(..) | Does::Dedup(_) | Does::Pattern(_), Some(_), None, None) => {
+                    [events(&step.events)?, vec![]]
+                }
                 _ => {
                     return Err(
                         "a step has `left` and `right` where there is a join or a table, and `in` elsewhere".to_owned()
@@ -217,20 +222,24 @@ impl Case {
 
 impl Does {
     fn read(written: &Written) -> Result<Self, String> {
-        let Written { window, aggregate, dedup, join, table, late_by, trigger, .. } = written;
+        let Written { window, aggregate, dedup, join, table, pattern, late_by, trigger, .. } = written;
         let late = late_by.as_deref().map(duration).transpose()?;
         let early = trigger.as_deref().map(read_trigger).transpose()?;
         let firings = (late.is_some() || early.is_some()).then_some((late.unwrap_or(Duration::ZERO), early));
-        match (window, aggregate, dedup, join.as_ref().or(table.as_ref())) {
-            (Some(window), Some(aggregate), None, None) => {
-                Ok(Self::Window(read_windows(window)?, aggregate.parse()?, firings))
-            }
-            (None, None, Some(dedup), None) if firings.is_none() => Ok(Self::Dedup(read_dedup(dedup)?)),
-            (None, None, None, Some(with)) if firings.is_none() && join.is_some() != table.is_some() => {
-                Ok(if table.is_some() { Self::Table(read_table(with)?) } else { Self::Join(read_join(with)?) })
-            }
-            _ => Err("a case has a `window` and an `aggregate`, or a `dedup`, or a `join`, or a `table`".to_owned()),
+        if let (Some(window), Some(aggregate), None, None, None, None) =
+            (window, aggregate, dedup, join, table, pattern)
+        {
+            return Ok(Self::Window(read_windows(window)?, aggregate.parse()?, firings));
         }
+        match (window.as_ref().or(aggregate.as_ref()), dedup, join, table, pattern) {
+            _ if firings.is_some() => {}
+            (None, Some(dedup), None, None, None) => return Ok(Self::Dedup(read_dedup(dedup)?)),
+            (None, None, Some(join), None, None) => return Ok(Self::Join(read_join(join)?)),
+            (None, None, None, Some(table), None) => return Ok(Self::Table(read_table(table)?)),
+            (None, None, None, None, Some(pattern)) => return Ok(Self::Pattern(read_pattern(pattern)?)),
+            _ => {}
+        }
+        Err("a case has a `window` and an `aggregate`, or a `dedup`, a `join`, a `table` or a `pattern`".to_owned())
     }
 
     fn rows(&self, text: &str) -> Result<Vec<Row>, String> {
@@ -241,6 +250,7 @@ impl Does {
                 let rows: Result<Vec<Vec<Row>>, String> = text.split_whitespace().map(read_joined).collect();
                 Ok(rows?.concat())
             }
+            Self::Pattern(_) => text.split_whitespace().map(read_found).collect(),
         }
     }
 
@@ -250,7 +260,7 @@ impl Does {
             Self::Dedup(dedup) => matches!(dedup, Dedup::Within(_)),
             Self::Window(windows, ..) => !matches!(windows, Windows::Count(_)),
             Self::Table(table) => table.as_of || table.forgets.is_none(),
-            Self::Join(_) => true,
+            Self::Join(_) | Self::Pattern(_) => true,
         }
     }
 }

@@ -5,6 +5,7 @@
 mod aggregate;
 mod case;
 mod every_file;
+mod pattern;
 mod program;
 mod random;
 mod read;

@@ -43,6 +43,13 @@ pub(crate) fn program(case: &Case, test: &TestJob, queues: &[QueueSource<Event>;
             let changes = self::events(case, job, &queues[1], "table");
             with_table(job, events, changes, *table, outputs).write(outputs.rows.clone());
         }
+        Does::Pattern(sequence) => {
+            let late = job.side_output("late");
+            late.stream().map(|(_, (_, event))| event).write(outputs.late[0].clone());
+            let found = events.key_by(id_of).match_pattern(sequence.pattern()).late_to(&late);
+            let found = found.outcomes(crate::pattern::found).named("pattern").with_time();
+            found.map(|(at, (id, found))| row_at(at, found.row(&id))).write(outputs.rows.clone());
+        }
     }
 }
 

@@ -105,7 +105,9 @@ pub(crate) fn read_table(text: &str) -> Result<Table, String> {
         ["latest", "inner"] => (false, false),
         ["latest", "left", "outer"] => (false, true),
         _ => {
-            return Err(format!("{text:?} is no table: as of inner, as of left outer, latest inner, latest left outer"));
+            return Err(format!(
+                "{text:?} is no table: as of inner, as of left outer, latest inner, latest left outer"
+            ));
         }
     };
     Ok(Table { as_of, is_outer, forgets })
@@ -126,7 +128,7 @@ pub(crate) fn read_joined(text: &str) -> Result<Vec<Row>, String> {
 }
 
 /// Seconds, with a fraction or not; `min` and `max`, with microseconds added or taken away; or a date and time.
-fn read_time(text: &str) -> Result<Timestamp, String> {
+pub(crate) fn read_time(text: &str) -> Result<Timestamp, String> {
     let bad = || format!("{text:?} is no time");
     for (name, edge) in [("min", Timestamp::MIN), ("max", Timestamp::MAX)] {
         if let Some(rest) = text.strip_prefix(name) {

@@ -2,6 +2,8 @@
 
 mod aggregates;
 mod panes;
+mod pattern_model;
+mod patterns;
 mod sessions;
 mod sliding;
 mod times;

@@ -1,4 +1,5 @@
-//! What patterns cost: who has gone is not looked at, what has not changed is not written, and timers do not pile up.
+//! What patterns cost: who has gone is not looked at, what has not changed is not written, and timers do not pile up. And attempts that fail
+//! cost nothing but themselves.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,6 +8,8 @@ use firesteel_streaming::BatchProgress;
 use firesteel_testkit::TestJob;
 use firesteel_window::{AfterMatch, Pattern, Timestamp, Watermark, hours, seconds};
 use serde::{Deserialize, Serialize};
+
+use crate::common::Clumsy;
 
 /// A record that counts how often it is cloned.
 #[derive(Debug, Serialize, Deserialize)]
@@ -92,4 +95,36 @@ fn every_start_that_is_open_is_kept_until_its_time_is_over() {
     let (batches, last) = batches(events, pattern);
     assert!(batches.iter().all(|batch| batch.states[0].timers == 1 && batch.states[0].keys == 1));
     assert_eq!((last.states[0].timers, last.states[0].keys), (0, 0));
+}
+
+/// Numbers that follow one another by one, in a job whose conditions panic now and then.
+fn in_a_row(clumsy: &Clumsy) -> Vec<Vec<String>> {
+    let (of_condition, of_result) = (clumsy.clone(), clumsy.clone());
+    let pattern = Pattern::begin("number", move |n: &i64| {
+        if n % 7 == 3 {
+            of_condition.handle(format!("condition {n}"));
+        }
+        true
+    });
+    let pattern = pattern.and(|n, so_far| n - so_far.last() == 1).times(3).in_a_row().within(seconds(5));
+    let test = TestJob::new();
+    let numbers = test.script([vec![4, 3, 1, 2], vec![8, 9, 5, 7, 10, 11], vec![12, 13], vec![20, 18, 19]]);
+    let numbers = numbers.event_time(|n| Timestamp::from_secs(*n), Watermark::bounded(seconds(4)));
+    let found = numbers.key_by(|_| 0_u8).match_pattern(pattern).outcomes(move |outcome| {
+        let of_outcome = outcome.matched();
+        of_result.handle(format!("result of {}", of_outcome.last()));
+        format!("{} {:?}", outcome.is_match(), of_outcome.records().collect::<Vec<_>>())
+    });
+    let found = test.record(found.map(|(_, text)| text));
+    test.run().unwrap();
+    test.finish().unwrap();
+    found.sorted()
+}
+
+#[test]
+fn attempts_that_fail_match_nothing() {
+    let found = in_a_row(&Clumsy::default());
+    assert_eq!(in_a_row(&Clumsy(Some(Arc::default()))), found);
+    let expected = ["true [1, 2, 3]", "true [10, 11, 12]", "true [7, 8, 9]", "true [18, 19, 20]"];
+    assert_eq!(found.concat(), expected);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use firesteel_connect_memory::{Collector, QueueSource};
 use firesteel_testkit::TestJob;
-use firesteel_window::{Duration, Outcome, Timestamp, Tumbling, Watermark};
+use firesteel_window::{Duration, Outcome, Pattern, Timestamp, Tumbling, Watermark};
 use proptest::prelude::*;
 
 use crate::lives::{Lives, Way, ways};
@@ -27,13 +27,15 @@ struct Input {
     has_splits: bool,
     /// Whether records of one time have an order of their own.
     is_ordered: bool,
+    /// Whether they come out of another pattern, which finds each of them.
+    is_chained: bool,
 }
 
 fn inputs() -> impl Strategy<Value = Input> {
     let event = (0..2_u8, -20..40_i64, 0..LABELS, 0..=DELAY, prop::bool::weighted(0.2));
     let late = prop_oneof![4 => Just(0_i64), 1 => Just(5)];
-    (prop::collection::vec((event, late), 0..60), any::<bool>(), any::<bool>()).prop_map(
-        |(events, has_splits, is_ordered)| {
+    (prop::collection::vec((event, late), 0..60), any::<[bool; 3]>()).prop_map(
+        |(events, [has_splits, is_ordered, is_chained])| {
             let mut events: Vec<_> = (0..).zip(events).collect();
             events.sort_by_key(|(_, ((_, at, _, jitter, _), late))| at + jitter + if has_splits { 0 } else { *late });
             let mut batches = vec![vec![]];
@@ -43,7 +45,7 @@ fn inputs() -> impl Strategy<Value = Input> {
                 }
                 batches.last_mut().unwrap().push((key, (at, label, number)));
             }
-            Input { batches, has_splits, is_ordered: is_ordered || has_splits }
+            Input { batches, has_splits, is_ordered: is_ordered || has_splits, is_chained }
         },
     )
 }
@@ -103,7 +105,15 @@ fn run(shape: &Shape, input: &Input, way: &Way) -> (Told, u64, u64) {
         let events = test.context().read(queue.clone()).named("events");
         let at = |event: &Keyed| Timestamp::from_micros(event.1.0);
         let events = events.event_time(at, Watermark::bounded(Duration::micros(DELAY)));
-        let found = events.match_pattern(pattern).late_to(&side).outcomes(found_of).named("pattern");
+        let found = if input.is_chained {
+            let each = Pattern::begin("each", |_: &Event| true);
+            let each = if input.is_ordered { each.ordered_by(|event| event.2) } else { each };
+            let events = events.match_pattern(each).late_to(&side).matches(|each| *each.first()).named("each");
+            events.match_pattern(pattern).outcomes(found_of)
+        } else {
+            events.match_pattern(pattern).late_to(&side).outcomes(found_of)
+        };
+        let found = found.named("pattern");
         found.clone().with_time().map(|(at, (key, found))| (at.as_micros(), key, found)).write(rows.clone());
         let in_windows = found.filter(|(_, found)| found.0 < i64::MAX).window(Tumbling::of(Duration::micros(WINDOW)));
         let in_windows = in_windows.count().named("counts");

@@ -130,7 +130,7 @@ impl<T> Pattern<T> {
             }
             return !partials.open.is_empty();
         }
-        let mut has_changed = self.pass(partials, at, &mut tell);
+        let mut has_changed = self.end(partials, |deadline| deadline < at, &mut tell);
         let number = partials.kept.first + partials.kept.records.len() as u64;
         partials.kept.records.push_back((at, record));
         let (kept, open) = (&partials.kept, &mut partials.open);
@@ -215,8 +215,18 @@ impl<T> Pattern<T> {
         watermark: Timestamp,
         mut tell: impl FnMut(&Outcome<'_, T>),
     ) -> bool {
+        self.end(partials, |deadline| deadline < watermark || watermark == Timestamp::MAX, &mut tell)
+    }
+
+    /// Ends what has its last instant where it `is_over`.
+    fn end(
+        &self,
+        partials: &mut Partials<T>,
+        is_over: impl Fn(Timestamp) -> bool,
+        tell: &mut impl FnMut(&Outcome<'_, T>),
+    ) -> bool {
         let Partials { kept, open } = partials;
-        let is_over = |partial: &Partial| partial.deadline < watermark || watermark == Timestamp::MAX;
+        let is_over = |partial: &Partial| is_over(partial.deadline);
         let mut over: Vec<usize> = Vec::new();
         over.extend(open.iter().enumerate().filter(|(_, partial)| is_over(partial)).map(|(place, _)| place));
         if over.is_empty() {

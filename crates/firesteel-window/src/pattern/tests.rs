@@ -50,6 +50,15 @@ fn within_has_both_ends_and_time_comes_past_its_last_instant() {
 }
 
 #[test]
+fn at_the_end_of_time_a_record_is_still_one() {
+    let (mut partials, mut found) = (Partials::new(), vec![]);
+    for (at, label) in [(Timestamp::MAX - Duration::micros(1), 'a'), (Timestamp::MAX, 'b')] {
+        a_then_b().push(&mut partials, at, label, |outcome| found.push(outcome.is_match()));
+    }
+    assert_eq!(found, [true]);
+}
+
+#[test]
 fn a_match_uses_its_records_up_or_not() {
     let twice = Pattern::begin("a", is('a')).times(2).within(seconds(10));
     assert_eq!(found(&twice, "a a a a a"), ["aa@1", "aa@3", "out a@14"]);

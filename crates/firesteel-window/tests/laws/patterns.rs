@@ -1,6 +1,8 @@
 //! What comes of records one by one is what one look at all of them finds.
 
-use firesteel_window::{Outcome, Partials, Timestamp};
+use std::collections::BTreeSet;
+
+use firesteel_window::{AfterMatch, Duration, Outcome, Partials, Pattern, Timestamp};
 use proptest::prelude::*;
 
 use crate::pattern_model::{Event, Found, LABELS, Shape, shapes};
@@ -56,5 +58,66 @@ proptest! {
     fn what_comes_of_records_one_by_one_is_what_is_found_in_all(shape in shapes(), events in events()) {
         let all: Vec<Event> = events.iter().map(|(event, _)| *event).collect();
         prop_assert_eq!(one_by_one(&shape, &events), shape.expected(&all));
+    }
+}
+
+/// The numbers of the records of matches, each start having its own.
+fn matches(pattern: Pattern<Event>, events: &[Event]) -> BTreeSet<Vec<u32>> {
+    let (pattern, mut partials) = (pattern.after_match(AfterMatch::EveryStart), Partials::new());
+    let mut found = BTreeSet::new();
+    let mut tell = |outcome: &Outcome<'_, Event>| {
+        if outcome.is_match() {
+            found.insert(outcome.matched().records().map(|event| event.2).collect());
+        }
+    };
+    for event in events {
+        pattern.push(&mut partials, Timestamp::from_micros(event.0), *event, &mut tell);
+    }
+    pattern.pass(&mut partials, Timestamp::MAX, &mut tell);
+    found
+}
+
+fn has(label: u8) -> impl Fn(&Event) -> bool + Send + Sync + 'static {
+    move |event| event.1 == label
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+    #[test]
+    fn what_is_directly_next_is_a_stretch_of_the_records(
+        events in events(), labels in prop::collection::vec(0..LABELS, 1..5), within in 0..12_i64
+    ) {
+        let all: Vec<Event> = events.iter().map(|(event, _)| *event).collect();
+        let mut pattern = Pattern::begin("0", has(labels[0]));
+        for (place, label) in labels.iter().enumerate().skip(1) {
+            pattern = pattern.next(place.to_string(), has(*label));
+        }
+        let is_match = |stretch: &&[Event]| {
+            stretch.iter().map(|event| &event.1).eq(&labels) && stretch[stretch.len() - 1].0 - stretch[0].0 <= within
+        };
+        let expected: BTreeSet<Vec<u32>> =
+            all.windows(labels.len()).filter(is_match).map(|stretch| stretch.iter().map(|event| event.2).collect()).collect();
+        prop_assert_eq!(matches(pattern.within(Duration::micros(within)), &all), expected);
+    }
+
+    #[test]
+    fn an_absence_is_that_of_a_later_record_within_the_time(events in events(), within in 0..12_i64) {
+        let all: Vec<Event> = events.iter().map(|(event, _)| *event).collect();
+        let pattern = Pattern::begin("0", has(0)).not_followed_by("1", has(1)).within(Duration::micros(within));
+        let comes = |at: usize| all[at + 1..].iter().any(|event| event.1 == 1 && event.0 - all[at].0 <= within);
+        let expected = (0..all.len()).filter(|at| all[*at].1 == 0 && !comes(*at)).map(|at| vec![all[at].2]).collect();
+        prop_assert_eq!(matches(pattern, &all), expected);
+    }
+
+    #[test]
+    fn what_follows_is_the_first_that_does(events in events(), within in 0..12_i64) {
+        let all: Vec<Event> = events.iter().map(|(event, _)| *event).collect();
+        let pattern = Pattern::begin("0", has(0)).followed_by("1", has(1)).times(2).within(Duration::micros(within));
+        let of_start = |at: usize| {
+            let mut later = all[at + 1..].iter().filter(|event| event.1 == 1);
+            let (one, other) = (later.next()?, later.next()?);
+            (all[at].1 == 0 && other.0 - all[at].0 <= within).then(|| vec![all[at].2, one.2, other.2])
+        };
+        prop_assert_eq!(matches(pattern, &all), (0..all.len()).filter_map(of_start).collect());
     }
 }

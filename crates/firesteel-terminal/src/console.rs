@@ -202,7 +202,9 @@ impl Console {
     }
 
     fn table_of(&self, title: &str, Printed { rows, total, .. }: Printed) -> Table {
-        Table::new(title, rows, total, self.precise || screen::is_precise(), &self.names)
+        let mut table = Table::new(title, rows, total, self.precise || screen::is_precise(), &self.names);
+        table.widest = self.width.unwrap_or(usize::MAX);
+        table
     }
 }
 

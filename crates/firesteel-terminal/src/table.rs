@@ -28,6 +28,8 @@ pub(crate) struct Table {
     columns: Vec<Column>,
     cells: Vec<Vec<String>>,
     total: u64,
+    /// It is not to be wider than this on a screen that has more room.
+    pub(crate) widest: usize,
 }
 
 impl Table {
@@ -39,7 +41,7 @@ impl Table {
         for (column, name) in columns.iter_mut().zip(names) {
             column.name = shown(name, LONGEST_CELL);
         }
-        Self { title, columns, cells, total }
+        Self { title, columns, cells, total, widest: usize::MAX }
     }
 
     /// How many lines it takes where there is room, or one more.

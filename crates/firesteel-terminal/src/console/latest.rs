@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use firesteel_connect::{AppliesChanges, Epoch, Guarantee, Result, Sink, WriteTask};
+use firesteel_connect::{AppliesChanges, Epoch, Guarantee, Result, Sink, SinkContext, WriteTask};
 use firesteel_streaming::WindowResult;
 use firesteel_window::{Change, Window};
 use parking_lot::Mutex;
@@ -77,14 +77,15 @@ type Place<K> = (Reverse<Option<Window>>, K);
 struct Rows<K, T> {
     rows: BTreeMap<Place<K>, T>,
     forgotten: u64,
-    /// The epoch before the first that was committed, where it is not the first of the job.
-    resumed: Option<u64>,
+    /// Whether the job has resumed, and which epoch was the first to come then.
+    resumes: bool,
+    first: Option<Epoch>,
     last: Option<Epoch>,
 }
 
 impl<K: Ord, T> LatestTable<K, T> {
     pub(super) fn new(console: Console) -> Self {
-        let rows = Rows { rows: BTreeMap::new(), forgotten: 0, resumed: None, last: None };
+        let rows = Rows { rows: BTreeMap::new(), forgotten: 0, resumes: false, first: None, last: None };
         Self { console, order: None, rows: Mutex::new(rows) }
     }
 
@@ -150,8 +151,8 @@ where
 
     fn title(&self, rows: &Rows<K, T>, epoch: Epoch) -> String {
         let mut title = self.console.title_of(epoch);
-        if let Some(epoch) = rows.resumed {
-            title += &format!(", what has changed since epoch {epoch}");
+        if let (true, Some(Epoch(first))) = (rows.resumes, rows.first) {
+            title += &format!(", what has changed since epoch {}", first.saturating_sub(1));
         }
         if rows.forgotten > 0 {
             title += &format!(", {} forgotten", grouped(rows.forgotten));
@@ -197,10 +198,8 @@ where
 impl<K: Ord, T> Rows<K, T> {
     /// Applies what an epoch says, and tells whether that was something.
     fn apply(&mut self, epoch: Epoch, changes: impl Iterator<Item = Said<K, T>>) -> bool {
-        if self.last.is_none() {
-            self.resumed = epoch.0.checked_sub(1).filter(|before| *before > 0);
-        }
         self.last = Some(epoch);
+        self.first.get_or_insert(epoch);
         let mut has_changed = false;
         for (window, key, value) in changes {
             has_changed = true;
@@ -233,6 +232,11 @@ macro_rules! applies {
 
             fn guarantee(&self) -> Guarantee {
                 Guarantee::AtLeastOnce
+            }
+
+            fn start(&self, context: &SinkContext) -> Result<()> {
+                self.rows.lock().resumes = context.resumes();
+                Ok(())
             }
 
             fn write(&self, _: WriteTask, records: impl Iterator<Item = $record>) -> Result<Self::Pending> {

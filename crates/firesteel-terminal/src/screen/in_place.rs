@@ -72,15 +72,15 @@ impl InPlace {
     /// The text that draws all tables, in the place of those that are there. This many lines below are others'.
     pub(crate) fn draw(&mut self, size: Size, below: usize) -> String {
         let mut text = self.back(size);
-        // The cursor needs a line, too.
-        let room = size.rows.saturating_sub(below + 1);
+        // The cursor needs a line, too: that of a bar will do.
+        let room = size.rows.saturating_sub(below.max(1));
         let wishes: Vec<_> = self.tables.iter().map(|(_, table)| table.height()).collect();
         let lines: Vec<_> = self
             .tables
             .iter()
             .zip(shares(&wishes, room))
             .flat_map(|((_, table), lines)| {
-                let room = Room { columns: Some(size.columns), lines: Some(lines) };
+                let room = Room { columns: Some(size.columns.min(table.widest)), lines: Some(lines) };
                 if lines == 0 { Vec::new() } else { table.lines(room) }
             })
             .collect();
@@ -232,7 +232,7 @@ mod tests {
         for epoch in 1..=5 {
             terminal.show(1, &format!("epoch {epoch}"), 500);
         }
-        let table = ["epoch 5: 500 rows", " value", "───────", "     1", "     2", " … and 498 more"];
+        let table = ["epoch 5: 500 rows", " value", "───────", "     1", "     2", "     3", " … and 497 more"];
         assert_eq!(terminal.all(), [&["$ job"], &table[..]].concat());
         assert_eq!(
             terminal.seen().len(),

@@ -86,6 +86,7 @@ fn pairs_have_one_row_for_each_key_in_the_order_that_is_asked_for() {
 fn a_table_that_lacks_rows_says_so() {
     let paper = Paper::default();
     let table = Console::table().rows(1).to(paper.clone()).latest();
+    Sink::<(i32, char)>::start(&table, &SinkContext::default().resuming(true)).unwrap();
     let resumed = commit(&table, &paper, 8, vec![(1, 'x')]);
     assert_eq!(resumed[0], "epoch 8, what has changed since epoch 7: 1 row");
     let table = Console::table().rows(1).to(paper.clone()).latest();

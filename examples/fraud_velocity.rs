@@ -15,14 +15,13 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Parser;
 use firesteel::file::{TextFileSink, TextFiles};
 use firesteel::prelude::*;
 use firesteel::rdd::Records;
 use firesteel::state::{Declaration, Fired, Map, StateError, Timers, Value};
-use firesteel::{BatchProgress, Exit, LaunchOptions, StreamingListener};
+use firesteel::{Exit, LaunchOptions};
 use firesteel_examples::{INVOICES, Sale};
 use serde::{Deserialize, Serialize};
 
@@ -39,9 +38,6 @@ struct Options {
     /// Print one JSON object per alert and line, instead of tables
     #[arg(long)]
     json: bool,
-    /// Stop after N micro-batches
-    #[arg(long, value_name = "N")]
-    stop_after: Option<u64>,
     /// Take N lines into one micro-batch
     #[arg(long, value_name = "N", default_value_t = 5_000)]
     batch: u64,
@@ -51,10 +47,8 @@ struct Options {
 
 fn main() -> Exit {
     let options = Options::parse();
-    let (limits, batches) = (BatchLimits::default().records(options.batch), StopAfter::default());
-    let launch = options.launch.with(|job| job.limits(limits).listener(batches.clone()));
-    launch.run("fraud-velocity", |job| {
-        batches.stop(job, options.stop_after);
+    let limits = BatchLimits::default().records(options.batch);
+    options.launch.with(|job| job.limits(limits)).run("fraud-velocity", |job| {
         let alerts = job
             .read(TextFiles::all(&options.paths))
             .named("sales")
@@ -211,34 +205,4 @@ fn in_order(alerts: Records<'_, Alert>) -> Records<'_, Alert> {
     let mut alerts: Vec<_> = alerts.collect();
     alerts.sort();
     Box::new(alerts.into_iter())
-}
-
-/// Stops the job after some batches.
-#[derive(Clone, Default)]
-struct StopAfter(std::sync::Arc<StopAfterState>);
-
-#[derive(Default)]
-struct StopAfterState {
-    left: AtomicU64,
-    stopper: std::sync::OnceLock<firesteel::Stopper>,
-}
-
-impl StopAfter {
-    fn stop(&self, job: &StreamingContext, batches: Option<u64>) {
-        if let Some(batches) = batches {
-            self.0.left.store(batches, Ordering::Relaxed);
-            // It is empty until now.
-            _ = self.0.stopper.set(job.stopper());
-        }
-    }
-}
-
-impl StreamingListener for StopAfter {
-    fn on_batch(&self, _: &BatchProgress) {
-        if let Some(stopper) = self.0.stopper.get()
-            && self.0.left.fetch_sub(1, Ordering::Relaxed) == 1
-        {
-            stopper.stop(Stop::Gracefully);
-        }
-    }
 }

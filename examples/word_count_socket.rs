@@ -5,11 +5,10 @@
 //! cargo run --release -p firesteel-examples --bin word-count-socket -- localhost:9999
 //! ```
 //!
-//! Two tables come out of each batch with words: the most frequent words so far, and the words of the batch. The totals
-//! are kept by this program: they are gone when it ends.
+//! Two tables come out of each batch with words: the most frequent words so far, and the words of the batch. On a terminal the
+//! first is one table that changes, and the second ones scroll by above it.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use clap::Parser;
 use firesteel::prelude::*;
@@ -41,25 +40,13 @@ fn main() -> Exit {
         let lines = if options.until_closed { lines.end_on_close() } else { lines };
         let counts = job.receive(lines).flat_map(|line| words(&line)).count_by_value();
 
+        let most_first = |_: &String, count: &u64| Reverse(*count);
+        let so_far = Console::table().title("words so far").rows(options.top).latest().order_by(most_first);
+        counts.clone().running_sum().write(so_far);
+
         counts
-            .clone()
             .transform(|counts, _| counts.sort_by(|(word, count)| (Reverse(*count), word.clone())))
             .write(Console::table().title("words of the batch"));
-
-        let mut totals = HashMap::new();
-        let console = Console::table().title("words so far").rows(options.top);
-        counts.for_each_rdd(move |counts, _| {
-            let counts = counts.collect()?;
-            if counts.is_empty() {
-                return Ok(());
-            }
-            for (word, count) in counts {
-                *totals.entry(word).or_insert(0) += count;
-            }
-            let mut rows: Vec<_> = totals.iter().collect();
-            rows.sort_by_key(|(word, count)| (Reverse(**count), *word));
-            console.print(rows).map_err(firesteel::Error::from)
-        });
         Ok(())
     })
 }

@@ -406,11 +406,12 @@ impl fmt::Debug for SourceContext {
 pub struct SinkContext {
     common: Common,
     checkpoint: CheckpointId,
+    resumes: bool,
 }
 
 impl SinkContext {
     fn of(common: Common) -> Self {
-        Self { common, checkpoint: CheckpointId::random() }
+        Self { common, checkpoint: CheckpointId::random(), resumes: false }
     }
 
     common_methods!();
@@ -427,6 +428,19 @@ impl SinkContext {
     pub fn checkpoint(&self) -> CheckpointId {
         self.checkpoint
     }
+
+    /// The same, of a job that resumes from its checkpoint.
+    #[must_use]
+    pub fn resuming(mut self, resumes: bool) -> Self {
+        self.resumes = resumes;
+        self
+    }
+
+    /// Whether the job resumes from a checkpoint: a sink that keeps rows in memory does not have those of the epochs before.
+    #[must_use]
+    pub fn resumes(&self) -> bool {
+        self.resumes
+    }
 }
 
 impl Default for SinkContext {
@@ -440,6 +454,7 @@ impl fmt::Debug for SinkContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Common { job, name, scope, .. } = &self.common;
         let mut shown = f.debug_struct("SinkContext");
-        shown.field("job", job).field("name", name).field("scope", scope).field("checkpoint", &self.checkpoint).finish()
+        shown.field("job", job).field("name", name).field("scope", scope);
+        shown.field("checkpoint", &self.checkpoint).field("resumes", &self.resumes).finish()
     }
 }

@@ -15,7 +15,8 @@ use crate::{Guarantee, Place, Result, Retention};
     message = "`{Self}` does not say that it applies changes: it may only append",
     label = "would keep each row that was corrected beside the corrected one",
     note = "write `.on_time()` of them, one row for each key and window, or `.changelog()`, every change as a row of its own",
-    note = "a sink that keeps the newest row of each key and window says so by `impl AppliesChanges`"
+    note = "or write them to a sink that keeps the newest row of each key and window: `Console::table().latest()`, `LatestRows`",
+    note = "a sink of your own that does says so by `impl AppliesChanges`"
 )]
 pub trait AppliesChanges {}
 
@@ -100,6 +101,13 @@ pub struct Mark {
 /// `start` claims the place for its [scope](SinkContext::scope) and its [run](SinkContext::run), where the place can hold such
 /// a claim: whoever had it before is fenced from then on, so that what he has under way can no longer land. Only after that
 /// may `last_committed` tell what there is. What else is in the place, of other scopes or of nobody, is left as it is.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not take records of type `{T}`",
+    label = "is no sink of `{T}`",
+    note = "`Console::table().latest()` has one row for each key: it takes pairs of a key and a value, as `key_by` makes them, rows \
+            of windows, and changes",
+    note = "records are made others by `map`"
+)]
 pub trait Sink<T>: Send + Sync + 'static {
     /// What a task leaves for the commit: rows, a temporary file's name, an open transaction.
     type Pending: Send + 'static;

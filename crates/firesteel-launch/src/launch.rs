@@ -12,6 +12,7 @@ use crate::exit::Exit;
 use crate::explain::explain;
 use crate::options::{LaunchOptions, ProgressMode};
 use crate::retries::Retries;
+use crate::stop_after::StopAfter;
 use crate::{panics, signals, warnings};
 
 /// Builds a job with `program` and runs it to its end, with the options of the command line.
@@ -103,7 +104,15 @@ impl<'a> Launch<'a> {
         if self.options.precise {
             show_all_digits();
         }
-        let job = self.builder(name).listener(Retries).build()?;
+        let mut builder = self.builder(name).listener(Retries);
+        let stop = self.options.stop_after.map(StopAfter::batches);
+        if let Some(stop) = &stop {
+            builder = builder.listener(stop.clone());
+        }
+        let job = builder.build()?;
+        if let Some(stop) = &stop {
+            stop.stops(&job);
+        }
         program(&job)?;
         if let Some(format) = self.options.explain {
             // Whoever has seen enough has seen enough.

@@ -60,6 +60,7 @@ mod options;
 mod panics;
 mod retries;
 mod signals;
+mod stop_after;
 mod warnings;
 
 pub use exit::Exit;

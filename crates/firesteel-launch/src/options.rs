@@ -37,6 +37,9 @@ pub struct LaunchOptions {
     /// Run a batch at every multiple of this time, such as 1s
     #[arg(long, value_name = "TIME")]
     pub every: Option<Duration>,
+    /// Stop after N batches, as Ctrl-C does: with a checkpoint, the next start resumes there
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub stop_after: Option<u64>,
     /// Print the job's stages, operators and state, and do not run it: as text, json or mermaid
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "text", require_equals = true)]
     pub explain: Option<ExplainFormat>,

@@ -12,8 +12,8 @@ use serde::Serialize;
 
 pub use latest::LatestTable;
 
-use crate::screen::{self, Target};
-use crate::table::{self, Look};
+use crate::screen::{self, Place, Target};
+use crate::table::{Room, Table};
 use crate::value::{Name, Object, Value};
 
 /// This many rows of a table are shown unless [`Console::rows`] says otherwise.
@@ -26,6 +26,9 @@ const SHOWN_ROWS: usize = 20;
 ///
 /// Tables fit the width of the terminal: texts are cut, marked with `…`, and columns for which there is no room are
 /// named below. Data cannot move the cursor, turn text around or hide in it: such characters are escaped.
+///
+/// Tables of epochs stand below each other, as the rows of each are others. Where they are the newest rows of the same keys, as of
+/// windows that fire again and of running aggregates, [`latest`](Self::latest) keeps one table, which is drawn again in its place.
 ///
 /// An epoch is printed in one piece when it commits, on standard output, and keeps clear of the bar that
 /// [`TerminalProgress`](crate::TerminalProgress) draws. When the reader of standard output has gone, as in
@@ -48,6 +51,7 @@ pub struct Console {
     shown: usize,
     precise: bool,
     width: Option<usize>,
+    names: Vec<Name>,
     state: Mutex<State>,
 }
 
@@ -63,6 +67,8 @@ struct State {
     /// What the last committed epoch prints, and how much of it is out.
     text: Vec<u8>,
     done: usize,
+    /// Where the table is drawn again, if it is.
+    place: Option<Place>,
 }
 
 impl Console {
@@ -79,8 +85,9 @@ impl Console {
     }
 
     fn new(format: Format) -> Self {
-        let state = State { target: Target::StandardOutput, last: None, text: Vec::new(), done: 0 };
-        Self { format, title: None, shown: SHOWN_ROWS, precise: false, width: None, state: Mutex::new(state) }
+        let state = State { target: Target::StandardOutput, last: None, text: Vec::new(), done: 0, place: None };
+        let names = Vec::new();
+        Self { format, title: None, shown: SHOWN_ROWS, precise: false, width: None, names, state: Mutex::new(state) }
     }
 
     /// Shows this many rows of each table; `usize::MAX` shows all. JSON always has all.
@@ -103,6 +110,18 @@ impl Console {
         self
     }
 
+    /// Calls the first columns of tables so, whatever the fields are called. JSON has the fields' own names.
+    ///
+    /// ```
+    /// # use firesteel_terminal::Console;
+    /// Console::table().columns(["word", "count"]).print([("spark", 5), ("fire", 4)])?;
+    /// # Ok::<(), firesteel_connect::ConnectError>(())
+    /// ```
+    pub fn columns(mut self, names: impl IntoIterator<Item = impl Into<Cow<'static, str>>>) -> Self {
+        self.names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
     /// Puts a title over each table, for jobs that print several.
     pub fn title(mut self, title: impl Into<Cow<'static, str>>) -> Self {
         self.title = Some(title.into());
@@ -115,8 +134,8 @@ impl Console {
         self
     }
 
-    /// Keeps the newest row of each key and window, and shows all of them whenever one has changed: for
-    /// [`Changes`](firesteel_streaming::Changes), which put rows anew and withdraw them.
+    /// Keeps the newest row of each key, or of each key and window, and shows all of them whenever one has changed, on a terminal
+    /// in the same place: see [`LatestTable`].
     pub fn latest<K: Ord, T>(self) -> LatestTable<K, T> {
         LatestTable::new(self)
     }
@@ -134,7 +153,7 @@ impl Console {
     pub fn print<T: Serialize>(&self, rows: impl IntoIterator<Item = T>) -> Result<()> {
         let printed = self.collect(rows.into_iter())?;
         let target = &mut self.state.lock().target;
-        let text = self.render(self.title.as_deref().unwrap_or("result"), [printed], self.look(target));
+        let text = self.render(self.title.as_deref().unwrap_or("result"), [printed], target);
         target.write_from(&text, &mut 0).map_err(|error| not_written(target, error))
     }
 
@@ -145,38 +164,47 @@ impl Console {
     fn collect<T: Serialize>(&self, records: impl Iterator<Item = T>) -> Result<Printed> {
         let mut printed = Printed { lines: Vec::new(), rows: Vec::new(), total: 0 };
         for record in records {
-            printed.total += 1;
-            if self.format == Format::Table && printed.rows.len() == self.shown {
-                continue;
-            }
-            let fields = Value::of(&record).map_err(unprintable)?.into_fields();
-            match self.format {
-                Format::Table => printed.rows.push(fields),
-                Format::Json => {
-                    serde_json::to_writer(&mut printed.lines, &Object(&fields)).map_err(unprintable)?;
-                    printed.lines.push(b'\n');
-                }
-            }
+            self.add(&mut printed, &record, self.shown)?;
         }
         Ok(printed)
     }
 
-    fn look(&self, target: &Target) -> Look {
-        Look { width: self.width.or_else(|| target.width()), precise: self.precise || screen::is_precise() }
+    /// Adds a record to what is to be printed: to a table only if it has less than `shown` rows.
+    fn add(&self, printed: &mut Printed, record: &impl Serialize, shown: usize) -> Result<()> {
+        printed.total += 1;
+        if self.format == Format::Table && printed.rows.len() == shown {
+            return Ok(());
+        }
+        let fields = Value::of(record).map_err(unprintable)?.into_fields();
+        match self.format {
+            Format::Table => printed.rows.push(fields),
+            Format::Json => {
+                serde_json::to_writer(&mut printed.lines, &Object(&fields)).map_err(unprintable)?;
+                printed.lines.push(b'\n');
+            }
+        }
+        Ok(())
     }
 
-    fn render(&self, title: &str, pending: impl IntoIterator<Item = Printed>, look: Look) -> Vec<u8> {
-        let (mut lines, mut rows, mut total) = (Vec::new(), Vec::new(), 0);
+    fn render(&self, title: &str, pending: impl IntoIterator<Item = Printed>, target: &Target) -> Vec<u8> {
+        let mut all = Printed { lines: Vec::new(), rows: Vec::new(), total: 0 };
         for part in pending {
-            total += part.total;
-            lines.extend(part.lines);
-            rows.extend(part.rows);
+            all.total += part.total;
+            all.lines.extend(part.lines);
+            all.rows.extend(part.rows);
         }
-        if self.format == Format::Json || total == 0 {
-            return lines;
+        if self.format == Format::Json || all.total == 0 {
+            return all.lines;
         }
-        rows.truncate(self.shown);
-        table::render(title, rows, total, look).into_bytes()
+        all.rows.truncate(self.shown);
+        let room = Room { columns: self.width.or_else(|| target.width()), lines: None };
+        (self.table_of(title, all).lines(room).join("\n") + "\n").into_bytes()
+    }
+
+    fn table_of(&self, title: &str, Printed { rows, total, .. }: Printed) -> Table {
+        let mut table = Table::new(title, rows, total, self.precise || screen::is_precise(), &self.names);
+        table.widest = self.width.unwrap_or(usize::MAX);
+        table
     }
 }
 
@@ -210,28 +238,36 @@ impl<T: Serialize> Sink<T> for Console {
 
     fn commit(&self, epoch: Epoch, pending: &mut Vec<Printed>) -> Result<()> {
         let parts = std::mem::take(pending);
-        self.commit_text(epoch, |title, look| Ok(self.render(title, parts, look)))
+        self.commit_text(epoch, |title, target| Ok(self.render(title, parts, target)))
     }
 }
 
 impl Console {
+    fn title_of(&self, epoch: Epoch) -> String {
+        match &self.title {
+            Some(title) => format!("{title}, epoch {epoch}"),
+            None => format!("epoch {epoch}"),
+        }
+    }
+
     /// Prints what `text` makes of an epoch, once.
-    fn commit_text(&self, epoch: Epoch, text: impl FnOnce(&str, Look) -> Result<Vec<u8>>) -> Result<()> {
+    fn commit_text(&self, epoch: Epoch, text: impl FnOnce(&str, &Target) -> Result<Vec<u8>>) -> Result<()> {
         let mut state = self.state.lock();
         let state = &mut *state;
         if state.last < Some(epoch) {
-            let title = match &self.title {
-                Some(title) => format!("{title}, epoch {epoch}"),
-                None => format!("epoch {epoch}"),
-            };
-            state.text = text(&title, self.look(&state.target))?;
+            state.text = text(&self.title_of(epoch), &state.target)?;
             state.last = Some(epoch);
             state.done = 0;
         }
-        let written = state.target.write_from(&state.text, &mut state.done);
-        written.map_err(|error| not_written(&state.target, error))?;
-        state.text = Vec::new();
-        state.done = 0;
+        state.print().map_err(|error| not_written(&state.target, error))
+    }
+}
+
+impl State {
+    /// Prints what is not out yet.
+    fn print(&mut self) -> io::Result<()> {
+        self.target.write_from(&self.text, &mut self.done)?;
+        (self.text, self.done) = (Vec::new(), 0);
         Ok(())
     }
 }

@@ -64,8 +64,7 @@ impl TerminalProgress {
     #[must_use]
     pub fn new() -> Self {
         let stderr = io::stderr();
-        // A dumb terminal cannot go back on a line: there, each drawing of a bar would be another line.
-        let draws = stderr.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+        let draws = stderr.is_terminal() && screen::can_go_back();
         if draws { Self::showing(Show::Bar(ProgressBar::hidden())) } else { Self::lines(stderr) }
     }
 
@@ -192,7 +191,7 @@ impl StreamingListener for TerminalProgress {
     fn on_end(&self, summary: &Summary, error: Option<&Error>) {
         let mut state = self.state.lock();
         if let Show::Bar(bar) = &state.show {
-            bar.finish_and_clear();
+            screen::clear(bar);
         }
         let job = Arc::clone(&state.job);
         match state.show {

@@ -3,7 +3,6 @@
 mod fit;
 
 use std::collections::HashMap;
-use std::fmt::Write as _;
 
 use crate::numbers::grouped;
 use crate::text::{cut, rounded, shown, width};
@@ -13,58 +12,98 @@ use fit::{Wish, fit};
 /// Longer texts are cut, or one of them would push all other columns off the screen.
 const LONGEST_CELL: usize = 100;
 
-/// How a table is to look.
+/// How much of a screen there is for a table; without a number, as much as is needed.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Look {
-    /// Columns of the screen; without it, as many as are needed.
-    pub(crate) width: Option<usize>,
-    /// Whether floats show all their digits.
-    pub(crate) precise: bool,
+pub(crate) struct Room {
+    pub(crate) columns: Option<usize>,
+    pub(crate) lines: Option<usize>,
 }
 
-/// The table of the rows, of which there are `total` and perhaps not all here.
+/// Rows that are to be shown, of which there may be more than are here.
 ///
 /// Columns stand in the order in which their names appear first. A column of nothing but numbers is aligned right.
-pub(crate) fn render(title: &str, rows: Vec<Vec<(Name, Value)>>, total: u64, look: Look) -> String {
-    let plural = if total == 1 { "" } else { "s" };
-    let mut text = format!("{title}: {} row{plural}\n", grouped(total));
-    if rows.is_empty() {
-        return text;
+#[derive(Debug)]
+pub(crate) struct Table {
+    title: String,
+    columns: Vec<Column>,
+    cells: Vec<Vec<String>>,
+    total: u64,
+    /// It is not to be wider than this on a screen that has more room.
+    pub(crate) widest: usize,
+}
+
+impl Table {
+    /// The first of the columns are called `names`, whatever their fields are called.
+    pub(crate) fn new(title: &str, rows: Vec<Vec<(Name, Value)>>, total: u64, precise: bool, names: &[Name]) -> Self {
+        let plural = if total == 1 { "" } else { "s" };
+        let title = format!("{title}: {} row{plural}", grouped(total));
+        let (mut columns, cells) = arrange(rows, precise);
+        for (column, name) in columns.iter_mut().zip(names) {
+            column.name = shown(name, LONGEST_CELL);
+        }
+        Self { title, columns, cells, total, widest: usize::MAX }
     }
-    let more = total - rows.len() as u64;
-    let (columns, cells) = arrange(rows, look.precise);
-    let widths = widths(&columns, &cells, look.width);
-    line(&mut text, &columns, &widths, columns.iter().map(|column| column.name.as_str()));
-    text.extend(std::iter::repeat_n('─', widths.iter().map(|width| width + 2).sum()));
-    text.push('\n');
-    for row in &cells {
-        line(&mut text, &columns, &widths, row.iter().map(String::as_str).chain(std::iter::repeat("")));
+
+    /// How many lines it takes where there is room, or one more.
+    pub(crate) fn height(&self) -> usize {
+        let more = usize::from(self.total > self.cells.len() as u64);
+        // The title, the names, the rule, and the columns that find no room.
+        if self.cells.is_empty() { 1 } else { 4 + self.cells.len() + more }
     }
-    if more > 0 {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, " … and {} more", grouped(more));
+
+    /// The table as lines, no more of them than there is room for: of the rows, the first.
+    pub(crate) fn lines(&self, room: Room) -> Vec<String> {
+        let mut lines = vec![self.title.clone()];
+        let fits = room.lines.unwrap_or(usize::MAX);
+        if !self.cells.is_empty() && fits > 1 {
+            let widest = self.layout(self.cells.len(), room.columns);
+            let beside = self.note_of_columns(widest.len(), room.columns);
+            // The title, the names and the rule.
+            let frame = 3 + usize::from(beside.is_some());
+            let all = self.cells.len() as u64 == self.total && frame + self.cells.len() <= fits;
+            let rows = if all { self.cells.len() } else { fits.saturating_sub(frame + 1).min(self.cells.len()) };
+            let widths = self.layout(rows, room.columns);
+            let names = self.columns.iter().map(|column| column.name.as_str());
+            lines.push(line(&self.columns, &widths, names));
+            lines.push("─".repeat(widths.iter().map(|width| width + 2).sum()));
+            let cells = self.cells[..rows].iter();
+            lines.extend(
+                cells.map(|row| {
+                    line(&self.columns, &widths, row.iter().map(String::as_str).chain(std::iter::repeat("")))
+                }),
+            );
+            let more = self.total - rows as u64;
+            if more > 0 {
+                lines.push(format!(" … and {} more", grouped(more)));
+            }
+            lines.extend(self.note_of_columns(widths.len(), room.columns));
+            lines.truncate(fits);
+        }
+        lines
     }
-    if let Some(left_out) = columns.get(widths.len()..).filter(|left_out| !left_out.is_empty()) {
+
+    /// The widths of the columns for which there is room, by the first rows.
+    fn layout(&self, rows: usize, room: Option<usize>) -> Vec<usize> {
+        let wish = |(index, column): (usize, &Column)| {
+            let cells = self.cells[..rows].iter().filter_map(|row| row.get(index)).map(|cell| width(cell));
+            Wish { width: cells.max().unwrap_or(0).max(width(&column.name)), cuttable: !column.numeric }
+        };
+        fit(&self.columns.iter().enumerate().map(wish).collect::<Vec<_>>(), room)
+    }
+
+    /// Names the columns from the one with this number on, for which there is no room.
+    fn note_of_columns(&self, from: usize, room: Option<usize>) -> Option<String> {
+        let left_out = self.columns.get(from..).filter(|left_out| !left_out.is_empty())?;
         let names: Vec<_> = left_out.iter().map(|column| column.name.as_str()).collect();
         let plural = if names.len() == 1 { "" } else { "s" };
         let note = format!(" … and {} more column{plural}: {}", names.len(), names.join(", "));
-        text.push_str(&cut(&note, look.width.unwrap_or(usize::MAX)));
-        text.push('\n');
+        Some(cut(&note, room.unwrap_or(usize::MAX)))
     }
-    text
 }
 
-fn widths(columns: &[Column], cells: &[Vec<String>], room: Option<usize>) -> Vec<usize> {
-    let wish = |(index, column): (usize, &Column)| {
-        let cells = cells.iter().filter_map(|row| row.get(index)).map(|cell| width(cell));
-        Wish { width: cells.max().unwrap_or(0).max(width(&column.name)), cuttable: !column.numeric }
-    };
-    fit(&columns.iter().enumerate().map(wish).collect::<Vec<_>>(), room)
-}
-
-/// Appends one line, each cell with a space on both sides.
-fn line<'a>(text: &mut String, columns: &[Column], widths: &[usize], cells: impl Iterator<Item = &'a str>) {
-    let from = text.len();
+/// One line, each cell with a space on both sides.
+fn line<'a>(columns: &[Column], widths: &[usize], cells: impl Iterator<Item = &'a str>) -> String {
+    let mut text = String::new();
     for ((column, room), cell) in columns.iter().zip(widths).zip(cells) {
         let cell = cut(cell, *room);
         let spaces = std::iter::repeat_n(' ', room.saturating_sub(width(&cell)));
@@ -78,10 +117,11 @@ fn line<'a>(text: &mut String, columns: &[Column], widths: &[usize], cells: impl
         }
         text.push(' ');
     }
-    text.truncate(from + text[from..].trim_end().len());
-    text.push('\n');
+    text.truncate(text.trim_end().len());
+    text
 }
 
+#[derive(Debug)]
 struct Column {
     name: String,
     numeric: bool,
@@ -149,8 +189,12 @@ fn text(value: Value, precise: bool) -> String {
 mod tests {
     use serde::Serialize;
 
-    use super::{Look, render};
-    use crate::value::Value;
+    use super::{Room, Table};
+    use crate::value::{Name, Value};
+
+    fn render(title: &str, rows: Vec<Vec<(Name, Value)>>, total: u64, columns: Option<usize>) -> Vec<String> {
+        Table::new(title, rows, total, false, &[]).lines(Room { columns, lines: None })
+    }
 
     #[derive(Serialize)]
     struct Window {
@@ -170,7 +214,7 @@ mod tests {
     fn check<T: Serialize>(rows: &[T], expected: &[&str]) {
         let rows: Vec<_> = rows.iter().map(|row| Value::of(row).unwrap().into_fields()).collect();
         let total = rows.len() as u64;
-        assert_eq!(render("epoch 1", rows, total, Look::default()).lines().collect::<Vec<_>>(), expected);
+        assert_eq!(render("epoch 1", rows, total, None), expected);
     }
 
     #[test]
@@ -227,16 +271,15 @@ mod tests {
         );
         let long = "x".repeat(70_000);
         let rows = vec![Value::of(&(long.as_str(), 1)).unwrap().into_fields()];
-        let table = render("epoch 1", rows, 1, Look::default());
-        assert!(table.lines().all(|line| line.chars().count() < 120), "{table}");
-        assert!(table.contains("x…"));
+        let table = render("epoch 1", rows, 1, None);
+        assert!(table.iter().all(|line| line.chars().count() < 120), "{table:?}");
+        assert!(table[3].contains("x…"));
     }
 
     #[test]
     fn rows_that_are_not_here_are_counted() {
         let rows = vec![Value::of(&5).unwrap().into_fields()];
-        let table = render("totals, epoch 2", rows, 1_234_568, Look::default());
-        let lines: Vec<_> = table.lines().collect();
+        let lines = render("totals, epoch 2", rows, 1_234_568, None);
         assert_eq!(lines[0], "totals, epoch 2: 1,234,568 rows");
         assert_eq!(lines[4], " … and 1,234,567 more");
     }
@@ -245,8 +288,7 @@ mod tests {
     fn fitted<T: Serialize>(rows: &[T], width: usize) -> Vec<String> {
         let rows: Vec<_> = rows.iter().map(|row| Value::of(row).unwrap().into_fields()).collect();
         let total = rows.len() as u64;
-        let look = Look { width: Some(width), precise: false };
-        render("epoch 1", rows, total, look).lines().map(str::to_owned).collect()
+        render("epoch 1", rows, total, Some(width))
     }
 
     #[test]
@@ -280,8 +322,23 @@ mod tests {
     #[test]
     fn floats_are_rounded_unless_all_digits_are_asked_for() {
         let rows = || vec![Value::of(&(0.1 + 0.2, 1.0_f32 / 3.0)).unwrap().into_fields()];
-        let cells = |precise| render("r", rows(), 1, Look { width: None, precise }).lines().last().unwrap().to_owned();
+        let cells = |precise| Table::new("r", rows(), 1, precise, &[]).lines(Room::default()).pop().unwrap();
         assert_eq!(cells(false), " 0.3  0.3333");
         assert_eq!(cells(true), " 0.30000000000000004  0.33333334");
+    }
+
+    #[test]
+    fn a_table_that_is_higher_than_the_screen_shows_its_first_rows() {
+        let rows = || (1..=5).map(|row| Value::of(&row).unwrap().into_fields()).collect::<Vec<_>>();
+        let table = Table::new("epoch 1", rows(), 7, false, &[Name::from("n")]);
+        let lines = |lines| table.lines(Room { columns: None, lines: Some(lines) });
+        let frame = ["epoch 1: 7 rows", " n", "───"];
+        assert_eq!(lines(9), [&frame[..], &[" 1", " 2", " 3", " 4", " 5", " … and 2 more"]].concat());
+        assert_eq!(lines(6), [&frame[..], &[" 1", " 2", " … and 5 more"]].concat());
+        assert_eq!(lines(4), [&frame[..], &[" … and 7 more"]].concat());
+        assert_eq!(lines(1), frame[..1]);
+        let whole = Table::new("epoch 1", rows(), 5, false, &[]);
+        assert_eq!(whole.lines(Room { columns: None, lines: Some(8) }).len(), 8, "nothing is missing");
+        assert_eq!(whole.lines(Room { columns: None, lines: Some(7) }).last().unwrap(), " … and 2 more");
     }
 }

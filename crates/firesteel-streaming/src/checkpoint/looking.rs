@@ -110,6 +110,11 @@ impl Looked {
         self.id
     }
 
+    /// Whether there is something to resume from, a savepoint included.
+    pub(crate) fn resumes(&self) -> bool {
+        !self.is_new || self.savepoint.is_some()
+    }
+
     /// Where the job stood at the end of the last record.
     pub(crate) fn at_end(&self) -> &Cursor {
         &self.at_end

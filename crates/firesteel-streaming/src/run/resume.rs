@@ -30,7 +30,7 @@ impl JobRun {
         let Some(settings) = &config.checkpoint else {
             self.start_inputs(None)?;
             let names: Vec<String> = self.names.iter().map(ToString::to_string).collect();
-            let marks = self.start_outputs(&names, CheckpointId::random())?;
+            let marks = self.start_outputs(&names, CheckpointId::random(), false)?;
             self.last_epoch = marks.iter().flatten().map(|mark| mark.epoch).max().unwrap_or_default();
             self.open_in_memory()?;
             return Ok(None);
@@ -50,7 +50,7 @@ impl JobRun {
         let looking = config.clock.monotonic().saturating_sub(started);
         self.sink_names = program.description.outputs.iter().map(|output| output.name.clone()).collect();
         let names = self.sink_names.clone();
-        let marks = self.start_outputs(&names, CheckpointId::from_bits(looked.id().to_bits()))?;
+        let marks = self.start_outputs(&names, CheckpointId::from_bits(looked.id().to_bits()), looked.resumes())?;
         let sinks = marks.into_iter().zip(&self.parts.outputs).zip(&program.description.outputs);
         let sinks: Vec<SinkAt> = sinks
             .map(|((last, output), described)| SinkAt {
@@ -169,7 +169,12 @@ impl JobRun {
     }
 
     /// Starts the sinks, which have these names in the checkpoint; returns the mark of each.
-    fn start_outputs(&mut self, names: &[String], checkpoint: CheckpointId) -> Result<Vec<Option<Mark>>> {
+    fn start_outputs(
+        &mut self,
+        names: &[String],
+        checkpoint: CheckpointId,
+        resumes: bool,
+    ) -> Result<Vec<Option<Mark>>> {
         let (job, run, clock) = (Arc::clone(&self.job), self.run, Arc::clone(&self.config.clock));
         let (control, scope) = (Arc::clone(&self.control), self.scope()?);
         let start = |(output, name): (&mut Box<dyn Output>, &String)| {
@@ -177,7 +182,7 @@ impl JobRun {
             let context = SinkContext::new(&job, name).with_run(run).with_scope(scope.clone());
             let context = context.with_clock(move || clock.wall());
             let watched = control.calls.watch(Of::Sink, &name.as_str().into(), "start");
-            let started = output.start(&context.with_checkpoint(checkpoint));
+            let started = output.start(&context.with_checkpoint(checkpoint).resuming(resumes));
             drop(watched);
             control.calls.check()?;
             started

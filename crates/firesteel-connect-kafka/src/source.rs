@@ -259,3 +259,20 @@ impl<D: Take> Source for KafkaSource<D> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kafka;
+
+    #[test]
+    fn a_job_that_would_read_its_own_results_is_found_out() {
+        let read = Kafka::at("a:1,b:2").topics(["clicks", "views"]);
+        let place = |brokers: &str, topic: &str| Place::Topic { brokers: brokers.into(), topic: topic.into() };
+        assert!(read.would_read(&place("c:3,b:2", "views")));
+        assert!(!read.would_read(&place("b:2", "counts")) && !read.would_read(&place("c:3", "views")));
+        assert!(!read.would_read(&Place::file("views")));
+        let sink = Kafka::at("b:2").topic("clicks");
+        assert!(firesteel_connect::Sink::places(&sink).iter().all(|place| read.would_read(place)));
+    }
+}

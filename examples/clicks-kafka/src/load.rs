@@ -1,7 +1,7 @@
 //! Puts the clicks of an access log into a topic of Kafka, as JSON: what `clicks-kafka` reads.
 //!
 //! ```sh
-//! cargo run --release -p clicks-kafka --bin load-clicks -- --brokers localhost:9092 examples/data/access.log.gz --available-now
+//! cargo run --release -p clicks-kafka --bin load-clicks -- --brokers localhost:9092 examples/data/access.log.gz --available-now --set-aside
 //! ```
 
 use std::path::PathBuf;

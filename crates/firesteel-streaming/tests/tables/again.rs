@@ -127,6 +127,8 @@ fn each_batch_of_an_epoch_meets_its_own_version_again() {
     let rows = Rows::new(&[(1, 77)]);
     let test = start(&crashed, &rows, minutes(62));
     keys.handle().push(vec![1]).unwrap();
+    test.batch().unwrap();
+    // The epoch ends with this batch.
     test.advance(minutes(61));
     test.batch().unwrap();
     drop(test);

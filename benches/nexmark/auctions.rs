@@ -12,7 +12,7 @@ use crate::events::{Auction, Bid, Event, NEAR, Person, STATES, millis};
 use crate::programs::events;
 
 /// Who in some states has opened an auction of some category, however long before or after he registered.
-pub fn q3(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q3(job: &StreamingContext, count: u64, answer: &Answer) {
     events(job, count)
         .flat_map(|event| match event {
             Event::Person(person) if NEAR.contains(&person.state.as_str()) => {
@@ -82,7 +82,7 @@ impl KeyedProcess for Sellers {
 }
 
 /// What the highest bid of closed auctions is on average, by category.
-pub fn q4(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q4(job: &StreamingContext, count: u64, answer: &Answer) {
     sold(job, count)
         .map(|sold| (sold.category, sold.price))
         .running_aggregate((Count, Sum))
@@ -92,7 +92,7 @@ pub fn q4(job: &StreamingContext, count: u64, answer: &Answer) {
 }
 
 /// What the last ten auctions of each seller brought on average, whenever one closes.
-pub fn q6(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q6(job: &StreamingContext, count: u64, answer: &Answer) {
     sold(job, count)
         .map(|sold| (sold.seller, (sold.expires, sold.id, sold.price)))
         .process(LastTen)
@@ -222,7 +222,7 @@ impl KeyedProcess for LastTen {
 }
 
 /// Who has opened an auction within the ten seconds in which he registered.
-pub fn q8(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q8(job: &StreamingContext, count: u64, answer: &Answer) {
     let events = events(job, count);
     let auctions = events.clone().flat_map(|event| event.auction()).map(|auction| (auction.seller, ()));
     events

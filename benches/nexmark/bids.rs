@@ -13,24 +13,24 @@ fn bids(job: &StreamingContext, count: u64) -> Stream<Bid, Timed> {
 }
 
 /// All bids.
-pub fn q0(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q0(job: &StreamingContext, count: u64, answer: &Answer) {
     bids(job, count).map(|bid| [bid.auction, bid.bidder, bid.price, millis(bid.at)]).write(answer.clone());
 }
 
 /// All bids in another currency.
-pub fn q1(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q1(job: &StreamingContext, count: u64, answer: &Answer) {
     bids(job, count)
         .map(|bid| [bid.auction, bid.bidder, bid.price * 908 / 1_000, millis(bid.at)])
         .write(answer.clone());
 }
 
 /// Bids on some auctions.
-pub fn q2(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q2(job: &StreamingContext, count: u64, answer: &Answer) {
     bids(job, count).filter(|bid| bid.auction % 123 == 0).map(|bid| [bid.auction, bid.price]).write(answer.clone());
 }
 
 /// Which auctions had the most bids of the last ten seconds, every two seconds; all of them, if they are several.
-pub fn q5(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q5(job: &StreamingContext, count: u64, answer: &Answer) {
     bids(job, count)
         .key_by(|bid| bid.auction)
         .window(Sliding::of(seconds(10)).every(seconds(2)))
@@ -41,7 +41,7 @@ pub fn q5(job: &StreamingContext, count: u64, answer: &Answer) {
         .fold(
             (0, Vec::new()),
             |hottest, (start, count, auction)| hotter(hottest, (count, vec![(start, auction)])),
-            |hottest, other| hotter(hottest, other),
+            hotter,
         )
         .flat_map(|row| {
             let (count, auctions) = row.value;
@@ -60,7 +60,7 @@ fn hotter<T>(hottest: &mut (u64, Vec<T>), mut other: (u64, Vec<T>)) {
 }
 
 /// The highest bid of every ten seconds.
-pub fn q7(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q7(job: &StreamingContext, count: u64, answer: &Answer) {
     bids(job, count)
         .key_by(|_| ())
         .window(Tumbling::of(seconds(10)))
@@ -70,7 +70,7 @@ pub fn q7(job: &StreamingContext, count: u64, answer: &Answer) {
 }
 
 /// How many bids each person made between two pauses of more than ten seconds.
-pub fn q11(job: &StreamingContext, count: u64, answer: &Answer) {
+pub(crate) fn q11(job: &StreamingContext, count: u64, answer: &Answer) {
     bids(job, count)
         .key_by(|bid| bid.bidder)
         .window(Session::gap(seconds(10)))

@@ -8,44 +8,44 @@ use firesteel_window::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The states in which persons live.
-pub const STATES: [&str; 6] = ["OR", "ID", "CA", "WA", "NY", "AZ"];
+pub(crate) const STATES: [&str; 6] = ["OR", "ID", "CA", "WA", "NY", "AZ"];
 /// The states whose persons are asked for.
-pub const NEAR: [&str; 3] = ["OR", "ID", "CA"];
+pub(crate) const NEAR: [&str; 3] = ["OR", "ID", "CA"];
 
 /// A person who registers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Person {
-    pub id: u64,
-    pub name: String,
-    pub city: String,
-    pub state: String,
-    pub at: Timestamp,
+pub(crate) struct Person {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) city: String,
+    pub(crate) state: String,
+    pub(crate) at: Timestamp,
 }
 
 /// An auction that is opened.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Auction {
-    pub id: u64,
-    pub seller: u64,
-    pub category: u64,
+pub(crate) struct Auction {
+    pub(crate) id: u64,
+    pub(crate) seller: u64,
+    pub(crate) category: u64,
     /// The last instant at which a bid counts.
-    pub expires: Timestamp,
-    pub at: Timestamp,
+    pub(crate) expires: Timestamp,
+    pub(crate) at: Timestamp,
 }
 
 /// A bid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Bid {
-    pub auction: u64,
-    pub bidder: u64,
+pub(crate) struct Bid {
+    pub(crate) auction: u64,
+    pub(crate) bidder: u64,
     /// In cents.
-    pub price: u64,
-    pub at: Timestamp,
+    pub(crate) price: u64,
+    pub(crate) at: Timestamp,
 }
 
 /// An event.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub enum Event {
+pub(crate) enum Event {
     Person(Person),
     Auction(Auction),
     Bid(Bid),
@@ -53,7 +53,7 @@ pub enum Event {
 
 impl Event {
     /// The event of this number.
-    pub fn of(number: u64) -> Self {
+    pub(crate) fn of(number: u64) -> Self {
         let (turn, place) = (number / 50, number % 50);
         let at = Timestamp::from_millis((START + number / 10).cast_signed());
         let first = random(number);
@@ -90,7 +90,7 @@ impl Event {
     }
 
     /// When it happened.
-    pub fn at(&self) -> Timestamp {
+    pub(crate) fn at(&self) -> Timestamp {
         match self {
             Self::Person(person) => person.at,
             Self::Auction(auction) => auction.at,
@@ -99,22 +99,22 @@ impl Event {
     }
 
     /// The person, if it is one.
-    pub fn person(self) -> Option<Person> {
+    pub(crate) fn person(self) -> Option<Person> {
         if let Self::Person(person) = self { Some(person) } else { None }
     }
 
     /// The auction, if it is one.
-    pub fn auction(self) -> Option<Auction> {
+    pub(crate) fn auction(self) -> Option<Auction> {
         if let Self::Auction(auction) = self { Some(auction) } else { None }
     }
 
     /// The bid, if it is one.
-    pub fn bid(self) -> Option<Bid> {
+    pub(crate) fn bid(self) -> Option<Bid> {
         if let Self::Bid(bid) = self { Some(bid) } else { None }
     }
 }
 
 /// Milliseconds since 1970.
-pub fn millis(at: Timestamp) -> u64 {
+pub(crate) fn millis(at: Timestamp) -> u64 {
     at.as_millis().cast_unsigned()
 }

@@ -9,14 +9,14 @@ use crate::events::Event;
 use crate::{auctions, bids};
 
 /// All events, of which none is late.
-pub fn events(job: &StreamingContext, count: u64) -> Stream<Event, Timed> {
+pub(crate) fn events(job: &StreamingContext, count: u64) -> Stream<Event, Timed> {
     job.read(Numbers(count)).map(Event::of).event_time(Event::at, Watermark::bounded(Duration::ZERO))
 }
 
 const BOTH: &[&str] = &["duckdb", "flink"];
 
 /// All questions. Flink's SQL has no answer to the seventh.
-pub const QUERIES: &[Query] = &[
+pub(crate) const QUERIES: &[Query] = &[
     Query { name: "q0", program: bids::q0, by_hand: None, peers: BOTH },
     Query { name: "q1", program: bids::q1, by_hand: None, peers: BOTH },
     Query { name: "q2", program: bids::q2, by_hand: None, peers: BOTH },

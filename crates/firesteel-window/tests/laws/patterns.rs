@@ -24,7 +24,8 @@ fn events() -> impl Strategy<Value = Vec<(Event, i64)>> {
 
 fn told(outcome: &Outcome<'_, Event>) -> Found {
     let matched = outcome.matched();
-    let records = matched.iter().map(|taken| (taken.step.parse().unwrap(), taken.record.2)).collect();
+    let records =
+        matched.iter().map(|taken| (taken.step.parse().expect("steps are numbers"), taken.record.2)).collect();
     assert_eq!(matched.records().last(), Some(matched.last()));
     assert_eq!((matched.len(), matched.start().as_micros()), (matched.iter().count(), matched.first().0));
     (matched.end().as_micros(), outcome.is_match(), records)
@@ -35,8 +36,10 @@ fn one_by_one(shape: &Shape, events: &[(Event, i64)]) -> Vec<Found> {
     let (pattern, mut stored, mut found) = (shape.pattern(), None, vec![]);
     let mut times = events.iter().map(|(event, _)| event.0).skip(1);
     for (event, passes) in events {
-        let mut partials: Partials<Event> =
-            stored.as_ref().map(|bytes: &Vec<u8>| postcard::from_bytes(bytes).unwrap()).unwrap_or_default();
+        let mut partials: Partials<Event> = stored
+            .as_ref()
+            .map(|bytes: &Vec<u8>| postcard::from_bytes(bytes).expect("it was stored"))
+            .unwrap_or_default();
         let at = Timestamp::from_micros(event.0);
         pattern.push(&mut partials, at, *event, |outcome| found.push(told(outcome)));
         // No further than to the next one.
@@ -44,9 +47,9 @@ fn one_by_one(shape: &Shape, events: &[(Event, i64)]) -> Vec<Found> {
         pattern.pass(&mut partials, Timestamp::from_micros(next), |outcome| found.push(told(outcome)));
         let at_next = partials.deadline().is_none_or(|deadline| deadline.as_micros() >= next);
         assert!(at_next && partials.records() >= partials.len().min(1));
-        stored = (!partials.is_empty()).then(|| postcard::to_stdvec(&partials).unwrap());
+        stored = (!partials.is_empty()).then(|| postcard::to_stdvec(&partials).expect("it can be stored"));
     }
-    let mut partials = stored.map(|bytes| postcard::from_bytes(&bytes).unwrap()).unwrap_or_default();
+    let mut partials = stored.map(|bytes| postcard::from_bytes(&bytes).expect("it was stored")).unwrap_or_default();
     pattern.pass(&mut partials, Timestamp::MAX, |outcome| found.push(told(outcome)));
     assert!(partials.is_empty() && partials.records() == 0);
     found

@@ -264,7 +264,7 @@ fn ask(
     Ok((seconds.parse()?, Outcome { rows: rows.parse()?, checksum: checksum.parse()? }))
 }
 
-/// What a query answers over this many events, with so many threads and batches of that many events: for tests.
+/// What a query answers over this many events, with this many threads and events in a batch: for tests.
 ///
 /// # Panics
 /// If the job fails.

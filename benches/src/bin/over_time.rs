@@ -52,7 +52,7 @@ fn millis(at: Timestamp) -> u64 {
     at.as_millis().cast_unsigned()
 }
 
-/// Events of some users over so many milliseconds.
+/// Events of some users over this many milliseconds.
 fn users(job: &StreamingContext, count: u64, users: u64, span: u64) -> Stream<(u64, u64), Timed> {
     job.read(Numbers(count))
         .map(move |number| (random(number) % users, at(number, count, span)))

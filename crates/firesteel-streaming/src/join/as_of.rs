@@ -42,7 +42,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     ///
     /// A record waits until the table can no longer change at its time: until the watermark, the smaller one of the two streams, is
     /// past it. So a table that changes rarely makes records wait for its next change, unless its watermark has
-    /// [`idle_after`](firesteel_window::Watermark::idle_after): a table of which nothing has come for so long is not waited for.
+    /// [`idle_after`](firesteel_window::BoundedOutOfOrderness::idle_after): a table of which nothing has come for so long is not waited for.
     ///
     /// Records that happened before the watermark at the start of their batch are late: counted, told to
     /// [`late_to`](AsOfJoin::late_to), and not joined. Versions that did are counted, and told to

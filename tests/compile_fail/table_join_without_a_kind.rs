@@ -1,5 +1,5 @@
 //! A join has to say what becomes of records whose key is not in the table.
-//! expect: no method named `write` found for struct `firesteel::TableJoin
+//! expect: no method named `write` found for struct `TableJoin
 
 use firesteel::memory::{Collector, MemorySource};
 use firesteel::prelude::*;

@@ -59,11 +59,13 @@ struct Open {
     is_packed: bool,
 }
 
-/// What the next step has come to.
-enum Step<T> {
-    Record(T),
+/// Why no more was read of a batch.
+enum Pause {
+    /// As much as was asked for, or as the range allows.
+    Enough,
+    /// It has no more.
+    Emptied,
     Refused(Undecodable, Payload),
-    End,
 }
 
 impl<D: Take> KafkaReader<D> {
@@ -107,66 +109,79 @@ impl<D: Take> KafkaReader<D> {
             || self.range.max_bytes.is_some_and(|most| self.bytes >= most && self.records > 0)
     }
 
-    fn step(&mut self) -> Result<Step<D::Item>> {
-        loop {
+    /// Reads up to this many records; tells how many, and whether there may be more.
+    fn read(&mut self, most: usize, mut each: impl FnMut(D::Item)) -> Result<(usize, bool)> {
+        let mut read = 0;
+        while read < most {
             if self.is_full() || self.range.to.is_some_and(|to| self.position >= to) || self.at_end {
-                return Ok(Step::End);
+                return Ok((read, false));
             }
             if self.open.is_none() && !self.open_batch()? {
-                return Ok(Step::End);
+                return Ok((read, false));
             }
-            if let Some(step) = self.next_of_batch()? {
-                return Ok(step);
+            let before = self.records;
+            let pause = self.read_batch(most - read, &mut each)?;
+            read += (self.records - before) as usize;
+            match pause {
+                Pause::Enough => {}
+                Pause::Emptied => {
+                    if let Some(open) = self.open.take() {
+                        self.pass_to(open.batch.last.cast_unsigned() + 1);
+                    }
+                }
+                Pause::Refused(undecodable, payload) => return Err(self.refused(&undecodable, payload)),
             }
         }
+        Ok((read, true))
     }
 
-    /// The next record of the open batch; `None` where it has no more, or none that counts.
-    fn next_of_batch(&mut self) -> Result<Option<Step<D::Item>>> {
-        let Some(open) = &mut self.open else { return Ok(None) };
+    /// Reads up to this many records of the open batch.
+    fn read_batch(&mut self, most: usize, each: &mut impl FnMut(D::Item)) -> Result<Pause> {
+        let Some(open) = &mut self.open else { return Ok(Pause::Emptied) };
+        let bytes = match &self.chunk {
+            Some(chunk) if !open.is_packed => open.batch.body(&chunk.fetched.frame[..chunk.fetched.to]),
+            _ => &self.plain,
+        };
+        let (to, most_bytes) = (self.range.to.unwrap_or(u64::MAX), self.range.max_bytes.unwrap_or(u64::MAX));
+        let most =
+            self.range.max_records.map_or(most as u64, |limit| limit.saturating_sub(self.records).min(most as u64));
+        let mut left = most;
         while open.left > 0 {
-            let bytes = match &self.chunk {
-                Some(chunk) if !open.is_packed => open.batch.body(&chunk.fetched.frame[..chunk.fetched.to]),
-                _ => &self.plain,
-            };
+            if left == 0 || (self.bytes >= most_bytes && self.records > 0) {
+                return Ok(Pause::Enough);
+            }
             let before = open.at;
             let found = record::next(bytes, &mut open.at, &open.batch, &self.topic, self.partition);
-            let found: RawRecord<'_> = match found {
-                Ok(found) => found,
-                Err(bad) => return Err(damaged(&self.topic, self.partition, &bad)),
-            };
-            if self.range.to.is_some_and(|to| found.offset >= to) {
-                open.at = before;
-                self.position = self.range.to.unwrap_or(found.offset);
-                return Ok(Some(Step::End));
+            let found: RawRecord<'_> = found.map_err(|bad| damaged(&self.topic, self.partition, &bad))?;
+            if found.offset >= to {
+                // It is read again by who reads on from there.
+                (open.at, self.position) = (before, to);
+                return Ok(Pause::Enough);
             }
             open.left -= 1;
             if found.offset < self.position {
                 continue;
             }
             let taken = self.take.take(&found);
-            let refused = match taken {
-                Err(undecodable) => match undecodable.outage() {
-                    // The record is asked for again.
-                    Some(outage) => return Err(outage),
-                    None => Some((undecodable, Payload::of(found.value.unwrap_or_default()))),
-                },
-                Ok(item) => {
-                    (self.position, self.last) = (found.offset + 1, found.offset);
-                    self.records += 1;
-                    self.bytes += found.size();
-                    return Ok(Some(Step::Record(item)));
-                }
-            };
+            if let Err(undecodable) = &taken
+                && let Some(outage) = undecodable.outage()
+            {
+                // It is asked for again.
+                return Err(outage);
+            }
+            left -= 1;
             (self.position, self.last) = (found.offset + 1, found.offset);
             self.records += 1;
             self.bytes += found.size();
-            return Ok(refused.map(|(undecodable, payload)| Step::Refused(undecodable, payload)));
+            match taken {
+                Ok(item) => each(item),
+                Err(undecodable) => {
+                    let payload = Payload::of(found.value.unwrap_or_default());
+                    return Ok(Pause::Refused(undecodable, payload));
+                }
+            }
         }
-        let after = open.batch.last.cast_unsigned() + 1;
-        self.open = None;
-        self.pass_to(after);
-        Ok(None)
+        Ok(Pause::Emptied)
     }
 
     /// Moves to a position before which nothing was left out.
@@ -410,11 +425,14 @@ impl<D: Take> SourceReader for KafkaReader<D> {
     type Item = D::Item;
 
     fn next_record(&mut self) -> Result<Option<D::Item>> {
-        match self.step()? {
-            Step::Record(item) => Ok(Some(item)),
-            Step::Refused(undecodable, payload) => Err(self.refused(&undecodable, payload)),
-            Step::End => Ok(None),
-        }
+        let mut record = None;
+        self.read(1, |item| record = Some(item))?;
+        Ok(record)
+    }
+
+    fn read_block(&mut self, most: usize, block: &mut Vec<D::Item>) -> Result<bool> {
+        let (_, more) = self.read(most, |item| block.push(item))?;
+        Ok(more)
     }
 
     fn position(&self) -> u64 {

@@ -127,10 +127,16 @@ impl Admin {
                 .with_replica_id(BrokerId(-1))
                 .with_isolation_level(isolation)
                 .with_topics(vec![topic]);
-            let answer: ListOffsetsResponse = self.call(ApiKey::ListOffsets, 7, &request)?;
-            let found = answer.topics.iter().flat_map(|topic| &topic.partitions).next();
-            let found = found.ok_or_else(|| io::Error::other("no partition"))?;
-            refused("asking for an end", found.error_code).map(|()| found.offset)
+            let mut wait = crate::Wait::up_to(30);
+            loop {
+                let answer: ListOffsetsResponse = self.call(ApiKey::ListOffsets, 7, &request)?;
+                let found = answer.topics.iter().flat_map(|topic| &topic.partitions).next();
+                let found = found.ok_or_else(|| io::Error::other("no partition"))?;
+                // A broker may not have heard of a new topic yet.
+                if ![3, 6].contains(&found.error_code) || !wait.once() {
+                    return refused("asking for an end", found.error_code).map(|()| found.offset);
+                }
+            }
         };
         Ok((end(0)?, end(1)?))
     }

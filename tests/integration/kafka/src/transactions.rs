@@ -90,8 +90,8 @@ impl Transactions {
             let answer: ProduceResponse = self.admin.call(ApiKey::Produce, 12, &request)?;
             let mut partitions = answer.responses.iter().flat_map(|topic| &topic.partition_responses);
             let code = partitions.next().map_or(-1, |partition| partition.error_code);
-            // The transaction before it is being finished.
-            if code != 51 || !wait.once() {
+            // The transaction before it is being finished, or the broker has not heard of a new topic yet.
+            if ![3, 6, 51].contains(&code) || !wait.once() {
                 return refused("writing", code);
             }
         }

@@ -6,6 +6,7 @@ mod decode;
 mod ends;
 mod entry;
 mod family;
+mod fitting;
 mod identity;
 mod input;
 mod line_count;
@@ -379,6 +380,7 @@ impl<F: Format> Source for Files<F> {
         self.looks.lock().context = Some(context.clone());
         let begun = context.now();
         self.catalog.lock().start(context)?;
+        self.compare()?;
         let now = context.now();
         self.looks.lock().last = Some((now, now.since(begun).max(Duration::ZERO)));
         Ok(())
@@ -399,6 +401,10 @@ impl<F: Format> Source for Files<F> {
 
     fn reopen(&self, reader: Self::Reader, range: &ReadRange) -> Result<Self::Reader> {
         self.opened(range, reader.into_rest())
+    }
+
+    fn pass_over(&self, stretch: &ReadRange) -> Result<bool> {
+        Ok(self.catalog.lock().pass_over(stretch))
     }
 
     fn notes(&self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {

@@ -92,9 +92,11 @@ fn a_file_without_a_field_that_is_needed_is_told() {
     }
     let path = data("clicks.null.avro");
     let files = Files::new(&path).in_format(Avro::<More>::new());
-    files.start(&SourceContext::default()).unwrap();
-    let error = read(&files, &from(&split(&path), 0)).unwrap_err().to_string();
-    assert!(error.contains("clicks.null.avro has no field \"price\" (it has user, ad, ratio"), "{error}");
+    let at_start = files.start(&SourceContext::default()).unwrap_err();
+    for error in [at_start, read(&files, &from(&split(&path), 0)).unwrap_err()] {
+        let error = error.to_string();
+        assert!(error.contains("clicks.null.avro has no field \"price\" (it has user, ad, ratio"), "{error}");
+    }
 }
 
 const SCHEMA: &str = r#"{"type": "record", "name": "Click", "namespace": "com.example", "fields": [

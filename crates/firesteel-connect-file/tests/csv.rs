@@ -121,9 +121,9 @@ fn a_header_without_a_column_that_is_needed_is_told_wherever_reading_begins() {
     for bytes in [b"id,name\n1,a\n".to_vec(), gzip(b"id,name\n1,a\n")] {
         std::fs::write(&path, bytes).unwrap();
         let files = Files::csv::<Order>(&path);
-        files.start(&SourceContext::default()).unwrap();
-        for at in [0, 8] {
-            let error = read(&files, &from(&split(&path), at)).unwrap_err();
+        let at_start = files.start(&SourceContext::default()).unwrap_err();
+        let read = |at| read(&files, &from(&split(&path), at)).unwrap_err();
+        for error in [at_start, read(0), read(8)] {
             assert_eq!((error.class(), error.code()), (Class::Program, "FS-N020"));
             assert!(error.to_string().contains("orders.csv has no column \"user\" (it has id, name)"), "{error}");
         }

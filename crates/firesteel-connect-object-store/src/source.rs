@@ -4,6 +4,7 @@ mod after;
 mod catalog;
 mod dispose;
 mod entry;
+mod fitting;
 mod later;
 mod merged;
 mod note;
@@ -241,7 +242,8 @@ impl<F: Format> Objects<F> {
 
     /// What becomes of an object that is damaged, ends in the middle, or cannot be read for now. Unless set, it ends the job, but where objects
     /// are followed it does not: of what is damaged the rest is passed over, told and counted, or, of a table, the rows of the pages that are
-    /// damaged; what cannot be read for now is told, counted, and retried.
+    /// damaged; what cannot be read for now is told, counted, and retried. One that is [not what the program expects](ConnectError::Mismatch) is
+    /// passed over until a program is started that it fits, as long as any object fits.
     #[must_use]
     pub fn on_unreadable(self, policy: OnUnreadable) -> Self {
         let policy = Policy { on_unreadable: Some(policy), ..self.policy.clone() };
@@ -306,7 +308,15 @@ impl<F: Format> Objects<F> {
             if !object.is_missed() {
                 match ObjectReader::open(object.clone(), range, &settings, rest.take()) {
                     Err(_) if object.is_missed() => {}
-                    opened => return opened,
+                    Err(ConnectError::Mismatch { place, reason }) if bears_damage => {
+                        return Err(self.misfit(range, place, reason));
+                    }
+                    opened => {
+                        if opened.as_ref().is_ok_and(ObjectReader::is_compared) {
+                            object.misfits.fits();
+                        }
+                        return opened;
+                    }
                 }
             }
             let mut catalog = self.catalog.lock();
@@ -356,6 +366,8 @@ impl<F: Format> Source for Objects<F> {
         let mut catalog = self.catalog.lock();
         *catalog = Catalog::new(self.bucket.clone(), self.pattern.clone(), self.policy.clone());
         catalog.start(context)?;
+        drop(catalog);
+        self.compare()?;
         *self.looks.lock() = Looks { last: Some(context.now()), source: context.name().to_owned() };
         Ok(())
     }
@@ -381,12 +393,18 @@ impl<F: Format> Source for Objects<F> {
         self.opened(range, reader.into_rest())
     }
 
+    fn pass_over(&self, stretch: &ReadRange) -> Result<bool> {
+        Ok(self.catalog.lock().pass_over(stretch))
+    }
+
     fn notes(&self, moved: &[(SplitId, u64)]) -> Result<Vec<(SplitId, SplitNote)>> {
         self.catalog.lock().notes(moved)
     }
 
     fn stop(&self) {
-        self.catalog.lock().tell_gaps();
+        let mut catalog = self.catalog.lock();
+        catalog.tell_gaps();
+        catalog.pass_misfits();
     }
 
     fn committed(&self, positions: &[(SplitId, u64)]) -> Result<()> {

@@ -171,3 +171,31 @@ fn a_split_that_ends_is_told_once() {
     let once = read(&source, &split, 0).unwrap();
     assert_eq!((once.1, read(&source, &split, 0).unwrap()), (1_000, once));
 }
+
+#[test]
+fn a_stretch_that_cannot_be_read_while_what_comes_after_it_is_costs_itself_and_is_told_once() {
+    let bucket = bucket();
+    put(&bucket, "in/a.ndjson", "1\n".repeat(70));
+    let follow = || Objects::json::<u64>(&bucket, "in").follow().after_reading(AfterReading::delete());
+    let (mut reader, counters) = job(follow(), Checkpoint::default());
+    reader.due();
+    let split = SplitId::new("in/a.ndjson");
+    let stretch = ReadRange::exact(split.clone(), 20, 80);
+    for _ in 0..2 {
+        // Tasks are repeated.
+        assert!(reader.source.pass_over(&stretch).unwrap());
+    }
+    reader.take(&ReadRange::exact(split.clone(), 0, 20));
+    reader.take(&ReadRange::starting_at(split, 80));
+    reader.commit();
+    (0..3).for_each(|_| _ = reader.batch(u64::MAX));
+    assert_eq!((reader.read.len(), count(&counters, "damaged objects")), (10 + 30, 1));
+    let (kept, _) = reader.stop();
+    let (mut reader, _) = job(follow(), kept);
+    (0..3).for_each(|_| _ = reader.batch(u64::MAX));
+    assert!(reader.read.is_empty() && !bucket.list("in").unwrap().objects.is_empty());
+    let strict = Objects::json::<u64>(&bucket, "in");
+    strict.start(&SourceContext::default()).unwrap();
+    discover(&strict, 0).unwrap();
+    assert!(!strict.pass_over(&stretch).unwrap());
+}

@@ -107,10 +107,12 @@ fn a_value_that_the_type_refuses_refuses_the_object() {
     let bucket = bucket();
     put(&bucket, "sales/city=Oslo/a.ndjson", "{\"amount\":1}\n");
     let source = Objects::json::<Numbered>(&bucket, "sales").with_path_columns();
-    source.start(&SourceContext::default()).unwrap();
+    let at_start = source.start(&SourceContext::default()).unwrap_err();
     let split = discover(&source, 0).unwrap().splits.remove(0).id;
-    let error = source.open(&ReadRange::starting_at(split, 0)).unwrap_err().to_string();
-    assert!(error.starts_with("FS-N020: sales/city=Oslo/a.ndjson") && error.contains("city"), "{error}");
+    for error in [at_start, source.open(&ReadRange::starting_at(split, 0)).unwrap_err()] {
+        let error = error.to_string();
+        assert!(error.starts_with("FS-N020: sales/city=Oslo/a.ndjson") && error.contains("city"), "{error}");
+    }
 }
 
 #[test]

@@ -142,6 +142,18 @@ pub trait Source: Send + Sync + 'static {
         self.open(range)
     }
 
+    /// Told of a stretch of a split that could not be read ([`ConnectError::Later`](crate::ConnectError::Later)), while what comes after it was, in
+    /// the same batch: it cannot be left for later, since a split has one position. Tells whether the source passes over it, as over what is
+    /// damaged: it counts and tells that, then, and nothing of it is asked for again. Otherwise the job ends, and nothing is lost. After a
+    /// restart it is told again of stretches in an epoch that is run again.
+    ///
+    /// # Errors
+    /// Those that end the job.
+    fn pass_over(&self, stretch: &ReadRange) -> Result<bool> {
+        let _ = stretch;
+        Ok(false)
+    }
+
     /// What is to be kept of splits in the checkpoint, beside their positions: what identifies the data that the positions are
     /// in. After a restart the source gets it back with them ([`Resumed::note`](crate::Resumed::note)). Asked at the end of
     /// each epoch, before anything of it is committed, with the splits that have got further since the last answer that was

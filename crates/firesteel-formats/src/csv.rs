@@ -24,7 +24,7 @@ pub use write::WritingCsv;
 /// Files of comma-separated values (RFC 4180), by way of `serde`.
 ///
 /// - **Columns go by name.** The first row of each file names them, in any order; those that the type does not have are ignored.
-///   A file that lacks one that the type needs stops the job before its first row. Without a header
+///   A file that lacks one that the type needs, or has none that the type has, does not fit, which is told before its first row. Without a header
 ///   ([`no_header`](Self::no_header)) fields are read in the order of the struct or tuple, or by [names that are
 ///   given](Self::columns).
 /// - **A row ends with a line, unless that is within quotes**: so a file cannot be read from its middle, and is one task's at a
@@ -33,7 +33,7 @@ pub use write::WritingCsv;
 ///   [the longest record](crate::Reading::too_long) may have.
 /// - **A field is one value**: a number is parsed from all of its text and has to fit, `true` and `false` are the truth values, an
 ///   enum is the name of its variant, an empty field is the `None` of an `Option`. A row with more or fewer fields than the
-///   header has names is refused. Blank lines are no rows.
+///   header has names is refused; so is one of several fields that is the header again, as where files were put together. Blank lines are no rows.
 /// - **Written** is what is read again as it was, with a header in each file. What would not be is refused, and the field is named:
 ///   lists, structs and maps within a row, an `Option` with an empty text in it.
 ///

@@ -23,6 +23,8 @@
 //! It reads no file and no socket: sources hand it the bytes of their own buffers.
 
 mod access_log;
+#[cfg(any(feature = "avro", feature = "csv", feature = "parquet"))]
+mod asked;
 #[cfg(feature = "avro")]
 mod avro;
 mod by_path;

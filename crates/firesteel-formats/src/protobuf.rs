@@ -1,5 +1,6 @@
 //! Protobuf: messages, and files of messages each after its length.
 
+mod left_out;
 mod zeros;
 
 use std::fmt;
@@ -18,8 +19,8 @@ use crate::delimited::{Delimited, Lengths, ReadingDelimited, WritingDelimited};
 ///
 /// What is written comes back bit for bit, NaN included, or is refused: of a field of floats that is neither `optional` nor `repeated`,
 /// and of the values of a map, `prost` leaves out zeros, and -0.0 with them, which would come back as 0.0. Such a record is refused by the
-/// name of the field, which is found in what `Debug` shows of the record. That is looked at for each record: see
-/// [`zeros_have_no_sign`](Self::zeros_have_no_sign).
+/// name of the field, which is found in what `Debug` shows of the record. That is looked at where a float that could be in a message is not,
+/// so for each record with a zero in such a field: see [`zeros_have_no_sign`](Self::zeros_have_no_sign).
 ///
 /// ```
 /// use firesteel_connect::{Decode, Encode};
@@ -51,8 +52,8 @@ impl<T> Protobuf<T> {
         Self { signless: false, of: PhantomData }
     }
 
-    /// Writes -0.0 as 0.0 where a field has no other form, and looks for none: for types in which the sign of a zero says nothing, or that
-    /// have no floats. Writing is several times as fast then.
+    /// Writes -0.0 as 0.0 where a field has no other form, and looks for none: for types in which the sign of a zero says nothing. Writing
+    /// records in which many floats are zero is several times as fast then.
     #[must_use]
     pub fn zeros_have_no_sign(self) -> Self {
         Self { signless: true, ..self }
@@ -77,10 +78,12 @@ impl<T: Message + Default + 'static> Decode for Protobuf<T> {
 
 impl<T: Message + Default + fmt::Debug + 'static> Encode<T> for Protobuf<T> {
     fn encode(&self, record: &T, out: &mut Vec<u8>) -> Result<(), Unencodable> {
-        if !self.signless && zeros::shows_one(record) {
-            zeros::check(record)?;
+        let before = out.len();
+        record.encode(out).map_err(|error| Unencodable::new(format_args!("Protobuf: {error}")))?;
+        if !self.signless && left_out::may_be_left_out::<T>(&out[before..]) && zeros::shows_one(record) {
+            zeros::check(record).inspect_err(|_| out.truncate(before))?;
         }
-        record.encode(out).map_err(|error| Unencodable::new(format_args!("Protobuf: {error}")))
+        Ok(())
     }
 }
 

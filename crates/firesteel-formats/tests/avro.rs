@@ -151,3 +151,18 @@ fn a_file_without_a_header_says_so() {
     assert!(Avro::<Click>::new().begin().head(b"", true).is_ok());
     assert!(Avro::<Click>::new().begin().head(b"xx", true).is_err());
 }
+
+#[test]
+fn a_file_of_which_the_type_has_no_field_is_none_of_defaults() {
+    #[derive(Debug, Deserialize)]
+    struct Loose {
+        _id: Option<u8>,
+        _name: Option<String>,
+    }
+    let schema = Schema::parse_str(SCHEMA).unwrap();
+    let file = Writer::new(&schema, vec![]).unwrap().into_inner().unwrap();
+    let mut unpacked = vec![];
+    Avro::<Loose>::new().unpack(Box::new(std::io::Cursor::new(file))).unwrap().read_to_end(&mut unpacked).unwrap();
+    let told = Avro::<Loose>::new().begin().head(&unpacked, true).unwrap_err().into_reason();
+    assert!(told.contains("has none of the fields of the type (it has user, ad"), "{told}");
+}

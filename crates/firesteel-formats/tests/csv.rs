@@ -302,3 +302,65 @@ fn another_program_reads_the_same() {
     let read: Vec<(String, String)> = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(read, records);
 }
+
+/// Nothing of it has to be there.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+struct Loose {
+    id: Option<String>,
+    #[serde(alias = "customer")]
+    user: String,
+}
+
+#[test]
+fn a_file_without_its_header_or_of_another_kind_is_no_file_of_nothing_but_defaults() {
+    let told = mismatch::<Loose>("3,c\n4,d\n");
+    assert!(told.contains("has none of the columns of the type (it has 3, c; the type, id, customer, user"), "{told}");
+    assert!(told.contains("is its first row no header? Then read it with `columns`"), "{told}");
+    // One of them is enough, also under another name; and who says which columns there are knows.
+    for text in ["id,x\n1,2\n", "x,customer\n1,2\n"] {
+        assert!(read(&Csv::<Loose>::new(), text)[0].is_ok(), "{text}");
+    }
+    assert_eq!(read(&Csv::<Loose>::new().columns(["a", "b"]), "1,2\n"), [Ok(Loose::default())]);
+    // What takes any field, or one, is read.
+    assert_eq!(
+        read(&Csv::<BTreeMap<String, u8>>::new(), "x,y\n1,2\n"),
+        [Ok([("x".into(), 1), ("y".into(), 2)].into())]
+    );
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct One {
+        #[serde(default)]
+        one: u8,
+    }
+    assert_eq!(read(&Csv::<One>::new(), "x,y\n1,2\n"), [Ok(One { one: 0 })]);
+}
+
+#[test]
+fn a_header_in_the_middle_of_a_file_is_no_row() {
+    let told = "CSV: it is the header again: has the file been put together from others?";
+    let loose = |id: &str, user: &str| Ok(Loose { id: Some(id.to_owned()), user: user.to_owned() });
+    for (header, end) in [("id,user", "\n"), ("id,user", "\r\n"), ("\"id\",user", "\n")] {
+        for mark in ["", "\u{feff}"] {
+            let text = format!("{mark}{header}{end}1,a{end}{mark}{header}{end}2,b{end}");
+            for csv in [Csv::<Loose>::new(), Csv::<Loose>::new().lines_are_records()] {
+                let expected = [loose("1", "a"), Err(told.to_owned()), loose("2", "b")];
+                assert_eq!(read(&csv, &text), expected, "{text:?}");
+            }
+        }
+    }
+    assert_eq!(
+        read(&Csv::<BTreeMap<String, String>>::new(), "word\nword\n"),
+        [Ok([("word".into(), "word".into())].into())]
+    );
+}
+
+#[test]
+fn a_row_that_is_called_as_its_header_comes_back() {
+    let records = [loose("id", "user"), loose("1", "a"), loose("id", "user")];
+    fn loose(id: &str, user: &str) -> Loose {
+        Loose { id: Some(id.to_owned()), user: user.to_owned() }
+    }
+    let bytes = write(&Csv::<Loose>::new(), &records).unwrap();
+    assert_eq!(String::from_utf8_lossy(&bytes), "id,user\n\"id\",user\n1,a\n\"id\",user\n");
+    assert_eq!(read(&Csv::<Loose>::new(), &bytes), records.map(Ok));
+}

@@ -192,3 +192,121 @@ proptest! {
         }
     }
 }
+
+/// Messages within messages, in each way in which they may be, and themselves.
+#[derive(Clone, PartialEq, Message)]
+struct Deep {
+    #[prost(message, optional, boxed, tag = "1")]
+    deeper: Option<Box<Deep>>,
+    #[prost(message, repeated, tag = "2")]
+    many: Vec<Deep>,
+    #[prost(map = "int32, message", tag = "3")]
+    named: std::collections::HashMap<i32, Deep>,
+    #[prost(float, tag = "4")]
+    single: f32,
+    #[prost(double, tag = "70000")]
+    double: f64,
+    #[prost(double, optional, tag = "6")]
+    maybe: Option<f64>,
+    #[prost(message, optional, tag = "7")]
+    wrapped: Option<f64>,
+    #[prost(double, repeated, tag = "8")]
+    packed: Vec<f64>,
+    #[prost(double, repeated, packed = "false", tag = "9")]
+    unpacked: Vec<f64>,
+    #[prost(fixed64, tag = "10")]
+    fixed: u64,
+    #[prost(sfixed32, repeated, tag = "11")]
+    fixeds: Vec<i32>,
+    #[prost(string, repeated, tag = "12")]
+    texts: Vec<String>,
+    #[prost(bytes = "vec", tag = "13")]
+    bytes: Vec<u8>,
+    #[prost(message, optional, tag = "14")]
+    whole: Option<Whole>,
+    #[prost(double, optional, tag = "15", default = "0.0")]
+    by_default: Option<f64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Whole {
+    #[prost(uint32, tag = "1")]
+    number: u32,
+    #[prost(string, tag = "2")]
+    text: String,
+}
+
+/// All floats, in an order that is the same for equal records.
+fn floats(of: &Deep, into: &mut Vec<u64>) {
+    into.extend([u64::from(of.single.to_bits()), of.double.to_bits()]);
+    into.extend([of.maybe, of.wrapped, of.by_default].map(|float| float.map_or(1, f64::to_bits)));
+    into.extend(of.packed.iter().chain(&of.unpacked).map(|float| float.to_bits()));
+    of.deeper.iter().for_each(|deeper| floats(deeper, into));
+    of.many.iter().for_each(|deeper| floats(deeper, into));
+    let mut named: Vec<_> = of.named.iter().collect();
+    named.sort_by_key(|(key, _)| **key);
+    named.into_iter().for_each(|(_, deeper)| floats(deeper, into));
+}
+
+fn float() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(-0.0), Just(0.0), Just(1.5), any::<f64>()]
+}
+
+fn deep() -> impl Strategy<Value = Deep> {
+    let flat = (
+        (float(), float(), proptest::option::of(float()), proptest::option::of(float()), proptest::option::of(float())),
+        (vec(float(), 0..3), vec(float(), 0..3), any::<u64>(), vec(any::<i32>(), 0..3), vec(".*", 0..3)),
+        (vec(any::<u8>(), 0..9), proptest::option::of((any::<u32>(), ".*"))),
+    );
+    let flat = flat.prop_map(
+        |((single, double, maybe, wrapped, by_default), (packed, unpacked, fixed, fixeds, texts), (bytes, whole))| {
+            let whole = whole.map(|(number, text)| Whole { number, text });
+            let single = single as f32;
+            Deep {
+                single,
+                double,
+                maybe,
+                wrapped,
+                by_default,
+                packed,
+                unpacked,
+                fixed,
+                fixeds,
+                texts,
+                bytes,
+                whole,
+                ..Deep::default()
+            }
+        },
+    );
+    flat.prop_recursive(5, 12, 3, |inner| {
+        (inner.clone(), proptest::option::of(inner.clone()), vec(inner.clone(), 0..3), vec((any::<i32>(), inner), 0..3))
+            .prop_map(|(of, deeper, many, named)| Deep {
+                deeper: deeper.map(Box::new),
+                many,
+                named: named.into_iter().collect(),
+                ..of
+            })
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_record_is_refused_if_and_only_if_it_would_not_come_back(record in deep()) {
+        use firesteel_connect::{Decode, Encode};
+        let (mut before, mut after) = (vec![], vec![]);
+        floats(&record, &mut before);
+        floats(&Deep::decode(&record.encode_to_vec()[..]).unwrap(), &mut after);
+        let (format, mut out) = (Protobuf::<Deep>::new(), b"before".to_vec());
+        match format.encode(&record, &mut out) {
+            Ok(()) => {
+                prop_assert_eq!(&before, &after);
+                prop_assert_eq!(format.decode(&out[6..]).unwrap().encode_to_vec().len(), out.len() - 6);
+            }
+            Err(error) => {
+                prop_assert_eq!(&out, b"before");
+                prop_assert!(before != after, "{}", error);
+            }
+        }
+    }
+}

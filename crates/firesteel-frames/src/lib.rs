@@ -9,6 +9,7 @@
 //! | [`RangeFrames`] | those of a range, within limits |
 //! | [`Gaps`] | what was damaged, and passed over |
 //! | [`Withheld`] | what cannot be read for now |
+//! | [`Misfits`] | what is not what the program expects |
 //!
 //! It opens no file: whoever reads hands it an [`io::Read`](std::io::Read). No type of the crates that decompress is shown.
 //!
@@ -39,6 +40,7 @@ mod gzip;
 #[cfg(feature = "lz4")]
 mod lz4;
 mod members;
+mod misfits;
 mod range;
 mod rows;
 mod source_errors;
@@ -51,6 +53,7 @@ mod zstd;
 pub use compression::{Compression, TextEncoding};
 pub use frames::{Frames, Next};
 pub use gaps::{Gap, Gaps};
+pub use misfits::{Misfit, Misfits, Tell, some_of};
 pub use range::{Fault, RangeFrames};
 pub use rows::RangeRows;
 pub use unpacked::Unpacked;

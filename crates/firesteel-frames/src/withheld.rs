@@ -15,6 +15,14 @@ impl<E> Met<E> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((split.clone(), what));
     }
 
+    /// What was in the way of reading this split, of which nobody will tell then.
+    pub fn take_of(&self, split: &SplitId) -> Option<E> {
+        let mut met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of_split: Vec<(SplitId, E)>;
+        (of_split, *met) = std::mem::take(&mut *met).into_iter().partition(|(of, _)| of == split);
+        of_split.into_iter().next().map(|(_, what)| what)
+    }
+
     /// What nobody has told of.
     pub fn take(&self) -> Vec<(SplitId, E)> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))

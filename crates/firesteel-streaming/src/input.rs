@@ -5,6 +5,7 @@ mod cost;
 mod counts;
 mod cut;
 mod parked;
+mod ranges;
 mod read;
 mod splits;
 mod undecodable;
@@ -30,8 +31,8 @@ pub use bounded::ReadRdd;
 pub(crate) use cost::Cost;
 use counts::Counts;
 use parked::Parked;
+use ranges::{Ends, Planned, Ranges};
 pub use read::SourceRdd;
-use read::{Planned, Ranges};
 use splits::Splits;
 pub(crate) use undecodable::OnUndecodable;
 
@@ -210,12 +211,19 @@ impl<S: Source> Input for SourceInput<S> {
     }
 
     fn check_read(&self) -> Result<()> {
-        let Some(planned) = self.ranges.torn() else { return Ok(()) };
-        let reason =
-            "what comes after it was read in the same batch, so that it cannot be left for later; start the job again";
-        let position = planned.range.from;
-        let later = ConnectError::Later { place: planned.origin.to_string(), position, reason: reason.into() };
-        Err(self.failed(later))
+        for (range, position) in self.ranges.torn() {
+            let planned = &self.ranges.planned[range];
+            let rest = planned.range.to.map(|to| ReadRange::exact(planned.range.split.clone(), position, to));
+            let passed = rest.map_or(Ok(false), |rest| self.reading.source.pass_over(&rest));
+            if !passed.map_err(|error| self.failed(error))? {
+                let reason = "what comes after it was read in the same batch, so that it cannot be left for later; start \
+                              the job again";
+                let place = planned.origin.to_string();
+                return Err(self.failed(ConnectError::Later { place, position, reason: reason.into() }));
+            }
+            self.ranges.pass(range);
+        }
+        Ok(())
     }
 
     fn put_undecodable(&self) {
@@ -232,8 +240,14 @@ impl<S: Source> Input for SourceInput<S> {
         let readable = self.replay() == Replay::Always;
         let mut planned = Vec::new();
         let name = self.reading.name();
+        let mut before: Option<&InputRange> = None;
         for range in ranges.iter().filter(|range| readable && *range.input == *name) {
             let id = SplitId::new(range.split.as_str());
+            let gap = before.replace(range).filter(|before| before.split == range.split && before.to < range.from);
+            if let Some(gap) = gap {
+                let stretch = ReadRange::exact(id.clone(), gap.to, range.from);
+                self.reading.source.pass_over(&stretch).map_err(|error| self.failed(error))?;
+            }
             let state = self.splits.known(&id, range.from, &name, &self.numbers);
             let (origin, number) = (Arc::clone(&state.name), state.number);
             let range = ReadRange::exact(id, range.from, range.to);
@@ -262,9 +276,11 @@ impl<S: Source> Input for SourceInput<S> {
             }
             let Some(state) = self.splits.get_mut(&range.split) else { continue };
             let from = state.next;
-            let (mut read, mut is_short) = (0, false);
-            if let Some(end) = read::Ends::find(&ends, index) {
-                (read, is_short) = (end.seen(), end.is_short);
+            let (mut read, mut is_short, mut passed_at) = (0, false, None);
+            if let Some(end) = Ends::find(&ends, index) {
+                (read, is_short) = (end.seen(), end.is_short && !ranges.is_passed(index));
+                // Whoever runs the batch again reads what was read.
+                passed_at = Some(end.position).filter(|_| ranges.is_passed(index));
                 state.at_end = end.at_end;
                 if end.whole {
                     state.next = state.next.max(end.position);
@@ -280,7 +296,7 @@ impl<S: Source> Input for SourceInput<S> {
             waits_for = is_short.then_some(&range.split);
             self.splits.settle(&range.split, from);
             moved += to - from;
-            each(origin, range.from, range.to.filter(|_| is_exact).unwrap_or(to));
+            each(origin, range.from, passed_at.unwrap_or(range.to.filter(|_| is_exact).unwrap_or(to)));
             progress.rows += read;
             progress.left = progress.left.map(|left| left.saturating_sub(to - from));
             match progress.splits.last_mut() {
@@ -291,6 +307,10 @@ impl<S: Source> Input for SourceInput<S> {
         self.cost.ended(moved, took, ranges.planned.len() > progress.splits.len());
         self.cost.learn(moved, Duration::micros(self.reading.took.swap(0, Ordering::Relaxed).cast_signed()));
         progress
+    }
+
+    fn counted(&self) -> Vec<(&'static str, u64)> {
+        self.counts.all()
     }
 
     fn changes(&mut self) -> InputCursor {

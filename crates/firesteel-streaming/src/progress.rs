@@ -257,6 +257,8 @@ pub struct Summary {
     pub unmatched: u64,
     /// Records set aside because user code panicked on them.
     pub dead_letters: u64,
+    /// What else the sources have counted, by the names that they give to it: files that were passed over, reconnects.
+    pub counts: BTreeMap<&'static str, u64>,
     /// How long the job ran, in microseconds.
     pub elapsed_us: u64,
 }

@@ -25,6 +25,8 @@ struct Numbers {
     knows_end: bool,
     /// Whether what comes after that position can be read.
     only_there: bool,
+    /// What it has passed over, if it does.
+    passed: Option<Arc<Mutex<Vec<(u64, u64)>>>>,
 }
 
 impl Numbers {
@@ -35,7 +37,7 @@ impl Numbers {
             blocks
         };
         let splits = [("a", numbers(0..60_000)), ("b", numbers(60_000..100_000))];
-        Self { splits, in_the_way: Arc::clone(in_the_way), is_divisible, knows_end, only_there: false }
+        Self { splits, in_the_way: Arc::clone(in_the_way), is_divisible, knows_end, only_there: false, passed: None }
     }
 }
 
@@ -77,6 +79,11 @@ impl Source for Numbers {
         Replay::Always
     }
     fn discover(&self, _: Timestamp) -> Result<Discovery> {
+        // How many ranges a batch has, and how often each is opened, is the engine's affair.
+        if self.is_divisible && !self.only_there {
+            let mut in_the_way = self.in_the_way.lock().unwrap();
+            in_the_way.values_mut().for_each(|(_, attempts)| *attempts = attempts.saturating_sub(1));
+        }
         let splits = self.splits.iter().map(|(name, blocks)| {
             let end = self.knows_end.then(|| blocks.end());
             Split::new(SplitId::new(*name), PositionUnit::Records)
@@ -86,6 +93,11 @@ impl Source for Numbers {
         });
         Ok(Discovery::all(splits.collect::<Vec<_>>()).complete(true))
     }
+    fn pass_over(&self, stretch: &ReadRange) -> Result<bool> {
+        let Some(passed) = &self.passed else { return Ok(false) };
+        passed.lock().unwrap().push((stretch.from, stretch.to.unwrap()));
+        Ok(true)
+    }
     fn open(&self, range: &ReadRange) -> Result<Reader> {
         let (name, blocks) = self.splits.iter().find(|(name, _)| *name == range.split.as_str()).unwrap();
         let mut in_the_way = self.in_the_way.lock().unwrap();
@@ -94,7 +106,7 @@ impl Source for Numbers {
             && range.to.is_none_or(|to| to > range.from && to > *position)
             && !(self.only_there && range.from > *position)
         {
-            *attempts -= 1;
+            *attempts -= u32::from(!self.is_divisible || self.only_there);
             if range.from >= *position {
                 return Err(later(&range.split, range.from));
             }
@@ -144,7 +156,7 @@ fn what_is_in_the_way_for_a_while_loses_and_doubles_nothing() {
 
 #[test]
 fn what_was_read_after_a_stretch_that_cannot_be_read_ends_the_job() {
-    let in_the_way: InTheWay = Arc::new(Mutex::new([("a", (0, 1))].into()));
+    let in_the_way: InTheWay = Arc::new(Mutex::new([("a", (0, u32::MAX))].into()));
     let numbers = Numbers { only_there: true, ..Numbers::new(&in_the_way, true, true) };
     let (numbers, error) = run_over(numbers, BatchLimits::default());
     let error = format!("{:?}", error.unwrap());
@@ -152,4 +164,29 @@ fn what_was_read_after_a_stretch_that_cannot_be_read_ends_the_job() {
         numbers.is_empty() && error.contains("cannot be left for later") && error.contains("position 0"),
         "{error}"
     );
+}
+
+#[test]
+fn what_can_be_read_at_the_next_attempt_is_not_missed() {
+    for position in [0, 1, 5_000, 29_999] {
+        let in_the_way: InTheWay = Arc::new(Mutex::new([("a", (position, 2))].into()));
+        let numbers = Numbers { only_there: true, ..Numbers::new(&in_the_way, true, true) };
+        let (numbers, error) = run_over(numbers, BatchLimits::default());
+        assert!(error.is_none() && numbers == (0..100_000).collect::<Vec<_>>(), "{position}: {error:?}");
+    }
+}
+
+#[test]
+fn a_source_may_pass_over_a_stretch_that_cannot_be_read_while_what_comes_after_it_is() {
+    for position in [0, 1, 5_000, 29_999] {
+        let (in_the_way, passed) = (Arc::new(Mutex::new([("a", (position, u32::MAX))].into())), Arc::default());
+        let numbers = Numbers::new(&in_the_way, true, true);
+        let numbers = Numbers { only_there: true, passed: Some(Arc::clone(&passed)), ..numbers };
+        let (numbers, error) = run_over(numbers, BatchLimits::default());
+        assert!(error.is_none(), "{error:?}");
+        let passed = passed.lock().unwrap().clone();
+        assert_eq!(passed, [(position, 30_000)], "the rest of the first of two ranges, once");
+        let expected: Vec<u64> = (0..position).chain(30_000..100_000).collect();
+        assert!(numbers == expected, "{position}: {} numbers", numbers.len());
+    }
 }

@@ -50,11 +50,33 @@ pub(crate) fn end(job: &str, summary: &Summary, failed: bool) -> String {
     lines.retain(|(name, _)| *name != "in no window" || summary.outside > 0);
     // Only inner joins with tables do so.
     lines.retain(|(name, _)| *name != "in no table" || summary.unmatched > 0);
+    // What the sources have counted comes after what became of the records.
+    let counts = summary.counts.iter().map(|(name, count)| (*name, grouped(*count)));
+    lines.splice(lines.len() - 3..lines.len() - 3, counts);
+    let names = lines.iter().map(|(name, _)| name.chars().count() + 2).max().unwrap_or(0).max(14);
     let width = lines.iter().map(|(_, value)| value.chars().count()).max().unwrap_or(0);
     let mut text = format!("{job}: {}\n", if failed { "failed" } else { "done" });
     for (name, value) in lines {
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {name:<14}{value:>width$}");
+        let _ = writeln!(text, "  {name:<names$}{value:>width$}");
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_sources_have_passed_over_is_told_at_the_end() {
+        let mut summary = Summary::default();
+        summary.rows_in = 7;
+        summary.counts.insert("rows passed over", 1_200);
+        summary.counts.insert("misfit files", 1);
+        let text = end("job", &summary, false);
+        let lines: Vec<&str> = text.lines().collect();
+        let at = lines.iter().position(|line| line.contains("misfit files")).unwrap();
+        assert_eq!(lines[at..at + 2], ["  misfit files          1", "  rows passed over  1,200"]);
+        assert!(lines[1] == "  records read          7" && lines[at + 2].contains("batches"), "{text}");
+    }
 }

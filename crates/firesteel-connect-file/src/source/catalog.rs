@@ -4,6 +4,7 @@ mod dispose;
 mod intake;
 mod later;
 mod look_through;
+mod misfits;
 mod new_files;
 mod refresh;
 
@@ -13,19 +14,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Discovery, Result, SourceContext, SplitId, SplitNote};
-use firesteel_frames::{Gaps, Met};
+use firesteel_frames::{Gaps, Met, Misfits};
 use firesteel_window::{Duration, Timestamp, seconds};
 
 use super::ends;
 use super::entry::{FileEntry, Looked, Presence};
 use super::family;
 use super::identity::Stamp;
-use super::listing::{Listed, Listing, Look};
+use super::listing::{Listed, Listing};
 use super::matching::{Found, Matching, is_copy_of};
 use super::policy::{OnMissing, Policy};
 use super::telling::Telling;
 use super::watch::Watch;
 use crate::path;
+pub(crate) use misfits::Compared;
 
 /// How long a file that is gone before it was read is waited for: it may be on its way to another name.
 const WAIT: Duration = seconds(5);
@@ -64,6 +66,8 @@ pub(crate) struct Catalog {
     /// What readers cannot read for now, and the splits that are left alone or were since they were read on.
     met: Met<ConnectError>,
     withheld: Vec<SplitId>,
+    /// What readers find that does not fit.
+    pub(crate) misfits: Misfits,
     /// Splits that are forgotten, and of which the engine has not been told so.
     pub(crate) dropped: HashSet<SplitId>,
     /// Compressed files of which the engine has not been told where they end.
@@ -110,6 +114,7 @@ impl Catalog {
             gaps: Arc::default(),
             met: Met::default(),
             withheld: Vec::new(),
+            misfits: Misfits::default(),
             dropped: HashSet::new(),
             unended: Vec::new(),
             touched: Vec::new(),
@@ -129,7 +134,7 @@ impl Catalog {
         for file in &mut self.files {
             file.date(context.now());
             (file.is_patient, file.source) = (self.policy.bears_damage(), context.name().into());
-            file.gaps = Arc::clone(&self.gaps);
+            (file.gaps, file.misfits) = (Arc::clone(&self.gaps), self.misfits.clone());
             file.met = self.policy.leaves_for_later().then(|| self.met.clone());
             file.read_by(&self.policy);
         }
@@ -158,6 +163,7 @@ impl Catalog {
     /// What the engine is told of the files: all of them where anything has changed.
     pub(crate) fn answer(&mut self, now: Timestamp) -> Discovery {
         self.tell_breaks();
+        self.pass_misfits();
         self.withhold(now);
         let has_ended = self.unended.iter().any(|split| self.file(split).is_none_or(|file| file.available().is_some()));
         self.may_dispose |= has_ended;
@@ -200,6 +206,7 @@ impl Catalog {
     /// The job ends.
     pub(crate) fn stop(&mut self) {
         self.tell_breaks();
+        self.pass_misfits();
         let half_lines: Vec<&FileEntry> = self.files.iter().filter(|file| file.has_half_line()).collect();
         self.telling.half_lines(&half_lines);
     }
@@ -227,26 +234,14 @@ impl Catalog {
             return Ok(());
         }
         self.by_path = None;
-        if self.policy.follow {
-            let outcome = self.watch.before_look(self.files.len(), now);
-            self.telling.unwatched(outcome);
-        }
-        let mut look = self.listing.look()?;
-        if self.policy.follow {
-            let outcome = self.watch.after_look(&mut look);
-            self.telling.unwatched(outcome);
-        }
-        let Look { mut files, troubles, awaited, folders: _ } = look;
-        let is_merged = self.look_through(&mut files);
-        self.telling.troubles(&troubles);
-        self.telling.awaited(&awaited);
-        let mut matching = Matching::new(files);
-        // Nothing is known of what is where nothing can be seen.
-        let is_hidden = |file: &FileEntry| troubles.iter().any(|(path, _)| file.path.starts_with(path));
         let known: Vec<(Stamp, bool)> = self.files.iter().map(|file| (file.stamp, file.has_evidence())).collect();
-        let lost = self.find_again(&mut matching, &is_hidden, &is_merged, now)?;
+        let (mut matching, mut lost, mut is_away) = self.list(now)?;
+        if self.policy.follow && lost.iter().any(|(index, _)| self.files[*index].presence == Presence::Here) {
+            // Who copies a log does so before he cuts it: the copy may have come after its folder was read.
+            (matching, lost, is_away) = self.list(now)?;
+        }
         self.find_copies(&mut matching, &lost, now)?;
-        self.find_pieces(&mut matching, &known, !awaited.is_empty(), now)?;
+        self.find_pieces(&mut matching, &known, is_away, now)?;
         let rest: Vec<Listed> = matching.rest().collect();
         self.held.retain(|path, _| path.exists());
         self.admit(rest, now)?;
@@ -260,7 +255,7 @@ impl Catalog {
     }
 
     /// The known files, as far as they are there; returns those that are not as they were, and whether they are cut.
-    fn find_again(
+    pub(super) fn find_again(
         &mut self,
         matching: &mut Matching,
         is_hidden: &dyn Fn(&FileEntry) -> bool,

@@ -1,6 +1,7 @@
 //! One file that is read.
 
 mod later;
+mod misfit;
 mod noted;
 mod origin;
 mod packing;
@@ -14,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Split, SplitId, SplitNote};
 use firesteel_formats::CountRows;
-use firesteel_frames::{Compression, Gaps, Met, TextEncoding, Withheld};
+use firesteel_frames::{Compression, Gaps, Met, Misfit, Misfits, TextEncoding, Withheld};
 use firesteel_window::Timestamp;
 
 use super::family;
@@ -82,6 +83,9 @@ pub(crate) struct FileEntry {
     /// What readers of this and other files cannot read for now, if that is left for later; and whether it is left alone.
     pub(crate) met: Option<Met<ConnectError>>,
     pub(crate) withheld: Option<Withheld>,
+    /// What readers find of this and other files that does not fit, and whether this one does not.
+    pub(crate) misfits: Misfits,
+    pub(crate) misfit: Option<Misfit>,
     /// Whether the break where reading it ended has been told.
     pub(crate) is_break_told: bool,
     /// Where it has grown after its last line was read without a newline, in the middle of that line.
@@ -174,6 +178,8 @@ impl FileEntry {
             was_damaged: false,
             met: None,
             withheld: None,
+            misfits: Misfits::default(),
+            misfit: None,
             is_break_told: false,
             continued_at: None,
             is_unnoted: true,
@@ -188,6 +194,9 @@ impl FileEntry {
 
     /// The position after what is known to be there.
     pub(crate) fn available(&self) -> Option<u64> {
+        if self.is_misfit() {
+            return Some(self.reached());
+        }
         if let Some(view) = &self.view {
             return Some(view.stretch.end());
         }
@@ -269,7 +278,7 @@ impl FileEntry {
         let is_table = self.borders == Borders::Rows;
         let is_closable = self.is_plain() || self.is_decoded() || (is_table && self.compression.is_none());
         let is_whole = if is_closable { self.is_closed } else { !is_cut };
-        let finished = !policy.follow || self.presence == Presence::Gone || is_whole;
+        let finished = !policy.follow || self.presence == Presence::Gone || is_whole || self.is_misfit();
         let finished = finished && !self.is_withheld();
         let unit = match (is_table, policy.picks_rows) {
             (false, _) => PositionUnit::Bytes,
@@ -287,7 +296,7 @@ impl FileEntry {
         } else {
             self.is_plain() && self.stamp.size > self.available().unwrap_or(0)
         };
-        self.presence == Presence::Here && is_half
+        self.presence == Presence::Here && is_half && !self.is_misfit()
     }
 
     /// Whether all of it that is known has been read and committed.
@@ -298,7 +307,7 @@ impl FileEntry {
     /// The position after all that has to be read before it may go. What comes after the last whole record may be the beginning
     /// of another one, and would be lost without a word.
     pub(crate) fn end_of_all(&self) -> Option<u64> {
-        let unfinished = (self.by_reading && self.is_plain()).then_some(self.stamp.size);
+        let unfinished = (self.by_reading && self.is_plain() && !self.is_misfit()).then_some(self.stamp.size);
         self.available().map(|available| unfinished.unwrap_or(available))
     }
 
@@ -343,6 +352,7 @@ impl FileEntry {
 
     /// Finds out what may be read of the file as it is now.
     pub(crate) fn announce(&mut self, file: &mut File, stamp: Stamp, follow: bool) -> io::Result<()> {
+        self.misfit.iter_mut().for_each(|misfit| misfit.resized(stamp.size));
         if self.compression.is_none() || self.packed.is_some() {
             file.seek(SeekFrom::Start(0))?;
             let mut head = Vec::new();

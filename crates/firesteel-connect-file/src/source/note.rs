@@ -10,6 +10,8 @@ use super::identity::{Print, Stamp};
 const VERSION: u8 = 1;
 /// The same of a file of which something was passed over since it is damaged.
 const OF_DAMAGED: u8 = 2;
+/// The same of a file that does not fit.
+const OF_MISFIT: u8 = 3;
 
 /// What a file is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,9 @@ pub(crate) struct Note {
     /// Whether something of it was passed over.
     #[serde(skip)]
     pub(crate) is_damaged: bool,
+    /// Why it does not fit, as a hash, and up to where it was read before, if it does not.
+    #[serde(skip)]
+    pub(crate) misfit: Option<(u64, u64)>,
 }
 
 /// What a packed file may be packed by, at the number that stands for it.
@@ -44,6 +49,10 @@ pub(crate) const PACKERS: [Compression; 5] =
 impl Note {
     /// As bytes: one for the version, and the postcard of the rest.
     pub(crate) fn encode(&self) -> Result<SplitNote> {
+        if let Some(misfit) = self.misfit {
+            let bytes = postcard::to_extend(&(self, misfit, self.is_damaged), vec![OF_MISFIT]).unwrap_or_default();
+            return SplitNote::new(bytes);
+        }
         let version = if self.is_damaged { OF_DAMAGED } else { VERSION };
         let bytes = postcard::to_extend(self, vec![version]).unwrap_or_default();
         SplitNote::new(bytes)
@@ -56,6 +65,10 @@ impl Note {
             Some((&OF_DAMAGED, rest)) => {
                 let note: Self = postcard::from_bytes(rest).ok()?;
                 Some(Self { is_damaged: true, ..note })
+            }
+            Some((&OF_MISFIT, rest)) => {
+                let (note, misfit, is_damaged): (Self, (u64, u64), bool) = postcard::from_bytes(rest).ok()?;
+                Some(Self { misfit: Some(misfit), is_damaged, ..note })
             }
             _ => None,
         }
@@ -81,12 +94,15 @@ mod tests {
             is_closed: false,
             is_gone: false,
             is_damaged: false,
+            misfit: None,
         };
         let bytes = note.encode().unwrap();
         assert!(bytes.as_bytes().len() < 200, "{}", bytes.as_bytes().len());
         assert_eq!(Note::decode(&bytes).as_ref(), Some(&note));
         let damaged = Note { is_damaged: true, ..note };
-        assert_eq!(Note::decode(&damaged.encode().unwrap()), Some(damaged));
+        assert_eq!(Note::decode(&damaged.encode().unwrap()).as_ref(), Some(&damaged));
+        let misfit = Note { misfit: Some((7, 9)), ..damaged };
+        assert_eq!(Note::decode(&misfit.encode().unwrap()), Some(misfit));
         assert_eq!(Note::decode(&SplitNote::new(*b"\x63abc").unwrap()), None);
     }
 }

@@ -14,7 +14,15 @@ impl<F: Format> Files<F> {
     /// A reader of the range. A file that is not where it was found last has been renamed since, most likely.
     pub(super) fn opened(&self, range: &ReadRange, rest: Option<Rest<F::Reading>>) -> Result<FileReader<F::Reading>> {
         let spares = Arc::clone(&self.spares).downcast().unwrap_or_default();
-        let open = |rest| FileReader::open(self.file(&range.split)?, range, self.longest, &self.format, rest, &spares);
+        let open = |rest| {
+            let file = self.file(&range.split)?;
+            let misfits = file.misfits.clone();
+            let reader = FileReader::open(file, range, self.longest, &self.format, rest, &spares)?;
+            if reader.is_compared() {
+                misfits.fits();
+            }
+            Ok(reader)
+        };
         match open(rest) {
             Err(ConnectError::Lost { .. }) if self.policy.follow => {
                 let mut catalog = self.catalog.lock();
@@ -32,6 +40,9 @@ impl<F: Format> Files<F> {
             }
             // Files of results may have been merged since they were found.
             Err(ConnectError::Lost { .. }) if self.catalog.lock().find_merged(&range.split) => open(None),
+            Err(ConnectError::Mismatch { place, reason }) if self.policy.bears_damage() => {
+                Err(self.misfit(range, place, reason))
+            }
             Err(error @ ConnectError::File { .. }) => {
                 Err(FileReader::<F::Reading>::later(&self.file(&range.split)?, range.from, error))
             }

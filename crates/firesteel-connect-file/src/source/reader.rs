@@ -132,6 +132,11 @@ impl<P: Reading> FileReader<P> {
         Ok(reader)
     }
 
+    /// Whether the file has been found to be what the program expects.
+    pub(super) fn is_compared(&self) -> bool {
+        self.rows.is_some() || self.range.has_more()
+    }
+
     /// Whether a range that begins here begins inside a line, or may do so: that line belongs to the range before.
     fn may_begin_inside_line(&self, from: u64) -> bool {
         self.by_lines && self.file.was_plain && from > 0

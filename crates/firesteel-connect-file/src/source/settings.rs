@@ -51,9 +51,10 @@ impl<F: Format> Files<F> {
 
     /// What becomes of files and folders that cannot be read, or not to their end. By default one bad file does not keep the
     /// others from being read: it is told and counted, and where files are followed it is retried. So is a known file that cannot be read for
-    /// some time. Of a table, and of files that were [merged](crate::Compaction), what is damaged is passed over. Three things end a job
+    /// some time. Of a table, and of files that were [merged](crate::Compaction), what is damaged is passed over; so is a file as a whole that is
+    /// [not what the program expects](firesteel_connect::ConnectError::Mismatch), until a program is started that it fits, as long as any file fits. Four things end a job
     /// that does not follow: a path that was given as it is and cannot be read, a file that is damaged or ends in
-    /// the middle, and one that can no longer be read when it is opened.
+    /// the middle, one that does not fit, and one that can no longer be read when it is opened.
     #[must_use]
     pub fn on_unreadable(self, policy: OnUnreadable) -> Self {
         let policy = Policy { on_unreadable: Some(policy), ..self.policy.clone() };

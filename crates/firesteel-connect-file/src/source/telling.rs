@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firesteel_connect::{ConnectError, Counter, Counters, SourceContext, SplitId};
-use firesteel_frames::{Compression, Gap};
+use firesteel_frames::{Compression, Gap, Tell};
 
 use super::entry::{FileEntry, Presence};
 use super::policy::Borders;
@@ -25,6 +25,9 @@ pub(crate) struct Telling {
     lost: Counter,
     passed_over: Counter,
     rows: Counter,
+    misfits: Counter,
+    misfit_rows: Counter,
+    misfit_bytes: Counter,
     removed: Counter,
     archived: Counter,
     /// Files that could not be removed or archived, and why.
@@ -41,6 +44,9 @@ impl Telling {
             lost: counters.counter("files lost"),
             passed_over: counters.counter("files passed over"),
             rows: counters.counter("rows passed over"),
+            misfits: counters.counter("misfit files"),
+            misfit_rows: counters.counter("misfit rows"),
+            misfit_bytes: counters.counter("misfit bytes"),
             removed: counters.counter("files removed"),
             archived: counters.counter("files archived"),
             ..Self::default()
@@ -229,13 +235,30 @@ impl Telling {
         if file.borders == Borders::Rows {
             self.rows.add(gap.to - gap.from);
             let (first, last) = (gap.from, gap.to - 1);
-            self.warn(
-                &file.place(),
-                &format!("its rows {first} to {last} are passed over, since they are damaged: {reason}"),
-            );
+            self.warn(&file.place(), &format!("its rows {first} to {last} are passed over: {reason}"));
         } else {
             let (from, to) = (gap.from, gap.to);
             self.warn(&file.place(), &format!("what it holds from position {from} to {to} is passed over: {reason}"));
+        }
+    }
+
+    /// A file that is not what the program expects, and is passed over.
+    pub(crate) fn misfit(&self, file: &FileEntry, reason: &str, tell: Tell) {
+        if tell == Tell::Nothing {
+            return;
+        }
+        let rows = file.end.get().filter(|_| file.borders == Borders::Rows).map(|end| end.at);
+        let (counter, count, unit) = match rows {
+            Some(rows) => (&self.misfit_rows, rows - file.reached().min(rows), "rows"),
+            None => (&self.misfit_bytes, file.stamp.size, "bytes"),
+        };
+        self.misfits.add(1);
+        counter.add(count);
+        let text =
+            format!("it {reason}: it is passed over, with {count} {unit}, until a program is started that it fits");
+        match tell {
+            Tell::All => self.warn(&file.place(), &text),
+            _ => self.info(&file.place(), &text),
         }
     }
 

@@ -181,3 +181,37 @@ fn a_file_that_is_gone_when_it_is_opened_is_waited_for() {
     let error = files.discover(Timestamp::from_secs(60)).unwrap_err();
     assert!(matches!(&error, ConnectError::Lost { .. }) && error.to_string().contains("put it back"), "{error}");
 }
+
+#[test]
+fn a_stretch_that_cannot_be_read_while_what_comes_after_it_is_costs_itself_and_is_told_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.log");
+    fs::write(&path, lines(0, 50)).unwrap();
+    let follow = || {
+        let files = TextFiles::new(folder.path()).follow().finish_after(firesteel_window::Duration::ZERO);
+        files.after_reading(firesteel_connect_file::AfterReading::delete())
+    };
+    let (mut reader, counters) = job(follow(), Checkpoint::default());
+    reader.due();
+    let stretch = ReadRange::exact(split(&path), 20, 80);
+    for _ in 0..2 {
+        // Tasks are repeated.
+        assert!(reader.source.pass_over(&stretch).unwrap());
+    }
+    reader.take(&ReadRange::exact(split(&path), 0, 20));
+    reader.take(&ReadRange::exact(split(&path), 80, 140));
+    reader.commit();
+    (0..3).for_each(|_| _ = reader.batch(u64::MAX));
+    assert_eq!((reader.read.len(), count(&counters, "unreadable files")), (10 + 20, 1));
+    let (kept, _) = reader.stop();
+    let (mut reader, _) = job(follow(), kept);
+    (0..3).for_each(|_| _ = reader.batch(u64::MAX));
+    assert!(reader.read.is_empty() && path.exists(), "it is kept for who wants to mend it");
+    for strict in
+        [TextFiles::new(folder.path()).follow().on_unreadable(OnUnreadable::Fail), TextFiles::new(folder.path())]
+    {
+        strict.start(&SourceContext::default()).unwrap();
+        discover(&strict).unwrap();
+        assert!(!strict.pass_over(&stretch).unwrap());
+    }
+}

@@ -8,10 +8,13 @@ mod common;
 mod damage;
 #[path = "../common/follower.rs"]
 mod followers;
+#[path = "../common/misfits.rs"]
+mod misfit;
 
 #[cfg(unix)]
 mod later;
 mod merged;
+mod misfits;
 mod tables;
 
 use firesteel_connect::{Counters, Source, SourceContext};

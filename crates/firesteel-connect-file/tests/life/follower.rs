@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use firesteel_connect::{ReadRange, Result, Resumed, Source, SourceContext, SourceReader, Split, SplitId, SplitNote};
+use firesteel_connect::{
+    ConnectError, ReadRange, Result, Resumed, Source, SourceContext, SourceReader, Split, SplitId, SplitNote,
+};
 use firesteel_connect_file::TextFiles;
 use firesteel_window::Timestamp;
 
@@ -109,8 +111,14 @@ impl Follower {
             if self.most.is_none() {
                 range.to = split.available;
             }
-            let mut reader = self.source.open(&range)?;
-            reader.for_each(|line| self.lines.push(line))?;
+            let mut reader = match self.source.open(&range) {
+                Err(ConnectError::Later { .. }) => continue,
+                opened => opened?,
+            };
+            match reader.for_each(|line| self.lines.push(line)) {
+                Err(error) if !matches!(error, ConnectError::Later { .. }) => return Err(error),
+                _ => {}
+            }
             if reader.position() > at.next {
                 at.next = reader.position();
                 moved.push((split.id.clone(), at.next));

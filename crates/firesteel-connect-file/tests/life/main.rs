@@ -10,6 +10,7 @@ mod follower;
 #[cfg(target_os = "linux")]
 mod notified;
 mod packing;
+mod races;
 mod random;
 mod situations;
 mod turns;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{Class, ConnectError, Discovery, PositionUnit, Result, SourceContext, SplitId, SplitNote};
-use firesteel_frames::{Compression, Gaps, Met};
+use firesteel_frames::{Compression, Gaps, Met, Misfits};
 use firesteel_object_store::object_store::ObjectMeta;
 use firesteel_object_store::{Bucket, Pin};
 use firesteel_window::Timestamp;
@@ -35,7 +35,7 @@ pub(super) struct Catalog {
     /// Which splits have the objects of a key.
     by_key: HashMap<String, Vec<SplitId>>,
     /// Found, and not taken in yet.
-    waiting: VecDeque<Listed>,
+    pub(super) waiting: VecDeque<Listed>,
     pub(super) results: Results,
     /// Splits that the engine has to be told of.
     pub(super) untold: Vec<SplitId>,
@@ -43,13 +43,16 @@ pub(super) struct Catalog {
     /// Splits whose end only reading can tell, and of whose end the engine has not been told.
     unended: Vec<SplitId>,
     /// Splits whose end was found when the checkpoint knew their positions.
-    unnoted: Vec<SplitId>,
+    pub(super) unnoted: Vec<SplitId>,
     pub(super) telling: Telling,
     /// What of objects was passed over, and has not been told.
-    gaps: Arc<Gaps>,
+    pub(super) gaps: Arc<Gaps>,
     /// What readers cannot read for now, and the splits that are left alone or were since they were read on.
     pub(super) met: Met<String>,
     pub(super) withheld: Vec<SplitId>,
+    /// What readers find that does not fit, and whether anything was read and is gone.
+    pub(super) misfits: Misfits,
+    pub(super) has_read: bool,
     /// Whether there may be something to be deleted or archived, and when what has failed is retried.
     pub(super) may_dispose: bool,
     pub(super) dispose_again: Option<Timestamp>,
@@ -76,6 +79,8 @@ impl Catalog {
             gaps: Arc::default(),
             met: Met::default(),
             withheld: Vec::new(),
+            misfits: Misfits::default(),
+            has_read: false,
             may_dispose: true,
             dispose_again: None,
             has_looked: false,
@@ -116,6 +121,7 @@ impl Catalog {
 
     fn add(&mut self, mut object: Object) {
         (object.is_consumed, object.gaps) = (!self.policy.after_reading.keeps(), Arc::clone(&self.gaps));
+        object.misfits = self.misfits.clone();
         object.met = self.policy.leaves_for_later().then(|| self.met.clone());
         self.by_key.entry(object.pin.key.to_string()).or_default().push(object.split.clone());
         self.untold.push(object.split.clone());
@@ -282,7 +288,9 @@ impl Catalog {
         }
         for split in dropped {
             // Its name is free only when the engine has been told that it is gone.
-            if let Some(object) = self.objects.remove(&split)
+            let removed = self.objects.remove(&split);
+            self.has_read |= removed.as_ref().is_some_and(|object| object.committed > 0);
+            if let Some(object) = removed
                 && let Some(splits) = self.by_key.get_mut(object.pin.key.as_ref())
             {
                 splits.retain(|other| *other != split);
@@ -330,7 +338,7 @@ impl Catalog {
     }
 
     /// What positions count.
-    fn unit(&self) -> PositionUnit {
+    pub(super) fn unit(&self) -> PositionUnit {
         match (self.policy.rows, self.policy.picks_rows) {
             (None, _) => PositionUnit::Bytes,
             (Some(_), false) => PositionUnit::Records,
@@ -393,6 +401,7 @@ impl Catalog {
     pub(super) fn answer(&mut self) -> Result<Discovery> {
         self.take_in()?;
         self.tell_gaps();
+        self.pass_misfits();
         let Self { objects, unended, untold, .. } = self;
         let has_ended = |split: &SplitId| objects.get(split).is_none_or(|object| object.end.get().is_some());
         let (ended, rest): (Vec<SplitId>, Vec<SplitId>) = unended.drain(..).partition(has_ended);

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use firesteel_connect::{ConnectError, PositionUnit, Result, Split, SplitId, SplitNote};
 use firesteel_formats::{FileOrigin, Format, Mismatch};
-use firesteel_frames::{Compression, Gaps, Met, Withheld};
+use firesteel_frames::{Compression, Gaps, Met, Misfit, Misfits, Withheld};
 use firesteel_object_store::Pin;
 use firesteel_object_store::object_store::ObjectMeta;
 use firesteel_object_store::object_store::path::Path;
@@ -37,6 +37,9 @@ pub(super) struct Object {
     /// What readers of this and other objects cannot read for now, if that is left for later; and whether it is left alone.
     pub(super) met: Option<Met<String>>,
     pub(super) withheld: Option<Withheld>,
+    /// What readers find of this and other objects that does not fit, and whether this one does not.
+    pub(super) misfits: Misfits,
+    pub(super) misfit: Option<Misfit>,
     pub(super) committed: u64,
     /// Up to where nothing is asked for again.
     pub(super) forgotten: u64,
@@ -76,6 +79,8 @@ impl Object {
             was_damaged: false,
             met: None,
             withheld: None,
+            misfits: Misfits::default(),
+            misfit: None,
             committed: 0,
             forgotten: 0,
             is_consumed: false,
@@ -131,6 +136,7 @@ impl Object {
         object.reached.store(position, Ordering::Relaxed);
         (object.committed, object.noted, object.tag) = (position, Some(note.clone()), known.tag);
         object.was_damaged = known.is_damaged;
+        object.misfit = known.misfit.map(|(reason, at)| Misfit::noted(reason, at));
         Some(object)
     }
 
@@ -155,17 +161,24 @@ impl Object {
         ConnectError::Mismatch { place: self.pin.key.to_string(), reason: mismatch.into_reason() }
     }
 
+    /// The same object for somebody who looks what is in it and reads nothing.
+    pub(super) fn for_a_look(&self) -> Self {
+        let (end, reached, damage, gaps, is_missed) = Default::default();
+        Self { end, reached, damage, gaps, is_missed, misfit: None, met: None, ..self.clone() }
+    }
+
     /// What the engine is told of it.
     pub(super) fn as_split(&self) -> Split {
         let is_withheld = self.is_withheld();
-        let end = if is_withheld { Some(self.got_to()) } else { self.end.get().copied() };
+        let is_left = is_withheld || self.is_misfit();
+        let end = if is_left { Some(self.got_to()) } else { self.end.get().copied() };
         let split = Split::new(self.split.clone(), self.unit).available(end);
         split.divisible(self.is_divisible).finished(!is_withheld)
     }
 
     /// Whether all of it has been read and committed.
     pub(super) fn is_done(&self) -> bool {
-        self.end.get().is_some_and(|end| self.committed >= *end)
+        self.is_misfit() || self.end.get().is_some_and(|end| self.committed >= *end)
     }
 
     /// Whether all of it was read, nothing of it will be asked for again, and nobody else counts on it.
@@ -173,7 +186,7 @@ impl Object {
         let is_forgotten = self.end.get().is_some_and(|end| self.forgotten >= *end);
         let is_ours = !self.is_result && self.view.is_none() && !self.is_disposed;
         // A start that does not know the end would miss it.
-        is_ours && is_forgotten && self.is_end_noted && self.is_done() && !self.is_damaged()
+        is_ours && is_forgotten && self.is_end_noted && self.is_done() && !self.is_damaged() && self.misfit.is_none()
     }
 
     /// Whether something of it was passed over, so that it has to stay for whoever wants to mend it.
@@ -205,7 +218,11 @@ impl Object {
 
     /// What the checkpoint is to know of it, where it does not.
     pub(super) fn note(&mut self) -> Result<Option<SplitNote>> {
-        let note = Note::of(&self.pin, self.end.get().copied(), self.tag, self.is_damaged()).encode()?;
+        let got_to = self.got_to();
+        // What was read on fits now.
+        self.misfit = self.misfit.filter(|misfit| got_to <= misfit.at);
+        let misfit = self.misfit.map(|misfit| (misfit.reason, misfit.at));
+        let note = Note::of(&self.pin, self.end.get().copied(), self.tag, self.is_damaged(), misfit).encode()?;
         let is_new = self.noted.as_ref() != Some(&note);
         self.is_end_noted = self.end.get().is_some();
         self.noted = Some(note.clone());

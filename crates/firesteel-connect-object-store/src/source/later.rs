@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use firesteel_connect::ReadRange;
 use firesteel_frames::{Wait, Withheld};
 use firesteel_window::{Duration, Timestamp, seconds};
 
@@ -24,6 +25,17 @@ impl Object {
 }
 
 impl Catalog {
+    /// Passes over a stretch that could not be read while what comes after it was, if that is wanted. Tells whether it is.
+    pub(super) fn pass_over(&mut self, stretch: &ReadRange) -> bool {
+        let ReadRange { split, from, to: Some(to), .. } = stretch else { return false };
+        if !self.policy.leaves_for_later() || !self.objects.contains_key(split) {
+            return false;
+        }
+        let reason = self.met.take_of(split).unwrap_or_else(|| "it cannot be read".to_owned());
+        self.gaps.note(split, *from, *to, &reason);
+        true
+    }
+
     /// Tells of objects that readers could not read and leaves them alone, and offers those again that were left alone for long enough.
     pub(super) fn withhold(&mut self, now: Timestamp) {
         for (split, reason) in self.met.take() {

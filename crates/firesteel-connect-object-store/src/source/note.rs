@@ -11,6 +11,8 @@ const VERSION: u8 = 1;
 const OF_PART: u8 = 2;
 /// The same of one of which something was passed over since it is damaged.
 const OF_DAMAGED: u8 = 3;
+/// The same of one that does not fit.
+const OF_MISFIT: u8 = 4;
 
 /// What an object is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,12 +31,21 @@ pub(super) struct Note {
     /// Whether something of it was passed over.
     #[serde(skip)]
     pub(super) is_damaged: bool,
+    /// Why it does not fit, as a hash, and up to where it was read before, if it does not.
+    #[serde(skip)]
+    pub(super) misfit: Option<(u64, u64)>,
 }
 
 impl Note {
-    pub(super) fn of(pin: &Pin, end: Option<u64>, tag: Option<u64>, is_damaged: bool) -> Self {
+    pub(super) fn of(
+        pin: &Pin,
+        end: Option<u64>,
+        tag: Option<u64>,
+        is_damaged: bool,
+        misfit: Option<(u64, u64)>,
+    ) -> Self {
         let Pin { key, e_tag, version, size, modified } = pin.clone();
-        Self { key: key.to_string(), e_tag, version, size, modified, end, tag, is_damaged }
+        Self { key: key.to_string(), e_tag, version, size, modified, end, tag, is_damaged, misfit }
     }
 
     pub(super) fn pin(&self) -> Option<Pin> {
@@ -44,6 +55,10 @@ impl Note {
 
     /// As bytes: one for the version, and the postcard of the rest.
     pub(super) fn encode(&self) -> Result<SplitNote> {
+        if let Some(misfit) = self.misfit {
+            let encoded = postcard::to_extend(&(self, self.tag, misfit, self.is_damaged), vec![OF_MISFIT]);
+            return SplitNote::new(encoded.unwrap_or_default());
+        }
         let encoded = match self.tag {
             tag if self.is_damaged => postcard::to_extend(&(self, tag), vec![OF_DAMAGED]),
             None => postcard::to_extend(self, vec![VERSION]),
@@ -63,6 +78,11 @@ impl Note {
             Some((&OF_DAMAGED, rest)) => {
                 let (note, tag): (Self, Option<u64>) = postcard::from_bytes(rest).ok()?;
                 Some(Self { tag, is_damaged: true, ..note })
+            }
+            Some((&OF_MISFIT, rest)) => {
+                let (note, tag, misfit, is_damaged): (Self, Option<u64>, (u64, u64), bool) =
+                    postcard::from_bytes(rest).ok()?;
+                Some(Self { tag, misfit: Some(misfit), is_damaged, ..note })
             }
             _ => None,
         }

@@ -165,6 +165,11 @@ impl<P: Reading> ObjectReader<P> {
         Ok(reader)
     }
 
+    /// Whether the object has been found to be what the program expects.
+    pub(super) fn is_compared(&self) -> bool {
+        self.rows.is_some() || self.frames.has_more()
+    }
+
     fn begun<F: Format<Reading = P>>(
         &self,
         range: &ReadRange,

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use firesteel_connect::{Counter, SourceContext};
-use firesteel_frames::Gap;
+use firesteel_frames::{Gap, Tell};
 use firesteel_object_store::StoreError;
 
 /// Tells, in the name of one source.
@@ -17,6 +17,9 @@ pub(super) struct Telling {
     damaged: Counter,
     unreadable: Counter,
     rows: Counter,
+    misfits: Counter,
+    misfit_rows: Counter,
+    misfit_bytes: Counter,
     removed: Counter,
     archived: Counter,
     /// Objects that could not be deleted or archived, and why.
@@ -35,6 +38,9 @@ impl Telling {
             damaged: counters.counter("damaged objects"),
             unreadable: counters.counter("unreadable objects"),
             rows: counters.counter("rows passed over"),
+            misfits: counters.counter("misfit objects"),
+            misfit_rows: counters.counter("misfit rows"),
+            misfit_bytes: counters.counter("misfit bytes"),
             removed: counters.counter("objects deleted"),
             archived: counters.counter("objects archived"),
             undisposed: HashMap::new(),
@@ -90,9 +96,29 @@ impl Telling {
         let (from, to, reason) = (gap.from, gap.to, &gap.reason);
         if is_table {
             self.rows.add(to - from);
-            self.warn(key, &format!("its rows {from} to {} are passed over, since they are damaged: {reason}", to - 1));
+            self.warn(key, &format!("its rows {from} to {} are passed over: {reason}", to - 1));
         } else {
             self.warn(key, &format!("what it holds from position {from} to {to} is passed over: {reason}"));
+        }
+    }
+
+    /// An object that is not what the program expects, and is passed over: with its rows, or with its bytes.
+    pub(super) fn misfit(&self, key: &str, reason: &str, size: Result<u64, u64>, tell: Tell) {
+        let (counter, count, unit) = match size {
+            Ok(rows) => (&self.misfit_rows, rows, "rows"),
+            Err(bytes) => (&self.misfit_bytes, bytes, "bytes"),
+        };
+        if tell == Tell::Nothing {
+            return;
+        }
+        self.misfits.add(1);
+        counter.add(count);
+        let text =
+            format!("it {reason}: it is passed over, with {count} {unit}, until a program is started that it fits");
+        if tell == Tell::All {
+            self.warn(key, &text);
+        } else {
+            tracing::info!(job = self.job, source = self.source, object = key, "{text}");
         }
     }
 

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use super::nodes::Nodes;
 use super::read::Bytes;
 use super::value;
+use crate::asked::has_any;
 use crate::by_path::FromPath;
 use crate::format::{Found, Head, Reading};
 use crate::mismatch::Mismatch;
@@ -66,7 +67,10 @@ impl<T: DeserializeOwned> ReadingAvro<T> {
     /// Whether the schema has what the type needs.
     fn fits(&self) -> Result<(), Mismatch> {
         let Some(names) = self.schema.and_then(Nodes::names) else { return Ok(()) };
-        let Fit::Lacks(name) = fit::<T>(&names, &self.path) else { return Ok(()) };
+        let Fit::Lacks(name) = fit::<T>(&names, &self.path) else {
+            let all = names.iter().chain(self.path.names()).map(String::as_str);
+            return has_any::<T>("field", all, "");
+        };
         Err(Mismatch::lacks("field", name, names.iter().chain(self.path.names()).map(String::as_str)))
     }
 

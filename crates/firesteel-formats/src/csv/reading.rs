@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::dialect::Dialect;
 use super::row::{Progress, Row};
+use crate::asked::has_any;
 use crate::by_path::FromPath;
 use crate::format::{Found, Head, Reading};
 use crate::lines::{Blank, ByLine};
@@ -34,6 +35,8 @@ pub struct ReadingCsv<T> {
     passed_in: usize,
     /// The bytes before the header.
     before_head: usize,
+    /// The header as it stands in the file, where no row should be the same.
+    header: Option<Box<[u8]>>,
     of: PhantomData<fn() -> T>,
 }
 
@@ -48,6 +51,7 @@ impl<T> ReadingCsv<T> {
             passing: false,
             passed_in: 0,
             before_head: 0,
+            header: None,
             of: PhantomData,
         }
     }
@@ -136,6 +140,8 @@ impl<T: DeserializeOwned> ReadingCsv<T> {
             return Err(Mismatch::new(format_args!("has two columns {:?} (it has {has}); {advice}", twice.1)));
         }
         fits::<T>(&names, &self.dialect.path)?;
+        let all = names.iter().chain(self.dialect.path.names()).map(String::as_str);
+        has_any::<T>("column", all, ": is its first row no header? Then read it with `columns`")?;
         self.names = Some(names.into());
         Ok(())
     }
@@ -178,6 +184,7 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingCsv<T> {
                     return Err(Mismatch::new(format_args!("has a header that cannot be read: {reason}")));
                 }
                 Found::Record { record, after } => {
+                    let header = line_of(&rest[record.clone()]);
                     if self.dialect.by_lines {
                         let header = self.parse_line(&rest[record]);
                         header.map_err(|error| {
@@ -185,6 +192,9 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingCsv<T> {
                         })?;
                     }
                     self.take_names()?;
+                    // A row of one field may well be called as its column is.
+                    self.header =
+                        Some(header.into()).filter(|_| self.names.as_ref().is_some_and(|names| names.len() > 1));
                     return Ok(Head::Length(self.before_head + after));
                 }
             }
@@ -214,6 +224,9 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingCsv<T> {
         if self.dialect.by_lines {
             self.parse_line(bytes)?;
         }
+        if self.header.as_ref().is_some_and(|header| is_again(bytes, header)) {
+            return Err(again());
+        }
         let (names, fields) = (self.names.as_deref(), self.row.fields());
         if let Some(names) = names.filter(|names| names.len() != fields) {
             return Err(uneven(fields, names.len(), self.dialect.header));
@@ -234,6 +247,25 @@ impl<T: DeserializeOwned + Send + 'static> Reading for ReadingCsv<T> {
              with `longest_record`"
         )
     }
+}
+
+/// A row without the carriage return before its end.
+fn line_of(row: &[u8]) -> &[u8] {
+    row.strip_suffix(b"\r").unwrap_or(row)
+}
+
+/// Whether a row is the header once more, as where files were put together. Written by us, such a row stands in quotes.
+#[inline]
+fn is_again(row: &[u8], header: &[u8]) -> bool {
+    // It may have a mark before it, and a carriage return after it.
+    row.len() >= header.len()
+        && row.len() <= header.len() + 4
+        && line_of(row.strip_prefix(BYTE_ORDER_MARK).unwrap_or(row)) == header
+}
+
+#[cold]
+fn again() -> Undecodable {
+    Undecodable::new("CSV: it is the header again: has the file been put together from others?")
 }
 
 #[cold]

@@ -15,6 +15,8 @@ pub struct WritingCsv {
     dialect: Dialect,
     /// The names of the columns, once there is a row.
     names: Option<Vec<&'static str>>,
+    /// The header, as it is written.
+    header: Vec<u8>,
     row: Vec<u8>,
     /// The names of the row's fields.
     found: Vec<&'static str>,
@@ -22,7 +24,7 @@ pub struct WritingCsv {
 
 impl WritingCsv {
     pub(super) fn new(dialect: Dialect) -> Self {
-        Self { dialect, names: None, row: Vec::new(), found: Vec::new() }
+        Self { dialect, names: None, header: Vec::new(), row: Vec::new(), found: Vec::new() }
     }
 }
 
@@ -47,13 +49,13 @@ impl<T: Serialize> Writing<T> for WritingCsv {
             }
             None => {
                 if self.dialect.header {
-                    let mut header = Vec::new();
+                    self.header.clear();
                     let mut none = Vec::new();
-                    let mut names = Fields::new(&self.dialect, &mut header, &mut none);
+                    let mut names = Fields::new(&self.dialect, &mut self.header, &mut none);
                     for name in &self.found {
                         names.name(name).map_err(|error| Unencodable::new(format_args!("CSV: {error}")))?;
                     }
-                    out.extend_from_slice(&header);
+                    out.extend_from_slice(&self.header);
                     out.push(b'\n');
                 }
                 self.names = Some(self.found.clone());
@@ -63,8 +65,26 @@ impl<T: Serialize> Writing<T> for WritingCsv {
             // A blank line would be no row.
             self.row.extend_from_slice(&[self.dialect.quote; 2]);
         }
+        if self.found.len() > 1 && self.row == self.header {
+            self.tell_from_header()?;
+        }
         out.extend_from_slice(&self.row);
         out.push(b'\n');
+        Ok(())
+    }
+}
+
+impl WritingCsv {
+    /// Puts the first field of a row that is the same as the header in quotes: without, it would be taken for the header.
+    #[cold]
+    fn tell_from_header(&mut self) -> Result<(), Unencodable> {
+        let Dialect { quote, delimiter, .. } = self.dialect;
+        let end = self.row.iter().position(|byte| *byte == delimiter).filter(|_| self.row[0] != quote);
+        let Some(end) = end else {
+            return Err(Unencodable::new("CSV: a row that is the same as the header has no form"));
+        };
+        self.row.insert(end, quote);
+        self.row.insert(0, quote);
         Ok(())
     }
 }

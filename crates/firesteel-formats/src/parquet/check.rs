@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use super::column::Column;
 use super::error::{CellError, Fault};
 use super::value::{self, Reading};
+use crate::asked::has_any;
 use crate::by_path::FromPath;
 use crate::candidates::CANDIDATES;
 use crate::mismatch::{Mismatch, RENAME};
@@ -39,7 +40,10 @@ pub(super) fn check<T: DeserializeOwned>(
     }
     let columns = Column { nulls: None, kind: super::column::Kind::Struct(good) };
     let path = path.trusting();
-    let Err(error) = value::record::<T>(&columns, 0, reading, &path) else { return Ok(()) };
+    let Err(error) = value::record::<T>(&columns, 0, reading, &path) else {
+        let all = all.iter().map(|field| field.name().as_str()).chain(path.names().iter().map(String::as_str));
+        return has_any::<T>("column", all, "");
+    };
     match error.kind() {
         Fault::Column => Err(Mismatch::new(format_args!("has columns that do not fit the type: {error}"))),
         Fault::Missing(name) if all.iter().all(|field| field.name() != name) => {

@@ -53,31 +53,43 @@ impl fmt::Write for Search {
     }
 }
 
-/// Refuses a record that does not come back as it is shown, and tells which field does not.
+/// Refuses a record of which a zero with a sign does not come back, and tells in which field.
 #[cold]
 pub(super) fn check<T: Message + Default + Debug>(record: &T) -> Result<(), Unencodable> {
     let bytes = record.encode_to_vec();
     let back = T::decode(&bytes[..]).map_err(|error| Unencodable::new(format_args!("Protobuf: {error}")))?;
     let (written, read) = (format!("{record:#?}"), format!("{back:#?}"));
-    let mut path: Vec<&str> = Vec::new();
-    for (written, read) in written.lines().zip(read.lines()) {
-        let depth = (written.len() - written.trim_start().len()) / INDENT;
+    // Entries of maps may come in another order.
+    let mut read = fields_of_zeros(&read);
+    let lost = fields_of_zeros(&written).into_iter().find(|field| {
+        let found = read.iter().position(|read| read == field);
+        found.map(|at| read.swap_remove(at)).is_none()
+    });
+    let Some(field) = lost else { return Ok(()) };
+    Err(Unencodable::new(format_args!(
+        "Protobuf: field {field}: it is -0.0, which is left out of a message as 0.0 is, and would come back as that; make the field \
+         `optional`, write 0.0, or allow it with `zeros_have_no_sign`"
+    )))
+}
+
+/// The fields in which a record shows a zero with a sign, with those around them.
+fn fields_of_zeros(shown: &str) -> Vec<String> {
+    let (mut path, mut fields): (Vec<&str>, Vec<String>) = (Vec::new(), Vec::new());
+    for line in shown.lines() {
+        let text = line.trim_start();
+        let depth = (line.len() - text.len()) / INDENT;
         path.truncate(depth.saturating_sub(1));
-        let name = written.trim().split(':').next().unwrap_or_default();
         if depth > 0 {
             path.resize(depth - 1, "");
-            path.push(name);
+            path.push(text.split(':').next().unwrap_or_default());
         }
-        if written != read {
-            let path: Vec<&str> = path.iter().copied().filter(|name| is_name(name)).collect();
-            return Err(Unencodable::new(format_args!(
-                "Protobuf: field {}: it is -0.0, which is left out of a message as 0.0 is, and would come back as that; make the field \
-                 `optional`, write 0.0, or allow it with `zeros_have_no_sign`",
-                path.join(".")
-            )));
+        let value = text.trim_end_matches(',');
+        if value == "-0.0" || value.ends_with(": -0.0") {
+            let names: Vec<&str> = path.iter().copied().filter(|name| is_name(name)).collect();
+            fields.push(names.join("."));
         }
     }
-    Ok(())
+    fields
 }
 
 /// How far `Debug` indents what is within something else.
@@ -85,5 +97,5 @@ const INDENT: usize = 4;
 
 /// Whether this is a field, and not a list or an option around it.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && !text.ends_with(['(', '[', '{'])
+    !text.is_empty() && !text.ends_with(['(', '[', '{', ','])
 }

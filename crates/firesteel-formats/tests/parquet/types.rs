@@ -9,7 +9,7 @@ use firesteel_window::{Timestamp, days};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::{all, open, records, told};
+use super::{all, open, records, told, written};
 
 pub(crate) fn data(name: &str) -> Bytes {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name);
@@ -392,4 +392,21 @@ fn columns_that_cannot_be_unpacked_are_told_before_the_first_row() {
     assert_eq!(records(&Parquet::<Row>::new(), data("zstd.parquet")).len(), 8);
     #[cfg(not(feature = "parquet-zstd"))]
     assert!(told(&Parquet::<Row>::new(), data("zstd.parquet")).contains("compressed by zstd: build with the feature"));
+}
+
+#[test]
+fn a_file_of_which_the_type_has_no_column_is_none_of_defaults() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Written {
+        user: String,
+        ad: u32,
+    }
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Loose {
+        id: Option<u8>,
+        name: Option<String>,
+    }
+    let file = written(&Parquet::<Written>::new(), &[Written { user: "a".into(), ad: 1 }]);
+    let told = told(&Parquet::<Loose>::new(), file);
+    assert!(told.contains("has none of the columns of the type (it has user, ad; the type, id, name)"), "{told}");
 }

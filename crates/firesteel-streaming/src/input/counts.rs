@@ -16,6 +16,12 @@ impl Counts {
         Self { counters, told: BTreeMap::new() }
     }
 
+    /// What has been counted in all, but for how often pushes have waited.
+    pub(super) fn all(&self) -> Vec<(&'static str, u64)> {
+        let counted = self.counters.values().into_iter();
+        counted.filter(|(name, count)| *name != Counters::WAITS && *count > 0).collect()
+    }
+
     /// How often pushes have waited since the last call, and what else has been counted.
     pub(super) fn since(&mut self) -> (u64, BTreeMap<&'static str, u64>) {
         let mut counts = BTreeMap::new();

@@ -4,149 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use firesteel_connect::{Class, ConnectError, ReadRange, Source, SourceReader};
-use firesteel_core::{
-    Accumulator, Blocks, Choose, Dependency, Driven, Lineage, Node, Operator, Rdd, TaskContext, block_len,
-};
-use firesteel_window::{Aggregator, Duration};
+use firesteel_core::{Blocks, Choose, Dependency, Driven, Lineage, Node, Operator, Rdd, TaskContext, block_len};
+use firesteel_window::Duration;
 
 use crate::calls::{Of, WatchedTask};
 use crate::input::Reading;
+use crate::input::ranges::{End, Planned, Ranges};
 use crate::input::undecodable::Undecoded;
 use crate::plan::{Batch, NodeId};
-
-/// One range of a batch.
-#[derive(Debug, Clone)]
-pub(crate) struct Planned {
-    pub(crate) range: ReadRange,
-    pub(crate) origin: Arc<str>,
-    pub(crate) number: u32,
-    pub(crate) hint: Option<u64>,
-    /// Whether what is in it is fixed already: a batch before a restart has read it.
-    pub(crate) is_again: bool,
-}
-
-impl Planned {
-    /// Whether it is known without reading what is in the range.
-    pub(crate) fn is_exact(&self) -> bool {
-        self.range.to.is_some() && self.range.max_records.is_none() && self.range.max_bytes.is_none()
-    }
-}
-
-/// The ranges of a batch, and where reading them ended.
-#[derive(Clone, Default)]
-pub(crate) struct Ranges {
-    pub(crate) planned: Arc<[Planned]>,
-    pub(crate) ends: Accumulator<(usize, End), Ends>,
-}
-
-impl Ranges {
-    pub(crate) fn new(planned: Vec<Planned>) -> Self {
-        Self { planned: planned.into(), ends: Accumulator::new(Ends) }
-    }
-
-    /// The ranges whose end only reading can tell, and which have not been read as far as they go.
-    pub(crate) fn unfinished(&self) -> Vec<usize> {
-        if self.planned.iter().all(Planned::is_exact) {
-            return Vec::new();
-        }
-        let unfinished = |index: &usize| {
-            let is_whole = self.ends.read(|ends| Ends::find(ends, *index).is_some_and(|end| end.whole));
-            !self.planned[*index].is_exact() && !is_whole
-        };
-        (0..self.planned.len()).filter(unfinished).collect()
-    }
-
-    /// Where a range ends that was read as far as it goes, and whether that is before its end.
-    fn end_of(&self, range: usize) -> Option<(u64, bool)> {
-        self.ends.read(|ends| Ends::find(ends, range).filter(|end| end.whole).map(|end| (end.position, end.is_short)))
-    }
-
-    /// The split of which a range could not be read to its end, while something that comes after that was: neither can be left for later.
-    pub(crate) fn torn(&self) -> Option<&Planned> {
-        self.ends.read(|ends| {
-            let mut short: Option<&Planned> = None;
-            for (range, planned) in self.planned.iter().enumerate() {
-                let Some(end) = Ends::find(ends, range) else { continue };
-                let is_after = short.is_some_and(|short| short.range.split == planned.range.split);
-                if is_after && (end.seen() > 0 || end.position > planned.range.from) {
-                    return short;
-                }
-                if end.is_short && !is_after {
-                    short = Some(planned);
-                }
-            }
-            None
-        })
-    }
-
-    /// What could not be decoded, range by range.
-    pub(crate) fn undecoded(&self) -> Vec<Arc<dyn Undecoded>> {
-        self.ends.read(|ends| ends.iter().filter_map(|(_, end)| end.undecodable.clone()).collect())
-    }
-
-    /// Notes where reading a range ended.
-    fn note(&self, range: usize, end: End) {
-        self.ends.add((range, end));
-    }
-}
-
-impl End {
-    /// Nothing of a range could be read.
-    fn short(position: u64) -> Self {
-        Self { position, records: 0, at_end: false, whole: true, is_short: true, undecodable: None }
-    }
-
-    /// Records that were met, those that could not be decoded included.
-    pub(crate) fn seen(&self) -> u64 {
-        self.records + self.undecodable.as_ref().map_or(0, |undecoded| undecoded.get().count)
-    }
-}
-
-/// Where reading a range ended.
-#[derive(Debug, Clone)]
-pub(crate) struct End {
-    pub(crate) position: u64,
-    pub(crate) records: u64,
-    pub(crate) at_end: bool,
-    /// Whether the range was read as far as it goes.
-    pub(crate) whole: bool,
-    /// Whether what comes next in it cannot be read for now.
-    pub(crate) is_short: bool,
-    /// What could not be decoded, if anything.
-    pub(crate) undecodable: Option<Arc<dyn Undecoded>>,
-}
-
-/// The ends of a batch's ranges, in the order of their numbers. The first successful read of a range decides where it ends.
-#[derive(Debug, Default)]
-pub(crate) struct Ends;
-
-impl Ends {
-    pub(crate) fn find(ends: &[(usize, End)], range: usize) -> Option<&End> {
-        ends.binary_search_by_key(&range, |(range, _)| *range).ok().map(|at| &ends[at].1)
-    }
-}
-
-impl Aggregator<(usize, End)> for Ends {
-    type Acc = Vec<(usize, End)>;
-    type Out = Vec<(usize, End)>;
-
-    fn create(&self) -> Self::Acc {
-        Vec::new()
-    }
-    fn add(&self, ends: &mut Self::Acc, (range, end): (usize, End)) {
-        match ends.binary_search_by_key(&range, |(range, _)| *range) {
-            Ok(at) if ends[at].1.whole || !end.whole => {}
-            Ok(at) => ends[at].1 = end,
-            Err(at) => ends.insert(at, (range, end)),
-        }
-    }
-    fn merge(&self, ends: &mut Self::Acc, other: Self::Acc) {
-        other.into_iter().for_each(|end| self.add(ends, end));
-    }
-    fn finish(&self, ends: &Self::Acc) -> Self::Out {
-        ends.clone()
-    }
-}
 
 /// The records of a batch's ranges: one partition for each range.
 pub struct SourceRdd<S: Source> {
@@ -163,6 +28,15 @@ impl<S: Source> SourceRdd<S> {
         let ranges = batch.facts().get(node).unwrap_or_default();
         let node = Node::new(batch.context(), batch.operator(node).clone());
         Self { node, reading: Arc::clone(reading), ranges, started: None }
+    }
+}
+
+impl<S: Source> SourceRdd<S> {
+    /// Tries again at once what cannot be read for now, where something that comes after it may be read in this batch: it could not be
+    /// left for later then.
+    fn again(&self, split: usize, rest: &ReadRange) -> Option<S::Reader> {
+        let attempts = if self.ranges.is_followed(split) { AGAIN } else { 0 };
+        (0..attempts).find_map(|_| self.reading.source.open(rest).ok())
     }
 }
 
@@ -223,10 +97,13 @@ impl<S: Source> Rdd for SourceRdd<S> {
         watched.pass();
         let reader = match reader {
             Ok(reader) => Some(reader),
-            Err(ConnectError::Later { .. }) if may_be_short => {
-                self.ranges.note(split, End::short(range.from));
-                None
-            }
+            Err(ConnectError::Later { .. }) if may_be_short => match self.again(split, &range) {
+                None => {
+                    self.ranges.note(split, End::short(range.from));
+                    None
+                }
+                again => again,
+            },
             Err(error) => place.fail(error, task),
         };
         Box::new(Reads {
@@ -234,8 +111,10 @@ impl<S: Source> Rdd for SourceRdd<S> {
             reader,
             may_be_short,
             is_short: false,
+            again: AGAIN,
             place,
             split,
+            rdd: self,
             ranges: &self.ranges,
             task,
             from: range.from,
@@ -279,6 +158,9 @@ struct ReadError {
 /// What can be done about a record that cannot be decoded besides what the connector says.
 const SET_ASIDE: &str = "; or have the job set such records aside: `undecodable(Undecodable::SetAside)`, `--set-aside`";
 
+/// How often what cannot be read for now is retried at once, where it could not be left for later.
+const AGAIN: usize = 3;
+
 /// Reads for one block of chosen records, until it is half full: a filter that drops most of them would leave all blocks
 /// after it short.
 const READS: usize = 4;
@@ -298,6 +180,9 @@ struct Reads<'a, S: Source> {
     /// Whether it may end before its end where the rest cannot be read for now, and whether it does.
     may_be_short: bool,
     is_short: bool,
+    /// How often it may be retried at once.
+    again: usize,
+    rdd: &'a SourceRdd<S>,
     reading: &'a Reading<S>,
     begun: Option<Duration>,
     undecoded: Option<Arc<dyn Undecoded>>,
@@ -327,6 +212,9 @@ impl<S: Source> Reads<'_, S> {
     #[cold]
     fn set_aside(&mut self, error: ConnectError) -> bool {
         if self.may_be_short && matches!(error, ConnectError::Later { .. }) {
+            if self.try_again() {
+                return true;
+            }
             self.is_short = true;
             return false;
         }
@@ -341,6 +229,21 @@ impl<S: Source> Reads<'_, S> {
         self.task.check_cancelled();
         undecodable.set_aside(&mut self.undecoded, error, last, &self.place.name, self.task);
         true
+    }
+
+    /// Tries at once to read on what cannot be read for now. Tells whether that may be.
+    #[cold]
+    fn try_again(&mut self) -> bool {
+        let (Some(reader), Some(again)) = (&self.reader, self.again.checked_sub(1)) else { return false };
+        let range = &self.ranges.planned[self.split].range;
+        // Where positions are all there is to it.
+        let Some(to) = range.to.filter(|_| self.ranges.planned[self.split].is_exact()) else { return false };
+        let rest = ReadRange::exact(range.split.clone(), reader.position(), to);
+        self.again = again;
+        let opened = self.rdd.again(self.split, &rest);
+        let is_open = opened.is_some();
+        self.reader = opened.or_else(|| self.reader.take());
+        is_open
     }
 
     /// Reads until something is there, or nothing more.

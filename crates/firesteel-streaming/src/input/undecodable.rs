@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firesteel_connect::ConnectError;
 use firesteel_core::{Accumulator, TaskContext};
 
-use crate::input::read::Ranges;
+use crate::input::ranges::Ranges;
 use crate::plan::{NodeId, Plan, What};
 use crate::refused::{KEPT, Rejected, RejectedBy, Rejects, Samples, Undecodable};
 

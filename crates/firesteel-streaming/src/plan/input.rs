@@ -45,6 +45,8 @@ pub(crate) trait Input: Send {
     /// Takes note that the batch is done, which took so long to compute: positions move on. `each` is told every range as it
     /// was read.
     fn settle(&mut self, took: Duration, each: &mut dyn FnMut(&str, u64, u64)) -> InputProgress;
+    /// What the source has counted in this run, but for how often pushes have waited.
+    fn counted(&self) -> Vec<(&'static str, u64)>;
     /// What has changed since the last call. Splits that are gone lose their numbers.
     fn changes(&mut self) -> InputCursor;
     /// The same where nobody wants to know.

@@ -53,6 +53,9 @@ impl JobRun {
     pub fn summary(&self) -> Summary {
         let elapsed = self.config.clock.monotonic().saturating_sub(self.started);
         let mut summary = Summary { elapsed_us: micros(elapsed), ..self.summary.clone() };
+        for (name, count) in self.parts.inputs.iter().flat_map(|input| input.counted()) {
+            *summary.counts.entry(name).or_default() += count;
+        }
         if self.closed {
             summary.uncommitted = self.uncommitted.iter().map(|(_, rows)| rows).sum();
             summary.rows_out -= summary.uncommitted;

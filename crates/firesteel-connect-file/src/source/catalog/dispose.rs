@@ -90,6 +90,7 @@ fn is_over(file: &FileEntry, follow: bool) -> bool {
         && file.is_done()
         && file.broken().is_none()
         && !file.is_damaged()
+        && file.misfit.is_none()
         && (!follow || file.is_closed)
 }
 

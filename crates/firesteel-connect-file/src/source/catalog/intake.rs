@@ -34,6 +34,12 @@ impl Intake {
         self.passed.contains(path) || self.waiting.values().any(|waiting| waiting == path)
     }
 
+    /// The files whose turn has not come.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        let listed = self.listed.iter().map(Listed::real);
+        listed.chain(self.waiting.values().map(PathBuf::as_path))
+    }
+
     /// Whether files wait that were there at the first look.
     pub(super) fn has_more(&self) -> bool {
         !self.first.is_empty() || !self.listed.is_empty()
@@ -52,7 +58,7 @@ impl Catalog {
         self.intake.taken.retain(|(split, end)| {
             let Some(file) = index.get(split).map(|index| &files[*index]) else { return false };
             let reached = file.reached.load(Ordering::Relaxed).max(file.committed);
-            let is_read = end.or(file.available()).is_some_and(|end| reached >= end);
+            let is_read = file.is_misfit() || end.or(file.available()).is_some_and(|end| reached >= end);
             file.presence == Presence::Here && !file.is_given_up && !is_read
         });
         most.max(1).saturating_sub(self.intake.taken.len())

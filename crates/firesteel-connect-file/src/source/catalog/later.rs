@@ -1,11 +1,23 @@
 //! Files that cannot be read for now.
 
+use firesteel_connect::ReadRange;
 use firesteel_frames::Wait;
 use firesteel_window::Timestamp;
 
 use super::Catalog;
 
 impl Catalog {
+    /// Passes over a stretch that could not be read while what comes after it was, if that is wanted. Tells whether it is.
+    pub(crate) fn pass_over(&mut self, stretch: &ReadRange) -> bool {
+        let ReadRange { split, from, to: Some(to), .. } = stretch else { return false };
+        if !self.policy.leaves_for_later() || self.file(split).is_none() {
+            return false;
+        }
+        let reason = self.met.take_of(split).map_or_else(|| "it cannot be read".to_owned(), |error| error.to_string());
+        self.gaps.note(split, *from, *to, &reason);
+        true
+    }
+
     /// Tells of files that readers could not read and leaves them alone, and offers those again that were left alone for long enough.
     pub(super) fn withhold(&mut self, now: Timestamp) {
         for (split, error) in self.met.take() {

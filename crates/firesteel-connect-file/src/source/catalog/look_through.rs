@@ -6,8 +6,9 @@ use std::sync::Arc;
 use firesteel_connect::{ConnectError, Result, SplitId};
 use firesteel_window::Timestamp;
 
-use super::{Catalog, Listed};
+use super::{Catalog, FileEntry, Listed, Matching};
 use crate::manifest::is_part;
+use crate::source::listing::Look;
 use crate::source::merged;
 
 /// How often a look is repeated while files of results are merged.
@@ -28,6 +29,29 @@ impl Catalog {
                 looked => return looked,
             }
         }
+    }
+
+    /// Lists what is there, and finds the known files in it. Returns those that are not as they were, with whether they are cut, and whether
+    /// something is not there.
+    pub(super) fn list(&mut self, now: Timestamp) -> Result<(Matching, Vec<(usize, bool)>, bool)> {
+        if self.policy.follow {
+            let outcome = self.watch.before_look(self.files.len(), now);
+            self.telling.unwatched(outcome);
+        }
+        let mut look = self.listing.look()?;
+        if self.policy.follow {
+            let outcome = self.watch.after_look(&mut look);
+            self.telling.unwatched(outcome);
+        }
+        let Look { mut files, troubles, awaited, folders: _ } = look;
+        let is_merged = self.look_through(&mut files);
+        self.telling.troubles(&troubles);
+        self.telling.awaited(&awaited);
+        let mut matching = Matching::new(files);
+        // Nothing is known of what is where nothing can be seen.
+        let is_hidden = |file: &FileEntry| troubles.iter().any(|(path, _)| file.path.starts_with(path));
+        let lost = self.find_again(&mut matching, &is_hidden, &is_merged, now)?;
+        Ok((matching, lost, !awaited.is_empty()))
     }
 
     /// Takes note of which known files stand in others that they were merged into, and leaves the rest of these in the list. Tells which.

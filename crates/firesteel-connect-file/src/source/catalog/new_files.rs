@@ -96,6 +96,7 @@ impl Catalog {
 
     fn know(&mut self, mut entry: FileEntry, now: Timestamp) {
         (entry.is_patient, entry.gaps) = (self.policy.bears_damage(), Arc::clone(&self.gaps));
+        entry.misfits = self.misfits.clone();
         entry.met = self.policy.leaves_for_later().then(|| self.met.clone());
         entry.source = self.context.name().into();
         entry.date(now);

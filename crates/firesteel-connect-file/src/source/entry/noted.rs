@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use firesteel_connect::{Result, Resumed, SplitNote};
+use firesteel_frames::Misfit;
 
 use super::{Compression, End, FileEntry, Presence, Stamp};
 use crate::source::note::{Note, PACKERS};
@@ -26,6 +27,7 @@ impl FileEntry {
         entry.packed = note.packed;
         (entry.was_plain, entry.was_damaged) = (note.was_plain, note.is_damaged);
         entry.is_closed = note.is_closed;
+        entry.misfit = note.misfit.map(|(reason, at)| Misfit::noted(reason, at));
         if note.packed.is_some() {
             entry.compression = PACKERS.get(usize::from(note.packer)).copied().or(Some(Compression::Gzip));
             if let Some(at) = note.known {
@@ -52,7 +54,9 @@ impl FileEntry {
     /// What the checkpoint is to know of it: its text as far as it is known, also where it has not been read. By less of it, a log
     /// that was cut and written anew with the same beginning would be taken for it.
     pub(crate) fn note(&mut self) -> Result<SplitNote> {
-        let known = self.known_end();
+        let (known, reached) = (self.known_end(), self.reached());
+        // What was read on fits now.
+        self.misfit = self.misfit.filter(|misfit| reached <= misfit.at);
         (self.is_unnoted, self.is_end_noted) = (false, known.is_some());
         Note {
             path: self.path.to_string_lossy().into_owned(),
@@ -66,6 +70,7 @@ impl FileEntry {
             is_closed: self.is_closed,
             is_gone: self.presence == Presence::Gone,
             is_damaged: self.is_damaged(),
+            misfit: self.misfit.map(|misfit| (misfit.reason, misfit.at)),
         }
         .encode()
     }
@@ -77,7 +82,8 @@ impl FileEntry {
 
     /// Up to where it is known, once it is known what it is.
     fn known_end(&self) -> Option<u64> {
-        let known = if self.is_plain() { Some(self.announced) } else { self.available() };
+        let end = || if self.is_misfit() { self.end.get().map(|end| end.at) } else { self.available() };
+        let known = if self.is_plain() { Some(self.announced) } else { end() };
         known.filter(|_| self.compression.is_some() && self.broken().is_none())
     }
 }

@@ -43,6 +43,12 @@ impl<P: Reading> FileReader<P> {
     /// damaged nothing is to be expected.
     #[cold]
     pub(in crate::source) fn later(file: &FileEntry, position: u64, error: ConnectError) -> ConnectError {
+        if let ConnectError::Mismatch { place, reason } = &error
+            && file.is_patient
+        {
+            file.misfits.note(&file.split, reason.clone());
+            return ConnectError::Later { place: place.clone(), position, reason: reason.clone() };
+        }
         let ConnectError::File { source, .. } = &error else { return error };
         let is_damage = matches!(source.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof);
         let Some(met) = file.met.as_ref().filter(|_| !is_damage) else { return error };

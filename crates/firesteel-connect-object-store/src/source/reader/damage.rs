@@ -12,6 +12,15 @@ impl<P: Reading> ObjectReader<P> {
     /// Ends the object, or the job. `position` is where it stands.
     #[cold]
     pub(super) fn damaged(&mut self, damaged: ConnectError, position: u64) -> Result<()> {
+        if let ConnectError::Mismatch { reason, .. } = &damaged
+            && self.bears_damage
+            && self.rows.is_some()
+        {
+            self.object.misfits.note(&self.object.split, reason.clone());
+            self.reach();
+            let (place, reason) = (self.object.split.to_string(), reason.clone());
+            return Err(ConnectError::Later { place, position, reason });
+        }
         let is_damage = matches!(damaged, ConnectError::Damaged { .. });
         let is_borne = match damaged {
             ConnectError::Damaged { .. } => self.bears_damage,

@@ -1,0 +1,71 @@
+//! What merging many small objects costs: `compact_objects OBJECTS [memory | folder | far] [gzip]`.
+//!
+//! Makes results of that many objects of ten lines, in memory, in a folder, or in memory behind calls of 20 ms each, as of a store in the same
+//! region; merges them, and prints how long that takes, and how much memory the process has had at most, that of the store included.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use firesteel_connect::{Epoch, Sink, SinkContext, WriteTask};
+use firesteel_connect_object_store::object_store::ObjectStore;
+use firesteel_connect_object_store::object_store::local::LocalFileSystem;
+use firesteel_connect_object_store::object_store::memory::InMemory;
+use firesteel_connect_object_store::object_store::throttle::{ThrottleConfig, ThrottledStore};
+use firesteel_connect_object_store::{Bucket, Compaction, ObjectSink};
+
+/// Most memory that the process has had, in MB.
+fn most_memory() -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1_000)
+}
+
+#[allow(clippy::disallowed_methods, reason = "it measures")]
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let objects = arguments.first().map_or(Ok(30_000), |text| text.parse::<u64>())?;
+    let has = |word: &str| arguments.iter().any(|text| text == word);
+    let folder = std::env::temp_dir().join(format!("firesteel-compact-{}", std::process::id()));
+    std::fs::create_dir(&folder)?;
+    let memory: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    // Objects are written without waiting, and merged over the same store with it.
+    let (near, used) = if has("folder") {
+        let store = Bucket::new(Arc::new(LocalFileSystem::new_with_prefix(&folder)?))?;
+        (store.clone(), store)
+    } else {
+        let near = Bucket::new(Arc::clone(&memory))?;
+        let wait = if has("far") { Duration::from_millis(20) } else { Duration::ZERO };
+        let config = ThrottleConfig {
+            wait_delete_per_call: wait,
+            wait_get_per_call: wait,
+            wait_list_per_call: wait,
+            wait_list_with_delimiter_per_call: wait,
+            wait_put_per_call: wait,
+            ..ThrottleConfig::default()
+        };
+        (near, Bucket::new(Arc::new(ThrottledStore::new(memory, config)))?)
+    };
+    let tasks = 100;
+    let sink = ObjectSink::json::<String>(&near, "out");
+    let sink = if has("gzip") { sink.gzip() } else { sink };
+    let begun = std::time::Instant::now();
+    Sink::<String>::start(&sink, &SinkContext::default())?;
+    for epoch in 1..=objects / tasks {
+        let lines = |task| (0..10).map(move |line| format!("line {line} of task {task} in epoch {epoch}"));
+        let write = |task| sink.write(WriteTask::new(Epoch(epoch), task as usize), lines(task));
+        let mut written = (0..tasks).map(write).collect::<Result<Vec<_>, _>>()?;
+        Sink::<String>::commit(&sink, Epoch(epoch), &mut written)?;
+    }
+    Sink::<String>::stop(&sink)?;
+    println!(
+        "{objects} objects written in {:.1} s, {} MB of memory at most",
+        begun.elapsed().as_secs_f64(),
+        most_memory()?
+    );
+    let begun = std::time::Instant::now();
+    let report = Compaction::of(&used, "out", 128 << 20).run()?;
+    println!("{report}\nin {:.1} s, {} MB of memory at most", begun.elapsed().as_secs_f64(), most_memory()?);
+    std::fs::remove_dir_all(&folder)?;
+    Ok(())
+}

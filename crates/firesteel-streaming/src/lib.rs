@@ -91,8 +91,8 @@ pub use join::{IntervalJoin, JoinSide, WindowJoin};
 pub use output::OutputHandle;
 pub use plan::{Batch, BatchLimits, Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{
-    BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, SplitProgress, StartDurations,
-    StateProgress, StreamingListener, Summary,
+    BatchProgress, Durations, HeldBy, HoldReason, InputProgress, JobInfo, OperatorProgress, OutputProgress,
+    SplitProgress, StartDurations, StateProgress, StreamingListener, Summary, WaitingSplit, WatermarkProgress,
 };
 pub use refused::{Rejected, RejectedBy, RejectedLimit, Undecodable};
 pub use run::{Handover, JobRun, RunningJob, Stop, Stopper, Trigger};
@@ -100,5 +100,10 @@ pub use state::{
     FlatMapSpec, KeyState, KeyedProcess, MapSpec, NoTimeout, OutputMode, ProcessContext, ProcessSpec, RunningSpec,
     UpdateSpec,
 };
-pub use stream::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, SideOutput, Stream, Timed};
-pub use windows::{Changes, ChangingWindows, CountedStream, WindowKind, WindowResult, WindowedStream};
+pub use stream::{
+    EventTime, EventTimeout, Late, LateFor, MovedBy, Pair, Plain, ProcessingTimeout, Shape, SideOutput, Stream, Timed,
+};
+pub use windows::{
+    Changes, ChangingWindows, CountedStream, PurgedWindows, SessionBy, TriggeredWindows, WindowKind, WindowResult,
+    WindowedStream,
+};

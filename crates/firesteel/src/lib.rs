@@ -138,8 +138,9 @@ pub use firesteel_streaming::{
 pub use firesteel_budget::{Memory, Part, gib, mib};
 // Streams, and what says which.
 pub use firesteel_streaming::{
-    Changes, ChangingWindows, CountedStream, Deduplication, EventTime, IntervalJoin, JoinSide, Pair, Plain, Shape,
-    SideOutput, Stream, Timed, WindowJoin, WindowKind, WindowResult, WindowedStream,
+    Changes, ChangingWindows, CountedStream, Deduplication, EventTime, IntervalJoin, JoinSide, Late, LateFor, MovedBy,
+    Pair, Plain, PurgedWindows, SessionBy, Shape, SideOutput, Stream, Timed, TriggeredWindows, WindowJoin, WindowKind,
+    WindowResult, WindowedStream,
 };
 // Records that do not get through.
 pub use firesteel_streaming::{Rejected, RejectedBy, RejectedLimit, Undecodable};

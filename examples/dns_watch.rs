@@ -90,7 +90,7 @@ fn main() -> Exit {
                 Asked { from: row.window.start(), host: row.key, queries, nxdomain: share.unwrap_or(0.0) }
             })
             .write(if options.json { Console::json() } else { Console::table() });
-        late.stream().map(|(_, (_, query))| explained(query)).write(FileSink::json::<Late>(&options.late));
+        late.stream().map(|late| explained(late.record.1)).write(FileSink::json::<Late>(&options.late));
         Ok(())
     })
 }

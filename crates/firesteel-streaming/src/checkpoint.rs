@@ -24,7 +24,7 @@ use firesteel_window::{Duration, seconds};
 
 use crate::error::Result;
 
-pub(crate) use deciding::{SinkAt, Unfinished};
+pub(crate) use deciding::{SinkAt, Unfinished, commit_id};
 pub(crate) use durable::{Durable, EpochEnd, HANDOVERS, TABLES};
 pub(crate) use firesteel_state::cursor::{Cursor, InputCursor, Plan, SplitCursor};
 pub(crate) use frames::gather;

@@ -9,12 +9,12 @@ mod within;
 use std::fmt;
 
 use firesteel_core::{Data, Exchange, Key, Operator};
-use firesteel_window::{Duration, Timestamp};
+use firesteel_window::Duration;
 
 use crate::dedup::seen::Seen;
 use crate::dedup::within::Within;
 use crate::plan::What;
-use crate::stream::{EventTime, Shape, SideOutput, Stream, Timed};
+use crate::stream::{EventTime, Late, Shape, SideOutput, Stream, Timed};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Leaves out records whose id, which `id` finds in them, has been seen. What follows says for how long:
@@ -52,7 +52,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
 pub struct Deduplication<K: Send + 'static, T: Data, S: Shape> {
     stream: Stream<(K, T), S>,
     operator: Operator,
-    late: Option<SideOutput<(Timestamp, T)>>,
+    late: Option<SideOutput<Late<T>>>,
 }
 
 impl<K: Key, T: Exchange, S: Shape> Deduplication<K, T, S> {
@@ -139,7 +139,7 @@ impl<K: Key, T: Exchange, S: Shape> Deduplication<K, T, S> {
         S: EventTime,
     {
         let Self { stream, operator, late } = self;
-        let within = Within::new(span, late);
+        let within = Within::new(span, late, stream.plan.trackers_for(stream.node, true));
         let counted = within.late_count();
         let deduplicated = S::timed(stream).apply_at(operator, within);
         deduplicated.plan.count(deduplicated.node, What::Late, counted);
@@ -147,7 +147,7 @@ impl<K: Key, T: Exchange, S: Shape> Deduplication<K, T, S> {
     }
 
     /// Sends late records to a side output, for [`within`](Self::within).
-    pub fn late_to(self, late: &SideOutput<(Timestamp, T)>) -> Self {
+    pub fn late_to(self, late: &SideOutput<Late<T>>) -> Self {
         Self { late: Some(late.clone()), ..self }
     }
 }

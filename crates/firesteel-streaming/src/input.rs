@@ -26,6 +26,7 @@ use crate::error::{Error, Result};
 use crate::plan::{Admission, Admitted, Batch, Bound, Input, NodeId};
 use crate::progress::{InputProgress, SplitProgress};
 use crate::split_numbers::SplitNumbers;
+use crate::time::Ahead;
 
 pub use bounded::ReadRdd;
 pub(crate) use cost::Cost;
@@ -163,7 +164,7 @@ impl<S: Source> Input for SourceInput<S> {
         Ok(())
     }
 
-    fn admit(&mut self, admission: &Admission) -> Result<Admitted> {
+    fn admit(&mut self, admission: &Admission, ahead: &Ahead) -> Result<Admitted> {
         let found = self.reading.source.discover(admission.now).map_err(|error| self.failed(error))?;
         let (complete, more) = (found.complete, found.more);
         let newly_finished = self.take_in(found)?;
@@ -175,11 +176,14 @@ impl<S: Source> Input for SourceInput<S> {
         self.has_more = more;
         let mut admitted = Admitted { newly_finished, ..Admitted::default() };
         admitted.finished.extend(self.splits.gone());
-        let unread = self.splits.unread(&mut admitted, self.horizon.as_ref());
+        let mut unread = self.splits.unread(&mut admitted, self.horizon.as_ref());
         self.left = unread.iter().map(|(_, available, next)| available.map(|available| available - next)).sum();
         self.ends = admission.bound != Bound::Open || (complete && self.splits.all_finished());
         admitted.drained = unread.is_empty() && !more;
         admitted.complete = complete && self.splits.all_done();
+        if !ahead.is_empty() {
+            unread.retain(|(split, ..)| !ahead.contains_key(&self.splits[&split.id].number));
+        }
         let planned: Vec<Planned> = self
             .take_turns(unread, admission)
             .into_iter()
@@ -189,6 +193,7 @@ impl<S: Source> Input for SourceInput<S> {
             })
             .collect();
         admitted.ranges = planned.len();
+        admitted.read = planned.iter().map(|planned| planned.number).collect();
         admitted.records = planned.iter().map(|planned| planned.hint).sum();
         self.ranges = Ranges::new(planned);
         Ok(admitted)
@@ -253,7 +258,8 @@ impl<S: Source> Input for SourceInput<S> {
             let range = ReadRange::exact(id, range.from, range.to);
             planned.push(Planned { range, origin, number, hint: None, is_again: true });
         }
-        let admitted = Admitted { ranges: planned.len(), ..Admitted::default() };
+        let read = planned.iter().map(|planned: &Planned| planned.number).collect();
+        let admitted = Admitted { ranges: planned.len(), read, ..Admitted::default() };
         self.ranges = Ranges::new(planned);
         Ok(admitted)
     }

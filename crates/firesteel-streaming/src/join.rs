@@ -14,14 +14,14 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use firesteel_core::{Data, Exchange, Key, Operator};
-use firesteel_window::{Duration, Timestamp};
+use firesteel_window::Duration;
 
 use crate::join::interval::Interval;
 use crate::join::kind::{FullOuter, Inner, Kind, LeftAnti, LeftOuter, LeftSemi, RightOuter};
 use crate::join::operator::{Joining, RowTimes};
-use crate::join::side::{Late, both};
+use crate::join::side::{LateSides, both};
 use crate::plan::NodeId;
-use crate::stream::{EventTime, LateOutput, Pair, Shape, SideOutput, Stream, Timed, late_output};
+use crate::stream::{EventTime, Late, LateOutput, Pair, Shape, SideOutput, Stream, Timed, late_output};
 
 pub use as_of::AsOfJoin;
 pub use as_table::StreamTable;
@@ -79,7 +79,7 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     {
         let operators = [Operator::here("union"), Operator::here("interval_join")];
         let (left, right) = (S::timed(T::pairs(self)), Y::timed(O::pairs(other)));
-        let late = Late { left: None, right: None };
+        let late = LateSides { left: None, right: None };
         IntervalJoin {
             left,
             right,
@@ -106,7 +106,7 @@ pub struct IntervalJoin<K: Send + 'static, L: Send + 'static, R: Send + 'static>
     interval: Interval,
     /// The one that brings both sides together, and the join.
     operators: [Operator; 2],
-    late: Late<K, L, R>,
+    late: LateSides<K, L, R>,
     fills: Vec<NodeId>,
     times: Option<RowTimes>,
 }
@@ -118,18 +118,18 @@ where
     R: Exchange,
 {
     /// Sends late records of the left stream to a side output.
-    pub fn late_left_to(mut self, late: &SideOutput<(Timestamp, (K, L))>) -> Self {
+    pub fn late_left_to(mut self, late: &SideOutput<Late<(K, L)>>) -> Self {
         self.late.left = Some(self.fill(late));
         self
     }
 
     /// Sends late records of the right stream to a side output.
-    pub fn late_right_to(mut self, late: &SideOutput<(Timestamp, (K, R))>) -> Self {
+    pub fn late_right_to(mut self, late: &SideOutput<Late<(K, R)>>) -> Self {
         self.late.right = Some(self.fill(late));
         self
     }
 
-    fn fill<V: Data>(&mut self, late: &SideOutput<(Timestamp, (K, V))>) -> LateOutput<K, V> {
+    fn fill<V: Data>(&mut self, late: &SideOutput<Late<(K, V)>>) -> LateOutput<K, V> {
         self.fills.push(late.node());
         late_output(late)
     }

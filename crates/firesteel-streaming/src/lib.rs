@@ -97,8 +97,9 @@ pub use output::OutputHandle;
 pub use pattern::PatternMatching;
 pub use plan::{Batch, BatchLimits, Explain, ExplainOperator, ExplainRole, ExplainStage};
 pub use progress::{
-    BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, SplitProgress, StartDurations,
-    StateProgress, StreamingListener, Summary, TableProgress,
+    BatchProgress, Durations, HeldBy, HoldReason, InputProgress, JobInfo, OperatorProgress, OutputProgress,
+    SplitProgress, StartDurations, StateProgress, StreamingListener, Summary, TableProgress, WaitingSplit,
+    WatermarkProgress,
 };
 pub use refused::{Rejected, RejectedBy, RejectedLimit, Undecodable};
 pub use run::{Handover, JobRun, RunningJob, Stop, Stopper, Trigger};
@@ -106,6 +107,11 @@ pub use state::{
     FlatMapSpec, KeyState, KeyedProcess, MapSpec, NoTimeout, OutputMode, ProcessContext, ProcessSpec, RunningSpec,
     UpdateSpec,
 };
-pub use stream::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, SideOutput, Stream, Timed};
+pub use stream::{
+    EventTime, EventTimeout, Late, LateFor, MovedBy, Pair, Plain, ProcessingTimeout, Shape, SideOutput, Stream, Timed,
+};
 pub use table::{Table, TableJoin};
-pub use windows::{Changes, ChangingWindows, CountedStream, WindowKind, WindowResult, WindowedStream};
+pub use windows::{
+    Changes, ChangingWindows, CountedStream, PurgedWindows, SessionBy, TriggeredWindows, WindowKind, WindowResult,
+    WindowedStream,
+};

@@ -5,11 +5,11 @@ mod operator;
 use std::fmt;
 
 use firesteel_core::{Data, Exchange, Key, Operator};
-use firesteel_window::{Matched, Outcome, Pattern, Timestamp};
+use firesteel_window::{Matched, Outcome, Pattern};
 
 use crate::pattern::operator::MatchPattern;
 use crate::plan::Fault;
-use crate::stream::{EventTime, Pair, Shape, SideOutput, Stream, Timed};
+use crate::stream::{EventTime, Late, Pair, Shape, SideOutput, Stream, Timed};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Looks for a [`Pattern`] in the records of each key, in the order of event time. What is wanted of it follows:
@@ -71,12 +71,12 @@ pub struct PatternMatching<K: Data, V: Data> {
     stream: Stream<(K, V), Timed>,
     pattern: Pattern<V>,
     operator: Operator,
-    late: Option<SideOutput<(Timestamp, (K, V))>>,
+    late: Option<SideOutput<Late<(K, V)>>>,
 }
 
 impl<K: Key + Ord, V: Exchange> PatternMatching<K, V> {
     /// Sends late records to a side output.
-    pub fn late_to(self, late: &SideOutput<(Timestamp, (K, V))>) -> Self {
+    pub fn late_to(self, late: &SideOutput<Late<(K, V)>>) -> Self {
         Self { late: Some(late.clone()), ..self }
     }
 

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use crate::error::{Error, Result};
 use crate::refused::{Rejects, Samples};
 use crate::split_numbers::SplitNumbers;
-use crate::time::{Allowance, FiredCount, Tracker};
+use crate::time::{Alignment, Allowance, FiredCount, Tracker};
 
 pub use batch::Batch;
 pub use explain::{Explain, ExplainOperator, ExplainRole, ExplainStage};
@@ -225,6 +225,7 @@ impl Parts {
     /// When the program does not fit together, or has no output.
     pub(crate) fn settle(&mut self, job: &str, durable: bool) -> Result<Settled> {
         self.check()?;
+        self.check_alignment()?;
         if self.outputs.is_empty() {
             return Err(Error::NoOutput { job: job.to_owned() });
         }
@@ -240,6 +241,20 @@ impl Parts {
             Fault::Setting(reason) => Error::Setting { what: operator, reason: reason.clone() },
             Fault::Window(source) => Error::Window { operator, source: source.clone() },
         })
+    }
+
+    /// Makes sure that nobody waits forever for a split that is silent.
+    fn check_alignment(&self) -> Result<()> {
+        let alignment = Alignment::new(&self.trackers, &self.merged);
+        let Some((silent, waits)) = alignment.without_idle(&self.trackers) else { return Ok(()) };
+        let follows = |tracker| self.nodes.iter().find(|node| node.role == Role::EventTime(tracker));
+        let [silent, waits] =
+            [silent, waits].map(|of| follows(of).map(|node| node.operator.to_string()).unwrap_or_default());
+        let reason = format!(
+            "splits are compared with those of {waits}, which wait for others by `align_within`, and a silent one would hold them forever: \
+             give its watermark an `idle_after`"
+        );
+        Err(Error::Setting { what: silent, reason })
     }
 
     /// What batches need to know of the nodes.

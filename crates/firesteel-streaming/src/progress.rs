@@ -1,5 +1,7 @@
 //! What a job reports: a record per micro-batch, and a summary at the end.
 
+mod watermark;
+
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -9,6 +11,8 @@ use firesteel_window::{Duration, Timestamp};
 use serde::Serialize;
 
 use crate::refused::{Rejected, message};
+
+pub use watermark::{HeldBy, HoldReason, WaitingSplit, WatermarkProgress};
 
 /// One micro-batch in numbers. Serializes to JSON.
 #[derive(Debug, Clone, Serialize)]
@@ -38,6 +42,8 @@ pub struct BatchProgress {
     pub durations: Durations,
     /// The smallest watermark of the job after the batch, if event time is used and known.
     pub watermark: Option<Timestamp>,
+    /// How far event time has come at each operator that follows it or brings several together, and who holds it back.
+    pub watermarks: Vec<WatermarkProgress>,
     /// What went through each operator, in the order of the program.
     pub operators: Vec<OperatorProgress>,
     /// How the operators with state changed theirs.

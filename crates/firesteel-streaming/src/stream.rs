@@ -24,7 +24,8 @@ use crate::error::Result;
 use crate::plan::{Batch, NodeId, Plan, Width};
 use crate::refused::message;
 
-pub(crate) use late::{LateOutput, Told, late_output};
+pub use late::{Late, LateFor, MovedBy};
+pub(crate) use late::{LateOutput, Lateness, Told, late_output};
 pub use shape::{EventTime, EventTimeout, Pair, Plain, ProcessingTimeout, Shape, Timed};
 pub use side::SideOutput;
 

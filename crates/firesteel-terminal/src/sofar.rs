@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use firesteel_streaming::{BatchProgress, InputProgress};
+use firesteel_streaming::{BatchProgress, HeldBy, HoldReason, InputProgress};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::numbers::{grouped, rate, span};
@@ -22,6 +22,10 @@ pub(crate) struct Sofar {
     /// Keys with state; `None` in a job without operators that keep some.
     keys: Option<u64>,
     watermark: Option<Timestamp>,
+    /// Who holds the watermark back that has come least far, where that is not just the slowest of all.
+    held: Option<HeldBy>,
+    /// How many splits wait for the slowest.
+    waiting: u64,
     /// What was read of each input, in the units of its positions.
     read: HashMap<Arc<str>, u64>,
     share: Option<f64>,
@@ -45,6 +49,10 @@ impl Sofar {
         self.dead_letters += progress.dead_letters.len() as u64;
         self.keys = (!progress.states.is_empty()).then(|| progress.states.iter().map(|state| state.keys).sum());
         self.watermark = progress.watermark;
+        let least = progress.watermarks.iter().min_by_key(|watermark| watermark.watermark);
+        let held = least.and_then(|least| least.held_by.clone());
+        self.waiting = progress.watermarks.iter().map(|watermark| watermark.waiting.len() as u64).sum();
+        self.held = held.filter(|held| held.reason != HoldReason::Slowest);
         self.has_news |= progress.rows_in + progress.rows_out > 0;
         let shares: Option<Vec<f64>> = progress.inputs.iter().map(|input| self.share_of(input)).collect();
         self.share = shares.filter(|shares| !shares.is_empty()).map(|all| all.iter().sum::<f64>() / all.len() as f64);
@@ -102,6 +110,12 @@ impl Sofar {
             Some(Timestamp::MAX) => write!(line, ", all windows closed"),
             Some(watermark) => write!(line, ", watermark {watermark}"),
         };
+        if let Some(held) = &self.held {
+            let _ = write!(line, ", held back by {held}");
+        }
+        if self.waiting > 0 {
+            let _ = write!(line, ", {} ahead of it wait", grouped(self.waiting));
+        }
         for (name, count) in [("malformed", self.malformed), ("late", self.late), ("dead letters", self.dead_letters)] {
             if count > 0 {
                 let _ = write!(line, ", {} {name}", grouped(count));

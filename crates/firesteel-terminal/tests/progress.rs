@@ -125,6 +125,21 @@ fn programs_can_read_progress_as_json() {
 }
 
 #[test]
+fn who_holds_a_watermark_back_is_told() {
+    let json = Paper::default();
+    let job = StreamingContext::builder("held").listener(TerminalProgress::json(json.clone())).build().unwrap();
+    // Of odd numbers, none is let through.
+    let numbers = job.read(MemorySource::new(vec![1_i64, 3])).named("numbers").filter(|number| number % 2 == 0);
+    let times = numbers.event_time(|number| Timestamp::from_secs(*number), Watermark::bounded(seconds(0)));
+    times.named("times").write(Collector::new());
+    job.run(Trigger::AvailableNow).unwrap();
+    let batch: serde_json::Value = serde_json::from_str(&json.lines()[1]).unwrap();
+    let (of, held) = (&batch["watermarks"][0], &batch["watermarks"][0]["held_by"]);
+    assert_eq!((&of["operator"], &of["watermark"]), (&"times".into(), &serde_json::Value::Null));
+    assert_eq!((&held["input"], &held["reason"]), (&"numbers".into(), &"nothing_passes".into()), "{batch}");
+}
+
+#[test]
 fn rows_of_an_epoch_that_was_not_committed_are_told_apart() {
     let (folder, paper) = (tempfile::tempdir().unwrap(), Paper::default());
     let job = StreamingContext::builder("cut")

@@ -116,7 +116,7 @@ fn late_records_go_to_their_side_output() {
         .late_to(&late)
         .count();
     let _results = test.record(counts);
-    let late = test.record(late.stream().map(|(at, (key, ()))| (key, at.as_secs())));
+    let late = test.record(late.stream().map(|late| (late.record.0, late.at.as_secs())));
     let progress = test.run().unwrap();
     assert_eq!(late.batches(), [vec![], vec![("b".to_owned(), 3)]]);
     assert_eq!(progress[1].late, 1);

@@ -86,6 +86,25 @@ impl<K, T> Change<K, T> {
     }
 }
 
+/// What a window has gathered since it fired last: a window that is purged when it fires yields pieces, each with what has come since the one before.
+///
+/// The pieces of a key in a window are numbered, and have no value in common: together they are what one firing would have given. So they are
+/// added up where rows would be replaced; and one that comes twice, as after a failure of a sink that cannot tell, is known by its number.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Piece<K, T> {
+    /// The window.
+    #[serde(flatten)]
+    pub window: Window,
+    /// The key.
+    pub key: K,
+    /// Which piece it is of those of the key and window, counting from 1.
+    pub number: u64,
+    /// Why the window fired.
+    pub firing: Firing,
+    /// What was made of the values that have come since the piece before.
+    pub value: T,
+}
+
 /// The rows that stand after some changes, in the order of windows, then of keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Latest<K, T> {

@@ -61,10 +61,15 @@ pub enum WindowError {
         /// The delay that was asked for.
         delay: Duration,
     },
-    /// Every partition would be idle at once.
+    /// Every partition would be silent at once.
     IdleTimeout {
         /// The timeout that was asked for.
         timeout: Duration,
+    },
+    /// Partitions would wait for those that are not ahead of them, or for a silent one forever.
+    Alignment {
+        /// How far a partition may lead, as it was asked for.
+        bound: Duration,
     },
     /// Events of the present would be taken for wrong.
     Ahead {
@@ -73,7 +78,7 @@ pub enum WindowError {
     },
 }
 
-codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007", Lateness = "FS-W008", Trigger = "FS-W009", Count = "FS-W013", Pattern = "FS-W014" });
+codes!(WindowError { Size = "FS-W001", Delay = "FS-W002", IdleTimeout = "FS-W003", Ahead = "FS-W004", Slide = "FS-W005", Gap = "FS-W006", Zone = "FS-W007", Lateness = "FS-W008", Trigger = "FS-W009", Count = "FS-W013", Pattern = "FS-W014", Alignment = "FS-W015" });
 
 impl WindowError {
     /// What may be done about it: nothing but to change the program.
@@ -121,6 +126,11 @@ impl fmt::Display for WindowError {
             Self::IdleTimeout { timeout } => write!(
                 f,
                 "a partition cannot become idle after {timeout}; give a time above zero, such as `minutes(1)`"
+            ),
+            Self::Alignment { bound } => write!(
+                f,
+                "partitions cannot be aligned within {bound}: give zero or more, and say beside when a silent one is not waited for, \
+                 such as `.idle_after(minutes(1))`"
             ),
             Self::Ahead { span } => write!(
                 f,

@@ -93,6 +93,7 @@ pub mod overlap;
 pub mod panes;
 pub mod pattern;
 pub mod time;
+pub mod trigger;
 pub mod watermark;
 pub mod window;
 
@@ -100,14 +101,15 @@ pub use aggregate::{
     Aggregator, ApproxDistinct, ApproxQuantiles, BottomN, Combine, Count, Distinct, DistinctSet, First, Fold, Last,
     List, Max, MaxBy, Mean, Min, MinBy, Numeric, Quantiles, Reduce, Stats, StdDev, Sum, Summand, TopN, Variance, Wide,
 };
-pub use change::{Change, Firing, Latest};
+pub use change::{Change, Firing, Latest, Piece};
 pub use early::Early;
 pub use error::WindowError;
 pub use overlap::Overlap;
 pub use panes::Panes;
 pub use pattern::{AfterMatch, Matched, Outcome, Partials, Pattern, Taken};
 pub use time::{Duration, TimeError, Timestamp, days, hours, millis, minutes, seconds};
-pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Watermark, WatermarkStrategy};
+pub use trigger::WindowTrigger;
+pub use watermark::{BoundedOutOfOrderness, PartitionWatermarks, Slowest, Watermark, WatermarkStrategy};
 #[cfg(feature = "calendar")]
 pub use window::Calendar;
 pub use window::{

@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::WindowError;
 use crate::time::{Duration, Timestamp};
 
-pub use partitions::PartitionWatermarks;
+pub use partitions::{PartitionWatermarks, Slowest};
 
 /// A rule that derives the watermark of one partition from the largest event time seen in it.
 pub trait WatermarkStrategy {
@@ -48,6 +48,17 @@ pub trait WatermarkStrategy {
     /// How far, in processing time, an event may be ahead of the clock and still count; `None` for any. By one that is further ahead
     /// the watermark is not moved.
     fn most_ahead(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How long, in processing time, all partitions have to be silent before event time follows the clock; `None` where it
+    /// waits for an event.
+    fn clock_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// How far, in event time, a partition may lead the slowest one before it waits; `None` for any.
+    fn aligned_within(&self) -> Option<Duration> {
         None
     }
 
@@ -77,7 +88,7 @@ impl Watermark {
     /// Zero is for events in order. A negative delay is reported by
     /// [`validate`](WatermarkStrategy::validate).
     pub const fn bounded(delay: Duration) -> BoundedOutOfOrderness {
-        BoundedOutOfOrderness { delay, idle_after: None, ahead_at_most: None }
+        BoundedOutOfOrderness { delay, idle_after: None, ahead_at_most: None, clock_after: None, aligned_within: None }
     }
 
     /// The watermark of a stream with several inputs: the smallest among those that are not idle, and never below
@@ -111,6 +122,8 @@ pub struct BoundedOutOfOrderness {
     delay: Duration,
     idle_after: Option<Duration>,
     ahead_at_most: Option<Duration>,
+    clock_after: Option<Duration>,
+    aligned_within: Option<Duration>,
 }
 
 impl BoundedOutOfOrderness {
@@ -141,6 +154,43 @@ impl BoundedOutOfOrderness {
         Self { ahead_at_most: Some(span), ..self }
     }
 
+    /// Lets event time follow the clock once all partitions have been silent for `timeout` of processing time: as if an event
+    /// had come for each instant since the last one. So the last windows close though nothing comes any more.
+    ///
+    /// Without this the watermark waits for the next event, forever if need be. With it, an event is late that comes after
+    /// the silence and happened longer before that than the delay and the way of the last event from when it happened to where it was read.
+    /// A timeout of zero or below is reported by [`validate`](WatermarkStrategy::validate).
+    ///
+    /// ```
+    /// use firesteel_window::{Watermark, WatermarkStrategy, minutes, seconds};
+    ///
+    /// let strategy = Watermark::bounded(seconds(10)).follow_clock_after(minutes(1));
+    /// assert_eq!(strategy.clock_timeout(), Some(minutes(1)));
+    /// ```
+    #[must_use]
+    pub const fn follow_clock_after(self, timeout: Duration) -> Self {
+        Self { clock_after: Some(timeout), ..self }
+    }
+
+    /// Has a partition wait when its latest event is more than `bound` later than that of the slowest one: what a fast partition brings
+    /// would only lie in windows that stay open for the slow ones. Partitions of streams that are brought together, by a union or a join, are
+    /// compared with one another.
+    ///
+    /// It is decided before each batch, so that a partition leads by the bound and what one batch reads of it at most. Partitions
+    /// that have ended, or are idle, hold nobody up; so this needs [`idle_after`](Self::idle_after), without which a silent partition would
+    /// hold all others forever, and is reported by [`validate`](WatermarkStrategy::validate) without it, or with a negative bound.
+    ///
+    /// ```
+    /// use firesteel_window::{Watermark, WatermarkStrategy, minutes, seconds};
+    ///
+    /// let strategy = Watermark::bounded(seconds(10)).idle_after(minutes(1)).align_within(minutes(5));
+    /// assert_eq!((strategy.aligned_within(), strategy.validate()), (Some(minutes(5)), Ok(())));
+    /// ```
+    #[must_use]
+    pub const fn align_within(self, bound: Duration) -> Self {
+        Self { aligned_within: Some(bound), ..self }
+    }
+
     /// How far the watermark stays behind.
     pub const fn delay(&self) -> Duration {
         self.delay
@@ -161,10 +211,20 @@ impl WatermarkStrategy for BoundedOutOfOrderness {
         self.ahead_at_most
     }
 
+    fn clock_timeout(&self) -> Option<Duration> {
+        self.clock_after
+    }
+
+    fn aligned_within(&self) -> Option<Duration> {
+        self.aligned_within
+    }
+
     fn settings(&self) -> Vec<(&'static str, String)> {
         let mut settings = vec![("watermark", "bounded".to_owned()), ("delay", self.delay.to_string())];
         settings.extend(self.idle_after.map(|idle| ("idle after", idle.to_string())));
         settings.extend(self.ahead_at_most.map(|span| ("ahead at most", span.to_string())));
+        settings.extend(self.clock_after.map(|after| ("follows the clock after", after.to_string())));
+        settings.extend(self.aligned_within.map(|bound| ("aligned within", bound.to_string())));
         settings
     }
 
@@ -175,7 +235,10 @@ impl WatermarkStrategy for BoundedOutOfOrderness {
         if let Some(span) = self.ahead_at_most.filter(|span| span.is_negative()) {
             return Err(WindowError::Ahead { span });
         }
-        match self.idle_after {
+        if let Some(bound) = self.aligned_within.filter(|bound| bound.is_negative() || self.idle_after.is_none()) {
+            return Err(WindowError::Alignment { bound });
+        }
+        match [self.idle_after, self.clock_after].into_iter().flatten().min() {
             Some(timeout) if timeout <= Duration::ZERO => Err(WindowError::IdleTimeout { timeout }),
             _ => Ok(()),
         }
@@ -200,6 +263,11 @@ mod tests {
         assert_eq!(refused(Watermark::bounded(seconds(-1))), "FS-W002");
         let at_once = Watermark::bounded(seconds(1)).idle_after(Duration::ZERO);
         assert_eq!(refused(at_once), "FS-W003");
+        let by_the_clock = Watermark::bounded(seconds(1)).follow_clock_after(seconds(-1));
+        assert_eq!(refused(by_the_clock), "FS-W003");
+        let for_the_silent = Watermark::bounded(seconds(1)).align_within(seconds(5));
+        assert_eq!(refused(for_the_silent), "FS-W015");
+        assert_eq!(refused(for_the_silent.idle_after(seconds(1)).align_within(seconds(-1))), "FS-W015");
         let from_the_past = Watermark::bounded(seconds(1)).ahead_at_most(seconds(-1));
         assert_eq!(refused(from_the_past), "FS-W004");
         let fine = Watermark::bounded(Duration::ZERO).idle_after(seconds(1));

@@ -141,9 +141,9 @@ pub use firesteel_streaming::{
 pub use firesteel_budget::{Memory, Part, gib, mib};
 // Streams, and what says which.
 pub use firesteel_streaming::{
-    AsOfJoin, Changes, ChangingWindows, CountedStream, Deduplication, EventTime, IntervalJoin, JoinSide, LatestJoin,
-    Pair, PatternMatching, Plain, Shape, SideOutput, Stream, StreamTable, Table, TableJoin, Timed, WindowJoin,
-    WindowKind, WindowResult, WindowedStream,
+    AsOfJoin, Changes, ChangingWindows, CountedStream, Deduplication, EventTime, IntervalJoin, JoinSide, Late, LateFor,
+    LatestJoin, MovedBy, Pair, PatternMatching, Plain, PurgedWindows, SessionBy, Shape, SideOutput, Stream,
+    StreamTable, Table, TableJoin, Timed, TriggeredWindows, WindowJoin, WindowKind, WindowResult, WindowedStream,
 };
 // Records that do not get through.
 pub use firesteel_streaming::{Rejected, RejectedBy, RejectedLimit, Undecodable};

@@ -24,6 +24,8 @@ struct Written {
     window: Option<String>,
     late_by: Option<String>,
     trigger: Option<String>,
+    #[serde(default)]
+    purge: bool,
     aggregate: Option<String>,
     dedup: Option<String>,
     join: Option<String>,
@@ -73,6 +75,8 @@ pub(crate) struct Case {
     /// How long a silent input is waited for, if not forever.
     pub(crate) idle: Option<Duration>,
     pub(crate) does: Does,
+    /// Whether windows are emptied when they fire.
+    pub(crate) purge: bool,
     pub(crate) steps: Vec<Step>,
     /// What comes when event time ends, if it does.
     pub(crate) end: Option<Vec<Row>>,
@@ -123,8 +127,15 @@ pub(crate) enum Windows {
     Tumbling(Tumbling),
     Sliding(Sliding),
     Session(Session),
+    /// Each event ends its session after as many seconds as its time has more than whole tens of them.
+    SessionByRemainder,
     Global,
     Count(CountWindow),
+}
+
+/// The gap of an event of [`Windows::SessionByRemainder`].
+pub(crate) fn remainder_gap(at: Timestamp) -> Duration {
+    Duration::micros(at.as_micros().rem_euclid(10_000_000))
 }
 
 /// How long ids are remembered.
@@ -215,6 +226,7 @@ impl Case {
             end: written.end.as_deref().map(rows).transpose().map_err(named)?,
             name: written.name.clone(),
             stays: written.stays,
+            purge: written.purge,
             does,
         })
     }

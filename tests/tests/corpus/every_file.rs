@@ -3,7 +3,7 @@
 macro_rules! every_file {
     ($repository:expr, $ways:expr, $little:expr) => {
         $crate::every_file::every_file!($repository, $ways, $little, [
-            tumbling, sliding, sessions, lateness, triggers, aggregates, counts, dedup, joins, tables,
+            tumbling, sliding, sessions, lateness, triggers, purging, aggregates, counts, dedup, joins, tables,
             patterns
         ]);
     };

@@ -23,7 +23,7 @@ fn windows_that_fire_again_do_what_a_plain_model_does() {
     let little: Vec<_> = ways.iter().filter(|way| way.has_backend()).map(|way| way.with_memory(0)).collect();
     ways.extend(little);
     let mut fired = [0; 3];
-    for seed in 0..300 {
+    for seed in 0..400 {
         let case = random::case(seed);
         case.steps.iter().flat_map(|step| &step.out).for_each(|row| fired[row.3 as usize] += 1);
         // Every case in one way, and each way with many.

@@ -2,15 +2,16 @@
 
 use firesteel_connect_memory::{Collector, LatestRows, QueueSource};
 use firesteel_streaming::{
-    Changes, IntervalJoin, JoinSide, Stream, StreamingContext, Timed, WindowJoin, WindowKind, WindowResult,
+    Changes, IntervalJoin, JoinSide, Late, Stream, StreamingContext, Timed, WindowJoin, WindowKind, WindowResult,
     WindowedStream,
 };
 use firesteel_testkit::TestJob;
-use firesteel_window::{Change, CountWindow, Firing, Global, Max, Timestamp, Watermark};
+use firesteel_window::{Change, CountWindow, DisjointWindows, Firing, Global, Max, Piece, Timestamp, Watermark};
 
 use crate::aggregate::Aggregate;
 use crate::case::{
-    Case, Dedup, Does, Event, Firings, Join, JoinKind, Over, Row, Table, Windows, id_of, joined_row, row_at,
+    Case, Dedup, Does, Event, Firings, Join, JoinKind, Over, Row, Table, Windows, id_of, joined_row, remainder_gap,
+    row_at,
 };
 
 /// What the program has written.
@@ -30,7 +31,14 @@ pub(crate) fn program(case: &Case, test: &TestJob, queues: &[QueueSource<Event>;
     let events = events(case, job, &queues[0], "events");
     match &case.does {
         Does::Window(windows, aggregate, firings) => {
-            windowed(job, keyed(events), *windows, (*aggregate, *firings), outputs)
+            let events = keyed(events);
+            match windows {
+                Windows::Tumbling(windows) if case.purge => {
+                    pieces(job, events.window(*windows), (*aggregate, *firings), outputs)
+                }
+                Windows::Global if case.purge => pieces(job, events.window(Global), (*aggregate, *firings), outputs),
+                _ => windowed(job, events, *windows, (*aggregate, *firings), outputs),
+            }
         }
         Does::Dedup(dedup) => {
             deduplicated(job, events, *dedup, outputs).write(outputs.rows.clone());
@@ -45,7 +53,7 @@ pub(crate) fn program(case: &Case, test: &TestJob, queues: &[QueueSource<Event>;
         }
         Does::Pattern(sequence) => {
             let late = job.side_output("late");
-            late.stream().map(|(_, (_, event))| event).write(outputs.late[0].clone());
+            late.stream().map(|late: Late<(String, Event)>| late.record.1).write(outputs.late[0].clone());
             let found = events.key_by(id_of).match_pattern(sequence.pattern()).late_to(&late);
             let found = found.outcomes(crate::pattern::found).named("pattern").with_time();
             found.map(|(at, (id, found))| row_at(at, found.row(&id))).write(outputs.rows.clone());
@@ -74,6 +82,9 @@ fn windowed(
         Windows::Tumbling(windows) => rows(job, events.window(windows), of, outputs),
         Windows::Sliding(windows) => rows(job, events.window(windows), of, outputs),
         Windows::Session(windows) => rows(job, events.window(windows), of, outputs),
+        Windows::SessionByRemainder => {
+            rows(job, events.sessions_by(|at| remainder_gap(Timestamp::from_micros(*at))), of, outputs)
+        }
         Windows::Global => rows(job, events.window(Global), of, outputs),
         Windows::Count(windows) => counted(events, windows, of.0, outputs),
     }
@@ -86,7 +97,7 @@ fn rows<W: WindowKind<String>>(
     outputs: &Outputs,
 ) {
     let late = job.side_output("late");
-    late.stream().map(|(at, (key, _))| (key, at)).write(outputs.late[0].clone());
+    late.stream().map(|late: Late<(String, i64)>| (late.record.0, late.at)).write(outputs.late[0].clone());
     let Some((allowed, early)) = firings else {
         let rows = events.late_to(&late).aggregate(aggregate).named("windows").map(on_time);
         rows.write(outputs.rows.clone());
@@ -104,6 +115,26 @@ fn rows<W: WindowKind<String>>(
     rows.write(outputs.newest.clone());
 }
 
+/// What is new of windows that are emptied when they fire.
+fn pieces<W: WindowKind<String> + DisjointWindows>(
+    job: &StreamingContext,
+    events: WindowedStream<String, i64, W>,
+    (aggregate, firings): (Aggregate, Option<Firings>),
+    outputs: &Outputs,
+) {
+    let late = job.side_output("late");
+    late.stream().map(|late: Late<(String, i64)>| (late.record.0, late.at)).write(outputs.late[0].clone());
+    let (allowed, early) = firings.unwrap_or_default();
+    let events = events.allow_late(allowed);
+    let events = if let Some(early) = early { events.trigger(early) } else { events };
+    let pieces = events.purging().late_to(&late).aggregate(aggregate).named("windows");
+    let rows = pieces.map(|piece| {
+        let Piece { window, key, firing, value, .. } = piece;
+        (window.start(), window.end(), key, firing, Some(value))
+    });
+    rows.write(outputs.rows.clone());
+}
+
 fn on_time(row: WindowResult<String, Vec<i64>>) -> Row {
     (row.window.start(), row.window.end(), row.key, Firing::OnTime, Some(row.value))
 }
@@ -119,7 +150,7 @@ fn counted(events: Stream<(String, i64), Timed>, windows: CountWindow, aggregate
 
 fn deduplicated(job: &StreamingContext, events: Stream<Event, Timed>, dedup: Dedup, outputs: &Outputs) -> Stream<Row> {
     let late = job.side_output("late");
-    late.stream().map(|(_, event)| event).write(outputs.late[0].clone());
+    late.stream().map(|late: Late<Event>| late.record).write(outputs.late[0].clone());
     let events = events.dedup_by(id_of);
     let events = match dedup {
         Dedup::Forever => events.forever(),
@@ -145,7 +176,7 @@ fn joined(
         Over::Interval(interval) => {
             let late = [job.side_output("late left"), job.side_output("late right")];
             for (late, output) in late.iter().zip(&outputs.late) {
-                late.stream().map(|(_, (_, event))| event).write(output.clone());
+                late.stream().map(|late: Late<(String, Event)>| late.record.1).write(output.clone());
             }
             let joined = left.interval_join(right, interval.clone());
             let joined = joined.late_left_to(&late[0]).late_right_to(&late[1]);
@@ -155,7 +186,7 @@ fn joined(
         Over::Window(Windows::Sliding(windows)) => in_windows(job, left.window_join(right, *windows), join, outputs),
         Over::Window(Windows::Session(windows)) => in_windows(job, left.window_join(right, *windows), join, outputs),
         Over::Window(Windows::Global) => in_windows(job, left.window_join(right, Global), join, outputs),
-        Over::Window(Windows::Count(_)) => panic!("windows by count join nothing"),
+        Over::Window(Windows::Count(_) | Windows::SessionByRemainder) => panic!("no case has a join by them"),
     };
     rows.with_time().map(|(at, (id, times))| joined_row(at, &id, times))
 }
@@ -168,9 +199,10 @@ fn with_table(
     outputs: &Outputs,
 ) -> Stream<Row> {
     let (late, late_versions) = (job.side_output("late"), job.side_output("late versions"));
-    late.stream().map(|(_, (_, event))| event).write(outputs.late[0].clone());
-    let version = |(at, (key, version)): (Timestamp, (String, Option<Event>))| {
-        version.unwrap_or_else(|| (format!("{key}#-"), at))
+    late.stream().map(|late: Late<(String, Event)>| late.record.1).write(outputs.late[0].clone());
+    let version = |late: Late<(String, Option<Event>)>| {
+        let (key, version) = late.record;
+        version.unwrap_or_else(|| (format!("{key}#-"), late.at))
     };
     late_versions.stream().map(version).write(outputs.late[1].clone());
     let (events, changes) = (events.key_by(id_of), changes.key_by(id_of));
@@ -222,7 +254,7 @@ fn in_windows<W: WindowKind<String>>(
     outputs: &Outputs,
 ) -> Joined {
     let late = job.side_output("late");
-    let late_events = late.stream().map(|(_, (_, side))| side);
+    let late_events = late.stream().map(|late: Late<(String, JoinSide<Event, Event>)>| late.record.1);
     let of_left =
         late_events.clone().flat_map(|side| if let JoinSide::Left(event) = side { Some(event) } else { None });
     of_left.write(outputs.late[0].clone());

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use firesteel_window::{Duration, Early, Firing, Session, Sliding, Timestamp, Window, WindowAssigner, seconds};
 
 use crate::aggregate::Aggregate;
-use crate::case::{Case, Does, Event, Row, Step, Windows};
+use crate::case::{Case, Does, Event, Row, Step, Windows, remainder_gap};
 
 /// Numbers that follow from a seed.
 struct Random(u64);
@@ -46,7 +46,7 @@ struct Model {
 impl Model {
     fn closes(&self, window: Window, watermark: Timestamp) -> bool {
         match self.windows {
-            Windows::Session(_) => Session::is_closed(window, watermark),
+            Windows::Session(_) | Windows::SessionByRemainder => Session::is_closed(window, watermark),
             _ => window.is_closed_by(watermark),
         }
     }
@@ -68,7 +68,11 @@ impl Model {
         let mut touched = match self.windows {
             Windows::Tumbling(windows) => self.assign(&windows, events, gone, (&mut late, &mut outside)),
             Windows::Sliding(windows) => self.assign(&windows, events, gone, (&mut late, &mut outside)),
-            Windows::Session(windows) => self.gather(windows, events, (before, gone), &mut late),
+            Windows::Session(windows) => self.gather(&|at| windows.window_of(at), events, (before, gone), &mut late),
+            Windows::SessionByRemainder => {
+                let alone = |at: Timestamp| Window::new(at, at.saturating_add(remainder_gap(at)));
+                self.gather(&alone, events, (before, gone), &mut late)
+            }
             Windows::Global | Windows::Count(_) => panic!("no case has them"),
         };
         touched.sort();
@@ -105,19 +109,29 @@ impl Model {
         touched
     }
 
-    /// Sessions: first what may be taken in whatever there is, then, the latest first, what needs one that is there.
-    fn gather(
+    /// Sessions: first what may be taken in whatever there is, then what touches one that is there, for as long as something
+    /// does; of what is left, that which reaches furthest may begin one.
+    fn gather<'e>(
         &mut self,
-        windows: Session,
-        events: &[Event],
+        alone: &dyn Fn(Timestamp) -> Window,
+        events: &'e [Event],
         (before, gone): (Timestamp, Timestamp),
         late: &mut Vec<Event>,
     ) -> Vec<(String, Window)> {
-        let (mut passed, in_time): (Vec<&Event>, Vec<&Event>) = events.iter().partition(|event| event.1 < gone);
-        passed.sort_by_key(|event| std::cmp::Reverse(event.1));
-        let mut keys = vec![];
-        for (key, at) in in_time.into_iter().chain(passed) {
-            let mut window = windows.window_of(*at);
+        let (mut passed, in_time): (Vec<&'e Event>, Vec<&'e Event>) = events.iter().partition(|event| event.1 < gone);
+        passed.sort_by_key(|event| std::cmp::Reverse(alone(event.1).end()));
+        let (mut keys, mut in_time) = (vec![], in_time.into_iter());
+        let next = |model: &Self, passed: &mut Vec<&'e Event>| {
+            let touches = |event: &&Event| {
+                let window = alone(event.1);
+                let touches = |other: &Window| other.start() <= window.end() && window.start() <= other.end();
+                model.held.keys().any(|(of, other)| *of == event.0 && touches(other))
+            };
+            let at = passed.iter().position(touches).unwrap_or(0);
+            (!passed.is_empty()).then(|| passed.remove(at))
+        };
+        while let Some((key, at)) = in_time.next().or_else(|| next(self, &mut passed)) {
+            let mut window = alone(*at);
             let mut joined = Held { times: vec![at.as_micros()], ..Held::default() };
             let touches = |other: &Window| other.start() <= window.end() && window.start() <= other.end();
             let touched: Vec<Window> =
@@ -154,7 +168,7 @@ impl Model {
 
     fn fire(&mut self, touched: &[(String, Window)], before: Timestamp) -> Vec<Row> {
         let (mut out, now, early) = (vec![], Timestamp::from_secs(self.now), self.early);
-        let is_session = matches!(self.windows, Windows::Session(_));
+        let is_session = matches!(self.windows, Windows::Session(_) | Windows::SessionByRemainder);
         let (watermark, closes) = (self.watermark, |model: &Self, window| model.closes(window, model.watermark));
         for id in touched {
             let has_fired = if is_session { self.held[id].fired } else { self.closes(id.1, before) };
@@ -209,10 +223,11 @@ impl Model {
 /// A case that follows from a seed.
 pub(crate) fn case(seed: u64) -> Case {
     let mut random = Random(seed);
-    let windows = match seed % 3 {
+    let windows = match seed % 4 {
         0 => Windows::Tumbling(firesteel_window::Tumbling::of(seconds(3 + random.below(8)))),
         1 => Windows::Sliding(Sliding::of(seconds(2 + random.below(9))).every(seconds(1 + random.below(6)))),
-        _ => Windows::Session(Session::gap(seconds(random.below(6)))),
+        2 => Windows::Session(Session::gap(seconds(random.below(6)))),
+        _ => Windows::SessionByRemainder,
     };
     let early = match random.below(3) {
         0 => None,
@@ -236,5 +251,5 @@ pub(crate) fn case(seed: u64) -> Case {
     let firings = Some((allowed, early));
     let name = format!("seed {seed}: {windows:?}, late {allowed}, {early:?}, watermark {delay}");
     let does = Does::Window(windows, Aggregate::Times, firings);
-    Case { name, delay, idle: None, does, steps, end, stays: 0 }
+    Case { name, delay, idle: None, does, purge: false, steps, end, stays: 0 }
 }

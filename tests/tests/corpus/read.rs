@@ -23,11 +23,12 @@ pub(crate) fn read_windows(text: &str) -> Result<Windows, String> {
             Ok(Windows::Sliding(Sliding::of(duration(size)?).every(duration(slide)?).offset(offset)))
         }
         ["session", gap] => Ok(Windows::Session(Session::gap(duration(gap)?))),
+        ["session", "by", "remainder"] => Ok(Windows::SessionByRemainder),
         ["global"] => Ok(Windows::Global),
         ["count", size] => Ok(Windows::Count(CountWindow::of(number(size)?))),
         ["count", size, "every", slide] => Ok(Windows::Count(CountWindow::of(number(size)?).every(number(slide)?))),
         _ => Err(format!(
-            "{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s; global; count 3, count 3 every 2"
+            "{text:?} are no windows: tumbling 5s, sliding 10s every 5s, session 10s, and offset 2s; session by remainder; global; count 3, count 3 every 2"
         )),
     }
 }

@@ -41,7 +41,7 @@ fn run(threads: usize, faulty: impl FnOnce(&SourceFaults)) -> Outcome {
         .map(|row| (row.window.start().as_secs(), row.value))
         .write(results.clone());
     errors.stream().map(|error| (error.position, error.error)).write(malformed.clone());
-    late_ones.stream().map(|(_, (_, number))| number).write(late.clone());
+    late_ones.stream().map(|late| late.record.1).write(late.clone());
     let Summary { rows_in, rows_out, malformed: refused, late: too_late, windows, .. } =
         job.run_to_summary(Trigger::AvailableNow).unwrap();
     Outcome {

@@ -349,7 +349,7 @@ pub(crate) fn event_time_timeout(ways: &[Way]) {
                     Some(format!("({key},{now})"))
                 });
             out.write(largest);
-            out.write(late.stream().map(|(at, (key, _))| format!("{key}@{}", at.as_secs())));
+            out.write(late.stream().map(|late| format!("{}@{}", late.record.0, late.at.as_secs())));
         });
         let done: Vec<_> = done.into_iter().map(Result::unwrap).collect();
         let rows: Vec<_> = done.iter().map(|done| done.outputs[0].as_str()).collect();

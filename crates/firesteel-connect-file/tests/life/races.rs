@@ -20,13 +20,14 @@ fn rotated(rotate: fn(&std::path::Path, u64), is_notified: bool) {
     let (begin, begun) = channel::<u64>();
     let (done, rest) = channel::<()>();
     let path = log.clone();
-    let writer = std::thread::spawn(move || {
+    let writer = std::thread::Builder::new().name("writer".to_owned()).spawn(move || {
         for line in begun {
             rotate(&path, line);
             append(&path, &format!("{}\n", line + 1));
             done.send(()).unwrap();
         }
     });
+    let writer = writer.unwrap();
     for line in 1..=ROUNDS {
         let text = line.to_string();
         while !follower.lines.contains(&text) {

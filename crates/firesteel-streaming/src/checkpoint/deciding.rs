@@ -7,7 +7,7 @@ use std::sync::Arc;
 use firesteel_connect::{Epoch, Guarantee, Mark, Retention};
 use firesteel_state::changelog::EpochRecord;
 use firesteel_state::cursor::{CheckpointId, SinkCursor};
-use firesteel_state::{EpochLog, OutputSchema};
+use firesteel_state::{CommitName, EpochLog, OutputSchema};
 
 use crate::checkpoint::looking::Looked;
 use crate::checkpoint::{Checkpoint, Cursor, Program};
@@ -49,6 +49,27 @@ pub(crate) struct Unfinished {
     pub(crate) cursor: Cursor,
     /// For each output, whether it has the epoch already.
     pub(crate) has: Vec<bool>,
+}
+
+/// What the ids of two epochs of one start of the program differ by.
+const STRIDE: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// The id of the commit of an epoch, by a start of the program that has this number.
+pub(crate) fn commit_id(run: u64, epoch: u64) -> u64 {
+    run.wrapping_add(epoch.wrapping_mul(STRIDE))
+}
+
+/// Whether the commit with the second name, of the epoch after that of the first one, was named by the same start of the program.
+fn is_same_run(before: CommitName, epoch: u64, commit: CommitName) -> bool {
+    let run = |name: CommitName, epoch: u64| name.id.wrapping_sub(epoch.wrapping_mul(STRIDE));
+    before.is_known() && run(before, epoch.wrapping_sub(1)) == run(commit, epoch)
+}
+
+impl Unfinished {
+    /// Whether the start of the program that prepared it had committed the epoch before it.
+    pub(crate) fn continues(&self) -> bool {
+        is_same_run(self.cursor.follows, self.cursor.epoch, self.cursor.commit)
+    }
 }
 
 /// What becomes of the last epoch in the changelog.

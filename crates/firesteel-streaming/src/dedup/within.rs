@@ -3,18 +3,23 @@
 //! An id has the times of the records that were kept, mostly one, and a timer no later than the first of them is forgotten.
 //! Records that are left out change nothing and cost no timer.
 
+use std::sync::Arc;
+
 use firesteel_core::{Accumulator, Exchange, Key};
 use firesteel_state::{Changes, Declaration, GroupState, Result, Setting, Timers, Value};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results, WithTimes};
-use crate::stream::{SideOutput, Timed};
+use crate::stream::{Late, Lateness, SideOutput, Timed};
+use crate::time::Tracker;
 
 /// Lets a record pass if none with its id was kept that is near to it.
 pub(super) struct Within<T: firesteel_core::Data> {
     span: Duration,
     late: Accumulator<u64>,
-    late_output: Option<SideOutput<(Timestamp, T)>>,
+    late_output: Option<SideOutput<Late<T>>>,
+    /// The watermarks that it goes by.
+    trackers: Arc<[Arc<Tracker>]>,
 }
 
 /// Its state.
@@ -31,8 +36,8 @@ fn times(kept: &Kept) -> impl Iterator<Item = Timestamp> {
 }
 
 impl<T: Exchange> Within<T> {
-    pub(super) fn new(span: Duration, late_output: Option<SideOutput<(Timestamp, T)>>) -> Self {
-        Self { span, late: Accumulator::default(), late_output }
+    pub(super) fn new(span: Duration, late_output: Option<SideOutput<Late<T>>>, trackers: Arc<[Arc<Tracker>]>) -> Self {
+        Self { span, late: Accumulator::default(), late_output, trackers }
     }
 
     /// What counts late records.
@@ -53,7 +58,7 @@ impl<T: Exchange> Within<T> {
     fn tell(&self, at: Timestamp, record: T) {
         self.late.add(1);
         if let Some(late) = &self.late_output {
-            late.emit((at, record));
+            late.emit(Lateness::of(at, None, &self.trackers).map(|()| record));
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::input::{OnUndecodable, Reading, SourceInput, SourceRdd};
 use crate::plan::{Admission, BatchLimits, Bound, Input, NodeId};
 use crate::split_numbers::SplitNumbers;
+use crate::time::Ahead;
 
 /// Reads sources as RDDs: what a source holds now, as one dataset for batch work.
 ///
@@ -41,12 +42,15 @@ impl ReadRdd for Context {
         let mut input = SourceInput::new(NodeId::NONE, &reading, numbers);
         input.start(&SourceContext::default())?;
         let started = Arc::new(Started(Arc::clone(&reading)));
-        input.admit(&Admission {
-            now: SystemClock::new().wall(),
-            limits: BatchLimits::default(),
-            bound: Bound::Once,
-            executors: self.executors(),
-        })?;
+        input.admit(
+            &Admission {
+                now: SystemClock::new().wall(),
+                limits: BatchLimits::default(),
+                bound: Bound::Once,
+                executors: self.executors(),
+            },
+            &Ahead::new(),
+        )?;
         let ranges = input.ranges.clone();
         Ok(SourceRdd { node: Node::new(self, operator), reading, ranges, started: Some(started) })
     }

@@ -6,13 +6,13 @@ mod versions;
 use std::fmt;
 
 use firesteel_core::{Data, Exchange, Key, Operator};
-use firesteel_window::{Duration, Timestamp};
+use firesteel_window::Duration;
 
 use crate::join::as_of::operator::AsOf;
 use crate::join::as_table::StreamTable;
 use crate::join::side::both;
 use crate::plan::What;
-use crate::stream::{EventTime, Pair, Shape, SideOutput, Stream, Timed};
+use crate::stream::{EventTime, Late, Pair, Shape, SideOutput, Stream, Timed};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Joins each record with the row that its key had in `table` when the record happened: the newest version that is no later
@@ -74,8 +74,8 @@ pub struct AsOfJoin<K: Data, L: Data, V: Data> {
     changes: Stream<(K, Option<V>), Timed>,
     /// The one that brings both together, and the join.
     operators: [Operator; 2],
-    late: Option<SideOutput<(Timestamp, (K, L))>>,
-    late_versions: Option<SideOutput<(Timestamp, (K, Option<V>))>>,
+    late: Option<SideOutput<Late<(K, L)>>>,
+    late_versions: Option<SideOutput<Late<(K, Option<V>)>>>,
     forgets: Option<Duration>,
 }
 
@@ -86,12 +86,12 @@ where
     V: Exchange,
 {
     /// Sends late records to a side output: what the table had at their time may be gone.
-    pub fn late_to(self, late: &SideOutput<(Timestamp, (K, L))>) -> Self {
+    pub fn late_to(self, late: &SideOutput<Late<(K, L)>>) -> Self {
         Self { late: Some(late.clone()), ..self }
     }
 
     /// Sends late versions of the table to a side output; `None` is one that deletes its key.
-    pub fn late_versions_to(self, late: &SideOutput<(Timestamp, (K, Option<V>))>) -> Self {
+    pub fn late_versions_to(self, late: &SideOutput<Late<(K, Option<V>)>>) -> Self {
         Self { late_versions: Some(late.clone()), ..self }
     }
 
@@ -125,9 +125,11 @@ where
         F: Fn(L, Option<&V>) -> Option<U> + Send + Sync + 'static,
     {
         let Self { probes, changes, operators: [union, operator], late, late_versions, forgets } = self;
-        let as_of = AsOf::new(f, rows, forgets, (late, late_versions));
+        let sides = both(probes, changes, union);
+        let trackers = sides.plan.trackers_for(sides.node, true);
+        let as_of = AsOf::new(f, rows, forgets, (late, late_versions), trackers);
         let (late, unmatched) = (as_of.late_count(), as_of.unmatched_count());
-        let joined = both(probes, changes, union).apply_at(operator, as_of);
+        let joined = sides.apply_at(operator, as_of);
         joined.plan.count(joined.node, What::Late, late);
         joined.plan.count(joined.node, What::Unmatched, unmatched);
         joined

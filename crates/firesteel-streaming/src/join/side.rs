@@ -46,18 +46,18 @@ where
 }
 
 /// What is done with late records of two sides.
-pub(super) struct Late<K, L, R> {
+pub(super) struct LateSides<K, L, R> {
     pub(super) left: Option<LateOutput<K, L>>,
     pub(super) right: Option<LateOutput<K, R>>,
 }
 
-impl<K: 'static, L: 'static, R: 'static> Late<K, L, R> {
+impl<K: 'static, L: 'static, R: 'static> LateSides<K, L, R> {
     pub(super) fn of_both(self) -> LateOutput<K, JoinSide<L, R>> {
         let nothing: Told = Arc::new(|| ());
-        Arc::new(move |at, key, side| {
+        Arc::new(move |key, side, why| {
             let told = match side {
-                JoinSide::Left(left) => self.left.as_ref().map(|output| output(at, key, left)),
-                JoinSide::Right(right) => self.right.as_ref().map(|output| output(at, key, right)),
+                JoinSide::Left(left) => self.left.as_ref().map(|output| output(key, left, why)),
+                JoinSide::Right(right) => self.right.as_ref().map(|output| output(key, right, why)),
             };
             told.unwrap_or_else(|| Arc::clone(&nothing))
         })

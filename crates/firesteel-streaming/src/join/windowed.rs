@@ -10,7 +10,7 @@ use firesteel_window::{Aggregator, Timestamp};
 
 use crate::join::kind::{FullOuter, Inner, Kind, LeftAnti, LeftOuter, LeftSemi, RightOuter};
 use crate::join::side::{JoinSide, both};
-use crate::stream::{EventTime, Pair, Shape, SideOutput, Stream, Timed};
+use crate::stream::{EventTime, Late, Pair, Shape, SideOutput, Stream, Timed};
 use crate::windows::{WindowKind, WindowResult, WindowedStream};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
@@ -67,7 +67,7 @@ where
     W: WindowKind<K>,
 {
     /// Sends late records of both sides to a side output.
-    pub fn late_to(self, late: &SideOutput<(Timestamp, (K, JoinSide<L, R>))>) -> Self {
+    pub fn late_to(self, late: &SideOutput<Late<(K, JoinSide<L, R>)>>) -> Self {
         Self { windowed: self.windowed.late_to(late) }
     }
 

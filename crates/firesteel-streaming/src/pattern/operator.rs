@@ -12,7 +12,7 @@ use firesteel_window::{Duration, Outcome, Partials, Pattern, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::state::{GroupBatch, InTime, KeyedOperator, OperatorInfo, Results};
-use crate::stream::{SideOutput, Timed};
+use crate::stream::{Late, SideOutput, Timed};
 
 /// Looks for a pattern.
 pub(super) struct MatchPattern<K, V, F>
@@ -23,7 +23,7 @@ where
     pub(super) pattern: Pattern<V>,
     /// What is told of an outcome, if anything.
     pub(super) tell: F,
-    pub(super) late: Option<SideOutput<(Timestamp, (K, V))>>,
+    pub(super) late: Option<SideOutput<Late<(K, V)>>>,
 }
 
 /// Its state.

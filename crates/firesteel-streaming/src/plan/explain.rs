@@ -7,7 +7,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::plan::{NodeId, Parts, Role, Width};
+use crate::plan::{NodeId, Parts, PlanNode, Role, Width};
+
+/// The kinds of operators that may leave records out.
+const LEAVE_OUT: [&str; 5] = ["filter", "flat_map", "flat_map_values", "try_map", "divert"];
 
 /// A program in words: what [`StreamingContext::explain`](crate::StreamingContext::explain) tells.
 ///
@@ -60,6 +63,13 @@ pub struct ExplainOperator {
     pub settings: Vec<(String, String)>,
     /// The operators that its records come from.
     pub parents: Vec<usize>,
+    /// The operators that say when its records happened, where it goes by event time: its watermark is the least of theirs.
+    pub goes_by: Vec<usize>,
+    /// Where it says when records happened: the inputs whose splits event time waits for.
+    pub waits_for: Vec<String>,
+    /// Where it says when records happened: the operators before it that may leave records out, by their numbers. What they leave out
+    /// does not move event time.
+    pub moved_after: Vec<usize>,
     /// Whether its records are kept in memory for several consumers.
     pub kept: bool,
     /// Whether its records reach an output: if not, it does not run.
@@ -154,10 +164,55 @@ impl Parts {
             stored_as: node.stored_as.as_ref().map(|name| name.to_string()),
             settings,
             parents: node.parents.iter().map(|parent| parent.index()).collect(),
+            goes_by: self.goes_by(node),
+            waits_for: self.waits_for(node),
+            moved_after: self.moved_after(node),
             kept: node.keeper.is_some(),
             runs,
             at: format!("{}:{}", node.operator.location().file(), node.operator.location().line()),
         }
+    }
+
+    /// The nearest operators that say when records happened, where the node goes by event time.
+    fn goes_by(&self, node: &PlanNode) -> Vec<usize> {
+        let mut found = Vec::new();
+        if node.held.is_some() || node.merged.is_some() {
+            for parent in &node.parents {
+                self.visit(*parent, &mut |node, role| {
+                    if matches!(role, Role::EventTime(_)) {
+                        found.push(node.index());
+                    }
+                    !matches!(role, Role::EventTime(_) | Role::SideOutput { .. })
+                });
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    /// The inputs whose splits a watermark waits for.
+    fn waits_for(&self, node: &PlanNode) -> Vec<String> {
+        let Role::EventTime(tracker) = node.role else { return Vec::new() };
+        let inputs = self.trackers[tracker].inputs.iter().filter_map(|input| self.inputs.get(*input));
+        inputs.map(|input| input.name().to_string()).collect()
+    }
+
+    /// What may leave records out before a watermark sees them.
+    fn moved_after(&self, node: &PlanNode) -> Vec<usize> {
+        let mut found = Vec::new();
+        if matches!(node.role, Role::EventTime(_)) {
+            for parent in &node.parents {
+                self.visit(*parent, &mut |node, role| {
+                    if LEAVE_OUT.contains(&self.nodes[node.index()].operator.kind()) {
+                        found.push(node.index());
+                    }
+                    !matches!(role, Role::SideOutput { .. })
+                });
+            }
+        }
+        found.sort_unstable();
+        found
     }
 
     /// For each node, the first node of its stage: what a narrow edge joins, runs in one task.

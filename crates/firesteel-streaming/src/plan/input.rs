@@ -12,6 +12,7 @@ use crate::calls::Calls;
 use crate::error::Result;
 use crate::plan::Batch;
 use crate::progress::InputProgress;
+use crate::time::Ahead;
 
 /// A source as the batch loop sees it.
 pub(crate) trait Input: Send {
@@ -28,8 +29,8 @@ pub(crate) trait Input: Send {
     /// Says of which memory the source takes what it holds unasked.
     fn buffer_within(&self, pool: &Pool);
     fn start(&mut self, context: &SourceContext) -> Result<()>;
-    /// Decides what the next batch reads.
-    fn admit(&mut self, admission: &Admission) -> Result<Admitted>;
+    /// Decides what the next batch reads: nothing of splits that are `ahead` of others.
+    fn admit(&mut self, admission: &Admission, ahead: &Ahead) -> Result<Admitted>;
     /// Tells a batch which ranges it reads.
     fn begin(&self, batch: &Batch);
     /// Finds the end of ranges that are known only by reading, where no output has read so far.
@@ -77,6 +78,8 @@ pub(crate) struct Admitted {
     pub(crate) drained: bool,
     /// Numbers of the splits with something left to read: the watermark waits for them.
     pub(crate) waiting: Vec<u32>,
+    /// Numbers of those of which the batch reads something.
+    pub(crate) read: Vec<u32>,
     /// Numbers of the splits that have ended since the last batch: the watermark does not wait for them.
     pub(crate) finished: Vec<u32>,
     /// Whether any of those has been found only now.

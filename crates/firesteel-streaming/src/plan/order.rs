@@ -6,12 +6,12 @@ use firesteel_state::TimeDomain;
 
 use crate::error::{Error, Result};
 use crate::plan::{NodeId, Output, Parts, PlanNode, Role, Width};
-use crate::time::Tracker;
+use crate::time::{Tracker, When, least};
 
 /// The level of what is filled after everything else.
 pub(crate) const LAST: usize = usize::MAX / 2;
 
-/// Operators one after another, at most: each takes some stack in every task and for every batch.
+/// Operators one after another, at most: each takes some stack in every task and forevery batch.
 pub(crate) const LONGEST_CHAIN: usize = 1_000;
 
 impl Parts {
@@ -45,7 +45,8 @@ impl Parts {
             let (Some(held), Role::State(state), Some(parent)) = (&node.held, node.role, node.parents.first()) else {
                 continue;
             };
-            let reached = self.trackers_of(*parent).iter().map(|tracker| tracker.at_start()).min();
+            let of = self.trackers_of(*parent);
+            let reached = (!of.is_empty()).then(|| least(&of, When::AtStart));
             let cell = &self.states[state].0;
             let first = cell.next_timer(TimeDomain::Event)?;
             debug_assert!(index > parent.index(), "what is upstream holds back already");
@@ -70,7 +71,7 @@ impl Parts {
     }
 
     /// Visits `node` and what is upstream of it, each once and in a fixed order, as far as `visit` says to continue.
-    fn visit(&self, node: NodeId, visit: &mut dyn FnMut(NodeId, Role) -> bool) {
+    pub(super) fn visit(&self, node: NodeId, visit: &mut dyn FnMut(NodeId, Role) -> bool) {
         let mut seen = vec![false; self.nodes.len()];
         let mut waiting = vec![node];
         while let Some(node) = waiting.pop() {

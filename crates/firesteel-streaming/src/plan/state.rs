@@ -73,6 +73,11 @@ pub(crate) trait StateCell: Send + Sync {
         None
     }
 
+    /// Whether what it calls event time is the clock, so that a batch has to run for its timers.
+    fn goes_by_clock(&self) -> bool {
+        false
+    }
+
     /// Counts what a batch has changed.
     fn count(&self, changes: Changes) {
         self.set_keys((self.keys() + changes.inserted).saturating_sub(changes.removed));

@@ -20,7 +20,7 @@ use crate::run::commit::Committer;
 use crate::run::epoch::{Beside, OpenEpoch};
 use crate::run::report::{Processed, state_progress};
 use crate::run::{Config, Control, Stop, Tasks};
-use crate::time::Tracker;
+use crate::time::{Ahead, Alignment, Tracker};
 
 /// A job that has been started and is advanced batch by batch.
 ///
@@ -46,6 +46,11 @@ pub struct JobRun {
     pub(super) committer: Committer,
     /// For each output, how many levels of side outputs lie before it.
     pub(super) levels: Vec<usize>,
+    /// Which splits wait for others, and those that do in the batch at hand.
+    pub(super) alignment: Alignment,
+    pub(super) ahead: Ahead,
+    /// Of each input, the splits that had something to read when the last batch began.
+    pub(super) waiting: Vec<Vec<u32>>,
     pub(super) batch: u64,
     /// The last epoch that is committed, in this run or before it: what is committed next is after it.
     pub(super) last_epoch: Epoch,
@@ -124,6 +129,7 @@ impl JobRun {
         let operator_names = parts.nodes.iter().map(|node| node.operator.name().into()).collect();
         let shown = parts.shown();
         let started = config.clock.monotonic();
+        let alignment = Alignment::new(&parts.trackers, &parts.merged);
         let names: Arc<[Arc<str>]> = names.into();
         let committer = Committer { job: Arc::clone(&job), names: Arc::clone(&names), control: Arc::clone(&control) };
         let mut run = Self {
@@ -141,6 +147,9 @@ impl JobRun {
             tasks,
             committer,
             levels,
+            alignment,
+            ahead: Ahead::new(),
+            waiting: Vec::new(),
             batch: 0,
             last_epoch: Epoch::default(),
             beside: None,
@@ -203,6 +212,7 @@ impl JobRun {
             self.continue_batch(left)?;
         }
         let admission = self.admission(Bound::Open);
+        self.ahead.clear();
         let admitted = self.admit(&admission)?;
         let cut = Cut { ending: true, ..Cut::default() };
         let progress = self.process(&admission, &admitted, cut, self.config.clock.monotonic())?;
@@ -224,7 +234,8 @@ impl JobRun {
                 ),
             });
         }
-        let (control, draining, interrupted) = (&self.control, self.draining, &mut self.interrupted);
+        let (control, draining, interrupted, ahead) =
+            (&self.control, self.draining, &mut self.interrupted, &self.ahead);
         let mut admit = |input: &mut Box<dyn Input>| {
             if draining && input.replay() == Replay::Always {
                 return Ok(Admitted { drained: true, ..Admitted::default() });
@@ -234,7 +245,7 @@ impl JobRun {
             let name = input.name();
             let admitted = ask(control, give_up, || {
                 let _watched = control.calls.watch(Of::Source, &name, "discover");
-                input.admit(admission)
+                input.admit(admission, ahead)
             });
             *interrupted |= admitted.is_err() && control.stopping() >= Some(give_up);
             control.calls.check()?;
@@ -253,7 +264,10 @@ impl JobRun {
     /// that no record comes between.
     pub(super) fn continue_batch(&mut self, left: TimersLeft) -> Result<BatchProgress> {
         let admission = Admission { now: left.time, ..self.admission(Bound::Open) };
-        let nothing: Vec<Admitted> = self.parts.inputs.iter().map(|_| Admitted::default()).collect();
+        // What the batch before has left unread is so still.
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        let mut nothing = || Admitted { waiting: waiting.next().unwrap_or_default(), ..Admitted::default() };
+        let nothing: Vec<Admitted> = self.parts.inputs.iter().map(|_| nothing()).collect();
         let cut = Cut { ending: left.ending, continues: true, ..Cut::default() };
         self.process(&admission, &nothing, cut, self.config.clock.monotonic())
     }
@@ -264,8 +278,16 @@ impl JobRun {
         }
         let begun = self.config.clock.monotonic();
         let admission = self.admission(bound);
-        let admitted = self.admit(&admission)?;
-        let something = admitted.iter().any(|input| input.ranges > 0);
+        // One batch of all there is leaves nothing for later.
+        self.ahead = if bound == Bound::Once { Ahead::new() } else { self.alignment.ahead(admission.now) };
+        let mut admitted = self.admit(&admission)?;
+        let mut something = admitted.iter().any(|input| input.ranges > 0);
+        if !something && !self.ahead.is_empty() && (bound != Bound::Open || self.draining) {
+            // Nobody waits for what may come later: all that is there has to be read.
+            self.ahead.clear();
+            admitted = self.admit(&admission)?;
+            something = admitted.iter().any(|input| input.ranges > 0);
+        }
         if !something
             && !force
             && !self.watermark_can_advance(&admission, &admitted)
@@ -282,15 +304,18 @@ impl JobRun {
     fn watermark_can_advance(&self, admission: &Admission, admitted: &[Admitted]) -> bool {
         self.parts.trackers.iter().any(|tracker| {
             let inputs = tracker.inputs.iter().filter_map(|input| admitted.get(*input));
+            let waiting = inputs.clone().flat_map(|input| &input.waiting).copied();
             let finished = inputs.filter(|input| input.newly_finished).flat_map(|input| &input.finished);
-            tracker.can_advance(admission.now, finished.copied())
+            tracker.can_advance(admission.now, finished.copied(), waiting)
         })
     }
 
     /// Whether a batch without records would fire something by the clock.
     fn timers_are_due(&self, admission: &Admission) -> Result<bool> {
         for (cell, _) in &self.parts.states {
-            let next = cell.next_timer(TimeDomain::Processing)?.into_iter().chain(cell.next_wake()).min();
+            let of_event_time = if cell.goes_by_clock() { cell.next_timer(TimeDomain::Event)? } else { None };
+            let timers = cell.next_timer(TimeDomain::Processing)?.into_iter().chain(of_event_time);
+            let next = timers.chain(cell.next_wake()).min();
             if next.is_some_and(|next| next <= admission.now) {
                 return Ok(true);
             }
@@ -314,7 +339,9 @@ impl JobRun {
             let of = |numbers: fn(&Admitted) -> &Vec<u32>| {
                 tracker.inputs.iter().filter_map(|input| admitted.get(*input)).flat_map(numbers).copied()
             };
-            tracker.begin(admission.now, of(|input| &input.waiting), of(|input| &input.finished), ending);
+            let [waiting, read, finished] =
+                [of(|input| &input.waiting), of(|input| &input.read), of(|input| &input.finished)];
+            tracker.begin(admission.now, waiting, read, finished, ending);
             let mut inputs = tracker.inputs.iter().filter_map(|input| admitted.get(*input)).peekable();
             if inputs.peek().is_some() && inputs.all(|input| input.complete) {
                 tracker.over();
@@ -334,6 +361,7 @@ impl JobRun {
         fail_point!("batch.written");
         let written_at = self.config.clock.monotonic();
         let (inputs, watermark) = self.settle(&batch, admitted, cut, written_at.saturating_sub(admitted_at));
+        let watermarks = self.watermarks(&inputs, admission.now, admitted);
         // What is committed says how many keys there are.
         let mut left = false;
         let states = self.parts.states.iter();
@@ -348,7 +376,9 @@ impl JobRun {
         }
         let committed_at = self.config.clock.monotonic();
         self.failed = None;
-        let done = Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters: letters };
+        self.waiting = admitted.iter().map(|input| input.waiting.clone()).collect();
+        let dead_letters = letters;
+        let done = Processed { epoch, ends_epoch, inputs, watermark, watermarks, written, states, dead_letters };
         Ok(self.progress(&batch, done, [begun, admitted_at, written_at, committed_at]))
     }
 

@@ -17,7 +17,7 @@ use firesteel_state::{CommitName, StateStore};
 use firesteel_window::{Duration, Timestamp};
 
 use crate::calls::Of;
-use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, gather};
+use crate::checkpoint::{Cursor, EpochEnd, Plan, Unfinished, commit_id, gather};
 use crate::error::{Error, Result};
 use crate::plan::{Admitted, Batch, Output, Parts};
 use crate::run::batch_loop::{Cut, JobRun};
@@ -393,7 +393,7 @@ impl Parts {
         let mentioned: BTreeSet<u32> = mentioned.copied().collect();
         cursor.planned.extend(mentioned.into_iter().filter_map(|number| Some((number, numbers.name(number)?))));
         cursor.plans = plans;
-        cursor.watermarks.extend(self.watermarks().map(|tracker| (tracker.name().to_string(), tracker.save(numbers))));
+        cursor.watermarks.extend(self.watermarks().map(|tracker| (tracker.name().to_string(), tracker.save())));
         cursor.gone.extend(self.allowances().map(|(name, allowance)| (name.to_owned(), allowance.save())));
         cursor.keys.extend(self.states.iter().map(|(cell, _)| (cell.declared().operator, cell.keys())));
         // Last, since splits that are gone lose their numbers.
@@ -405,6 +405,6 @@ impl Parts {
 /// A name for the commit of an epoch that this start of the program computes, which no other one has.
 fn name_of(epoch: u64, run: RunId, before: &Cursor) -> CommitName {
     let bits = run.to_bits();
-    let id = (bits as u64 ^ (bits >> 64) as u64).wrapping_add(epoch.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let id = commit_id(bits as u64 ^ (bits >> 64) as u64, epoch);
     CommitName { term: before.owned.map_or(0, |owned| owned.term), id: id.max(1) }
 }

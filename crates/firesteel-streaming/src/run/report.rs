@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use firesteel_connect::Epoch;
 use firesteel_core::{Clock, DeadLetter};
+use firesteel_state::cursor::SplitName;
 use firesteel_window::{Duration, Timestamp};
 
-use crate::plan::{Batch, Changed, PlanNode, Role, StateCell, StateChanges, What};
+use crate::plan::{Admitted, Batch, Changed, PlanNode, Role, StateCell, StateChanges, What};
 use crate::progress::{
-    BatchProgress, Durations, InputProgress, JobInfo, OperatorProgress, OutputProgress, StateProgress, Summary, micros,
-    per_second, tell,
+    BatchProgress, Durations, HeldBy, InputProgress, JobInfo, OperatorProgress, OutputProgress, StateProgress, Summary,
+    WaitingSplit, WatermarkProgress, micros, per_second, tell,
 };
 use crate::refused::KEPT;
 use crate::run::JobRun;
+use crate::time::Tracker;
 
 /// What came of a batch.
 pub(super) struct Processed {
@@ -21,6 +23,7 @@ pub(super) struct Processed {
     pub(super) ends_epoch: bool,
     pub(super) inputs: Vec<InputProgress>,
     pub(super) watermark: Option<Timestamp>,
+    pub(super) watermarks: Vec<WatermarkProgress>,
     pub(super) written: Vec<u64>,
     pub(super) states: Vec<StateProgress>,
     pub(super) dead_letters: Vec<DeadLetter>,
@@ -69,7 +72,7 @@ impl JobRun {
         done: Processed,
         [begun, admitted, processed, committed]: [Duration; 4],
     ) -> BatchProgress {
-        let Processed { epoch, ends_epoch, inputs, watermark, written, states, dead_letters } = done;
+        let Processed { epoch, ends_epoch, inputs, watermark, watermarks, written, states, dead_letters } = done;
         let outputs = written.iter().zip(self.names.iter());
         let outputs: Vec<_> =
             outputs.map(|(rows, name)| OutputProgress { name: Arc::clone(name), rows: *rows }).collect();
@@ -101,6 +104,7 @@ impl JobRun {
                 total_us,
             },
             watermark,
+            watermarks,
             operators,
             states,
             tables: self.parts.tables.iter().map(|table| table.progress()).collect(),
@@ -123,6 +127,55 @@ impl JobRun {
             self.tell(&progress);
         }
         progress
+    }
+
+    /// How far event time has come, and who holds it back.
+    pub(super) fn watermarks(
+        &self,
+        inputs: &[InputProgress],
+        now: Timestamp,
+        admitted: &[Admitted],
+    ) -> Vec<WatermarkProgress> {
+        let numbers = &self.parts.split_numbers;
+        for tracker in &self.parts.trackers {
+            let of = tracker.inputs.iter().filter_map(|input| inputs.get(*input));
+            let read = of.flat_map(|input| {
+                input.splits.iter().filter(|split| split.to > split.from).map(move |split| (input, split))
+            });
+            tracker.note_read(read.map(|(input, split)| numbers.of(&input.name, &split.split)));
+        }
+        let progress = |(id, tracker): (usize, &Tracker)| {
+            let held_by = tracker.holder().map(|holder| {
+                let since = holder.since.filter(|since| *since <= now);
+                let (input, split) = holder.split.map(|name| (name.input.into(), name.split.into())).unzip();
+                HeldBy {
+                    operator: holder.operator,
+                    input,
+                    split,
+                    latest: holder.latest,
+                    since: holder.since,
+                    silent_us: since.map_or(0, |since| micros(now - since)),
+                    reason: holder.reason,
+                }
+            });
+            let watermark = Some(tracker.current()).filter(|watermark| *watermark > Timestamp::MIN);
+            let operator = Arc::clone(&self.operator_names[id]);
+            let waiting = admitted.iter().flat_map(|input| &input.waiting);
+            let ahead = waiting.filter_map(|number| Some((*number, *self.ahead.get(number)?)));
+            let ahead = ahead.filter(|(number, _)| tracker.follows(*number));
+            let waiting = ahead.filter_map(|(number, ahead)| {
+                let SplitName { input, split } = numbers.name(number)?;
+                Some(WaitingSplit { input: input.into(), split: split.into(), ahead_us: ahead.map(micros) })
+            });
+            let waiting = waiting.collect();
+            WatermarkProgress { id, operator, watermark, held_by, idle: tracker.idle(), waiting }
+        };
+        let of_node = |(id, node): (usize, &PlanNode)| match node.role {
+            Role::EventTime(tracker) => Some((id, Arc::clone(&self.parts.trackers[tracker]))),
+            _ => node.merged.clone().map(|merged| (id, merged)),
+        };
+        let followed = self.parts.nodes.iter().enumerate().filter_map(of_node);
+        followed.map(|(id, tracker)| progress((id, &tracker))).collect()
     }
 
     /// What went through each operator.

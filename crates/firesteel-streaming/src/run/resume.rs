@@ -78,7 +78,6 @@ impl JobRun {
                 input.resume(positions);
             }
         }
-        let now = self.config.clock.wall();
         for tracker in &self.parts.trackers {
             if let Some(marks) = cursor.watermarks.get(&*alterable("resume.watermark", tracker.name())) {
                 // Splits of inputs that it does not follow any more, or that are gone, are not waited for.
@@ -91,12 +90,16 @@ impl JobRun {
                 };
                 let numbers = &self.parts.split_numbers;
                 let number = |name: &SplitName| is_followed(name).then(|| numbers.of(&name.input, &name.split));
-                tracker.resume(marks.renamed(number), now);
+                tracker.resume(marks.renamed(number));
+            }
+            // An epoch that is run again may continue the run that committed the one before it.
+            if again.as_ref().is_none_or(|again| !again.continues()) {
+                tracker.begin_run();
             }
         }
         for merged in &self.parts.merged {
             if let Some(marks) = cursor.watermarks.get(&*merged.name()) {
-                merged.resume(marks.renamed(|_| None), now);
+                merged.resume(marks.renamed(|_| None));
             }
         }
         for (cell, _) in &self.parts.states {
@@ -266,6 +269,7 @@ impl JobRun {
         self.open_epoch();
         self.is_again = false;
         self.parts.tables.iter().for_each(|table| table.end_again());
+        self.parts.trackers.iter().for_each(|tracker| tracker.begin_run());
         let ended = self.end_epoch_as(Some(again));
         fail_point!("again.ended");
         for output in &mut self.parts.outputs {

@@ -1,6 +1,6 @@
 //! The state that an operator declares while the program is built, and the store it becomes when the job starts.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use firesteel_core::Key;
@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::error::Result;
 use crate::plan::{Called, StateCell};
+use crate::time::{Tracker, goes_by_clock};
 
 /// What fills a new store; it returns how many entries there are then.
 type Initial<K> = Box<dyn FnOnce(&KeyedStore<K>) -> Result<u64> + Send>;
@@ -22,7 +23,9 @@ pub(crate) struct StoreCell<K: Key> {
     keys: AtomicU64,
     timers: AtomicU64,
     /// When a batch has to run by the clock, besides timers.
-    wake: OnceLock<Wake>,
+    wakes: Mutex<Vec<Wake>>,
+    /// Whether what it calls event time is the clock.
+    goes_by_clock: AtomicBool,
 }
 
 /// When a batch has to run by the clock.
@@ -47,7 +50,8 @@ impl<K: Key> StoreCell<K> {
             store: OnceLock::new(),
             keys: AtomicU64::new(0),
             timers: AtomicU64::new(0),
-            wake: OnceLock::new(),
+            wakes: Mutex::default(),
+            goes_by_clock: AtomicBool::new(false),
         })
     }
 
@@ -58,8 +62,12 @@ impl<K: Key> StoreCell<K> {
 
     /// Says when a batch has to run by the clock, though nothing has come.
     pub(crate) fn wake(&self, at: impl Fn() -> Option<Timestamp> + Send + Sync + 'static) {
-        // An operator says it once.
-        _ = self.wake.set(Box::new(at));
+        self.wakes.lock().push(Box::new(at));
+    }
+
+    /// Says by which watermarks it goes: where they are the clock, its timers of event time go by that.
+    pub(crate) fn goes_by(&self, trackers: &[Arc<Tracker>]) {
+        self.goes_by_clock.store(goes_by_clock(trackers), Ordering::Relaxed);
     }
 
     /// The open store.
@@ -129,6 +137,10 @@ impl<K: Key> StateCell for StoreCell<K> {
     }
 
     fn next_wake(&self) -> Option<Timestamp> {
-        self.wake.get().and_then(|at| at())
+        self.wakes.lock().iter().filter_map(|at| at()).min()
+    }
+
+    fn goes_by_clock(&self) -> bool {
+        self.goes_by_clock.load(Ordering::Relaxed)
     }
 }

@@ -4,7 +4,6 @@ use firesteel_core::ops::BoxRdd;
 use firesteel_core::shuffle::KeyedTable;
 use firesteel_core::{Data, Exchange, Key, Rdd, RddOps};
 use firesteel_state::{Changes, Declaration, GroupState, KeyContext, Value};
-use firesteel_window::Timestamp;
 
 use crate::error::Result;
 use crate::state::KeyState;
@@ -15,7 +14,7 @@ use crate::state::key_state::{Change, Timeout};
 use crate::state::operator::{KeyedOperator, NewState, OperatorInfo};
 use crate::state::route::InTime;
 use crate::state::work::BatchTimes;
-use crate::stream::{Pair, Plain, Shape, SideOutput, Stream};
+use crate::stream::{Late, Pair, Plain, Shape, SideOutput, Stream};
 
 /// The options of [`flat_map_with_state_with`](Stream::flat_map_with_state_with).
 #[must_use]
@@ -37,7 +36,7 @@ impl<K: Key, V: Exchange, S: Exchange> FlatMapSpec<K, V, S> {
     }
 
     /// Sends late records to a side output. Without event time, no record is late.
-    pub fn late_to(self, late: &SideOutput<(Timestamp, (K, V))>) -> Self {
+    pub fn late_to(self, late: &SideOutput<Late<(K, V)>>) -> Self {
         Self { route: self.route.late_to(late), ..self }
     }
 }

@@ -14,7 +14,7 @@ use crate::state::group_batch::{GroupBatch, Slice};
 use crate::state::lists::{Lists, count};
 use crate::state::side::{GroupedBucket, Prepare, StateSide};
 use crate::state::work::{BatchTimes, Entry, Work};
-use crate::time::{Tracker, least};
+use crate::time::{Tracker, When, least};
 
 /// The shuffle before an operator with state, whatever its map side does.
 pub(crate) trait Sorted<K, T>: ShuffleDependency {
@@ -231,10 +231,10 @@ impl<K, T> Groups<K, T> {
 impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
     fn open<'a>(&'a self, split: usize, task: &'a TaskContext) -> Box<dyn Blocks<O> + 'a> {
         let StateTask { cell, work, trackers, changes, lists, .. } = &*self.doing;
-        let reached = known(trackers, Tracker::reached);
+        let reached = known(trackers, When::Reached);
         let times = BatchTimes {
             time: self.time,
-            watermark: known(trackers, Tracker::at_start),
+            watermark: known(trackers, When::AtStart),
             reached,
             ends: reached == Timestamp::MAX || (trackers.len() > 1 && trackers.iter().all(|tracker| tracker.ends())),
         };
@@ -261,8 +261,8 @@ impl<K: Key, T: Data, O: Send + 'static> Open<O> for Worked<K, T, O> {
 }
 
 /// The smallest of some watermarks; the beginning of time where there are none.
-fn known(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> Timestamp) -> Timestamp {
-    if trackers.is_empty() { Timestamp::MIN } else { least(trackers, of) }
+fn known(trackers: &[Arc<Tracker>], when: When) -> Timestamp {
+    if trackers.is_empty() { Timestamp::MIN } else { least(trackers, when) }
 }
 
 /// Ends the task: its state cannot be had.

@@ -5,13 +5,13 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Data, Exchange, Key};
-use firesteel_window::{Aggregator, Timestamp};
+use firesteel_window::Aggregator;
 
 use crate::plan::{NodeId, What};
 use crate::state::combine::Combine;
 use crate::state::route::sealed::{Place, Prepared};
 use crate::state::side;
-use crate::stream::{LateOutput, Shape, SideOutput, late_output};
+use crate::stream::{Late, LateOutput, Shape, SideOutput, late_output};
 
 pub(crate) mod sealed {
     use std::sync::Arc;
@@ -84,7 +84,7 @@ impl<K, V> InTime<K, V> {
 
     /// Late records go to this side output, too.
     #[must_use]
-    pub fn late_to(self, late: &SideOutput<(Timestamp, (K, V))>) -> Self
+    pub fn late_to(self, late: &SideOutput<Late<(K, V)>>) -> Self
     where
         K: Data,
         V: Data,

@@ -11,8 +11,8 @@ use firesteel_window::Timestamp;
 
 use crate::state::lists::{Lists, count, put, trim};
 use crate::state::work::Entry;
-use crate::stream::{LateOutput, Shape};
-use crate::time::{Tracker, least};
+use crate::stream::{LateOutput, Lateness, Shape};
+use crate::time::{Tracker, When, least};
 
 /// The records of one map partition for one reduce partition: a list for each of its key groups.
 pub(crate) struct GroupedBucket<K, T>(pub(crate) Vec<Vec<Entry<K, T>>>);
@@ -161,8 +161,7 @@ where
         task: &TaskContext,
     ) {
         // Without event time, nothing is late.
-        let watermark =
-            if self.trackers.is_empty() { Timestamp::MIN } else { least(&self.trackers, Tracker::at_start) };
+        let watermark = if self.trackers.is_empty() { Timestamp::MIN } else { least(&self.trackers, When::AtStart) };
         let space = groups.space;
         sort::<S, _, _, _>(records, groups, task, |at, key, value| {
             if at < watermark {
@@ -171,7 +170,7 @@ where
                 }
                 self.count.add(1);
                 if let Some(output) = &self.output {
-                    output(at, &key, &value)();
+                    output(&key, &value, Lateness::of(at, None, &self.trackers))();
                 }
                 return None;
             }

@@ -57,6 +57,7 @@ impl<K: Key, V: Send + 'static, S: Shape> Stream<(K, V), S> {
         let route = operator.route();
         let work = Arc::new(Applied::<K, V, S, O> { operator, state, kind: PhantomData });
         let cell = StoreCell::new(states);
+        cell.goes_by(&trackers);
         let held = <O::OutShape as Shape>::HAS_TIME.then(|| Arc::new(Tracker::holding(&trackers, info.holds_back)));
         Stateful { operator: here, cell, work, trackers, held }.after(self, route, info)
     }

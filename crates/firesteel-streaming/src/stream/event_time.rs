@@ -28,7 +28,8 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
         let settings = watermark.settings().into_iter().map(|(name, value)| Setting::new_holds(name, value)).collect();
         let Self { plan, node: parent, rule } = self;
         let (node, tracker) = plan.change(|parts| {
-            let tracker = Arc::new(Tracker::new(Box::new(watermark), parts.inputs_of(parent)));
+            let tracker =
+                Arc::new(Tracker::new(Box::new(watermark), parts.inputs_of(parent), parts.split_numbers.clone()));
             parts.trackers.push(Arc::clone(&tracker));
             let role = Role::EventTime(parts.trackers.len() - 1);
             let node = PlanNode::operator(operator, &[parent], Width::Narrow).with_role(role).with_settings(settings);

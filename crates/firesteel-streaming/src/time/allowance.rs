@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use firesteel_window::{Duration, Timestamp};
 
-use crate::time::{Tracker, least};
+use crate::time::{Tracker, When, least};
 
 /// The allowed lateness of an operator: a window is gone when the watermark, less this, has passed it.
 pub(crate) struct Allowance {
@@ -29,12 +29,12 @@ impl Allowance {
 
     /// Up to when they are gone at the start of the batch, by which lateness is judged.
     pub(crate) fn gone_at_start(&self) -> Timestamp {
-        self.gone_by(least(&self.trackers, Tracker::at_start))
+        self.gone_by(least(&self.trackers, When::AtStart))
     }
 
     /// As far as the batch before had come: what it closes has fired.
     pub(crate) fn before(&self) -> Timestamp {
-        least(&self.trackers, Tracker::before)
+        least(&self.trackers, When::Before)
     }
 
     /// When a window that ends at a time is gone.
@@ -44,7 +44,7 @@ impl Allowance {
 
     /// Up to when they are gone, as a checkpoint keeps it between two batches.
     pub(crate) fn save(&self) -> Timestamp {
-        self.gone_by(least(&self.trackers, Tracker::reached))
+        self.gone_by(least(&self.trackers, When::Reached))
     }
 
     /// Resumes from a checkpoint.

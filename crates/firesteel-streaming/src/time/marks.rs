@@ -1,9 +1,9 @@
 //! What an operator does with watermarks by split that have no splits of their own.
 
-use firesteel_window::{Duration, PartitionWatermarks, Timestamp, Watermark};
+use firesteel_window::{Duration, PartitionWatermarks, Timestamp};
 
 /// The number of an input whose first split is waited for; no split has it.
-const FIRST: u32 = u32::MAX;
+pub(super) const FIRST: u32 = u32::MAX;
 
 /// Watermarks by the numbers of splits.
 pub(super) trait Marks {
@@ -17,9 +17,8 @@ pub(super) trait Marks {
 
 impl Marks for PartitionWatermarks<u32> {
     fn raise(&mut self, to: Timestamp) {
-        self.observe(FIRST, to, Timestamp::MIN);
-        self.advance(&Watermark::bounded(Duration::ZERO), Timestamp::MIN);
         self.finish(&FIRST);
+        self.advance_to(to);
     }
 
     fn wait_for_first(&mut self, now: Timestamp) {

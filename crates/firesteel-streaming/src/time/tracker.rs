@@ -1,17 +1,20 @@
 //! The watermark of one `event_time` operator.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use firesteel_core::Accumulator;
 use firesteel_state::KeyGroups;
 use firesteel_state::cursor::SplitName;
-use firesteel_window::{Aggregator, Duration, PartitionWatermarks, Timestamp, Watermark, WatermarkStrategy, days};
+use firesteel_window::{Duration, PartitionWatermarks, Timestamp, Watermark, WatermarkStrategy, days};
 use parking_lot::Mutex;
 
 use crate::split_numbers::SplitNumbers;
+use crate::time::asked::{Answer, Answers, When};
+use crate::time::held::Held;
 use crate::time::marks::Marks;
+use crate::time::tracker::follows::{Largest, State, Strategy, is_silent};
 
 /// Follows the event times of one stream, per split of its sources.
 ///
@@ -23,10 +26,14 @@ pub(crate) struct Tracker {
     strategy: Strategy,
     /// The inputs whose splits are waited for; none after a shuffle, where records have no split.
     pub(crate) inputs: Vec<usize>,
+    /// The names of splits.
+    numbers: SplitNumbers,
     state: Mutex<State>,
     seen: Accumulator<(u32, Timestamp), Largest>,
     /// What an operator holds back that has due timers left: it takes the place of all else.
     held: Option<Held>,
+    /// Whether it follows the clock, and no records.
+    is_clock: bool,
     /// The watermarks that it brings together, where it does.
     merged: Option<Arc<[Arc<Tracker>]>>,
     /// Whether another one brings it together with others.
@@ -42,115 +49,24 @@ const FAR: Duration = days(1);
 /// Clocks that show an earlier time are not set, or those of tests: nothing can be said by them. It is 2001.
 const CLOCKS: Timestamp = Timestamp::from_secs(1_000_000_000);
 
-/// How far the watermark is held back by an operator whose results have event time, so that none of them is late for the
-/// operators after it. Where due timers have not all fired: to just before the first of them. And at the start of a batch to where
-/// the batch before had come: what ends between there and the start, because a split has ended or fallen silent, fires in this batch.
-struct Held {
-    /// The watermarks that the operator goes by.
-    of: Arc<[Arc<Tracker>]>,
-    at_start: AtomicI64,
-    /// How much earlier than the watermark its results may have happened.
-    slack: Duration,
-    /// By the place of the key group among those that the job owns; nothing before there is state.
-    groups: OnceLock<Box<[AtomicI64]>>,
-}
-
-impl Held {
-    /// Just before the first of the timers that are left; the end of time if none are.
-    fn left(&self) -> Timestamp {
-        let first = self.groups.get().into_iter().flatten().map(|group| group.load(Ordering::Relaxed)).min();
-        Timestamp::from_micros(first.unwrap_or(i64::MAX))
-    }
-
-    fn reached(&self) -> Timestamp {
-        if self.slack.is_zero() {
-            return self.left();
-        }
-        self.before(self.left().min(least(&self.of, Tracker::reached)))
-    }
-
-    /// The same, and whether others need not wait for it. What the operator goes by is asked once.
-    fn reached_and_silent(&self) -> (Timestamp, bool) {
-        let left = self.left();
-        let (mut reached, mut is_silent) = (left, left == Timestamp::MAX);
-        for (of_part, is_part_silent) in self.of.iter().map(|part| part.reached_and_silent()) {
-            (reached, is_silent) = (reached.min(of_part), is_silent && is_part_silent);
-        }
-        (if self.slack.is_zero() { left } else { self.before(reached) }, is_silent)
-    }
-
-    fn at_start(&self) -> Timestamp {
-        let left = Timestamp::from_micros(self.at_start.load(Ordering::Relaxed));
-        self.before(left.min(least(&self.of, Tracker::before)))
-    }
-
-    /// As much before a watermark as results may be. Where time has ended, they all are there.
-    fn before(&self, watermark: Timestamp) -> Timestamp {
-        if watermark == Timestamp::MAX { watermark } else { watermark.saturating_sub(self.slack) }
-    }
-}
-
-struct State {
-    marks: PartitionWatermarks<u32>,
-    /// As far as the batch before had come.
-    before: Timestamp,
-    at_start: Timestamp,
-    now: Timestamp,
-    /// The batch is the last: after it no event can come.
-    ending: bool,
-}
-
-/// A strategy of any type.
-struct Strategy(Box<dyn WatermarkStrategy + Send + Sync>);
-
-impl WatermarkStrategy for Strategy {
-    fn watermark(&self, largest: Timestamp) -> Timestamp {
-        self.0.watermark(largest)
-    }
-    fn idle_timeout(&self) -> Option<Duration> {
-        self.0.idle_timeout()
-    }
-    fn most_ahead(&self) -> Option<Duration> {
-        self.0.most_ahead()
-    }
-}
-
-/// The largest event time of each split, by the split's number among those of the job.
-#[derive(Default)]
-struct Largest;
-
-impl Aggregator<(u32, Timestamp)> for Largest {
-    type Acc = BTreeMap<u32, Timestamp>;
-    type Out = BTreeMap<u32, Timestamp>;
-
-    fn create(&self) -> Self::Acc {
-        BTreeMap::new()
-    }
-    fn add(&self, seen: &mut Self::Acc, (split, at): (u32, Timestamp)) {
-        let largest = seen.entry(split).or_insert(at);
-        *largest = at.max(*largest);
-    }
-    fn merge(&self, seen: &mut Self::Acc, other: Self::Acc) {
-        other.into_iter().for_each(|item| self.add(seen, item));
-    }
-    fn finish(&self, seen: &Self::Acc) -> Self::Out {
-        seen.clone()
-    }
-}
-
 impl Tracker {
-    pub(crate) fn new(strategy: Box<dyn WatermarkStrategy + Send + Sync>, inputs: Vec<usize>) -> Self {
-        let marks = PartitionWatermarks::new();
-        let state =
-            State { marks, before: Timestamp::MIN, at_start: Timestamp::MIN, now: Timestamp::MIN, ending: false };
+    /// What follows the records of these inputs, whose splits have these numbers.
+    pub(crate) fn new(
+        strategy: Box<dyn WatermarkStrategy + Send + Sync>,
+        inputs: Vec<usize>,
+        numbers: SplitNumbers,
+    ) -> Self {
+        let state = State { before: Timestamp::MIN, at_start: Timestamp::MIN, now: Timestamp::MIN, ..State::default() };
         let name = Mutex::new("".into());
         Self {
             name,
             strategy: Strategy(strategy),
             inputs,
+            numbers,
             state: Mutex::new(state),
             seen: Accumulator::default(),
             held: None,
+            is_clock: false,
             merged: None,
             is_merged: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
@@ -161,16 +77,29 @@ impl Tracker {
     /// What an operator whose results have event time holds back, for those that read them; it goes by these watermarks.
     /// Results may be so much earlier than the watermark.
     pub(crate) fn holding(of: &Arc<[Arc<Self>]>, slack: Duration) -> Self {
-        let (at_start, groups) = (AtomicI64::new(i64::MAX), OnceLock::new());
-        let held = Some(Held { of: Arc::clone(of), at_start, slack, groups });
-        Self { held, ..Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new()) }
+        let held = Some(Held::new(of, slack));
+        Self { held, ..Self::without_records() }
     }
 
     /// What brings these together for a stream of several: the smallest of those that are not silent, and it never falls. Who is
     /// silent when all are idle, or have ended, holds nothing back; who has not begun does.
     pub(crate) fn merging(of: Vec<Arc<Self>>) -> Self {
         of.iter().for_each(|part| part.is_merged.store(true, Ordering::Relaxed));
-        Self { merged: Some(of.into()), ..Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new()) }
+        Self { merged: Some(of.into()), ..Self::without_records() }
+    }
+
+    /// What follows the clock: the time of each batch, later than that of the one before.
+    pub(crate) fn by_clock() -> Self {
+        Self { is_clock: true, ..Self::without_records() }
+    }
+
+    /// The time of the records of the batch, where it follows the clock: just before that of the batch.
+    pub(crate) fn stamp(&self) -> Timestamp {
+        self.state.lock().now.saturating_sub(Duration::micros(1))
+    }
+
+    fn without_records() -> Self {
+        Self::new(Box::new(Watermark::bounded(Duration::ZERO)), Vec::new(), SplitNumbers::default())
     }
 
     /// Whether it brings just these together.
@@ -191,21 +120,23 @@ impl Tracker {
         self.merged.iter().flat_map(|parts| parts.iter()).map(|part| part.name()).filter(|name| !name.is_empty())
     }
 
+    /// Whether it follows no records itself, and others hand on what they have come to.
+    pub(super) fn goes_by_others(&self) -> bool {
+        self.held.is_some() || self.merged.is_some()
+    }
+
     /// The first of the timers that are left of those which were due in the key group at this place, if any is. There are
     /// `groups` at most.
     pub(crate) fn hold(&self, place: usize, groups: KeyGroups, first: Option<Timestamp>) {
-        let Some(held) = &self.held else { return };
-        let nothing_held = || (0..groups.count()).map(|_| AtomicI64::new(i64::MAX)).collect();
-        if let Some(held) = held.groups.get_or_init(nothing_held).get(place) {
-            let before = first.map_or(i64::MAX, |first| first.as_micros().saturating_sub(1));
-            held.store(before, Ordering::Relaxed);
+        if let Some(held) = &self.held {
+            held.hold(place, groups, first);
         }
     }
 
     /// A batch begins: what was held back at the end of the one before it judges lateness.
     pub(crate) fn begin_held(&self) {
         if let Some(held) = &self.held {
-            held.at_start.store(held.left().as_micros(), Ordering::Relaxed);
+            held.begin();
         }
     }
 
@@ -219,44 +150,101 @@ impl Tracker {
         Arc::clone(&self.name.lock())
     }
 
-    /// A batch begins. `waiting` splits have something to read, `finished` ones have ended before it; `ending` says
-    /// that nothing can come after this batch.
+    /// A batch begins. `waiting` splits have something to read, of which the batch reads those in `read`; `finished` ones have
+    /// ended before it; `ending` says that nothing can come after this batch.
     pub(crate) fn begin(
         &self,
         now: Timestamp,
         waiting: impl Iterator<Item = u32>,
+        read: impl Iterator<Item = u32>,
         finished: impl Iterator<Item = u32>,
         ending: bool,
     ) {
         let mut state = self.state.lock();
+        let state = &mut *state;
         state.before = state.marks.current();
+        if std::mem::take(&mut state.is_new_run) {
+            state.marks.resume(now);
+        }
+        if self.is_clock {
+            // A clock that stands still, or is set back, makes nothing late.
+            let next = state.before.saturating_add(Duration::micros(1));
+            (state.at_start, state.now, state.ending) = (state.before, now.max(next), ending);
+            return;
+        }
         if self.is_merged.load(Ordering::Relaxed) && self.strategy.idle_timeout().is_some() {
             state.marks.wait_for_first(now);
         }
         for split in finished {
             state.marks.finish(&split);
+            state.in_vain.remove(&split);
         }
-        for split in waiting {
-            state.marks.register(split, now);
+        state.unread = waiting.collect();
+        for split in &state.unread {
+            state.marks.register(*split, now);
         }
-        state.at_start = state.marks.advance(&self.strategy, now);
+        let heard = *state.heard.get_or_insert((now, state.before));
+        // What has something to read is not silent: we have not read it.
+        state.marks.advance_while(&self.strategy, now, |split| state.unread.contains(split));
+        if state.unread.is_empty() {
+            self.follow_clock(&mut state.marks, heard, now);
+        }
+        state.at_start = state.marks.current();
+        state.note_moved(state.before, &self.strategy);
+        for split in read {
+            state.unread.remove(&split);
+        }
         state.now = now;
         state.ending = ending;
     }
 
+    /// Lets event time follow the clock, where all splits have been silent for long enough: since then event time
+    /// stood at this.
+    fn follow_clock(
+        &self,
+        marks: &mut PartitionWatermarks<u32>,
+        (since, from): (Timestamp, Timestamp),
+        now: Timestamp,
+    ) {
+        let is_due = |timeout| now - since >= timeout && from > Timestamp::MIN && from < Timestamp::MAX;
+        if self.strategy.clock_timeout().is_some_and(is_due) {
+            marks.advance_to(from + (now - since));
+        }
+    }
+
     /// Whether a batch without records moves the watermark: because splits have fallen silent, or because those that
-    /// held it have ended.
-    pub(crate) fn can_advance(&self, now: Timestamp, finished: impl Iterator<Item = u32>) -> bool {
+    /// held it have ended. `waiting` splits have something to read.
+    pub(crate) fn can_advance(
+        &self,
+        now: Timestamp,
+        finished: impl Iterator<Item = u32>,
+        waiting: impl Iterator<Item = u32>,
+    ) -> bool {
         let mut finished = finished.peekable();
-        if self.strategy.idle_timeout().is_none() && finished.peek().is_none() {
+        let timeouts = [self.strategy.idle_timeout(), self.strategy.clock_timeout()];
+        if timeouts == [None, None] && finished.peek().is_none() {
             return false;
         }
-        let mut marks = self.state.lock().marks.clone();
+        let waiting: BTreeSet<u32> = waiting.collect();
+        let state = self.state.lock();
+        let mut marks = state.marks.clone();
+        if state.is_new_run {
+            marks.resume(now);
+        }
         let (before, was_silent) = (marks.current(), is_silent(&marks));
         finished.for_each(|split| marks.finish(&split));
-        let moves = marks.advance(&self.strategy, now) > before;
+        marks.advance_while(&self.strategy, now, |split| waiting.contains(split));
+        if let Some(heard) = state.heard.filter(|_| waiting.is_empty()) {
+            self.follow_clock(&mut marks, heard, now);
+        }
         // Others need not wait for it then.
-        moves || (self.is_merged.load(Ordering::Relaxed) && !was_silent && is_silent(&marks))
+        let is_let_go = self.is_merged.load(Ordering::Relaxed) && !was_silent && is_silent(&marks);
+        marks.current() > before || is_let_go
+    }
+
+    /// Whether nobody waits for a split. The clock is never silent.
+    fn is_silent(&self, marks: &PartitionWatermarks<u32>) -> bool {
+        !self.is_clock && is_silent(marks)
     }
 
     /// Its inputs have ended.
@@ -309,53 +297,40 @@ impl Tracker {
     }
 
     /// The watermark at the start of the batch.
+    #[cfg(test)]
     pub(crate) fn at_start(&self) -> Timestamp {
-        if let Some(held) = &self.held {
-            return held.at_start();
-        }
-        if let Some(parts) = &self.merged {
-            return self.merge(parts.iter().map(|part| (part.at_start(), part.is_silent_at_start())));
-        }
-        self.state.lock().at_start
-    }
-
-    /// The watermark that the batch before had reached: what it closes has fired. Splits that have ended or fallen silent
-    /// since then may have moved the one [at the start](Self::at_start) further.
-    pub(crate) fn before(&self) -> Timestamp {
-        if self.held.is_some() { self.at_start() } else { self.state.lock().before }
+        Answers::default().ask(self, When::AtStart).watermark
     }
 
     /// The watermark that follows from all records up to those of this batch.
     pub(crate) fn reached(&self) -> Timestamp {
-        match &self.held {
-            Some(held) => held.reached(),
-            None => self.reached_and_silent().0,
-        }
+        Answers::default().ask(self, When::Reached).watermark
     }
 
-    /// The same, and whether others need not wait for it.
-    fn reached_and_silent(&self) -> (Timestamp, bool) {
+    /// How far event time has come, and whether others need not wait for it. Others that it goes by are asked once.
+    pub(super) fn answer(&self, when: When, known: &mut Answers) -> Answer {
         if let Some(held) = &self.held {
-            return held.reached_and_silent();
+            return held.ask(when, known);
         }
         if let Some(parts) = &self.merged {
-            // Each part is asked once: they may bring others together, and these again.
-            let mut are_silent = true;
-            let parts = parts.iter().map(|part| part.reached_and_silent());
-            return (self.merge(parts.inspect(|(_, is_silent)| are_silent &= is_silent)), are_silent);
+            let mut is_silent = true;
+            let parts = parts.iter().map(|part| known.ask(part, when));
+            let parts: Vec<_> = parts.map(|part| (part.watermark, part.is_silent)).collect();
+            parts.iter().for_each(|part| is_silent &= part.1);
+            // It has been raised to what the batch before had come to.
+            let before = || self.state.lock().marks.current();
+            let watermark = if when == When::Before { before() } else { self.merge(parts.into_iter()) };
+            return Answer { watermark, is_silent };
         }
         let state = self.state.lock();
-        let mut marks = state.marks.clone();
-        let reached = self.advance(&mut marks, &state);
-        (reached, is_silent(&marks))
-    }
-
-    /// Whether others need not wait for it when the batch begins.
-    fn is_silent_at_start(&self) -> bool {
-        match (&self.held, &self.merged) {
-            (Some(held), _) => held.left() == Timestamp::MAX && held.of.iter().all(|part| part.is_silent_at_start()),
-            (_, Some(parts)) => parts.iter().all(|part| part.is_silent_at_start()),
-            _ => is_silent(&self.state.lock().marks),
+        match when {
+            When::Before => Answer { watermark: state.before, is_silent: self.is_silent(&state.marks) },
+            When::AtStart => Answer { watermark: state.at_start, is_silent: self.is_silent(&state.marks) },
+            When::Reached => {
+                let mut marks = state.marks.clone();
+                let (watermark, _) = self.advance(&mut marks, &state);
+                Answer { watermark, is_silent: self.is_silent(&marks) }
+            }
         }
     }
 
@@ -378,49 +353,68 @@ impl Tracker {
             return reached;
         }
         let mut state = self.state.lock();
+        let state = &mut *state;
         let mut marks = std::mem::take(&mut state.marks);
-        let reached = self.advance(&mut marks, &state);
+        let (reached, is_heard) = self.advance(&mut marks, state);
         state.marks = marks;
-        self.tell_far_ahead(reached, &state);
+        if is_heard {
+            state.heard = Some((state.now, reached));
+        }
+        state.note_moved(state.at_start, &self.strategy);
+        self.tell_far_ahead(reached, state);
         self.seen.take();
         reached
     }
 
     /// How far event time has come, as a checkpoint keeps it.
-    pub(crate) fn save(&self, numbers: &SplitNumbers) -> PartitionWatermarks<SplitName> {
-        self.state.lock().marks.renamed(|number| numbers.name(*number))
+    pub(crate) fn save(&self) -> PartitionWatermarks<SplitName> {
+        self.state.lock().marks.renamed(|number| self.numbers.name(*number))
     }
 
-    /// Resumes from a checkpoint. The time the job was down is no silence.
-    pub(crate) fn resume(&self, mut marks: PartitionWatermarks<u32>, now: Timestamp) {
-        marks.resume(now);
+    /// Resumes from a checkpoint.
+    pub(crate) fn resume(&self, marks: PartitionWatermarks<u32>) {
         let mut state = self.state.lock();
         (state.before, state.at_start, state.marks) = (marks.current(), marks.current(), marks);
     }
 
-    fn advance(&self, marks: &mut PartitionWatermarks<u32>, state: &State) -> Timestamp {
+    /// A run of the job begins, with the next batch: the time the job was down is no silence. Batches that are run again are
+    /// in the run in which they were.
+    pub(crate) fn begin_run(&self) {
+        let mut state = self.state.lock();
+        (state.is_new_run, state.heard) = (true, None);
+    }
+
+    /// Moves on by what the batch has seen; returns how far, and whether there was anything, or is still to be read.
+    fn advance(&self, marks: &mut PartitionWatermarks<u32>, state: &State) -> (Timestamp, bool) {
         if state.ending {
-            return marks.finish_all();
+            return (marks.finish_all(), true);
         }
-        self.seen.read(|seen| {
+        if self.is_clock {
+            marks.advance_to(state.now);
+            return (marks.current(), true);
+        }
+        let is_seen = self.seen.read(|seen| {
             for (split, largest) in seen {
                 marks.observe(*split, *largest, state.now);
             }
+            !seen.is_empty()
         });
-        marks.advance(&self.strategy, state.now)
+        marks.advance_while(&self.strategy, state.now, |split| state.unread.contains(split));
+        let is_heard = is_seen || !state.unread.is_empty();
+        if let Some(heard) = state.heard.filter(|_| !is_heard) {
+            self.follow_clock(marks, heard, state.now);
+        }
+        (marks.current(), is_heard)
     }
 }
 
-/// Whether nobody waits for a split: all are idle or have ended, and there has been one. Where time has ended, it says so itself.
-fn is_silent(marks: &PartitionWatermarks<u32>) -> bool {
-    let has_begun = marks.current() > Timestamp::MIN || marks.iter().next().is_some();
-    marks.is_idle() && has_begun && marks.current() < Timestamp::MAX
+/// Whether what these follow is the clock.
+pub(crate) fn goes_by_clock(trackers: &[Arc<Tracker>]) -> bool {
+    let mut own = trackers.iter().filter(|tracker| tracker.is_own()).peekable();
+    own.peek().is_some() && own.all(|tracker| tracker.is_clock)
 }
 
-/// The smallest of some watermarks; the end of time if there are none.
-pub(crate) fn least(trackers: &[Arc<Tracker>], of: impl Fn(&Tracker) -> Timestamp) -> Timestamp {
-    trackers.iter().map(|tracker| of(tracker)).min().unwrap_or(Timestamp::MAX)
-}
-
+mod follows;
+mod holds;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,11 @@
 //! Aggregations of windows that may fire more than once.
 
 use firesteel_core::{Data, Exchange, Key};
-use firesteel_window::{Aggregator, Count, Duration, Early, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
+use firesteel_window::{Aggregator, Count, Duration, Early, Fold, Max, Mean, Min, Reduce, Sum, Summand};
 
-use crate::stream::{SideOutput, late_output};
+use crate::stream::{Late, SideOutput, late_output};
 use crate::windows::again::Firings;
+use crate::windows::aggregations::aggregations;
 use crate::windows::kind::WindowKind;
 use crate::windows::{Changes, WindowedStream};
 
@@ -101,6 +102,10 @@ where
     V: Send + 'static,
     W: WindowKind<K>,
 {
+    pub(super) fn into_parts(self) -> (WindowedStream<K, V, W>, Firings) {
+        (self.of, self.firings)
+    }
+
     /// Keeps windows for some time after they have fired: see [`WindowedStream::allow_late`].
     pub fn allow_late(self, lateness: Duration) -> Self {
         Self { firings: Firings { late: lateness, ..self.firings }, ..self }
@@ -111,8 +116,9 @@ where
         Self { firings: Firings { early: Some(early), ..self.firings }, ..self }
     }
 
-    /// Sends records that come when their window is gone to a side output: each once, however many windows it is late for.
-    pub fn late_to(mut self, late: &SideOutput<(Timestamp, (K, V))>) -> Self
+    /// Sends records that come when their window is gone to a side output, each once with [why it is late](Late), however many
+    /// windows it is late for.
+    pub fn late_to(mut self, late: &SideOutput<Late<(K, V)>>) -> Self
     where
         V: Data,
     {
@@ -120,71 +126,7 @@ where
         self
     }
 
-    /// What `aggregator` makes of each key's values in each window.
-    pub fn aggregate<A>(self, aggregator: A) -> Changes<K, A::Out>
-    where
-        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
-    {
-        self.aggregated(aggregator, Some)
-    }
-
-    /// How many values each key has in each window.
-    pub fn count(self) -> Changes<K, u64> {
-        self.aggregate(Count)
-    }
-
-    /// The sum of each key's values in each window; see [`Sum`].
-    pub fn sum(self) -> Changes<K, <Sum as Aggregator<V>>::Out>
-    where
-        V: Summand,
-        Sum: Aggregator<V, Acc: Exchange, Out: Send + 'static>,
-    {
-        self.aggregate(Sum)
-    }
-
-    /// The smallest of each key's values in each window.
-    pub fn min(self) -> Changes<K, V>
-    where
-        V: Ord + Exchange,
-    {
-        self.aggregated(Min, |smallest| smallest)
-    }
-
-    /// The largest of each key's values in each window.
-    pub fn max(self) -> Changes<K, V>
-    where
-        V: Ord + Exchange,
-    {
-        self.aggregated(Max, |largest| largest)
-    }
-
-    /// The mean of each key's values in each window.
-    pub fn mean(self) -> Changes<K, f64>
-    where
-        V: Summand,
-        Mean: Aggregator<V, Acc: Exchange, Out = Option<f64>>,
-    {
-        self.aggregated(Mean, |mean| mean)
-    }
-
-    /// Each key's values in each window, reduced by `f` in the order in which they came.
-    pub fn reduce<F>(self, f: F) -> Changes<K, V>
-    where
-        V: Exchange,
-        F: Fn(V, V) -> V + Send + Sync + 'static,
-    {
-        self.aggregated(Reduce::new(f), |reduced| reduced)
-    }
-
-    /// Each key's values in each window, folded into `zero` by `add`; `merge` joins the folds of two partitions.
-    pub fn fold<Z, F, M>(self, zero: Z, add: F, merge: M) -> Changes<K, Z>
-    where
-        Z: Exchange,
-        F: Fn(&mut Z, V) + Send + Sync + 'static,
-        M: Fn(&mut Z, Z) + Send + Sync + 'static,
-    {
-        self.aggregate(Fold::new(zero, add, merge))
-    }
+    aggregations!(Changes);
 
     fn aggregated<A, T>(self, aggregator: A, present: fn(A::Out) -> Option<T>) -> Changes<K, T>
     where

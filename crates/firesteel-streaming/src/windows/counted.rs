@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use firesteel_core::{Data, Exchange, Key, Operator};
 use firesteel_state::{Declaration, Result, Setting, Value};
-use firesteel_window::{Aggregator, CountWindow, Counted, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
+use firesteel_window::{
+    Aggregator, Count, CountWindow, Counted, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp,
+};
 
 use crate::plan::Fault;
 use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results, WithTimes};
 use crate::stream::{Pair, Shape, Stream};
+use crate::windows::aggregations::aggregations;
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
     /// Gathers each key's values in windows that hold a number of them. An aggregation follows, such as
@@ -57,8 +60,14 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     }
 }
 
+/// The results of windows by count.
+type Pairs<K, T, S> = Stream<(K, T), S>;
+
 /// A keyed stream gathered in windows by count, waiting for an aggregation. The results are pairs of the key and what
 /// the aggregation makes of the window.
+///
+/// An accumulator is kept for each slice that windows share, as long as the greatest common divisor of size and slide: in
+/// `CountWindow::of(100).every(10)`, ten of them for each key, in one value of the state.
 #[must_use = "a window without an aggregation yields nothing"]
 pub struct CountedStream<K: Send + 'static, V: Send + 'static, S: Shape> {
     stream: Stream<(K, V), S>,
@@ -73,58 +82,7 @@ where
     S: Shape,
     S::Record<V>: Data,
 {
-    /// What `aggregator` makes of the values of each window.
-    ///
-    /// An accumulator is kept for each slice that windows share, as long as the greatest common divisor of size and slide: in
-    /// `CountWindow::of(100).every(10)`, ten of them for each key, in one value of the state.
-    pub fn aggregate<A>(self, aggregator: A) -> Stream<(K, A::Out), S>
-    where
-        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
-    {
-        self.aggregated(aggregator, Some)
-    }
-
-    /// The sum of the values of each window; see [`Sum`].
-    pub fn sum(self) -> Stream<(K, <Sum as Aggregator<V>>::Out), S>
-    where
-        V: Summand,
-        Sum: Aggregator<V, Acc: Exchange, Out: Send + 'static>,
-    {
-        self.aggregate(Sum)
-    }
-
-    /// The mean of the values of each window; see [`Mean`].
-    pub fn mean(self) -> Stream<(K, f64), S>
-    where
-        V: Summand,
-        Mean: Aggregator<V, Acc: Exchange, Out = Option<f64>>,
-    {
-        self.aggregated(Mean, |mean| mean)
-    }
-
-    /// The smallest value of each window; see [`Min`].
-    pub fn min(self) -> Stream<(K, V), S>
-    where
-        V: PartialOrd,
-    {
-        self.aggregated(Min, |smallest| smallest)
-    }
-
-    /// The largest value of each window; see [`Max`].
-    pub fn max(self) -> Stream<(K, V), S>
-    where
-        V: PartialOrd,
-    {
-        self.aggregated(Max, |largest| largest)
-    }
-
-    /// The values of each window, reduced by `f` in the order in which they came.
-    pub fn reduce<F>(self, f: F) -> Stream<(K, V), S>
-    where
-        F: Fn(V, V) -> V + Send + Sync + 'static,
-    {
-        self.aggregated(Reduce::new(f), |reduced| reduced)
-    }
+    aggregations!(Pairs, S);
 
     fn aggregated<A, U>(self, aggregator: A, present: fn(A::Out) -> Option<U>) -> Stream<(K, U), S>
     where

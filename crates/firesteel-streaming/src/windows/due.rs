@@ -39,3 +39,13 @@ impl Due {
         self.end.store(next.map_or(i64::MAX, Timestamp::as_micros), Ordering::Relaxed);
     }
 }
+
+/// When a batch has to run for the next window that is due, though nothing has come.
+pub(crate) fn next_due(due: &Arc<OfGroups<Due>>) -> impl Fn() -> Option<Timestamp> + Send + Sync + use<> {
+    let due = Arc::clone(due);
+    move || {
+        let Some(due) = due.known() else { return Some(Timestamp::MIN) };
+        let next = due.iter().map(|due| due.end.load(Ordering::Relaxed)).min();
+        next.filter(|next| *next < i64::MAX).map(Timestamp::from_micros)
+    }
+}

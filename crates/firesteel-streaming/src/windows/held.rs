@@ -12,8 +12,8 @@ use firesteel_window::{Aggregator, DisjointWindows, Duration, Timestamp, WindowA
 use crate::plan::{Batch, Fault, NodeId, Plan, PlanNode, Role, StateCell, StateChanges, What, Width};
 use crate::state::StoreCell;
 use crate::stream::LateOutput;
-use crate::time::{FiredCount, Tracker, least};
-use crate::windows::due::Due;
+use crate::time::{FiredCount, Tracker, When, goes_by_clock, least};
+use crate::windows::due::{Due, next_due};
 use crate::windows::of_groups::OfGroups;
 use crate::windows::rdd::{Firing, InBatch};
 use crate::windows::recycle::Recycled;
@@ -30,7 +30,7 @@ pub(super) struct Held<K: Key, V, A: Aggregator<V>> {
     late_output: Option<LateOutput<K, V>>,
     outside: Accumulator<u64>,
     fired: FiredCount,
-    due: OfGroups<Due>,
+    due: Arc<OfGroups<Due>>,
     aggregator: Arc<A>,
     recycled: Arc<Recycled<K, A::Acc>>,
 }
@@ -70,6 +70,10 @@ where
         let trackers = plan.trackers(parent);
         let kept = (stored, Arc::new(Tracker::holding(&trackers, Duration::ZERO)));
         let node = add(plan, parent, operator, about, kept);
+        let due = Arc::new(OfGroups::new());
+        if goes_by_clock(&trackers) {
+            cell.wake(next_due(&due));
+        }
         let late_count = Accumulator::default();
         let late_output = tells(plan, node, &late_count, late);
         Self {
@@ -82,7 +86,7 @@ where
             late_output,
             outside: Accumulator::default(),
             fired: plan.fired(),
-            due: OfGroups::new(),
+            due,
             aggregator: Arc::new(aggregator),
             recycled: Arc::new(Recycled::new()),
         }
@@ -99,7 +103,7 @@ where
 
     /// Records of windows that this watermark closes are late.
     pub(super) fn closed_by(&self) -> Timestamp {
-        least(&self.trackers, Tracker::at_start)
+        least(&self.trackers, When::AtStart)
     }
 
     /// Has records that are in no window counted.
@@ -129,6 +133,7 @@ where
             aggregator: Arc::clone(&self.aggregator),
             operator: operator.clone(),
             closed_by,
+            trackers: Arc::clone(&self.trackers),
             late: self.late.clone(),
             outside: self.outside.clone(),
             late_output: self.late_output.clone(),

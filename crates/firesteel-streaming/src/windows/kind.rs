@@ -5,6 +5,7 @@ use firesteel_window::{Aggregator, Change, Disjoint, DisjointWindows, Global, Se
 
 use crate::stream::{Stream, Timed};
 use crate::windows::again::{FiredAgain, Firings, HeldAgain};
+use crate::windows::gaps::SessionBy;
 use crate::windows::held::Held;
 use crate::windows::rdd::Fired;
 use crate::windows::{WindowResult, WindowedStream};
@@ -18,6 +19,7 @@ impl sealed::Sealed for Tumbling {}
 impl sealed::Sealed for Global {}
 impl sealed::Sealed for Sliding {}
 impl sealed::Sealed for Session {}
+impl sealed::Sealed for SessionBy {}
 impl<W> sealed::Sealed for Disjoint<W> {}
 #[cfg(feature = "calendar")]
 impl sealed::Sealed for firesteel_window::Calendar {}

@@ -11,7 +11,7 @@ use firesteel_window::{Aggregator, DisjointWindows, Timestamp, Window};
 
 use crate::plan::{Changed, Computed, StateChanges};
 use crate::state::{StoreCell, or_fail};
-use crate::time::{Fired as FiredOnes, FiredCount, Tracker, distinct, least};
+use crate::time::{Fired as FiredOnes, FiredCount, Tracker, When, distinct, least};
 use crate::windows::WindowResult;
 use crate::windows::due::Due;
 use crate::windows::incoming::Incoming;
@@ -49,7 +49,7 @@ pub(super) struct Firing<K: Key, Acc> {
 impl<K: Key, Acc> Firing<K, Acc> {
     /// How far the watermark has come with this batch.
     pub(super) fn reached(&self) -> Timestamp {
-        least(&self.trackers, Tracker::reached)
+        least(&self.trackers, When::Reached)
     }
 
     /// Takes note of the windows that have fired in a partition, and of what the batch has changed there.

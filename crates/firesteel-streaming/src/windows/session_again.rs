@@ -3,7 +3,6 @@
 //! The state has the sessions of each key in the order of time, until they are gone, and timers no later than they close and go.
 //! A session knows under which bounds it has been told of: when it fires under others, the rows of those are withdrawn.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Exchange, Key};
@@ -16,12 +15,13 @@ use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results};
 use crate::stream::{LateOutput, Timed};
 use crate::time::{Allowance, Fired, FiredCount};
 use crate::windows::again::{Counted, Firings, Told};
+use crate::windows::gaps::Gaps;
 use crate::windows::session_side::{IntoSessions, Piece, closes_at};
 use crate::windows::touching::{self, Kept, last_touched};
 
 /// The operator.
 pub(super) struct Staying<K, V, A: Aggregator<V>, T> {
-    pub(super) windows: Session,
+    pub(super) windows: Gaps<V>,
     pub(super) firings: Firings,
     pub(super) aggregator: Arc<Counted<A>>,
     /// The result, as far as there is one: a session holds a value.
@@ -31,7 +31,6 @@ pub(super) struct Staying<K, V, A: Aggregator<V>, T> {
     pub(super) late_output: Option<(LateOutput<K, V>, NodeId)>,
     pub(super) fired: FiredCount,
     pub(super) told: Told,
-    pub(super) kind: PhantomData<fn(V)>,
 }
 
 /// A session, by its beginning.
@@ -281,7 +280,7 @@ where
 
     fn route(&self) -> IntoSessions<K, V, Counted<A>> {
         IntoSessions {
-            windows: self.windows,
+            windows: self.windows.clone(),
             aggregator: Arc::clone(&self.aggregator),
             allowance: Some(Arc::clone(&self.allowance)),
             late: self.late.clone(),

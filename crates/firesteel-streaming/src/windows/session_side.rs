@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use firesteel_core::hash::hash_key;
 use firesteel_core::{Accumulator, Exchange, Key, Operator, TaskContext};
-use firesteel_window::{Aggregator, Duration, Session, Sessions, Timestamp, Window};
+use firesteel_window::{Aggregator, Duration, Sessions, Timestamp, Window};
 
 use crate::plan::NodeId;
 use crate::state::{ByGroup, Place, Prepare, Prepared, Route, Tables, Trials};
-use crate::stream::{LateOutput, Timed, Told};
-use crate::time::{Allowance, Tracker, least};
+use crate::stream::{LateFor, LateOutput, Lateness, Timed, Told};
+use crate::time::{Allowance, Tracker, When, least};
+use crate::windows::gaps::Gaps;
 use crate::windows::held::tells;
 
 /// What a session has gathered, on its way to the others of its key.
@@ -31,7 +32,7 @@ pub(super) struct Passed(pub(super) Option<Told>);
 
 /// How records get to their sessions: those of a key that are in time are put together before they travel.
 pub(super) struct IntoSessions<K, V, A> {
-    pub(super) windows: Session,
+    pub(super) windows: Gaps<V>,
     pub(super) aggregator: Arc<A>,
     /// How long sessions stay after they have fired.
     pub(super) allowance: Option<Arc<Allowance>>,
@@ -73,7 +74,7 @@ where
 
 /// Gathers sessions within the map partition, as long as that makes the data smaller.
 pub(super) struct SessionSide<K, V, A: Aggregator<V>> {
-    windows: Session,
+    windows: Gaps<V>,
     aggregator: Arc<A>,
     allowance: Option<Arc<Allowance>>,
     trackers: Arc<[Arc<Tracker>]>,
@@ -95,8 +96,8 @@ where
         operator: &Operator,
         task: &TaskContext,
     ) {
-        let (aggregator, windows) = (&*self.aggregator, self.windows);
-        let at_start = || least(&self.trackers, Tracker::at_start);
+        let (aggregator, windows) = (&*self.aggregator, &self.windows);
+        let at_start = || least(&self.trackers, When::AtStart);
         let watermark = self.allowance.as_ref().map_or_else(at_start, |allowance| allowance.gone_at_start());
         let one = |(window, value)| {
             let mut sessions = Sessions::new();
@@ -115,14 +116,17 @@ where
         let mut table = self.tables.take();
         let (mut seen, mut passes) = (0_usize, !self.trials.begins());
         task.drain(records, |(at, (key, value))| {
-            let (hash, window) = (hash_key(&key), windows.window_of(at));
+            let (hash, window) = (hash_key(&key), task.blame_on(operator, || windows.window_of(at, &value)));
             let is_passed = at < watermark;
             if is_passed && !groups.owns(hash) {
                 return;
             }
             seen += usize::from(!is_passed);
             if is_passed || passes {
-                let told = self.late_output.as_ref().filter(|_| is_passed).map(|output| output(at, &key, &value));
+                let told = self.late_output.as_ref().filter(|_| is_passed).map(|output| {
+                    let late_for = LateFor { first: window, last: window, count: 1 };
+                    output(&key, &value, Lateness::of(at, Some(late_for), &self.trackers))
+                });
                 let acc = task.blame_on(operator, || aggregator.start(value));
                 groups.put((hash, key, Piece { window, acc, passed: is_passed.then_some(Passed(told)) }));
                 return;

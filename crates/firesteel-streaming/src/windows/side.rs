@@ -9,7 +9,8 @@ use firesteel_core::{Accumulator, Driven, Key, Operator, Rdd, TaskContext};
 use firesteel_state::{KeyGroup, KeySpace};
 use firesteel_window::{Aggregator, DisjointWindows, Standing, Timestamp, Window};
 
-use crate::stream::LateOutput;
+use crate::stream::{LateFor, LateOutput, Lateness};
+use crate::time::Tracker;
 use crate::windows::recycle::Recycled;
 
 /// A key's hash, the key, its accumulator.
@@ -33,6 +34,8 @@ pub(crate) struct WindowSide<K, V, W, A: Aggregator<V>> {
     pub(crate) operator: Operator,
     /// Records of windows that this watermark closes are late.
     pub(crate) closed_by: Timestamp,
+    /// The watermarks that say so.
+    pub(crate) trackers: Arc<[Arc<Tracker>]>,
     pub(crate) late: Accumulator<u64>,
     /// Records that are in no window.
     pub(crate) outside: Accumulator<u64>,
@@ -213,7 +216,9 @@ where
         }
         self.late += 1;
         if let Some(output) = &self.side.late_output {
-            output(at, key, value)();
+            let (first, last, count) = self.side.windows.late_for(at, self.side.closed_by);
+            let late_for = LateFor { first, last, count };
+            output(key, value, Lateness::of(at, Some(late_for), &self.side.trackers))();
         }
     }
 

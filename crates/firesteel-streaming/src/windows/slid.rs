@@ -12,7 +12,7 @@ use firesteel_state::{Changes, FiredRows, KeyGroup, OpenWindows, Reservation};
 use firesteel_window::{Aggregator, Duration, Overlap, Slices, Sliding, Timestamp, Window, WindowNumber};
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::time::{Tracker, least};
+use crate::time::{When, least};
 use crate::windows::WindowResult;
 use crate::windows::rdd::{Firing, InBatch};
 use crate::windows::rows::{Rows, Unread};
@@ -123,7 +123,7 @@ where
     /// The first window that fires in this batch, if there is one.
     pub(super) fn first(&self) -> Option<WindowNumber> {
         // What the batch before has reached has fired. The watermark at the start of this one may be later.
-        let first = self.windows.first_open(least(&self.of.firing.trackers, Tracker::before));
+        let first = self.windows.first_open(least(&self.of.firing.trackers, When::Before));
         // At the end of time, nothing is left that has not fired.
         first.filter(|first| self.windows.window(*first).is_closed_by(self.of.firing.reached()))
     }

@@ -66,8 +66,8 @@ fn join<K: Key, S: Kept>(
 }
 
 /// Takes what a batch has brought to a key group into its sessions; `open` begins one that touches no other, and `taken` is told of
-/// each piece. Late is what touches no session and happened before this time.
-pub(super) fn take<K: Key, S: Kept>(
+/// each piece. Late is what touches no session, nor anything that does, and happened before this time.
+pub(super) fn take<K: Key + Ord, S: Kept>(
     sessions: &SortedMap<Timestamp, S>,
     group: &mut GroupBatch<'_, K, Piece<S::Acc>>,
     (before, late): (Timestamp, &Accumulator<u64>),
@@ -88,21 +88,65 @@ pub(super) fn take<K: Key, S: Kept>(
         }
         taken(hash, key, window);
     }
-    // Whatever is in time is here. The latest first: so each finds the session that it belongs to, if that is there.
-    passed.sort_by_key(|(_, _, piece)| Reverse(piece.window.start()));
-    for (hash, key, Piece { window, acc, passed }) in passed {
+    // Whatever is in time is here.
+    for stretch in stretches(passed) {
+        let Some((hash, key, window)) = stretch.first().map(|first| (first.0, first.1.clone(), whole(&stretch))) else {
+            continue;
+        };
         let mut context = state.key(hash, &key, times.now());
-        if let Some(acc) = join(sessions, &mut context, window, acc, &merge)? {
-            if !Session::is_closed(window, before) {
-                open(&mut context, window, acc)?;
+        let mut belongs = last_touched(sessions, &mut context, window)?.is_some();
+        let is_closed = Session::is_closed(window, before);
+        for (hash, key, piece) in stretch {
+            if belongs {
+                join(sessions, &mut context, window, piece.acc, &merge)?;
+            } else {
+                if !is_closed {
+                    open(&mut context, window, piece.acc)?;
+                    belongs = true;
+                }
+                // One that begins a session is told, too: a session before it may have gone without it.
+                late.add(1);
+                if let Some(Passed(Some(told))) = piece.passed {
+                    told();
+                }
             }
-            // One that begins a session is told, too: a session before it may have gone without it.
-            late.add(1);
-            if let Some(Passed(Some(told))) = passed {
-                told();
-            }
+            taken(hash, key, piece.window);
         }
-        taken(hash, key, window);
     }
     Ok(())
+}
+
+/// What has come of one key.
+type Came<K, A> = (u64, K, Piece<A>);
+
+/// Puts together what belongs to one session whatever else is there: pieces of one key that touch each other, be it by way of others. Those that
+/// reach furthest come first.
+fn stretches<K: Key + Ord, A>(mut pieces: Vec<Came<K, A>>) -> Vec<Vec<Came<K, A>>> {
+    pieces.sort_by(|one, other| (&one.1, one.2.window.start()).cmp(&(&other.1, other.2.window.start())));
+    let mut stretches: Vec<Vec<Came<K, A>>> = Vec::new();
+    let mut end = Timestamp::MIN;
+    for piece in pieces {
+        let (start, reaches) = (piece.2.window.start(), piece.2.window.end());
+        match stretches.last_mut().filter(|stretch| stretch[0].1 == piece.1 && start <= end) {
+            Some(stretch) => {
+                stretch.push(piece);
+                end = end.max(reaches);
+            }
+            None => {
+                stretches.push(vec![piece]);
+                end = reaches;
+            }
+        }
+    }
+    for stretch in &mut stretches {
+        stretch.sort_by_key(|(_, _, piece)| Reverse(piece.window.end()));
+    }
+    stretches
+}
+
+/// From where to where pieces that touch reach.
+fn whole<K, A>(stretch: &[Came<K, A>]) -> Window {
+    let starts = stretch.iter().map(|(_, _, piece)| piece.window.start()).min();
+    let ends = stretch.iter().map(|(_, _, piece)| piece.window.end()).max();
+    Window::new(starts.unwrap_or(Timestamp::MAX), ends.unwrap_or(Timestamp::MAX))
 }

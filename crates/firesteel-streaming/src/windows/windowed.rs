@@ -1,11 +1,12 @@
 //! Aggregations of windows.
 
 use firesteel_core::{Data, Exchange, Key, Operator};
-use firesteel_window::{Aggregator, Count, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp};
+use firesteel_window::{Aggregator, Count, Fold, Max, Mean, Min, Reduce, Sum, Summand};
 
 use crate::plan::NodeId;
-use crate::stream::{EventTime, LateOutput, Pair, Shape, SideOutput, Stream, Timed, late_output};
+use crate::stream::{EventTime, Late, LateOutput, Pair, Shape, SideOutput, Stream, Timed, late_output};
 use crate::windows::WindowResult;
+use crate::windows::aggregations::aggregations;
 use crate::windows::kind::WindowKind;
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
@@ -57,6 +58,9 @@ impl<T: Send + 'static, S: Shape> Stream<T, S> {
     }
 }
 
+/// The results of windows.
+type Rows<K, T> = Stream<WindowResult<K, T>, Timed>;
+
 /// A keyed stream gathered in windows, waiting for an aggregation.
 ///
 /// Results are appended: a window's result comes out once, in the batch whose records move the watermark past the
@@ -81,8 +85,8 @@ where
     V: Send + 'static,
     W: WindowKind<K>,
 {
-    /// Sends late records to a side output: each once, however many windows it is late for.
-    pub fn late_to(mut self, late: &SideOutput<(Timestamp, (K, V))>) -> Self
+    /// Sends late records to a side output, each once with [why it is late](Late), however many windows it is late for.
+    pub fn late_to(mut self, late: &SideOutput<Late<(K, V)>>) -> Self
     where
         V: Data,
     {
@@ -90,71 +94,7 @@ where
         self
     }
 
-    /// What `aggregator` makes of each key's values in each window.
-    pub fn aggregate<A>(self, aggregator: A) -> Stream<WindowResult<K, A::Out>, Timed>
-    where
-        A: Aggregator<V, Acc: Exchange, Out: Send + 'static> + Send + Sync + 'static,
-    {
-        self.aggregated(aggregator, Some)
-    }
-
-    /// How many values each key has in each window.
-    pub fn count(self) -> Stream<WindowResult<K, u64>, Timed> {
-        self.aggregate(Count)
-    }
-
-    /// The sum of each key's values in each window; see [`Sum`].
-    pub fn sum(self) -> Stream<WindowResult<K, <Sum as Aggregator<V>>::Out>, Timed>
-    where
-        V: Summand,
-        Sum: Aggregator<V, Acc: Exchange, Out: Send + 'static>,
-    {
-        self.aggregate(Sum)
-    }
-
-    /// The smallest of each key's values in each window; see [`Min`].
-    pub fn min(self) -> Stream<WindowResult<K, V>, Timed>
-    where
-        V: PartialOrd + Exchange,
-    {
-        self.aggregated(Min, |smallest| smallest)
-    }
-
-    /// The largest of each key's values in each window; see [`Max`].
-    pub fn max(self) -> Stream<WindowResult<K, V>, Timed>
-    where
-        V: PartialOrd + Exchange,
-    {
-        self.aggregated(Max, |largest| largest)
-    }
-
-    /// The mean of each key's values in each window.
-    pub fn mean(self) -> Stream<WindowResult<K, f64>, Timed>
-    where
-        V: Summand,
-        Mean: Aggregator<V, Acc: Exchange, Out = Option<f64>>,
-    {
-        self.aggregated(Mean, |mean| mean)
-    }
-
-    /// Each key's values in each window, reduced by `f` in the order in which they came.
-    pub fn reduce<F>(self, f: F) -> Stream<WindowResult<K, V>, Timed>
-    where
-        V: Exchange,
-        F: Fn(V, V) -> V + Send + Sync + 'static,
-    {
-        self.aggregated(Reduce::new(f), |reduced| reduced)
-    }
-
-    /// Each key's values in each window, folded into `zero` by `add`; `merge` joins the folds of two partitions.
-    pub fn fold<Z, F, M>(self, zero: Z, add: F, merge: M) -> Stream<WindowResult<K, Z>, Timed>
-    where
-        Z: Exchange,
-        F: Fn(&mut Z, V) + Send + Sync + 'static,
-        M: Fn(&mut Z, Z) + Send + Sync + 'static,
-    {
-        self.aggregate(Fold::new(zero, add, merge))
-    }
+    aggregations!(Rows);
 
     /// What an aggregator makes of each key's values in each window, as far as `present` finds a result in it: some
     /// aggregators have none before the first value, and a fired window holds at least one.

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_streaming::Late;
 use firesteel_testkit::TestJob;
-use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
+use firesteel_window::{Tumbling, Watermark, seconds};
 use proptest::prelude::*;
 
 use crate::kinds::{Event, at};
@@ -68,7 +69,7 @@ fn run(batches: &[Vec<Event>], span: i64, way: &Way) -> (Outcome, u64, u64) {
         let events = events.event_time(at, Watermark::bounded(seconds(DELAY)));
         let events = events.dedup_by(|event: &Event| event.0).late_to(&late).within(seconds(span)).named("ids");
         events.clone().map(|event| event.2).write(passed.clone());
-        late.stream().map(|(_, event): (Timestamp, Event)| event.2).write(told.clone());
+        late.stream().map(|late: Late<Event>| late.record.2).write(told.clone());
         let counts_in = events.key_by(|event| event.0).window(Tumbling::of(seconds(10))).count().named("counts");
         counts_in.map(|row| row.value).write(counts.clone());
     };

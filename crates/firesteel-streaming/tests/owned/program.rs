@@ -73,7 +73,7 @@ pub(crate) fn program(
     let totals = events.clone().map_values(|event| event.2).running_sum().named("totals");
     totals.map(|(key, total)| format!("total of {key}: {total}")).write(sum_totals.clone()).named("out of totals");
     events.process(Alarm).named("alarms").write(alarms.clone()).named("out of alarms");
-    let late = late.stream().map(|(at, (key, _))| format!("late: {key} at {at}"));
+    let late = late.stream().map(|late| format!("late: {} at {}", late.record.0, late.at));
     late.write(lates.clone()).named("out of late");
 }
 

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_streaming::Late;
 use firesteel_testkit::TestJob;
 use firesteel_window::{Duration, Outcome, Pattern, Timestamp, Tumbling, Watermark};
 use proptest::prelude::*;
@@ -118,7 +119,7 @@ fn run(shape: &Shape, input: &Input, way: &Way) -> (Told, u64, u64) {
         let in_windows = found.filter(|(_, found)| found.0 < i64::MAX).window(Tumbling::of(Duration::micros(WINDOW)));
         let in_windows = in_windows.count().named("counts");
         in_windows.map(|row| (row.window.start().as_micros(), row.key, row.value)).write(counts.clone());
-        side.stream().map(|(_, (_, event)): (Timestamp, Keyed)| event.2).write(late.clone());
+        side.stream().map(|late: Late<Keyed>| late.record.1.2).write(late.clone());
     };
     let mut test = lives.begin(program);
     for batch in &input.batches {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed helper fails the test")]
 
 mod evolved;
+mod idle;
 mod lateness;
 mod loss;
 mod members;

@@ -60,6 +60,17 @@ enum Activity {
     Idle,
 }
 
+/// The partition that holds the watermark back: see [`PartitionWatermarks::slowest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slowest<'a, Id> {
+    /// The partition.
+    pub id: &'a Id,
+    /// Its largest event time; nothing before its first event.
+    pub largest: Option<Timestamp>,
+    /// The processing time of its last event, of its registration, or of the restart since then.
+    pub since: Timestamp,
+}
+
 impl Partition {
     const fn new(now: Timestamp) -> Self {
         Self { largest: None, activity: Activity::Active(now) }
@@ -120,9 +131,20 @@ impl<Id: Ord> PartitionWatermarks<Id> {
     /// `now` is processing time: partitions silent for the strategy's timeout become idle. A clock that runs backwards
     /// makes no partition idle.
     pub fn advance(&mut self, strategy: &impl WatermarkStrategy, now: Timestamp) -> Timestamp {
+        self.advance_while(strategy, now, |_| false)
+    }
+
+    /// The same, where some partitions are not silent though nothing has come of them: they have events that nobody has read
+    /// yet. None of these becomes idle.
+    pub fn advance_while(
+        &mut self,
+        strategy: &impl WatermarkStrategy,
+        now: Timestamp,
+        is_unread: impl Fn(&Id) -> bool,
+    ) -> Timestamp {
         if let Some(timeout) = strategy.idle_timeout() {
-            for partition in self.partitions.values_mut() {
-                if matches!(partition.activity, Activity::Active(since) if now - since >= timeout) {
+            for (id, partition) in &mut self.partitions {
+                if matches!(partition.activity, Activity::Active(since) if now - since >= timeout) && !is_unread(id) {
                     partition.activity = Activity::Idle;
                 }
             }
@@ -137,6 +159,21 @@ impl<Id: Ord> PartitionWatermarks<Id> {
             self.current = self.current.max(smallest);
         }
         self.current
+    }
+
+    /// Moves the watermark on to this time, whatever the partitions say; it never falls.
+    pub fn advance_to(&mut self, watermark: Timestamp) {
+        self.current = self.current.max(watermark);
+    }
+
+    /// The slowest active partition, which is after all others, and so holds the watermark back; of several, the one with the smallest
+    /// id. None where no partition is active.
+    pub fn slowest(&self, strategy: &impl WatermarkStrategy) -> Option<Slowest<'_, Id>> {
+        let active = self.partitions.iter().filter_map(|(id, partition)| match partition.activity {
+            Activity::Active(since) => Some(Slowest { id, largest: partition.largest, since }),
+            Activity::Idle => None,
+        });
+        active.min_by_key(|slowest| slowest.largest.map(|largest| strategy.watermark(largest)))
     }
 
     /// Starts the wait for silent partitions anew at `now`, after a restart.
@@ -159,6 +196,15 @@ impl<Id: Ord> PartitionWatermarks<Id> {
     /// The largest event time of a partition, if it is known and has had an event.
     pub fn largest(&self, id: &Id) -> Option<Timestamp> {
         self.partitions.get(id)?.largest
+    }
+
+    /// The processing time of a partition's last event, of its registration, or of the restart since then; nothing where it is
+    /// not known, or idle.
+    pub fn since(&self, id: &Id) -> Option<Timestamp> {
+        match self.partitions.get(id)?.activity {
+            Activity::Active(since) => Some(since),
+            Activity::Idle => None,
+        }
     }
 
     /// Whether no partition is active: there are none, or all were idle at the last [`advance`](Self::advance).
@@ -269,6 +315,29 @@ mod tests {
         assert_eq!(watermarks.advance(&STRATEGY, at(0)), at(90));
         watermarks.observe("b", at(120), at(0));
         assert_eq!(watermarks.advance(&STRATEGY, at(0)), at(110));
+    }
+
+    #[test]
+    fn the_slowest_active_partition_is_told_and_what_is_unread_is_not_silent() {
+        let mut watermarks = PartitionWatermarks::new();
+        assert_eq!(watermarks.slowest(&STRATEGY), None);
+        watermarks.observe("a", at(50), at(0));
+        watermarks.observe("b", at(20), at(1));
+        let slowest = |watermarks: &PartitionWatermarks<&'static str>| {
+            watermarks.slowest(&STRATEGY).map(|slowest| (*slowest.id, slowest.largest, slowest.since))
+        };
+        assert_eq!(slowest(&watermarks), Some(("b", Some(at(20)), at(1))));
+        watermarks.register("c", at(2));
+        assert_eq!(slowest(&watermarks), Some(("c", None, at(2))));
+        watermarks.finish(&"c");
+        watermarks.observe("a", at(60), at(40));
+        assert_eq!(watermarks.advance_while(&STRATEGY, at(40), |id| *id == "b"), at(10));
+        assert_eq!(slowest(&watermarks), Some(("b", Some(at(20)), at(1))));
+        assert_eq!(watermarks.advance(&STRATEGY, at(40)), at(50));
+        assert_eq!(slowest(&watermarks), Some(("a", Some(at(60)), at(40))));
+        watermarks.advance_to(at(70));
+        watermarks.advance_to(at(65));
+        assert_eq!(watermarks.current(), at(70));
     }
 
     #[test]

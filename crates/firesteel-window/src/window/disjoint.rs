@@ -30,6 +30,13 @@ pub trait DisjointWindows: WindowAssigner {
     fn standing(&self, window: Window, watermark: Timestamp) -> Standing {
         if window.is_closed_by(watermark) { Standing::Late } else { Standing::InTime }
     }
+
+    /// The windows of an instant that a watermark has closed, where it has closed one: the first, the last and how many they are.
+    fn late_for(&self, at: Timestamp, watermark: Timestamp) -> (Window, Window, u64) {
+        let _ = watermark;
+        let window = self.window_of(at);
+        (window, window, 1)
+    }
 }
 
 /// Windows by an assigner of your own, for engines: whatever implements [`DisjointWindows`].
@@ -76,5 +83,9 @@ impl<W: DisjointWindows> DisjointWindows for Disjoint<W> {
 
     fn standing(&self, window: Window, watermark: Timestamp) -> Standing {
         self.0.standing(window, watermark)
+    }
+
+    fn late_for(&self, at: Timestamp, watermark: Timestamp) -> (Window, Window, u64) {
+        self.0.late_for(at, watermark)
     }
 }

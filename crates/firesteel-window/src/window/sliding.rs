@@ -258,6 +258,12 @@ impl DisjointWindows for Slices {
             (true, true) => Standing::Late,
         }
     }
+
+    fn late_for(&self, at: Timestamp, watermark: Timestamp) -> (Window, Window, u64) {
+        let Some((first, last)) = self.0.windows_at(at) else { return (self.window_of(at), self.window_of(at), 0) };
+        let last = self.0.first_open(watermark).map_or(last, |open| last.min(WindowNumber(open.0 - 1)));
+        (self.0.window(first), self.0.window(last), u64::try_from(last.0 - first.0 + 1).unwrap_or(0))
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! than its first record is joined, or its first version is replaced; when that fires, it is set again for what is left.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use firesteel_core::{Accumulator, Data, Exchange, Key};
 use firesteel_state::{Declaration, KeyContext, Result, Setting, SortedMap, Timers};
@@ -13,7 +14,8 @@ use firesteel_window::{Duration, Timestamp};
 use crate::join::as_of::versions::Versions;
 use crate::join::side::JoinSide;
 use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results, WithTimes};
-use crate::stream::{SideOutput, Timed};
+use crate::stream::{Late, Lateness, SideOutput, Timed};
+use crate::time::Tracker;
 
 /// Joins records with the versions that hold when they happen.
 pub(super) struct AsOf<K: Data, L: Data, V: Data, U, F> {
@@ -24,11 +26,13 @@ pub(super) struct AsOf<K: Data, L: Data, V: Data, U, F> {
     late: Accumulator<u64>,
     unmatched: Accumulator<u64>,
     outputs: LateOutputs<K, L, V>,
+    /// The watermarks by which they are late.
+    trackers: Arc<[Arc<Tracker>]>,
     kind: PhantomData<fn() -> U>,
 }
 
 /// Where late records and late versions go.
-type LateOutputs<K, L, V> = (Option<SideOutput<(Timestamp, (K, L))>>, Option<SideOutput<(Timestamp, (K, Option<V>))>>);
+type LateOutputs<K, L, V> = (Option<SideOutput<Late<(K, L)>>>, Option<SideOutput<Late<(K, Option<V>)>>>);
 
 /// Its state.
 pub(super) struct Waiting<L, V> {
@@ -74,7 +78,13 @@ where
     U: Send + 'static,
     F: Fn(L, Option<&V>) -> Option<U> + Send + Sync + 'static,
 {
-    pub(super) fn new(f: F, rows: &'static str, forgets: Option<Duration>, outputs: LateOutputs<K, L, V>) -> Self {
+    pub(super) fn new(
+        f: F,
+        rows: &'static str,
+        forgets: Option<Duration>,
+        outputs: LateOutputs<K, L, V>,
+        trackers: Arc<[Arc<Tracker>]>,
+    ) -> Self {
         Self {
             f,
             rows,
@@ -82,6 +92,7 @@ where
             late: Accumulator::default(),
             unmatched: Accumulator::default(),
             outputs,
+            trackers,
             kind: PhantomData,
         }
     }
@@ -124,7 +135,8 @@ where
         if at < watermark {
             self.late.add(1);
             if let Some(late) = &self.outputs.1 {
-                late.emit((at, (key.key().clone(), value.clone())));
+                let record = (key.key().clone(), value.clone());
+                late.emit(Lateness::of(at, None, &self.trackers).map(|()| record));
             }
             // Of a key without an older version nobody knows whether it was deleted since.
             let holds = waiting.versions.has_one_until(key, at)?
@@ -202,7 +214,7 @@ where
             if at < batch.watermark() {
                 self.late.add(1);
                 if let Some(late) = &self.outputs.0 {
-                    late.emit((at, (key, record)));
+                    late.emit(Lateness::of(at, None, &self.trackers).map(|()| (key, record)));
                 }
                 continue;
             }

@@ -41,14 +41,14 @@ pub(super) fn write(explain: &Explain, f: &mut fmt::Formatter<'_>) -> fmt::Resul
                 writeln!(f, "  {name}")?;
                 label = format!("  {:<NAME$} ", "");
             }
-            wrapped(f, &label, &details(operator))?;
+            wrapped(f, &label, &details(explain, operator))?;
         }
     }
     Ok(())
 }
 
 /// What there is to say of an operator besides its name.
-fn details(operator: &ExplainOperator) -> String {
+fn details(explain: &Explain, operator: &ExplainOperator) -> String {
     let mut parts = Vec::new();
     if operator.name.is_some() {
         parts.push(operator.kind.clone());
@@ -65,6 +65,7 @@ fn details(operator: &ExplainOperator) -> String {
         let what = if operator.role == ExplainRole::EventTime { "watermark" } else { "state" };
         parts.push(format!("{what} stored as `{stored}`"));
     }
+    parts.extend(time(explain, operator));
     if operator.kept {
         parts.push("kept for several consumers".to_owned());
     }
@@ -73,6 +74,29 @@ fn details(operator: &ExplainOperator) -> String {
     }
     parts.push(operator.at.clone());
     parts.join(", ")
+}
+
+/// Whose records move event time for an operator, and whom it waits for.
+fn time(explain: &Explain, operator: &ExplainOperator) -> Vec<String> {
+    let called = |ids: &[usize]| {
+        let all = explain.stages.iter().flat_map(|stage| &stage.operators);
+        let of = all.filter(|operator| ids.contains(&operator.id));
+        of.map(|operator| format!("`{}`", operator.name.as_ref().unwrap_or(&operator.kind))).collect::<Vec<_>>()
+    };
+    let mut parts = Vec::new();
+    if !operator.waits_for.is_empty() {
+        let inputs: Vec<_> = operator.waits_for.iter().map(|input| format!("`{input}`")).collect();
+        parts.push(format!("waits for each split of {}", inputs.join(" and ")));
+    }
+    if !operator.moved_after.is_empty() {
+        parts.push(format!("moved by what {} lets pass", called(&operator.moved_after).join(" and ")));
+    }
+    match &called(&operator.goes_by)[..] {
+        [] => {}
+        [one] => parts.push(format!("goes by {one}")),
+        several => parts.push(format!("goes by the least of {}", several.join(" and "))),
+    }
+    parts
 }
 
 /// Writes a text after its label, in lines that stay within the width as far as their words allow; further lines stand

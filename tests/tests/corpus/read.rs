@@ -105,7 +105,9 @@ pub(crate) fn read_table(text: &str) -> Result<Table, String> {
         ["latest", "inner"] => (false, false),
         ["latest", "left", "outer"] => (false, true),
         _ => {
-            return Err(format!("{text:?} is no table: as of inner, as of left outer, latest inner, latest left outer"));
+            return Err(format!(
+                "{text:?} is no table: as of inner, as of left outer, latest inner, latest left outer"
+            ));
         }
     };
     Ok(Table { as_of, is_outer, forgets })

@@ -275,7 +275,7 @@ where
         }
         match next {
             Some(next) => _ = state.closes.register(key, next)?,
-            None => _ = state.looks.clear(key)?,
+            None => state.looks.clear(key)?,
         }
         Ok(fired)
     }

@@ -85,7 +85,7 @@ impl Tracker {
         marks.advance_while(&self.strategy, now, |split| state.unread.contains(split));
         // Who waits for a first split knows of the others with the next batch.
         let has_split = marks.iter().any(|(split, ..)| *split != FIRST);
-        let active = marks.iter().filter(|(split, _, is_idle)| !is_idle && !(has_split && **split == FIRST));
+        let active = marks.iter().filter(|(split, _, is_idle)| !(*is_idle || has_split && **split == FIRST));
         active.map(|(split, largest, _)| (*split, largest)).collect()
     }
 

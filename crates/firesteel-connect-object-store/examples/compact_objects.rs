@@ -1,6 +1,6 @@
 //! What merging many small objects costs: `compact_objects OBJECTS [memory | folder | far] [gzip]`.
 //!
-//! Makes results of that many objects of ten lines, in memory, in a folder, or in memory behind calls of 20 ms each, as of a store in the same
+//! Makes results of that many objects of ten lines, in memory, in a folder, or in memory with calls of 20 ms each, as of a store in the same
 //! region; merges them, and prints how long that takes, and how much memory the process has had at most, that of the store included.
 
 use std::error::Error;

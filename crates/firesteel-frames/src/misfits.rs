@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_grows_is_tried_again_now_and_then() {
+    fn one_that_grows_is_retried_now_and_then() {
         let (mut misfit, _) = Misfit::met(None, "has no column", 0, 100);
         misfit.resized(199);
         assert!(misfit.stands);

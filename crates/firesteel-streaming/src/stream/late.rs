@@ -29,14 +29,13 @@ pub use crate::time::MovedBy;
 ///     .count();
 /// # let _counts = test.record(counts);
 ///
-/// let told = test.record(late.stream().map(|late| late.to_string()));
+/// let why = |late: firesteel_streaming::Late<(String, ())>| (late.at.as_secs(), late.watermark.as_secs(), late.windows.map(|of| of.count));
+/// let told = test.record(late.stream().map(why));
 /// let records = test.record(late.stream().map(|late| late.record));
 /// test.run()?;
 /// assert_eq!(records.take(), [("a".to_owned(), ())]);
-/// assert_eq!(told.take(), [
-///     "of 1970-01-01T00:00:04Z, for the window [1970-01-01T00:00:00Z, 1970-01-01T00:00:10Z): the watermark was at \
-///      1970-01-01T00:00:30Z, moved by split `script` of `script`",
-/// ]);
+/// // The window from 0 to 10 lacks it, since the watermark was at 30.
+/// assert_eq!(told.take(), [(4, 30, Some(1))]);
 /// # Ok::<(), firesteel_streaming::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

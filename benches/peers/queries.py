@@ -168,6 +168,8 @@ def nexmark(query, sql):
         return f"SELECT {condensed('id', 'start')} AS d FROM ({both}) AS b"
     if query == "q11":
         return f"SELECT {condensed('bidder', 'began', 'ended', 'c')} AS d FROM ({sessions('bids', 'bidder', 10_000, sql)}) AS s"
+    if query == "q12":
+        return f"SELECT {condensed('c')} AS d FROM (SELECT COUNT(*) AS c FROM bids) AS b"
     return None
 
 

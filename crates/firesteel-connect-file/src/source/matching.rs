@@ -264,10 +264,49 @@ pub(crate) fn is_copy_of(file: &Listed, entry: &FileEntry) -> bool {
     }
     // An empty one may have just been made, to be written to.
     if family::is_packed_of(file.real(), &entry.path) {
-        return stamp.size == 0 || entry.packs_to(file.real()).unwrap_or(false);
+        return stamp.size == 0 || entry.packs_to(file.real()).unwrap_or(false) || !has_what_was_seen(entry);
     }
-    family::is_piece_of(file.real(), &entry.path)
-        && stamp.size <= entry.stamp.size
-        && stamp.created() >= entry.stamp.created()
-        && entry.begins_as(file.real(), stamp.size).unwrap_or(false)
+    let may_be = family::is_piece_of(file.real(), &entry.path) && stamp.created() >= entry.stamp.created();
+    let is_one = || stamp.size <= entry.stamp.size && entry.begins_as(file.real(), stamp.size).unwrap_or(false);
+    // A log that was cut since the look began has no content to compare: the next look tells.
+    may_be && (is_one() || !has_what_was_seen(entry))
+}
+
+/// Whether there is still as much of a file as when it was looked at.
+fn has_what_was_seen(entry: &FileEntry) -> bool {
+    std::fs::metadata(&entry.path)
+        .is_ok_and(|now| Stamp::of(&now).is_same_file(&entry.stamp) && now.len() >= entry.stamp.size)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use firesteel_connect::SplitId;
+
+    use super::*;
+
+    #[test]
+    fn a_piece_is_left_alone_if_its_log_was_cut_before_they_were_compared() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, piece) = (folder.path().join("a.log"), folder.path().join("a.log.1"));
+        fs::write(&log, "1\n2\n").unwrap();
+        let stamp = Stamp::of(&log.metadata().unwrap());
+        let entry = FileEntry::new(SplitId::new("a.log"), &log, &log, stamp);
+        let listed = |content: &str| {
+            fs::write(&piece, content).unwrap();
+            Listed::new(piece.clone(), piece.metadata().unwrap())
+        };
+        assert!(is_copy_of(&listed("1\n2\n"), &entry));
+        assert!(!is_copy_of(&listed("3\n4\n"), &entry));
+        File::options().write(true).open(&log).unwrap().set_len(0).unwrap();
+        assert!(is_copy_of(&listed("1\n2\n"), &entry), "it was copied, and cut then");
+        fs::write(&log, "5\n6\n7\n").unwrap();
+        assert!(!is_copy_of(&listed("1\n2\n"), &entry), "the next look knows that it was cut");
+        fs::remove_file(&log).unwrap();
+        let packed = folder.path().join("a.log.gz");
+        fs::write(&packed, "this is not packed, as far as it goes").unwrap();
+        let listed = Listed::new(packed.clone(), packed.metadata().unwrap());
+        assert!(is_copy_of(&listed, &entry), "it was packed, and removed then");
+    }
 }

@@ -333,7 +333,7 @@ impl FileEntry {
     }
 
     /// Whether the file has what is known of the content.
-    fn has_content(&self, file: &mut File, stamp: &Stamp) -> io::Result<bool> {
+    pub(crate) fn has_content(&self, file: &mut File, stamp: &Stamp) -> io::Result<bool> {
         match self.packed {
             Some(packed) => packed.is_of(file),
             // While it is not known what it is, nothing of it has been read.

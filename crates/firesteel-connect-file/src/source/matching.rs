@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
-use std::fs::Metadata;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -268,19 +268,22 @@ pub(crate) fn is_copy_of(file: &Listed, entry: &FileEntry) -> bool {
     }
     let may_be = family::is_piece_of(file.real(), &entry.path) && stamp.created() >= entry.stamp.created();
     let is_one = || stamp.size <= entry.stamp.size && entry.begins_as(file.real(), stamp.size).unwrap_or(false);
-    // A log that was cut since the look began has no content to compare: the next look tells.
+    // A log that was cut since the look began has nothing that could be compared, or something else: the next look tells.
     may_be && (is_one() || !has_what_was_seen(entry))
 }
 
-/// Whether there is still as much of a file as when it was looked at.
+/// Whether what is known of a file is still in it.
 fn has_what_was_seen(entry: &FileEntry) -> bool {
-    std::fs::metadata(&entry.path)
-        .is_ok_and(|now| Stamp::of(&now).is_same_file(&entry.stamp) && now.len() >= entry.stamp.size)
+    let seen = File::open(&entry.path).and_then(|mut file| {
+        let stamp = Stamp::of(&file.metadata()?);
+        entry.has_content(&mut file, &stamp)
+    });
+    seen.unwrap_or(false)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, File};
+    use std::fs;
 
     use firesteel_connect::SplitId;
 
@@ -292,7 +295,8 @@ mod tests {
         let (log, piece) = (folder.path().join("a.log"), folder.path().join("a.log.1"));
         fs::write(&log, "1\n2\n").unwrap();
         let stamp = Stamp::of(&log.metadata().unwrap());
-        let entry = FileEntry::new(SplitId::new("a.log"), &log, &log, stamp);
+        let mut entry = FileEntry::new(SplitId::new("a.log"), &log, &log, stamp);
+        entry.announce(&mut File::open(&log).unwrap(), stamp, true).unwrap();
         let listed = |content: &str| {
             fs::write(&piece, content).unwrap();
             Listed::new(piece.clone(), piece.metadata().unwrap())
@@ -302,7 +306,7 @@ mod tests {
         File::options().write(true).open(&log).unwrap().set_len(0).unwrap();
         assert!(is_copy_of(&listed("1\n2\n"), &entry), "it was copied, and cut then");
         fs::write(&log, "5\n6\n7\n").unwrap();
-        assert!(!is_copy_of(&listed("1\n2\n"), &entry), "the next look knows that it was cut");
+        assert!(is_copy_of(&listed("1\n2\n"), &entry), "it was cut, and written to again");
         fs::remove_file(&log).unwrap();
         let packed = folder.path().join("a.log.gz");
         fs::write(&packed, "this is not packed, as far as it goes").unwrap();

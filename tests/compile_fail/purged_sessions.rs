@@ -1,5 +1,5 @@
 //! Sessions become one with others, and so cannot be emptied when they fire.
-//! expect: the method `purging` exists for struct `firesteel::ChangingWindows<i64, i64, Session>`, but its trait bounds were not satisfied
+//! expect: the method `purging` exists for struct `ChangingWindows<i64, i64, firesteel::prelude::Session>`, but its trait bounds were not satisfied
 
 use firesteel::memory::{Collector, MemorySource};
 use firesteel::prelude::*;

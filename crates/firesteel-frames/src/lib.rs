@@ -53,7 +53,7 @@ mod zstd;
 pub use compression::{Compression, TextEncoding};
 pub use frames::{Frames, Next};
 pub use gaps::{Gap, Gaps};
-pub use misfits::{Misfit, Misfits, Tell, some_of};
+pub use misfits::{Looks, Misfit, Misfits, Tell, may_differ, some_of};
 pub use range::{Fault, RangeFrames};
 pub use rows::RangeRows;
 pub use unpacked::Unpacked;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use firesteel_connect::SplitId;
+use firesteel_connect::{ConnectError, ReadRange, Result, SplitId};
+use firesteel_formats::Format;
 
 use crate::withheld::Met;
 
@@ -38,6 +39,48 @@ impl Misfits {
         self.0.is_any_fit.load(Ordering::Relaxed)
     }
 
+    /// Looks, before anything is read, whether any of these files is what the program expects. Where none is, it is the program that is wrong,
+    /// unless `looks` finds another that fits.
+    ///
+    /// # Errors
+    /// [`ConnectError::Mismatch`]: of the first that does not fit, if that ends the job, and where nothing fits.
+    pub fn compare<T, L: Looks<T>>(&self, unread: &[T], looks: &L) -> Result<()> {
+        let mut refused = None;
+        for one in unread {
+            match looks.look_at(one) {
+                Ok(true) => {
+                    self.fits();
+                    return Ok(());
+                }
+                Err(ConnectError::Mismatch { reason, .. })
+                    if looks.misfit_of(one).is_some_and(|misfit| misfit.is_known_for(&reason)) => {}
+                Err(error @ ConnectError::Mismatch { .. }) if !looks.bears_damage() => return Err(error),
+                Err(ConnectError::Mismatch { place, reason }) => _ = refused.get_or_insert((place, reason)),
+                // What else is wrong with one is told when it is read.
+                Ok(false) | Err(_) => {}
+            }
+        }
+        let Some((place, reason)) = refused else { return Ok(()) };
+        if self.is_any_fit(|| looks.is_any_other_fit()) { Ok(()) } else { Err(nothing_fits::<T, L>(place, reason)) }
+    }
+
+    /// What becomes of a file that a reader has found not to fit, of which this was known: it is passed over as long as any fits, which `look`
+    /// finds out if need be.
+    pub fn refuse<T, L: Looks<T>>(
+        &self,
+        range: &ReadRange,
+        known: Option<Misfit>,
+        look: impl FnOnce() -> bool,
+        (place, reason): (String, String),
+    ) -> ConnectError {
+        let is_known = known.is_some_and(|misfit| misfit.is_known_for(&reason));
+        if !is_known && !self.is_any_fit(look) {
+            return nothing_fits::<T, L>(place, reason);
+        }
+        self.note(&range.split, reason.clone());
+        ConnectError::Later { place, position: range.from, reason }
+    }
+
     /// Takes note of a file that does not fit, and why.
     pub fn note(&self, split: &SplitId, reason: String) {
         self.0.met.note(split, reason);
@@ -53,6 +96,38 @@ impl fmt::Debug for Misfits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Misfits").finish_non_exhaustive()
     }
+}
+
+/// How a source looks at its files, or objects.
+pub trait Looks<T> {
+    /// What one of them is called.
+    const ONE: &'static str;
+
+    /// Whether one fits; `false` where that cannot be told.
+    ///
+    /// # Errors
+    /// [`ConnectError::Mismatch`] if it does not, and whatever else is wrong with it.
+    fn look_at(&self, one: &T) -> Result<bool>;
+
+    /// What is known of one that did not fit before.
+    fn misfit_of(&self, one: &T) -> Option<Misfit>;
+
+    /// Whether one that does not fit costs itself, and not the job.
+    fn bears_damage(&self) -> bool;
+
+    /// Whether any fits beside those that are to be read.
+    fn is_any_other_fit(&self) -> bool;
+}
+
+/// The error where nothing is what the program expects.
+fn nothing_fits<T, L: Looks<T>>(place: String, reason: String) -> ConnectError {
+    let reason = format!("{reason}; no {} that is there fits, so that none is passed over", L::ONE);
+    ConnectError::Mismatch { place, reason }
+}
+
+/// Whether files in a format can be other than the program expects, which their beginning tells.
+pub fn may_differ(format: &impl Format) -> bool {
+    format.has_head() || format.is_packed() || format.rows().is_some() || format.looks_at_files()
 }
 
 /// A split that was passed over since it does not fit.

@@ -3,7 +3,7 @@
 
 use firesteel_connect::{ConnectError, ReadRange, Result, SplitId};
 use firesteel_formats::Format;
-use firesteel_frames::{Misfit, some_of};
+use firesteel_frames::{Looks, Misfit, may_differ, some_of};
 use firesteel_object_store::Pin;
 
 use super::catalog::Catalog;
@@ -67,32 +67,14 @@ impl Catalog {
 impl<F: Format> Objects<F> {
     /// Looks, before anything is read, whether what is to be read is what the program expects.
     pub(super) fn compare(&self) -> Result<()> {
-        let format = &self.format;
-        let may_differ = format.has_head() || format.is_packed() || format.rows().is_some() || format.looks_at_files();
-        if !may_differ {
+        if !may_differ(&self.format) {
             return Ok(());
         }
         let (compared, misfits) = {
             let catalog = self.catalog.lock();
             (catalog.to_compare(), catalog.misfits.clone())
         };
-        let mut refused = None;
-        for object in &compared.unread {
-            match self.look_at(object) {
-                Ok(true) => {
-                    misfits.fits();
-                    return Ok(());
-                }
-                Err(ConnectError::Mismatch { reason, .. })
-                    if object.misfit.is_some_and(|misfit| misfit.is_known_for(&reason)) => {}
-                Err(error @ ConnectError::Mismatch { .. }) if !self.policy.bears_damage() => return Err(error),
-                Err(ConnectError::Mismatch { place, reason }) => _ = refused.get_or_insert((place, reason)),
-                // What else is wrong with an object is told when it is read.
-                Ok(false) | Err(_) => {}
-            }
-        }
-        let Some((place, reason)) = refused else { return Ok(()) };
-        if misfits.is_any_fit(|| self.is_any_read_fit(&compared)) { Ok(()) } else { Err(nothing_fits(place, reason)) }
+        misfits.compare(&compared.unread, &Looking { objects: self, compared: &compared })
     }
 
     /// What becomes of an object that does not fit.
@@ -101,42 +83,47 @@ impl<F: Format> Objects<F> {
             let catalog = self.catalog.lock();
             (catalog.object(&range.split).and_then(|object| object.misfit), catalog.misfits.clone())
         };
-        let is_known = known.is_some_and(|misfit| misfit.is_known_for(&reason));
-        if !is_known && !misfits.is_any_fit(|| self.is_any_fit()) {
-            return nothing_fits(place, reason);
-        }
-        misfits.note(&range.split, reason.clone());
-        ConnectError::Later { place, position: range.from, reason }
+        misfits.refuse::<Object, Looking<'_, F>>(range, known, || self.is_any_fit(), (place, reason))
     }
 
     fn is_any_fit(&self) -> bool {
         let compared = self.catalog.lock().to_compare();
-        compared.unread.iter().any(|object| self.look_at(object).unwrap_or(false)) || self.is_any_read_fit(&compared)
+        let looking = Looking { objects: self, compared: &compared };
+        compared.unread.iter().any(|object| looking.look_at(object).unwrap_or(false)) || looking.is_any_other_fit()
     }
+}
 
-    /// Whether any that was read fits; those that were and are gone have done so, as far as can be known.
-    fn is_any_read_fit(&self, compared: &Compared) -> bool {
-        let Compared { read, is_any_gone, .. } = compared;
-        (read.is_empty() && *is_any_gone) || read.iter().any(|object| self.look_at(object).unwrap_or(false))
-    }
+/// How objects are looked at.
+struct Looking<'a, F: Format> {
+    objects: &'a Objects<F>,
+    compared: &'a Compared,
+}
 
-    /// Whether an object fits.
+impl<F: Format> Looks<Object> for Looking<'_, F> {
+    const ONE: &'static str = "object";
+
     fn look_at(&self, object: &Object) -> Result<bool> {
         let range = ReadRange::starting_at(object.split.clone(), 0);
         let settings = Settings {
-            bucket: &self.bucket,
+            bucket: &self.objects.bucket,
             source: "",
-            format: &self.format,
-            longest: self.longest,
+            format: &self.objects.format,
+            longest: self.objects.longest,
             bears_damage: false,
             bears_loss: false,
         };
         ObjectReader::open(object.for_a_look(), &range, &settings, None).map(|reader| reader.is_compared())
     }
-}
+    fn misfit_of(&self, object: &Object) -> Option<Misfit> {
+        object.misfit
+    }
+    fn bears_damage(&self) -> bool {
+        self.objects.policy.bears_damage()
+    }
 
-/// The error where nothing is what the program expects.
-fn nothing_fits(place: String, reason: String) -> ConnectError {
-    let reason = format!("{reason}; no object that is there fits, so that none is passed over");
-    ConnectError::Mismatch { place, reason }
+    /// Whether any that was read fits; those that were and are gone have done so, as far as can be known.
+    fn is_any_other_fit(&self) -> bool {
+        let Compared { read, is_any_gone, .. } = self.compared;
+        (read.is_empty() && *is_any_gone) || read.iter().any(|object| self.look_at(object).unwrap_or(false))
+    }
 }

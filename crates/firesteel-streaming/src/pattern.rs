@@ -8,7 +8,6 @@ use firesteel_core::{Data, Exchange, Key, Operator};
 use firesteel_window::{Matched, Outcome, Pattern};
 
 use crate::pattern::operator::MatchPattern;
-use crate::plan::Fault;
 use crate::stream::{EventTime, Late, Pair, Shape, SideOutput, Stream, Timed};
 
 impl<T: Send + 'static, S: Shape> Stream<T, S> {
@@ -136,9 +135,7 @@ impl<K: Key + Ord, V: Exchange> PatternMatching<K, V> {
         let Self { stream, pattern, operator, late } = self;
         let refused = pattern.validate().err();
         let found = stream.apply_at(operator, MatchPattern { pattern, tell, late });
-        if let Some(refused) = refused {
-            found.plan.change(|parts| parts.faults.push((found.node, Fault::Window(refused))));
-        }
+        found.plan.refuse_windows(found.node, refused);
         found
     }
 }

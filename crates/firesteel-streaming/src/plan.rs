@@ -148,6 +148,11 @@ impl Plan {
         self.change(|parts| parts.faults.push((node, Fault::Setting(reason))));
     }
 
+    /// The same of windows, of which nothing may be wrong.
+    pub(crate) fn refuse_windows(&self, node: NodeId, refused: Option<WindowError>) {
+        self.change(|parts| parts.faults.extend(refused.map(|refused| (node, Fault::Window(refused)))));
+    }
+
     /// Notes what a node counts.
     pub(crate) fn count(&self, node: NodeId, what: What, count: Accumulator<u64>) {
         self.change(|parts| parts.counters.push(Counted { node, what, count }));

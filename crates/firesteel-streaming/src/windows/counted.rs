@@ -10,7 +10,6 @@ use firesteel_window::{
     Aggregator, Count, CountWindow, Counted, Fold, Max, Mean, Min, Reduce, Sum, Summand, Timestamp,
 };
 
-use crate::plan::Fault;
 use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results, WithTimes};
 use crate::stream::{Pair, Shape, Stream};
 use crate::windows::aggregations::aggregations;
@@ -92,9 +91,7 @@ where
         let Self { stream, windows, operator } = self;
         let aggregator = Latest(Arc::new(aggregator));
         let results = stream.apply_at(operator, Counting { windows, aggregator, present, kind: PhantomData });
-        if let Err(refused) = windows.validate() {
-            results.plan.change(|parts| parts.faults.push((results.node, Fault::Window(refused))));
-        }
+        results.plan.refuse_windows(results.node, windows.validate().err());
         results
     }
 }

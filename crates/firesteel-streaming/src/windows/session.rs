@@ -10,7 +10,7 @@ use firesteel_core::{Accumulator, Exchange, Key};
 use firesteel_state::{Declaration, KeyContext, Result, Setting, SortedMap, Timers};
 use firesteel_window::{Aggregator, Change, Duration, Session, Timestamp, Window};
 
-use crate::plan::{Fault, NodeId};
+use crate::plan::NodeId;
 use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results};
 use crate::stream::{EventTime, LateOutput, Pair, Shape, Stream, Timed};
 use crate::time::{Allowance, Fired, FiredCount};
@@ -122,9 +122,7 @@ where
     let (aggregator, late, fired) = (Arc::new(aggregator), Accumulator::default(), stream.plan.fired());
     let refused = windows.refused();
     let results = stream.apply_at(operator, Gathering { windows, aggregator, present, late, late_output, fired });
-    if let Some(refused) = refused {
-        results.plan.change(|parts| parts.faults.push((results.node, Fault::Window(refused))));
-    }
+    results.plan.refuse_windows(results.node, refused);
     results
 }
 
@@ -153,9 +151,7 @@ where
     let results = stream.apply_at(operator, sessions);
     told_of.count_at(&results.plan, results.node);
     results.plan.allow(results.node, &allowed);
-    if let Some(refused) = refused {
-        results.plan.change(|parts| parts.faults.push((results.node, Fault::Window(refused))));
-    }
+    results.plan.refuse_windows(results.node, refused);
     results
 }
 

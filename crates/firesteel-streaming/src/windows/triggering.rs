@@ -13,7 +13,7 @@ use firesteel_window::trigger::{Decision, TriggerTimes};
 use firesteel_window::{Aggregator, DisjointWindows, Duration, Firing, Timestamp, Window, WindowError, WindowTrigger};
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{Fault, NodeId, What};
+use crate::plan::{NodeId, What};
 use crate::state::{GroupBatch, KeyedOperator, OperatorInfo, Results, WithTimes};
 use crate::stream::{LateFor, LateOutput, Lateness, Stream, Timed};
 use crate::time::{Allowance, Fired, FiredCount, Tracker};
@@ -116,9 +116,7 @@ where
     rows.plan.count(rows.node, What::Late, counted);
     rows.plan.allow(rows.node, &kept);
     told_of.count_at(&rows.plan, rows.node);
-    if let Some(refused) = refused {
-        rows.plan.change(|parts| parts.faults.push((rows.node, Fault::Window(refused))));
-    }
+    rows.plan.refuse_windows(rows.node, refused);
     rows
 }
 

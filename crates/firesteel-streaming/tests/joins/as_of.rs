@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_connect_memory::QueueSource;
 use firesteel_streaming::Stream;
 use firesteel_testkit::TestJob;
 use firesteel_window::{Timestamp, Tumbling, Watermark, seconds};
 use proptest::prelude::*;
 
-use crate::kinds::{Row, windows_of};
+use crate::kinds::{Outcome, Outputs, Row, windows_of};
 use crate::lives::{Lives, Way, ways};
 
 /// Key, second, number, and whether it deletes the key.
@@ -67,9 +67,9 @@ impl AsOf {
     }
 }
 
-fn run(batches: &[Batch], join: AsOf, way: &Way) -> ((Vec<Row>, Vec<(i64, u8, u64)>), u64, u64) {
+fn run(batches: &[Batch], join: AsOf, way: &Way) -> (Outcome, u64, u64) {
     let queues = [(); 2].map(|()| QueueSource::new(1).keep_committed());
-    let (rows, windows, mut lives) = (Collector::new(), Collector::new(), Lives::new(way));
+    let (outcome, mut lives) = (Outputs::default(), Lives::new(way));
     let program = |test: &TestJob| {
         let side = |name: &str, queue: &QueueSource<Event>| -> Stream<_, _> {
             let events = test.context().read(queue.clone()).named(name);
@@ -84,26 +84,14 @@ fn run(batches: &[Batch], join: AsOf, way: &Way) -> ((Vec<Row>, Vec<(i64, u8, u6
             false => joined.inner(|record, version| [Some(record.2), Some(version.2)]),
         };
         let joined = joined.named("join");
-        let timed = joined.clone().with_time().map(|(at, (key, [left, right]))| (at.as_secs(), key, left, right));
-        timed.write(rows.clone());
-        let counts = joined.window(Tumbling::of(seconds(10))).count().named("counts");
-        counts.map(|row| (row.window.start().as_secs(), row.key, row.value)).write(windows.clone());
+        outcome.write(joined);
     };
-    let mut test = lives.begin(program);
-    for batch in batches {
-        for (queue, events) in queues.iter().zip(batch) {
-            queue.handle().push(events.clone()).unwrap();
-        }
-        if lives.batch(&test) {
-            drop(test);
-            test = lives.begin(program);
-        }
-    }
-    let left = lives.finish(&test);
-    let (mut rows, mut windows) = (rows.records(), windows.records());
-    rows.sort_unstable();
-    windows.sort_unstable();
-    ((rows, windows), lives.late, left)
+    let push = |batch: &Batch| {
+        let mut sides = queues.iter().zip(batch);
+        sides.try_for_each(|(queue, events)| queue.handle().push(events.clone())).unwrap();
+    };
+    let left = lives.all(batches, push, program);
+    (outcome.sorted(), lives.late, left)
 }
 
 proptest! {

@@ -73,15 +73,7 @@ fn run(batches: &[Vec<Event>], span: i64, way: &Way) -> (Outcome, u64, u64) {
         let counts_in = events.key_by(|event| event.0).window(Tumbling::of(seconds(10))).count().named("counts");
         counts_in.map(|row| row.value).write(counts.clone());
     };
-    let mut test = lives.begin(program);
-    for batch in batches {
-        queue.handle().push(batch.clone()).unwrap();
-        if lives.batch(&test) {
-            drop(test);
-            test = lives.begin(program);
-        }
-    }
-    let left = lives.finish(&test);
+    let left = lives.all(batches, |batch| queue.handle().push(batch.clone()).unwrap(), program);
     let (mut passed, mut told) = (passed.records(), told.records());
     passed.sort_unstable();
     told.sort_unstable();

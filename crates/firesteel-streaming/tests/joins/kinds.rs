@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use firesteel_connect_memory::Collector;
 use firesteel_streaming::{IntervalJoin, Stream, Timed};
-use firesteel_window::{Duration, Timestamp, seconds};
+use firesteel_window::{Duration, Timestamp, Tumbling, seconds};
 use proptest::prelude::*;
 
 /// Key, second and number of an event.
@@ -107,4 +108,30 @@ pub(crate) fn windows_of(rows: &[Row]) -> Vec<(i64, u8, u64)> {
 
 pub(crate) fn at(event: &Event) -> Timestamp {
     Timestamp::from_secs(event.1)
+}
+
+/// The rows of a join, and how many of them windows have that follow it.
+pub(crate) type Outcome = (Vec<Row>, Vec<(i64, u8, u64)>);
+
+/// Where rows go, and what windows make of them.
+#[derive(Default)]
+pub(crate) struct Outputs {
+    rows: Collector<Row>,
+    windows: Collector<(i64, u8, u64)>,
+}
+
+impl Outputs {
+    pub(crate) fn write(&self, joined: Stream<(u8, [Option<u32>; 2]), Timed>) {
+        let timed = joined.clone().with_time().map(|(at, (key, [left, right]))| (at.as_secs(), key, left, right));
+        timed.write(self.rows.clone());
+        let counts = joined.window(Tumbling::of(seconds(10))).count().named("counts");
+        counts.map(|row| (row.window.start().as_secs(), row.key, row.value)).write(self.windows.clone());
+    }
+
+    pub(crate) fn sorted(&self) -> Outcome {
+        let (mut rows, mut windows) = (self.rows.records(), self.windows.records());
+        rows.sort_unstable();
+        windows.sort_unstable();
+        (rows, windows)
+    }
 }

@@ -1,20 +1,17 @@
 //! However two inputs fall into batches, lives and partitions: a join is what a nested loop makes of the whole input, and
 //! nothing is late for the windows after it.
 
-use firesteel_connect_memory::{Collector, QueueSource};
+use firesteel_connect_memory::QueueSource;
 use firesteel_streaming::Stream;
 use firesteel_testkit::TestJob;
-use firesteel_window::{Tumbling, Watermark, seconds};
+use firesteel_window::{Watermark, seconds};
 use proptest::prelude::*;
 
-use crate::kinds::{Event, Join, Row, at, joins, windows_of};
+use crate::kinds::{Event, Join, Outcome, Outputs, at, joins, windows_of};
 use crate::lives::{Lives, Way, ways};
 
 /// The two inputs of a batch.
 type Batch = [Vec<Event>; 2];
-
-/// The rows of a join, and how many of them windows have that follow it.
-type Outcome = (Vec<Row>, Vec<(i64, u8, u64)>);
 
 /// How late events may be, in seconds.
 const DELAY: i64 = 6;
@@ -38,7 +35,7 @@ fn batches() -> impl Strategy<Value = Vec<Batch>> {
 
 fn run(batches: &[Batch], join: Join, way: &Way) -> (Outcome, u64, u64) {
     let queues = [(); 2].map(|()| QueueSource::new(1).keep_committed());
-    let (rows, windows, mut lives) = (Collector::new(), Collector::new(), Lives::new(way));
+    let (outcome, mut lives) = (Outputs::default(), Lives::new(way));
     let program = |test: &TestJob| {
         let side = |name: &str, queue: &QueueSource<Event>| -> Stream<_, _> {
             let events = test.context().read(queue.clone()).named(name);
@@ -46,26 +43,14 @@ fn run(batches: &[Batch], join: Join, way: &Way) -> (Outcome, u64, u64) {
         };
         let joined = side("left", &queues[0]).interval_join(side("right", &queues[1]), join.interval());
         let joined = join.apply(joined);
-        let timed = joined.clone().with_time().map(|(at, (key, [left, right]))| (at.as_secs(), key, left, right));
-        timed.write(rows.clone());
-        let counts = joined.window(Tumbling::of(seconds(10))).count().named("counts");
-        counts.map(|row| (row.window.start().as_secs(), row.key, row.value)).write(windows.clone());
+        outcome.write(joined);
     };
-    let mut test = lives.begin(program);
-    for batch in batches {
-        for (queue, events) in queues.iter().zip(batch) {
-            queue.handle().push(events.clone()).unwrap();
-        }
-        if lives.batch(&test) {
-            drop(test);
-            test = lives.begin(program);
-        }
-    }
-    let left = lives.finish(&test);
-    let (mut rows, mut windows) = (rows.records(), windows.records());
-    rows.sort_unstable();
-    windows.sort_unstable();
-    ((rows, windows), lives.late, left)
+    let push = |batch: &Batch| {
+        let mut sides = queues.iter().zip(batch);
+        sides.try_for_each(|(queue, events)| queue.handle().push(events.clone())).unwrap();
+    };
+    let left = lives.all(batches, push, program);
+    (outcome.sorted(), lives.late, left)
 }
 
 proptest! {

@@ -50,7 +50,25 @@ impl<'a> Lives<'a> {
         Self { way, folder, backend, begun: 0, batches: 0, now: Duration::ZERO, late: 0 }
     }
 
-    pub(crate) fn begin(&mut self, program: impl FnOnce(&TestJob)) -> TestJob {
+    /// Puts batches through all lives of a program; what is left of keys and timers in all states.
+    pub(crate) fn all<B>(
+        &mut self,
+        batches: impl IntoIterator<Item = B>,
+        push: impl Fn(B),
+        program: impl Fn(&TestJob),
+    ) -> u64 {
+        let mut test = self.begin(&program);
+        for batch in batches {
+            push(batch);
+            if self.batch(&test) {
+                drop(test);
+                test = self.begin(&program);
+            }
+        }
+        self.finish(&test)
+    }
+
+    fn begin(&mut self, program: impl FnOnce(&TestJob)) -> TestJob {
         let partitions = self.way.partitions[self.begun % self.way.partitions.len()];
         self.begun += 1;
         let checkpoint =
@@ -68,7 +86,7 @@ impl<'a> Lives<'a> {
     }
 
     /// Runs a batch, and what it leaves of due timers; tells whether another life begins then.
-    pub(crate) fn batch(&mut self, test: &TestJob) -> bool {
+    fn batch(&mut self, test: &TestJob) -> bool {
         let mut batch = test.batch().unwrap();
         self.count(&batch);
         while batch.timers_left {
@@ -79,8 +97,8 @@ impl<'a> Lives<'a> {
         self.way.restarts[self.batches % self.way.restarts.len()]
     }
 
-    /// Ends event time; what is left of keys and timers in all states.
-    pub(crate) fn finish(&mut self, test: &TestJob) -> u64 {
+    /// Ends event time.
+    fn finish(&mut self, test: &TestJob) -> u64 {
         let mut batch = test.finish().unwrap();
         self.count(&batch);
         while batch.timers_left {

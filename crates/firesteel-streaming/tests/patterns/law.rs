@@ -121,21 +121,14 @@ fn run(shape: &Shape, input: &Input, way: &Way) -> (Told, u64, u64) {
         in_windows.map(|row| (row.window.start().as_micros(), row.key, row.value)).write(counts.clone());
         side.stream().map(|late: Late<Keyed>| late.record.1.2).write(late.clone());
     };
-    let mut test = lives.begin(program);
-    for batch in &input.batches {
-        match input.has_splits {
-            true => {
-                let (one, other): (Vec<_>, Vec<_>) = batch.iter().copied().partition(|event| event.1.2 % 2 == 0);
-                queue.handle().push_partitions(vec![one, other]).unwrap();
-            }
-            false => queue.handle().push(batch.clone()).unwrap(),
+    let push = |batch: &Vec<Keyed>| match input.has_splits {
+        true => {
+            let (one, other): (Vec<_>, Vec<_>) = batch.iter().copied().partition(|event| event.1.2 % 2 == 0);
+            queue.handle().push_partitions(vec![one, other]).unwrap();
         }
-        if lives.batch(&test) {
-            drop(test);
-            test = lives.begin(program);
-        }
-    }
-    let left = lives.finish(&test);
+        false => queue.handle().push(batch.clone()).unwrap(),
+    };
+    let left = lives.all(&input.batches, push, program);
     let mut told = Told { late: late.records(), ..Told::default() };
     told.late.sort_unstable();
     for (at, key, found) in rows.records() {

@@ -3,25 +3,19 @@
 //! Makes results of that many objects of ten lines, in memory, in a folder, or in memory with calls of 20 ms each, as of a store in the same
 //! region; merges them, and prints how long that takes, and how much memory the process has had at most, that of the store included.
 
+#[path = "../../firesteel-connect-file/examples/common/small.rs"]
+mod small;
+
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use firesteel_connect::{Epoch, Sink, SinkContext, WriteTask};
 use firesteel_connect_object_store::object_store::ObjectStore;
 use firesteel_connect_object_store::object_store::local::LocalFileSystem;
 use firesteel_connect_object_store::object_store::memory::InMemory;
 use firesteel_connect_object_store::object_store::throttle::{ThrottleConfig, ThrottledStore};
 use firesteel_connect_object_store::{Bucket, Compaction, ObjectSink};
 
-/// Most memory that the process has had, in MB.
-fn most_memory() -> Result<u64, Box<dyn Error>> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
-    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? / 1_000)
-}
-
-#[allow(clippy::disallowed_methods, reason = "it measures")]
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let objects = arguments.first().map_or(Ok(30_000), |text| text.parse::<u64>())?;
@@ -46,26 +40,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         };
         (near, Bucket::new(Arc::new(ThrottledStore::new(memory, config)))?)
     };
-    let tasks = 100;
     let sink = ObjectSink::json::<String>(&near, "out");
     let sink = if has("gzip") { sink.gzip() } else { sink };
-    let begun = std::time::Instant::now();
-    Sink::<String>::start(&sink, &SinkContext::default())?;
-    for epoch in 1..=objects / tasks {
-        let lines = |task| (0..10).map(move |line| format!("line {line} of task {task} in epoch {epoch}"));
-        let write = |task| sink.write(WriteTask::new(Epoch(epoch), task as usize), lines(task));
-        let mut written = (0..tasks).map(write).collect::<Result<Vec<_>, _>>()?;
-        Sink::<String>::commit(&sink, Epoch(epoch), &mut written)?;
-    }
-    Sink::<String>::stop(&sink)?;
-    println!(
-        "{objects} objects written in {:.1} s, {} MB of memory at most",
-        begun.elapsed().as_secs_f64(),
-        most_memory()?
-    );
-    let begun = std::time::Instant::now();
-    let report = Compaction::of(&used, "out", 128 << 20).run()?;
-    println!("{report}\nin {:.1} s, {} MB of memory at most", begun.elapsed().as_secs_f64(), most_memory()?);
+    small::write(&sink, objects, "objects")?;
+    small::merge(|| Compaction::of(&used, "out", 128 << 20).run())?;
     std::fs::remove_dir_all(&folder)?;
     Ok(())
 }
